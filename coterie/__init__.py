@@ -1,0 +1,1 @@
+"""coterie: actors for asyncio that agree with each other."""

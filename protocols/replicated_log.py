@@ -1,0 +1,121 @@
+"""What the engines of a replicated log share: its entries, and the events and effects between it and its user.
+
+Raft speaks this today and Multi-Paxos will, so that a user swaps engines with one argument. An engine is an
+`Algorithm` whose events include `Propose`, `Applied` and `Loaded`, and whose effects include `Apply`, `Load` and `Reject`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import NewType
+
+from coterie.protocols.seam import NodeId
+
+__all__ = [
+    "Applied",
+    "Apply",
+    "Entry",
+    "EntryKind",
+    "Load",
+    "Loaded",
+    "LogIndex",
+    "Propose",
+    "Refusal",
+    "Reject",
+    "Term",
+]
+
+Term = NewType("Term", int)
+"""A leader's reign (Raft §5.1): 0 before the first election, then 1, 2, …"""
+
+LogIndex = NewType("LogIndex", int)
+"""A place in the replicated log: the first entry has 1; 0 means "before the first"."""
+
+
+class EntryKind(enum.IntEnum):
+    """What an entry is for. Numbers are durable: never reuse one."""
+
+    COMMAND = 0  # opaque bytes for the state machine
+    NOOP = 1  # a new leader's first entry of its term (Raft §8)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the replicated log: `command` is opaque bytes (empty for a no-op)."""
+
+    index: LogIndex
+    term: Term
+    kind: EntryKind
+    command: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Event: replicate `command`. `ref` is the caller's own number, unique in this life, and comes back exactly once:
+
+    in `Apply.refs` (it was committed and is being applied) or in `Reject`.
+    """
+
+    ref: int
+    command: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Event: the state machine has applied everything up to and including `index`."""
+
+    index: LogIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Event: the answer to a `Load` of the same `reader` and `first`: the entries that were read, in order.
+
+    At least one unless the range is gone; no more than were asked for; possibly fewer (max_bytes).
+    """
+
+    reader: NodeId
+    first: LogIndex
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Effect: apply these committed entries, in order, exactly once each; then answer `Applied(last index)`.
+
+    `refs` maps the index of an entry to the `Propose.ref` that this very node proposed it with, if it did.
+    """
+
+    entries: tuple[Entry, ...]
+    refs: dict[LogIndex, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Effect: read durable entries `first`..`last` (inclusive), at most `max_bytes` of commands but at least one entry.
+
+    `reader` says for whom: the peer that lags, or this node itself (to apply). At most one Load per reader is open.
+    """
+
+    reader: NodeId
+    first: LogIndex
+    last: LogIndex
+    max_bytes: int
+
+
+class Refusal(enum.Enum):
+    """Why a proposal came back."""
+
+    NOT_LEADER = "not_leader"  # definite: it was not put into the log
+    OVERLOADED = "overloaded"  # definite: too much is in flight already
+    LEADERSHIP_LOST = "leadership_lost"  # unknown: it is in this node's log and may still be committed
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Effect: the proposal `ref` will not be answered by `Apply`. `leader` is where to ask next, if known."""
+
+    ref: int
+    reason: Refusal
+    leader: NodeId | None

@@ -1,0 +1,1 @@
+"""The actor system: messages, cells, mailboxes, supervision, transport, storage, and the virtual-time world."""

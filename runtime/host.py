@@ -1,0 +1,165 @@
+"""The outside world as the runtime sees it: clock, random, network, disk, executor.
+
+`runtime/` and `actors/` reach the outside only through a `Host`, so that a simulator can be the host. `RealHost` (in
+`coterie.runtime.real_host`) is this machine; `VirtualHost` (in `coterie.runtime.virtual`) is a world where time jumps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+__all__ = ["Clock", "Disk", "Executor", "File", "Host", "Listener", "Network"]
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Two clocks, both in seconds."""
+
+    def monotonic(self) -> float:
+        """Return a time that never goes back; only differences mean anything."""
+        ...
+
+    def wall(self) -> float:
+        """Return seconds since the epoch; may jump. For people, never for decisions."""
+        ...
+
+
+class Listener(Protocol):
+    """A listening socket."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The (host, port) really bound: port 0 asked for any."""
+        ...
+
+    def close(self) -> None:
+        """Stop accepting; connections that were accepted live on. Twice is harmless."""
+        ...
+
+
+class Network(Protocol):
+    """Stream connections between asyncio protocols."""
+
+    async def listen(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> Listener:
+        """Accept connections at (host, port), a protocol of `factory` for each. OSError if it cannot be bound."""
+        ...
+
+    async def connect(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> None:
+        """Connect a protocol of `factory` to (host, port). OSError if nobody answers."""
+        ...
+
+
+class File(Protocol):
+    """An open file. All calls block: use them on the disk executor only."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset`; fewer only at the end of the file."""
+        ...
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Write all of `data` at `offset` (not durable before `sync`). OSError if it cannot."""
+        ...
+
+    def truncate(self, size: int) -> None:
+        """Cut or extend (with zeros) to `size` bytes."""
+        ...
+
+    def size(self) -> int:
+        """Return the size in bytes."""
+        ...
+
+    def sync(self) -> None:
+        """Make data and size durable (fdatasync). An OSError is final: never retry, the data may be gone."""
+        ...
+
+    def close(self) -> None:
+        """Close it. Twice is harmless."""
+        ...
+
+
+class Disk(Protocol):
+    """A file system, by absolute or relative path strings. All calls block: use them on the disk executor only."""
+
+    def open(self, path: str, *, create: bool = False) -> File:
+        """Open for reading and writing. `create` makes it and fails with FileExistsError if it is there."""
+        ...
+
+    def names(self, directory: str) -> list[str]:
+        """Return the sorted names in `directory`. FileNotFoundError if there is none."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Return whether a file or directory is at `path`."""
+        ...
+
+    def make_directories(self, path: str) -> None:
+        """Create `path` and what is missing above it, durably; nothing if it is there."""
+        ...
+
+    def rename(self, source: str, target: str) -> None:
+        """Replace `target` by `source`, atomically; durable only after `sync_directory`."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove a file; durable only after `sync_directory`."""
+        ...
+
+    def sync_directory(self, path: str) -> None:
+        """Make creations, renames and removals in `path` durable."""
+        ...
+
+    def lock(self, path: str) -> Callable[[], None]:
+        """Lock `path` (created if missing) against every other process and opener; return the unlocker.
+
+        BlockingIOError if somebody has it.
+        """
+        ...
+
+
+class Executor(Protocol):
+    """Where blocking functions run."""
+
+    def run(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Run `function` on a worker thread (several at once)."""
+        ...
+
+    def run_disk(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Run `function` on the one disk thread, in order of the calls."""
+        ...
+
+    def close(self) -> None:
+        """Let the threads end after their present work. Twice is harmless."""
+        ...
+
+
+class Host(Protocol):
+    """The whole outside world. One Host belongs to one System."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clocks."""
+        ...
+
+    @property
+    def random(self) -> random.Random:
+        """The generator from which all others are seeded."""
+        ...
+
+    @property
+    def network(self) -> Network:
+        """The network."""
+        ...
+
+    @property
+    def disk(self) -> Disk:
+        """The file system."""
+        ...
+
+    @property
+    def executor(self) -> Executor:
+        """The worker threads."""
+        ...

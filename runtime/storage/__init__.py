@@ -1,0 +1,1 @@
+"""Durable logs: the contract (`storage.log`), on disk (`SegmentedLog`), in memory (`MemoryLog`)."""
