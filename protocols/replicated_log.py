@@ -1,7 +1,8 @@
 """What the engines of a replicated log share: its entries, and the events and effects between it and its user.
 
 Raft speaks this today and Multi-Paxos will, so that a user swaps engines with one argument. An engine is an
-`Algorithm` whose events include `Propose`, `Applied` and `Loaded`, and whose effects include `Apply`, `Load` and `Reject`.
+`Algorithm` whose events include `Propose`, `Applied` and `Loaded`, and whose effects include `Apply`, `Load` and
+`Reject`.
 """
 
 from __future__ import annotations
@@ -52,9 +53,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Propose:
-    """Event: replicate `command`. `ref` is the caller's own number, unique in this life, and comes back exactly once:
+    """Event: replicate `command`.
 
-    in `Apply.refs` (it was committed and is being applied) or in `Reject`.
+    `ref` is the caller's own number, unique in this life. It comes back exactly once: in `Apply.refs` (it was
+    committed and is being applied) or in `Reject`.
     """
 
     ref: int

@@ -5,8 +5,8 @@
           └── Persisted, Applied, Loaded ◀── driver or simulator, through a `Gate`
 
 An algorithm never does anything; it says what must be done, in order, and what must be durable first. Whoever runs
-it (the driver in `coterie.actors.driver`, the simulator in `coterie.protocols.simulation`) carries the effects out and answers
-with events. Each algorithm has one closed union of effects and one of events, made of these and its own.
+it (the driver in `coterie.actors.driver`, the simulator in `coterie.protocols.simulation`) carries the effects out and
+answers with events. Each algorithm has one closed union of effects and one of events, made of these and its own.
 """
 
 from __future__ import annotations

@@ -71,9 +71,9 @@ class AppendEntriesReply:
     """Raft §5.3. Success leaves only after the entries are durable.
 
     Success: `match_index` is the last entry verified (`prev_log_index` + number of entries), never the log's end.
-    Refusal: `match_index` is the refused `prev_log_index`; the hint for fast back-up (§5.3, end) is
-    `conflict_term` (the term of the follower's entry there, or 0 if its log is too short) and `conflict_index` (the first
-    index of that term, or the follower's last index + 1).
+    Refusal: `match_index` is the refused `prev_log_index`; the hint for fast back-up (§5.3, end) is `conflict_term`
+    (the term of the follower's entry there, or 0 if its log is too short) and `conflict_index` (the first index of
+    that term, or the follower's last index + 1).
     """
 
     term: Term
@@ -98,8 +98,8 @@ class HardState:
 class LogWrite:
     """One atomic write, carried out in this order: register, truncation, append.
 
-    `hard_state`: replaces the register (None: unchanged). `truncate_from`: drop this index and all after it (None: nothing).
-    `entries`: append these; they continue the log without a gap.
+    `hard_state`: replaces the register (None: unchanged). `truncate_from`: drop this index and all after it (None:
+    nothing). `entries`: append these; they continue the log without a gap.
     """
 
     hard_state: HardState | None = None

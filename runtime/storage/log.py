@@ -1,7 +1,7 @@
 """The contract of a log store: opaque records by (group, position), one small register per group.
 
-Two keep it: `SegmentedLog` (one write-ahead log per node, shared by all its groups) and `MemoryLog` (the same, for one process
-life). One test suite holds both to it.
+Two keep it: `SegmentedLog` (one write-ahead log per node, shared by all its groups) and `MemoryLog` (the same, for
+one process life). One test suite holds both to it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class LogStore(Protocol):
         ...
 
     async def read(self, group: str, first: int, last: int, max_bytes: int) -> list[Record]:
-        """Return the records `first`..`last` that exist, cut after `max_bytes` of bodies but not before the first record.
+        """Return the records `first`..`last` that exist, cut after `max_bytes` of bodies but not before the first.
 
         Only durable records are promised; a range that is (partly) truncated meanwhile returns what is left of its
         head. `StorageDamaged` if a checksum does not match.
