@@ -23,6 +23,7 @@ __all__ = [
     "MessageTypeError",
     "NotExported",
     "Outcome",
+    "VirtualDeadlock",
 ]
 
 
@@ -105,3 +106,15 @@ class ConnectionLost(AskError):
 
     code = "connection_lost"
     outcome = Outcome.UNKNOWN
+
+
+class VirtualDeadlock(CoterieError):
+    """In virtual time nothing is ready, no timer is set, and somebody still waits: it would be for ever.
+
+    `waiting` says for each pending task, in order, where it waits.
+    """
+
+    def __init__(self, waiting: tuple[str, ...]) -> None:
+        self.waiting = waiting
+        lines = "".join(f"\n  {line}" for line in waiting)
+        super().__init__(f"deadlock: nothing is ready, no timer is set, and {len(waiting)} task(s) wait:{lines}")
