@@ -1,0 +1,242 @@
+"""An asyncio event loop in virtual time: when nothing is ready, time jumps to the next timer.
+
+    ready queue ──▶ one turn: everything that was ready when the turn began, in order
+         ▲                                   │
+         └── timers that are due ◀── time jumps only if nothing is ready
+
+Tasks, futures, async generators, task groups, `asyncio.sleep` and `asyncio.timeout` are asyncio's own: this loop
+inherits what does not touch the world from `asyncio.BaseEventLoop` and replaces the rest. Sockets, signals, processes
+and threads are refused by name: the world of a virtual program is its `VirtualHost`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from contextvars import Context
+from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
+
+from coterie.errors import VirtualDeadlock
+from coterie.runtime.virtual.clock import VirtualClock
+
+__all__ = ["VirtualLoop", "run_virtual"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_MIN_CANCELLED_TO_COMPACT = 64
+
+
+def run_virtual(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run `main()` on a new `VirtualLoop` and return its result.
+
+    `ExceptionGroup` if `main` returned but a callback or an abandoned task failed and no exception handler was set.
+    """
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        loop = runner.get_loop()
+        result = runner.run(main())
+    if isinstance(loop, VirtualLoop) and loop.unhandled:
+        raise BaseExceptionGroup("unhandled errors on the virtual loop", loop.unhandled)
+    return result
+
+
+def _refused(name: str) -> Any:
+    """Make a method that refuses to touch the real world. (Any: it stands in for methods of many types.)"""
+
+    def refuse(self: VirtualLoop, *args: object, **kwargs: object) -> NoReturn:
+        raise NotImplementedError(f"VirtualLoop refuses {name}(): virtual programs reach the world through their Host")
+
+    refuse.__name__ = name
+    refuse.__doc__ = f"Refuse: `{name}` would leave the virtual world (NotImplementedError)."
+    return refuse
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """One virtual world's event loop: `asyncio.Runner(loop_factory=VirtualLoop)`.
+
+    Callbacks run in the order in which they became ready; timers of equal time in the order in which they were set.
+    Time stands still while anything is ready. When nothing is ready and no timer is set, `VirtualDeadlock` comes out
+    of `run_until_complete` and lists the tasks that wait. The loop belongs to one thread.
+
+    `clock` is moved by this loop; `loop.time()` is its monotonic time.
+    """
+
+    def __init__(self, clock: VirtualClock | None = None) -> None:
+        super().__init__()
+        self.clock = clock or VirtualClock()
+        """The clock that this loop moves."""
+        self.unhandled: list[BaseException] = []
+        """What no exception handler took, in order; `default_exception_handler` logs it too."""
+        self._queue: deque[asyncio.Handle] = deque()
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers_set = 0
+        self._timers_cancelled = 0
+        self._stop_requested = False
+
+    def time(self) -> float:
+        """Return the virtual monotonic time in seconds."""
+        return self.clock.monotonic()
+
+    def call_soon(
+        self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Run `callback(*args)` in the next turn."""
+        self._refuse_if_closed()
+        handle = asyncio.Handle(callback, args, self, context)
+        self._queue.append(handle)
+        return handle
+
+    def call_soon_threadsafe(
+        self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Do as `call_soon`. RuntimeError from another thread: its timing could not be replayed."""
+        if self.is_running() and not _is_running_here(self):
+            raise RuntimeError("VirtualLoop refuses call_soon_threadsafe() from another thread: it cannot be replayed")
+        return self.call_soon(callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run `callback(*args)` when virtual time reaches `when` (s)."""
+        self._refuse_if_closed()
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timers_set += 1
+        heapq.heappush(self._timers, (when, self._timers_set, timer))
+        return timer
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        """Run `func(*args)` inline in the next turn; `executor` is never used, no thread exists."""
+        future: asyncio.Future[T] = self.create_future()
+        self.call_soon(_fulfil, future, lambda: func(*args))
+        return future
+
+    def stop(self) -> None:
+        """Stop `run_forever` after the present turn."""
+        self._stop_requested = True
+        super().stop()
+
+    def close(self) -> None:
+        """Forget everything that was scheduled. The loop must not be running."""
+        super().close()
+        self._queue.clear()
+        self._timers.clear()
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Log as asyncio does, and keep the error in `unhandled`."""
+        self.unhandled.append(context.get("exception") or RuntimeError(context.get("message")))
+        super().default_exception_handler(context)
+
+    def _run_once(self) -> None:
+        """Run one turn (called by `run_forever` until it is stopped)."""
+        if not self._queue and not self._stop_requested:
+            self._jump()
+        self._wake_due()
+        # What becomes ready during this turn belongs to the next one. A seeded scheduler may
+        # rearrange the queue at this point.
+        for _ in range(len(self._queue)):
+            handle = self._queue.popleft()
+            if not handle.cancelled():
+                handle._run()  # noqa: SLF001 - the one way to run a handle with its context and exception handler
+        self._stop_requested = False
+
+    def _jump(self) -> None:
+        self._drop_cancelled()
+        if not self._timers:
+            raise VirtualDeadlock(tuple(map(_where, _pending(self))))
+        self.clock.advance_to(max(self._timers[0][0], self.time()))
+
+    def _wake_due(self) -> None:
+        now = self.time()
+        while self._timers and self._timers[0][0] <= now:
+            self._queue.append(heapq.heappop(self._timers)[2])
+
+    def _drop_cancelled(self) -> None:
+        while self._timers and self._timers[0][2].cancelled():
+            heapq.heappop(self._timers)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        # Asks set and cancel a timer each: without this the heap would keep them until their time comes.
+        self._timers_cancelled += 1
+        if self._timers_cancelled > max(_MIN_CANCELLED_TO_COMPACT, len(self._timers) // 2):
+            self._timers = [entry for entry in self._timers if not (entry[2] is handle or entry[2].cancelled())]
+            heapq.heapify(self._timers)
+            self._timers_cancelled = 0
+
+    def _refuse_if_closed(self) -> None:
+        if self.is_closed():
+            raise RuntimeError("Event loop is closed")
+
+    add_reader = _refused("add_reader")
+    add_signal_handler = _refused("add_signal_handler")
+    add_writer = _refused("add_writer")
+    connect_accepted_socket = _refused("connect_accepted_socket")
+    connect_read_pipe = _refused("connect_read_pipe")
+    connect_write_pipe = _refused("connect_write_pipe")
+    create_connection = _refused("create_connection")
+    create_datagram_endpoint = _refused("create_datagram_endpoint")
+    create_server = _refused("create_server")
+    create_unix_connection = _refused("create_unix_connection")
+    create_unix_server = _refused("create_unix_server")
+    getaddrinfo = _refused("getaddrinfo")
+    getnameinfo = _refused("getnameinfo")
+    remove_reader = _refused("remove_reader")
+    remove_signal_handler = _refused("remove_signal_handler")
+    remove_writer = _refused("remove_writer")
+    sendfile = _refused("sendfile")
+    set_default_executor = _refused("set_default_executor")
+    sock_accept = _refused("sock_accept")
+    sock_connect = _refused("sock_connect")
+    sock_recv = _refused("sock_recv")
+    sock_recv_into = _refused("sock_recv_into")
+    sock_recvfrom = _refused("sock_recvfrom")
+    sock_recvfrom_into = _refused("sock_recvfrom_into")
+    sock_sendall = _refused("sock_sendall")
+    sock_sendfile = _refused("sock_sendfile")
+    sock_sendto = _refused("sock_sendto")
+    start_tls = _refused("start_tls")
+    subprocess_exec = _refused("subprocess_exec")
+    subprocess_shell = _refused("subprocess_shell")
+
+
+def _is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+def _fulfil(future: asyncio.Future[T], function: Callable[[], T]) -> None:
+    """Run `function` for `future`, unless somebody cancelled it meanwhile."""
+    if future.cancelled():
+        return
+    try:
+        result = function()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+def _pending(loop: VirtualLoop) -> list[asyncio.Task[Any]]:
+    # asyncio keeps tasks in a set: sorted, the report is the same in every run. "Task-9" comes before "Task-10".
+    return sorted(asyncio.all_tasks(loop), key=lambda task: (len(task.get_name()), task.get_name()))
+
+
+def _where(task: asyncio.Task[Any]) -> str:
+    """Say what `task` waits for: its name and the line of its innermost await."""
+    awaited: Any = task.get_coro()
+    line = ""
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is None:
+            break
+        line = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    return f"{task.get_name()} waits at {line}"
