@@ -1,0 +1,162 @@
+"""Synod: single-decree Paxos, one proposer, one acceptor and one learner on every node, behind one seam.
+
+    requests ──▶ Proposer ──Prepare, Accept──▶ Acceptor ──Accepted──▶ Learner
+                  ▲   ▲ └───────────Promise, Nack─┘                      │
+                  │   └────────────────────Learned──────────────────────┘
+                  Chosen
+
+What one role sends to another of the same node never touches the network, but waits for durability all the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from coterie.protocols.gate import Gate
+from coterie.protocols.paxos.acceptor import Acceptor, AcceptorEffect
+from coterie.protocols.paxos.config import SynodConfig
+from coterie.protocols.paxos.learner import Learner
+from coterie.protocols.paxos.messages import (
+    Accept,
+    Accepted,
+    AcceptorState,
+    Chosen,
+    Learned,
+    Nack,
+    Prepare,
+    Promise,
+    Propose,
+    ProposerState,
+    ReadRound,
+    SynodMessage,
+    SynodState,
+)
+from coterie.protocols.paxos.proposer import Phase, Proposer, ProposerEffect
+from coterie.protocols.seam import NodeId, Observe, Persist, Persisted, Received, Send
+
+__all__ = ["Synod", "SynodEffect", "SynodEvent"]
+
+SynodEvent = Propose | ReadRound | Persisted | Received[SynodMessage]
+SynodEffect = Persist[SynodState] | Send[SynodMessage] | Chosen | Observe
+
+_Step = Propose | ReadRound | Learned | Received[SynodMessage]
+
+
+class Synod:
+    """One node of a synod. `restored` is what was durable when this life began; `rng` draws time-outs and back-off.
+
+    Raises `ValueError` at construction if `node_id` is no member.
+    """
+
+    def __init__(self, node_id: NodeId, config: SynodConfig, *, restored: SynodState, rng: random.Random) -> None:
+        if node_id not in config.members:
+            raise ValueError(f"{node_id!r} is not among the members {config.members!r}")
+        self._node_id = node_id
+        self._state = restored
+        tokens = itertools.count(1)
+        self._acceptor = Acceptor(config.members, restored=restored.acceptor, tokens=tokens)
+        self._proposer = Proposer(node_id, config, restored=restored.proposer, rng=rng, tokens=tokens)
+        self._learner = Learner(config.quorums)
+        self._own: Gate[SynodEffect] = Gate()
+        self._steps: deque[_Step] = deque()
+
+    @property
+    def node_id(self) -> NodeId:
+        """This node."""
+        return self._node_id
+
+    @property
+    def phase(self) -> Phase:
+        """Where this node's proposer stands."""
+        return self._proposer.phase
+
+    @property
+    def state(self) -> SynodState:
+        """The register, perhaps not durable yet."""
+        return self._state
+
+    @property
+    def chosen(self) -> bytes | None:
+        """The chosen value, once this node knows it."""
+        return self._learner.chosen
+
+    @property
+    def deadline(self) -> float | None:
+        """When `tick` wants to run (monotonic, s); None when nothing waits."""
+        return self._proposer.deadline
+
+    def tick(self, *, now: float) -> list[SynodEffect]:
+        """Let time pass: give a round up or end a back-off if that is due."""
+        effects = self._carry_out(self._proposer.tick(now=now))
+        return effects + self._run(now)
+
+    def handle(self, events: Sequence[SynodEvent], *, now: float) -> list[SynodEffect]:
+        """Take a batch of events.
+
+        Raises:
+            InvariantViolated: two values were chosen, or one ballot was used for two values.
+        """
+        effects: list[SynodEffect] = []
+        for event in events:
+            if isinstance(event, Persisted):
+                self._deliver_own(self._own.persisted(event.token))
+            else:
+                self._steps.append(event)
+            effects += self._run(now)
+        return effects
+
+    def _run(self, now: float) -> list[SynodEffect]:
+        effects: list[SynodEffect] = []
+        while self._steps:
+            effects += self._step(self._steps.popleft(), now)
+        return effects
+
+    def _step(self, step: _Step, now: float) -> list[SynodEffect]:
+        match step:
+            case Propose() | ReadRound() | Learned():
+                return self._carry_out(self._proposer.handle([step], now=now))
+            case Received():
+                return self._receive(step.sender, step.message, now)
+
+    def _receive(self, sender: NodeId, message: SynodMessage, now: float) -> list[SynodEffect]:
+        match message:
+            case Prepare() | Accept():
+                request: Received[Prepare | Accept] = Received(sender, message)
+                return self._carry_out(self._acceptor.handle([request], now=now))
+            case Promise() | Nack():
+                answer: Received[Promise | Nack] = Received(sender, message)
+                return self._carry_out(self._proposer.handle([answer], now=now))
+            case Accepted():
+                self._steps.extend(self._learner.handle([Received(sender, message)], now=now))
+                return []
+
+    def _carry_out(self, effects: Iterable[AcceptorEffect | ProposerEffect]) -> list[SynodEffect]:
+        outward: list[SynodEffect] = []
+        for effect in effects:
+            match effect:
+                case Persist():
+                    write: SynodEffect = Persist(effect.token, self._merge(effect.write))
+                    self._own.admit([write])
+                    outward.append(write)
+                case Send() if effect.to == self._node_id:
+                    self._deliver_own(self._own.admit([Send(effect.to, effect.message, effect.after)]))
+                case Send():
+                    outward.append(Send(effect.to, effect.message, effect.after))
+                case Chosen() | Observe():
+                    outward.append(effect)
+        return outward
+
+    def _merge(self, write: AcceptorState | ProposerState) -> SynodState:
+        match write:
+            case AcceptorState():
+                self._state = replace(self._state, acceptor=write)
+            case ProposerState():
+                self._state = replace(self._state, proposer=write)
+        return self._state
+
+    def _deliver_own(self, effects: Iterable[SynodEffect]) -> None:
+        self._steps.extend(Received(self._node_id, effect.message) for effect in effects if isinstance(effect, Send))
