@@ -13,17 +13,25 @@ __all__ = [
     "ActorFailed",
     "ActorNotFound",
     "ActorStopped",
+    "AlreadyFormatted",
     "AskError",
     "AskTimeout",
     "BadMessage",
     "ConnectionLost",
     "CoterieError",
+    "DataDirectoryInUse",
     "InvariantViolated",
     "MailboxFullError",
     "MessageTypeError",
     "NotExported",
+    "NotFormatted",
     "Outcome",
+    "StorageDamaged",
+    "StorageError",
+    "StorageFailed",
+    "UnsupportedFormat",
     "VirtualDeadlock",
+    "WrongStore",
 ]
 
 
@@ -118,3 +126,80 @@ class VirtualDeadlock(CoterieError):
         self.waiting = waiting
         lines = "".join(f"\n  {line}" for line in waiting)
         super().__init__(f"deadlock: nothing is ready, no timer is set, and {len(waiting)} task(s) wait:{lines}")
+
+
+class StorageError(CoterieError):
+    """The root of what a durable store refuses or suffers. `path` is the data directory or the file concerned."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class DataDirectoryInUse(StorageError):
+    """Another opener (a process, or another System of this one) holds the lock of the data directory."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, f"data directory {path!r} is in use: stop the node that has it open, or choose another")
+
+
+class NotFormatted(StorageError):
+    """The data directory was never formatted (or formatting was cut short by a crash)."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, f'{path!r} is not formatted: a new node is formatted once, see bootstrap="new"')
+
+
+class AlreadyFormatted(StorageError):
+    """Formatting would destroy a store that is there."""
+
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__(path, f"{path!r} will not be formatted, it holds {found}: open it, or choose an empty directory")
+        self.found = found
+
+
+class WrongStore(StorageError):
+    """The store belongs to another cluster or node; `expected` and `found` are (cluster, node)."""
+
+    def __init__(self, path: str, *, expected: tuple[str, str], found: tuple[str, str]) -> None:
+        super().__init__(
+            path,
+            f"{path!r} belongs to node {found[1]!r} of cluster {found[0]!r}, not to node {expected[1]!r} of cluster "
+            f"{expected[0]!r}: check the data directory and the node name",
+        )
+        self.expected = expected
+        self.found = found
+
+
+class UnsupportedFormat(StorageError):
+    """The store was written in a format version that this release cannot read."""
+
+    def __init__(self, path: str, *, found: int, supported: int) -> None:
+        super().__init__(
+            path, f"{path!r} has storage format {found}, this release reads {supported}: use a release that reads {found}"
+        )
+        self.found = found
+        self.supported = supported
+
+
+class StorageDamaged(StorageError):
+    """Bytes that were durable do not read back: at `offset` (bytes) of file `path`. Nothing was changed or cut."""
+
+    def __init__(self, path: str, offset: int, reason: str) -> None:
+        super().__init__(
+            path,
+            f"{path!r} is damaged at byte {offset}: {reason}; keep the files, replace the disk, and let this node "
+            "rejoin as a new member",
+        )
+        self.offset = offset
+        self.reason = reason
+
+
+class StorageFailed(StorageError):
+    """A write or sync failed, or the store is closed: what was not reported durable may be on disk or lost."""
+
+    outcome = Outcome.UNKNOWN
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, f"the store in {path!r} has stopped: {reason}; it is not retried, restart the node")
+        self.reason = reason
