@@ -17,18 +17,25 @@ __all__ = [
     "AskError",
     "AskTimeout",
     "BadMessage",
+    "BrokenFrame",
     "ConnectionLost",
     "CoterieError",
     "DataDirectoryInUse",
+    "FrameTooLarge",
+    "HandshakeRefused",
+    "InsecureBind",
     "InvariantViolated",
     "MailboxFullError",
     "MessageTypeError",
+    "NodeUnreachable",
     "NotExported",
     "NotFormatted",
+    "OutboundFull",
     "Outcome",
     "StorageDamaged",
     "StorageError",
     "StorageFailed",
+    "TransportError",
     "UnsupportedFormat",
     "VirtualDeadlock",
     "WrongStore",
@@ -203,3 +210,65 @@ class StorageFailed(StorageError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, f"the store in {path!r} has stopped: {reason}; it is not retried, restart the node")
         self.reason = reason
+
+
+class TransportError(CoterieError):
+    """Something between two nodes went wrong. Unless a subclass says otherwise, nothing was sent."""
+
+
+class NodeUnreachable(TransportError):
+    """There is no link to `node` now: the item was not queued and will not be sent."""
+
+    def __init__(self, node: str, why: str) -> None:
+        super().__init__(f"node {node!r} is unreachable ({why}): nothing was sent; send again once its link is up")
+        self.node = node
+
+
+class OutboundFull(TransportError):
+    """Too many bytes wait for `node` already (it reads too slowly, or not at all): the item was not queued."""
+
+    def __init__(self, node: str, *, size_bytes: int, pending_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"outbound buffer to node {node!r} is full ({pending_bytes} of {limit_bytes} bytes wait): an item of "
+            f"{size_bytes} bytes was refused; send less, send later, or raise outbound_limit_bytes="
+        )
+        self.node = node
+        self.size_bytes = size_bytes
+        self.pending_bytes = pending_bytes
+        self.limit_bytes = limit_bytes
+
+
+class FrameTooLarge(TransportError):
+    """One item alone exceeds what a frame to `node` may hold: it was not queued."""
+
+    def __init__(self, node: str, *, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"an item for node {node!r} takes {size_bytes} bytes, a frame holds {limit_bytes}: it was refused; "
+            f"send it in parts, or raise frame_cap_bytes= on every node"
+        )
+        self.node = node
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class BrokenFrame(TransportError):
+    """The peer sent bytes that are no frame of ours: its connection is closed and counted, nothing is guessed."""
+
+
+class HandshakeRefused(TransportError):
+    """A handshake failed: `reason` is the short code (`wrong_cluster`, …), the message says the rest."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(f"{reason}: {text}")
+        self.reason = reason
+
+
+class InsecureBind(TransportError):
+    """Listening where strangers could connect was refused before anything was bound."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"refused to listen on {host!r}: connections are neither authenticated nor encrypted, and anybody who "
+            f"reaches it could speak as a node; listen on 127.0.0.1, or pass insecure=True on a network you trust"
+        )
+        self.host = host
