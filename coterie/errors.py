@@ -161,7 +161,9 @@ class AlreadyFormatted(StorageError):
     """Formatting would destroy a store that is there."""
 
     def __init__(self, path: str, found: str) -> None:
-        super().__init__(path, f"{path!r} will not be formatted, it holds {found}: open it, or choose an empty directory")
+        super().__init__(
+            path, f"{path!r} will not be formatted, it holds {found}: open it, or choose an empty directory"
+        )
         self.found = found
 
 
@@ -183,7 +185,8 @@ class UnsupportedFormat(StorageError):
 
     def __init__(self, path: str, *, found: int, supported: int) -> None:
         super().__init__(
-            path, f"{path!r} has storage format {found}, this release reads {supported}: use a release that reads {found}"
+            path,
+            f"{path!r} has storage format {found}, this release reads {supported}: use a release that reads {found}",
         )
         self.found = found
         self.supported = supported
