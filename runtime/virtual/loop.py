@@ -22,7 +22,7 @@ from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
 from coterie.errors import VirtualDeadlock
 from coterie.runtime.virtual.clock import VirtualClock
 
-__all__ = ["VirtualLoop", "run_virtual"]
+__all__ = ["VirtualLoop", "fulfil", "run_virtual"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -112,7 +112,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> asyncio.Future[T]:
         """Run `func(*args)` inline in the next turn; `executor` is never used, no thread exists."""
         future: asyncio.Future[T] = self.create_future()
-        self.call_soon(_fulfil, future, lambda: func(*args))
+        self.call_soon(fulfil, future, lambda: func(*args))
         return future
 
     def stop(self) -> None:
@@ -210,8 +210,8 @@ def _is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def _fulfil(future: asyncio.Future[T], function: Callable[[], T]) -> None:
-    """Run `function` for `future`, unless somebody cancelled it meanwhile."""
+def fulfil(future: asyncio.Future[T], function: Callable[[], T]) -> None:
+    """Run `function` and give its result or error to `future`, unless somebody cancelled that meanwhile."""
     if future.cancelled():
         return
     try:

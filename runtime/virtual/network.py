@@ -1,0 +1,250 @@
+"""A network in memory: named nodes, listeners, connections, and the verbs partition, heal, freeze, thaw, reset.
+
+All connections are ordered byte streams. What a partition or a freeze holds back is delivered afterwards unless the
+connection was reset meanwhile; what never comes is for the program's own time-outs to notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+
+from coterie.runtime.virtual.connection import Pipe, Signal, VirtualTransport
+
+__all__ = ["NodeNetwork", "VirtualListener", "VirtualNetwork"]
+
+ProtocolFactory = Callable[[], asyncio.Protocol]
+Address = tuple[str, int]
+
+_FIRST_FREE_PORT = 49152  # RFC 6335 §6: the first of the dynamic ports
+_LOOPBACK = "127.0.0.1"
+_ANY = ("", "0.0.0.0", "::")
+
+
+class VirtualListener:
+    """A listening virtual socket of node `node`; keeps the `Listener` contract."""
+
+    def __init__(self, node: str, address: Address, factory: ProtocolFactory, on_close: Callable[[], None]) -> None:
+        self.node = node
+        """The node that listens."""
+        self.factory = factory
+        """Makes a protocol for each accepted connection."""
+        self.is_open = True
+        """Whether it still accepts."""
+        self._address = address
+        self._on_close = on_close
+
+    @property
+    def address(self) -> Address:
+        """The (host, port) bound."""
+        return self._address
+
+    def close(self) -> None:
+        """Stop accepting; accepted connections live on. Twice is harmless."""
+        if self.is_open:
+            self.is_open = False
+            self._on_close()
+
+
+class VirtualNetwork:
+    """The network that all nodes of one virtual world share; `for_node(name)` is one node's side of it.
+
+    A host is an address on one shared machine (`127.0.0.1`, `localhost`, or any text), except that a listener on a
+    wildcard (`0.0.0.0`) is found under its node's name and, from the same node, under `127.0.0.1`.
+
+    Args:
+        latency_s: one-way delay in seconds: a number, or a function of (source node, target node), asked per write.
+        window_bytes: what one direction of a connection takes in flight and unread before its writer is held up.
+        max_segment_bytes: the most that one `data_received` is given; small values cut frames in nasty places.
+        connect_timeout_s: after so long behind a partition a connect fails with TimeoutError (Linux: about 130 s).
+    """
+
+    def __init__(
+        self,
+        *,
+        latency_s: float | Callable[[str, str], float] = 0.0005,
+        window_bytes: int = 64 * 1024,
+        max_segment_bytes: int = 64 * 1024,
+        connect_timeout_s: float = 130.0,
+    ) -> None:
+        if window_bytes < 1 or max_segment_bytes < 1:
+            raise ValueError(f"window_bytes ({window_bytes}) and max_segment_bytes ({max_segment_bytes}) must be >= 1")
+        self.latency_s: float | Callable[[str, str], float] = latency_s
+        """As the argument; may be changed at any time, for what is written from then on."""
+        self._window_bytes = window_bytes
+        self._max_segment_bytes = max_segment_bytes
+        self._connect_timeout_s = connect_timeout_s
+        self._listeners: dict[Address, VirtualListener] = {}
+        # Dictionaries without values: sets in the order of insertion, so that every run does the same.
+        self._transports: dict[VirtualTransport, None] = {}
+        self._blocked: dict[tuple[str, str], None] = {}
+        self._frozen: dict[str, None] = {}
+        self._held_accepts: list[Callable[[], None]] = []
+        self._change = asyncio.Event()
+        self._next_port = _FIRST_FREE_PORT
+
+    def for_node(self, name: str) -> NodeNetwork:
+        """Return node `name`'s side: its `Network`."""
+        return NodeNetwork(self, name)
+
+    # --- faults
+
+    def block(self, source: str, target: str) -> None:
+        """Hold back everything from `source` to `target` (one way) until healed."""
+        self._blocked[source, target] = None
+
+    def partition(self, a: str, b: str) -> None:
+        """Hold back everything between nodes `a` and `b`, both ways, until healed."""
+        self.block(a, b)
+        self.block(b, a)
+
+    def heal(self, a: str | None = None, b: str | None = None) -> None:
+        """End partitions and blocks: between `a` and `b`, of `a` with everybody, or (no argument) all."""
+        named = {name for name in (a, b) if name is not None}
+        self._blocked = {link: None for link in self._blocked if not named.issubset(link)}
+        self._stall_may_have_ended()
+
+    def freeze(self, node: str) -> None:
+        """Black-hole `node`, as SIGSTOP does: nothing comes in or goes out, no connection closes, connects succeed."""
+        self._frozen[node] = None
+
+    def thaw(self, node: str) -> None:
+        """End a freeze: what was held back flows on."""
+        self._frozen.pop(node, None)
+        self._stall_may_have_ended()
+
+    def reset(self, a: str, b: str | None = None) -> None:
+        """Reset every connection between `a` and `b` (None: of `a` with everybody), at both ends, losing what flies."""
+        for transport in list(self._transports):
+            ends = (transport.outgoing.source, transport.outgoing.target)
+            if a in ends and (b is None or sorted((a, b)) == sorted(ends)):
+                transport.outgoing.clear()
+                transport.incoming.clear()
+                transport.lose(ConnectionResetError(errno.ECONNRESET, "connection reset by the network"))
+
+    def connections(self) -> list[tuple[str, str]]:
+        """Return (node, peer node) for each open connection end, oldest first."""
+        return [(transport.outgoing.source, transport.outgoing.target) for transport in self._transports]
+
+    # --- what the nodes' sides do
+
+    def bind(self, node: str, factory: ProtocolFactory, host: str, port: int) -> VirtualListener:
+        """Listen as `node`. OSError (EADDRINUSE) if somebody does already."""
+        name = node if host in _ANY else _canonical(host)
+        key = (name, port or self._free_port(name))
+        if key in self._listeners:
+            raise OSError(errno.EADDRINUSE, f"address already in use: {host}:{port}")
+        listener = VirtualListener(node, (host, key[1]), factory, lambda: self._unbind(key))
+        self._listeners[key] = listener
+        return listener
+
+    async def open(self, node: str, factory: ProtocolFactory, host: str, port: int) -> None:
+        """Connect as `node`: a round trip, then a connected pair. OSError if it cannot be."""
+        listener = self._find(node, host, port)
+        async with asyncio.timeout(self._connect_timeout_s):
+            await self._round_trip(node, listener.node if listener else node)
+        if listener is None or not listener.is_open:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"connect call failed: nobody listens at {host}:{port}")
+        local = (_LOOPBACK, self._free_port(_LOOPBACK))
+        forth, back = self._pipe(node, listener.node), self._pipe(listener.node, node)
+        client = self._transport(factory(), forth, back, local, listener.address)
+        client.start()
+        asyncio.get_running_loop().call_soon(self._accept, listener, client)
+
+    async def _round_trip(self, source: str, target: str) -> None:
+        """Let a kernel's handshake pass: it needs both ways open, but not a target that runs."""
+        await asyncio.sleep(self._latency(source, target) + self._latency(target, source))
+        while (source, target) in self._blocked or (target, source) in self._blocked or source in self._frozen:
+            await self._change.wait()
+
+    def _accept(self, listener: VirtualListener, client: VirtualTransport) -> None:
+        """Finish a connection at its listening end, once that runs."""
+        if listener.node in self._frozen:
+            self._held_accepts.append(lambda: self._accept(listener, client))
+            return
+        if client.is_lost and client.outgoing.is_idle:
+            return  # reset before it was accepted
+        if not listener.is_open:
+            client.incoming.push(Signal.RESET)
+            return
+        try:
+            protocol = listener.factory()
+        except BaseException:
+            client.incoming.push(Signal.RESET)
+            raise
+        remote = client.get_extra_info("sockname")
+        self._transport(protocol, client.incoming, client.outgoing, listener.address, remote).start()
+
+    def _transport(
+        self, protocol: asyncio.Protocol, outgoing: Pipe, incoming: Pipe, local: Address, remote: Address
+    ) -> VirtualTransport:
+        transport = VirtualTransport(
+            protocol,
+            outgoing,
+            incoming,
+            names={"sockname": local, "peername": remote},
+            max_segment_bytes=self._max_segment_bytes,
+            on_lost=lambda transport: self._transports.pop(transport, None),
+        )
+        self._transports[transport] = None
+        return transport
+
+    def _pipe(self, source: str, target: str) -> Pipe:
+        return Pipe(
+            source,
+            target,
+            latency_s=self._latency,
+            is_stalled=self._is_stalled,
+            window_bytes=self._window_bytes,
+        )
+
+    def _find(self, node: str, host: str, port: int) -> VirtualListener | None:
+        name = _canonical(host)
+        found = self._listeners.get((name, port))
+        return self._listeners.get((node, port)) if found is None and name == _LOOPBACK else found
+
+    def _unbind(self, key: Address) -> None:
+        del self._listeners[key]
+
+    def _free_port(self, name: str) -> int:
+        while (name, self._next_port) in self._listeners:
+            self._next_port += 1
+        self._next_port += 1
+        return self._next_port - 1
+
+    def _latency(self, source: str, target: str) -> float:
+        return self.latency_s(source, target) if callable(self.latency_s) else self.latency_s
+
+    def _is_stalled(self, source: str, target: str) -> bool:
+        return (source, target) in self._blocked or source in self._frozen or target in self._frozen
+
+    def _stall_may_have_ended(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()
+        held, self._held_accepts = self._held_accepts, []
+        for accept in held:
+            asyncio.get_running_loop().call_soon(accept)
+        for transport in self._transports:
+            transport.incoming.kick()
+            transport.outgoing.kick()
+
+
+class NodeNetwork:
+    """One node's side of a `VirtualNetwork`; keeps the `Network` contract."""
+
+    def __init__(self, network: VirtualNetwork, node: str) -> None:
+        self._network = network
+        self._node = node
+
+    async def listen(self, factory: ProtocolFactory, host: str, port: int) -> VirtualListener:
+        """Accept connections at (host, port); port 0 gets a free one. OSError if somebody listens there."""
+        return self._network.bind(self._node, factory, host, port)
+
+    async def connect(self, factory: ProtocolFactory, host: str, port: int) -> None:
+        """Connect to (host, port). ConnectionRefusedError if nobody listens, TimeoutError behind a partition."""
+        await self._network.open(self._node, factory, host, port)
+
+
+def _canonical(host: str) -> str:
+    return _LOOPBACK if host in {"localhost", "::1"} else host
