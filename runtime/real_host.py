@@ -1,0 +1,134 @@
+"""This machine as a `Host`: its clocks, entropy, sockets, disk and threads. Importing it creates nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from coterie.runtime.real_disk import RealDisk
+
+__all__ = ["RealClock", "RealExecutor", "RealHost", "RealListener", "RealNetwork"]
+
+T = TypeVar("T")
+ProtocolFactory = Callable[[], asyncio.Protocol]
+
+_DEFAULT_WORKERS = 8
+
+
+class RealClock:
+    """This machine's clocks."""
+
+    def monotonic(self) -> float:
+        """Return `time.monotonic()`: finer than uvloop's `loop.time()`, which moves in whole milliseconds."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Return `time.time()`."""
+        return time.time()
+
+
+class RealListener:
+    """A listening socket of the running loop."""
+
+    def __init__(self, server: asyncio.Server) -> None:
+        self._server = server
+        # Kept, because a closed server no longer knows.
+        host, port, *_ = server.sockets[0].getsockname()
+        self._address = (str(host), int(port))
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The (host, port) really bound; the first, if the name had several addresses."""
+        return self._address
+
+    def close(self) -> None:
+        """Stop accepting; connections that were accepted live on. Twice is harmless."""
+        self._server.close()
+
+
+class RealNetwork:
+    """TCP through the running loop, without delay: asyncio and uvloop both set TCP_NODELAY (a test holds them to it)."""
+
+    async def listen(self, factory: ProtocolFactory, host: str, port: int) -> RealListener:
+        """Accept connections at (host, port). OSError if it cannot be bound."""
+        return RealListener(await asyncio.get_running_loop().create_server(factory, host, port))
+
+    async def connect(self, factory: ProtocolFactory, host: str, port: int) -> None:
+        """Connect to (host, port). OSError if nobody answers."""
+        await asyncio.get_running_loop().create_connection(factory, host, port)
+
+
+class RealExecutor:
+    """Threads: at most `workers` for blocking calls and one for the disk. None exists before its first call."""
+
+    def __init__(self, workers: int = _DEFAULT_WORKERS) -> None:
+        # The pools are objects only; each starts its threads on demand.
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="coterie-worker")
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="coterie-disk")
+
+    def run(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Run `function` on a worker thread. RuntimeError once closed."""
+        return asyncio.get_running_loop().run_in_executor(self._workers, function)
+
+    def run_disk(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Run `function` on the one disk thread, in order of the calls. RuntimeError once closed."""
+        return asyncio.get_running_loop().run_in_executor(self._disk, function)
+
+    def close(self) -> None:
+        """Take no more; worker calls that have not begun are cancelled, disk calls are all done. Waits for nothing."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        # A write that was taken is not dropped: whoever submitted it may have ordered others after it.
+        self._disk.shutdown(wait=False)
+
+    def join(self) -> None:
+        """Close, and block until the threads are gone."""
+        self.close()
+        self._workers.shutdown(wait=True)
+        self._disk.shutdown(wait=True)
+
+
+class RealHost:
+    """This machine; the default `Host` of a System.
+
+    `seed` seeds `random`; by default the operating system's entropy does.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._clock = RealClock()
+        self._random = random.Random(seed)
+        self._network = RealNetwork()
+        self._disk = RealDisk()
+        self._executor = RealExecutor()
+
+    @property
+    def clock(self) -> RealClock:
+        """This machine's clocks."""
+        return self._clock
+
+    @property
+    def random(self) -> random.Random:
+        """The generator from which all others are seeded."""
+        return self._random
+
+    @property
+    def network(self) -> RealNetwork:
+        """TCP."""
+        return self._network
+
+    @property
+    def disk(self) -> RealDisk:
+        """This machine's file system."""
+        return self._disk
+
+    @property
+    def executor(self) -> RealExecutor:
+        """Threads, started on demand."""
+        return self._executor
+
+    def close(self) -> None:
+        """End the threads and block until they are gone. Twice is harmless."""
+        self._executor.join()
