@@ -1,0 +1,56 @@
+"""What every test may lean on: which loops a test runs on, the virtual host, and that no error is lost.
+
+An ordinary `async def` test runs twice, on stock asyncio and on uvloop. One marked `@pytest.mark.virtual` runs once, on
+a `VirtualLoop`, where time jumps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+import uvloop
+
+from coterie.runtime.virtual.host import VirtualHost
+from coterie.runtime.virtual.loop import VirtualLoop
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
+    """Choose the loops of a test (a hook of pytest-asyncio; it demands both argument names)."""
+    del config
+    if item.get_closest_marker("virtual"):
+        return {"virtual": VirtualLoop}
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+class _Collector(logging.Handler):
+    """Keeps what asyncio logs as an error: an exception that nobody took."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(self.format(record))
+
+
+@pytest.fixture(autouse=True)
+def no_error_is_lost() -> Iterator[None]:
+    """Fail a test whose loop had to log an unhandled exception. A test that provokes one sets an exception handler."""
+    collector = _Collector()
+    logger = logging.getLogger("asyncio")
+    logger.addHandler(collector)
+    yield
+    logger.removeHandler(collector)
+    if collector.messages:
+        pytest.fail("unhandled errors on the loop:\n" + "\n".join(collector.messages), pytrace=False)
+
+
+@pytest.fixture
+async def virtual_host() -> VirtualHost:
+    """A host in the test's own virtual world; the test must be marked `virtual`."""
+    return VirtualHost()
