@@ -1,0 +1,69 @@
+"""What is durable of one Raft node: the register and the log, as a sequence of `LogWrite`s leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coterie.protocols.raft.messages import HardState, LogWrite, Restored
+from coterie.protocols.replicated_log import Entry, LogIndex, Term
+
+__all__ = ["RaftDisk"]
+
+
+class RaftDisk:
+    """One disk image. `entries[i - 1]` is the entry with index i."""
+
+    __slots__ = ("entries", "hard_state")
+
+    def __init__(self) -> None:
+        self.hard_state = HardState(Term(0), None)
+        self.entries: list[Entry] = []
+
+    @property
+    def last_index(self) -> LogIndex:
+        """The last entry's index, 0 for an empty log."""
+        return LogIndex(len(self.entries))
+
+    def term_at(self, index: int) -> Term | None:
+        """Return the term of entry `index`: 0 for index 0, None if there is no such entry."""
+        if index == 0:
+            return Term(0)
+        return self.entries[index - 1].term if 0 < index <= len(self.entries) else None
+
+    def write(self, write: LogWrite) -> None:
+        """Carry out one atomic write.
+
+        Raises:
+            ValueError: the entries do not continue the log, or the truncation begins below 1.
+        """
+        if write.hard_state is not None:
+            self.hard_state = write.hard_state
+        if write.truncate_from is not None:
+            if write.truncate_from < 1:
+                raise ValueError(f"truncation from {write.truncate_from}: the first index is 1")
+            del self.entries[write.truncate_from - 1 :]
+        for entry in write.entries:
+            if entry.index != len(self.entries) + 1:
+                raise ValueError(f"entry {entry.index} does not continue a log that ends at {len(self.entries)}")
+            self.entries.append(entry)
+
+    def restored(self) -> Restored:
+        """Return what a new life is told."""
+        runs: list[tuple[LogIndex, Term]] = []
+        for entry in self.entries:
+            if not runs or runs[-1][1] != entry.term:
+                runs.append((entry.index, entry.term))
+        return Restored(self.hard_state, tuple(runs), self.last_index)
+
+    def read(self, first: int, last: int, max_bytes: int) -> tuple[Entry, ...]:
+        """Return what exists of `first`..`last`, cut after `max_bytes` of commands but not before the first entry."""
+        return _cut(self.entries[first - 1 : last], max_bytes)
+
+
+def _cut(entries: Sequence[Entry], max_bytes: int) -> tuple[Entry, ...]:
+    size_bytes = 0
+    for count, entry in enumerate(entries):
+        size_bytes += len(entry.command)
+        if count and size_bytes > max_bytes:
+            return tuple(entries[:count])
+    return tuple(entries)

@@ -1,0 +1,121 @@
+"""What must hold of Raft's logs, judged on the disk images (Raft §5.3, §5.4, Figure 3).
+
+The judge computes by itself what is committed: an entry of term T is, with all before it, once a majority of the disks
+held it while their register said T (that is what an acknowledgement to the leader of T proves).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coterie.protocols.checking.raft_disk import RaftDisk
+from coterie.protocols.checking.violation import Bench
+from coterie.protocols.raft.messages import HardState, LogWrite
+from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
+from coterie.protocols.seam import NodeId
+
+__all__ = ["RaftLogJudge"]
+
+
+class RaftLogJudge:
+    """Keeps its own image of every disk, the votes ever cast on it, and the committed log."""
+
+    def __init__(self, voters: Sequence[NodeId], bench: Bench) -> None:
+        self._bench = bench
+        self._majority = len(voters) // 2 + 1
+        self.disks = {voter: RaftDisk() for voter in voters}
+        self.committed: list[Entry] = []
+        self._votes: dict[tuple[NodeId, Term], NodeId] = {}
+        self._seen: dict[tuple[LogIndex, Term], tuple[Term | None, EntryKind, bytes]] = {}
+        self._held: dict[Term, dict[NodeId, LogIndex]] = {}
+        self._acknowledged: dict[NodeId, tuple[Term, LogIndex]] = {}
+        self._leaders: dict[Term, NodeId] = {}
+        self._committed_up_to: list[tuple[Term, int]] = []
+
+    def vote(self, node: NodeId, term: Term) -> NodeId | None:
+        """Return for whom `node` has durably voted in `term`, ever."""
+        return self._votes.get((node, term))
+
+    def acknowledge(self, node: NodeId, term: Term, index: LogIndex) -> None:
+        """Note that `node` has told the leader of `term` that it holds everything up to `index`."""
+        known = self._acknowledged.get(node)
+        if known is None or term > known[0] or (term == known[0] and index > known[1]):
+            self._acknowledged[node] = (term, index)
+
+    def lead(self, node: NodeId, term: Term) -> None:
+        """Judge the log of the leader of `term`, new in office (leader completeness, Raft §5.4.3)."""
+        self._leaders[term] = node
+        length = max((length for of_term, length in self._committed_up_to if of_term < term), default=0)
+        self._check_completeness(node, term, length)
+
+    def write(self, node: NodeId, write: LogWrite) -> None:
+        """Judge what has become durable at `node`."""
+        disk = self.disks[node]
+        if write.hard_state is not None:
+            self._check_register(node, disk.hard_state, write.hard_state)
+        length = len(disk.entries)
+        try:
+            disk.write(write)
+        except ValueError as error:
+            self._bench.fail("raft.log_contiguous", node, str(error))
+        if write.truncate_from is not None:
+            self._check_truncation(node, disk, write.truncate_from, length)
+        if write.entries:
+            self._check_matching(node, disk, write.entries)
+            self._count(node, disk)
+
+    def _check_register(self, node: NodeId, old: HardState, new: HardState) -> None:
+        if new.term < old.term:
+            self._bench.fail("raft.term_monotone", node, f"the durable term fell from {old.term} to {new.term}")
+        if new.term == old.term and old.voted_for is not None and new.voted_for != old.voted_for:
+            detail = f"in term {new.term} the durable vote changed from {old.voted_for} to {new.voted_for}"
+            self._bench.fail("raft.vote_once", node, detail)
+        if new.voted_for is not None:
+            self._votes[node, new.term] = new.voted_for
+
+    def _check_truncation(self, node: NodeId, disk: RaftDisk, first: LogIndex, old_length: int) -> None:
+        for index in range(first, min(old_length, len(self.committed)) + 1):
+            if disk.term_at(index) != self.committed[index - 1].term:
+                self._bench.fail("raft.commit_kept", node, f"the committed entry {index} was truncated from {first} on")
+        term, acknowledged = self._acknowledged.get(node, (Term(0), LogIndex(0)))
+        if term == disk.hard_state.term and disk.last_index < acknowledged:
+            detail = f"entry {acknowledged} was acknowledged in term {term} and truncated in it, from {first} on"
+            self._bench.fail("raft.acknowledgement_kept", node, detail)
+
+    def _check_matching(self, node: NodeId, disk: RaftDisk, entries: Sequence[Entry]) -> None:
+        # Raft §5.3: equal index and term mean equal entries and equal predecessors; by induction, equal logs.
+        previous = disk.term_at(entries[0].index - 1)
+        for entry in entries:
+            content = (previous, entry.kind, entry.command)
+            if self._seen.setdefault((entry.index, entry.term), content) != content:
+                detail = f"entry {entry.index} of term {entry.term} differs between two logs, or follows another one"
+                self._bench.fail("raft.log_matching", node, detail)
+            previous = entry.term
+
+    def _count(self, node: NodeId, disk: RaftDisk) -> None:
+        term = disk.hard_state.term
+        if disk.entries[-1].term != term:
+            return  # Raft §5.4.2: entries of earlier terms are never committed by counting
+        held = self._held.setdefault(term, {})
+        held[node] = max(disk.last_index, held.get(node, LogIndex(0)))
+        if len(held) >= self._majority:
+            self._commit(node, disk, term, sorted(held.values(), reverse=True)[self._majority - 1])
+
+    def _commit(self, node: NodeId, disk: RaftDisk, term: Term, length: int) -> None:
+        length = min(length, len(disk.entries))
+        known = min(len(self.committed), length)
+        if known and disk.term_at(known) != self.committed[known - 1].term:
+            detail = f"entry {known} was committed in term {self.committed[known - 1].term} and again differently"
+            self._bench.fail("raft.state_machine_safety", node, detail)
+        if length <= len(self.committed):
+            return
+        self.committed += disk.entries[len(self.committed) : length]
+        self._committed_up_to.append((term, length))
+        for later, leader in self._leaders.items():
+            if later > term:
+                self._check_completeness(leader, later, length)
+
+    def _check_completeness(self, node: NodeId, term: Term, length: int) -> None:
+        if length and self.disks[node].term_at(length) != self.committed[length - 1].term:
+            detail = f"the leader of term {term} lacks entry {length}, committed in an earlier term"
+            self._bench.fail("raft.leader_completeness", node, detail)

@@ -1,0 +1,48 @@
+"""What a judge says when an invariant is broken, and where."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from coterie.errors import InvariantViolated
+from coterie.protocols.seam import NodeId
+
+__all__ = ["Bench", "Violation"]
+
+
+class Violation(InvariantViolated):
+    """An invariant does not hold.
+
+    Attributes:
+        invariant: its stable name, such as `raft.election_safety`.
+        detail: what was seen.
+        node: where it was seen; None if it concerns them all.
+        step: the number of the step that broke it.
+        time_s: the moment of that step (s).
+    """
+
+    def __init__(self, invariant: str, detail: str, *, node: NodeId | None, step: int, time_s: float) -> None:
+        where = "the group" if node is None else node
+        super().__init__(f"{invariant} broken at {where}, step {step}, {time_s:.6f} s: {detail}")
+        self.invariant = invariant
+        self.detail = detail
+        self.node = node
+        self.step = step
+        self.time_s = time_s
+
+
+class Bench:
+    """Where judges sit: the present step and time, so that every violation names them.
+
+    Whoever drives the judges sets `step` and `time_s` before each step. Several judges may share a bench.
+    """
+
+    __slots__ = ("step", "time_s")
+
+    def __init__(self) -> None:
+        self.step = 0
+        self.time_s = 0.0
+
+    def fail(self, invariant: str, node: NodeId | None, detail: str) -> NoReturn:
+        """Raise the `Violation`."""
+        raise Violation(invariant, detail, node=node, step=self.step, time_s=self.time_s)
