@@ -128,7 +128,7 @@ class SynodJudge:
             self._choose(node, new)
 
     def _note_promise(self, node: NodeId, state: AcceptorState) -> None:
-        # What a promise said is what the disk held when it became durable; accepting b promises b too, but says nothing.
+        # A promise tells what the disk held when it became durable; accepting b promises b too, but tells nothing.
         if state.promised is not None and (state.accepted is None or state.accepted.ballot < state.promised):
             self._promises.setdefault(state.promised, {})[node] = state.accepted
 
