@@ -1,0 +1,172 @@
+"""Quorums: which sets of nodes may decide.
+
+Everything that coterie agrees on rests on one property: any two quorums share a node. Each class here has it by
+arithmetic that its constructor checks; for a quorum system of your own there is `verify_intersection`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from coterie.protocols.replicated_log import LogIndex
+from coterie.protocols.seam import NodeId
+
+__all__ = ["Grid", "Joint", "Majority", "Quorum", "Weighted", "highest_matched", "verify_intersection"]
+
+MOST_VERIFIABLE_MEMBERS = 16
+"""`verify_intersection` tries half of all subsets: 2**15 of them at this size."""
+
+
+class Quorum(Protocol):
+    """A set of quorums over `members`, of which every two intersect; a superset of a quorum is a quorum."""
+
+    @property
+    def members(self) -> tuple[NodeId, ...]:
+        """All nodes that count, each once, in a fixed order."""
+        ...
+
+    def is_quorum(self, members: Collection[NodeId]) -> bool:
+        """Return whether `members` contains a quorum. Strangers and repetitions in it count nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Majority:
+    """More than half of the members. ValueError for none, or for one named twice."""
+
+    members: tuple[NodeId, ...]
+    size: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_members(self.members)
+        object.__setattr__(self, "size", len(self.members) // 2 + 1)
+
+    def is_quorum(self, members: Collection[NodeId]) -> bool:
+        """Return whether more than half of all members are among `members`."""
+        return _count(self.members, members) >= self.size
+
+
+class Weighted:
+    """Members with weights: a quorum weighs at least `threshold`.
+
+    Args:
+        weight_by_member: a positive whole number for each member.
+        threshold: the least weight of a quorum; None: more than half of the total.
+
+    Raises:
+        ValueError: no members, a weight below 1, or a threshold that two disjoint sets could both reach.
+    """
+
+    def __init__(self, weight_by_member: Mapping[NodeId, int], *, threshold: int | None = None) -> None:
+        self._weight_by_member = dict(weight_by_member)
+        self._members = tuple(self._weight_by_member)
+        _check_members(self._members)
+        total = sum(self._weight_by_member.values())
+        self.threshold = total // 2 + 1 if threshold is None else threshold
+        if min(self._weight_by_member.values()) < 1:
+            raise ValueError("every weight must be at least 1: a node without a say is not a member")
+        if not total < 2 * self.threshold <= 2 * total:
+            raise ValueError(
+                f"threshold {self.threshold} must be above half of the total weight {total} and at most it"
+            )
+
+    @property
+    def members(self) -> tuple[NodeId, ...]:
+        """All nodes that count, in the order given."""
+        return self._members
+
+    def is_quorum(self, members: Collection[NodeId]) -> bool:
+        """Return whether the members among `members` weigh at least the threshold."""
+        return sum(weight for node, weight in self._weight_by_member.items() if node in members) >= self.threshold
+
+
+class Grid:
+    """Members in rows: a quorum is one full row and at least one of every row (so it meets every other full row).
+
+    Args:
+        rows: the rows, which may differ in length.
+
+    Raises:
+        ValueError: no rows, an empty row, or a member named twice.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[NodeId]]) -> None:
+        self._rows = tuple(tuple(row) for row in rows)
+        self._members = tuple(itertools.chain.from_iterable(self._rows))
+        _check_members(self._members)
+        if not all(self._rows):
+            raise ValueError("an empty row is full without anybody: two quorums need not intersect")
+
+    @property
+    def members(self) -> tuple[NodeId, ...]:
+        """All nodes that count, row by row."""
+        return self._members
+
+    def is_quorum(self, members: Collection[NodeId]) -> bool:
+        """Return whether `members` has a full row and somebody in every row."""
+        counts = [(_count(row, members), len(row)) for row in self._rows]
+        return all(count for count, _ in counts) and any(count == size for count, size in counts)
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Both of two quorum systems at once, as while a cluster passes from one to the other (Raft §6).
+
+    Two joint quorums intersect because their halves do.
+    """
+
+    old: Quorum
+    new: Quorum
+
+    @property
+    def members(self) -> tuple[NodeId, ...]:
+        """All nodes of either, each once, the old ones first."""
+        return tuple(dict.fromkeys(self.old.members + self.new.members))
+
+    def is_quorum(self, members: Collection[NodeId]) -> bool:
+        """Return whether `members` contains a quorum of both."""
+        return self.old.is_quorum(members) and self.new.is_quorum(members)
+
+
+def highest_matched(quorum: Quorum, index_by_member: Mapping[NodeId, LogIndex]) -> LogIndex:
+    """Return the highest index that a quorum has reached, or 0 (Raft §5.3, "stored on a majority of the servers").
+
+    `index_by_member` maps members to the last index known to be durable there; missing members have none.
+    """
+    for index in sorted(index_by_member.values(), reverse=True):
+        if quorum.is_quorum([node for node, reached in index_by_member.items() if reached >= index]):
+            return index
+    return LogIndex(0)
+
+
+def verify_intersection(quorum: Quorum) -> None:
+    """Raise ValueError unless every two quorums of `quorum` intersect.
+
+    Two disjoint quorums exist exactly if some set and its complement are both quorums; all such pairs are tried, which
+    is why more than 16 members are refused.
+    """
+    members = quorum.members
+    _check_members(members)
+    if len(members) > MOST_VERIFIABLE_MEMBERS:
+        raise ValueError(f"cannot verify {len(members)} members by trial (at most {MOST_VERIFIABLE_MEMBERS})")
+    if not quorum.is_quorum(members):
+        raise ValueError("all members together must be a quorum")
+    for mask in range(2 ** (len(members) - 1)):
+        chosen = [node for place, node in enumerate(members) if mask >> place & 1]
+        others = [node for place, node in enumerate(members) if not mask >> place & 1]
+        if quorum.is_quorum(chosen) and quorum.is_quorum(others):
+            raise ValueError(f"two quorums do not intersect: {chosen} and {others}")
+
+
+def _check_members(members: tuple[NodeId, ...]) -> None:
+    if not members:
+        raise ValueError("a quorum needs at least one member")
+    if len(dict.fromkeys(members)) != len(members):
+        raise ValueError(f"a member is named twice: {members}")
+
+
+def _count(members: tuple[NodeId, ...], present: Collection[NodeId]) -> int:
+    return sum([node in present for node in members])

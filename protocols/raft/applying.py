@@ -1,0 +1,72 @@
+"""Committed entries go to the state machine: in order, each once per life, one bounded chunk at a time (Raft §5.3)."""
+
+from __future__ import annotations
+
+from coterie.protocols.raft.config import RaftConfig
+from coterie.protocols.raft.effects import Outbox
+from coterie.protocols.raft.loading import Loading
+from coterie.protocols.raft.log import RaftLog
+from coterie.protocols.raft.proposals import Proposals
+from coterie.protocols.replicated_log import Apply, Entry, LogIndex
+from coterie.protocols.seam import NodeId
+
+__all__ = ["Applier"]
+
+
+class Applier:
+    """How far the state machine is, and the one chunk that it is working on.
+
+    The machine lives in memory, so a new life applies from the first entry on, reading what is not in memory.
+    """
+
+    __slots__ = ("_config", "_handed_index", "_loading", "_log", "_node_id", "_outbox", "_proposals", "applied_index")
+
+    def __init__(
+        self,
+        node_id: NodeId,
+        config: RaftConfig,
+        *,
+        log: RaftLog,
+        loading: Loading,
+        proposals: Proposals,
+        outbox: Outbox,
+    ) -> None:
+        self._node_id = node_id
+        self._config = config
+        self._log = log
+        self._loading = loading
+        self._proposals = proposals
+        self._outbox = outbox
+        self._handed_index = LogIndex(0)
+        self.applied_index = LogIndex(0)
+        """Everything up to here has been applied."""
+
+    def advance(self) -> None:
+        """Hand over the next committed chunk, or read it, unless the machine is at work or up to date."""
+        first = LogIndex(self._handed_index + 1)
+        if self._is_at_work or first > self._log.commit_index:
+            return
+        if first >= self._log.window_first:
+            config = self._config
+            last = self._log.commit_index
+            self._hand_over(self._log.read(first, last, config.max_apply_entries, config.max_apply_bytes))
+        else:
+            last = LogIndex(min(self._log.commit_index, self._handed_index + self._config.max_apply_entries))
+            self._loading.request(self._node_id, first, last, self._config.max_apply_bytes)
+
+    def loaded(self, entries: tuple[Entry, ...]) -> None:
+        """Take entries that were read for this; they are used if they are the next ones."""
+        if not self._is_at_work and entries[0].index == self._handed_index + 1:
+            self._hand_over(entries)
+
+    def applied(self, index: LogIndex) -> None:
+        """Take note that the machine is done up to `index`."""
+        self.applied_index = max(self.applied_index, min(index, self._handed_index))
+
+    @property
+    def _is_at_work(self) -> bool:
+        return self.applied_index < self._handed_index
+
+    def _hand_over(self, entries: tuple[Entry, ...]) -> None:
+        self._handed_index = entries[-1].index
+        self._outbox.add(Apply(entries, self._proposals.take(self._handed_index)))

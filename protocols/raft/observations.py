@@ -1,0 +1,55 @@
+"""What Raft tells about itself: the names of its `Observe` events and the facts that each carries.
+
+Nothing is told per heartbeat or per command: an observation is a change that an operator would ask about.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "CONFLICT_FOUND",
+    "ELECTION_STARTED",
+    "LEADER_ELECTED",
+    "LEADER_RECOGNIZED",
+    "LOAD_DISCARDED",
+    "LOG_TRUNCATED",
+    "MESSAGE_DISCARDED",
+    "PRE_VOTE_STARTED",
+    "STEPPED_DOWN",
+    "TERM_ADVANCED",
+    "VOTE_GRANTED",
+]
+
+PRE_VOTE_STARTED: Final = "raft.pre_vote_started"
+"""This node heard no leader and asks whether it could win: `node`, `term` (the present one)."""
+
+ELECTION_STARTED: Final = "raft.election_started"
+"""This node became a candidate: `node`, `term` (the new one)."""
+
+VOTE_GRANTED: Final = "raft.vote_granted"
+"""This node voted: `node`, `term`, `candidate`."""
+
+LEADER_ELECTED: Final = "raft.leader_elected"
+"""This node won: `node`, `term`, `last_index` (of its log, before its own first entry)."""
+
+LEADER_RECOGNIZED: Final = "raft.leader_recognized"
+"""This node learned who leads the term: `node`, `term`, `leader`."""
+
+STEPPED_DOWN: Final = "raft.stepped_down"
+"""This node led and leads no more: `node`, `term` (the one it led), `reason` ("newer_term" or "no_quorum")."""
+
+TERM_ADVANCED: Final = "raft.term_advanced"
+"""This node learned of a newer term: `node`, `term` (the new one), `previous_term`."""
+
+CONFLICT_FOUND: Final = "raft.conflict_found"
+"""A follower's log differs from or ends before this leader's: `node`, `term`, `peer`, `refused_index`, `next_index`."""
+
+LOG_TRUNCATED: Final = "raft.log_truncated"
+"""This follower dropped entries that conflict with the leader's: `node`, `term`, `from_index`, `dropped_entries`."""
+
+LOAD_DISCARDED: Final = "raft.load_discarded"
+"""Entries read from the disk no longer fit the log: `node`, `reader`, `first_index`, `entries`."""
+
+MESSAGE_DISCARDED: Final = "raft.message_discarded"
+"""A peer's AppendEntries made no sense (a gap, a falling term): `node`, `sender`, `term` (the message's)."""

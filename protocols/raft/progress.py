@@ -1,0 +1,99 @@
+"""What a leader knows of one follower (Raft §5.3: nextIndex and matchIndex), and how much is on its way to it.
+
+    PROBING ── an answer matches ──▶ REPLICATING (a pipeline: the next message does not wait for the last answer)
+       ▲                                  │
+       └──────── a refusal ───────────────┘
+
+While probing one message at a time finds where the logs agree. While replicating `next_index` runs ahead of
+`match_index`; what lies between is the window.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from coterie.protocols.raft.config import RaftConfig
+from coterie.protocols.replicated_log import Entry, LogIndex
+from coterie.protocols.seam import NodeId
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """One follower as its leader sees it."""
+
+    __slots__ = (
+        "_config",
+        "_inflight",
+        "_inflight_bytes",
+        "_is_awaiting_probe",
+        "has_answered",
+        "is_probing",
+        "match_index",
+        "next_index",
+        "peer",
+    )
+
+    def __init__(self, peer: NodeId, next_index: LogIndex, config: RaftConfig) -> None:
+        self.peer = peer
+        self.next_index = next_index
+        self.match_index = LogIndex(0)
+        self.is_probing = True
+        self.has_answered = False
+        """Whether the peer said anything in this term since the last check of the quorum."""
+        self._is_awaiting_probe = False
+        self._config = config
+        self._inflight: deque[tuple[LogIndex, int]] = deque()
+        self._inflight_bytes = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another message with entries may leave."""
+        if self.is_probing:
+            return not self._is_awaiting_probe
+        return self.room_entries > 0 and self.room_bytes > 0
+
+    @property
+    def room_entries(self) -> int:
+        """How many more entries the window takes."""
+        return self._config.max_inflight_entries - (self.next_index - 1 - self.match_index)
+
+    @property
+    def room_bytes(self) -> int:
+        """How many more bytes of commands the window takes."""
+        return self._config.max_inflight_bytes - self._inflight_bytes
+
+    def probed(self) -> None:
+        """Take note that a probe left; its answer, or that of any heartbeat, moves things on."""
+        self._is_awaiting_probe = True
+
+    def sent(self, entries: Sequence[Entry]) -> None:
+        """Take note that `entries`, from `next_index` on, left."""
+        if self.is_probing:
+            self.probed()
+            return
+        size_bytes = sum([len(entry.command) for entry in entries])
+        self.next_index = LogIndex(entries[-1].index + 1)
+        self._inflight.append((entries[-1].index, size_bytes))
+        self._inflight_bytes += size_bytes
+
+    def matched(self, index: LogIndex) -> None:
+        """Take a success: the peer's log is durable and like ours up to `index`. Late answers take nothing back."""
+        self.match_index = max(self.match_index, index)
+        self.next_index = max(self.next_index, LogIndex(self.match_index + 1))
+        self.is_probing = self._is_awaiting_probe = False
+        while self._inflight and self._inflight[0][0] <= index:
+            self._inflight_bytes -= self._inflight.popleft()[1]
+
+    def is_stale_refusal(self, refused: LogIndex) -> bool:
+        """Return whether the refusal of `refused` (a prev_log_index) is an answer to something long settled."""
+        return refused <= self.match_index or (self.is_probing and refused != self.next_index - 1)
+
+    def refused(self, next_index: LogIndex) -> None:
+        """Take a refusal: probe from `next_index` on (never at or below what already matched)."""
+        self.next_index = max(LogIndex(self.match_index + 1), next_index)
+        self.is_probing = True
+        self._is_awaiting_probe = False
+        self._inflight.clear()
+        self._inflight_bytes = 0
