@@ -51,7 +51,7 @@ class RealListener:
 
 
 class RealNetwork:
-    """TCP through the running loop, without delay: asyncio and uvloop both set TCP_NODELAY (a test holds them to it)."""
+    """TCP through the running loop, without delay: asyncio and uvloop both set TCP_NODELAY (tested)."""
 
     async def listen(self, factory: ProtocolFactory, host: str, port: int) -> RealListener:
         """Accept connections at (host, port). OSError if it cannot be bound."""
