@@ -1,0 +1,134 @@
+"""Asks: an envelope that waits for its reply, and the wheel on which all of them run out of time.
+
+An ask resolves exactly once: with a reply, an error, a timeout, a dead target, or *unknown* when a connection drops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+from typing import Any, Final
+
+from coterie.errors import AskTimeout, CoterieError
+from coterie.runtime.host import Clock
+
+__all__ = ["ACTIVATION", "DeadlineWheel", "Envelope", "PendingAsk"]
+
+ACTIVATION: Final[contextvars.ContextVar[Envelope | None]] = contextvars.ContextVar("coterie.activation", default=None)
+"""The ask whose handler runs in this context: asks made by it inherit what is left of its time."""
+
+RESOLUTION_S: Final = 0.02
+
+
+class Envelope:
+    """A message in a mailbox that somebody waits for.
+
+    `deadline`: monotonic seconds. `is_handled`: its handler runs now.
+    """
+
+    __slots__ = ("deadline", "is_handled", "message")
+
+    def __init__(self, message: object, deadline: float) -> None:
+        self.message = message
+        self.deadline = deadline
+        self.is_handled = False
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody waits any more."""
+        raise NotImplementedError
+
+    def resolve(self, value: object) -> None:
+        """Answer with a reply. Only the first answer counts."""
+        raise NotImplementedError
+
+    def reject(self, error: CoterieError) -> None:
+        """Answer with an error. Only the first answer counts."""
+        raise NotImplementedError
+
+
+class PendingAsk(Envelope):
+    """An ask made in this process: it lies in a local mailbox, or in the table of asks that are out to other nodes."""
+
+    __slots__ = ("_bucket", "future", "target")
+
+    def __init__(self, message: object, deadline: float, target: str, future: asyncio.Future[Any]) -> None:
+        super().__init__(message, deadline)
+        self.target = target
+        self.future = future
+        self._bucket: dict[PendingAsk, None] | None = None
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether it is over: answered, expired, or cancelled by the asker."""
+        return self.future.done()
+
+    def resolve(self, value: object) -> None:
+        """Answer with a reply."""
+        self._forget_deadline()
+        if not self.future.done():
+            self.future.set_result(value)
+
+    def reject(self, error: CoterieError) -> None:
+        """Answer with an error; an asker who does not look is not warned."""
+        self._forget_deadline()
+        if not self.future.done():
+            self.future.set_exception(error)
+            self.future.exception()  # marks it as looked at
+
+    def expire(self) -> None:
+        """Answer that time is over."""
+        self._bucket = None
+        self.reject(AskTimeout(f"{type(self.message).__name__} to {self.target}: no reply in time; it may have run"))
+
+    def wait_in(self, bucket: dict[PendingAsk, None]) -> None:
+        """Note where on the wheel this ask waits."""
+        bucket[self] = None
+        self._bucket = bucket
+
+    def _forget_deadline(self) -> None:
+        if self._bucket is not None:
+            self._bucket.pop(self, None)
+            self._bucket = None
+
+
+class DeadlineWheel:
+    """One coarse timer (20 ms) for all pending asks of a system: adding and removing are two dict operations."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+        self._loop = loop
+        self._monotonic = clock.monotonic
+        self._buckets: dict[int, dict[PendingAsk, None]] = {}
+        self._order: list[int] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, ask: PendingAsk) -> None:
+        """Let `ask` expire at its deadline, or up to 20 ms later."""
+        slot = int(ask.deadline / RESOLUTION_S) + 1
+        bucket = self._buckets.get(slot)
+        if bucket is None:
+            bucket = self._buckets[slot] = {}
+            heapq.heappush(self._order, slot)
+            if self._order[0] == slot:
+                self._arm()
+        ask.wait_in(bucket)
+
+    def close(self) -> None:
+        """Stop the timer; what waits here still is not expired."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        self.close()
+        if self._order:
+            delay_s = self._order[0] * RESOLUTION_S - self._monotonic()
+            self._timer = self._loop.call_later(max(delay_s, 0.0), self._turn)
+
+    def _turn(self) -> None:
+        now_slot = int(self._monotonic() / RESOLUTION_S)
+        while self._order and self._order[0] <= now_slot:
+            for ask in list(self._buckets.pop(heapq.heappop(self._order))):
+                ask.expire()
+        self._arm()

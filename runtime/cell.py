@@ -1,0 +1,523 @@
+"""A cell: the actor's place in the system: its mailbox, its life cycle, its supervision.
+
+    spawn ─▶ STARTING ─▶ RUNNING ◀──────── back-off over ────┐
+                 │          │ a handler or hook raised       │
+                 └──────────┴────────────▶ RESTARTING ───────┘
+                            │ stop               │ budget spent, InvariantViolated, or stop
+                            ▼                    ▼
+                        STOPPING ◀───────────────┘
+                            │ children stopped, on_stop done
+                            ▼
+                        STOPPED
+
+One message at a time. `def` handlers run inline in the run queue's turn; `async def` handlers run in a task that lives
+while there is mail. Starting, restarting and stopping run in a task where a hook or a child must be waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import enum
+import inspect
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from coterie.errors import ActorFailed, ActorStopped, InvariantViolated, MailboxFullError, MessageTypeError
+from coterie.runtime.actor import Actor, Context, Terminated, Timer
+from coterie.runtime.asks import ACTIVATION, Envelope
+from coterie.runtime.dead_letters import Reason
+from coterie.runtime.lanes import Lane
+from coterie.runtime.mailbox import Mailbox
+from coterie.runtime.refs import Ref
+from coterie.runtime.run_queue import IDLE, NORMAL, URGENT
+from coterie.runtime.supervision import RestartBudget, Supervision
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from coterie.runtime.system import System
+
+__all__ = ["BATCH", "Cell", "Plan", "State"]
+
+BATCH: Final = 64
+"""How many messages one visit handles at most."""
+
+BUSY: Final = URGENT + 1
+"""`queued` while a task runs this cell: the run queue leaves it alone."""
+
+
+class State(enum.Enum):
+    """Where in its life a cell is."""
+
+    STARTING = enum.auto()
+    RUNNING = enum.auto()
+    RESTARTING = enum.auto()
+    STOPPING = enum.auto()
+    STOPPED = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _ChildFailed:
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `spawn` was given."""
+
+    factory: Callable[[], Actor[Any]]
+    supervision: Supervision
+    capacity: int
+    exported: bool
+
+
+class Cell:
+    """One actor's place. Made by `System.spawn`; it is its own actor's postbox and the run queue's `Runnable`."""
+
+    def __init__(self, system: System, path: str, uid: int, plan: Plan, parent: Cell | None) -> None:
+        self.system = system
+        self.path = path
+        self.plan = plan
+        self.parent = parent
+        self.mailbox = Mailbox(plan.capacity)
+        self.queued = IDLE
+        self.state = State.STARTING
+        self.current: object = None  # the message, or the envelope of the ask, that is being handled
+        self.handled = 0
+        self.restarts = 0
+        self.children: dict[str, Cell] = {}
+        self.timers: dict[Timer, None] = {}
+        self.ref: Ref[Any] = Ref(system.node, system.incarnation, path, uid, self)
+        self._is_stop_requested = False
+        self._is_killed = False
+        self._watchers: dict[Cell, None] = {}
+        self._ends: list[asyncio.Future[None]] = []
+        self._budget: RestartBudget | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._backoff: asyncio.Future[None] | None = None
+        self._scope: contextvars.Context | None = None
+        self._log: FilteringBoundLogger | None = None
+        self.actor = self._make_actor()
+
+    def _make_actor(self) -> Actor[Any]:
+        actor = self.plan.factory()
+        if not isinstance(actor, Actor):
+            raise TypeError(f"spawn of {self.path!r}: the factory made a {type(actor).__name__}, which is no Actor")
+        actor._context = Context(self)  # noqa: SLF001 (the one place that gives an actor its context)
+        self._kind = self.system.kind_of(type(actor))
+        return actor
+
+    # --- the postbox: what a Ref calls ------------------------------------------------------------------------------
+
+    def tell(self, item: object) -> None:
+        """Take a message, or count it among the dead letters."""
+        lane = getattr(item, "__lane__", None)
+        if lane is None:
+            raise _no_message(item)
+        if self.mailbox.put(item, lane):
+            if self.queued < (priority := NORMAL if lane is Lane.BULK else URGENT):
+                self.system.run_queue.push(self, priority)
+        else:
+            self._refuse(item)
+
+    def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
+        """Take an ask; the future has the reply."""
+        lane = getattr(item, "__lane__", None)
+        if lane is None:
+            raise _no_message(item)
+        pending = self.system.pending_ask(item, timeout_s, self.path)
+        self.post(pending, lane)
+        return pending.future
+
+    def offer(self, item: object) -> asyncio.Future[None]:
+        """Take a message once there is room."""
+        lane = getattr(item, "__lane__", None)
+        if lane is None:
+            raise _no_message(item)
+        room: asyncio.Future[None] = self.system.loop.create_future()
+        if self.is_ending:
+            room.set_exception(self._stopped_error())
+            room.exception()
+        elif self.mailbox.put(item, lane):
+            room.set_result(None)
+            self._push()
+        else:
+            self.mailbox.wait_with(item, lane, room)
+        return room
+
+    def post(self, envelope: Envelope, lane: Lane) -> None:
+        """Take an ask in its envelope, or reject it."""
+        if self.mailbox.put(envelope, lane):
+            self.system.run_queue.push(self, NORMAL if lane is Lane.BULK else URGENT)
+        else:
+            self._refuse(envelope)
+
+    def control(self, item: object) -> None:
+        """Take a timer tick or a notice; nothing if the actor is ending."""
+        if not self.is_ending:
+            self.mailbox.put_control(item)
+            self.system.run_queue.push(self, URGENT)
+
+    def _refuse(self, item: object) -> None:
+        if isinstance(item, Envelope):
+            item.reject(self._stopped_error() if self.is_ending else self._full_error())
+        else:
+            reason = Reason.STOPPED if self.is_ending else Reason.MAILBOX_FULL
+            self.system.dead_letters.add(reason, self.path, item)
+
+    def _full_error(self) -> MailboxFullError:
+        limit = self.plan.capacity
+        return MailboxFullError(
+            f"mailbox of {self.path!r} is full ({limit} of {limit}): the ask was refused; see capacity= of spawn"
+        )
+
+    def _stopped_error(self) -> ActorStopped:
+        return ActorStopped(f"actor {self.path!r} on {self.system.node!r} has stopped: it did not handle this message")
+
+    # --- what the context calls -------------------------------------------------------------------------------------
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it takes no more mail."""
+        return self.state is State.STOPPING or self.state is State.STOPPED
+
+    @property
+    def log(self) -> FilteringBoundLogger:
+        """A logger with the actor's name bound."""
+        if self._log is None:
+            self._log = self.system.log.bind(actor=self.path)
+        return self._log
+
+    def start_timer(self, message: object, delay_s: float, interval_s: float | None) -> Timer:
+        """Start a timer that dies with this instance of the actor."""
+        timer = Timer(self, message, delay_s, interval_s)
+        self.timers[timer] = None
+        return timer
+
+    def take_envelope(self, message: object) -> Envelope | None:
+        """Take over the reply to the present message. None if it was told. ValueError if it is not the present one."""
+        current = self.current
+        if isinstance(current, Envelope) and current.message is message:
+            self.current = message
+            return current
+        if current is message:
+            return None
+        raise ValueError(f"reply_later in {self.path!r}: {message!r:.60} is not the message being handled")
+
+    def watch(self, ref: Ref[Any]) -> None:
+        """Be told when the actor of `ref` ends."""
+        if not self._kind.takes_terminated:
+            raise TypeError(f"{type(self.actor).__name__} cannot watch: let it be an Actor[… | Terminated]")
+        if ref.node != self.system.node or not ref.uid:
+            raise ValueError(f"watch({ref!r}): only a living actor of this system can be watched, by its own ref")
+        if isinstance(ref.postbox, Cell) and ref.postbox.state is not State.STOPPED:
+            ref.postbox._watchers[self] = None  # noqa: SLF001 (another cell)
+        else:
+            self.control(Terminated(ref, "stopped"))
+
+    def wake(self) -> None:
+        """Be visited soon, mail or not."""
+        self.system.run_queue.push(self, URGENT)
+
+    # --- handling ---------------------------------------------------------------------------------------------------
+
+    def visit(self) -> None:
+        """Handle up to `BATCH` messages (the run queue calls this)."""
+        if self._scope is None:
+            self._scope = contextvars.Context()
+        if self.state is State.STARTING:
+            self._start()
+        elif self.state is not State.RUNNING:
+            pass  # a task runs this cell and pushes it again when it is done
+        elif self._kind.is_async:
+            self._run(self._drain())
+        else:
+            self._scope.run(self._visit_inline)
+
+    def _visit_inline(self) -> None:
+        self.mailbox.note_depth()
+        receive = self.actor.receive
+        item: object = None
+        try:
+            for _ in range(BATCH):
+                item = self.current = self._next()
+                if item is None:
+                    break
+                self.handled += 1
+                if isinstance(item, Envelope):
+                    self._answer(item, receive)
+                else:
+                    receive(item)
+            self.current = item = None
+            if self._kind.has_visit_end and self.state is State.RUNNING:
+                self.actor.on_visit_end()
+        except Exception as error:  # noqa: BLE001 (whatever a handler raises is the supervisor's)
+            self._fail(error, item)
+        self._push_if_mail()
+
+    def _answer(self, envelope: Envelope, receive: Callable[[Any], object]) -> None:
+        if envelope.is_abandoned:
+            self.system.dead_letters.add(Reason.EXPIRED, self.path, envelope.message)
+            return
+        token = self._begin(envelope)
+        try:
+            result = receive(envelope.message)
+        finally:
+            envelope.is_handled = False
+            ACTIVATION.reset(token)
+        if self.current is envelope:
+            envelope.resolve(result)
+
+    async def _drain(self) -> None:
+        """Handle mail with an `async def` receive, in a task of its own."""
+        self.mailbox.note_depth()
+        receive = self.actor.receive
+        item: object = None
+        try:
+            for _ in range(BATCH):
+                item = self.current = self._next()
+                if item is None:
+                    break
+                self.handled += 1
+                if isinstance(item, Envelope):
+                    await self._answer_awaited(item, receive)
+                else:
+                    await receive(item)  # type: ignore[misc]
+            self.current = item = None
+            if self._kind.has_visit_end and self.state is State.RUNNING:
+                self.actor.on_visit_end()
+        except Exception as error:  # noqa: BLE001 (whatever a handler raises is the supervisor's)
+            self._fail(error, item)
+        except asyncio.CancelledError as error:
+            self._fail(error, item)  # a handler's own cancelled await is a failure like any other
+            if self._is_killed:
+                raise
+
+    async def _answer_awaited(self, envelope: Envelope, receive: Callable[[Any], Any]) -> None:
+        if envelope.is_abandoned:
+            self.system.dead_letters.add(Reason.EXPIRED, self.path, envelope.message)
+            return
+        token = self._begin(envelope)
+        try:
+            result = await receive(envelope.message)
+        finally:
+            envelope.is_handled = False
+            ACTIVATION.reset(token)
+        if self.current is envelope:
+            envelope.resolve(result)
+
+    def _begin(self, envelope: Envelope) -> contextvars.Token[Envelope | None]:
+        envelope.is_handled = True
+        return ACTIVATION.set(envelope)
+
+    def _next(self) -> object | None:
+        """Return the next message or envelope; act on control mail; None: nothing, or the life has changed."""
+        if self._is_stop_requested:
+            self._begin_stop("stopped")
+            return None
+        mailbox = self.mailbox
+        while mailbox.control:
+            entry = mailbox.control.popleft()
+            if type(entry) is Timer:
+                entry.is_pending = False
+                if not entry.is_cancelled:
+                    return entry.message
+            elif type(entry) is _ChildFailed:
+                self._supervise(entry.error)
+                return None
+            else:
+                return entry
+        return mailbox.take()
+
+    def _push(self) -> None:
+        self.system.run_queue.push(self, URGENT if self.mailbox.has_urgent else NORMAL)
+
+    def _push_if_mail(self) -> None:
+        if self.state is State.RUNNING and (self.mailbox.has_any or self._is_stop_requested):
+            self._push()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a task run this cell; the run queue leaves it alone until the task is done."""
+        self.queued = BUSY
+        self._task = self.system.loop.create_task(work, name=f"coterie:{self.path}", context=self._scope)
+        self._task.add_done_callback(self._ran)
+
+    def _ran(self, task: asyncio.Task[None]) -> None:
+        if task is self._task:
+            self._task = None
+            self.queued = IDLE
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.system.fail(error)  # a defect of ours: no handler's error gets here
+        else:
+            self._push_if_mail()
+
+    # --- the life cycle ---------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin: at once if there is no `on_start`, else at the first visit."""
+        if self._kind.has_start:
+            self.system.run_queue.push(self, URGENT)
+        else:
+            self.state = State.RUNNING
+
+    def _start(self) -> None:
+        scope = self._scope or contextvars.Context()
+        try:
+            waits = scope.run(self.actor.on_start)
+        except Exception as error:  # noqa: BLE001 (whatever a hook raises is the supervisor's)
+            self._fail(error, None)
+            return
+        if inspect.isawaitable(waits):
+            self._run(self._started(waits))
+        else:
+            self.state = State.RUNNING
+            self._push_if_mail()
+
+    async def _started(self, waits: Any) -> None:
+        try:
+            await waits
+            self.state = State.RUNNING
+        except Exception as error:  # noqa: BLE001 (whatever a hook raises is the supervisor's)
+            self._fail(error, None)
+
+    def _fail(self, error: BaseException, item: object) -> None:
+        """Answer the asker, tell the log, and let supervision decide."""
+        blamed = f"{type(error).__name__}: {error}"
+        if isinstance(item, Envelope) and self.current is item:
+            item.reject(ActorFailed(f"actor {self.path!r} failed on {type(item.message).__name__}: {blamed}"))
+        self.current = None
+        self.log.error("actor.failed", error=blamed, exc_info=error)
+        self.system.failures += 1
+        self._supervise(error)
+
+    def _supervise(self, error: BaseException) -> None:
+        """Decide between restart and end (one_for_one)."""
+        if self._is_killed or isinstance(error, InvariantViolated):
+            self._begin_stop(f"failed: {type(error).__name__}: {error}")
+            return
+        if self._budget is None:
+            self._budget = RestartBudget(self.plan.supervision)
+        host = self.system.host
+        backoff_s = self._budget.next_backoff_s(host.clock.monotonic(), host.random)
+        if backoff_s is None:
+            self._begin_stop(f"failed: {type(error).__name__}: {error}", escalate=error)
+        else:
+            self.state = State.RESTARTING
+            self._follow(self._restart(error, backoff_s))
+
+    def _follow(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a task run `work` from the next turn of the loop on.
+
+        Not now: this cell's scope is entered at this moment, and an eager task would enter it twice.
+        """
+        self.queued = BUSY
+        self.system.loop.call_soon(self._run, work)
+
+    async def _restart(self, error: BaseException, backoff_s: float) -> None:
+        await self._end_instance()
+        self._backoff = self.system.loop.create_future()
+        timer = self.system.loop.call_later(backoff_s, _resolve, self._backoff)
+        try:
+            if not self._is_stop_requested:
+                await self._backoff
+        finally:
+            timer.cancel()
+            self._backoff = None
+        if self._is_stop_requested:
+            self._end("stopped")
+            return
+        try:
+            self.actor = self._make_actor()
+            self.restarts += 1
+            self.system.restarts += 1
+            waits = self.actor.on_restart(error)
+            if inspect.isawaitable(waits):
+                await waits
+            self.state = State.RUNNING
+        except Exception as again:  # noqa: BLE001 (whatever a hook raises is the supervisor's)
+            self._fail(again, None)
+
+    def stop(self) -> asyncio.Future[None]:
+        """Stop after the present message; the future is done when the actor has ended."""
+        ended: asyncio.Future[None] = self.system.loop.create_future()
+        if self.state is State.STOPPED:
+            ended.set_result(None)
+            return ended
+        self._ends.append(ended)
+        self._is_stop_requested = True
+        if self._backoff is not None:
+            _resolve(self._backoff)
+        self.system.run_queue.push(self, URGENT)
+        return ended
+
+    def kill(self) -> None:
+        """Cancel what runs: for a handler that does not return in time when the system stops."""
+        self._is_killed = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin_stop(self, cause: str, escalate: BaseException | None = None) -> None:
+        if self.is_ending:
+            return
+        self.state = State.STOPPING
+        if not self.children and not self._kind.has_stop:
+            self._cancel_timers()
+            self._end(cause, escalate)
+        else:
+            self._follow(self._stop(cause, escalate))
+
+    async def _stop(self, cause: str, escalate: BaseException | None) -> None:
+        try:
+            await self._end_instance()
+        finally:
+            self._end(cause, escalate)
+
+    async def _end_instance(self) -> None:
+        """Stop timers and children, then let the instance say goodbye."""
+        self._cancel_timers()
+        for ended in [child.stop() for child in reversed(list(self.children.values()))]:
+            await ended
+        try:
+            waits = self.actor.on_stop()
+            if inspect.isawaitable(waits):
+                await waits
+        except Exception as error:  # a goodbye that fails must not keep the actor alive
+            self.log.error("actor.stop_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+
+    def _cancel_timers(self) -> None:
+        for timer in list(self.timers):
+            timer.cancel()
+
+    def _end(self, cause: str, escalate: BaseException | None = None) -> None:
+        """Be no more: mail to the dead letters, notices to the watchers, the place free again."""
+        self.state = State.STOPPED
+        for item in self.mailbox.close(self._stopped_error()):
+            self._refuse(item)
+        self.system.forget(self)
+        for watcher in self._watchers:
+            watcher.control(Terminated(self.ref, cause))
+        self._watchers.clear()
+        if self.parent is not None:
+            self.parent.child_ended(self, escalate)
+        elif escalate is not None:
+            self.log.error("actor.gave_up", error=f"{type(escalate).__name__}: {escalate}")
+        for ended in self._ends:
+            _resolve(ended)
+        self._ends.clear()
+
+    def child_ended(self, child: Cell, escalate: BaseException | None) -> None:
+        """Take note that a child is no more; fail in its place if its restart budget is spent."""
+        self.children.pop(child.path, None)
+        if escalate is not None:
+            self.control(_ChildFailed(escalate))
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _no_message(item: object) -> MessageTypeError:
+    return MessageTypeError(f"{type(item).__name__} is no message: decorate the class with @message")

@@ -1,0 +1,67 @@
+"""What the runtime knows of an actor class: its messages, its hooks. Looked up once per class and system."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args, get_origin
+
+from coterie.errors import MessageTypeError
+from coterie.runtime.actor import Actor, Terminated
+from coterie.runtime.codecs import MessageType
+from coterie.runtime.messages import message_type
+
+__all__ = ["Kind", "kind_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One actor class: `messages` are the message types that its M names."""
+
+    messages: tuple[MessageType, ...]
+    is_async: bool
+    has_start: bool
+    has_stop: bool
+    has_visit_end: bool
+
+    @property
+    def takes_terminated(self) -> bool:
+        """Whether `Terminated` is one of its messages."""
+        return any(described.cls is Terminated for described in self.messages)
+
+
+def kind_of(cls: type[Actor[Any]]) -> Kind:
+    """Look at an actor class.
+
+    Raises:
+        MessageTypeError: it does not say its messages (`Actor[Add | Get]`), or one of them is no message.
+    """
+    return Kind(
+        messages=tuple(message_type(member) for member in _members(_declared(cls), cls)),
+        is_async=inspect.iscoroutinefunction(cls.receive),
+        has_start=cls.on_start is not Actor.on_start,
+        has_stop=cls.on_stop is not Actor.on_stop,
+        has_visit_end=cls.on_visit_end is not Actor.on_visit_end,
+    )
+
+
+def _declared(cls: type[Actor[Any]]) -> object:
+    """Return the M of the nearest `Actor[M]`, through generic classes in between."""
+    for base in cls.__mro__:
+        for parent in getattr(base, "__orig_bases__", ()):
+            origin = get_origin(parent)
+            if isinstance(origin, type) and issubclass(origin, Actor):
+                argument = get_args(parent)[0]
+                if not isinstance(argument, TypeVar):
+                    return argument
+    raise MessageTypeError(f"{cls.__qualname__} does not say its messages: write class {cls.__name__}(Actor[…])")
+
+
+def _members(annotation: object, cls: type) -> list[type]:
+    if get_origin(annotation) in (typing.Union, types.UnionType):
+        return [member for part in get_args(annotation) for member in _members(part, cls)]
+    if not isinstance(annotation, type):
+        raise MessageTypeError(f"Actor[…] of {cls.__qualname__}: {annotation!r} is no message class")
+    return [annotation]

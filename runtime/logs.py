@@ -1,0 +1,37 @@
+"""Loggers: structlog's interface on stdlib loggers named `coterie.*`, silent until the host configures something."""
+
+from __future__ import annotations
+
+import logging
+from typing import cast
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+__all__ = ["logger"]
+
+
+def logger(name: str) -> FilteringBoundLogger:
+    """Return a logger that hands events to the stdlib logger `coterie.<name>`, the facts as `extra`.
+
+    Nothing is printed unless the host gave the logging tree a handler: the `coterie` logger has a NullHandler.
+    """
+    root = logging.getLogger("coterie")
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())
+    wrapped = structlog.wrap_logger(
+        logging.getLogger(f"coterie.{name}"),
+        processors=[structlog.stdlib.filter_by_level, _to_stdlib],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        context_class=dict,
+        cache_logger_on_first_use=False,
+    )
+    return cast("FilteringBoundLogger", wrapped)
+
+
+def _to_stdlib(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Render `event key=value …` as the message, and give the facts as `extra` for handlers that want them."""
+    exc_info = event.pop("exc_info", None)
+    name = event.pop("event")
+    facts = " ".join(f"{key}={value}" for key, value in event.items())
+    return {"msg": f"{name} {facts}".rstrip().replace("%", "%%"), "extra": {"facts": dict(event)}, "exc_info": exc_info}

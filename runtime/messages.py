@@ -1,0 +1,126 @@
+"""Messages: what a message class is, and the type of its reply.
+
+    @message
+    class Add(Ask[int]):        # whoever asks gets an int
+        amount: int
+
+A message is a frozen, slotted dataclass with a stable wire name. How its fields cross the wire is in
+`coterie.runtime.codecs`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, Self, TypeVar, dataclass_transform, get_args, get_origin, overload
+
+from coterie.errors import MessageTypeError
+from coterie.runtime.codecs import MessageType
+from coterie.runtime.lanes import Lane
+
+__all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+M_co = TypeVar("M_co", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
+
+
+class AskOf(Protocol[M_co, R_co]):
+    """What `Ref.ask` takes: a message that is an `Ask[R]`. For type checkers; `Ask` satisfies it."""
+
+    def __ask_of__(self) -> tuple[M_co, R_co]:
+        """Never called: it ties the message to its reply."""
+        ...
+
+
+class Ask(Generic[R]):
+    """The base of a message that wants a reply of type R (any type that a field may have)."""
+
+    __slots__ = ()
+
+    def __ask_of__(self) -> tuple[Self, R]:
+        """Never called: it ties the message to its reply."""
+        raise NotImplementedError
+
+
+@overload
+def message(cls: type[T], /) -> type[T]: ...
+@overload
+def message(*, name: str | None = None, lane: Lane = Lane.BULK) -> Callable[[type[T]], type[T]]: ...
+@dataclass_transform(frozen_default=True)
+def message(
+    cls: type[T] | None = None, /, *, name: str | None = None, lane: Lane = Lane.BULK
+) -> type[T] | Callable[[type[T]], type[T]]:
+    """Make a class a message: a frozen, slotted dataclass with the wire name `name` (default: module.Class).
+
+    Fields may be None, bool, int (64 bits), float, str, bytes, tuple, Mapping of those, enum, message, `Ref`,
+    `Address`, and unions. `lane` is BULK or CONSENSUS. A class of `__main__` needs a `name` to cross nodes.
+
+    Raises:
+        MessageTypeError: a field is mutable or cannot cross the wire; it names the class and the field.
+    """
+    scope = sys._getframe(1).f_locals  # noqa: SLF001 (annotations may name classes that are local to a function)
+
+    def stamp(plain: type[T]) -> type[T]:
+        frozen: type[T] = dataclasses.dataclass(frozen=True, slots=True)(plain)
+        return register(frozen, name=name or _default_name(plain), lane=lane, scope=scope)
+
+    return stamp if cls is None else stamp(cls)
+
+
+def register(cls: type[T], *, name: str, lane: Lane = Lane.BULK, scope: dict[str, Any] | None = None) -> type[T]:
+    """Let a frozen dataclass that is no `@message` cross the wire under `name` (the protocols' messages do).
+
+    Registering the same class under the same name again changes nothing.
+
+    Raises:
+        MessageTypeError: not a frozen dataclass, another name, the control lane, or a field that cannot cross.
+    """
+    if lane is Lane.CONTROL:
+        raise MessageTypeError(f"message {name!r}: the control lane is the runtime's own; use CONSENSUS or BULK")
+    known = cls.__dict__.get("__coterie__")
+    if known is not None:
+        if known.name != name:
+            raise MessageTypeError(f"{cls.__qualname__} is already message {known.name!r}: it cannot be {name!r} too")
+        return cls
+    parameters = getattr(cls, "__dataclass_params__", None)
+    if parameters is None or not parameters.frozen:
+        raise MessageTypeError(f"{cls.__qualname__} cannot be message {name!r}: it is not a frozen dataclass")
+    described = MessageType(cls, name, lane, reply=_reply_annotation(cls), scope=scope or {})
+    cls.__coterie__ = described  # type: ignore[attr-defined]
+    cls.__lane__ = lane  # type: ignore[attr-defined]
+    return cls
+
+
+def message_type(cls: type[object]) -> MessageType:
+    """Return what `message` or `register` stamped on a class.
+
+    Raises:
+        MessageTypeError: the class is no message.
+    """
+    described = getattr(cls, "__coterie__", None)
+    if not isinstance(described, MessageType) or described.cls is not cls:
+        raise MessageTypeError(f"{cls.__module__}.{cls.__qualname__} is no message: decorate it with @message")
+    return described
+
+
+def lane_of(item: object) -> Lane:
+    """Return the lane of a message (BULK for what is no message)."""
+    lane: Lane = getattr(item, "__lane__", Lane.BULK)
+    return lane
+
+
+def _default_name(cls: type[object]) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _reply_annotation(cls: type[object]) -> object:
+    """The R of Ask[R], or MessageType.NO_REPLY."""
+    for base in getattr(cls, "__orig_bases__", ()):
+        if get_origin(base) is Ask:
+            return get_args(base)[0]
+    if issubclass(cls, Ask):
+        raise MessageTypeError(f"{cls.__qualname__} is an Ask without a reply type: write Ask[int], Ask[None], …")
+    return MessageType.NO_REPLY

@@ -1,0 +1,60 @@
+"""Supervision: what happens to an actor that fails (Erlang's one_for_one; Armstrong's thesis §5).
+
+`Supervision` is data, given at spawn; `RestartBudget` is the decision: restart after so long, or give up.
+"""
+
+from __future__ import annotations
+
+import collections
+import random
+from dataclasses import dataclass
+
+__all__ = ["RestartBudget", "Supervision"]
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """How one actor is restarted when it fails.
+
+    `max_restarts` within `within_s` seconds (default 5 in 30 s; 0: never restart), each after a back-off of
+    `backoff_min_s` doubling up to `backoff_max_s`, with ± `jitter` (a fraction) so that failures do not march in step.
+    Too low a budget stops actors for a hiccup; too high keeps a broken one thrashing. When it is spent the actor stops
+    and its parent fails in its place (escalation); at the top the system logs it.
+    """
+
+    max_restarts: int = 5
+    within_s: float = 30.0
+    backoff_min_s: float = 0.01
+    backoff_max_s: float = 1.0
+    jitter: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.max_restarts < 0:
+            raise ValueError(f"max_restarts is {self.max_restarts}: it must be 0 or more")
+        if self.within_s <= 0:
+            raise ValueError(f"within_s is {self.within_s}: it must be more than 0")
+        if not 0 <= self.backoff_min_s <= self.backoff_max_s:
+            raise ValueError(f"back-off {self.backoff_min_s} … {self.backoff_max_s} s: need 0 ≤ minimum ≤ maximum")
+        if not 0 <= self.jitter < 1:
+            raise ValueError(f"jitter is {self.jitter}: it must be in [0, 1)")
+
+
+class RestartBudget:
+    """Counts the restarts of one actor against its `Supervision`."""
+
+    __slots__ = ("_moments", "_policy")
+
+    def __init__(self, policy: Supervision) -> None:
+        self._policy = policy
+        self._moments: collections.deque[float] = collections.deque()
+
+    def next_backoff_s(self, now: float, rng: random.Random) -> float | None:
+        """Take one restart out of the budget at `now` (monotonic, s): the seconds to wait, or None if it is spent."""
+        policy, moments = self._policy, self._moments
+        while moments and moments[0] <= now - policy.within_s:
+            moments.popleft()
+        if len(moments) >= policy.max_restarts:
+            return None
+        backoff_s = min(policy.backoff_max_s, policy.backoff_min_s * 2.0 ** len(moments))
+        moments.append(now)
+        return backoff_s * (1 + policy.jitter * (2 * rng.random() - 1))

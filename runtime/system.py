@@ -1,0 +1,426 @@
+"""A system: the actors of one process (or of one part of it), and their links to other systems.
+
+    async with System() as system:
+        counter = system.spawn(Counter)
+        counter.tell(Add(1))
+        print(await counter.ask(Add(2)))
+
+The host program owns the event loop: a system creates none, sets no policy, handles no signal and keeps no module
+state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from coterie.runtime.transport.transport import Transport
+
+from coterie.errors import ActorNotFound, ActorStopped, MessageTypeError
+from coterie.runtime.actor import Actor, Terminated
+from coterie.runtime.asks import ACTIVATION, DeadlineWheel, PendingAsk
+from coterie.runtime.cell import Cell, Plan
+from coterie.runtime.codecs import MessageType
+from coterie.runtime.dead_letters import DeadLetters, Reason
+from coterie.runtime.host import Host
+from coterie.runtime.kinds import Kind, kind_of
+from coterie.runtime.logs import logger
+from coterie.runtime.messages import message_type
+from coterie.runtime.real_host import RealHost
+from coterie.runtime.refs import Address, Ref
+from coterie.runtime.remote import LinkEvent, RemotePostbox, Remoting
+from coterie.runtime.run_queue import RunQueue
+from coterie.runtime.supervision import Supervision
+from coterie.runtime.transport.config import TransportConfig
+from coterie.runtime.transport.identity import Identity, Peer, Role
+
+__all__ = ["System", "SystemConfig", "SystemStats"]
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True)
+class SystemConfig:
+    """What can be set on a system.
+
+    `ask_timeout_s`: the default patience of an ask, seconds. `capacity`: the default bound of a mailbox lane,
+    messages: too low refuses bursts, too high hides overload and costs memory. `stop_timeout_s`: how long actors may
+    take to finish their present message when the system stops; then they are cancelled. `transport`: sizes and times
+    of the links.
+    """
+
+    ask_timeout_s: float = 5.0
+    capacity: int = 10_000
+    stop_timeout_s: float = 5.0
+    transport: TransportConfig = field(default_factory=TransportConfig)
+
+    def __post_init__(self) -> None:
+        for name, value in (("ask_timeout_s", self.ask_timeout_s), ("stop_timeout_s", self.stop_timeout_s)):
+            if value <= 0:
+                raise ValueError(f"{name} is {value}: it must be more than 0")
+        if self.capacity < 1:
+            raise ValueError(f"capacity is {self.capacity}: a mailbox holds at least 1 message")
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStats:
+    """A look at a system. Counts are since its start.
+
+    `actors`: alive now. `handled`: messages. `waiting`: messages in mailboxes now; `deepest`: the deepest mailbox.
+    `asks_out`: asks to other nodes that are unanswered. `failures`: exceptions out of handlers and hooks. `restarts`.
+    `dead_letters`: by reason. `links`: names of linked systems. `transport`: counters of frames, bytes and items.
+    """
+
+    actors: int
+    handled: int
+    waiting: int
+    deepest: int
+    asks_out: int
+    failures: int
+    restarts: int
+    dead_letters: dict[str, int]
+    links: tuple[str, ...]
+    transport: dict[str, int]
+
+
+class System:
+    """Runs actors. Use it as an async context manager.
+
+    Args:
+        node: this system's name in the cluster.
+        cluster: the cluster's id; links form only within one. A client may leave it "".
+        role: a node of the cluster, or a client outside it.
+        host: the outside world (default: this machine). One host belongs to one system.
+        config: see `SystemConfig`.
+    """
+
+    def __init__(
+        self,
+        node: str = "local",
+        *,
+        cluster: str = "local",
+        role: Role = Role.NODE,
+        host: Host | None = None,
+        config: SystemConfig | None = None,
+    ) -> None:
+        self.node = node
+        self.host: Host = host if host is not None else RealHost()
+        self.config = config if config is not None else SystemConfig()
+        self.incarnation = self.host.random.getrandbits(63)
+        self.identity = Identity(cluster, node, self.incarnation, role)
+        self.dead_letters = DeadLetters()
+        self.message_types: dict[str, MessageType] = {}
+        self.log = logger("runtime").bind(node=node)
+        self.failures = 0
+        self.restarts = 0
+        self.remoting = Remoting(self)
+        self._cells: dict[str, Cell] = {}
+        self._kinds: dict[type[Actor[Any]], Kind] = {}
+        self._last_uid = 0
+        self._handled_by_ended = 0
+        self._deepest_of_ended = 0
+        self._fault: BaseException | None = None
+        self._owner: asyncio.Task[Any] | None = None
+        self._cancelled_owner = False
+        self._is_stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._declare(message_type(Terminated))
+
+    # --- begin and end ----------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Begin on the running loop."""
+        if self._loop is not None:
+            raise RuntimeError(f"system {self.node!r} was entered before: make a new System")
+        self._loop = asyncio.get_running_loop()
+        self._owner = asyncio.current_task()
+        self.run_queue = RunQueue(self._loop, self.host.clock)
+        self.wheel = DeadlineWheel(self._loop, self.host.clock)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop every actor, close every link. Raises what `fail` was given, if it was."""
+        await self._stop_all()
+        if self._fault is not None:
+            if self._cancelled_owner and self._owner is not None:
+                self._owner.uncancel()
+            raise self._fault
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop this system runs on. RuntimeError outside its `async with`."""
+        if self._loop is None:
+            raise RuntimeError(f"system {self.node!r} does not run: use it inside `async with`")
+        return self._loop
+
+    def fail(self, fault: BaseException) -> None:
+        """Stop because of a fatal fault (a failed fsync, say): it is raised out of the system's `async with`."""
+        if self._fault is not None or self._is_stopping:
+            return
+        self._fault = fault
+        self.log.critical("system.failed", error=f"{type(fault).__name__}: {fault}", exc_info=fault)
+        if self._owner is not None and not self._owner.done():
+            self._cancelled_owner = True
+            self._owner.cancel()
+
+    @property
+    def fault(self) -> BaseException | None:
+        """What `fail` was given."""
+        return self._fault
+
+    async def _stop_all(self) -> None:
+        self._is_stopping = True
+        roots = [cell for cell in self._cells.values() if cell.parent is None]
+        ends = [cell.stop() for cell in reversed(roots)]
+        if ends:
+            _, late = await asyncio.wait(ends, timeout=self.config.stop_timeout_s)
+            if late:
+                await self._kill_all(late)
+        self.wheel.close()
+        if self.remoting.transport is not None:
+            await self.remoting.transport.close()
+        self.host.executor.close()
+
+    async def _kill_all(self, late: set[asyncio.Future[None]]) -> None:
+        """Cancel the handlers that did not return; give them a second to let go."""
+        for cell in list(self._cells.values()):
+            self.log.error("actor.killed", actor=cell.path, reason=f"no end in {self.config.stop_timeout_s} s")
+            cell.kill()
+        await asyncio.wait(late, timeout=1.0)
+
+    # --- actors -----------------------------------------------------------------------------------------------------
+
+    def spawn(
+        self,
+        factory: Callable[[], Actor[M]],
+        *,
+        name: str | None = None,
+        supervision: Supervision | None = None,
+        capacity: int | None = None,
+        exported: bool = False,
+    ) -> Ref[M]:
+        """Start an actor and return its ref, at once.
+
+        Args:
+            factory: makes the actor, now and at each restart: a class, or `functools.partial(Counter, 3)`.
+            name: its path (default: the class name and a number).
+            supervision: what happens when it fails (default: `Supervision()`).
+            capacity: the most messages that wait in a lane of its mailbox (default: the system's).
+            exported: whether clients outside the cluster may reach it.
+
+        Raises:
+            ValueError: the name is taken or has a "/" in it.
+            MessageTypeError: its messages are no messages, or another class has one of their wire names.
+        """
+        return self.spawn_under(None, factory, name=name, supervision=supervision, capacity=capacity, exported=exported)
+
+    def spawn_under(
+        self,
+        parent: Cell | None,
+        factory: Callable[[], Actor[M]],
+        *,
+        name: str | None,
+        supervision: Supervision | None,
+        capacity: int | None,
+        exported: bool,
+    ) -> Ref[M]:
+        """Start an actor under `parent` (for `Context.spawn`)."""
+        if self._is_stopping or self._loop is None:
+            raise RuntimeError(f"system {self.node!r} does not run: spawn inside its `async with`")
+        self._last_uid += 1
+        path = self._path(parent, factory, name)
+        plan = Plan(factory, supervision or Supervision(), capacity or self.config.capacity, exported)
+        cell = Cell(self, path, self._last_uid, plan, parent)
+        self._cells[path] = cell
+        if parent is not None:
+            parent.children[path] = cell
+        cell.start()
+        return cell.ref
+
+    def _path(self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None) -> str:
+        if name is None:
+            made_by = getattr(factory, "func", factory)
+            name = f"{getattr(made_by, '__name__', 'actor').strip('<>').lower()}-{self._last_uid}"
+        if not name or "/" in name:
+            raise ValueError(f"an actor cannot be named {name!r}: a name is not empty and has no '/'")
+        path = name if parent is None else f"{parent.path}/{name}"
+        if path in self._cells:
+            raise ValueError(f"an actor named {path!r} lives on node {self.node!r} already")
+        return path
+
+    def stop(self, ref: Ref[Any]) -> asyncio.Future[None]:
+        """Stop an actor of this system after its present message; the future is done when it has ended.
+
+        What waits in its mailbox becomes dead letters, its asks fail with `ActorStopped`; its children stop first.
+        """
+        cell = ref.postbox
+        if ref.uid == 0 and ref.node == self.node:
+            cell = self._cells.get(ref.path, cell)
+        if isinstance(cell, Cell):
+            return cell.stop()
+        raise ValueError(f"stop({ref!r}): only an actor of this system ({self.node!r}) can be stopped")
+
+    def at(self, address: Address) -> Ref[Any]:
+        """Return a ref to whoever lives at `address` when a message arrives; it never dies."""
+        return Ref(address.node, 0, address.path, 0, self._postbox(address.node, 0, address.path, 0))
+
+    def ref(self, node: str, incarnation: int, path: str, uid: int) -> Ref[Any]:
+        """Return the ref of that name (for refs that come in messages)."""
+        if node == self.node and (uid == 0 or incarnation == self.incarnation):
+            cell = self._cells.get(path)
+            if cell is not None and cell.ref.uid == uid:
+                return cell.ref
+        return Ref(node, incarnation, path, uid, self._postbox(node, incarnation, path, uid))
+
+    def _postbox(self, node: str, incarnation: int, path: str, uid: int) -> Any:
+        if node == self.node:
+            return _LocalPostbox(self, path, uid)
+        return RemotePostbox(self.remoting, node, incarnation, path, uid)
+
+    def cell_at(self, path: str) -> Cell | None:
+        """Return the cell at a path, if an actor lives there."""
+        return self._cells.get(path)
+
+    def forget(self, cell: Cell) -> None:
+        """Free the place of an actor that has ended."""
+        if self._cells.get(cell.path) is cell:
+            del self._cells[cell.path]
+        self._handled_by_ended += cell.handled
+        self._deepest_of_ended = max(self._deepest_of_ended, cell.mailbox.high_water)
+
+    def kind_of(self, cls: type[Actor[Any]]) -> Kind:
+        """Return what is known of an actor class; enter its messages into this system's table."""
+        kind = self._kinds.get(cls)
+        if kind is None:
+            kind = kind_of(cls)
+            for described in kind.messages:
+                self._declare(described)
+            self._kinds[cls] = kind
+        return kind
+
+    def _declare(self, described: MessageType) -> None:
+        known = self.message_types.setdefault(described.name, described)
+        if known.cls is not described.cls:
+            raise MessageTypeError(
+                f"message name {described.name!r} means {described.cls.__qualname__} and {known.cls.__qualname__} in "
+                f"one system: give one of them another name="
+            )
+
+    # --- asks -------------------------------------------------------------------------------------------------------
+
+    def pending_ask(self, item: object, timeout_s: float | None, target: str, *, on_wheel: bool = True) -> PendingAsk:
+        """Make the envelope of an ask: with its time, never more than the asker itself has."""
+        patience_s = self.config.ask_timeout_s if timeout_s is None else timeout_s
+        deadline = self.host.clock.monotonic() + patience_s
+        asker = ACTIVATION.get()
+        if asker is not None and asker.is_handled:
+            deadline = min(deadline, asker.deadline)
+        pending = PendingAsk(item, deadline, target, self.loop.create_future())
+        if on_wheel:
+            self.wheel.add(pending)
+        return pending
+
+    # --- links ------------------------------------------------------------------------------------------------------
+
+    async def listen(self, host: str = "127.0.0.1", port: int = 0, *, insecure: bool = False) -> tuple[str, int]:
+        """Accept links at (host, port); return what was bound (port 0: any free one).
+
+        Raises:
+            InsecureBind: `host` is not loopback and `insecure` is not True.
+            OSError: it cannot be bound.
+        """
+        return await self._network().listen(host, port, insecure=insecure)
+
+    def add_peer(self, node: str, host: str, port: int) -> None:
+        """Keep a link with a node of the cluster: whoever has the smaller name dials, again and again."""
+        self._network().add_peer(node, host, port)
+
+    def dial(self, host: str, port: int) -> None:
+        """Keep a link with whoever is at (host, port): what clients do."""
+        self._network().dial(host, port)
+
+    def on_link(self, listener: Callable[[LinkEvent], None]) -> Callable[[], None]:
+        """Call `listener` at each link up, link down and node lost; return what ends that."""
+        self.remoting.listen_to_links(listener)
+        return lambda: self.remoting.ignore_links(listener)
+
+    @property
+    def links(self) -> tuple[Peer, ...]:
+        """Who is linked now."""
+        return tuple(self.remoting.linked)
+
+    def _network(self) -> Transport:
+        if self.remoting.transport is None:
+            self.loop  # noqa: B018 (raises outside `async with`)
+            self.remoting.transport = Transport(self.host, self.identity, self.remoting, self.config.transport)
+        return self.remoting.transport
+
+    # --- a look inside ----------------------------------------------------------------------------------------------
+
+    def stats(self) -> SystemStats:
+        """Return what this system has been doing."""
+        cells = list(self._cells.values())
+        transport = self.remoting.transport
+        return SystemStats(
+            actors=len(cells),
+            handled=self._handled_by_ended + sum(cell.handled for cell in cells),
+            waiting=sum(len(cell.mailbox) for cell in cells),
+            deepest=max([self._deepest_of_ended, *(cell.mailbox.high_water for cell in cells)]),
+            asks_out=self.remoting.asks_pending,
+            failures=self.failures,
+            restarts=self.restarts,
+            dead_letters={reason.value: count for reason, count in self.dead_letters.counts.items() if count},
+            links=tuple(peer.node for peer in self.remoting.linked),
+            transport={} if transport is None else transport.stats(),
+        )
+
+
+class _LocalPostbox:
+    """The way to a path of this system, looked up at each message; uid 0: whoever lives there."""
+
+    __slots__ = ("_path", "_system", "_uid")
+
+    def __init__(self, system: System, path: str, uid: int) -> None:
+        self._system = system
+        self._path = path
+        self._uid = uid
+
+    def tell(self, item: object) -> None:
+        """Hand a message on."""
+        cell = self._cell()
+        if cell is None:
+            self._system.dead_letters.add(Reason.NOT_FOUND, self._path, item)
+        else:
+            cell.tell(item)
+
+    def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
+        """Hand an ask on."""
+        cell = self._cell()
+        if cell is not None:
+            return cell.ask(item, timeout_s)
+        pending = self._system.pending_ask(item, timeout_s, self._path)
+        pending.reject(self._missing())
+        return pending.future
+
+    def offer(self, item: object) -> asyncio.Future[None]:
+        """Hand an offer on."""
+        cell = self._cell()
+        if cell is not None:
+            return cell.offer(item)
+        room: asyncio.Future[None] = self._system.loop.create_future()
+        room.set_exception(self._missing())
+        room.exception()  # an offerer who does not look is not warned
+        return room
+
+    def _cell(self) -> Cell | None:
+        cell = self._system.cell_at(self._path)
+        return cell if cell is not None and self._uid in (0, cell.ref.uid) else None
+
+    def _missing(self) -> ActorNotFound | ActorStopped:
+        where = f"{self._path!r} on node {self._system.node!r}"
+        return ActorStopped(f"actor {where} has stopped") if self._uid else ActorNotFound(f"no actor at {where}")
