@@ -168,7 +168,7 @@ class DirectedGroup:
     def deliver(
         self, *, sender: str | None = None, to: str | None = None, kind: type[RaftMessage] | None = None
     ) -> list[RaftMessage]:
-        """Deliver, one by one, the messages in flight that fit (None: any); return them. Nodes that are down get none."""
+        """Deliver, one by one, the messages in flight that fit (None: any); return them. Dead nodes get none."""
         chosen = self._take(sender, to, kind)
         for flight in chosen:
             if self.nodes[flight.to].raft is not None:
