@@ -18,6 +18,11 @@ __all__ = [
     "AskTimeout",
     "BadMessage",
     "BrokenFrame",
+    "CommandError",
+    "CommandFailed",
+    "CommandRefused",
+    "CommandTimeout",
+    "CommandTooLate",
     "ConnectionLost",
     "CoterieError",
     "DataDirectoryInUse",
@@ -275,3 +280,36 @@ class InsecureBind(TransportError):
             f"reaches it could speak as a node; listen on 127.0.0.1, or pass insecure=True on a network you trust"
         )
         self.host = host
+
+
+class CommandError(CoterieError):
+    """A command to a replicated state machine did not end with a reply."""
+
+
+class CommandRefused(CommandError):
+    """The state machine refused the command, and nothing changed. User-written machines raise it."""
+
+
+class CommandFailed(CommandError):
+    """The state machine raised on the command; what it had changed before that stands, on all replicas alike."""
+
+    outcome = Outcome.UNKNOWN
+
+
+class CommandTimeout(CommandError, TimeoutError):
+    """No reply in time. `outcome` is DEFINITE if no node ever took the command, else UNKNOWN."""
+
+    def __init__(self, message: str, outcome: Outcome) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class CommandTooLate(CommandError):
+    """The session no longer knows what became of this command: it is below the low-water mark, or the session is gone.
+
+    It is not executed by this attempt. `outcome` is UNKNOWN if an earlier attempt may have executed it.
+    """
+
+    def __init__(self, message: str, outcome: Outcome) -> None:
+        super().__init__(message)
+        self.outcome = outcome
