@@ -1,0 +1,116 @@
+"""The side that is dialled: hears hellos, pairs connections into links."""
+
+from __future__ import annotations
+
+from coterie.runtime.transport.connection import Connection
+from coterie.runtime.transport.events import TransportEvents
+from coterie.runtime.transport.handshake import AcceptorHandshake, Hello, Passed, RefusalReason, Refused, refuse
+from coterie.runtime.transport.hub import Hub
+from coterie.runtime.transport.identity import Peer
+from coterie.runtime.transport.link import Link
+from coterie.runtime.transport.roster import Roster
+
+__all__ = ["Acceptor"]
+
+_LinkKey = tuple[Peer, int]  # who, and the link's id
+
+
+class Acceptor:
+    """Owns accepted connections until their link takes them (ConnectionOwner).
+
+    Each has `handshake_timeout_s` from its opening until its link is up; nothing that a connection sends after its
+    hello is decoded before the link is paired.
+    """
+
+    def __init__(self, hub: Hub, roster: Roster, events: TransportEvents) -> None:
+        self._hub = hub
+        self._roster = roster
+        self._events = events
+        self._handshakes: dict[Connection, AcceptorHandshake] = {}
+        self._halves: dict[_LinkKey, Connection] = {}  # first connections that wait for their second
+        self._is_closed = False
+
+    def accept(self) -> Connection:
+        """Return the protocol of a new connection."""
+        return Connection(self, self._hub)
+
+    def close(self) -> None:
+        """Abort what has not become a link, and admit nobody any more."""
+        self._is_closed = True
+        for connection in list(self._handshakes):
+            connection.abort()
+        self._handshakes.clear()
+        self._halves.clear()
+
+    def connection_opened(self, connection: Connection) -> None:
+        """Expect a hello."""
+        refusal = self._overload()
+        if refusal is not None:
+            self._refuse(connection, refusal)
+            return
+        self._handshakes[connection] = AcceptorHandshake(self._hub.identity, self._admit)
+
+    def payload_received(self, connection: Connection, payload: bytes) -> None:
+        """Take the hello. A second payload is a broken frame: a dialer waits for its link."""
+        verdict = self._handshakes[connection].receive(payload)
+        if isinstance(verdict, Refused):
+            self._refuse(connection, verdict)
+            return
+        connection.lane_class = verdict.lane_class
+        connection.raise_cap()
+        if verdict.reply is not None:
+            connection.send_payload(verdict.reply)
+        self._pair(connection, verdict)
+
+    def connection_ended(self, connection: Connection) -> None:
+        """Give up: it ended before its link was made."""
+        connection.abort()
+        self.connection_lost(connection, "the other end closed it")
+
+    def connection_lost(self, connection: Connection, reason: str) -> None:
+        """Forget it."""
+        self._forget(connection)
+        self._report(connection, Refused(RefusalReason.INCOMPLETE, reason))
+
+    def _pair(self, connection: Connection, passed: Passed) -> None:
+        key = (passed.peer, passed.link_id)
+        if passed.lane_class == 0:
+            self._halves[key] = connection
+            return
+        control = self._halves[key]
+        self._forget(control)
+        self._forget(connection)
+        Link(passed.peer, control, connection, self._hub, self._roster)
+
+    def _admit(self, hello: Hello) -> Refused | None:
+        is_waiting = (hello.peer, hello.link_id) in self._halves
+        if hello.lane_class == 1 and not is_waiting:
+            return refuse(RefusalReason.BAD_LINK, "its first connection is not there (any more)")
+        if hello.lane_class == 0 and is_waiting:
+            return refuse(RefusalReason.BAD_LINK, "its first connection is there already")
+        return self._roster.refusal(hello.peer)
+
+    def _overload(self) -> Refused | None:
+        limit = self._hub.config.connections_max
+        if self._is_closed:
+            return refuse(RefusalReason.CLOSING, f"node {self._hub.identity.node!r} is shutting down")
+        if len(self._hub.live) > limit:
+            text = f"node {self._hub.identity.node!r} has {limit} connections already; see connections_max="
+            return refuse(RefusalReason.TOO_MANY_CONNECTIONS, text)
+        return None
+
+    def _refuse(self, connection: Connection, refusal: Refused) -> None:
+        self._forget(connection)
+        if refusal.reply is not None:
+            connection.send_payload(refusal.reply)
+        connection.close()
+        self._report(connection, refusal)
+
+    def _report(self, connection: Connection, refusal: Refused) -> None:
+        self._hub.counters.refused_handshakes += 1
+        self._events.refused(connection.address, f"{refusal.reason.value}: {refusal.text}")
+
+    def _forget(self, connection: Connection) -> None:
+        self._handshakes.pop(connection, None)
+        for key in [key for key, half in self._halves.items() if half is connection]:
+            del self._halves[key]

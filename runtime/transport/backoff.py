@@ -1,0 +1,31 @@
+"""How long to wait before dialling again. Pure."""
+
+from __future__ import annotations
+
+import random
+
+__all__ = ["Backoff"]
+
+
+class Backoff:
+    """Doubles from `first_s` to `cap_s`, each wait multiplied by a random factor in 0.5 … 1.
+
+    The jitter keeps the nodes of a cluster, which all lost the same switch, from dialling in step.
+    """
+
+    __slots__ = ("_cap_s", "_first_s", "_next_s", "_rng")
+
+    def __init__(self, first_s: float, cap_s: float, rng: random.Random) -> None:
+        self._first_s = self._next_s = first_s
+        self._cap_s = cap_s
+        self._rng = rng
+
+    def next_s(self) -> float:
+        """Return how long to wait now (s); the next wait is longer."""
+        wait_s = self._next_s * self._rng.uniform(0.5, 1.0)
+        self._next_s = min(self._cap_s, 2 * self._next_s)
+        return wait_s
+
+    def reset(self) -> None:
+        """Begin anew, after a success."""
+        self._next_s = self._first_s

@@ -1,0 +1,74 @@
+"""What can be set on a transport, and why it is set as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["HELLO_CAP_BYTES", "TransportConfig"]
+
+HELLO_CAP_BYTES = 4096
+"""The longest payload that is read from somebody who has not passed the handshake."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportConfig:
+    """Sizes in bytes, times in seconds.
+
+    Attributes:
+        frame_cap_bytes: the longest payload sent or accepted. It bounds what a hostile peer can make us hold: a
+            decoded payload takes up to about 75 times its size. All nodes should agree; an item beyond the
+            receiver's cap costs the link.
+        frame_soft_bytes: where the items of one tick are cut into several frames. Lower: more headers. Higher:
+            a receiver handles more items before anything else gets its turn.
+        outbound_limit_bytes: how much may wait for one connection (ours and the socket's buffer together) before
+            `OutboundFull`. Lower: bursts are refused. Higher: a peer that never reads costs that much memory.
+        write_buffer_bytes: how much of that is handed to the socket's buffer before we wait for it to drain.
+        connections_max: accepted connections; those beyond are refused. A link takes two.
+        handshake_timeout_s: how long connecting, or a handshake, or the second connection of a link may take.
+        keepalive_interval_s: an empty frame goes out when nothing else did for this long; also the grain of all the
+            times below.
+        silence_timeout_s: a connection on which nothing arrives for this long is closed. A stopped process keeps its
+            TCP connections up, so silence is the only sign. At least three keep-alives, so that one lost interval
+            accuses nobody.
+        lost_after_s: a node without a link (or silent) for this long is lost. Lower: watchers learn sooner; higher:
+            short outages and restarts of switches go unnoticed.
+        reconnect_first_s, reconnect_cap_s: the back-off between dials doubles from the first to the cap, each time
+            multiplied by a random factor in 0.5 … 1.
+        drain_timeout_s: how long the second connection of a link may still deliver after the first one ended.
+        close_timeout_s: how long `close` waits for queued bytes to leave.
+    """
+
+    frame_cap_bytes: int = 4 * 1024 * 1024
+    frame_soft_bytes: int = 64 * 1024
+    outbound_limit_bytes: int = 16 * 1024 * 1024
+    write_buffer_bytes: int = 256 * 1024
+    connections_max: int = 1024
+    handshake_timeout_s: float = 2.0
+    keepalive_interval_s: float = 0.5
+    silence_timeout_s: float = 3.0
+    lost_after_s: float = 5.0
+    reconnect_first_s: float = 0.05
+    reconnect_cap_s: float = 1.0
+    drain_timeout_s: float = 0.25
+    close_timeout_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if not HELLO_CAP_BYTES <= self.frame_cap_bytes < 2**32:
+            raise ValueError(f"frame_cap_bytes must be in {HELLO_CAP_BYTES} … 2**32-1, not {self.frame_cap_bytes}")
+        if self.outbound_limit_bytes < self.frame_cap_bytes:
+            raise ValueError(
+                f"outbound_limit_bytes ({self.outbound_limit_bytes}) must hold at least one frame "
+                f"(frame_cap_bytes is {self.frame_cap_bytes})"
+            )
+        if self.silence_timeout_s < 3 * self.keepalive_interval_s:
+            raise ValueError(
+                f"silence_timeout_s ({self.silence_timeout_s}) must be at least three keep-alive intervals "
+                f"(keepalive_interval_s is {self.keepalive_interval_s})"
+            )
+        if self.reconnect_cap_s < self.reconnect_first_s:
+            raise ValueError(
+                f"reconnect_cap_s ({self.reconnect_cap_s}) is below reconnect_first_s ({self.reconnect_first_s})"
+            )

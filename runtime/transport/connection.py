@@ -1,0 +1,269 @@
+"""One TCP connection: frames out of bytes, queued items into one write per tick. It does not know what frames mean."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+from coterie.errors import BrokenFrame, OutboundFull
+from coterie.runtime.transport.config import HELLO_CAP_BYTES
+from coterie.runtime.transport.frames import FrameDecoder, FrameEncoder
+from coterie.runtime.transport.hub import Hub
+from coterie.runtime.transport.items import EMPTY, batches, join
+
+__all__ = ["Connection", "ConnectionOwner"]
+
+
+class ConnectionOwner(Protocol):
+    """Who decides what happens on a connection: a handshake first, then its link."""
+
+    def connection_opened(self, connection: Connection) -> None:
+        """Take note that bytes may flow."""
+        ...
+
+    def payload_received(self, connection: Connection, payload: bytes) -> None:
+        """Take the next payload. A `BrokenFrame` raised here counts as one that the decoder raised."""
+        ...
+
+    def connection_ended(self, connection: Connection) -> None:
+        """Take note that the peer will send no more (TCP's FIN). The connection stays open until it is closed."""
+        ...
+
+    def connection_lost(self, connection: Connection, reason: str) -> None:
+        """Take note that it is gone, broken, or made no link in time; not called after `abort` or `close`."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """The asyncio protocol of one connection.
+
+    At most `outbound_limit_bytes` wait here and in the socket's buffer together: items are queued here, handed to the
+    socket once per tick, and held back while the socket's buffer is above `write_buffer_bytes`.
+
+    Args:
+        owner: who hears of it; handed on by assigning the attribute.
+        hub: what it shares with the transport's other connections.
+    """
+
+    __slots__ = (
+        "_decoder",
+        "_encoder",
+        "_expiry",
+        "_hub",
+        "_is_dirty",
+        "_is_open",
+        "_is_paused",
+        "_queue",
+        "_queued_bytes",
+        "_room_bytes",
+        "_transport",
+        "address",
+        "has_heard",
+        "has_spoken",
+        "lane_class",
+        "owner",
+        "silent_s",
+    )
+
+    def __init__(self, owner: ConnectionOwner, hub: Hub) -> None:
+        self.owner = owner
+        self.lane_class = 0
+        self.address = "unknown"
+        self.has_heard = False  # since the last `beat`
+        self.has_spoken = False  # since the last `beat`
+        self.silent_s = 0.0
+        self._hub = hub
+        self._transport: asyncio.Transport | None = None
+        self._is_open = False
+        self._is_paused = False
+        self._decoder = FrameDecoder(HELLO_CAP_BYTES)
+        self._encoder = FrameEncoder()
+        self._queue: list[bytes] = []
+        self._queued_bytes = 0
+        self._room_bytes = hub.config.outbound_limit_bytes
+        self._is_dirty = False
+        self._expiry: asyncio.TimerHandle | None = None
+
+    # What the owner calls.
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected and neither end has torn it down."""
+        return self._is_open
+
+    @property
+    def queued_bytes(self) -> int:
+        """How many bytes of items wait here (not counting the socket's buffer)."""
+        return self._queued_bytes
+
+    def queue(self, packed: bytes, node: str) -> None:
+        """Queue a packed item for the end of this tick. `OutboundFull` (towards `node`) if there is no room."""
+        size = len(packed)
+        if self._queued_bytes + size > self._room_bytes:
+            self._make_room(size, node)
+        self._queue.append(packed)
+        self._queued_bytes += size
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._hub.write_later(self)
+
+    def flush(self) -> None:
+        """Write what is queued, unless the socket's buffer is full."""
+        self._is_dirty = False
+        if self._queue and not self._is_paused and self._is_open:
+            self._write_queue()
+
+    def send_payload(self, payload: bytes) -> None:
+        """Write a payload at once, ahead of what is queued."""
+        if self._is_open:
+            self._write(self._encoder.encode(payload), frames=1)
+
+    def raise_cap(self) -> None:
+        """Accept frames of full size: the handshake has passed."""
+        self._decoder.cap_bytes = self._hub.config.frame_cap_bytes
+
+    def settle(self) -> None:
+        """Take note that the link stands: the time for making it no longer runs."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+    def beat(self, step_s: float) -> float:
+        """Let `step_s` of watching pass; say "I am here" if nothing else was said. Return the silence so far (s)."""
+        self.silent_s = 0.0 if self.has_heard else self.silent_s + step_s
+        self.has_heard = False
+        if not self.has_spoken and not self._is_paused:
+            self.send_payload(EMPTY)
+        self.has_spoken = False
+        return self.silent_s
+
+    def finish(self) -> None:
+        """Write all that is queued, even beyond the socket's buffer, then end our direction; keep the other open."""
+        self.settle()
+        if not self._is_open or self._transport is None:
+            return
+        if self._queue:
+            self._write_queue()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def close(self) -> None:
+        """Close after the socket's buffer has drained; the owner hears no more of it."""
+        self._let_go()
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once; the owner hears no more of it."""
+        self._let_go()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin (asyncio.Protocol)."""
+        # Nagle's delay is off already: asyncio and uvloop set TCP_NODELAY on every stream socket.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=self._hub.config.write_buffer_bytes)
+        self._is_open = True
+        self.address = _address(transport.get_extra_info("peername"))
+        self._hub.live[self] = None
+        self._expiry = self._hub.loop.call_later(self._hub.config.handshake_timeout_s, self._expire)
+        self.owner.connection_opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Cut frames out of what arrived (asyncio.Protocol)."""
+        self.has_heard = True
+        self._hub.counters.bytes_in += len(data)
+        decoder = self._decoder
+        decoder.feed(data)
+        try:
+            while self._is_open:
+                payload = decoder.next_payload()
+                if payload is None:
+                    return
+                self._hub.counters.frames_in += 1
+                self.owner.payload_received(self, payload)
+        except BrokenFrame as error:
+            self._hub.counters.broken_frames += 1
+            self._break_off(f"broken frame: {error}")
+
+    def eof_received(self) -> bool:
+        """Hear that the peer ends its direction (asyncio.Protocol); ours stays open until the owner closes it."""
+        if self._is_open:
+            self.owner.connection_ended(self)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End (asyncio.Protocol)."""
+        was_open = self._is_open
+        self._let_go()
+        self._hub.forget(self)
+        if was_open:
+            self.owner.connection_lost(self, f"connection lost: {exc}" if exc else "connection closed")
+
+    def pause_writing(self) -> None:
+        """Hold back: the socket's buffer is full (asyncio.Protocol)."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """Go on: the socket's buffer has drained (asyncio.Protocol)."""
+        self._is_paused = False
+        self._measure_room()
+        self.flush()
+
+    # Below: how it writes.
+
+    def _write_queue(self) -> None:
+        queue, size, soft = self._queue, self._queued_bytes, self._hub.config.frame_soft_bytes
+        self._queue, self._queued_bytes = [], 0
+        self._hub.counters.items_out += len(queue)
+        if size <= soft:
+            self._write(self._encoder.encode(join(queue)), frames=1)
+        else:
+            frames = [self._encoder.encode(join(batch)) for batch in batches(queue, soft)]
+            self._write(b"".join(frames), frames=len(frames))
+        self._measure_room()
+
+    def _write(self, data: bytes, *, frames: int) -> None:
+        if self._transport is None:
+            return
+        self.has_spoken = True
+        self._hub.counters.frames_out += frames
+        self._hub.counters.bytes_out += len(data)
+        self._transport.write(data)
+
+    def _make_room(self, size_bytes: int, node: str) -> None:
+        """Look again how much the socket has taken meanwhile, before refusing."""
+        self._measure_room()
+        if self._queued_bytes + size_bytes > self._room_bytes:
+            limit = self._hub.config.outbound_limit_bytes
+            pending = self._queued_bytes + limit - self._room_bytes
+            self._hub.counters.items_refused += 1
+            raise OutboundFull(node, size_bytes=size_bytes, pending_bytes=pending, limit_bytes=limit)
+
+    def _measure_room(self) -> None:
+        if self._transport is not None:
+            self._room_bytes = self._hub.config.outbound_limit_bytes - self._transport.get_write_buffer_size()
+
+    def _expire(self) -> None:
+        self._break_off(f"no link was made within {self._hub.config.handshake_timeout_s} s")
+
+    def _break_off(self, reason: str) -> None:
+        self.abort()
+        self.owner.connection_lost(self, reason)
+
+    def _let_go(self) -> None:
+        self._is_open = False
+        self.settle()
+        self._hub.counters.items_dropped += len(self._queue)
+        self._queue, self._queued_bytes = [], 0
+
+
+def _address(name: object) -> str:
+    if isinstance(name, tuple) and len(name) >= 2:
+        return f"{name[0]}:{name[1]}"
+    return "unknown"

@@ -1,0 +1,152 @@
+"""The side that dials: connects twice, makes a link, and does it again whenever the link is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from coterie.errors import HandshakeRefused
+from coterie.runtime.host import Host
+from coterie.runtime.transport.backoff import Backoff
+from coterie.runtime.transport.connection import Connection
+from coterie.runtime.transport.handshake import DialerHandshake, Passed, RefusalReason, Refused, Verdict
+from coterie.runtime.transport.hub import Hub
+from coterie.runtime.transport.identity import Peer
+from coterie.runtime.transport.link import Link, LinkState
+from coterie.runtime.transport.roster import Roster
+
+__all__ = ["Dialer", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to dial, and whom to expect there ("": anyone)."""
+
+    host: str
+    port: int
+    node: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Dialer:
+    """Keeps a link to one target: dials while none is there, with a growing, jittered pause after each failure.
+
+    Args:
+        target: where, and whom.
+        host: the outside world.
+        hub, roster: what the transport shares.
+        refused: called with the address and the reason of each failed handshake.
+    """
+
+    def __init__(
+        self, target: Target, host: Host, hub: Hub, roster: Roster, refused: Callable[[str, str], None]
+    ) -> None:
+        self._target = target
+        self._host = host
+        self._hub = hub
+        self._roster = roster
+        self._refused = refused
+        self._backoff = Backoff(hub.config.reconnect_first_s, hub.config.reconnect_cap_s, host.random)
+        self._met = target.node  # whom we met there last
+        self._is_self = False
+
+    async def run(self) -> None:
+        """Dial for ever; return only if it turns out that we dial ourselves."""
+        while not self._is_self:
+            link = self._roster.present(self._met) or await self._dial()
+            if link is not None:
+                await self._outlive(link)
+            await asyncio.sleep(self._backoff.next_s())
+
+    async def _outlive(self, link: Link) -> None:
+        """Wait until `link` is gone; if it was more than a flash, the next pause is short again."""
+        born_s = self._host.clock.monotonic()
+        await asyncio.wait([link.closed])  # awaiting it directly would cancel it for everybody, were we cancelled
+        if self._host.clock.monotonic() - born_s >= self._hub.config.reconnect_cap_s:
+            self._backoff.reset()
+
+    async def _dial(self) -> Link | None:
+        opened: list[Connection] = []
+        try:
+            link = await self._make_link(opened)
+            return link if link.state is LinkState.UP else None
+        except HandshakeRefused as error:
+            self._hub.counters.refused_handshakes += 1
+            self._is_self = error.reason == RefusalReason.DIALLED_SELF.value
+            self._refused(str(self._target), str(error))
+            return None
+        except OSError:  # TimeoutError is one
+            self._hub.counters.failed_dials += 1
+            return None
+        finally:
+            for connection in opened:
+                connection.abort()
+
+    async def _make_link(self, opened: list[Connection]) -> Link:
+        """Connect twice; on success nothing is left in `opened`."""
+        link_id = self._host.random.getrandbits(64)
+        control, passed = await self._open(opened, 0, link_id, self._target.node)
+        self._settle_cluster(passed.cluster)
+        refusal = self._roster.refusal(passed.peer)
+        if refusal is not None:
+            raise HandshakeRefused(refusal.reason.value, refusal.text)
+        bulk, _ = await self._open(opened, 1, link_id, passed.peer)
+        opened.clear()
+        self._met = passed.peer.node
+        link = Link(passed.peer, control, bulk, self._hub, self._roster)
+        link.begin()
+        return link
+
+    async def _open(
+        self, opened: list[Connection], lane_class: int, link_id: int, expected: str | Peer
+    ) -> tuple[Connection, Passed]:
+        handshake = DialerHandshake(self._hub.identity, lane_class=lane_class, link_id=link_id, expected=expected)
+        attempt = _Attempt(handshake, self._hub.loop)
+        connection = Connection(attempt, self._hub)
+        connection.lane_class = lane_class
+        opened.append(connection)
+        async with asyncio.timeout(self._hub.config.handshake_timeout_s):
+            await self._host.network.connect(lambda: connection, self._target.host, self._target.port)
+        verdict = await attempt.verdict
+        if isinstance(verdict, Refused):
+            raise HandshakeRefused(verdict.reason.value, verdict.text)
+        return connection, verdict
+
+    def _settle_cluster(self, cluster: str) -> None:
+        """Learn our cluster from the first node that welcomed us, if we came without one."""
+        ours = self._hub.identity.cluster
+        if not ours:
+            self._hub.identity = replace(self._hub.identity, cluster=cluster)
+        elif ours != cluster:  # two first dials raced, and the other one won
+            raise HandshakeRefused(RefusalReason.WRONG_CLUSTER.value, f"we joined {ours!r} meanwhile, not {cluster!r}")
+
+
+class _Attempt:
+    """Owns one dialled connection until its link takes it (ConnectionOwner)."""
+
+    def __init__(self, handshake: DialerHandshake, loop: asyncio.AbstractEventLoop) -> None:
+        self._handshake = handshake
+        self.verdict: asyncio.Future[Verdict] = loop.create_future()
+
+    def connection_opened(self, connection: Connection) -> None:
+        connection.send_payload(self._handshake.hello)
+
+    def payload_received(self, connection: Connection, payload: bytes) -> None:
+        verdict = self._handshake.receive(payload)
+        if isinstance(verdict, Passed):
+            connection.raise_cap()
+        self._decide(verdict)
+
+    def connection_ended(self, connection: Connection) -> None:
+        connection.abort()
+        self.connection_lost(connection, "the other end closed it")
+
+    def connection_lost(self, connection: Connection, reason: str) -> None:
+        self._decide(Refused(RefusalReason.INCOMPLETE, reason))
+
+    def _decide(self, verdict: Verdict) -> None:
+        if not self.verdict.done():
+            self.verdict.set_result(verdict)

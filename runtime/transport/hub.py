@@ -1,0 +1,93 @@
+"""What all connections of one transport share: settings, counters, who is alive, and the write at the end of a tick."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from coterie.runtime.transport.config import TransportConfig
+from coterie.runtime.transport.identity import Identity
+
+if TYPE_CHECKING:
+    from coterie.runtime.transport.connection import Connection
+
+__all__ = ["Counters", "Hub"]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has happened since the transport was made. Bytes and frames include handshakes and keep-alives."""
+
+    frames_in: int = 0
+    frames_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    items_in: int = 0
+    items_out: int = 0
+    items_refused: int = 0  # a send that raised `OutboundFull`
+    items_dropped: int = 0  # queued when their link went down, or arrived after `close`
+    broken_frames: int = 0
+    refused_handshakes: int = 0
+    failed_dials: int = 0  # nobody answered at the address
+    links_up: int = 0
+    links_down: int = 0
+    reconnects: int = 0  # a link to a node that had one before
+    nodes_lost: int = 0
+
+
+class Hub:
+    """One per transport.
+
+    Args:
+        loop: the running loop.
+        identity: who we are; a client's cluster may still be "".
+        config: the settings.
+    """
+
+    __slots__ = ("_dirty", "_gone", "_handle", "config", "counters", "identity", "live", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, identity: Identity, config: TransportConfig) -> None:
+        self.loop = loop
+        self.identity = identity
+        self.config = config
+        self.counters = Counters()
+        self.live: dict[Connection, None] = {}  # a set in order of opening: whoever iterates must not depend on hashes
+        self._dirty: list[Connection] = []
+        self._handle: asyncio.Handle | None = None
+        self._gone: asyncio.Future[None] | None = None
+
+    def write_later(self, connection: Connection) -> None:
+        """Remember that `connection` has something queued; write it when this tick of the loop is over."""
+        if not self._dirty:
+            self._handle = self.loop.call_soon(self.flush)
+        self._dirty.append(connection)
+
+    def flush(self) -> None:
+        """Write what has been queued, control and consensus before bulk."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        dirty, self._dirty = self._dirty, []
+        if len(dirty) > 1:
+            dirty.sort(key=_lane_class)
+        for connection in dirty:
+            connection.flush()
+
+    def forget(self, connection: Connection) -> None:
+        """Take note that `connection` is closed for good."""
+        self.live.pop(connection, None)
+        if not self.live and self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
+    async def wait_until_gone(self, timeout_s: float) -> bool:
+        """Wait until no connection is left, or for `timeout_s`; return whether none is."""
+        if self.live:
+            self._gone = self.loop.create_future()
+            await asyncio.wait([self._gone], timeout=timeout_s)
+            self._gone = None
+        return not self.live
+
+
+def _lane_class(connection: Connection) -> int:
+    return connection.lane_class

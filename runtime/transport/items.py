@@ -1,0 +1,111 @@
+"""Items: what frames carry. A payload is one MessagePack array of the items of one loop tick. Pure.
+
+An item is anything MessagePack knows: None, bool, int (64 bit), float, str, bytes, arrays and maps of those. Arrays
+arrive as tuples: that keeps every key that could be sent a legal key, and is faster to decode than lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgpack
+
+from coterie.errors import BrokenFrame
+
+__all__ = ["ARRAY_HEADER_BYTES", "EMPTY", "ItemPacker", "batches", "join", "unpack_items"]
+
+ARRAY_HEADER_BYTES = 5
+"""The longest header of the array around the items."""
+
+EMPTY = b"\x90"
+"""The payload without items: "I am here"."""
+
+# msgpack packs up to 1025 levels but unpacks only 1024, of which the array around the items takes one. An item that is
+# shorter than this cannot nest too deeply.
+_SHALLOW_BYTES = 1024
+
+
+class ItemPacker:
+    """Packs one item at a time, so that a bad one hurts nobody but its sender."""
+
+    __slots__ = ("_pack",)
+
+    def __init__(self) -> None:
+        self._pack = msgpack.Packer().pack
+
+    def pack(self, item: object) -> bytes:
+        """Return the packed item. TypeError, naming the part, if MessagePack has no form for it."""
+        try:
+            packed: bytes = self._pack(item)
+            if len(packed) >= _SHALLOW_BYTES:
+                self._pack(((item,),))  # fails where the other end would
+        except (TypeError, ValueError, OverflowError) as error:
+            raise TypeError(f"an item cannot be packed: {_culprit(item, 'item', 0) or error}") from error
+        return packed
+
+
+def join(packed: list[bytes]) -> bytes:
+    """Return the payload that holds these packed items, in order."""
+    count = len(packed)
+    if count < 16:
+        header = bytes((0x90 | count,))
+    elif count < 65_536:
+        header = b"\xdc" + count.to_bytes(2, "big")
+    else:
+        header = b"\xdd" + count.to_bytes(4, "big")
+    return header + b"".join(packed)
+
+
+def batches(packed: list[bytes], soft_bytes: int) -> Iterator[list[bytes]]:
+    """Split packed items, in order, into lists of at most `soft_bytes` each; a larger item goes alone."""
+    batch: list[bytes] = []
+    size = 0
+    for item in packed:
+        if batch and size + len(item) > soft_bytes:
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += len(item)
+    if batch:
+        yield batch
+
+
+def unpack_items(payload: bytes) -> list[object]:
+    """Return the items of a payload.
+
+    msgpack's limits of lengths (`max_array_len` and so on) default to the size of the payload, nesting is limited by
+    its stack: what a small payload can cost is bounded, and `frame_cap_bytes` bounds the rest.
+
+    Raises:
+        BrokenFrame: it is no MessagePack array, or not one that msgpack is willing to decode.
+    """
+    try:
+        items = msgpack.unpackb(payload, raw=False, strict_map_key=False, use_list=False)
+    except Exception as error:  # what a hostile payload makes msgpack raise is not a closed list
+        raise BrokenFrame(
+            f"a payload of {len(payload)} bytes does not decode: {type(error).__name__}: {error}"
+        ) from error
+    if type(items) is not tuple:
+        raise BrokenFrame(f"a payload holds a {type(items).__name__}, not an array of items")
+    return list(items)
+
+
+def _culprit(value: object, path: str, depth: int) -> str | None:
+    """Say which part of `value` cannot be packed, and why; None if it cannot be told."""
+    if depth > 32:
+        return None
+    if isinstance(value, dict):
+        parts = [(key, f"a key of {path}") for key in value] + [(v, f"{path}[{k!r}]") for k, v in value.items()]
+    elif isinstance(value, (list, tuple)):
+        parts = [(part, f"{path}[{at}]") for at, part in enumerate(value)]
+    else:
+        return _complaint(value, path)
+    return next((found for part, name in parts if (found := _culprit(part, name, depth + 1))), None)
+
+
+def _complaint(value: object, path: str) -> str | None:
+    try:
+        msgpack.packb(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        return f"{path} is a {type(value).__module__}.{type(value).__qualname__} ({error})"
+    return None
