@@ -16,7 +16,18 @@ from coterie.protocols.raft.config import RaftConfig
 from coterie.protocols.raft.effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft import Raft
-from coterie.protocols.replicated_log import Applied, Apply, Entry, Load, Loaded, LogIndex, Propose, Reject, Term
+from coterie.protocols.replicated_log import (
+    Applied,
+    Apply,
+    Entry,
+    EntryKind,
+    Load,
+    Loaded,
+    LogIndex,
+    Propose,
+    Reject,
+    Term,
+)
 from coterie.protocols.seam import NodeId, Observe, Persist, Persisted, Received, Send, Token
 
 __all__ = ["DirectedGroup", "DiskImage", "InFlight", "NodeRecord"]
@@ -30,6 +41,24 @@ class DiskImage:
 
     hard_state: HardState = HardState(Term(0), None)
     entries: list[Entry] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, *terms: int, term: int | None = None, voted_for: str | None = None) -> DiskImage:
+        """Return the disk of a log whose entries have `terms`; the register's `term` is the last of them if None.
+
+        The command of entry 3 of term 2 is b"2.3".
+        """
+        entries = [
+            Entry(LogIndex(index), Term(t), EntryKind.COMMAND, b"%d.%d" % (t, index))
+            for index, t in enumerate(terms, 1)
+        ]
+        register_term = Term(max(terms, default=0) if term is None else term)
+        return cls(HardState(register_term, NodeId(voted_for) if voted_for else None), entries)
+
+    @property
+    def terms(self) -> list[int]:
+        """The terms of all entries."""
+        return [entry.term for entry in self.entries]
 
     def write(self, write: LogWrite) -> None:
         """Carry out `write`. ValueError if its entries leave a gap or overlap."""
