@@ -18,6 +18,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import msgpack
 
@@ -294,5 +295,4 @@ def _integer(field: object, bits: int) -> int:
 
 
 def _pack(fields: tuple[object, ...]) -> bytes:
-    packed: bytes = msgpack.packb(fields)
-    return packed
+    return cast(bytes, msgpack.packb(fields))

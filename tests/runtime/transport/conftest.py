@@ -1,0 +1,174 @@
+"""What the tests of the transport share: a world of nodes on one virtual network, each recording what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from coterie.runtime.host import Host
+from coterie.runtime.real_host import RealHost
+from coterie.runtime.transport import Identity, Peer, Role, Transport, TransportConfig
+from coterie.runtime.virtual.host import VirtualHost
+from coterie.runtime.virtual.network import VirtualNetwork
+
+CLUSTER = "test"
+
+
+class Recorder:
+    """Keeps every event in order, as a tuple that begins with its name, and holds the transport to its promises."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+        self.items: list[object] = []
+        self.lane_classes: list[int] = []
+        self.frames: list[int] = []  # how many items each had
+        self.up: dict[str, Peer] = {}
+
+    def link_up(self, peer: Peer) -> None:
+        assert peer.node not in self.up, "a second link without link_down"
+        self.up[peer.node] = peer
+        self.told.append(("up", peer.node, peer.incarnation))
+
+    def link_down(self, peer: Peer, reason: str) -> None:
+        assert self.up.pop(peer.node) == peer, "link_down for a link that was not up"
+        self.told.append(("down", peer.node, peer.incarnation, reason))
+
+    def node_lost(self, peer: Peer, reason: str) -> None:
+        assert peer.node not in self.up, "lost while its link is up"
+        self.told.append(("lost", peer.node, peer.incarnation, reason))
+
+    def delivered(self, peer: Peer, lane_class: int, items: list[object]) -> None:
+        assert self.up.get(peer.node) == peer, "delivered without a link"
+        assert items, "an empty frame was delivered"
+        self.items += items
+        self.lane_classes += [lane_class] * len(items)
+        self.frames.append(len(items))
+
+    def refused(self, address: str, reason: str) -> None:
+        self.told.append(("refused", address, reason))
+
+    def kinds(self) -> list[object]:
+        return [event[0] for event in self.told]
+
+    def only(self, kind: str) -> list[tuple[object, ...]]:
+        return [event for event in self.told if event[0] == kind]
+
+
+class Node:
+    """One transport with its recorder; `node` listens at `address`."""
+
+    def __init__(self, host: Host, identity: Identity, config: TransportConfig | None) -> None:
+        self.recorder = Recorder()
+        self.transport = Transport(host, identity, self.recorder, config)
+        self.host = host
+        self.address = ("", 0)
+
+    @property
+    def told(self) -> list[tuple[object, ...]]:
+        return self.recorder.told
+
+    @property
+    def items(self) -> list[object]:
+        return self.recorder.items
+
+
+class World:
+    """Nodes on one virtual network (or, with `is_real`, on real loopback sockets)."""
+
+    def __init__(self, *, is_real: bool = False, network: VirtualNetwork | None = None) -> None:
+        self.network = network or VirtualNetwork()
+        self._is_real = is_real
+        self._lives = 0
+        self.nodes: list[Node] = []
+
+    def make(
+        self,
+        name: str,
+        *,
+        role: Role = Role.NODE,
+        cluster: str = CLUSTER,
+        config: TransportConfig | None = None,
+        incarnation: int | None = None,
+    ) -> Node:
+        self._lives += 1
+        host: Host = RealHost() if self._is_real else VirtualHost(name, network=self.network, seed=self._lives)
+        identity = Identity(cluster, name, self._lives if incarnation is None else incarnation, role)
+        node = Node(host, identity, config)
+        self.nodes.append(node)
+        return node
+
+    async def start(
+        self,
+        name: str,
+        *,
+        port: int = 0,
+        cluster: str = CLUSTER,
+        config: TransportConfig | None = None,
+        incarnation: int | None = None,
+    ) -> Node:
+        """Make a node that listens; on a virtual network its host is its name."""
+        node = self.make(name, cluster=cluster, config=config, incarnation=incarnation)
+        host = "127.0.0.1" if self._is_real else name
+        node.address = await node.transport.listen(host, port, insecure=not self._is_real)
+        return node
+
+    async def pair(self, config: TransportConfig | None = None) -> tuple[Node, Node]:
+        """Return nodes a and b, linked; a dials."""
+        a, b = await self.start("a", config=config), await self.start("b", config=config)
+        introduce(a, b)
+        await self.linked(a, b)
+        return a, b
+
+    async def linked(self, *nodes: Node) -> None:
+        """Wait until each of `nodes` has a link to all the others."""
+        await self.until(lambda: all(len(node.recorder.up) >= len(nodes) - 1 for node in nodes))
+
+    async def until(self, condition: object) -> None:
+        """Wait until `condition()` holds."""
+        assert callable(condition)
+        async with asyncio.timeout(60.0):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+    async def close(self) -> None:
+        for node in self.nodes:
+            await node.transport.close()
+            node.host.executor.close()
+
+
+def introduce(*nodes: Node) -> None:
+    """Tell each node where the others are."""
+    for node in nodes:
+        for other in nodes:
+            if other is not node:
+                node.transport.add_peer(other.transport.identity.node, *other.address)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    """A world in virtual time; the test must be marked `virtual`."""
+    made = World()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def real_world() -> AsyncIterator[World]:
+    """The same on real loopback sockets."""
+    made = World(is_real=True)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(autouse=True)
+async def nobody_leaks(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Fail a test that leaves a task behind."""
+    yield
+    here = asyncio.current_task()
+    left = [task.get_name() for task in asyncio.all_tasks() if task is not here and not task.done()]
+    assert not [name for name in left if name.startswith("coterie")], f"{request.node.name} left tasks: {left}"
+
+
+__all__ = ["Iterator", "Node", "Recorder", "World", "introduce"]
