@@ -1,7 +1,8 @@
 """What must hold of Raft's logs, judged on the disk images (Raft §5.3, §5.4, Figure 3).
 
-The judge computes by itself what is committed: an entry of term T is, with all before it, once a majority of the disks
-held it while their register said T (that is what an acknowledgement to the leader of T proves).
+The judge computes by itself what is committed: an entry of term T is, with all before it, once a majority of the nodes
+held it on disk while their register said T, or told so in term T (an answer to a leader may leave with the same write
+that already carries the next term).
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ class RaftLogJudge:
         return self._votes.get((node, term))
 
     def acknowledge(self, node: NodeId, term: Term, index: LogIndex) -> None:
-        """Note that `node` has told the leader of `term` that it holds everything up to `index`."""
+        """Note that `node` has told the leader of `term` that it holds everything up to `index`, and does."""
         known = self._acknowledged.get(node)
         if known is None or term > known[0] or (term == known[0] and index > known[1]):
             self._acknowledged[node] = (term, index)
+            self._count(node, term, index)
 
     def lead(self, node: NodeId, term: Term) -> None:
         """Judge the log of the leader of `term`, new in office (leader completeness, Raft §5.4.3)."""
@@ -53,16 +55,16 @@ class RaftLogJudge:
         disk = self.disks[node]
         if write.hard_state is not None:
             self._check_register(node, disk.hard_state, write.hard_state)
-        length = len(disk.entries)
+        cut = [] if write.truncate_from is None else disk.entries[max(write.truncate_from, 1) - 1 :]
         try:
             disk.write(write)
         except ValueError as error:
             self._bench.fail("raft.log_contiguous", node, str(error))
-        if write.truncate_from is not None:
-            self._check_truncation(node, disk, write.truncate_from, length)
+        if cut:
+            self._check_truncation(node, disk, cut)
         if write.entries:
             self._check_matching(node, disk, write.entries)
-            self._count(node, disk)
+            self._count(node, disk.hard_state.term, disk.last_index)
 
     def _check_register(self, node: NodeId, old: HardState, new: HardState) -> None:
         if new.term < old.term:
@@ -73,13 +75,15 @@ class RaftLogJudge:
         if new.voted_for is not None:
             self._votes[node, new.term] = new.voted_for
 
-    def _check_truncation(self, node: NodeId, disk: RaftDisk, first: LogIndex, old_length: int) -> None:
-        for index in range(first, min(old_length, len(self.committed)) + 1):
-            if disk.term_at(index) != self.committed[index - 1].term:
-                self._bench.fail("raft.commit_kept", node, f"the committed entry {index} was truncated from {first} on")
+    def _check_truncation(self, node: NodeId, disk: RaftDisk, cut: Sequence[Entry]) -> None:
+        for entry in cut:
+            was_committed = entry.index <= len(self.committed) and entry == self.committed[entry.index - 1]
+            if was_committed and disk.term_at(entry.index) != entry.term:
+                detail = f"the committed entry {entry.index} was truncated, from {cut[0].index} on"
+                self._bench.fail("raft.commit_kept", node, detail)
         term, acknowledged = self._acknowledged.get(node, (Term(0), LogIndex(0)))
         if term == disk.hard_state.term and disk.last_index < acknowledged:
-            detail = f"entry {acknowledged} was acknowledged in term {term} and truncated in it, from {first} on"
+            detail = f"entry {acknowledged} was acknowledged in term {term} and truncated in it, from {cut[0].index} on"
             self._bench.fail("raft.acknowledgement_kept", node, detail)
 
     def _check_matching(self, node: NodeId, disk: RaftDisk, entries: Sequence[Entry]) -> None:
@@ -92,12 +96,12 @@ class RaftLogJudge:
                 self._bench.fail("raft.log_matching", node, detail)
             previous = entry.term
 
-    def _count(self, node: NodeId, disk: RaftDisk) -> None:
-        term = disk.hard_state.term
-        if disk.entries[-1].term != term:
+    def _count(self, node: NodeId, term: Term, index: LogIndex) -> None:
+        disk = self.disks[node]
+        if disk.term_at(index) != term:
             return  # Raft §5.4.2: entries of earlier terms are never committed by counting
         held = self._held.setdefault(term, {})
-        held[node] = max(disk.last_index, held.get(node, LogIndex(0)))
+        held[node] = max(index, held.get(node, LogIndex(0)))
         if len(held) >= self._majority:
             self._commit(node, disk, term, sorted(held.values(), reverse=True)[self._majority - 1])
 

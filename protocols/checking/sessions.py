@@ -13,6 +13,7 @@ from __future__ import annotations
 from coterie.protocols.checking.violation import Bench
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.seam import NodeId
+from coterie.protocols.sessions import Reply
 
 __all__ = ["SessionsJudge"]
 
@@ -61,6 +62,10 @@ class SessionsJudge:
             self._bench.fail("sessions.real_time_order", None, detail)
         self._acknowledged[payload] = index
         self._latest_acknowledged = max(self._latest_acknowledged, index)
+
+    def refused(self, payload: bytes, reply: Reply) -> None:
+        """Judge that an open command of a live session was answered by an error: the sessions have lost track of it."""
+        self._bench.fail("sessions.answer_differs", None, f"{payload!r}, not answered before, was answered by {reply}")
 
     def ended(self) -> None:
         """Judge the end: every node has executed every answered command (twice is impossible by then)."""

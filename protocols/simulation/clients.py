@@ -1,0 +1,140 @@
+"""Closed-loop clients of a replicated state machine: sessions, retries, redirects, and duplicates on purpose."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from coterie.protocols.checking.sessions import SessionsJudge
+from coterie.protocols.replicated_log import LogIndex, Reject
+from coterie.protocols.seam import NodeId
+from coterie.protocols.sessions import (
+    Done,
+    Malformed,
+    Opened,
+    Reply,
+    SessionFull,
+    SessionId,
+    StaleCommand,
+    UnknownSession,
+    open_session,
+    session_command,
+)
+from coterie.protocols.simulation.timeline import Timeline
+
+__all__ = ["Client"]
+
+THINK_S = 0.5
+TIMEOUT_S = 0.4
+RETRY_S = 0.02
+DUPLICATES = 0.1
+"""The probability that an attempt is sent to a second node too, perhaps long after the first."""
+
+
+class Client:
+    """Opens a session, then does one command after another, each until it is answered.
+
+    `submit(client, node, attempt, command, delay_s)` carries an attempt to a node; answers come to `answered` and
+    `rejected` with that attempt's number. A command's payload is unique; its reply is the index it took effect at.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        commands: int,
+        nodes: Sequence[NodeId],
+        *,
+        timeline: Timeline,
+        rng: random.Random,
+        judge: SessionsJudge,
+        submit: Callable[[Client, NodeId, int, bytes, float], None],
+    ) -> None:
+        self._number = number
+        self._commands = commands
+        self._nodes = nodes
+        self._timeline = timeline
+        self._rng = rng
+        self._judge = judge
+        self._submit = submit
+        self._target = rng.choice(nodes)
+        self._session: SessionId | None = None
+        self._sequence = 0
+        self._attempt = 0
+        self._is_waiting = False
+        timeline.after(rng.uniform(0, THINK_S), self._open)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every command was answered."""
+        return self._sequence == self._commands and not self._is_waiting
+
+    def answered(self, operation: int, reply: Reply) -> None:
+        """Take the reply to operation number `operation` (0: the opening); only the first one counts."""
+        if operation != self._sequence or not self._is_waiting:
+            return
+        match reply:
+            case Opened(session):
+                self._session = session
+                self._rest()
+            case Done(payload):
+                self._judge.answered(self._payload(), LogIndex(int.from_bytes(payload, "big")))
+                self._rest()
+            case StaleCommand() | UnknownSession() | SessionFull() | Malformed():
+                self._judge.refused(self._payload(), reply)
+            case _:
+                assert_never(reply)
+
+    def rejected(self, attempt: int, rejection: Reject) -> None:
+        """Take a refusal of the present attempt: try where it points to, or anywhere, a little later."""
+        if attempt != self._attempt or not self._is_waiting:
+            return
+        self._target = rejection.leader or self._rng.choice(self._nodes)
+        self._timeline.after(self._rng.uniform(0, RETRY_S), lambda: self._retry(attempt))
+
+    def _open(self) -> None:
+        self._is_waiting = True
+        self._try()
+
+    def _next(self) -> None:
+        self._sequence += 1
+        self._is_waiting = True
+        self._judge.submitted(self._payload())
+        self._try()
+
+    def _rest(self) -> None:
+        self._is_waiting = False
+        self._attempt += 1
+        if self._sequence < self._commands:
+            self._timeline.after(self._rng.uniform(0, THINK_S), self._next)
+
+    def _try(self) -> None:
+        self._attempt += 1
+        attempt = self._attempt
+        self._submit(self, self._target, attempt, self._command(), 0.0)
+        if self._rng.random() < DUPLICATES:
+            late_s = self._rng.choice((0.0, TIMEOUT_S * 2)) * self._rng.random()
+            self._submit(self, self._rng.choice(self._nodes), attempt, self._command(), late_s)
+        self._timeline.after(self._rng.uniform(0.5, 1.5) * TIMEOUT_S, lambda: self._time_out(attempt))
+
+    def _time_out(self, attempt: int) -> None:
+        if attempt == self._attempt:
+            self._target = self._rng.choice(self._nodes)
+            self._retry(attempt)
+
+    def _retry(self, attempt: int) -> None:
+        if attempt == self._attempt and self._is_waiting:
+            self._try()
+
+    @property
+    def operation(self) -> int:
+        """The number of the present operation; 0 opens the session."""
+        return self._sequence
+
+    def _payload(self) -> bytes:
+        return f"c{self._number}-{self._sequence}".encode()
+
+    def _command(self) -> bytes:
+        if self._session is None:
+            return open_session(self._number)
+        return session_command(self._session, self._sequence, self._sequence, self._payload())

@@ -1,0 +1,79 @@
+"""The simulated disk of one node: writes wait for a sync, syncs take time, and a crash keeps a prefix."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from coterie.protocols.seam import Token
+from coterie.protocols.simulation.timeline import Timeline
+
+__all__ = ["SimulatedDisk"]
+
+W = TypeVar("W")
+
+
+class SimulatedDisk(Generic[W]):
+    """Makes writes durable in order, those that wait together in one sync (group commit).
+
+    `durable(token, write)` is called for each write when it is, `synced(token)` after each group with its last token.
+    A crash calls `survived(write)` for the prefix that reached the platter unreported.
+    """
+
+    __slots__ = ("_durable", "_epoch", "_rng", "_survived", "_synced", "_syncing", "_timeline", "_waiting", "slowness")
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        rng: random.Random,
+        *,
+        durable: Callable[[Token, W], None],
+        synced: Callable[[Token], None],
+        survived: Callable[[W], None],
+    ) -> None:
+        self._timeline = timeline
+        self._rng = rng
+        self._durable = durable
+        self._synced = synced
+        self._survived = survived
+        self._syncing: list[tuple[Token, W]] = []
+        self._waiting: list[tuple[Token, W]] = []
+        self._epoch = 0
+        self.slowness = 1.0
+
+    def submit(self, token: Token, write: W) -> None:
+        """Take a write."""
+        self._waiting.append((token, write))
+        if not self._syncing:
+            self._sync()
+
+    def crash(self) -> None:
+        """Lose what is not durable, except a random prefix of it, and forget who waits for an answer."""
+        pending = self._syncing + self._waiting
+        self._syncing, self._waiting = [], []
+        self._epoch += 1
+        if pending and self._rng.random() < 0.5:
+            for _, write in pending[: self._rng.randint(0, len(pending))]:
+                self._survived(write)
+
+    def _sync(self) -> None:
+        self._syncing, self._waiting = self._waiting, []
+        epoch = self._epoch
+        self._timeline.after(self._duration_s(), lambda: self._finish(epoch))
+
+    def _duration_s(self) -> float:
+        fast_s = self._rng.uniform(0.0001, 0.001)
+        if self._rng.random() < 0.02:
+            fast_s *= 20  # the p99 of a real disk
+        return fast_s * self.slowness
+
+    def _finish(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            return
+        group, self._syncing = self._syncing, []
+        for token, write in group:
+            self._durable(token, write)
+        self._synced(group[-1][0])
+        if self._waiting:
+            self._sync()

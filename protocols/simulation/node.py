@@ -1,0 +1,224 @@
+"""One simulated node: runs an algorithm through the gate, one life after another, as the live driver does.
+
+What arrives is collected for a random small window and handed over at once. A node that was paused handles what has
+arrived before its overdue tick, then reads its deadline again: otherwise every pause would become an election.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Generic, Protocol, TypeVar
+
+from coterie.protocols.gate import Gate
+from coterie.protocols.seam import Algorithm, NodeId, Observe, Persist, Persisted, Send, Token
+from coterie.protocols.simulation.disk import SimulatedDisk
+from coterie.protocols.simulation.timeline import Timeline
+from coterie.protocols.simulation.trace import Trace
+
+__all__ = ["AnyAlgorithm", "Node", "Resident"]
+
+W = TypeVar("W")
+M = TypeVar("M")
+WriteT = TypeVar("WriteT", contravariant=True)
+MessageT = TypeVar("MessageT", contravariant=True)
+
+AnyAlgorithm = Algorithm[object, object]
+"""What a node runs: its scenario promises to hand it only events it knows."""
+
+LONGEST_WINDOW_S = 0.002
+
+
+class Resident(Protocol[WriteT, MessageT]):
+    """What a scenario does for its nodes: it knows the algorithm, the disk's contents and the judges."""
+
+    def build(self, node: NodeId, rng: random.Random) -> AnyAlgorithm:
+        """Return the algorithm of a new life of `node`, restored from what its disk holds."""
+        ...
+
+    def ended(self, node: NodeId) -> None:
+        """Forget what the life of `node` that has just ended was asked for."""
+        ...
+
+    def wrote(self, node: NodeId, write: WriteT) -> None:
+        """Note that `write` is durable at `node`."""
+        ...
+
+    def sent(self, node: NodeId, to: NodeId, message: MessageT) -> None:
+        """Note that `message` leaves `node` for `to`; carry it."""
+        ...
+
+    def perform(self, node: NodeId, effect: object) -> None:
+        """Carry out an effect of the algorithm's own."""
+        ...
+
+    def visited(self, node: NodeId) -> None:
+        """Look at the algorithm of `node` after it has handled something."""
+        ...
+
+
+class Node(Generic[W, M]):
+    """One node: at most one life at a time, none while it is down.
+
+    `rng` draws batch windows and seeds the algorithm of each life.
+    """
+
+    __slots__ = (
+        "_armed_s",
+        "_gate",
+        "_inbox",
+        "_is_visit_due",
+        "_resident",
+        "_rng",
+        "_timeline",
+        "_trace",
+        "algorithm",
+        "disk",
+        "is_paused",
+        "life",
+        "missed",
+        "node_id",
+    )
+
+    def __init__(
+        self, node_id: NodeId, resident: Resident[W, M], timeline: Timeline, trace: Trace, rng: random.Random
+    ) -> None:
+        self.node_id = node_id
+        self.life = 0
+        self.algorithm: AnyAlgorithm | None = None
+        self.is_paused = False
+        self.missed = 0
+        self.disk: SimulatedDisk[W] = SimulatedDisk(
+            timeline, rng, durable=self._durable, synced=self._synced, survived=self._survived
+        )
+        self._resident = resident
+        self._timeline = timeline
+        self._trace = trace
+        self._rng = rng
+        self._gate: Gate[object] = Gate()
+        self._inbox: list[object] = []
+        self._is_visit_due = False
+        self._armed_s: float | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a life is going on, paused or not."""
+        return self.algorithm is not None
+
+    def start(self) -> None:
+        """Begin a new life with what the disk holds."""
+        if self.algorithm is not None:
+            return
+        self.life += 1
+        self._trace.record(self.node_id, "node.started", self.life)
+        self._gate = Gate()
+        self.algorithm = self._resident.build(self.node_id, random.Random(self._rng.getrandbits(64)))
+        self._rearm()
+
+    def crash(self) -> None:
+        """End this life at once: all memory is gone, and what the disk had not finished."""
+        if self.algorithm is None:
+            return
+        self._trace.record(self.node_id, "node.crashed", self.life)
+        self.algorithm = None
+        self.is_paused = False
+        self._inbox = []
+        self._is_visit_due = False
+        self._armed_s = None
+        self.disk.crash()
+        self._resident.ended(self.node_id)
+
+    def pause(self) -> None:
+        """Stop handling and ticking; what arrives waits."""
+        self._trace.record(self.node_id, "node.paused")
+        self.is_paused = True
+        self.missed = 0
+
+    def resume(self) -> None:
+        """Go on: first what has arrived, then the overdue tick."""
+        if self.algorithm is None or not self.is_paused:
+            return
+        self._trace.record(self.node_id, "node.resumed", self.missed)
+        self.is_paused = False
+        self._is_visit_due = False
+        self._armed_s = None
+        self._visit(self.life)
+        self._rearm()
+
+    def receive(self, event: object) -> None:
+        """Put `event` into the inbox; it is lost if the node is down."""
+        if self.algorithm is None:
+            return
+        self._inbox.append(event)
+        if self.is_paused:
+            self.missed += 1
+        elif not self._is_visit_due:
+            self._is_visit_due = True
+            life = self.life
+            self._timeline.after(self._window_s(), lambda: self._visit(life))
+
+    def receive_later(self, delay_s: float, event: object) -> None:
+        """Put `event` into the inbox of this very life, `delay_s` from now."""
+        life = self.life
+        self._timeline.after(delay_s, lambda: self.receive(event) if life == self.life else None)
+
+    def _window_s(self) -> float:
+        chance = self._rng.random()
+        return 0.0 if chance < 0.5 else (chance - 0.5) * 2 * LONGEST_WINDOW_S
+
+    def _visit(self, life: int) -> None:
+        if life != self.life or self.algorithm is None or self.is_paused:
+            return
+        self._is_visit_due = False
+        if self._inbox:
+            events, self._inbox = self._inbox, []
+            self._carry_out(self.algorithm.handle(events, now=self._timeline.now))
+        self._rearm()
+
+    def _carry_out(self, effects: Iterable[object]) -> None:
+        for effect in self._gate.admit(effects):
+            if isinstance(effect, Send):
+                self._resident.sent(self.node_id, effect.to, effect.message)
+            elif isinstance(effect, Persist):
+                self.disk.submit(effect.token, effect.write)
+            elif isinstance(effect, Observe):
+                self._trace.record(self.node_id, effect.event, effect.facts)
+            else:
+                self._resident.perform(self.node_id, effect)
+        self._resident.visited(self.node_id)
+
+    def _rearm(self) -> None:
+        if self.algorithm is None:
+            return
+        deadline_s = self.algorithm.deadline
+        if deadline_s is None or (self._armed_s is not None and self._armed_s <= deadline_s):
+            return
+        self._armed_s = deadline_s
+        life = self.life
+        self._timeline.at(deadline_s, lambda: self._timer_fired(life, deadline_s))
+
+    def _timer_fired(self, life: int, armed_s: float) -> None:
+        if life != self.life or armed_s != self._armed_s or self.is_paused or self.algorithm is None:
+            return
+        self._armed_s = None
+        now = self._timeline.now
+        if self._inbox:
+            events, self._inbox = self._inbox, []
+            self._carry_out(self.algorithm.handle(events, now=now))
+        deadline_s = self.algorithm.deadline
+        if deadline_s is not None and deadline_s <= now:
+            self._carry_out(self.algorithm.tick(now=now))
+        self._rearm()
+
+    def _durable(self, token: Token, write: W) -> None:
+        self._resident.wrote(self.node_id, write)
+        for effect in self._gate.persisted(token):
+            if isinstance(effect, Send):
+                self._resident.sent(self.node_id, effect.to, effect.message)
+
+    def _synced(self, token: Token) -> None:
+        self.receive(Persisted(token))
+
+    def _survived(self, write: W) -> None:
+        self._trace.record(self.node_id, "disk.survived")
+        self._resident.wrote(self.node_id, write)

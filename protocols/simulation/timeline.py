@@ -1,0 +1,56 @@
+"""Simulated time: an event heap, and one named random stream for each purpose."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from typing import ParamSpec
+
+from coterie.protocols.checking.violation import Bench
+
+__all__ = ["Timeline", "stream"]
+
+P = ParamSpec("P")
+
+
+def stream(seed: str, name: str) -> random.Random:
+    """Return the random stream `name` of `seed`: further draws from one stream leave all others as they were."""
+    return random.Random(f"{seed}/{name}")  # strings are seeded by SHA-512: the same in every process
+
+
+class Timeline:
+    """What happens when. Simultaneous events happen in the order in which they were scheduled.
+
+    Each event is one step; `bench` is told its number and time before it happens.
+    """
+
+    __slots__ = ("_bench", "_heap", "_scheduled", "now", "steps")
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._heap: list[tuple[float, int, Callable[[], object]]] = []
+        self._scheduled = 0
+        self.now = 0.0
+        self.steps = 0
+
+    def at(self, time_s: float, action: Callable[[], object]) -> None:
+        """Let `action` happen at `time_s`, or now if that is past."""
+        self._scheduled += 1
+        heapq.heappush(self._heap, (max(time_s, self.now), self._scheduled, action))
+
+    def after(self, delay_s: float, action: Callable[[], object]) -> None:
+        """Let `action` happen `delay_s` from now."""
+        self._scheduled += 1
+        heapq.heappush(self._heap, (self.now + delay_s, self._scheduled, action))
+
+    def run(self, *, until_s: float, stop: Callable[[], bool]) -> None:
+        """Let things happen until `stop()` holds after a step, `until_s` is reached or nothing is left."""
+        heap, bench = self._heap, self._bench
+        while heap and heap[0][0] <= until_s:
+            self.now, _, action = heapq.heappop(heap)
+            self.steps += 1
+            bench.step, bench.time_s = self.steps, self.now
+            action()
+            if stop():
+                return

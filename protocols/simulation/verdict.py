@@ -1,0 +1,126 @@
+"""What a seed came to, and what many seeds did."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from coterie.protocols.checking.violation import Violation
+
+__all__ = ["Outcome", "Summary", "Verdict", "combine", "summarise"]
+
+
+class Outcome(enum.Enum):
+    """How a seed ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    VOID = "void"  # nothing broke, but too little happened to mean anything
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one seed came to.
+
+    Attributes:
+        seed: the seed.
+        violation: the first broken invariant, None if none broke.
+        void: why the run means nothing, None if it does.
+        operations: commands that were answered (Raft), decisions and answers (Synod).
+        events: steps of the simulation.
+        simulated_s: how long it took in simulated time.
+        planned: the kinds of faults in the plan.
+        fired: how often each kind of fault took effect.
+        digest: the hash of the whole trace, None unless asked for.
+        tail: the last records before a failure, one line each.
+    """
+
+    seed: int
+    violation: Violation | None
+    void: str | None
+    operations: int
+    events: int
+    simulated_s: float
+    planned: tuple[str, ...]
+    fired: dict[str, int]
+    digest: str | None
+    tail: tuple[str, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended: a violation counts more than a void run."""
+        if self.violation is not None:
+            return Outcome.FAILED
+        return Outcome.PASSED if self.void is None and not self.missed() else Outcome.VOID
+
+    def missed(self) -> list[str]:
+        """Return the kinds of faults that were planned and never took effect."""
+        return [name for name in self.planned if name not in self.fired]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What many seeds came to."""
+
+    seeds: int
+    passed: int
+    failed: int
+    void: int
+    operations: int
+    events: int
+    simulated_s: float
+    failing_seeds: tuple[int, ...]
+    void_seeds: tuple[int, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """FAILED if any seed failed, VOID if any (or all of none) was void, else PASSED."""
+        if self.failed:
+            return Outcome.FAILED
+        return Outcome.VOID if self.void or not self.seeds else Outcome.PASSED
+
+
+def combine(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict of a seed that ran in several instances (at least one)."""
+    fired: dict[str, int] = {}
+    for verdict in verdicts:
+        for name, count in verdict.fired.items():
+            fired[name] = fired.get(name, 0) + count
+    last = verdicts[-1]
+    return Verdict(
+        seed=last.seed,
+        violation=last.violation,
+        void=next((verdict.void for verdict in verdicts if verdict.void is not None), None),
+        operations=sum(verdict.operations for verdict in verdicts),
+        events=sum(verdict.events for verdict in verdicts),
+        simulated_s=sum(verdict.simulated_s for verdict in verdicts),
+        planned=tuple(sorted({name for verdict in verdicts for name in verdict.planned})),
+        fired=fired,
+        digest=_combined_digest(verdicts),
+        tail=last.tail,
+    )
+
+
+def summarise(verdicts: Iterable[Verdict]) -> Summary:
+    """Add up `verdicts`."""
+    known: Sequence[Verdict] = list(verdicts)
+    failing = tuple(verdict.seed for verdict in known if verdict.outcome is Outcome.FAILED)
+    void = tuple(verdict.seed for verdict in known if verdict.outcome is Outcome.VOID)
+    return Summary(
+        seeds=len(known),
+        passed=len(known) - len(failing) - len(void),
+        failed=len(failing),
+        void=len(void),
+        operations=sum(verdict.operations for verdict in known),
+        events=sum(verdict.events for verdict in known),
+        simulated_s=sum(verdict.simulated_s for verdict in known),
+        failing_seeds=failing,
+        void_seeds=void,
+    )
+
+
+def _combined_digest(verdicts: Sequence[Verdict]) -> str | None:
+    digests = [verdict.digest for verdict in verdicts if verdict.digest is not None]
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest() if digests else None

@@ -1,0 +1,79 @@
+"""A world: time, network, nodes and faults, everything from one seed, and nothing of any one algorithm."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from coterie.errors import InvariantViolated
+from coterie.protocols.checking.violation import Bench, Violation
+from coterie.protocols.seam import NodeId, Received
+from coterie.protocols.simulation.faults import FaultInjector, Firings
+from coterie.protocols.simulation.network import Network
+from coterie.protocols.simulation.node import Node, Resident
+from coterie.protocols.simulation.plan import Aim, Plan
+from coterie.protocols.simulation.timeline import Timeline, stream
+from coterie.protocols.simulation.trace import Trace
+
+__all__ = ["World"]
+
+W = TypeVar("W")
+M = TypeVar("M")
+
+
+class World(Generic[W, M]):
+    """Hosts a scenario: `resident` knows the algorithm, the world knows the circumstances."""
+
+    def __init__(
+        self, seed: str, node_ids: Sequence[NodeId], plan: Plan, resident: Resident[W, M], bench: Bench, *, hashed: bool
+    ) -> None:
+        self.timeline = Timeline(bench)
+        self.trace = Trace(self.timeline, hashed=hashed)
+        self.firings = Firings()
+        self.nodes = {
+            node_id: Node(node_id, resident, self.timeline, self.trace, stream(seed, f"node {node_id}"))
+            for node_id in node_ids
+        }
+        self.network: Network[M] = Network(self.timeline, stream(seed, "network"), self._deliver, self.firings.note)
+        nodes = list(self.nodes.values())
+        self.faults = FaultInjector(plan, self.timeline, self.trace, self.firings, nodes, self.network)
+
+    @property
+    def now(self) -> float:
+        """The present moment (s)."""
+        return self.timeline.now
+
+    def run(self, *, until_s: float, stop: Callable[[], bool], end: Callable[[], None]) -> Violation | None:
+        """Start every node, let things happen until `stop()` or `until_s`, then call `end` to judge the end.
+
+        Returns:
+            The first broken invariant. `algorithm.halted` is an algorithm's own finding; `algorithm.raised` any other
+            error: no input may make an algorithm raise.
+        """
+        try:
+            for node in self.nodes.values():
+                node.start()
+            self.timeline.run(until_s=until_s, stop=stop)
+            end()
+        except Violation as violation:
+            return violation
+        except InvariantViolated as error:
+            return self._found("algorithm.halted", str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, its seed must be told
+            self.trace.record(None, "raised", "".join(traceback.format_exception(error)))
+            return self._found("algorithm.raised", repr(error))
+        return None
+
+    def _found(self, invariant: str, detail: str) -> Violation:
+        return Violation(invariant, detail, node=None, step=self.timeline.steps, time_s=self.now)
+
+    def send(self, sender: NodeId, to: NodeId, message: M, aim: Aim | None) -> None:
+        """Carry `message`, by which `sender` shows itself as `aim`."""
+        if aim is not None:
+            self.faults.showed(aim, sender)
+        self.network.send(sender, to, message)
+
+    def _deliver(self, to: NodeId, sender: NodeId, message: M) -> None:
+        self.trace.record(to, f"from {sender}", message)
+        self.nodes[to].receive(Received(sender, message))
