@@ -1,0 +1,49 @@
+"""The knobs of a `SegmentedLog`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["StorageConfig"]
+
+_MIB = 1024 * 1024
+_LARGEST = 1024 * _MIB  # a place in a segment has 32 bits
+
+
+@dataclass(frozen=True, slots=True)
+class StorageConfig:
+    """How a `SegmentedLog` cuts its log into batches and segments. ValueError for a value out of range.
+
+    Attributes:
+        segment_bytes: A segment that reached this size is followed by a new one; 4 KiB … 1 GiB. Default 64 MiB: it
+            is read in one piece at start, and space comes back in such pieces. Too low: many files, and the groups'
+            registers are repeated often; too high: memory at start, and space comes back late.
+        batch_bytes: Writes that wait together share a batch until it reached this size; 1 KiB … 1 GiB. Default 4 MiB.
+            Too low: more fdatasyncs under load; too high: the first of a batch waits long for the last.
+        max_write_bytes: The largest single `Write`, headers included; 1 KiB … 1 GiB. Default 64 MiB. A write is never
+            split, and is held in memory a few times over.
+        reclaim_below: The oldest segment is emptied (its live records are written again at the end) while the live
+            part of the whole log is at most this; 0 … 0.9. Default 0.5: at worst each byte is written twice more.
+            Too low: an idle group pins disk space; too high: the log is copied round and round.
+        mark_after_s: After so long (s) without a batch an empty one is written, which proves that the last real one was
+            synced: damage to it is then told from a torn tail. Default 1.0. Too low: needless fdatasyncs; too high:
+            rot of the last batch can be taken for a torn one for longer.
+    """
+
+    segment_bytes: int = 64 * _MIB
+    batch_bytes: int = 4 * _MIB
+    max_write_bytes: int = 64 * _MIB
+    reclaim_below: float = 0.5
+    mark_after_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require("segment_bytes", self.segment_bytes, 4096, _LARGEST)
+        _require("batch_bytes", self.batch_bytes, 1024, _LARGEST)
+        _require("max_write_bytes", self.max_write_bytes, 1024, _LARGEST)
+        _require("reclaim_below", self.reclaim_below, 0.0, 0.9)
+        _require("mark_after_s", self.mark_after_s, 0.001, 86_400.0)
+
+
+def _require(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be within {low} … {high}, not {value}")
