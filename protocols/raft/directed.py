@@ -114,7 +114,6 @@ class NodeRecord:
     applied: list[Entry] = field(default_factory=list)
     answered_refs: list[int] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
-    observed: list[Observe] = field(default_factory=list)
 
 
 class DirectedGroup:
@@ -139,6 +138,8 @@ class DirectedGroup:
         self.config = config(names)
         self.nodes = {name: NodeRecord((disks or {}).get(name, DiskImage())) for name in names}
         self.network: list[InFlight] = []
+        self.observed: list[Observe] = []
+        """What all nodes told, over all their lives."""
         self.now = 1.0
         self._rng = random.Random(seed)
         self._ref = 0
@@ -302,7 +303,7 @@ class DirectedGroup:
                 case Reject():
                     record.rejects.append(effect)
                 case Observe():
-                    record.observed.append(effect)
+                    self.observed.append(effect)
                 case _:
                     assert_never(effect)
         return done

@@ -70,6 +70,10 @@ def candidate_n1(size: int, *, disks: dict[str, DiskImage] | None = None) -> Dir
     return group
 
 
+def role_of(group: DirectedGroup, name: str) -> Role:
+    return group[name].role
+
+
 def lead_until_due(group: DirectedGroup, name: str) -> None:
     """Let n1 lead n2 until node `name` is about to time out."""
     while (group["n1"].deadline or 0.0) <= (group[name].deadline or 0.0):
@@ -511,9 +515,7 @@ def test_conflicting_entries_cost_one_refusal_for_each_term() -> None:
     group.elect("n1", "n3")
     group.beat("n1")
 
-    found = [
-        o.facts for o in group.record("n1").observed if o.event == "raft.conflict_found" and o.facts["peer"] == "n2"
-    ]
+    found = [o.facts for o in group.observed if o.event == "raft.conflict_found" and o.facts["peer"] == "n2"]
     assert len(found) <= 4
     assert group.record("n2").disk.terms == group.record("n1").disk.terms
 
@@ -970,7 +972,7 @@ def test_own_vote_counts_only_once_it_is_durable() -> None:
     group.tick("n1")
     group.handle("n1", received("n2", PreVoteReply(Term(1), granted=True)))
     group.handle("n1", received("n2", RequestVoteReply(Term(1), granted=True)))
-    assert group["n1"].role is Role.CANDIDATE
+    assert role_of(group, "n1") is Role.CANDIDATE
 
     group.sync("n1")
 
