@@ -11,6 +11,7 @@ import os.path
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from coterie.errors import StorageDamaged
 from coterie.runtime.host import Disk
@@ -193,7 +194,7 @@ class _GroupReplay:
 
 def _runs_in_one_segment(places: array[int]) -> list[tuple[int, int]]:
     starts = [at for at in range(len(places)) if at == 0 or segment_of(places[at]) != segment_of(places[at - 1])]
-    return list(zip(starts, [*starts[1:], len(places)], strict=True))
+    return list(pairwise([*starts, len(places)]))
 
 
 class _Replay:

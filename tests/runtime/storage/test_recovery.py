@@ -1,0 +1,301 @@
+"""Crashes, torn tails and rot, against a plain-Python model."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from coterie.errors import StorageDamaged, StorageError
+from coterie.runtime.storage.config import StorageConfig
+from coterie.runtime.storage.log import GroupState, Record, Write
+from coterie.runtime.storage.meta import format_store
+from coterie.runtime.storage.segmented import SegmentedLog
+from coterie.runtime.virtual.disk import VirtualDisk
+from coterie.runtime.virtual.host import VirtualHost
+from coterie.runtime.virtual.loop import run_virtual
+
+SEGMENT = "/data/segment-0000000001.log"
+SMALL = StorageConfig(segment_bytes=4096, batch_bytes=1024, max_write_bytes=8192)
+
+
+async def open_log(disk: VirtualDisk, config: StorageConfig | None = None) -> SegmentedLog:
+    host = VirtualHost("n1", disk=disk)
+    if not disk.exists("/data/meta"):
+        await format_store(host, "/data", cluster="c", node="n1")
+    return await SegmentedLog.open(host, "/data", cluster="c", node="n1", config=config)
+
+
+async def written(log: SegmentedLog, *writes: Write) -> None:
+    """Write one batch and wait for it."""
+    for write in writes:
+        log.write(write, lambda: None)
+    await log.state("any")
+
+
+async def contents(log: SegmentedLog, group: str) -> tuple[GroupState, list[Record]]:
+    state = await log.state(group)
+    return state, await log.read(group, state.first, state.last, 1 << 30)
+
+
+def append(first: int, *bodies: bytes, group: str = "g", tag: int = 1) -> Write:
+    return Write(group, first=first, records=[Record(tag, body) for body in bodies])
+
+
+def build(*batches: Write) -> tuple[VirtualDisk, list[int]]:
+    """Return a disk whose log holds these batches, never closed; and the file's size before each and at the end."""
+    disk, sizes = VirtualDisk(), []
+
+    async def main() -> None:
+        log = await open_log(disk, StorageConfig(mark_after_s=3600))
+        for batch in batches:
+            sizes.append(len(disk.contents(SEGMENT)))
+            await written(log, batch)
+        sizes.append(len(disk.contents(SEGMENT)))
+
+    run_virtual(main)
+    disk.crash()
+    return disk, sizes
+
+
+def run_on(disk: VirtualDisk, check: Callable[[SegmentedLog], Awaitable[None]]) -> None:
+    async def main() -> None:
+        log = await open_log(disk)
+        await check(log)
+        await log.close()
+
+    run_virtual(main)
+
+
+BATCHES = (
+    replace(append(1, b"one", b"", b"three"), register=b"r1"),
+    replace(append(3, b"THREE", b"four", tag=2), truncate_from=3, register=b"r2"),
+    append(5, b"five" * 30, tag=3),
+)
+BEFORE_LAST = (GroupState(b"r2", 1, 4, ((1, 1), (3, 2))), [Record(1, b"one"), Record(1, b""), Record(2, b"THREE")])
+
+
+def test_last_batch_cut_at_every_byte_leaves_exactly_what_was_synced_before_and_a_log_that_goes_on() -> None:
+    whole, sizes = build(*BATCHES)
+    content = whole.contents(SEGMENT)
+
+    async def check(log: SegmentedLog) -> None:
+        state, records = await contents(log, "g")
+        assert (state, records[:3]) == BEFORE_LAST
+        await written(log, append(5, b"anew", tag=9))
+
+    async def check_again(log: SegmentedLog) -> None:
+        state, records = await contents(log, "g")
+        assert (state.last, records[-1]) == (5, Record(9, b"anew"))
+
+    for size in range(sizes[-2], sizes[-1]):
+        disk = whole.copy()
+        disk.replace(SEGMENT, content[:size])
+        run_on(disk, check)
+        disk.crash()
+        run_on(disk, check_again)
+
+
+def test_zeros_and_rubbish_after_the_last_batch_are_cut_durably() -> None:
+    whole, _ = build(*BATCHES)
+    content = whole.contents(SEGMENT)
+    for tail in (bytes(1), bytes(5000), b"\xff" * 700, b"\xc0BAT" * 50, content[61:]):
+        disk = whole.copy()
+        disk.replace(SEGMENT, content + tail)
+
+        async def check(log: SegmentedLog, tail: bytes = tail) -> None:
+            assert log.cut_bytes == len(tail)
+            assert (await log.state("g")).last == 5
+
+        run_on(disk, check)
+        disk.crash()
+        assert disk.contents(SEGMENT)[: len(content)] == content
+
+
+def test_every_flipped_byte_of_an_earlier_batch_stops_the_store_naming_file_and_offset() -> None:
+    whole, sizes = build(*BATCHES)
+
+    async def main(disk: VirtualDisk) -> None:
+        await open_log(disk)
+
+    for offset in range(sizes[-2]):
+        disk = whole.copy()
+        disk.flip(SEGMENT, offset, 1 << offset % 8)
+        before = disk.contents(SEGMENT)
+        with pytest.raises(StorageDamaged, match=SEGMENT) as caught:
+            run_virtual(lambda disk=disk: main(disk))  # type: ignore[misc]
+        assert caught.value.path == SEGMENT
+        assert offset - 1024 < caught.value.offset <= offset
+        assert disk.contents(SEGMENT) == before
+
+
+def test_a_flipped_byte_of_the_last_batch_is_rot_once_it_was_marked() -> None:
+    disk = VirtualDisk()
+
+    async def main() -> None:
+        log = await open_log(disk)
+        await written(log, append(1, b"precious"))
+        await asyncio.sleep(2)  # virtual: the mark is written after one idle second
+
+    run_virtual(main)
+    disk.crash()
+    disk.flip(SEGMENT, disk.contents(SEGMENT).index(b"precious"))
+    with pytest.raises(StorageDamaged):
+        run_on(disk, lambda log: log.state("g"))  # type: ignore[arg-type,return-value]
+
+
+def test_segment_that_is_missing_or_shorter_than_it_was_is_damage() -> None:
+    disk = VirtualDisk()
+
+    async def main() -> None:
+        log = await open_log(disk, SMALL)
+        for position in range(1, 40):
+            await written(log, append(position, bytes(300)))
+        await log.close()
+
+    run_virtual(main)
+    second = "/data/segment-0000000002.log"
+    assert disk.exists("/data/segment-0000000003.log")
+    missing, shorter, none = disk.copy(), disk.copy(), disk.copy()
+    missing.remove(second)
+    shorter.replace(second, shorter.contents(second)[:-BATCH_HEADER_AND_MORE])
+    for name in none.names("/data"):
+        if name.startswith("segment"):
+            none.remove(f"/data/{name}")
+    for broken in (missing, shorter, none):
+        with pytest.raises(StorageDamaged):
+            run_on(broken, lambda log: log.state("g"))  # type: ignore[arg-type,return-value]
+
+
+BATCH_HEADER_AND_MORE = 28 + 40 + 300  # cuts the last batch of the segment as a whole
+
+
+def test_batch_whose_sync_failed_is_written_again_before_it_counts() -> None:
+    disk = VirtualDisk()
+
+    async def fail() -> None:
+        log = await open_log(disk)
+        await written(log, append(1, b"one"))
+        disk.fail_next_sync()
+        log.write(append(2, b"two"), lambda: pytest.fail("acknowledged"))
+        with pytest.raises(StorageError):
+            await log.state("g")
+        await log.close()
+
+    async def reopen(log: SegmentedLog) -> None:
+        # The page cache still shows the batch, the disk does not have it: fsyncgate.
+        assert (await log.state("g")).last == 2
+
+    run_virtual(fail)
+    run_on(disk, reopen)
+    disk.crash()
+    run_on(disk, reopen)
+
+
+@dataclass
+class Model:
+    """What a group must hold: after the writes so far, by number of writes."""
+
+    register: bytes | None = None
+    first: int = 1
+    records: list[Record] = field(default_factory=list)
+
+    def after(self, write: Write) -> Model:
+        register = self.register if write.register is None else write.register
+        kept = len(self.records) if write.truncate_from is None else write.truncate_from - self.first
+        return Model(register, self.first, [*self.records[:kept], *write.records])
+
+    def dropped(self, position: int) -> Model:
+        return Model(self.register, max(position, self.first), self.records[max(position - self.first, 0) :])
+
+    @property
+    def state(self) -> GroupState:
+        positions = range(self.first, self.first + len(self.records))
+        tags = [record.tag for record in self.records]
+        runs = [(at, tag) for at, tag, before in zip(positions, tags, [None, *tags], strict=False) if tag != before]
+        return GroupState(self.register, self.first, self.first + len(self.records) - 1, tuple(runs))
+
+
+class History:
+    """Random writes to a few groups. `states` are the models after each write, `durable` how many are acknowledged."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.states: list[dict[str, Model]] = [{name: Model() for name in ("a", "b", "idle")}]
+        self.durable = 0
+
+    def submit(self, log: SegmentedLog) -> None:
+        name = self.rng.choices(("a", "b", "idle"), weights=(10, 10, 1))[0]
+        model = self.states[-1][name]
+        if self.rng.random() < 0.15:
+            position = self.rng.randint(model.first, model.first + len(model.records) + (self.rng.random() < 0.1) * 5)
+            self._note(name, model.dropped(position))
+            log.drop_before(name, position, self._acknowledge(len(self.states) - 1))
+            return
+        write = self._write(name, model)
+        self._note(name, model.after(write))
+        log.write(write, self._acknowledge(len(self.states) - 1))
+
+    def _write(self, name: str, model: Model) -> Write:
+        rng, end = self.rng, model.first + len(model.records)
+        cut = rng.randint(model.first, end) if rng.random() < 0.2 else None
+        count = rng.randint(0, 4)
+        records = [Record(rng.randint(1, 3), rng.randbytes(rng.choice((0, 1, 50, 300)))) for _ in range(count)]
+        register = rng.randbytes(5) if rng.random() < 0.3 else None
+        return Write(name, register, cut, end if cut is None else cut, records)
+
+    def _note(self, name: str, model: Model) -> None:
+        self.states.append({**self.states[-1], name: model})
+
+    def _acknowledge(self, number: int) -> Callable[[], None]:
+        def done() -> None:
+            assert number > self.durable, "out of order"
+            self.durable = number
+
+        return done
+
+    async def check(self, log: SegmentedLog) -> None:
+        """The log holds all that was acknowledged, and is as after some number of whole writes."""
+        found = {name: await contents(log, name) for name in ("a", "b", "idle")}
+        for number in range(self.durable, len(self.states)):
+            expected = {name: (model.state, model.records) for name, model in self.states[number].items()}
+            if found == expected:
+                self.states, self.durable = [self.states[number]], 0
+                return
+        raise AssertionError(f"{found} is no state since {self.states[self.durable]}")
+
+    async def check_now(self, log: SegmentedLog) -> None:
+        """The living log holds exactly what was submitted, records moved by the reclaimer included."""
+        name = self.rng.choice(("a", "b", "idle"))
+        assert await contents(log, name) == (self.states[-1][name].state, self.states[-1][name].records)
+
+
+async def one_life(history: History, disk: VirtualDisk) -> None:
+    rng = history.rng
+    log = await open_log(disk, SMALL)
+    await history.check(log)
+    for _ in range(rng.randint(1, 60)):
+        for _ in range(rng.randint(1, 5)):
+            history.submit(log)
+        with contextlib.suppress(StorageError):
+            if rng.random() < 0.02:
+                disk.fail_next_sync()
+            await (log.state("a") if rng.random() < 0.5 else asyncio.sleep(rng.uniform(0, 0.001)))
+            if rng.random() < 0.1 and log.failure is None:
+                await history.check_now(log)
+    if rng.random() < 0.3:
+        await log.close()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_histories_with_crashes_keep_all_that_was_acknowledged_and_only_whole_writes(seed: int) -> None:
+    history, disk = History(seed), VirtualDisk()
+    for _ in range(8):
+        run_virtual(lambda: one_life(history, disk))
+        disk.crash(history.rng)
+    names = [name for name in disk.names("/data") if name.startswith("segment-")]
+    assert names[0] != "segment-0000000001.log", "the history was too tame to reclaim a segment"
