@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -11,6 +11,7 @@ from coterie.runtime.host import Host
 from coterie.runtime.real_host import RealHost
 from coterie.runtime.transport import Identity, Peer, Role, Transport, TransportConfig
 from coterie.runtime.virtual.host import VirtualHost
+from coterie.runtime.virtual.loop import VirtualLoop
 from coterie.runtime.virtual.network import VirtualNetwork
 
 CLUSTER = "test"
@@ -125,17 +126,30 @@ class World:
         """Wait until each of `nodes` has a link to all the others."""
         await self.until(lambda: all(len(node.recorder.up) >= len(nodes) - 1 for node in nodes))
 
-    async def until(self, condition: object) -> None:
-        """Wait until `condition()` holds."""
-        assert callable(condition)
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition()` holds (for a minute at most, virtual or real)."""
         async with asyncio.timeout(60.0):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - no event tells when any condition comes true
                 await asyncio.sleep(0.001)
 
     async def close(self) -> None:
+        """Close everything, and hold every transport to leaving nothing behind."""
         for node in self.nodes:
             await node.transport.close()
             node.host.executor.close()
+            assert node.transport.stats()["connections"] == 0
+            assert not node.recorder.up
+        self.assert_nothing_is_left()
+
+    def assert_nothing_is_left(self) -> None:
+        """No task and (where the loop can tell) no timer and no connection of a transport."""
+        loop = asyncio.get_running_loop()
+        here = asyncio.current_task(loop)
+        assert [task.get_name() for task in asyncio.all_tasks(loop) if task is not here] == []
+        if isinstance(loop, VirtualLoop):
+            timers = [repr(timer) for _, _, timer in loop._timers if not timer.cancelled()]
+            assert [timer for timer in timers if "transport/" in timer and "virtual" not in timer] == []
+            assert self.network.connections() == []
 
 
 def introduce(*nodes: Node) -> None:
@@ -160,15 +174,3 @@ async def real_world() -> AsyncIterator[World]:
     made = World(is_real=True)
     yield made
     await made.close()
-
-
-@pytest.fixture(autouse=True)
-async def nobody_leaks(request: pytest.FixtureRequest) -> AsyncIterator[None]:
-    """Fail a test that leaves a task behind."""
-    yield
-    here = asyncio.current_task()
-    left = [task.get_name() for task in asyncio.all_tasks() if task is not here and not task.done()]
-    assert not [name for name in left if name.startswith("coterie")], f"{request.node.name} left tasks: {left}"
-
-
-__all__ = ["Iterator", "Node", "Recorder", "World", "introduce"]
