@@ -39,12 +39,16 @@ class LogFollower:
 
     def accept(self, message: AppendEntries, term: Term) -> AppendEntriesReply:
         """Take the entries if the one before them matches; return the answer, which waits for their durability."""
-        if not self._log.has_entry(message.prev_log_index, message.prev_log_term):
+        if not self.has_previous(message):
             return self.refusal(message, term)
         self._append_missing(message.entries)
         last_verified = LogIndex(message.prev_log_index + len(message.entries))
         self._log.commit_to(self.new_commit_index(message.leader_commit, last_verified))
         return AppendEntriesReply(term, True, last_verified, LogIndex(0), Term(0))
+
+    def has_previous(self, message: AppendEntries) -> bool:
+        """Return whether the entry before the new ones is here with the leader's term (Raft §5.3, Log Matching)."""
+        return self._log.has_entry(message.prev_log_index, message.prev_log_term)
 
     def refusal(self, message: AppendEntries, term: Term) -> AppendEntriesReply:
         """Return a refusal with the hint for fast back-up (Raft §5.3, end)."""

@@ -97,7 +97,7 @@ class RaftLog:
         return (last_log_term, last_log_index) >= (self.last_term, self.last_index)
 
     def has_entry(self, index: LogIndex, term: Term) -> bool:
-        """Return whether entry `index` is here with `term`: the consistency check of AppendEntries (Raft §5.3)."""
+        """Return whether entry `index` is here with `term`; if so, so is everything before it (Raft §5.3)."""
         return self.term_at(index) == term
 
     def find_conflict(self, entries: Sequence[Entry]) -> int:

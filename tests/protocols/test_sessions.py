@@ -1,0 +1,325 @@
+"""Sessions: exactly once, whatever is repeated, reordered, forgotten or forged."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from coterie.protocols.replicated_log import LogIndex
+from coterie.protocols.sessions import (
+    Done,
+    Malformed,
+    Opened,
+    OpenSession,
+    Plain,
+    Reply,
+    SessionCommand,
+    SessionFull,
+    SessionId,
+    Sessions,
+    StaleCommand,
+    UnknownSession,
+    decode_command,
+    decode_reply,
+    encode_reply,
+    open_session,
+    plain,
+    session_command,
+)
+
+
+class Recorder:
+    """Remembers every execution; the reply tells which it was."""
+
+    def __init__(self) -> None:
+        self.executed: list[tuple[int, bytes]] = []
+
+    def apply(self, index: LogIndex, command: bytes, /) -> bytes:
+        self.executed.append((index, command))
+        return b"%d:%s" % (len(self.executed), command)
+
+
+class Log:
+    """Applies commands at ascending indexes."""
+
+    def __init__(self, *, max_sessions: int = 4096, window: int = 4096) -> None:
+        self.machine = Recorder()
+        self.sessions = Sessions(self.machine, max_sessions=max_sessions, window=window)
+        self.index = 0
+
+    def apply(self, command: bytes) -> Reply:
+        self.index += 1
+        return self.sessions.apply(LogIndex(self.index), command)
+
+    def open(self) -> SessionId:
+        reply = self.apply(open_session(0))
+        assert isinstance(reply, Opened)
+        return reply.session
+
+    def do(self, session: SessionId, sequence: int, low_water: int = 1, payload: bytes = b"x") -> Reply:
+        return self.apply(session_command(session, sequence, low_water, payload))
+
+
+def test_session_is_named_after_the_index_of_its_opening() -> None:
+    log = Log()
+    log.apply(plain(b"a"))
+
+    assert log.apply(open_session(7)) == Opened(SessionId(2))
+
+
+def test_first_copy_is_executed_and_every_other_gets_its_reply() -> None:
+    log = Log()
+    session = log.open()
+
+    replies = [log.do(session, 1, payload=b"a") for _ in range(3)]
+
+    assert replies == [Done(b"1:a")] * 3
+    assert log.machine.executed == [(2, b"a")]
+
+
+def test_commands_in_flight_may_arrive_in_any_order() -> None:
+    log = Log()
+    session = log.open()
+
+    replies = [log.do(session, sequence, payload=b"%d" % sequence) for sequence in (3, 1, 2, 3, 1, 2)]
+
+    assert replies == [Done(b"1:3"), Done(b"2:1"), Done(b"3:2")] * 2
+
+
+def test_sessions_do_not_share_sequences() -> None:
+    log = Log()
+    one, other = log.open(), log.open()
+
+    assert [log.do(one, 1), log.do(other, 1)] == [Done(b"1:x"), Done(b"2:x")]
+
+
+def test_copy_below_the_low_water_mark_is_stale_and_not_executed() -> None:
+    log = Log()
+    session = log.open()
+    log.do(session, 1)
+    log.do(session, 2, low_water=2)
+
+    assert log.do(session, 1) == StaleCommand(2)
+    assert len(log.machine.executed) == 2
+
+
+def test_command_below_the_mark_that_was_never_executed_is_stale_too() -> None:
+    log = Log()
+    session = log.open()
+    log.do(session, 5, low_water=4)
+
+    assert log.do(session, 2, low_water=1) == StaleCommand(4)
+    assert len(log.machine.executed) == 1
+
+
+def test_command_below_its_own_mark_is_stale() -> None:
+    log = Log()
+
+    assert log.do(log.open(), 1, low_water=3) == StaleCommand(3)
+    assert log.machine.executed == []
+
+
+def test_low_water_mark_never_falls() -> None:
+    log = Log()
+    session = log.open()
+    log.do(session, 9, low_water=9)
+    log.do(session, 10, low_water=1)
+
+    assert log.do(session, 8, low_water=1) == StaleCommand(9)
+
+
+def test_replies_above_the_mark_are_kept_when_it_rises() -> None:
+    log = Log()
+    session = log.open()
+    for sequence in (1, 2, 3):
+        log.do(session, sequence)
+    log.do(session, 4, low_water=3)
+
+    assert log.do(session, 3, low_water=3) == Done(b"3:x")
+    assert len(log.machine.executed) == 4
+
+
+def test_unknown_session_is_an_error_and_nothing_is_executed() -> None:
+    log = Log()
+
+    assert log.do(SessionId(99), 1) == UnknownSession()
+    assert log.machine.executed == []
+
+
+def test_sequence_beyond_the_window_is_refused_until_the_mark_rises() -> None:
+    log = Log(window=4)
+    session = log.open()
+
+    assert log.do(session, 4) == Done(b"1:x")
+    assert log.do(session, 5) == SessionFull(1)
+    assert log.do(session, 5, low_water=2) == Done(b"2:x")
+
+
+def test_kept_replies_are_bounded_by_the_window() -> None:
+    log = Log(window=8)
+    session = log.open()
+    rng = random.Random(3)
+    low_water = 1
+    for _ in range(500):
+        low_water += rng.choice((0, 0, 1, 5))
+        log.do(session, low_water + rng.randint(0, 12), low_water)
+        assert len(log.sessions._session_by_id[session].reply_by_sequence) <= 8
+
+
+def test_mark_may_jump_far_at_once() -> None:
+    log = Log(window=8)
+    session = log.open()
+    log.do(session, 3)
+
+    assert log.do(session, 2**64 - 1, low_water=2**64 - 1) == Done(b"2:x")
+    assert list(log.sessions._session_by_id[session].reply_by_sequence) == [2**64 - 1]
+
+
+def test_session_used_longest_ago_is_evicted() -> None:
+    log = Log(max_sessions=2)
+    one, other = log.open(), log.open()
+    log.do(one, 1)
+
+    third = log.open()
+
+    assert len(log.sessions) == 2
+    assert log.do(other, 1) == UnknownSession()
+    assert log.do(one, 1) == Done(b"1:x")
+    assert log.do(third, 1) == Done(b"2:x")
+
+
+def test_retry_counts_as_use() -> None:
+    log = Log(max_sessions=2)
+    one, other = log.open(), log.open()
+    log.do(one, 1)
+    log.do(other, 1)
+    log.do(one, 1)
+
+    log.open()
+
+    assert log.do(other, 1) == UnknownSession()
+
+
+def test_evicted_session_never_executes_its_retry() -> None:
+    log = Log(max_sessions=1)
+    session = log.open()
+    log.do(session, 1)
+    log.open()
+
+    assert log.do(session, 1) == UnknownSession()
+    assert len(log.machine.executed) == 1
+
+
+def test_plain_commands_are_executed_each_time() -> None:
+    log = Log()
+
+    assert [log.apply(plain(b"a")), log.apply(plain(b"a"))] == [Done(b"1:a"), Done(b"2:a")]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [b"", b"\x01", b"\x01" + bytes(9), b"\x02", b"\x02" + bytes(23), b"\x03abc", b"\xff"],
+    ids=["empty", "open cut", "open long", "command without numbers", "command cut", "kind 3", "kind 255"],
+)
+def test_malformed_command_is_answered_and_not_executed(command: bytes) -> None:
+    log = Log()
+
+    assert log.apply(command) == Malformed()
+    assert log.machine.executed == []
+    with pytest.raises(ValueError, match="kind"):
+        decode_command(command)
+
+
+def test_random_bytes_never_raise() -> None:
+    log = Log()
+    rng = random.Random(5)
+    for _ in range(2000):
+        log.apply(bytes([rng.choice((0, 1, 2, 3))]) + rng.randbytes(rng.randint(0, 30)))
+
+
+def test_failure_of_the_machine_is_not_swallowed() -> None:
+    class Broken:
+        def apply(self, index: LogIndex, command: bytes, /) -> bytes:
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        Sessions(Broken()).apply(LogIndex(1), plain(b"a"))
+
+
+@pytest.mark.parametrize(
+    ("data", "command"),
+    [
+        (plain(b"abc"), Plain(b"abc")),
+        (plain(b""), Plain(b"")),
+        (open_session(2**64 - 1), OpenSession(2**64 - 1)),
+        (session_command(SessionId(3), 4, 5, b"abc"), SessionCommand(SessionId(3), 4, 5, b"abc")),
+        (session_command(SessionId(3), 4, 5, b""), SessionCommand(SessionId(3), 4, 5, b"")),
+    ],
+)
+def test_command_is_decoded_as_it_was_encoded(data: bytes, command: Plain | OpenSession | SessionCommand) -> None:
+    assert decode_command(data) == command
+
+
+@pytest.mark.parametrize("number", [-1, 2**64])
+def test_number_that_does_not_fit_is_refused(number: int) -> None:
+    with pytest.raises(ValueError, match="64"):
+        open_session(number)
+    with pytest.raises(ValueError, match="64"):
+        session_command(SessionId(1), number, 1, b"")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Done(b"abc"),
+        Done(b""),
+        Opened(SessionId(7)),
+        StaleCommand(2**64 - 1),
+        SessionFull(3),
+        UnknownSession(),
+        Malformed(),
+    ],
+)
+def test_reply_is_decoded_as_it_was_encoded(reply: Reply) -> None:
+    assert decode_reply(encode_reply(reply)) == reply
+
+
+@pytest.mark.parametrize("data", [b"", b"\x01", b"\x03x", b"\x05x", b"\x02" + bytes(9), b"\x09"])
+def test_malformed_reply_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="kind"):
+        decode_reply(data)
+
+
+@pytest.mark.parametrize(("max_sessions", "window"), [(0, 1), (1, 0)])
+def test_bounds_below_one_are_refused(max_sessions: int, window: int) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        Sessions(Recorder(), max_sessions=max_sessions, window=window)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_command_is_ever_executed_twice_and_replicas_agree(seed: int) -> None:
+    """Clients repeat and reorder at will; two replicas see the same log."""
+    rng = random.Random(seed)
+    one, other = (Log(max_sessions=3, window=6) for _ in range(2))
+    opened = [one.open() for _ in range(2)]
+    assert [other.open() for _ in range(2)] == opened
+    low_water = dict.fromkeys(opened, 1)
+    first_reply: dict[bytes, Reply] = {}
+    for _ in range(600):
+        if rng.random() < 0.02:
+            opened.append(one.open())
+            assert other.open() == opened[-1]
+            low_water[opened[-1]] = 1
+        session = rng.choice(opened[-4:])
+        if rng.random() < 0.2:
+            low_water[session] += 1
+        sequence = max(1, low_water[session] + rng.randint(-3, 7))
+        payload = b"%d/%d" % (session, sequence)
+        reply = one.do(session, sequence, low_water[session], payload)
+        assert other.do(session, sequence, low_water[session], payload) == reply
+        if isinstance(reply, Done):
+            assert first_reply.setdefault(payload, reply) == reply
+    payloads = [payload for _, payload in one.machine.executed]
+    assert len(payloads) == len(set(payloads))
+    assert len(payloads) > 50
