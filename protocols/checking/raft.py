@@ -118,12 +118,12 @@ class RaftJudge:
                 if message.success:
                     self._check_acknowledgement(node, message)
             case RequestVote():
-                self._check_term(node, message.term)
                 self._check_vote(node, message.term, node)
-            case RequestVoteReply():
                 self._check_term(node, message.term)
+            case RequestVoteReply():
                 if message.granted:
                     self._check_vote(node, message.term, to)
+                self._check_term(node, message.term)
             case PreVote():
                 self._check_term(node, Term(message.term - 1))  # a question about the term after one's own
             case PreVoteReply():

@@ -20,6 +20,9 @@ M = TypeVar("M")
 PATIENCE_S = 1.0
 """How long a crash waits for somebody to show himself as its aim."""
 
+EXTENSION_S = 0.1
+"""By how much a fault is prolonged, again and again, while it has hit nothing."""
+
 
 class Firings:
     """Counts which faults took effect: a life ended, a paused node missed an event, a message was stopped."""
@@ -29,9 +32,13 @@ class Firings:
     def __init__(self) -> None:
         self.count_by_kind: dict[str, int] = {}
 
+    def count(self, fault: str) -> int:
+        """Return how often faults of this kind took effect."""
+        return self.count_by_kind.get(fault, 0)
+
     def note(self, fault: str) -> None:
         """Note that a fault of this kind took effect."""
-        self.count_by_kind[fault] = self.count_by_kind.get(fault, 0) + 1
+        self.count_by_kind[fault] = self.count(fault) + 1
 
 
 class FaultInjector(Generic[W, M]):
@@ -122,16 +129,31 @@ class FaultInjector(Generic[W, M]):
             self._timeline.after(fault.duration_s, lambda: self._resume(fault, node, life))
 
     def _resume(self, fault: Pause, node: Node[W, M], life: int) -> None:
-        if node.life == life and node.is_paused:
-            if node.missed:
-                self._firings.note(kind(fault))
+        if node.life != life or not node.is_paused:
+            return
+        if node.missed:
+            self._firings.note(kind(fault))
             node.resume()
+        else:
+            self._timeline.after(EXTENSION_S, lambda: self._resume(fault, node, life))
+
+    def _end_after(self, duration_s: float, name: str, end: Callable[[], None]) -> None:
+        """Call `end` after `duration_s`, but not before faults of this kind have hit something more."""
+        count = self._firings.count(name)
+
+        def end_if_hit() -> None:
+            if self._firings.count(name) > count or self.is_over:
+                end()
+            else:
+                self._timeline.after(EXTENSION_S, end_if_hit)
+
+        self._timeline.after(duration_s, end_if_hit)
 
     def _partition(self, fault: Partition) -> None:
         links, name = self._links(fault), kind(fault)
         self._trace.record(None, f"{name}_began", links)
         self._network.block(links, name)
-        self._timeline.after(fault.duration_s, lambda: self._mend(links, name))
+        self._end_after(fault.duration_s, name, lambda: self._mend(links, name))
 
     def _mend(self, links: Sequence[Link], name: str) -> None:
         self._trace.record(None, f"{name}_healed", links)
@@ -155,7 +177,7 @@ class FaultInjector(Generic[W, M]):
         if self._network.weather_name is None:
             self._usual_weather = self._network.weather
         self._network.set_weather(fault.weather, kind(fault))
-        self._timeline.after(fault.duration_s, lambda: self._clear(fault.weather))
+        self._end_after(fault.duration_s, kind(fault), lambda: self._clear(fault.weather))
 
     def _clear(self, weather: Weather) -> None:
         if self._network.weather is weather:

@@ -125,7 +125,7 @@ def random_plan(rng: random.Random, *, nodes: int, faults: int, duration_s: floa
 
 def _random_fault(rng: random.Random, at_s: float, nodes: int, duration_s: float) -> Fault:
     victim = rng.randrange(nodes)
-    lasting_s = min(rng.choice((0.1, 0.3, 1.0)) * rng.uniform(0.5, 1.5), duration_s - at_s)
+    lasting_s = min(rng.choice((0.25, 0.5, 1.0)) * rng.uniform(0.7, 1.5), duration_s - at_s)
     chance = rng.random()
     if chance < 0.5:
         aim = rng.choice((Aim.ANYONE, Aim.LEADER, Aim.LEADER, Aim.CANDIDATE, Aim.CANDIDATE, Aim.VOTER))

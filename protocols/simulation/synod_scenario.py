@@ -7,6 +7,7 @@ node reads: all must answer the one chosen value.
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from typing import cast
 
 from coterie.protocols.checking.synod import SynodJudge
@@ -86,7 +87,7 @@ class SynodInstance:
             name, self._members, self._plan, self, self._bench, hashed=hashed
         )
         self.world.network.set_weather(_random_weather(self._rng), None)
-        self._asked: dict[NodeId, dict[int, Asker]] = {member: {} for member in self._members}
+        self._asked: dict[NodeId, dict[int, _Question]] = {member: {} for member in self._members}
         self._refs = 0
         self._answers = 0
         self._unanswered = 0
@@ -135,8 +136,9 @@ class SynodInstance:
         if not isinstance(effect, Chosen):
             raise TypeError(f"Synod has no effect {effect!r}")
         self.world.trace.record(node, "answered", effect)
-        asker = self._asked[node].pop(effect.ref)
-        self.judge.answered(node, effect.value, was_chosen=asker.chosen_before)
+        question = self._asked[node].pop(effect.ref)
+        self.judge.answered(node, effect.value, was_chosen=question.chosen_before)
+        asker = question.asker
         if not asker.is_answered and not asker.insists_on(effect.value):
             asker.is_answered = True
             self._answers += 1
@@ -166,11 +168,10 @@ class SynodInstance:
             return
         node = asker.node or self._rng.choice(self._members)
         self._refs += 1
-        asker.chosen_before = self.judge.chosen
         if asker.value is not None:
             self.judge.asked(asker.value)
         if self.world.nodes[node].is_up:
-            self._asked[node][self._refs] = asker
+            self._asked[node][self._refs] = _Question(asker, self.judge.chosen)
             self.world.nodes[node].receive(
                 ReadRound(self._refs) if asker.value is None else Propose(self._refs, asker.value)
             )
@@ -192,19 +193,23 @@ def _random_weather(rng: random.Random) -> Weather:
 
 
 class Asker:
-    """Somebody who wants a value chosen (or, with None, to read), at `node` or at a random one each time.
+    """Somebody who wants a value chosen (or, with None, to read), at `node` or at a random one each time."""
 
-    `chosen_before` is what was chosen when it last asked.
-    """
-
-    __slots__ = ("chosen_before", "is_answered", "node", "value")
+    __slots__ = ("is_answered", "node", "value")
 
     def __init__(self, value: bytes | None, node: NodeId | None) -> None:
         self.value = value
         self.node = node
         self.is_answered = False
-        self.chosen_before: bytes | None = None
 
     def insists_on(self, answer: bytes | None) -> bool:
         """Return whether `answer` is not good enough: the readers of the end ask until there is a value."""
         return self.node is not None and answer is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One asking of an asker, and what was chosen when it was asked."""
+
+    asker: Asker
+    chosen_before: bytes | None
