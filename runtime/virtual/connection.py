@@ -13,7 +13,7 @@ import enum
 import errno
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["Pipe", "Signal", "VirtualTransport"]
 
@@ -123,7 +123,7 @@ class VirtualTransport(asyncio.Transport):
         """The pipe away from this end."""
         self.incoming = incoming
         """The pipe towards this end."""
-        self._protocol: asyncio.BaseProtocol = protocol
+        self._protocol = protocol
         self._max_segment_bytes = max_segment_bytes
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
@@ -163,7 +163,7 @@ class VirtualTransport(asyncio.Transport):
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Replace the protocol."""
-        self._protocol = protocol
+        self._protocol = cast(asyncio.Protocol, protocol)  # by its methods, as asyncio does, not by its class
 
     def is_closing(self) -> bool:
         """Return whether `close` or `abort` was called or the connection is lost."""
@@ -280,14 +280,11 @@ class VirtualTransport(asyncio.Transport):
 
     def _hand_over(self, data: bytes) -> None:
         self._unread_bytes -= len(data)
-        if isinstance(self._protocol, asyncio.Protocol):
-            self._tell(self._protocol.data_received, data)
+        self._tell(self._protocol.data_received, data)
 
     def _end_of_input(self) -> None:
         keep_open: list[bool | None] = []
-        if isinstance(self._protocol, asyncio.Protocol):
-            eof_received = self._protocol.eof_received
-            self._tell(lambda: keep_open.append(eof_received()))
+        self._tell(lambda: keep_open.append(self._protocol.eof_received()))
         if not any(keep_open):
             self.close()
 
