@@ -62,8 +62,11 @@ class VirtualFile:
             raise failure
 
     def truncate(self, size: int) -> None:
-        """Cut or extend (with zeros) to `size` bytes."""
+        """Cut or extend (with zeros) to `size` bytes; counts as a write."""
         self._check()
+        failure = self._disk.take_write_failure()
+        if failure is not None:
+            raise failure
         self._change(size, None)
 
     def size(self) -> int:
@@ -104,6 +107,7 @@ class VirtualDisk:
         self.life = 0
         self._directories: dict[str, _Names] = {}
         self._locked: dict[str, object] = {}
+        self._steps_left: int | None = None
         self._sync_failures: list[OSError] = []
         self._write_failures: list[OSError] = []
 
@@ -179,12 +183,13 @@ class VirtualDisk:
         """Lose power: keep what is durable, and of the rest nothing (`rng` None) or what `rng` chooses.
 
         Of the names' changes a prefix is kept. Of a file's unsynced changes: nothing, everything, a prefix whose last
-        write is torn at a byte, or any set of sectors. All open files and locks of this life are dead afterwards.
+        write is torn at a byte, or any set of their sectors. All open files and locks of this life are dead afterwards.
         """
         self.life += 1
         self._locked.clear()
         self._sync_failures.clear()
         self._write_failures.clear()
+        self._steps_left = None
         for path in sorted(self._directories):
             _crash_names(self._directories[path], rng)
 
@@ -195,6 +200,13 @@ class VirtualDisk:
     def fail_next_write(self, error: OSError | None = None) -> None:
         """Plan: the next write raises after half of its data."""
         self._write_failures.append(error or OSError(errno.ENOSPC, "planned failure of a write"))
+
+    def cut_power_after(self, steps: int) -> None:
+        """Plan: of the writes, syncs, renames and removals to come, `steps` are done; all later calls raise OSError.
+
+        Follow it with `crash`, which ends the plan.
+        """
+        self._steps_left = steps
 
     def flip(self, path: str, offset: int, mask: int = 0x01) -> None:
         """Rot: change the bits of `mask` in one durable byte. IndexError beyond the end."""
@@ -223,13 +235,22 @@ class VirtualDisk:
 
     def take_sync_failure(self) -> OSError | None:
         """Return the planned failure that the present sync must raise, if any."""
+        self._step()
         return self._sync_failures.pop(0) if self._sync_failures else None
 
     def take_write_failure(self) -> OSError | None:
         """Return the planned failure that the present write must raise, if any."""
+        self._step()
         return self._write_failures.pop(0) if self._write_failures else None
 
+    def _step(self) -> None:
+        if self._steps_left is not None:
+            if not self._steps_left:
+                raise OSError(errno.EIO, "the power was cut")
+            self._steps_left -= 1
+
     def _rename(self, directory: _Names, change: tuple[tuple[str, _Inode | None], ...]) -> None:
+        self._step()
         _carry_out_names(directory.seen, change)
         directory.changes.append(change)
 
@@ -292,17 +313,21 @@ def _crash_inode(inode: _Inode, rng: random.Random | None) -> None:
 
 
 def _survivors(changes: list[tuple[int, bytes | None]], rng: random.Random | None) -> list[tuple[int, bytes | None]]:
-    if rng is None or not changes:
+    how = "none" if rng is None or not changes else rng.choice(("none", "all", "torn", "sectors"))
+    if rng is None or how == "none":
         return []
-    how = rng.choice(("none", "all", "torn", "sectors"))
-    if how == "none" or how == "all":
-        return changes if how == "all" else []
-    kept = rng.randint(0, len(changes) - 1)
+    if how == "all":
+        return changes
+    if how == "sectors":
+        return [piece for change in changes for piece in _sectors(change) if rng.random() < 0.5]
+    kept = rng.randrange(len(changes))
     offset, data = changes[kept]
+    torn = [] if data is None else [(offset, data[: rng.randint(0, len(data))])]
+    return [*changes[:kept], *torn]
+
+
+def _sectors(change: tuple[int, bytes | None]) -> list[tuple[int, bytes | None]]:
+    offset, data = change
     if data is None:
-        return changes[:kept]
-    if how == "torn":
-        return [*changes[:kept], (offset, data[: rng.randint(0, len(data))])]
-    starts = range(0, len(data), _SECTOR_BYTES)
-    sectors = [(offset + start, data[start : start + _SECTOR_BYTES]) for start in starts if rng.random() < 0.5]
-    return [*changes[:kept], *sectors]
+        return [change]
+    return [(offset + at, data[at : at + _SECTOR_BYTES]) for at in range(0, len(data), _SECTOR_BYTES)]
