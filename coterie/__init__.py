@@ -1,1 +1,103 @@
-"""coterie: actors for asyncio that agree with each other."""
+"""coterie: actors for asyncio that agree with each other.
+
+Names are loaded when they are first used, so that `import coterie.protocols` does not load asyncio.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coterie.actors.client import Client
+    from coterie.actors.client_session import Identity, Session
+    from coterie.actors.group_client import GroupClient
+    from coterie.actors.key_value import KeyValue
+    from coterie.actors.key_value_client import KeyValueClient
+    from coterie.actors.node import Node
+    from coterie.actors.state_machine import Query, StateMachine
+    from coterie.actors.synod_client import SynodClient
+    from coterie.actors.topology import Topology
+    from coterie.errors import CommandRefused, CoterieError, Outcome
+    from coterie.protocols.raft.config import RaftConfig
+    from coterie.runtime.actor import Actor, Context, Later, Terminated, Timer
+    from coterie.runtime.messages import Ask, message
+    from coterie.runtime.refs import Address, Ref
+    from coterie.runtime.supervision import Supervision
+    from coterie.runtime.system import System, SystemConfig, SystemStats
+
+__all__ = [
+    "Actor",
+    "Address",
+    "Ask",
+    "Client",
+    "CommandRefused",
+    "Context",
+    "CoterieError",
+    "GroupClient",
+    "Identity",
+    "KeyValue",
+    "KeyValueClient",
+    "Later",
+    "Node",
+    "Outcome",
+    "Query",
+    "RaftConfig",
+    "Ref",
+    "Session",
+    "StateMachine",
+    "Supervision",
+    "SynodClient",
+    "System",
+    "SystemConfig",
+    "SystemStats",
+    "Terminated",
+    "Timer",
+    "Topology",
+    "message",
+]
+
+_HOMES = {
+    "Actor": "runtime.actor",
+    "Address": "runtime.refs",
+    "Ask": "runtime.messages",
+    "Client": "actors.client",
+    "CommandRefused": "errors",
+    "Context": "runtime.actor",
+    "CoterieError": "errors",
+    "GroupClient": "actors.group_client",
+    "Identity": "actors.client_session",
+    "KeyValue": "actors.key_value",
+    "KeyValueClient": "actors.key_value_client",
+    "Later": "runtime.actor",
+    "Node": "actors.node",
+    "Outcome": "errors",
+    "Query": "actors.state_machine",
+    "RaftConfig": "protocols.raft.config",
+    "Ref": "runtime.refs",
+    "Session": "actors.client_session",
+    "StateMachine": "actors.state_machine",
+    "Supervision": "runtime.supervision",
+    "SynodClient": "actors.synod_client",
+    "System": "runtime.system",
+    "SystemConfig": "runtime.system",
+    "SystemStats": "runtime.system",
+    "Terminated": "runtime.actor",
+    "Timer": "runtime.actor",
+    "Topology": "actors.topology",
+    "message": "runtime.messages",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name at its first use (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'coterie' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"coterie.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

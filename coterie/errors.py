@@ -40,6 +40,7 @@ __all__ = [
     "StorageDamaged",
     "StorageError",
     "StorageFailed",
+    "TopologyError",
     "TransportError",
     "UnsupportedFormat",
     "VirtualDeadlock",
@@ -313,3 +314,11 @@ class CommandTooLate(CommandError):
     def __init__(self, message: str, outcome: Outcome) -> None:
         super().__init__(message)
         self.outcome = outcome
+
+
+class TopologyError(CoterieError, ValueError):
+    """A topology that cannot run: `mistakes` are all that were found, one line each."""
+
+    def __init__(self, topology: str, mistakes: tuple[str, ...]) -> None:
+        super().__init__(f"topology {topology!r} cannot run: {'; '.join(mistakes)}")
+        self.mistakes = mistakes

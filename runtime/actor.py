@@ -171,10 +171,11 @@ class Context:
         name: str | None = None,
         supervision: Supervision | None = None,
         capacity: int | None = None,
+        exported: bool = False,
     ) -> Ref[N]:
         """Spawn a child: it stops when this actor stops or restarts. See `System.spawn`."""
         return self._cell.system.spawn_under(
-            self._cell, factory, name=name, supervision=supervision, capacity=capacity, exported=False
+            self._cell, factory, name=name, supervision=supervision, capacity=capacity, exported=exported
         )
 
     def stop(self, ref: Ref[Any] | None = None) -> None:

@@ -91,6 +91,7 @@ class MessageType:
         self._codecs: tuple[Codec, ...] | None = None
         self._reply: Codec | None = None
         self._exact: list[type] | None = None
+        self._passes = False
         self._get: Callable[[Any], Any] = attrgetter(*self._names) if self._names else lambda _: ()
         try:
             self._build()
@@ -102,7 +103,7 @@ class MessageType:
     def encode(self, value: object) -> Sequence[object]:
         """Return the fields of `value` as MessagePack can carry them. BadMessage if one cannot cross."""
         codecs = self._codecs or self._ready()
-        if self._exact is not None:
+        if self._passes:
             return (self._get(value),) if len(self._names) == 1 else self._get(value)
         return [codec.encode(getattr(value, name)) for codec, name in zip(codecs, self._names, strict=True)]
 
@@ -162,6 +163,7 @@ class MessageType:
             self._reply = _codec_of(reply, f"the reply of {self.cls.__qualname__}")
         if all(len(codec.exact) == 1 for codec in codecs):
             self._exact = [codec.exact[0] for codec in codecs]
+        self._passes = all(codec.encode is _same for codec in codecs)
         self._codecs = codecs
         return codecs
 
@@ -267,13 +269,16 @@ def _decode_float(value: object, _: Resolver) -> object:
 
 
 def _enum(cls: type[enum.Enum]) -> Codec:
+    members = {member.value: member for member in cls}
+
     def decode(value: object, _: Resolver) -> object:
         try:
-            return cls(value)
-        except ValueError as error:
+            return members[value]
+        except (KeyError, TypeError) as error:
             raise BadMessage(f"expected a {cls.__name__}, got {_show(value)}") from error
 
-    return Codec(lambda member: member.value, decode)
+    # MessagePack carries an IntEnum as the integer it is.
+    return Codec(_same if issubclass(cls, enum.IntEnum) else lambda member: member.value, decode)
 
 
 def _tuple(arguments: tuple[Any, ...], where: str) -> Codec:

@@ -49,7 +49,7 @@ class Ask(Generic[R]):
 def message(cls: type[T], /) -> type[T]: ...
 @overload
 def message(*, name: str | None = None, lane: Lane = Lane.BULK) -> Callable[[type[T]], type[T]]: ...
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 def message(
     cls: type[T] | None = None, /, *, name: str | None = None, lane: Lane = Lane.BULK
 ) -> type[T] | Callable[[type[T]], type[T]]:
@@ -119,7 +119,8 @@ def _default_name(cls: type[object]) -> str:
 def _reply_annotation(cls: type[object]) -> object:
     """The R of Ask[R], or MessageType.NO_REPLY."""
     for base in getattr(cls, "__orig_bases__", ()):
-        if get_origin(base) is Ask:
+        origin = get_origin(base)
+        if isinstance(origin, type) and issubclass(origin, Ask):
             return get_args(base)[0]
     if issubclass(cls, Ask):
         raise MessageTypeError(f"{cls.__qualname__} is an Ask without a reply type: write Ask[int], Ask[None], …")

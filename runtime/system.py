@@ -12,12 +12,10 @@ state.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar
-
-from coterie.runtime.transport.transport import Transport
 
 from coterie.errors import ActorNotFound, ActorStopped, MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
@@ -36,6 +34,7 @@ from coterie.runtime.run_queue import RunQueue
 from coterie.runtime.supervision import Supervision
 from coterie.runtime.transport.config import TransportConfig
 from coterie.runtime.transport.identity import Identity, Peer, Role
+from coterie.runtime.transport.transport import Transport
 
 __all__ = ["System", "SystemConfig", "SystemStats"]
 
@@ -126,6 +125,7 @@ class System:
         self._owner: asyncio.Task[Any] | None = None
         self._cancelled_owner = False
         self._is_stopping = False
+        self._closers: list[Callable[[], Awaitable[None]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._declare(message_type(Terminated))
 
@@ -184,7 +184,13 @@ class System:
         self.wheel.close()
         if self.remoting.transport is not None:
             await self.remoting.transport.close()
+        for closer in reversed(self._closers):
+            await closer()
         self.host.executor.close()
+
+    def at_end(self, closer: Callable[[], Awaitable[None]]) -> None:
+        """Await `closer()` when the system stops: after its actors and links, before its threads end."""
+        self._closers.append(closer)
 
     async def _kill_all(self, late: set[asyncio.Future[None]]) -> None:
         """Cancel the handlers that did not return; give them a second to let go."""

@@ -1,0 +1,52 @@
+"""What a cluster offers by name: groups, stores, synods, pools. The same from a node and from a client."""
+
+from __future__ import annotations
+
+from coterie.actors.group_client import GroupClient
+from coterie.actors.key_value_client import KeyValueClient
+from coterie.actors.pool import Pool
+from coterie.actors.synod_client import SynodClient
+from coterie.runtime.system import System
+from coterie.runtime.transport.identity import Role
+
+__all__ = ["Access"]
+
+
+class Access:
+    """Handles to what runs in a cluster, one per name. `system` is a node of it, or a client linked to it."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self._groups: dict[str, GroupClient] = {}
+        self._pools: dict[str, Pool] = {}
+
+    @property
+    def nodes(self) -> list[str]:
+        """The nodes that can be reached now, by name; this one too, if it is a node."""
+        own = [self.system.node] if self.system.identity.role is Role.NODE else []
+        return sorted({*own, *(peer.node for peer in self.system.links if peer.role is Role.NODE)})
+
+    def group(self, name: str) -> GroupClient:
+        """Return the replicated group of that name."""
+        if name not in self._groups:
+            self._groups[name] = GroupClient(self.system, name, lambda: self.nodes)
+        return self._groups[name]
+
+    def key_value(self, name: str) -> KeyValueClient:
+        """Return the group of that name as a key-value store."""
+        return KeyValueClient(self.group(name))
+
+    def synod(self, name: str) -> SynodClient:
+        """Return the synod of that name."""
+        return SynodClient(self.system, name, lambda: self.nodes)
+
+    def pool(self, name: str) -> Pool:
+        """Return the pool of that name."""
+        if name not in self._pools:
+            self._pools[name] = Pool(self.system, name, lambda: self.nodes)
+        return self._pools[name]
+
+    async def close_handles(self) -> None:
+        """End the background work of the handles."""
+        for group in self._groups.values():
+            await group.close()

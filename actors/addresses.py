@@ -1,0 +1,20 @@
+"""Network addresses as people write them: `host:port`."""
+
+from __future__ import annotations
+
+__all__ = ["format_address", "parse_address"]
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Return (host, port) of `host:port` or `[ipv6]:port`. ValueError names the text that is none."""
+    host, colon, port = text.rpartition(":")
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{text!r} is no address: write host:port, such as 127.0.0.1:7401")
+    return host, int(port)
+
+
+def format_address(address: tuple[str, int]) -> str:
+    """Return the text of an address."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,79 @@
+"""What one says to a replicated group from outside: execute, ask how it is, hear who leads.
+
+The same messages serve every engine of a replicated log.
+"""
+
+from __future__ import annotations
+
+from coterie.runtime.messages import Ask, message
+from coterie.runtime.refs import Ref
+
+__all__ = ["Execute", "Executed", "GroupStatus", "LeaderIs", "Refused", "ReportStatus", "Unsettled", "WatchLeader"]
+
+
+@message(name="group.Executed")
+class Executed:
+    """The command is committed and applied; `reply` is the session layer's reply, encoded."""
+
+    reply: bytes
+
+
+@message(name="group.Refused")
+class Refused:
+    """Definite: the command was not put into the log. Ask `leader`, if it is known."""
+
+    reason: str
+    leader: str | None
+
+
+@message(name="group.Unsettled")
+class Unsettled:
+    """Unknown: the command is in a log, and may or may not be committed. Ask again under the same identity."""
+
+    reason: str
+    leader: str | None
+
+
+@message(name="group.Execute")
+class Execute(Ask[Executed | Refused | Unsettled]):
+    """Replicate and execute `command` (framed by `coterie.protocols.sessions`)."""
+
+    command: bytes
+
+
+@message(name="group.LeaderIs")
+class LeaderIs:
+    """In `term`, `leader` leads `group`, as `node` sees it."""
+
+    group: str
+    node: str
+    leader: str
+    term: int
+
+
+@message(name="group.WatchLeader")
+class WatchLeader(Ask[LeaderIs | None]):
+    """Tell `watcher` each `LeaderIs` from now on, until its link is down. The reply is what is known now."""
+
+    watcher: Ref[LeaderIs]
+
+
+@message(name="group.Status")
+class GroupStatus:
+    """How one node of a group is doing. Indexes are log entries."""
+
+    group: str
+    node: str
+    role: str
+    term: int
+    leader: str | None
+    last_index: int
+    commit_index: int
+    applied_index: int
+    store: str
+    syncs: int
+
+
+@message(name="group.ReportStatus")
+class ReportStatus(Ask[GroupStatus]):
+    """Ask a node of a group how it is doing."""

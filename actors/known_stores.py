@@ -1,0 +1,61 @@
+"""Which store each peer's promises are in: remembered durably at the first letter, and no other is believed later.
+
+A node that comes back under its old name with another store has forgotten its votes and entries; counting it twice
+would break every quorum (a wiped acceptor or voter never comes back under its old name).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from coterie.errors import InvariantViolated
+from coterie.runtime.storage.log import LogStore, Write
+
+__all__ = ["KnownStores"]
+
+
+class KnownStores:
+    """The store ids of one group's peers, in a register of its own."""
+
+    def __init__(self, group: str, store: LogStore) -> None:
+        self._register = f"{group}#stores"
+        self._store = store
+        self._durable: dict[str, str] = {}
+        self._waiting: dict[str, tuple[str, list[Callable[[], None]]]] = {}
+
+    async def restore(self) -> None:
+        """Read what earlier lives remembered. InvariantViolated if it does not read."""
+        state = await self._store.state(self._register)
+        if state.register is None:
+            return
+        try:
+            self._durable = {str(node): str(store) for node, store in json.loads(state.register).items()}
+        except (ValueError, AttributeError) as error:
+            raise InvariantViolated(f"the register {self._register!r} does not read: {error}") from error
+
+    def knows(self, sender: str, store: str) -> bool:
+        """Return whether `sender` is known durably to have `store`."""
+        return self._durable.get(sender) == store
+
+    def learn(self, sender: str, store: str, then: Callable[[], None]) -> bool:
+        """Remember durably that `sender` has `store`, then call `then`. False, for ever: it has another."""
+        if sender in self._durable:
+            return False
+        waiting = self._waiting.get(sender)
+        if waiting is None:
+            self._waiting[sender] = (store, [then])
+            everything = {**self._durable, **{node: stored for node, (stored, _) in self._waiting.items()}}
+            register = json.dumps(everything, sort_keys=True).encode()
+            self._store.write(Write(self._register, register=register), lambda: self._remembered(sender))
+            return True
+        if waiting[0] != store:
+            return False
+        waiting[1].append(then)
+        return True
+
+    def _remembered(self, sender: str) -> None:
+        store, followers = self._waiting.pop(sender)
+        self._durable[sender] = store
+        for then in followers:
+            then()

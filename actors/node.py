@@ -1,0 +1,30 @@
+"""One running node of a topology, as its own actors and its host program see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coterie.actors.access import Access
+from coterie.actors.addresses import format_address
+from coterie.runtime.storage.log import LogStore
+from coterie.runtime.system import System
+
+if TYPE_CHECKING:
+    from coterie.actors.topology import Topology
+
+__all__ = ["Node"]
+
+
+class Node(Access):
+    """A node: its system, its store, and handles to everything in the cluster."""
+
+    def __init__(self, system: System, topology: Topology, store: LogStore, address: tuple[str, int]) -> None:
+        super().__init__(system)
+        self.topology = topology
+        self.store = store
+        self.address = format_address(address)
+
+    @property
+    def name(self) -> str:
+        """This node's name."""
+        return self.system.node

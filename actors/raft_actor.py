@@ -1,0 +1,210 @@
+"""`RaftActor`: one node of a Raft group as an actor.
+
+clients ── Execute ──▶┐                    ┌─▶ RaftLetter ──▶ peers
+peers ─── RaftLetter ▶│ Driver ─ Raft (pure)│─▶ store (Persist, Load)
+timer ─── Tick ──────▶┘                    └─▶ sessions ▶ state machine ▶ replies
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from typing import Any, assert_never
+
+from coterie.actors.driver import Driver, Tick
+from coterie.actors.group import Execute, Executed, GroupStatus, LeaderIs, Refused, ReportStatus, Unsettled, WatchLeader
+from coterie.actors.known_stores import KnownStores
+from coterie.actors.raft_records import entries_of, restored_from, write_of
+from coterie.actors.wire import RaftLetter
+from coterie.protocols.raft.config import RaftConfig
+from coterie.protocols.raft.effects import RaftEffect, RaftEvent
+from coterie.protocols.raft.messages import LogWrite, RaftMessage
+from coterie.protocols.raft.raft import Raft
+from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Refusal, Reject
+from coterie.protocols.seam import NodeId, Received
+from coterie.protocols.sessions import Machine, Sessions, encode_reply
+from coterie.runtime.actor import Actor, Later
+from coterie.runtime.refs import Address, Ref
+from coterie.runtime.remote import LinkEvent
+from coterie.runtime.storage.log import LogStore
+
+__all__ = ["RaftActor"]
+
+Answer = Executed | Refused | Unsettled
+
+
+class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick]):
+    """One node of a Raft group.
+
+    Args:
+        group: the group's name: its actors' path on every node and its name in the store.
+        config: the same on every node.
+        machine: makes the state machine, empty; each life of the actor applies the log to a new one.
+        store: where its term, vote and entries are durable.
+    """
+
+    def __init__(self, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore) -> None:
+        self._group = group
+        self._config = config
+        self._sessions = Sessions(machine())
+        self._store = store
+        self._known_stores = KnownStores(group, store)
+        self._refs = itertools.count(1)
+        self._later_by_ref: dict[int, Later[Answer]] = {}
+        self._watchers: dict[Ref[LeaderIs], None] = {}
+        self._leader: LeaderIs | None = None
+        self._loads: set[asyncio.Task[None]] = set()
+        self._driver: Driver[RaftEvent, RaftEffect] | None = None
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def on_start(self) -> None:
+        """Wait for the writes of an earlier life, read what is durable, begin as a follower."""
+        system = self.context.system
+        self._node = NodeId(system.node)
+        state = await self._store.state(self._group)
+        await self._known_stores.restore()
+        rng = random.Random(self.context.random.getrandbits(64))
+        self._raft = Raft(self._node, self._config, restored=restored_from(state), rng=rng)
+        self._peers = {node: system.at(Address(node, self._group)) for node in self._config.voters}
+        self._end_links = system.on_link(self._link_changed)
+        self._driver = Driver(self._raft, self.context, self)
+        self.context.wake()
+
+    def on_stop(self) -> None:
+        """End this life: nobody gets an answer from it any more."""
+        if self._driver is None:
+            return
+        self._driver.close()
+        self._end_links()
+        for task in self._loads:
+            task.cancel()
+        for later in self._later_by_ref.values():
+            later.reply(Unsettled("stopped", None))
+        self._later_by_ref.clear()
+
+    # --- what comes -------------------------------------------------------------------------------------------------
+
+    def receive(self, msg: Execute | RaftLetter | WatchLeader | ReportStatus | Tick, /) -> object:
+        """Turn each message into an event of the batch, or answer it."""
+        match msg:
+            case RaftLetter():
+                self._letter(msg)
+            case Execute():
+                self._propose(msg)
+            case Tick():
+                self._running.ticked()
+            case WatchLeader():
+                self._watchers[msg.watcher] = None
+                return self._leader
+            case ReportStatus():
+                return self._status()
+            case _:
+                assert_never(msg)
+        return None
+
+    def on_visit_end(self) -> None:
+        """Hand what this visit brought to the protocol, at once."""
+        self._running.flush()
+
+    @property
+    def _running(self) -> Driver[RaftEvent, RaftEffect]:
+        if self._driver is None:
+            raise RuntimeError(f"group {self._group!r} has not started")
+        return self._driver
+
+    def _propose(self, msg: Execute) -> None:
+        ref = next(self._refs)
+        self._later_by_ref[ref] = self.context.reply_later(msg)
+        self._running.feed(Propose(ref, msg.command))
+
+    def _letter(self, letter: RaftLetter) -> None:
+        received: Received[RaftMessage] = Received(NodeId(letter.sender), letter.body)
+        driver = self._running
+        if self._known_stores.knows(letter.sender, letter.store):
+            driver.feed(received)
+        elif not self._known_stores.learn(letter.sender, letter.store, lambda: driver.wake_with(received)):
+            self.context.log.error("store.refused", peer=letter.sender, store=letter.store)
+
+    def _link_changed(self, event: LinkEvent) -> None:
+        if event.kind != "up":
+            gone = [watcher for watcher in self._watchers if watcher.node == event.node]
+            for watcher in gone:
+                del self._watchers[watcher]
+
+    # --- the driver's duties ----------------------------------------------------------------------------------------
+
+    def persist(self, write: LogWrite, done: Callable[[], None]) -> None:
+        """Submit a write to the store."""
+        self._store.write(write_of(self._group, write), done)
+
+    def send(self, to: str, message: RaftMessage) -> None:
+        """Send a letter to a peer."""
+        self._peers[NodeId(to)].tell(RaftLetter(self._node, self._store.store_id, message))
+
+    def perform(self, effect: Apply | Load | Reject) -> RaftEvent | None:
+        """Apply, load or reject."""
+        match effect:
+            case Apply():
+                return self._apply(effect)
+            case Load():
+                task = asyncio.ensure_future(self._load(effect))
+                self._loads.add(task)
+                task.add_done_callback(self._loads.discard)
+            case Reject():
+                self._reject(effect)
+            case _:
+                assert_never(effect)
+        return None
+
+    def observed(self, event: str, facts: Any) -> None:
+        """Log what the protocol tells; tell the watchers who leads."""
+        self.context.log.info(event, **facts)
+        leader, term = self._raft.leader, self._raft.term
+        if leader is not None and (self._leader is None or self._leader.term < term):
+            self._leader = LeaderIs(self._group, self._node, leader, term)
+            for watcher in self._watchers:
+                watcher.tell(self._leader)
+
+    def _apply(self, effect: Apply) -> Applied:
+        sessions, refs, laters = self._sessions, effect.refs, self._later_by_ref
+        for entry in effect.entries:
+            if entry.kind is EntryKind.COMMAND:
+                reply = sessions.apply(entry.index, entry.command)
+                ref = refs.get(entry.index)
+                if ref is not None:
+                    laters.pop(ref).reply(Executed(encode_reply(reply)))
+        return Applied(LogIndex(effect.entries[-1].index))
+
+    async def _load(self, load: Load) -> None:
+        try:
+            records = await self._store.read(self._group, load.first, load.last, load.max_bytes)
+            entries = entries_of(load.first, records)
+        except Exception as error:  # noqa: BLE001 (a log that does not read is fatal for the node)
+            self.context.system.fail(error)
+            return
+        self._running.wake_with(Loaded(load.reader, load.first, entries))
+
+    def _reject(self, effect: Reject) -> None:
+        later = self._later_by_ref.pop(effect.ref)
+        if effect.reason is Refusal.LEADERSHIP_LOST:
+            later.reply(Unsettled(effect.reason.value, effect.leader))
+        else:
+            later.reply(Refused(effect.reason.value, effect.leader))
+
+    def _status(self) -> GroupStatus:
+        raft = self._raft
+        return GroupStatus(
+            group=self._group,
+            node=self._node,
+            role=raft.role.value,
+            term=raft.term,
+            leader=raft.leader,
+            last_index=raft.last_index,
+            commit_index=raft.commit_index,
+            applied_index=raft.applied_index,
+            store=self._store.store_id,
+            syncs=self._store.syncs,
+        )

@@ -1,0 +1,207 @@
+"""The way to a group's leader: ask, follow hints, try again, and say in the end whether it may have happened.
+
+Trying again is safe because every command is a question or carries its identity (`coterie.protocols.sessions`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from coterie.actors.group import Execute, Executed, LeaderIs, Refused, Unsettled, WatchLeader
+from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome
+from coterie.protocols.sessions import Reply, decode_reply
+from coterie.runtime.actor import Actor
+from coterie.runtime.refs import Address, Ref
+from coterie.runtime.remote import LinkEvent
+from coterie.runtime.system import System
+from coterie.runtime.transport.identity import Role
+
+__all__ = ["Routed", "Router"]
+
+ATTEMPT_S: Final = 2.0
+"""How long one node is asked before another is tried."""
+
+PAUSE_FIRST_S: Final = 0.01
+PAUSE_MAX_S: Final = 0.2
+
+
+class _LeaderWatcher(Actor[LeaderIs]):
+    """Hears from the group's nodes who leads."""
+
+    def __init__(self, heard: Callable[[LeaderIs], None]) -> None:
+        self._heard = heard
+
+    def receive(self, msg: LeaderIs, /) -> None:
+        self._heard(msg)
+
+
+class Routed:
+    """One command under way: whether any attempt so far may have put it into a log."""
+
+    __slots__ = ("may_have_run", "pauses")
+
+    def __init__(self) -> None:
+        self.may_have_run = False
+        self.pauses = 0
+
+
+class Router:
+    """Knows who leads one group, and brings commands there.
+
+    Args:
+        system: a node of the cluster, or a client linked to it.
+        group: the group's name.
+        nodes: the nodes that may be asked now; their links come and go.
+    """
+
+    def __init__(self, system: System, group: str, nodes: Callable[[], Sequence[str]]) -> None:
+        self._system = system
+        self._group = group
+        self._nodes = nodes
+        self._refs: dict[str, Ref[Any]] = {}
+        self._believed: LeaderIs | None = None
+        self._next = 0
+        self._hint: str | None = None
+        self._in_flight: dict[asyncio.Future[Any], str] = {}
+        self._news = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listeners: list[Callable[[LeaderIs], None]] = []
+        self._watcher = system.spawn(partial(_LeaderWatcher, self._heard))
+        system.on_link(self._link_changed)
+        for node in nodes():
+            self._subscribe(node)
+
+    def on_leader(self, listener: Callable[[LeaderIs], None]) -> None:
+        """Call `listener` with each new leader, once per term, from now on."""
+        self._listeners.append(listener)
+        if self._believed is not None:
+            listener(self._believed)
+
+    @property
+    def leader(self) -> str | None:
+        """Who is believed to lead."""
+        return self._hint
+
+    async def execute(self, command: bytes, *, timeout_s: float, routed: Routed | None = None) -> Reply:
+        """Bring an encoded command to the leader and return the session layer's reply.
+
+        Raises:
+            CommandTimeout: no reply in `timeout_s` seconds; its outcome says whether any node may have taken it.
+        """
+        routed = routed or Routed()
+        monotonic = self._system.host.clock.monotonic
+        deadline = monotonic() + timeout_s
+        trouble = "no node of it is linked"
+        while (left_s := deadline - monotonic()) > 0:
+            node = self._pick()
+            if node is None:
+                await self._pause(routed, left_s)
+                continue
+            answer = await self._ask(node, command, left_s)
+            if isinstance(answer, Executed):
+                return decode_reply(answer.reply)
+            trouble = f"{node!r}: {self._learn(node, answer, routed)}"
+            if self._hint is None or self._hint == node:
+                await self._pause(routed, left_s)
+        outcome = Outcome.UNKNOWN if routed.may_have_run else Outcome.DEFINITE
+        fate = "it may have been executed" if routed.may_have_run else "it was not executed"
+        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {trouble}): {fate}"
+        raise CommandTimeout(text, outcome)
+
+    # --- one attempt ------------------------------------------------------------------------------------------------
+
+    async def _ask(self, node: str, command: bytes, left_s: float) -> Executed | Refused | Unsettled | CoterieError:
+        future = self.ref(node).ask(Execute(command), timeout=min(left_s, ATTEMPT_S))
+        self._in_flight[future] = node
+        try:
+            return await future
+        except CoterieError as error:
+            return error
+        finally:
+            del self._in_flight[future]
+
+    def _learn(self, node: str, answer: Refused | Unsettled | CoterieError, routed: Routed) -> str:
+        """Take from an answer where to ask next; return what the trouble was."""
+        if isinstance(answer, CoterieError):
+            routed.may_have_run |= answer.outcome is Outcome.UNKNOWN
+            if self._hint == node:
+                self._hint = None
+            return str(answer)
+        routed.may_have_run |= isinstance(answer, Unsettled)
+        if answer.leader != node or answer.reason != "overloaded":
+            self._hint = answer.leader if answer.leader in self._nodes() and answer.leader != node else None
+        return answer.reason
+
+    def _pick(self) -> str | None:
+        nodes = self._nodes()
+        if self._hint in nodes:
+            return self._hint
+        if not nodes:
+            return None
+        self._next += 1
+        return nodes[self._next % len(nodes)]
+
+    async def _pause(self, routed: Routed, left_s: float) -> None:
+        """Wait a little longer each time, or until there is news of a leader or a link."""
+        pause_s = min(left_s, PAUSE_MAX_S, PAUSE_FIRST_S * 2**routed.pauses)
+        routed.pauses += 1
+        self._news.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s * (0.5 + self._system.host.random.random() / 2)):
+                await self._news.wait()
+
+    def ref(self, node: str) -> Ref[Any]:
+        """Return the ref of the group's actor on a node."""
+        ref = self._refs.get(node)
+        if ref is None:
+            ref = self._refs[node] = self._system.at(Address(node, self._group))
+        return ref
+
+    # --- news -------------------------------------------------------------------------------------------------------
+
+    def _heard(self, news: LeaderIs) -> None:
+        if self._believed is not None and news.term <= self._believed.term:
+            return
+        self._believed = news
+        self._hint = news.leader
+        self._news.set()
+        # An old leader that stands still answers nobody: ask the new one at once, under the same identity.
+        for future, node in list(self._in_flight.items()):
+            if node != news.leader and not future.done():
+                future.set_exception(ConnectionLost(f"{news.leader!r} leads {self._group!r} now; {node!r} was asked"))
+        for listener in self._listeners:
+            listener(news)
+
+    def _link_changed(self, event: LinkEvent) -> None:
+        if event.role is not Role.NODE:
+            return
+        if event.kind == "up":
+            self._news.set()
+            self._subscribe(event.node)
+
+    def _subscribe(self, node: str) -> None:
+        task = self._system.loop.create_task(self._keep_subscribing(node))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _keep_subscribing(self, node: str) -> None:
+        """Ask a node to tell of leaders; while its group is not there yet, ask again."""
+        while node in self._nodes():
+            try:
+                news = await self.ref(node).ask(WatchLeader(self._watcher), timeout=ATTEMPT_S)
+            except CoterieError:
+                await asyncio.sleep(PAUSE_MAX_S)
+                continue
+            if news is not None:
+                self._heard(news)
+            return
+
+    async def close(self) -> None:
+        """Stop listening for leaders."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

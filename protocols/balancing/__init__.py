@@ -1,0 +1,1 @@
+"""Whom to pick: policies of load balancing, pure."""
