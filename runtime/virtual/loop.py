@@ -12,6 +12,7 @@ and threads are refused by name: the world of a virtual program is its `VirtualH
 from __future__ import annotations
 
 import asyncio
+import gc
 import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -38,6 +39,7 @@ def run_virtual(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
         result = runner.run(main())
+    gc.collect()  # a failed task that nobody awaited speaks up when it is freed, and it may sit in a cycle
     if isinstance(loop, VirtualLoop) and loop.unhandled:
         raise BaseExceptionGroup("unhandled errors on the virtual loop", loop.unhandled)
     return result
@@ -139,10 +141,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         # What becomes ready during this turn belongs to the next one. A seeded scheduler may
         # rearrange the queue at this point.
         for _ in range(len(self._queue)):
-            handle = self._queue.popleft()
-            if not handle.cancelled():
-                handle._run()  # noqa: SLF001 - the one way to run a handle with its context and exception handler
+            self._run(self._queue.popleft())
         self._stop_requested = False
+
+    def _run(self, handle: asyncio.Handle) -> None:
+        # In a frame of its own: a handle that outlived its turn would keep tasks alive, and their lost errors silent.
+        if not handle.cancelled():
+            handle._run()  # noqa: SLF001 - the one way to run a handle with its context and exception handler
 
     def _jump(self) -> None:
         self._drop_cancelled()
