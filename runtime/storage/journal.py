@@ -67,19 +67,16 @@ class Journal:
 
     @property
     def batch(self) -> Batch:
-        """The batch that what is submitted now goes into; call `submit` after adding to it."""
+        """The batch for what comes now; add to it, then call `submit`."""
         if not self._queue or self._queue[-1].size_bytes >= self._config.batch_bytes:
             self._queue.append(Batch(self.salt))
         return self._queue[-1]
 
-    def submit(self, done: DoneCallback | None = None) -> None:
-        """See to it that `batch` is written; `done` is called when it is durable."""
+    def submit(self, batch: Batch, done: DoneCallback | None = None) -> None:
+        """See to it that `batch`, which was just added to, is written; `done` is called when it is durable."""
         if done is not None:
-            self.batch.dones.append(done)
-        # Not at once: what else is submitted in this turn of the loop shares the batch.
-        if self._in_flight is None and not self._is_scheduled:
-            self._is_scheduled = True
-            self._loop.call_soon(self._dispatch)
+            batch.dones.append(done)
+        self._schedule()
 
     async def settled(self) -> None:
         """Wait until everything submitted before is durable and applied. Raises what `check` raises."""
@@ -90,7 +87,7 @@ class Journal:
         waiter = self._loop.create_future()
         self._waiters.append(waiter)
         last.dones.append(partial(self._release, waiter))
-        self.submit()
+        self._schedule()
         await waiter
 
     async def mark(self) -> None:
@@ -152,6 +149,12 @@ class Journal:
         if isinstance(failure, StorageDamaged):
             return StorageDamaged(failure.path, failure.offset, failure.reason)
         return StorageFailed(self.path, failure.reason if isinstance(failure, StorageFailed) else repr(failure))
+
+    def _schedule(self) -> None:
+        # Not at once: what else is submitted in this turn of the loop shares the batch.
+        if self._in_flight is None and not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._dispatch)
 
     def _dispatch(self) -> None:
         self._is_scheduled = False
@@ -224,7 +227,7 @@ class Journal:
 
     def _submit_mark(self) -> None:
         self._queue.append(Batch(self.salt))
-        self.submit()
+        self._schedule()
 
     def _release(self, waiter: asyncio.Future[None]) -> None:
         if waiter in self._waiters:

@@ -123,12 +123,13 @@ class SegmentedLog:
         tail = self._tails.get(write.group) or Tail(write.group)
         tail.check(write)
         index = self._index_of(tail)
-        self._journal.batch.add_write(index, write, is_new=not tail.is_known, max_bytes=self._max_write_bytes)
+        batch = self._journal.batch
+        batch.add_write(index, write, is_new=not tail.is_known, max_bytes=self._max_write_bytes)
         self._remember(tail, index)
         tail.advance(write)
         if write.truncate_from is not None:
             self._reclaimer.note_garbage()
-        self._journal.submit(done)
+        self._journal.submit(batch, done)
 
     def drop_before(self, group: str, position: int, done: DoneCallback | None = None) -> None:
         """Submit: the records of `group` before `position` are not needed any more (a snapshot covers them).
@@ -142,13 +143,14 @@ class SegmentedLog:
         if not 1 <= position <= _LAST_POSITION:
             raise ValueError(f"group {group!r}: the first position must be within 1 … 2**63, not {position}")
         tail = self._tails.get(group) or Tail(group)
+        batch = self._journal.batch
         if position > tail.first:
             index = self._index_of(tail)
-            self._journal.batch.add_drop(index, position, is_new=not tail.is_known)
+            batch.add_drop(index, position, is_new=not tail.is_known)
             self._remember(tail, index)
             tail.drop_before(position)
             self._reclaimer.note_garbage()
-        self._journal.submit(done)
+        self._journal.submit(batch, done)
 
     async def read(self, group: str, first: int, last: int, max_bytes: int) -> list[Record]:
         """Return the durable records `first`..`last` that exist, cut after `max_bytes` but not before the first.
