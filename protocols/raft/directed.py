@@ -32,7 +32,7 @@ from coterie.protocols.seam import NodeId, Observe, Persist, Persisted, Received
 
 __all__ = ["DirectedGroup", "DiskImage", "InFlight", "NodeRecord"]
 
-_MANY_STEPS = 10_000
+_MANY_STEPS = 1_000
 
 
 @dataclass

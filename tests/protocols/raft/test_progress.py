@@ -1,0 +1,123 @@
+"""Progress: probing, the window of the pipeline, and answers that come late."""
+
+from __future__ import annotations
+
+from coterie.protocols.raft.config import RaftConfig
+from coterie.protocols.raft.progress import Progress
+from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
+from coterie.protocols.seam import NodeId
+
+CONFIG = RaftConfig((NodeId("a"), NodeId("b")), max_inflight_entries=4, max_inflight_bytes=100)
+
+
+def entries(first: int, last: int, size_bytes: int = 1) -> list[Entry]:
+    return [Entry(LogIndex(index), Term(1), EntryKind.COMMAND, bytes(size_bytes)) for index in range(first, last + 1)]
+
+
+def probing(next_index: int = 5) -> Progress:
+    return Progress(NodeId("b"), LogIndex(next_index), CONFIG)
+
+
+def replicating(match_index: int = 4) -> Progress:
+    progress = probing(match_index + 1)
+    progress.matched(LogIndex(match_index))
+    return progress
+
+
+def test_only_one_probe_is_under_way() -> None:
+    progress = probing()
+    rooms = [progress.has_room]
+
+    progress.sent(entries(5, 6))
+
+    assert [*rooms, progress.has_room] == [True, False]
+    assert progress.next_index == 5
+
+
+def test_match_ends_probing() -> None:
+    progress = probing()
+    progress.sent(entries(5, 6))
+
+    progress.matched(LogIndex(6))
+
+    assert (progress.is_probing, progress.match_index, progress.next_index, progress.has_room) == (False, 6, 7, True)
+
+
+def test_next_message_does_not_wait_for_the_last_answer() -> None:
+    progress = replicating()
+    progress.sent(entries(5, 6))
+
+    assert progress.has_room
+    assert (progress.next_index, progress.match_index) == (7, 4)
+
+
+def test_window_closes_by_entries_and_opens_with_answers() -> None:
+    progress = replicating()
+    progress.sent(entries(5, 6))
+    progress.sent(entries(7, 8))
+    assert not progress.has_room
+
+    progress.matched(LogIndex(6))
+
+    assert (progress.has_room, progress.room_entries) == (True, 2)
+
+
+def test_window_closes_by_bytes_and_opens_with_answers() -> None:
+    progress = replicating()
+    progress.sent(entries(5, 5, size_bytes=60))
+    progress.sent(entries(6, 6, size_bytes=60))
+    assert not progress.has_room
+
+    progress.matched(LogIndex(5))
+
+    assert (progress.has_room, progress.room_bytes) == (True, 40)
+
+
+def test_answer_in_the_middle_of_a_message_frees_no_bytes_of_it() -> None:
+    progress = replicating()
+    progress.sent(entries(5, 6, size_bytes=20))
+
+    progress.matched(LogIndex(5))
+
+    assert progress.room_bytes == 60
+
+
+def test_late_success_takes_nothing_back() -> None:
+    progress = replicating(4)
+    progress.sent(entries(5, 8))
+    progress.matched(LogIndex(8))
+
+    progress.matched(LogIndex(6))
+
+    assert (progress.match_index, progress.next_index) == (8, 9)
+
+
+def test_refusal_empties_the_window_and_probes() -> None:
+    progress = replicating(4)
+    progress.sent(entries(5, 8, size_bytes=25))
+
+    progress.refused(LogIndex(6))
+
+    assert (progress.is_probing, progress.next_index, progress.has_room, progress.room_bytes) == (True, 6, True, 100)
+
+
+def test_refusal_never_goes_back_to_what_matched() -> None:
+    progress = replicating(4)
+    progress.sent(entries(5, 8))
+
+    progress.refused(LogIndex(2))
+
+    assert progress.next_index == 5
+
+
+def test_refusal_of_what_already_matched_is_stale() -> None:
+    assert replicating(4).is_stale_refusal(LogIndex(4))
+    assert not replicating(4).is_stale_refusal(LogIndex(5))
+
+
+def test_refusal_while_probing_counts_only_for_the_probe() -> None:
+    progress = probing(5)
+
+    assert not progress.is_stale_refusal(LogIndex(4))
+    assert progress.is_stale_refusal(LogIndex(7))
+    assert progress.is_stale_refusal(LogIndex(3))

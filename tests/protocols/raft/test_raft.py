@@ -1,0 +1,322 @@
+"""Raft as its driver sees it: timers, batches, proposals, strangers."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+
+import pytest
+
+from coterie.errors import InvariantViolated
+from coterie.protocols.raft import (
+    AppendEntries,
+    AppendEntriesReply,
+    HardState,
+    PreVoteReply,
+    Raft,
+    RaftConfig,
+    RaftEffect,
+    RaftEvent,
+    RequestVote,
+    RequestVoteReply,
+    Restored,
+    Role,
+)
+from coterie.protocols.raft.directed import DirectedGroup, DiskImage
+from coterie.protocols.replicated_log import Apply, Entry, EntryKind, LogIndex, Propose, Refusal, Reject, Term
+from coterie.protocols.seam import Algorithm, NodeId, Persist, Persisted, Received, Send, Token
+
+N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
+CONFIG = RaftConfig((N1, N2, N3))
+
+
+def raft(node_id: NodeId = N1, config: RaftConfig = CONFIG, restored: Restored | None = None) -> Raft:
+    return Raft(node_id, config, restored=restored or Restored(), rng=random.Random(1))
+
+
+def led_by_n1(group: DirectedGroup) -> DirectedGroup:
+    group.elect("n1")
+    group.beat("n1")
+    return group
+
+
+def overloaded_soon(voters: tuple[NodeId, ...]) -> RaftConfig:
+    return RaftConfig(voters, max_uncommitted_entries=2)
+
+
+def test_raft_is_an_algorithm() -> None:
+    algorithm: Algorithm[RaftEvent, RaftEffect] = raft()
+
+    assert algorithm.deadline == 0.0
+
+
+def test_first_tick_only_arms_the_timers() -> None:
+    node = raft()
+
+    effects = node.tick(now=1000.0)
+
+    assert effects == []
+    assert 1000.2 <= (node.deadline or 0.0) <= 1000.4
+    assert node.role is Role.FOLLOWER
+
+
+def test_first_batch_arms_the_timers_too() -> None:
+    node = raft()
+
+    node.handle([], now=1000.0)
+
+    assert 1000.2 <= (node.deadline or 0.0) <= 1000.4
+
+
+def test_early_tick_does_nothing() -> None:
+    node = raft()
+    node.tick(now=1.0)
+
+    assert node.tick(now=1.19) == []
+    assert node.role is Role.FOLLOWER
+
+
+def test_batch_of_proposals_is_one_write_and_one_message_to_each_follower() -> None:
+    group = led_by_n1(DirectedGroup(5))
+
+    effects = group.handle("n1", *[Propose(ref, b"x") for ref in range(64)])
+
+    assert [type(effect) for effect in effects] == [Persist, Send, Send, Send, Send]
+    assert len(effects[0].write.entries) == 64 if isinstance(effects[0], Persist) else False
+
+
+def test_writes_come_before_everything_that_may_wait_for_them() -> None:
+    group = DirectedGroup(3)
+
+    effects = group.handle(
+        "n1",
+        Received(N2, RequestVote(Term(3), LogIndex(0), Term(0))),
+        Received(N3, RequestVote(Term(4), LogIndex(0), Term(0))),
+    )
+
+    kinds = [isinstance(effect, Persist) for effect in effects]
+    assert kinds == sorted(kinds, reverse=True)
+    states = [effect.write.hard_state for effect in effects if isinstance(effect, Persist)]
+    assert states == [HardState(Term(3), N2), HardState(Term(4), N3)]
+    assert [effect.after for effect in effects if isinstance(effect, Send)] == [1, 2]
+
+
+def test_leaders_new_entries_do_not_wait_for_its_own_write() -> None:
+    group = led_by_n1(DirectedGroup(3))
+
+    effects = group.handle("n1", Propose(1, b"a"))
+
+    assert [effect.after for effect in effects if isinstance(effect, Send)] == [None, None]
+
+
+def test_proposals_of_a_deposed_leader_are_rejected_as_lost_with_the_new_leader() -> None:
+    group = led_by_n1(DirectedGroup(3))
+    refs = group.propose("n1", b"a", b"b")
+    group.drop()
+
+    effects = group.handle("n1", Received(N2, AppendEntries(Term(2), LogIndex(1), Term(1), LogIndex(0), ())))
+
+    rejected = [effect for effect in effects if isinstance(effect, Reject)]
+    assert rejected == [Reject(ref, Refusal.LEADERSHIP_LOST, N2) for ref in refs]
+
+
+def test_proposal_that_was_rejected_as_lost_and_commits_later_is_applied_without_ref() -> None:
+    group = led_by_n1(DirectedGroup(3))
+    group.propose("n1", b"a")
+    group.sync("n1")
+    group.drop()
+    group.handle("n1", Received(N2, PreVoteReply(Term(5), granted=False)))
+
+    group.elect("n1")
+
+    assert [e.command for e in group.record("n1").applied] == [b"", b"a", b""]
+    assert group.record("n1").answered_refs == []
+    assert [reject.reason for reject in group.record("n1").rejects] == [Refusal.LEADERSHIP_LOST]
+
+
+def test_leader_without_quorum_answers_its_clients() -> None:
+    group = led_by_n1(DirectedGroup(3))
+    (ref,) = group.propose("n1", b"a")
+    while group["n1"].role is Role.LEADER:
+        group.tick("n1")
+        group.drop()
+
+    assert group.record("n1").rejects == [Reject(ref, Refusal.LEADERSHIP_LOST, None)]
+
+
+def test_candidate_knows_no_leader_to_send_clients_to() -> None:
+    group = led_by_n1(DirectedGroup(3))
+    group.tick("n2")
+
+    assert group.handle("n2", Propose(1, b"a")) == [Reject(1, Refusal.NOT_LEADER, None)]
+
+
+def test_too_many_proposals_are_refused_until_some_are_applied() -> None:
+    group = led_by_n1(DirectedGroup(3, config=overloaded_soon))
+    refs = group.propose("n1", b"a", b"b", b"c")
+    assert group.record("n1").rejects == [Reject(refs[2], Refusal.OVERLOADED, N1)]
+    assert group["n1"].last_index == 3
+
+    group.settle()
+    group.propose("n1", b"d")
+
+    assert len(group.record("n1").rejects) == 1
+
+
+def test_strangers_are_ignored() -> None:
+    group = DirectedGroup(3)
+
+    assert group.handle("n1", Received(NodeId("x"), RequestVote(Term(9), LogIndex(9), Term(9)))) == []
+    assert group.handle("n1", Received(N1, RequestVote(Term(9), LogIndex(9), Term(9)))) == []
+    assert group["n1"].term == 0
+
+
+def test_message_that_makes_no_sense_is_discarded_and_told() -> None:
+    group = DirectedGroup(3)
+    gap = Entry(LogIndex(3), Term(1), EntryKind.COMMAND, b"")
+
+    effects = group.handle("n1", Received(N2, AppendEntries(Term(1), LogIndex(0), Term(0), LogIndex(0), (gap,))))
+
+    assert [effect for effect in effects if isinstance(effect, Send | Persist)] == []
+    assert [observed.event for observed in group.observed] == ["raft.message_discarded"]
+    assert group["n1"].term == 0
+
+
+def test_success_beyond_the_leaders_log_commits_nothing_that_is_not_there() -> None:
+    group = led_by_n1(DirectedGroup(3))
+
+    group.handle("n1", Received(N2, AppendEntriesReply(Term(1), True, LogIndex(99), LogIndex(0), Term(0))))
+    group.handle("n1", Received(N3, AppendEntriesReply(Term(1), True, LogIndex(99), LogIndex(0), Term(0))))
+
+    assert group["n1"].commit_index == group["n1"].last_index == 1
+
+
+def test_stale_durability_after_an_overwrite_acknowledges_nothing() -> None:
+    """etcd raft PR #8: the follower's entry 1 of term 1 is being written while the leader of term 2 replaces it."""
+    group = DirectedGroup(3)
+    old, new = (Entry(LogIndex(1), Term(term), EntryKind.COMMAND, b"") for term in (1, 2))
+    group.handle("n1", Received(N2, AppendEntries(Term(1), LogIndex(0), Term(0), LogIndex(0), (old,))))
+    group.handle("n1", Received(N3, AppendEntries(Term(2), LogIndex(0), Term(0), LogIndex(0), (new,))))
+
+    effects = group.handle(
+        "n1", Persisted(Token(1)), Received(N3, AppendEntries(Term(2), LogIndex(1), Term(2), LogIndex(0), ()))
+    )
+
+    last_write = max(persist.token for persist in group.record("n1").unsynced)
+    (send,) = [effect for effect in effects if isinstance(effect, Send)]
+    assert send.after == last_write > 1
+
+
+def test_stale_durability_after_an_overwrite_does_not_count_for_the_leader() -> None:
+    """The same on a node that leads again: it must not count what it once wrote there."""
+    group = led_by_n1(DirectedGroup(3))
+    group.propose("n1", b"lost")
+    stale = group.record("n1").unsynced[-1].token
+    group.drop()
+    new = Entry(LogIndex(2), Term(2), EntryKind.COMMAND, b"new")
+    group.handle("n1", Received(N2, AppendEntries(Term(2), LogIndex(1), Term(1), LogIndex(1), (new,))))
+
+    group.handle("n1", Persisted(stale))
+
+    assert group["n1"]._journal.durable_index == 1
+
+
+def test_node_that_is_no_voter_is_refused() -> None:
+    with pytest.raises(ValueError, match="x is not among the voters"):
+        raft(NodeId("x"))
+
+
+def test_log_that_is_newer_than_the_register_halts() -> None:
+    restored = Restored(HardState(Term(1), None), ((LogIndex(1), Term(2)),), LogIndex(1))
+
+    with pytest.raises(InvariantViolated, match="has term 2, its register 1"):
+        raft(restored=restored)
+
+
+def test_call_keeps_no_hold_of_the_batch() -> None:
+    node = raft()
+    events: list[RaftEvent] = [Propose(1, b"a")]
+
+    first = node.handle(events, now=1.0)
+    events.append(Propose(2, b"b"))
+    second = node.handle([], now=1.0)
+
+    assert (len(first), second) == (1, [])
+
+
+def test_memory_is_bounded_by_the_cache_once_entries_are_durable() -> None:
+    def small(voters: tuple[NodeId, ...]) -> RaftConfig:
+        return RaftConfig(voters, cache_entries=10)
+
+    group = led_by_n1(DirectedGroup(3, config=small))
+    for _ in range(20):
+        group.propose("n1", *[b"x"] * 20)
+        group.settle()
+        group.beat("n1")
+
+    assert [len(group[name]._log._entries) for name in group.nodes] == [10, 10, 10]
+    assert {group[name].applied_index for name in group.nodes} == {401}
+
+
+def test_leader_applies_what_a_quorum_has_and_answers_each_ref_once() -> None:
+    group = led_by_n1(DirectedGroup(3))
+    refs = [ref for _ in range(10) for ref in group.propose("n1", b"a", b"b")]
+
+    group.settle()
+
+    assert group.record("n1").answered_refs == refs
+    assert group.record("n2").answered_refs == []
+
+
+def test_apply_carries_the_refs_by_index() -> None:
+    group = DirectedGroup(1)
+    group.elect("n1")
+    group.handle("n1", Propose(41, b"a"), Propose(42, b"b"))
+
+    effects = group.handle("n1", Persisted(group.record("n1").unsynced[-1].token))
+
+    assert [effect.refs for effect in effects if isinstance(effect, Apply)] == [{2: 41, 3: 42}]
+
+
+def test_vote_reply_from_a_dead_life_is_harmless() -> None:
+    """A restarted candidate follows in its term; a late vote must not make it lead without its votes."""
+    group = DirectedGroup(3)
+    group.tick("n1")
+    group.handle("n1", Received(N2, PreVoteReply(Term(1), granted=True)))
+    group.sync("n1")
+    group.crash("n1")
+    group.restart("n1")
+
+    group.handle("n1", Received(N2, RequestVoteReply(Term(1), granted=True)))
+
+    assert (group["n1"].role, group["n1"].term) == (Role.FOLLOWER, 1)
+
+
+def test_group_that_was_stopped_as_a_whole_keeps_what_was_committed() -> None:
+    """PySyncObj #84: nothing that counts may live in memory only."""
+    group = led_by_n1(DirectedGroup(3))
+    group.propose("n1", b"a", b"b")
+    group.settle()
+    for name in group.nodes:
+        group.crash(name)
+    for name in group.nodes:
+        group.restart(name)
+
+    group.elect("n2")
+
+    assert [e.command for e in group.record("n2").applied] == [b"", b"a", b"b", b""]
+
+
+def test_disk_of_a_lagging_restart_is_caught_up_from_scratch() -> None:
+    group = DirectedGroup(3, disks={"n1": DiskImage.of(*range(1, 30))})
+    group.elect("n1", "n2")
+    group.beat("n1")
+
+    assert [group.record(name).disk.terms for name in group.nodes] == [list(range(1, 31))] * 3
+
+
+def test_importing_raft_loads_no_event_loop() -> None:
+    program = "import sys, coterie.protocols.raft; sys.exit('asyncio' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
