@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coterie.runtime.transport.items import ARRAY_HEADER_BYTES
+
 __all__ = ["HELLO_CAP_BYTES", "TransportConfig"]
 
 HELLO_CAP_BYTES = 4096
@@ -58,6 +60,11 @@ class TransportConfig:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
         if not HELLO_CAP_BYTES <= self.frame_cap_bytes < 2**32:
             raise ValueError(f"frame_cap_bytes must be in {HELLO_CAP_BYTES} … 2**32-1, not {self.frame_cap_bytes}")
+        if self.frame_soft_bytes > self.frame_cap_bytes - ARRAY_HEADER_BYTES:
+            raise ValueError(
+                f"frame_soft_bytes ({self.frame_soft_bytes}) plus {ARRAY_HEADER_BYTES} must fit into a frame "
+                f"(frame_cap_bytes is {self.frame_cap_bytes})"
+            )
         if self.outbound_limit_bytes < self.frame_cap_bytes:
             raise ValueError(
                 f"outbound_limit_bytes ({self.outbound_limit_bytes}) must hold at least one frame "

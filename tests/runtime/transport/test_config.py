@@ -18,7 +18,11 @@ def test_nothing_may_be_zero(name: str) -> None:
     [
         ({"frame_cap_bytes": 4095}, "frame_cap_bytes must be in 4096"),
         ({"frame_cap_bytes": 2**32, "outbound_limit_bytes": 2**33}, "frame_cap_bytes must be in"),
-        ({"outbound_limit_bytes": 5000, "frame_cap_bytes": 5001}, "must hold at least one frame"),
+        ({"frame_soft_bytes": 4092, "frame_cap_bytes": 4096}, r"frame_soft_bytes \(4092\) plus 5 must fit"),
+        (
+            {"outbound_limit_bytes": 5000, "frame_cap_bytes": 5001, "frame_soft_bytes": 1},
+            "must hold at least one frame",
+        ),
         ({"silence_timeout_s": 1.4}, "at least three keep-alive intervals"),
         ({"reconnect_cap_s": 0.04}, "is below reconnect_first_s"),
     ],
@@ -29,5 +33,7 @@ def test_settings_that_contradict_each_other_are_refused(settings: dict[str, int
 
 
 def test_the_smallest_consistent_settings_pass() -> None:
-    config = TransportConfig(frame_cap_bytes=4096, outbound_limit_bytes=4096, silence_timeout_s=1.5)
+    config = TransportConfig(
+        frame_cap_bytes=4096, frame_soft_bytes=4091, outbound_limit_bytes=4096, silence_timeout_s=1.5
+    )
     assert config.silence_timeout_s == 3 * config.keepalive_interval_s

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from coterie.errors import OutboundFull
+from coterie.runtime.lanes import Lane
+from coterie.runtime.transport import TransportConfig
+
+if TYPE_CHECKING:
+    from tests.runtime.transport.conftest import Node, World
+
+virtual = pytest.mark.virtual
+
+LIMIT_BYTES = 100_000
+CONFIG = TransportConfig(
+    frame_cap_bytes=20_000, frame_soft_bytes=15_000, outbound_limit_bytes=LIMIT_BYTES, write_buffer_bytes=30_000
+)
+
+
+def stop_reading(node: Node) -> None:
+    for connection in node.transport._hub.live:
+        assert connection._transport is not None
+        connection._transport.pause_reading()
+
+
+def go_on_reading(node: Node) -> None:
+    for connection in node.transport._hub.live:
+        assert connection._transport is not None
+        connection._transport.resume_reading()
+
+
+def fill(node: Node) -> tuple[int, OutboundFull]:
+    """Send until it is refused, within this tick; return how many items were taken, and the refusal."""
+    for taken in range(10_000):
+        try:
+            node.transport.send("b", Lane.BULK, b"x" * 1000)
+        except OutboundFull as error:
+            return taken, error
+    raise AssertionError("nothing was ever refused")
+
+
+def pending_bytes(node: Node) -> int:
+    """What waits in the queue and in the socket's buffer, for the fuller connection."""
+    pending = []
+    for connection in node.transport._hub.live:
+        assert connection._transport is not None
+        pending.append(connection.queued_bytes + connection._transport.get_write_buffer_size())
+    return max(pending)
+
+
+@virtual
+async def test_a_peer_that_never_reads_fills_the_outbound_buffer_and_no_more(world: World) -> None:
+    a, b = await world.pair(CONFIG)
+    stop_reading(b)
+    refused = 0
+
+    for number in range(1000):
+        try:
+            a.transport.send("b", Lane.BULK, (number, b"x" * 1000))
+        except OutboundFull:
+            refused += 1
+        await asyncio.sleep(0.001)
+        # Headers of frames come on top of the items.
+        assert pending_bytes(a) <= LIMIT_BYTES * 1.02
+
+    assert refused > 700
+    assert a.transport.stats()["items_refused"] == refused
+
+
+@virtual
+async def test_one_tick_cannot_queue_more_than_the_limit(world: World) -> None:
+    a, _ = await world.pair(CONFIG)
+
+    taken, error = fill(a)
+
+    assert taken == LIMIT_BYTES // 1003
+    assert (error.node, error.size_bytes, error.limit_bytes) == ("b", 1003, LIMIT_BYTES)
+    assert error.pending_bytes == taken * 1003
+    assert "outbound buffer to node 'b' is full" in str(error)
+
+
+@virtual
+async def test_a_full_bulk_connection_leaves_control_alone(world: World) -> None:
+    a, b = await world.pair(CONFIG)
+    stop_reading(b)
+    fill(a)
+
+    a.transport.send("b", Lane.CONTROL, "heartbeat")
+    a.transport.send("b", Lane.CONSENSUS, "vote")
+
+
+@virtual
+async def test_when_the_peer_reads_again_everything_accepted_arrives_in_order(world: World) -> None:
+    a, b = await world.pair(CONFIG)
+    stop_reading(b)
+    accepted = []
+    for number in range(400):
+        try:
+            a.transport.send("b", Lane.BULK, (number, b"x" * 1000))
+            accepted.append(number)
+        except OutboundFull:
+            pass
+        await asyncio.sleep(0.001)
+    go_on_reading(b)
+    await asyncio.sleep(1.0)
+    a.transport.send("b", Lane.BULK, (-1, b""))
+    await asyncio.sleep(0.1)
+
+    assert 50 < len(accepted) < 400
+    assert [item[0] for item in b.items if isinstance(item, tuple)] == [*accepted, -1]
+    assert a.transport.stats()["queued_bytes"] == 0
+
+
+@virtual
+async def test_room_is_measured_again_before_an_item_is_refused(world: World) -> None:
+    a, _ = await world.pair(CONFIG)
+    fill(a)
+    await asyncio.sleep(0.1)  # all of it has gone
+
+    for _ in range(LIMIT_BYTES // 1003):
+        a.transport.send("b", Lane.BULK, b"x" * 1000)
+
+
+@virtual
+async def test_keep_alives_do_not_pile_up_behind_a_full_buffer(world: World) -> None:
+    a, b = await world.pair(CONFIG)
+    stop_reading(b)
+    fill(a)
+    await asyncio.sleep(0.6)
+    before = pending_bytes(a)
+
+    await asyncio.sleep(2.0)
+
+    assert pending_bytes(a) == before
+
+
+async def test_memory_is_bounded_over_real_sockets_too(real_world: World) -> None:
+    a, b = await real_world.pair(CONFIG)
+    stop_reading(b)
+    refused = accepted = 0
+
+    while refused < 1000:
+        try:
+            a.transport.send("b", Lane.BULK, (accepted, b"x" * 10_000))
+            accepted += 1
+        except OutboundFull:
+            refused += 1
+        await asyncio.sleep(0)
+        assert pending_bytes(a) <= LIMIT_BYTES * 1.02
+    go_on_reading(b)
+    await real_world.until(lambda: len(b.items) == accepted)
+
+    assert [item[0] for item in b.items if isinstance(item, tuple)] == list(range(accepted))
