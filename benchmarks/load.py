@@ -1,0 +1,45 @@
+"""Closed-loop load: each client sends its next command when the last one is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+__all__ = ["Load", "closed_loop"]
+
+VALUE = b"v" * 100
+
+Put = Callable[[bytes, bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What was measured: `latencies_s` of the commands that ended within the measured `seconds`."""
+
+    latencies_s: tuple[float, ...]
+    seconds: float
+
+    @property
+    def per_s(self) -> float:
+        """Commands per second."""
+        return len(self.latencies_s) / self.seconds
+
+
+async def closed_loop(put: Put, clients: int, *, warm_up_s: float, measure_s: float) -> Load:
+    """Let `clients` write 100-byte values for the warm-up and the measured time."""
+    begin = time.perf_counter() + warm_up_s
+    end = begin + measure_s
+    latencies: list[float] = []
+
+    async def client(number: int) -> None:
+        key = b"key-%d" % number
+        while (sent := time.perf_counter()) < end:
+            await put(key, VALUE)
+            done = time.perf_counter()
+            if begin <= done < end:
+                latencies.append(done - sent)
+
+    await asyncio.gather(*(client(number) for number in range(clients)))
+    return Load(tuple(latencies), measure_s)

@@ -1,0 +1,70 @@
+"""Child processes of a benchmark: started, measured, ended by their own ids."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+__all__ = ["Child", "cpu_seconds", "free_ports"]
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Child:
+    """One Python process running `python -m <arguments>`; it prints `ready` when it is."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.arguments = tuple(arguments)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready. RuntimeError if it ends before that."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *self.arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        assert self._process.stdout is not None
+        if b"ready" not in await self._process.stdout.readline():
+            raise RuntimeError(f"`python -m {' '.join(self.arguments)}` ended before it was ready")
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        if self._process is None:
+            raise RuntimeError("it was not started")
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    async def end(self) -> None:
+        """Kill it, if it lives, and wait for it."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """Return the processor time, user and system, that these processes have taken so far (seconds)."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / _TICKS_PER_S
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that are free now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()

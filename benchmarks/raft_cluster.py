@@ -1,0 +1,106 @@
+"""Three (or more) node processes with a replicated key-value store, durable logs and fsync on."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from types import TracebackType
+from typing import Self
+
+import uvloop
+
+from benchmarks.processes import Child, cpu_seconds, free_ports
+from coterie import Client, KeyValue, Topology
+from coterie.actors.group import GroupStatus
+
+__all__ = ["STORE", "Cluster"]
+
+STORE = "store"
+
+
+def topology(nodes: int) -> Topology:
+    """Return the topology of the benchmark."""
+    declared = Topology("benchmark", [f"n{number}" for number in range(1, nodes + 1)])
+    declared.raft(STORE, machine=KeyValue)
+    return declared
+
+
+class Cluster:
+    """The node processes. Use it as an async context manager."""
+
+    def __init__(self, nodes: int = 3) -> None:
+        self.names = topology(nodes).nodes
+        self._data = tempfile.mkdtemp(prefix="coterie-benchmark-")
+        ports = free_ports(nodes)
+        self.address_by_node = {name: f"127.0.0.1:{port}" for name, port in zip(self.names, ports, strict=True)}
+        self.child_by_node: dict[str, Child] = {}
+
+    async def __aenter__(self) -> Self:
+        """Format the data directories and start the processes."""
+        await asyncio.gather(*(self.start(name, bootstrap=True) for name in self.names))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the processes, remove the data."""
+        await asyncio.gather(*(child.end() for child in self.child_by_node.values()))
+        shutil.rmtree(self._data, ignore_errors=True)
+
+    async def start(self, name: str, *, bootstrap: bool = False) -> None:
+        """Start one node."""
+        peers = [f"{peer}={at}" for peer, at in self.address_by_node.items() if peer != name]
+        arguments = ["benchmarks.raft_cluster", name, self.address_by_node[name], os.path.join(self._data, name)]
+        child = Child([*arguments, *peers, *(["--bootstrap"] if bootstrap else [])])
+        self.child_by_node[name] = child
+        await child.start()
+
+    async def leader(self, client: Client) -> GroupStatus:
+        """Return the status of the leader, once there is one."""
+        while True:
+            for status in (await client.group(STORE).status()).values():
+                if isinstance(status, GroupStatus) and status.role == "leader" and status.commit_index:
+                    return status
+            await asyncio.sleep(0.05)
+
+    async def syncs(self, client: Client) -> int:
+        """Return the fdatasyncs that all nodes have done."""
+        answers = (await client.group(STORE).status()).values()
+        return sum(answer.syncs for answer in answers if isinstance(answer, GroupStatus))
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the nodes have taken so far."""
+        return cpu_seconds([child.pid for child in self.child_by_node.values()])
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    peers = dict(peer.split("=", 1) for peer in arguments.peers)
+    run = topology(len(peers) + 1).start(
+        node=arguments.node,
+        listen=arguments.listen,
+        peers=peers,
+        data=arguments.data,
+        bootstrap="new" if arguments.bootstrap else None,
+    )
+    async with run:
+        print("ready", flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # ends when the benchmark does
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description="One node of the benchmark's cluster.")
+    parser.add_argument("node")
+    parser.add_argument("listen")
+    parser.add_argument("data")
+    parser.add_argument("peers", nargs="*")
+    parser.add_argument("--bootstrap", action="store_true")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    _main()

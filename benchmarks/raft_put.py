@@ -1,0 +1,85 @@
+"""How many durable, replicated writes a second, and how long does one take?
+
+Three node processes, 100-byte values, fsync on, closed-loop clients over two connections of one process; beside it the
+floor of `raft_floor` in the same run, in turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+
+from benchmarks.load import Load, closed_loop
+from benchmarks.processes import cpu_seconds
+from benchmarks.raft_cluster import STORE, Cluster
+from benchmarks.raft_floor import FloorCluster
+from benchmarks.results import Result, percentile
+from coterie import Client
+
+__all__ = ["run"]
+
+CLIENTS = (1, 16, 64, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    load: Load
+    cpu_us: float
+    syncs: int
+
+
+async def _raft(clients: int, measure_s: float) -> _Measured:
+    async with Cluster() as cluster:
+        async with Client(list(cluster.address_by_node.values())) as finder:
+            leader = await cluster.leader(finder)
+        async with Client([cluster.address_by_node[leader.node]]) as client:
+            store = client.key_value(STORE)
+            await store.put(b"first", b"")
+            syncs = leader.syncs
+            cpu = cluster.cpu_seconds() + cpu_seconds([os.getpid()])
+            load = await closed_loop(store.put, clients, warm_up_s=1.0, measure_s=measure_s)
+            cpu = cluster.cpu_seconds() + cpu_seconds([os.getpid()]) - cpu
+            after = await cluster.leader(client)
+            if (after.node, after.term) != (leader.node, leader.term):
+                print(f"  the leader changed: term {leader.term} to {after.term}", file=sys.stderr)
+            commands = after.commit_index - leader.commit_index
+            return _Measured(load, 1e6 * cpu / max(1, commands), after.syncs - syncs)
+
+
+async def _floor(clients: int, measure_s: float) -> _Measured:
+    async with FloorCluster() as cluster:
+        client = await cluster.client()
+        cpu = cluster.cpu_seconds() + cpu_seconds([os.getpid()])
+        load = await closed_loop(client.put, clients, warm_up_s=0.5, measure_s=measure_s)
+        cpu = cluster.cpu_seconds() + cpu_seconds([os.getpid()]) - cpu
+        return _Measured(load, 1e6 * cpu / max(1, round(load.per_s * (measure_s + 0.5))), 0)
+
+
+async def run(*, runs: int = 3, seconds: float = 5.0, clients: tuple[int, ...] = CLIENTS) -> list[Result]:
+    """Measure each number of clients `runs` times, floor and Raft in turn."""
+    results = []
+    for count in clients:
+        floors, rafts = [], []
+        for _ in range(runs):
+            floors.append(await _floor(count, seconds))
+            rafts.append(await _raft(count, seconds))
+            await asyncio.sleep(0)
+        floor_runs = tuple(measured.load.per_s for measured in floors)
+        name = f"raft_put/{count}"
+        results.append(Result(name, "floor", "commands/s", floor_runs, detail=_detail(floors)))
+        floor = results[-1].value
+        raft_runs = tuple(measured.load.per_s for measured in rafts)
+        detail = {**_detail(rafts), "leader_fdatasyncs": sum(measured.syncs for measured in rafts)}
+        results.append(Result(name, "coterie", "commands/s", raft_runs, floor=floor, detail=detail))
+    return results
+
+
+def _detail(measured: list[_Measured]) -> dict[str, float | int | str]:
+    latencies = [latency for one in measured for latency in one.load.latencies_s]
+    return {
+        "p50_ms": 1000 * percentile(latencies, 0.50),
+        "p99_ms": 1000 * percentile(latencies, 0.99),
+        "cpu_us_per_command": sum(one.cpu_us for one in measured) / len(measured),
+    }

@@ -1,0 +1,22 @@
+"""Does leadership hold under full load? Leader changes in 60 s of writes by 256 clients, default time-outs."""
+
+from __future__ import annotations
+
+from benchmarks.load import closed_loop
+from benchmarks.raft_cluster import STORE, Cluster
+from benchmarks.results import Result
+from coterie import Client
+
+__all__ = ["run"]
+
+
+async def run(*, seconds: float = 60.0, clients: int = 256) -> list[Result]:
+    """Count the terms that pass."""
+    async with Cluster() as cluster, Client(list(cluster.address_by_node.values())) as client:
+        store = client.key_value(STORE)
+        await store.put(b"first", b"")
+        before = await cluster.leader(client)
+        load = await closed_loop(store.put, clients, warm_up_s=0.0, measure_s=seconds)
+        after = await cluster.leader(client)
+    changes = after.term - before.term
+    return [Result("raft_steady", "coterie", "changes", (float(changes),), detail={"commands_per_s": load.per_s})]
