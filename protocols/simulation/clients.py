@@ -25,7 +25,7 @@ from coterie.protocols.simulation.timeline import Timeline
 
 __all__ = ["Client"]
 
-THINK_S = 0.7
+THINK_S = 0.9
 TIMEOUT_S = 0.4
 RETRY_S = 0.02
 DUPLICATES = 0.1

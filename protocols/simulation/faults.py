@@ -1,4 +1,4 @@
-"""Carries out a plan: crashes, pauses, partitions, weather and slow disks, each at its time and its target."""
+"""Carries out a plan: crashes, outages, pauses, partitions, weather and slow disks, each at its time and its target."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from typing import Generic, TypeVar
 from coterie.protocols.seam import NodeId
 from coterie.protocols.simulation.network import Link, Network, Weather
 from coterie.protocols.simulation.node import Node
-from coterie.protocols.simulation.plan import Aim, Crash, Fault, Partition, Pause, Plan, Shape, SlowDisk, Storm, kind
+from coterie.protocols.simulation.plan import (
+    Aim,
+    Crash,
+    Fault,
+    Outage,
+    Partition,
+    Pause,
+    Plan,
+    Shape,
+    SlowDisk,
+    Storm,
+    kind,
+)
 from coterie.protocols.simulation.timeline import Timeline
 from coterie.protocols.simulation.trace import Trace
 
@@ -79,6 +91,8 @@ class FaultInjector(Generic[W, M]):
         match fault:
             case Crash():
                 return lambda: self._crash(fault)
+            case Outage():
+                return lambda: self._black_out(fault)
             case Pause():
                 return lambda: self._pause(fault)
             case Partition():
@@ -115,11 +129,18 @@ class FaultInjector(Generic[W, M]):
         self._timeline.after(fault.delay_s, lambda: self._end_life(fault, node, life))
 
     def _end_life(self, fault: Crash, node: Node[W, M], life: int) -> None:
-        if self.is_over or not node.is_up or node.life != life:
-            return
-        self._firings.note(kind(fault))
+        if not self.is_over and node.is_up and node.life == life:
+            self._kill(node, kind(fault), fault.down_s)
+
+    def _black_out(self, fault: Outage) -> None:
+        for node, down_s in zip(self._nodes, fault.down_s, strict=True):
+            if node.is_up:
+                self._kill(node, kind(fault), down_s)
+
+    def _kill(self, node: Node[W, M], fault: str, down_s: float) -> None:
+        self._firings.note(fault)
         node.crash()
-        self._timeline.after(fault.down_s, node.start)
+        self._timeline.after(down_s, node.start)
 
     def _pause(self, fault: Pause) -> None:
         node = self._target(fault.aim, fault.victim)
@@ -201,5 +222,7 @@ class FaultInjector(Generic[W, M]):
         self._network.heal()
         for node in self._nodes:
             node.disk.slowness = 1.0
+            if node.is_paused and node.missed:
+                self._firings.note("pause")
             node.resume()
             node.start()

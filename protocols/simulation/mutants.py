@@ -239,6 +239,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "raft: truncation although entries match",
         "raft",
         (Patch(RaftLog, "find_conflict", _conflict_everywhere), Patch(RaftLog, "truncate_from", _truncate_unguarded)),
+        first_seed=2,
     ),
     Mutant(
         "raft: stale durability ack accepted", "raft", (Patch(Journal, "_disprove_from", _disprove_nothing_under_way),)

@@ -12,7 +12,20 @@ from dataclasses import dataclass
 
 from coterie.protocols.simulation.network import Weather
 
-__all__ = ["Aim", "Crash", "Fault", "Partition", "Pause", "Plan", "Shape", "SlowDisk", "Storm", "kind", "random_plan"]
+__all__ = [
+    "Aim",
+    "Crash",
+    "Fault",
+    "Outage",
+    "Partition",
+    "Pause",
+    "Plan",
+    "Shape",
+    "SlowDisk",
+    "Storm",
+    "kind",
+    "random_plan",
+]
 
 
 class Aim(enum.Enum):
@@ -87,7 +100,15 @@ class SlowDisk:
     duration_s: float
 
 
-Fault = Crash | Pause | Partition | Storm | SlowDisk
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """At `at_s` the power fails: every node crashes at once, and restarts after its own of `down_s`."""
+
+    at_s: float
+    down_s: tuple[float, ...]
+
+
+Fault = Crash | Outage | Pause | Partition | Storm | SlowDisk
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +120,7 @@ class Plan:
 
     def kinds(self) -> list[str]:
         """Return the kinds of faults in it, each once, sorted."""
-        return sorted({kind(fault) for fault in self.faults})
+        return sorted(dict.fromkeys(kind(fault) for fault in self.faults))
 
 
 def kind(fault: Fault) -> str:
@@ -107,6 +128,8 @@ def kind(fault: Fault) -> str:
     match fault:
         case Crash():
             return "crash"
+        case Outage():
+            return "outage"
         case Pause():
             return "pause"
         case Partition():
@@ -130,7 +153,9 @@ def _random_fault(rng: random.Random, at_s: float, nodes: int, duration_s: float
     if chance < 0.5:
         aim = rng.choice((Aim.ANYONE, Aim.LEADER, Aim.LEADER, Aim.CANDIDATE, Aim.CANDIDATE, Aim.VOTER))
         return Crash(at_s, aim, victim, rng.choice((0.0, rng.uniform(0, 0.005))), _random_down_s(rng))
-    if chance < 0.6:
+    if chance < 0.55:
+        return Outage(at_s, tuple(_random_down_s(rng) for _ in range(nodes)))
+    if chance < 0.65:
         return Pause(at_s, rng.choice((Aim.ANYONE, Aim.LEADER)), victim, lasting_s)
     if chance < 0.8:
         others = tuple(rng.sample([node for node in range(nodes) if node != victim], (nodes - 1) // 2))

@@ -42,8 +42,8 @@ CLIENTS = 10
 COMMANDS_PER_CLIENT = 32
 CLIENT_LOSS = 0.02
 FEWEST_COMMITTED = 100
-FAULTS = 15
-PLAN_S = 16.0
+FAULTS = 18
+PLAN_S = 20.0
 LONGEST_CALM_S = 30.0
 """How long after its plan a group may take to answer everybody and converge, in calm weather."""
 
