@@ -55,9 +55,8 @@ class Applier:
             self._loading.request(self._node_id, first, last, self._config.max_apply_bytes)
 
     def loaded(self, entries: tuple[Entry, ...]) -> None:
-        """Take entries that were read for this; they are used if they are the next ones."""
-        if not self._is_at_work and entries[0].index == self._handed_index + 1:
-            self._hand_over(entries)
+        """Take the entries that were asked for: as long as a load is open, the machine rests and waits for them."""
+        self._hand_over(entries)
 
     def applied(self, index: LogIndex) -> None:
         """Take note that the machine is done up to `index`."""

@@ -138,6 +138,30 @@ def test_pre_votes_of_an_earlier_round_do_not_elect() -> None:
     assert group["n1"].role is Role.PRE_CANDIDATE
 
 
+def test_pre_votes_of_an_older_term_do_not_elect() -> None:
+    group = DirectedGroup(3)
+    group.tick("n1")
+    group.handle("n1", Received(N2, PreVoteReply(Term(3), granted=False)))
+    group.tick("n1")
+
+    group.handle("n1", Received(N3, PreVoteReply(Term(1), granted=True)))
+
+    assert (group["n1"].role, group["n1"].term) == (Role.PRE_CANDIDATE, 3)
+
+
+def test_own_vote_does_not_count_when_an_older_write_becomes_durable() -> None:
+    group = DirectedGroup(3)
+    group.handle("n1", Received(N2, append(4)))
+    (older,) = group.record("n1").unsynced
+    group.tick("n1")
+    group.handle("n1", Received(N2, PreVoteReply(Term(5), granted=True)))
+    group.handle("n1", Received(N2, RequestVoteReply(Term(5), granted=True)))
+
+    group.persisted("n1", older.token)
+
+    assert group["n1"].role is Role.CANDIDATE
+
+
 def test_grant_of_a_pre_vote_does_not_move_the_term() -> None:
     """The reply carries the asked term, which nobody has."""
     group = DirectedGroup(5)

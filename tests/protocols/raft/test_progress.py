@@ -101,6 +101,19 @@ def test_refusal_empties_the_window_and_probes() -> None:
     assert (progress.is_probing, progress.next_index, progress.has_room, progress.room_bytes) == (True, 6, True, 100)
 
 
+def test_refusal_forgets_what_was_under_way() -> None:
+    """Answers to what was sent again must not free the room of what was lost as well."""
+    progress = replicating(4)
+    progress.sent(entries(5, 8, size_bytes=25))
+    progress.refused(LogIndex(5))
+    progress.matched(LogIndex(4))
+    progress.sent(entries(5, 6, size_bytes=25))
+
+    progress.matched(LogIndex(6))
+
+    assert progress.room_bytes == 100
+
+
 def test_refusal_never_goes_back_to_what_matched() -> None:
     progress = replicating(4)
     progress.sent(entries(5, 8))
