@@ -53,13 +53,14 @@ def recover(disk: Disk, directory: str, salt: int) -> Recovered:
         raise StorageDamaged(directory, 0, "all segments of the log are missing")
     replay = _Replay()
     segments: list[Segment] = []
+    unproven_from = 0
     try:
         for name in names:
             segments.append(_open(disk, os.path.join(directory, name), segment_number(name)))
-            scan = _Scan(segments[-1], segments[-2] if len(segments) > 1 else None, salt, is_last=name == names[-1])
-            scan.run(replay)
+            previous = segments[-2] if len(segments) > 1 else None
+            unproven_from = _Scan(segments[-1], previous, salt, is_last=name == names[-1]).run(replay)
         groups = replay.finish(directory)
-        cut_bytes = _settle(segments[-1], scan.unproven_from)
+        cut_bytes = _settle(segments[-1], unproven_from)
         disk.sync_directory(directory)
     except BaseException:
         for segment in segments:
@@ -86,7 +87,7 @@ def _settle(last: Segment, unproven_from: int) -> int:
 
 
 class _Scan:
-    """One pass over one segment. `unproven_from` is where its last batch begins."""
+    """One pass over one segment."""
 
     def __init__(self, segment: Segment, previous: Segment | None, salt: int, *, is_last: bool) -> None:
         self._segment = segment
@@ -94,23 +95,23 @@ class _Scan:
         self._salt = salt
         self._is_last = is_last
         self._data = segment.file.read_at(0, segment.file.size())
-        self.unproven_from = SEGMENT_HEADER_BYTES
 
-    def run(self, replay: _Replay) -> None:
-        """Feed every batch to `replay`, and note in the segment where it ends and how many records it has."""
+    def run(self, replay: _Replay) -> int:
+        """Feed every batch to `replay`, complete the segment's facts, and return where its last batch begins."""
         header = self._header()
-        at = SEGMENT_HEADER_BYTES
+        at = last_batch_at = SEGMENT_HEADER_BYTES
         while at < len(self._data):
-            items = self._batch(at, header.created_bytes)
+            items = self._batch(at)
             if items is None:
                 break
-            self.unproven_from = at
+            last_batch_at = at
             at = items[-1].end if items else at + BATCH_HEADER_BYTES
             self._segment.records += self._replay(items, replay)
-        if at < header.created_bytes:
-            raise StorageDamaged(self._segment.path, at, f"the file ends before its checkpoint does ({header})")
+        if at < header.created_bytes:  # durable before the file got its name: no torn tail
+            raise StorageDamaged(self._segment.path, at, f"its checkpoint does not read back ({header})")
         self._segment.size_bytes = at
         self._segment.created_bytes = header.created_bytes
+        return last_batch_at
 
     def _header(self) -> SegmentHeader:
         segment, previous = self._segment, self._previous
@@ -125,13 +126,12 @@ class _Scan:
             raise StorageDamaged(previous.path, previous.size_bytes, reason)
         return header
 
-    def _batch(self, at: int, created_bytes: int) -> list[Item] | None:
+    def _batch(self, at: int) -> list[Item] | None:
         """Return the items of the batch at `at`, or None if a torn tail begins there."""
         try:
             return decode_batch(self._data, at, self._segment.number, self._salt)
         except BadBytes as error:
-            durable = at < created_bytes or not self._is_last
-            if durable or has_batch_after(self._data, at, self._segment.number, self._salt):
+            if not self._is_last or has_batch_after(self._data, at, self._segment.number, self._salt):
                 raise StorageDamaged(self._segment.path, error.offset, error.reason) from error
             return None
 

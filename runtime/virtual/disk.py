@@ -277,6 +277,8 @@ def _clean(path: str) -> str:
 
 def _carry_out(content: bytearray, change: tuple[int, bytes | None]) -> None:
     offset, data = change
+    if data == b"":
+        return  # POSIX: writing nothing extends nothing
     end = offset + len(data or b"")
     if end > len(content):
         content.extend(bytes(end - len(content)))
