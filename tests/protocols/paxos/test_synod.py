@@ -1,0 +1,123 @@
+"""A node of a synod: three roles, one register, and self-delivery that waits for the disk."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from coterie.protocols.paxos import (
+    Accept,
+    Accepted,
+    AcceptorState,
+    Ballot,
+    Chosen,
+    Prepare,
+    Promise,
+    Proposal,
+    Propose,
+    ProposerState,
+    ReadRound,
+    Synod,
+    SynodConfig,
+    SynodEffect,
+    SynodState,
+)
+from coterie.protocols.seam import NodeId, Persist, Persisted, Received, Send, Token
+
+A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
+
+
+def synod(node: NodeId = A, *, members: tuple[NodeId, ...] = (A, B, C), restored: SynodState | None = None) -> Synod:
+    return Synod(node, SynodConfig(members), restored=restored or SynodState(), rng=random.Random(1))
+
+
+def writes(effects: list[SynodEffect]) -> list[Persist[SynodState]]:
+    return [effect for effect in effects if isinstance(effect, Persist)]
+
+
+def sends(effects: list[SynodEffect]) -> list[tuple[NodeId, object, Token | None]]:
+    return [(effect.to, effect.message, effect.after) for effect in effects if isinstance(effect, Send)]
+
+
+def test_synod_node_must_be_a_member() -> None:
+    with pytest.raises(ValueError, match="not among the members"):
+        synod(NodeId("x"))
+
+
+def test_synod_of_one_decides_alone_but_only_as_its_disk_allows() -> None:
+    it = synod(members=(A,))
+
+    first = it.handle([Propose(1, b"v")], now=0.0)
+    assert writes(first) == [Persist(Token(1), SynodState(AcceptorState(), ProposerState(1)))]
+    assert it.chosen is None
+
+    second = it.handle([Persisted(Token(1))], now=0.0)  # its own Prepare may arrive now
+    assert [write.write.acceptor.promised for write in writes(second)] == [Ballot(1, A)]
+
+    third = it.handle([Persisted(Token(2))], now=0.0)  # its own Promise; then its own Accept
+    assert [write.write.acceptor.accepted for write in writes(third)] == [Proposal(Ballot(1, A), b"v")]
+    assert it.chosen is None
+
+    assert it.handle([Persisted(Token(3))], now=0.0) == [Chosen(1, b"v")]
+    assert it.chosen == b"v"
+
+
+def test_synod_never_sends_to_itself_through_the_network() -> None:
+    it = synod()
+    effects = it.handle([Propose(1, b"v")], now=0.0)
+    effects += it.handle([Persisted(Token(1))], now=0.0)
+    effects += it.handle([Persisted(Token(2)), Received(B, Promise(Ballot(1, A), None))], now=0.0)
+    effects += it.handle([Persisted(Token(3)), Received(B, Accepted(Ballot(1, A), b"v"))], now=0.0)
+
+    assert all(to != A for to, _, _ in sends(effects))
+    assert effects[-1] == Chosen(1, b"v")
+
+
+def test_synod_does_not_count_its_own_promise_before_it_is_durable() -> None:
+    it = synod()
+    it.handle([Propose(1, b"v")], now=0.0)
+    it.handle([Persisted(Token(1))], now=0.0)
+
+    effects = it.handle([Received(B, Promise(Ballot(1, A), None))], now=0.0)
+
+    assert not any(isinstance(message, Accept) for _, message, _ in sends(effects))
+    effects = it.handle([Persisted(Token(2))], now=0.0)
+    assert any(isinstance(message, Accept) for _, message, _ in sends(effects))
+
+
+def test_synod_tokens_are_one_sequence_over_both_registers() -> None:
+    it = synod()
+
+    effects = it.handle([Received(B, Prepare(Ballot(1, B))), ReadRound(1)], now=0.0)
+    effects += it.handle([Received(B, Accept(Ballot(1, B), b"w"))], now=0.0)
+
+    assert [write.token for write in writes(effects)] == [1, 2, 3]
+    assert writes(effects)[-1].write == SynodState(
+        AcceptorState(Ballot(1, B), Proposal(Ballot(1, B), b"w")), ProposerState(1)
+    )
+    assert (B, Promise(Ballot(1, B), None), Token(1)) in sends(effects)
+    assert (B, Accepted(Ballot(1, B), b"w"), Token(3)) in sends(effects)
+
+
+def test_synod_remembers_both_registers_across_a_restart() -> None:
+    restored = SynodState(AcceptorState(Ballot(4, B), Proposal(Ballot(3, C), b"w")), ProposerState(9))
+    it = synod(restored=restored)
+
+    effects = it.handle([Received(B, Prepare(Ballot(5, B))), Propose(1, b"v")], now=0.0)
+
+    assert (B, Promise(Ballot(5, B), Proposal(Ballot(3, C), b"w")), Token(1)) in sends(effects)
+    assert (B, Prepare(Ballot(10, A)), Token(2)) in sends(effects)
+
+
+def test_synod_deadline_is_its_proposers() -> None:
+    it = synod()
+    it.handle([Propose(1, b"v")], now=3.0)
+    deadline = it.deadline
+    assert deadline is not None
+
+    effects = it.tick(now=deadline)
+
+    assert synod().deadline is None
+
+    assert (B, Prepare(Ballot(2, A)), Token(2)) in sends(effects)
