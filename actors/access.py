@@ -6,6 +6,7 @@ from coterie.actors.group_client import GroupClient
 from coterie.actors.key_value_client import KeyValueClient
 from coterie.actors.pool import Pool
 from coterie.actors.synod_client import SynodClient
+from coterie.runtime.remote import LinkEvent
 from coterie.runtime.system import System
 from coterie.runtime.transport.identity import Role
 
@@ -17,14 +18,21 @@ class Access:
 
     def __init__(self, system: System) -> None:
         self.system = system
+        self._nodes: list[str] | None = None  # known until a link changes
+        system.on_link(self._link_changed)
         self._groups: dict[str, GroupClient] = {}
         self._pools: dict[str, Pool] = {}
 
     @property
     def nodes(self) -> list[str]:
         """The nodes that can be reached now, by name; this one too, if it is a node."""
-        own = [self.system.node] if self.system.identity.role is Role.NODE else []
-        return sorted({*own, *(peer.node for peer in self.system.links if peer.role is Role.NODE)})
+        if self._nodes is None:
+            own = [self.system.node] if self.system.identity.role is Role.NODE else []
+            self._nodes = sorted({*own, *(peer.node for peer in self.system.links if peer.role is Role.NODE)})
+        return self._nodes
+
+    def _link_changed(self, _: LinkEvent) -> None:
+        self._nodes = None
 
     def group(self, name: str) -> GroupClient:
         """Return the replicated group of that name."""

@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar, assert_never
 
+import msgpack
+
 from coterie.actors.client_session import Identity, Session
 from coterie.actors.group import GroupStatus, LeaderIs, ReportStatus
 from coterie.actors.router import Routed, Router
-from coterie.actors.state_machine import Query, decode_result, encode_command
+from coterie.actors.state_machine import Pack, Query, decode_result, encode_command
 from coterie.errors import CommandRefused, CommandTooLate, CoterieError, Outcome
 from coterie.protocols.sessions import (
     Done,
@@ -49,6 +51,7 @@ class GroupClient:
         self._group = group
         self._nodes = nodes
         self._router = Router(system, group, nodes)
+        self._pack: Pack = msgpack.Packer().pack
         self._opening = asyncio.Lock()
         self._session: Session | None = None
 
@@ -62,7 +65,7 @@ class GroupClient:
             CommandTooLate: the session is gone; its `outcome` says the same.
             BadMessage: a field cannot cross the wire.
         """
-        payload = encode_command(command)
+        payload = encode_command(command, self._pack)
         if not isinstance(command, Query):
             return await self._execute_in_session(command, payload, timeout_s)
         reply = await self._router.execute(plain(payload), timeout_s=timeout_s)
@@ -75,7 +78,7 @@ class GroupClient:
         Raises:
             CommandError: as `execute`.
         """
-        framed = _framed(identity, encode_command(command))
+        framed = _framed(identity, encode_command(command, self._pack))
         routed = Routed()
         return self._result(command, await self._router.execute(framed, timeout_s=timeout_s, routed=routed), routed)
 
@@ -137,6 +140,8 @@ class GroupClient:
             return self._result(command, reply, routed)
 
     async def _own_session(self, timeout_s: float) -> Session:
+        if self._session is not None:
+            return self._session
         async with self._opening:
             if self._session is None:
                 self._session = await self.open_session(timeout_s=timeout_s)

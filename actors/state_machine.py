@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Callable
 from typing import Any, Final, Generic, NoReturn, TypeVar, get_args, get_origin
 
 import msgpack
@@ -59,6 +60,7 @@ class TypedMachine:
 
     def __init__(self, machine: StateMachine[Any]) -> None:
         self.machine = machine
+        self._pack: Pack = msgpack.Packer().pack
         self._types = {described.name: described for described in commands_of(type(machine))}
 
     def apply(self, index: LogIndex, command: bytes) -> bytes:
@@ -66,14 +68,14 @@ class TypedMachine:
         try:
             described, value = self._decode(command)
         except BadMessage as error:
-            return _pack(_REFUSED, str(error))
+            return self._pack((_REFUSED, str(error)))
         self.machine.index = index
         try:
-            return _pack(_OK, described.reply.encode(self.machine.apply(value)))
+            return self._pack((_OK, described.reply.encode(self.machine.apply(value))))
         except CommandRefused as error:
-            return _pack(_REFUSED, str(error))
+            return self._pack((_REFUSED, str(error)))
         except Exception as error:  # noqa: BLE001 (a poison command must not halt every replica in turn)
-            return _pack(_FAILED, f"{type(error).__name__}: {error}")
+            return self._pack((_FAILED, f"{type(error).__name__}: {error}"))
 
     def _decode(self, command: bytes) -> tuple[MessageType, Any]:
         try:
@@ -119,11 +121,15 @@ def _members(annotation: Any) -> list[type]:
     return [annotation]
 
 
-def encode_command(command: Ask[Any]) -> bytes:
+Pack = Callable[[object], bytes]
+"""`msgpack.Packer().pack`: kept by who packs often, because `msgpack.packb` makes a new packer each time."""
+
+
+def encode_command(command: Ask[Any], pack: Pack) -> bytes:
     """Encode a typed command. BadMessage names the field that cannot cross."""
     described = message_type(type(command))
     try:
-        return typing.cast("bytes", msgpack.packb((described.name, described.encode(command))))
+        return pack((described.name, described.encode(command)))
     except (TypeError, ValueError, OverflowError) as error:
         raise described.blame(command) from error
 
@@ -141,7 +147,3 @@ def decode_result(command: Ask[R], payload: bytes) -> R:
     if kind == _FAILED:
         raise CommandFailed(f"{type(command).__name__} failed where it was applied: {value}")
     return typing.cast("R", message_type(type(command)).reply.decode(value, NO_REFS))
-
-
-def _pack(kind: int, value: object) -> bytes:
-    return typing.cast("bytes", msgpack.packb((kind, value)))

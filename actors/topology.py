@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Literal
 
 from coterie.actors.addresses import parse_address
+from coterie.actors.directory import DIRECTORY, DirectoryActor
 from coterie.actors.node import Node
 from coterie.actors.pool import PoolActor
 from coterie.actors.raft_actor import RaftActor
@@ -245,6 +246,14 @@ class Topology:
         for pool in self._pools:
             make = partial(pool.worker, node)
             system.spawn(partial(PoolActor, make, pool.per_node, exported=True), name=pool.name, exported=True)
+        system.spawn(partial(DirectoryActor, *self._parts_on(system.node)), name=DIRECTORY, exported=True)
+
+    def _parts_on(self, node: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        return (
+            tuple(raft.name for raft in self._rafts if node in raft.nodes),
+            tuple(synod.name for synod in self._synods if node in synod.nodes),
+            tuple(pool.name for pool in self._pools),
+        )
 
 
 def _typed(machine: Callable[[], StateMachine[Any]]) -> TypedMachine:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from coterie.protocols.seam import NodeId
 
@@ -41,11 +41,14 @@ class EntryKind(enum.IntEnum):
     NOOP = 1  # a new leader's first entry of its term (Raft §8)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of the replicated log: `command` is opaque bytes (empty for a no-op)."""
+class Entry(NamedTuple):
+    """One entry of the replicated log: `command` is opaque bytes (empty for a no-op).
 
-    index: LogIndex
+    A NamedTuple, because a busy node makes tens of thousands a second: that takes less than half the time of a frozen
+    dataclass.
+    """
+
+    index: LogIndex  # type: ignore[assignment]  # hides tuple.index, which nobody asks of an entry
     term: Term
     kind: EntryKind
     command: bytes

@@ -56,11 +56,13 @@ class Codec:
     """How the values of one annotation cross the wire.
 
     `exact`: the types that cross as they are, if that is all there is to it; `encode` and `decode` do the same slowly.
+    `members`: for an enum of integers, what each integer means; `decode` does the same slowly.
     """
 
     encode: Encode
     decode: Decode
     exact: tuple[type, ...] = ()
+    members: Mapping[object, object] | None = None
 
 
 class _NoReply:
@@ -82,17 +84,13 @@ class MessageType:
         self.is_ask = reply is not _NoReply
         self._reply_annotation = reply
         self._scope = scope
-        self._fields = dataclasses.fields(cls)
-        self._names = tuple(field.name for field in self._fields)
-        self._required = sum(
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-            for field in self._fields
-        )
+        self._names, self._required = _fields_of(cls)
         self._codecs: tuple[Codec, ...] | None = None
         self._reply: Codec | None = None
         self._exact: list[type] | None = None
+        self._members: tuple[tuple[int, Mapping[object, object]], ...] = ()
         self._passes = False
-        self._get: Callable[[Any], Any] = attrgetter(*self._names) if self._names else lambda _: ()
+        self._get = _getter(cls, self._names)
         try:
             self._build()
         except NameError:
@@ -102,18 +100,24 @@ class MessageType:
 
     def encode(self, value: object) -> Sequence[object]:
         """Return the fields of `value` as MessagePack can carry them. BadMessage if one cannot cross."""
-        codecs = self._codecs or self._ready()
+        codecs = self._codecs if self._codecs is not None else self._ready()
         if self._passes:
-            return (self._get(value),) if len(self._names) == 1 else self._get(value)
+            return self._get(value)
         return [codec.encode(getattr(value, name)) for codec, name in zip(codecs, self._names, strict=True)]
 
     def decode(self, row: object, resolver: Resolver) -> object:
         """Return the message of a row of fields. BadMessage names the message, the field and the value."""
-        codecs = self._codecs or self._ready()
+        codecs = self._codecs if self._codecs is not None else self._ready()
         if type(row) is not tuple:
             raise BadMessage(f"message {self.name!r}: expected a row of fields, got {_show(row)}")
         if self._exact is not None and list(map(type, row)) == self._exact:
-            return self.cls(*row)
+            if not self._members:
+                return self.cls(*row)
+            fields = list(row)
+            if all(fields[at] in members for at, members in self._members):
+                for at, members in self._members:
+                    fields[at] = members[fields[at]]
+                return self.cls(*fields)
         if len(row) < self._required:
             raise BadMessage(f"message {self.name!r}: {len(row)} fields came, at least {self._required} are required")
         values = []
@@ -127,7 +131,8 @@ class MessageType:
     @property
     def reply(self) -> Codec:
         """The codec of the reply. MessageTypeError if this message is no ask."""
-        self._codecs or self._ready()
+        if self._codecs is None:
+            self._ready()
         if self._reply is None:
             raise MessageTypeError(f"message {self.name!r} is no Ask: it has no reply")
         return self._reply
@@ -161,8 +166,9 @@ class MessageType:
         if self.is_ask:
             reply = _resolve(self._reply_annotation, self.cls, self._scope)
             self._reply = _codec_of(reply, f"the reply of {self.cls.__qualname__}")
-        if all(len(codec.exact) == 1 for codec in codecs):
-            self._exact = [codec.exact[0] for codec in codecs]
+        if all(len(codec.exact) == 1 or codec.members for codec in codecs):
+            self._exact = [codec.exact[0] if codec.exact else int for codec in codecs]
+            self._members = tuple((at, codec.members) for at, codec in enumerate(codecs) if codec.members)
         self._passes = all(codec.encode is _same for codec in codecs)
         self._codecs = codecs
         return codecs
@@ -170,6 +176,32 @@ class MessageType:
     def _hints(self) -> dict[str, Any]:
         # The class may be redefined by dataclass(slots=True), so its own name may not resolve yet: give it.
         return typing.get_type_hints(self.cls, localns={**self._scope, self.cls.__name__: self.cls})
+
+
+def _fields_of(cls: Any) -> tuple[tuple[str, ...], int]:
+    """Return the names of the fields of a dataclass or NamedTuple, and how many of them have no default."""
+    if issubclass(cls, tuple):
+        names: tuple[str, ...] = cls._fields
+        return names, len(names) - len(cls._field_defaults)
+    fields = dataclasses.fields(cls)
+    missing = dataclasses.MISSING
+    required = sum(field.default is missing and field.default_factory is missing for field in fields)
+    return tuple(field.name for field in fields), required
+
+
+def _getter(cls: type, names: tuple[str, ...]) -> Callable[[Any], Sequence[object]]:
+    """Return what makes a row of a message's fields, fast."""
+    if issubclass(cls, tuple):
+        return _same_row
+    if len(names) == 1:
+        get_one = attrgetter(names[0])
+        return lambda value: (get_one(value),)
+    return attrgetter(*names) if names else lambda _: ()
+
+
+def _same_row(value: Any) -> Sequence[object]:
+    row: Sequence[object] = value
+    return row
 
 
 def _resolve(annotation: object, cls: type, scope: dict[str, Any]) -> object:
@@ -269,7 +301,7 @@ def _decode_float(value: object, _: Resolver) -> object:
 
 
 def _enum(cls: type[enum.Enum]) -> Codec:
-    members = {member.value: member for member in cls}
+    members: dict[object, object] = {member.value: member for member in cls}
 
     def decode(value: object, _: Resolver) -> object:
         try:
@@ -277,8 +309,9 @@ def _enum(cls: type[enum.Enum]) -> Codec:
         except (KeyError, TypeError) as error:
             raise BadMessage(f"expected a {cls.__name__}, got {_show(value)}") from error
 
-    # MessagePack carries an IntEnum as the integer it is.
-    return Codec(_same if issubclass(cls, enum.IntEnum) else lambda member: member.value, decode)
+    if issubclass(cls, enum.IntEnum):  # MessagePack carries it as the integer it is
+        return Codec(_same, decode, members=members)
+    return Codec(lambda member: member.value, decode)
 
 
 def _tuple(arguments: tuple[Any, ...], where: str) -> Codec:

@@ -71,12 +71,12 @@ def message(
 
 
 def register(cls: type[T], *, name: str, lane: Lane = Lane.BULK, scope: dict[str, Any] | None = None) -> type[T]:
-    """Let a frozen dataclass that is no `@message` cross the wire under `name` (the protocols' messages do).
+    """Let a frozen dataclass or NamedTuple that is no `@message` cross the wire under `name`, as the protocols' do.
 
     Registering the same class under the same name again changes nothing.
 
     Raises:
-        MessageTypeError: not a frozen dataclass, another name, the control lane, or a field that cannot cross.
+        MessageTypeError: neither of the two, another name, the control lane, or a field that cannot cross.
     """
     if lane is Lane.CONTROL:
         raise MessageTypeError(f"message {name!r}: the control lane is the runtime's own; use CONSENSUS or BULK")
@@ -85,9 +85,8 @@ def register(cls: type[T], *, name: str, lane: Lane = Lane.BULK, scope: dict[str
         if known.name != name:
             raise MessageTypeError(f"{cls.__qualname__} is already message {known.name!r}: it cannot be {name!r} too")
         return cls
-    parameters = getattr(cls, "__dataclass_params__", None)
-    if parameters is None or not parameters.frozen:
-        raise MessageTypeError(f"{cls.__qualname__} cannot be message {name!r}: it is not a frozen dataclass")
+    if not _is_immutable(cls):
+        raise MessageTypeError(f"{cls.__qualname__} cannot be message {name!r}: no frozen dataclass, no NamedTuple")
     described = MessageType(cls, name, lane, reply=_reply_annotation(cls), scope=scope or {})
     cls.__coterie__ = described  # type: ignore[attr-defined]
     cls.__lane__ = lane  # type: ignore[attr-defined]
@@ -110,6 +109,11 @@ def lane_of(item: object) -> Lane:
     """Return the lane of a message (BULK for what is no message)."""
     lane: Lane = getattr(item, "__lane__", Lane.BULK)
     return lane
+
+
+def _is_immutable(cls: type[object]) -> bool:
+    parameters = getattr(cls, "__dataclass_params__", None)
+    return bool(parameters.frozen) if parameters is not None else issubclass(cls, tuple) and hasattr(cls, "_fields")
 
 
 def _default_name(cls: type[object]) -> str:
