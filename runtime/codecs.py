@@ -180,8 +180,8 @@ class MessageType:
 
 def _fields_of(cls: Any) -> tuple[tuple[str, ...], int]:
     """Return the names of the fields of a dataclass or NamedTuple, and how many of them have no default."""
-    if issubclass(cls, tuple):
-        names: tuple[str, ...] = cls._fields
+    names: tuple[str, ...] | None = getattr(cls, "_fields", None)
+    if names is not None:
         return names, len(names) - len(cls._field_defaults)
     fields = dataclasses.fields(cls)
     missing = dataclasses.MISSING
