@@ -1,0 +1,26 @@
+"""A violation says what broke, where and when."""
+
+from __future__ import annotations
+
+import pytest
+
+from coterie.errors import InvariantViolated
+from coterie.protocols.checking.violation import Bench, Violation
+from coterie.protocols.seam import NodeId
+
+
+def test_violation_names_its_invariant_node_step_and_time() -> None:
+    bench = Bench()
+    bench.step, bench.time_s = 7, 1.5
+
+    with pytest.raises(Violation, match=r"raft\.log_matching broken at n1, step 7, 1\.500000 s: two logs") as caught:
+        bench.fail("raft.log_matching", NodeId("n1"), "two logs")
+
+    found = caught.value
+    assert (found.invariant, found.node, found.step, found.time_s) == ("raft.log_matching", "n1", 7, 1.5)
+    assert isinstance(found, InvariantViolated)
+
+
+def test_violation_of_the_whole_group_names_no_node() -> None:
+    with pytest.raises(Violation, match="at the group"):
+        Bench().fail("raft.converged", None, "they differ")
