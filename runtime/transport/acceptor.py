@@ -35,10 +35,8 @@ class Acceptor:
         return Connection(self, self._hub)
 
     def close(self) -> None:
-        """Abort what has not become a link, and admit nobody any more."""
+        """Admit nobody any more. Whoever closes everything aborts what has not become a link."""
         self._is_closed = True
-        for connection in list(self._handshakes):
-            connection.abort()
         self._handshakes.clear()
         self._halves.clear()
 

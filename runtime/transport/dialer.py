@@ -89,7 +89,8 @@ class Dialer:
         """Connect twice; on success nothing is left in `opened`."""
         link_id = self._host.random.getrandbits(64)
         control, passed = await self._open(opened, 0, link_id, self._target.node)
-        self._settle_cluster(passed.cluster)
+        if not self._hub.identity.cluster:  # we came without one: it is that of the first node that welcomes us
+            self._hub.identity = replace(self._hub.identity, cluster=passed.cluster)
         refusal = self._roster.refusal(passed.peer)
         if refusal is not None:
             raise HandshakeRefused(refusal.reason.value, refusal.text)
@@ -114,14 +115,6 @@ class Dialer:
         if isinstance(verdict, Refused):
             raise HandshakeRefused(verdict.reason.value, verdict.text)
         return connection, verdict
-
-    def _settle_cluster(self, cluster: str) -> None:
-        """Learn our cluster from the first node that welcomed us, if we came without one."""
-        ours = self._hub.identity.cluster
-        if not ours:
-            self._hub.identity = replace(self._hub.identity, cluster=cluster)
-        elif ours != cluster:  # two first dials raced, and the other one won
-            raise HandshakeRefused(RefusalReason.WRONG_CLUSTER.value, f"we joined {ours!r} meanwhile, not {cluster!r}")
 
 
 class _Attempt:

@@ -45,7 +45,7 @@ class Hub:
         config: the settings.
     """
 
-    __slots__ = ("_dirty", "_gone", "_handle", "config", "counters", "identity", "live", "loop")
+    __slots__ = ("_dirty", "_gone", "config", "counters", "identity", "live", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, identity: Identity, config: TransportConfig) -> None:
         self.loop = loop
@@ -54,20 +54,16 @@ class Hub:
         self.counters = Counters()
         self.live: dict[Connection, None] = {}  # a set in order of opening: whoever iterates must not depend on hashes
         self._dirty: list[Connection] = []
-        self._handle: asyncio.Handle | None = None
         self._gone: asyncio.Future[None] | None = None
 
     def write_later(self, connection: Connection) -> None:
         """Remember that `connection` has something queued; write it when this tick of the loop is over."""
         if not self._dirty:
-            self._handle = self.loop.call_soon(self.flush)
+            self.loop.call_soon(self.flush)
         self._dirty.append(connection)
 
     def flush(self) -> None:
         """Write what has been queued, control and consensus before bulk."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
         dirty, self._dirty = self._dirty, []
         if len(dirty) > 1:
             dirty.sort(key=_lane_class)
@@ -77,15 +73,15 @@ class Hub:
     def forget(self, connection: Connection) -> None:
         """Take note that `connection` is closed for good."""
         self.live.pop(connection, None)
-        if not self.live and self._gone is not None and not self._gone.done():
+        if not self.live and self._gone is not None:
             self._gone.set_result(None)
+            self._gone = None
 
     async def wait_until_gone(self, timeout_s: float) -> bool:
         """Wait until no connection is left, or for `timeout_s`; return whether none is."""
         if self.live:
-            self._gone = self.loop.create_future()
+            self._gone = self._gone or self.loop.create_future()  # shared: `close` may be called twice at once
             await asyncio.wait([self._gone], timeout=timeout_s)
-            self._gone = None
         return not self.live
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from coterie.runtime.transport.connection import Connection
 from coterie.runtime.transport.events import TransportEvents
 from coterie.runtime.transport.handshake import RefusalReason, Refused, refuse
 from coterie.runtime.transport.hub import Hub
@@ -86,6 +87,13 @@ class Roster:
                 if node.absent_s >= self._hub.config.lost_after_s:
                     self._lose(name, node, f"out of reach for {node.absent_s:.1f} s")
 
+    def finish(self, reason: str) -> list[Connection]:
+        """End every link, letting what is queued leave; return the connections that may still be busy with that."""
+        links = [node.link for node in list(self._nodes.values()) if node.link is not None]
+        for link in links:
+            link.finish(reason)
+        return [connection for link in links for connection in (link.control, link.bulk)]
+
     # What links call.
 
     def link_ready(self, link: Link) -> None:
@@ -111,16 +119,14 @@ class Roster:
 
     def link_draining(self, link: Link) -> None:
         """Send no more to it (LinkObserver)."""
-        self._take_out(link)
+        del self.links[link.peer.node]
 
     def link_down(self, link: Link, reason: str) -> None:
         """Report it (LinkObserver)."""
-        self._take_out(link)
+        self.links.pop(link.peer.node, None)  # a link that was draining is out already
         node = self._nodes[link.peer.node]
-        if node.link is link:
-            node.link = None
-            # Silence was absence already.
-            node.absent_s = link.silent_s
+        node.link = None
+        node.absent_s = link.silent_s  # silence was absence already
         self._hub.counters.links_down += 1
         self._events.link_down(link.peer, reason)
 
@@ -129,10 +135,6 @@ class Roster:
         self._events.delivered(link.peer, lane_class, items)
 
     # Below: leaves.
-
-    def _take_out(self, link: Link) -> None:
-        if self.links.get(link.peer.node) is link:
-            del self.links[link.peer.node]
 
     def _supersede(self, name: str, node: _Node, old: Peer) -> None:
         node.superseded.append(old.incarnation)

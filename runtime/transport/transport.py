@@ -151,8 +151,10 @@ class Transport:
         dialling = [task for _, task in self._dialers.values()]
         for task in dialling:
             task.cancel()
-        for link in list(self._links.values()):
-            link.finish("this end was closed")
+        busy = self._roster.finish("this end was closed")
+        for connection in list(self._hub.live):
+            if connection not in busy:
+                connection.abort()
         try:
             await asyncio.gather(*dialling, return_exceptions=True)
             await self._hub.wait_until_gone(self._hub.config.close_timeout_s)

@@ -147,8 +147,8 @@ class World:
         here = asyncio.current_task(loop)
         assert [task.get_name() for task in asyncio.all_tasks(loop) if task is not here] == []
         if isinstance(loop, VirtualLoop):
-            timers = [repr(timer) for _, _, timer in loop._timers if not timer.cancelled()]
-            assert [timer for timer in timers if "transport/" in timer and "virtual" not in timer] == []
+            timers = [timer for _, _, timer in loop._timers if not timer.cancelled()]
+            assert [timer for timer in timers if "transport" in getattr(timer._callback, "__module__", "")] == []
             ours = {node.transport.identity.node for node in self.nodes}
             assert [ends for ends in self.network.connections() if ends[0] in ours] == []
 

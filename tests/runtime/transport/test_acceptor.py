@@ -75,6 +75,21 @@ async def test_a_link_comes_up_with_the_first_frame_after_both_hellos(world: Wor
     assert (node.items, node.recorder.lane_classes) == ([5], [1])
 
 
+async def test_no_link_comes_up_once_the_transport_closes(world: World) -> None:
+    node = await world.start("n1")
+    control = await connect(world, node, HELLO.encode())
+    await connect(world, node, replace(HELLO, lane_class=1).encode())
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+
+    control.say(b"\x91\x05")  # under way when the transport closes
+    await node.transport.close()
+    await asyncio.sleep(0.1)
+
+    assert (node.told, node.items) == ([], [])
+    assert loop.time() - began_s < 0.2
+
+
 async def test_silence_after_connecting_is_ended_in_time(world: World) -> None:
     node = await world.start("n1")
     raw = await connect(world, node)

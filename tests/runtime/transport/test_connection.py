@@ -117,11 +117,27 @@ async def test_when_the_peer_reads_again_everything_accepted_arrives_in_order(wo
 @virtual
 async def test_room_is_measured_again_before_an_item_is_refused(world: World) -> None:
     a, _ = await world.pair(CONFIG)
-    fill(a)
-    await asyncio.sleep(0.1)  # all of it has gone
-
-    for _ in range(LIMIT_BYTES // 1003):
+    for _ in range(80):  # more than the network takes at once, less than what makes the socket's buffer pause us
         a.transport.send("b", Lane.BULK, b"x" * 1000)
+    await asyncio.sleep(0.1)  # all of it has gone, and nobody told us
+
+    taken, _ = fill(a)
+
+    assert taken == LIMIT_BYTES // 1003
+
+
+@virtual
+async def test_nothing_more_is_handed_to_a_socket_whose_buffer_is_full(world: World) -> None:
+    a, b = await world.pair(CONFIG)
+    stop_reading(b)
+
+    for _ in range(130):
+        a.transport.send("b", Lane.BULK, b"x" * 1000)
+        await asyncio.sleep(0.001)
+
+    sockets = [connection._transport for connection in a.transport._hub.live]
+    assert 30_000 < max(sock.get_write_buffer_size() for sock in sockets if sock) < 32_000
+    assert a.transport.stats()["queued_bytes"] > 30_000
 
 
 @virtual

@@ -113,6 +113,24 @@ async def test_a_port_that_never_answers_is_given_up_in_time(world: World) -> No
     assert a.told == [("refused", "b:5", "incomplete: no link was made within 2.0 s")]
 
 
+async def test_a_second_connection_that_fails_takes_the_first_with_it(world: World) -> None:
+    a, b = await world.start("a"), await world.start("b")
+    network: NodeNetwork = a.host.network  # type: ignore[assignment]
+    connect, calls = network.connect, itertools.count()
+
+    async def works_once(factory: Callable[[], asyncio.Protocol], host: str, port: int) -> None:
+        if next(calls):
+            raise ConnectionRefusedError
+        await connect(factory, host, port)
+
+    network.connect = works_once  # type: ignore[method-assign]
+    a.transport.add_peer("b", *b.address)
+    await world.until(lambda: a.transport.stats()["failed_dials"] > 0)
+    await asyncio.sleep(0.01)  # well before either side's patience ends
+
+    assert (a.transport.stats()["connections"], b.transport.stats()["connections"]) == (0, 0)
+
+
 async def test_a_connect_that_hangs_is_given_up_in_time(world: World) -> None:
     a, b = await world.start("a"), await world.start("b")
     world.network.partition("a", "b")
@@ -207,6 +225,21 @@ async def test_a_peer_added_again_elsewhere_is_dialled_there(world: World) -> No
     await asyncio.sleep(10.0)
 
     assert len(times) == count
+
+
+async def test_a_dialer_that_is_replaced_leaves_others_on_the_same_link_alone(world: World) -> None:
+    a, b = await world.start("a"), await world.start("b")
+    a.transport.add_peer("b", *b.address)
+    await world.linked(a, b)
+    a.transport.dial(*b.address)
+    await asyncio.sleep(5.0)  # both wait for the end of one link
+
+    a.transport.add_peer("b", "nowhere", 1)
+    await asyncio.sleep(1.0)
+    world.network.reset("a", "b")
+    await asyncio.sleep(5.0)
+
+    assert a.recorder.kinds()[-1] == "up"
 
 
 async def test_a_dialer_that_fails_unexpectedly_is_not_silent(world: World) -> None:

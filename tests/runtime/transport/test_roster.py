@@ -67,6 +67,16 @@ async def test_a_new_life_loses_the_old_one_before_it_is_up(world: World) -> Non
     ]
 
 
+async def test_a_life_that_was_lost_already_is_not_lost_again_by_its_successor(world: World) -> None:
+    a, b = await world.pair()
+    await b.transport.close()
+    await asyncio.sleep(10.0)
+    again = await world.start("b", port=b.address[1])
+    await world.linked(a, again)
+
+    assert a.recorder.kinds() == ["up", "down", "lost", "up"]
+
+
 async def test_a_new_life_ends_the_link_of_the_old_one_that_nobody_saw_die(world: World) -> None:
     b = await world.start("b")
     a = await world.start("a")

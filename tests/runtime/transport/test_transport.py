@@ -32,6 +32,17 @@ async def test_items_arrive_in_order_per_lane_class(world: World) -> None:
 
 
 @virtual
+async def test_control_leaves_before_bulk_of_the_same_tick(world: World) -> None:
+    a, b = await world.pair()
+
+    a.transport.send("b", Lane.BULK, "later")
+    a.transport.send("b", Lane.CONTROL, "sooner")
+    await asyncio.sleep(0.1)
+
+    assert b.items == ["sooner", "later"]
+
+
+@virtual
 async def test_items_travel_both_ways(world: World) -> None:
     a, b = await world.pair()
 
@@ -301,6 +312,43 @@ async def test_both_ends_may_close_at_once(world: World) -> None:
 
 
 @virtual
+async def test_two_calls_of_close_may_overlap(world: World) -> None:
+    a, _ = await world.pair()
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+
+    await asyncio.gather(a.transport.close(), a.transport.close())
+
+    assert loop.time() - began_s < 0.1
+    assert a.transport.stats()["connections"] == 0
+
+
+@virtual
+async def test_one_end_may_close_right_after_the_other(world: World) -> None:
+    a, b = await world.pair()
+
+    await a.transport.close()
+    await b.transport.close()
+
+    world.assert_nothing_is_left()  # b's link was still draining a moment ago
+
+
+@virtual
+async def test_close_reports_a_link_that_was_draining(world: World) -> None:
+    a, b = await world.pair()
+    transport = a.transport._links["b"].control._transport
+    assert transport is not None
+    transport.write_eof()
+    await asyncio.sleep(0.01)
+    assert b.transport.peers() == []
+    assert b.recorder.kinds() == ["up"]
+
+    await b.transport.close()
+
+    assert b.recorder.kinds() == ["up", "down"]
+
+
+@virtual
 async def test_close_in_the_middle_of_dialling_leaves_nothing(world: World) -> None:
     a, b = await world.start("a"), await world.start("b")
     a.transport.add_peer("b", *b.address)
@@ -388,10 +436,10 @@ async def test_a_real_peer_that_vanishes_is_noticed_and_found_again(real_world: 
         assert connection._transport is not None
         connection._transport.abort()  # as if the process had died
 
-    await real_world.until(lambda: a.recorder.kinds().count("up") == 2)
+    await real_world.until(lambda: a.recorder.kinds().count("up") == b.recorder.kinds().count("up") == 2)
     await b.transport.close()
     again = await real_world.start("b", port=port)
-    await real_world.until(lambda: a.recorder.up.get("b") == Peer("b", 3, Role.NODE))
+    await real_world.until(lambda: a.recorder.up.get("b") == Peer("b", 3, Role.NODE) and "a" in again.recorder.up)
 
     assert a.recorder.kinds() == ["up", "down", "up", "down", "lost", "up"]
     assert again.recorder.kinds() == ["up"]
