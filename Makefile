@@ -1,0 +1,89 @@
+# `make` says what there is. One environment per Python version lives under .venv/; PYTHON=python3.12 chooses another.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+SUPPORTED := 3.11 3.12 3.13
+PYTHON ?=
+FOUND := $(shell .ci/find-python $(PYTHON))
+VERSION := $(firstword $(FOUND))
+VENV := .venv/$(VERSION)
+RUN := $(VENV)/bin/python -m
+PIP := $(RUN) pip --disable-pip-version-check --quiet
+
+JOBS ?= 2
+PYTEST_ARGS ?=
+SEEDS ?= 500
+ARGS ?=
+
+# The checked folders that hold any Python (mypy refuses empty ones).
+CHECKED := $(foreach folder,tests benchmarks examples,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
+
+.PHONY: help
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "PYTHON=python3.12 chooses the interpreter (now: $(or $(FOUND),none found))"
+
+.PHONY: venv
+venv: $(VENV)/.installed ## make the environment of one Python version
+
+$(VENV)/.installed: pyproject.toml
+	@test -n "$(VERSION)" || { echo "no usable Python found for PYTHON='$(PYTHON)': one of $(SUPPORTED) is needed" >&2; exit 1; }
+	@echo "making $(VENV) with $(lastword $(FOUND))"
+	@$(lastword $(FOUND)) -m venv $(VENV)
+	@$(PIP) install --upgrade pip
+	@$(PIP) install --editable '.[test,check,bench]'
+	@touch $@
+
+.PHONY: test
+test: venv ## run the tests on one Python version
+	@echo "tests on Python $(VERSION)"
+	@$(RUN) pytest -n $(JOBS) $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: venv ## ruff, mypy --strict, pyright
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy --strict -p coterie
+	@$(RUN) mypy --strict --explicit-package-bases $(CHECKED)
+	@$(RUN) pyright --version >/dev/null 2>&1 || \
+	  { echo "pyright cannot start: it needs node, on PATH or to be fetched over the network" >&2; exit 1; }
+	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) pyright --pythonpath $(VENV)/bin/python
+
+.PHONY: check
+check: lint ## what CI runs: lint, then the tests on every supported Python that is here
+	@for version in $(SUPPORTED); do \
+	  .ci/find-python $$version >/dev/null || echo "Python $$version is not here: not tested"; \
+	done
+	@for version in $(SUPPORTED); do \
+	  if .ci/find-python $$version >/dev/null; then $(MAKE) test PYTHON=$$version; fi; \
+	done
+
+.PHONY: fmt
+fmt: venv ## format, and fix what ruff can fix
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+.PHONY: demo
+demo: venv ## three processes, a kill, and nothing lost (ARGS=…)
+	@$(VENV)/bin/coterie demo $(ARGS)
+
+.PHONY: bench
+bench: venv ## the benchmark suites (ARGS=…)
+	@$(RUN) benchmarks $(ARGS)
+
+.PHONY: sim
+sim: venv ## SEEDS seeds of each simulated algorithm
+	@$(VENV)/bin/coterie sim raft --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
+	@$(VENV)/bin/coterie sim synod --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
+
+.PHONY: mutants
+mutants: venv ## twelve deliberate bugs, each of which the judges must catch
+	@$(RUN) coterie.protocols.simulation.mutants
+
+.PHONY: clean
+clean: ## remove environments, caches and build results
+	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
