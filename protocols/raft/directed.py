@@ -14,7 +14,7 @@ from typing import assert_never
 
 from coterie.protocols.raft.config import RaftConfig
 from coterie.protocols.raft.effects import RaftEffect, RaftEvent
-from coterie.protocols.raft.messages import HardState, LogWrite, RaftMessage, Restored
+from coterie.protocols.raft.messages import HardState, LogWrite, PreVote, PreVoteReply, RaftMessage, Restored
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.replicated_log import (
     Applied,
@@ -146,6 +146,21 @@ class DirectedGroup:
         for name in names:
             self.restart(name)
 
+    @classmethod
+    def led_by(
+        cls,
+        leader: str,
+        size: int = 3,
+        *,
+        config: Callable[[tuple[NodeId, ...]], RaftConfig] = RaftConfig,
+        disks: dict[str, DiskImage] | None = None,
+    ) -> DirectedGroup:
+        """Return a group that `leader` leads and in which everybody knows what is committed."""
+        group = cls(size, config=config, disks=disks)
+        group.elect(leader)
+        group.beat(leader)
+        return group
+
     def __getitem__(self, name: str) -> Raft:
         """Return the present life of node `name`. KeyError if it is down."""
         raft = self.nodes[NodeId(name)].raft
@@ -273,6 +288,13 @@ class DirectedGroup:
             if self[name].leader == name:
                 return
         raise RuntimeError(f"{name} is not elected")
+
+    def stand(self, name: str) -> None:
+        """Make node `name` a candidate: its own vote is durable, its RequestVotes are in flight."""
+        self.tick(name)
+        self.deliver(sender=name, kind=PreVote)
+        self.deliver(to=name, kind=PreVoteReply)
+        self.sync(name)
 
     def forget_leaders(self) -> None:
         """Let so much time pass that no follower hears a leader any more; nobody is ticked."""

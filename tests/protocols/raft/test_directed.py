@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coterie.protocols.raft import HardState, LogWrite, PreVote, RequestVote, RequestVoteReply
+from coterie.protocols.raft import HardState, LogWrite, PreVote, RequestVoteReply
 from coterie.protocols.raft.directed import DirectedGroup, DiskImage
+from coterie.protocols.raft.shorthand import request_vote
 from coterie.protocols.replicated_log import Load, LogIndex, Term
 from coterie.protocols.seam import NodeId
 
@@ -42,7 +43,7 @@ def test_disk_reads_what_fits_but_at_least_one(max_bytes: int, count: int) -> No
 
 def test_message_waits_for_its_write() -> None:
     group = DirectedGroup(3)
-    group.send("n2", "n1", RequestVote(Term(1), LogIndex(0), Term(0)))
+    group.send("n2", "n1", request_vote(1))
     group.deliver(to="n1")
     before = list(group.network)
 
@@ -54,7 +55,7 @@ def test_message_waits_for_its_write() -> None:
 
 def test_crash_loses_what_was_not_durable() -> None:
     group = DirectedGroup(3)
-    group.send("n2", "n1", RequestVote(Term(1), LogIndex(0), Term(0)))
+    group.send("n2", "n1", request_vote(1))
     group.deliver(to="n1")
 
     group.crash("n1")
@@ -65,7 +66,7 @@ def test_crash_loses_what_was_not_durable() -> None:
 
 def test_crash_may_spare_a_prefix_of_the_writes() -> None:
     group = DirectedGroup(3)
-    group.send("n2", "n1", RequestVote(Term(1), LogIndex(0), Term(0)))
+    group.send("n2", "n1", request_vote(1))
     group.deliver(to="n1")
 
     group.crash("n1", surviving_writes=1)

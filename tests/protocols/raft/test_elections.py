@@ -6,28 +6,18 @@ import pytest
 
 from coterie.protocols.quorums import Weighted
 from coterie.protocols.raft import (
-    AppendEntries,
     AppendEntriesReply,
-    PreVote,
     PreVoteReply,
     RaftConfig,
-    RequestVote,
     RequestVoteReply,
     Role,
 )
 from coterie.protocols.raft.directed import DirectedGroup, DiskImage
+from coterie.protocols.raft.shorthand import append, pre_vote, request_vote
 from coterie.protocols.replicated_log import LogIndex, Term
 from coterie.protocols.seam import NodeId, Persist, Received, Send
 
 N2, N3 = NodeId("n2"), NodeId("n3")
-
-
-def append(term: int) -> AppendEntries:
-    return AppendEntries(Term(term), LogIndex(0), Term(0), LogIndex(0), ())
-
-
-def request_vote(term: int) -> RequestVote:
-    return RequestVote(Term(term), LogIndex(0), Term(0))
 
 
 def test_peer_that_went_ahead_alone_is_not_locked_out() -> None:
@@ -70,10 +60,10 @@ def test_no_message_carries_a_term_that_is_not_durable() -> None:
 
     effects = group.handle(
         "n1",
-        Received(N2, append(7)),
-        Received(N3, append(6)),
+        Received(N2, append(7, 0, 0)),
+        Received(N3, append(6, 0, 0)),
         Received(N3, request_vote(6)),
-        Received(N3, PreVote(Term(7), LogIndex(0), Term(0))),
+        Received(N3, pre_vote(7)),
     )
 
     (token,) = [effect.token for effect in effects if isinstance(effect, Persist)]
@@ -95,7 +85,7 @@ def test_vote_is_kept_when_the_leader_of_the_same_term_speaks() -> None:
     group = DirectedGroup(3)
     group.handle("n1", Received(N2, request_vote(7)))
 
-    group.handle("n1", Received(N3, append(7)))
+    group.handle("n1", Received(N3, append(7, 0, 0)))
     group.forget_leaders()
     group.handle("n1", Received(N3, request_vote(7)))
 
@@ -108,7 +98,7 @@ def test_vote_and_leader_restart_the_election_timer_and_a_refusal_does_not() -> 
     first = group["n1"].deadline
     group.handle("n1", Received(N2, request_vote(7)))
     refused = group["n1"].deadline
-    group.handle("n1", Received(N2, RequestVote(Term(8), LogIndex(1), Term(1))))
+    group.handle("n1", Received(N2, request_vote(8, 1, 1)))
     granted = group["n1"].deadline
 
     assert first == refused
@@ -151,7 +141,7 @@ def test_pre_votes_of_an_older_term_do_not_elect() -> None:
 
 def test_own_vote_does_not_count_when_an_older_write_becomes_durable() -> None:
     group = DirectedGroup(3)
-    group.handle("n1", Received(N2, append(4)))
+    group.handle("n1", Received(N2, append(4, 0, 0)))
     (older,) = group.record("n1").unsynced
     group.tick("n1")
     group.handle("n1", Received(N2, PreVoteReply(Term(5), granted=True)))
@@ -221,7 +211,7 @@ def test_restarted_server_votes_though_others_hear_a_leader(elapsed: float) -> N
     group.restart("n3")
     group.now += elapsed
 
-    group.handle("n3", Received(N2, RequestVote(Term(2), LogIndex(9), Term(1))))
+    group.handle("n3", Received(N2, request_vote(2, 9, 1)))
 
     assert group["n3"].voted_for == "n2"
 

@@ -9,12 +9,9 @@ import pytest
 from coterie.protocols.raft import HardState, LogWrite, Restored
 from coterie.protocols.raft.directed import DiskImage
 from coterie.protocols.raft.journal import Journal
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
+from coterie.protocols.raft.shorthand import entry
+from coterie.protocols.replicated_log import LogIndex, Term
 from coterie.protocols.seam import NodeId, Persist, Token
-
-
-def entry(index: int, term: int) -> Entry:
-    return Entry(LogIndex(index), Term(term), EntryKind.COMMAND, b"")
 
 
 def append(journal: Journal, term: int, *indexes: int) -> list[Persist[LogWrite]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from coterie.protocols.raft import AppendEntries, AppendEntriesReply, RaftConfig, RequestVote, Role
+from coterie.protocols.raft import AppendEntries, AppendEntriesReply, RaftConfig, Role
 from coterie.protocols.raft.directed import DirectedGroup, DiskImage
 from coterie.protocols.raft.effects import Outbox
 from coterie.protocols.raft.journal import Journal
 from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.loading import Loading
 from coterie.protocols.raft.log import RaftLog
-from coterie.protocols.replicated_log import Load, Loaded, LogIndex, Term
+from coterie.protocols.raft.shorthand import refusal, request_vote
+from coterie.protocols.replicated_log import Load, Loaded, Term
 from coterie.protocols.seam import NodeId, Received
 
 N1, N2 = NodeId("n1"), NodeId("n2")
@@ -32,10 +33,6 @@ def leadership(*terms: int) -> Leadership:
     )
 
 
-def refusal(refused: int, conflict_index: int, conflict_term: int, term: int = 9) -> AppendEntriesReply:
-    return AppendEntriesReply(Term(term), False, LogIndex(refused), LogIndex(conflict_index), Term(conflict_term))
-
-
 def narrow(voters: tuple[NodeId, ...]) -> RaftConfig:
     return RaftConfig(voters, max_append_entries=2, max_inflight_entries=4)
 
@@ -53,23 +50,17 @@ def appended(group: DirectedGroup, to: str) -> list[tuple[int, int]]:
     ]
 
 
-def led_by_n1(group: DirectedGroup) -> DirectedGroup:
-    group.elect("n1")
-    group.beat("n1")
-    return group
-
-
 @pytest.mark.parametrize(
     ("terms", "reply", "next_index"),
     [
-        ((1, 1, 1, 4, 4), refusal(5, 3, 0), 3),  # the follower's log is too short
-        ((1, 1, 1, 4, 4), refusal(5, 4, 2), 4),  # none of its entries of term 2 can match
-        ((1, 1, 1, 4, 4), refusal(5, 2, 1), 4),  # its run of term 1 is longer than ours: try our last of term 1
-        ((1, 1, 1, 4, 4), refusal(5, 4, 1), 4),  # its run of term 1 begins where ours has ended
-        ((1, 2, 3, 3, 3), refusal(2, 2, 3), 2),  # its term 3 began where ours had not: not beyond what was refused
-        ((1, 1), refusal(1, 1, 2), 1),
-        ((1, 1), refusal(1, 9, 0), 1),  # nonsense still makes progress
-        ((1, 1), refusal(0, 0, 0), 1),
+        ((1, 1, 1, 4, 4), refusal(9, 5, 3, 0), 3),  # the follower's log is too short
+        ((1, 1, 1, 4, 4), refusal(9, 5, 4, 2), 4),  # none of its entries of term 2 can match
+        ((1, 1, 1, 4, 4), refusal(9, 5, 2, 1), 4),  # its run of term 1 is longer than ours: try our last of term 1
+        ((1, 1, 1, 4, 4), refusal(9, 5, 4, 1), 4),  # its run of term 1 begins where ours has ended
+        ((1, 2, 3, 3, 3), refusal(9, 2, 2, 3), 2),  # its term 3 began where ours had not: not beyond what was refused
+        ((1, 1), refusal(9, 1, 1, 2), 1),
+        ((1, 1), refusal(9, 1, 9, 0), 1),  # nonsense still makes progress
+        ((1, 1), refusal(9, 0, 0, 0), 1),
     ],
 )
 def test_next_index_after_a_refusal(terms: tuple[int, ...], reply: AppendEntriesReply, next_index: int) -> None:
@@ -82,29 +73,29 @@ def test_every_refusal_makes_progress() -> None:
     for refused in range(1, 7):
         for conflict_index in range(1, refused + 1):
             for conflict_term in range(9):
-                assert 1 <= led.next_index_after(refusal(refused, conflict_index, conflict_term)) <= refused
+                assert 1 <= led.next_index_after(refusal(9, refused, conflict_index, conflict_term)) <= refused
 
 
 def test_followers_run_that_is_a_term_of_ours_elsewhere_is_skipped_at_once() -> None:
     """Our term 3 lies beyond the refused place: it cannot help, and the whole run of the follower goes."""
     led = leadership(*[1] * 5, *[2] * 50, *[3] * 50)
 
-    assert led.next_index_after(refusal(50, 6, 3)) == 6
+    assert led.next_index_after(refusal(9, 50, 6, 3)) == 6
 
 
 def test_stale_refusal_takes_nothing_back() -> None:
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
     group.propose("n1", b"a", b"b")
     group.settle()
 
-    group.handle("n1", Received(N2, refusal(1, 1, 0, term=1)))
+    group.handle("n1", Received(N2, refusal(1, 1, 1)))
     group.propose("n1", b"c")
 
     assert appended(group, "n2") == [(3, 1)]
 
 
 def test_pipeline_goes_on_without_answers_until_the_window_is_full() -> None:
-    group = led_by_n1(DirectedGroup(3, config=narrow))
+    group = DirectedGroup.led_by("n1", config=narrow)
 
     for command in (b"a", b"b", b"c", b"d", b"e"):
         group.propose("n1", command)
@@ -113,7 +104,7 @@ def test_pipeline_goes_on_without_answers_until_the_window_is_full() -> None:
 
 
 def test_window_opens_again_with_the_answers() -> None:
-    group = led_by_n1(DirectedGroup(3, config=narrow))
+    group = DirectedGroup.led_by("n1", config=narrow)
     group.propose("n1", *[b"%d" % number for number in range(9)])
     assert appended(group, "n2") == [(1, 2), (3, 2)]
 
@@ -123,7 +114,7 @@ def test_window_opens_again_with_the_answers() -> None:
 
 
 def test_lost_window_is_healed_by_a_heartbeat() -> None:
-    group = led_by_n1(DirectedGroup(3, config=narrow))
+    group = DirectedGroup.led_by("n1", config=narrow)
     group.propose("n1", *[b"%d" % number for number in range(9)])
     group.drop()
     assert appended(group, "n2") == []
@@ -134,7 +125,7 @@ def test_lost_window_is_healed_by_a_heartbeat() -> None:
 
 
 def test_lost_answers_are_healed_by_a_heartbeat() -> None:
-    group = led_by_n1(DirectedGroup(3, config=narrow))
+    group = DirectedGroup.led_by("n1", config=narrow)
     group.propose("n1", *[b"%d" % number for number in range(9)])
     group.deliver(kind=AppendEntries)
     for name in group.nodes:
@@ -156,7 +147,7 @@ def test_lost_probe_is_healed_by_a_heartbeat() -> None:
 
 
 def test_reordered_messages_end_in_the_same_log() -> None:
-    group = led_by_n1(DirectedGroup(3, config=narrow))
+    group = DirectedGroup.led_by("n1", config=narrow)
     group.propose("n1", b"a")
     group.propose("n1", b"b")
     group.network.reverse()
@@ -168,7 +159,7 @@ def test_reordered_messages_end_in_the_same_log() -> None:
 
 
 def test_old_entries_are_read_from_the_disk_for_a_follower_that_lags() -> None:
-    group = led_by_n1(DirectedGroup(3, config=forgetful))
+    group = DirectedGroup.led_by("n1", config=forgetful)
     group.crash("n3")
     for number in range(8):
         group.propose("n1", b"%d" % number)
@@ -182,7 +173,7 @@ def test_old_entries_are_read_from_the_disk_for_a_follower_that_lags() -> None:
 
 def lagging_n2() -> DirectedGroup:
     """n2 has matched entry 1 of eight; a Load for it is open."""
-    group = led_by_n1(DirectedGroup(3, config=forgetful))
+    group = DirectedGroup.led_by("n1", config=forgetful)
     for number in range(7):
         group.propose("n1", b"%d" % number)
         group.settle("n1", "n3")
@@ -218,7 +209,7 @@ def test_loaded_entries_of_an_ended_reign_are_not_sent() -> None:
     group = lagging_n2()
     (load,) = group.record("n1").loads
     loaded = group.record("n1").disk.read(load)
-    group.handle("n1", Received(N2, AppendEntriesReply(Term(5), False, LogIndex(0), LogIndex(0), Term(0))))
+    group.handle("n1", Received(N2, refusal(5, 0, 0)))
     group.drop()
 
     group.handle("n1", loaded)
@@ -241,7 +232,7 @@ def test_load_that_no_longer_fits_is_dropped_and_asked_for_again() -> None:
 
 def test_leader_that_was_cut_off_is_deposed_by_its_own_check() -> None:
     """Check-quorum, without which pre-vote could leave an isolated leader forever."""
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
     for _ in range(100):
         group.tick("n1")
         group.drop()
@@ -272,9 +263,9 @@ def test_new_leader_of_a_long_log_starts_at_its_end() -> None:
 
 
 def test_vote_requests_do_not_reach_a_leader_through_its_followers() -> None:
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
     group.beat("n1")
-    group.send("n3", "n2", RequestVote(Term(8), LogIndex(99), Term(8)))
+    group.send("n3", "n2", request_vote(8, 99, 8))
 
     group.settle()
 

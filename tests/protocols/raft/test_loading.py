@@ -7,15 +7,12 @@ import pytest
 from coterie.protocols.raft.effects import Outbox
 from coterie.protocols.raft.loading import Loading
 from coterie.protocols.raft.log import RaftLog
-from coterie.protocols.replicated_log import Entry, EntryKind, Load, Loaded, LogIndex, Term
+from coterie.protocols.raft.shorthand import entry
+from coterie.protocols.replicated_log import Entry, Load, Loaded, LogIndex, Term
 from coterie.protocols.seam import NodeId, Observe
 
 A = NodeId("a")
 B = NodeId("b")
-
-
-def entry(index: int, term: int) -> Entry:
-    return Entry(LogIndex(index), Term(term), EntryKind.COMMAND, b"")
 
 
 def loading() -> tuple[Loading, Outbox]:

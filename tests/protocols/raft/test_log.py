@@ -8,11 +8,8 @@ import pytest
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.raft.log import RaftLog, TermRuns, cut
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
-
-
-def entry(index: int, term: int, command: bytes = b"") -> Entry:
-    return Entry(LogIndex(index), Term(term), EntryKind.COMMAND, command)
+from coterie.protocols.raft.shorthand import entry
+from coterie.protocols.replicated_log import LogIndex, Term
 
 
 def log_of(*terms: int) -> RaftLog:

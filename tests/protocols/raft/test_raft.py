@@ -10,21 +10,19 @@ import pytest
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.raft import (
-    AppendEntries,
-    AppendEntriesReply,
     HardState,
     PreVoteReply,
     Raft,
     RaftConfig,
     RaftEffect,
     RaftEvent,
-    RequestVote,
     RequestVoteReply,
     Restored,
     Role,
 )
 from coterie.protocols.raft.directed import DirectedGroup, DiskImage
-from coterie.protocols.replicated_log import Apply, Entry, EntryKind, LogIndex, Propose, Refusal, Reject, Term
+from coterie.protocols.raft.shorthand import append, entry, request_vote, success
+from coterie.protocols.replicated_log import Apply, LogIndex, Propose, Refusal, Reject, Term
 from coterie.protocols.seam import Algorithm, NodeId, Persist, Persisted, Received, Send, Token
 
 N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
@@ -33,12 +31,6 @@ CONFIG = RaftConfig((N1, N2, N3))
 
 def raft(node_id: NodeId = N1, config: RaftConfig = CONFIG, restored: Restored | None = None) -> Raft:
     return Raft(node_id, config, restored=restored or Restored(), rng=random.Random(1))
-
-
-def led_by_n1(group: DirectedGroup) -> DirectedGroup:
-    group.elect("n1")
-    group.beat("n1")
-    return group
 
 
 def overloaded_soon(voters: tuple[NodeId, ...]) -> RaftConfig:
@@ -78,7 +70,7 @@ def test_early_tick_does_nothing() -> None:
 
 
 def test_batch_of_proposals_is_one_write_and_one_message_to_each_follower() -> None:
-    group = led_by_n1(DirectedGroup(5))
+    group = DirectedGroup.led_by("n1", 5)
 
     effects = group.handle("n1", *[Propose(ref, b"x") for ref in range(64)])
 
@@ -91,8 +83,8 @@ def test_writes_come_before_everything_that_may_wait_for_them() -> None:
 
     effects = group.handle(
         "n1",
-        Received(N2, RequestVote(Term(3), LogIndex(0), Term(0))),
-        Received(N3, RequestVote(Term(4), LogIndex(0), Term(0))),
+        Received(N2, request_vote(3)),
+        Received(N3, request_vote(4)),
     )
 
     kinds = [isinstance(effect, Persist) for effect in effects]
@@ -103,7 +95,7 @@ def test_writes_come_before_everything_that_may_wait_for_them() -> None:
 
 
 def test_leaders_new_entries_do_not_wait_for_its_own_write() -> None:
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
 
     effects = group.handle("n1", Propose(1, b"a"))
 
@@ -111,18 +103,18 @@ def test_leaders_new_entries_do_not_wait_for_its_own_write() -> None:
 
 
 def test_proposals_of_a_deposed_leader_are_rejected_as_lost_with_the_new_leader() -> None:
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
     refs = group.propose("n1", b"a", b"b")
     group.drop()
 
-    effects = group.handle("n1", Received(N2, AppendEntries(Term(2), LogIndex(1), Term(1), LogIndex(0), ())))
+    effects = group.handle("n1", Received(N2, append(2, 1, 1)))
 
     rejected = [effect for effect in effects if isinstance(effect, Reject)]
     assert rejected == [Reject(ref, Refusal.LEADERSHIP_LOST, N2) for ref in refs]
 
 
 def test_proposal_that_was_rejected_as_lost_and_commits_later_is_applied_without_ref() -> None:
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
     group.propose("n1", b"a")
     group.sync("n1")
     group.drop()
@@ -136,7 +128,7 @@ def test_proposal_that_was_rejected_as_lost_and_commits_later_is_applied_without
 
 
 def test_leader_without_quorum_answers_its_clients() -> None:
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
     (ref,) = group.propose("n1", b"a")
     while group["n1"].role is Role.LEADER:
         group.tick("n1")
@@ -146,14 +138,14 @@ def test_leader_without_quorum_answers_its_clients() -> None:
 
 
 def test_candidate_knows_no_leader_to_send_clients_to() -> None:
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
     group.tick("n2")
 
     assert group.handle("n2", Propose(1, b"a")) == [Reject(1, Refusal.NOT_LEADER, None)]
 
 
 def test_too_many_proposals_are_refused_until_some_are_applied() -> None:
-    group = led_by_n1(DirectedGroup(3, config=overloaded_soon))
+    group = DirectedGroup.led_by("n1", config=overloaded_soon)
     refs = group.propose("n1", b"a", b"b", b"c")
     assert group.record("n1").rejects == [Reject(refs[2], Refusal.OVERLOADED, N1)]
     assert group["n1"].last_index == 3
@@ -167,16 +159,16 @@ def test_too_many_proposals_are_refused_until_some_are_applied() -> None:
 def test_strangers_are_ignored() -> None:
     group = DirectedGroup(3)
 
-    assert group.handle("n1", Received(NodeId("x"), RequestVote(Term(9), LogIndex(9), Term(9)))) == []
-    assert group.handle("n1", Received(N1, RequestVote(Term(9), LogIndex(9), Term(9)))) == []
+    assert group.handle("n1", Received(NodeId("x"), request_vote(9, 9, 9))) == []
+    assert group.handle("n1", Received(N1, request_vote(9, 9, 9))) == []
     assert group["n1"].term == 0
 
 
 def test_message_that_makes_no_sense_is_discarded_and_told() -> None:
     group = DirectedGroup(3)
-    gap = Entry(LogIndex(3), Term(1), EntryKind.COMMAND, b"")
+    gap = entry(3, 1, b"")
 
-    effects = group.handle("n1", Received(N2, AppendEntries(Term(1), LogIndex(0), Term(0), LogIndex(0), (gap,))))
+    effects = group.handle("n1", Received(N2, append(1, 0, 0, gap)))
 
     assert [effect for effect in effects if isinstance(effect, Send | Persist)] == []
     assert [observed.event for observed in group.observed] == ["raft.message_discarded"]
@@ -184,10 +176,10 @@ def test_message_that_makes_no_sense_is_discarded_and_told() -> None:
 
 
 def test_success_beyond_the_leaders_log_commits_nothing_that_is_not_there() -> None:
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
 
-    group.handle("n1", Received(N2, AppendEntriesReply(Term(1), True, LogIndex(99), LogIndex(0), Term(0))))
-    group.handle("n1", Received(N3, AppendEntriesReply(Term(1), True, LogIndex(99), LogIndex(0), Term(0))))
+    group.handle("n1", Received(N2, success(1, 99)))
+    group.handle("n1", Received(N3, success(1, 99)))
 
     assert group["n1"].commit_index == group["n1"].last_index == 1
 
@@ -195,13 +187,11 @@ def test_success_beyond_the_leaders_log_commits_nothing_that_is_not_there() -> N
 def test_stale_durability_after_an_overwrite_acknowledges_nothing() -> None:
     """etcd raft PR #8: the follower's entry 1 of term 1 is being written while the leader of term 2 replaces it."""
     group = DirectedGroup(3)
-    old, new = (Entry(LogIndex(1), Term(term), EntryKind.COMMAND, b"") for term in (1, 2))
-    group.handle("n1", Received(N2, AppendEntries(Term(1), LogIndex(0), Term(0), LogIndex(0), (old,))))
-    group.handle("n1", Received(N3, AppendEntries(Term(2), LogIndex(0), Term(0), LogIndex(0), (new,))))
+    old, new = (entry(1, term, b"") for term in (1, 2))
+    group.handle("n1", Received(N2, append(1, 0, 0, old)))
+    group.handle("n1", Received(N3, append(2, 0, 0, new)))
 
-    effects = group.handle(
-        "n1", Persisted(Token(1)), Received(N3, AppendEntries(Term(2), LogIndex(1), Term(2), LogIndex(0), ()))
-    )
+    effects = group.handle("n1", Persisted(Token(1)), Received(N3, append(2, 1, 2)))
 
     last_write = max(persist.token for persist in group.record("n1").unsynced)
     (send,) = [effect for effect in effects if isinstance(effect, Send)]
@@ -210,12 +200,12 @@ def test_stale_durability_after_an_overwrite_acknowledges_nothing() -> None:
 
 def test_stale_durability_after_an_overwrite_does_not_count_for_the_leader() -> None:
     """The same on a node that leads again: it must not count what it once wrote there."""
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
     group.propose("n1", b"lost")
     stale = group.record("n1").unsynced[-1].token
     group.drop()
-    new = Entry(LogIndex(2), Term(2), EntryKind.COMMAND, b"new")
-    group.handle("n1", Received(N2, AppendEntries(Term(2), LogIndex(1), Term(1), LogIndex(1), (new,))))
+    new = entry(2, 2, b"new")
+    group.handle("n1", Received(N2, append(2, 1, 1, new, commit=1)))
 
     group.handle("n1", Persisted(stale))
 
@@ -249,7 +239,7 @@ def test_memory_is_bounded_by_the_cache_once_entries_are_durable() -> None:
     def small(voters: tuple[NodeId, ...]) -> RaftConfig:
         return RaftConfig(voters, cache_entries=10)
 
-    group = led_by_n1(DirectedGroup(3, config=small))
+    group = DirectedGroup.led_by("n1", config=small)
     for _ in range(20):
         group.propose("n1", *[b"x"] * 20)
         group.settle()
@@ -260,7 +250,7 @@ def test_memory_is_bounded_by_the_cache_once_entries_are_durable() -> None:
 
 
 def test_leader_applies_what_a_quorum_has_and_answers_each_ref_once() -> None:
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
     refs = [ref for _ in range(10) for ref in group.propose("n1", b"a", b"b")]
 
     group.settle()
@@ -295,7 +285,7 @@ def test_vote_reply_from_a_dead_life_is_harmless() -> None:
 
 def test_group_that_was_stopped_as_a_whole_keeps_what_was_committed() -> None:
     """PySyncObj #84: nothing that counts may live in memory only."""
-    group = led_by_n1(DirectedGroup(3))
+    group = DirectedGroup.led_by("n1")
     group.propose("n1", b"a", b"b")
     group.settle()
     for name in group.nodes:

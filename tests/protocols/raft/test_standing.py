@@ -5,16 +5,13 @@ from __future__ import annotations
 import pytest
 
 from coterie.errors import InvariantViolated, Outcome
-from coterie.protocols.raft import AppendEntries, PreVoteReply
+from coterie.protocols.raft import PreVoteReply
 from coterie.protocols.raft.directed import DirectedGroup
-from coterie.protocols.replicated_log import LogIndex, Term
+from coterie.protocols.raft.shorthand import append
+from coterie.protocols.replicated_log import Term
 from coterie.protocols.seam import NodeId, Received
 
 N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
-
-
-def append(term: int) -> AppendEntries:
-    return AppendEntries(Term(term), LogIndex(0), Term(0), LogIndex(0), ())
 
 
 def told(group: DirectedGroup, name: str) -> list[str]:
@@ -26,21 +23,21 @@ def test_two_leaders_of_one_term_halt_the_leader_that_meets_the_other() -> None:
     group.elect("n1")
 
     with pytest.raises(InvariantViolated, match="term 1 has two leaders, n1 and n2") as caught:
-        group.handle("n1", Received(N2, append(1)))
+        group.handle("n1", Received(N2, append(1, 0, 0)))
     assert caught.value.outcome is Outcome.UNKNOWN
 
 
 def test_two_leaders_of_one_term_halt_their_follower() -> None:
     group = DirectedGroup(3)
-    group.handle("n1", Received(N2, append(4)))
+    group.handle("n1", Received(N2, append(4, 0, 0)))
 
     with pytest.raises(InvariantViolated, match="term 4 has two leaders, n2 and n3"):
-        group.handle("n1", Received(N3, append(4)))
+        group.handle("n1", Received(N3, append(4, 0, 0)))
 
 
 def test_terms_only_grow() -> None:
     group = DirectedGroup(3)
-    group.handle("n1", Received(N2, append(4)))
+    group.handle("n1", Received(N2, append(4, 0, 0)))
 
     with pytest.raises(InvariantViolated, match="terms only grow"):
         group["n1"]._standing.adopt_term(Term(4))
@@ -72,7 +69,7 @@ def test_deposed_leader_tells_why_once() -> None:
 def test_leader_of_a_term_is_recognised_once() -> None:
     group = DirectedGroup(3)
     for _ in range(3):
-        group.handle("n1", Received(N2, append(4)))
+        group.handle("n1", Received(N2, append(4, 0, 0)))
 
     assert told(group, "n1") == ["raft.term_advanced", "raft.leader_recognized"]
 
@@ -92,7 +89,7 @@ def test_nothing_is_told_for_heartbeats_and_commands() -> None:
 
 def test_silence_forgets_the_leader() -> None:
     group = DirectedGroup(3)
-    group.handle("n1", Received(N2, append(4)))
+    group.handle("n1", Received(N2, append(4, 0, 0)))
     leaders = [group["n1"].leader]
 
     group.tick("n1")
