@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -36,8 +35,7 @@ class Batch:
         ValueError (and nothing added) if it has more than `max_bytes` or a tag is out of range.
         """
         declaration = _encode_group(group, self._salt) if is_new else ()
-        parts, offsets = _encode_write(group.number, write, self._salt)
-        size_bytes = sum(map(len, parts))
+        parts, offsets, size_bytes = _encode_write(group.number, write, self._salt)
         if size_bytes > max_bytes:
             raise ValueError(
                 f"a write of {size_bytes} bytes to group {group.name!r}: see max_write_bytes ({max_bytes})"
@@ -88,22 +86,24 @@ def _encode_group(group: GroupIndex, salt: int) -> tuple[bytes, bytes]:
     return encode_item(ItemKind.GROUP, group.number, group.first, group.last, name, salt), name
 
 
-def _encode_write(group: int, write: Write, salt: int) -> tuple[list[bytes], list[int]]:
-    """Return the bytes of a write, and where each record begins in them."""
+def _encode_write(group: int, write: Write, salt: int) -> tuple[list[bytes], list[int], int]:
+    """Return the bytes of a write, where each record begins in them, and their number."""
     parts: list[bytes] = []
     offsets: list[int] = []
+    offset = 0
     if write.register is not None:
         parts += (encode_item(ItemKind.REGISTER, group, 0, 0, write.register, salt), write.register)
+        offset = ITEM_HEADER_BYTES + len(write.register)
     if write.truncate_from is not None:
         parts.append(encode_item(ItemKind.TRUNCATE, group, write.truncate_from, 0, b"", salt))
-    offset = sum(map(len, parts))
+        offset += ITEM_HEADER_BYTES
     for position, record in enumerate(write.records, write.first):
         body = record.body
         parts.append(encode_item(ItemKind.APPEND, group, position, record.tag, body, salt))
         parts.append(body)
         offsets.append(offset)
         offset += ITEM_HEADER_BYTES + len(body)
-    return parts, offsets
+    return parts, offsets, offset
 
 
 @dataclass(slots=True)
@@ -124,4 +124,4 @@ class _WriteStep:
             group.pending_truncations -= 1
         if self.offsets:
             start = base + self.start
-            group.append(array("Q", [start + offset for offset in self.offsets]), [each.tag for each in write.records])
+            group.append([start + offset for offset in self.offsets], [each.tag for each in write.records])

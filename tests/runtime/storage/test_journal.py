@@ -153,6 +153,19 @@ async def test_record_that_rotted_on_the_disk_stops_the_store_naming_the_place(v
     assert isinstance(log.failure, StorageDamaged)
 
 
+async def test_write_in_flight_when_damage_is_found_is_not_acknowledged(virtual_host: VirtualHost) -> None:
+    log = await opened(virtual_host)
+    log.write(one(1, b"rotten"), lambda: None)
+    await log.state("g")
+    virtual_host.disk.flip(SEGMENT, virtual_host.disk.contents(SEGMENT).index(b"rotten"))
+    reading = asyncio.ensure_future(log.read("g", 1, 1, 100))
+    await asyncio.sleep(0)
+    log.write(one(2), partial(pytest.fail, "acknowledged"))
+    with pytest.raises(StorageDamaged):
+        await reading
+    await asyncio.sleep(1)
+
+
 async def test_every_flipped_bit_of_a_record_is_told_by_read(virtual_host: VirtualHost) -> None:
     log = await opened(virtual_host)
     log.write(one(1, b"rotten"), lambda: None)

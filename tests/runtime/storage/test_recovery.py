@@ -63,13 +63,14 @@ def build(*batches: Write) -> tuple[VirtualDisk, list[int]]:
     return disk, sizes
 
 
-def run_on(disk: VirtualDisk, check: Callable[[SegmentedLog], Awaitable[object]]) -> None:
-    async def main() -> None:
-        log = await open_log(disk)
-        await check(log)
-        await log.close()
+async def checked(disk: VirtualDisk, check: Callable[[SegmentedLog], Awaitable[object]]) -> None:
+    log = await open_log(disk)
+    await check(log)
+    await log.close()
 
-    run_virtual(main)
+
+def run_on(disk: VirtualDisk, check: Callable[[SegmentedLog], Awaitable[object]]) -> None:
+    run_virtual(lambda: checked(disk, check))
 
 
 BATCHES = (
@@ -93,12 +94,15 @@ def test_last_batch_cut_at_every_byte_leaves_exactly_what_was_synced_before_and_
         state, records = await contents(log, "g")
         assert (state.last, records[-1]) == (5, Record(9, b"anew"))
 
-    for size in range(sizes[-2], sizes[-1]):
-        disk = whole.copy()
-        disk.replace(SEGMENT, content[:size])
-        run_on(disk, check)
-        disk.crash()
-        run_on(disk, check_again)
+    async def main() -> None:
+        for size in range(sizes[-2], sizes[-1]):
+            disk = whole.copy()
+            disk.replace(SEGMENT, content[:size])
+            await checked(disk, check)
+            disk.crash()
+            await checked(disk, check_again)
+
+    run_virtual(main)
 
 
 def test_zeros_and_rubbish_after_the_last_batch_are_cut_durably() -> None:
@@ -120,18 +124,18 @@ def test_zeros_and_rubbish_after_the_last_batch_are_cut_durably() -> None:
 def test_every_flipped_byte_of_an_earlier_batch_stops_the_store_naming_file_and_offset() -> None:
     whole, sizes = build(*BATCHES)
 
-    async def main(disk: VirtualDisk) -> None:
-        await open_log(disk)
+    async def main() -> None:
+        for offset in range(sizes[-2]):
+            disk = whole.copy()
+            disk.flip(SEGMENT, offset, 1 << offset % 8)
+            before = disk.contents(SEGMENT)
+            with pytest.raises(StorageDamaged, match=SEGMENT) as caught:
+                await open_log(disk)
+            assert caught.value.path == SEGMENT
+            assert offset - 1024 < caught.value.offset <= offset
+            assert disk.contents(SEGMENT) == before
 
-    for offset in range(sizes[-2]):
-        disk = whole.copy()
-        disk.flip(SEGMENT, offset, 1 << offset % 8)
-        before = disk.contents(SEGMENT)
-        with pytest.raises(StorageDamaged, match=SEGMENT) as caught:
-            run_virtual(lambda disk=disk: main(disk))  # type: ignore[misc]
-        assert caught.value.path == SEGMENT
-        assert offset - 1024 < caught.value.offset <= offset
-        assert disk.contents(SEGMENT) == before
+    run_virtual(main)
 
 
 def test_a_flipped_byte_of_the_last_batch_is_rot_once_it_was_marked() -> None:
@@ -168,11 +172,12 @@ SECOND, THIRD = "/data/segment-0000000002.log", "/data/segment-0000000003.log"
 
 
 def refused(disk: VirtualDisk, reason: str) -> None:
-    async def main() -> None:
-        await open_log(disk)
+    run_virtual(lambda: is_refused(disk, reason))
 
+
+async def is_refused(disk: VirtualDisk, reason: str) -> None:
     with pytest.raises(StorageDamaged, match=reason):
-        run_virtual(main)
+        await open_log(disk)
 
 
 def test_missing_segment_is_damage() -> None:
@@ -207,11 +212,15 @@ def test_damage_to_a_checkpoint_is_no_torn_tail_even_if_nothing_follows_it() -> 
     last = f"/data/{[name for name in disk.names('/data') if name.startswith('segment')][-1]}"
     header = decode_segment_header(disk.contents(last), int(last[-8:-4]), read_meta(disk, "/data").salt)
     content = disk.contents(last)[: header.created_bytes]
-    for at in range(len(content)):
-        disk.replace(last, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-        refused(disk, last)
-        disk.replace(last, content[:at])
-        refused(disk, last)
+
+    async def main() -> None:
+        for at in range(len(content)):
+            disk.replace(last, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+            await is_refused(disk, last)
+            disk.replace(last, content[:at])
+            await is_refused(disk, last)
+
+    run_virtual(main)
 
 
 def test_swapped_segments_are_damage() -> None:
@@ -227,17 +236,20 @@ def test_power_cut_at_any_step_of_opening_leaves_what_was_acknowledged_and_no_fa
     whole, sizes = build(append(1, b"one"), append(2, *[b"two" * 300] * 3))
     rng = random.Random(seed)
     content = whole.contents(SEGMENT)
-    for steps in range(8):
-        disk = whole.copy()
-        # The last batch is in the page cache, whole, and was never synced.
-        disk.replace(SEGMENT, content[: sizes[1] + rng.choice((0, 20, 1000, 2000))])
-        file = disk.open(SEGMENT)
-        file.write_at(0, content)
-        disk.cut_power_after(steps)
-        with contextlib.suppress(OSError, StorageError):
-            run_on(disk, lambda log: log.state("g"))
-        disk.crash(rng)
-        run_on(disk, holds_one)
+
+    async def main() -> None:
+        for steps in range(8):
+            disk = whole.copy()
+            # The last batch is in the page cache, whole, and was never synced.
+            disk.replace(SEGMENT, content[: sizes[1] + rng.choice((0, 20, 1000, 2000))])
+            disk.open(SEGMENT).write_at(0, content)
+            disk.cut_power_after(steps)
+            with contextlib.suppress(OSError, StorageError):
+                await checked(disk, lambda log: log.state("g"))
+            disk.crash(rng)
+            await checked(disk, holds_one)
+
+    run_virtual(main)
 
 
 async def holds_one(log: SegmentedLog) -> None:
