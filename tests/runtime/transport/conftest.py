@@ -64,7 +64,7 @@ class Node:
         self.recorder = Recorder()
         self.transport = Transport(host, identity, self.recorder, config)
         self.host = host
-        self.address = ("", 0)
+        self.address: tuple[str, int] = ("", 0)
 
     @property
     def told(self) -> list[tuple[object, ...]]:
@@ -148,7 +148,9 @@ class World:
         assert [task.get_name() for task in asyncio.all_tasks(loop) if task is not here] == []
         if isinstance(loop, VirtualLoop):
             timers = [timer for _, _, timer in loop._timers if not timer.cancelled()]
-            assert [timer for timer in timers if "transport" in getattr(timer._callback, "__module__", "")] == []
+            assert [
+                timer for timer in timers if "transport" in getattr(getattr(timer, "_callback", None), "__module__", "")
+            ] == []
             ours = {node.transport.identity.node for node in self.nodes}
             assert [ends for ends in self.network.connections() if ends[0] in ours] == []
 

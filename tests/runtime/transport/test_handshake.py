@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import random
 from dataclasses import replace
+from typing import cast
 
 import msgpack
 import pytest
@@ -28,6 +29,10 @@ CLIENT = Identity("", "visitor", 33, Role.CLIENT)
 HELLO = Hello(VERSION_MIN, VERSION_MAX, "c", Peer("anna", 11, Role.NODE), 0, 7, "bert")
 
 
+def pack(value: object) -> bytes:
+    return cast(bytes, msgpack.packb(value))
+
+
 def admit_all(hello: Hello) -> Refused | None:
     del hello
     return None
@@ -51,8 +56,7 @@ def reason(verdict: Passed | Refused) -> RefusalReason:
 
 
 def welcome(*fields: object) -> bytes:
-    packed: bytes = msgpack.packb(("coterie.welcome", *fields))
-    return packed
+    return pack(("coterie.welcome", *fields))
 
 
 def test_two_nodes_of_one_cluster_pass() -> None:
@@ -147,7 +151,7 @@ def test_dialer_checks_the_welcome_too(fields: tuple[object, ...], expected: Ref
 
 
 def test_fields_appended_by_a_newer_peer_are_ignored() -> None:
-    hello = msgpack.packb((*msgpack.unpackb(HELLO.encode()), "new", {"and": "more"}))
+    hello = pack((*msgpack.unpackb(HELLO.encode()), "new", {"and": "more"}))
     assert isinstance(accept(hello), Passed)
     dialer = DialerHandshake(ANNA, lane_class=0, link_id=1)
     assert isinstance(dialer.receive(welcome(1, "c", "bert", 22, "node", "new")), Passed)
@@ -155,15 +159,14 @@ def test_fields_appended_by_a_newer_peer_are_ignored() -> None:
 
 def test_a_reason_of_a_newer_peer_is_unknown_but_its_text_is_shown() -> None:
     dialer = DialerHandshake(ANNA, lane_class=0, link_id=1)
-    verdict = dialer.receive(msgpack.packb(("coterie.refuse", "phase_of_moon", "wait for it")))
+    verdict = dialer.receive(pack(("coterie.refuse", "phase_of_moon", "wait for it")))
     assert verdict == Refused(RefusalReason.UNKNOWN, "wait for it")
 
 
 def changed(at: int, value: object) -> bytes:
     fields = list(msgpack.unpackb(HELLO.encode()))
     fields[at] = value
-    packed: bytes = msgpack.packb(fields)
-    return packed
+    return pack(fields)
 
 
 @pytest.mark.parametrize(
@@ -173,9 +176,9 @@ def changed(at: int, value: object) -> bytes:
         b"\xc0",
         b"\x90",
         b"\x93\x01\x02\x03",
-        msgpack.packb({"coterie.hello": 1}),
-        msgpack.packb(("coterie.hello", 1, 1)),
-        msgpack.packb(("coterie.welcome", 1, "c", "anna", 1, "node", 0, 0, "", "")),
+        pack({"coterie.hello": 1}),
+        pack(("coterie.hello", 1, 1)),
+        pack(("coterie.welcome", 1, "c", "anna", 1, "node", 0, 0, "", "")),
         HELLO.encode() + b"\x00",
         HELLO.encode()[:-1],
         changed(1, "1"),
@@ -192,7 +195,7 @@ def changed(at: int, value: object) -> bytes:
         changed(7, 2),
         changed(8, -(2**63)),
         changed(9, 5),
-        msgpack.packb(("coterie.hello", b"x" * HELLO_CAP_BYTES)),
+        pack(("coterie.hello", b"x" * HELLO_CAP_BYTES)),
     ],
 )
 def test_what_is_no_hello_is_broken_and_not_answered(payload: bytes) -> None:
@@ -206,12 +209,12 @@ def test_what_is_no_hello_is_broken_and_not_answered(payload: bytes) -> None:
         b"",
         b"\x90",
         HELLO.encode(),
-        msgpack.packb(("coterie.welcome",)),
+        pack(("coterie.welcome",)),
         welcome(1, "", "bert", 22, "node"),
         welcome(1, "c", "", 22, "node"),
         welcome(1, "c", "bert", "22", "node"),
-        msgpack.packb(("coterie.refuse",)),
-        msgpack.packb(("coterie.refuse", 1, 2)),
+        pack(("coterie.refuse",)),
+        pack(("coterie.refuse", 1, 2)),
     ],
 )
 def test_what_is_no_answer_is_broken(payload: bytes) -> None:
