@@ -36,13 +36,14 @@ class Batch:
         """
         declaration = _encode_group(group, self._salt) if is_new else ()
         parts, offsets, size_bytes = _encode_write(group.number, write, self._salt)
+        tags = [record.tag for record in write.records]  # now: the caller's list is the caller's
         if size_bytes > max_bytes:
             raise ValueError(
                 f"a write of {size_bytes} bytes to group {group.name!r}: see max_write_bytes ({max_bytes})"
             )
         self._take(*declaration)
         group.pending_truncations += write.truncate_from is not None
-        self._steps.append(_WriteStep(group, write, self.size_bytes, offsets))
+        self._steps.append(_WriteStep(group, write.register, write.truncate_from, self.size_bytes, offsets, tags))
         self.records += len(offsets)
         self.parts += parts
         self.size_bytes += size_bytes
@@ -111,17 +112,19 @@ class _WriteStep:
     """A `Write` that waits to be true in memory. `start` is where its bytes begin among the items."""
 
     group: GroupIndex
-    write: Write
+    register: bytes | None
+    truncate_from: int | None
     start: int
     offsets: list[int]
+    tags: list[int]
 
     def __call__(self, base: int) -> None:
-        group, write = self.group, self.write
-        if write.register is not None:
-            group.register = write.register
-        if write.truncate_from is not None:
-            group.truncate(write.truncate_from)
+        group = self.group
+        if self.register is not None:
+            group.register = self.register
+        if self.truncate_from is not None:
+            group.truncate(self.truncate_from)
             group.pending_truncations -= 1
         if self.offsets:
             start = base + self.start
-            group.append([start + offset for offset in self.offsets], [each.tag for each in write.records])
+            group.append([start + offset for offset in self.offsets], self.tags)

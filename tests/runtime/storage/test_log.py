@@ -114,6 +114,14 @@ async def test_writes_are_checked_against_what_is_submitted_not_what_is_durable(
     assert order == [1, 2, 3]
 
 
+async def test_callers_list_of_records_is_the_callers(store: LogStore) -> None:
+    mine = records(b"a")
+    store.write(Write("g", first=1, records=mine), lambda: None)
+    mine += records(b"b", tag=2)
+    assert await store.state("g") == GroupState(None, 1, 1, ((1, 1),))
+    assert await store.read("g", 1, 9, 100) == records(b"a")
+
+
 async def test_state_waits_for_the_writes_before_it_even_in_another_group(store: LogStore) -> None:
     calls: list[str] = []
     store.write(Write("g", b"r"), lambda: calls.append("g"))
