@@ -1,0 +1,34 @@
+"""The trace: a tail for people, a hash for comparison."""
+
+from __future__ import annotations
+
+from coterie.protocols.checking.violation import Bench
+from coterie.protocols.seam import NodeId
+from coterie.protocols.simulation.timeline import Timeline
+from coterie.protocols.simulation.trace import TAIL_LINES, Trace
+
+
+def test_trace_shows_the_last_records_one_line_each() -> None:
+    trace = Trace(Timeline(Bench()), hashed=False)
+    for number in range(TAIL_LINES + 5):
+        trace.record(NodeId("n1"), "counted", number)
+    trace.record(None, "ended")
+
+    tail = trace.tail()
+
+    assert len(tail) == TAIL_LINES
+    assert tail[-2].split() == ["0.000000", "n1", "counted", str(TAIL_LINES + 4)]
+    assert tail[-1].split() == ["0.000000", "*", "ended"]
+    assert trace.digest() is None
+
+
+def test_trace_hash_covers_every_record() -> None:
+    traces = [Trace(Timeline(Bench()), hashed=True) for _ in range(3)]
+    for trace in traces:
+        trace.record(None, "same")
+    assert len(dict.fromkeys(trace.digest() for trace in traces)) == 1
+
+    traces[0].record(NodeId("n1"), "other", 1)
+    traces[1].record(NodeId("n1"), "other", 2)
+
+    assert len(dict.fromkeys(trace.digest() for trace in traces)) == 3
