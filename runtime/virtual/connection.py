@@ -65,10 +65,8 @@ class Pipe:
         return self._window_bytes - self._in_flight_bytes - unread
 
     def push(self, item: bytes | Signal) -> None:
-        """Send `item` on its way; it never overtakes an earlier one."""
+        """Send `item` on its way; it never overtakes an earlier one, which leaves the queue before it."""
         due = self._loop.time() + self._latency_s(self.source, self.target)
-        if self._in_flight:
-            due = max(due, self._in_flight[-1][0])
         self._in_flight.append((due, item))
         self._in_flight_bytes += len(item) if isinstance(item, bytes) else 0
         self.kick()

@@ -120,7 +120,6 @@ class VirtualNetwork:
             ends = (transport.outgoing.source, transport.outgoing.target)
             if a in ends and (b is None or sorted((a, b)) == sorted(ends)):
                 transport.outgoing.clear()
-                transport.incoming.clear()
                 transport.lose(ConnectionResetError(errno.ECONNRESET, "connection reset by the network"))
 
     def connections(self) -> list[tuple[str, str]]:

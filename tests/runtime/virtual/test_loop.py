@@ -332,6 +332,24 @@ def test_an_abandoned_failed_task_is_not_lost() -> None:
         run_virtual(main)
 
 
+def test_a_cancelled_timer_does_not_delay_the_report_of_a_deadlock() -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().call_later(3600, print).cancel()
+        await asyncio.Event().wait()
+
+    loop = VirtualLoop()
+    try:
+        task = loop.create_task(main())
+        with pytest.raises(VirtualDeadlock):
+            loop.run_until_complete(task)
+        assert loop.time() == 0.0
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(task)
+    finally:
+        loop.close()
+
+
 # --- the fence
 
 

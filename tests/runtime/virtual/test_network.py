@@ -19,6 +19,7 @@ class Peer(asyncio.Protocol):
         self.happened: list[str] = []
         self.chunks: list[bytes] = []
         self.times_s: list[float] = []
+        self.keep_open_on_eof = False
 
     @property
     def received(self) -> bytes:
@@ -33,8 +34,9 @@ class Peer(asyncio.Protocol):
         self.chunks.append(data)
         self.times_s.append(now())
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         self.happened.append("eof")
+        return self.keep_open_on_eof
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.happened.append("lost" if exc is None else f"lost: {type(exc).__name__}")
@@ -232,6 +234,19 @@ async def test_a_close_during_a_partition_reaches_the_peer_after_it() -> None:
     await asyncio.sleep(1)
     assert server.received == b"last words"
     assert server.happened == ["made", "eof", "lost"]
+
+
+async def test_what_was_written_during_a_partition_to_a_peer_that_left_meanwhile_is_answered_with_a_reset() -> None:
+    network = slow_network()
+    client, server = await connected(network)
+    server.keep_open_on_eof = True
+    network.partition("c", "s")
+    client.transport.close()
+    server.transport.write(b"are you there?")
+    await asyncio.sleep(100)
+    network.heal()
+    await asyncio.sleep(1)
+    assert server.happened == ["made", "eof", "lost: ConnectionResetError"]
 
 
 async def test_connect_waits_behind_a_partition_and_then_times_out() -> None:
