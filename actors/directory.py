@@ -1,0 +1,43 @@
+"""What a node runs, for whoever wants to look: `coterie status` asks it first."""
+
+from __future__ import annotations
+
+from coterie.runtime.actor import Actor
+from coterie.runtime.messages import Ask, message
+
+__all__ = ["DIRECTORY", "DirectoryActor", "NodeReport", "ReportNode"]
+
+DIRECTORY = "#node"
+"""The path of the directory on every node: no part of a topology can have this name."""
+
+
+@message(name="node.Report")
+class NodeReport:
+    """A node: its name and cluster, what it runs by kind, and whom it is linked with now."""
+
+    node: str
+    cluster: str
+    groups: tuple[str, ...]
+    synods: tuple[str, ...]
+    pools: tuple[str, ...]
+    links: tuple[str, ...]
+
+
+@message(name="node.ReportNode")
+class ReportNode(Ask[NodeReport]):
+    """Ask a node what it runs."""
+
+
+class DirectoryActor(Actor[ReportNode]):
+    """Knows what its node runs."""
+
+    def __init__(self, groups: tuple[str, ...], synods: tuple[str, ...], pools: tuple[str, ...]) -> None:
+        self._groups = groups
+        self._synods = synods
+        self._pools = pools
+
+    def receive(self, msg: ReportNode, /) -> NodeReport:
+        """Report."""
+        system = self.context.system
+        links = tuple(sorted(peer.node for peer in system.links))
+        return NodeReport(system.node, system.identity.cluster, self._groups, self._synods, self._pools, links)
