@@ -29,6 +29,8 @@ __all__ = ["add_parser", "run"]
 
 DEFAULT_SEEDS = 100
 PROGRESS_S = 2.0
+RARE_COLLECTIONS = 200_000
+"""Net allocations between collections: a simulated world is one big cycle until its seed is done."""
 INTERRUPTED = 130
 EXIT_CODE_BY_OUTCOME = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.VOID: 2}
 
@@ -105,10 +107,6 @@ def _run_seed(scenario: str, nodes: int | None, seed: int) -> Verdict:
 def _prepare_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears the Ctrl-C and ends the pool
     gc.set_threshold(RARE_COLLECTIONS)
-
-
-RARE_COLLECTIONS = 200_000
-"""Net allocations between collections: a simulated world is one big cycle until its seed is done."""
 
 
 @contextmanager

@@ -1,0 +1,49 @@
+"""The command line: `coterie demo | run | status | kv | sim`. Each command is a file of its own.
+
+Only here are signals handled and logging configured: as a library coterie leaves both to its host.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from coterie.cli import demo, kv, logs, run, sim, status
+from coterie.errors import CoterieError
+
+__all__ = ["INTERRUPTED", "main"]
+
+INTERRUPTED = 130
+FAILED = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code.
+
+    0: done. 1: an error, told in one line on stderr, or a plain "no". 2: wrong usage, or a void run. 130: Ctrl-C.
+    """
+    args = make_parser().parse_args(argv)
+    logs.configure(args.log_level)
+    try:
+        return int(args.run(args))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (CoterieError, ValueError, OSError) as error:
+        logging.getLogger("coterie.cli").debug("the command failed", exc_info=error)
+        text = " ".join(str(error).split()) or type(error).__name__
+        print(f"coterie: {text}", file=sys.stderr)
+        return FAILED
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(prog="coterie", description="Actors for asyncio that agree with each other.")
+    logs.add_option(parser, default=logs.DEFAULT_LEVEL)
+    subparsers = parser.add_subparsers(metavar="command", required=True)
+    for command in (demo, run, status, kv, sim):
+        command.add_parser(subparsers)
+    for subparser in subparsers.choices.values():
+        logs.add_option(subparser, default=argparse.SUPPRESS)
+    return parser

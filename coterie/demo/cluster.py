@@ -1,0 +1,147 @@
+"""The node processes of the demo: started, killed, started again, and never left behind.
+
+Each is `python -m coterie run …`, in a session of its own (Ctrl-C is for the parent alone), with a pipe as its standard
+input: when the parent is gone, however it went, the pipe ends, and so does the node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from coterie.demo.ports import ReservedPort
+from coterie.errors import CoterieError
+
+__all__ = ["Cluster", "NodeEnded"]
+
+T = TypeVar("T")
+
+TOPOLOGY_BY_SIZE: Final = {3: "coterie.demo.topology:three_nodes", 5: "coterie.demo.topology:five_nodes"}
+STOP_TIMEOUT_S: Final = 10.0
+
+
+class NodeEnded(CoterieError):
+    """A node process ended by itself. Its last words are in the message."""
+
+
+class Cluster:
+    """The processes of one cluster; `data` is the directory of all data directories and logs of the nodes.
+
+    Use it as an async context manager: it starts all nodes, and at the end stops those that run.
+    """
+
+    def __init__(self, size: int, data: str) -> None:
+        self.nodes = tuple(f"n{number}" for number in range(1, size + 1))
+        self._topology = TOPOLOGY_BY_SIZE[size]
+        self._data = data
+        self._ports: dict[str, ReservedPort] = {}
+        self._processes: dict[str, Process] = {}
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def __aenter__(self) -> Self:
+        """Start all nodes."""
+        try:
+            self._ports = {node: ReservedPort() for node in self.nodes}
+            for node in self.nodes:
+                await self.start(node)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop all nodes."""
+        await self.close()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where the nodes listen, in order."""
+        return [self.address(node) for node in self.nodes]
+
+    def address(self, node: str) -> str:
+        """Where a node listens, in all its lives."""
+        return self._ports[node].address
+
+    def pid(self, node: str) -> int:
+        """The process of a node in its latest life."""
+        return self._processes[node].pid
+
+    async def start(self, node: str) -> None:
+        """Start a node, and format its data directory if it has none. Returns before the node is up."""
+        data = os.path.join(self._data, node)
+        command = [sys.executable, "-m", "coterie", "run", self._topology, "--with-stdin"]
+        command += ["--node", node, "--listen", self.address(node), "--data", data]
+        for peer in self.nodes:
+            if peer != node:
+                command += ["--peer", f"{peer}={self.address(peer)}"]
+        if not os.path.isdir(data):
+            command += ["--bootstrap", "new"]
+        with open(self._log(node), "ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+            )
+        self._processes[node] = process
+        self._watches[node] = asyncio.create_task(self._watch(node, process))
+
+    async def kill(self, node: str) -> None:
+        """End a node by SIGKILL; return when its process is gone."""
+        self._watches[node].cancel()
+        process = self._processes[node]
+        process.kill()
+        await process.wait()
+
+    async def guard(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine. If a node ends meanwhile that was not told to, cancel it and raise `NodeEnded`."""
+        task = asyncio.ensure_future(coroutine)
+        try:
+            await asyncio.wait({task, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                self._ended.result()
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop all nodes: in order, and by force if that takes too long. Twice is harmless."""
+        for watch in self._watches.values():
+            watch.cancel()
+        running = [process for process in self._processes.values() if process.returncode is None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        await asyncio.gather(*(_end(process) for process in running))
+        for port in self._ports.values():
+            port.close()
+        if not self._ended.cancel() and not self._ended.cancelled():
+            self._ended.exception()  # whoever is interested has looked by now
+
+    async def _watch(self, node: str, process: Process) -> None:
+        code = await process.wait()
+        if not self._ended.done():
+            self._ended.set_exception(NodeEnded(f"node {node!r} ended with code {code}: {self._last_words(node)}"))
+
+    def _log(self, node: str) -> str:
+        return os.path.join(self._data, f"{node}.log")
+
+    def _last_words(self, node: str) -> str:
+        with open(self._log(node), "rb") as log:
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+
+async def _end(process: Process) -> None:
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

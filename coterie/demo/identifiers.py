@@ -1,0 +1,59 @@
+"""How a worker counts the identifiers of one source file.
+
+The rule, which `plain_count` follows too with code of its own: NAME tokens of `tokenize` that are no keywords, in text
+decoded as `tokenize.open` does. A file that does not decode or tokenize, or that goes beyond a limit, counts nothing.
+The limits keep every message and every batch below the frame cap of the transport.
+"""
+
+from __future__ import annotations
+
+import io
+import keyword
+import tokenize
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["DISTINCT_MAX", "FILE_BYTES_MAX", "NAME_CHARACTERS_MAX", "Skipped", "Tally", "tally"]
+
+FILE_BYTES_MAX: Final = 2 << 20
+DISTINCT_MAX: Final = 50_000
+NAME_CHARACTERS_MAX: Final = 1_000
+
+_KEYWORDS: Final = frozenset(keyword.kwlist)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often each identifier occurs in a file."""
+
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Why a file counts nothing."""
+
+    reason: str
+
+
+def tally(source: bytes) -> Tally | Skipped:
+    """Count the identifiers in a file's content."""
+    if len(source) > FILE_BYTES_MAX:
+        return Skipped(f"too large: {len(source)} bytes of at most {FILE_BYTES_MAX}")
+    try:
+        counts = Counter(_names(source))
+    except Exception as error:  # noqa: BLE001 (a file may name a codec that raises whatever it likes)
+        return Skipped(f"{type(error).__name__}: {error}")
+    if len(counts) > DISTINCT_MAX or max(map(len, counts), default=0) > NAME_CHARACTERS_MAX:
+        return Skipped(f"too large: more than {DISTINCT_MAX} identifiers, or one of over {NAME_CHARACTERS_MAX}")
+    return Tally(dict(counts))
+
+
+def _names(source: bytes) -> list[str]:
+    raw = io.BytesIO(source)
+    encoding, _ = tokenize.detect_encoding(raw.readline)
+    raw.seek(0)
+    text = io.TextIOWrapper(raw, encoding)  # as tokenize.open: newlines of all kinds are one
+    tokens = tokenize.generate_tokens(text.readline)
+    return [token.string for token in tokens if token.type == tokenize.NAME and token.string not in _KEYWORDS]

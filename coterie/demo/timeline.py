@@ -1,0 +1,67 @@
+"""What the demo prints while it runs: one line per event, and the progress in between."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+__all__ = ["Progress", "Timeline"]
+
+TTY_INTERVAL_S: Final = 0.5
+LINE_INTERVAL_S: Final = 1.5
+CLEAR: Final = "\r\x1b[K"
+
+
+class Timeline:
+    """Events with the seconds since its construction. On a terminal the progress is one line that is written over."""
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+        self._is_tty = sys.stdout.isatty()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self._began_s
+
+    def say(self, text: str) -> None:
+        """Print one event."""
+        print(f"{CLEAR if self._is_tty else ''}{self.elapsed_s:7.2f} s  {text}", flush=True)
+
+    async def show(self, describe: Callable[[float], str]) -> None:
+        """Print, again and again, what `describe(seconds since the last time)` says, until cancelled."""
+        interval_s = TTY_INTERVAL_S if self._is_tty else LINE_INTERVAL_S
+        while True:
+            await asyncio.sleep(interval_s)
+            if self._is_tty:
+                print(f"{CLEAR}{self.elapsed_s:7.2f} s  {describe(interval_s)}", end="", flush=True)
+            else:
+                self.say(describe(interval_s))
+
+
+class Progress:
+    """Counts acknowledged files; whoever waits for a number of them is woken."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.count = 0
+        self._waiting: list[tuple[int, asyncio.Event]] = []
+
+    def add(self, _: str) -> None:
+        """Count one more."""
+        self.count += 1
+        for number, event in self._waiting:
+            if self.count >= number:
+                event.set()
+
+    async def reached(self, number: int) -> None:
+        """Wait until `number` files, or all, are acknowledged."""
+        number = min(number, self.total)
+        if self.count >= number:
+            return
+        event = asyncio.Event()
+        self._waiting.append((number, event))
+        await event.wait()
