@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from coterie.errors import InvariantViolated
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
 
-__all__ = ["RaftLog", "TermRuns"]
+__all__ = ["RaftLog", "TermRuns", "cut"]
 
 
 class TermRuns:
