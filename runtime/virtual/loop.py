@@ -15,7 +15,7 @@ import asyncio
 import gc
 import heapq
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from contextvars import Context
 from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
@@ -61,7 +61,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     Callbacks run in the order in which they became ready; timers of equal time in the order in which they were set.
     Time stands still while anything is ready. When nothing is ready and no timer is set, `VirtualDeadlock` comes out
-    of `run_until_complete` and lists the tasks that wait. The loop belongs to one thread.
+    of `run_until_complete` and lists the tasks that wait. Tasks and futures hash by number, so that sets of them have
+    one order in every run. The loop belongs to one thread.
 
     `clock` is moved by this loop; `loop.time()` is its monotonic time.
     """
@@ -77,6 +78,27 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers_set = 0
         self._timers_cancelled = 0
         self._stop_requested = False
+        self._births = 0
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Make a future that hashes by its number, not by its address."""
+        self._births += 1
+        return _NumberedFuture(self._births, self)
+
+    def create_task(
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[T]:
+        """Make a task that hashes by its number, not by its address; a task factory, if set, makes its own."""
+        self._refuse_if_closed()
+        if self.get_task_factory() is not None:
+            return super().create_task(coro, name=name, context=context, **options)
+        self._births += 1
+        return _NumberedTask(self._births, coro, loop=self, name=name, context=context, **options)
 
     def time(self) -> float:
         """Return the virtual monotonic time in seconds."""
@@ -206,6 +228,28 @@ class VirtualLoop(asyncio.BaseEventLoop):
     start_tls = _refused("start_tls")
     subprocess_exec = _refused("subprocess_exec")
     subprocess_shell = _refused("subprocess_shell")
+
+
+class _NumberedFuture(asyncio.Future[T]):
+    """asyncio keeps futures in sets: ordered by address, they would come out differently in every run."""
+
+    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._number = number
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _NumberedTask(asyncio.Task[T]):
+    """As `_NumberedFuture`: `asyncio.wait`, a TaskGroup's cancellations and `all_tasks` go through sets of tasks."""
+
+    def __init__(self, number: int, coro: Generator[Any, None, T] | Coroutine[Any, Any, T], **options: Any) -> None:
+        self._number = number  # first: the base class puts itself into a set
+        super().__init__(coro, **options)
+
+    def __hash__(self) -> int:
+        return self._number
 
 
 def _is_running_here(loop: asyncio.AbstractEventLoop) -> bool:

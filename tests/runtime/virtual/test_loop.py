@@ -245,6 +245,43 @@ def test_an_interrupt_in_a_callback_loses_none_of_the_others() -> None:
         loop.close()
 
 
+@pytest.mark.virtual
+async def test_tasks_and_futures_hash_by_number_so_that_sets_of_them_have_one_order() -> None:
+    tasks = [asyncio.create_task(asyncio.sleep(0)) for _ in range(100)]
+    futures = [running_loop().create_future() for _ in range(100)]
+    first = hash(tasks[0])
+    assert first < 1000
+    assert [hash(one) for one in (*tasks, *futures)] == list(range(first, first + 200))
+    done, _ = await asyncio.wait(tasks)
+    assert len(done) == 100
+
+
+@pytest.mark.virtual
+async def test_a_cancelled_task_group_cancels_in_the_order_of_creation() -> None:
+    ended: list[int] = []
+
+    async def wait(number: int) -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            ended.append(number)
+
+    async def fail() -> None:
+        await asyncio.sleep(1)
+        raise LookupError
+
+    async def run_group() -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(20):
+                group.create_task(wait(number))
+            group.create_task(fail())
+
+    with pytest.raises(ExceptionGroup):
+        await run_group()
+    begin = ended.index(0)  # small numbers in a small set: ascending, from wherever the table wraps
+    assert ended[begin:] + ended[:begin] == list(range(20))
+
+
 # --- deadlocks and errors
 
 
