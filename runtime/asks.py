@@ -19,6 +19,7 @@ ACTIVATION: Final[contextvars.ContextVar[Envelope | None]] = contextvars.Context
 """The ask whose handler runs in this context: asks made by it inherit what is left of its time."""
 
 RESOLUTION_S: Final = 0.02
+TOLERANCE_S: Final = 0.001
 
 
 class Envelope:
@@ -127,8 +128,9 @@ class DeadlineWheel:
             self._timer = self._loop.call_later(max(delay_s, 0.0), self._turn)
 
     def _turn(self) -> None:
-        now_slot = int(self._monotonic() / RESOLUTION_S)
-        while self._order and self._order[0] <= now_slot:
+        # A timer may go off a rounding error early: without the tolerance it would be set again for no time at all.
+        now = self._monotonic() + TOLERANCE_S
+        while self._order and self._order[0] * RESOLUTION_S <= now:
             for ask in list(self._buckets.pop(heapq.heappop(self._order))):
                 ask.expire()
         self._arm()
