@@ -29,7 +29,7 @@ from coterie.protocols.raft.messages import AppendEntries, AppendEntriesReply, R
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
 from coterie.protocols.seam import NodeId, Send, Token
 from coterie.protocols.simulation.scenarios import SCENARIOS
-from coterie.protocols.simulation.verdict import Outcome, Verdict
+from coterie.protocols.simulation.verdict import Verdict
 
 MOST_SEEDS = 60
 """How many seeds a mutant may survive before it counts as a survivor."""
@@ -91,21 +91,22 @@ def hunt(mutant: Mutant, *, most_seeds: int = MOST_SEEDS) -> Hunt:
         LookupError: a target of a patch is gone.
     """
     run_seed = SCENARIOS[mutant.scenario]
-    for seed in range(mutant.first_seed, mutant.first_seed + most_seeds):
+    last = mutant.first_seed + most_seeds - 1
+    for seed in range(mutant.first_seed, last + 1):
         with patched(mutant.patches):
-            verdict = run_seed(seed)
-        if _breaks_safety(verdict):
-            break
-    killed_by = verdict.violation.invariant if verdict.violation is not None and _breaks_safety(verdict) else None
-    is_fine = run_seed(seed).outcome is not Outcome.FAILED
-    return Hunt(mutant, killed_by, seed, seed - mutant.first_seed + 1, is_fine)
+            killed_by = _broken_safety(run_seed(seed))
+        if killed_by is not None:
+            is_fine = run_seed(seed).violation is None
+            return Hunt(mutant, killed_by, seed, seed - mutant.first_seed + 1, is_fine)
+    return Hunt(mutant, None, last, most_seeds, run_seed(last).violation is None)
 
 
-def _breaks_safety(verdict: Verdict) -> bool:
+def _broken_safety(verdict: Verdict) -> str | None:
     if verdict.violation is None:
-        return False
+        return None
     invariant = verdict.violation.invariant
-    return not invariant.startswith("algorithm.") and not invariant.endswith(".converged")
+    is_liveness = invariant.endswith(".converged")
+    return None if is_liveness or invariant.startswith("algorithm.") else invariant
 
 
 @contextmanager
@@ -227,13 +228,13 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant("raft: quorum off by one", "raft", (Patch(Majority, "is_quorum", _one_fewer),)),
     Mutant(
-        "raft: no up-to-date check", "raft", (Patch(RaftLog, "is_up_to_date", _everybody_is_up_to_date),), first_seed=1
+        "raft: no up-to-date check", "raft", (Patch(RaftLog, "is_up_to_date", _everybody_is_up_to_date),), first_seed=2
     ),
     Mutant(
         "raft: no previous-term check",
         "raft",
         (Patch(LogFollower, "accept", _accept_without_term_check),),
-        first_seed=12,
+        first_seed=17,
     ),
     Mutant(
         "raft: truncation although entries match",
@@ -242,7 +243,10 @@ MUTANTS: tuple[Mutant, ...] = (
         first_seed=2,
     ),
     Mutant(
-        "raft: stale durability ack accepted", "raft", (Patch(Journal, "_disprove_from", _disprove_nothing_under_way),)
+        "raft: stale durability ack accepted",
+        "raft",
+        (Patch(Journal, "_disprove_from", _disprove_nothing_under_way),),
+        first_seed=2,
     ),
     Mutant("synod: promise not durable", "synod", (Patch(Acceptor, "_prepare", _prepare_at_once),)),
     Mutant("synod: accept not durable", "synod", (Patch(Acceptor, "_accept", _accept_at_once),)),
