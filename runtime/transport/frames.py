@@ -5,8 +5,9 @@
     └────────────────────┴──────────────┴───────────┴─────────┘
 
 The sequence counts the frames of one direction of one connection from 0 (modulo 2**32), so that a frame lost, doubled
-or reordered by a broken middle box is noticed. The CRC covers length, sequence and payload: TCP's own 16-bit sum lets
-about one damaged segment in 65,536 through (Stone & Partridge, SIGCOMM 2000).
+or reordered by a broken middle box is noticed. The CRC covers length, sequence and payload: TCP's own sum
+has 16 bits only, and damage does get past it (Stone & Partridge, SIGCOMM 2000, "When the CRC and TCP checksum
+disagree").
 """
 
 from __future__ import annotations
