@@ -10,7 +10,12 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from coterie.cli import demo, kv, logs, run, sim, status
+from coterie.cli import logs
+from coterie.cli.demo import add_parser as add_demo
+from coterie.cli.kv import add_parser as add_kv
+from coterie.cli.run import add_parser as add_run
+from coterie.cli.sim import add_parser as add_sim
+from coterie.cli.status import add_parser as add_status
 from coterie.errors import CoterieError
 
 __all__ = ["INTERRUPTED", "main"]
@@ -42,8 +47,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="coterie", description="Actors for asyncio that agree with each other.")
     logs.add_option(parser, default=logs.DEFAULT_LEVEL)
     subparsers = parser.add_subparsers(metavar="command", required=True)
-    for command in (demo, run, status, kv, sim):
-        command.add_parser(subparsers)
+    for add_parser in (add_demo, add_run, add_status, add_kv, add_sim):
+        add_parser(subparsers)
     for subparser in subparsers.choices.values():
         logs.add_option(subparser, default=argparse.SUPPRESS)
     return parser

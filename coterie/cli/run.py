@@ -15,7 +15,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from coterie.actors.topology import Topology
 from coterie.cli.loop import Ended, run_async
@@ -59,10 +59,8 @@ def run(args: argparse.Namespace) -> int:
     topology = load_topology(args.topology)
     peers = parse_peers(args.peers)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    try:
+    with suppress(Ended):
         run_async(_run(args, topology, peers))
-    except Ended:
-        pass
     return 0
 
 

@@ -77,17 +77,9 @@ class Cluster:
 
     async def start(self, node: str) -> None:
         """Start a node, and format its data directory if it has none. Returns before the node is up."""
-        data = os.path.join(self._data, node)
-        command = [sys.executable, "-m", "coterie", "run", self._topology, "--with-stdin"]
-        command += ["--node", node, "--listen", self.address(node), "--data", data]
-        for peer in self.nodes:
-            if peer != node:
-                command += ["--peer", f"{peer}={self.address(peer)}"]
-        if not os.path.isdir(data):
-            command += ["--bootstrap", "new"]
-        with open(self._log(node), "ab") as log:
+        with open(self._log(node), "ab") as log:  # noqa: ASYNC230 (the child's output; nothing is written here)
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+                *self._command(node), stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
             )
         self._processes[node] = process
         self._watches[node] = asyncio.create_task(self._watch(node, process))
@@ -101,9 +93,10 @@ class Cluster:
 
     async def guard(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine. If a node ends meanwhile that was not told to, cancel it and raise `NodeEnded`."""
-        task = asyncio.ensure_future(coroutine)
+        task = asyncio.create_task(coroutine)
+        both: tuple[asyncio.Future[Any], ...] = (task, self._ended)
         try:
-            await asyncio.wait({task, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 self._ended.result()
             return task.result()
@@ -128,6 +121,15 @@ class Cluster:
         code = await process.wait()
         if not self._ended.done():
             self._ended.set_exception(NodeEnded(f"node {node!r} ended with code {code}: {self._last_words(node)}"))
+
+    def _command(self, node: str) -> list[str]:
+        data = os.path.join(self._data, node)
+        command = [sys.executable, "-m", "coterie", "run", self._topology, "--with-stdin"]
+        command += ["--node", node, "--listen", self.address(node), "--data", data]
+        for peer in self.nodes:
+            if peer != node:
+                command += ["--peer", f"{peer}={self.address(peer)}"]
+        return command if os.path.isdir(data) else [*command, "--bootstrap", "new"]
 
     def _log(self, node: str) -> str:
         return os.path.join(self._data, f"{node}.log")

@@ -1,4 +1,4 @@
-"""The client that sends each file to a worker until its counts are known to be committed, a bounded number at a time."""
+"""The client: it sends each file to a worker until its counts are known to be committed, so many at a time."""
 
 from __future__ import annotations
 

@@ -144,12 +144,13 @@ class Disturbance:
     async def _until_applied(self, node: str, goal: int) -> None:
         try:
             async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
-                while not any(
-                    status.node == node and status.applied_index >= goal for status in await group_statuses(self.client)
-                ):
-                    await asyncio.sleep(POLL_S)
+                while await self._applied(node) < goal:
+                    await asyncio.sleep(POLL_S)  # noqa: ASYNC110 (it happens in another process)
         except TimeoutError as error:
             raise NotCaughtUp(f"node {node!r} did not reach entry {goal} in {CATCH_UP_TIMEOUT_S:g} s") from error
+
+    async def _applied(self, node: str) -> int:
+        return max((each.applied_index for each in await group_statuses(self.client) if each.node == node), default=0)
 
 
 async def group_statuses(client: Client) -> list[GroupStatus]:

@@ -92,16 +92,19 @@ class Report:
         return _some(lines)
 
     def _verdict(self) -> list[str]:
-        judgement = self.judgement
-        lines = [
-            f"{len(self.plain.files)} files, {len(self.found.totals)} identifiers, "
-            f"{sum(self.found.totals.values())} occurrences; {self.acknowledged} commits acknowledged, "
-            f"{self.acknowledged / self.work_s:.0f}/s; {self.seconds:.1f} s",
-            f"lost {len(judgement.lost)}, duplicated {len(judgement.duplicated)}, "
-            f"wrong totals {len(judgement.wrong)}, {self.resent} sent again",
-        ]
-        lines += [f"VOID: {reason}" for reason in self.void]
-        return [*lines, "IDENTICAL to the plain count" if judgement.is_identical else "NOT IDENTICAL"]
+        found, judgement = self.found, self.judgement
+        size = (
+            f"{len(self.plain.files)} files, {len(found.totals)} identifiers, {sum(found.totals.values())} occurrences"
+        )
+        pace = (
+            f"{self.acknowledged} commits acknowledged, {self.acknowledged / self.work_s:.0f}/s; {self.seconds:.1f} s"
+        )
+        kept = (
+            f"lost {len(judgement.lost)}, duplicated {len(judgement.duplicated)}, wrong totals {len(judgement.wrong)}"
+        )
+        void = [f"VOID: {reason}" for reason in self.void]
+        verdict = "IDENTICAL to the plain count" if judgement.is_identical else "NOT IDENTICAL"
+        return [size, pace, f"{kept}; {self.resent} sent again", *void, verdict]
 
 
 def _plain(text: str) -> str:
