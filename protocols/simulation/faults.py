@@ -138,25 +138,35 @@ class FaultInjector(Generic[W, M]):
                 self._kill(node, kind(fault), down_s)
 
     def _kill(self, node: Node[W, M], fault: str, down_s: float) -> None:
+        self._note_pause(node)
         self._firings.note(fault)
         node.crash()
         self._timeline.after(down_s, node.start)
 
     def _pause(self, fault: Pause) -> None:
-        node = self._target(fault.aim, fault.victim)
-        if node.is_up and not node.is_paused:
-            node.pause()
-            life = node.life
-            self._timeline.after(fault.duration_s, lambda: self._resume(fault, node, life))
-
-    def _resume(self, fault: Pause, node: Node[W, M], life: int) -> None:
-        if node.life != life or not node.is_paused:
+        if self.is_over:
             return
-        if node.missed:
-            self._firings.note(kind(fault))
+        node = self._target(fault.aim, fault.victim)
+        if not node.is_up or node.is_paused:
+            self._timeline.after(EXTENSION_S, lambda: self._pause(fault))  # there is nobody to pause
+            return
+        node.pause()
+        life, count = node.life, self._firings.count(kind(fault))
+        self._timeline.after(fault.duration_s, lambda: self._resume(fault, node, life, count))
+
+    def _resume(self, fault: Pause, node: Node[W, M], life: int, count: int) -> None:
+        if node.life != life or not node.is_paused:
+            if self._firings.count(kind(fault)) == count:
+                self._pause(fault)  # the node crashed before it missed anything
+        elif node.missed:
+            self._note_pause(node)
             node.resume()
         else:
-            self._timeline.after(EXTENSION_S, lambda: self._resume(fault, node, life))
+            self._timeline.after(EXTENSION_S, lambda: self._resume(fault, node, life, count))
+
+    def _note_pause(self, node: Node[W, M]) -> None:
+        if node.is_paused and node.missed:
+            self._firings.note("pause")
 
     def _end_after(self, duration_s: float, name: str, end: Callable[[], None]) -> None:
         """Call `end` after `duration_s`, but not before faults of this kind have hit something more."""
@@ -222,7 +232,6 @@ class FaultInjector(Generic[W, M]):
         self._network.heal()
         for node in self._nodes:
             node.disk.slowness = 1.0
-            if node.is_paused and node.missed:
-                self._firings.note("pause")
+            self._note_pause(node)
             node.resume()
             node.start()

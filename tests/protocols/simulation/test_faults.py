@@ -50,9 +50,9 @@ class Bed:
         violation = self.world.run(until_s=until_s, stop=lambda: False, end=lambda: None)
         assert violation is None
 
-    def chatter(self, until_s: float) -> None:
+    def chatter(self, from_s: float, until_s: float) -> None:
         """Let every node send to every other every 10 ms."""
-        for tick in range(int(until_s * 100)):
+        for tick in range(int(from_s * 100), int(until_s * 100)):
             self.world.timeline.at(tick / 100, self._everybody_sends)
 
     def _everybody_sends(self) -> None:
@@ -233,3 +233,13 @@ def test_everything_heals_when_the_plan_ends() -> None:
     assert all(node.is_up and not node.is_paused and node.disk.slowness == 1.0 for node in bed.world.nodes.values())
     assert bed.crashed == [("n1", 1.0)]
     assert bed.world.network.weather.loss == 0.0
+
+
+def test_pause_that_a_crash_cut_short_counts_if_it_had_hit_something_and_else_begins_again() -> None:
+    for chatter_from_s in (0.0, 2.0):
+        bed = Bed(Pause(1.0, Aim.ANYONE, 0, 0.5), Outage(1.1, (0.1,) * 5))
+        bed.chatter(chatter_from_s, until_s=3.0)
+
+        bed.run()
+
+        assert bed.world.firings.count_by_kind["pause"] == 1
