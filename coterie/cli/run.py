@@ -136,6 +136,7 @@ def load_topology(where: str) -> Topology:
     except Exception as error:  # a user's module may raise anything; it is told in one line
         raise ValueError(f"{where!r} raised {type(error).__name__}: {error}") from error
     if not isinstance(topology, Topology):
-        what = f"module {module_name!r} has no {name!r}" if found is None else f"it is a {type(topology).__name__}"
+        kind = f"it is of type {type(topology).__name__}"
+        what = f"module {module_name!r} has no {name!r}" if found is None else kind
         raise ValueError(f"{where!r} is no Topology: {what}")
     return topology

@@ -7,6 +7,7 @@ input: when the parent is gone, however it went, the pipe ends, and so does the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -16,13 +17,16 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from coterie.demo.ports import ReservedPort
-from coterie.errors import CoterieError
+from coterie.demo.topology import five_nodes, three_nodes
+from coterie.errors import CoterieError, NotFormatted
+from coterie.runtime.real_disk import RealDisk
+from coterie.runtime.storage.meta import read_meta
 
 __all__ = ["Cluster", "NodeEnded"]
 
 T = TypeVar("T")
 
-TOPOLOGY_BY_SIZE: Final = {3: "coterie.demo.topology:three_nodes", 5: "coterie.demo.topology:five_nodes"}
+TOPOLOGY_BY_SIZE: Final = {3: three_nodes, 5: five_nodes}
 STOP_TIMEOUT_S: Final = 10.0
 
 
@@ -46,7 +50,12 @@ class Cluster:
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def __aenter__(self) -> Self:
-        """Start all nodes."""
+        """Start all nodes.
+
+        Raises:
+            ValueError: the data directory holds a cluster of another size.
+        """
+        self._check_data()
         try:
             self._ports = {node: ReservedPort() for node in self.nodes}
             for node in self.nodes:
@@ -59,7 +68,9 @@ class Cluster:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop all nodes."""
+        """Stop all nodes: in order, or, after an error or Ctrl-C, at once (their logs are made for that)."""
+        if kind is not None:
+            self._signal(signal.SIGKILL)
         await self.close()
 
     @property
@@ -108,10 +119,8 @@ class Cluster:
         """Stop all nodes: in order, and by force if that takes too long. Twice is harmless."""
         for watch in self._watches.values():
             watch.cancel()
-        running = [process for process in self._processes.values() if process.returncode is None]
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        await asyncio.gather(*(_end(process) for process in running))
+        self._signal(signal.SIGTERM)
+        await asyncio.gather(*(_end(process) for process in self._processes.values()))
         for port in self._ports.values():
             port.close()
         if not self._ended.cancel() and not self._ended.cancelled():
@@ -122,14 +131,35 @@ class Cluster:
         if not self._ended.done():
             self._ended.set_exception(NodeEnded(f"node {node!r} ended with code {code}: {self._last_words(node)}"))
 
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._processes.values():
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                    process.send_signal(number)
+
+    def _check_data(self) -> None:
+        cluster = self._topology().name
+        for name in sorted(os.listdir(self._data)):
+            found = self._cluster_in(name)
+            if found not in (None, cluster):
+                raise ValueError(f"{self._data!r} holds data of {found!r}, not of {cluster!r}: see --nodes and --data")
+
+    def _cluster_in(self, node: str) -> str | None:
+        """Return whose data directory a node has; None: it has none yet, or its formatting was interrupted."""
+        try:
+            return read_meta(RealDisk(), os.path.join(self._data, node)).cluster
+        except NotFormatted:
+            return None
+
     def _command(self, node: str) -> list[str]:
         data = os.path.join(self._data, node)
-        command = [sys.executable, "-m", "coterie", "run", self._topology, "--with-stdin"]
+        topology = f"{self._topology.__module__}:{self._topology.__name__}"
+        command = [sys.executable, "-m", "coterie", "run", topology, "--with-stdin"]
         command += ["--node", node, "--listen", self.address(node), "--data", data]
         for peer in self.nodes:
             if peer != node:
                 command += ["--peer", f"{peer}={self.address(peer)}"]
-        return command if os.path.isdir(data) else [*command, "--bootstrap", "new"]
+        return [*command, "--bootstrap", "new"] if self._cluster_in(node) is None else command
 
     def _log(self, node: str) -> str:
         return os.path.join(self._data, f"{node}.log")

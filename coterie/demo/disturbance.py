@@ -144,8 +144,8 @@ class Disturbance:
     async def _until_applied(self, node: str, goal: int) -> None:
         try:
             async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
-                while await self._applied(node) < goal:
-                    await asyncio.sleep(POLL_S)  # noqa: ASYNC110 (it happens in another process)
+                while await self._applied(node) < goal:  # noqa: ASYNC110 (it happens in another process)
+                    await asyncio.sleep(POLL_S)
         except TimeoutError as error:
             raise NotCaughtUp(f"node {node!r} did not reach entry {goal} in {CATCH_UP_TIMEOUT_S:g} s") from error
 
