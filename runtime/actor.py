@@ -99,10 +99,15 @@ class Timer:
         self._handle.cancel()
         self._cell.timers.pop(self, None)
 
-    def _fire(self) -> None:
+    def take(self) -> object | None:
+        """Return the message of a tick whose turn has come; None if the timer was cancelled meanwhile."""
+        self.is_pending = False
         if self.interval_s is None:
             self._cell.timers.pop(self, None)
-        else:
+        return None if self.is_cancelled else self.message
+
+    def _fire(self) -> None:
+        if self.interval_s is not None:
             self._handle = self._cell.system.loop.call_later(self.interval_s, self._fire)
         if not self.is_pending:
             self.is_pending = True
@@ -192,12 +197,23 @@ class Context:
         self._cell.watch(ref)
 
     def after(self, delay_s: float, message: object) -> Timer:
-        """Let `message` come to this actor after `delay_s` seconds, on the control lane."""
+        """Let `message` come to this actor after `delay_s` seconds, on the control lane.
+
+        The timer dies with this instance of the actor: with its stop, and with its restart.
+
+        Raises:
+            MessageTypeError: `message` is no message.
+        """
         return self._cell.start_timer(message, delay_s, None)
 
     def every(self, interval_s: float, message: object) -> Timer:
-        """Let `message` come every `interval_s` seconds; ticks that are missed do not pile up."""
-        if interval_s <= 0:
+        """Let `message` come every `interval_s` seconds; ticks that are missed do not pile up.
+
+        Raises:
+            ValueError: the interval is not more than 0.
+            MessageTypeError: `message` is no message.
+        """
+        if not interval_s > 0:
             raise ValueError(f"interval_s is {interval_s}: it must be more than 0")
         return self._cell.start_timer(message, interval_s, interval_s)
 

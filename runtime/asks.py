@@ -103,9 +103,14 @@ class DeadlineWheel:
         self._buckets: dict[int, dict[PendingAsk, None]] = {}
         self._order: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._context = contextvars.Context()  # the timer must not keep the variables of whoever asked first
+        self._is_closed = False
 
     def add(self, ask: PendingAsk) -> None:
-        """Let `ask` expire at its deadline, or up to 20 ms later."""
+        """Let `ask` expire at its deadline, or up to 20 ms later; at once if the system has stopped."""
+        if self._is_closed:
+            ask.reject(_stopped(ask))
+            return
         slot = int(ask.deadline / RESOLUTION_S) + 1
         bucket = self._buckets.get(slot)
         if bucket is None:
@@ -116,16 +121,25 @@ class DeadlineWheel:
         ask.wait_in(bucket)
 
     def close(self) -> None:
-        """Stop the timer; what waits here still is not expired."""
+        """Stop the timer and tell everybody who waits here still: there will be no reply."""
+        self._is_closed = True
+        self._disarm()
+        for bucket in list(self._buckets.values()):
+            for ask in list(bucket):
+                ask.reject(_stopped(ask))
+        self._buckets.clear()
+        self._order.clear()
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _arm(self) -> None:
-        self.close()
+        self._disarm()
         if self._order:
             delay_s = self._order[0] * RESOLUTION_S - self._monotonic()
-            self._timer = self._loop.call_later(max(delay_s, 0.0), self._turn)
+            self._timer = self._loop.call_later(max(delay_s, 0.0), self._turn, context=self._context)
 
     def _turn(self) -> None:
         # A timer may go off a rounding error early: without the tolerance it would be set again for no time at all.
@@ -134,3 +148,8 @@ class DeadlineWheel:
             for ask in list(self._buckets.pop(heapq.heappop(self._order))):
                 ask.expire()
         self._arm()
+
+
+def _stopped(ask: PendingAsk) -> AskTimeout:
+    name = type(ask.message).__name__
+    return AskTimeout(f"{name} to {ask.target}: no reply before this system stopped; it may have run")

@@ -17,6 +17,7 @@ while there is mail. Starting, restarting and stopping run in a task where a hoo
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextvars
 import enum
 import inspect
@@ -43,6 +44,9 @@ __all__ = ["BATCH", "Cell", "Plan", "State"]
 
 BATCH: Final = 64
 """How many messages one visit handles at most."""
+
+LOOK_AT_CLOCK: Final = 8
+"""After how many messages a visit looks whether its slice is over: slow handlers must not add up to a long turn."""
 
 BUSY: Final = URGENT + 1
 """`queued` while a task runs this cell: the run queue leaves it alone."""
@@ -83,6 +87,7 @@ class Cell:
         self.parent = parent
         self.mailbox = Mailbox(plan.capacity)
         self.queued = IDLE
+        self.in_normal = False
         self.state = State.STARTING
         self.current: object = None  # the message, or the envelope of the ask, that is being handled
         self.handled = 0
@@ -90,9 +95,12 @@ class Cell:
         self.children: dict[str, Cell] = {}
         self.timers: dict[Timer, None] = {}
         self.ref: Ref[Any] = Ref(system.node, system.incarnation, path, uid, self)
+        self._has_begun = False  # whether the present instance's start hook succeeded: only then it says goodbye
         self._is_stop_requested = False
         self._is_killed = False
+        self._is_woken = False
         self._watchers: dict[Cell, None] = {}
+        self._watched: dict[Cell, None] = {}
         self._ends: list[asyncio.Future[None]] = []
         self._budget: RestartBudget | None = None
         self._task: asyncio.Task[None] | None = None
@@ -192,8 +200,12 @@ class Cell:
 
     def start_timer(self, message: object, delay_s: float, interval_s: float | None) -> Timer:
         """Start a timer that dies with this instance of the actor."""
+        if getattr(message, "__lane__", None) is None:
+            raise _no_message(message)
         timer = Timer(self, message, delay_s, interval_s)
         self.timers[timer] = None
+        if self.state is State.STOPPED:
+            timer.cancel()
         return timer
 
     def take_envelope(self, message: object) -> Envelope | None:
@@ -214,34 +226,36 @@ class Cell:
             raise ValueError(f"watch({ref!r}): only a living actor of this system can be watched, by its own ref")
         if isinstance(ref.postbox, Cell) and ref.postbox.state is not State.STOPPED:
             ref.postbox._watchers[self] = None  # noqa: SLF001 (another cell)
+            self._watched[ref.postbox] = None
         else:
             self.control(Terminated(ref, "stopped"))
 
     def wake(self) -> None:
         """Be visited soon, mail or not."""
+        self._is_woken = True
         self.system.run_queue.push(self, URGENT)
 
     # --- handling ---------------------------------------------------------------------------------------------------
 
-    def visit(self) -> None:
-        """Handle up to `BATCH` messages (the run queue calls this)."""
+    def visit(self, end: float) -> None:
+        """Handle up to `BATCH` messages, about until `end` (the run queue calls this)."""
         if self._scope is None:
             self._scope = contextvars.Context()
         if self.state is State.STARTING:
-            self._start()
+            self._start(self._scope)
         elif self.state is not State.RUNNING:
             pass  # a task runs this cell and pushes it again when it is done
         elif self._kind.is_async:
             self._run(self._drain())
         else:
-            self._scope.run(self._visit_inline)
+            self._scope.run(self._visit_inline, end)
 
-    def _visit_inline(self) -> None:
-        self.mailbox.note_depth()
+    def _visit_inline(self, end: float) -> None:
+        self._begin_visit()
         receive = self.actor.receive
         item: object = None
         try:
-            for _ in range(BATCH):
+            for count in range(1, BATCH + 1):
                 item = self.current = self._next()
                 if item is None:
                     break
@@ -250,15 +264,29 @@ class Cell:
                     self._answer(item, receive)
                 else:
                     receive(item)
+                if not count % LOOK_AT_CLOCK and self.system.host.clock.monotonic() >= end:
+                    break
             self.current = item = None
-            if self._kind.has_visit_end and self.state is State.RUNNING:
-                self.actor.on_visit_end()
-        except Exception as error:  # noqa: BLE001 (whatever a handler raises is the supervisor's)
+            self._end_visit()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a handler's error is the supervisor's)
             self._fail(error, item)
         self._push_if_mail()
 
+    def _begin_visit(self) -> None:
+        self._is_woken = False
+        self.mailbox.note_depth()
+
+    def _end_visit(self) -> None:
+        """Look back on the visit, and only then stop: what was handled in it belongs to this life."""
+        if self.state is State.RUNNING:
+            if self._kind.has_visit_end:
+                self.actor.on_visit_end()
+            if self._is_stop_requested:
+                self._begin_stop("stopped")
+
     def _answer(self, envelope: Envelope, receive: Callable[[Any], object]) -> None:
         if envelope.is_abandoned:
+            self.handled -= 1
             self.system.dead_letters.add(Reason.EXPIRED, self.path, envelope.message)
             return
         token = self._begin(envelope)
@@ -272,7 +300,7 @@ class Cell:
 
     async def _drain(self) -> None:
         """Handle mail with an `async def` receive, in a task of its own."""
-        self.mailbox.note_depth()
+        self._begin_visit()
         receive = self.actor.receive
         item: object = None
         try:
@@ -286,17 +314,13 @@ class Cell:
                 else:
                     await receive(item)  # type: ignore[misc]
             self.current = item = None
-            if self._kind.has_visit_end and self.state is State.RUNNING:
-                self.actor.on_visit_end()
-        except Exception as error:  # noqa: BLE001 (whatever a handler raises is the supervisor's)
-            self._fail(error, item)
-        except asyncio.CancelledError as error:
-            self._fail(error, item)  # a handler's own cancelled await is a failure like any other
-            if self._is_killed:
-                raise
+            self._end_visit()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a handler's error is the supervisor's)
+            self._fail_in_task(error, item)
 
     async def _answer_awaited(self, envelope: Envelope, receive: Callable[[Any], Any]) -> None:
         if envelope.is_abandoned:
+            self.handled -= 1
             self.system.dead_letters.add(Reason.EXPIRED, self.path, envelope.message)
             return
         token = self._begin(envelope)
@@ -313,17 +337,15 @@ class Cell:
         return ACTIVATION.set(envelope)
 
     def _next(self) -> object | None:
-        """Return the next message or envelope; act on control mail; None: nothing, or the life has changed."""
+        """Return the next message or envelope; act on control mail; None: nothing, a stop, or the life has changed."""
         if self._is_stop_requested:
-            self._begin_stop("stopped")
             return None
         mailbox = self.mailbox
         while mailbox.control:
             entry = mailbox.control.popleft()
             if type(entry) is Timer:
-                entry.is_pending = False
-                if not entry.is_cancelled:
-                    return entry.message
+                if (tick := entry.take()) is not None:
+                    return tick
             elif type(entry) is _ChildFailed:
                 self._supervise(entry.error)
                 return None
@@ -335,8 +357,11 @@ class Cell:
         self.system.run_queue.push(self, URGENT if self.mailbox.has_urgent else NORMAL)
 
     def _push_if_mail(self) -> None:
-        if self.state is State.RUNNING and (self.mailbox.has_any or self._is_stop_requested):
-            self._push()
+        if self.state is State.RUNNING:
+            if self._is_stop_requested or self._is_woken:
+                self.system.run_queue.push(self, URGENT)
+            elif self.mailbox.has_any:
+                self._push()
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         """Let a task run this cell; the run queue leaves it alone until the task is done."""
@@ -348,7 +373,10 @@ class Cell:
         if task is self._task:
             self._task = None
             self.queued = IDLE
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            if not self.is_ending:
+                self._begin_stop("killed")
+        elif (error := task.exception()) is not None:
             self.system.fail(error)  # a defect of ours: no handler's error gets here
         else:
             self._push_if_mail()
@@ -360,27 +388,36 @@ class Cell:
         if self._kind.has_start:
             self.system.run_queue.push(self, URGENT)
         else:
-            self.state = State.RUNNING
+            self._begin_running()
 
-    def _start(self) -> None:
-        scope = self._scope or contextvars.Context()
+    def _begin_running(self) -> None:
+        self._has_begun = True
+        self.state = State.RUNNING
+
+    def _start(self, scope: contextvars.Context) -> None:
         try:
             waits = scope.run(self.actor.on_start)
-        except Exception as error:  # noqa: BLE001 (whatever a hook raises is the supervisor's)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a hook's error is the supervisor's)
             self._fail(error, None)
             return
         if inspect.isawaitable(waits):
             self._run(self._started(waits))
         else:
-            self.state = State.RUNNING
+            self._begin_running()
             self._push_if_mail()
 
     async def _started(self, waits: Any) -> None:
         try:
             await waits
-            self.state = State.RUNNING
-        except Exception as error:  # noqa: BLE001 (whatever a hook raises is the supervisor's)
-            self._fail(error, None)
+            self._begin_running()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a hook's error is the supervisor's)
+            self._fail_in_task(error, None)
+
+    def _fail_in_task(self, error: BaseException, item: object) -> None:
+        """Fail; a cancelled await of a hook or handler is a failure like any other, but a kill goes on."""
+        self._fail(error, item)
+        if self._is_killed and isinstance(error, asyncio.CancelledError):
+            raise error
 
     def _fail(self, error: BaseException, item: object) -> None:
         """Answer the asker, tell the log, and let supervision decide."""
@@ -417,6 +454,7 @@ class Cell:
 
     async def _restart(self, error: BaseException, backoff_s: float) -> None:
         await self._end_instance()
+        self._forget_failed_children()
         self._backoff = self.system.loop.create_future()
         timer = self.system.loop.call_later(backoff_s, _resolve, self._backoff)
         try:
@@ -435,9 +473,15 @@ class Cell:
             waits = self.actor.on_restart(error)
             if inspect.isawaitable(waits):
                 await waits
-            self.state = State.RUNNING
-        except Exception as again:  # noqa: BLE001 (whatever a hook raises is the supervisor's)
-            self._fail(again, None)
+            self._begin_running()
+        except (Exception, asyncio.CancelledError) as again:  # noqa: BLE001 (a hook's error is the supervisor's)
+            self._fail_in_task(again, None)
+
+    def _forget_failed_children(self) -> None:
+        """Children that failed while they were being stopped are gone: the new instance has none to answer for."""
+        control = self.mailbox.control
+        if control:
+            self.mailbox.control = collections.deque(entry for entry in control if type(entry) is not _ChildFailed)
 
     def stop(self) -> asyncio.Future[None]:
         """Stop after the present message; the future is done when the actor has ended."""
@@ -462,8 +506,7 @@ class Cell:
         if self.is_ending:
             return
         self.state = State.STOPPING
-        if not self.children and not self._kind.has_stop:
-            self._cancel_timers()
+        if not self.children and not (self._kind.has_stop and self._has_begun):
             self._end(cause, escalate)
         else:
             self._follow(self._stop(cause, escalate))
@@ -475,16 +518,30 @@ class Cell:
             self._end(cause, escalate)
 
     async def _end_instance(self) -> None:
-        """Stop timers and children, then let the instance say goodbye."""
+        """Stop timers and children, then let the instance say goodbye if it ever began."""
         self._cancel_timers()
-        for ended in [child.stop() for child in reversed(list(self.children.values()))]:
-            await ended
+        await self._stop_children()
+        if self._has_begun:
+            self._has_begun = False
+            await self._say_goodbye()
+            # What the goodbye itself began does not outlive it.
+            self._cancel_timers()
+            await self._stop_children()
+
+    async def _stop_children(self) -> None:
+        while self.children:
+            for ended in [child.stop() for child in reversed(list(self.children.values()))]:
+                await ended
+
+    async def _say_goodbye(self) -> None:
         try:
             waits = self.actor.on_stop()
             if inspect.isawaitable(waits):
                 await waits
-        except Exception as error:  # a goodbye that fails must not keep the actor alive
+        except (Exception, asyncio.CancelledError) as error:  # a goodbye that fails must not keep the actor alive
             self.log.error("actor.stop_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+            if self._is_killed and isinstance(error, asyncio.CancelledError):
+                raise
 
     def _cancel_timers(self) -> None:
         for timer in list(self.timers):
@@ -493,12 +550,17 @@ class Cell:
     def _end(self, cause: str, escalate: BaseException | None = None) -> None:
         """Be no more: mail to the dead letters, notices to the watchers, the place free again."""
         self.state = State.STOPPED
+        self._cancel_timers()
         for item in self.mailbox.close(self._stopped_error()):
             self._refuse(item)
         self.system.forget(self)
         for watcher in self._watchers:
+            watcher._watched.pop(self, None)  # noqa: SLF001 (another cell)
             watcher.control(Terminated(self.ref, cause))
         self._watchers.clear()
+        for watched in self._watched:
+            watched._watchers.pop(self, None)  # noqa: SLF001 (another cell)
+        self._watched.clear()
         if self.parent is not None:
             self.parent.child_ended(self, escalate)
         elif escalate is not None:

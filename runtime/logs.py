@@ -34,4 +34,4 @@ def _to_stdlib(_: object, __: str, event: structlog.typing.EventDict) -> structl
     exc_info = event.pop("exc_info", None)
     name = event.pop("event")
     facts = " ".join(f"{key}={value}" for key, value in event.items())
-    return {"msg": f"{name} {facts}".rstrip().replace("%", "%%"), "extra": {"facts": dict(event)}, "exc_info": exc_info}
+    return {"msg": f"{name} {facts}".rstrip(), "extra": {"facts": dict(event)}, "exc_info": exc_info}

@@ -21,7 +21,7 @@ Queue = collections.deque[object]
 class Mailbox:
     """What waits for one actor."""
 
-    __slots__ = ("_waiting", "bulk", "capacity", "consensus", "control", "high_water")
+    __slots__ = ("_offers", "bulk", "capacity", "consensus", "control", "high_water")
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -29,12 +29,14 @@ class Mailbox:
         self.consensus: Queue | None = None
         self.bulk: Queue | None = None
         self.high_water = 0
-        self._waiting: collections.deque[tuple[object, Lane, asyncio.Future[None]]] | None = None
+        self._offers: dict[Lane, dict[asyncio.Future[None], object]] | None = None
 
     def put(self, item: object, lane: Lane) -> bool:
         """Take `item` if there is room in its lane; return whether there was."""
         queue = self.bulk if lane is Lane.BULK else self.consensus
         if queue is None:
+            if self.is_closed:
+                return False
             queue = self._make(lane)
         if len(queue) >= self.capacity:
             return False
@@ -48,21 +50,28 @@ class Mailbox:
         self.control.append(item)
 
     def wait_with(self, item: object, lane: Lane, room: asyncio.Future[None]) -> None:
-        """Keep an offered `item` outside until there is room for it; then `room` is done and it is inside."""
-        if self._waiting is None:
-            self._waiting = collections.deque()
-        self._waiting.append((item, lane, room))
+        """Keep an offered `item` outside until there is room for it; then `room` is done and it is inside.
+
+        An offer whose `room` is cancelled is forgotten at once.
+        """
+        if self._offers is None:
+            self._offers = {}
+        waiting = self._offers.setdefault(lane, {})
+        waiting[room] = item
+        room.add_done_callback(lambda room: waiting.pop(room, None))
 
     def take(self) -> object | None:
         """Return the next message of the consensus lane, or else of the bulk lane; None if there is none."""
         if self.consensus:
             item = self.consensus.popleft()
+            lane = Lane.CONSENSUS
         elif self.bulk:
             item = self.bulk.popleft()
+            lane = Lane.BULK
         else:
             return None
-        if self._waiting:
-            self._let_in()
+        if self._offers:
+            self._let_in(lane)
         return item
 
     def close(self, error: AskError) -> list[object]:
@@ -70,17 +79,22 @@ class Mailbox:
         self.capacity = -1
         left = [*(self.consensus or ()), *(self.bulk or ())]
         self.control = self.consensus = self.bulk = None
-        for _, _, room in self._waiting or ():
+        offers, self._offers = self._offers or {}, None
+        for room in [room for waiting in offers.values() for room in waiting]:
             if not room.done():
                 room.set_exception(error)
                 room.exception()  # an offerer who does not look is not warned
-        self._waiting = None
         return left
 
     def note_depth(self) -> None:
         """Remember how deep it has been."""
         depth = len(self.bulk or ()) + len(self.consensus or ())
         self.high_water = max(self.high_water, depth)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it refuses everything."""
+        return self.capacity < 0
 
     @property
     def has_urgent(self) -> bool:
@@ -103,12 +117,13 @@ class Mailbox:
             self.consensus = queue
         return queue
 
-    def _let_in(self) -> None:
-        waiting = self._waiting
+    def _let_in(self, lane: Lane) -> None:
+        """Take the offers that found room in `lane`, first come first served: a tell finds none before them."""
+        waiting = (self._offers or {}).get(lane)
         while waiting:
-            item, lane, room = waiting[0]
-            if not room.done() and not self.put(item, lane):
+            room = next(iter(waiting))
+            if not room.done() and not self.put(waiting[room], lane):
                 return
-            waiting.popleft()
+            del waiting[room]
             if not room.done():
                 room.set_result(None)

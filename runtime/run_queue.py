@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextvars
 from typing import Final, Protocol
 
 from coterie.runtime.host import Clock
@@ -22,12 +23,16 @@ URGENT: Final = 2
 
 
 class Runnable(Protocol):
-    """A cell as the run queue sees it. `queued` is IDLE, NORMAL or URGENT."""
+    """A cell as the run queue sees it.
+
+    `queued` is IDLE, NORMAL, URGENT, or more while somebody else runs the cell; `in_normal` belongs to the run queue.
+    """
 
     queued: int
+    in_normal: bool
 
-    def visit(self) -> None:
-        """Handle some messages; push itself again if some are left."""
+    def visit(self, end: float) -> None:
+        """Handle some messages, about until `end` (the host's monotonic clock); push itself again if some are left."""
         ...
 
 
@@ -39,6 +44,8 @@ class RunQueue:
         self._monotonic = clock.monotonic
         self._urgent: collections.deque[Runnable] = collections.deque()
         self._normal: collections.deque[Runnable] = collections.deque()
+        # Turns run in a context of their own: whoever pushed first must not leave his variables to all others.
+        self._context = contextvars.Context()
         self._armed = False
         self.turns = 0
 
@@ -47,26 +54,45 @@ class RunQueue:
         if cell.queued >= priority:
             return
         cell.queued = priority
-        # A cell that moves forward leaves its old place behind; whoever finds it there with IDLE skips it.
-        (self._urgent if priority == URGENT else self._normal).append(cell)
+        if priority == URGENT:
+            # It leaves its place among the normal ones behind: that is skipped, or taken again when it goes back.
+            self._urgent.append(cell)
+        elif not cell.in_normal:
+            cell.in_normal = True
+            self._normal.append(cell)
         if not self._armed:
-            self._armed = True
-            self._loop.call_soon(self._turn)
+            self._arm()
 
     def _turn(self) -> None:
-        """Visit runnable cells, urgent ones first, until none is left or the slice is over."""
+        """Visit runnable cells, urgent ones first, until none is left or the slice is over.
+
+        A turn that came to no normal cell visits one at its end: urgent cells that never rest must not starve them.
+        """
         self.turns += 1
         urgent, normal, monotonic = self._urgent, self._normal, self._monotonic
         end = monotonic() + SLICE_S
+        came_to_normal = False
         try:
             while urgent or normal:
-                cell = urgent.popleft() if urgent else normal.popleft()
-                if cell.queued:
-                    cell.queued = IDLE
-                    cell.visit()
-                    if monotonic() >= end:
-                        break
+                came_to_normal = came_to_normal or not urgent
+                self._visit_first(urgent or normal, end)
+                if monotonic() >= end:
+                    break
+            if normal and not came_to_normal:
+                self._visit_first(normal, end)
         finally:
-            self._armed = bool(urgent or normal)
-            if self._armed:
-                self._loop.call_soon(self._turn)
+            self._armed = False
+            if urgent or normal:
+                self._arm()
+
+    def _visit_first(self, queue: collections.deque[Runnable], end: float) -> None:
+        cell = queue.popleft()
+        if queue is self._normal:
+            cell.in_normal = False
+        if cell.queued == (NORMAL if queue is self._normal else URGENT):
+            cell.queued = IDLE
+            cell.visit(end)
+
+    def _arm(self) -> None:
+        self._armed = True
+        self._loop.call_soon(self._turn, context=self._context)

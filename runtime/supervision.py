@@ -55,6 +55,7 @@ class RestartBudget:
             moments.popleft()
         if len(moments) >= policy.max_restarts:
             return None
-        backoff_s = min(policy.backoff_max_s, policy.backoff_min_s * 2.0 ** len(moments))
+        doublings = min(len(moments), 64)  # beyond that a float overflows long after the maximum is reached
+        backoff_s = min(policy.backoff_max_s, policy.backoff_min_s * 2.0**doublings)
         moments.append(now)
         return backoff_s * (1 + policy.jitter * (2 * rng.random() - 1))

@@ -12,15 +12,17 @@ state.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from coterie.errors import ActorNotFound, ActorStopped, MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.asks import ACTIVATION, DeadlineWheel, PendingAsk
-from coterie.runtime.cell import Cell, Plan
+from coterie.runtime.cell import Cell, Plan, State
 from coterie.runtime.codecs import MessageType
 from coterie.runtime.dead_letters import DeadLetters, Reason
 from coterie.runtime.host import Host
@@ -39,6 +41,12 @@ from coterie.runtime.transport.transport import Transport
 __all__ = ["System", "SystemConfig", "SystemStats"]
 
 M = TypeVar("M")
+
+_OF_ANOTHER_LIFE: Final = -1
+"""The uid of no actor: where refs of an earlier incarnation of this node lead."""
+
+_FOR_EVER_S: Final = 1e9
+"""The longest patience of an ask: some thirty years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +152,24 @@ class System:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop every actor, close every link. Raises what `fail` was given, if it was."""
-        await self._stop_all()
-        if self._fault is not None:
-            if self._cancelled_owner and self._owner is not None:
-                self._owner.uncancel()
-            raise self._fault
+        """Stop every actor, close every link. Raises what `fail` was given, if it was.
+
+        Cancelled meanwhile, it cancels the actors instead of waiting for them, closes the rest, and then gives way.
+        """
+        if self._cancelled_owner and kind is not asyncio.CancelledError:
+            await self._take_own_cancellation()
+        try:
+            await self._stop_all()
+        finally:
+            if self._fault is not None:
+                if self._cancelled_owner and self._owner is not None:
+                    self._owner.uncancel()
+                raise self._fault
+
+    async def _take_own_cancellation(self) -> None:
+        """Let `fail`'s cancellation arrive, if the body ended without awaiting it: it must not cut the stop short."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -159,12 +179,15 @@ class System:
         return self._loop
 
     def fail(self, fault: BaseException) -> None:
-        """Stop because of a fatal fault (a failed fsync, say): it is raised out of the system's `async with`."""
-        if self._fault is not None or self._is_stopping:
+        """Stop because of a fatal fault (a failed fsync, say): it is raised out of the system's `async with`.
+
+        The first one counts. The body of the `async with` is cancelled, unless it is over.
+        """
+        if self._fault is not None:
             return
         self._fault = fault
         self.log.critical("system.failed", error=f"{type(fault).__name__}: {fault}", exc_info=fault)
-        if self._owner is not None and not self._owner.done():
+        if self._owner is not None and not self._owner.done() and not self._is_stopping:
             self._cancelled_owner = True
             self._owner.cancel()
 
@@ -174,19 +197,29 @@ class System:
         return self._fault
 
     async def _stop_all(self) -> None:
+        """Stop actors, asks, links, closers, threads, in this order; each even if one before it failed."""
         self._is_stopping = True
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self.host.executor.close)
+            for closer in self._closers:
+                stack.push_async_callback(closer)
+            if self.remoting.transport is not None:
+                stack.push_async_callback(self.remoting.transport.close)
+            stack.callback(self.wheel.close)
+            await self._stop_actors()
+
+    async def _stop_actors(self) -> None:
         roots = [cell for cell in self._cells.values() if cell.parent is None]
-        ends = [cell.stop() for cell in reversed(roots)]
-        if ends:
-            _, late = await asyncio.wait(ends, timeout=self.config.stop_timeout_s)
-            if late:
-                await self._kill_all(late)
-        self.wheel.close()
-        if self.remoting.transport is not None:
-            await self.remoting.transport.close()
-        for closer in reversed(self._closers):
-            await closer()
-        self.host.executor.close()
+        late = {cell.stop() for cell in reversed(roots)}
+        if not late:
+            return
+        try:
+            _, late = await asyncio.wait(late, timeout=self.config.stop_timeout_s)
+        except asyncio.CancelledError:
+            await self._kill_all(late)
+            raise
+        if late:
+            await self._kill_all(late)
 
     def at_end(self, closer: Callable[[], Awaitable[None]]) -> None:
         """Await `closer()` when the system stops: after its actors and links, before its threads end."""
@@ -195,7 +228,7 @@ class System:
     async def _kill_all(self, late: set[asyncio.Future[None]]) -> None:
         """Cancel the handlers that did not return; give them a second to let go."""
         for cell in list(self._cells.values()):
-            self.log.error("actor.killed", actor=cell.path, reason=f"no end in {self.config.stop_timeout_s} s")
+            self.log.error("actor.killed", actor=cell.path, stop_timeout_s=self.config.stop_timeout_s)
             cell.kill()
         await asyncio.wait(late, timeout=1.0)
 
@@ -220,7 +253,8 @@ class System:
             exported: whether clients outside the cluster may reach it.
 
         Raises:
-            ValueError: the name is taken or has a "/" in it.
+            ValueError: the name is taken or has a "/" in it, or the capacity is less than 1.
+            RuntimeError: the system, or the parent, is stopping.
             MessageTypeError: its messages are no messages, or another class has one of their wire names.
         """
         return self.spawn_under(None, factory, name=name, supervision=supervision, capacity=capacity, exported=exported)
@@ -238,6 +272,10 @@ class System:
         """Start an actor under `parent` (for `Context.spawn`)."""
         if self._is_stopping or self._loop is None:
             raise RuntimeError(f"system {self.node!r} does not run: spawn inside its `async with`")
+        if parent is not None and parent.state is State.STOPPED:
+            raise RuntimeError(f"actor {parent.path!r} has stopped: it cannot spawn")
+        if capacity is not None and capacity < 1:
+            raise ValueError(f"capacity is {capacity}: a mailbox holds at least 1 message")
         self._last_uid += 1
         path = self._path(parent, factory, name)
         plan = Plan(factory, supervision or Supervision(), capacity or self.config.capacity, exported)
@@ -285,7 +323,8 @@ class System:
 
     def _postbox(self, node: str, incarnation: int, path: str, uid: int) -> Any:
         if node == self.node:
-            return _LocalPostbox(self, path, uid)
+            is_of_this_life = uid == 0 or incarnation == self.incarnation
+            return _LocalPostbox(self, path, uid if is_of_this_life else _OF_ANOTHER_LIFE)
         return RemotePostbox(self.remoting, node, incarnation, path, uid)
 
     def cell_at(self, path: str) -> Cell | None:
@@ -322,7 +361,9 @@ class System:
     def pending_ask(self, item: object, timeout_s: float | None, target: str, *, on_wheel: bool = True) -> PendingAsk:
         """Make the envelope of an ask: with its time, never more than the asker itself has."""
         patience_s = self.config.ask_timeout_s if timeout_s is None else timeout_s
-        deadline = self.host.clock.monotonic() + patience_s
+        if math.isnan(patience_s):
+            raise ValueError(f"the timeout of an ask to {target} is {patience_s}: it must be a number of seconds")
+        deadline = self.host.clock.monotonic() + min(patience_s, _FOR_EVER_S)
         asker = ACTIVATION.get()
         if asker is not None and asker.is_handled:
             deadline = min(deadline, asker.deadline)
