@@ -28,6 +28,7 @@ from coterie.protocols.paxos.messages import (
     ProposerState,
     ReadRound,
 )
+from coterie.protocols.paxos.observations import BACKED_OFF, ROUND_STARTED, VALUE_CHOSEN
 from coterie.protocols.seam import NodeId, Observe, Persist, Received, Send, Token
 
 __all__ = ["Phase", "Proposer", "ProposerEffect", "ProposerEvent"]
@@ -112,7 +113,7 @@ class Proposer:
             case Propose() | ReadRound():
                 return self._request(event)
             case Learned():
-                return self._learned(event.value)
+                return self._learned(event)
             case Received():
                 return self._answered(event.sender, event.message, now)
 
@@ -143,7 +144,7 @@ class Proposer:
         # §2.4: the number is in stable storage before the Prepare leaves, so that no later life uses it again.
         return [
             Persist(token, ProposerState(self._round)),
-            Observe("synod.round_started", {"node": self._node_id, "round": self._round}),
+            Observe(ROUND_STARTED, {"node": self._node_id, "round": self._round}),
             *(Send(member, Prepare(self._ballot), token) for member in self._config.members),
         ]
 
@@ -189,15 +190,19 @@ class Proposer:
         self._refusals += 1
         wait_s = self._rng.uniform(0, self._longest_backoff_s())
         self._deadline = now + wait_s
-        return [Observe("synod.backed_off", {"node": self._node_id, "round": self._round, "wait_s": wait_s})]
+        return [Observe(BACKED_OFF, {"node": self._node_id, "round": self._round, "wait_s": wait_s})]
 
     def _longest_backoff_s(self) -> float:
         doublings = min(self._refusals - 1, 30)
         return min(self._config.backoff_min_s * (1 << doublings), self._config.backoff_max_s)
 
-    def _learned(self, value: bytes) -> list[ProposerEffect]:
-        self._chosen = value
-        answered: list[ProposerEffect] = [Chosen(ref, value) for ref in self._waiting]
+    def _learned(self, learned: Learned) -> list[ProposerEffect]:
+        answered: list[ProposerEffect] = []
+        if self._chosen is None:
+            self._chosen = learned.value
+            facts = {"node": self._node_id, "round": learned.ballot.round, "value_bytes": len(learned.value)}
+            answered.append(Observe(VALUE_CHOSEN, facts))
+        answered += [Chosen(ref, self._chosen) for ref in self._waiting]
         self._waiting.clear()
         self._rest()
         return answered

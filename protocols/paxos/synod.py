@@ -56,6 +56,7 @@ class Synod:
         if node_id not in config.members:
             raise ValueError(f"{node_id!r} is not among the members {config.members!r}")
         self._node_id = node_id
+        self._members = config.members
         self._state = restored
         tokens = itertools.count(1)
         self._acceptor = Acceptor(config.members, restored=restored.acceptor, tokens=tokens)
@@ -120,7 +121,7 @@ class Synod:
             case Propose() | ReadRound() | Learned():
                 return self._carry_out(self._proposer.handle([step], now=now))
             case Received():
-                return self._receive(step.sender, step.message, now)
+                return self._receive(step.sender, step.message, now) if step.sender in self._members else []
 
     def _receive(self, sender: NodeId, message: SynodMessage, now: float) -> list[SynodEffect]:
         match message:

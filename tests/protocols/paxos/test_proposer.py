@@ -21,8 +21,9 @@ from coterie.protocols.paxos import (
     ReadRound,
     SynodConfig,
 )
+from coterie.protocols.paxos.observations import VALUE_CHOSEN
 from coterie.protocols.paxos.proposer import ProposerEffect, ProposerEvent
-from coterie.protocols.seam import NodeId, Persist, Received, Send, Token
+from coterie.protocols.seam import NodeId, Observe, Persist, Received, Send, Token
 
 A, B, C, D, E = (NodeId(name) for name in "abcde")
 MEMBERS = (A, B, C)
@@ -158,7 +159,12 @@ def test_proposer_answers_everybody_who_waits_with_the_chosen_value() -> None:
 
     effects = it.handle([Learned(Ballot(1, C), b"theirs")], now=0.0)
 
-    assert effects == [Chosen(1, b"theirs"), Chosen(2, b"theirs")]
+    assert effects == [
+        Observe(VALUE_CHOSEN, {"node": A, "round": 1, "value_bytes": 6}),
+        Chosen(1, b"theirs"),
+        Chosen(2, b"theirs"),
+    ]
+    assert it.handle([Learned(Ballot(2, C), b"theirs")], now=0.0) == []
     assert it.deadline is None
     assert it.handle([Propose(3, b"w")], now=1.0) == [Chosen(3, b"theirs")]
 

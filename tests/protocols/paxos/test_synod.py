@@ -23,7 +23,8 @@ from coterie.protocols.paxos import (
     SynodEffect,
     SynodState,
 )
-from coterie.protocols.seam import NodeId, Persist, Persisted, Received, Send, Token
+from coterie.protocols.paxos.observations import VALUE_CHOSEN
+from coterie.protocols.seam import NodeId, Observe, Persist, Persisted, Received, Send, Token
 
 A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
 
@@ -59,7 +60,9 @@ def test_synod_of_one_decides_alone_but_only_as_its_disk_allows() -> None:
     assert [write.write.acceptor.accepted for write in writes(third)] == [Proposal(Ballot(1, A), b"v")]
     assert it.chosen is None
 
-    assert it.handle([Persisted(Token(3))], now=0.0) == [Chosen(1, b"v")]
+    observed, answer = it.handle([Persisted(Token(3))], now=0.0)
+    assert observed == Observe(VALUE_CHOSEN, {"node": A, "round": 1, "value_bytes": 1})
+    assert answer == Chosen(1, b"v")
     assert it.chosen == b"v"
 
 
@@ -121,3 +124,10 @@ def test_synod_deadline_is_its_proposers() -> None:
     assert synod().deadline is None
 
     assert (B, Prepare(Ballot(2, A)), Token(2)) in sends(effects)
+
+
+def test_synod_hears_members_only() -> None:
+    it = synod()
+
+    assert it.handle([Received(NodeId("x"), Prepare(Ballot(5, NodeId("x"))))], now=0.0) == []
+    assert it.state == SynodState()

@@ -1,0 +1,16 @@
+"""What Synod tells about itself: the names of its `Observe` events and the facts that each carries."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["BACKED_OFF", "ROUND_STARTED", "VALUE_CHOSEN"]
+
+ROUND_STARTED: Final = "synod.round_started"
+"""This node's proposer begins phase 1: `node`, `round`."""
+
+BACKED_OFF: Final = "synod.backed_off"
+"""A higher ballot was promised elsewhere, so this proposer waits: `node`, `round` (the refused one), `wait_s`."""
+
+VALUE_CHOSEN: Final = "synod.value_chosen"
+"""This node learned the chosen value: `node`, `round` (in which a quorum accepted it), `value_bytes` (its length)."""
