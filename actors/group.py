@@ -8,14 +8,7 @@ from __future__ import annotations
 from coterie.runtime.messages import Ask, message
 from coterie.runtime.refs import Ref
 
-__all__ = ["Execute", "Executed", "GroupStatus", "LeaderIs", "Refused", "ReportStatus", "Unsettled", "WatchLeader"]
-
-
-@message(name="group.Executed")
-class Executed:
-    """The command is committed and applied; `reply` is the session layer's reply, encoded."""
-
-    reply: bytes
+__all__ = ["Answer", "Execute", "GroupStatus", "LeaderIs", "Refused", "ReportStatus", "Unsettled", "WatchLeader"]
 
 
 @message(name="group.Refused")
@@ -34,11 +27,18 @@ class Unsettled:
     leader: str | None
 
 
-@message(name="group.Execute")
-class Execute(Ask[Executed | Refused | Unsettled]):
-    """Replicate and execute `command` (framed by `coterie.protocols.sessions`)."""
+Answer = bytes | Refused | Unsettled
+"""What became of one command. Bytes: it was executed, and this is the session layer's reply, encoded."""
 
-    command: bytes
+
+@message(name="group.Execute")
+class Execute(Ask[tuple[Answer, ...]]):
+    """Replicate and execute these commands (each framed by `coterie.protocols.sessions`); one answer for each.
+
+    They go into the log in this order but are independent: some may be executed and others refused.
+    """
+
+    commands: tuple[bytes, ...]
 
 
 @message(name="group.LeaderIs")

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
-from coterie.actors.group import Execute, Executed, GroupStatus, LeaderIs, Refused, ReportStatus, Unsettled, WatchLeader
+from coterie.actors.group import Answer, Execute, GroupStatus, LeaderIs, Refused, ReportStatus, Unsettled, WatchLeader
 from coterie.actors.known_stores import KnownStores
 from coterie.actors.raft_records import entries_of, restored_from, write_of
 from coterie.actors.wire import RaftLetter
@@ -32,7 +32,22 @@ from coterie.runtime.storage.log import LogStore
 
 __all__ = ["RaftActor"]
 
-Answer = Executed | Refused | Unsettled
+
+class _Call:
+    """One `Execute`: answered when each of its commands is."""
+
+    __slots__ = ("_answers", "_later", "_missing")
+
+    def __init__(self, later: Later[tuple[Answer, ...]], size: int) -> None:
+        self._later = later
+        self._answers: list[Answer] = [b""] * size
+        self._missing = size
+
+    def answer(self, at: int, answer: Answer) -> None:
+        self._answers[at] = answer
+        self._missing -= 1
+        if not self._missing:
+            self._later.reply(tuple(self._answers))
 
 
 class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick]):
@@ -52,7 +67,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         self._store = store
         self._known_stores = KnownStores(group, store)
         self._refs = itertools.count(1)
-        self._later_by_ref: dict[int, Later[Answer]] = {}
+        self._waiting: dict[int, tuple[_Call, int]] = {}  # by Propose.ref: the call, and which of its commands
         self._watchers: dict[Ref[LeaderIs], None] = {}
         self._leader: LeaderIs | None = None
         self._loads: set[asyncio.Task[None]] = set()
@@ -81,9 +96,8 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         self._end_links()
         for task in self._loads:
             task.cancel()
-        for later in self._later_by_ref.values():
-            later.reply(Unsettled("stopped", None))
-        self._later_by_ref.clear()
+        for ref in list(self._waiting):
+            self._answer(ref, Unsettled("stopped", None))
 
     # --- what comes -------------------------------------------------------------------------------------------------
 
@@ -116,9 +130,19 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         return self._driver
 
     def _propose(self, msg: Execute) -> None:
-        ref = next(self._refs)
-        self._later_by_ref[ref] = self.context.reply_later(msg)
-        self._running.feed(Propose(ref, msg.command))
+        later = self.context.reply_later(msg)
+        if not msg.commands:
+            later.reply(())
+        call = _Call(later, len(msg.commands))
+        feed = self._running.feed
+        for at, command in enumerate(msg.commands):
+            ref = next(self._refs)
+            self._waiting[ref] = (call, at)
+            feed(Propose(ref, command))
+
+    def _answer(self, ref: int, answer: Answer) -> None:
+        call, at = self._waiting.pop(ref)
+        call.answer(at, answer)
 
     def _letter(self, letter: RaftLetter) -> None:
         received: Received[RaftMessage] = Received(NodeId(letter.sender), letter.body)
@@ -169,13 +193,13 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
                 watcher.tell(self._leader)
 
     def _apply(self, effect: Apply) -> Applied:
-        sessions, refs, laters = self._sessions, effect.refs, self._later_by_ref
+        sessions, refs = self._sessions, effect.refs
         for entry in effect.entries:
             if entry.kind is EntryKind.COMMAND:
                 reply = sessions.apply(entry.index, entry.command)
                 ref = refs.get(entry.index)
                 if ref is not None:
-                    laters.pop(ref).reply(Executed(encode_reply(reply)))
+                    self._answer(ref, encode_reply(reply))
         return Applied(LogIndex(effect.entries[-1].index))
 
     async def _load(self, load: Load) -> None:
@@ -188,11 +212,8 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         self._running.wake_with(Loaded(load.reader, load.first, entries))
 
     def _reject(self, effect: Reject) -> None:
-        later = self._later_by_ref.pop(effect.ref)
-        if effect.reason is Refusal.LEADERSHIP_LOST:
-            later.reply(Unsettled(effect.reason.value, effect.leader))
-        else:
-            later.reply(Refused(effect.reason.value, effect.leader))
+        kind = Unsettled if effect.reason is Refusal.LEADERSHIP_LOST else Refused
+        self._answer(effect.ref, kind(effect.reason.value, effect.leader))
 
     def _status(self) -> GroupStatus:
         raft = self._raft

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from coterie.actors.group import Execute, Executed, LeaderIs, Refused, Unsettled, WatchLeader
+from coterie.actors.group import Answer, Execute, LeaderIs, Unsettled, WatchLeader
 from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome
 from coterie.protocols.sessions import Reply, decode_reply
 from coterie.runtime.actor import Actor
@@ -37,6 +37,16 @@ class _LeaderWatcher(Actor[LeaderIs]):
 
     def receive(self, msg: LeaderIs, /) -> None:
         self._heard(msg)
+
+
+Attempt = tuple[str, Answer | CoterieError | None]
+"""Who was asked, and what came of it; None: nobody could be asked."""
+
+_Waiting = tuple[bytes, float, asyncio.Future[Attempt]]
+"""A command that waits to be sent, how long it may take (s), and who waits for it."""
+
+BATCH_COMMANDS: Final = 256
+BATCH_BYTES: Final = 1 << 20
 
 
 class Routed:
@@ -66,6 +76,7 @@ class Router:
         self._believed: LeaderIs | None = None
         self._next = 0
         self._hint: str | None = None
+        self._outbox: list[_Waiting] = []
         self._in_flight: dict[asyncio.Future[Any], str] = {}
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,15 +108,12 @@ class Router:
         deadline = monotonic() + timeout_s
         trouble = "no node of it is linked"
         while (left_s := deadline - monotonic()) > 0:
-            node = self._pick()
-            if node is None:
-                await self._pause(routed, left_s)
-                continue
-            answer = await self._ask(node, command, left_s)
-            if isinstance(answer, Executed):
-                return decode_reply(answer.reply)
-            trouble = f"{node!r}: {self._learn(node, answer, routed)}"
-            if self._hint is None or self._hint == node:
+            node, answer = await self._attempt(command, left_s)
+            if isinstance(answer, bytes):
+                return decode_reply(answer)
+            if answer is not None:
+                trouble = f"{node!r}: {self._learn(node, answer, routed)}"
+            if answer is None or self._hint in (None, node):
                 await self._pause(routed, left_s)
         outcome = Outcome.UNKNOWN if routed.may_have_run else Outcome.DEFINITE
         fate = "it may have been executed" if routed.may_have_run else "it was not executed"
@@ -114,23 +122,48 @@ class Router:
 
     # --- one attempt ------------------------------------------------------------------------------------------------
 
-    async def _ask(self, node: str, command: bytes, left_s: float) -> Executed | Refused | Unsettled | CoterieError:
-        future = self.ref(node).ask(Execute(command), timeout=min(left_s, ATTEMPT_S))
-        self._in_flight[future] = node
-        try:
-            return await future
-        except CoterieError as error:
-            return error
-        finally:
-            del self._in_flight[future]
+    def _attempt(self, command: bytes, left_s: float) -> asyncio.Future[Attempt]:
+        """Send a command with all others of this turn of the loop; the future has the node and its answer."""
+        future: asyncio.Future[Attempt] = self._system.loop.create_future()
+        if not self._outbox:
+            self._system.loop.call_soon(self._flush)
+        self._outbox.append((command, left_s, future))
+        return future
 
-    def _learn(self, node: str, answer: Refused | Unsettled | CoterieError, routed: Routed) -> str:
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        node = self._pick()
+        for batch in _batches(outbox):
+            if node is None:
+                _settle_all(batch, ("", None))
+            else:
+                self._ask(node, batch)
+
+    def _ask(self, node: str, batch: list[_Waiting]) -> None:
+        timeout_s = min(ATTEMPT_S, *(left_s for _, left_s, _ in batch))
+        asked = self.ref(node).ask(Execute(tuple([command for command, _, _ in batch])), timeout=timeout_s)
+        self._in_flight[asked] = node
+        asked.add_done_callback(partial(self._answered, node, batch))
+
+    def _answered(self, node: str, batch: list[_Waiting], asked: asyncio.Future[tuple[Answer, ...]]) -> None:
+        del self._in_flight[asked]
+        error = asked.exception()
+        if isinstance(error, CoterieError):
+            _settle_all(batch, (node, error))
+            return
+        for (_, _, future), answer in zip(batch, asked.result(), strict=True):
+            if not future.done():
+                future.set_result((node, answer))
+
+    def _learn(self, node: str, answer: Answer | CoterieError, routed: Routed) -> str:
         """Take from an answer where to ask next; return what the trouble was."""
         if isinstance(answer, CoterieError):
             routed.may_have_run |= answer.outcome is Outcome.UNKNOWN
             if self._hint == node:
                 self._hint = None
             return str(answer)
+        if isinstance(answer, bytes):
+            return "executed"
         routed.may_have_run |= isinstance(answer, Unsettled)
         if answer.leader != node or answer.reason != "overloaded":
             self._hint = answer.leader if answer.leader in self._nodes() and answer.leader != node else None
@@ -205,3 +238,22 @@ class Router:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _batches(outbox: list[_Waiting]) -> Iterator[list[_Waiting]]:
+    """Cut what waits into messages of bounded size; a command that is larger goes alone."""
+    batch: list[_Waiting] = []
+    size = 0
+    for waiting in outbox:
+        if batch and (len(batch) >= BATCH_COMMANDS or size + len(waiting[0]) > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(waiting)
+        size += len(waiting[0])
+    yield batch
+
+
+def _settle_all(batch: list[_Waiting], attempt: Attempt) -> None:
+    for _, _, future in batch:
+        if not future.done():
+            future.set_result(attempt)

@@ -379,7 +379,11 @@ def _union(members: tuple[Any, ...], where: str) -> Codec:
     def plain_rich(value: Any) -> object:
         return next(codec.encode(value) for codec in plain if not codec.exact)
 
+    exact = frozenset(cls for codec in plain for cls in codec.exact)
+
     def decode(value: object, resolver: Resolver) -> object:
+        if type(value) in exact:
+            return value
         for codec in plain:
             if (type(value) in codec.exact) if codec.exact else (type(value) not in PRIMITIVES):
                 return codec.decode(value, resolver)
