@@ -104,7 +104,7 @@ class Driver(Generic[EventT, EffectT]):
 
     def ticked(self) -> None:
         """Take note that the timer went off; `flush` looks at the time after what has arrived is handled."""
-        self._timer = None
+        self._stop_timer()
         self._is_tick_due = True
 
     def flush(self) -> None:
@@ -127,8 +127,7 @@ class Driver(Generic[EventT, EffectT]):
         """End this life: what the disk or a timer answers from now on is dropped."""
         self._is_alive = False
         self._batch.clear()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
 
     # --- effects ----------------------------------------------------------------------------------------------------
 
@@ -163,6 +162,7 @@ class Driver(Generic[EventT, EffectT]):
         deadline = self._algorithm.deadline
         now = self._monotonic()
         if deadline is None or now < deadline:
+            self._has_waited = False  # what came during the wait has moved the deadline: the next stall gets its own
             return
         if now - deadline > STALL_S and deadline > 0 and not self._has_waited:
             self._has_waited = True
@@ -176,12 +176,16 @@ class Driver(Generic[EventT, EffectT]):
     def _arm(self) -> None:
         """Keep one timer that goes off no later than the deadline; an early one looks again and is set anew."""
         deadline = self._algorithm.deadline
-        if deadline is None or (self._timer is not None and self._timer_at <= deadline):
-            return
+        if deadline is None or (self._timer is not None and (self._has_waited or self._timer_at <= deadline)):
+            return  # a wait after a stall is not cut short either, although its deadline has passed
         self._set_timer(deadline, max(0.0, deadline - self._monotonic()))
 
     def _set_timer(self, at: float, delay_s: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         self._timer_at = at
         self._timer = self._context.after(delay_s, Tick())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
