@@ -33,6 +33,9 @@ R = TypeVar("R")
 _OK, _REFUSED, _FAILED = range(3)
 """The first item of an encoded reply. Numbers are on the wire and in sessions: never reuse one."""
 
+REASON_CHARS_MAX: Final = 1000
+"""How much of an error's text is a reply: it is kept in the session of whoever sent the command."""
+
 
 class Query(Ask[R]):
     """A command that changes nothing: it needs no session and may be tried again freely."""
@@ -68,23 +71,27 @@ class TypedMachine:
         try:
             described, value = self._decode(command)
         except BadMessage as error:
-            return self._pack((_REFUSED, str(error)))
+            return self._no(_REFUSED, str(error))
         self.machine.index = index
         try:
             return self._pack((_OK, described.reply.encode(self.machine.apply(value))))
         except CommandRefused as error:
-            return self._pack((_REFUSED, str(error)))
+            return self._no(_REFUSED, str(error))
         except Exception as error:  # noqa: BLE001 (a poison command must not halt every replica in turn)
-            return self._pack((_FAILED, f"{type(error).__name__}: {error}"))
+            return self._no(_FAILED, f"{type(error).__name__}: {error}")
+
+    def _no(self, kind: int, text: str) -> bytes:
+        """Encode why not. The text is anybody's: it may be long, or no Unicode."""
+        return self._pack((kind, text[:REASON_CHARS_MAX].encode(errors="backslashreplace")))
 
     def _decode(self, command: bytes) -> tuple[MessageType, Any]:
         try:
             name, row = msgpack.unpackb(command, use_list=False, strict_map_key=False)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise BadMessage(f"a command of {len(command)} bytes does not decode: {error}") from error
-        described = self._types.get(name)
+        described = self._types.get(name) if type(name) is str else None
         if described is None:
-            raise BadMessage(f"{type(self.machine).__name__} has no command {name!r}")
+            raise BadMessage(f"{type(self.machine).__name__} has no command {name!r:.60}")
         return described, described.decode(row, NO_REFS)
 
 
@@ -139,11 +146,17 @@ def decode_result(command: Ask[R], payload: bytes) -> R:
 
     Raises:
         CommandRefused: the machine refused it; nothing changed.
-        CommandFailed: the machine raised; what it had changed before that stands, on all replicas alike.
+        CommandFailed: the machine raised, or replied what the command does not promise; what it had changed before
+            that stands, on all replicas alike.
     """
     kind, value = msgpack.unpackb(payload, use_list=False, strict_map_key=False)
     if kind == _REFUSED:
-        raise CommandRefused(value)
+        raise CommandRefused(value.decode())
     if kind == _FAILED:
-        raise CommandFailed(f"{type(command).__name__} failed where it was applied: {value}")
-    return typing.cast("R", message_type(type(command)).reply.decode(value, NO_REFS))
+        raise CommandFailed(f"{type(command).__name__} failed where it was applied: {value.decode()}")
+    try:
+        return typing.cast("R", message_type(type(command)).reply.decode(value, NO_REFS))
+    except BadMessage as error:
+        raise CommandFailed(
+            f"{type(command).__name__} was applied, but its reply is of another type: {error}"
+        ) from error
