@@ -1,0 +1,31 @@
+"""Every example runs, and prints what its reader is led to expect."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+OUTPUT_BY_EXAMPLE = {
+    "counter.py": "3\n6\n",
+    "replicated_counter.py": "[1, 2, 3]\nthe leader is gone; the total is 3\nand counting goes on: 13\n",
+    "wordcount_cluster.py": "run/f/one.py 1\nrun/f/two.py 1\nrun/n/amount 1\nrun/n/total 3\n",
+}
+
+
+@pytest.mark.parametrize("example", sorted(OUTPUT_BY_EXAMPLE))
+def test_example_prints_what_it_promises(example: str) -> None:
+    command = [sys.executable, "-W", "error", str(EXAMPLES / example)]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+    assert ended.stderr == ""
+    assert ended.stdout == OUTPUT_BY_EXAMPLE[example]
+
+
+def test_every_example_is_run() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == OUTPUT_BY_EXAMPLE.keys()
