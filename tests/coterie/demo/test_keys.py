@@ -2,17 +2,15 @@ from __future__ import annotations
 
 import os
 
-from coterie.actors.key_value import KeyValue
+from coterie.actors.key_value import KeyValue, Page, Scan
 from coterie.demo.identifiers import Skipped, Tally
 from coterie.demo.keys import Found, batch_of, probe_key, read_found, run_prefix
 
 
 def stored(machine: KeyValue) -> list[tuple[bytes, bytes]]:
-    from coterie.actors.key_value import Scan
-
     page = machine.apply(Scan(b"", 1000))
-    assert page is not None
-    return list(page.items)  # type: ignore[union-attr]
+    assert isinstance(page, Page)
+    return list(page.items)
 
 
 def test_what_batches_wrote_is_read_back() -> None:

@@ -1,0 +1,139 @@
+"""The main job for real: three processes, a kill in the middle, and whoever watches is told the truth."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+START = [sys.executable, "-m", "coterie", "demo", "--json"]
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """Sixty files, and three that count nothing."""
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    for number in range(60):
+        lines = [f"def name_{line % (number + 7)}(self): return other_{number}.value" for line in range(300)]
+        (folder / f"file_{number:02}.py").write_text("\n".join(lines))
+    (folder / "bad_coding.py").write_bytes(b"# coding: uft-8\n")
+    (folder / "bad_syntax.py").write_bytes(b"f(\n")
+    (folder / "too_large.py").write_bytes(b"a\n" * (1 << 20) + b"b")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("victim", ["leader", "follower"])
+def test_killed_node_loses_nothing_and_a_second_run_has_its_own_totals(
+    sources: Path, tmp_path: Path, victim: str
+) -> None:
+    data = tmp_path / "data"
+    command = [*START, "--input", str(sources), "--kill", victim, "--data", str(data)]
+    for _ in range(2 if victim == "leader" else 1):
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        facts = json.loads(ended.stdout.splitlines()[-1])
+        promised = {"files": 63, "acknowledged": 63, "identical": True, "lost": 0, "duplicated": 0, "void": []}
+        assert promised.items() <= facts.items()
+        assert facts["skipped"] == ["bad_coding.py", "bad_syntax.py", "too_large.py"]
+        assert facts["killed_leader"] is (victim == "leader")
+        assert facts["failover_ms"] > 0
+        assert facts["in_flight"] > 0
+        assert facts["acknowledged_away"] > 0
+        assert "KILL" in ended.stdout
+        assert "has caught up" in ended.stdout
+
+
+class RunningDemo:
+    """A demo under way; `seen` is what it has printed so far."""
+
+    def __init__(self, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [*START, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self.seen = ""
+
+    def read_until(self, word: str) -> None:
+        """Read lines until one holds `word`."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.seen += line
+            if word in line:
+                return
+        raise AssertionError(f"it never said {word!r}: {self.seen}")
+
+    @property
+    def ports(self) -> list[int]:
+        return [int(port) for port in re.findall(r"starts at 127\.0\.0\.1:(\d+)", self.seen)]
+
+
+def is_closed(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Look again and again; the test's time-out is the end of patience."""
+    while not condition():
+        time.sleep(0.05)  # it happens in processes that are nobody's children any more: nothing can be awaited
+
+
+@pytest.fixture
+def demo(sources: Path) -> Iterator[RunningDemo]:
+    running = RunningDemo("--input", str(sources))
+    yield running
+    running.process.kill()
+    running.process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_demo_leaves_nothing_behind(demo: RunningDemo, number: signal.Signals, code: int) -> None:
+    demo.read_until(" leads")
+    found = re.search(r"data in (\S+) ", demo.seen)
+    assert found
+    assert Path(found[1]).exists()
+
+    demo.process.send_signal(number)
+    _, errors = demo.process.communicate(timeout=60)
+
+    assert demo.process.returncode == code
+    assert errors == ""
+    assert len(demo.ports) == 3
+    assert all(is_closed(port) for port in demo.ports)
+    assert not Path(found[1]).exists()
+
+
+@pytest.mark.slow
+def test_nodes_end_when_the_demo_is_killed(sources: Path, tmp_path: Path) -> None:
+    demo = RunningDemo("--input", str(sources), "--data", str(tmp_path / "data"))
+    demo.read_until(" leads")
+
+    demo.process.kill()
+    demo.process.communicate()
+
+    assert len(demo.ports) == 3
+    wait_for(lambda: all(is_closed(port) for port in demo.ports))
+
+
+@pytest.mark.slow
+def test_data_of_a_cluster_of_another_size_is_refused_before_anything_starts(sources: Path, tmp_path: Path) -> None:
+    options = ["--input", str(sources), "--data", str(tmp_path / "data"), "--kill", "none"]
+    subprocess.run([*START, *options], capture_output=True, timeout=100, check=True)
+
+    ended = subprocess.run([*START, *options, "--nodes", "5"], capture_output=True, text=True, timeout=100, check=False)
+
+    assert ended.returncode == 1
+    assert "holds data of 'demo-3', not of 'demo-5'" in ended.stderr
+    assert not (tmp_path / "data" / "n4").exists()
