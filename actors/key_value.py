@@ -31,6 +31,7 @@ __all__ = [
 
 SCANS_KEPT: Final = 8
 PAGE_ITEMS_MAX: Final = 10_000
+PAGE_BYTES_MAX: Final = 1 << 20  # a page must fit into a frame of the transport; it holds one item at least
 INT64: Final = range(-(2**63), 2**63)
 
 
@@ -96,7 +97,10 @@ class Batch(Ask[BatchResult]):
 
 @message(name="kv.Page")
 class Page:
-    """One page of a scan: `items` in key order as of log entry `index`; `more`: whether `ScanOn` has a next page."""
+    """One page of a scan: `items` in key order as of log entry `index`; `more`: whether `ScanOn` has a next page.
+
+    It holds as many items as were asked for, fewer if they take more than 1 MiB.
+    """
 
     index: int
     items: tuple[tuple[bytes, bytes], ...]
@@ -205,14 +209,14 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | Ba
 
     def _scan(self, prefix: bytes, limit: int) -> Page:
         first = bisect.bisect_left(self._keys, prefix)
-        size = _page_size(limit)
         keys = self._keys_from(first, prefix)
         items = tuple((key, self._values[key]) for key in keys)
-        if len(items) > size:
+        page = _page(self.index, items, 0, limit)
+        if page.more:
             self._scans[self.index] = items
             while len(self._scans) > SCANS_KEPT:
                 del self._scans[min(self._scans)]
-        return Page(self.index, items[:size], len(items) > size)
+        return page
 
     def _keys_from(self, first: int, prefix: bytes) -> list[bytes]:
         last = first
@@ -224,12 +228,17 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | Ba
         items = self._scans.get(index)
         if items is None:
             raise CommandRefused(f"the scan of index {index} is gone: begin again (the latest {SCANS_KEPT} are kept)")
-        start = bisect.bisect_right(items, after, key=lambda item: item[0])
-        size = _page_size(limit)
-        return Page(index, items[start : start + size], len(items) > start + size)
+        return _page(index, items, bisect.bisect_right(items, after, key=lambda item: item[0]), limit)
 
 
-def _page_size(limit: int) -> int:
+def _page(index: int, items: Items, start: int, limit: int) -> Page:
     if not 1 <= limit <= PAGE_ITEMS_MAX:
         raise CommandRefused(f"a page of {limit} items: it must be 1 … {PAGE_ITEMS_MAX}")
-    return limit
+    end, size_bytes = start, 0
+    while end < min(len(items), start + limit):
+        key, value = items[end]
+        size_bytes += len(key) + len(value)
+        if size_bytes > PAGE_BYTES_MAX and end > start:
+            break
+        end += 1
+    return Page(index, items[start:end], end < len(items))
