@@ -3,6 +3,7 @@
 | invariant | broken when |
 | --- | --- |
 | `raft.election_safety` | a term has two leaders, or one in two lives |
+| `raft.election_quorum` | a leader takes office without durable votes of a majority in its term |
 | `raft.leader_append_only` | a leader tells two different stories of one index in its term |
 | `raft.log_matching` | two disks hold different entries, or different predecessors, under one index and term |
 | `raft.log_contiguous` | a write leaves a gap in the log |
@@ -90,6 +91,7 @@ class RaftJudge:
             self._bench.fail("raft.vote_ahead_of_disk", node, f"leads term {term} without its own vote on disk")
         self._life_of_leader[term] = me
         self._log.lead(node, term)
+        self._check_elected(node, term)
 
     def applied(self, node: NodeId, entry: Entry) -> None:
         """Judge that the state machine of `node` executes `entry`."""
@@ -129,6 +131,11 @@ class RaftJudge:
             case PreVoteReply():
                 if not message.granted:  # a grant repeats the asked term, which is nobody's yet
                     self._check_term(node, message.term)
+
+    def _check_elected(self, node: NodeId, term: Term) -> None:
+        supporters = [voter for voter in self._life if self._log.vote(voter, term) == node]
+        if len(supporters) <= len(self._life) // 2:
+            self._bench.fail("raft.election_quorum", node, f"leads term {term} with the votes of {supporters} only")
 
     def _check_term(self, node: NodeId, term: Term) -> None:
         durable = self._log.disks[node].hard_state.term

@@ -224,7 +224,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "raft: old-term commit by counting",
         "raft",
         (Patch(Leadership, "may_commit", _may_commit_anything),),
-        first_seed=5,
+        first_seed=28,
     ),
     Mutant("raft: quorum off by one", "raft", (Patch(Majority, "is_quorum", _one_fewer),)),
     Mutant(
@@ -234,7 +234,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "raft: no previous-term check",
         "raft",
         (Patch(LogFollower, "accept", _accept_without_term_check),),
-        first_seed=17,
+        first_seed=22,
     ),
     Mutant(
         "raft: truncation although entries match",
@@ -246,10 +246,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "raft: stale durability ack accepted",
         "raft",
         (Patch(Journal, "_disprove_from", _disprove_nothing_under_way),),
-        first_seed=2,
+        first_seed=4,
     ),
     Mutant("synod: promise not durable", "synod", (Patch(Acceptor, "_prepare", _prepare_at_once),)),
     Mutant("synod: accept not durable", "synod", (Patch(Acceptor, "_accept", _accept_at_once),)),
     Mutant("synod: ballot reused", "synod", (Patch(Proposer, "__init__", _forget_rounds),)),
-    Mutant("synod: most frequent value", "synod", (Patch(Proposer, "_value_to_propose", _most_frequent),)),
+    Mutant(
+        "synod: most frequent value", "synod", (Patch(Proposer, "_value_to_propose", _most_frequent),), first_seed=19
+    ),
 )

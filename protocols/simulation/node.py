@@ -2,6 +2,7 @@
 
 What arrives is collected for a random small window and handed over at once. A node that was paused handles what has
 arrived before its overdue tick, then reads its deadline again: otherwise every pause would become an election.
+Each node has a clock of its own: it runs a little fast or slow, and each life finds it at another time.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ AnyAlgorithm = Algorithm[object, object]
 """What a node runs: its scenario promises to hand it only events it knows."""
 
 LONGEST_WINDOW_S = 0.002
+LATEST_CLOCK_S = 1000.0
 
 
 class Resident(Protocol[WriteT, MessageT]):
@@ -60,11 +62,15 @@ class Resident(Protocol[WriteT, MessageT]):
 class Node(Generic[W, M]):
     """One node: at most one life at a time, none while it is down.
 
-    `rng` draws batch windows and seeds the algorithm of each life.
+    `rng` draws batch windows and clocks and seeds the algorithm of each life. `drift` is how much faster or slower than
+    true its clock may run (0.01: one part in a hundred); without drift it shows the true time.
     """
 
     __slots__ = (
         "_armed_s",
+        "_clock_base_s",
+        "_clock_rate",
+        "_drift",
         "_gate",
         "_inbox",
         "_is_visit_due",
@@ -81,7 +87,14 @@ class Node(Generic[W, M]):
     )
 
     def __init__(
-        self, node_id: NodeId, resident: Resident[W, M], timeline: Timeline, trace: Trace, rng: random.Random
+        self,
+        node_id: NodeId,
+        resident: Resident[W, M],
+        timeline: Timeline,
+        trace: Trace,
+        rng: random.Random,
+        *,
+        drift: float = 0.0,
     ) -> None:
         self.node_id = node_id
         self.life = 0
@@ -95,6 +108,9 @@ class Node(Generic[W, M]):
         self._timeline = timeline
         self._trace = trace
         self._rng = rng
+        self._drift = drift
+        self._clock_rate = 1.0 + rng.uniform(-drift, drift)
+        self._clock_base_s = 0.0
         self._gate: Gate[object] = Gate()
         self._inbox: list[object] = []
         self._is_visit_due = False
@@ -112,6 +128,7 @@ class Node(Generic[W, M]):
         self.life += 1
         self._trace.record(self.node_id, "node.started", self.life)
         self._gate = Gate()
+        self._clock_base_s = self._rng.uniform(0, LATEST_CLOCK_S) if self._drift else 0.0
         self.algorithm = self._resident.build(self.node_id, random.Random(self._rng.getrandbits(64)))
         self._rearm()
 
@@ -172,8 +189,11 @@ class Node(Generic[W, M]):
         self._is_visit_due = False
         if self._inbox:
             events, self._inbox = self._inbox, []
-            self._carry_out(self.algorithm.handle(events, now=self._timeline.now))
+            self._carry_out(self.algorithm.handle(events, now=self._now()))
         self._rearm()
+
+    def _now(self) -> float:
+        return self._clock_base_s + self._clock_rate * self._timeline.now
 
     def _carry_out(self, effects: Iterable[object]) -> None:
         for effect in self._gate.admit(effects):
@@ -195,13 +215,14 @@ class Node(Generic[W, M]):
             return
         self._armed_s = deadline_s
         life = self.life
-        self._timeline.at(deadline_s, lambda: self._timer_fired(life, deadline_s))
+        true_s = (deadline_s - self._clock_base_s) / self._clock_rate
+        self._timeline.at(true_s, lambda: self._timer_fired(life, deadline_s))
 
     def _timer_fired(self, life: int, armed_s: float) -> None:
         if life != self.life or armed_s != self._armed_s or self.is_paused or self.algorithm is None:
             return
         self._armed_s = None
-        now = self._timeline.now
+        now = max(self._now(), armed_s)  # the way to true time and back may have lost a bit
         if self._inbox:
             events, self._inbox = self._inbox, []
             self._carry_out(self.algorithm.handle(events, now=now))

@@ -171,10 +171,11 @@ def _random_down_s(rng: random.Random) -> float:
 
 
 def _random_weather(rng: random.Random) -> Weather:
+    # The slowest takes a round trip as long as an election time-out, so that answers come when nobody waits any more.
     return Weather(
         loss=rng.choice((0.05, 0.2)),
         duplication=rng.choice((0.05, 0.3)),
         tail=rng.choice((0.05, 0.3)),
-        delay_s=rng.choice((0.001, 0.01)),
+        delay_s=rng.choice((0.001, 0.01, 0.12)),
         tail_s=rng.choice((0.01, 0.05)),
     )

@@ -22,6 +22,10 @@ W = TypeVar("W")
 M = TypeVar("M")
 
 
+DRIFT = 0.01
+"""How far clocks run from the true time: more than any real one."""
+
+
 class World(Generic[W, M]):
     """Hosts a scenario: `resident` knows the algorithm, the world knows the circumstances."""
 
@@ -32,7 +36,7 @@ class World(Generic[W, M]):
         self.trace = Trace(self.timeline, hashed=hashed)
         self.firings = Firings()
         self.nodes = {
-            node_id: Node(node_id, resident, self.timeline, self.trace, stream(seed, f"node {node_id}"))
+            node_id: Node(node_id, resident, self.timeline, self.trace, stream(seed, f"node {node_id}"), drift=DRIFT)
             for node_id in node_ids
         }
         self.network: Network[M] = Network(self.timeline, stream(seed, "network"), self._deliver, self.firings.note)

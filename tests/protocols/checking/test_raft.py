@@ -88,10 +88,21 @@ def test_a_term_has_one_leader() -> None:
     it = judge()
     it.wrote(A, write(1, A))
     it.wrote(B, write(1, B))
+    it.wrote(C, write(1, A))
     it.led(A, Term(1))
 
     with breaks("raft.election_safety"):
         it.led(B, Term(1))
+
+
+def test_a_leader_has_the_durable_votes_of_a_majority_in_its_very_term() -> None:
+    it = judge()
+    it.wrote(A, write(2, A))
+    it.wrote(B, write(1, A))
+    it.wrote(C, write(2, C))
+
+    with breaks("raft.election_quorum"):
+        it.led(A, Term(2))
 
 
 def test_a_leader_does_not_lead_the_same_term_in_a_second_life() -> None:
@@ -158,6 +169,7 @@ def test_a_new_leader_has_what_was_committed_in_earlier_terms() -> None:
 def test_a_leader_already_in_office_has_what_turns_out_to_be_committed_in_an_earlier_term() -> None:
     it = judge()
     it.wrote(A, write(1, A, entry(1, 1)))
+    it.wrote(A, write(2, C))
     it.wrote(C, write(2, C))
     it.led(C, Term(2))
 
@@ -169,6 +181,7 @@ def test_a_late_leader_of_an_old_term_owes_nothing_to_later_terms() -> None:
     it = judge()
     it.wrote(A, write(2, A, entry(1, 2)))
     it.wrote(C, write(1, C))
+    it.wrote(B, write(1, C))
     it.wrote(B, write(2, A, entry(1, 2)))
 
     it.led(C, Term(1))

@@ -41,13 +41,13 @@ class Script:
 class Bed:
     """One node, its resident's notes, and its scripts, one for each life."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, seed: int = 1, drift: float = 0.0) -> None:
         self.timeline = Timeline(Bench())
         self.scripts: list[Script] = []
         self.notes: list[object] = []
         self.first_deadline: float | None = None
         trace = Trace(self.timeline, hashed=False)
-        self.node: Node[str, str] = Node(ME, self, self.timeline, trace, random.Random(1))
+        self.node: Node[str, str] = Node(ME, self, self.timeline, trace, random.Random(seed), drift=drift)
 
     @property
     def script(self) -> Script:
@@ -167,6 +167,7 @@ def test_node_that_was_paused_and_heard_nothing_ticks_on_resuming() -> None:
 
 def test_crash_forgets_inbox_timer_and_unsent_messages_but_a_restart_begins_anew() -> None:
     bed = started()
+    bed.node.disk.slowness = 50.0
     bed.script.next_effects = [Persist(Token(1), "w"), Send(PEER, "vote", Token(1))]
     bed.node.receive("go")
     bed.run(until_s=0.0021)
@@ -194,3 +195,35 @@ def test_event_for_later_is_not_given_to_the_next_life() -> None:
     bed.run()
 
     assert bed.script.calls == []
+
+
+def test_clock_runs_fast_or_slow_and_never_back_and_deadlines_are_meant_by_it() -> None:
+    rates = []
+    for seed in range(30):
+        bed = Bed(seed=seed, drift=0.1)
+        bed.node.start()
+        bed.node.receive("now")
+        bed.run(until_s=1.0)
+        start_s = bed.script.calls[0][2]
+        bed.script.deadline = start_s + 50.0
+        bed.node.receive("again")
+        bed.run()
+
+        kind, _, tick_s = bed.script.calls[-1]
+        assert kind == "tick"
+        assert start_s + 50.0 <= tick_s < start_s + 50.000001
+        rates.append((tick_s - start_s) / bed.timeline.now)
+
+    assert 0.89 < min(rates) < 0.95 < 1.05 < max(rates) < 1.11
+
+
+def test_each_life_finds_the_clock_at_another_time() -> None:
+    bed = Bed(drift=0.1)
+    for _ in range(3):
+        bed.node.start()
+        bed.node.receive("now")
+        bed.run(until_s=bed.timeline.now + 1.0)
+        bed.node.crash()
+
+    starts = [script.calls[0][2] for script in bed.scripts]
+    assert max(starts) - min(starts) > 10.0
