@@ -8,8 +8,10 @@ __all__ = ["format_address", "parse_address"]
 def parse_address(text: str) -> tuple[str, int]:
     """Return (host, port) of `host:port` or `[ipv6]:port`. ValueError names the text that is none."""
     host, colon, port = text.rpartition(":")
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if is_bracketed else host
+    is_host = bool(host) and (is_bracketed or ":" not in host)
+    if not colon or not is_host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError(f"{text!r} is no address: write host:port, such as 127.0.0.1:7401")
     return host, int(port)
 

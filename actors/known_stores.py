@@ -30,9 +30,12 @@ class KnownStores:
         if state.register is None:
             return
         try:
-            self._durable = {str(node): str(store) for node, store in json.loads(state.register).items()}
-        except (ValueError, AttributeError) as error:
+            found = json.loads(state.register)
+        except ValueError as error:
             raise InvariantViolated(f"the register {self._register!r} does not read: {error}") from error
+        if not isinstance(found, dict) or not all(isinstance(store, str) for store in found.values()):
+            raise InvariantViolated(f"the register {self._register!r} does not read: it holds {found!r:.80}")
+        self._durable = found
 
     def knows(self, sender: str, store: str) -> bool:
         """Return whether `sender` is known durably to have `store`."""

@@ -70,7 +70,7 @@ class TypedMachine:
         """Decode, execute, encode. Whatever goes wrong is a reply: all replicas must go on alike."""
         try:
             described, value = self._decode(command)
-        except BadMessage as error:
+        except (BadMessage, RecursionError) as error:  # the latter: nested without end
             return self._no(_REFUSED, str(error))
         self.machine.index = index
         try:

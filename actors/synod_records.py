@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import msgpack
 
@@ -11,6 +11,8 @@ from coterie.protocols.paxos.messages import AcceptorState, Ballot, Proposal, Pr
 from coterie.protocols.seam import NodeId
 
 __all__ = ["decode_state", "encode_state"]
+
+T = TypeVar("T")
 
 
 def encode_state(state: SynodState) -> bytes:
@@ -21,17 +23,16 @@ def encode_state(state: SynodState) -> bytes:
         None if accepted is None else (_row(accepted.ballot), accepted.value),
         state.proposer.round,
     )
-    packed: bytes = msgpack.packb(row)
-    return packed
+    return cast("bytes", msgpack.packb(row))
 
 
 def decode_state(data: bytes) -> SynodState:
     """Decode the register of one node. InvariantViolated if it is none."""
     try:
         promised, accepted, round_ = msgpack.unpackb(data, use_list=False)
-        proposal = None if accepted is None else Proposal(_required(accepted[0]), accepted[1])
-        return SynodState(AcceptorState(_ballot(promised), proposal), ProposerState(int(round_)))
-    except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
+        acceptor = AcceptorState(_ballot(promised), None if accepted is None else _proposal(*accepted))
+        return SynodState(acceptor, ProposerState(_exact(int, round_)))
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise InvariantViolated(f"a register of {len(data)} bytes is no state of a synod: {error}") from error
 
 
@@ -40,9 +41,20 @@ def _row(ballot: Ballot | None) -> tuple[int, str] | None:
 
 
 def _ballot(row: Any) -> Ballot | None:
-    return None if row is None else _required(row)
-
-
-def _required(row: Any) -> Ballot:
+    if row is None:
+        return None
     round_, node = row
-    return Ballot(int(round_), NodeId(node))
+    return Ballot(_exact(int, round_), NodeId(_exact(str, node)))
+
+
+def _proposal(row: Any, value: Any) -> Proposal:
+    ballot = _ballot(row)
+    if ballot is None:
+        raise ValueError("a proposal without a ballot")
+    return Proposal(ballot, _exact(bytes, value))
+
+
+def _exact(kind: type[T], value: object) -> T:
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, got {value!r:.60}")
+    return value
