@@ -13,6 +13,7 @@ from coterie.runtime.storage.log import GroupState, Record, Write
 __all__ = ["entries_of", "restored_from", "write_of"]
 
 _TERM = struct.Struct(">Q?")
+_PREFIXES = {kind: bytes((kind,)) for kind in EntryKind}
 _KINDS = {kind.value: kind for kind in EntryKind}
 
 
@@ -23,7 +24,7 @@ def write_of(group: str, write: LogWrite) -> Write:
         register=None if write.hard_state is None else encode_register(write.hard_state),
         truncate_from=write.truncate_from,
         first=write.entries[0].index if write.entries else 0,
-        records=[Record(entry.term, bytes((entry.kind,)) + entry.command) for entry in write.entries],
+        records=[Record(entry.term, _PREFIXES[entry.kind] + entry.command) for entry in write.entries],
     )
 
 
