@@ -255,3 +255,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "synod: most frequent value", "synod", (Patch(Proposer, "_value_to_propose", _most_frequent),), first_seed=19
     ),
 )
+
+if __name__ == "__main__":
+    raise SystemExit("nothing is printed from here: run `coterie sim mutants`")
