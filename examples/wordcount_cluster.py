@@ -12,6 +12,7 @@ import tempfile
 
 from coterie import Client
 from coterie.demo.cluster import Cluster
+from coterie.demo.keys import read_found
 from coterie.demo.topology import POOL, STORE, CountFile
 
 TEXTS = {b"one.py": b"total = total + amount\n", b"two.py": b"# nothing but total\ntotal = 0\n"}
@@ -26,8 +27,9 @@ async def count(client: Client) -> None:
         for _ in range(2):  # asking twice changes nothing
             await client.pool(POOL).ask(message)
         session.settle(identity)
-    async for key, value in client.key_value(STORE).scan(b"run/"):
-        print(key.decode(), value.decode())
+    found = read_found("run", [item async for item in client.key_value(STORE).scan(b"run/")])
+    print(found.totals)
+    print(found.markers)  # how often each file's counts were added
 
 
 async def main() -> None:

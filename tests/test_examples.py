@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 OUTPUT_BY_EXAMPLE = {
     "counter.py": "3\n6\n",
     "replicated_counter.py": "[1, 2, 3]\nthe leader is gone; the total is 3\nand counting goes on: 13\n",
-    "wordcount_cluster.py": "run/f/one.py 1\nrun/f/two.py 1\nrun/n/amount 1\nrun/n/total 3\n",
+    "wordcount_cluster.py": "{'amount': 1, 'total': 3}\n{'one.py': 1, 'two.py': 1}\n",
 }
 
 

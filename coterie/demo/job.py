@@ -16,7 +16,7 @@ from coterie.demo.cluster import Cluster
 from coterie.demo.coordinator import Coordinator
 from coterie.demo.disturbance import Disturbance, Victim, term_of, void_reasons
 from coterie.demo.judge import judge
-from coterie.demo.keys import Found, probe_key, read_found, run_prefix
+from coterie.demo.keys import Found, probe_key, read_found, scan_prefixes
 from coterie.demo.reference import PlainCounter
 from coterie.demo.report import Report
 from coterie.demo.sources import find_sources
@@ -146,7 +146,9 @@ class _Job:
         )
 
     async def _read_back(self, client: Client) -> Found:
-        items = [item async for item in client.key_value(STORE).scan(run_prefix(self._run), page_size=500)]
+        items: list[tuple[bytes, bytes]] = []
+        for prefix in scan_prefixes(self._run):
+            items += [item async for item in client.key_value(STORE).scan(prefix, page_size=500)]
         return read_found(self._run, items)
 
     def _elected(self, news: LeaderIs) -> None:

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import os
 
-from coterie.actors.key_value import KeyValue, Page, Scan
+from coterie.actors.key_value import Increment, KeyValue, Page, Scan
 from coterie.demo.identifiers import Skipped, Tally
-from coterie.demo.keys import Found, batch_of, probe_key, read_found, run_prefix
+from coterie.demo.keys import Found, batch_of, probe_key, read_found, scan_prefixes
 
 
-def stored(machine: KeyValue) -> list[tuple[bytes, bytes]]:
-    page = machine.apply(Scan(b"", 1000))
-    assert isinstance(page, Page)
-    return list(page.items)
+def stored(machine: KeyValue, run: str = "r1") -> list[tuple[bytes, bytes]]:
+    items: list[tuple[bytes, bytes]] = []
+    for prefix in scan_prefixes(run):
+        page = machine.apply(Scan(prefix, 1000))
+        assert isinstance(page, Page)
+        items += page.items
+    return items
 
 
 def test_what_batches_wrote_is_read_back() -> None:
@@ -39,7 +42,14 @@ def test_runs_and_probes_do_not_touch_each_other() -> None:
     machine = KeyValue()
     machine.apply(batch_of("r1", b"a.py", Tally({"x": 2})))
     machine.apply(batch_of("r2", b"a.py", Tally({"x": 5})))
+    machine.apply(Increment(probe_key("r2")))
 
-    of_r2 = [item for item in stored(machine) if item[0].startswith(run_prefix("r2"))]
+    assert read_found("r2", stored(machine, "r2")) == Found({"x": 5}, {"a.py": 1})
 
-    assert read_found("r2", [(probe_key("r2"), b"1"), *of_r2]) == Found({"x": 5}, {"a.py": 1})
+
+def test_every_identifier_is_found_on_its_shelf() -> None:
+    machine = KeyValue()
+    counts = {f"name_{number}": number for number in range(1, 500)}
+    machine.apply(batch_of("r1", b"a.py", Tally(counts)))
+
+    assert read_found("r1", stored(machine)).totals == counts
