@@ -18,6 +18,7 @@ AWKWARD = {
     "keywords and soft keywords": b"match = case = type = _ = None\nif match: pass\nasync def f(): await g\n",
     "form feed": b"a = 1\n\x0c\nb = a\n",
     "carriage returns": b"a = 1\rb = a\rc = b\r",
+    "carriage return in a string": b"a = 'x\rb = 1'\n",
     "windows newlines": b"if a:\r\n    b = a\r\n",
     "bom": codecs.BOM_UTF8 + b"a = b\n",
     "bom and a latin-1 cookie": codecs.BOM_UTF8 + b"# coding: latin-1\na = b\n",
