@@ -114,7 +114,7 @@ class Cell:
         if not isinstance(actor, Actor):
             raise TypeError(f"spawn of {self.path!r}: the factory made a {type(actor).__name__}, which is no Actor")
         actor._context = Context(self)  # noqa: SLF001 (the one place that gives an actor its context)
-        self._kind = self.system.kind_of(type(actor))
+        self.kind = self.system.kind_of(type(actor))
         return actor
 
     # --- the postbox: what a Ref calls ------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ class Cell:
 
     def watch(self, ref: Ref[Any]) -> None:
         """Be told when the actor of `ref` ends."""
-        if not self._kind.takes_terminated:
+        if not self.kind.takes_terminated:
             raise TypeError(f"{type(self.actor).__name__} cannot watch: let it be an Actor[… | Terminated]")
         if ref.node != self.system.node or not ref.uid:
             raise ValueError(f"watch({ref!r}): only a living actor of this system can be watched, by its own ref")
@@ -245,7 +245,7 @@ class Cell:
             self._start(self._scope)
         elif self.state is not State.RUNNING:
             pass  # a task runs this cell and pushes it again when it is done
-        elif self._kind.is_async:
+        elif self.kind.is_async:
             self._run(self._drain())
         else:
             self._scope.run(self._visit_inline, end)
@@ -279,7 +279,7 @@ class Cell:
     def _end_visit(self) -> None:
         """Look back on the visit, and only then stop: what was handled in it belongs to this life."""
         if self.state is State.RUNNING:
-            if self._kind.has_visit_end:
+            if self.kind.has_visit_end:
                 self.actor.on_visit_end()
             if self._is_stop_requested:
                 self._begin_stop("stopped")
@@ -385,7 +385,7 @@ class Cell:
 
     def start(self) -> None:
         """Begin: at once if there is no `on_start`, else at the first visit."""
-        if self._kind.has_start:
+        if self.kind.has_start:
             self.system.run_queue.push(self, URGENT)
         else:
             self._begin_running()
@@ -506,7 +506,7 @@ class Cell:
         if self.is_ending:
             return
         self.state = State.STOPPING
-        if not self.children and not (self._kind.has_stop and self._has_begun):
+        if not self.children and not (self.kind.has_stop and self._has_begun):
             self._end(cause, escalate)
         else:
             self._follow(self._stop(cause, escalate))

@@ -20,7 +20,7 @@ from typing import Any, Final, NewType, Protocol, get_args, get_origin
 from coterie.errors import BadMessage, MessageTypeError
 from coterie.runtime.lanes import Lane
 
-__all__ = ["Codec", "MessageType", "Resolver", "WireReference"]
+__all__ = ["Codec", "MessageType", "Resolver", "WireReference", "message_type_of"]
 
 INT64: Final = range(-(2**63), 2**64)
 """What MessagePack can carry in an integer."""
@@ -56,13 +56,21 @@ class Codec:
     """How the values of one annotation cross the wire.
 
     `exact`: the types that cross as they are, if that is all there is to it; `encode` and `decode` do the same slowly.
-    `members`: for an enum of integers, what each integer means; `decode` does the same slowly.
+    `shapes`: the types that a decoder of MessagePack may see, by which the members of a union are told apart; there,
+    `instances` are the values that `encode` is for. `members`: for an enum of integers, what each integer means;
+    `decode` does the same slowly.
     """
 
     encode: Encode
     decode: Decode
     exact: tuple[type, ...] = ()
+    shapes: frozenset[type] = frozenset()
+    instances: type | tuple[type, ...] = ()
     members: Mapping[object, object] | None = None
+
+
+_ROW: Final = frozenset({tuple})
+_MAP: Final = frozenset({dict})
 
 
 class _NoReply:
@@ -72,7 +80,7 @@ class _NoReply:
 class MessageType:
     """One message class: its wire name, its lane, and how its fields and its reply cross the wire.
 
-    Codecs are built at once, or, where an annotation names a class that does not exist yet, at the first use.
+    Codecs are built by `prepare`, or, where an annotation names a class that does not exist yet, at the first use.
     """
 
     NO_REPLY: Final = _NoReply
@@ -91,6 +99,12 @@ class MessageType:
         self._members: tuple[tuple[int, Mapping[object, object]], ...] = ()
         self._passes = False
         self._get = _getter(cls, self._names)
+
+    def prepare(self) -> None:
+        """Build the codecs if every annotation can be resolved yet. MessageTypeError if one cannot cross the wire.
+
+        The class carries this object already: a message may stand in its own fields.
+        """
         try:
             self._build()
         except NameError:
@@ -99,25 +113,45 @@ class MessageType:
             self._scope = {}
 
     def encode(self, value: object) -> Sequence[object]:
-        """Return the fields of `value` as MessagePack can carry them. BadMessage if one cannot cross."""
+        """Return the fields of `value` as MessagePack can carry them. BadMessage if one cannot cross.
+
+        RecursionError if messages are nested too deeply.
+        """
         codecs = self._codecs if self._codecs is not None else self._ready()
         if self._passes:
             return self._get(value)
-        return [codec.encode(getattr(value, name)) for codec, name in zip(codecs, self._names, strict=True)]
+        row: list[object] = []
+        try:
+            for codec, name in zip(codecs, self._names, strict=True):
+                row.append(codec.encode(getattr(value, name)))
+        except (AttributeError, TypeError, ValueError) as error:
+            name = self._names[len(row)]
+            why = error if isinstance(error, BadMessage) else f"{_show(getattr(value, name, None))} cannot cross"
+            raise BadMessage(f"message {self.name!r}, field {name!r}: {why}") from error
+        return tuple(row)
+
+    def encode_nested(self, value: object) -> Sequence[object]:
+        """Return the row of a message that stands in a field. BadMessage if it is another message, or none."""
+        if type(value) is not self.cls:
+            raise BadMessage(f"expected {self.name!r}, got {_show(value)}")
+        return self.encode(value)
 
     def decode(self, row: object, resolver: Resolver) -> object:
-        """Return the message of a row of fields. BadMessage names the message, the field and the value."""
+        """Return the message of a row of fields. BadMessage names the message, the field and the value.
+
+        RecursionError if messages are nested too deeply.
+        """
         codecs = self._codecs if self._codecs is not None else self._ready()
         if type(row) is not tuple:
             raise BadMessage(f"message {self.name!r}: expected a row of fields, got {_show(row)}")
         if self._exact is not None and list(map(type, row)) == self._exact:
             if not self._members:
-                return self.cls(*row)
+                return self._make(row)
             fields = list(row)
             if all(fields[at] in members for at, members in self._members):
                 for at, members in self._members:
                     fields[at] = members[fields[at]]
-                return self.cls(*fields)
+                return self._make(fields)
         if len(row) < self._required:
             raise BadMessage(f"message {self.name!r}: {len(row)} fields came, at least {self._required} are required")
         values = []
@@ -126,7 +160,15 @@ class MessageType:
                 values.append(codec.decode(value, resolver))
             except BadMessage as error:
                 raise BadMessage(f"message {self.name!r}, field {name!r}: {error}") from error
-        return self.cls(*values)
+        return self._make(values)
+
+    def _make(self, fields: Sequence[object]) -> object:
+        try:
+            return self.cls(*fields)
+        except RecursionError:
+            raise
+        except Exception as error:  # a message may check its fields in __post_init__, and raise what it likes
+            raise BadMessage(f"message {self.name!r} refuses its fields: {type(error).__name__}: {error}") from error
 
     @property
     def reply(self) -> Codec:
@@ -143,14 +185,9 @@ class MessageType:
             field = getattr(value, name)
             if (codec.exact and type(field) not in codec.exact) or (type(field) is int and field not in INT64):
                 return BadMessage(f"message {self.name!r}, field {name!r}: {_show(field)} cannot cross the wire")
+            if type(field) is str and not _is_unicode(field):
+                return BadMessage(f"message {self.name!r}, field {name!r}: {_show(field)} has lone surrogates")
         return BadMessage(f"message {self.name!r} cannot cross the wire: {_show(value)}")
-
-    def nested(self) -> tuple[MessageType, ...]:
-        """Return the message types that stand in the fields or in the reply, directly."""
-        hints = list(self._hints().values())
-        if self.is_ask:
-            hints.append(_resolve(self._reply_annotation, self.cls, self._scope))
-        return tuple(_message_types_in(hints))
 
     def _ready(self) -> tuple[Codec, ...]:
         try:
@@ -184,6 +221,9 @@ def _fields_of(cls: Any) -> tuple[tuple[str, ...], int]:
     if names is not None:
         return names, len(names) - len(cls._field_defaults)
     fields = dataclasses.fields(cls)
+    for field in fields:
+        if field.kw_only or not field.init:
+            raise MessageTypeError(f"{cls.__qualname__}.{field.name}: every field of a message is positional")
     missing = dataclasses.MISSING
     required = sum(field.default is missing and field.default_factory is missing for field in fields)
     return tuple(field.name for field in fields), required
@@ -205,27 +245,16 @@ def _same_row(value: Any) -> Sequence[object]:
 
 
 def _resolve(annotation: object, cls: type, scope: dict[str, Any]) -> object:
-    """Resolve a reply annotation, which may hold forward references."""
-    if not isinstance(annotation, str | typing.ForwardRef):
-        return annotation
+    """Resolve a reply annotation, which may hold forward references, at any depth."""
     holder = types.SimpleNamespace(__annotations__={"reply": annotation})
     module = vars(sys.modules[cls.__module__])
     return typing.get_type_hints(holder, globalns=module, localns={**scope, cls.__name__: cls})["reply"]
 
 
-def _message_types_in(hints: Sequence[object]) -> list[MessageType]:
-    found: list[MessageType] = []
-    for hint in hints:
-        described = _described(hint)
-        if described is not None:
-            found.append(described)
-        found.extend(_message_types_in(get_args(hint)))
-    return found
-
-
-def _described(annotation: object) -> MessageType | None:
-    described = getattr(annotation, "__coterie__", None)
-    return described if isinstance(described, MessageType) and isinstance(annotation, type) else None
+def message_type_of(cls: object) -> MessageType | None:
+    """Return what was stamped on `cls` itself; None if it is no message, even if one of its bases is."""
+    described = cls.__dict__.get("__coterie__") if isinstance(cls, type) else None
+    return described if isinstance(described, MessageType) else None
 
 
 # --- one codec per annotation ---------------------------------------------------------------------------------------
@@ -255,13 +284,13 @@ def _of_class(cls: type, where: str) -> Codec:
     if cls in PRIMITIVES:
         return _exact(cls)
     if cls is float:
-        return Codec(_same, _decode_float, (float,))
+        return Codec(_same, _decode_float, (float,), frozenset({float}))
     if issubclass(cls, enum.Enum):
-        return _enum(cls)
-    if (described := _described(cls)) is not None:
-        return Codec(described.encode, described.decode)
+        return _enum(cls, where)
+    if (described := message_type_of(cls)) is not None:
+        return Codec(described.encode_nested, described.decode, shapes=_ROW, instances=cls)
     if hasattr(cls, "to_wire") and hasattr(cls, "from_wire"):
-        return Codec(lambda value: value.to_wire(), cls.from_wire)
+        return Codec(lambda value: value.to_wire(), cls.from_wire, shapes=_ROW, instances=cls)
     raise _refused(cls, where)
 
 
@@ -273,6 +302,10 @@ def _refused(annotation: object, where: str) -> MessageTypeError:
         dict: "Mapping[…, …]",
         set: "tuple[…, ...]",
         bytearray: "bytes",
+        tuple: "tuple[…, ...]",
+        frozenset: "tuple[…, ...]",
+        Sequence: "tuple[…, ...]",
+        Mapping: "Mapping[…, …]",
     }
     hint = better.get(origin)
     advice = f"; use {hint}" if hint else ""
@@ -289,7 +322,7 @@ def _exact(cls: type) -> Codec:
             raise BadMessage(f"expected {cls.__name__}, got {_show(value)}")
         return value
 
-    return Codec(_same, decode, (cls,))
+    return Codec(_same, decode, (cls,), frozenset({cls}))
 
 
 def _decode_float(value: object, _: Resolver) -> object:
@@ -300,18 +333,42 @@ def _decode_float(value: object, _: Resolver) -> object:
     raise BadMessage(f"expected float, got {_show(value)}")
 
 
-def _enum(cls: type[enum.Enum]) -> Codec:
-    members: dict[object, object] = {member.value: member for member in cls}
+def _enum(cls: type[enum.Enum], where: str) -> Codec:
+    """An enum crosses as its value."""
+    members: dict[object, object] = {}
+    for member in cls:
+        if type(member.value) not in PRIMITIVES:
+            raise MessageTypeError(
+                f"{where}: a value of the enum {cls.__name__} is {_show(member.value)}; use str or int"
+            )
+        members[member.value] = member
+    if issubclass(cls, enum.Flag):
+        return _flag(cls)
 
     def decode(value: object, _: Resolver) -> object:
+        member = members.get(value) if type(value) in shapes else None
+        if member is None:
+            raise BadMessage(f"expected a {cls.__name__}, got {_show(value)}")
+        return member
+
+    shapes = frozenset(map(type, members))
+    if issubclass(cls, enum.IntEnum):  # MessagePack carries it as the integer it is
+        return Codec(_same, decode, shapes=shapes, instances=cls, members=members)
+    return Codec(lambda member: member.value, decode, shapes=shapes, instances=cls)
+
+
+def _flag(cls: type[enum.Flag]) -> Codec:
+    """A flag crosses as an integer: members may be combined."""
+
+    def decode(value: object, _: Resolver) -> object:
+        if type(value) is not int:
+            raise BadMessage(f"expected a {cls.__name__}, got {_show(value)}")
         try:
-            return members[value]
-        except (KeyError, TypeError) as error:
+            return cls(value)
+        except ValueError as error:
             raise BadMessage(f"expected a {cls.__name__}, got {_show(value)}") from error
 
-    if issubclass(cls, enum.IntEnum):  # MessagePack carries it as the integer it is
-        return Codec(_same, decode, members=members)
-    return Codec(lambda member: member.value, decode)
+    return Codec(lambda member: member.value, decode, shapes=frozenset({int}), instances=cls)
 
 
 def _tuple(arguments: tuple[Any, ...], where: str) -> Codec:
@@ -320,14 +377,15 @@ def _tuple(arguments: tuple[Any, ...], where: str) -> Codec:
     codecs = tuple(_codec_of(argument, where) for argument in arguments if argument != ())
 
     def encode(value: Any) -> object:
-        return [codec.encode(item) for codec, item in zip(codecs, value, strict=True)]
+        # A tuple, not a list: it may be the key of a mapping.
+        return tuple([codec.encode(item) for codec, item in zip(codecs, value, strict=True)])
 
     def decode(value: object, resolver: Resolver) -> object:
         if type(value) is not tuple or len(value) != len(codecs):
             raise BadMessage(f"expected {len(codecs)} items, got {_show(value)}")
         return tuple(codec.decode(item, resolver) for codec, item in zip(codecs, value, strict=True))
 
-    return Codec(encode, decode)
+    return Codec(encode, decode, shapes=_ROW, instances=tuple)
 
 
 def _homogeneous(codec: Codec) -> Codec:
@@ -335,7 +393,7 @@ def _homogeneous(codec: Codec) -> Codec:
     exact = set(codec.exact)
 
     def encode(value: Any) -> object:
-        return value if exact else [encode_item(item) for item in value]
+        return value if exact else tuple([encode_item(item) for item in value])
 
     def decode(value: object, resolver: Resolver) -> object:
         if type(value) is not tuple:
@@ -344,7 +402,7 @@ def _homogeneous(codec: Codec) -> Codec:
             return value
         return tuple([decode_item(item, resolver) for item in value])
 
-    return Codec(encode, decode)
+    return Codec(encode, decode, shapes=_ROW, instances=tuple)
 
 
 def _mapping(arguments: tuple[Any, ...], where: str) -> Codec:
@@ -356,53 +414,87 @@ def _mapping(arguments: tuple[Any, ...], where: str) -> Codec:
     def decode(mapping: object, resolver: Resolver) -> object:
         if type(mapping) is not dict:
             raise BadMessage(f"expected a mapping, got {_show(mapping)}")
-        return {key.decode(k, resolver): value.decode(v, resolver) for k, v in mapping.items()}
+        decoded = [(key.decode(k, resolver), value.decode(v, resolver)) for k, v in mapping.items()]
+        try:
+            return dict(decoded)
+        except TypeError as error:
+            raise BadMessage(f"a key of a mapping cannot be one: {error}") from error
 
-    return Codec(encode, decode)
+    return Codec(encode, decode, shapes=_MAP, instances=Mapping)
 
 
 def _union(members: tuple[Any, ...], where: str) -> Codec:
-    """A union crosses as it is where its members are primitives; a message in it crosses as [name, row]."""
-    tagged = {described.name: described for member in members if (described := _described(member)) is not None}
-    plain = [_codec_of(member, where) for member in members if _described(member) is None]
-    if not tagged and all(codec.exact for codec in plain):
-        return _exact_union(tuple(cls for codec in plain for cls in codec.exact))
-    if len([codec for codec in plain if not codec.exact]) + bool(tagged) > 1:
-        raise MessageTypeError(f"{where}: this union is ambiguous on the wire; wrap its members in messages")
+    """A union crosses as it is; messages in it cross as (name, row). What arrives is told apart by its wire type.
+
+    MessageTypeError if two members look alike on the wire.
+    """
+    plain = [_codec_of(member, where) for member in members if message_type_of(member) is None]
+    tagged = [described for member in members if (described := message_type_of(member)) is not None]
+    codecs = plain + ([_tagged(tagged)] if tagged else [])
+    by_shape = _by_shape(codecs, where)
+    exact = tuple(cls for codec in codecs for cls in codec.exact)
+    rich = [codec for codec in codecs if not codec.exact]
+    names = " or ".join(getattr(member, "__name__", str(member)) for member in members)
 
     def encode(value: Any) -> object:
-        described = _described(type(value))
-        if described is not None:
-            return [described.name, described.encode(value)]
-        return value if type(value) in PRIMITIVES or type(value) is float else plain_rich(value)
-
-    def plain_rich(value: Any) -> object:
-        return next(codec.encode(value) for codec in plain if not codec.exact)
-
-    exact = frozenset(cls for codec in plain for cls in codec.exact)
-
-    def decode(value: object, resolver: Resolver) -> object:
         if type(value) in exact:
             return value
-        for codec in plain:
-            if (type(value) in codec.exact) if codec.exact else (type(value) not in PRIMITIVES):
-                return codec.decode(value, resolver)
-        if type(value) is tuple and len(value) == 2 and value[0] in tagged:
-            return tagged[value[0]].decode(value[1], resolver)
-        raise BadMessage(f"expected one of the union's members, got {_show(value)}")
+        for codec in rich:
+            if isinstance(value, codec.instances):
+                return codec.encode(value)
+        if type(value) is int and float in exact:
+            return float(value)
+        raise BadMessage(f"expected {names}, got {_show(value)}")
 
-    return Codec(encode, decode)
+    def decode(value: object, resolver: Resolver) -> object:
+        codec = by_shape.get(type(value))
+        if codec is None:
+            raise BadMessage(f"expected {names}, got {_show(value)}")
+        return codec.decode(value, resolver)
+
+    shapes = frozenset(by_shape)
+    return Codec(encode, decode, shapes=shapes, instances=object) if rich else Codec(_same, decode, exact, shapes)
 
 
-def _exact_union(allowed: tuple[type, ...]) -> Codec:
-    def decode(value: object, _: Resolver) -> object:
-        if type(value) not in allowed:
-            raise BadMessage(f"expected {' or '.join(cls.__name__ for cls in allowed)}, got {_show(value)}")
-        return value
+def _by_shape(codecs: Sequence[Codec], where: str) -> dict[type, Codec]:
+    """Return who takes which wire type. MessageTypeError if two would."""
+    found: dict[type, Codec] = {}
+    for codec in codecs:
+        for shape in codec.shapes:
+            known = found.setdefault(shape, codec)
+            if known is not codec and not (known.exact and codec.exact):
+                raise MessageTypeError(f"{where}: this union is ambiguous on the wire; wrap its members in messages")
+    if float in found:
+        found.setdefault(int, found[float])  # 1 is a fair way to write 1.0
+    return found
 
-    return Codec(_same, decode, allowed)
+
+def _tagged(members: Sequence[MessageType]) -> Codec:
+    """The messages of a union cross as (name, row)."""
+    by_name = {described.name: described for described in members}
+
+    def encode(value: Any) -> object:
+        described = message_type_of(type(value))
+        if described is None or by_name.get(described.name) is not described:
+            raise BadMessage(f"expected {' or '.join(by_name)}, got {_show(value)}")
+        return (described.name, described.encode(value))
+
+    def decode(value: object, resolver: Resolver) -> object:
+        if type(value) is tuple and len(value) == 2 and type(value[0]) is str and value[0] in by_name:
+            return by_name[value[0]].decode(value[1], resolver)
+        raise BadMessage(f"expected {' or '.join(by_name)}, got {_show(value)}")
+
+    return Codec(encode, decode, shapes=_ROW, instances=tuple(described.cls for described in members))
 
 
 def _show(value: object) -> str:
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

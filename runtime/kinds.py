@@ -26,6 +26,10 @@ class Kind:
     has_stop: bool
     has_visit_end: bool
 
+    def takes(self, described: MessageType) -> bool:
+        """Whether this is one of its messages."""
+        return described in self.messages
+
     @property
     def takes_terminated(self) -> bool:
         """Whether `Terminated` is one of its messages."""
@@ -48,15 +52,24 @@ def kind_of(cls: type[Actor[Any]]) -> Kind:
 
 
 def _declared(cls: type[Actor[Any]]) -> object:
-    """Return the M of the nearest `Actor[M]`, through generic classes in between."""
-    for base in cls.__mro__:
-        for parent in getattr(base, "__orig_bases__", ()):
-            origin = get_origin(parent)
-            if isinstance(origin, type) and issubclass(origin, Actor):
-                argument = get_args(parent)[0]
-                if not isinstance(argument, TypeVar):
-                    return argument
-    raise MessageTypeError(f"{cls.__qualname__} does not say its messages: write class {cls.__name__}(Actor[…])")
+    """Return the M of `Actor[M]`, through generic classes in between."""
+    argument = _argument(cls)
+    if argument is None or isinstance(argument, TypeVar):
+        raise MessageTypeError(f"{cls.__qualname__} does not say its messages: write class {cls.__name__}(Actor[…])")
+    return argument
+
+
+def _argument(cls: type) -> object:
+    """Return what `cls` gives `Actor` as M: a type, a type variable of its own, or None."""
+    for parent in cls.__dict__.get("__orig_bases__", cls.__bases__):
+        origin = get_origin(parent) or parent
+        if origin is Actor:
+            return get_args(parent)[0] if get_args(parent) else None
+        if isinstance(origin, type) and issubclass(origin, Actor):
+            argument = _argument(origin)
+            given = dict(zip(getattr(origin, "__parameters__", ()), get_args(parent), strict=False))
+            return given.get(argument, argument) if isinstance(argument, TypeVar) else argument
+    return None
 
 
 def _members(annotation: object, cls: type) -> list[type]:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Protocol, Self, TypeVar, dataclass_transform, get_args, get_origin, overload
 
 from coterie.errors import MessageTypeError
-from coterie.runtime.codecs import MessageType
+from coterie.runtime.codecs import MessageType, message_type_of
 from coterie.runtime.lanes import Lane
 
 __all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register"]
@@ -89,6 +89,11 @@ def register(cls: type[T], *, name: str, lane: Lane = Lane.BULK, scope: dict[str
         raise MessageTypeError(f"{cls.__qualname__} cannot be message {name!r}: no frozen dataclass, no NamedTuple")
     described = MessageType(cls, name, lane, reply=_reply_annotation(cls), scope=scope or {})
     cls.__coterie__ = described  # type: ignore[attr-defined]
+    try:
+        described.prepare()
+    except MessageTypeError:
+        del cls.__coterie__  # type: ignore[attr-defined]
+        raise
     cls.__lane__ = lane  # type: ignore[attr-defined]
     return cls
 
@@ -99,8 +104,8 @@ def message_type(cls: type[object]) -> MessageType:
     Raises:
         MessageTypeError: the class is no message.
     """
-    described = getattr(cls, "__coterie__", None)
-    if not isinstance(described, MessageType) or described.cls is not cls:
+    described = message_type_of(cls)
+    if described is None:
         raise MessageTypeError(f"{cls.__module__}.{cls.__qualname__} is no message: decorate it with @message")
     return described
 

@@ -13,7 +13,7 @@ Items on the wire (each a row):
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +26,7 @@ from coterie.errors import (
     BadMessage,
     ConnectionLost,
     CoterieError,
+    FrameTooLarge,
     MailboxFullError,
     NodeUnreachable,
     NotExported,
@@ -64,6 +65,8 @@ _ERRORS: Final[dict[str, type[AskError]]] = {
 }
 _BAD_MESSAGE_CODE: Final = "bad_message"
 
+_ERROR_CHARS_MAX: Final = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class LinkEvent:
@@ -79,10 +82,11 @@ class LinkEvent:
 class _OutgoingAsk(PendingAsk):
     """An ask that is out to another node: leaves the table when it is resolved, however that comes."""
 
-    __slots__ = ("ask_id", "reply", "table")
+    __slots__ = ("ask_id", "node", "reply", "table")
 
-    def __init__(self, ask: PendingAsk, ask_id: int, reply: Codec, table: dict[int, _OutgoingAsk]) -> None:
+    def __init__(self, ask: PendingAsk, node: str, ask_id: int, reply: Codec, table: dict[int, _OutgoingAsk]) -> None:
         super().__init__(ask.message, ask.deadline, ask.target, ask.future)
+        self.node = node
         self.ask_id = ask_id
         self.reply = reply
         self.table = table
@@ -102,7 +106,7 @@ class _OutgoingAsk(PendingAsk):
 class _IncomingAsk(Envelope):
     """An ask that came from another node."""
 
-    __slots__ = ("_described", "_id", "_node", "_remoting")
+    __slots__ = ("_described", "_id", "_is_answered", "_node", "_remoting")
 
     def __init__(self, remoting: Remoting, node: str, ask_id: int, described: MessageType, deadline: float) -> None:
         super().__init__(None, deadline)
@@ -110,26 +114,33 @@ class _IncomingAsk(Envelope):
         self._node = node
         self._id = ask_id
         self._described = described
+        self._is_answered = False
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether the asker has given up."""
-        return self._remoting.system.host.clock.monotonic() > self.deadline
+        """Whether it was answered, or the asker has given up."""
+        return self._is_answered or self._remoting.system.host.clock.monotonic() > self.deadline
 
     def resolve(self, value: object) -> None:
-        """Send the reply."""
+        """Send the reply; the asker gets an error instead if it cannot cross the wire, or is too large for it."""
+        if self._is_answered:
+            return
         described = self._described
         try:
             row = (REPLY, self._id, described.reply.encode(value))
             self._remoting.send_answer(self._node, described.lane, row)
+            self._is_answered = True
         except Exception as error:  # noqa: BLE001 (whatever a foreign reply value makes its codec raise)
-            text = f"the reply to {described.name!r} cannot cross the wire: {type(error).__name__}: {error}"
+            text = f"the reply to {described.name!r} cannot cross the wire: {type(error).__name__}: {_short(error)}"
             self.reject(ActorFailed(text))
 
     def reject(self, error: CoterieError) -> None:
         """Send the error."""
+        if self._is_answered:
+            return
+        self._is_answered = True
         code = error.code if isinstance(error, AskError) else ActorFailed.code
-        self._remoting.send_answer(self._node, self._described.lane, (ERROR, self._id, code, str(error)))
+        self._remoting.send_answer(self._node, self._described.lane, (ERROR, self._id, code, _short(error)))
 
 
 class RemotePostbox:
@@ -149,7 +160,7 @@ class RemotePostbox:
         described = message_type(type(item))
         try:
             self._check_life()
-            row = (TELL, self._path, self._uid, described.name, described.encode(item))
+            row = (TELL, self._path, self._uid, described.name, _encoded(described, item))
             self._remoting.send(self._node, row, described, item)
         except CoterieError as error:
             reason = _reason(error)
@@ -169,7 +180,7 @@ class RemotePostbox:
         system.wheel.add(outgoing)
         left_ms = max(0, int((pending.deadline - system.host.clock.monotonic()) * 1000))
         try:
-            row = (ASK, outgoing.ask_id, self._path, self._uid, described.name, described.encode(item), left_ms)
+            row = (ASK, outgoing.ask_id, self._path, self._uid, described.name, _encoded(described, item), left_ms)
             self._remoting.send(self._node, row, described, item)
         except CoterieError as error:
             outgoing.reject(error)
@@ -191,7 +202,7 @@ class Remoting:
     def __init__(self, system: System) -> None:
         self.system = system
         self.transport: Transport | None = None
-        self._asks_by_node: dict[str, dict[int, _OutgoingAsk]] = {}
+        self._asks: dict[int, _OutgoingAsk] = {}
         self._next_id = 0
         self._peers: dict[str, Peer] = {}
         self._listeners: list[Callable[[LinkEvent], None]] = []
@@ -209,23 +220,30 @@ class Remoting:
             raise described.blame(item) from error
 
     def send_answer(self, node: str, lane: Lane, row: tuple[object, ...]) -> None:
-        """Queue a reply or an error; if the way back is gone, the asker learns it from its own end of the link."""
+        """Queue a reply or an error; if the way back is gone, the asker learns it from its own end of the link.
+
+        Raises:
+            FrameTooLarge: the reply is; the asker should be told.
+            TypeError: MessagePack cannot carry it.
+        """
         if self.transport is None:
             return
         try:
             self.transport.send(node, lane, row)
+        except FrameTooLarge:
+            raise
         except TransportError as error:
             self.system.dead_letters.add(_reason(error), f"asker@{node}", row, str(error))
 
     def register(self, node: str, pending: PendingAsk, reply: Codec) -> _OutgoingAsk:
-        """Enter an ask into the table of its node."""
+        """Enter an ask into the table."""
         self._next_id += 1
-        return _OutgoingAsk(pending, self._next_id, reply, self._asks_by_node.setdefault(node, {}))
+        return _OutgoingAsk(pending, node, self._next_id, reply, self._asks)
 
     @property
     def asks_pending(self) -> int:
         """How many asks are out."""
-        return sum(map(len, self._asks_by_node.values()))
+        return len(self._asks)
 
     def incarnation_of(self, node: str) -> int | None:
         """Return the incarnation that a node has now; None if there is no link to it."""
@@ -257,7 +275,7 @@ class Remoting:
         """Resolve the asks that were in flight: nobody can know what became of them."""
         if self._peers.get(peer.node) == peer:
             del self._peers[peer.node]
-        for ask in list(self._asks_by_node.pop(peer.node, {}).values()):
+        for ask in [ask for ask in self._asks.values() if ask.node == peer.node]:
             ask.reject(
                 ConnectionLost(
                     f"{type(ask.message).__name__} to {ask.target}: the connection dropped ({reason}); it may have run"
@@ -300,8 +318,8 @@ class Remoting:
 
     def _deliver_tell(self, peer: Peer, path: str, uid: int, name: str, fields: object) -> None:
         described = self._described(name)
-        message = described.decode(fields, self.system)
-        target = self._target(peer, path, uid)
+        message = _decoded(described, fields, self.system)
+        target = self._target(peer, path, uid, described)
         if isinstance(target, AskError):
             self.system.dead_letters.add(_reason(target), path, message, str(target))
         else:
@@ -314,32 +332,37 @@ class Remoting:
             described = self._described(name)
             deadline = self.system.host.clock.monotonic() + left_ms / 1000
             envelope = _IncomingAsk(self, peer.node, ask_id, described, deadline)
-            envelope.message = described.decode(fields, self.system)
+            envelope.message = _decoded(described, fields, self.system)
             described.reply  # noqa: B018 (a message that is no ask cannot be asked)
+            cell = self._target(peer, path, uid, described)
         except (BadMessage, TypeError) as error:
-            self.send_answer(peer.node, Lane.BULK, (ERROR, ask_id, _BAD_MESSAGE_CODE, str(error)))
+            self.send_answer(peer.node, Lane.BULK, (ERROR, ask_id, _BAD_MESSAGE_CODE, _short(error)))
             raise BadMessage(str(error)) from error
-        cell = self._target(peer, path, uid)
         if isinstance(cell, AskError):
             envelope.reject(cell)
         else:
             cell.post(envelope, described.lane)
 
     def _deliver_reply(self, peer: Peer, ask_id: int, value: object) -> None:
-        ask = self._asks_by_node.get(peer.node, {}).get(ask_id)
+        ask = self._ask_to(peer, ask_id)
         if ask is None:
             return  # it came too late: the asker has been told so
         try:
             ask.resolve(ask.reply.decode(value, self.system))
-        except BadMessage as error:
+        except (BadMessage, RecursionError) as error:
             ask.reject(ActorFailed(f"the reply to {type(ask.message).__name__} from {peer.node!r} is bad: {error}"))
-            raise
+            raise BadMessage(str(error)) from error
 
     def _deliver_error(self, peer: Peer, ask_id: int, code: str, text: str) -> None:
-        ask = self._asks_by_node.get(peer.node, {}).get(ask_id)
+        ask = self._ask_to(peer, ask_id)
         if ask is not None:
             known = _ERRORS.get(code)
             ask.reject(BadMessage(text) if code == _BAD_MESSAGE_CODE else (known or ActorFailed)(text))
+
+    def _ask_to(self, peer: Peer, ask_id: int) -> _OutgoingAsk | None:
+        """Return the ask of that number if it is still open and was made to that node."""
+        ask = self._asks.get(ask_id)
+        return ask if ask is not None and ask.node == peer.node else None
 
     def _described(self, name: str) -> MessageType:
         described = self.system.message_types.get(name)
@@ -347,8 +370,11 @@ class Remoting:
             raise BadMessage(f"unknown message type {name!r}: no actor of {self.system.node!r} declares it")
         return described
 
-    def _target(self, peer: Peer, path: str, uid: int) -> Cell | AskError:
-        """Find the cell that a row is for, or say why it may not be reached."""
+    def _target(self, peer: Peer, path: str, uid: int, described: MessageType) -> Cell | AskError:
+        """Find the cell that a row is for, or say why it may not be reached.
+
+        BadMessage if that actor takes no such message: what comes from outside must not make it fail.
+        """
         cell = self.system.cell_at(path)
         if cell is None:
             return ActorNotFound(f"no actor at {path!r} on node {self.system.node!r}")
@@ -356,6 +382,8 @@ class Remoting:
             return NotExported(f"actor {path!r} on node {self.system.node!r} is not exported: clients cannot reach it")
         if uid not in (0, cell.ref.uid):
             return ActorStopped(f"actor {path!r} on node {self.system.node!r} has stopped; another lives there now")
+        if not cell.kind.takes(described):
+            raise BadMessage(f"actor {path!r} on node {self.system.node!r} does not take {described.name!r}")
         return cell
 
     def _tell(self, kind: str, peer: Peer, reason: str) -> None:
@@ -367,6 +395,26 @@ class Remoting:
 
 def _fits(value: object, expected: type) -> bool:
     return type(value) is expected or expected is object
+
+
+def _encoded(described: MessageType, item: object) -> Sequence[object]:
+    try:
+        return described.encode(item)
+    except RecursionError as error:
+        raise BadMessage(f"message {described.name!r} is nested too deeply to cross the wire") from error
+
+
+def _decoded(described: MessageType, fields: object, system: System) -> object:
+    try:
+        return described.decode(fields, system)
+    except RecursionError as error:
+        raise BadMessage(f"message {described.name!r} is nested too deeply") from error
+
+
+def _short(error: BaseException) -> str:
+    """Return the text of an error as it crosses the wire: it must fit in a frame whatever a handler put in it."""
+    text = str(error).encode("utf-8", "replace").decode()
+    return text if len(text) <= _ERROR_CHARS_MAX else text[:_ERROR_CHARS_MAX] + "…"
 
 
 def _reason(error: CoterieError) -> Reason:
