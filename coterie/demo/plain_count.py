@@ -1,6 +1,6 @@
 """Count the identifiers of all files under a directory: one process, one loop, nothing of coterie.
 
-    python -I plain_count.py DIRECTORY        prints one JSON object: {"totals": …, "files": [[path, …]], "skipped": …}
+    python -I plain_count.py DIRECTORY    prints one JSON object: {"files": […], "skipped": […], "totals": {…}}
 
 This is what the cluster's totals are judged against, so it shares no code with it: the rule of `identifiers.py` and
 `sources.py` stands here a second time on purpose, written differently. It ends when its standard input ends.

@@ -33,13 +33,19 @@ class Timeline:
 
     async def show(self, describe: Callable[[float], str]) -> None:
         """Print, again and again, what `describe(seconds since the last time)` says, until cancelled."""
-        interval_s = TTY_INTERVAL_S if self._is_tty else LINE_INTERVAL_S
+        if self._is_tty:
+            try:
+                await self._write_over(describe)
+            finally:
+                print(CLEAR, end="", flush=True)
         while True:
-            await asyncio.sleep(interval_s)
-            if self._is_tty:
-                print(f"{CLEAR}{self.elapsed_s:7.2f} s  {describe(interval_s)}", end="", flush=True)
-            else:
-                self.say(describe(interval_s))
+            await asyncio.sleep(LINE_INTERVAL_S)
+            self.say(describe(LINE_INTERVAL_S))
+
+    async def _write_over(self, describe: Callable[[float], str]) -> None:
+        while True:
+            await asyncio.sleep(TTY_INTERVAL_S)
+            print(f"{CLEAR}{self.elapsed_s:7.2f} s  {describe(TTY_INTERVAL_S)}", end="", flush=True)
 
 
 class Progress:
