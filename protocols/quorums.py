@@ -82,6 +82,9 @@ class Weighted:
         """Return whether the members among `members` weigh at least the threshold."""
         return sum(weight for node, weight in self._weight_by_member.items() if node in members) >= self.threshold
 
+    def __repr__(self) -> str:
+        return f"Weighted({self._weight_by_member}, threshold={self.threshold})"
+
 
 class Grid:
     """Members in rows: a quorum is one full row and at least one of every row (so it meets every other full row).
@@ -109,6 +112,9 @@ class Grid:
         """Return whether `members` has a full row and somebody in every row."""
         counts = [(_count(row, members), len(row)) for row in self._rows]
         return all(count for count, _ in counts) and any(count == size for count, size in counts)
+
+    def __repr__(self) -> str:
+        return f"Grid({self._rows})"
 
 
 @dataclass(frozen=True)
