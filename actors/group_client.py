@@ -16,7 +16,7 @@ from coterie.actors.client_session import Identity, Session
 from coterie.actors.group import GroupStatus, LeaderIs, ReportStatus
 from coterie.actors.router import Routed, Router
 from coterie.actors.state_machine import Pack, Query, decode_result, encode_command
-from coterie.errors import CommandRefused, CommandTooLate, CoterieError, Outcome
+from coterie.errors import CommandRefused, CommandTimeout, CommandTooLate, CoterieError, Outcome
 from coterie.protocols.sessions import (
     Done,
     Malformed,
@@ -80,7 +80,10 @@ class GroupClient:
         """
         framed = _framed(identity, encode_command(command, self._pack))
         routed = Routed()
-        return self._result(command, await self._router.execute(framed, timeout_s=timeout_s, routed=routed), routed)
+        reply = await self._router.execute(framed, timeout_s=timeout_s, routed=routed)
+        if isinstance(reply, UnknownSession):
+            routed.may_have_run = True  # whoever else has the identity may have sent it while the session lived
+        return self._result(command, reply, routed)
 
     async def open_session(self, *, timeout_s: float = TIMEOUT_S) -> Session:
         """Open a session of one's own (`execute` has one already).
@@ -125,7 +128,7 @@ class GroupClient:
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         while True:
-            session = await self._own_session(timeout_s)
+            session = await self._own_session(deadline)
             identity = await session.next()
             routed = Routed()
             try:
@@ -139,13 +142,29 @@ class GroupClient:
                 continue
             return self._result(command, reply, routed)
 
-    async def _own_session(self, timeout_s: float) -> Session:
+    async def _own_session(self, deadline: float) -> Session:
+        """Open it once for all who come meanwhile; nobody waits for that beyond his own `deadline`."""
         if self._session is not None:
             return self._session
-        async with self._opening:
+        monotonic = self._system.host.clock.monotonic
+        try:
+            async with asyncio.timeout(max(0.0, deadline - monotonic())):
+                await self._opening.acquire()
+        except TimeoutError as error:
+            raise self._no_session("somebody else is still trying") from error
+        try:
             if self._session is None:
-                self._session = await self.open_session(timeout_s=timeout_s)
+                self._session = await self.open_session(timeout_s=deadline - monotonic())
             return self._session
+        except CommandTimeout as error:
+            raise self._no_session(str(error)) from error
+        finally:
+            self._opening.release()
+
+    def _no_session(self, why: str) -> CommandTimeout:
+        """Whatever became of the opening, the command itself was not sent."""
+        text = f"group {self._group!r} opened no session in time ({why}): the command was not executed"
+        return CommandTimeout(text, Outcome.DEFINITE)
 
     def _forget(self, session: Session) -> None:
         if self._session is session:

@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.group import Answer, Execute, GroupStatus, LeaderIs, Refused, ReportStatus, Unsettled, WatchLeader
@@ -31,6 +31,9 @@ from coterie.runtime.remote import LinkEvent
 from coterie.runtime.storage.log import LogStore
 
 __all__ = ["RaftActor"]
+
+ENTRY_OVERHEAD_BYTES: Final = 4096
+"""More than a letter with one entry takes beside the command."""
 
 
 class _Call:
@@ -70,6 +73,8 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         self._waiting: dict[int, tuple[_Call, int]] = {}  # by Propose.ref: the call, and which of its commands
         self._watchers: dict[Ref[LeaderIs], None] = {}
         self._leader: LeaderIs | None = None
+        self._to_apply: Apply | None = None  # Raft hands over the next chunk when this one is applied
+        self._may_apply = False
         self._loads: set[asyncio.Task[None]] = set()
         self._driver: Driver[RaftEvent, RaftEffect] | None = None
 
@@ -83,6 +88,8 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         await self._known_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
         self._raft = Raft(self._node, self._config, restored=restored_from(state), rng=rng)
+        # An entry that fits into no frame could never be replicated, and would hold up all that come after it.
+        self._command_bytes_max = system.config.transport.frame_cap_bytes - ENTRY_OVERHEAD_BYTES
         self._peers = {node: system.at(Address(node, self._group)) for node in self._config.voters}
         self._end_links = system.on_link(self._link_changed)
         self._driver = Driver(self._raft, self.context, self)
@@ -121,7 +128,14 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
 
     def on_visit_end(self) -> None:
         """Hand what this visit brought to the protocol, at once."""
+        if self._to_apply is not None and self._may_apply:
+            effect, self._to_apply, self._may_apply = self._to_apply, None, False
+            self._running.feed(self._apply(effect))
         self._running.flush()
+
+    def _apply_soon(self) -> None:
+        self._may_apply = True
+        self.context.wake()
 
     @property
     def _running(self) -> Driver[RaftEvent, RaftEffect]:
@@ -136,6 +150,9 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         call = _Call(later, len(msg.commands))
         feed = self._running.feed
         for at, command in enumerate(msg.commands):
+            if len(command) > self._command_bytes_max:
+                call.answer(at, Refused("too_large", None))
+                continue
             ref = next(self._refs)
             self._waiting[ref] = (call, at)
             feed(Propose(ref, command))
@@ -145,6 +162,8 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         call.answer(at, answer)
 
     def _letter(self, letter: RaftLetter) -> None:
+        if letter.sender not in self._config.voters:
+            return  # nobody's promises count but the voters', so nobody else's store is worth remembering
         received: Received[RaftMessage] = Received(NodeId(letter.sender), letter.body)
         driver = self._running
         if self._known_stores.knows(letter.sender, letter.store):
@@ -172,7 +191,10 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         """Apply, load or reject."""
         match effect:
             case Apply():
-                return self._apply(effect)
+                # Not now: a long backlog comes in many chunks, and between two of them the loop must read heartbeats,
+                # and the disk thread must get the interpreter to begin the write that came with this one.
+                self._to_apply = effect
+                self.context.system.loop.call_soon(self._apply_soon)
             case Load():
                 task = asyncio.ensure_future(self._load(effect))
                 self._loads.add(task)

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
 from coterie.actors.group import Answer, Execute, LeaderIs, Unsettled, WatchLeader
-from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome
+from coterie.errors import (
+    AskTimeout,
+    CommandRefused,
+    CommandTimeout,
+    ConnectionLost,
+    CoterieError,
+    FrameTooLarge,
+    Outcome,
+)
 from coterie.protocols.sessions import Reply, decode_reply
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
@@ -27,6 +36,7 @@ ATTEMPT_S: Final = 2.0
 
 PAUSE_FIRST_S: Final = 0.01
 PAUSE_MAX_S: Final = 0.2
+SUBSCRIBE_PAUSE_MAX_S: Final = 5.0
 
 
 class _LeaderWatcher(Actor[LeaderIs]):
@@ -77,12 +87,13 @@ class Router:
         self._next = 0
         self._hint: str | None = None
         self._outbox: list[_Waiting] = []
+        self._scope = contextvars.Context()  # a batch has many senders: it inherits the deadline of none
         self._in_flight: dict[asyncio.Future[Any], str] = {}
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[LeaderIs], None]] = []
         self._watcher = system.spawn(partial(_LeaderWatcher, self._heard))
-        system.on_link(self._link_changed)
+        self._ignore_links = system.on_link(self._link_changed)
         for node in nodes():
             self._subscribe(node)
 
@@ -102,12 +113,14 @@ class Router:
 
         Raises:
             CommandTimeout: no reply in `timeout_s` seconds; its outcome says whether any node may have taken it.
+            CommandRefused, FrameTooLarge: it is larger than what nodes send each other.
         """
         routed = routed or Routed()
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
-        trouble = "no node of it is linked"
-        while (left_s := deadline - monotonic()) > 0:
+        trouble = "no node of it is linked" if timeout_s > 0 else "no time was left"
+        # Trying again in the last moments would only make a definite outcome unknown.
+        while (left_s := deadline - monotonic()) > (PAUSE_FIRST_S if routed.pauses else 0.0):
             node, answer = await self._attempt(command, left_s)
             if isinstance(answer, bytes):
                 return decode_reply(answer)
@@ -126,8 +139,11 @@ class Router:
         """Send a command with all others of this turn of the loop; the future has the node and its answer."""
         future: asyncio.Future[Attempt] = self._system.loop.create_future()
         if not self._outbox:
-            self._system.loop.call_soon(self._flush)
+            self._system.loop.call_soon(self._flush, context=self._scope)
         self._outbox.append((command, left_s, future))
+        if left_s < ATTEMPT_S:  # a batch waits as long as its most patient command
+            timer = self._system.loop.call_later(left_s, _expire, future)
+            future.add_done_callback(lambda _: timer.cancel())
         return future
 
     def _flush(self) -> None:
@@ -140,7 +156,7 @@ class Router:
                 self._ask(node, batch)
 
     def _ask(self, node: str, batch: list[_Waiting]) -> None:
-        timeout_s = min(ATTEMPT_S, *(left_s for _, left_s, _ in batch))
+        timeout_s = min(ATTEMPT_S, max(left_s for _, left_s, _ in batch))
         asked = self.ref(node).ask(Execute(tuple([command for command, _, _ in batch])), timeout=timeout_s)
         self._in_flight[asked] = node
         asked.add_done_callback(partial(self._answered, node, batch))
@@ -157,6 +173,8 @@ class Router:
 
     def _learn(self, node: str, answer: Answer | CoterieError, routed: Routed) -> str:
         """Take from an answer where to ask next; return what the trouble was."""
+        if isinstance(answer, FrameTooLarge):
+            raise answer
         if isinstance(answer, CoterieError):
             routed.may_have_run |= answer.outcome is Outcome.UNKNOWN
             if self._hint == node:
@@ -164,9 +182,14 @@ class Router:
             return str(answer)
         if isinstance(answer, bytes):
             return "executed"
+        if answer.reason == "too_large":
+            raise CommandRefused(f"group {self._group!r} refused a command that would not fit into a frame")
         routed.may_have_run |= isinstance(answer, Unsettled)
+        if answer.leader is not None and answer.leader not in self._nodes():
+            self._hint = None
+            return f"{answer.reason}; {answer.leader!r} leads, but there is no link to it: give its address too"
         if answer.leader != node or answer.reason != "overloaded":
-            self._hint = answer.leader if answer.leader in self._nodes() and answer.leader != node else None
+            self._hint = answer.leader if answer.leader != node else None
         return answer.reason
 
     def _pick(self) -> str | None:
@@ -223,11 +246,13 @@ class Router:
 
     async def _keep_subscribing(self, node: str) -> None:
         """Ask a node to tell of leaders; while its group is not there yet, ask again."""
+        pause_s = PAUSE_MAX_S
         while node in self._nodes():
             try:
                 news = await self.ref(node).ask(WatchLeader(self._watcher), timeout=ATTEMPT_S)
             except CoterieError:
-                await asyncio.sleep(PAUSE_MAX_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, SUBSCRIBE_PAUSE_MAX_S)  # not every node need have the group
                 continue
             if news is not None:
                 self._heard(news)
@@ -235,6 +260,7 @@ class Router:
 
     async def close(self) -> None:
         """Stop listening for leaders."""
+        self._ignore_links()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -251,6 +277,11 @@ def _batches(outbox: list[_Waiting]) -> Iterator[list[_Waiting]]:
         batch.append(waiting)
         size += len(waiting[0])
     yield batch
+
+
+def _expire(future: asyncio.Future[Attempt]) -> None:
+    if not future.done():
+        future.set_result(("its leader", AskTimeout("no reply in time; it may have run")))
 
 
 def _settle_all(batch: list[_Waiting], attempt: Attempt) -> None:
