@@ -22,7 +22,6 @@ from coterie.runtime.lanes import Lane
 __all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register"]
 
 T = TypeVar("T")
-R = TypeVar("R")
 M_co = TypeVar("M_co", covariant=True)
 R_co = TypeVar("R_co", covariant=True)
 
@@ -35,12 +34,12 @@ class AskOf(Protocol[M_co, R_co]):
         ...
 
 
-class Ask(Generic[R]):
+class Ask(Generic[R_co]):
     """The base of a message that wants a reply of type R (any type that a field may have)."""
 
     __slots__ = ()
 
-    def __ask_of__(self) -> tuple[Self, R]:
+    def __ask_of__(self) -> tuple[Self, R_co]:
         """Never called: it ties the message to its reply."""
         raise NotImplementedError
 
