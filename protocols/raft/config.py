@@ -52,9 +52,9 @@ class RaftConfig:
             proposals are rejected as OVERLOADED. Default 32 MiB. Too low: refusals in a burst. Too high: memory, and
             answers that come after the client gave up. A single command is always taken if nothing else is held.
         max_uncommitted_entries: the same in entries. Default 16384.
-        max_apply_bytes: the most in one `Apply` (one entry at least) and in one `Load` for applying. Default 1 MiB.
-            Too low: more turns. Too high: applying holds up everything else for longer.
-        max_apply_entries: the same in entries. Default 1024.
+        max_apply_bytes: the most in one `Apply` (one entry at least) and in one `Load` for applying. Default 64 KiB.
+            Too low: more turns. Too high: applying holds up everything else, heartbeats too, for longer.
+        max_apply_entries: the same in entries. Default 256.
     """
 
     voters: tuple[NodeId, ...]
@@ -70,8 +70,8 @@ class RaftConfig:
     cache_entries: int = 16384
     max_uncommitted_bytes: int = 32 << 20
     max_uncommitted_entries: int = 16384
-    max_apply_bytes: int = 1 << 20
-    max_apply_entries: int = 1024
+    max_apply_bytes: int = 1 << 16
+    max_apply_entries: int = 256
 
     def __post_init__(self) -> None:
         self._check_quorum()
