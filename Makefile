@@ -81,7 +81,7 @@ sim: venv ## SEEDS seeds of each simulated algorithm
 
 .PHONY: mutants
 mutants: venv ## twelve deliberate bugs, each of which the judges must catch
-	@$(RUN) coterie.protocols.simulation.mutants
+	@$(VENV)/bin/coterie sim mutants
 
 .PHONY: clean
 clean: ## remove environments, caches and build results
