@@ -141,11 +141,10 @@ class Topology:
                 for node in group.nodes
                 if node not in self.nodes
             ]
+            doubled = sorted({node for node in group.nodes if group.nodes.count(node) > 1})
+            mistakes += [f"group {group.name!r} is on node {node!r} twice" for node in doubled]
         for raft in self._rafts:
-            try:
-                commands_of(type(raft.machine()))
-            except MessageTypeError as error:
-                mistakes.append(f"group {raft.name!r}: {error}")
+            mistakes += _raft_mistakes(raft)
         return mistakes
 
     def _check_start(self, node: str, peers: Mapping[str, str], data: str | None, bootstrap: Bootstrap | None) -> None:
@@ -254,6 +253,21 @@ class Topology:
             tuple(synod.name for synod in self._synods if node in synod.nodes),
             tuple(pool.name for pool in self._pools),
         )
+
+
+def _raft_mistakes(raft: _Raft) -> list[str]:
+    """What a group's machine and configuration say when they are made for a try."""
+    mistakes: list[str] = []
+    try:
+        commands_of(type(raft.machine()))
+    except (MessageTypeError, TypeError) as error:
+        mistakes.append(f"group {raft.name!r}: machine= makes no state machine: {error}")
+    if raft.nodes and len(set(raft.nodes)) == len(raft.nodes):  # else it is said already
+        try:
+            raft.config(tuple(NodeId(voter) for voter in raft.nodes))
+        except ValueError as error:
+            mistakes.append(f"group {raft.name!r}: config= makes no configuration: {error}")
+    return mistakes
 
 
 def _typed(machine: Callable[[], StateMachine[Any]]) -> TypedMachine:

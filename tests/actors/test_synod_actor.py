@@ -1,0 +1,131 @@
+"""A synod of real actors in virtual time: one value, whoever proposes, dies or comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from coterie import Outcome
+from coterie.errors import CommandTimeout
+
+pytestmark = pytest.mark.virtual
+
+
+async def test_there_is_no_value_before_and_one_for_ever_after(cluster: Any) -> None:
+    synod = (await cluster.client()).synod("config")
+
+    assert await synod.value() is None
+    assert await synod.propose(b"one") == b"one"
+    assert await synod.propose(b"two") == b"one"
+    assert await synod.value() == b"one"
+    for node in cluster.nodes.values():
+        assert await node.synod("config").value() == b"one"
+
+
+async def test_concurrent_proposals_of_all_nodes_choose_one_of_their_values(cluster: Any) -> None:
+    await asyncio.sleep(1)
+    proposals = [
+        node.synod("config").propose(f"{name}/{number}".encode())
+        for name, node in cluster.nodes.items()
+        for number in range(5)
+    ]
+
+    chosen = set(await asyncio.gather(*proposals))
+
+    assert len(chosen) == 1
+    assert chosen.pop().decode().split("/")[0] in cluster.nodes
+
+
+async def test_a_minority_that_is_down_changes_nothing(cluster: Any) -> None:
+    synod = (await cluster.client()).synod("config")
+    await cluster.kill("n2")
+
+    assert await synod.propose(b"v") == b"v"
+
+    await cluster.start("n2")
+    assert await cluster.nodes["n2"].synod("config").value() == b"v"
+
+
+async def test_without_a_majority_a_proposal_is_unknown_and_a_read_is_definite(cluster: Any) -> None:
+    synod = (await cluster.client()).synod("config")
+    await cluster.kill("n2")
+    await cluster.kill("n3")
+
+    with pytest.raises(CommandTimeout, match="synod 'config' did not answer") as proposed:
+        await synod.propose(b"v", timeout_s=3.0)
+    with pytest.raises(CommandTimeout) as read:
+        await synod.value(timeout_s=3.0)
+
+    assert proposed.value.outcome is Outcome.UNKNOWN
+    assert read.value.outcome is Outcome.DEFINITE
+
+
+async def test_with_no_node_at_all_a_proposal_is_definitely_undone(cluster: Any) -> None:
+    synod = (await cluster.client()).synod("config")
+    for name in list(cluster.nodes):
+        await cluster.kill(name)
+    await asyncio.sleep(10)
+
+    with pytest.raises(CommandTimeout, match="no node of it is linked") as caught:
+        await synod.propose(b"v", timeout_s=1.0)
+
+    assert caught.value.outcome is Outcome.DEFINITE
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_the_chosen_value_stays_while_acceptors_crash_and_come_back(cluster: Any, seed: int) -> None:
+    rng = random.Random(seed)
+    client = await cluster.client()
+    answers: list[bytes] = []
+
+    async def propose(value: bytes) -> None:
+        for _ in range(6):
+            answers.append(await client.synod("config").propose(value, timeout_s=60.0))
+            await asyncio.sleep(rng.uniform(0, 0.2))
+
+    async def crash() -> None:
+        for _ in range(8):
+            await asyncio.sleep(rng.uniform(0.0, 0.05))
+            victim = rng.choice(sorted(cluster.nodes))
+            await cluster.kill(victim)
+            await asyncio.sleep(rng.choice([0.0, 0.01, 0.2]))
+            await cluster.start(victim)
+
+    await asyncio.gather(crash(), *(propose(b"%d" % number) for number in range(3)))
+
+    assert len(set(answers)) == 1
+    assert await client.synod("config").value() == answers[0]
+
+
+async def test_the_value_survives_the_death_of_all_nodes(cluster: Any) -> None:
+    synod = (await cluster.client()).synod("config")
+    await synod.propose(b"v")
+
+    for name in list(cluster.nodes):
+        await cluster.kill(name)
+    await cluster.start()
+
+    assert await synod.value(timeout_s=30.0) == b"v"
+
+
+async def test_a_wiped_acceptor_is_not_believed_under_its_old_name(cluster: Any) -> None:
+    await asyncio.sleep(1)
+    for node in cluster.nodes.values():
+        assert await node.synod("config").value() is None  # now everybody knows everybody's store
+    await cluster.kill("n3")
+    assert await cluster.nodes["n1"].synod("config").propose(b"v") == b"v"
+    await cluster.kill("n1")
+    await cluster.kill("n2")
+    cluster.wipe("n2")
+    await cluster.start("n2", "n3")
+    await asyncio.sleep(2)
+
+    for name in ("n2", "n3"):  # together they would be a quorum that has never heard of v
+        with pytest.raises(CommandTimeout):
+            await cluster.nodes[name].synod("config").propose(b"w", timeout_s=5.0)
+
+    await cluster.start("n1")
+    assert await cluster.nodes["n1"].synod("config").value(timeout_s=30.0) == b"v"

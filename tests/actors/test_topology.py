@@ -1,0 +1,236 @@
+"""Topologies: every mistake is named at once, a start that fails leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from coterie import KeyValue, Node, Topology
+from coterie.actors.state_machine import StateMachine
+from coterie.errors import (
+    AlreadyFormatted,
+    CoterieError,
+    DataDirectoryInUse,
+    InsecureBind,
+    NotFormatted,
+    StorageDamaged,
+    TopologyError,
+    WrongStore,
+)
+from coterie.protocols.raft.config import RaftConfig
+from coterie.runtime.actor import Actor
+from coterie.runtime.virtual.disk import VirtualDisk
+from coterie.runtime.virtual.host import VirtualHost
+from coterie.runtime.virtual.network import VirtualNetwork
+
+pytestmark = pytest.mark.virtual
+
+
+def idle(_: Node) -> Actor[Any]:
+    raise NotImplementedError
+
+
+def mistakes_of(topology: Topology) -> tuple[str, ...]:
+    with pytest.raises(TopologyError) as caught:
+        topology.validate()
+    return caught.value.mistakes
+
+
+async def test_a_topology_without_mistakes_is_valid() -> None:
+    topology = Topology("t", nodes=["n1", "n2"])
+    topology.raft("store", machine=KeyValue)
+    topology.raft("part", machine=KeyValue, nodes=["n2"])
+    topology.synod("config")
+    topology.pool("workers", idle, per_node=2)
+
+    topology.validate()
+
+
+async def test_all_mistakes_are_told_at_once() -> None:
+    topology = Topology("t", nodes=["n1", "n1"])
+    topology.raft("store", machine=KeyValue, nodes=["n1", "n9"])
+    topology.synod("store")
+    topology.synod("empty", nodes=[])
+    topology.synod("again", nodes=["n1", "n1"])
+    topology.pool("a/b", idle, per_node=0)
+    topology.pool("#node", idle)
+    topology.pool("", idle)
+
+    text = "; ".join(mistakes_of(topology))
+
+    for part in (
+        "node 'n1' is named twice",
+        "'store' names two things",
+        "group 'store' is on node 'n9', which the topology does not have",
+        "group 'empty' has no nodes",
+        "group 'again' is on node 'n1' twice",
+        "pool 'a/b' has 0 workers",
+        "'a/b' is no name",
+        "'#node' is no name",
+        "'' is no name",
+    ):
+        assert part in text
+
+
+async def test_a_topology_without_nodes_is_a_mistake() -> None:
+    assert "it has no nodes" in mistakes_of(Topology("t", nodes=[]))
+
+
+class Silent(StateMachine):  # type: ignore[type-arg]
+    pass
+
+
+@pytest.mark.parametrize("machine", [Silent, dict, KeyValue(), lambda: None])
+async def test_what_makes_no_state_machine_is_a_mistake(machine: Any) -> None:
+    topology = Topology("t", nodes=["n1"])
+    topology.raft("store", machine=machine)
+
+    (mistake,) = mistakes_of(topology)
+
+    assert mistake.startswith("group 'store': machine= makes no state machine")
+
+
+async def test_a_configuration_that_is_none_is_a_mistake() -> None:
+    topology = Topology("t", nodes=["n1"])
+    topology.raft("store", machine=KeyValue, config=partial(RaftConfig, heartbeat_interval_s=5.0))
+
+    (mistake,) = mistakes_of(topology)
+
+    assert "config= makes no configuration" in mistake
+
+
+# Starting.
+
+
+class World:
+    """One node's disk and network, on which a start is tried again and again; nothing may be left of a failed one."""
+
+    def __init__(self) -> None:
+        self.network = VirtualNetwork()
+        self.disk = VirtualDisk()
+
+    @contextlib.asynccontextmanager
+    async def started(self, *, name: str = "t", **arguments: Any) -> AsyncIterator[Node]:
+        topology = Topology(name, nodes=["n1", "n2"])
+        topology.raft("store", machine=KeyValue, nodes=["n1"])
+        host = VirtualHost("n1", network=self.network, disk=self.disk)
+        arguments = {"node": "n1", "listen": "127.0.0.1:7401", "data": "data", "host": host, **arguments}
+        async with topology.start(**arguments) as node:
+            yield node
+
+    async def fails(self, error: type[Exception], match: str, **arguments: Any) -> None:
+        with pytest.raises(error, match=match):
+            async with self.started(**arguments):
+                pytest.fail("it started")
+        await asyncio.sleep(0.1)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    async def works(self, **arguments: Any) -> None:
+        async with self.started(**arguments) as node:
+            await node.key_value("store").put(b"k", b"v")
+        await asyncio.sleep(0.1)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.fixture
+async def world() -> World:
+    return World()
+
+
+async def test_a_node_is_formatted_once_and_started_often(world: World) -> None:
+    await world.fails(NotFormatted, "formatted once")
+    await world.works(bootstrap="new")
+    await world.fails(AlreadyFormatted, "will not be formatted", bootstrap="new")
+    await world.works()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"node": "n9"}, "node 'n9' is not one of n1, n2"),
+        ({"peers": {"n9": "127.0.0.1:1"}}, "peer 'n9' is not one of its nodes"),
+        ({"peers": {"n1": "127.0.0.1:1"}}, "node 'n1' is named as its own peer"),
+        ({"data": None, "bootstrap": "new"}, "data= is not given"),
+    ],
+)
+async def test_a_start_that_does_not_fit_the_topology_is_refused_before_anything_is_touched(
+    world: World, arguments: dict[str, Any], match: str
+) -> None:
+    await world.fails(TopologyError, match, **arguments)
+    assert not world.disk.exists("data")
+
+
+@pytest.mark.parametrize("arguments", [{"listen": "7401"}, {"peers": {"n2": "nowhere"}}, {"listen": "h:99999"}])
+async def test_a_bad_address_is_named_before_anything_is_touched(world: World, arguments: dict[str, Any]) -> None:
+    await world.fails(ValueError, "is no address", bootstrap="new", **arguments)
+    assert not world.disk.exists("data")
+
+
+async def test_data_of_another_cluster_or_node_is_refused(world: World) -> None:
+    await world.works(bootstrap="new")
+
+    await world.fails(WrongStore, "belongs to node 'n1' of cluster 't'", name="other")
+    await world.fails(WrongStore, "not to node 'n2'", node="n2")
+    await world.works()
+
+
+async def test_a_data_directory_in_use_is_refused_and_the_node_that_has_it_goes_on(world: World) -> None:
+    async with world.started(bootstrap="new") as node:
+        with pytest.raises(DataDirectoryInUse):
+            async with world.started(listen="127.0.0.1:7402"):
+                pytest.fail("it started")
+        await node.key_value("store").put(b"k", b"v")
+
+
+async def test_listening_to_strangers_needs_insecure_and_a_refusal_lets_go_of_the_data(world: World) -> None:
+    await world.works(bootstrap="new")
+
+    await world.fails(InsecureBind, "insecure=True", listen="0.0.0.0:7401")
+    await world.works(listen="0.0.0.0:7401", insecure=True)
+
+
+async def test_an_address_in_use_is_an_error_that_lets_go_of_the_data(world: World) -> None:
+    await world.works(bootstrap="new")
+    taken = await world.network.for_node("n1").listen(asyncio.Protocol, "127.0.0.1", 7401)
+
+    await world.fails(OSError, "in use")
+    taken.close()
+    await world.works()
+
+
+async def test_a_damaged_log_names_file_and_offset_and_lets_go_of_the_data(world: World) -> None:
+    await world.works(bootstrap="new")
+    await world.works()
+    segment = max(
+        (f"data/{name}" for name in world.disk.names("data")), key=lambda path: len(world.disk.contents(path))
+    )
+    at = len(world.disk.contents(segment)) // 3
+    world.disk.flip(segment, at)
+
+    with pytest.raises(StorageDamaged) as caught:
+        async with world.started():
+            pytest.fail("it started")
+
+    assert caught.value.path == segment
+    assert 0 < caught.value.offset <= at
+    world.disk.flip(segment, at)
+    await world.works()
+
+
+async def test_a_node_tells_where_it_really_listens(world: World) -> None:
+    async with world.started(bootstrap="new", listen="127.0.0.1:0") as node:
+        assert node.name == "n1"
+        assert int(node.address.removeprefix("127.0.0.1:")) > 0
+
+
+async def test_run_goes_on_until_it_is_cancelled() -> None:
+    topology = Topology("t", nodes=["n1"])
+    running = asyncio.create_task(topology.run(node="n9", listen="127.0.0.1:0"))
+
+    with pytest.raises(CoterieError, match="n9"):
+        await running
