@@ -107,9 +107,10 @@ class DeadlineWheel:
         self._is_closed = False
 
     def add(self, ask: PendingAsk) -> None:
-        """Let `ask` expire at its deadline, or up to 20 ms later; at once if the system has stopped."""
+        """Let `ask` expire at its deadline, or up to 20 ms later; soon if the system has stopped."""
         if self._is_closed:
-            ask.reject(_stopped(ask))
+            # Not now: a target that has stopped gives the better answer, that it was not handled.
+            self._loop.call_soon(ask.reject, _stopped(ask))
             return
         slot = int(ask.deadline / RESOLUTION_S) + 1
         bucket = self._buckets.get(slot)
