@@ -59,6 +59,9 @@ def decode_register(data: bytes) -> HardState:
     """Decode term and vote. InvariantViolated if it is none."""
     try:
         term, has_voted = _TERM.unpack_from(data)
-        return HardState(Term(term), NodeId(data[_TERM.size :].decode()) if has_voted else None)
-    except (struct.error, UnicodeDecodeError) as error:
+        found = HardState(Term(term), NodeId(data[_TERM.size :].decode()) if has_voted else None)
+        if encode_register(found) != data:
+            raise ValueError("it is not as it was encoded")
+        return found
+    except (struct.error, ValueError) as error:
         raise InvariantViolated(f"a register of {len(data)} bytes is no term and vote: {data[:32]!r}") from error

@@ -26,7 +26,7 @@ def test_term_and_vote_read_back(term: int, voted_for: str | None) -> None:
     assert decode_register(encode_register(hard_state)) == hard_state
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00" * 8, struct.pack(">Q?", 1, True) + b"\xff"])
+@pytest.mark.parametrize("data", [b"", b"\x00" * 8, struct.pack(">Q?", 1, True) + b"\xff", b"no register", bytes(10)])
 def test_a_register_that_does_not_read_is_a_violation(data: bytes) -> None:
     with pytest.raises(InvariantViolated, match="is no term and vote"):
         decode_register(data)
