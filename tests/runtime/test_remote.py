@@ -1,0 +1,509 @@
+"""Between systems: two or three nodes and a client on one virtual network, and everything that can go wrong on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from coterie.errors import (
+    ActorFailed,
+    ActorNotFound,
+    ActorStopped,
+    AskTimeout,
+    BadMessage,
+    ConnectionLost,
+    FrameTooLarge,
+    NodeUnreachable,
+    NotExported,
+    Outcome,
+)
+from coterie.runtime.actor import Actor, Later
+from coterie.runtime.lanes import Lane
+from coterie.runtime.messages import Ask, message
+from coterie.runtime.refs import Address, Ref
+from coterie.runtime.remote import LinkEvent
+from coterie.runtime.system import System, SystemConfig
+from coterie.runtime.transport.config import TransportConfig
+from coterie.runtime.transport.identity import Role
+from coterie.runtime.virtual.host import VirtualHost
+from coterie.runtime.virtual.network import VirtualNetwork
+
+pytestmark = pytest.mark.virtual
+
+
+@message(name="remote.Echo")
+class Echo(Ask[str]):
+    text: str
+
+
+@message(name="remote.Note")
+class Note:
+    number: int
+
+
+@message(name="remote.Introduce")
+class Introduce(Ask[Ref[Any]]):
+    ref: Ref[Any] | None = None
+
+
+@message(name="remote.Bytes")
+class Bytes(Ask[bytes]):
+    size: int
+    load: bytes = b""
+
+
+@message(name="remote.Misfit")
+class Misfit(Ask[int]):
+    reply: str = "not an int"
+
+
+@message(name="remote.Nested")
+class Nested:
+    inner: Nested | None = None
+
+
+@message(name="remote.Unknown")
+class Unknown(Ask[int]):
+    pass
+
+
+Mail = Echo | Note | Introduce | Bytes | Misfit | Nested
+
+
+class Server(Actor[Mail]):
+    """Answers, in ways that its messages ask for."""
+
+    def __init__(self) -> None:
+        self.notes: list[int] = []
+        self.kept: list[Later[str]] = []
+
+    def receive(self, msg: Mail) -> object:
+        match msg:
+            case Echo("fail"):
+                raise RuntimeError("failed over there" + "!" * 5000)
+            case Echo("later"):
+                self.kept.append(self.context.reply_later(msg))
+            case Echo(text):
+                return f"{text} at {self.context.system.node}"
+            case Note(number):
+                self.notes.append(number)
+            case Introduce(ref):
+                return self.context.self_ref if ref is None else ref
+            case Bytes(size):
+                return b"x" * size
+            case Misfit(reply):
+                return reply
+        return None
+
+
+class Other(Actor[Unknown]):
+    def receive(self, msg: Unknown) -> int:
+        return 1
+
+
+CONFIG = SystemConfig(transport=TransportConfig(frame_cap_bytes=100_000))
+
+
+class World:
+    """Nodes `a`, `b`, … of one virtual network; each has an actor `server` (exported) and one `private`."""
+
+    def __init__(self) -> None:
+        self.network = VirtualNetwork()
+        self.systems: dict[str, System] = {}
+        self.events: list[tuple[str, str, str]] = []
+        self.lives = 0
+
+    async def start(self, node: str, role: Role = Role.NODE) -> System:
+        self.lives += 1
+        host = VirtualHost(node, network=self.network, seed=self.lives)
+        system = System(node, cluster="test", role=role, host=host, config=CONFIG)
+        await system.__aenter__()
+        self.systems[node] = system
+        system.on_link(lambda event: self.note(node, event))
+        if role is Role.NODE:
+            system.spawn(Server, name="server", exported=True)
+            system.spawn(Server, name="private")
+            await system.listen(f"{node}.test", 1, insecure=True)
+        return system
+
+    def note(self, node: str, event: LinkEvent) -> None:
+        self.events.append((node, event.kind, event.node))
+
+    async def stop(self, node: str) -> None:
+        await self.systems.pop(node).__aexit__(None, None, None)
+
+    def link(self, a: str, b: str) -> None:
+        self.systems[a].add_peer(b, f"{b}.test", 1)
+        self.systems[b].add_peer(a, f"{a}.test", 1)
+
+    def server(self, node: str, path: str = "server") -> Server:
+        cell = self.systems[node].cell_at(path)
+        assert cell is not None
+        assert isinstance(cell.actor, Server)
+        return cell.actor
+
+    def asks_out(self) -> int:
+        return sum(system.stats().asks_out for system in self.systems.values())
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    await world.start("a")
+    await world.start("b")
+    world.link("a", "b")
+    await asyncio.sleep(1)
+    yield world
+    assert world.asks_out() == 0, "every ask has left the table"
+    for node in list(world.systems):
+        await world.stop(node)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.fixture
+def there(world: World) -> Ref[Any]:
+    """Node b's server as node a reaches it, by address."""
+    return world.systems["a"].at(Address("b", "server"))
+
+
+def letters(system: System) -> list[tuple[str, str]]:
+    return [(letter.reason.value, letter.detail) for letter in system.dead_letters.latest]
+
+
+async def settle() -> None:
+    await asyncio.sleep(0.1)
+
+
+async def test_tell_and_ask_by_address_and_in_order(world: World, there: Ref[Any]) -> None:
+    for at in range(500):
+        there.tell(Note(at))
+    assert await there.ask(Echo("hello")) == "hello at b"
+
+    assert world.server("b").notes == list(range(500))
+
+
+async def test_a_ref_that_came_in_a_reply_works_both_ways(world: World, there: Ref[Any]) -> None:
+    ref = await there.ask(Introduce())
+    assert (ref.node, ref.uid) == ("b", 1)
+    assert await ref.ask(Echo("by ref")) == "by ref at b"
+
+    back = await there.ask(Introduce(ref))
+    assert back == ref
+    mine = world.systems["a"].cell_at("server")
+    assert mine is not None
+    assert await there.ask(Introduce(mine.ref)) is mine.ref, "a ref that comes home is the actor's own"
+
+
+async def test_nobody_at_the_path_and_a_stopped_actor_and_its_successor(world: World, there: Ref[Any]) -> None:
+    a, b = world.systems["a"], world.systems["b"]
+    with pytest.raises(ActorNotFound, match="no actor at 'nobody' on node 'b'"):
+        await a.at(Address("b", "nobody")).ask(Echo("x"))
+    ref = await there.ask(Introduce())
+    cell = b.cell_at("server")
+    assert cell is not None
+    await b.stop(cell.ref)
+    with pytest.raises(ActorNotFound):
+        await ref.ask(Echo("x"))
+    b.spawn(Server, name="server")
+    with pytest.raises(ActorStopped, match="another lives there now"):
+        await ref.ask(Echo("x"))
+    ref.tell(Note(1))
+    a.at(Address("b", "nobody")).tell(Note(1))
+    assert await there.ask(Echo("address")) == "address at b"
+
+    assert world.server("b").notes == []
+    assert b.stats().dead_letters == {"stopped": 1, "not_found": 1}
+
+
+async def test_a_ref_of_an_earlier_life_of_a_node_reaches_nobody(world: World, there: Ref[Any]) -> None:
+    old = await there.ask(Introduce())
+    await world.stop("b")
+    await world.start("b")
+    world.systems["b"].add_peer("a", "a.test", 1)
+    await asyncio.sleep(5)
+
+    with pytest.raises(ActorStopped, match="earlier life of node 'b'"):
+        await old.ask(Echo("x"))
+    assert await there.ask(Echo("new life")) == "new life at b"
+    at_home = await there.ask(Introduce(old))
+    assert at_home == old
+    # The same path and uid live on b again: only the incarnation tells them apart.
+    home = world.systems["b"].ref(old.node, old.incarnation, old.path, old.uid)
+    with pytest.raises(ActorStopped):
+        await home.ask(Echo("x"))
+    assert [event for event in world.events if event[0] == "a"] == [
+        ("a", "up", "b"),
+        ("a", "down", "b"),
+        ("a", "lost", "b"),
+        ("a", "up", "b"),
+    ]
+
+
+async def test_an_unknown_type_and_a_wrong_field_are_dead_letters_and_the_link_lives(
+    world: World, there: Ref[Any]
+) -> None:
+    b = world.systems["b"]
+    there.tell(Unknown())
+    there.tell(Note("text"))  # type: ignore[arg-type]
+    with pytest.raises(BadMessage, match=r"unknown message type 'remote\.Unknown'"):
+        await there.ask(Unknown())
+    with pytest.raises(BadMessage, match="field 'text': expected str, got int 3"):
+        await there.ask(Echo(3))  # type: ignore[arg-type]
+    there.tell(Note(7))
+    await settle()
+
+    assert [reason for reason, _ in letters(b)] == ["bad_message"] * 4
+    assert "field 'number': expected int, got str 'text'" in letters(b)[1][1]
+    assert world.server("b").notes == [7]
+    assert world.events == [("a", "up", "b"), ("b", "up", "a")]
+
+
+async def test_a_message_that_the_actor_does_not_take_cannot_make_it_fail(world: World, there: Ref[Any]) -> None:
+    b = world.systems["b"]
+    b.spawn(Other, name="other")
+    there.tell(Unknown())
+    with pytest.raises(BadMessage, match=r"'server' on node 'b' does not take 'remote\.Unknown'"):
+        await there.ask(Unknown())
+
+    assert await world.systems["a"].at(Address("b", "other")).ask(Unknown()) == 1
+    assert b.stats().failures == 0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        None,
+        3,
+        (),
+        (9, "server"),
+        (0,),
+        (0, "server", 0, "remote.Note"),
+        (0, 1, 0, "remote.Note", (1,)),
+        (0, "server", "0", "remote.Note", (1,)),
+        (0, "server", 0, "remote.Note", 1),
+        (0, "server", 0, "remote.Note", ()),
+        (0, "server", 0, ("remote.Note",), (1,)),
+        (True, 1, "server", 0, "remote.Echo", ("x",), 1000),
+        (1, "1", "server", 0, "remote.Echo", ("x",), 1000),
+        (1, 1, "server", 0, "remote.Note", (1,), 1000),
+        (1, 1, "server", 0, "remote.Echo", ("x",), 1.5),
+        (3, 1, 2, 3),
+        {"a": 1},
+    ],
+    ids=repr,
+)
+async def test_a_garbage_row_is_one_dead_letter_and_hurts_no_neighbour(
+    world: World, there: Ref[Any], row: object
+) -> None:
+    transport = world.systems["a"].remoting.transport
+    assert transport is not None
+    there.tell(Note(1))
+    transport.send("b", Lane.BULK, row)
+    there.tell(Note(2))
+    await settle()
+
+    assert world.server("b").notes == [1, 2]
+    assert world.systems["b"].stats().dead_letters == {"bad_message": 1}
+    assert world.events == [("a", "up", "b"), ("b", "up", "a")]
+
+
+async def test_replies_and_errors_that_nobody_asked_for_are_ignored(world: World, there: Ref[Any]) -> None:
+    transport = world.systems["a"].remoting.transport
+    assert transport is not None
+    transport.send("b", Lane.BULK, (2, 12345, "reply"))
+    transport.send("b", Lane.BULK, (3, 12345, "failed", "error"))
+    assert await there.ask(Echo("x")) == "x at b"
+
+    assert world.systems["b"].stats().dead_letters == {}
+
+
+async def test_a_message_nested_too_deeply_is_a_bad_message_at_both_ends(world: World, there: Ref[Any]) -> None:
+    deep: Nested | None = None
+    row: tuple[object, ...] | None = None
+    for _ in range(5000):
+        deep = Nested(deep)
+    for _ in range(480):  # as deep as a packer takes
+        row = ("remote.Nested", (row,))
+    there.tell(deep)
+    transport = world.systems["a"].remoting.transport
+    assert transport is not None
+    transport.send("b", Lane.BULK, (0, "server", 0, "remote.Nested", (row,)))
+    assert await there.ask(Echo("alive")) == "alive at b"
+
+    assert [reason for reason, _ in letters(world.systems["a"])] == ["bad_message"]
+    assert set(world.systems["b"].stats().dead_letters) <= {"bad_message"}
+
+
+async def test_an_error_over_there_reaches_the_asker_in_short(world: World, there: Ref[Any]) -> None:
+    with pytest.raises(ActorFailed, match="RuntimeError: failed over there!!!") as caught:
+        await there.ask(Echo("fail"))
+
+    assert len(str(caught.value)) < 1100
+    assert await there.ask(Echo("again")) == "again at b"
+
+
+async def test_a_reply_of_the_wrong_type_is_an_error_to_the_asker(world: World, there: Ref[Any]) -> None:
+    with pytest.raises(ActorFailed, match="the reply to Misfit from 'b' is bad: expected int"):
+        await there.ask(Misfit())
+
+
+async def test_a_reply_too_large_for_a_frame_is_an_error_to_the_asker_at_once(world: World, there: Ref[Any]) -> None:
+    before = world.systems["a"].host.clock.monotonic()
+    with pytest.raises(ActorFailed, match=r"the reply to .remote\.Bytes. cannot cross the wire: FrameTooLarge"):
+        await there.ask(Bytes(200_000))
+
+    assert world.systems["a"].host.clock.monotonic() - before < 0.1
+    assert len(await there.ask(Bytes(90_000))) == 90_000
+
+
+async def test_a_message_too_large_for_a_frame_names_the_limit(world: World, there: Ref[Any]) -> None:
+    with pytest.raises(FrameTooLarge, match="frame_cap_bytes=") as caught:
+        await there.ask(Bytes(1, b"x" * 200_000))
+    there.tell(Bytes(1, b"x" * 200_000))
+
+    assert caught.value.limit_bytes == 100_000 - 5
+    assert caught.value.outcome is Outcome.DEFINITE
+    assert "a frame holds 99995" in letters(world.systems["a"])[0][1]
+
+
+async def test_a_field_that_cannot_cross_is_named_at_the_sender(world: World, there: Ref[Any]) -> None:
+    with pytest.raises(BadMessage, match=r"'remote\.Bytes', field 'size'"):
+        await there.ask(Bytes(2**64))
+    there.tell(Note(2**64))
+    there.tell(Introduce("no ref"))  # type: ignore[arg-type]
+
+    assert [reason for reason, _ in letters(world.systems["a"])] == ["bad_message", "bad_message"]
+
+
+async def test_an_ask_in_flight_when_the_connection_drops_is_unknown_at_once(world: World, there: Ref[Any]) -> None:
+    ask = there.ask(Echo("later"), timeout=100)
+    await settle()
+    before = world.systems["a"].host.clock.monotonic()
+    world.network.reset("a", "b")
+    with pytest.raises(ConnectionLost, match="it may have run") as caught:
+        await ask
+
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert world.systems["a"].host.clock.monotonic() - before < 0.1
+
+
+async def test_a_node_without_a_link_is_unreachable_at_once_and_definitely(world: World) -> None:
+    a = world.systems["a"]
+    before = a.host.clock.monotonic()
+    with pytest.raises(NodeUnreachable) as caught:
+        await a.at(Address("z", "server")).ask(Echo("x"), timeout=100)
+    a.at(Address("z", "server")).tell(Note(1))
+
+    assert a.host.clock.monotonic() == before
+    assert caught.value.outcome is Outcome.DEFINITE
+    assert a.stats().dead_letters == {"unreachable": 1}
+
+
+async def test_a_timeout_leaves_the_table_and_a_late_reply_is_ignored(world: World, there: Ref[Any]) -> None:
+    with pytest.raises(AskTimeout):
+        await there.ask(Echo("later"), timeout=1)
+    assert world.asks_out() == 0
+    world.server("b").kept[0].reply("late")
+    world.server("b").kept[0].reply("twice")
+    await settle()
+
+    assert await there.ask(Echo("x")) == "x at b"
+    assert world.systems["a"].stats().dead_letters == {}
+
+
+async def test_a_later_reply_is_sent_once(world: World, there: Ref[Any]) -> None:
+    ask = there.ask(Echo("later"))
+    await settle()
+    items = world.systems["b"].stats().transport["items_out"]
+    later = world.server("b").kept[0]
+    later.reply("first")
+    later.reply("second")
+    later.fail(RuntimeError("third"))
+
+    assert await ask == "first"
+    assert world.systems["b"].stats().transport["items_out"] == items + 1
+
+
+async def test_a_partition_brings_the_link_down_by_silence_and_healing_brings_it_up(
+    world: World, there: Ref[Any]
+) -> None:
+    ask = there.ask(Echo("later"), timeout=100)
+    world.network.partition("a", "b")
+    with pytest.raises(ConnectionLost):
+        await ask
+    await asyncio.sleep(10)
+    with pytest.raises(NodeUnreachable):
+        await there.ask(Echo("x"))
+    assert [kind for node, kind, _ in world.events if node == "a"] == ["up", "down", "lost"]
+    world.network.heal()
+    await asyncio.sleep(10)
+
+    assert await there.ask(Echo("healed")) == "healed at b"
+
+
+async def test_a_frozen_peer_is_noticed_though_its_connections_stand(world: World, there: Ref[Any]) -> None:
+    world.network.freeze("b")
+    before = world.systems["a"].host.clock.monotonic()
+    with pytest.raises(ConnectionLost, match="silent"):
+        await there.ask(Echo("x"), timeout=100)
+
+    assert world.systems["a"].host.clock.monotonic() - before < 5
+    world.network.thaw("b")
+    await asyncio.sleep(10)
+    assert await there.ask(Echo("thawed")) == "thawed at b"
+
+
+async def test_a_client_reaches_exported_actors_only(world: World) -> None:
+    client = await world.start("client", Role.CLIENT)
+    client.dial("b.test", 1)
+    await asyncio.sleep(1)
+
+    assert await client.at(Address("b", "server")).ask(Echo("hi")) == "hi at b"
+    with pytest.raises(NotExported, match="'private' on node 'b' is not exported"):
+        await client.at(Address("b", "private")).ask(Echo("hi"))
+    client.at(Address("b", "private")).tell(Note(1))
+    await settle()
+    assert world.server("b", "private").notes == []
+    assert world.systems["b"].stats().dead_letters == {"not_exported": 1}
+    assert await world.systems["a"].at(Address("b", "private")).ask(Echo("node")) == "node at b"
+
+
+async def test_a_ref_of_a_third_node_travels_between_two_others(world: World, there: Ref[Any]) -> None:
+    await world.start("c")
+    world.link("a", "c")
+    world.link("b", "c")
+    await asyncio.sleep(1)
+    server = await world.systems["a"].at(Address("c", "server")).ask(Introduce())
+    travelled = await there.ask(Introduce(server))
+
+    assert travelled == server
+    assert await travelled.ask(Echo("x")) == "x at c"
+
+
+async def test_a_system_without_a_network_says_so() -> None:
+    async with System(host=VirtualHost("lonely")) as system:
+        with pytest.raises(NodeUnreachable, match="this system has no network"):
+            await system.at(Address("b", "server")).ask(Echo("x"))
+
+
+async def test_link_events_end_when_their_listener_is_taken_away(world: World) -> None:
+    heard: list[LinkEvent] = []
+    end: Callable[[], None] = world.systems["a"].on_link(heard.append)
+    end()
+    end()
+    world.network.reset("a", "b")
+    await settle()
+
+    assert heard == []
+
+
+async def test_asks_that_are_out_when_their_system_stops_end_with_it(world: World, there: Ref[Any]) -> None:
+    ask = there.ask(Echo("later"), timeout=1000)
+    await settle()
+    await world.stop("a")
+
+    with pytest.raises(AskTimeout, match="before this system stopped"):
+        await ask
