@@ -280,6 +280,7 @@ async def test_wake_with_after_close_is_dropped(player: Ref[Poke], stage: Stage,
     await settle()
 
     assert stage.fake.batches == []
+    assert driver._batch == []
 
 
 async def test_wake_with_brings_a_visit_without_mail(player: Ref[Poke], stage: Stage) -> None:

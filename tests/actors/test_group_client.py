@@ -10,6 +10,7 @@ import pytest
 from coterie import Client, Outcome, Topology
 from coterie.actors.group import GroupStatus
 from coterie.actors.key_value import Increment, KeyValue, Put
+from coterie.actors.router import Router
 from coterie.actors.state_machine import StateMachine
 from coterie.errors import (
     CommandFailed,
@@ -145,9 +146,18 @@ async def test_a_frozen_leader_costs_no_more_than_the_election(cluster: Any) -> 
     assert group.leader != frozen
 
 
-async def test_a_short_patience_does_not_cut_short_the_others_of_its_batch(cluster: Any) -> None:
+async def test_a_short_patience_does_not_cut_short_the_others_of_its_batch(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     group = (await cluster.client()).group("store")
     await group.execute(Increment(b"n"))
+    asked: list[int] = []
+    original = Router._ask
+
+    def counted(self: Router, node: str, batch: Any) -> None:
+        asked.append(len(batch))
+        original(self, node, batch)
+
     leader = await cluster.leader()
     others = [name for name in cluster.nodes if name != leader]
     for other in others:
@@ -158,6 +168,7 @@ async def test_a_short_patience_does_not_cut_short_the_others_of_its_batch(clust
         cluster.network.heal()
 
     healing = asyncio.create_task(heal())
+    monkeypatch.setattr(Router, "_ask", counted)
     hasty = asyncio.create_task(group.execute(Increment(b"n"), timeout_s=0.05))
     patient = asyncio.create_task(group.execute(Increment(b"m"), timeout_s=10.0))
 
@@ -166,6 +177,7 @@ async def test_a_short_patience_does_not_cut_short_the_others_of_its_batch(clust
     assert caught.value.outcome is Outcome.UNKNOWN
     assert not patient.done()
     assert await patient == 1
+    assert asked == [2]  # the patient one was asked once, together with the hasty one
     await healing
 
 
@@ -274,3 +286,14 @@ async def test_closing_a_client_leaves_no_tasks(cluster: Any) -> None:
     await asyncio.sleep(0.1)
 
     assert asyncio.all_tasks() - before == set()
+
+
+async def test_a_closed_group_listens_to_links_no_more(cluster: Any) -> None:
+    client = await cluster.client()
+    group = client.group("store")
+    await group.execute(Increment(b"n"))
+
+    await group.close()
+
+    assert group._router._link_changed not in client.system.remoting._listeners
+    assert not group._router._tasks

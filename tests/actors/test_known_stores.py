@@ -150,6 +150,16 @@ async def test_peers_that_write_for_the_first_time_together_are_all_remembered(
         assert not again.arrive(f"n{number}", "another", "impostor")
 
 
+async def test_who_comes_later_does_not_make_the_earlier_forgotten(letters: Letters, store: SlowStore) -> None:
+    for number in (2, 3, 4):
+        letters.arrive(f"n{number}", "its own", "x")
+        store.sync_one()
+
+    again = await reborn(store)
+
+    assert all(again.known.knows(f"n{number}", "its own") for number in (2, 3, 4))
+
+
 async def test_a_crash_between_two_first_letters_keeps_what_was_counted(letters: Letters, store: SlowStore) -> None:
     letters.arrive("n2", "a", "from 2")
     letters.arrive("n3", "b", "from 3")
