@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import queue
 import random
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from coterie.runtime.real_disk import RealDisk
 
@@ -62,13 +65,71 @@ class RealNetwork:
         await asyncio.get_running_loop().create_connection(factory, host, port)
 
 
+class _DiskThread:
+    """One thread that runs what it is given, in order.
+
+    A ThreadPoolExecutor takes three locks and two futures a call; a commit waits for that, so this takes one queue.
+    """
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    def run(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        if self._is_closed:
+            raise RuntimeError("the disk thread is closed: it takes no more calls")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="coterie-disk", daemon=True)
+            self._thread.start()
+        self._calls.put((function, loop, future))
+        return future
+
+    def close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._calls.put(None)
+
+    def join(self) -> None:
+        self.close()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _serve(self) -> None:
+        while (call := self._calls.get()) is not None:
+            function, loop, future = call
+            error: BaseException | None = None
+            result: object = None
+            try:
+                result = function()
+            except BaseException as raised:  # noqa: BLE001 (it belongs to who waits for the future)
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_settle, future, result, error)
+            del call, function, future, error, result  # an idle thread keeps nothing alive
+
+
+_Call = tuple[Callable[[], object], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+
+
+def _settle(future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
 class RealExecutor:
     """Threads: at most `workers` for blocking calls and one for the disk. None exists before its first call."""
 
     def __init__(self, workers: int = _DEFAULT_WORKERS) -> None:
-        # The pools are objects only; each starts its threads on demand.
+        # These are objects only; each starts its threads on demand.
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="coterie-worker")
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="coterie-disk")
+        self._disk = _DiskThread()
 
     def run(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run `function` on a worker thread. RuntimeError once closed."""
@@ -76,19 +137,19 @@ class RealExecutor:
 
     def run_disk(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run `function` on the one disk thread, in order of the calls. RuntimeError once closed."""
-        return asyncio.get_running_loop().run_in_executor(self._disk, function)
+        return self._disk.run(function)
 
     def close(self) -> None:
         """Take no more; worker calls that have not begun are cancelled, disk calls are all done. Waits for nothing."""
         self._workers.shutdown(wait=False, cancel_futures=True)
         # A write that was taken is not dropped: whoever submitted it may have ordered others after it.
-        self._disk.shutdown(wait=False)
+        self._disk.close()
 
     def join(self) -> None:
         """Close, and block until the threads are gone."""
         self.close()
         self._workers.shutdown(wait=True)
-        self._disk.shutdown(wait=True)
+        self._disk.join()
 
 
 class RealHost:

@@ -294,12 +294,18 @@ class Remoting:
         self.system.log.warning("transport.handshake_refused", address=str(address), reason=reason)
 
     def delivered(self, peer: Peer, lane_class: int, items: list[Any]) -> None:
-        """Hand each row of a frame to whom it is for."""
-        for row in items:
-            try:
-                self._dispatch(peer, row)
-            except BadMessage as error:
-                self.system.dead_letters.add(Reason.BAD_MESSAGE, f"from {peer.node}", row, str(error))
+        """Hand each row of a frame to whom it is for, and let them have their turn."""
+        run_queue = self.system.run_queue
+        is_held = run_queue.hold()
+        try:
+            for row in items:
+                try:
+                    self._dispatch(peer, row)
+                except BadMessage as error:
+                    self.system.dead_letters.add(Reason.BAD_MESSAGE, f"from {peer.node}", row, str(error))
+        finally:
+            if is_held:
+                run_queue.release()
 
     def _dispatch(self, peer: Peer, row: Any) -> None:
         """Tell the kinds of rows apart. By exact types, not by patterns: those take five times as long."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextvars
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from coterie.runtime.host import Clock
@@ -16,6 +17,7 @@ from coterie.runtime.host import Clock
 __all__ = ["NORMAL", "SLICE_S", "URGENT", "RunQueue", "Runnable"]
 
 SLICE_S: Final = 0.001
+VISITS: Final = 1000
 
 IDLE: Final = 0
 NORMAL: Final = 1
@@ -47,7 +49,28 @@ class RunQueue:
         # Turns run in a context of their own: whoever pushed first must not leave his variables to all others.
         self._context = contextvars.Context()
         self._armed = False
+        self._begin: Callable[[], None] | None = None
+        self._end: Callable[[], None] | None = None
         self.turns = 0
+
+    def bracket(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        """Call `begin` before and `end` after each turn from now on: what a turn sends leaves as one write."""
+        self._begin = begin
+        self._end = end
+
+    def hold(self) -> bool:
+        """Let pushes wait for a `release` that comes in the same call of the loop; False: a turn is due already."""
+        if self._armed:
+            return False
+        self._armed = True
+        return True
+
+    def release(self) -> None:
+        """Take the turn now that `hold` kept back: what has arrived need not wait for another one of the loop's."""
+        if self._urgent or self._normal:
+            self._context.run(self._turn)
+        else:
+            self._armed = False
 
     def push(self, cell: Runnable, priority: int) -> None:
         """Let `cell` be visited soon; a cell that waits already is only moved forward, never back."""
@@ -72,8 +95,12 @@ class RunQueue:
         urgent, normal, monotonic = self._urgent, self._normal, self._monotonic
         end = monotonic() + SLICE_S
         came_to_normal = False
+        if self._begin is not None:
+            self._begin()
         try:
-            while urgent or normal:
+            for _ in range(VISITS):  # a bound for worlds in which time stands still within a turn
+                if not (urgent or normal):
+                    break
                 came_to_normal = came_to_normal or not urgent
                 self._visit_first(urgent or normal, end)
                 if monotonic() >= end:
@@ -84,6 +111,8 @@ class RunQueue:
             self._armed = False
             if urgent or normal:
                 self._arm()
+            if self._end is not None:
+                self._end()
 
     def _visit_first(self, queue: collections.deque[Runnable], end: float) -> None:
         cell = queue.popleft()

@@ -404,7 +404,9 @@ class System:
     def _network(self) -> Transport:
         if self.remoting.transport is None:
             self.loop  # noqa: B018 (raises outside `async with`)
-            self.remoting.transport = Transport(self.host, self.identity, self.remoting, self.config.transport)
+            transport = Transport(self.host, self.identity, self.remoting, self.config.transport)
+            self.run_queue.bracket(transport.cork, transport.uncork)
+            self.remoting.transport = transport
         return self.remoting.transport
 
     # --- a look inside ----------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ class Hub:
         config: the settings.
     """
 
-    __slots__ = ("_dirty", "_gone", "config", "counters", "identity", "live", "loop")
+    __slots__ = ("_dirty", "_gone", "_is_corked", "config", "counters", "identity", "live", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, identity: Identity, config: TransportConfig) -> None:
         self.loop = loop
@@ -54,13 +54,24 @@ class Hub:
         self.counters = Counters()
         self.live: dict[Connection, None] = {}  # a set in order of opening: whoever iterates must not depend on hashes
         self._dirty: list[Connection] = []
+        self._is_corked = False
         self._gone: asyncio.Future[None] | None = None
 
     def write_later(self, connection: Connection) -> None:
-        """Remember that `connection` has something queued; write it when this tick of the loop is over."""
-        if not self._dirty:
+        """Remember that `connection` has something queued; write it when this tick of the loop (or the cork) ends."""
+        if not self._dirty and not self._is_corked:
             self.loop.call_soon(self.flush)
         self._dirty.append(connection)
+
+    def cork(self) -> None:
+        """Hold all writes until `uncork`, which must come in the same call of the loop."""
+        self._is_corked = True
+
+    def uncork(self) -> None:
+        """Write what was queued since `cork`: that saves a turn of the loop against `write_later`'s own."""
+        self._is_corked = False
+        if self._dirty:
+            self.flush()
 
     def flush(self) -> None:
         """Write what has been queued, control and consensus before bulk."""

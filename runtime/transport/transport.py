@@ -122,6 +122,14 @@ class Transport:
         """Write what is queued now instead of at the end of the tick. For owners that know their turn is over."""
         self._hub.flush()
 
+    def cork(self) -> None:
+        """Queue what is sent from now on until `uncork`, in the same call of the loop."""
+        self._hub.cork()
+
+    def uncork(self) -> None:
+        """Write what was queued since `cork`."""
+        self._hub.uncork()
+
     def peers(self) -> list[Peer]:
         """Return who is linked now, oldest link first."""
         return [link.peer for link in self._links.values()]
