@@ -67,7 +67,9 @@ def _argument(cls: type) -> object:
             return get_args(parent)[0] if get_args(parent) else None
         if isinstance(origin, type) and issubclass(origin, Actor):
             argument = _argument(origin)
-            given = dict(zip(getattr(origin, "__parameters__", ()), get_args(parent), strict=False))
+            given: dict[object, object] = dict(
+                zip(getattr(origin, "__parameters__", ()), get_args(parent), strict=False)
+            )
             return given.get(argument, argument) if isinstance(argument, TypeVar) else argument
     return None
 

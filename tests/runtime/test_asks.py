@@ -377,7 +377,7 @@ async def test_telling_what_is_no_message_is_an_error_at_the_call(kind: type[Syn
         ref: Ref[Any] = system.spawn(partial(kind, []))
         for send in (ref.tell, ref.ask, ref.offer):
             with pytest.raises(TypeError, match="str is no message: decorate the class with @message"):
-                send("text")
+                send("text")  # type: ignore[arg-type, unused-ignore]
 
 
 async def test_an_actor_may_tell_itself_and_others_from_its_handler() -> None:

@@ -209,7 +209,7 @@ def test_a_class_local_to_a_function_may_name_its_neighbours_and_itself() -> Non
 
 def test_a_forward_reference_to_nothing_is_named_at_the_first_use() -> None:
     plain = type("Lost", (), {"__annotations__": {"x": "Nowhere"}, "__module__": __name__})
-    cls = message(name="codecs.Lost")(plain)
+    cls: type[Any] = message(name="codecs.Lost")(plain)
 
     with pytest.raises(MessageTypeError, match=r"codecs\.Lost.*Nowhere"):
         round_trip(cls(1))
@@ -480,20 +480,25 @@ def leaf_shapes() -> list[Shape]:
     ]
 
 
+def row_of(item: Any, count: Any) -> Any:
+    """Return tuple[item, count] (a type made at run time is none to a type checker)."""
+    return tuple.__class_getitem__((item, count))
+
+
 def draw_shape(rng: random.Random, depth: int) -> Shape:
     if depth == 0 or rng.random() < 0.3:
         return rng.choice(leaf_shapes())
     inner = draw_shape(rng, depth - 1)
     kind = rng.randrange(4)
     if kind == 0:
-        return Shape(tuple[inner.annotation, ...], lambda rng: tuple(inner.draw(rng) for _ in range(rng.randrange(4))))
+        return Shape(row_of(inner.annotation, ...), lambda rng: tuple(inner.draw(rng) for _ in range(rng.randrange(4))))
     if kind == 1:
         second = draw_shape(rng, depth - 1)
-        return Shape(tuple[inner.annotation, second.annotation], lambda rng: (inner.draw(rng), second.draw(rng)))
+        return Shape(row_of(inner.annotation, second.annotation), lambda rng: (inner.draw(rng), second.draw(rng)))
     if kind == 2:
         key = rng.choice(primitive_shapes())
         return Shape(
-            Mapping[key.annotation, inner.annotation],
+            cast("Any", Mapping).__class_getitem__((key.annotation, inner.annotation)),
             lambda rng: {key.draw(rng): inner.draw(rng) for _ in range(rng.randrange(4))},
         )
     return Shape(inner.annotation | None, lambda rng: rng.choice([None, inner.draw(rng)]))

@@ -601,6 +601,22 @@ async def test_an_actor_that_hangs_is_killed_when_the_system_stops_in_bounded_ti
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_an_actor_whose_restart_waits_for_a_hanging_goodbye_is_killed_too(virtual_host: VirtualHost) -> None:
+    def script(actor: Story, what: str) -> Any:
+        return asyncio.sleep(1e6) if what == "stop" else None
+
+    async with System(host=virtual_host, config=SystemConfig(stop_timeout_s=2)) as system:
+        ref = system.spawn(partial(AsyncStory, [], script))
+        ref.tell(Do("fail"))
+        waiting = ref.ask(Do("never"), timeout=1e6)
+        await asyncio.sleep(1)
+
+    with pytest.raises(ActorStopped):
+        await waiting
+    assert virtual_host.clock.monotonic() == pytest.approx(3, abs=0.1)
+    assert system.stats().actors == 0
+
+
 async def test_an_actor_that_swallows_its_cancellation_is_left_behind_in_bounded_time(
     virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture
 ) -> None:

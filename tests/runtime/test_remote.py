@@ -320,6 +320,22 @@ async def test_replies_and_errors_that_nobody_asked_for_are_ignored(world: World
     assert world.systems["b"].stats().dead_letters == {}
 
 
+async def test_only_the_node_that_was_asked_can_answer(world: World, there: Ref[Any]) -> None:
+    await world.start("c")
+    world.link("a", "c")
+    await asyncio.sleep(1)
+    transport = world.systems["c"].remoting.transport
+    assert transport is not None
+    ask = there.ask(Echo("later"))
+    for ask_id in range(20):
+        transport.send("a", Lane.BULK, (2, ask_id, "forged"))
+        transport.send("a", Lane.BULK, (3, ask_id, "failed", "forged"))
+    await settle()
+    world.server("b").kept[0].reply("genuine")
+
+    assert await ask == "genuine"
+
+
 async def test_a_message_nested_too_deeply_is_a_bad_message_at_both_ends(world: World, there: Ref[Any]) -> None:
     deep: Nested | None = None
     row: tuple[object, ...] | None = None
