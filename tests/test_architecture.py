@@ -43,6 +43,8 @@ WORLDLY = """
 MAY_TOUCH: dict[tuple[str, str], str] = {
     ("runtime/real_host.py", "time"): "it is the clock",
     ("runtime/real_host.py", "concurrent"): "it is the executor",
+    ("runtime/real_host.py", "queue"): "it is the disk thread",
+    ("runtime/real_host.py", "threading"): "it is the disk thread",
     ("runtime/real_host.py", "random"): "it is where entropy comes in",
     ("runtime/real_disk.py", "os"): "it is the disk",
     ("runtime/real_disk.py", "fcntl"): "it is the disk",
