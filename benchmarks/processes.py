@@ -15,10 +15,11 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Child:
-    """One Python process running `python -m <arguments>`; it prints `ready` when it is."""
+    """One Python process running `python -m <arguments>`; its first line holds `ready` when it is."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], *, ready: bytes = b"ready") -> None:
         self.arguments = tuple(arguments)
+        self._ready = ready
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -27,7 +28,7 @@ class Child:
             sys.executable, "-m", *self.arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
         assert self._process.stdout is not None
-        if b"ready" not in await self._process.stdout.readline():
+        if self._ready not in await self._process.stdout.readline():
             raise RuntimeError(f"`python -m {' '.join(self.arguments)}` ended before it was ready")
 
     @property

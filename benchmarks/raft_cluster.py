@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import shutil
-import sys
 import tempfile
 from types import TracebackType
 from typing import Self
-
-import uvloop
 
 from benchmarks.processes import Child, cpu_seconds, free_ports
 from coterie import Client, KeyValue, Topology
@@ -29,10 +25,15 @@ def topology(nodes: int) -> Topology:
     return declared
 
 
+three_nodes = topology(3)
+five_nodes = topology(5)
+
+
 class Cluster:
-    """The node processes. Use it as an async context manager."""
+    """Three or five node processes, started as users start theirs. Use it as an async context manager."""
 
     def __init__(self, nodes: int = 3) -> None:
+        self._topology = {3: "three_nodes", 5: "five_nodes"}[nodes]
         self.names = topology(nodes).nodes
         self._data = tempfile.mkdtemp(prefix="coterie-benchmark-")
         ports = free_ports(nodes)
@@ -53,9 +54,11 @@ class Cluster:
 
     async def start(self, name: str, *, bootstrap: bool = False) -> None:
         """Start one node."""
-        peers = [f"{peer}={at}" for peer, at in self.address_by_node.items() if peer != name]
-        arguments = ["benchmarks.raft_cluster", name, self.address_by_node[name], os.path.join(self._data, name)]
-        child = Child([*arguments, *peers, *(["--bootstrap"] if bootstrap else [])])
+        peers = [f"--peer={peer}={at}" for peer, at in self.address_by_node.items() if peer != name]
+        where = ["--node", name, "--listen", self.address_by_node[name], "--data", os.path.join(self._data, name)]
+        new = ["--bootstrap", "new"] if bootstrap else []
+        topology = f"benchmarks.raft_cluster:{self._topology}"
+        child = Child(["coterie", "run", topology, "--with-stdin", *where, *peers, *new], ready=b"is up")
         self.child_by_node[name] = child
         await child.start()
 
@@ -75,32 +78,3 @@ class Cluster:
     def cpu_seconds(self) -> float:
         """Return the processor time that the nodes have taken so far."""
         return cpu_seconds([child.pid for child in self.child_by_node.values()])
-
-
-async def _serve(arguments: argparse.Namespace) -> None:
-    peers = dict(peer.split("=", 1) for peer in arguments.peers)
-    run = topology(len(peers) + 1).start(
-        node=arguments.node,
-        listen=arguments.listen,
-        peers=peers,
-        data=arguments.data,
-        bootstrap="new" if arguments.bootstrap else None,
-    )
-    async with run:
-        print("ready", flush=True)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)  # ends when the benchmark does
-
-
-def _main() -> None:
-    parser = argparse.ArgumentParser(description="One node of the benchmark's cluster.")
-    parser.add_argument("node")
-    parser.add_argument("listen")
-    parser.add_argument("data")
-    parser.add_argument("peers", nargs="*")
-    parser.add_argument("--bootstrap", action="store_true")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(parser.parse_args()))
-
-
-if __name__ == "__main__":
-    _main()
