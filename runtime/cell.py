@@ -1,17 +1,7 @@
-"""A cell: the actor's place in the system: its mailbox, its life cycle, its supervision.
-
-    spawn ─▶ STARTING ─▶ RUNNING ◀──────── back-off over ────┐
-                 │          │ a handler or hook raised       │
-                 └──────────┴────────────▶ RESTARTING ───────┘
-                            │ stop               │ budget spent, InvariantViolated, or stop
-                            ▼                    ▼
-                        STOPPING ◀───────────────┘
-                            │ children stopped, on_stop done
-                            ▼
-                        STOPPED
+"""A cell: the actor's place in the system: its mailbox, and the visits in which it handles what came.
 
 One message at a time. `def` handlers run inline in the run queue's turn; `async def` handlers run in a task that lives
-while there is mail. Starting, restarting and stopping run in a task where a hook or a child must be waited for.
+while there is mail. Whether there is somebody to handle it, and what becomes of him, is `LifeCycle`'s to say.
 """
 
 from __future__ import annotations
@@ -19,21 +9,20 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextvars
-import enum
-import inspect
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from coterie.errors import ActorFailed, ActorStopped, InvariantViolated, MailboxFullError, MessageTypeError
+from coterie.errors import ActorFailed, ActorStopped, MailboxFullError, MessageTypeError
 from coterie.runtime.actor import Actor, Context, Terminated, Timer
 from coterie.runtime.asks import ACTIVATION, Envelope
 from coterie.runtime.dead_letters import Reason
 from coterie.runtime.lanes import Lane
+from coterie.runtime.life_cycle import LifeCycle, State
 from coterie.runtime.mailbox import Mailbox
 from coterie.runtime.refs import Ref
 from coterie.runtime.run_queue import IDLE, NORMAL, URGENT
-from coterie.runtime.supervision import RestartBudget, Supervision
+from coterie.runtime.supervision import Supervision
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -50,16 +39,6 @@ LOOK_AT_CLOCK: Final = 8
 
 BUSY: Final = URGENT + 1
 """`queued` while a task runs this cell: the run queue leaves it alone."""
-
-
-class State(enum.Enum):
-    """Where in its life a cell is."""
-
-    STARTING = enum.auto()
-    RUNNING = enum.auto()
-    RESTARTING = enum.auto()
-    STOPPING = enum.auto()
-    STOPPED = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,34 +67,35 @@ class Cell:
         self.mailbox = Mailbox(plan.capacity)
         self.queued = IDLE
         self.in_normal = False
-        self.state = State.STARTING
         self.current: object = None  # the message, or the envelope of the ask, that is being handled
         self.handled = 0
-        self.restarts = 0
         self.children: dict[str, Cell] = {}
         self.timers: dict[Timer, None] = {}
         self.ref: Ref[Any] = Ref(system.node, system.incarnation, path, uid, self)
-        self._has_begun = False  # whether the present instance's start hook succeeded: only then it says goodbye
-        self._is_stop_requested = False
-        self._is_killed = False
+        self.is_stop_requested = False
+        self._life = LifeCycle(self)
         self._is_woken = False
         self._watchers: dict[Cell, None] = {}
         self._watched: dict[Cell, None] = {}
         self._ends: list[asyncio.Future[None]] = []
-        self._budget: RestartBudget | None = None
         self._task: asyncio.Task[None] | None = None
-        self._backoff: asyncio.Future[None] | None = None
         self._scope: contextvars.Context | None = None
         self._log: FilteringBoundLogger | None = None
-        self.actor = self._make_actor()
+        self.make_actor()
 
-    def _make_actor(self) -> Actor[Any]:
+    @property
+    def state(self) -> State:
+        """Where in its life it is."""
+        return self._life.state
+
+    def make_actor(self) -> None:
+        """Put a new instance of the actor into this place. Raises what the factory raises."""
         actor = self.plan.factory()
         if not isinstance(actor, Actor):
             raise TypeError(f"spawn of {self.path!r}: the factory made a {type(actor).__name__}, which is no Actor")
         actor._context = Context(self)  # noqa: SLF001 (the one place that gives an actor its context)
         self.kind = self.system.kind_of(type(actor))
-        return actor
+        self.actor = actor
 
     # --- the postbox: what a Ref calls ------------------------------------------------------------------------------
 
@@ -145,7 +125,7 @@ class Cell:
         if lane is None:
             raise _no_message(item)
         room: asyncio.Future[None] = self.system.loop.create_future()
-        if self.is_ending:
+        if self._life.is_ending:
             room.set_exception(self._stopped_error())
             room.exception()
         elif self.mailbox.put(item, lane):
@@ -164,15 +144,15 @@ class Cell:
 
     def control(self, item: object) -> None:
         """Take a timer tick or a notice; nothing if the actor is ending."""
-        if not self.is_ending:
+        if not self._life.is_ending:
             self.mailbox.put_control(item)
             self.system.run_queue.push(self, URGENT)
 
     def _refuse(self, item: object) -> None:
         if isinstance(item, Envelope):
-            item.reject(self._stopped_error() if self.is_ending else self._full_error())
+            item.reject(self._stopped_error() if self._life.is_ending else self._full_error())
         else:
-            reason = Reason.STOPPED if self.is_ending else Reason.MAILBOX_FULL
+            reason = Reason.STOPPED if self._life.is_ending else Reason.MAILBOX_FULL
             self.system.dead_letters.add(reason, self.path, item)
 
     def _full_error(self) -> MailboxFullError:
@@ -187,11 +167,6 @@ class Cell:
     # --- what the context calls -------------------------------------------------------------------------------------
 
     @property
-    def is_ending(self) -> bool:
-        """Whether it takes no more mail."""
-        return self.state is State.STOPPING or self.state is State.STOPPED
-
-    @property
     def log(self) -> FilteringBoundLogger:
         """A logger with the actor's name bound."""
         if self._log is None:
@@ -204,7 +179,7 @@ class Cell:
             raise _no_message(message)
         timer = Timer(self, message, delay_s, interval_s)
         self.timers[timer] = None
-        if self.state is State.STOPPED:
+        if self._life.state is State.STOPPED:
             timer.cancel()
         return timer
 
@@ -241,12 +216,13 @@ class Cell:
         """Handle up to `BATCH` messages, about until `end` (the run queue calls this)."""
         if self._scope is None:
             self._scope = contextvars.Context()
-        if self.state is State.STARTING:
-            self._start(self._scope)
-        elif self.state is not State.RUNNING:
+        state = self._life.state
+        if state is State.STARTING:
+            self._life.start(self._scope)
+        elif state is not State.RUNNING:
             pass  # a task runs this cell and pushes it again when it is done
         elif self.kind.is_async:
-            self._run(self._drain())
+            self.run(self._drain())
         else:
             self._scope.run(self._visit_inline, end)
 
@@ -270,7 +246,7 @@ class Cell:
             self._end_visit()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a handler's error is the supervisor's)
             self._fail(error, item)
-        self._push_if_mail()
+        self.push_if_mail()
 
     def _begin_visit(self) -> None:
         self._is_woken = False
@@ -278,11 +254,11 @@ class Cell:
 
     def _end_visit(self) -> None:
         """Look back on the visit, and only then stop: what was handled in it belongs to this life."""
-        if self.state is State.RUNNING:
+        if self._life.state is State.RUNNING:
             if self.kind.has_visit_end:
                 self.actor.on_visit_end()
-            if self._is_stop_requested:
-                self._begin_stop("stopped")
+            if self.is_stop_requested:
+                self._life.begin_stop("stopped")
 
     def _answer(self, envelope: Envelope, receive: Callable[[Any], object]) -> None:
         if envelope.is_abandoned:
@@ -315,8 +291,10 @@ class Cell:
                     await receive(item)  # type: ignore[misc]
             self.current = item = None
             self._end_visit()
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a handler's error is the supervisor's)
-            self._fail_in_task(error, item)
+        except (Exception, asyncio.CancelledError) as error:  # a handler's error is the supervisor's
+            self._fail(error, item)
+            if self._life.is_kill(error):
+                raise
 
     async def _answer_awaited(self, envelope: Envelope, receive: Callable[[Any], Any]) -> None:
         if envelope.is_abandoned:
@@ -332,13 +310,25 @@ class Cell:
         if self.current is envelope:
             envelope.resolve(result)
 
+    def _fail(self, error: BaseException, item: object) -> None:
+        """Answer the asker, then let the life cycle decide."""
+        if isinstance(item, Envelope) and self.current is item:
+            blamed = f"{type(error).__name__}: {error}"
+            item.reject(ActorFailed(f"actor {self.path!r} failed on {type(item.message).__name__}: {blamed}"))
+        self.current = None
+        self._life.fail(error)
+
+    def _supervise(self, error: BaseException) -> None:
+        """Fail in place of a child."""
+        self._life.supervise(error)
+
     def _begin(self, envelope: Envelope) -> contextvars.Token[Envelope | None]:
         envelope.is_handled = True
         return ACTIVATION.set(envelope)
 
     def _next(self) -> object | None:
         """Return the next message or envelope; act on control mail; None: nothing, a stop, or the life has changed."""
-        if self._is_stop_requested:
+        if self.is_stop_requested:
             return None
         mailbox = self.mailbox
         while mailbox.control:
@@ -356,14 +346,17 @@ class Cell:
     def _push(self) -> None:
         self.system.run_queue.push(self, URGENT if self.mailbox.has_urgent else NORMAL)
 
-    def _push_if_mail(self) -> None:
-        if self.state is State.RUNNING:
-            if self._is_stop_requested or self._is_woken:
+    def push_if_mail(self) -> None:
+        """Be visited again if there is a reason."""
+        if self._life.state is State.RUNNING:
+            if self.is_stop_requested or self._is_woken:
                 self.system.run_queue.push(self, URGENT)
             elif self.mailbox.has_any:
                 self._push()
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    # --- tasks ------------------------------------------------------------------------------------------------------
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Let a task run this cell; the run queue leaves it alone until the task is done."""
         self.queued = BUSY
         self._task = self.system.loop.create_task(work, name=f"coterie:{self.path}", context=self._scope)
@@ -374,183 +367,68 @@ class Cell:
             self._task = None
             self.queued = IDLE
         if task.cancelled():
-            if not self.is_ending:
-                self._begin_stop("killed")
+            if not self._life.is_ending:
+                self._life.begin_stop("killed")
         elif (error := task.exception()) is not None:
             self.system.fail(error)  # a defect of ours: no handler's error gets here
         else:
-            self._push_if_mail()
+            self.push_if_mail()
 
-    # --- the life cycle ---------------------------------------------------------------------------------------------
+    def follow(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a task run `work` from the next turn of the loop on.
+
+        Not now: this cell's scope is entered at this moment, and an eager task would enter it twice.
+        """
+        self.queued = BUSY
+        self.system.loop.call_soon(self.run, work)
+
+    # --- begin and end ----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin: at once if there is no `on_start`, else at the first visit."""
         if self.kind.has_start:
             self.system.run_queue.push(self, URGENT)
         else:
-            self._begin_running()
-
-    def _begin_running(self) -> None:
-        self._has_begun = True
-        self.state = State.RUNNING
-
-    def _start(self, scope: contextvars.Context) -> None:
-        try:
-            waits = scope.run(self.actor.on_start)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a hook's error is the supervisor's)
-            self._fail(error, None)
-            return
-        if inspect.isawaitable(waits):
-            self._run(self._started(waits))
-        else:
-            self._begin_running()
-            self._push_if_mail()
-
-    async def _started(self, waits: Any) -> None:
-        try:
-            await waits
-            self._begin_running()
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a hook's error is the supervisor's)
-            self._fail_in_task(error, None)
-
-    def _fail_in_task(self, error: BaseException, item: object) -> None:
-        """Fail; a cancelled await of a hook or handler is a failure like any other, but a kill goes on."""
-        self._fail(error, item)
-        if self._is_killed and isinstance(error, asyncio.CancelledError):
-            raise error
-
-    def _fail(self, error: BaseException, item: object) -> None:
-        """Answer the asker, tell the log, and let supervision decide."""
-        blamed = f"{type(error).__name__}: {error}"
-        if isinstance(item, Envelope) and self.current is item:
-            item.reject(ActorFailed(f"actor {self.path!r} failed on {type(item.message).__name__}: {blamed}"))
-        self.current = None
-        self.log.error("actor.failed", error=blamed, exc_info=error)
-        self.system.failures += 1
-        self._supervise(error)
-
-    def _supervise(self, error: BaseException) -> None:
-        """Decide between restart and end (one_for_one)."""
-        if self._is_killed or isinstance(error, InvariantViolated):
-            self._begin_stop(f"failed: {type(error).__name__}: {error}")
-            return
-        if self._budget is None:
-            self._budget = RestartBudget(self.plan.supervision)
-        host = self.system.host
-        backoff_s = self._budget.next_backoff_s(host.clock.monotonic(), host.random)
-        if backoff_s is None:
-            self._begin_stop(f"failed: {type(error).__name__}: {error}", escalate=error)
-        else:
-            self.state = State.RESTARTING
-            self._follow(self._restart(error, backoff_s))
-
-    def _follow(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let a task run `work` from the next turn of the loop on.
-
-        Not now: this cell's scope is entered at this moment, and an eager task would enter it twice.
-        """
-        self.queued = BUSY
-        self.system.loop.call_soon(self._run, work)
-
-    async def _restart(self, error: BaseException, backoff_s: float) -> None:
-        await self._end_instance()
-        self._forget_failed_children()
-        self._backoff = self.system.loop.create_future()
-        timer = self.system.loop.call_later(backoff_s, _resolve, self._backoff)
-        try:
-            if not self._is_stop_requested:
-                await self._backoff
-        finally:
-            timer.cancel()
-            self._backoff = None
-        if self._is_stop_requested:
-            self._end("stopped")
-            return
-        try:
-            self.actor = self._make_actor()
-            self.restarts += 1
-            self.system.restarts += 1
-            waits = self.actor.on_restart(error)
-            if inspect.isawaitable(waits):
-                await waits
-            self._begin_running()
-        except (Exception, asyncio.CancelledError) as again:  # noqa: BLE001 (a hook's error is the supervisor's)
-            self._fail_in_task(again, None)
-
-    def _forget_failed_children(self) -> None:
-        """Children that failed while they were being stopped are gone: the new instance has none to answer for."""
-        control = self.mailbox.control
-        if control:
-            self.mailbox.control = collections.deque(entry for entry in control if type(entry) is not _ChildFailed)
+            self._life.begin()
 
     def stop(self) -> asyncio.Future[None]:
         """Stop after the present message; the future is done when the actor has ended."""
         ended: asyncio.Future[None] = self.system.loop.create_future()
-        if self.state is State.STOPPED:
+        if self._life.state is State.STOPPED:
             ended.set_result(None)
             return ended
         self._ends.append(ended)
-        self._is_stop_requested = True
-        if self._backoff is not None:
-            _resolve(self._backoff)
+        self.is_stop_requested = True
+        self._life.cut_backoff()
         self.system.run_queue.push(self, URGENT)
         return ended
 
     def kill(self) -> None:
         """Cancel what runs: for a handler that does not return in time when the system stops."""
-        self._is_killed = True
+        self._life.is_killed = True
         if self._task is not None:
             self._task.cancel()
 
-    def _begin_stop(self, cause: str, escalate: BaseException | None = None) -> None:
-        if self.is_ending:
-            return
-        self.state = State.STOPPING
-        if not self.children and not (self.kind.has_stop and self._has_begun):
-            self._end(cause, escalate)
-        else:
-            self._follow(self._stop(cause, escalate))
+    def cancel_timers(self) -> None:
+        """Let no tick come any more."""
+        for timer in list(self.timers):
+            timer.cancel()
 
-    async def _stop(self, cause: str, escalate: BaseException | None) -> None:
-        try:
-            await self._end_instance()
-        finally:
-            self._end(cause, escalate)
-
-    async def _end_instance(self) -> None:
-        """Stop timers and children, then let the instance say goodbye if it ever began."""
-        self._cancel_timers()
-        await self._stop_children()
-        if self._has_begun:
-            self._has_begun = False
-            await self._say_goodbye()
-            # What the goodbye itself began does not outlive it.
-            self._cancel_timers()
-            await self._stop_children()
-
-    async def _stop_children(self) -> None:
+    async def stop_children(self) -> None:
+        """Stop the children, last spawned first, until there are none."""
         while self.children:
             for ended in [child.stop() for child in reversed(list(self.children.values()))]:
                 await ended
 
-    async def _say_goodbye(self) -> None:
-        try:
-            waits = self.actor.on_stop()
-            if inspect.isawaitable(waits):
-                await waits
-        except (Exception, asyncio.CancelledError) as error:  # a goodbye that fails must not keep the actor alive
-            self.log.error("actor.stop_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
-            if self._is_killed and isinstance(error, asyncio.CancelledError):
-                raise
+    def forget_failed_children(self) -> None:
+        """Children that failed while they were being stopped are gone: the new instance has none to answer for."""
+        control = self.mailbox.control
+        if control:
+            self.mailbox.control = collections.deque(entry for entry in control if type(entry) is not _ChildFailed)
 
-    def _cancel_timers(self) -> None:
-        for timer in list(self.timers):
-            timer.cancel()
-
-    def _end(self, cause: str, escalate: BaseException | None = None) -> None:
+    def vacate(self, cause: str, escalate: BaseException | None) -> None:
         """Be no more: mail to the dead letters, notices to the watchers, the place free again."""
-        self.state = State.STOPPED
-        self._cancel_timers()
+        self.cancel_timers()
         for item in self.mailbox.close(self._stopped_error()):
             self._refuse(item)
         self.system.forget(self)
@@ -566,7 +444,8 @@ class Cell:
         elif escalate is not None:
             self.log.error("actor.gave_up", error=f"{type(escalate).__name__}: {escalate}")
         for ended in self._ends:
-            _resolve(ended)
+            if not ended.done():
+                ended.set_result(None)
         self._ends.clear()
 
     def child_ended(self, child: Cell, escalate: BaseException | None) -> None:
@@ -574,11 +453,6 @@ class Cell:
         self.children.pop(child.path, None)
         if escalate is not None:
             self.control(_ChildFailed(escalate))
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _no_message(item: object) -> MessageTypeError:
