@@ -14,6 +14,8 @@ import sys
 import threading
 import tokenize
 
+__all__ = ["count_directory", "count_file", "main", "source_files"]
+
 IGNORED_DIRECTORIES = {"site-packages", "dist-packages", "__pycache__"}
 FILE_BYTES_LIMIT = 2 * 1024 * 1024
 DISTINCT_LIMIT = 50_000
