@@ -1,0 +1,84 @@
+"""What the tests between systems share: nodes on one virtual network, each with the actors of the test's choice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from coterie.runtime.actor import Actor
+from coterie.runtime.refs import Address, Ref
+from coterie.runtime.remote import LinkEvent
+from coterie.runtime.system import System, SystemConfig
+from coterie.runtime.transport.config import TransportConfig
+from coterie.runtime.transport.identity import Role
+from coterie.runtime.virtual.host import VirtualHost
+from coterie.runtime.virtual.network import VirtualNetwork
+
+CONFIG = SystemConfig(transport=TransportConfig(frame_cap_bytes=100_000))
+
+
+class World:
+    """Nodes `a`, `b`, … of one virtual network; each has an actor `server` (exported) and one `private`."""
+
+    def __init__(self, server: type[Actor[Any]]) -> None:
+        self.kind = server
+        self.network = VirtualNetwork()
+        self.systems: dict[str, System] = {}
+        self.events: list[tuple[str, str, str]] = []
+        self.lives = 0
+
+    async def start(self, node: str, role: Role = Role.NODE) -> System:
+        self.lives += 1
+        host = VirtualHost(node, network=self.network, seed=self.lives)
+        system = System(node, cluster="test", role=role, host=host, config=CONFIG)
+        await system.__aenter__()
+        self.systems[node] = system
+        system.on_link(lambda event: self.note(node, event))
+        if role is Role.NODE:
+            system.spawn(self.kind, name="server", exported=True)
+            system.spawn(self.kind, name="private")
+            await system.listen(f"{node}.test", 1, insecure=True)
+        return system
+
+    def note(self, node: str, event: LinkEvent) -> None:
+        self.events.append((node, event.kind, event.node))
+
+    async def stop(self, node: str) -> None:
+        await self.systems.pop(node).__aexit__(None, None, None)
+
+    def link(self, a: str, b: str) -> None:
+        self.systems[a].add_peer(b, f"{b}.test", 1)
+        self.systems[b].add_peer(a, f"{a}.test", 1)
+
+    def server(self, node: str, path: str = "server") -> Any:
+        cell = self.systems[node].cell_at(path)
+        assert cell is not None
+        assert isinstance(cell.actor, self.kind)
+        return cell.actor
+
+    def asks_out(self) -> int:
+        return sum(system.stats().asks_out for system in self.systems.values())
+
+
+@pytest.fixture
+async def world(server: type[Actor[Any]]) -> AsyncIterator[World]:
+    """Nodes a and b, linked; the test module has a fixture `server`, the class of their actors."""
+    world = World(server)
+    await world.start("a")
+    await world.start("b")
+    world.link("a", "b")
+    await asyncio.sleep(1)
+    yield world
+    assert world.asks_out() == 0, "every ask has left the table"
+    for node in list(world.systems):
+        await world.stop(node)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.fixture
+def there(world: World) -> Ref[Any]:
+    """Node b's server as node a reaches it, by address."""
+    return world.systems["a"].at(Address("b", "server"))
