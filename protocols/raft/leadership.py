@@ -78,6 +78,8 @@ class Leadership:
 
     def advance_commit(self) -> None:
         """Commit what a quorum has, if §5.4.2 allows."""
+        if self._log.commit_index == self._log.last_index:
+            return  # as it mostly is when a heartbeat is answered
         matched = self.highest_replicated()
         if matched > self._log.commit_index and self.may_commit(matched):
             self._log.commit_to(matched)
