@@ -318,10 +318,6 @@ class Cell:
         self.current = None
         self._life.fail(error)
 
-    def _supervise(self, error: BaseException) -> None:
-        """Fail in place of a child."""
-        self._life.supervise(error)
-
     def _begin(self, envelope: Envelope) -> contextvars.Token[Envelope | None]:
         envelope.is_handled = True
         return ACTIVATION.set(envelope)
@@ -337,7 +333,7 @@ class Cell:
                 if (tick := entry.take()) is not None:
                     return tick
             elif type(entry) is _ChildFailed:
-                self._supervise(entry.error)
+                self._life.supervise(entry.error)  # fail in place of a child
                 return None
             else:
                 return entry

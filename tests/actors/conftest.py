@@ -7,6 +7,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,8 @@ class Cluster:
             ready: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
             end = self._ends[name] = asyncio.Event()
             self.processes[name] = asyncio.create_task(self._live(running, ready, end))
-            await asyncio.wait([ready, self.processes[name]], return_when=asyncio.FIRST_COMPLETED)
+            either: list[asyncio.Future[Any]] = [ready, self.processes[name]]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
                 await self.processes[name]
             self.nodes[name] = ready.result()
