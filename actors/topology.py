@@ -198,9 +198,10 @@ class Topology:
         peer_at = {peer: parse_address(address) for peer, address in peers.items()}
         world: Host = host if host is not None else RealHost()
         async with System(node, cluster=self.name, host=world, config=config) as system:
+            # The address first: if it is taken nothing has been formatted, and the same call works the next time.
+            address = await system.listen(*listen_at, insecure=insecure)
             store = await self._open_store(system, data, bootstrap)
             system.at_end(store.close)
-            address = await system.listen(*listen_at, insecure=insecure)
             member = Node(system, self, store, address)
             self._spawn(member)
             for peer, (peer_host, peer_port) in peer_at.items():

@@ -149,6 +149,15 @@ async def test_a_node_is_formatted_once_and_started_often(world: World) -> None:
     await world.works()
 
 
+async def test_a_node_whose_address_is_taken_is_not_formatted_and_the_same_call_works_later(world: World) -> None:
+    squatter = await world.network.for_node("n2").listen(asyncio.Protocol, "127.0.0.1", 7401)
+
+    await world.fails(OSError, "7401", bootstrap="new")
+
+    squatter.close()
+    await world.works(bootstrap="new")
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
