@@ -34,7 +34,7 @@ $(VENV)/.installed: pyproject.toml
 	@echo "making $(VENV) with $(lastword $(FOUND))"
 	@$(lastword $(FOUND)) -m venv $(VENV)
 	@$(PIP) install --upgrade pip
-	@$(PIP) install --editable '.[test,check,bench]'
+	@$(PIP) install --editable '.[test,check]'
 	@touch $@
 
 .PHONY: test
