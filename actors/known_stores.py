@@ -7,9 +7,13 @@ would break every quorum (a wiped acceptor or voter never comes back under its o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any
 
+from coterie.actors.driver import Driver
+from coterie.actors.wire import RaftLetter, SynodLetter
 from coterie.errors import InvariantViolated
+from coterie.protocols.seam import NodeId, Received
 from coterie.runtime.storage.log import LogStore, Write
 
 __all__ = ["KnownStores"]
@@ -36,6 +40,20 @@ class KnownStores:
         if not isinstance(found, dict) or not all(isinstance(store, str) for store in found.values()):
             raise InvariantViolated(f"the register {self._register!r} does not read: it holds {found!r:.80}")
         self._durable = found
+
+    def admit(self, letter: RaftLetter | SynodLetter, members: Collection[str], driver: Driver[Any, Any]) -> bool:
+        """Hand a letter to the driver once its sender is known durably to have its store. False, for ever: another one.
+
+        A stranger's letter is dropped: nobody's promises count but the members', so nobody else's store is worth
+        remembering.
+        """
+        if letter.sender not in members:
+            return True
+        received: Received[Any] = Received(NodeId(letter.sender), letter.body)
+        if self.knows(letter.sender, letter.store):
+            driver.feed(received)
+            return True
+        return self.learn(letter.sender, letter.store, lambda: driver.wake_with(received))
 
     def knows(self, sender: str, store: str) -> bool:
         """Return whether `sender` is known durably to have `store`."""

@@ -23,7 +23,7 @@ from coterie.protocols.raft.effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.messages import LogWrite, RaftMessage
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Refusal, Reject
-from coterie.protocols.seam import NodeId, Received
+from coterie.protocols.seam import NodeId
 from coterie.protocols.sessions import Machine, Sessions, encode_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
@@ -74,7 +74,6 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         self._watchers: dict[Ref[LeaderIs], None] = {}
         self._leader: LeaderIs | None = None
         self._to_apply: Apply | None = None  # Raft hands over the next chunk when this one is applied
-        self._may_apply = False
         self._loads: set[asyncio.Task[None]] = set()
         self._driver: Driver[RaftEvent, RaftEffect] | None = None
 
@@ -128,13 +127,13 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
 
     def on_visit_end(self) -> None:
         """Hand what this visit brought to the protocol, at once."""
-        if self._to_apply is not None and self._may_apply:
-            effect, self._to_apply, self._may_apply = self._to_apply, None, False
+        if self._to_apply is not None:
+            effect, self._to_apply = self._to_apply, None
             self._running.feed(self._apply(effect))
         self._running.flush()
 
-    def _apply_soon(self) -> None:
-        self._may_apply = True
+    def _apply_now(self, effect: Apply) -> None:
+        self._to_apply = effect
         self.context.wake()
 
     @property
@@ -162,13 +161,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         call.answer(at, answer)
 
     def _letter(self, letter: RaftLetter) -> None:
-        if letter.sender not in self._config.voters:
-            return  # nobody's promises count but the voters', so nobody else's store is worth remembering
-        received: Received[RaftMessage] = Received(NodeId(letter.sender), letter.body)
-        driver = self._running
-        if self._known_stores.knows(letter.sender, letter.store):
-            driver.feed(received)
-        elif not self._known_stores.learn(letter.sender, letter.store, lambda: driver.wake_with(received)):
+        if not self._known_stores.admit(letter, self._config.voters, self._running):
             self.context.log.error("store.refused", peer=letter.sender, store=letter.store)
 
     def _link_changed(self, event: LinkEvent) -> None:
@@ -193,8 +186,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
             case Apply():
                 # Not now: a long backlog comes in many chunks, and between two of them the loop must read heartbeats,
                 # and the disk thread must get the interpreter to begin the write that came with this one.
-                self._to_apply = effect
-                self.context.system.loop.call_soon(self._apply_soon)
+                self.context.system.loop.call_soon(self._apply_now, effect)
             case Load():
                 task = asyncio.ensure_future(self._load(effect))
                 self._loads.add(task)

@@ -14,7 +14,7 @@ from coterie.actors.wire import SynodLetter
 from coterie.protocols.paxos.config import SynodConfig
 from coterie.protocols.paxos.messages import Chosen, Propose, ReadRound, SynodMessage, SynodState
 from coterie.protocols.paxos.synod import Synod, SynodEffect, SynodEvent
-from coterie.protocols.seam import NodeId, Received
+from coterie.protocols.seam import NodeId
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages import Ask, message
 from coterie.runtime.refs import Address
@@ -102,11 +102,7 @@ class SynodActor(Actor[ProposeValue | ReadValue | SynodLetter | Tick]):
         return self._driver
 
     def _letter(self, letter: SynodLetter) -> None:
-        received: Received[SynodMessage] = Received(NodeId(letter.sender), letter.body)
-        driver = self._running
-        if self._known_stores.knows(letter.sender, letter.store):
-            driver.feed(received)
-        elif not self._known_stores.learn(letter.sender, letter.store, lambda: driver.wake_with(received)):
+        if not self._known_stores.admit(letter, self._config.members, self._running):
             self.context.log.error("store.refused", peer=letter.sender, store=letter.store)
 
     def persist(self, write: SynodState, done: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Final, NewType, Protocol, get_args, get_origin
 from coterie.errors import BadMessage, MessageTypeError
 from coterie.runtime.lanes import Lane
 
-__all__ = ["Codec", "MessageType", "Resolver", "WireReference", "message_type_of"]
+__all__ = ["Codec", "MessageType", "Resolver", "message_type_of"]
 
 INT64: Final = range(-(2**63), 2**64)
 """What MessagePack can carry in an integer."""
@@ -31,19 +31,6 @@ class Resolver(Protocol):
 
     def ref(self, node: str, incarnation: int, path: str, uid: int) -> object:
         """Return the reference of that name."""
-        ...
-
-
-class WireReference(Protocol):
-    """A class whose values cross the wire as a row of primitives (`Ref`, `Address`)."""
-
-    def to_wire(self) -> Sequence[object]:
-        """Return the row."""
-        ...
-
-    @classmethod
-    def from_wire(cls, row: object, resolver: Resolver) -> object:
-        """Return the value of a row. BadMessage if it is none."""
         ...
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from coterie.actors.known_stores import KnownStores
+from coterie.actors.wire import SynodLetter
 from coterie.errors import InvariantViolated
+from coterie.protocols.seam import Received
 from coterie.runtime.storage.log import GroupState, Record, Write
 
 pytestmark = pytest.mark.virtual
@@ -44,18 +46,24 @@ class SlowStore:
         pass
 
 
+MEMBERS = tuple(f"n{number}" for number in range(1, 10))
+
+
 class Letters:
-    """Hands letters over as the actors do, and keeps those that counted."""
+    """Stands for the driver: keeps the letters that counted."""
 
     def __init__(self, store: SlowStore, group: str = "g") -> None:
         self.known = KnownStores(group, store)  # type: ignore[arg-type]
         self.counted: list[str] = []
 
     def arrive(self, sender: str, store: str, text: str) -> bool:
-        if self.known.knows(sender, store):
-            self.counted.append(text)
-            return True
-        return self.known.learn(sender, store, lambda: self.counted.append(text))
+        letter = SynodLetter(sender, store, text)  # type: ignore[arg-type]
+        return self.known.admit(letter, MEMBERS, self)  # type: ignore[arg-type]
+
+    def feed(self, received: Received[str]) -> None:
+        self.counted.append(received.message)
+
+    wake_with = feed
 
 
 @pytest.fixture
@@ -188,3 +196,10 @@ async def test_a_register_that_does_not_read_is_a_violation(store: SlowStore, re
     with pytest.raises(InvariantViolated, match="the register 'g#stores' does not read"):
         await Letters(store).known.restore()
     await asyncio.sleep(0)
+
+
+async def test_a_stranger_is_neither_heard_nor_remembered(letters: Letters, store: SlowStore) -> None:
+    assert letters.arrive("stranger", "s", "hello")
+
+    assert letters.counted == []
+    assert store.pending == []
