@@ -20,6 +20,9 @@ from typing import Any, Final, NewType, Protocol, get_args, get_origin
 from coterie.errors import BadMessage, MessageTypeError
 from coterie.runtime.lanes import Lane
 
+if typing.TYPE_CHECKING:
+    from coterie.runtime.declared_errors import DeclaredErrors
+
 __all__ = ["Codec", "MessageType", "Resolver", "message_type_of"]
 
 INT64: Final = range(-(2**63), 2**64)
@@ -65,18 +68,21 @@ class _NoReply:
 
 
 class MessageType:
-    """One message class: its wire name, its lane, and how its fields and its reply cross the wire.
+    """One message class: its wire name, its lane, what it raises, and how its fields and its reply cross the wire.
 
     Codecs are built by `prepare`, or, where an annotation names a class that does not exist yet, at the first use.
     """
 
     NO_REPLY: Final = _NoReply
 
-    def __init__(self, cls: type, name: str, lane: Lane, *, reply: object, scope: dict[str, Any]) -> None:
+    def __init__(
+        self, cls: type, name: str, lane: Lane, *, reply: object, raises: DeclaredErrors, scope: dict[str, Any]
+    ) -> None:
         self.cls = cls
         self.name = name
         self.lane = lane
         self.is_ask = reply is not _NoReply
+        self.raises = raises
         self._reply_annotation = reply
         self._scope = scope
         self._names, self._required = _fields_of(cls)

@@ -17,6 +17,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar, dataclass_transform, g
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.codecs import MessageType, message_type_of
+from coterie.runtime.declared_errors import NO_ERRORS, DeclaredErrors
 from coterie.runtime.lanes import Lane
 
 __all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register"]
@@ -47,29 +48,40 @@ class Ask(Generic[R_co]):
 @overload
 def message(cls: type[T], /) -> type[T]: ...
 @overload
-def message(*, name: str | None = None, lane: Lane = Lane.BULK) -> Callable[[type[T]], type[T]]: ...
+def message(
+    *, name: str | None = None, lane: Lane = Lane.BULK, raises: tuple[type[Exception], ...] = ()
+) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 def message(
-    cls: type[T] | None = None, /, *, name: str | None = None, lane: Lane = Lane.BULK
+    cls: type[T] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    lane: Lane = Lane.BULK,
+    raises: tuple[type[Exception], ...] = (),
 ) -> type[T] | Callable[[type[T]], type[T]]:
     """Make a class a message: a frozen, slotted dataclass with the wire name `name` (default: module.Class).
 
     Fields may be None, bool, int (64 bits), float, str, bytes, tuple, Mapping of those, enum, message, `Ref`,
-    `Address`, and unions. `lane` is BULK or CONSENSUS. A class of `__main__` needs a `name` to cross nodes.
+    `Address`, and unions. `lane` is BULK or CONSENSUS. A class of `__main__` needs a `name` to cross nodes. `raises`
+    are the errors that answer it: they go to the asker alone, any other exception of the handler is a failure.
 
     Raises:
-        MessageTypeError: a field is mutable or cannot cross the wire; it names the class and the field.
+        MessageTypeError: a field is mutable or cannot cross the wire; it names the class and the field. Or an error
+            cannot be declared (see `coterie.runtime.declared_errors`).
     """
     scope = sys._getframe(1).f_locals  # noqa: SLF001 (annotations may name classes that are local to a function)
 
     def stamp(plain: type[T]) -> type[T]:
         frozen: type[T] = dataclasses.dataclass(frozen=True, slots=True)(plain)
-        return register(frozen, name=name or _default_name(plain), lane=lane, scope=scope)
+        wire_name = name or _default_name(plain)
+        errors = DeclaredErrors(wire_name, raises) if raises else NO_ERRORS
+        return _stamp(frozen, name=wire_name, lane=lane, raises=errors, scope=scope)
 
     return stamp if cls is None else stamp(cls)
 
 
-def register(cls: type[T], *, name: str, lane: Lane = Lane.BULK, scope: dict[str, Any] | None = None) -> type[T]:
+def register(cls: type[T], *, name: str, lane: Lane = Lane.BULK) -> type[T]:
     """Let a frozen dataclass or NamedTuple that is no `@message` cross the wire under `name`, as the protocols' do.
 
     Registering the same class under the same name again changes nothing.
@@ -77,6 +89,10 @@ def register(cls: type[T], *, name: str, lane: Lane = Lane.BULK, scope: dict[str
     Raises:
         MessageTypeError: neither of the two, another name, the control lane, or a field that cannot cross.
     """
+    return _stamp(cls, name=name, lane=lane, raises=NO_ERRORS, scope={})
+
+
+def _stamp(cls: type[T], *, name: str, lane: Lane, raises: DeclaredErrors, scope: dict[str, Any]) -> type[T]:
     if lane is Lane.CONTROL:
         raise MessageTypeError(f"message {name!r}: the control lane is the runtime's own; use CONSENSUS or BULK")
     known = cls.__dict__.get("__coterie__")
@@ -86,7 +102,9 @@ def register(cls: type[T], *, name: str, lane: Lane = Lane.BULK, scope: dict[str
         return cls
     if not _is_immutable(cls):
         raise MessageTypeError(f"{cls.__qualname__} cannot be message {name!r}: no frozen dataclass, no NamedTuple")
-    described = MessageType(cls, name, lane, reply=_reply_annotation(cls), scope=scope or {})
+    described = MessageType(cls, name, lane, reply=_reply_annotation(cls), raises=raises, scope=scope)
+    if raises.classes and not described.is_ask:
+        raise MessageTypeError(f"message {name!r} declares errors, but is no Ask: nobody would hear of them")
     cls.__coterie__ = described  # type: ignore[attr-defined]
     try:
         described.prepare()
