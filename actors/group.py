@@ -5,10 +5,24 @@ The same messages serve every engine of a replicated log.
 
 from __future__ import annotations
 
+from typing import Final
+
 from coterie.runtime.messages import Ask, message
 from coterie.runtime.refs import Ref
 
-__all__ = ["Answer", "Execute", "GroupStatus", "LeaderIs", "Refused", "ReportStatus", "Unsettled", "WatchLeader"]
+__all__ = [
+    "REPLY_TOO_LARGE",
+    "Answer",
+    "Execute",
+    "GroupStatus",
+    "LeaderIs",
+    "Refused",
+    "ReportStatus",
+    "Unsettled",
+    "WatchLeader",
+]
+
+REPLY_TOO_LARGE: Final = "reply_too_large"
 
 
 @message(name="group.Refused")
@@ -21,24 +35,24 @@ class Refused:
 
 @message(name="group.Unsettled")
 class Unsettled:
-    """Unknown: the command is in a log, and may or may not be committed. Ask again under the same identity."""
+    """Unknown: the command is in a log, and may or may not be committed. Ask again under the same identity.
+
+    `REPLY_TOO_LARGE`: it was executed, but what it replied fits into no frame; ask for the parts of a batch alone.
+    """
 
     reason: str
     leader: str | None
 
 
 Answer = bytes | Refused | Unsettled
-"""What became of one command. Bytes: it was executed, and this is the session layer's reply, encoded."""
+"""What became of a command. Bytes: it was executed, and this is the session layer's reply, encoded."""
 
 
 @message(name="group.Execute")
-class Execute(Ask[tuple[Answer, ...]]):
-    """Replicate and execute these commands (each framed by `coterie.protocols.sessions`); one answer for each.
+class Execute(Ask[Answer]):
+    """Replicate and execute a command as `coterie.protocols.sessions` encodes it, perhaps a batch: one log entry."""
 
-    They go into the log in this order but are independent: some may be executed and others refused.
-    """
-
-    commands: tuple[bytes, ...]
+    command: bytes
 
 
 @message(name="group.LeaderIs")

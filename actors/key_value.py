@@ -13,6 +13,7 @@ from typing import Final
 
 from coterie.actors.state_machine import Query, StateMachine
 from coterie.errors import CommandRefused
+from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages import Ask, message
 
 __all__ = [
@@ -97,7 +98,7 @@ class Batch(Ask[BatchResult]):
 
 @message(name="kv.Page")
 class Page:
-    """One page of a scan: `items` in key order as of log entry `index`; `more`: whether `ScanOn` has a next page.
+    """One page of a scan: `items` in key order as of log entry `index`; `more`: whether `ScanOn(scan)` has a next page.
 
     It holds as many items as were asked for, fewer if they take more than 1 MiB.
     """
@@ -105,6 +106,7 @@ class Page:
     index: int
     items: tuple[tuple[bytes, bytes], ...]
     more: bool
+    scan: int
 
 
 @message(name="kv.Scan")
@@ -117,9 +119,9 @@ class Scan(Query[Page]):
 
 @message(name="kv.ScanOn")
 class ScanOn(Query[Page]):
-    """The next page of the scan that began at `index`: keys above `after`. CommandRefused if it is too long ago."""
+    """The next page of a `scan`: keys above `after`. CommandRefused if it began too long ago."""
 
-    index: int
+    scan: int
     after: bytes
     limit: int = 1000
 
@@ -133,7 +135,8 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | Ba
     def __init__(self) -> None:
         self._values: dict[bytes, bytes] = {}
         self._keys: list[bytes] = []
-        self._scans: dict[int, Items] = {}
+        self._scans: dict[int, tuple[LogIndex, Items]] = {}
+        self._scan = 0
 
     def apply(
         self, command: Get | Put | Delete | CompareAndSwap | Increment | Batch | Scan | ScanOn, /
@@ -154,9 +157,9 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | Ba
             case Batch():
                 return self._batch(command)
             case Scan(prefix, limit):
-                return self._scan(prefix, limit)
-            case ScanOn(index, after, limit):
-                return self._scan_on(index, after, limit)
+                return self._begin_scan(prefix, limit)
+            case ScanOn(scan, after, limit):
+                return self._scan_on(scan, after, limit)
 
     def _set(self, key: bytes, value: bytes) -> None:
         if key not in self._values:
@@ -207,13 +210,14 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | Ba
             self._set(key, value)
         return BatchResult(applied=True)
 
-    def _scan(self, prefix: bytes, limit: int) -> Page:
+    def _begin_scan(self, prefix: bytes, limit: int) -> Page:
         first = bisect.bisect_left(self._keys, prefix)
         keys = self._keys_from(first, prefix)
         items = tuple((key, self._values[key]) for key in keys)
-        page = _page(self.index, items, 0, limit)
+        self._scan += 1
+        page = _page(self._scan, self.index, items, 0, limit)
         if page.more:
-            self._scans[self.index] = items
+            self._scans[self._scan] = (self.index, items)
             while len(self._scans) > SCANS_KEPT:
                 del self._scans[min(self._scans)]
         return page
@@ -224,14 +228,14 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | Ba
             last += 1
         return self._keys[first:last]
 
-    def _scan_on(self, index: int, after: bytes, limit: int) -> Page:
-        items = self._scans.get(index)
-        if items is None:
-            raise CommandRefused(f"the scan of index {index} is gone: begin again (the latest {SCANS_KEPT} are kept)")
-        return _page(index, items, bisect.bisect_right(items, after, key=lambda item: item[0]), limit)
+    def _scan_on(self, scan: int, after: bytes, limit: int) -> Page:
+        if scan not in self._scans:
+            raise CommandRefused(f"scan {scan} is gone: begin again (the latest {SCANS_KEPT} are kept)")
+        index, items = self._scans[scan]
+        return _page(scan, index, items, bisect.bisect_right(items, after, key=lambda item: item[0]), limit)
 
 
-def _page(index: int, items: Items, start: int, limit: int) -> Page:
+def _page(scan: int, index: int, items: Items, start: int, limit: int) -> Page:
     if not 1 <= limit <= PAGE_ITEMS_MAX:
         raise CommandRefused(f"a page of {limit} items: it must be 1 … {PAGE_ITEMS_MAX}")
     end, size_bytes = start, 0
@@ -241,4 +245,4 @@ def _page(index: int, items: Items, start: int, limit: int) -> Page:
         if size_bytes > PAGE_BYTES_MAX and end > start:
             break
         end += 1
-    return Page(index, items[start:end], end < len(items))
+    return Page(index, items[start:end], end < len(items), scan)

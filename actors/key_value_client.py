@@ -71,4 +71,4 @@ class KeyValueClient:
                 yield item
             if not page.more:
                 return
-            page = await self.group.execute(ScanOn(page.index, page.items[-1][0], page_size))
+            page = await self.group.execute(ScanOn(page.scan, page.items[-1][0], page_size))

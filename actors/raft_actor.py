@@ -14,7 +14,17 @@ from collections.abc import Callable
 from typing import Any, Final, assert_never
 
 from coterie.actors.driver import Driver, Tick
-from coterie.actors.group import Answer, Execute, GroupStatus, LeaderIs, Refused, ReportStatus, Unsettled, WatchLeader
+from coterie.actors.group import (
+    REPLY_TOO_LARGE,
+    Answer,
+    Execute,
+    GroupStatus,
+    LeaderIs,
+    Refused,
+    ReportStatus,
+    Unsettled,
+    WatchLeader,
+)
 from coterie.actors.known_stores import KnownStores
 from coterie.actors.raft_records import entries_of, restored_from, write_of
 from coterie.actors.wire import RaftLetter
@@ -24,7 +34,7 @@ from coterie.protocols.raft.messages import LogWrite, RaftMessage
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Refusal, Reject
 from coterie.protocols.seam import NodeId
-from coterie.protocols.sessions import Machine, Sessions, encode_reply
+from coterie.protocols.sessions import Machine, Replies, Reply, Sessions, encode_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote import LinkEvent
@@ -34,23 +44,6 @@ __all__ = ["RaftActor"]
 
 ENTRY_OVERHEAD_BYTES: Final = 4096
 """More than a letter with one entry takes beside the command."""
-
-
-class _Call:
-    """One `Execute`: answered when each of its commands is."""
-
-    __slots__ = ("_answers", "_later", "_missing")
-
-    def __init__(self, later: Later[tuple[Answer, ...]], size: int) -> None:
-        self._later = later
-        self._answers: list[Answer] = [b""] * size
-        self._missing = size
-
-    def answer(self, at: int, answer: Answer) -> None:
-        self._answers[at] = answer
-        self._missing -= 1
-        if not self._missing:
-            self._later.reply(tuple(self._answers))
 
 
 class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick]):
@@ -70,7 +63,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         self._store = store
         self._known_stores = KnownStores(group, store)
         self._refs = itertools.count(1)
-        self._waiting: dict[int, tuple[_Call, int]] = {}  # by Propose.ref: the call, and which of its commands
+        self._waiting: dict[int, Later[Answer]] = {}  # by Propose.ref
         self._watchers: dict[Ref[LeaderIs], None] = {}
         self._leader: LeaderIs | None = None
         self._to_apply: Apply | None = None  # Raft hands over the next chunk when this one is applied
@@ -144,21 +137,15 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
 
     def _propose(self, msg: Execute) -> None:
         later = self.context.reply_later(msg)
-        if not msg.commands:
-            later.reply(())
-        call = _Call(later, len(msg.commands))
-        feed = self._running.feed
-        for at, command in enumerate(msg.commands):
-            if len(command) > self._command_bytes_max:
-                call.answer(at, Refused("too_large", None))
-                continue
-            ref = next(self._refs)
-            self._waiting[ref] = (call, at)
-            feed(Propose(ref, command))
+        if len(msg.command) > self._command_bytes_max:
+            later.reply(Refused("too_large", None))
+            return
+        ref = next(self._refs)
+        self._waiting[ref] = later
+        self._running.feed(Propose(ref, msg.command))
 
     def _answer(self, ref: int, answer: Answer) -> None:
-        call, at = self._waiting.pop(ref)
-        call.answer(at, answer)
+        self._waiting.pop(ref).reply(answer)
 
     def _letter(self, letter: RaftLetter) -> None:
         if not self._known_stores.admit(letter, self._config.voters, self._running):
@@ -213,8 +200,12 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
                 reply = sessions.apply(entry.index, entry.command)
                 ref = refs.get(entry.index)
                 if ref is not None:
-                    self._answer(ref, encode_reply(reply))
+                    self._answer(ref, self._answer_of(reply))
         return Applied(LogIndex(effect.entries[-1].index))
+
+    def _answer_of(self, reply: Reply | Replies) -> Answer:
+        encoded = encode_reply(reply)
+        return encoded if len(encoded) <= self._command_bytes_max else Unsettled(REPLY_TOO_LARGE, self._node)
 
     async def _load(self, load: Load) -> None:
         try:

@@ -10,11 +10,12 @@ import contextlib
 import contextvars
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from coterie.actors.group import Answer, Execute, LeaderIs, Unsettled, WatchLeader
+from coterie.actors.group import REPLY_TOO_LARGE, Answer, Execute, LeaderIs, Refused, Unsettled, WatchLeader
 from coterie.errors import (
     AskTimeout,
+    CommandFailed,
     CommandRefused,
     CommandTimeout,
     ConnectionLost,
@@ -22,7 +23,8 @@ from coterie.errors import (
     FrameTooLarge,
     Outcome,
 )
-from coterie.protocols.sessions import Reply, decode_reply
+from coterie.protocols.sessions import Reply, decode_replies, decode_reply, is_opening
+from coterie.protocols.sessions import batch as batch_of
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote import LinkEvent
@@ -49,10 +51,14 @@ class _LeaderWatcher(Actor[LeaderIs]):
         self._heard(msg)
 
 
-Attempt = tuple[str, Answer | CoterieError | None]
-"""Who was asked, and what came of it; None: nobody could be asked."""
+class _Trouble(NamedTuple):
+    """An attempt brought no reply: who was asked, and what came of it; None: nobody could be asked."""
 
-_Waiting = tuple[bytes, float, asyncio.Future[Attempt]]
+    node: str
+    cause: Refused | Unsettled | CoterieError | None
+
+
+_Waiting = tuple[bytes, float, "asyncio.Future[Reply | _Trouble]"]
 """A command that waits to be sent, how long it may take (s), and who waits for it."""
 
 BATCH_COMMANDS: Final = 256
@@ -114,6 +120,7 @@ class Router:
         Raises:
             CommandTimeout: no reply in `timeout_s` seconds; its outcome says whether any node may have taken it.
             CommandRefused, FrameTooLarge: it is larger than what nodes send each other.
+            CommandFailed: it was executed, but its reply is larger than that.
         """
         routed = routed or Routed()
         monotonic = self._system.host.clock.monotonic
@@ -121,12 +128,13 @@ class Router:
         trouble = "no node of it is linked" if timeout_s > 0 else "no time was left"
         # Trying again in the last moments would only make a definite outcome unknown.
         while (left_s := deadline - monotonic()) > (PAUSE_FIRST_S if routed.pauses else 0.0):
-            node, answer = await self._attempt(command, left_s)
-            if isinstance(answer, bytes):
-                return decode_reply(answer)
-            if answer is not None:
-                trouble = f"{node!r}: {self._learn(node, answer, routed)}"
-            if answer is None or self._hint in (None, node):
+            answer = await self._attempt(command, left_s)
+            if not isinstance(answer, _Trouble):
+                return answer
+            node, cause = answer
+            if cause is not None:
+                trouble = f"{node!r}: {self._learn(node, cause, routed)}"
+            if cause is None or self._hint in (None, node):
                 await self._pause(routed, left_s)
         outcome = Outcome.UNKNOWN if routed.may_have_run else Outcome.DEFINITE
         fate = "it may have been executed" if routed.may_have_run else "it was not executed"
@@ -135,9 +143,9 @@ class Router:
 
     # --- one attempt ------------------------------------------------------------------------------------------------
 
-    def _attempt(self, command: bytes, left_s: float) -> asyncio.Future[Attempt]:
-        """Send a command with all others of this turn of the loop; the future has the node and its answer."""
-        future: asyncio.Future[Attempt] = self._system.loop.create_future()
+    def _attempt(self, command: bytes, left_s: float) -> asyncio.Future[Reply | _Trouble]:
+        """Send a command with all others of this turn of the loop; the future has what came of it."""
+        future: asyncio.Future[Reply | _Trouble] = self._system.loop.create_future()
         if not self._outbox:
             self._system.loop.call_soon(self._flush, context=self._scope)
         self._outbox.append((command, left_s, future))
@@ -151,27 +159,34 @@ class Router:
         node = self._pick()
         for batch in _batches(outbox):
             if node is None:
-                _settle_all(batch, ("", None))
+                _settle_all(batch, _Trouble("", None))
             else:
                 self._ask(node, batch)
 
     def _ask(self, node: str, batch: list[_Waiting]) -> None:
         timeout_s = min(ATTEMPT_S, max(left_s for _, left_s, _ in batch))
-        asked = self.ref(node).ask(Execute(tuple([command for command, _, _ in batch])), timeout=timeout_s)
+        command = batch[0][0] if len(batch) == 1 else batch_of([command for command, _, _ in batch])
+        asked = self.ref(node).ask(Execute(command), timeout=timeout_s)
         self._in_flight[asked] = node
         asked.add_done_callback(partial(self._answered, node, batch))
 
-    def _answered(self, node: str, batch: list[_Waiting], asked: asyncio.Future[tuple[Answer, ...]]) -> None:
+    def _answered(self, node: str, batch: list[_Waiting], asked: asyncio.Future[Answer]) -> None:
         del self._in_flight[asked]
         error = asked.exception()
-        if isinstance(error, CoterieError):
-            _settle_all(batch, (node, error))
-            return
-        for (_, _, future), answer in zip(batch, asked.result(), strict=True):
-            if not future.done():
-                future.set_result((node, answer))
+        answer = error if isinstance(error, CoterieError) else asked.result()
+        if isinstance(answer, bytes):
+            replies = [decode_reply(answer)] if len(batch) == 1 else decode_replies(answer)
+            for (_, _, future), reply in zip(batch, replies, strict=True):
+                if not future.done():
+                    future.set_result(reply)
+        elif len(batch) > 1 and isinstance(answer, Unsettled) and answer.reason == REPLY_TOO_LARGE:
+            half = len(batch) // 2
+            self._ask(node, batch[:half])
+            self._ask(node, batch[half:])
+        else:
+            _settle_all(batch, _Trouble(node, answer))
 
-    def _learn(self, node: str, answer: Answer | CoterieError, routed: Routed) -> str:
+    def _learn(self, node: str, answer: Refused | Unsettled | CoterieError, routed: Routed) -> str:
         """Take from an answer where to ask next; return what the trouble was."""
         if isinstance(answer, FrameTooLarge):
             raise answer
@@ -180,8 +195,8 @@ class Router:
             if self._hint == node:
                 self._hint = None
             return str(answer)
-        if isinstance(answer, bytes):
-            return "executed"
+        if answer.reason == REPLY_TOO_LARGE:
+            raise CommandFailed(f"group {self._group!r} executed a command whose reply would not fit into a frame")
         if answer.reason == "too_large":
             raise CommandRefused(f"group {self._group!r} refused a command that would not fit into a frame")
         routed.may_have_run |= isinstance(answer, Unsettled)
@@ -267,24 +282,28 @@ class Router:
 
 
 def _batches(outbox: list[_Waiting]) -> Iterator[list[_Waiting]]:
-    """Cut what waits into messages of bounded size; a command that is larger goes alone."""
+    """Cut what waits into messages of bounded size; a command that is larger goes alone, and so does an opening."""
     batch: list[_Waiting] = []
     size = 0
     for waiting in outbox:
+        if is_opening(waiting[0]):
+            yield [waiting]
+            continue
         if batch and (len(batch) >= BATCH_COMMANDS or size + len(waiting[0]) > BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(waiting)
         size += len(waiting[0])
-    yield batch
+    if batch:
+        yield batch
 
 
-def _expire(future: asyncio.Future[Attempt]) -> None:
+def _expire(future: asyncio.Future[Reply | _Trouble]) -> None:
     if not future.done():
-        future.set_result(("its leader", AskTimeout("no reply in time; it may have run")))
+        future.set_result(_Trouble("its leader", AskTimeout("no reply in time; it may have run")))
 
 
-def _settle_all(batch: list[_Waiting], attempt: Attempt) -> None:
+def _settle_all(batch: list[_Waiting], trouble: _Trouble) -> None:
     for _, _, future in batch:
         if not future.done():
-            future.set_result(attempt)
+            future.set_result(trouble)

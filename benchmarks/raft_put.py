@@ -21,6 +21,7 @@ from coterie import Client
 __all__ = ["run"]
 
 CLIENTS = (1, 16, 64, 256)
+WARM_UP_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +40,26 @@ async def _raft(clients: int, measure_s: float) -> _Measured:
             await store.put(b"first", b"")
             syncs = leader.syncs
             cpu = cluster.cpu_seconds() + cpu_seconds([os.getpid()])
-            load = await closed_loop(store.put, clients, warm_up_s=1.0, measure_s=measure_s)
+            load = await closed_loop(store.put, clients, warm_up_s=WARM_UP_S, measure_s=measure_s)
             cpu = cluster.cpu_seconds() + cpu_seconds([os.getpid()]) - cpu
             after = await cluster.leader(client)
             if (after.node, after.term) != (leader.node, leader.term):
                 print(f"  the leader changed: term {leader.term} to {after.term}", file=sys.stderr)
-            commands = after.commit_index - leader.commit_index
-            return _Measured(load, 1e6 * cpu / max(1, commands), after.syncs - syncs)
+            return _Measured(load, _cpu_us(cpu, load, measure_s + WARM_UP_S), after.syncs - syncs)
 
 
 async def _floor(clients: int, measure_s: float) -> _Measured:
     async with FloorCluster() as cluster:
         client = await cluster.client()
         cpu = cluster.cpu_seconds() + cpu_seconds([os.getpid()])
-        load = await closed_loop(client.put, clients, warm_up_s=0.5, measure_s=measure_s)
+        load = await closed_loop(client.put, clients, warm_up_s=WARM_UP_S, measure_s=measure_s)
         cpu = cluster.cpu_seconds() + cpu_seconds([os.getpid()]) - cpu
-        return _Measured(load, 1e6 * cpu / max(1, round(load.per_s * (measure_s + 0.5))), 0)
+        return _Measured(load, _cpu_us(cpu, load, measure_s + WARM_UP_S), 0)
+
+
+def _cpu_us(cpu_s: float, load: Load, seconds: float) -> float:
+    """Return the processor time of all processes per command (µs), taking the warm-up to be as fast as the rest."""
+    return 1e6 * cpu_s / max(1.0, load.per_s * seconds)
 
 
 async def run(*, runs: int = 3, seconds: float = 5.0, clients: tuple[int, ...] = CLIENTS) -> list[Result]:

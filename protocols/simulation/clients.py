@@ -13,11 +13,13 @@ from coterie.protocols.sessions import (
     Done,
     Malformed,
     Opened,
+    Replies,
     Reply,
     SessionFull,
     SessionId,
     StaleCommand,
     UnknownSession,
+    batch,
     open_session,
     session_command,
 )
@@ -30,6 +32,8 @@ TIMEOUT_S = 0.4
 RETRY_S = 0.02
 DUPLICATES = 0.1
 """The probability that an attempt is sent to a second node too, perhaps long after the first."""
+DOUBLED = 0.1
+"""The probability that an attempt is a batch that holds the command twice: it is still executed once."""
 
 
 class Client:
@@ -69,7 +73,7 @@ class Client:
         """Whether every command was answered."""
         return self._sequence == self._commands and not self._is_waiting
 
-    def answered(self, operation: int, reply: Reply) -> None:
+    def answered(self, operation: int, reply: Reply | Replies) -> None:
         """Take the reply to operation number `operation` (0: the opening); only the first one counts."""
         if operation != self._sequence or not self._is_waiting:
             return
@@ -80,6 +84,8 @@ class Client:
             case Done(payload):
                 self._judge.answered(self._payload(), LogIndex(int.from_bytes(payload, "big")))
                 self._rest()
+            case Replies(replies):
+                self.answered(operation, replies[-1])  # that of the second copy: what was kept of the first
             case StaleCommand() | UnknownSession() | SessionFull() | Malformed():
                 self._judge.refused(self._payload(), reply)
             case _:
@@ -137,4 +143,5 @@ class Client:
     def _command(self) -> bytes:
         if self._session is None:
             return open_session(self._number)
-        return session_command(self._session, self._sequence, self._sequence, self._payload())
+        command = session_command(self._session, self._sequence, self._sequence, self._payload())
+        return batch((command, command)) if self._rng.random() < DOUBLED else command

@@ -238,6 +238,36 @@ async def test_a_scan_of_more_than_a_frame_holds_comes_in_pages(cluster: Any) ->
     assert [item async for item in store.scan(b"k")] == [(b"k%02d" % number, value) for number in range(12)]
 
 
+async def test_many_large_values_read_at_once_come_although_no_frame_holds_them_together(cluster: Any) -> None:
+    store = (await cluster.client()).key_value("store")
+    value = b"x" * 500_000
+    for number in range(12):
+        await store.put(b"k%02d" % number, value)
+
+    assert await asyncio.gather(*(store.get(b"k%02d" % number) for number in range(12))) == [value] * 12
+
+
+async def test_a_reply_that_no_frame_holds_is_a_failure_that_says_so(make_cluster: Any) -> None:
+    @message(name="test.group.Blow")
+    class Blow(Ask[bytes]):
+        size: int
+
+    class Balloon(StateMachine[Blow]):
+        def apply(self, command: Blow, /) -> bytes:
+            return bytes(command.size)
+
+    topology = Topology("test", nodes=["n1", "n2", "n3"])
+    topology.raft("store", machine=Balloon)
+    cluster = make_cluster(topology)
+    await cluster.start()
+    group = (await cluster.client()).group("store")
+    cap = cluster.nodes["n1"].system.config.transport.frame_cap_bytes
+
+    with pytest.raises(CommandFailed, match="whose reply would not fit into a frame"):
+        await group.execute(Blow(cap))
+    assert await group.execute(Blow(3)) == bytes(3)
+
+
 async def test_refusals_and_failures_of_the_machine_keep_their_kind(make_cluster: Any) -> None:
     @message(name="test.group.Do")
     class Do(Ask[int]):

@@ -199,7 +199,7 @@ def pages(store: Store, prefix: bytes, limit: int, between: Any = None) -> list[
     while found[-1].more:
         if between is not None:
             between()
-        found.append(store(ScanOn(found[-1].index, found[-1].items[-1][0], limit)))
+        found.append(store(ScanOn(found[-1].scan, found[-1].items[-1][0], limit)))
     return found
 
 
@@ -226,7 +226,7 @@ def test_pages_hold_each_key_once(store: Store, limit: int) -> None:
 
 
 def test_an_empty_store_has_one_empty_page(store: Store) -> None:
-    assert store(Scan(b"")) == Page(1, (), more=False)
+    assert store(Scan(b"")) == Page(1, (), more=False, scan=1)
 
 
 def test_pages_show_one_moment_while_writes_go_on(store: Store) -> None:
@@ -250,11 +250,26 @@ def test_a_scan_that_is_too_long_ago_is_refused_and_says_so(store: Store) -> Non
 
     for _ in range(SCANS_KEPT - 1):
         store(Scan(b"", 1))
-    assert store(ScanOn(first.index, b"a", 1)).items == ((b"b", b"2"),)
+    assert store(ScanOn(first.scan, b"a", 1)).items == ((b"b", b"2"),)
     store(Scan(b"", 1))
 
     with pytest.raises(CommandRefused, match=r"is gone: begin again"):
-        store(ScanOn(first.index, b"a", 1))
+        store(ScanOn(first.scan, b"a", 1))
+
+
+def test_scans_of_one_log_entry_are_kept_apart() -> None:
+    machine = KeyValue()
+    machine.index = LogIndex(7)  # all of it in one batch
+    machine.apply(Batch(put={b"a": b"1", b"b": b"2"}))
+    one = machine.apply(Scan(b"", 1))
+    machine.apply(Put(b"b", b"changed"))
+    other = machine.apply(Scan(b"", 1))
+    assert isinstance(one, Page)
+    assert isinstance(other, Page)
+
+    found = [machine.apply(ScanOn(scan.scan, b"a", 1)) for scan in (one, other)]
+
+    assert [page.items for page in found if isinstance(page, Page)] == [((b"b", b"2"),), ((b"b", b"changed"),)]
 
 
 def test_a_scan_of_one_page_costs_no_place_among_those_kept(store: Store) -> None:
@@ -264,18 +279,18 @@ def test_a_scan_of_one_page_costs_no_place_among_those_kept(store: Store) -> Non
     for _ in range(3 * SCANS_KEPT):
         store(Scan(b"", 2))
 
-    assert store(ScanOn(first.index, b"a", 1)).items == ((b"b", b"2"),)
+    assert store(ScanOn(first.scan, b"a", 1)).items == ((b"b", b"2"),)
 
 
 @pytest.mark.parametrize("limit", [0, -1, PAGE_ITEMS_MAX + 1])
 def test_a_page_size_out_of_bounds_is_refused(store: Store, limit: int) -> None:
     store(Batch(put={b"a": b"1", b"b": b"2"}))
-    index = store(Scan(b"", 1)).index
+    scan = store(Scan(b"", 1)).scan
 
     with pytest.raises(CommandRefused, match="must be 1"):
         store(Scan(b"", limit))
     with pytest.raises(CommandRefused, match="must be 1"):
-        store(ScanOn(index, b"a", limit))
+        store(ScanOn(scan, b"a", limit))
 
 
 def test_a_page_of_great_values_ends_early_so_that_it_fits_into_a_frame(store: Store) -> None:

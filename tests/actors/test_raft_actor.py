@@ -6,14 +6,16 @@ import asyncio
 from functools import partial
 from typing import Any
 
+import msgpack
 import pytest
 
 from coterie import KeyValue, Topology
 from coterie.actors.group import Execute, LeaderIs, Refused, ReportStatus, Unsettled, WatchLeader
 from coterie.actors.key_value import Get, Increment
+from coterie.actors.state_machine import encode_command
 from coterie.errors import ActorNotFound, InvariantViolated
 from coterie.protocols.raft.config import RaftConfig
-from coterie.protocols.sessions import plain
+from coterie.protocols.sessions import Done, Malformed, batch, decode_replies, plain
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.storage.log import Record, Write
@@ -49,30 +51,30 @@ async def test_a_follower_refuses_and_names_the_leader(cluster: Any) -> None:
     leader = await cluster.leader()
     follower = next(name for name in cluster.nodes if name != leader)
 
-    answers = await actor_of(cluster, follower).ask(Execute((plain(b"x"), plain(b"y"))))
+    answer = await actor_of(cluster, follower).ask(Execute(plain(b"x")))
 
-    assert answers == (Refused("not_leader", leader),) * 2
+    assert answer == Refused("not_leader", leader)
 
 
 async def test_a_leader_that_loses_its_quorum_answers_unsettled(cluster: Any) -> None:
     leader = await cluster.leader()
     cut_off(cluster, leader)
 
-    answers = await actor_of(cluster, leader).ask(Execute((plain(b"x"), plain(b"y"))))
+    answer = await actor_of(cluster, leader).ask(Execute(plain(b"x")))
 
-    assert answers == (Unsettled("leadership_lost", None),) * 2
+    assert answer == Unsettled("leadership_lost", None)
 
 
 async def test_who_waits_when_the_actor_stops_is_answered_unsettled(cluster: Any) -> None:
     leader = await cluster.leader()
     cut_off(cluster, leader)
-    waiting = actor_of(cluster, leader).ask(Execute((plain(b"x"),)))
+    waiting = actor_of(cluster, leader).ask(Execute(plain(b"x")))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
     await cluster.nodes[leader].system.stop(cell_of(cluster, leader).ref)
 
-    assert await waiting == (Unsettled("stopped", None),)
+    assert await waiting == Unsettled("stopped", None)
 
 
 async def test_too_much_in_flight_is_refused_as_overloaded_by_the_leader(make_cluster: Any) -> None:
@@ -81,21 +83,34 @@ async def test_too_much_in_flight_is_refused_as_overloaded_by_the_leader(make_cl
     leader = await cluster.leader()
     cut_off(cluster, leader)
 
-    answers = await actor_of(cluster, leader).ask(Execute(tuple(plain(b"x") for _ in range(6))))
+    answers = await asyncio.gather(*(actor_of(cluster, leader).ask(Execute(plain(b"x"))) for _ in range(6)))
 
-    assert answers[-2:] == (Refused("overloaded", leader),) * 2
+    assert answers[-2:] == [Refused("overloaded", leader)] * 2
     assert all(isinstance(answer, Unsettled) for answer in answers[:4])
 
 
-async def test_an_execute_of_nothing_is_answered_with_nothing(cluster: Any) -> None:
-    assert await actor_of(cluster, await cluster.leader()).ask(Execute(())) == ()
+async def test_a_batch_is_one_entry_and_each_of_its_commands_gets_its_reply(cluster: Any) -> None:
+    actor = actor_of(cluster, await cluster.leader())
+    before = await actor.ask(ReportStatus())
+    pack = msgpack.Packer().pack
+    commands = [plain(encode_command(command, pack)) for command in (Increment(b"n"), Increment(b"n"), Get(b"n"))]
+
+    answer = await actor.ask(Execute(batch([*commands, b"?"])))
+
+    assert isinstance(answer, bytes)
+    *replies, malformed = decode_replies(answer)
+    assert [msgpack.unpackb(reply.payload)[1] for reply in replies if isinstance(reply, Done)] == [1, 2, b"2"]
+    assert malformed == Malformed()
+    assert (await actor.ask(ReportStatus())).last_index == before.last_index + 1
 
 
-async def test_a_command_too_large_for_a_frame_is_refused_among_others_that_are_not(cluster: Any) -> None:
+async def test_a_command_too_large_for_a_frame_is_refused_and_holds_up_nothing(cluster: Any) -> None:
     leader = await cluster.leader()
     cap = cluster.nodes[leader].system.config.transport.frame_cap_bytes
 
-    answers = await actor_of(cluster, leader).ask(Execute((plain(b"x"), bytes(cap), plain(b"y"))))
+    answers = await asyncio.gather(
+        *(actor_of(cluster, leader).ask(Execute(command)) for command in (plain(b"x"), bytes(cap), plain(b"y")))
+    )
 
     assert [type(answer) for answer in answers] == [bytes, Refused, bytes]
     assert answers[1] == Refused("too_large", None)

@@ -11,6 +11,7 @@ from coterie.protocols.checking.violation import Bench, Violation
 from coterie.protocols.replicated_log import LogIndex, Refusal, Reject
 from coterie.protocols.seam import NodeId
 from coterie.protocols.sessions import (
+    Batch,
     Command,
     Done,
     Opened,
@@ -71,8 +72,11 @@ def test_client_repeats_an_unanswered_command_under_its_number_at_several_nodes(
     bed.run_for(20.0)
 
     commands = [command for _, _, command in bed.attempts if isinstance(command, SessionCommand)]
+    doubled = [each for _, _, command in bed.attempts if isinstance(command, Batch) for each in command.commands]
     assert len(commands) > 20
+    assert len(doubled) > 2
     assert commands == [SessionCommand(SessionId(5), 1, 1, b"c1-1")] * len(commands)
+    assert [decode_command(each) for each in doubled] == commands[:1] * len(doubled)
     assert sorted(dict.fromkeys(node for node, _, _ in bed.attempts)) == list(MEMBERS)
 
 

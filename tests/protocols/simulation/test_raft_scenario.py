@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from coterie.protocols.sessions import SessionCommand, decode_command
+from coterie.protocols.sessions import Batch, SessionCommand, decode_command
 from coterie.protocols.simulation.plan import Plan
 from coterie.protocols.simulation.raft_scenario import CLIENTS, COMMANDS_PER_CLIENT, RaftScenario, run_raft_seed
 from coterie.protocols.simulation.verdict import Outcome
@@ -43,7 +43,9 @@ def test_raft_run_has_restarts_several_leaders_and_duplicates_in_the_log() -> No
     scenario.run()
 
     committed = [decode_command(entry.command) for entry in scenario.judge.committed if entry.command]
-    payloads = [command.payload for command in committed if isinstance(command, SessionCommand)]
+    doubled = [decode_command(command.commands[-1]) for command in committed if isinstance(command, Batch)]
+    payloads = [command.payload for command in committed + doubled if isinstance(command, SessionCommand)]
+    assert doubled
     assert sum(node.life for node in scenario.world.nodes.values()) >= 6
     assert scenario.judge.committed[-1].term >= 3
     assert len(payloads) > len(dict.fromkeys(payloads)) == CLIENTS * COMMANDS_PER_CLIENT

@@ -11,18 +11,15 @@ from coterie.protocols.sessions import (
     Done,
     Malformed,
     Opened,
-    OpenSession,
-    Plain,
+    Replies,
     Reply,
-    SessionCommand,
     SessionFull,
     SessionId,
     Sessions,
     StaleCommand,
     UnknownSession,
+    batch,
     decode_command,
-    decode_reply,
-    encode_reply,
     open_session,
     plain,
     session_command,
@@ -49,6 +46,11 @@ class Log:
         self.index = 0
 
     def apply(self, command: bytes) -> Reply:
+        reply = self.apply_any(command)
+        assert not isinstance(reply, Replies)
+        return reply
+
+    def apply_any(self, command: bytes) -> Reply | Replies:
         self.index += 1
         return self.sessions.apply(LogIndex(self.index), command)
 
@@ -235,7 +237,7 @@ def test_random_bytes_never_raise() -> None:
     log = Log()
     rng = random.Random(5)
     for _ in range(2000):
-        log.apply(bytes([rng.choice((0, 1, 2, 3))]) + rng.randbytes(rng.randint(0, 30)))
+        log.apply_any(bytes([rng.choice((0, 1, 2, 3, 4))]) + rng.randbytes(rng.randint(0, 30)))
 
 
 def test_failure_of_the_machine_is_not_swallowed() -> None:
@@ -247,54 +249,62 @@ def test_failure_of_the_machine_is_not_swallowed() -> None:
         Sessions(Broken()).apply(LogIndex(1), plain(b"a"))
 
 
-@pytest.mark.parametrize(
-    ("data", "command"),
-    [
-        (plain(b"abc"), Plain(b"abc")),
-        (plain(b""), Plain(b"")),
-        (open_session(2**64 - 1), OpenSession(2**64 - 1)),
-        (session_command(SessionId(3), 4, 5, b"abc"), SessionCommand(SessionId(3), 4, 5, b"abc")),
-        (session_command(SessionId(3), 4, 5, b""), SessionCommand(SessionId(3), 4, 5, b"")),
-    ],
-)
-def test_command_is_decoded_as_it_was_encoded(data: bytes, command: Plain | OpenSession | SessionCommand) -> None:
-    assert decode_command(data) == command
-
-
-@pytest.mark.parametrize("number", [-1, 2**64])
-def test_number_that_does_not_fit_is_refused(number: int) -> None:
-    with pytest.raises(ValueError, match="64"):
-        open_session(number)
-    with pytest.raises(ValueError, match="64"):
-        session_command(SessionId(1), number, 1, b"")
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Done(b"abc"),
-        Done(b""),
-        Opened(SessionId(7)),
-        StaleCommand(2**64 - 1),
-        SessionFull(3),
-        UnknownSession(),
-        Malformed(),
-    ],
-)
-def test_reply_is_decoded_as_it_was_encoded(reply: Reply) -> None:
-    assert decode_reply(encode_reply(reply)) == reply
-
-
-@pytest.mark.parametrize("data", [b"", b"\x01", b"\x03x", b"\x05x", b"\x02" + bytes(9), b"\x09"])
-def test_malformed_reply_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match="kind"):
-        decode_reply(data)
-
-
 @pytest.mark.parametrize(("max_sessions", "window"), [(0, 1), (1, 0)])
 def test_bounds_below_one_are_refused(max_sessions: int, window: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Sessions(Recorder(), max_sessions=max_sessions, window=window)
+
+
+# Batches.
+
+
+def test_commands_of_a_batch_are_executed_in_order_and_answered_each() -> None:
+    log = Log()
+    session = log.open()
+
+    replies = log.apply_any(
+        batch([session_command(session, 2, 1, b"b"), plain(b"p"), session_command(session, 1, 1, b"a")])
+    )
+
+    assert replies == Replies([Done(b"1:b"), Done(b"2:p"), Done(b"3:a")])
+    assert log.machine.executed == [(2, b"b"), (2, b"p"), (2, b"a")]
+
+
+def test_copies_within_and_across_batches_are_executed_once() -> None:
+    log = Log()
+    command = session_command(log.open(), 1, 1, b"a")
+
+    assert log.apply_any(batch([command, command])) == Replies([Done(b"1:a")] * 2)
+    assert log.apply_any(batch([command])) == Replies([Done(b"1:a")])
+    assert log.apply(command) == Done(b"1:a")
+
+
+@pytest.mark.parametrize(
+    "bad", [open_session(1), batch([plain(b"x")]), b"", b"\xff"], ids=["open", "batch", "empty", "no kind"]
+)
+def test_what_may_not_be_in_a_batch_is_malformed_and_the_rest_is_executed(bad: bytes) -> None:
+    log = Log()
+
+    replies = log.apply_any(batch([plain(b"a"), bad, plain(b"b")]))
+
+    assert replies == Replies([Done(b"1:a"), Malformed(), Done(b"2:b")])
+    assert len(log.sessions) == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_batch_does_what_its_commands_do_alone(seed: int) -> None:
+    rng = random.Random(seed)
+    together, alone = (Log(max_sessions=2, window=5) for _ in range(2))
+    sessions = [together.open() for _ in range(3)]
+    assert [alone.open() for _ in range(3)] == sessions
+    for _ in range(60):
+        commands = [
+            session_command(rng.choice(sessions), rng.randint(1, 9), rng.randint(1, 4), rng.randbytes(2))
+            for _ in range(rng.randint(0, 6))
+        ]
+        assert together.apply_any(batch(commands)) == Replies([alone.apply(command) for command in commands])
+    executed = [[payload for _, payload in log.machine.executed] for log in (together, alone)]
+    assert executed[0] == executed[1]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,0 +1,83 @@
+"""Commands lie in log entries for ever: each is read as it was written, and damage is noticed."""
+
+from __future__ import annotations
+
+import pytest
+
+from coterie.protocols.sessions import (
+    Batch,
+    Command,
+    OpenSession,
+    Plain,
+    SessionCommand,
+    SessionId,
+    batch,
+    decode_command,
+    is_opening,
+    open_session,
+    plain,
+    session_command,
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "command"),
+    [
+        (plain(b"abc"), Plain(b"abc")),
+        (plain(b""), Plain(b"")),
+        (open_session(2**64 - 1), OpenSession(2**64 - 1)),
+        (session_command(SessionId(3), 4, 5, b"abc"), SessionCommand(SessionId(3), 4, 5, b"abc")),
+        (session_command(SessionId(3), 4, 5, b""), SessionCommand(SessionId(3), 4, 5, b"")),
+        (batch([]), Batch([])),
+        (batch([b"", b"abc", batch([b"d"])]), Batch([b"", b"abc", batch([b"d"])])),
+    ],
+)
+def test_command_is_decoded_as_it_was_encoded(data: bytes, command: Command) -> None:
+    assert decode_command(data) == command
+
+
+@pytest.mark.parametrize("number", [-1, 2**64])
+def test_number_that_does_not_fit_is_refused(number: int) -> None:
+    with pytest.raises(ValueError, match="64"):
+        open_session(number)
+    with pytest.raises(ValueError, match="64"):
+        session_command(SessionId(1), number, 1, b"")
+
+
+@pytest.mark.parametrize("at", range(1, 21))
+def test_batch_that_is_cut_is_refused(at: int) -> None:
+    data = batch([b"abc", b"defgh"])
+    assert len(data) == 21
+
+    with pytest.raises(ValueError, match="kind"):
+        decode_command(data[:at])
+    with pytest.raises(ValueError, match="kind"):
+        decode_command(data + bytes(at))
+
+
+def test_batch_that_claims_to_be_enormous_is_refused_before_anything_of_that_size_is_made() -> None:
+    with pytest.raises(ValueError, match="4294967295 parts of a kind 3 do not fit into 105 bytes"):
+        decode_command(b"\x03\xff\xff\xff\xff" + bytes(100))
+
+
+def test_only_an_opening_is_one() -> None:
+    commands = [
+        open_session(1),
+        plain(b"\x01"),
+        batch([open_session(1)]),
+        session_command(SessionId(1), 1, 1, b""),
+        b"",
+    ]
+
+    assert [is_opening(command) for command in commands] == [True, False, False, False, False]
+
+
+def test_durable_form_of_each_command_stays_as_it_is() -> None:
+    forms = [plain(b"p"), open_session(1), session_command(SessionId(1), 2, 3, b"p"), batch([b"a", b"bc"])]
+
+    assert [form.hex() for form in forms] == [
+        "0070",
+        "010000000000000001",
+        "0200000000000000010000000000000002000000000000000370",
+        "0300000002" + "00000001" + "00000002" + "616263",
+    ]
