@@ -34,17 +34,32 @@ class Session:
 
     async def next(self) -> Identity:
         """Return a new identity; waits while the window is full. Call `settle` with it when its command is over."""
-        while self._next - self.low_water >= self._window:
-            self._room.clear()
-            await self._room.wait()
-        sequence = self._next
-        self._next += 1
-        self._out[sequence] = None
+        sequence = self.take() or await self.take_when_room()
         return Identity(self.id, sequence, self.low_water)
 
     def settle(self, identity: Identity) -> None:
         """Take note that nobody will send this command again (it was answered, or given up). Twice is harmless."""
-        self._out.pop(identity.sequence, None)
+        self.give_back(identity.sequence)
+
+    def take(self) -> int:
+        """Return a new sequence, or 0 while the window is full. Call `give_back` with it when its command is over."""
+        sequence = self._next
+        if sequence - self.low_water >= self._window:
+            return 0
+        self._next = sequence + 1
+        self._out[sequence] = None
+        return sequence
+
+    async def take_when_room(self) -> int:
+        """Return a new sequence; waits while the window is full."""
+        while not (sequence := self.take()):
+            self._room.clear()
+            await self._room.wait()
+        return sequence
+
+    def give_back(self, sequence: int) -> None:
+        """Take note that nobody will send the command of this number again. Twice is harmless."""
+        self._out.pop(sequence, None)
         self._room.set()
 
     @property

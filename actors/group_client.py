@@ -78,7 +78,8 @@ class GroupClient:
         Raises:
             CommandError: as `execute`.
         """
-        framed = _framed(identity, encode_command(command, self._pack))
+        payload = encode_command(command, self._pack)
+        framed = session_command(SessionId(identity.session), identity.sequence, identity.low_water, payload)
         routed = Routed()
         reply = await self._router.execute(framed, timeout_s=timeout_s, routed=routed)
         if isinstance(reply, UnknownSession):
@@ -128,15 +129,17 @@ class GroupClient:
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         while True:
-            session = await self._own_session(deadline)
-            identity = await session.next()
+            session = self._session or await self._own_session(deadline)
+            sequence = session.take() or await session.take_when_room()
             routed = Routed()
             try:
-                framed = _framed(identity, payload)
+                framed = session_command(session.id, sequence, session.low_water, payload)
                 left_s = max(0.0, deadline - monotonic())
                 reply = await self._router.execute(framed, timeout_s=left_s, routed=routed)
             finally:
-                session.settle(identity)
+                session.give_back(sequence)
+            if type(reply) is Done:
+                return decode_result(command, reply.payload)
             if isinstance(reply, UnknownSession) and not routed.may_have_run:
                 self._forget(session)  # evicted while we were idle: nothing was executed, a new one will do
                 continue
@@ -144,8 +147,6 @@ class GroupClient:
 
     async def _own_session(self, deadline: float) -> Session:
         """Open it once for all who come meanwhile; nobody waits for that beyond his own `deadline`."""
-        if self._session is not None:
-            return self._session
         monotonic = self._system.host.clock.monotonic
         try:
             async with asyncio.timeout(max(0.0, deadline - monotonic())):
@@ -186,7 +187,3 @@ class GroupClient:
                 raise CommandRefused(f"{name}: group {self._group!r} could not make sense of it ({reply})")
             case _:
                 assert_never(reply)
-
-
-def _framed(identity: Identity, payload: bytes) -> bytes:
-    return session_command(SessionId(identity.session), identity.sequence, identity.low_water, payload)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions.commands import (
@@ -48,10 +48,10 @@ class _Session:
         self.reply_by_sequence: dict[int, bytes] = {}
 
     def raise_low_water(self, low_water: int, window: int) -> None:
-        """Forget the replies below `low_water`; the mark never falls."""
+        """Forget the replies below `low_water`, which is above the present mark."""
         for sequence in range(self.low_water, min(low_water, self.low_water + window)):
             self.reply_by_sequence.pop(sequence, None)
-        self.low_water = max(self.low_water, low_water)
+        self.low_water = low_water
 
 
 class Sessions:
@@ -77,6 +77,7 @@ class Sessions:
         self._max_sessions = max_sessions
         self._window = window
         self._session_by_id: dict[SessionId, _Session] = {}  # in order of last use: the first is the next to go
+        self._used_last: SessionId | None = None
 
     def __len__(self) -> int:
         """Return how many sessions are open."""
@@ -93,41 +94,47 @@ class Sessions:
                 return Replies([self._apply_of_batch(index, each) for each in commands])
             case OpenSession():
                 return self._open(SessionId(index))
+            case SessionCommand():
+                return self._apply_in_session(index, decoded)
+            case Plain(payload):
+                return Done(self._machine.apply(index, payload))
             case _:
-                return self._apply(index, decoded)
+                assert_never(decoded)
 
     def _apply_of_batch(self, index: LogIndex, command: bytes) -> Reply:
         try:
             decoded = decode_command(command)
         except ValueError:
             return Malformed()
-        if isinstance(decoded, Batch | OpenSession):
-            return Malformed()
-        return self._apply(index, decoded)
-
-    def _apply(self, index: LogIndex, command: SessionCommand | Plain) -> Reply:
-        if isinstance(command, SessionCommand):
-            return self._apply_in_session(index, command)
-        return Done(self._machine.apply(index, command.payload))
+        if type(decoded) is SessionCommand:
+            return self._apply_in_session(index, decoded)
+        if type(decoded) is Plain:
+            return Done(self._machine.apply(index, decoded.payload))
+        return Malformed()
 
     def _open(self, session: SessionId) -> Opened:
         if len(self._session_by_id) >= self._max_sessions:
             del self._session_by_id[next(iter(self._session_by_id))]
         self._session_by_id[session] = _Session()
+        self._used_last = session
         return Opened(session)
 
     def _apply_in_session(self, index: LogIndex, command: SessionCommand) -> Reply:
-        session = self._session_by_id.pop(command.session, None)
+        number, sequence, low_water, payload = command
+        session = self._session_by_id.get(number)
         if session is None:
             return UnknownSession()
-        self._session_by_id[command.session] = session  # used last, evicted last
-        session.raise_low_water(command.low_water, self._window)
-        if command.sequence < session.low_water:
+        if number != self._used_last:
+            self._session_by_id[number] = self._session_by_id.pop(number)  # used last, evicted last
+            self._used_last = number
+        if low_water > session.low_water:
+            session.raise_low_water(low_water, self._window)
+        if sequence < session.low_water:
             return StaleCommand(session.low_water)
-        reply = session.reply_by_sequence.get(command.sequence)
+        reply = session.reply_by_sequence.get(sequence)
         if reply is not None:
             return Done(reply)
-        if command.sequence >= session.low_water + self._window:
+        if sequence >= session.low_water + self._window:
             return SessionFull(session.low_water)
-        reply = session.reply_by_sequence[command.sequence] = self._machine.apply(index, command.payload)
+        reply = session.reply_by_sequence[sequence] = self._machine.apply(index, payload)
         return Done(reply)
