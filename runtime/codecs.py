@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any, Final, NewType, Protocol, get_args, get_origin
 
 from coterie.errors import BadMessage, MessageTypeError
 from coterie.runtime.lanes import Lane
+from coterie.runtime.row_code import Read, Write, WriteWithHead, compile_read, compile_write
 
 if typing.TYPE_CHECKING:
     from coterie.runtime.declared_errors import DeclaredErrors
@@ -47,8 +48,7 @@ class Codec:
 
     `exact`: the types that cross as they are, if that is all there is to it; `encode` and `decode` do the same slowly.
     `shapes`: the types that a decoder of MessagePack may see, by which the members of a union are told apart; there,
-    `instances` are the values that `encode` is for. `members`: for an enum of integers, what each integer means;
-    `decode` does the same slowly.
+    `instances` are the values that `encode` is for.
     """
 
     encode: Encode
@@ -56,7 +56,11 @@ class Codec:
     exact: tuple[type, ...] = ()
     shapes: frozenset[type] = frozenset()
     instances: type | tuple[type, ...] = ()
-    members: Mapping[object, object] | None = None
+
+    @property
+    def passes(self) -> bool:
+        """Whether values cross as they are: for MessagePack, `encode` changes nothing."""
+        return self.encode is _same
 
 
 _ROW: Final = frozenset({tuple})
@@ -70,7 +74,8 @@ class _NoReply:
 class MessageType:
     """One message class: its wire name, its lane, what it raises, and how its fields and its reply cross the wire.
 
-    Codecs are built by `prepare`, or, where an annotation names a class that does not exist yet, at the first use.
+    Codecs are built by `prepare`, or, where an annotation names a class that does not exist yet, at the first use. The
+    functions that do the work are compiled at the first use: see `coterie.runtime.row_code`.
     """
 
     NO_REPLY: Final = _NoReply
@@ -88,10 +93,6 @@ class MessageType:
         self._names, self._required = _fields_of(cls)
         self._codecs: tuple[Codec, ...] | None = None
         self._reply: Codec | None = None
-        self._exact: list[type] | None = None
-        self._members: tuple[tuple[int, Mapping[object, object]], ...] = ()
-        self._passes = False
-        self._get = _getter(cls, self._names)
 
     def prepare(self) -> None:
         """Build the codecs if every annotation can be resolved yet. MessageTypeError if one cannot cross the wire.
@@ -110,18 +111,10 @@ class MessageType:
 
         RecursionError if messages are nested too deeply.
         """
-        codecs = self._codecs if self._codecs is not None else self._ready()
-        if self._passes:
-            return self._get(value)
-        row: list[object] = []
         try:
-            for codec, name in zip(codecs, self._names, strict=True):
-                row.append(codec.encode(getattr(value, name)))
+            return self._write(value)
         except (AttributeError, TypeError, ValueError) as error:
-            name = self._names[len(row)]
-            why = error if isinstance(error, BadMessage) else f"{_show(getattr(value, name, None))} cannot cross"
-            raise BadMessage(f"message {self.name!r}, field {name!r}: {why}") from error
-        return tuple(row)
+            raise self.blame(value) from error
 
     def encode_nested(self, value: object) -> Sequence[object]:
         """Return the row of a message that stands in a field. BadMessage if it is another message, or none."""
@@ -134,21 +127,42 @@ class MessageType:
 
         RecursionError if messages are nested too deeply.
         """
-        codecs = self._codecs if self._codecs is not None else self._ready()
         if type(row) is not tuple:
             raise BadMessage(f"message {self.name!r}: expected a row of fields, got {_show(row)}")
-        if self._exact is not None and list(map(type, row)) == self._exact:
-            if not self._members:
-                return self._make(row)
-            fields = list(row)
-            if all(fields[at] in members for at, members in self._members):
-                for at, members in self._members:
-                    fields[at] = members[fields[at]]
-                return self._make(fields)
+        try:
+            return self._read(row, resolver)
+        except BadMessage:
+            return self._decode_slowly(row, resolver)  # which names the field
+
+    @functools.cached_property
+    def to_row(self) -> WriteWithHead:
+        """(head, message) → (head, *fields); for senders in a hurry. What it raises, `blame` explains."""
+        write: WriteWithHead = compile_write(self._names, self._ready_codecs, has_head=True)
+        return write
+
+    @functools.cached_property
+    def from_row(self) -> Read:
+        """((head, *fields), resolver) → message; for receivers in a hurry. BadMessage may name the value only."""
+        return compile_read(self.cls, self._names, self._ready_codecs, self._decode_after_head, has_head=True)
+
+    @functools.cached_property
+    def _write(self) -> Write:
+        write: Write = compile_write(self._names, self._ready_codecs, has_head=False)
+        return write
+
+    @functools.cached_property
+    def _read(self) -> Read:
+        return compile_read(self.cls, self._names, self._ready_codecs, self._decode_slowly, has_head=False)
+
+    def _decode_after_head(self, row: Sequence[object], resolver: Resolver) -> object:
+        return self._decode_slowly(row[1:], resolver)
+
+    def _decode_slowly(self, row: Sequence[object], resolver: Resolver) -> object:
+        """Decode field by field: what was appended may be missing or unknown, and what is wrong gets its name."""
         if len(row) < self._required:
             raise BadMessage(f"message {self.name!r}: {len(row)} fields came, at least {self._required} are required")
         values = []
-        for codec, name, value in zip(codecs, self._names, row, strict=False):
+        for codec, name, value in zip(self._ready_codecs, self._names, row, strict=False):
             try:
                 values.append(codec.decode(value, resolver))
             except BadMessage as error:
@@ -166,23 +180,23 @@ class MessageType:
     @property
     def reply(self) -> Codec:
         """The codec of the reply. MessageTypeError if this message is no ask."""
-        if self._codecs is None:
-            self._ready()
+        self._ready_codecs  # noqa: B018 (builds the reply's codec too)
         if self._reply is None:
             raise MessageTypeError(f"message {self.name!r} is no Ask: it has no reply")
         return self._reply
 
     def blame(self, value: object) -> BadMessage:
-        """Return an error that names the field of `value` that MessagePack cannot carry."""
-        for name, codec in zip(self._names, self._codecs or (), strict=False):
-            field = getattr(value, name)
-            if (codec.exact and type(field) not in codec.exact) or (type(field) is int and field not in INT64):
-                return BadMessage(f"message {self.name!r}, field {name!r}: {_show(field)} cannot cross the wire")
-            if type(field) is str and not _is_unicode(field):
-                return BadMessage(f"message {self.name!r}, field {name!r}: {_show(field)} has lone surrogates")
+        """Return an error that names the field of `value` that cannot cross the wire."""
+        for name, codec in zip(self._names, self._ready_codecs, strict=True):
+            field = getattr(value, name, None)
+            if (why := _complaint(codec, field)) is not None:
+                return BadMessage(f"message {self.name!r}, field {name!r}: {why}")
         return BadMessage(f"message {self.name!r} cannot cross the wire: {_show(value)}")
 
-    def _ready(self) -> tuple[Codec, ...]:
+    @property
+    def _ready_codecs(self) -> tuple[Codec, ...]:
+        if self._codecs is not None:
+            return self._codecs
         try:
             return self._build()
         except NameError as error:
@@ -196,10 +210,6 @@ class MessageType:
         if self.is_ask:
             reply = _resolve(self._reply_annotation, self.cls, self._scope)
             self._reply = _codec_of(reply, f"the reply of {self.cls.__qualname__}")
-        if all(len(codec.exact) == 1 or codec.members for codec in codecs):
-            self._exact = [codec.exact[0] if codec.exact else int for codec in codecs]
-            self._members = tuple((at, codec.members) for at, codec in enumerate(codecs) if codec.members)
-        self._passes = all(codec.encode is _same for codec in codecs)
         self._codecs = codecs
         return codecs
 
@@ -220,21 +230,6 @@ def _fields_of(cls: Any) -> tuple[tuple[str, ...], int]:
     missing = dataclasses.MISSING
     required = sum(field.default is missing and field.default_factory is missing for field in fields)
     return tuple(field.name for field in fields), required
-
-
-def _getter(cls: type, names: tuple[str, ...]) -> Callable[[Any], Sequence[object]]:
-    """Return what makes a row of a message's fields, fast."""
-    if issubclass(cls, tuple):
-        return _same_row
-    if len(names) == 1:
-        get_one = attrgetter(names[0])
-        return lambda value: (get_one(value),)
-    return attrgetter(*names) if names else lambda _: ()
-
-
-def _same_row(value: Any) -> Sequence[object]:
-    row: Sequence[object] = value
-    return row
 
 
 def _resolve(annotation: object, cls: type, scope: dict[str, Any]) -> object:
@@ -346,7 +341,7 @@ def _enum(cls: type[enum.Enum], where: str) -> Codec:
 
     shapes = frozenset(map(type, members))
     if issubclass(cls, enum.IntEnum):  # MessagePack carries it as the integer it is
-        return Codec(_same, decode, shapes=shapes, instances=cls, members=members)
+        return Codec(_same, decode, shapes=shapes, instances=cls)
     return Codec(lambda member: member.value, decode, shapes=shapes, instances=cls)
 
 
@@ -480,14 +475,24 @@ def _tagged(members: Sequence[MessageType]) -> Codec:
     return Codec(encode, decode, shapes=_ROW, instances=tuple(described.cls for described in members))
 
 
+def _complaint(codec: Codec, value: object) -> str | None:
+    """Say why a field cannot cross; None if it can, as far as can be told."""
+    try:
+        codec.encode(value)
+        if isinstance(value, str):
+            value.encode()
+    except UnicodeEncodeError:
+        return f"{_show(value)} has lone surrogates"
+    except BadMessage as error:
+        return str(error)
+    except (AttributeError, TypeError, ValueError):
+        return f"{_show(value)} cannot cross the wire"
+    if type(value) is int and float in codec.exact and value in INT64:
+        return None  # 1 is a fair way to write 1.0
+    fits = type(value) in codec.exact if codec.exact else True
+    return None if fits and (type(value) is not int or value in INT64) else f"{_show(value)} cannot cross the wire"
+
+
 def _show(value: object) -> str:
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

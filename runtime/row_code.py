@@ -1,0 +1,113 @@
+"""The functions that turn messages into rows and rows into messages, written once for each message class.
+
+A generic loop over fields and codecs costs more than everything else that happens to a message on its way. So each
+class gets two functions of straight-line code, here for `Note(number: int, text: str)`:
+
+    def write(head, message):
+        return (head, message.number, message.text)
+
+    def read(row, resolver):
+        if len(row) != 3 or type(row[1]) is not int or type(row[2]) is not str:
+            return slow(row, resolver)
+        message = new(cls)
+        set_0(message, row[1])
+        set_1(message, row[2])
+        return message
+
+Filling the slots through their descriptors takes half the time of a frozen dataclass's `__init__`. What does not fit
+goes the slow way, which says what is wrong.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coterie.runtime.codecs import Codec, Resolver
+
+__all__ = ["Read", "Write", "compile_read", "compile_write"]
+
+Write = Callable[[Any], tuple[object, ...]]
+"""message → its fields, as MessagePack can carry them."""
+
+WriteWithHead = Callable[[object, Any], tuple[object, ...]]
+"""(head, message) → (head, *fields)."""
+
+Read = Callable[[Any, "Resolver"], object]
+"""(row, resolver) → message; the row is a tuple."""
+
+
+def compile_write(names: Sequence[str], codecs: Sequence[Codec], *, has_head: bool) -> Any:
+    """Return a `Write`, or a `WriteWithHead`. It raises whatever a codec raises for a value of another type."""
+    scope: dict[str, Any] = {}
+    parts = ["head"] if has_head else []
+    for at, (name, codec) in enumerate(zip(names, codecs, strict=True)):
+        if codec.passes:
+            parts.append(f"message.{name}")
+        else:
+            scope[f"encode_{at}"] = codec.encode
+            parts.append(f"encode_{at}(message.{name})")
+    made = f"({', '.join(parts)},)" if parts else "()"
+    return _compile(f"def made({'head, ' if has_head else ''}message):\n    return {made}", scope)
+
+
+def compile_read(cls: type, names: Sequence[str], codecs: Sequence[Codec], slow: Read, *, has_head: bool) -> Read:
+    """Return a function that makes the message of a row, the head of which (if it has one) it ignores.
+
+    It is `slow` for every class that is more than its slots, and calls `slow` for a row with other fields than the
+    class has. A field that needs more than a look at its type raises what its codec raises.
+    """
+    setters = _setters(cls, names)
+    if setters is None:
+        return slow
+    scope: dict[str, Any] = {"cls": cls, "new": object.__new__, "slow": slow}
+    first = 1 if has_head else 0
+    tests = [f"len(row) != {len(names) + first}"]
+    body = ["message = new(cls)"]
+    for at, (codec, setter) in enumerate(zip(codecs, setters, strict=True)):
+        scope[f"set_{at}"] = setter
+        value = f"row[{at + first}]"
+        if len(codec.exact) == 1:
+            scope[f"type_{at}"] = codec.exact[0]
+            tests.append(f"type({value}) is not type_{at}")
+        elif codec.exact:
+            scope[f"types_{at}"] = frozenset(codec.exact)
+            tests.append(f"type({value}) not in types_{at}")
+        else:
+            scope[f"decode_{at}"] = codec.decode
+            value = f"decode_{at}({value}, resolver)"
+        body.append(f"set_{at}(message, {value})")
+    lines = [
+        "def made(row, resolver):",
+        f"    if {' or '.join(tests)}:",
+        "        return slow(row, resolver)",
+        *(f"    {line}" for line in body),
+        "    return message",
+    ]
+    made: Read = _compile("\n".join(lines), scope)
+    return made
+
+
+def _setters(cls: type, names: Sequence[str]) -> list[Callable[[object, object], None]] | None:
+    """Return what fills the slots of `cls`; None if making one takes more than that."""
+    is_plain = all("__new__" not in base.__dict__ for base in cls.__mro__[:-1])
+    if not is_plain or hasattr(cls, "__post_init__") or not _has_made_init(cls):
+        return None
+    slots = [inspect.getattr_static(cls, name, None) for name in names]
+    if not all(isinstance(slot, types.MemberDescriptorType) for slot in slots):
+        return None
+    return [slot.__set__ for slot in slots if isinstance(slot, types.MemberDescriptorType)]
+
+
+def _has_made_init(cls: type) -> bool:
+    """Whether `dataclass` wrote the `__init__` of `cls`: one written by hand may do more than store its arguments."""
+    code = getattr(cls.__init__, "__code__", None)  # type: ignore[misc]
+    return code is not None and code.co_filename == "<string>"
+
+
+def _compile(source: str, scope: dict[str, Any]) -> Any:
+    exec(source, scope)  # our own text; names of fields are identifiers
+    return scope["made"]
