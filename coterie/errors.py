@@ -37,9 +37,11 @@ __all__ = [
     "NotFormatted",
     "OutboundFull",
     "Outcome",
+    "SpawnRefused",
     "StorageDamaged",
     "StorageError",
     "StorageFailed",
+    "TooManyInFlight",
     "TopologyError",
     "TransportError",
     "UnsupportedFormat",
@@ -127,6 +129,18 @@ class ConnectionLost(AskError):
 
     code = "connection_lost"
     outcome = Outcome.UNKNOWN
+
+
+class TooManyInFlight(AskError):
+    """So many asks or offers to (or from) that node are unanswered that no more are taken."""
+
+    code = "too_many_in_flight"
+
+
+class SpawnRefused(AskError):
+    """The node does not spawn that on request: not registered there, not for clients, or not under that name."""
+
+    code = "spawn_refused"
 
 
 class VirtualDeadlock(CoterieError):

@@ -111,12 +111,15 @@ class Transport:
         """
         link = self._links.get(node)
         if link is None:
-            why = "this transport is closed" if self._is_closed else self._roster.absence(node)
-            raise NodeUnreachable(node, why)
+            raise NodeUnreachable(node, self.absence(node))
         packed = self._packer.pack(item)
         if len(packed) > self._item_cap_bytes:
             raise FrameTooLarge(node, size_bytes=len(packed), limit_bytes=self._item_cap_bytes)
         link.by_lane[lane].queue(packed, node)
+
+    def absence(self, node: str) -> str:
+        """Say why nothing can be sent to `node`."""
+        return "this transport is closed" if self._is_closed else self._roster.absence(node)
 
     def flush(self) -> None:
         """Write what is queued now instead of at the end of the tick. For owners that know their turn is over."""
