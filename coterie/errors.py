@@ -14,6 +14,7 @@ __all__ = [
     "ActorNotFound",
     "ActorStopped",
     "AlreadyFormatted",
+    "AskCycle",
     "AskError",
     "AskTimeout",
     "BadMessage",
@@ -47,6 +48,7 @@ __all__ = [
     "UnsupportedFormat",
     "VirtualDeadlock",
     "WrongStore",
+    "WrongThread",
 ]
 
 
@@ -78,6 +80,15 @@ class MessageTypeError(CoterieError, TypeError):
 
 class BadMessage(CoterieError, ValueError):
     """What came from the wire (or goes to it) does not fit its message type: the message, the field and the value."""
+
+
+class WrongThread(CoterieError, RuntimeError):
+    """A system was used from outside its loop's thread: other threads go through `system.threadsafe`."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(
+            f"system {node!r} was used outside its event loop: nothing was done; other threads use system.threadsafe"
+        )
 
 
 class AskError(CoterieError):
@@ -112,10 +123,29 @@ class ActorFailed(AskError):
     outcome = Outcome.UNKNOWN
 
 
+class AskCycle(AskError):
+    """The ask would wait for itself: `chain` are the actors (path@node) of the cycle, from whom it leads back to."""
+
+    code = "ask_cycle"
+
+    def __init__(self, text: str, *, chain: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.chain = chain
+
+
 class MailboxFullError(AskError):
-    """The mailbox is full and its policy is to refuse."""
+    """The mailbox is full: `policy` is the one in force, `limit` and `actual` count messages of the lane.
+
+    They are "" and 0 if the mailbox is on another node: the text says the same.
+    """
 
     code = "mailbox_full"
+
+    def __init__(self, text: str, *, policy: str = "", limit: int = 0, actual: int = 0) -> None:
+        super().__init__(text)
+        self.policy = policy
+        self.limit = limit
+        self.actual = actual
 
 
 class NotExported(AskError):
@@ -262,12 +292,12 @@ class OutboundFull(TransportError):
 
 
 class FrameTooLarge(TransportError):
-    """One item alone exceeds what a frame to `node` may hold: it was not queued."""
+    """One item alone exceeds what `node` takes: it was not queued."""
 
     def __init__(self, node: str, *, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(
-            f"an item for node {node!r} takes {size_bytes} bytes, a frame holds {limit_bytes}: it was refused; "
-            f"send it in parts, or raise frame_cap_bytes= on every node"
+            f"an item for node {node!r} takes {size_bytes} bytes, {limit_bytes} are the most: it was refused; "
+            f"send it in parts, or raise message_cap_bytes= on every node"
         )
         self.node = node
         self.size_bytes = size_bytes
@@ -292,7 +322,8 @@ class InsecureBind(TransportError):
     def __init__(self, host: str) -> None:
         super().__init__(
             f"refused to listen on {host!r}: connections are neither authenticated nor encrypted, and anybody who "
-            f"reaches it could speak as a node; listen on 127.0.0.1, or pass insecure=True on a network you trust"
+            f"reaches it could speak as a node; listen on 127.0.0.1, give auth= or tls=, or pass insecure=True on a "
+            f"network you trust"
         )
         self.host = host
 

@@ -11,7 +11,9 @@ import random
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-__all__ = ["Clock", "Disk", "Executor", "File", "Host", "Listener", "Network"]
+from coterie.runtime.tls import TlsConfig
+
+__all__ = ["Clock", "Connections", "Disk", "Executor", "File", "Host", "Listener", "Network", "SecuredNetwork"]
 
 T = TypeVar("T")
 
@@ -41,7 +43,7 @@ class Listener(Protocol):
         ...
 
 
-class Network(Protocol):
+class Connections(Protocol):
     """Stream connections between asyncio protocols."""
 
     async def listen(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> Listener:
@@ -50,6 +52,29 @@ class Network(Protocol):
 
     async def connect(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> None:
         """Connect a protocol of `factory` to (host, port). OSError if nobody answers."""
+        ...
+
+
+class SecuredNetwork(Connections, Protocol):
+    """Stream connections, each in mutual TLS 1.3: both ends have shown a certificate that an authority signed.
+
+    To whom it was made out is for the user of the connection to compare, by `get_extra_info("ssl_object")`.
+    """
+
+    def reload(self) -> None:
+        """Read the certificates again, for the connections from now on. If it raises OSError nothing has changed."""
+        ...
+
+
+class Network(Connections, Protocol):
+    """The network: stream connections, plain or secured."""
+
+    def secured(self, tls: TlsConfig, refused: Callable[[str], None]) -> SecuredNetwork:
+        """Return the same network in mutual TLS.
+
+        `refused` is called with the reason when somebody who connected had no good certificate. OSError, naming the
+        file, if a certificate cannot be read.
+        """
         ...
 
 

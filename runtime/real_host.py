@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from coterie.runtime.real_disk import RealDisk
+from coterie.runtime.real_network import RealNetwork
 
-__all__ = ["RealClock", "RealExecutor", "RealHost", "RealListener", "RealNetwork"]
+__all__ = ["RealClock", "RealExecutor", "RealHost"]
 
 T = TypeVar("T")
-ProtocolFactory = Callable[[], asyncio.Protocol]
 
 _DEFAULT_WORKERS = 8
 
@@ -32,37 +32,6 @@ class RealClock:
     def wall(self) -> float:
         """Return `time.time()`."""
         return time.time()
-
-
-class RealListener:
-    """A listening socket of the running loop."""
-
-    def __init__(self, server: asyncio.Server) -> None:
-        self._server = server
-        # Kept, because a closed server no longer knows.
-        host, port, *_ = server.sockets[0].getsockname()
-        self._address = (str(host), int(port))
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """The (host, port) really bound; the first, if the name had several addresses."""
-        return self._address
-
-    def close(self) -> None:
-        """Stop accepting; connections that were accepted live on. Twice is harmless."""
-        self._server.close()
-
-
-class RealNetwork:
-    """TCP through the running loop, without delay: asyncio and uvloop both set TCP_NODELAY (tested)."""
-
-    async def listen(self, factory: ProtocolFactory, host: str, port: int) -> RealListener:
-        """Accept connections at (host, port). OSError if it cannot be bound."""
-        return RealListener(await asyncio.get_running_loop().create_server(factory, host, port))
-
-    async def connect(self, factory: ProtocolFactory, host: str, port: int) -> None:
-        """Connect to (host, port). OSError if nobody answers."""
-        await asyncio.get_running_loop().create_connection(factory, host, port)
 
 
 class _DiskThread:

@@ -34,6 +34,8 @@ from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote import LinkEvent, RemotePostbox, Remoting
 from coterie.runtime.run_queue import RunQueue
 from coterie.runtime.supervision import Supervision
+from coterie.runtime.tls import TlsConfig
+from coterie.runtime.transport.auth import SharedKey
 from coterie.runtime.transport.config import TransportConfig
 from coterie.runtime.transport.identity import Identity, Peer, Role
 from coterie.runtime.transport.transport import Transport
@@ -102,6 +104,8 @@ class System:
         role: a node of the cluster, or a client outside it.
         host: the outside world (default: this machine). One host belongs to one system.
         config: see `SystemConfig`.
+        auth: what both ends of a link must prove to know; None: nothing.
+        tls: the certificates for mutual TLS on every link; None: links are plain.
     """
 
     def __init__(
@@ -112,6 +116,8 @@ class System:
         role: Role = Role.NODE,
         host: Host | None = None,
         config: SystemConfig | None = None,
+        auth: SharedKey | None = None,
+        tls: TlsConfig | None = None,
     ) -> None:
         self.node = node
         self.host: Host = host if host is not None else RealHost()
@@ -124,6 +130,8 @@ class System:
         self.failures = 0
         self.restarts = 0
         self.remoting = Remoting(self)
+        self._auth = auth
+        self._tls = tls
         self._cells: dict[str, Cell] = {}
         self._kinds: dict[type[Actor[Any]], Kind] = {}
         self._last_uid = 0
@@ -378,8 +386,8 @@ class System:
         """Accept links at (host, port); return what was bound (port 0: any free one).
 
         Raises:
-            InsecureBind: `host` is not loopback and `insecure` is not True.
-            OSError: it cannot be bound.
+            InsecureBind: `host` is not loopback, there is neither `auth` nor `tls`, and `insecure` is not True.
+            OSError: it cannot be bound, or a certificate cannot be read (also from `add_peer` and `dial`).
         """
         return await self._network().listen(host, port, insecure=insecure)
 
@@ -390,6 +398,15 @@ class System:
     def dial(self, host: str, port: int) -> None:
         """Keep a link with whoever is at (host, port): what clients do."""
         self._network().dial(host, port)
+
+    def reload_certificates(self) -> None:
+        """Read the certificates again, for links made from now on; those that are up stay.
+
+        Raises:
+            TransportError: this system was made without `tls`.
+            OSError: a file cannot be read, or does not hold what it should. Nothing has changed.
+        """
+        self._network().reload_certificates()
 
     def on_link(self, listener: Callable[[LinkEvent], None]) -> Callable[[], None]:
         """Call `listener` at each link up, link down and node lost; return what ends that."""
@@ -404,7 +421,9 @@ class System:
     def _network(self) -> Transport:
         if self.remoting.transport is None:
             self.loop  # noqa: B018 (raises outside `async with`)
-            transport = Transport(self.host, self.identity, self.remoting, self.config.transport)
+            transport = Transport(
+                self.host, self.identity, self.remoting, self.config.transport, auth=self._auth, tls=self._tls
+            )
             self.run_queue.bracket(transport.cork, transport.uncork)
             self.remoting.transport = transport
         return self.remoting.transport

@@ -46,6 +46,7 @@ MAY_TOUCH: dict[tuple[str, str], str] = {
     ("runtime/real_host.py", "queue"): "it is the disk thread",
     ("runtime/real_host.py", "threading"): "it is the disk thread",
     ("runtime/real_host.py", "random"): "it is where entropy comes in",
+    ("runtime/real_network.py", "ssl"): "it is the network",
     ("runtime/real_disk.py", "os"): "it is the disk",
     ("runtime/real_disk.py", "fcntl"): "it is the disk",
     ("runtime/virtual/loop.py", "concurrent"): "the type in run_in_executor's signature; no thread is made",
@@ -59,8 +60,8 @@ WORLDLY_CALLS = """
 """
 
 MAY_CALL: dict[tuple[str, str], str] = {
-    ("runtime/real_host.py", "create_server"): "it is the network",
-    ("runtime/real_host.py", "create_connection"): "it is the network",
+    ("runtime/real_network.py", "create_server"): "it is the network",
+    ("runtime/real_network.py", "create_connection"): "it is the network",
     ("runtime/real_host.py", "run_in_executor"): "it is the executor",
     ("runtime/real_host.py", "time"): "it is the clock",
     ("runtime/virtual/loop.py", "time"): "its own virtual time",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from coterie.runtime.transport.auth import SharedKey
 from coterie.runtime.transport.config import TransportConfig
 from coterie.runtime.transport.events import TransportEvents
 from coterie.runtime.transport.identity import Identity, Peer, Role
 from coterie.runtime.transport.transport import Transport
 
-__all__ = ["Identity", "Peer", "Role", "Transport", "TransportConfig", "TransportEvents"]
+__all__ = ["Identity", "Peer", "Role", "SharedKey", "Transport", "TransportConfig", "TransportEvents"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from coterie.runtime.transport.certificate import foreign_to
 from coterie.runtime.transport.connection import Connection
 from coterie.runtime.transport.events import TransportEvents
-from coterie.runtime.transport.handshake import AcceptorHandshake, Hello, Passed, RefusalReason, Refused, refuse
+from coterie.runtime.transport.greetings import Hello, RefusalReason, Refused, refuse
+from coterie.runtime.transport.handshake import AcceptorHandshake, Continue, Passed
 from coterie.runtime.transport.hub import Hub
 from coterie.runtime.transport.identity import Peer
 from coterie.runtime.transport.link import Link
@@ -46,13 +50,20 @@ class Acceptor:
         if refusal is not None:
             self._refuse(connection, refusal)
             return
-        self._handshakes[connection] = AcceptorHandshake(self._hub.identity, self._admit)
+        hub = self._hub
+        admit = partial(self._admit, connection)
+        self._handshakes[connection] = AcceptorHandshake(
+            hub.identity, admit, credentials=hub.credentials(), versions=hub.config.versions
+        )
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
-        """Take the hello. A second payload is a broken frame: a dialer waits for its link."""
+        """Take the next word of the handshake. One after the last is a broken frame: a dialer waits for its link."""
         verdict = self._handshakes[connection].receive(payload)
         if isinstance(verdict, Refused):
             self._refuse(connection, verdict)
+            return
+        if isinstance(verdict, Continue):
+            connection.send_payload(verdict.reply)
             return
         connection.lane_class = verdict.lane_class
         connection.raise_cap()
@@ -78,9 +89,12 @@ class Acceptor:
         control = self._halves[key]
         self._forget(control)
         self._forget(connection)
-        Link(passed.peer, control, connection, self._hub, self._roster)
+        Link(passed, control, connection, self._hub, self._roster)
 
-    def _admit(self, hello: Hello) -> Refused | None:
+    def _admit(self, connection: Connection, hello: Hello) -> Refused | None:
+        foreign = foreign_to(connection.certificate, hello.peer)
+        if foreign is not None:
+            return foreign
         is_waiting = (hello.peer, hello.link_id) in self._halves
         if hello.lane_class == 1 and not is_waiting:
             return refuse(RefusalReason.BAD_LINK, "its first connection is not there (any more)")

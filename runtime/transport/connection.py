@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from coterie.errors import BrokenFrame, OutboundFull
+from coterie.runtime.transport.backlog import Backlog
+from coterie.runtime.transport.certificate import Certificate, certificate_of
 from coterie.runtime.transport.config import HELLO_CAP_BYTES
 from coterie.runtime.transport.frames import FrameDecoder, FrameEncoder
 from coterie.runtime.transport.hub import Hub
 from coterie.runtime.transport.items import EMPTY, batches, join
+from coterie.runtime.transport.patience import Patience, Vitals
 
 __all__ = ["Connection", "ConnectionOwner"]
 
@@ -46,23 +50,27 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_backlogs",
         "_decoder",
         "_encoder",
         "_expiry",
+        "_has_ended",
         "_hub",
         "_is_dirty",
         "_is_open",
         "_is_paused",
+        "_is_secured",
+        "_patience",
         "_queue",
         "_queued_bytes",
         "_room_bytes",
         "_transport",
         "address",
+        "certificate",
         "has_heard",
         "has_spoken",
         "lane_class",
         "owner",
-        "silent_s",
     )
 
     def __init__(self, owner: ConnectionOwner, hub: Hub) -> None:
@@ -71,11 +79,15 @@ class Connection(asyncio.Protocol):
         self.address = "unknown"
         self.has_heard = False  # since the last `beat`
         self.has_spoken = False  # since the last `beat`
-        self.silent_s = 0.0
+        self.certificate: Certificate | None = None  # the peer's, if the connection is secured
         self._hub = hub
         self._transport: asyncio.Transport | None = None
         self._is_open = False
         self._is_paused = False
+        self._is_secured = False
+        self._has_ended = False  # the peer sends no more
+        self._patience = Patience(hub.config)
+        self._backlogs: list[Backlog] = []  # in the order of their turns
         self._decoder = FrameDecoder(HELLO_CAP_BYTES)
         self._encoder = FrameEncoder()
         self._queue: list[bytes] = []
@@ -94,7 +106,26 @@ class Connection(asyncio.Protocol):
     @property
     def queued_bytes(self) -> int:
         """How many bytes of items wait here (not counting the socket's buffer)."""
-        return self._queued_bytes
+        return self._queued_bytes + sum(backlog.size_bytes for backlog in self._backlogs)
+
+    @property
+    def silent_s(self) -> float:
+        """How long nothing has arrived (s), in whole beats."""
+        return self._patience.silent_s
+
+    def open_backlog(self, lane: int, emptied: Callable[[int], None]) -> Backlog:
+        """Return what takes the place of `queue` for the items of `lane` until `emptied` is called."""
+        config = self._hub.config
+        backlog = Backlog(
+            lane,
+            soft_bytes=config.frame_soft_bytes,
+            limit_bytes=config.outbound_limit_bytes,
+            counters=self._hub.counters,
+            queued=self._write_later,
+            emptied=emptied,
+        )
+        self._backlogs.append(backlog)
+        return backlog
 
     def queue(self, packed: bytes, node: str) -> None:
         """Queue a packed item for the end of this tick. `OutboundFull` (towards `node`) if there is no room."""
@@ -108,10 +139,14 @@ class Connection(asyncio.Protocol):
             self._hub.write_later(self)
 
     def flush(self) -> None:
-        """Write what is queued, unless the socket's buffer is full."""
+        """Write what is queued, unless the socket's buffer is full; chunks only until it is."""
         self._is_dirty = False
-        if self._queue and not self._is_paused and self._is_open:
+        if self._is_paused or not self._is_open:
+            return
+        if self._queue:
             self._write_queue()
+        if self._backlogs:
+            self._write_chunks()
 
     def send_payload(self, payload: bytes) -> None:
         """Write a payload at once, ahead of what is queued."""
@@ -128,14 +163,14 @@ class Connection(asyncio.Protocol):
             self._expiry.cancel()
             self._expiry = None
 
-    def beat(self, step_s: float) -> float:
-        """Let `step_s` of watching pass; say "I am here" if nothing else was said. Return the silence so far (s)."""
-        self.silent_s = 0.0 if self.has_heard else self.silent_s + step_s
+    def beat(self, step_s: float) -> str | None:
+        """Let `step_s` of watching pass; say "I am here" if nothing else was said. Return why to give up, or None."""
+        complaint = self._patience.beat(step_s, self._vitals())
         self.has_heard = False
         if not self.has_spoken and not self._is_paused:
             self.send_payload(EMPTY)
         self.has_spoken = False
-        return self.silent_s
+        return complaint
 
     def finish(self) -> None:
         """Write all that is queued, even beyond the socket's buffer, then end our direction; keep the other open."""
@@ -144,6 +179,8 @@ class Connection(asyncio.Protocol):
             return
         if self._queue:
             self._write_queue()
+        while self._backlogs:
+            self._write_chunk()
         if self._transport.can_write_eof():
             self._transport.write_eof()
         else:
@@ -169,6 +206,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._hub.config.write_buffer_bytes)
         self._is_open = True
+        channel = transport.get_extra_info("ssl_object")
+        self._is_secured, self.certificate = channel is not None, certificate_of(channel)
         self.address = _address(transport.get_extra_info("peername"))
         self._hub.live[self] = None
         self._expiry = self._hub.loop.call_later(self._hub.config.handshake_timeout_s, self._expire)
@@ -192,17 +231,21 @@ class Connection(asyncio.Protocol):
             self._break_off(f"broken frame: {error}")
 
     def eof_received(self) -> bool:
-        """Hear that the peer ends its direction (asyncio.Protocol); ours stays open until the owner closes it."""
+        """Hear that the peer ends its direction (asyncio.Protocol).
+
+        Ours stays open until the owner closes it; in TLS both directions end together.
+        """
         if self._is_open:
+            self._has_ended = True
             self.owner.connection_ended(self)
-        return True
+        return not self._is_secured
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End (asyncio.Protocol)."""
         was_open = self._is_open
         self._let_go()
         self._hub.forget(self)
-        if was_open:
+        if was_open and not self._has_ended:
             self.owner.connection_lost(self, f"connection lost: {exc}" if exc else "connection closed")
 
     def pause_writing(self) -> None:
@@ -217,6 +260,11 @@ class Connection(asyncio.Protocol):
 
     # Below: how it writes.
 
+    def _write_later(self) -> None:
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._hub.write_later(self)
+
     def _write_queue(self) -> None:
         queue, size, soft = self._queue, self._queued_bytes, self._hub.config.frame_soft_bytes
         self._queue, self._queued_bytes = [], 0
@@ -227,6 +275,24 @@ class Connection(asyncio.Protocol):
             frames = [self._encoder.encode(join(batch)) for batch in batches(queue, soft)]
             self._write(b"".join(frames), frames=len(frames))
         self._measure_room()
+
+    def _write_chunks(self) -> None:
+        """Write chunks, the lanes in turn, while the socket takes them: what comes next must not wait for them all."""
+        while self._backlogs and not self._is_paused and self._is_open and not self._is_buffer_full():
+            self._write_chunk()
+        if self._backlogs and not self._is_paused and self._is_open:
+            self._write_later()  # full without having told us so
+
+    def _write_chunk(self) -> None:
+        backlog = self._backlogs.pop(0)
+        payload = backlog.next_payload()
+        if len(backlog):
+            self._backlogs.append(backlog)
+        self._write(self._encoder.encode(payload), frames=1)
+
+    def _is_buffer_full(self) -> bool:
+        size = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return size > self._hub.config.write_buffer_bytes
 
     def _write(self, data: bytes, *, frames: int) -> None:
         if self._transport is None:
@@ -249,6 +315,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._room_bytes = self._hub.config.outbound_limit_bytes - self._transport.get_write_buffer_size()
 
+    def _vitals(self) -> Vitals:
+        unread_bytes = self._transport.get_write_buffer_size() if self._is_paused and self._transport is not None else 0
+        return Vitals(self.has_heard, self._decoder.frames, self._decoder.held_bytes > 0, unread_bytes)
+
     def _expire(self) -> None:
         self._break_off(f"no link was made within {self._hub.config.handshake_timeout_s} s")
 
@@ -259,8 +329,9 @@ class Connection(asyncio.Protocol):
     def _let_go(self) -> None:
         self._is_open = False
         self.settle()
-        self._hub.counters.items_dropped += len(self._queue)
+        self._hub.counters.items_dropped += len(self._queue) + sum(map(len, self._backlogs))
         self._queue, self._queued_bytes = [], 0
+        self._backlogs = []
 
 
 def _address(name: object) -> str:

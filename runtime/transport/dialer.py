@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from coterie.errors import HandshakeRefused
-from coterie.runtime.host import Host
+from coterie.runtime.host import Connections, Host
 from coterie.runtime.transport.backoff import Backoff
+from coterie.runtime.transport.certificate import foreign_to
 from coterie.runtime.transport.connection import Connection
-from coterie.runtime.transport.handshake import DialerHandshake, Passed, RefusalReason, Refused, Verdict
+from coterie.runtime.transport.greetings import RefusalReason, Refused
+from coterie.runtime.transport.handshake import Continue, DialerHandshake, Passed
 from coterie.runtime.transport.hub import Hub
 from coterie.runtime.transport.identity import Peer
 from coterie.runtime.transport.link import Link, LinkState
@@ -37,15 +39,23 @@ class Dialer:
     Args:
         target: where, and whom.
         host: the outside world.
+        network: where it dials: the host's network, plain or secured.
         hub, roster: what the transport shares.
         refused: called with the address and the reason of each failed handshake.
     """
 
     def __init__(
-        self, target: Target, host: Host, hub: Hub, roster: Roster, refused: Callable[[str, str], None]
+        self,
+        target: Target,
+        host: Host,
+        network: Connections,
+        hub: Hub,
+        roster: Roster,
+        refused: Callable[[str, str], None],
     ) -> None:
         self._target = target
         self._host = host
+        self._network = network
         self._hub = hub
         self._roster = roster
         self._refused = refused
@@ -97,22 +107,33 @@ class Dialer:
         bulk, _ = await self._open(opened, 1, link_id, passed.peer)
         opened.clear()
         self._met = passed.peer.node
-        link = Link(passed.peer, control, bulk, self._hub, self._roster)
+        link = Link(passed, control, bulk, self._hub, self._roster, is_dialled_by_us=True)
         link.begin()
         return link
 
     async def _open(
         self, opened: list[Connection], lane_class: int, link_id: int, expected: str | Peer
     ) -> tuple[Connection, Passed]:
-        handshake = DialerHandshake(self._hub.identity, lane_class=lane_class, link_id=link_id, expected=expected)
-        attempt = _Attempt(handshake, self._hub.loop)
+        hub = self._hub
+        handshake = DialerHandshake(
+            hub.identity,
+            lane_class=lane_class,
+            link_id=link_id,
+            expected=expected,
+            credentials=hub.credentials(),
+            versions=hub.config.versions,
+        )
+        attempt = _Attempt(handshake, hub.loop)
         connection = Connection(attempt, self._hub)
         connection.lane_class = lane_class
         opened.append(connection)
         async with asyncio.timeout(self._hub.config.handshake_timeout_s):
-            await self._host.network.connect(lambda: connection, self._target.host, self._target.port)
+            await self._network.connect(lambda: connection, self._target.host, self._target.port)
         verdict = await attempt.verdict
         if isinstance(verdict, Refused):
+            if verdict.reply is not None:  # let it leave: the other end should know as well
+                opened.remove(connection)
+                connection.close()
             raise HandshakeRefused(verdict.reason.value, verdict.text)
         return connection, verdict
 
@@ -122,7 +143,7 @@ class _Attempt:
 
     def __init__(self, handshake: DialerHandshake, loop: asyncio.AbstractEventLoop) -> None:
         self._handshake = handshake
-        self.verdict: asyncio.Future[Verdict] = loop.create_future()
+        self.verdict: asyncio.Future[Passed | Refused] = loop.create_future()
 
     def connection_opened(self, connection: Connection) -> None:
         connection.send_payload(self._handshake.hello)
@@ -130,8 +151,17 @@ class _Attempt:
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         verdict = self._handshake.receive(payload)
         if isinstance(verdict, Passed):
+            foreign = foreign_to(connection.certificate, verdict.peer)
+            # Without a reply: the acceptor is waiting for items, not for words.
+            verdict = verdict if foreign is None else Refused(foreign.reason, foreign.text)
+        if isinstance(verdict, Passed):
             connection.raise_cap()
-        self._decide(verdict)
+        if isinstance(verdict, Refused) and verdict.reply is not None:
+            connection.send_payload(verdict.reply)
+        if isinstance(verdict, Continue):
+            connection.send_payload(verdict.reply)
+        else:
+            self._decide(verdict)
 
     def connection_ended(self, connection: Connection) -> None:
         connection.abort()
@@ -140,6 +170,6 @@ class _Attempt:
     def connection_lost(self, connection: Connection, reason: str) -> None:
         self._decide(Refused(RefusalReason.INCOMPLETE, reason))
 
-    def _decide(self, verdict: Verdict) -> None:
+    def _decide(self, verdict: Passed | Refused) -> None:
         if not self.verdict.done():
             self.verdict.set_result(verdict)

@@ -67,6 +67,11 @@ class FrameDecoder:
         self._failure: str | None = None
 
     @property
+    def frames(self) -> int:
+        """How many whole frames have come out (modulo 2**32)."""
+        return self._sequence
+
+    @property
     def held_bytes(self) -> int:
         """How many bytes wait for the rest of their frame."""
         return len(self._bytes) - self._at

@@ -1,103 +1,55 @@
 """The handshake: who is there, before anything else is decoded. Pure: payloads in, payloads and verdicts out.
 
-      dialer                              acceptor
-        │ ── Hello(versions, who, whom) ──▶ │   checks: version, cluster, name, and what only its owner knows
-        │ ◀── Welcome(version, who) ─────── │   … or Refuse(reason, text), and the connection ends
-        │ ── frames of items ─────────────▶ │
+      dialer                                   acceptor
+        │ ── Hello(versions, who, whom, nonce) ──▶ │   checks version, cluster, names
+        │ ◀── Challenge(version, who, nonce) ───── │   only with a shared key
+        │ ── Proof ──────────────────────────────▶ │   checks the key, then what only its owner knows
+        │ ◀── Welcome(version, who, proof) ─────── │   … or, at either step, Refuse(reason, text): the connection ends
+        │ ── frames of items ────────────────────▶ │
 
-Each side is a small machine that is fed one payload at a time and answers with a verdict. There is exactly one
-exchange now. Authentication will put a challenge between Hello and Welcome: a verdict that says "send this and feed
-me the next payload"; whoever drives the machines then loops instead of feeding once.
-
-All three messages are MessagePack arrays that begin with a word. Fields are only ever appended: a reader ignores what
-it does not know, and the version range says what it may expect.
+Each side is a small machine that is fed one payload at a time and answers with a verdict: `Passed`, `Refused`, or
+`Continue` (send this, and feed me the next one). The dialer proves itself first: strangers get nothing to guess at.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
-
-import msgpack
 
 from coterie.errors import BrokenFrame
-from coterie.runtime.transport.config import HELLO_CAP_BYTES
-from coterie.runtime.transport.identity import NAME_CHARS_MAX, Identity, Peer, Role
+from coterie.runtime.transport.auth import SharedKey, Side, find_key, prove
+from coterie.runtime.transport.greetings import (
+    Challenge,
+    Hello,
+    Proof,
+    RefusalReason,
+    Refused,
+    Welcome,
+    decode_answer,
+    decode_hello,
+    decode_proof,
+    peer_of,
+    refuse,
+)
+from coterie.runtime.transport.identity import Identity, Peer, Role
+from coterie.runtime.transport.versions import VERSION_MAX, VERSION_MIN, Versions, highest_common
 
-__all__ = [
-    "VERSION_MAX",
-    "VERSION_MIN",
-    "AcceptorHandshake",
-    "DialerHandshake",
-    "Hello",
-    "Passed",
-    "RefusalReason",
-    "Refused",
-]
-
-VERSION_MIN = 1
-VERSION_MAX = 1
-
-_HELLO = "coterie.hello"
-_WELCOME = "coterie.welcome"
-_REFUSE = "coterie.refuse"
-_TEXT_CHARS_MAX = 512
-
-
-class RefusalReason(enum.Enum):
-    """Why a handshake failed. The values travel on the wire and are shown to people."""
-
-    INCOMPLETE = "incomplete"  # it did not come in time, broke off, or was not ours; never travels
-    UNSUPPORTED_VERSION = "unsupported_version"
-    WRONG_CLUSTER = "wrong_cluster"
-    WRONG_NODE = "wrong_node"  # the dialer expected somebody else
-    OWN_NAME = "own_name"  # another process has our name
-    DIALLED_SELF = "dialled_self"  # both ends are this very process
-    NAME_TAKEN = "name_taken"  # a client took a node's name, or a node a client's
-    SUPERSEDED = "superseded"  # a newer life of that node has been here
-    BAD_LINK = "bad_link"  # a second connection without its first, or a first one twice
-    TOO_MANY_CONNECTIONS = "too_many_connections"
-    CLOSING = "closing"  # this end is shutting down
-    UNKNOWN = "unknown"  # a newer peer has a reason that we do not know
+__all__ = ["AcceptorHandshake", "Continue", "Credentials", "DialerHandshake", "Passed", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
-    """What the dialer says first.
+class Credentials:
+    """What one end brings into one handshake: its keys, and the nonce that it uses this once."""
 
-    Attributes:
-        version_min, version_max: the protocol versions it speaks.
-        cluster: the cluster it belongs to; "" (clients only) for any.
-        peer: who it is.
-        lane_class: 0 for the connection of control and consensus, 1 for bulk.
-        link_id: a random number (64 bit) that the two connections of one link share.
-        expected_node: whom it means to reach; "" for anyone.
-    """
-
-    version_min: int
-    version_max: int
-    cluster: str
-    peer: Peer
-    lane_class: int
-    link_id: int
-    expected_node: str
-
-    def encode(self) -> bytes:
-        """Return the payload."""
-        who = (self.peer.node, self.peer.incarnation, self.peer.role.value)
-        fields = (_HELLO, self.version_min, self.version_max, self.cluster, *who)
-        return _pack((*fields, self.lane_class, self.link_id, self.expected_node))
+    auth: SharedKey
+    nonce: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """Verdict: it failed. Send `reply` if there is one, and close."""
+class Continue:
+    """Verdict: it goes on. Send `reply`, and feed the next payload."""
 
-    reason: RefusalReason
-    text: str
-    reply: bytes | None = None
+    reply: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,48 +67,94 @@ class Passed:
     reply: bytes | None = None
 
 
-Verdict = Passed | Refused
-
-
-def refuse(reason: RefusalReason, text: str) -> Refused:
-    """Return a refusal that tells the other end why."""
-    return Refused(reason, text, _pack((_REFUSE, reason.value, text[:_TEXT_CHARS_MAX])))
+Verdict = Continue | Passed | Refused
 
 
 class AcceptorHandshake:
-    """The side that was dialled: expects one Hello.
+    """The side that was dialled: expects a Hello, and a Proof if it has credentials.
 
     Args:
         identity: who we are.
-        admit: asked last, with a Hello that passed everything else; returns a refusal (see `refuse`) or None.
+        admit: asked last, with the Hello of somebody who passed everything else; returns a refusal (see `refuse`) or
+            None.
+        credentials: our keys; None if we have none.
+        versions: what we speak.
     """
 
-    __slots__ = ("_admit", "_identity", "_is_over")
+    __slots__ = ("_admit", "_challenge", "_credentials", "_hello", "_identity", "_is_over", "_said", "_versions")
 
-    def __init__(self, identity: Identity, admit: Callable[[Hello], Refused | None]) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        admit: Callable[[Hello], Refused | None],
+        *,
+        credentials: Credentials | None = None,
+        versions: Versions = (VERSION_MIN, VERSION_MAX),
+    ) -> None:
         self._identity = identity
         self._admit = admit
+        self._credentials = credentials
+        self._versions = versions
+        self._hello: Hello | None = None
+        self._said = b""  # the Hello as it came
+        self._challenge: Challenge | None = None
         self._is_over = False
 
     def receive(self, payload: bytes) -> Verdict:
-        """Take the first payload. BrokenFrame if it is no hello at all: then nobody is answered."""
+        """Take the next payload. BrokenFrame if it is nothing of a handshake: then nobody is answered."""
         if self._is_over:
-            raise BrokenFrame("a second hello")
-        self._is_over = True
-        hello = _decode_hello(payload)
-        refusal = self._check(hello) or self._admit(hello)
+            raise BrokenFrame("a payload between the handshake and the link")
+        if self._hello is not None and self._challenge is not None and self._credentials is not None:
+            verdict = self._receive_proof(self._hello, self._challenge, self._credentials.auth, payload)
+        else:
+            verdict = self._receive_hello(payload)
+        self._is_over = not isinstance(verdict, Continue)
+        return verdict
+
+    def _receive_hello(self, payload: bytes) -> Verdict:
+        hello = self._hello = decode_hello(payload)
+        version = highest_common(self._versions, (hello.version_min, hello.version_max))
+        if version is None:
+            return self._wrong_version(hello)
+        refusal = self._check(hello)
         if refusal is not None:
             return refusal
-        me, version = self._identity, min(VERSION_MAX, hello.version_max)
-        reply = _pack((_WELCOME, version, me.cluster, me.node, me.incarnation, me.role.value))
-        return Passed(hello.peer, version, me.cluster, hello.lane_class, hello.link_id, reply)
+        if self._credentials is None:
+            return self._welcome(hello, version)
+        self._said = payload
+        self._challenge = Challenge(version, self._identity.cluster, peer_of(self._identity), self._credentials.nonce)
+        return Continue(self._challenge.encode())
+
+    def _receive_proof(self, hello: Hello, challenge: Challenge, auth: SharedKey, payload: bytes) -> Verdict:
+        answer = decode_proof(payload)
+        if isinstance(answer, Refused):
+            return answer
+        said, role = challenge.encode(), hello.peer.role
+        key = find_key(auth.accepted_from(role), Side.DIALER, self._said, said, answer.proof)
+        if key is None:
+            text = (
+                f"{hello.peer.node!r} does not know a key with which node {self._identity.node!r} takes a "
+                f"{role.value}; compare auth= on both"
+            )
+            return refuse(RefusalReason.WRONG_KEY, text)
+        return self._welcome(hello, challenge.version, prove(key, Side.ACCEPTOR, self._said, said))
+
+    def _welcome(self, hello: Hello, version: int, proof: bytes = b"") -> Verdict:
+        refusal = self._admit(hello)
+        if refusal is not None:
+            return refusal
+        cluster = self._identity.cluster
+        reply = Welcome(version, cluster, peer_of(self._identity), proof).encode()
+        return Passed(hello.peer, version, cluster, hello.lane_class, hello.link_id, reply)
+
+    def _wrong_version(self, hello: Hello) -> Refused:
+        (low, high), me, peer = self._versions, self._identity.node, hello.peer.node
+        theirs = f"{hello.version_min} … {hello.version_max}"
+        text = f"node {me!r} speaks protocol versions {low} … {high}, {peer!r} speaks {theirs}; upgrade the older one"
+        return refuse(RefusalReason.UNSUPPORTED_VERSION, text)
 
     def _check(self, hello: Hello) -> Refused | None:
         me, peer = self._identity, hello.peer
-        if hello.version_max < VERSION_MIN or hello.version_min > VERSION_MAX:
-            ours, theirs = f"{VERSION_MIN} … {VERSION_MAX}", f"{hello.version_min} … {hello.version_max}"
-            text = f"node {me.node!r} speaks protocol versions {ours}, {peer.node!r} speaks {theirs}"
-            return refuse(RefusalReason.UNSUPPORTED_VERSION, text)
         if hello.cluster != me.cluster and not (peer.role is Role.CLIENT and not hello.cluster):
             return _wrong_cluster(me, hello.cluster, peer.node)
         if peer.node == me.node:
@@ -166,27 +164,53 @@ class AcceptorHandshake:
                 RefusalReason.WRONG_NODE,
                 f"{peer.node!r} expected node {hello.expected_node!r} here; this is {me.node!r}",
             )
+        if bool(hello.nonce) != (self._credentials is not None):
+            return _key_required(me.node, peer.node) if self._credentials else _key_required(peer.node, me.node)
         return None
 
 
 class DialerHandshake:
-    """The side that dials: says one Hello, expects one Welcome.
+    """The side that dials: says a Hello, answers a Challenge, expects a Welcome.
 
     Args:
         identity: who we are (a client's cluster may be "").
         lane_class: 0 for the connection of control and consensus, 1 for bulk.
         link_id: the number that the two connections of the link share.
         expected: whom we mean to reach: a node's name ("" for anyone), or exactly this life of this peer.
+        credentials: our keys; with them, nobody is believed who does not prove that they know one.
+        versions: what we speak.
     """
 
-    __slots__ = ("_expected", "_expected_node", "_hello", "_identity", "_is_over")
+    __slots__ = (
+        "_challenge",
+        "_credentials",
+        "_expected",
+        "_expected_node",
+        "_hello",
+        "_identity",
+        "_is_over",
+        "_said",
+    )
 
-    def __init__(self, identity: Identity, *, lane_class: int, link_id: int, expected: str | Peer = "") -> None:
-        me = Peer(identity.node, identity.incarnation, identity.role)
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        lane_class: int,
+        link_id: int,
+        expected: str | Peer = "",
+        credentials: Credentials | None = None,
+        versions: Versions = (VERSION_MIN, VERSION_MAX),
+    ) -> None:
         self._identity = identity
         self._expected = expected
         self._expected_node = expected.node if isinstance(expected, Peer) else expected
-        self._hello = Hello(VERSION_MIN, VERSION_MAX, identity.cluster, me, lane_class, link_id, self._expected_node)
+        self._credentials = credentials
+        nonce = credentials.nonce if credentials is not None else b""
+        me, low, high = peer_of(identity), *versions
+        self._hello = Hello(low, high, identity.cluster, me, lane_class, link_id, self._expected_node, nonce)
+        self._challenge: Challenge | None = None
+        self._said = b""  # the Challenge as it came
         self._is_over = False
 
     @property
@@ -195,34 +219,70 @@ class DialerHandshake:
         return self._hello.encode()
 
     def receive(self, payload: bytes) -> Verdict:
-        """Take the answer. BrokenFrame if it is none."""
+        """Take the next answer. BrokenFrame if it is none."""
         if self._is_over:
-            raise BrokenFrame("a second answer to one hello")
-        self._is_over = True
-        fields = _fields(payload)
-        if fields[0] == _REFUSE:
-            return _decode_refusal(fields)
-        if fields[0] != _WELCOME or len(fields) < 6:
-            raise BrokenFrame("the answer to a hello is neither a welcome nor a refusal")
-        version, cluster = _integer(fields[1], 32), _name(fields[2], allow_empty=False)
-        peer = _peer(fields[3], fields[4], fields[5])
-        hello = self._hello
-        passed = Passed(peer, version, cluster, hello.lane_class, hello.link_id)
-        return self._check(passed) or passed
+            raise BrokenFrame("an answer after the last one of a handshake")
+        answer = decode_answer(payload)
+        if isinstance(answer, Refused):
+            verdict: Verdict = answer
+        elif isinstance(answer, Challenge):
+            verdict = self._receive_challenge(answer, payload)
+        else:
+            verdict = self._receive_welcome(answer)
+        self._is_over = not isinstance(verdict, Continue)
+        return verdict
 
-    def _check(self, welcome: Passed) -> Refused | None:
+    def _receive_challenge(self, challenge: Challenge, payload: bytes) -> Verdict:
+        if self._challenge is not None:
+            raise BrokenFrame("a second challenge")
+        refusal = self._check(challenge)
+        if refusal is not None:
+            return refusal
+        if self._credentials is None:
+            return _key_required(challenge.peer.node, self._identity.node)
+        self._challenge, self._said = challenge, payload
+        return Continue(Proof(prove(self._credentials.auth.key, Side.DIALER, self.hello, payload)).encode())
+
+    def _receive_welcome(self, welcome: Welcome) -> Verdict:
+        refusal = self._check(welcome) or self._check_proof(welcome)
+        if refusal is not None:
+            return Refused(refusal.reason, refusal.text)  # the acceptor is waiting for items, not for words
+        hello = self._hello
+        return Passed(welcome.peer, welcome.version, welcome.cluster, hello.lane_class, hello.link_id)
+
+    def _check_proof(self, welcome: Welcome) -> Refused | None:
+        if self._credentials is None:
+            return None
+        me, challenge = self._identity.node, self._challenge
+        if challenge is None:
+            return _key_required(me, welcome.peer.node)
+        is_same = (welcome.version, welcome.cluster, welcome.peer) == (
+            challenge.version,
+            challenge.cluster,
+            challenge.peer,
+        )
+        key = self._credentials.auth.key
+        if not is_same or find_key((key,), Side.ACCEPTOR, self.hello, self._said, welcome.proof) is None:
+            text = f"{welcome.peer.node!r} does not prove to {me!r} that it knows the shared key; compare auth= on both"
+            return refuse(RefusalReason.WRONG_KEY, text)
+        return None
+
+    def _check(self, answer: Challenge | Welcome) -> Refused | None:
         """Check again what the acceptor has checked: two ends that disagree about who they are must not talk."""
-        me, peer = self._identity, welcome.peer
-        if not VERSION_MIN <= welcome.version <= VERSION_MAX:
-            return Refused(
-                RefusalReason.UNSUPPORTED_VERSION, f"node {peer.node!r} chose version {welcome.version}, never offered"
+        me, peer, hello = self._identity, answer.peer, self._hello
+        if not hello.version_min <= answer.version <= hello.version_max:
+            text = f"node {peer.node!r} chose version {answer.version}, never offered by {me.node!r}"
+            return refuse(RefusalReason.UNSUPPORTED_VERSION, text)
+        if me.cluster not in ("", answer.cluster):
+            return _wrong_cluster(me, answer.cluster, peer.node)
+        if peer.role is not Role.NODE:
+            return refuse(
+                RefusalReason.WRONG_ROLE, f"{peer.node!r} answered as a {peer.role.value}: only nodes are dialled"
             )
-        if me.cluster not in ("", welcome.cluster):
-            return _wrong_cluster(me, welcome.cluster, peer.node)
         if peer.node == me.node:
             return _own_name(me, peer)
         if self._expected_node not in ("", peer.node) or (isinstance(self._expected, Peer) and self._expected != peer):
-            return Refused(RefusalReason.WRONG_NODE, f"expected {self._expected!r}, {peer!r} answered")
+            return refuse(RefusalReason.WRONG_NODE, f"expected {self._expected!r}, {peer!r} answered")
         return None
 
 
@@ -238,61 +298,6 @@ def _own_name(me: Identity, peer: Peer) -> Refused:
     return refuse(RefusalReason.OWN_NAME, text)
 
 
-def _decode_hello(payload: bytes) -> Hello:
-    fields = _fields(payload)
-    if fields[0] != _HELLO or len(fields) < 10:
-        raise BrokenFrame("the first payload is no hello")
-    lane_class = _integer(fields[7], 8)
-    if lane_class > 1:
-        raise BrokenFrame(f"a hello for lane class {lane_class}; there are 0 and 1")
-    return Hello(
-        version_min=_integer(fields[1], 32),
-        version_max=_integer(fields[2], 32),
-        cluster=_name(fields[3], allow_empty=True),
-        peer=_peer(fields[4], fields[5], fields[6]),
-        lane_class=lane_class,
-        link_id=_integer(fields[8], 64),
-        expected_node=_name(fields[9], allow_empty=True),
-    )
-
-
-def _decode_refusal(fields: tuple[object, ...]) -> Refused:
-    if len(fields) < 3 or not isinstance(fields[1], str) or not isinstance(fields[2], str):
-        raise BrokenFrame("a refusal without its reason")
-    known = {reason.value: reason for reason in RefusalReason}
-    return Refused(known.get(fields[1], RefusalReason.UNKNOWN), fields[2][:_TEXT_CHARS_MAX])
-
-
-def _fields(payload: bytes) -> tuple[object, ...]:
-    if len(payload) > HELLO_CAP_BYTES:
-        raise BrokenFrame(f"a handshake payload of {len(payload)} bytes; the cap is {HELLO_CAP_BYTES}")
-    try:
-        fields = msgpack.unpackb(payload, raw=False, strict_map_key=False, use_list=False)
-    except Exception as error:  # what a hostile payload makes msgpack raise is not a closed list
-        raise BrokenFrame(f"a handshake payload does not decode: {type(error).__name__}") from error
-    if type(fields) is not tuple or not fields:
-        raise BrokenFrame("a handshake payload is no array of fields")
-    return fields
-
-
-def _peer(node: object, incarnation: object, role: object) -> Peer:
-    for known in Role:
-        if role == known.value:
-            return Peer(_name(node, allow_empty=False), _integer(incarnation, 64), known)
-    raise BrokenFrame("a handshake names a role that does not exist")
-
-
-def _name(field: object, *, allow_empty: bool) -> str:
-    if not isinstance(field, str) or len(field) > NAME_CHARS_MAX or not (field or allow_empty):
-        raise BrokenFrame("a handshake field that should be a name is not")
-    return field
-
-
-def _integer(field: object, bits: int) -> int:
-    if type(field) is not int or not 0 <= field < 2**bits:
-        raise BrokenFrame(f"a handshake field that should be a {bits}-bit number is not")
-    return field
-
-
-def _pack(fields: tuple[object, ...]) -> bytes:
-    return cast(bytes, msgpack.packb(fields))
+def _key_required(demands: str, lacks: str) -> Refused:
+    text = f"{demands!r} asks for proof of a shared key, {lacks!r} has none; set auth= on both or on neither"
+    return refuse(RefusalReason.KEY_REQUIRED, text)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coterie.runtime.transport.auth import SharedKey
 from coterie.runtime.transport.config import TransportConfig
+from coterie.runtime.transport.handshake import Credentials
 from coterie.runtime.transport.identity import Identity
 
 if TYPE_CHECKING:
@@ -43,12 +46,23 @@ class Hub:
         loop: the running loop.
         identity: who we are; a client's cluster may still be "".
         config: the settings.
+        rng: where nonces come from.
+        auth: the shared keys, if there are any.
     """
 
-    __slots__ = ("_dirty", "_gone", "_is_corked", "config", "counters", "identity", "live", "loop")
+    __slots__ = ("_auth", "_dirty", "_gone", "_is_corked", "_rng", "config", "counters", "identity", "live", "loop")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, identity: Identity, config: TransportConfig) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        identity: Identity,
+        config: TransportConfig,
+        rng: random.Random,
+        auth: SharedKey | None = None,
+    ) -> None:
         self.loop = loop
+        self._rng = rng
+        self._auth = auth
         self.identity = identity
         self.config = config
         self.counters = Counters()
@@ -56,6 +70,10 @@ class Hub:
         self._dirty: list[Connection] = []
         self._is_corked = False
         self._gone: asyncio.Future[None] | None = None
+
+    def credentials(self) -> Credentials | None:
+        """Return what we bring into a new handshake: the shared keys with a fresh nonce; None without keys."""
+        return None if self._auth is None else Credentials(self._auth, self._auth.nonce(self._rng))
 
     def write_later(self, connection: Connection) -> None:
         """Remember that `connection` has something queued; write it when this tick of the loop (or the cork) ends."""

@@ -6,13 +6,13 @@ arrive as tuples: that keeps every key that could be sent a legal key, and is fa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgpack
 
 from coterie.errors import BrokenFrame
 
-__all__ = ["ARRAY_HEADER_BYTES", "EMPTY", "ItemPacker", "batches", "join", "unpack_items"]
+__all__ = ["ARRAY_HEADER_BYTES", "EMPTY", "ItemPacker", "batches", "join", "unpack_item", "unpack_items"]
 
 ARRAY_HEADER_BYTES = 5
 """The longest header of the array around the items."""
@@ -56,7 +56,7 @@ def join(packed: list[bytes]) -> bytes:
     return header + b"".join(packed)
 
 
-def batches(packed: list[bytes], soft_bytes: int) -> Iterator[list[bytes]]:
+def batches(packed: Iterable[bytes], soft_bytes: int) -> Iterator[list[bytes]]:
     """Split packed items, in order, into lists of at most `soft_bytes` each; a larger item goes alone."""
     batch: list[bytes] = []
     size = 0
@@ -70,6 +70,11 @@ def batches(packed: list[bytes], soft_bytes: int) -> Iterator[list[bytes]]:
         yield batch
 
 
+def unpack_item(packed: bytes | bytearray) -> object:
+    """Return one item that was packed alone. BrokenFrame if msgpack is not willing to decode it."""
+    return _unpack(packed)
+
+
 def unpack_items(payload: bytes) -> list[object]:
     """Return the items of a payload.
 
@@ -79,15 +84,19 @@ def unpack_items(payload: bytes) -> list[object]:
     Raises:
         BrokenFrame: it is no MessagePack array, or not one that msgpack is willing to decode.
     """
-    try:
-        items = msgpack.unpackb(payload, raw=False, strict_map_key=False, use_list=False)
-    except Exception as error:  # what a hostile payload makes msgpack raise is not a closed list
-        raise BrokenFrame(
-            f"a payload of {len(payload)} bytes does not decode: {type(error).__name__}: {error}"
-        ) from error
+    items = _unpack(payload)
     if type(items) is not tuple:
         raise BrokenFrame(f"a payload holds a {type(items).__name__}, not an array of items")
     return list(items)
+
+
+def _unpack(packed: bytes | bytearray) -> object:
+    try:
+        return msgpack.unpackb(packed, raw=False, strict_map_key=False, use_list=False)
+    except Exception as error:  # what a hostile payload makes msgpack raise is not a closed list
+        raise BrokenFrame(
+            f"a payload of {len(packed)} bytes does not decode: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _culprit(value: object, path: str, depth: int) -> str | None:

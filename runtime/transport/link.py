@@ -13,14 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from typing import Protocol
+from typing import Final, Protocol
 
+from coterie.errors import FrameTooLarge
+from coterie.runtime.lanes import Lane
+from coterie.runtime.transport.backlog import Backlog
+from coterie.runtime.transport.chunks import CHUNK_MARK, Assembler
 from coterie.runtime.transport.connection import Connection
+from coterie.runtime.transport.handshake import Passed
 from coterie.runtime.transport.hub import Hub
-from coterie.runtime.transport.identity import Peer
-from coterie.runtime.transport.items import EMPTY, unpack_items
+from coterie.runtime.transport.items import ARRAY_HEADER_BYTES, EMPTY, unpack_item, unpack_items
+from coterie.runtime.transport.versions import CHUNKS_SINCE
 
 __all__ = ["Link", "LinkObserver", "LinkState"]
+
+_LANES_BY_CLASS: Final = ((Lane.CONTROL, Lane.CONSENSUS), (Lane.BULK,))
 
 
 class LinkState(enum.Enum):
@@ -56,13 +63,15 @@ class Link:
     """Two connections to one peer.
 
     Args:
-        peer: who is there.
+        passed: what the handshake found out.
         control, bulk: the connections; the link becomes their owner.
         hub: what the transport's connections share.
         observer: who hears of it.
+        is_dialled_by_us: else by the peer.
     """
 
     __slots__ = (
+        "_assemblers",
         "_drain",
         "_ended",
         "_hub",
@@ -73,14 +82,29 @@ class Link:
         "by_lane",
         "closed",
         "control",
+        "is_dialled_by_us",
         "peer",
+        "version",
     )
 
-    def __init__(self, peer: Peer, control: Connection, bulk: Connection, hub: Hub, observer: LinkObserver) -> None:
-        self.peer = peer
+    def __init__(
+        self,
+        passed: Passed,
+        control: Connection,
+        bulk: Connection,
+        hub: Hub,
+        observer: LinkObserver,
+        *,
+        is_dialled_by_us: bool = False,
+    ) -> None:
+        self.peer = passed.peer
+        self.version = passed.version
+        self.is_dialled_by_us = is_dialled_by_us
         self.control = control
         self.bulk = bulk
-        self.by_lane = (control, control, bulk)  # indexed by `Lane`
+        self.by_lane: list[Connection | Backlog] = [control, control, bulk]  # where to queue, indexed by `Lane`
+        cap_bytes = hub.config.message_cap_bytes
+        self._assemblers = [Assembler(lanes, cap_bytes) for lanes in _LANES_BY_CLASS]
         self.closed: asyncio.Future[str] = hub.loop.create_future()
         self._hub = hub
         self._observer = observer
@@ -94,6 +118,22 @@ class Link:
     def state(self) -> LinkState:
         """Where it is in its life."""
         return self._state
+
+    def queue_large(self, packed: bytes, lane: Lane) -> None:
+        """Queue an item that exceeds a frame's soft size: in chunks, if the peer knows of them.
+
+        Raises:
+            FrameTooLarge: it exceeds what the peer takes.
+            OutboundFull: there is no room.
+        """
+        has_chunks = self.version >= CHUNKS_SINCE
+        config, queue = self._hub.config, self.by_lane[lane]
+        limit = config.message_cap_bytes if has_chunks else config.frame_cap_bytes - ARRAY_HEADER_BYTES
+        if len(packed) > limit:
+            raise FrameTooLarge(self.peer.node, size_bytes=len(packed), limit_bytes=limit)
+        if has_chunks and isinstance(queue, Connection):
+            queue = self.by_lane[lane] = queue.open_backlog(lane, self._backlog_emptied)
+        queue.queue(packed, self.peer.node)
 
     def begin(self) -> None:
         """Come up on the dialer's side, and let the acceptor know."""
@@ -110,9 +150,9 @@ class Link:
     def beat(self, step_s: float) -> None:
         """Let `step_s` of watching pass: keep alive, and go down if either connection has been silent for too long."""
         for connection in (self.control, self.bulk):
-            silent_s = connection.beat(step_s)
-            if silent_s >= self._hub.config.silence_timeout_s:
-                self.down(f"silent for {silent_s:.1f} s")
+            complaint = connection.beat(step_s)
+            if complaint is not None:
+                self.down(complaint)
                 return
 
     @property
@@ -143,7 +183,7 @@ class Link:
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         """Take one frame's items (ConnectionOwner)."""
-        items = unpack_items(payload)
+        items = self._assembled(connection, payload) if payload.startswith(CHUNK_MARK) else unpack_items(payload)
         if self._state is LinkState.PAIRED:
             self._ready()
         if self._state is LinkState.DOWN:
@@ -169,6 +209,13 @@ class Link:
         self.down(reason)
 
     # Below: how it changes state.
+
+    def _assembled(self, connection: Connection, payload: bytes) -> list[object]:
+        packed = self._assemblers[connection.lane_class].take(payload)
+        return [] if packed is None else [unpack_item(packed)]
+
+    def _backlog_emptied(self, lane: int) -> None:
+        self.by_lane[lane] = self.bulk if lane == Lane.BULK else self.control
 
     def _ready(self) -> None:
         if self.control.is_open and self.bulk.is_open:

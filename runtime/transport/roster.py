@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from coterie.runtime.transport.connection import Connection
 from coterie.runtime.transport.events import TransportEvents
-from coterie.runtime.transport.handshake import RefusalReason, Refused, refuse
+from coterie.runtime.transport.greetings import RefusalReason, Refused, refuse
 from coterie.runtime.transport.hub import Hub
 from coterie.runtime.transport.identity import Peer, Role
-from coterie.runtime.transport.link import Link
+from coterie.runtime.transport.link import Link, LinkState
 
 __all__ = ["Roster"]
 
@@ -32,7 +32,9 @@ class _Node:
 class Roster:
     """Keeps at most one link per node and tells the events in their order.
 
-    A newer link replaces the older one; a newer life of a node ends the older life for good. Members (see
+    A newer link replaces the older one, except that of two that the same two lives dialled at the same time, from both
+    ends, the one dialled by the smaller name stays: so both ends keep the same one. A newer life of a node ends the
+    older life for good. Members (see
     `add_member`) are remembered for ever, everybody else until lost.
 
     Time passes here only through `sweep`. A step is capped by whoever calls it, so that a stall of our own loop,
@@ -105,7 +107,10 @@ class Roster:
             return
         node = self._nodes.setdefault(peer.node, _Node())
         if node.link is not None:
-            node.link.down("replaced by a newer link")
+            if self._yields(link, node.link):
+                link.down("both ends dialled: the link dialled by the smaller name stays")
+                return
+            node.link.down(_replaced(node.link.peer, peer))
         if node.peer is not None:
             self._hub.counters.reconnects += 1
             if node.peer.incarnation != peer.incarnation:
@@ -136,6 +141,13 @@ class Roster:
 
     # Below: leaves.
 
+    def _yields(self, newer: Link, older: Link) -> bool:
+        """Return whether `newer` is the crossing dial of the larger name."""
+        is_same_pair = older.state is LinkState.UP and newer.peer == older.peer
+        is_crossing = is_same_pair and newer.is_dialled_by_us is not older.is_dialled_by_us
+        our_name_is_smaller = self._hub.identity.node < newer.peer.node
+        return is_crossing and newer.is_dialled_by_us is not our_name_is_smaller
+
     def _supersede(self, name: str, node: _Node, old: Peer) -> None:
         node.superseded.append(old.incarnation)
         if not node.is_lost:
@@ -148,6 +160,12 @@ class Roster:
         self._hub.counters.nodes_lost += 1
         if node.peer is not None:
             self._events.node_lost(node.peer, reason)
+
+
+def _replaced(older: Peer, newer: Peer) -> str:
+    if older.incarnation == newer.incarnation:
+        return "replaced by a newer link"
+    return f"another life of {newer.node!r} has linked; if both run, one of them needs another name"
 
 
 def _role(known: _Node, peer: Peer) -> Role:

@@ -11,16 +11,19 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 
-from coterie.errors import FrameTooLarge, InsecureBind, NodeUnreachable, TransportError
-from coterie.runtime.host import Host, Listener
+from coterie.errors import InsecureBind, NodeUnreachable, TransportError
+from coterie.runtime.host import Connections, Host, Listener, SecuredNetwork
 from coterie.runtime.lanes import Lane
+from coterie.runtime.tls import TlsConfig
 from coterie.runtime.transport.acceptor import Acceptor
+from coterie.runtime.transport.auth import SharedKey
 from coterie.runtime.transport.config import TransportConfig
 from coterie.runtime.transport.dialer import Dialer, Target
 from coterie.runtime.transport.events import TransportEvents
+from coterie.runtime.transport.greetings import RefusalReason
 from coterie.runtime.transport.hub import Hub
 from coterie.runtime.transport.identity import Identity, Peer, Role
-from coterie.runtime.transport.items import ARRAY_HEADER_BYTES, ItemPacker
+from coterie.runtime.transport.items import ItemPacker
 from coterie.runtime.transport.roster import Roster
 
 __all__ = ["Transport"]
@@ -34,19 +37,33 @@ class Transport:
         identity: who we are.
         events: whom to tell; see `TransportEvents`.
         config: sizes and times.
+        auth: what each end must prove to know; None: nobody proves anything.
+        tls: the certificates for mutual TLS on every connection; None: connections are plain.
+
+    Raises:
+        OSError: a certificate cannot be read.
     """
 
     def __init__(
-        self, host: Host, identity: Identity, events: TransportEvents, config: TransportConfig | None = None
+        self,
+        host: Host,
+        identity: Identity,
+        events: TransportEvents,
+        config: TransportConfig | None = None,
+        *,
+        auth: SharedKey | None = None,
+        tls: TlsConfig | None = None,
     ) -> None:
         self._host = host
         self._events = events
-        self._hub = Hub(asyncio.get_running_loop(), identity, config or TransportConfig())
+        self._secured: SecuredNetwork | None = None if tls is None else host.network.secured(tls, self._stranger)
+        self._is_open_to_strangers = auth is None and tls is None
+        self._hub = Hub(asyncio.get_running_loop(), identity, config or TransportConfig(), host.random, auth)
         self._roster = Roster(self._hub, events)
         self._acceptor = Acceptor(self._hub, self._roster, events)
         self._packer = ItemPacker()
         self._links = self._roster.links
-        self._item_cap_bytes = self._hub.config.frame_cap_bytes - ARRAY_HEADER_BYTES
+        self._soft_bytes = self._hub.config.frame_soft_bytes
         self._listeners: list[Listener] = []
         self._dialers: dict[str, tuple[Target, asyncio.Task[None]]] = {}
         self._is_closed = False
@@ -62,16 +79,17 @@ class Transport:
         """Accept links at (host, port) and return the address really bound (port 0 asks for any free one).
 
         Raises:
-            InsecureBind: `host` is not loopback and `insecure` is False; nothing was bound.
+            InsecureBind: `host` is not loopback, there is neither auth nor TLS, and `insecure` is False; nothing was
+                bound.
             OSError: it cannot be bound.
             TransportError: we are a client, or closed.
         """
         self._check_open()
         if self.identity.role is Role.CLIENT:
             raise TransportError(f"client {self.identity.node!r} cannot listen: only nodes are dialled")
-        if not insecure and not _is_loopback(host):
+        if self._is_open_to_strangers and not insecure and not _is_loopback(host):
             raise InsecureBind(host)
-        listener = await self._host.network.listen(self._acceptor.accept, host, port)
+        listener = await self._network().listen(self._acceptor.accept, host, port)
         if self._is_closed:
             listener.close()
             self._check_open()
@@ -105,7 +123,7 @@ class Transport:
         Raises:
             NodeUnreachable: no link to `node` is up.
             OutboundFull: too much waits for it already.
-            FrameTooLarge: the item alone exceeds a frame.
+            FrameTooLarge: the item alone exceeds what the node takes (`message_cap_bytes`).
             TypeError: MessagePack has no form for some part of it, which the message names.
             In each case the item was not queued and everything else is as it was.
         """
@@ -113,9 +131,10 @@ class Transport:
         if link is None:
             raise NodeUnreachable(node, self.absence(node))
         packed = self._packer.pack(item)
-        if len(packed) > self._item_cap_bytes:
-            raise FrameTooLarge(node, size_bytes=len(packed), limit_bytes=self._item_cap_bytes)
-        link.by_lane[lane].queue(packed, node)
+        if len(packed) > self._soft_bytes:
+            link.queue_large(packed, lane)
+        else:
+            link.by_lane[lane].queue(packed, node)
 
     def absence(self, node: str) -> str:
         """Say why nothing can be sent to `node`."""
@@ -132,6 +151,17 @@ class Transport:
     def uncork(self) -> None:
         """Write what was queued since `cork`."""
         self._hub.uncork()
+
+    def reload_certificates(self) -> None:
+        """Read the certificates again, for connections made from now on; links that are up stay.
+
+        Raises:
+            TransportError: there are none: this transport has no TLS.
+            OSError: a file cannot be read, or does not hold what it should. Nothing has changed.
+        """
+        if self._secured is None:
+            raise TransportError(f"{self.identity.node!r} has no certificates to reload: it was made without tls=")
+        self._secured.reload()
 
     def peers(self) -> list[Peer]:
         """Return who is linked now, oldest link first."""
@@ -174,6 +204,14 @@ class Transport:
                 connection.abort()
         await self._hub.wait_until_gone(self._hub.config.close_timeout_s)
 
+    def _network(self) -> Connections:
+        return self._secured or self._host.network
+
+    def _stranger(self, reason: str) -> None:
+        """Report somebody who connected without a good certificate: there is no name to tell."""
+        self._hub.counters.refused_handshakes += 1
+        self._events.refused("somebody", f"{RefusalReason.WRONG_CERTIFICATE.value}: {reason}")
+
     def _check_open(self) -> None:
         if self._is_closed:
             raise TransportError(f"the transport of {self.identity.node!r} is closed; make a new one")
@@ -184,7 +222,7 @@ class Transport:
             if known == target:
                 return
             task.cancel()
-        dialer = Dialer(target, self._host, self._hub, self._roster, self._events.refused)
+        dialer = Dialer(target, self._host, self._network(), self._hub, self._roster, self._events.refused)
         task = self._hub.loop.create_task(dialer.run(), name=f"coterie dials {target}")
         task.add_done_callback(self._dialer_ended)
         self._dialers[key] = (target, task)

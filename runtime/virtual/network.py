@@ -10,6 +10,8 @@ import asyncio
 import errno
 from collections.abc import Callable
 
+from coterie.runtime.host import SecuredNetwork
+from coterie.runtime.tls import TlsConfig
 from coterie.runtime.virtual.connection import Pipe, Signal, VirtualTransport
 
 __all__ = ["NodeNetwork", "VirtualListener", "VirtualNetwork"]
@@ -243,6 +245,11 @@ class NodeNetwork:
     async def connect(self, factory: ProtocolFactory, host: str, port: int) -> None:
         """Connect to (host, port). ConnectionRefusedError if nobody listens, TimeoutError behind a partition."""
         await self._network.open(self._node, factory, host, port)
+
+    def secured(self, tls: TlsConfig, refused: Callable[[str], None]) -> SecuredNetwork:
+        """Refuse with OSError: what TLS does can only be tried on real sockets."""
+        del refused
+        raise OSError(errno.EOPNOTSUPP, f"a virtual network has no TLS (asked for with {tls.certificate!r})")
 
 
 def _canonical(host: str) -> str:

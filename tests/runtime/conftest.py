@@ -17,7 +17,7 @@ from coterie.runtime.transport.identity import Role
 from coterie.runtime.virtual.host import VirtualHost
 from coterie.runtime.virtual.network import VirtualNetwork
 
-CONFIG = SystemConfig(transport=TransportConfig(frame_cap_bytes=100_000))
+CONFIG = SystemConfig(transport=TransportConfig(frame_cap_bytes=100_000, message_cap_bytes=100_000))
 
 
 class World:

@@ -10,7 +10,7 @@ import pytest
 
 from coterie.runtime.transport import Peer, Role, TransportConfig
 from coterie.runtime.transport.frames import HEADER_BYTES, FrameDecoder, FrameEncoder
-from coterie.runtime.transport.handshake import Hello
+from coterie.runtime.transport.greetings import Hello
 
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import Node, World

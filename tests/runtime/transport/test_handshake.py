@@ -10,18 +10,10 @@ import pytest
 
 from coterie.errors import BrokenFrame
 from coterie.runtime.transport.config import HELLO_CAP_BYTES
-from coterie.runtime.transport.handshake import (
-    VERSION_MAX,
-    VERSION_MIN,
-    AcceptorHandshake,
-    DialerHandshake,
-    Hello,
-    Passed,
-    RefusalReason,
-    Refused,
-    refuse,
-)
+from coterie.runtime.transport.greetings import Hello, RefusalReason, Refused, refuse
+from coterie.runtime.transport.handshake import AcceptorHandshake, Continue, DialerHandshake, Passed, Verdict
 from coterie.runtime.transport.identity import NAME_CHARS_MAX, Identity, Peer, Role
+from coterie.runtime.transport.versions import VERSION_MAX, VERSION_MIN
 
 ANNA = Identity("c", "anna", 11)
 BERT = Identity("c", "bert", 22)
@@ -39,17 +31,21 @@ def admit_all(hello: Hello) -> Refused | None:
 
 
 def accept(payload: bytes, identity: Identity = BERT) -> Passed | Refused:
-    return AcceptorHandshake(identity, admit_all).receive(payload)
+    verdict = AcceptorHandshake(identity, admit_all).receive(payload)
+    assert not isinstance(verdict, Continue), "without a key nobody is challenged"
+    return verdict
 
 
 def shake(dialer: DialerHandshake, identity: Identity = BERT) -> tuple[Passed | Refused, Passed | Refused]:
     """Run both sides; return the acceptor's verdict and the dialer's."""
     accepted = accept(dialer.hello, identity)
     assert accepted.reply is not None
-    return accepted, dialer.receive(accepted.reply)
+    dialled = dialer.receive(accepted.reply)
+    assert not isinstance(dialled, Continue)
+    return accepted, dialled
 
 
-def reason(verdict: Passed | Refused) -> RefusalReason:
+def reason(verdict: Verdict) -> RefusalReason:
     assert isinstance(verdict, Refused), f"it passed: {verdict}"
     assert verdict.text
     return verdict.reason
@@ -62,8 +58,8 @@ def welcome(*fields: object) -> bytes:
 def test_two_nodes_of_one_cluster_pass() -> None:
     accepted, dialled = shake(DialerHandshake(ANNA, lane_class=1, link_id=2**64 - 1, expected="bert"))
 
-    assert accepted == Passed(Peer("anna", 11, Role.NODE), 1, "c", 1, 2**64 - 1, reply=accepted.reply)
-    assert dialled == Passed(Peer("bert", 22, Role.NODE), 1, "c", 1, 2**64 - 1)
+    assert accepted == Passed(Peer("anna", 11, Role.NODE), VERSION_MAX, "c", 1, 2**64 - 1, reply=accepted.reply)
+    assert dialled == Passed(Peer("bert", 22, Role.NODE), VERSION_MAX, "c", 1, 2**64 - 1)
 
 
 def test_dialer_may_expect_anyone() -> None:
@@ -143,6 +139,7 @@ def test_dialer_refuses_another_life_at_the_second_connection() -> None:
         ((1, "other", "bert", 22, "node"), RefusalReason.WRONG_CLUSTER),
         ((1, "c", "anna", 22, "node"), RefusalReason.OWN_NAME),
         ((1, "c", "anna", 11, "node"), RefusalReason.DIALLED_SELF),
+        ((1, "c", "bert", 22, "client"), RefusalReason.WRONG_ROLE),
     ],
 )
 def test_dialer_checks_the_welcome_too(fields: tuple[object, ...], expected: RefusalReason) -> None:
@@ -152,9 +149,10 @@ def test_dialer_checks_the_welcome_too(fields: tuple[object, ...], expected: Ref
 
 def test_fields_appended_by_a_newer_peer_are_ignored() -> None:
     hello = pack((*msgpack.unpackb(HELLO.encode()), "new", {"and": "more"}))
+    assert msgpack.unpackb(HELLO.encode())[-1] == b"", "the nonce stands last"
     assert isinstance(accept(hello), Passed)
     dialer = DialerHandshake(ANNA, lane_class=0, link_id=1)
-    assert isinstance(dialer.receive(welcome(1, "c", "bert", 22, "node", "new")), Passed)
+    assert isinstance(dialer.receive(welcome(1, "c", "bert", 22, "node", b"", "new")), Passed)
 
 
 def test_a_reason_of_a_newer_peer_is_unknown_but_its_text_is_shown() -> None:
@@ -224,13 +222,15 @@ def test_what_is_no_answer_is_broken(payload: bytes) -> None:
 
 def test_each_side_takes_one_payload() -> None:
     acceptor, dialer = AcceptorHandshake(BERT, admit_all), DialerHandshake(ANNA, lane_class=0, link_id=1)
-    reply = acceptor.receive(dialer.hello).reply
+    passed = acceptor.receive(dialer.hello)
+    assert isinstance(passed, Passed)
+    reply = passed.reply
     assert reply is not None
     dialer.receive(reply)
 
-    with pytest.raises(BrokenFrame, match="second hello"):
+    with pytest.raises(BrokenFrame, match="between the handshake and the link"):
         acceptor.receive(dialer.hello)
-    with pytest.raises(BrokenFrame, match="second answer"):
+    with pytest.raises(BrokenFrame, match="after the last one"):
         dialer.receive(reply)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.virtual
 async def test_waiting_for_nobody_takes_no_time() -> None:
-    hub = Hub(asyncio.get_running_loop(), Identity("c", "n", 1), TransportConfig())
+    hub = Hub(asyncio.get_running_loop(), Identity("c", "n", 1), TransportConfig(), random.Random(1))
     assert await hub.wait_until_gone(60.0)
 
 

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.virtual
 
 
 def connection_of(node: Node, peer: str, lane_class: int) -> Connection:
-    return node.transport._links[peer].by_lane[2 * lane_class]
+    link = node.transport._links[peer]
+    return link.bulk if lane_class else link.control
 
 
 def inject(node: Node, peer: str, lane_class: int, data: bytes) -> None:
@@ -51,7 +52,7 @@ async def test_keep_alives_are_only_sent_where_nothing_else_was(world: World) ->
 @pytest.mark.parametrize("lane", [Lane.CONTROL, Lane.BULK])
 async def test_a_reset_of_either_connection_ends_both_and_is_told_once(world: World, lane: Lane) -> None:
     a, b = await world.pair()
-    connection = a.transport._links["b"].by_lane[lane]
+    connection = connection_of(a, "b", 1 if lane is Lane.BULK else 0)
     assert connection._transport is not None
 
     connection._transport.abort()
@@ -100,9 +101,40 @@ async def test_any_byte_counts_as_a_sign_of_life(world: World) -> None:
     frame._sequence = connection_of(b, "a", 0)._encoder._sequence
     data = frame.encode(EMPTY)
 
-    for at in range(len(data)):  # a frame that takes 26 s to arrive
+    for at in range(4):
         await asyncio.sleep(2.0)
         inject(b, "a", 0, data[at : at + 1])
+
+    assert a.recorder.kinds() == ["up"]
+
+
+async def test_a_frame_that_comes_byte_by_byte_is_given_up_in_time(world: World) -> None:
+    a, b = await world.pair()
+    connection_of(b, "a", 0)._is_paused = True
+    frame = FrameEncoder()
+    frame._sequence = connection_of(b, "a", 0)._encoder._sequence
+    data = frame.encode(b"\x91\xc4\xff" + bytes(255))
+
+    for at in range(200):
+        if a.recorder.only("down"):
+            break
+        inject(b, "a", 0, data[at : at + 1])
+        await asyncio.sleep(0.15)
+
+    assert a.recorder.kinds()[:2] == ["up", "down"]
+    assert str(a.recorder.only("down")[0][3]).startswith("one frame has been arriving for 10")
+
+
+async def test_frames_that_follow_each_other_closely_are_no_trickle(world: World) -> None:
+    a, b = await world.pair()
+    connection_of(b, "a", 0)._is_paused = True
+    frame = FrameEncoder()
+    frame._sequence = connection_of(b, "a", 0)._encoder._sequence
+    data = b"".join(frame.encode(EMPTY) for _ in range(40))
+
+    for at in range(0, len(data), 13):  # the end of one and the beginning of the next, never between two
+        inject(b, "a", 0, data[at : at + 13])
+        await asyncio.sleep(0.5)
 
     assert a.recorder.kinds() == ["up"]
 

@@ -92,7 +92,7 @@ async def test_a_new_life_ends_the_link_of_the_old_one_that_nobody_saw_die(world
 
     assert b.told == [
         ("up", "a", 2),
-        ("down", "a", 2, "replaced by a newer link"),
+        ("down", "a", 2, "another life of 'a' has linked; if both run, one of them needs another name"),
         ("lost", "a", 2, "it came back as a new incarnation"),
         ("up", "a", 77),
     ]
@@ -110,7 +110,7 @@ async def test_a_superseded_life_never_comes_back(world: World) -> None:
 
     assert [event for event in b.told if event[0] != "refused"] == [
         ("up", "a", 1001),
-        ("down", "a", 1001, "replaced by a newer link"),
+        ("down", "a", 1001, "another life of 'a' has linked; if both run, one of them needs another name"),
         ("lost", "a", 1001, "it came back as a new incarnation"),
         ("up", "a", 1002),
     ]

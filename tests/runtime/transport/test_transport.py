@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -121,9 +122,10 @@ async def test_item_that_cannot_be_packed_hurts_nobody_else(world: World) -> Non
 
 
 @virtual
-async def test_largest_item_arrives_and_one_byte_more_is_refused(world: World) -> None:
-    a, b = await world.pair(SMALL)
-    largest = b"x" * (4096 - 5 - 3)  # the array's header as it may be, the item's header
+@pytest.mark.parametrize(("version", "limit_bytes"), [(2, 30_000), (1, 4096 - 5)])  # with chunks; in one frame
+async def test_largest_item_arrives_and_one_byte_more_is_refused(world: World, version: int, limit_bytes: int) -> None:
+    a, b = await world.pair(replace(SMALL, message_cap_bytes=30_000, version_max=version))
+    largest = b"x" * (limit_bytes - 3)  # without the header of the item
 
     a.transport.send("b", Lane.BULK, largest)
     with pytest.raises(FrameTooLarge) as raised:
@@ -131,7 +133,7 @@ async def test_largest_item_arrives_and_one_byte_more_is_refused(world: World) -
     await asyncio.sleep(0.1)
 
     assert b.items == [largest]
-    assert (raised.value.size_bytes, raised.value.limit_bytes) == (4092, 4091)
+    assert (raised.value.size_bytes, raised.value.limit_bytes) == (limit_bytes + 1, limit_bytes)
     assert a.recorder.only("down") == []
 
 

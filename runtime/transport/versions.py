@@ -1,0 +1,29 @@
+"""The versions of the protocol between two systems, and how two ends find the one they speak.
+
+    1   frames of items, each item in one frame
+    2   large items in chunks (see `chunks`)
+
+Each end says the lowest and the highest version it speaks; the acceptor takes the highest that both do. So a cluster is
+upgraded node by node: a release speaks at least the newest version of the release before.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["CHUNKS_SINCE", "VERSION_MAX", "VERSION_MIN", "Versions", "highest_common"]
+
+VERSION_MIN: Final = 1
+VERSION_MAX: Final = 2
+
+CHUNKS_SINCE: Final = 2
+"""The first version in which an item may be larger than a frame."""
+
+Versions = tuple[int, int]
+"""The lowest and the highest version that an end speaks."""
+
+
+def highest_common(ours: Versions, theirs: Versions) -> int | None:
+    """Return the version to speak; None if there is no common one."""
+    version = min(ours[1], theirs[1])
+    return version if version >= max(ours[0], theirs[0]) else None
