@@ -1,11 +1,16 @@
-"""What a cluster offers by name: groups, stores, synods, pools. The same from a node and from a client."""
+"""What a cluster offers by name: actors, groups, stores, synods, pools. The same from a node and from a client."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from coterie.actors.group_client import GroupClient
 from coterie.actors.key_value_client import KeyValueClient
 from coterie.actors.pool import Pool
 from coterie.actors.synod_client import SynodClient
+from coterie.protocols.balancing.balancer import MakeBalancer
+from coterie.protocols.balancing.smooth_weighted import SmoothWeighted
+from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote import LinkEvent
 from coterie.runtime.system import System
 from coterie.runtime.transport.identity import Role
@@ -34,6 +39,11 @@ class Access:
     def _link_changed(self, _: LinkEvent) -> None:
         self._nodes = None
 
+    def actor(self, name: str, *, node: str) -> Ref[Any]:
+        """Return the actor that the topology runs under that name on a node, in whatever life it is."""
+        ref: Ref[Any] = self.system.at(Address(node, name))
+        return ref
+
     def group(self, name: str) -> GroupClient:
         """Return the replicated group of that name."""
         if name not in self._groups:
@@ -48,11 +58,15 @@ class Access:
         """Return the synod of that name."""
         return SynodClient(self.system, name, lambda: self.nodes)
 
-    def pool(self, name: str) -> Pool:
-        """Return the pool of that name."""
+    def pool(self, name: str, *, balance: MakeBalancer | None = None) -> Pool:
+        """Return the pool of that name. `balance` makes the policy of its first use here (default: the topology's)."""
         if name not in self._pools:
-            self._pools[name] = Pool(self.system, name, lambda: self.nodes)
+            self._pools[name] = Pool(self.system, name, lambda: self.nodes, balance=balance or self._balance(name))
         return self._pools[name]
+
+    def _balance(self, _pool: str) -> MakeBalancer:
+        """Return how the policy of a pool is made when nobody says. A client has no topology: the weights decide."""
+        return SmoothWeighted
 
     async def close_handles(self) -> None:
         """End the background work of the handles."""

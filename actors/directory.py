@@ -21,6 +21,7 @@ class NodeReport:
     synods: tuple[str, ...]
     pools: tuple[str, ...]
     links: tuple[str, ...]
+    actors: tuple[str, ...] = ()
 
 
 @message(name="node.ReportNode")
@@ -31,13 +32,17 @@ class ReportNode(Ask[NodeReport]):
 class DirectoryActor(Actor[ReportNode]):
     """Knows what its node runs."""
 
-    def __init__(self, groups: tuple[str, ...], synods: tuple[str, ...], pools: tuple[str, ...]) -> None:
+    def __init__(
+        self, *, groups: tuple[str, ...], synods: tuple[str, ...], pools: tuple[str, ...], actors: tuple[str, ...]
+    ) -> None:
         self._groups = groups
         self._synods = synods
         self._pools = pools
+        self._actors = actors
 
     def receive(self, msg: ReportNode, /) -> NodeReport:
         """Report."""
         system = self.context.system
         links = tuple(sorted(peer.node for peer in system.links))
-        return NodeReport(system.node, system.identity.cluster, self._groups, self._synods, self._pools, links)
+        cluster = system.identity.cluster
+        return NodeReport(system.node, cluster, self._groups, self._synods, self._pools, links, self._actors)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from coterie.actors.access import Access
 from coterie.actors.addresses import format_address
+from coterie.protocols.balancing.balancer import MakeBalancer
 from coterie.runtime.storage.log import LogStore
 from coterie.runtime.system import System
 
@@ -23,6 +24,9 @@ class Node(Access):
         self.topology = topology
         self.store = store
         self.address = format_address(address)
+
+    def _balance(self, pool: str) -> MakeBalancer:
+        return self.topology.balance_of(pool) or super()._balance(pool)
 
     @property
     def name(self) -> str:

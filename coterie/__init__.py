@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from coterie.actors.key_value import KeyValue
     from coterie.actors.key_value_client import KeyValueClient
     from coterie.actors.node import Node
+    from coterie.actors.pool import Idempotent
     from coterie.actors.state_machine import Query, StateMachine
     from coterie.actors.synod_client import SynodClient
     from coterie.actors.topology import Topology
     from coterie.errors import CommandRefused, CoterieError, Outcome
+    from coterie.protocols.balancing import RandomChoice, RoundRobin, SmoothWeighted
     from coterie.protocols.raft.config import RaftConfig
     from coterie.runtime.actor import Actor, Context, Later, Terminated, Timer
     from coterie.runtime.messages import Ask, message
@@ -35,6 +37,7 @@ __all__ = [
     "Context",
     "CoterieError",
     "GroupClient",
+    "Idempotent",
     "Identity",
     "KeyValue",
     "KeyValueClient",
@@ -43,8 +46,11 @@ __all__ = [
     "Outcome",
     "Query",
     "RaftConfig",
+    "RandomChoice",
     "Ref",
+    "RoundRobin",
     "Session",
+    "SmoothWeighted",
     "StateMachine",
     "Supervision",
     "SynodClient",
@@ -66,6 +72,7 @@ _HOMES = {
     "Context": "runtime.actor",
     "CoterieError": "errors",
     "GroupClient": "actors.group_client",
+    "Idempotent": "actors.pool",
     "Identity": "actors.client_session",
     "KeyValue": "actors.key_value",
     "KeyValueClient": "actors.key_value_client",
@@ -74,8 +81,11 @@ _HOMES = {
     "Outcome": "errors",
     "Query": "actors.state_machine",
     "RaftConfig": "protocols.raft.config",
+    "RandomChoice": "protocols.balancing",
     "Ref": "runtime.refs",
+    "RoundRobin": "protocols.balancing",
     "Session": "actors.client_session",
+    "SmoothWeighted": "protocols.balancing",
     "StateMachine": "actors.state_machine",
     "Supervision": "runtime.supervision",
     "SynodClient": "actors.synod_client",

@@ -1,31 +1,38 @@
 from __future__ import annotations
 
+import random
+from collections import Counter
+
 import pytest
 
-from coterie.protocols.balancing.round_robin import RoundRobin
+from coterie.protocols.balancing import Candidate, RoundRobin
+
+ABC = [Candidate(key) for key in "abc"]
 
 
-def test_everybody_is_picked_in_turn() -> None:
-    policy = RoundRobin()
-
-    assert [policy.pick("abc") for _ in range(7)] == list("abcabca")
+def picks(policy: RoundRobin, candidates: list[Candidate], count: int) -> str:
+    return "".join(policy.pick(candidates, now=0.0).key for _ in range(count))
 
 
-def test_it_goes_on_from_where_it_was_when_the_candidates_change() -> None:
-    policy = RoundRobin()
-    picked = [policy.pick("abc") for _ in range(4)]
+def test_everybody_is_picked_in_turn_whatever_they_weigh() -> None:
+    picked = picks(RoundRobin(random.Random(1)), [Candidate("a", 9.0), *ABC[1:]], 9)
 
-    picked += [policy.pick("ab") for _ in range(4)]
-
-    assert picked == list("abca" + "abab")
+    assert picked in {turn * 3 for turn in ("abc", "bca", "cab")}
 
 
-def test_one_candidate_is_picked_always() -> None:
-    policy = RoundRobin()
+def test_it_goes_on_when_the_candidates_change() -> None:
+    policy = RoundRobin(random.Random(1))
+    picks(policy, ABC, 4)
 
-    assert {policy.pick(["only"]) for _ in range(3)} == {"only"}
+    assert picks(policy, ABC[:2], 4) in {"abab", "baba"}
+
+
+def test_callers_that_start_together_do_not_march_in_step() -> None:
+    first = Counter(picks(RoundRobin(random.Random(seed)), ABC, 1) for seed in range(300))
+
+    assert min(first[key] for key in "abc") > 70
 
 
 def test_nobody_to_pick_from_is_an_error() -> None:
     with pytest.raises(ValueError, match="nobody to pick from"):
-        RoundRobin().pick([])
+        RoundRobin(random.Random(1)).pick([], now=0.0)

@@ -60,6 +60,8 @@ async def test_all_mistakes_are_told_at_once() -> None:
     topology.pool("a/b", idle, per_node=0)
     topology.pool("#node", idle)
     topology.pool("", idle)
+    topology.actor("lost", idle, nodes=["n8"])
+    topology.pool("light", idle, weights={"n1": 0.0, "n7": 2.0})
 
     text = "; ".join(mistakes_of(topology))
 
@@ -73,8 +75,16 @@ async def test_all_mistakes_are_told_at_once() -> None:
         "'a/b' is no name",
         "'#node' is no name",
         "'' is no name",
+        "actor 'lost' is on node 'n8', which the topology does not have",
+        "pool 'light' gives node 'n1' the weight 0.0: it must be above 0 and finite",
+        "pool 'light' gives a weight to node 'n7', which it is not on",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a#b", "a=b", "a b"])
+async def test_what_is_no_name_for_a_node_is_a_mistake(name: str) -> None:
+    assert f"{name!r} is no name for a node" in mistakes_of(Topology("t", nodes=[name]))
 
 
 async def test_a_topology_without_nodes_is_a_mistake() -> None:

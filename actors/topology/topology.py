@@ -1,0 +1,249 @@
+"""A cluster, declared in code: which nodes there are, and what runs on them.
+
+topology = Topology("kv", nodes=["n1", "n2", "n3"])          # the name is the cluster id
+topology.raft("store", machine=KeyValue)                     # one RaftActor per node
+topology.pool("workers", Worker, per_node=2)                 # Worker(node) on every node
+topology.actor("front", Front, nodes=["n1"])                 # Front(node) on one
+await topology.run(node="n1", listen="127.0.0.1:7401", peers={"n2": "127.0.0.1:7402", …}, data="…")
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Literal
+
+from coterie.actors.addresses import parse_address
+from coterie.actors.node import Node
+from coterie.actors.state_machine import StateMachine
+from coterie.actors.topology.drawing import dot, mermaid, tree
+from coterie.actors.topology.mistakes import mistakes_of
+from coterie.actors.topology.parts import ActorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.actors.topology.running import open_store, spawn_parts
+from coterie.errors import TopologyError
+from coterie.protocols.balancing.balancer import MakeBalancer
+from coterie.protocols.balancing.round_robin import RoundRobin
+from coterie.protocols.raft.config import RaftConfig
+from coterie.protocols.seam import NodeId
+from coterie.runtime.actor import Actor
+from coterie.runtime.host import Host
+from coterie.runtime.real_host import RealHost
+from coterie.runtime.supervision import Supervision
+from coterie.runtime.system import System, SystemConfig
+
+__all__ = ["Bootstrap", "Topology"]
+
+Bootstrap = Literal["new"]
+
+
+class Topology:
+    """A cluster in code. Nothing runs, and nothing is checked, before `validate`, `start` or `run`.
+
+    Args:
+        name: the cluster's id: its nodes link only with nodes of the same one.
+        nodes: the names of all nodes.
+    """
+
+    def __init__(self, name: str, nodes: Sequence[str]) -> None:
+        self.name = name
+        self.nodes = tuple(nodes)
+        self._parts: list[Part] = []
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What runs in the cluster, in the order of declaration."""
+        return tuple(self._parts)
+
+    def balance_of(self, pool: str) -> MakeBalancer | None:
+        """Return how callers within the cluster share a pool; None if there is no such pool."""
+        return next((part.balance for part in self._parts if isinstance(part, PoolPart) and part.name == pool), None)
+
+    # --- declaring --------------------------------------------------------------------------------------------------
+
+    def actor(
+        self,
+        name: str,
+        make: Callable[[Node], Actor[Any]],
+        *,
+        nodes: Sequence[str] | None = None,
+        supervision: Supervision | None = None,
+    ) -> None:
+        """Run an actor named `name` on each of `nodes` (default: all); `make(node)` makes one."""
+        self._parts.append(ActorPart(name, make, self._members(nodes), supervision))
+
+    def pool(
+        self,
+        name: str,
+        worker: Callable[[Node], Actor[Any]],
+        *,
+        per_node: int = 1,
+        nodes: Sequence[str] | None = None,
+        balance: MakeBalancer = RoundRobin,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        """Run `per_node` workers on each of `nodes` (default: all); `worker(node)` makes one.
+
+        `balance` makes the policy of each caller within the cluster; clients choose their own. `weights`: the share of
+        a worker by its node, for policies that look at it (default: 1 each).
+        """
+        self._parts.append(PoolPart(name, worker, self._members(nodes), per_node, balance, dict(weights or {})))
+
+    def raft(
+        self,
+        name: str,
+        *,
+        machine: Callable[[], StateMachine[Any]],
+        nodes: Sequence[str] | None = None,
+        config: Callable[[tuple[NodeId, ...]], RaftConfig] = RaftConfig,
+    ) -> None:
+        """Replicate a state machine with Raft: a `RaftActor` named `name` on each of `nodes` (default: all).
+
+        `machine` makes it, empty (a class). `config` makes the `RaftConfig` of the voters, for other time-outs.
+        """
+        self._parts.append(RaftPart(name, machine, self._members(nodes), config))
+
+    def synod(self, name: str, *, nodes: Sequence[str] | None = None) -> None:
+        """Choose one value with single-decree Paxos: a `SynodActor` named `name` on each of `nodes` (default: all)."""
+        self._parts.append(SynodPart(name, self._members(nodes)))
+
+    def _members(self, nodes: Sequence[str] | None) -> tuple[str, ...]:
+        return self.nodes if nodes is None else tuple(nodes)
+
+    # --- checking ---------------------------------------------------------------------------------------------------
+
+    def validate(self) -> None:
+        """Check everything at once.
+
+        Raises:
+            TopologyError: with all mistakes: no or doubled nodes, parts on unknown nodes, doubled names, machines that
+                are none, pools without workers, weights that are none.
+        """
+        if mistakes := tuple(mistakes_of(self.nodes, self._parts)):
+            raise TopologyError(self.name, mistakes)
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        """Return it as a tree of text."""
+        return tree(self.name, self.nodes, self._parts)
+
+    def diagram(self, language: Literal["mermaid", "dot"] = "mermaid") -> str:
+        """Return it as a diagram, in the language of Mermaid or of Graphviz."""
+        draw = {"mermaid": mermaid, "dot": dot}.get(language)
+        if draw is None:
+            raise ValueError(f"diagram in {language!r}: it can be drawn in 'mermaid' or 'dot'")
+        return draw(self.name, self.nodes, self._parts)
+
+    def _check_start(self, node: str, peers: Mapping[str, str], data: str | None, bootstrap: Bootstrap | None) -> None:
+        self.validate()
+        mistakes = []
+        if node not in self.nodes:
+            mistakes.append(f"node {node!r} is not one of {', '.join(self.nodes)}")
+        mistakes += [f"peer {peer!r} is not one of its nodes" for peer in peers if peer not in self.nodes]
+        if node in peers:
+            mistakes.append(f"node {node!r} is named as its own peer")
+        if bootstrap is not None and data is None:
+            mistakes.append('bootstrap="new" formats a data directory, but data= is not given')
+        if mistakes:
+            raise TopologyError(self.name, tuple(mistakes))
+
+    # --- running ----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def start(
+        self,
+        *,
+        node: str,
+        listen: str = "127.0.0.1:0",
+        peers: Mapping[str, str] | None = None,
+        data: str | None = None,
+        bootstrap: Bootstrap | None = None,
+        insecure: bool = False,
+        host: Host | None = None,
+        config: SystemConfig | None = None,
+    ) -> AsyncIterator[Node]:
+        """Run one node of the cluster for as long as the `async with` lasts.
+
+        Args:
+            node: which node.
+            listen: `host:port` to listen on; port 0 picks a free one (see `Node.address`).
+            peers: `host:port` of the other nodes, by name.
+            data: the data directory; None keeps everything in memory, and the node may not come back under its name.
+            bootstrap: "new" formats the data directory first: once in a node's life.
+            insecure: allow listening beyond loopback without authentication.
+            host: the outside world (default: this machine).
+            config: see `SystemConfig`.
+
+        Raises:
+            TopologyError, ValueError: what was given does not fit; it names what.
+            StorageError: the data directory is in use, unformatted, formatted already, of another node, or damaged.
+            OSError: the address cannot be bound.
+        """
+        peers = peers or {}
+        self._check_start(node, peers, data, bootstrap)
+        listen_at = parse_address(listen)
+        peer_at = {peer: parse_address(address) for peer, address in peers.items()}
+        world: Host = host if host is not None else RealHost()
+        async with System(node, cluster=self.name, host=world, config=config) as system:
+            # The address first: if it is taken nothing has been formatted, and the same call works the next time.
+            address = await system.listen(*listen_at, insecure=insecure)
+            store = await open_store(system, data, do_format=bootstrap == "new")
+            system.at_end(store.close)
+            member = Node(system, self, store, address)
+            spawn_parts(member, self._parts)
+            for peer, (peer_host, peer_port) in peer_at.items():
+                system.add_peer(peer, peer_host, peer_port)
+            try:
+                yield member
+            finally:
+                await member.close_handles()
+
+    async def run(
+        self,
+        *,
+        node: str,
+        listen: str,
+        peers: Mapping[str, str] | None = None,
+        data: str | None = None,
+        bootstrap: Bootstrap | None = None,
+        insecure: bool = False,
+    ) -> None:
+        """Run one node of the cluster until cancelled. See `start`."""
+        async with self.start(node=node, listen=listen, peers=peers, data=data, bootstrap=bootstrap, insecure=insecure):
+            await asyncio.Event().wait()
+
+    @asynccontextmanager
+    async def together(
+        self,
+        *,
+        data: str | None = None,
+        bootstrap: Bootstrap | None = None,
+        host: Callable[[str], Host] | None = None,
+        config: SystemConfig | None = None,
+    ) -> AsyncIterator[dict[str, Node]]:
+        """Run all nodes in this process, linked over loopback, for as long as the `async with` lasts.
+
+        For tests, and for trying things out. Yields the nodes by name.
+
+        Args:
+            data: the directory of the data directories (one for each node, named after it); None: all in memory.
+            bootstrap: "new" formats the data directories first.
+            host: makes the outside world of a node (default: this machine).
+            config: see `SystemConfig`.
+
+        Raises:
+            As `start`.
+        """
+        nodes: dict[str, Node] = {}
+        async with AsyncExitStack() as stack:
+            for name in self.nodes:
+                where = None if data is None else f"{data}/{name}"
+                world = None if host is None else host(name)
+                running = self.start(node=name, data=where, bootstrap=bootstrap, host=world, config=config)
+                nodes[name] = await stack.enter_async_context(running)
+            for name, node in nodes.items():
+                for peer in nodes.values():
+                    if peer.name != name:
+                        node.system.add_peer(peer.name, *parse_address(peer.address))
+            yield nodes

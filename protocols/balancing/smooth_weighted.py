@@ -1,0 +1,49 @@
+"""Smooth weighted round robin (Igor Sysoev, nginx 1.3.1, 2012): shares by weight, and no bursts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from coterie.protocols.balancing.balancer import Candidate, Verdict
+
+__all__ = ["SmoothWeighted"]
+
+
+class SmoothWeighted:
+    """Picks each candidate in proportion to its weight, spread as evenly as can be: 5, 1, 1 gives a a b a c a a.
+
+    Every pick adds to each credit the candidate's weight, takes who has most, and takes the sum of all weights off its
+    credit. So the credits always sum up to 0, and of any W picks in a row (W: that sum, whole weights) each candidate
+    gets exactly its weight.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._credit_by_key: dict[str, float] = {}
+
+    def pick(self, candidates: Sequence[Candidate], *, now: float) -> Candidate:
+        """Return who has the most credit; among equals, who comes first. ValueError if there is no candidate."""
+        if not candidates:
+            raise ValueError("smooth weighted has nobody to pick from")
+        credit_by_key = self._credits(candidates)
+        for candidate in candidates:
+            credit_by_key[candidate.key] += candidate.weight
+        picked = max(candidates, key=lambda candidate: credit_by_key[candidate.key])
+        credit_by_key[picked.key] -= sum(candidate.weight for candidate in candidates)
+        return picked
+
+    def settled(self, picked: Candidate, verdict: Verdict, *, latency_s: float, now: float) -> None:
+        """Ignore it: the weights are given."""
+
+    def _credits(self, candidates: Sequence[Candidate]) -> dict[str, float]:
+        """Return the credits of these candidates: who left is forgotten, and who came begins somewhere of its own.
+
+        Where a newcomer begins is drawn, or a hundred callers that start together would all pick the same one first.
+        """
+        known = self._credit_by_key
+        if len(known) != len(candidates) or any(candidate.key not in known for candidate in candidates):
+            fresh = {c.key: known.get(c.key, -self._rng.random() * c.weight) for c in candidates}
+            mean = sum(fresh.values()) / len(fresh)
+            self._credit_by_key = {key: credit - mean for key, credit in fresh.items()}
+        return self._credit_by_key
