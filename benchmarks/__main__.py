@@ -1,57 +1,110 @@
-"""`python -m benchmarks [names] [--list] [--json FILE]`."""
+"""`python -m benchmarks [names] [--list] [--quick] [--runs N] [--peers [NAMES]] [--json FILE] [--plot FILE]`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 
 import uvloop
 
-from benchmarks import raft_failover, raft_put, raft_steady
+from benchmarks.catalogue import BENCHMARKS
+from benchmarks.peers.catalogue import PEERS
+from benchmarks.plot import plot, require_plotting
 from benchmarks.results import Result, show, write_json
+from benchmarks.settings import Settings
 
-BENCHMARKS: dict[str, tuple[Callable[[], Awaitable[list[Result]]], str]] = {
-    "raft_put": (raft_put.run, raft_put.__doc__ or ""),
-    "raft_failover": (raft_failover.run, raft_failover.__doc__ or ""),
-    "raft_steady": (raft_steady.run, raft_steady.__doc__ or ""),
-}
+__all__ = ["main"]
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named benchmarks (default: all) and print their results."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Benchmarks of coterie; fsync is on.")
-    parser.add_argument("names", nargs="*", metavar="name", help="which to run (default: all)")
-    parser.add_argument("--list", action="store_true", help="say which there are")
-    parser.add_argument("--json", metavar="FILE", help="write the results as a list of objects")
-    arguments = parser.parse_args()
-    if arguments.list:
-        for name, (_, question) in BENCHMARKS.items():
-            print(f"{name:<16} {question.splitlines()[0]}")
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.list:
+        _list()
         return 0
-    unknown = [name for name in arguments.names if name not in BENCHMARKS]
-    if unknown:
-        parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
-    results: list[Result] = []
-    for name in arguments.names or BENCHMARKS:
-        print(f"{name}: {BENCHMARKS[name][1].splitlines()[0]}", file=sys.stderr)
-        results += _run(name)
-    if arguments.json:
-        write_json(arguments.json, results)
+    _check_names(parser, "benchmark", chosen.names, list(BENCHMARKS))
+    peers = _peers(parser, chosen.peers)
+    if chosen.runs < 1:
+        parser.error(f"--runs {chosen.runs}: at least 1")
+    if chosen.plot:
+        try:
+            require_plotting()
+        except ImportError as error:
+            parser.error(str(error))
+    settings = Settings(1 if chosen.quick else chosen.runs, chosen.quick, peers)
+    results = _run_all(chosen.names or list(BENCHMARKS), settings)
+    if chosen.json:
+        write_json(chosen.json, results)
+    if chosen.plot:
+        plot(chosen.plot, results)
     return 0
 
 
-def _run(name: str) -> list[Result]:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        results = runner.run(_awaited(BENCHMARKS[name][0]))
-    for result in results:
-        print(show(result), flush=True)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Benchmarks of coterie; fsync is on.")
+    parser.add_argument("names", nargs="*", metavar="name", help="which to run (default: all)")
+    parser.add_argument("--list", action="store_true", help="say which there are")
+    parser.add_argument("--quick", action="store_true", help="a thousandth of the work, once: only to see that it runs")
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="laps of each contender (default: 5)")
+    parser.add_argument(
+        "--peers",
+        nargs="?",
+        const=",".join(PEERS),
+        default="",
+        metavar="NAMES",
+        help=f"measure other actor systems too; separate names by commas (default: all of {', '.join(PEERS)})",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the results as a list of objects")
+    parser.add_argument("--plot", metavar="FILE", help="draw the results (needs the extra `bench`)")
+    return parser
+
+
+def _list() -> None:
+    for name, benchmark in BENCHMARKS.items():
+        print(f"{name:<16} {benchmark.question}")
+    print("peers:")
+    for name, peer in PEERS.items():
+        missing = peer.missing()
+        print(f"{name:<16} {'installed' if missing is None else missing}")
+
+
+def _check_names(parser: argparse.ArgumentParser, what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        parser.error(f"no {what} {unknown[0]!r}; there are {', '.join(known)}")
+
+
+def _peers(parser: argparse.ArgumentParser, names: str) -> tuple[str, ...]:
+    """Return the peers that are asked for and installed; say which are not."""
+    wanted = [name for name in names.split(",") if name]
+    _check_names(parser, "peer", wanted, list(PEERS))
+    installed = []
+    for name in wanted:
+        missing = PEERS[name].missing()
+        if missing is None:
+            installed.append(name)
+        else:
+            print(f"peer {name} is skipped: {missing}", file=sys.stderr)
+    return tuple(installed)
+
+
+def _run_all(names: Sequence[str], settings: Settings) -> list[Result]:
+    results: list[Result] = []
+    for name in names:
+        print(f"{name}: {BENCHMARKS[name].question}", file=sys.stderr, flush=True)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            measured = runner.run(_measured(name, settings))
+        for result in measured:
+            print(show(result), flush=True)
+        results += measured
     return results
 
 
-async def _awaited(run: Callable[[], Awaitable[list[Result]]]) -> list[Result]:
-    return await run()
+async def _measured(name: str, settings: Settings) -> list[Result]:
+    return await BENCHMARKS[name].run(settings)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -15,21 +16,40 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Child:
-    """One Python process running `python -m <arguments>`; its first line holds `ready` when it is."""
+    """One Python process running `python -m <arguments>`; its `first_line` holds `ready` when it is.
+
+    It is in a session of its own: Ctrl-C reaches the benchmark alone, which then ends it.
+    """
 
     def __init__(self, arguments: Sequence[str], *, ready: bytes = b"ready") -> None:
         self.arguments = tuple(arguments)
         self._ready = ready
         self._process: asyncio.subprocess.Process | None = None
+        self.first_line = b""
 
     async def start(self) -> None:
         """Start it and wait until it is ready. RuntimeError if it ends before that."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *self.arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            sys.executable,
+            "-m",
+            *self.arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )
         assert self._process.stdout is not None
-        if self._ready not in await self._process.stdout.readline():
+        self.first_line = await self._process.stdout.readline()
+        if self._ready not in self.first_line:
             raise RuntimeError(f"`python -m {' '.join(self.arguments)}` ended before it was ready")
+
+    async def line(self) -> bytes:
+        """Return the next line that it prints. RuntimeError if it ends instead."""
+        if self._process is None or self._process.stdout is None:
+            raise RuntimeError("it was not started")
+        line = await self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"`python -m {' '.join(self.arguments)}` ended early")
+        return line
 
     @property
     def pid(self) -> int:
@@ -37,6 +57,12 @@ class Child:
         if self._process is None:
             raise RuntimeError("it was not started")
         return self._process.pid
+
+    def signal_session(self, number: signal.Signals) -> None:
+        """Send it, and all that it has started and left in its session, a signal; nothing if none of them lives."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

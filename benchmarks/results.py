@@ -7,7 +7,15 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-__all__ = ["Result", "percentile", "show", "write_json"]
+__all__ = ["Lap", "Result", "percentile", "show", "write_json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """One measurement of one contender: its `value`, and `detail` by name with the unit last."""
+
+    value: float
+    detail: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def show(result: Result) -> str:
     """Return one line for people."""
-    ratio = "" if result.ratio is None else f"  = {result.ratio:.2f} x floor ({result.floor:,.0f})"
+    ratio = "" if result.ratio is None else f"  = {result.ratio:.2f} x floor ({result.floor:,.4g})"
     spread = f"{min(result.runs):,.4g} … {max(result.runs):,.4g}"
     detail = "".join(
         f"  {key}={value:,.4g}" if isinstance(value, float) else f"  {key}={value}"

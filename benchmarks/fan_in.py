@@ -1,0 +1,81 @@
+"""How many messages a second does one actor handle that 100 actors tell it?
+
+Each sender tells 50 messages, built before, when it is told to begin; the next round when all are handled. The words
+to begin are not counted. The floor is a deque and a `call_soon` for each, senders and receiver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from benchmarks.bare import BareQueue
+from benchmarks.contest import Contest
+from benchmarks.own_system import own_system
+from benchmarks.results import Lap, Result
+from benchmarks.rounds import in_rounds
+from benchmarks.settings import Settings
+from benchmarks.tell import BareCounter, Counter, Item
+from coterie import Actor, Ref, message
+
+__all__ = ["run"]
+
+COUNT = 1_000_000
+SENDERS = 100
+EACH = 50
+
+
+@message
+class Begin:
+    number: int
+
+
+class Sender(Actor[Begin]):
+    def __init__(self, to: Ref[Item], items: Sequence[Item]) -> None:
+        self.to = to
+        self.items = items
+
+    def receive(self, msg: Begin) -> None:
+        tell = self.to.tell
+        for item in self.items:
+            tell(item)
+
+
+class BareSender:
+    def __init__(self, to: Callable[[Item], None], items: Sequence[Item]) -> None:
+        self.to = to
+        self.items = items
+
+    def receive(self, _: object) -> None:
+        tell = self.to
+        for item in self.items:
+            tell(item)
+
+
+async def floor(count: int) -> Lap:
+    counter, items = BareCounter(), [Item(number) for number in range(EACH)]
+    to = BareQueue(counter.receive).tell
+    senders = [BareQueue(BareSender(to, items).receive) for _ in range(SENDERS)]
+    return await _rounds([sender.tell for sender in senders], lambda: counter.handled, count)
+
+
+async def coterie(count: int) -> Lap:
+    async with own_system() as system:
+        counter, items = Counter(), [Item(number) for number in range(EACH)]
+        to = system.spawn(lambda: counter)
+        senders = [system.spawn(lambda: Sender(to, items)) for _ in range(SENDERS)]
+        return await _rounds([sender.tell for sender in senders], lambda: counter.handled, count)
+
+
+async def _rounds(tells: Sequence[Callable[[Begin], None]], handled: Callable[[], int], count: int) -> Lap:
+    word = Begin(1)
+
+    def send() -> None:
+        for tell in tells:
+            tell(word)
+
+    return await in_rounds(send, SENDERS * EACH, handled, count)
+
+
+async def run(settings: Settings) -> list[Result]:
+    """Measure rounds of 5,000 messages."""
+    return await Contest("fan_in", "tells/s", COUNT, floor, coterie).run(settings)

@@ -1,0 +1,204 @@
+"""How late is a heartbeat handled, among 10,000 busy actors, and across a link whose bulk lane is saturated?
+
+A beat is due every 5 ms whatever became of the last one (open loop): its timer ticks on the control lane, and a message
+on the consensus lane goes to a watcher, in the other process in the second setting. The delay counts from the moment
+when it was due. The value is the p99 of a lap. The floors: `call_at` and a plain call beside bare objects that keep the
+loop as busy, a millisecond at a time; and a second raw socket beside a saturated one. Peers have no lanes to compare.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks.contest import Contest
+from benchmarks.own_system import own_system
+from benchmarks.pairs import bare_pair, pair
+from benchmarks.receivers import BEAT, DELAYS, MARK, Beat, Delays, Mark, Watcher
+from benchmarks.receivers import COUNT as COUNT_ROW
+from benchmarks.remote_tell import pump, small_messages
+from benchmarks.results import Lap, Result, percentile
+from benchmarks.settings import Settings
+from coterie import Actor, Ref, message
+
+__all__ = ["run"]
+
+BEATS = 1_000
+INTERVAL_S = 0.005
+BUSY = 10_000
+SLICE_S = 0.001
+BURST = 100
+"""Messages that the saturating sender tells at once: it must not hold its own loop for long."""
+
+
+@message
+class Work:
+    number: int
+
+
+@message
+class Tick:
+    number: int
+
+
+@dataclass(slots=True)
+class Load:
+    """What keeps the loop busy: `handled` messages so far; it ends when it is no longer on."""
+
+    is_on: bool = True
+    handled: int = 0
+
+
+class Busy(Actor[Work]):
+    """Always has one message to handle."""
+
+    def __init__(self, load: Load) -> None:
+        self.load = load
+
+    def receive(self, msg: Work) -> None:
+        if self.load.is_on:
+            self.load.handled += 1
+            self.context.self_ref.tell(msg)
+
+
+class Heart(Actor[Tick]):
+    """Beats `beats` times, each when it is due."""
+
+    def __init__(self, watcher: Ref[Beat], beats: int, over: asyncio.Future[None]) -> None:
+        self.watcher = watcher
+        self.left = beats
+        self.over = over
+
+    def on_start(self) -> None:
+        self.due_s = time.monotonic()
+        self._wait()
+
+    def receive(self, msg: Tick) -> None:
+        self.watcher.tell(Beat(self.due_s))
+        self.left -= 1
+        if self.left:
+            self._wait()
+        elif not self.over.done():
+            self.over.set_result(None)
+
+    def _wait(self) -> None:
+        self.due_s += INTERVAL_S
+        self.context.after(max(0.0, self.due_s - time.monotonic()), Tick(self.left))
+
+
+class BareHeart:
+    """The floor's: a timer of the loop, and a call."""
+
+    def __init__(self, beat: Callable[[float], object], beats: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._beat = beat
+        self._left = beats
+        self._due_s = time.monotonic()
+        self.over: asyncio.Future[None] = self._loop.create_future()
+        self._wait()
+
+    def _wait(self) -> None:
+        self._due_s += INTERVAL_S
+        self._loop.call_later(max(0.0, self._due_s - time.monotonic()), self._fire)
+
+    def _fire(self) -> None:
+        self._beat(self._due_s)
+        self._left -= 1
+        if self._left:
+            self._wait()
+        else:
+            self.over.set_result(None)
+
+
+class BareLoad:
+    """As many bare objects, each always with one message, on one deque, a millisecond at a time."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._queue = deque((self._receive, number) for number in range(BUSY))
+        self._loop = asyncio.get_running_loop()
+        self._loop.call_soon(self._turn)
+
+    def _receive(self, number: int) -> None:
+        self._load.handled += 1
+        self._queue.append((self._receive, number))
+
+    def _turn(self) -> None:
+        end_s = time.monotonic() + SLICE_S
+        while time.monotonic() < end_s:
+            for _ in range(64):
+                receive, number = self._queue.popleft()
+                receive(number)
+        if self._load.is_on:
+            self._loop.call_soon(self._turn)
+
+
+async def floor_busy(beats: int) -> Lap:
+    load, delays_s = Load(), list[float]()
+    BareLoad(load)
+    begin = time.perf_counter()
+    await BareHeart(lambda due_s: delays_s.append(time.monotonic() - due_s), beats).over
+    load.is_on = False
+    return _lap(delays_s, beats, load.handled / (time.perf_counter() - begin))
+
+
+async def coterie_busy(beats: int) -> Lap:
+    async with own_system() as system:
+        load = Load()
+        for busy in [system.spawn(partial(Busy, load)) for _ in range(BUSY)]:
+            busy.tell(Work(1))
+        watcher = system.spawn(Watcher)
+        over: asyncio.Future[None] = system.loop.create_future()
+        begin = time.perf_counter()
+        system.spawn(partial(Heart, watcher, beats, over))
+        await over
+        load.is_on = False
+        rate = load.handled / (time.perf_counter() - begin)
+        return _lap(await watcher.ask(Delays()), beats, rate)
+
+
+async def floor_saturated(beats: int) -> Lap:
+    async with bare_pair() as linked:
+        send = linked.bulk.send
+        heart = BareHeart(lambda due_s: linked.control.send([BEAT, due_s]), beats)
+        rate = await _saturated(
+            partial(pump, lambda item: send([COUNT_ROW, item.number]), partial(linked.ask, MARK)), heart.over
+        )
+        return _lap(await linked.ask(DELAYS), beats, rate)
+
+
+async def coterie_saturated(beats: int) -> Lap:
+    async with pair() as linked:
+        sink, watcher = linked.at("sink"), linked.at("watcher")
+        over: asyncio.Future[None] = linked.system.loop.create_future()
+        linked.system.spawn(partial(Heart, watcher, beats, over))
+        rate = await _saturated(partial(pump, sink.tell, lambda: sink.ask(Mark())), over)
+        return _lap(await watcher.ask(Delays()), beats, rate)
+
+
+async def _saturated(pumped: Callable[..., Awaitable[int]], over: asyncio.Future[None]) -> float:
+    """Pump small messages until `over`; return their rate."""
+    begin = time.perf_counter()
+    told = await pumped(small_messages(BURST), lambda _: not over.done())
+    return told / (time.perf_counter() - begin)
+
+
+def _lap(delays_s: Sequence[float], beats: int, load_per_s: float) -> Lap:
+    if len(delays_s) != beats:
+        raise RuntimeError(f"the run does not count: {len(delays_s)} of {beats} beats were handled")
+    p50, p99 = (1000 * percentile(delays_s, share) for share in (0.50, 0.99))
+    return Lap(p99, {"p50_ms": p50, "max_ms": 1000 * max(delays_s), "load_per_s": load_per_s})
+
+
+async def run(settings: Settings) -> list[Result]:
+    """Measure both settings."""
+    settings_by_name = {"busy": (floor_busy, coterie_busy), "saturated": (floor_saturated, coterie_saturated)}
+    results = []
+    for name, (floor, coterie) in settings_by_name.items():
+        contest = Contest(f"heartbeat_delay/{name}", "ms (p99)", BEATS, floor, coterie, has_peers=False)
+        results += await contest.run(settings)
+    return results

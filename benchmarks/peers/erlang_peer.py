@@ -1,0 +1,114 @@
+"""Erlang/OTP: a process per actor, the emulator with one scheduler per node; two nodes for the remote work.
+
+The workloads are in `bench.erl`, which is compiled into a directory of its own first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from benchmarks.peers.lap import Order, Workload
+from benchmarks.results import Lap
+
+__all__ = ["MOST", "WORKLOADS"]
+
+_SOURCE = Path(__file__).with_name("bench.erl")
+_COOKIE = "benchmark"
+_RECEIVER = "coterie_benchmark_receiver"
+_SENDER = "coterie_benchmark_sender"
+_ONE_SCHEDULER = ("+S", "1:1", "+P", "4000000", "+sbwt", "none")
+
+
+@functools.cache
+def _compiled() -> tempfile.TemporaryDirectory[str]:
+    directory = tempfile.TemporaryDirectory(prefix="coterie-benchmark-")
+    subprocess.run(["erlc", "-o", directory.name, str(_SOURCE)], check=True, stdout=subprocess.DEVNULL)
+    return directory
+
+
+async def _erl(*arguments: str, core: int = -1) -> asyncio.subprocess.Process:
+    def pin() -> None:
+        if core >= 0:
+            os.sched_setaffinity(0, {core})
+
+    return await asyncio.create_subprocess_exec(
+        "erl", *_ONE_SCHEDULER, "-noshell", "-pa", _compiled().name, *arguments,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, preexec_fn=pin,
+    )  # fmt: skip
+
+
+async def _measured(workload: str, count: int, *options: str, node: str = "") -> Lap:
+    """Run a workload in a new emulator; RuntimeError if it prints no rate."""
+    process = await _erl(*options, "-run", "bench", "main", workload, str(count), *([node] if node else []))
+    printed, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"erl failed at {workload}: {printed.decode()}")
+    answer = json.loads(printed)
+    rate, *memory = answer if isinstance(answer, list) else [answer]
+    return Lap(rate, {"bytes_per_actor": memory[0]} if memory else {})
+
+
+async def _local(workload: str, order: Order) -> Lap:
+    return await _measured(workload, order.count)
+
+
+async def _remote(workload: str, order: Order) -> Lap:
+    async with _receiving_node(order.other_core):
+        return await _measured(workload, order.count, *_named(_SENDER), node=f"{_RECEIVER}@localhost")
+
+
+@contextlib.asynccontextmanager
+async def _receiving_node(core: int) -> AsyncIterator[None]:
+    process = await _erl(*_named(_RECEIVER), "-run", "bench", "receiver", core=core)
+    assert process.stdout is not None
+    try:
+        if await process.stdout.readline() != b"ready\n":
+            raise RuntimeError("the receiving Erlang node did not start")
+        yield
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def _named(name: str) -> tuple[str, ...]:
+    return ("-sname", f"{name}@localhost", "-setcookie", _COOKIE)
+
+
+WORKLOADS: dict[str, Workload] = {
+    **{
+        name: functools.partial(_local, workload)
+        for name, workload in {
+            "tell/sync": "tell",
+            "ask/1": "ask_1",
+            "ask/64": "ask_64",
+            "ping_pong": "ping_pong",
+            "ring": "ring",
+            "fan_in": "fan_in",
+            "spawn/100000": "spawn",
+            "spawn/1000000": "spawn",
+            "skynet": "skynet",
+            "timers/fire": "timers_fire",
+            "timers/cancel": "timers_cancel",
+        }.items()
+    },
+    **{
+        name: functools.partial(_remote, workload)
+        for name, workload in {
+            "remote_tell/small": "remote_tell_small",
+            "remote_tell/1KiB": "remote_tell_1KiB",
+            "remote_ask/64": "remote_ask_64",
+        }.items()
+    },
+}
+
+MOST = {"spawn/100000": 100_000, "spawn/1000000": 1_000_000, "skynet": 1_000_000}
+"""Operations in one lap."""

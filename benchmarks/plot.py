@@ -1,0 +1,60 @@
+"""The results as bars: one panel per question, one bar per contender, on a scale of their own."""
+
+# An extra that need not be installed.
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmarks.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot", "require_plotting"]
+
+_PANELS_PER_ROW = 3
+_COLOR_BY_SYSTEM = {"floor": "#b0b0b0", "floor_shared": "#d0d0d0", "coterie": "#2a6fbb"}
+_PEER_COLOR = "#d98032"
+
+
+def require_plotting() -> None:
+    """Raise ImportError, with the way out, if bars cannot be drawn here."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ImportError("--plot needs matplotlib: pip install 'coterie[bench]'")
+
+
+def plot(path: str, results: Sequence[Result]) -> None:
+    """Draw the results into a file; its ending says the format (png, svg, pdf).
+
+    Raises:
+        ImportError: matplotlib is missing.
+        ValueError: there is nothing to draw, or the format is unknown.
+    """
+    require_plotting()
+    from matplotlib.figure import Figure  # noqa: PLC0415 (an extra)
+
+    names = list(dict.fromkeys(result.benchmark for result in results))
+    if not names:
+        raise ValueError("there are no results to draw")
+    rows = -(-len(names) // _PANELS_PER_ROW)
+    figure = Figure(figsize=(5 * _PANELS_PER_ROW, 2.4 * rows), layout="constrained")
+    panels = figure.subplots(rows, _PANELS_PER_ROW, squeeze=False).flat
+    for name, panel in zip(names, panels, strict=False):
+        _draw(panel, [result for result in results if result.benchmark == name])
+    for panel in list(panels)[len(names) :]:
+        panel.set_axis_off()
+    figure.savefig(path)
+
+
+def _draw(panel: Axes, results: Sequence[Result]) -> None:
+    systems = [result.system for result in results]
+    values = [result.value for result in results]
+    bars = panel.barh(systems, values, color=[_COLOR_BY_SYSTEM.get(system, _PEER_COLOR) for system in systems])
+    panel.bar_label(bars, labels=[f"{value:,.4g}" for value in values], padding=3, fontsize=8)
+    panel.set_title(f"{results[0].benchmark}, {results[0].unit}", fontsize=10)
+    panel.margins(x=0.25)
+    panel.invert_yaxis()

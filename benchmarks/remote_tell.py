@@ -1,0 +1,103 @@
+"""How many messages a second go from one process to another, small ones and such of 1 KiB?
+
+Each process has a core. The sender builds 1,000 messages before, tells them again and again, and asks after each
+thousand how many were handled; at most eight thousand are under way, so that none finds a full mailbox. The floor is a
+raw socket with MessagePack arrays of up to 256 messages, a list built and a method called for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from benchmarks.contest import Contest
+from benchmarks.pairs import bare_pair, pair
+from benchmarks.receivers import COUNT as COUNT_ROW
+from benchmarks.receivers import MARK, Large, Mark, Small
+from benchmarks.results import Lap, Result
+from benchmarks.settings import Settings
+
+__all__ = ["pump", "run", "small_messages"]
+
+T = TypeVar("T")
+
+COUNT = 500_000
+CHUNK = 1_000
+WINDOW = 8_000
+PAYLOAD = b"x" * 1024
+
+
+async def pump(
+    tell: Callable[[T], object],
+    mark: Callable[[], asyncio.Future[int]],
+    chunk: Sequence[T],
+    more: Callable[[int], bool],
+) -> int:
+    """Tell chunks while `more(told)`; return how many were told, when all are handled. RuntimeError if one is not."""
+    marks: deque[asyncio.Future[int]] = deque()
+    window_chunks = WINDOW // len(chunk)
+    told = handled = 0
+    while more(told):
+        for item in chunk:
+            tell(item)
+        told += len(chunk)
+        marks.append(mark())
+        if len(marks) >= window_chunks:
+            handled = await marks.popleft()
+        else:
+            await asyncio.sleep(0)
+    while marks:
+        handled = await marks.popleft()
+    if handled != told:
+        raise RuntimeError(f"the run does not count: {handled} of {told} messages were handled")
+    return told
+
+
+def small_messages(count: int) -> list[Small | Large]:
+    """Return a chunk of messages of one number."""
+    return [Small(number) for number in range(min(CHUNK, count))]
+
+
+def _large_messages(count: int) -> list[Small | Large]:
+    return [Large(number, PAYLOAD) for number in range(min(CHUNK, count))]
+
+
+async def floor(make: Callable[[int], list[Small | Large]], count: int) -> Lap:
+    chunk = make(count)
+    async with bare_pair() as linked:
+        send = linked.bulk.send
+
+        def tell_small(item: Small | Large) -> None:
+            send([COUNT_ROW, item.number])
+
+        def tell_large(item: Small | Large) -> None:
+            send([COUNT_ROW, item.number, item.payload])  # type: ignore[union-attr]
+
+        tell = tell_small if isinstance(chunk[0], Small) else tell_large
+        return await _timed(partial(pump, tell, partial(linked.ask, MARK), chunk), count)
+
+
+async def coterie(make: Callable[[int], list[Small | Large]], count: int) -> Lap:
+    chunk = make(count)
+    async with pair() as linked:
+        sink = linked.at("sink")
+        return await _timed(partial(pump, sink.tell, lambda: sink.ask(Mark()), chunk), count)
+
+
+async def _timed(pumped: Callable[[Callable[[int], bool]], Awaitable[int]], count: int) -> Lap:
+    begin = time.perf_counter()
+    told = await pumped(lambda told: told < count)
+    return Lap(told / (time.perf_counter() - begin))
+
+
+async def run(settings: Settings) -> list[Result]:
+    """Measure both sizes."""
+    results = []
+    for name, make in (("small", small_messages), ("1KiB", _large_messages)):
+        contest = Contest(f"remote_tell/{name}", "tells/s", COUNT, partial(floor, make), partial(coterie, make))
+        results += await contest.run(settings)
+    return results

@@ -1,0 +1,20 @@
+"""How many messages a second go round a ring of 1,000 actors, one message at a time?
+
+The floor is a deque and a `call_soon` per player;
+`floor_shared` is one deque of (method, message) for all, drained by one `call_soon`.
+"""
+
+from __future__ import annotations
+
+from benchmarks.passing import circle
+from benchmarks.results import Result
+from benchmarks.settings import Settings
+
+__all__ = ["run"]
+
+SIZE = 1_000
+
+
+async def run(settings: Settings) -> list[Result]:
+    """Measure passes."""
+    return await circle("ring", SIZE).run(settings)

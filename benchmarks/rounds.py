@@ -1,0 +1,23 @@
+"""Rounds of messages: the next one when the last one is handled, so that no mailbox overflows."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from benchmarks.results import Lap
+
+__all__ = ["in_rounds"]
+
+
+async def in_rounds(send: Callable[[], None], each: int, handled: Callable[[], int], count: int) -> Lap:
+    """Call `send`, which sends `each` messages, until `count` are sent and handled; return how many a second."""
+    sent = 0
+    begin = time.perf_counter()
+    while sent < count:
+        send()
+        sent += each
+        while handled() < sent:  # noqa: ASYNC110 (an event would be one more thing to pay for at each message)
+            await asyncio.sleep(0)
+    return Lap(sent / (time.perf_counter() - begin))
