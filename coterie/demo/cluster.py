@@ -1,8 +1,4 @@
-"""The node processes of the demo: started, killed, started again, and never left behind.
-
-Each is `python -m coterie run …`, in a session of its own (Ctrl-C is for the parent alone), with a pipe as its standard
-input: when the parent is gone, however it went, the pipe ends, and so does the node.
-"""
+"""The node processes of the demo: started, killed, started again, and never left behind."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from asyncio.subprocess import Process
 from collections.abc import Coroutine
 from types import TracebackType
@@ -18,16 +13,14 @@ from typing import Any, Final, Self, TypeVar
 
 from coterie.demo.ports import ReservedPort
 from coterie.demo.topology import five_nodes, three_nodes
-from coterie.errors import CoterieError, NotFormatted
-from coterie.runtime.real_disk import RealDisk
-from coterie.runtime.storage.meta import read_meta
+from coterie.errors import CoterieError
+from coterie.node_process import cluster_in, end_process, start_process
 
 __all__ = ["Cluster", "NodeEnded"]
 
 T = TypeVar("T")
 
 TOPOLOGY_BY_SIZE: Final = {3: three_nodes, 5: five_nodes}
-STOP_TIMEOUT_S: Final = 10.0
 
 
 class NodeEnded(CoterieError):
@@ -88,10 +81,10 @@ class Cluster:
 
     async def start(self, node: str) -> None:
         """Start a node, and format its data directory if it has none. Returns before the node is up."""
+        topology = f"{self._topology.__module__}:{self._topology.__name__}"
+        addresses = {node: self.address(node) for node in self.nodes}
         with open(self._log(node), "ab") as log:  # noqa: ASYNC230 (the child's output; nothing is written here)
-            process = await asyncio.create_subprocess_exec(
-                *self._command(node), stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-            )
+            process = await start_process(topology, node, addresses, os.path.join(self._data, node), output=log)
         self._processes[node] = process
         self._watches[node] = asyncio.create_task(self._watch(node, process))
 
@@ -120,7 +113,7 @@ class Cluster:
         for watch in self._watches.values():
             watch.cancel()
         self._signal(signal.SIGTERM)
-        await asyncio.gather(*(_end(process) for process in self._processes.values()))
+        await asyncio.gather(*(end_process(process) for process in self._processes.values()))
         for port in self._ports.values():
             port.close()
         if not self._ended.cancel() and not self._ended.cancelled():
@@ -140,26 +133,9 @@ class Cluster:
     def _check_data(self) -> None:
         cluster = self._topology().name
         for name in sorted(os.listdir(self._data)):
-            found = self._cluster_in(name)
+            found = cluster_in(os.path.join(self._data, name))
             if found not in (None, cluster):
                 raise ValueError(f"{self._data!r} holds data of {found!r}, not of {cluster!r}: see --nodes and --data")
-
-    def _cluster_in(self, node: str) -> str | None:
-        """Return whose data directory a node has; None: it has none yet, or its formatting was interrupted."""
-        try:
-            return read_meta(RealDisk(), os.path.join(self._data, node)).cluster
-        except NotFormatted:
-            return None
-
-    def _command(self, node: str) -> list[str]:
-        data = os.path.join(self._data, node)
-        topology = f"{self._topology.__module__}:{self._topology.__name__}"
-        command = [sys.executable, "-m", "coterie", "run", topology, "--with-stdin"]
-        command += ["--node", node, "--listen", self.address(node), "--data", data]
-        for peer in self.nodes:
-            if peer != node:
-                command += ["--peer", f"{peer}={self.address(peer)}"]
-        return [*command, "--bootstrap", "new"] if self._cluster_in(node) is None else command
 
     def _log(self, node: str) -> str:
         return os.path.join(self._data, f"{node}.log")
@@ -168,12 +144,3 @@ class Cluster:
         with open(self._log(node), "rb") as log:
             lines = log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
-
-
-async def _end(process: Process) -> None:
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
