@@ -11,7 +11,7 @@ from coterie.actors.synod_client import SynodClient
 from coterie.protocols.balancing.balancer import MakeBalancer
 from coterie.protocols.balancing.smooth_weighted import SmoothWeighted
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote import LinkEvent
+from coterie.runtime.remote.links import LinkEvent
 from coterie.runtime.system import System
 from coterie.runtime.transport.identity import Role
 

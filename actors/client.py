@@ -18,7 +18,7 @@ from coterie.actors.addresses import parse_address
 from coterie.errors import NodeUnreachable
 from coterie.runtime.host import Host
 from coterie.runtime.real_host import RealHost
-from coterie.runtime.remote import LinkEvent
+from coterie.runtime.remote.links import LinkEvent
 from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.identity import Role
 

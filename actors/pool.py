@@ -24,7 +24,7 @@ from coterie.protocols.balancing.smooth_weighted import SmoothWeighted
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages import Ask, message
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote import LinkEvent
+from coterie.runtime.remote.links import LinkEvent
 from coterie.runtime.system import System
 
 __all__ = ["Idempotent", "ListWorkers", "Pool", "PoolActor", "Workers"]

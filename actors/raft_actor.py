@@ -37,7 +37,7 @@ from coterie.protocols.seam import NodeId
 from coterie.protocols.sessions import Machine, Replies, Reply, Sessions, encode_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote import LinkEvent
+from coterie.runtime.remote.links import LinkEvent
 from coterie.runtime.storage.log import LogStore
 
 __all__ = ["RaftActor"]

@@ -27,7 +27,7 @@ from coterie.protocols.sessions import Reply, decode_replies, decode_reply, is_o
 from coterie.protocols.sessions import batch as batch_of
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote import LinkEvent
+from coterie.runtime.remote.links import LinkEvent
 from coterie.runtime.system import System
 from coterie.runtime.transport.identity import Role
 

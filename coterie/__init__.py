@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from coterie.runtime.actor import Actor, Context, Later, Terminated, Timer
     from coterie.runtime.messages import Ask, message
     from coterie.runtime.refs import Address, Ref
+    from coterie.runtime.stats import SystemStats
     from coterie.runtime.supervision import Supervision
-    from coterie.runtime.system import System, SystemConfig, SystemStats
+    from coterie.runtime.system import System, SystemConfig
 
 __all__ = [
     "Actor",
@@ -91,7 +92,7 @@ _HOMES = {
     "SynodClient": "actors.synod_client",
     "System": "runtime.system",
     "SystemConfig": "runtime.system",
-    "SystemStats": "runtime.system",
+    "SystemStats": "runtime.stats",
     "Terminated": "runtime.actor",
     "Timer": "runtime.actor",
     "Topology": "actors.topology",

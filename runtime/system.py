@@ -14,25 +14,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from coterie.errors import ActorNotFound, ActorStopped, MessageTypeError
+from coterie.errors import MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.asks import ACTIVATION, DeadlineWheel, PendingAsk
 from coterie.runtime.cell import Cell, Plan, State
 from coterie.runtime.codecs import MessageType
-from coterie.runtime.dead_letters import DeadLetters, Reason
+from coterie.runtime.dead_letters import DeadLetters
 from coterie.runtime.host import Host
 from coterie.runtime.kinds import Kind, kind_of
+from coterie.runtime.local_postbox import OF_ANOTHER_LIFE, LocalPostbox
 from coterie.runtime.logs import logger
 from coterie.runtime.messages import message_type
 from coterie.runtime.real_host import RealHost
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote import LinkEvent, RemotePostbox, Remoting
+from coterie.runtime.remote.config import RemoteConfig
+from coterie.runtime.remote.links import LinkEvent
+from coterie.runtime.remote.naming import address_of
+from coterie.runtime.remote.postbox import RemotePostbox
+from coterie.runtime.remote.remoting import Remoting
+from coterie.runtime.remote.requests import Spawn
+from coterie.runtime.remote.spawner import Spawnable
 from coterie.runtime.run_queue import RunQueue
+from coterie.runtime.stats import SystemStats
 from coterie.runtime.supervision import Supervision
 from coterie.runtime.tls import TlsConfig
 from coterie.runtime.transport.auth import SharedKey
@@ -40,12 +48,9 @@ from coterie.runtime.transport.config import TransportConfig
 from coterie.runtime.transport.identity import Identity, Peer, Role
 from coterie.runtime.transport.transport import Transport
 
-__all__ = ["System", "SystemConfig", "SystemStats"]
+__all__ = ["System", "SystemConfig"]
 
 M = TypeVar("M")
-
-_OF_ANOTHER_LIFE: Final = -1
-"""The uid of no actor: where refs of an earlier incarnation of this node lead."""
 
 _FOR_EVER_S: Final = 1e9
 """The longest patience of an ask: some thirty years."""
@@ -58,13 +63,14 @@ class SystemConfig:
     `ask_timeout_s`: the default patience of an ask, seconds. `capacity`: the default bound of a mailbox lane,
     messages: too low refuses bursts, too high hides overload and costs memory. `stop_timeout_s`: how long actors may
     take to finish their present message when the system stops; then they are cancelled. `transport`: sizes and times
-    of the links.
+    of the links. `remote`: bounds of what is open with each linked node.
     """
 
     ask_timeout_s: float = 5.0
     capacity: int = 10_000
     stop_timeout_s: float = 5.0
     transport: TransportConfig = field(default_factory=TransportConfig)
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
 
     def __post_init__(self) -> None:
         for name, value in (("ask_timeout_s", self.ask_timeout_s), ("stop_timeout_s", self.stop_timeout_s)):
@@ -72,27 +78,6 @@ class SystemConfig:
                 raise ValueError(f"{name} is {value}: it must be more than 0")
         if self.capacity < 1:
             raise ValueError(f"capacity is {self.capacity}: a mailbox holds at least 1 message")
-
-
-@dataclass(frozen=True, slots=True)
-class SystemStats:
-    """A look at a system. Counts are since its start.
-
-    `actors`: alive now. `handled`: messages. `waiting`: messages in mailboxes now; `deepest`: the deepest mailbox.
-    `asks_out`: asks to other nodes that are unanswered. `failures`: exceptions out of handlers and hooks. `restarts`.
-    `dead_letters`: by reason. `links`: names of linked systems. `transport`: counters of frames, bytes and items.
-    """
-
-    actors: int
-    handled: int
-    waiting: int
-    deepest: int
-    asks_out: int
-    failures: int
-    restarts: int
-    dead_letters: dict[str, int]
-    links: tuple[str, ...]
-    transport: dict[str, int]
 
 
 class System:
@@ -104,6 +89,8 @@ class System:
         role: a node of the cluster, or a client outside it.
         host: the outside world (default: this machine). One host belongs to one system.
         config: see `SystemConfig`.
+        spawnable: the actors that other nodes may spawn here by name, see `spawn_on`; none by default.
+        clients_may_spawn: whether clients may, too.
         auth: what both ends of a link must prove to know; None: nothing.
         tls: the certificates for mutual TLS on every link; None: links are plain.
     """
@@ -116,6 +103,8 @@ class System:
         role: Role = Role.NODE,
         host: Host | None = None,
         config: SystemConfig | None = None,
+        spawnable: Mapping[str, Callable[..., Actor[Any]]] | None = None,
+        clients_may_spawn: bool = False,
         auth: SharedKey | None = None,
         tls: TlsConfig | None = None,
     ) -> None:
@@ -129,7 +118,8 @@ class System:
         self.log = logger("runtime").bind(node=node)
         self.failures = 0
         self.restarts = 0
-        self.remoting = Remoting(self)
+        self.spawnable = Spawnable(spawnable or {}, clients_may_spawn)
+        self.remoting = Remoting(self, self.config.remote)
         self._auth = auth
         self._tls = tls
         self._cells: dict[str, Cell] = {}
@@ -213,6 +203,7 @@ class System:
                 stack.push_async_callback(closer)
             if self.remoting.transport is not None:
                 stack.push_async_callback(self.remoting.transport.close)
+            stack.callback(self.remoting.close)
             stack.callback(self.wheel.close)
             await self._stop_actors()
 
@@ -321,6 +312,38 @@ class System:
         """Return a ref to whoever lives at `address` when a message arrives; it never dies."""
         return Ref(address.node, 0, address.path, 0, self._postbox(address.node, 0, address.path, 0))
 
+    async def lookup(
+        self, place: Address | str, kind: type[Actor[M]] | None = None, *, timeout_s: float | None = None
+    ) -> Ref[M]:
+        """Return the ref of the actor that lives at `place` now: an address, or "node/path".
+
+        `kind`: it must take the messages that this actor class takes; the ref is typed by it.
+
+        Raises:
+            ActorNotFound, NotExported: nobody lives there, or nobody whom a client may reach.
+            BadMessage: it does not take a message that `kind` takes.
+            ValueError: `place` names no actor.
+            AskTimeout, ConnectionLost, TransportError: as for an ask.
+        """
+        ref: Ref[M] = await self.remoting.lookup(address_of(place), kind, timeout_s)
+        return ref
+
+    async def spawn_on(
+        self, node: str, kind: str, *arguments: object, name: str | None = None, timeout_s: float | None = None
+    ) -> Ref[Any]:
+        """Let `node` spawn an actor of a kind that it has registered (`System(spawnable=…)`); return its ref.
+
+        `arguments` go to what is registered there: None, bool, int, float, str, bytes, and tuples and dicts of those.
+
+        Raises:
+            SpawnRefused: the kind is not registered there, the name is taken, or clients may not spawn.
+            ActorFailed: making the actor failed.
+            AskTimeout, ConnectionLost: it may have been spawned.
+            TransportError, TypeError: it was not sent; an argument cannot cross.
+        """
+        ref: Ref[Any] = await self.remoting.spawn_on(node, Spawn(kind, arguments, name), timeout_s)
+        return ref
+
     def ref(self, node: str, incarnation: int, path: str, uid: int) -> Ref[Any]:
         """Return the ref of that name (for refs that come in messages)."""
         if node == self.node and (uid == 0 or incarnation == self.incarnation):
@@ -332,7 +355,7 @@ class System:
     def _postbox(self, node: str, incarnation: int, path: str, uid: int) -> Any:
         if node == self.node:
             is_of_this_life = uid == 0 or incarnation == self.incarnation
-            return _LocalPostbox(self, path, uid if is_of_this_life else _OF_ANOTHER_LIFE)
+            return LocalPostbox(self, path, uid if is_of_this_life else OF_ANOTHER_LIFE)
         return RemotePostbox(self.remoting, node, incarnation, path, uid)
 
     def cell_at(self, path: str) -> Cell | None:
@@ -446,49 +469,3 @@ class System:
             links=tuple(peer.node for peer in self.remoting.linked),
             transport={} if transport is None else transport.stats(),
         )
-
-
-class _LocalPostbox:
-    """The way to a path of this system, looked up at each message; uid 0: whoever lives there."""
-
-    __slots__ = ("_path", "_system", "_uid")
-
-    def __init__(self, system: System, path: str, uid: int) -> None:
-        self._system = system
-        self._path = path
-        self._uid = uid
-
-    def tell(self, item: object) -> None:
-        """Hand a message on."""
-        cell = self._cell()
-        if cell is None:
-            self._system.dead_letters.add(Reason.NOT_FOUND, self._path, item)
-        else:
-            cell.tell(item)
-
-    def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
-        """Hand an ask on."""
-        cell = self._cell()
-        if cell is not None:
-            return cell.ask(item, timeout_s)
-        pending = self._system.pending_ask(item, timeout_s, self._path)
-        pending.reject(self._missing())
-        return pending.future
-
-    def offer(self, item: object) -> asyncio.Future[None]:
-        """Hand an offer on."""
-        cell = self._cell()
-        if cell is not None:
-            return cell.offer(item)
-        room: asyncio.Future[None] = self._system.loop.create_future()
-        room.set_exception(self._missing())
-        room.exception()  # an offerer who does not look is not warned
-        return room
-
-    def _cell(self) -> Cell | None:
-        cell = self._system.cell_at(self._path)
-        return cell if cell is not None and self._uid in (0, cell.ref.uid) else None
-
-    def _missing(self) -> ActorNotFound | ActorStopped:
-        where = f"{self._path!r} on node {self._system.node!r}"
-        return ActorStopped(f"actor {where} has stopped") if self._uid else ActorNotFound(f"no actor at {where}")

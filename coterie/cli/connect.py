@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 
 from coterie.actors.client import Client
-from coterie.runtime.remote import LinkEvent
+from coterie.runtime.remote.links import LinkEvent
 
 __all__ = ["add_connect", "addresses_of", "linked"]
 

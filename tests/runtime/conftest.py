@@ -10,7 +10,7 @@ import pytest
 
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote import LinkEvent
+from coterie.runtime.remote.links import LinkEvent
 from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.config import TransportConfig
 from coterie.runtime.transport.identity import Role
@@ -30,10 +30,11 @@ class World:
         self.events: list[tuple[str, str, str]] = []
         self.lives = 0
 
-    async def start(self, node: str, role: Role = Role.NODE) -> System:
+    async def start(self, node: str, role: Role = Role.NODE, **options: Any) -> System:
+        options = {"config": CONFIG, **options}
         self.lives += 1
         host = VirtualHost(node, network=self.network, seed=self.lives)
-        system = System(node, cluster="test", role=role, host=host, config=CONFIG)
+        system = System(node, cluster="test", role=role, host=host, **options)
         await system.__aenter__()
         self.systems[node] = system
         system.on_link(lambda event: self.note(node, event))

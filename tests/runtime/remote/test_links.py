@@ -12,7 +12,7 @@ from coterie.errors import AskTimeout, ConnectionLost, NodeUnreachable, Outcome
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages import Ask, message
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote import LinkEvent
+from coterie.runtime.remote.links import LinkEvent
 from coterie.runtime.system import System
 from coterie.runtime.virtual.host import VirtualHost
 

@@ -20,6 +20,20 @@ from coterie.runtime.actor import Actor, Later
 from coterie.runtime.lanes import Lane
 from coterie.runtime.messages import Ask, message
 from coterie.runtime.refs import Address, Ref
+from coterie.runtime.remote.rows import (
+    ASK,
+    DECLARED,
+    ENDED,
+    ERROR,
+    LOOKUP,
+    OFFER,
+    REPLY,
+    ROUTE,
+    SPAWN,
+    UNWATCH,
+    WATCH,
+    WITHDRAW,
+)
 from coterie.runtime.system import System
 from coterie.runtime.transport.identity import Role
 
@@ -213,23 +227,48 @@ async def test_a_message_that_the_actor_does_not_take_cannot_make_it_fail(world:
     [
         None,
         3,
-        (),
-        (9, "server"),
-        (0,),
-        (0, "server", 0, "remote.Note"),
-        (0, 1, 0, "remote.Note", (1,)),
-        (0, "server", "0", "remote.Note", (1,)),
-        (0, "server", 0, "remote.Note", 1),
-        (0, "server", 0, "remote.Note", ()),
-        (0, "server", 0, ("remote.Note",), (1,)),
-        (True, 1, "server", 0, "remote.Echo", ("x",), 1000),
-        (1, "1", "server", 0, "remote.Echo", ("x",), 1000),
-        (1, 1, "server", 0, "remote.Note", (1,), 1000),
-        (1, 1, "server", 0, "remote.Echo", ("x",), 1.5),
-        (3, 1, 2, 3),
+        "text",
+        {},
+        {0: 16},
         {"a": 1},
+        (),
+        ((),),
+        ("server",),
+        (12, 1),
+        (-1, 1),
+        (True, 17, "server", 0, "remote.Note"),
+        (16,),
+        (16, "1"),
+        (16, None),
+        (17, 1),
+        (16.0, 1),
+        (ROUTE, 17, "server", 0),
+        (ROUTE, 17, "server", "0", "remote.Note"),
+        (ROUTE, 15, "server", 0, "remote.Note"),
+        (ROUTE, -1, "server", 0, "remote.Note"),
+        (ROUTE, 16 + 4096, "server", 0, "remote.Note"),
+        (ROUTE, 17, "s" * 1025, 0, "remote.Note"),
+        (ROUTE, 17, "server", 0, "n" * 1025),
+        (ASK, 1, 16, (1,), 1000, ()),
+        (ASK, 1, 17, ("x",), 1000, ()),
+        (ASK, "1", 16, ("x",), 1000, ()),
+        (ASK, 1, 16, "x", 1000, ()),
+        (ASK, 1, 16, ("x",), 1.5, ()),
+        (OFFER, 1, 16, ()),
+        (OFFER, 1, 16, ("x",)),
+        (OFFER, 1, 17, (1,)),
+        (OFFER, 1, 16, 1),
+        (WITHDRAW, "1"),
+        (REPLY, 1),
+        (ERROR, 1, 2, 3),
+        (DECLARED, 1, "name", 3),
+        (WATCH, 1, 1),
+        (UNWATCH, "server", None),
+        (ENDED, "server", 1),
+        (LOOKUP, 1, 2, ()),
+        (SPAWN, 1, "kind", [1], None, 3),
     ],
-    ids=repr,
+    ids=lambda row: repr(row)[:40],
 )
 async def test_a_garbage_row_is_one_dead_letter_and_hurts_no_neighbour(
     world: World, there: Ref[Any], row: object
@@ -249,8 +288,12 @@ async def test_a_garbage_row_is_one_dead_letter_and_hurts_no_neighbour(
 async def test_replies_and_errors_that_nobody_asked_for_are_ignored(world: World, there: Ref[Any]) -> None:
     transport = world.systems["a"].remoting.transport
     assert transport is not None
-    transport.send("b", Lane.BULK, (2, 12345, "reply"))
-    transport.send("b", Lane.BULK, (3, 12345, "failed", "error"))
+    transport.send("b", Lane.BULK, (REPLY, 12345, "reply"))
+    transport.send("b", Lane.BULK, (ERROR, 12345, "failed", "error"))
+    transport.send("b", Lane.BULK, (DECLARED, 12345, "Error", ()))
+    transport.send("b", Lane.BULK, (WITHDRAW, 12345))
+    transport.send("b", Lane.BULK, (UNWATCH, "server", 1))
+    transport.send("b", Lane.BULK, (ENDED, "server", 1, "stopped"))
     assert await there.ask(Echo("x")) == "x at b"
 
     assert world.systems["b"].stats().dead_letters == {}
@@ -264,8 +307,8 @@ async def test_only_the_node_that_was_asked_can_answer(world: World, there: Ref[
     assert transport is not None
     ask = there.ask(Echo("later"))
     for ask_id in range(20):
-        transport.send("a", Lane.BULK, (2, ask_id, "forged"))
-        transport.send("a", Lane.BULK, (3, ask_id, "failed", "forged"))
+        transport.send("a", Lane.BULK, (REPLY, ask_id, "forged"))
+        transport.send("a", Lane.BULK, (ERROR, ask_id, "failed", "forged"))
     await settle()
     world.server("b").kept[0].reply("genuine")
 
@@ -282,7 +325,8 @@ async def test_a_message_nested_too_deeply_is_a_bad_message_at_both_ends(world: 
     there.tell(deep)
     transport = world.systems["a"].remoting.transport
     assert transport is not None
-    transport.send("b", Lane.BULK, (0, "server", 0, "remote.Nested", (row,)))
+    there.tell(Nested(None))
+    transport.send("b", Lane.BULK, (16, row))
     assert await there.ask(Echo("alive")) == "alive at b"
 
     assert [reason for reason, _ in letters(world.systems["a"])] == ["bad_message"]
@@ -298,7 +342,7 @@ async def test_an_error_over_there_reaches_the_asker_in_short(world: World, ther
 
 
 async def test_a_reply_of_the_wrong_type_is_an_error_to_the_asker(world: World, there: Ref[Any]) -> None:
-    with pytest.raises(ActorFailed, match="the reply to Misfit from 'b' is bad: expected int"):
+    with pytest.raises(ActorFailed, match="the reply to Misfit from server@b is bad: expected int"):
         await there.ask(Misfit())
 
 
@@ -312,13 +356,13 @@ async def test_a_reply_too_large_for_a_frame_is_an_error_to_the_asker_at_once(wo
 
 
 async def test_a_message_too_large_for_a_frame_names_the_limit(world: World, there: Ref[Any]) -> None:
-    with pytest.raises(FrameTooLarge, match="frame_cap_bytes=") as caught:
+    with pytest.raises(FrameTooLarge, match="message_cap_bytes=") as caught:
         await there.ask(Bytes(1, b"x" * 200_000))
     there.tell(Bytes(1, b"x" * 200_000))
 
-    assert caught.value.limit_bytes == 100_000 - 5
+    assert caught.value.limit_bytes == 100_000
     assert caught.value.outcome is Outcome.DEFINITE
-    assert "a frame holds 99995" in letters(world.systems["a"])[0][1]
+    assert "100000 are the most" in letters(world.systems["a"])[0][1]
 
 
 async def test_a_field_that_cannot_cross_is_named_at_the_sender(world: World, there: Ref[Any]) -> None:

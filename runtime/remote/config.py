@@ -1,0 +1,30 @@
+"""What can be set on the messages between systems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["RemoteConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteConfig:
+    """Bounds per linked node.
+
+    Attributes:
+        in_flight_max: asks, offers and requests to one node that are unanswered. Beyond: `TooManyInFlight`. Lower:
+            bursts are refused. Higher: a node that does not answer costs that much memory.
+        offers_max: offers of one node that wait here for room. Beyond: it is told `TooManyInFlight`.
+        routes_max: numbers for (path, actor, message type) on one connection in one direction. When they are used up
+            the table starts over. Lower: names are sent more often. Higher: memory at both ends. It must not be more
+            than what the other node has.
+    """
+
+    in_flight_max: int = 65_536
+    offers_max: int = 4096
+    routes_max: int = 4096
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

@@ -1,0 +1,66 @@
+"""An ask that came from another node, in the mailbox of the actor that it asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coterie.errors import ActorFailed
+from coterie.runtime.asks import Envelope
+from coterie.runtime.remote.failures import short
+
+if TYPE_CHECKING:
+    from coterie.runtime.codecs import MessageType
+    from coterie.runtime.remote.association import Association
+
+__all__ = ["IncomingAsk"]
+
+
+class IncomingAsk(Envelope):
+    """Answers by the link that it came by, and by no other."""
+
+    __slots__ = ("_association", "_described", "_is_answered", "_number")
+
+    def __init__(
+        self, association: Association, number: int, described: MessageType, message: object, deadline: float
+    ) -> None:
+        super().__init__(message, deadline)
+        self._association = association
+        self._number = number
+        self._described = described
+        self._is_answered = False
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether it was answered, or the asker has given up."""
+        return self._is_answered or self._association.system.host.clock.monotonic() > self.deadline
+
+    def resolve(self, value: object) -> None:
+        """Send the reply; the asker gets an error instead if it cannot cross the wire, or is too large for it."""
+        if self._is_answered:
+            return
+        described = self._described
+        try:
+            self._association.reply(described.lane, self._number, described.reply.encode(value))
+            self._is_answered = True
+        except Exception as error:  # noqa: BLE001 (whatever a foreign reply value makes its codec raise)
+            self._cannot_cross("reply", error)
+
+    def reject(self, error: Exception) -> None:
+        """Send the error: one that the message declares as itself, any other by what it says."""
+        if self._is_answered:
+            return
+        described = self._described
+        if not isinstance(error, described.raises.classes):
+            self._is_answered = True
+            self._association.refuse(described.lane, self._number, error)
+            return
+        try:
+            self._association.declare(described.lane, self._number, *described.raises.encode(error))
+            self._is_answered = True
+        except Exception as bad:  # noqa: BLE001 (whatever foreign values in an error raise)
+            self._cannot_cross(f"error {type(error).__name__}", bad)
+
+    def _cannot_cross(self, what: str, error: Exception) -> None:
+        self._is_answered = True
+        text = f"the {what} to {self._described.name!r} cannot cross the wire: {type(error).__name__}: {short(error)}"
+        self._association.refuse(self._described.lane, self._number, ActorFailed(text))

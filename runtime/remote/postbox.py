@@ -1,0 +1,126 @@
+"""The way to one actor on another node: the postbox of its `Ref`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, Any
+
+from coterie.errors import ActorStopped, BadMessage, CoterieError, MessageTypeError
+from coterie.runtime.messages import message_type
+from coterie.runtime.remote.failures import reason_of
+from coterie.runtime.remote.questions import OutgoingAsk, OutgoingOffer
+from coterie.runtime.remote.rows import ASK, OFFER
+
+if TYPE_CHECKING:
+    from coterie.runtime.asks import PendingAsk
+    from coterie.runtime.remote.remoting import Remoting
+    from coterie.runtime.remote.routes import OutRoute
+
+__all__ = ["RemotePostbox"]
+
+_NOT_FOR_THE_WIRE = (CoterieError, AttributeError, TypeError, ValueError, RecursionError)
+"""What sending raises: an error of ours, or what a field of another type makes its codec or MessagePack raise."""
+
+
+class RemotePostbox:
+    """Sends to (node, incarnation, path, uid) by whatever link there is to that node at the moment."""
+
+    __slots__ = ("_incarnation", "_node", "_path", "_remoting", "_routes", "_uid")
+
+    def __init__(self, remoting: Remoting, node: str, incarnation: int, path: str, uid: int) -> None:
+        self._remoting = remoting
+        self._node = node
+        self._incarnation = incarnation
+        self._path = path
+        self._uid = uid
+        self._routes: dict[type, OutRoute] = {}
+
+    def tell(self, item: object) -> None:
+        """Send a message, or count it among the dead letters."""
+        try:
+            route = self._routes.get(type(item))
+            if route is None or not route.is_live:
+                route = self._open(item)
+            route.send(route.to_row(route.number, item))
+        except MessageTypeError:
+            raise
+        except _NOT_FOR_THE_WIRE as error:
+            why = _explained(item, error)
+            self._remoting.system.dead_letters.add(reason_of(why), self._target, item, str(why))
+
+    def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
+        """Send an ask; the future has its reply."""
+        message_type(type(item))
+        ask: PendingAsk = self._remoting.system.pending_ask(item, timeout_s, self._target, on_wheel=False)
+        try:
+            route = self._route(item)
+            number = self._remoting.next_number()
+            described, questions = route.described, route.association.questions
+            ask = OutgoingAsk(ask, questions, number, described.reply, described.raises)
+            self._remoting.system.wheel.add(ask)
+            left_ms = self._left_ms(ask)
+            if left_ms > 0:  # else the wheel will say so soon
+                route.send((ASK, number, route.number, described.encode(item), left_ms, ()))
+        except MessageTypeError:
+            raise
+        except _NOT_FOR_THE_WIRE as error:
+            ask.reject(_explained(item, error))
+        return ask.future
+
+    def offer(self, item: object) -> asyncio.Future[None]:
+        """Send a message once there is room for it: the future is done when it is in the mailbox over there.
+
+        Cancelled, it is withdrawn if it still waits there. A link that drops leaves it unknown; nothing is repeated.
+        """
+        message_type(type(item))
+        offer = OutgoingOffer(item, self._target, self._remoting.system.loop.create_future())
+        try:
+            route = self._route(item)
+            number = self._remoting.next_number()
+            offer.enter(route.association, number, route.described.lane)
+            route.send((OFFER, number, route.number, route.described.encode(item)))
+        except MessageTypeError:
+            raise
+        except _NOT_FOR_THE_WIRE as error:
+            offer.reject(_explained(item, error))
+        return offer.room
+
+    @property
+    def _target(self) -> str:
+        return f"{self._path}@{self._node}"
+
+    def _left_ms(self, ask: PendingAsk) -> int:
+        return math.ceil((ask.deadline - self._remoting.system.host.clock.monotonic()) * 1000)
+
+    def _route(self, item: object) -> OutRoute:
+        route = self._routes.get(type(item))
+        return self._open(item) if route is None or not route.is_live else route
+
+    def _open(self, item: object) -> OutRoute:
+        """Return a route for messages of that type, on the link that stands now.
+
+        Raises:
+            MessageTypeError: it is no message, or none that has a name elsewhere.
+            NodeUnreachable: there is no link.
+            ActorStopped: the node lives another life than the one that the actor lived in.
+            ActorNotFound, TransportError: see `Departures.route`.
+        """
+        described = message_type(type(item))
+        if described.name.startswith("__main__."):
+            raise MessageTypeError(f"{described.name} is a class of the main program: give it a name= to cross nodes")
+        association = self._remoting.reach(self._node)
+        if self._uid and association.peer.incarnation != self._incarnation:
+            raise ActorStopped(f"actor {self._path!r} ended with an earlier life of node {self._node!r}")
+        route = self._routes[type(item)] = association.route(self._path, self._uid, described)
+        return route
+
+
+def _explained(item: object, error: Exception) -> CoterieError:
+    """Return what the sender is told: the field is named if it is a field's fault."""
+    if isinstance(error, CoterieError) and not isinstance(error, BadMessage):
+        return error
+    described = message_type(type(item))
+    if isinstance(error, RecursionError):
+        return BadMessage(f"message {described.name!r} is nested too deeply to cross the wire")
+    return described.blame(item)

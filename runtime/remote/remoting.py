@@ -1,0 +1,171 @@
+"""Between systems: the links of one system, and what it has open with whoever is linked."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from coterie.errors import CoterieError, NodeUnreachable
+from coterie.runtime.declared_errors import NO_ERRORS
+from coterie.runtime.lanes import Lane
+from coterie.runtime.refs import Address
+from coterie.runtime.remote.association import Association
+from coterie.runtime.remote.config import RemoteConfig
+from coterie.runtime.remote.inbound import Inbound
+from coterie.runtime.remote.links import LinkEvent
+from coterie.runtime.remote.naming import find, type_names
+from coterie.runtime.remote.questions import OutgoingAsk
+from coterie.runtime.remote.requests import REF, Lookup, Spawn
+from coterie.runtime.remote.spawner import spawn_for
+from coterie.runtime.remote.watches import Watches
+from coterie.runtime.transport.identity import Role
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from coterie.runtime.actor import Actor
+    from coterie.runtime.asks import PendingAsk
+    from coterie.runtime.system import System
+    from coterie.runtime.transport.identity import Peer
+    from coterie.runtime.transport.transport import Transport
+
+__all__ = ["Remoting"]
+
+
+class Remoting:
+    """Hears of links (it is the transport's `TransportEvents`) and keeps an `Association` for each that stands."""
+
+    def __init__(self, system: System, config: RemoteConfig | None = None) -> None:
+        self.system = system
+        self.config = config or RemoteConfig()
+        self.transport: Transport | None = None
+        self.watches = Watches(self)
+        self.refused_handshakes: list[str] = []
+        self.next_number = itertools.count(1).__next__
+        self._associations: dict[str, Association] = {}
+        self._inbound: dict[str, Inbound] = {}
+        self._listeners: list[Callable[[LinkEvent], None]] = []
+
+    # --- looking outward --------------------------------------------------------------------------------------------
+
+    def association(self, node: str) -> Association | None:
+        """Return what is open with a node; None if there is no link to it."""
+        return self._associations.get(node)
+
+    def reach(self, node: str) -> Association:
+        """Return what is open with a node. NodeUnreachable if there is no link to it."""
+        association = self._associations.get(node)
+        if association is not None:
+            return association
+        if self.transport is None:
+            raise NodeUnreachable(node, "this system has no network: it neither listens nor dials")
+        raise NodeUnreachable(node, self.transport.absence(node))
+
+    @property
+    def linked(self) -> Iterable[Peer]:
+        """Who is linked now."""
+        return [association.peer for association in self._associations.values()]
+
+    @property
+    def asks_pending(self) -> int:
+        """How many asks, offers and requests are out."""
+        return sum(len(association.questions) for association in self._associations.values())
+
+    def lookup(self, place: Address, kind: type[Actor[Any]] | None, timeout_s: float | None) -> asyncio.Future[Any]:
+        """Return a future of the ref of who lives at a place; see `System.lookup`."""
+        names = type_names(kind)
+        if place.node == self.system.node:
+            ask = self.system.pending_ask(Lookup(place.path, names), timeout_s, str(place))
+            _settle(ask, lambda: find(self.system, Role.NODE, place.path, names))
+            return ask.future
+        return self._request(place.node, Lookup(place.path, names), timeout_s)
+
+    def spawn_on(self, node: str, spawn: Spawn, timeout_s: float | None) -> asyncio.Future[Any]:
+        """Return a future of the ref of an actor that `node` spawned; see `System.spawn_on`."""
+        if node == self.system.node:
+            ask = self.system.pending_ask(spawn, timeout_s, node)
+            _settle(ask, lambda: spawn_for(self.system, Role.NODE, spawn.kind, spawn.arguments, spawn.name))
+            return ask.future
+        return self._request(node, spawn, timeout_s)
+
+    def _request(self, node: str, request: Lookup | Spawn, timeout_s: float | None) -> asyncio.Future[Any]:
+        ask = self.system.pending_ask(request, timeout_s, node, on_wheel=False)
+        try:
+            association = self.reach(node)
+            number = self.next_number()
+            ask = OutgoingAsk(ask, association.questions, number, REF, NO_ERRORS)
+            self.system.wheel.add(ask)
+            association.send(Lane.BULK, request.row(number))
+        except (CoterieError, TypeError) as error:
+            ask.reject(error)
+        return ask.future
+
+    # --- listeners --------------------------------------------------------------------------------------------------
+
+    def listen_to_links(self, listener: Callable[[LinkEvent], None]) -> None:
+        """Call `listener` with each link event from now on."""
+        self._listeners.append(listener)
+
+    def ignore_links(self, listener: Callable[[LinkEvent], None]) -> None:
+        """Call `listener` no more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def close(self) -> None:
+        """Wait for nobody any more. The transport, closed next, reports each link down."""
+        self.watches.close()
+
+    # --- the transport's events -------------------------------------------------------------------------------------
+
+    def link_up(self, peer: Peer) -> None:
+        """Begin an association."""
+        if self.transport is None:
+            raise RuntimeError("a link is up, but the system has no transport")
+        association = Association(self, self.transport, peer)
+        self._associations[peer.node] = association
+        self._inbound[peer.node] = Inbound(self, association)
+        self.watches.link_up(association)
+        self._tell("up", peer, "")
+
+    def link_down(self, peer: Peer, reason: str) -> None:
+        """End an association."""
+        self._inbound.pop(peer.node, None)
+        association = self._associations.pop(peer.node, None)
+        if association is not None:
+            association.end(reason)
+        self._tell("down", peer, reason)
+
+    def node_lost(self, peer: Peer, reason: str) -> None:
+        """Tell that a node's life is over as far as we can know."""
+        self.watches.node_lost(peer, reason)
+        self._tell("lost", peer, reason)
+
+    def refused(self, address: object, reason: str) -> None:
+        """Tell the log of a handshake that failed."""
+        self.refused_handshakes.append(f"{address}: {reason}")
+        del self.refused_handshakes[:-16]
+        self.system.log.warning("transport.handshake_refused", address=str(address), reason=reason)
+
+    def delivered(self, peer: Peer, lane_class: int, items: list[Any]) -> None:
+        """Hand each row of a frame to whom it is for, and let them have their turn."""
+        run_queue = self.system.run_queue
+        is_held = run_queue.hold()
+        try:
+            self._inbound[peer.node].take(lane_class, items)
+        finally:
+            if is_held:
+                run_queue.release()
+
+    def _tell(self, kind: str, peer: Peer, reason: str) -> None:
+        event = LinkEvent(kind, peer.node, peer.incarnation, peer.role, reason)
+        self.system.log.info("link.changed", kind=kind, peer=peer.node, reason=reason)
+        for listener in list(self._listeners):
+            listener(event)
+
+
+def _settle(ask: PendingAsk, find_out: Callable[[], object]) -> None:
+    try:
+        ask.resolve(find_out())
+    except CoterieError as error:
+        ask.reject(error)
