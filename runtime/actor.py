@@ -10,13 +10,15 @@ class Counter(Actor[Add]):
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from coterie.errors import ActorFailed, AskError
 from coterie.runtime.asks import Envelope
-from coterie.runtime.messages import Ask, message
+from coterie.runtime.mailbox import Overflow
+from coterie.runtime.messages import Ask, message, message_type
 from coterie.runtime.refs import Ref
+from coterie.runtime.stash import become, stash, unstash
 from coterie.runtime.supervision import Supervision
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Actor(Generic[M]):
     Override `receive`, and the hooks if needed. Hooks may be `def` or `async def`, but `on_visit_end`.
     """
 
+    _cell: Cell | None = None
     _context: Context | None = None
 
     def receive(self, msg: M, /) -> object:
@@ -76,7 +79,9 @@ class Actor(Generic[M]):
     def context(self) -> Context:
         """What this actor can do. RuntimeError before it is spawned."""
         if self._context is None:
-            raise RuntimeError(f"{type(self).__name__} is not spawned yet: its context exists from on_start on")
+            if self._cell is None:
+                raise RuntimeError(f"{type(self).__name__} is not spawned yet: its context exists from on_start on")
+            self._context = Context(self._cell)
         return self._context
 
 
@@ -97,13 +102,13 @@ class Timer:
         """Stop it; a tick that waits in the mailbox is not delivered either. Twice is harmless."""
         self.is_cancelled = True
         self._handle.cancel()
-        self._cell.timers.pop(self, None)
+        self._cell.bonds.timers.pop(self, None)
 
     def take(self) -> object | None:
         """Return the message of a tick whose turn has come; None if the timer was cancelled meanwhile."""
         self.is_pending = False
         if self.interval_s is None:
-            self._cell.timers.pop(self, None)
+            self._cell.bonds.timers.pop(self, None)
         return None if self.is_cancelled else self.message
 
     def _fire(self) -> None:
@@ -111,7 +116,7 @@ class Timer:
             self._handle = self._cell.system.loop.call_later(self.interval_s, self._fire)
         if not self.is_pending:
             self.is_pending = True
-            self._cell.control(self)
+            self._cell.take_control(self)
 
 
 class Later(Generic[R]):
@@ -127,11 +132,15 @@ class Later(Generic[R]):
         if self._envelope is not None:
             self._envelope.resolve(value)
 
-    def fail(self, error: BaseException) -> None:
-        """Answer with an error: an `AskError` as it is, any other as `ActorFailed`."""
-        if self._envelope is not None:
-            wrapped = error if isinstance(error, AskError) else ActorFailed(f"{type(error).__name__}: {error}")
-            self._envelope.reject(wrapped)
+    def fail(self, error: Exception) -> None:
+        """Answer with an error: an `AskError`, or one that the message declares, as it is; others as `ActorFailed`."""
+        if self._envelope is None:
+            return
+        declared = message_type(type(self._envelope.message)).raises.classes
+        if isinstance(error, (AskError, *declared)):
+            self._envelope.reject(error)
+        else:
+            self._envelope.reject(ActorFailed(f"{type(error).__name__}: {error}"))
 
 
 class Context:
@@ -176,16 +185,22 @@ class Context:
         name: str | None = None,
         supervision: Supervision | None = None,
         capacity: int | None = None,
+        overflow: Overflow = Overflow.FAIL,
         exported: bool = False,
     ) -> Ref[N]:
         """Spawn a child: it stops when this actor stops or restarts. See `System.spawn`."""
-        return self._cell.system.spawn_under(
-            self._cell, factory, name=name, supervision=supervision, capacity=capacity, exported=exported
-        )
+        system = self._cell.system
+        return system.spawn_under(self._cell, factory, name, system.plan_of(supervision, capacity, overflow, exported))
 
-    def stop(self, ref: Ref[Any] | None = None) -> None:
-        """Stop an actor of this system (default: this one) after its present message."""
-        self._cell.system.stop(self.self_ref if ref is None else ref)
+    def stop(self, ref: Ref[Any] | None = None, *, drain: bool = False) -> None:
+        """Stop an actor of this system (default: this one) after its present message; see `System.stop`.
+
+        A `permanent` actor that stops itself begins anew.
+        """
+        if ref is None:
+            self._cell.stop_itself(drain=drain)
+        else:
+            self._cell.system.stop(ref, drain=drain)
 
     def watch(self, ref: Ref[Any]) -> None:
         """Let `Terminated(ref, cause)` come when the actor of `ref` is no more; at once if it is so already.
@@ -204,7 +219,7 @@ class Context:
         Raises:
             MessageTypeError: `message` is no message.
         """
-        return self._cell.start_timer(message, delay_s, None)
+        return self._cell.bonds.start_timer(message, delay_s, None)
 
     def every(self, interval_s: float, message: object) -> Timer:
         """Let `message` come every `interval_s` seconds; ticks that are missed do not pile up.
@@ -215,7 +230,7 @@ class Context:
         """
         if not interval_s > 0:
             raise ValueError(f"interval_s is {interval_s}: it must be more than 0")
-        return self._cell.start_timer(message, interval_s, interval_s)
+        return self._cell.bonds.start_timer(message, interval_s, interval_s)
 
     def reply_later(self, message: Ask[R]) -> Later[R]:
         """Take over the reply to `message`, the one being handled: the handler's return value no longer counts.
@@ -224,6 +239,40 @@ class Context:
             ValueError: another message is being handled.
         """
         return Later(self._cell.take_envelope(message))
+
+    def pipe(
+        self,
+        awaitable: Awaitable[T],
+        to_message: Callable[[T], object],
+        on_error: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        """Let the outcome of `awaitable` come as a message, in its turn: the handler need not wait for it.
+
+        `to_message` makes the message of the result, `on_error` that of an exception (default: it is logged). A
+        coroutine runs in a task that dies with this instance of the actor; an outcome after that goes nowhere.
+        """
+        self._cell.bonds.pipe(awaitable, to_message, on_error)
+
+    def stash(self) -> None:
+        """Put the present message aside, asked or told, until `unstash`; it is not answered meanwhile.
+
+        Raises:
+            MailboxFullError: as many lie there as the mailbox holds.
+            ValueError: no message is being handled.
+        """
+        stash(self._cell)
+
+    def unstash(self) -> None:
+        """Let all that was put aside come next, in its order. A restart does the same; a stop refuses it."""
+        unstash(self._cell)
+
+    def become(self, receive: Callable[[Any], object]) -> None:
+        """Let `receive` handle what comes after the present message, until the next `become` or restart.
+
+        Raises:
+            TypeError: it is `async def` and the actor's own is not, or the other way round.
+        """
+        become(self._cell, receive)
 
     def run_blocking(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run a blocking function on a worker thread; await the future."""

@@ -8,32 +8,51 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
-from typing import Any, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
-from coterie.errors import AskTimeout, CoterieError
+from coterie.errors import AskTimeout
 from coterie.runtime.host import Clock
 
-__all__ = ["ACTIVATION", "DeadlineWheel", "Envelope", "PendingAsk"]
+__all__ = ["ACTIVATION", "DeadlineWheel", "Envelope", "Hop", "PendingAsk"]
 
 ACTIVATION: Final[contextvars.ContextVar[Envelope | None]] = contextvars.ContextVar("coterie.activation", default=None)
-"""The ask whose handler runs in this context: asks made by it inherit what is left of its time."""
+"""The ask whose `async def` handler runs in this context: asks made by it inherit what is left of its time."""
 
 RESOLUTION_S: Final = 0.02
 TOLERANCE_S: Final = 0.001
 
 
+class Hop(NamedTuple):
+    """One link of the chain that an ask belongs to: `activation` of an actor waits for its own ask number `ask`.
+
+    An activation is the handling of one message. The chain of an ask is a tuple of hops, the first asker first; it
+    travels with the ask, so that whoever would ask back into it is refused.
+    """
+
+    node: str
+    path: str
+    uid: int
+    activation: int
+    ask: int
+
+
 class Envelope:
     """A message in a mailbox that somebody waits for.
 
-    `deadline`: monotonic seconds. `is_handled`: its handler runs now.
+    `deadline`: monotonic seconds. `chain`: who waits for this ask, and for whose ask he handles, and so on.
+    `is_handled`: its handler runs now. `is_taken`: its reply comes later, from whoever took it over.
     """
 
-    __slots__ = ("deadline", "is_handled", "message")
+    __slots__ = ("chain", "deadline", "is_handled", "is_taken", "message")
+
+    __lane__: ClassVar[None] = None  # no message: whoever handles mail looks what it is
 
     def __init__(self, message: object, deadline: float) -> None:
         self.message = message
         self.deadline = deadline
+        self.chain: tuple[Hop, ...] = ()
         self.is_handled = False
+        self.is_taken = False
 
     @property
     def is_abandoned(self) -> bool:
@@ -44,8 +63,8 @@ class Envelope:
         """Answer with a reply. Only the first answer counts."""
         raise NotImplementedError
 
-    def reject(self, error: CoterieError) -> None:
-        """Answer with an error. Only the first answer counts."""
+    def reject(self, error: Exception) -> None:
+        """Answer with an error: a `CoterieError`, or one that the message declares. Only the first answer counts."""
         raise NotImplementedError
 
 
@@ -55,7 +74,12 @@ class PendingAsk(Envelope):
     __slots__ = ("_bucket", "future", "target")
 
     def __init__(self, message: object, deadline: float, target: str, future: asyncio.Future[Any]) -> None:
-        super().__init__(message, deadline)
+        # The fields of Envelope stand here too: a call of its __init__ would cost a tenth of an ask.
+        self.message = message
+        self.deadline = deadline
+        self.chain = ()
+        self.is_handled = False
+        self.is_taken = False
         self.target = target
         self.future = future
         self._bucket: dict[PendingAsk, None] | None = None
@@ -67,13 +91,17 @@ class PendingAsk(Envelope):
 
     def resolve(self, value: object) -> None:
         """Answer with a reply."""
-        self._forget_deadline()
+        if self._bucket is not None:
+            self._bucket.pop(self, None)
+            self._bucket = None
         if not self.future.done():
             self.future.set_result(value)
 
-    def reject(self, error: CoterieError) -> None:
+    def reject(self, error: Exception) -> None:
         """Answer with an error; an asker who does not look is not warned."""
-        self._forget_deadline()
+        if self._bucket is not None:
+            self._bucket.pop(self, None)
+            self._bucket = None
         if not self.future.done():
             self.future.set_exception(error)
             self.future.exception()  # marks it as looked at
@@ -87,11 +115,6 @@ class PendingAsk(Envelope):
         """Note where on the wheel this ask waits."""
         bucket[self] = None
         self._bucket = bucket
-
-    def _forget_deadline(self) -> None:
-        if self._bucket is not None:
-            self._bucket.pop(self, None)
-            self._bucket = None
 
 
 class DeadlineWheel:

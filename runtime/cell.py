@@ -1,44 +1,44 @@
 """A cell: the actor's place in the system: its mailbox, and the visits in which it handles what came.
 
 One message at a time. `def` handlers run inline in the run queue's turn; `async def` handlers run in a task that lives
-while there is mail. Whether there is somebody to handle it, and what becomes of him, is `LifeCycle`'s to say.
+while there is mail. Whether there is somebody to handle it, and what becomes of him, is `LifeCycle`'s to say; what ties
+him to others is in `Bonds`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextvars
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from coterie.errors import ActorFailed, ActorStopped, MailboxFullError, MessageTypeError
-from coterie.runtime.actor import Actor, Context, Terminated, Timer
-from coterie.runtime.asks import ACTIVATION, Envelope
-from coterie.runtime.dead_letters import Reason
+from coterie.runtime.actor import Actor, Terminated, Timer
+from coterie.runtime.asks import Envelope, PendingAsk
+from coterie.runtime.bonds import Bonds, Watched, Watcher
+from coterie.runtime.delivery import Delivery, Parcel
+from coterie.runtime.handling import fail, open_inline, visit_with_care
 from coterie.runtime.lanes import Lane
-from coterie.runtime.life_cycle import LifeCycle, State
-from coterie.runtime.mailbox import Mailbox
+from coterie.runtime.life_cycle import Call, LifeCycle, State
+from coterie.runtime.mailbox import Mailbox, Overflow
+from coterie.runtime.plan import Plan
 from coterie.runtime.refs import Ref
-from coterie.runtime.run_queue import IDLE, NORMAL, URGENT
-from coterie.runtime.supervision import Supervision
+from coterie.runtime.refusal import full_error, no_message, refuse, stopped_error
+from coterie.runtime.run_queue import BATCH, BUSY, IDLE, LOOK_AT_CLOCK, NORMAL, URGENT
+from coterie.runtime.stash import unstash
+from coterie.runtime.supervision import Restart
+from coterie.runtime.waits import HANDLER, close_cycle, crossing
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from coterie.runtime.system import System
 
-__all__ = ["BATCH", "Cell", "Plan", "State"]
+__all__ = ["Cell", "LocalRef", "State"]
 
-BATCH: Final = 64
-"""How many messages one visit handles at most."""
+M_contra = TypeVar("M_contra", contravariant=True)
 
-LOOK_AT_CLOCK: Final = 8
-"""After how many messages a visit looks whether its slice is over: slow handlers must not add up to a long turn."""
-
-BUSY: Final = URGENT + 1
-"""`queued` while a task runs this cell: the run queue leaves it alone."""
+BULK: Final = Lane.BULK
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,123 +46,187 @@ class _ChildFailed:
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What `spawn` was given."""
+class LocalRef(Ref[M_contra]):
+    """The ref of an actor of this process."""
 
-    factory: Callable[[], Actor[Any]]
-    supervision: Supervision
-    capacity: int
-    exported: bool
+    __slots__ = ()
+
+    postbox: Cell
+
+    def tell(self, msg: M_contra, /) -> None:
+        """Send `msg`: see `Ref.tell`."""
+        # The common case of `Cell.tell` stands here too: a call less is a fifth of the price of a message.
+        cell = self.postbox
+        queue = cell.bulk
+        if getattr(msg, "__lane__", None) is BULK and len(queue) < cell.capacity:
+            queue.append(msg)
+            if not cell.queued:
+                cell.run_queue.push(cell, NORMAL)
+        else:
+            cell.tell(msg)
 
 
-class Cell:
-    """One actor's place. Made by `System.spawn`; it is its own actor's postbox and the run queue's `Runnable`."""
+class Cell(Mailbox):
+    """One actor's place. Made by `System.spawn`; it is its own actor's postbox and the run queue's `Runnable`.
 
-    def __init__(self, system: System, path: str, uid: int, plan: Plan, parent: Cell | None) -> None:
+    `is_calm`: bulk mail is all there is to look after. `is_direct`: its kind and context ask for nothing special. Where
+    both are so, a visit takes the short way.
+    """
+
+    __slots__ = (
+        "_bonds", "_life", "_log", "actor", "call", "current", "factory", "handled", "in_normal", "is_calm",
+        "is_direct", "is_draining", "is_woken", "kind", "parent", "path", "plan", "queued", "ref", "run_queue",
+        "scope", "stashed", "state", "system", "task", "waits",
+    )  # fmt: skip
+
+    def __init__(
+        self, system: System, path: str, uid: int, factory: Callable[[], Actor[Any]], plan: Plan, parent: Cell | None
+    ) -> None:
+        super().__init__(plan.capacity)
         self.system = system
+        self.run_queue = system.run_queue
         self.path = path
+        self.factory = factory
         self.plan = plan
         self.parent = parent
-        self.mailbox = Mailbox(plan.capacity)
         self.queued = IDLE
         self.in_normal = False
         self.current: object = None  # the message, or the envelope of the ask, that is being handled
         self.handled = 0
-        self.children: dict[str, Cell] = {}
-        self.timers: dict[Timer, None] = {}
-        self.ref: Ref[Any] = Ref(system.node, system.incarnation, path, uid, self)
-        self.is_stop_requested = False
-        self._life = LifeCycle(self)
-        self._is_woken = False
-        self._watchers: dict[Cell, None] = {}
-        self._watched: dict[Cell, None] = {}
-        self._ends: list[asyncio.Future[None]] = []
-        self._task: asyncio.Task[None] | None = None
-        self._scope: contextvars.Context | None = None
+        self.state = State.STARTING
+        self.call: Call | None = None
+        self.is_calm = False
+        self.is_draining = False
+        self.is_woken = False
+        self.task: asyncio.Task[None] | None = None
+        self.scope: contextvars.Context | None = None
+        self.waits: dict[int, PendingAsk] | None = None
+        self.stashed: list[object] | None = None
+        self.ref: Ref[Any] = LocalRef(system.node, system.incarnation, path, uid, self)
+        self._life: LifeCycle | None = None
+        self._bonds: Bonds | None = None
         self._log: FilteringBoundLogger | None = None
         self.make_actor()
-
-    @property
-    def state(self) -> State:
-        """Where in its life it is."""
-        return self._life.state
+        self.is_direct = self.kind.is_direct
 
     def make_actor(self) -> None:
         """Put a new instance of the actor into this place. Raises what the factory raises."""
-        actor = self.plan.factory()
+        actor = self.factory()
         if not isinstance(actor, Actor):
             raise TypeError(f"spawn of {self.path!r}: the factory made a {type(actor).__name__}, which is no Actor")
-        actor._context = Context(self)  # noqa: SLF001 (the one place that gives an actor its context)
         self.kind = self.system.kind_of(type(actor))
+        actor._cell = self  # noqa: SLF001 (the one place that gives an actor its cell)
         self.actor = actor
+
+    @property
+    def life(self) -> LifeCycle:
+        """Who starts, restarts and stops the actor."""
+        if self._life is None:
+            self._life = LifeCycle(self)
+        return self._life
+
+    @property
+    def bonds(self) -> Bonds:
+        """What ties the actor to others."""
+        if self._bonds is None:
+            self._bonds = Bonds(self)
+        return self._bonds
+
+    @property
+    def children(self) -> tuple[Cell, ...]:
+        """The living children, in the order of their spawning."""
+        return () if self._bonds is None else tuple(self._bonds.children.values())
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the actor takes no more mail."""
+        return self.state is State.STOPPING or self.state is State.STOPPED or self.is_draining
 
     # --- the postbox: what a Ref calls ------------------------------------------------------------------------------
 
     def tell(self, item: object) -> None:
         """Take a message, or count it among the dead letters."""
         lane = getattr(item, "__lane__", None)
-        if lane is None:
-            raise _no_message(item)
-        if self.mailbox.put(item, lane):
-            if self.queued < (priority := NORMAL if lane is Lane.BULK else URGENT):
-                self.system.run_queue.push(self, priority)
-        else:
-            self._refuse(item)
+        if lane is BULK and len(self.bulk) < self.capacity:
+            self.bulk.append(item)
+            if not self.queued:
+                self.run_queue.push(self, NORMAL)
+        elif (packed := self._pack(item, lane)) is not None and not self._take_in(*packed):
+            refuse(self, item)
 
     def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
         """Take an ask; the future has the reply."""
         lane = getattr(item, "__lane__", None)
         if lane is None:
-            raise _no_message(item)
+            raise no_message(item)
+        if type(lane) is Delivery:
+            timeout_s = self.system.patience_s(timeout_s)
+            timeout_s = timeout_s if lane.ttl_s is None else min(timeout_s, lane.ttl_s)
+            lane = lane.lane
         pending = self.system.pending_ask(item, timeout_s, self.path)
-        self.post(pending, lane)
-        return pending.future
-
-    def offer(self, item: object) -> asyncio.Future[None]:
-        """Take a message once there is room."""
-        lane = getattr(item, "__lane__", None)
-        if lane is None:
-            raise _no_message(item)
-        room: asyncio.Future[None] = self.system.loop.create_future()
-        if self._life.is_ending:
-            room.set_exception(self._stopped_error())
-            room.exception()
-        elif self.mailbox.put(item, lane):
-            room.set_result(None)
-            self._push()
+        if pending.chain and (cycle := crossing(self, pending)) is not None:
+            pending.reject(cycle)
         else:
-            self.mailbox.wait_with(item, lane, room)
-        return room
+            self.post(pending, lane)
+        return pending.future
 
     def post(self, envelope: Envelope, lane: Lane) -> None:
         """Take an ask in its envelope, or reject it."""
-        if self.mailbox.put(envelope, lane):
-            self.system.run_queue.push(self, NORMAL if lane is Lane.BULK else URGENT)
-        else:
-            self._refuse(envelope)
+        if envelope.chain and (cycle := close_cycle(self, envelope)) is not None:
+            envelope.reject(cycle)
+        elif lane is BULK and len(self.bulk) < self.capacity:
+            self.bulk.append(envelope)
+            if not self.queued:
+                self.run_queue.push(self, NORMAL)
+        elif not self._take_in(envelope, lane):
+            refuse(self, envelope)
 
-    def control(self, item: object) -> None:
+    def offer(self, item: object) -> asyncio.Future[None]:
+        """Take a message once there is room."""
+        room: asyncio.Future[None] = self.system.loop.create_future()
+        packed = self._pack(item, getattr(item, "__lane__", None))
+        if packed is None or self._take_in(*packed):
+            room.set_result(None)
+        elif not self.is_sealed and self.wait_with(*packed, room):
+            self.is_calm = False
+        else:
+            room.set_exception(stopped_error(self) if self.is_sealed else full_error(self, "offer"))
+            room.exception()  # an offerer who does not look is not warned
+        return room
+
+    def take_control(self, item: object) -> None:
         """Take a timer tick or a notice; nothing if the actor is ending."""
-        if not self._life.is_ending:
-            self.mailbox.put_control(item)
-            self.system.run_queue.push(self, URGENT)
+        if self.state is not State.STOPPING and self.state is not State.STOPPED:
+            self.put_control(item)
+            self._be_visited(Lane.CONTROL)
 
-    def _refuse(self, item: object) -> None:
-        if isinstance(item, Envelope):
-            item.reject(self._stopped_error() if self._life.is_ending else self._full_error())
+    def _pack(self, item: object, lane: object) -> tuple[object, Lane] | None:
+        """Return what is to be put, and where; None if it has replaced an earlier message of its key."""
+        if isinstance(lane, Lane):
+            return item, lane
+        if not isinstance(lane, Delivery):
+            raise no_message(item)
+        parcel = self.parcel(item, lane, self.system.host.clock.monotonic())
+        return None if parcel is None else (parcel, lane.lane)
+
+    def _take_in(self, item: object, lane: Lane) -> bool:
+        """Put `item` into its lane, in place of the oldest if that is the policy; return whether it is inside."""
+        if not self.put(item, lane):
+            if self.is_sealed or self.plan.overflow is not Overflow.DROP_OLD:
+                return False
+            refuse(self, self.drop_oldest(lane))
+            self.put(item, lane)
+        if type(item) is Parcel:
+            self.note_latest(item)
+        self._be_visited(lane)
+        return True
+
+    def _be_visited(self, lane: Lane) -> None:
+        if lane is BULK:
+            self.run_queue.push(self, NORMAL)
         else:
-            reason = Reason.STOPPED if self._life.is_ending else Reason.MAILBOX_FULL
-            self.system.dead_letters.add(reason, self.path, item)
-
-    def _full_error(self) -> MailboxFullError:
-        limit = self.plan.capacity
-        return MailboxFullError(
-            f"mailbox of {self.path!r} is full ({limit} of {limit}): the ask was refused; see capacity= of spawn"
-        )
-
-    def _stopped_error(self) -> ActorStopped:
-        return ActorStopped(f"actor {self.path!r} on {self.system.node!r} has stopped: it did not handle this message")
+            self.is_calm = False
+            self.run_queue.push(self, URGENT)
 
     # --- what the context calls -------------------------------------------------------------------------------------
 
@@ -173,21 +237,12 @@ class Cell:
             self._log = self.system.log.bind(actor=self.path)
         return self._log
 
-    def start_timer(self, message: object, delay_s: float, interval_s: float | None) -> Timer:
-        """Start a timer that dies with this instance of the actor."""
-        if getattr(message, "__lane__", None) is None:
-            raise _no_message(message)
-        timer = Timer(self, message, delay_s, interval_s)
-        self.timers[timer] = None
-        if self._life.state is State.STOPPED:
-            timer.cancel()
-        return timer
-
     def take_envelope(self, message: object) -> Envelope | None:
         """Take over the reply to the present message. None if it was told. ValueError if it is not the present one."""
         current = self.current
         if isinstance(current, Envelope) and current.message is message:
             self.current = message
+            current.is_taken = True
             return current
         if current is message:
             return None
@@ -200,171 +255,125 @@ class Cell:
         if ref.node != self.system.node or not ref.uid:
             raise ValueError(f"watch({ref!r}): only a living actor of this system can be watched, by its own ref")
         if isinstance(ref.postbox, Cell) and ref.postbox.state is not State.STOPPED:
-            ref.postbox._watchers[self] = None  # noqa: SLF001 (another cell)
-            self._watched[ref.postbox] = None
+            ref.postbox.add_watcher(self)
+            self.bonds.watched[ref.postbox] = None
         else:
-            self.control(Terminated(ref, "stopped"))
+            self.take_control(Terminated(ref, "stopped"))
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        """Tell `watcher` of this actor's end."""
+        self.bonds.watchers[watcher] = None
+
+    def drop_watcher(self, watcher: Watcher, /) -> None:
+        """Tell `watcher` nothing."""
+        self.bonds.watchers.pop(watcher, None)
+
+    def watched_ended(self, watched: Watched, notice: Terminated) -> None:
+        """Take the notice that somebody is no more."""
+        self.bonds.watched.pop(watched, None)
+        self.take_control(notice)
 
     def wake(self) -> None:
         """Be visited soon, mail or not."""
-        self._is_woken = True
-        self.system.run_queue.push(self, URGENT)
+        self.is_woken = True
+        self.is_calm = False
+        self.run_queue.push(self, URGENT)
 
     # --- handling ---------------------------------------------------------------------------------------------------
 
     def visit(self, end: float) -> None:
         """Handle up to `BATCH` messages, about until `end` (the run queue calls this)."""
-        if self._scope is None:
-            self._scope = contextvars.Context()
-        state = self._life.state
-        if state is State.STARTING:
-            self._life.start(self._scope)
-        elif state is not State.RUNNING:
-            pass  # a task runs this cell and pushes it again when it is done
-        elif self.kind.is_async:
-            self.run(self._drain())
-        else:
-            self._scope.run(self._visit_inline, end)
-
-    def _visit_inline(self, end: float) -> None:
-        self._begin_visit()
+        if not (self.is_calm and self.is_direct):
+            visit_with_care(self, end)
+            return
+        queue = self.bulk
+        if not queue:
+            return
+        if len(queue) > self.high_water:
+            self.high_water = len(queue)
         receive = self.actor.receive
+        count = 0
         item: object = None
         try:
-            for count in range(1, BATCH + 1):
-                item = self.current = self._next()
-                if item is None:
-                    break
-                self.handled += 1
-                if isinstance(item, Envelope):
-                    self._answer(item, receive)
+            while queue and self.is_calm:
+                count += 1
+                item = self.current = queue.popleft()
+                if item.__lane__ is None:  # type: ignore[attr-defined]
+                    open_inline(self, item, receive)
                 else:
                     receive(item)
-                if not count % LOOK_AT_CLOCK and self.system.host.clock.monotonic() >= end:
+                if not count % LOOK_AT_CLOCK and (count == BATCH or self.run_queue.is_over(end)):
                     break
-            self.current = item = None
-            self._end_visit()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a handler's error is the supervisor's)
-            self._fail(error, item)
-        self.push_if_mail()
+            fail(self, error, item)
+        self.current = item = None
+        self.handled += count
+        if queue or not self.is_calm:
+            self.push_if_mail()
 
-    def _begin_visit(self) -> None:
-        self._is_woken = False
-        self.mailbox.note_depth()
+    def settle(self) -> None:
+        """Take note whether bulk mail is all there is to look after."""
+        self.is_calm = (
+            self.state is State.RUNNING
+            and self.call is None
+            and not (self.is_draining or self.is_woken or self.control or self.consensus or self.has_offers)
+        )
 
-    def _end_visit(self) -> None:
-        """Look back on the visit, and only then stop: what was handled in it belongs to this life."""
-        if self._life.state is State.RUNNING:
-            if self.kind.has_visit_end:
-                self.actor.on_visit_end()
-            if self.is_stop_requested:
-                self._life.begin_stop("stopped")
-
-    def _answer(self, envelope: Envelope, receive: Callable[[Any], object]) -> None:
-        if envelope.is_abandoned:
-            self.handled -= 1
-            self.system.dead_letters.add(Reason.EXPIRED, self.path, envelope.message)
-            return
-        token = self._begin(envelope)
-        try:
-            result = receive(envelope.message)
-        finally:
-            envelope.is_handled = False
-            ACTIVATION.reset(token)
-        if self.current is envelope:
-            envelope.resolve(result)
-
-    async def _drain(self) -> None:
-        """Handle mail with an `async def` receive, in a task of its own."""
-        self._begin_visit()
-        receive = self.actor.receive
-        item: object = None
-        try:
-            for _ in range(BATCH):
-                item = self.current = self._next()
-                if item is None:
-                    break
-                self.handled += 1
-                if isinstance(item, Envelope):
-                    await self._answer_awaited(item, receive)
-                else:
-                    await receive(item)  # type: ignore[misc]
-            self.current = item = None
-            self._end_visit()
-        except (Exception, asyncio.CancelledError) as error:  # a handler's error is the supervisor's
-            self._fail(error, item)
-            if self._life.is_kill(error):
-                raise
-
-    async def _answer_awaited(self, envelope: Envelope, receive: Callable[[Any], Any]) -> None:
-        if envelope.is_abandoned:
-            self.handled -= 1
-            self.system.dead_letters.add(Reason.EXPIRED, self.path, envelope.message)
-            return
-        token = self._begin(envelope)
-        try:
-            result = await receive(envelope.message)
-        finally:
-            envelope.is_handled = False
-            ACTIVATION.reset(token)
-        if self.current is envelope:
-            envelope.resolve(result)
-
-    def _fail(self, error: BaseException, item: object) -> None:
-        """Answer the asker, then let the life cycle decide."""
-        if isinstance(item, Envelope) and self.current is item:
-            blamed = f"{type(error).__name__}: {error}"
-            item.reject(ActorFailed(f"actor {self.path!r} failed on {type(item.message).__name__}: {blamed}"))
-        self.current = None
-        self._life.fail(error)
-
-    def _begin(self, envelope: Envelope) -> contextvars.Token[Envelope | None]:
-        envelope.is_handled = True
-        return ACTIVATION.set(envelope)
-
-    def _next(self) -> object | None:
-        """Return the next message or envelope; act on control mail; None: nothing, a stop, or the life has changed."""
-        if self.is_stop_requested:
-            return None
-        mailbox = self.mailbox
-        while mailbox.control:
-            entry = mailbox.control.popleft()
+    def next_item(self) -> object | None:
+        """Return the next message, envelope or parcel; act on control mail; None: nothing, a call, a new state."""
+        while self.call is None:
+            if not self.control:
+                return self.take()
+            entry = self.control.popleft()
             if type(entry) is Timer:
                 if (tick := entry.take()) is not None:
                     return tick
             elif type(entry) is _ChildFailed:
-                self._life.supervise(entry.error)  # fail in place of a child
+                self.life.supervise(entry.error)  # fail in place of a child
                 return None
             else:
                 return entry
-        return mailbox.take()
-
-    def _push(self) -> None:
-        self.system.run_queue.push(self, URGENT if self.mailbox.has_urgent else NORMAL)
+        return None
 
     def push_if_mail(self) -> None:
         """Be visited again if there is a reason."""
-        if self._life.state is State.RUNNING:
-            if self.is_stop_requested or self._is_woken:
-                self.system.run_queue.push(self, URGENT)
-            elif self.mailbox.has_any:
-                self._push()
+        if self.state is State.RUNNING:
+            if self.call is not None or self.is_woken or self.is_draining or self.has_urgent:
+                self.run_queue.push(self, URGENT)
+            elif self.bulk:
+                self.run_queue.push(self, NORMAL)
 
     # --- tasks ------------------------------------------------------------------------------------------------------
+
+    def own_scope(self) -> contextvars.Context:
+        """Return the context of this actor's own, made when it is first needed."""
+        if self.scope is None:
+            # What a hook has set in this very visit is the actor's: it goes on with it in a task.
+            is_visited = self.run_queue.visiting is self
+            self.scope = contextvars.copy_context() if is_visited else contextvars.Context()
+            self.scope.run(HANDLER.set, self)
+        return self.scope
+
+    def adopt(self, context: contextvars.Context) -> None:
+        """Keep the present context, in which a variable was set by this actor, as its own."""
+        self.is_direct = False
+        if self.scope is None:
+            self.scope = context
+            HANDLER.set(self)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Let a task run this cell; the run queue leaves it alone until the task is done."""
         self.queued = BUSY
-        self._task = self.system.loop.create_task(work, name=f"coterie:{self.path}", context=self._scope)
-        self._task.add_done_callback(self._ran)
+        self.task = self.system.loop.create_task(work, name=f"coterie:{self.path}", context=self.own_scope())
+        self.task.add_done_callback(self._ran)
 
     def _ran(self, task: asyncio.Task[None]) -> None:
-        if task is self._task:
-            self._task = None
+        if task is self.task:
+            self.task = None
             self.queued = IDLE
         if task.cancelled():
-            if not self._life.is_ending:
-                self._life.begin_stop("killed")
+            if self.state is not State.STOPPING and self.state is not State.STOPPED:
+                self.life.begin_stop("killed")
         elif (error := task.exception()) is not None:
             self.system.fail(error)  # a defect of ours: no handler's error gets here
         else:
@@ -373,9 +382,10 @@ class Cell:
     def follow(self, work: Coroutine[Any, Any, None]) -> None:
         """Let a task run `work` from the next turn of the loop on.
 
-        Not now: this cell's scope is entered at this moment, and an eager task would enter it twice.
+        Not now: this cell's scope may be entered at this moment, and an eager task would enter it twice.
         """
         self.queued = BUSY
+        self.is_calm = False
         self.system.loop.call_soon(self.run, work)
 
     # --- begin and end ----------------------------------------------------------------------------------------------
@@ -383,73 +393,76 @@ class Cell:
     def start(self) -> None:
         """Begin: at once if there is no `on_start`, else at the first visit."""
         if self.kind.has_start:
-            self.system.run_queue.push(self, URGENT)
+            self.run_queue.push(self, URGENT)
         else:
-            self._life.begin()
+            self.state = State.RUNNING
+            self.is_calm = True
+            if self.system.events.listeners:
+                self.system.events.publish("actor.started", self.path)
 
-    def stop(self) -> asyncio.Future[None]:
-        """Stop after the present message; the future is done when the actor has ended."""
+    def summon(self, call: Call) -> None:
+        """Call the actor to do something after its present message."""
+        self.call = call if self.call is None else max(self.call, call)
+        self.is_calm = False
+        self.run_queue.push(self, URGENT)
+
+    def stop(self, *, drain: bool = False) -> asyncio.Future[None]:
+        """Stop after the present message, or, to `drain`, after all that wait; the future is done when it has ended."""
         ended: asyncio.Future[None] = self.system.loop.create_future()
-        if self._life.state is State.STOPPED:
+        if self.state is State.STOPPED:
             ended.set_result(None)
             return ended
-        self._ends.append(ended)
-        self.is_stop_requested = True
-        self._life.cut_backoff()
-        self.system.run_queue.push(self, URGENT)
+        self.bonds.ends.append(ended)
+        if drain:
+            self._begin_drain()
+        else:
+            self.summon(Call.STOP)
+            self.life.cut_backoff()
         return ended
+
+    def stop_itself(self, *, drain: bool) -> None:
+        """Stop because the actor wants to: a permanent one begins anew."""
+        if self.plan.supervision.restart is Restart.PERMANENT:
+            self.summon(Call.RESTART)
+        else:
+            self.stop(drain=drain)
+
+    def _begin_drain(self) -> None:
+        self.is_draining = True
+        self.is_calm = False
+        self.bonds.cancel_timers()
+        self.seal(stopped_error(self))
+        self.run_queue.push(self, URGENT)
 
     def kill(self) -> None:
         """Cancel what runs: for a handler that does not return in time when the system stops."""
-        self._life.is_killed = True
-        if self._task is not None:
-            self._task.cancel()
-
-    def cancel_timers(self) -> None:
-        """Let no tick come any more."""
-        for timer in list(self.timers):
-            timer.cancel()
-
-    async def stop_children(self) -> None:
-        """Stop the children, last spawned first, until there are none."""
-        while self.children:
-            for ended in [child.stop() for child in reversed(list(self.children.values()))]:
-                await ended
+        self.life.is_killed = True
+        if self.task is not None:
+            self.task.cancel()
 
     def forget_failed_children(self) -> None:
         """Children that failed while they were being stopped are gone: the new instance has none to answer for."""
-        control = self.mailbox.control
-        if control:
-            self.mailbox.control = collections.deque(entry for entry in control if type(entry) is not _ChildFailed)
+        self.keep_control(lambda entry: type(entry) is not _ChildFailed)
 
     def vacate(self, cause: str, escalate: BaseException | None) -> None:
         """Be no more: mail to the dead letters, notices to the watchers, the place free again."""
-        self.cancel_timers()
-        for item in self.mailbox.close(self._stopped_error()):
-            self._refuse(item)
+        unstash(self)
+        for item in self.close(stopped_error(self)):
+            refuse(self, item)
         self.system.forget(self)
-        for watcher in self._watchers:
-            watcher._watched.pop(self, None)  # noqa: SLF001 (another cell)
-            watcher.control(Terminated(self.ref, cause))
-        self._watchers.clear()
-        for watched in self._watched:
-            watched._watchers.pop(self, None)  # noqa: SLF001 (another cell)
-        self._watched.clear()
+        if self._bonds is not None:
+            self._bonds.cut(self.ref, cause)
         if self.parent is not None:
             self.parent.child_ended(self, escalate)
         elif escalate is not None:
             self.log.error("actor.gave_up", error=f"{type(escalate).__name__}: {escalate}")
-        for ended in self._ends:
-            if not ended.done():
-                ended.set_result(None)
-        self._ends.clear()
+        if self.system.events.listeners:
+            self.system.events.publish("actor.stopped", self.path, cause=cause)
+        if self._bonds is not None:
+            self._bonds.tell_ends()
 
     def child_ended(self, child: Cell, escalate: BaseException | None) -> None:
         """Take note that a child is no more; fail in its place if its restart budget is spent."""
-        self.children.pop(child.path, None)
+        self.bonds.children.pop(child.path, None)
         if escalate is not None:
-            self.control(_ChildFailed(escalate))
-
-
-def _no_message(item: object) -> MessageTypeError:
-    return MessageTypeError(f"{type(item).__name__} is no message: decorate the class with @message")
+            self.take_control(_ChildFailed(escalate))

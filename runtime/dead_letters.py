@@ -16,11 +16,12 @@ class Reason(enum.Enum):
     NOT_FOUND = "not_found"  # nobody lives at that path
     STOPPED = "stopped"  # the actor stopped before it came to this message
     MAILBOX_FULL = "mailbox_full"
+    DROPPED = "dropped"  # from a full mailbox, as its overflow policy says
     UNREACHABLE = "unreachable"  # no link to that node
     OUTBOUND_FULL = "outbound_full"  # the node does not read fast enough
     BAD_MESSAGE = "bad_message"  # of an unknown type, or a field does not fit
     NOT_EXPORTED = "not_exported"  # a client sent to an actor that is not exported
-    EXPIRED = "expired"  # its deadline was over before it was handled
+    EXPIRED = "expired"  # its deadline, or its time to live, was over before it was handled
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,11 @@ class Kind:
     has_stop: bool
     has_visit_end: bool
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether a visit has nothing more to do than to call `receive`."""
+        return not (self.is_async or self.has_visit_end)
+
     def takes(self, described: MessageType) -> bool:
         """Whether this is one of its messages."""
         return described in self.messages

@@ -18,6 +18,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar, dataclass_transform, g
 from coterie.errors import MessageTypeError
 from coterie.runtime.codecs import MessageType, message_type_of
 from coterie.runtime.declared_errors import NO_ERRORS, DeclaredErrors
+from coterie.runtime.delivery import Delivery, delivery_of
 from coterie.runtime.lanes import Lane
 
 __all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register"]
@@ -49,7 +50,12 @@ class Ask(Generic[R_co]):
 def message(cls: type[T], /) -> type[T]: ...
 @overload
 def message(
-    *, name: str | None = None, lane: Lane = Lane.BULK, raises: tuple[type[Exception], ...] = ()
+    *,
+    name: str | None = None,
+    lane: Lane = Lane.BULK,
+    raises: tuple[type[Exception], ...] = (),
+    ttl_s: float | None = None,
+    conflate: str | tuple[str, ...] | None = None,
 ) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 def message(
@@ -59,16 +65,20 @@ def message(
     name: str | None = None,
     lane: Lane = Lane.BULK,
     raises: tuple[type[Exception], ...] = (),
+    ttl_s: float | None = None,
+    conflate: str | tuple[str, ...] | None = None,
 ) -> type[T] | Callable[[type[T]], type[T]]:
     """Make a class a message: a frozen, slotted dataclass with the wire name `name` (default: module.Class).
 
     Fields may be None, bool, int (64 bits), float, str, bytes, tuple, Mapping of those, enum, message, `Ref`,
     `Address`, and unions. `lane` is BULK or CONSENSUS. A class of `__main__` needs a `name` to cross nodes. `raises`
-    are the errors that answer it: they go to the asker alone, any other exception of the handler is a failure.
+    are the errors that answer it: they go to the asker alone, any other exception of the handler is a failure. `ttl_s`:
+    how long a message may wait in a mailbox, seconds; then it is a dead letter (`expired`). `conflate`: the field (or
+    fields, () for none) that says what a message is about: only the latest about the same waits, in the first's place.
 
     Raises:
         MessageTypeError: a field is mutable or cannot cross the wire; it names the class and the field. Or an error
-            cannot be declared (see `coterie.runtime.declared_errors`).
+            cannot be declared (see `coterie.runtime.declared_errors`), or `ttl_s` or `conflate` make no sense.
     """
     scope = sys._getframe(1).f_locals  # noqa: SLF001 (annotations may name classes that are local to a function)
 
@@ -76,7 +86,11 @@ def message(
         frozen: type[T] = dataclasses.dataclass(frozen=True, slots=True)(plain)
         wire_name = name or _default_name(plain)
         errors = DeclaredErrors(wire_name, raises) if raises else NO_ERRORS
-        return _stamp(frozen, name=wire_name, lane=lane, raises=errors, scope=scope)
+        _stamp(frozen, name=wire_name, lane=lane, raises=errors, scope=scope)
+        is_ask = issubclass(frozen, Ask)
+        delivery = delivery_of(frozen, lane, is_ask=is_ask, ttl_s=ttl_s, conflate=conflate)
+        frozen.__lane__ = delivery  # type: ignore[attr-defined]
+        return frozen
 
     return stamp if cls is None else stamp(cls)
 
@@ -129,8 +143,8 @@ def message_type(cls: type[object]) -> MessageType:
 
 def lane_of(item: object) -> Lane:
     """Return the lane of a message (BULK for what is no message)."""
-    lane: Lane = getattr(item, "__lane__", Lane.BULK)
-    return lane
+    lane: Lane | Delivery = getattr(item, "__lane__", Lane.BULK)
+    return lane if isinstance(lane, Lane) else lane.lane
 
 
 def _is_immutable(cls: type[object]) -> bool:

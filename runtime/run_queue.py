@@ -14,20 +14,28 @@ from typing import Final, Protocol
 
 from coterie.runtime.host import Clock
 
-__all__ = ["NORMAL", "SLICE_S", "URGENT", "RunQueue", "Runnable"]
+__all__ = ["BATCH", "BUSY", "IDLE", "LOOK_AT_CLOCK", "NORMAL", "SLICE_S", "URGENT", "RunQueue", "Runnable"]
 
 SLICE_S: Final = 0.001
 VISITS: Final = 1000
 
+BATCH: Final = 64
+"""How many messages one visit handles at most."""
+
+LOOK_AT_CLOCK: Final = 8
+"""After how many messages somebody looks whether the slice is over: slow handlers must not add up to a long turn."""
+
 IDLE: Final = 0
 NORMAL: Final = 1
 URGENT: Final = 2
+BUSY: Final = 3
+"""`queued` while a task runs a cell: the run queue leaves it alone."""
 
 
 class Runnable(Protocol):
     """A cell as the run queue sees it.
 
-    `queued` is IDLE, NORMAL, URGENT, or more while somebody else runs the cell; `in_normal` belongs to the run queue.
+    `queued` is IDLE, NORMAL, URGENT, or BUSY while somebody else runs the cell; `in_normal` belongs to the run queue.
     """
 
     queued: int
@@ -35,6 +43,10 @@ class Runnable(Protocol):
 
     def visit(self, end: float) -> None:
         """Handle some messages, about until `end` (the host's monotonic clock); push itself again if some are left."""
+        ...
+
+    def adopt(self, context: contextvars.Context) -> None:
+        """Keep `context`, in which this cell's visit set a variable: it is the cell's own from now on."""
         ...
 
 
@@ -46,9 +58,11 @@ class RunQueue:
         self._monotonic = clock.monotonic
         self._urgent: collections.deque[Runnable] = collections.deque()
         self._normal: collections.deque[Runnable] = collections.deque()
-        # Turns run in a context of their own: whoever pushed first must not leave his variables to all others.
+        # Turns run in a context of their own: whoever pushed first must not leave his variables to all others. It is
+        # empty: a cell that sets a variable in it takes it away.
         self._context = contextvars.Context()
         self._armed = False
+        self.visiting: Runnable | None = None
         self._begin: Callable[[], None] | None = None
         self._end: Callable[[], None] | None = None
         self.turns = 0
@@ -72,6 +86,10 @@ class RunQueue:
         else:
             self._armed = False
 
+    def is_over(self, end: float) -> bool:
+        """Whether it is `end` or later."""
+        return self._monotonic() >= end
+
     def push(self, cell: Runnable, priority: int) -> None:
         """Let `cell` be visited soon; a cell that waits already is only moved forward, never back."""
         if cell.queued >= priority:
@@ -92,35 +110,46 @@ class RunQueue:
         A turn that came to no normal cell visits one at its end: urgent cells that never rest must not starve them.
         """
         self.turns += 1
-        urgent, normal, monotonic = self._urgent, self._normal, self._monotonic
-        end = monotonic() + SLICE_S
-        came_to_normal = False
+        end = self._monotonic() + SLICE_S
         if self._begin is not None:
             self._begin()
         try:
-            for _ in range(VISITS):  # a bound for worlds in which time stands still within a turn
-                if not (urgent or normal):
-                    break
-                came_to_normal = came_to_normal or not urgent
-                self._visit_first(urgent or normal, end)
-                if monotonic() >= end:
-                    break
-            if normal and not came_to_normal:
-                self._visit_first(normal, end)
+            if not self._visit_all(end) and self._normal:
+                self._visit(self._normal, end)
         finally:
+            self.visiting = None
+            if self._context:
+                self._context = contextvars.Context()
             self._armed = False
-            if urgent or normal:
+            if self._urgent or self._normal:
                 self._arm()
             if self._end is not None:
                 self._end()
 
-    def _visit_first(self, queue: collections.deque[Runnable], end: float) -> None:
+    def _visit_all(self, end: float) -> bool:
+        """Visit cells until `end`; return whether a normal one was among them."""
+        urgent, normal, monotonic = self._urgent, self._normal, self._monotonic
+        came_to_normal = False
+        for _ in range(VISITS):  # a bound for worlds in which time stands still within a turn
+            if not (urgent or normal):
+                break
+            came_to_normal = came_to_normal or not urgent
+            self._visit(urgent or normal, end)
+            if self._context or monotonic() >= end:
+                break
+        return came_to_normal
+
+    def _visit(self, queue: collections.deque[Runnable], end: float) -> None:
         cell = queue.popleft()
         if queue is self._normal:
             cell.in_normal = False
-        if cell.queued == (NORMAL if queue is self._normal else URGENT):
-            cell.queued = IDLE
-            cell.visit(end)
+        if cell.queued != (NORMAL if queue is self._normal else URGENT):
+            return
+        cell.queued = IDLE
+        self.visiting = cell
+        cell.visit(end)
+        if self._context:
+            cell.adopt(self._context)
 
     def _arm(self) -> None:
         self._armed = True

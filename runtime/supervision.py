@@ -1,4 +1,4 @@
-"""Supervision: what happens to an actor that fails (Erlang's one_for_one; Armstrong's thesis §5).
+"""Supervision: what happens to an actor that fails (after Erlang's supervisors; Armstrong's thesis §5).
 
 `Supervision` is data, given at spawn; `RestartBudget` is the decision: restart after so long, or give up.
 """
@@ -6,20 +6,40 @@
 from __future__ import annotations
 
 import collections
+import enum
 import random
 from dataclasses import dataclass
 
-__all__ = ["RestartBudget", "Supervision"]
+__all__ = ["Restart", "RestartBudget", "Strategy", "Supervision"]
+
+
+class Strategy(enum.Enum):
+    """Who is restarted when one of several children fails. An actor without a parent has nobody beside it."""
+
+    ONE_FOR_ONE = "one_for_one"  # it alone
+    ALL_FOR_ONE = "all_for_one"  # all children of its parent
+    REST_FOR_ONE = "rest_for_one"  # it, and those that were spawned after it
+
+
+class Restart(enum.Enum):
+    """What an actor is restarted after. A stop by somebody else, its parent or the system is always final."""
+
+    PERMANENT = "permanent"  # after a failure, and after it stopped itself
+    TRANSIENT = "transient"  # after a failure
+    TEMPORARY = "temporary"  # never: its failure is its end, and no failure of its parent
 
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
-    """How one actor is restarted when it fails.
+    """What happens when one actor fails: data, given at its spawn.
+
+    `strategy`: who else is restarted with it: they stop in the reverse order of their spawning and start again in that
+    order; those that are `temporary` stop for good. `restart`: what it is restarted after.
 
     `max_restarts` within `within_s` seconds (default 5 in 30 s; 0: never restart), each after a back-off of
     `backoff_min_s` doubling up to `backoff_max_s`, with ± `jitter` (a fraction) so that failures do not march in step.
     Too low a budget stops actors for a hiccup; too high keeps a broken one thrashing. When it is spent the actor stops
-    and its parent fails in its place (escalation); at the top the system logs it.
+    and its parent fails in its place (escalation); at the top the system logs `actor.gave_up` and goes on without it.
     """
 
     max_restarts: int = 5
@@ -27,6 +47,8 @@ class Supervision:
     backoff_min_s: float = 0.01
     backoff_max_s: float = 1.0
     jitter: float = 0.2
+    strategy: Strategy = Strategy.ONE_FOR_ONE
+    restart: Restart = Restart.TRANSIENT
 
     def __post_init__(self) -> None:
         if self.max_restarts < 0:

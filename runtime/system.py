@@ -19,25 +19,26 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from coterie.errors import MessageTypeError
+from coterie.errors import MessageTypeError, WrongThread
 from coterie.runtime.actor import Actor, Terminated
-from coterie.runtime.asks import ACTIVATION, DeadlineWheel, PendingAsk
-from coterie.runtime.cell import Cell, Plan, State
+from coterie.runtime.asks import ACTIVATION, DeadlineWheel, Envelope, PendingAsk
+from coterie.runtime.cell import Cell, State
 from coterie.runtime.codecs import MessageType
-from coterie.runtime.dead_letters import DeadLetters
+from coterie.runtime.dead_letters import DeadLetter, DeadLetters
+from coterie.runtime.events import Events
 from coterie.runtime.host import Host
 from coterie.runtime.kinds import Kind, kind_of
 from coterie.runtime.local_postbox import OF_ANOTHER_LIFE, LocalPostbox
 from coterie.runtime.logs import logger
+from coterie.runtime.mailbox import Overflow
 from coterie.runtime.messages import message_type
+from coterie.runtime.plan import Plan
 from coterie.runtime.real_host import RealHost
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.config import RemoteConfig
 from coterie.runtime.remote.links import LinkEvent
-from coterie.runtime.remote.naming import address_of
 from coterie.runtime.remote.postbox import RemotePostbox
 from coterie.runtime.remote.remoting import Remoting
-from coterie.runtime.remote.requests import Spawn
 from coterie.runtime.remote.spawner import Spawnable
 from coterie.runtime.run_queue import RunQueue
 from coterie.runtime.stats import SystemStats
@@ -47,6 +48,7 @@ from coterie.runtime.transport.auth import SharedKey
 from coterie.runtime.transport.config import TransportConfig
 from coterie.runtime.transport.identity import Identity, Peer, Role
 from coterie.runtime.transport.transport import Transport
+from coterie.runtime.waits import HANDLER, Wait, begin_wait, waits_of
 
 __all__ = ["System", "SystemConfig"]
 
@@ -113,7 +115,9 @@ class System:
         self.config = config if config is not None else SystemConfig()
         self.incarnation = self.host.random.getrandbits(63)
         self.identity = Identity(cluster, node, self.incarnation, role)
+        self.events = Events()
         self.dead_letters = DeadLetters()
+        self.dead_letters.listen(self._publish_dead_letter)
         self.message_types: dict[str, MessageType] = {}
         self.log = logger("runtime").bind(node=node)
         self.failures = 0
@@ -125,6 +129,8 @@ class System:
         self._cells: dict[str, Cell] = {}
         self._kinds: dict[type[Actor[Any]], Kind] = {}
         self._last_uid = 0
+        self._last_nested_ask = 0
+        self._plan = Plan(self.config.capacity)
         self._handled_by_ended = 0
         self._deepest_of_ended = 0
         self._fault: BaseException | None = None
@@ -240,6 +246,7 @@ class System:
         name: str | None = None,
         supervision: Supervision | None = None,
         capacity: int | None = None,
+        overflow: Overflow = Overflow.FAIL,
         exported: bool = False,
     ) -> Ref[M]:
         """Start an actor and return its ref, at once.
@@ -249,100 +256,86 @@ class System:
             name: its path (default: the class name and a number).
             supervision: what happens when it fails (default: `Supervision()`).
             capacity: the most messages that wait in a lane of its mailbox (default: the system's).
+            overflow: what becomes of a message that finds its lane full.
             exported: whether clients outside the cluster may reach it.
 
         Raises:
             ValueError: the name is taken or has a "/" in it, or the capacity is less than 1.
             RuntimeError: the system, or the parent, is stopping.
-            MessageTypeError: its messages are no messages, or another class has one of their wire names.
+            WrongThread: this is not the thread, or not the loop, of the system.
+            MessageTypeError: its messages are no messages, its `receive` is annotated for others, or another class has
+                one of their wire names.
         """
-        return self.spawn_under(None, factory, name=name, supervision=supervision, capacity=capacity, exported=exported)
+        return self.spawn_under(None, factory, name, self.plan_of(supervision, capacity, overflow, exported))
 
-    def spawn_under(
-        self,
-        parent: Cell | None,
-        factory: Callable[[], Actor[M]],
-        *,
-        name: str | None,
-        supervision: Supervision | None,
-        capacity: int | None,
-        exported: bool,
-    ) -> Ref[M]:
+    def spawn_under(self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None, plan: Plan) -> Ref[M]:
         """Start an actor under `parent` (for `Context.spawn`)."""
         if self._is_stopping or self._loop is None:
             raise RuntimeError(f"system {self.node!r} does not run: spawn inside its `async with`")
         if parent is not None and parent.state is State.STOPPED:
             raise RuntimeError(f"actor {parent.path!r} has stopped: it cannot spawn")
-        if capacity is not None and capacity < 1:
-            raise ValueError(f"capacity is {capacity}: a mailbox holds at least 1 message")
-        self._last_uid += 1
-        path = self._path(parent, factory, name)
-        plan = Plan(factory, supervision or Supervision(), capacity or self.config.capacity, exported)
-        cell = Cell(self, path, self._last_uid, plan, parent)
+        self.check_thread()
+        uid = self._last_uid = self._last_uid + 1
+        path = self._path(parent, factory, name, uid)
+        cell = Cell(self, path, uid, factory, plan, parent)
         self._cells[path] = cell
         if parent is not None:
-            parent.children[path] = cell
+            parent.bonds.children[path] = cell
         cell.start()
         return cell.ref
 
-    def _path(self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None) -> str:
+    def plan_of(
+        self, supervision: Supervision | None, capacity: int | None, overflow: Overflow, exported: bool
+    ) -> Plan:
+        """Return the plan of these; actors that say nothing share one."""
+        if supervision is None and capacity is None and overflow is Overflow.FAIL and not exported:
+            return self._plan
+        bound = self.config.capacity if capacity is None else capacity
+        return Plan(bound, supervision or self._plan.supervision, overflow, exported)
+
+    def _path(self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None, uid: int) -> str:
         if name is None:
             made_by = getattr(factory, "func", factory)
-            name = f"{getattr(made_by, '__name__', 'actor').strip('<>').lower()}-{self._last_uid}"
-        if not name or "/" in name:
+            name = f"{getattr(made_by, '__name__', 'actor').strip('<>').lower()}-{uid}"
+        elif not name or "/" in name:
             raise ValueError(f"an actor cannot be named {name!r}: a name is not empty and has no '/'")
         path = name if parent is None else f"{parent.path}/{name}"
         if path in self._cells:
             raise ValueError(f"an actor named {path!r} lives on node {self.node!r} already")
         return path
 
-    def stop(self, ref: Ref[Any]) -> asyncio.Future[None]:
+    def stop(self, ref: Ref[Any], *, drain: bool = False) -> asyncio.Future[None]:
         """Stop an actor of this system after its present message; the future is done when it has ended.
 
-        What waits in its mailbox becomes dead letters, its asks fail with `ActorStopped`; its children stop first.
+        What waits in its mailbox becomes dead letters, its asks fail with `ActorStopped`; its children stop first. With
+        `drain` it takes nothing new, and stops when it has handled what waits already.
         """
+        self.check_thread()
         cell = ref.postbox
         if ref.uid == 0 and ref.node == self.node:
             cell = self._cells.get(ref.path, cell)
         if isinstance(cell, Cell):
-            return cell.stop()
+            return cell.stop(drain=drain)
         raise ValueError(f"stop({ref!r}): only an actor of this system ({self.node!r}) can be stopped")
+
+    def check_thread(self) -> None:
+        """Refuse to go on outside this system's event loop.
+
+        Raises:
+            WrongThread: this thread does not run the loop.
+            RuntimeError: the system was not entered.
+        """
+        loop = self.loop
+        try:
+            if asyncio.get_running_loop() is loop:
+                return
+        except RuntimeError:
+            pass
+        raise WrongThread(self.node)
 
     def at(self, address: Address) -> Ref[Any]:
         """Return a ref to whoever lives at `address` when a message arrives; it never dies."""
         return Ref(address.node, 0, address.path, 0, self._postbox(address.node, 0, address.path, 0))
-
-    async def lookup(
-        self, place: Address | str, kind: type[Actor[M]] | None = None, *, timeout_s: float | None = None
-    ) -> Ref[M]:
-        """Return the ref of the actor that lives at `place` now: an address, or "node/path".
-
-        `kind`: it must take the messages that this actor class takes; the ref is typed by it.
-
-        Raises:
-            ActorNotFound, NotExported: nobody lives there, or nobody whom a client may reach.
-            BadMessage: it does not take a message that `kind` takes.
-            ValueError: `place` names no actor.
-            AskTimeout, ConnectionLost, TransportError: as for an ask.
-        """
-        ref: Ref[M] = await self.remoting.lookup(address_of(place), kind, timeout_s)
-        return ref
-
-    async def spawn_on(
-        self, node: str, kind: str, *arguments: object, name: str | None = None, timeout_s: float | None = None
-    ) -> Ref[Any]:
-        """Let `node` spawn an actor of a kind that it has registered (`System(spawnable=…)`); return its ref.
-
-        `arguments` go to what is registered there: None, bool, int, float, str, bytes, and tuples and dicts of those.
-
-        Raises:
-            SpawnRefused: the kind is not registered there, the name is taken, or clients may not spawn.
-            ActorFailed: making the actor failed.
-            AskTimeout, ConnectionLost: it may have been spawned.
-            TransportError, TypeError: it was not sent; an argument cannot cross.
-        """
-        ref: Ref[Any] = await self.remoting.spawn_on(node, Spawn(kind, arguments, name), timeout_s)
-        return ref
 
     def ref(self, node: str, incarnation: int, path: str, uid: int) -> Ref[Any]:
         """Return the ref of that name (for refs that come in messages)."""
@@ -367,7 +360,7 @@ class System:
         if self._cells.get(cell.path) is cell:
             del self._cells[cell.path]
         self._handled_by_ended += cell.handled
-        self._deepest_of_ended = max(self._deepest_of_ended, cell.mailbox.high_water)
+        self._deepest_of_ended = max(self._deepest_of_ended, cell.high_water)
 
     def kind_of(self, cls: type[Actor[Any]]) -> Kind:
         """Return what is known of an actor class; enter its messages into this system's table."""
@@ -389,19 +382,52 @@ class System:
 
     # --- asks -------------------------------------------------------------------------------------------------------
 
+    def patience_s(self, timeout_s: float | None) -> float:
+        """Return for how long an ask waits that was given `timeout_s`. ValueError if it is no number."""
+        if timeout_s is None:
+            return self.config.ask_timeout_s
+        if math.isnan(timeout_s):
+            raise ValueError(f"the timeout of an ask is {timeout_s}: it must be a number of seconds")
+        return min(timeout_s, _FOR_EVER_S)
+
     def pending_ask(self, item: object, timeout_s: float | None, target: str, *, on_wheel: bool = True) -> PendingAsk:
-        """Make the envelope of an ask: with its time, never more than the asker itself has."""
-        patience_s = self.config.ask_timeout_s if timeout_s is None else timeout_s
-        if math.isnan(patience_s):
-            raise ValueError(f"the timeout of an ask to {target} is {patience_s}: it must be a number of seconds")
-        deadline = self.host.clock.monotonic() + min(patience_s, _FOR_EVER_S)
-        asker = ACTIVATION.get()
-        if asker is not None and asker.is_handled:
-            deadline = min(deadline, asker.deadline)
+        """Make the envelope of an ask: with its time, never more than the asker itself has, and its chain."""
+        self.check_thread()
+        deadline = self.host.clock.monotonic() + self.patience_s(timeout_s)
         pending = PendingAsk(item, deadline, target, self.loop.create_future())
+        visiting = self.run_queue.visiting
+        if isinstance(visiting, Cell) and not visiting.kind.is_async:
+            asker = visiting.current
+            if isinstance(asker, Envelope):
+                pending.deadline = min(deadline, asker.deadline)
+        elif (handler := HANDLER.get()) is not None:
+            self._nest(pending, handler)
         if on_wheel:
             self.wheel.add(pending)
         return pending
+
+    def _nest(self, pending: PendingAsk, handler: Cell) -> None:
+        """Let an ask made in an actor's scope inherit from the ask it is made for, and note who waits for it."""
+        asker = ACTIVATION.get()
+        if asker is not None and asker.is_handled:
+            pending.deadline = min(pending.deadline, asker.deadline)
+        if handler.system is self:
+            self._last_nested_ask += 1
+            begin_wait(handler, pending, self._last_nested_ask)
+
+    def waiting(self) -> tuple[Wait, ...]:
+        """Return which handlers wait for a reply just now, and of whom: the edges of the wait-for graph."""
+        now = self.host.clock.monotonic()
+        return tuple(
+            Wait(cell.path, pending.target, type(pending.message).__name__, pending.deadline - now)
+            for cell in self._cells.values()
+            for pending in waits_of(cell)
+        )
+
+    def _publish_dead_letter(self, letter: DeadLetter) -> None:
+        if self.events.listeners:
+            name, reason = type(letter.item).__name__, letter.reason.value
+            self.events.publish("dead_letter", letter.target, message=name, reason=reason, detail=letter.detail)
 
     # --- links ------------------------------------------------------------------------------------------------------
 
@@ -460,8 +486,8 @@ class System:
         return SystemStats(
             actors=len(cells),
             handled=self._handled_by_ended + sum(cell.handled for cell in cells),
-            waiting=sum(len(cell.mailbox) for cell in cells),
-            deepest=max([self._deepest_of_ended, *(cell.mailbox.high_water for cell in cells)]),
+            waiting=sum(cell.depth for cell in cells),
+            deepest=max([self._deepest_of_ended, *(cell.high_water for cell in cells)]),
             asks_out=self.remoting.asks_pending,
             failures=self.failures,
             restarts=self.restarts,

@@ -422,7 +422,7 @@ async def test_a_tick_from_elsewhere_leaves_one_timer(player: Ref[Any], stage: S
         player.tell(Tick())
         await settle()
 
-    assert len(stage.lives[-1].context._cell.timers) == 1
+    assert len(stage.lives[-1].context._cell.bonds.timers) == 1
 
 
 async def test_a_violated_invariant_ends_the_actor_for_good_and_answers_who_waits(

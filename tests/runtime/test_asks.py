@@ -328,7 +328,9 @@ async def test_a_full_mailbox_refuses_asks_by_name_and_makes_dead_letters_of_tel
         ref = system.spawn(partial(Sync, []), name="small", capacity=2)
         for at in range(3):
             ref.tell(Note(at))
-        with pytest.raises(MailboxFullError, match=r"'small' is full \(2 of 2\).*see capacity= of spawn"):
+        with pytest.raises(
+            MailboxFullError, match=r"'small' is full \(2 of 2, overflow='fail'\).*see capacity= and overflow= of spawn"
+        ):
             await ref.ask(Get(9))
 
         assert system.stats().dead_letters == {"mailbox_full": 1}

@@ -214,16 +214,16 @@ async def test_stop_finishes_the_present_message_and_the_rest_are_dead_letters(
 
     def script(actor: Story, what: str) -> None:
         if what == "first":
-            actor.context.self_ref.tell(Do("told"))
-            asked.append(actor.context.self_ref.ask(Do("asked")))
             actor.context.stop()
 
-    asked: list[asyncio.Future[str]] = []
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(kind, log, script), name="one")
-        assert await ref.ask(Do("first")) == "done"
+        first = ref.ask(Do("first"))
+        ref.tell(Do("told"))
+        asked = ref.ask(Do("asked"))
+        assert await first == "done"
         with pytest.raises(ActorStopped):
-            await asked[0]
+            await asked
         assert log == ["start", "first", "stop"]
         assert system.stats().dead_letters == {"stopped": 1}
         assert [letter.target for letter in system.dead_letters.latest] == ["one"]

@@ -8,7 +8,7 @@ import pytest
 
 from coterie.errors import ActorStopped
 from coterie.runtime.lanes import Lane
-from coterie.runtime.mailbox import Mailbox
+from coterie.runtime.mailbox import NO_QUEUE, Mailbox
 
 
 def room() -> asyncio.Future[None]:
@@ -34,13 +34,14 @@ def test_each_lane_is_bounded_by_itself() -> None:
     assert not mailbox.put(2, Lane.BULK)
     assert mailbox.put(3, Lane.CONSENSUS)
     assert not mailbox.put(4, Lane.CONSENSUS)
-    assert len(mailbox) == 2
+    assert mailbox.depth == 2
 
 
 def test_an_idle_mailbox_has_no_queue() -> None:
     mailbox = Mailbox(10)
 
-    assert (mailbox.bulk, mailbox.consensus, mailbox.control) == (None, None, None)
+    assert mailbox.bulk is NO_QUEUE
+    assert (mailbox.consensus, mailbox.control) == (None, None)
 
 
 async def test_offers_come_in_first_come_first_served_as_there_is_room() -> None:
@@ -107,4 +108,4 @@ async def test_close_returns_what_was_inside_and_fails_the_offers() -> None:
         await waiting
     assert not mailbox.put("x", Lane.BULK)
     assert not mailbox.has_any
-    assert mailbox.bulk is None, "a dead mailbox grows no queue"
+    assert mailbox.bulk is NO_QUEUE, "a dead mailbox grows no queue"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 
 import pytest
@@ -24,6 +25,9 @@ class Cell:
     def visit(self, end: float) -> None:
         self.log.append(self.name)
         self.work(self)
+
+    def adopt(self, context: contextvars.Context) -> None:
+        self.log.append(f"{self.name} adopts {sorted(context.values())}")
 
 
 @pytest.fixture

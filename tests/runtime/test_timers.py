@@ -144,7 +144,7 @@ async def test_timers_die_with_the_instance_even_if_a_tick_waits(
         await asyncio.sleep(5)
 
         assert system.restarts >= 2
-        assert not cell.timers
+        assert not cell.bonds.timers
     assert "tick t" not in [what for _, what in seen]
 
 

@@ -101,7 +101,7 @@ async def test_watchers_that_died_are_forgotten(virtual_host: VirtualHost) -> No
             await system.stop(watcher)
         cell = system.cell_at("watched")
         assert cell is not None
-        assert not cell._watchers
+        assert not cell.bonds.watchers
 
 
 async def test_only_who_takes_terminated_can_watch_and_only_actors_that_live_here(virtual_host: VirtualHost) -> None:
