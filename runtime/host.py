@@ -58,7 +58,8 @@ class Connections(Protocol):
 class SecuredNetwork(Connections, Protocol):
     """Stream connections, each in mutual TLS 1.3: both ends have shown a certificate that an authority signed.
 
-    To whom it was made out is for the user of the connection to compare, by `get_extra_info("ssl_object")`.
+    To whom it was made out is for the user of the connection to compare, by `get_extra_info("ssl_object")`. `connect`
+    raises HandshakeRefused if somebody answers without a good certificate.
     """
 
     def reload(self) -> None:

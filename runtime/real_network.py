@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from coterie.errors import HandshakeRefused
 from coterie.runtime.tls import TlsConfig
 
 __all__ = ["RealListener", "RealNetwork", "SecuredNetwork"]
@@ -89,10 +90,18 @@ class SecuredNetwork:
         return RealListener(server)
 
     async def connect(self, factory: ProtocolFactory, host: str, port: int) -> None:
-        """Connect to (host, port). OSError if nobody answers, or somebody without a good certificate."""
+        """Connect to (host, port).
+
+        Raises:
+            OSError: nobody answers.
+            HandshakeRefused: somebody does, without a good certificate.
+        """
         loop = asyncio.get_running_loop()
-        # The certificate names the node, not the host: whoever uses the connection compares.
-        await loop.create_connection(factory, host, port, ssl=self._client, server_hostname="", **_patience())
+        try:
+            # The certificate names the node, not the host: whoever uses the connection compares.
+            await loop.create_connection(factory, host, port, ssl=self._client, server_hostname="", **_patience())
+        except ssl.SSLError as error:
+            raise HandshakeRefused("wrong_certificate", _described(error)) from error
 
     def _enter(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, entrance: ssl.SSLContext) -> None:
         del name, entrance
@@ -139,7 +148,12 @@ def _watched(refused: Callable[[str], None]) -> type[ssl.SSLObject]:
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 raise
             except ssl.SSLError as error:
-                refused(f"TLS: {error.reason or error}")
+                refused(_described(error))
                 raise
 
     return Watched
+
+
+def _described(error: ssl.SSLError) -> str:
+    detail = f" ({error.verify_message})" if isinstance(error, ssl.SSLCertVerificationError) else ""
+    return f"TLS: {error.reason or error}{detail}"

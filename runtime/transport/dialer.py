@@ -168,7 +168,9 @@ class _Attempt:
         self.connection_lost(connection, "the other end closed it")
 
     def connection_lost(self, connection: Connection, reason: str) -> None:
-        self._decide(Refused(RefusalReason.INCOMPLETE, reason))
+        # Who refuses a certificate in TLS ends the connection without a word that would reach us.
+        hint = "" if connection.certificate is None else "; perhaps it does not accept our certificate: its log tells"
+        self._decide(Refused(RefusalReason.INCOMPLETE, reason + hint))
 
     def _decide(self, verdict: Passed | Refused) -> None:
         if not self.verdict.done():

@@ -9,7 +9,8 @@ import pytest
 
 from coterie.runtime.host import Host
 from coterie.runtime.real_host import RealHost
-from coterie.runtime.transport import Identity, Peer, Role, Transport, TransportConfig
+from coterie.runtime.tls import TlsConfig
+from coterie.runtime.transport import Identity, Peer, Role, SharedKey, Transport, TransportConfig
 from coterie.runtime.virtual.host import VirtualHost
 from coterie.runtime.virtual.loop import VirtualLoop
 from coterie.runtime.virtual.network import VirtualNetwork
@@ -60,9 +61,16 @@ class Recorder:
 class Node:
     """One transport with its recorder; `node` listens at `address`."""
 
-    def __init__(self, host: Host, identity: Identity, config: TransportConfig | None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        identity: Identity,
+        config: TransportConfig | None,
+        auth: SharedKey | None,
+        tls: TlsConfig | None,
+    ) -> None:
         self.recorder = Recorder()
-        self.transport = Transport(host, identity, self.recorder, config)
+        self.transport = Transport(host, identity, self.recorder, config, auth=auth, tls=tls)
         self.host = host
         self.address: tuple[str, int] = ("", 0)
 
@@ -92,11 +100,13 @@ class World:
         cluster: str = CLUSTER,
         config: TransportConfig | None = None,
         incarnation: int | None = None,
+        auth: SharedKey | None = None,
+        tls: TlsConfig | None = None,
     ) -> Node:
         self._lives += 1
         host: Host = RealHost() if self._is_real else VirtualHost(name, network=self.network, seed=self._lives)
         identity = Identity(cluster, name, self._lives if incarnation is None else incarnation, role)
-        node = Node(host, identity, config)
+        node = Node(host, identity, config, auth, tls)
         self.nodes.append(node)
         return node
 
@@ -108,9 +118,11 @@ class World:
         cluster: str = CLUSTER,
         config: TransportConfig | None = None,
         incarnation: int | None = None,
+        auth: SharedKey | None = None,
+        tls: TlsConfig | None = None,
     ) -> Node:
         """Make a node that listens; on a virtual network its host is its name."""
-        node = self.make(name, cluster=cluster, config=config, incarnation=incarnation)
+        node = self.make(name, cluster=cluster, config=config, incarnation=incarnation, auth=auth, tls=tls)
         host = "127.0.0.1" if self._is_real else name
         node.address = await node.transport.listen(host, port, insecure=not self._is_real)
         return node
@@ -128,7 +140,7 @@ class World:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition()` holds (for a minute at most, virtual or real)."""
-        async with asyncio.timeout(60.0):
+        async with asyncio.timeout(20.0):
             while not condition():  # noqa: ASYNC110 - no event tells when any condition comes true
                 await asyncio.sleep(0.001)
 

@@ -1,0 +1,252 @@
+"""Mutual TLS over real sockets, on asyncio and uvloop."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from coterie.errors import TransportError
+from coterie.runtime.lanes import Lane
+from coterie.runtime.real_network import RealNetwork
+from coterie.runtime.tls import TlsConfig
+from coterie.runtime.transport import Role, SharedKey
+from tests.runtime.transport.authority import CLIENT, Authority
+
+if TYPE_CHECKING:
+    from tests.runtime.transport.conftest import Node, World
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+def introduce(a: Node, b: Node) -> None:
+    b.transport.add_peer("a", *a.address)
+    a.transport.add_peer("b", *b.address)
+
+
+async def pair(world: World, tls_a: TlsConfig, tls_b: TlsConfig) -> tuple[Node, Node]:
+    a, b = await world.start("a", tls=tls_a), await world.start("b", tls=tls_b)
+    introduce(a, b)
+    return a, b
+
+
+async def refusal(world: World, node: Node) -> str:
+    await world.until(lambda: bool(node.recorder.only("refused")))
+    return str(node.recorder.only("refused")[0][2])
+
+
+async def test_nodes_with_their_certificates_are_linked_in_tls_1_3(real_world: World, authority: Authority) -> None:
+    a, b = await pair(real_world, authority.issue("a"), authority.issue("b"))
+    await real_world.linked(a, b)
+
+    for number in range(2000):
+        a.transport.send("b", Lane.BULK, (number, b"x" * 1000))
+        b.transport.send("a", Lane.CONTROL, number)
+    a.transport.send("b", Lane.BULK, b"y" * 3_000_000)
+    await real_world.until(lambda: len(b.items) == 2001 and len(a.items) == 2000)
+
+    for node in (a, b):
+        for connection in node.transport._hub.live:
+            assert connection._transport is not None
+            assert connection._transport.get_extra_info("ssl_object").version() == "TLSv1.3"
+
+
+async def test_queued_items_survive_a_close(real_world: World, authority: Authority) -> None:
+    a, b = await pair(real_world, authority.issue("a"), authority.issue("b"))
+    await real_world.linked(a, b)
+    for number in range(300):
+        a.transport.send("b", Lane.BULK, (number, b"x" * 10_000))
+        a.transport.send("b", Lane.CONTROL, number)
+
+    await a.transport.close()
+    await real_world.until(lambda: bool(b.recorder.only("down")))
+
+    assert len(b.items) == 600
+
+
+async def test_a_link_comes_up_again_after_a_break(real_world: World, authority: Authority) -> None:
+    a, b = await pair(real_world, authority.issue("a"), authority.issue("b"))
+    await real_world.linked(a, b)
+
+    for connection in list(b.transport._hub.live):
+        assert connection._transport is not None
+        connection._transport.abort()
+
+    await real_world.until(lambda: a.recorder.kinds().count("up") == b.recorder.kinds().count("up") == 2)
+
+
+async def test_a_certificate_made_out_to_another_is_refused_by_name(real_world: World, authority: Authority) -> None:
+    a, b = await pair(real_world, authority.issue("mallory"), authority.issue("b"))
+
+    for node in (a, b):
+        assert "wrong_certificate: 'a' shows a certificate made out to 'mallory'" in await refusal(real_world, node)
+    assert b.recorder.only("up") == []
+
+
+async def test_a_dialled_node_with_the_certificate_of_another_is_refused(
+    real_world: World, authority: Authority
+) -> None:
+    a, _ = await pair(real_world, authority.issue("a"), authority.issue("mallory"))
+    assert "wrong_certificate: 'b' shows a certificate made out to 'mallory'" in await refusal(real_world, a)
+    assert a.recorder.only("up") == []
+
+
+async def test_alternative_names_count_and_the_common_name_beside_them_does_not(
+    real_world: World, authority: Authority
+) -> None:
+    tls_a = authority.issue("whoever", alternatives=("x", "a"))
+    a, b = await pair(real_world, tls_a, authority.issue("b", alternatives=("c",)))
+    assert "'b' shows a certificate made out to 'c'" in await refusal(real_world, a)
+    assert b.recorder.only("up") == []
+
+
+async def test_a_client_with_a_clients_certificate_is_linked_as_a_client(
+    real_world: World, authority: Authority
+) -> None:
+    node = await real_world.start("n", tls=authority.issue("n"))
+    client = real_world.make("visitor", role=Role.CLIENT, cluster="", tls=authority.issue("visitor", usages=CLIENT))
+
+    client.transport.dial(*node.address)
+    await real_world.linked(client, node)
+
+    assert node.transport.peers()[0].role is Role.CLIENT
+
+
+async def test_a_clients_certificate_never_makes_a_node(real_world: World, authority: Authority) -> None:
+    node = await real_world.start("n", tls=authority.issue("n"))
+    impostor = real_world.make("a", tls=authority.issue("a", usages=CLIENT))
+
+    impostor.transport.add_peer("n", *node.address)
+
+    assert "wrong_role: 'a' wants to be a node with a client's certificate" in await refusal(real_world, impostor)
+    assert node.recorder.only("up") == []
+
+
+async def test_a_client_is_nobody_to_dial(real_world: World, authority: Authority) -> None:
+    a, b = await pair(real_world, authority.issue("a"), authority.issue("b", usages=CLIENT))
+    assert "wrong_certificate: TLS: CERTIFICATE_VERIFY_FAILED" in await refusal(real_world, a)
+    assert (a.recorder.only("up"), b.recorder.only("up")) == ([], [])
+
+
+@pytest.mark.parametrize("strange", ["authority", "expired"])
+async def test_a_certificate_that_does_not_count_is_refused_on_both_sides(
+    real_world: World, authority: Authority, tmp_path: Path, strange: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    issuer = Authority(tmp_path / "other", "other") if strange == "authority" else authority
+    made = issuer.issue("a", days_left=1 if strange == "authority" else -1)
+    a, b = await pair(real_world, TlsConfig(made.certificate, made.key, str(authority.path)), authority.issue("b"))
+
+    assert "wrong_certificate: TLS: CERTIFICATE_VERIFY_FAILED" in await refusal(real_world, b)
+    assert "perhaps it does not accept our certificate" in await refusal(real_world, a)
+    assert (a.recorder.only("up"), b.recorder.only("up")) == ([], [])
+
+
+async def test_a_plain_peer_gets_no_link_and_is_told_of(real_world: World, authority: Authority) -> None:
+    a, b = await real_world.start("a"), await real_world.start("b", tls=authority.issue("b"))
+    introduce(a, b)
+
+    assert "TLS: " in await refusal(real_world, b)
+    assert "incomplete" in await refusal(real_world, a)
+    assert (a.recorder.only("up"), b.recorder.only("up")) == ([], [])
+
+
+async def test_a_peer_in_tls_gets_no_link_from_a_plain_node(real_world: World, authority: Authority) -> None:
+    a, b = await real_world.start("a", tls=authority.issue("a")), await real_world.start("b")
+    introduce(a, b)
+
+    assert "broken frame" in await refusal(real_world, b)
+    assert a.recorder.only("up") == []
+
+
+async def test_shared_keys_and_tls_go_together(real_world: World, authority: Authority) -> None:
+    auth = SharedKey(b"k" * 32)
+    a = await real_world.start("a", tls=authority.issue("a"), auth=auth)
+    b = await real_world.start("b", tls=authority.issue("b"), auth=auth)
+    introduce(a, b)
+    await real_world.linked(a, b)
+
+
+async def test_reloaded_certificates_count_for_new_connections_and_links_stay(
+    real_world: World, authority: Authority, tmp_path: Path
+) -> None:
+    a, b = await pair(real_world, authority.issue("a"), authority.issue("b"))
+    await real_world.linked(a, b)
+    successor = Authority(tmp_path, "authority")  # in the same file
+    for node in (a, b):
+        successor.issue(node.transport.identity.node)
+        node.transport.reload_certificates()
+    assert a.recorder.kinds() == ["up"]
+
+    for connection in list(b.transport._hub.live):
+        assert connection._transport is not None
+        connection._transport.abort()
+    await real_world.until(lambda: a.recorder.kinds().count("up") == 2)
+
+
+async def test_after_a_reload_certificates_of_the_old_authority_count_no_more(
+    real_world: World, authority: Authority, tmp_path: Path
+) -> None:
+    node = await real_world.start("n", tls=authority.issue("n"))
+    old = authority.issue("old")
+    Authority(tmp_path, "authority").issue("n")
+    node.transport.reload_certificates()
+
+    late = real_world.make("old", tls=old)
+    late.transport.dial(*node.address)
+
+    assert "CERTIFICATE_VERIFY_FAILED" in await refusal(real_world, node)
+    assert node.recorder.only("up") == []
+
+
+async def test_a_failed_reload_names_the_file_and_changes_nothing(real_world: World, authority: Authority) -> None:
+    tls = authority.issue("a")
+    a, b = await pair(real_world, tls, authority.issue("b"))
+    authority.spoil(tls)
+
+    with pytest.raises(OSError, match=r"TLS cannot use '.*a\.crt' with key"):
+        a.transport.reload_certificates()
+
+    await real_world.linked(a, b)
+
+
+async def test_without_tls_there_is_nothing_to_reload(real_world: World) -> None:
+    a = await real_world.start("a")
+    with pytest.raises(TransportError, match="without tls="):
+        a.transport.reload_certificates()
+
+
+async def test_a_certificate_that_is_not_there_is_named_at_once(real_world: World, authority: Authority) -> None:
+    tls = TlsConfig("/nowhere/x.crt", "/nowhere/x.key", str(authority.path))
+    with pytest.raises(OSError, match=r"TLS cannot use '/nowhere/x\.crt'"):
+        real_world.make("x", tls=tls)
+
+
+async def test_listening_beyond_loopback_is_allowed_with_tls(real_world: World, authority: Authority) -> None:
+    a = real_world.make("a", tls=authority.issue("a"))
+    assert (await a.transport.listen("0.0.0.0", 0))[1] > 0
+
+
+class Quiet(asyncio.Protocol):
+    """Connects and says nothing."""
+
+    def __init__(self) -> None:
+        self.is_lost = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost = True
+
+
+async def test_somebody_who_connects_and_says_nothing_is_dropped_in_time(
+    real_world: World, authority: Authority
+) -> None:
+    node = await real_world.start("n", tls=authority.issue("n"))
+    quiet = Quiet()
+
+    await RealNetwork().connect(lambda: quiet, *node.address)
+    await real_world.until(lambda: quiet.is_lost)
