@@ -21,7 +21,7 @@ class Backlog:
     Args:
         lane: whose items these are.
         soft_bytes: the most that goes into one frame.
-        limit_bytes: how much may wait. The first item is taken however large it is.
+        limit_bytes: how much may wait behind the first item, which is taken however large it is.
         counters: the transport's.
         queued: called whenever something was queued.
         emptied: called once, with the lane, when nothing is left: then its time is over.
@@ -65,9 +65,10 @@ class Backlog:
     def queue(self, packed: bytes, node: str) -> None:
         """Queue a packed item. `OutboundFull` (towards `node`) if there is no room."""
         size = len(packed)
-        if self._items and self.size_bytes + size > self._limit_bytes:
+        behind = self.size_bytes - len(self._items[0]) if self._items else -size
+        if behind + size > self._limit_bytes:
             self._counters.items_refused += 1
-            raise OutboundFull(node, size_bytes=size, pending_bytes=self.size_bytes, limit_bytes=self._limit_bytes)
+            raise OutboundFull(node, size_bytes=size, pending_bytes=behind, limit_bytes=self._limit_bytes)
         self._items.append(packed)
         self.size_bytes += size
         self._queued()

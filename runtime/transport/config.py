@@ -26,8 +26,8 @@ class TransportConfig:
             such item of each of its lanes until it is whole. All nodes should agree; an item beyond the receiver's
             cap costs the link. (To a node of protocol version 1 the cap is that of its frames.)
         outbound_limit_bytes: how much may wait for one connection (ours and the socket's buffer together) before
-            `OutboundFull`; as much again for what waits behind a large item, which itself is taken when none is on
-            its way in its lane. Lower: bursts are refused. Higher: a peer that never reads costs that much memory.
+            `OutboundFull`; as much again, in each lane, for what waits behind a large item that is on its way.
+            Lower: bursts are refused. Higher: a peer that never reads costs that much memory.
         write_buffer_bytes: how much of that is handed to the socket's buffer before we wait for it to drain.
         connections_max: accepted connections; those beyond are refused. A link takes two.
         handshake_timeout_s: how long connecting, or a handshake, or the second connection of a link may take.

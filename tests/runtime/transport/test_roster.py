@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from coterie.errors import NodeUnreachable
 from coterie.runtime.lanes import Lane
 from coterie.runtime.transport import Peer, Role
+from coterie.runtime.virtual.network import VirtualNetwork
 
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import World
@@ -193,3 +195,60 @@ async def test_a_stall_of_our_own_loop_loses_nobody(world: World) -> None:
     await world.linked(a, b)
 
     assert a.recorder.kinds() == ["up", "down", "up"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_when_both_ends_dial_both_keep_the_link_that_the_smaller_name_dialled(world: World, seed: int) -> None:
+    rng = random.Random(seed)
+    world.network = VirtualNetwork(latency_s=lambda _source, _target: rng.uniform(0.0001, 0.02))
+    a, b = await world.start("a"), await world.start("b")
+
+    a.transport.dial(*b.address)
+    b.transport.dial(*a.address)
+    await world.until(lambda: bool(a.recorder.up) and bool(b.recorder.up))
+    await asyncio.sleep(5.0)
+    settled = len(a.told), len(b.told)
+    await asyncio.sleep(60.0)
+
+    assert (len(a.told), len(b.told)) == settled, "it flaps"
+    assert (a.transport.stats()["connections"], b.transport.stats()["connections"]) == (2, 2)
+    assert a.recorder.up.keys() == {"b"}
+    assert b.recorder.up.keys() == {"a"}
+    dialled = a.transport._links["b"].is_dialled_by_us, b.transport._links["a"].is_dialled_by_us
+    assert dialled in ((True, False), (False, True))
+    a.transport.send("b", Lane.BULK, 1)
+    b.transport.send("a", Lane.BULK, 2)
+    await asyncio.sleep(0.1)
+    assert (a.items, b.items) == ([2], [1])
+
+
+async def test_of_two_links_that_cross_exactly_the_smaller_names_one_stays(world: World) -> None:
+    a, b = await world.start("a"), await world.start("b")
+    a.transport.dial(*b.address)
+    b.transport.dial(*a.address)  # the same latency both ways: neither knows of the other's dial
+    await asyncio.sleep(10.0)
+
+    assert a.transport._links["b"].is_dialled_by_us
+    assert not b.transport._links["a"].is_dialled_by_us
+    assert a.recorder.kinds().count("up") <= 2
+
+
+async def test_bytes_of_an_older_life_are_never_delivered_after_the_new_one_is_up(world: World) -> None:
+    b = await world.start("b")
+    a = await world.start("a")
+    b.transport.add_peer("a", "a", 1)
+    a.transport.add_peer("b", *b.address)
+    await world.linked(a, b)
+    world.network.freeze("a")
+    a.transport.send("b", Lane.BULK, "stale")
+    await asyncio.sleep(0.01)
+
+    again = world.make("a", incarnation=77)
+    again.host._network = world.network.for_node("a2")  # type: ignore[attr-defined]
+    again.transport.add_peer("b", *b.address)
+    await world.until(lambda: b.recorder.up.get("a") == Peer("a", 77, Role.NODE))
+    world.network.thaw("a")
+    again.transport.send("b", Lane.BULK, "fresh")
+    await asyncio.sleep(5.0)
+
+    assert b.items == ["fresh"]
