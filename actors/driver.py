@@ -151,10 +151,16 @@ class Driver(Generic[EventT, EffectT]):
     def _persisted(self, token: Token) -> None:
         if not self._is_alive:
             return  # a write of an earlier life: its token means nothing to the present one
-        for effect in self._gate.persisted(token):
-            self._do(effect)
-        self._batch.append(Persisted(token))
-        self._context.wake()
+        run_queue = self._context.system.run_queue
+        is_held = run_queue.hold()  # what this wakes has its visit now, and all that is sent leaves as one write
+        try:
+            for effect in self._gate.persisted(token):
+                self._do(effect)
+            self._batch.append(Persisted(token))
+            self._context.wake()
+        finally:
+            if is_held:
+                run_queue.release()
 
     # --- time -------------------------------------------------------------------------------------------------------
 

@@ -157,6 +157,13 @@ class Executor(Protocol):
         """Run `function` on the one disk thread, in order of the calls."""
         ...
 
+    def submit_disk(self, function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
+        """Do as `run_disk` does, then call `done(result, error)` on the loop: a future would cost one more turn of it.
+
+        What `done` raises goes to the loop's exception handler.
+        """
+        ...
+
     def close(self) -> None:
         """Let the threads end after their present work. Twice is harmless."""
         ...

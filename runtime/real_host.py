@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from coterie.runtime.real_disk import RealDisk
@@ -45,16 +46,13 @@ class _DiskThread:
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
-    def run(self, function: Callable[[], T]) -> asyncio.Future[T]:
+    def submit(self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], None]) -> None:
         if self._is_closed:
             raise RuntimeError("the disk thread is closed: it takes no more calls")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="coterie-disk", daemon=True)
             self._thread.start()
-        self._calls.put((function, loop, future))
-        return future
+        self._calls.put((function, asyncio.get_running_loop(), done))
 
     def close(self) -> None:
         if not self._is_closed:
@@ -68,19 +66,19 @@ class _DiskThread:
 
     def _serve(self) -> None:
         while (call := self._calls.get()) is not None:
-            function, loop, future = call
+            function, loop, done = call
             error: BaseException | None = None
             result: object = None
             try:
                 result = function()
-            except BaseException as raised:  # noqa: BLE001 (it belongs to who waits for the future)
+            except BaseException as raised:  # noqa: BLE001 (it belongs to who waits for it)
                 error = raised
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(_settle, future, result, error)
-            del call, function, future, error, result  # an idle thread keeps nothing alive
+                loop.call_soon_threadsafe(done, result, error)
+            del call, function, done, error, result  # an idle thread keeps nothing alive
 
 
-_Call = tuple[Callable[[], object], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+_Call = tuple[Callable[[], object], asyncio.AbstractEventLoop, Callable[[Any, BaseException | None], None]]
 
 
 def _settle(future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
@@ -106,7 +104,13 @@ class RealExecutor:
 
     def run_disk(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run `function` on the one disk thread, in order of the calls. RuntimeError once closed."""
-        return self._disk.run(function)
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._disk.submit(function, partial(_settle, future))
+        return future
+
+    def submit_disk(self, function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
+        """Do as `run_disk` does, then call `done(result, error)` on the loop. RuntimeError once closed."""
+        self._disk.submit(function, done)
 
     def close(self) -> None:
         """Take no more; worker calls that have not begun are cancelled, disk calls are all done. Waits for nothing."""

@@ -168,7 +168,7 @@ class Journal:
             job = partial(self._write_to_new, last, checkpoint, batch)
         else:
             job = partial(self._write_to, last, batch)
-        self._host.executor.run_disk(job).add_done_callback(partial(self._written, batch))
+        self._host.executor.submit_disk(job, partial(self._written, batch))
 
     def _write_to_new(self, last: Segment, checkpoint: bytes, batch: Batch) -> Segment:
         header = SegmentHeader(last.number + 1, last.size_bytes, 0)
@@ -180,15 +180,14 @@ class Journal:
         segment.file.sync()
         return segment
 
-    def _written(self, batch: Batch, future: asyncio.Future[Segment]) -> None:
-        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+    def _written(self, batch: Batch, segment: Segment | None, error: BaseException | None) -> None:
         if self.failure is not None:
             return
-        if error is not None:
-            self.fail(error)
+        if segment is None:
+            self.fail(error or RuntimeError("a write ended without a segment"))
             return
         self._in_flight = None
-        self._apply(batch, future.result())
+        self._apply(batch, segment)
         try:
             self._acknowledge(deque(batch.dones))
         finally:  # a `done` that raises is its owner's trouble, not the log's

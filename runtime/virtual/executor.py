@@ -36,21 +36,41 @@ class VirtualExecutor:
 
     def run_disk(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run `function` `disk_s` after all earlier disk calls."""
-        begin = max(asyncio.get_running_loop().time(), self._disk_free_at)
-        self._disk_free_at = begin + _duration(self.disk_s)
-        return self._schedule(function, self._disk_free_at)
+        return self._schedule(function, self._next_disk_end())
+
+    def submit_disk(self, function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
+        """Do as `run_disk` does, then call `done(result, error)` in the same step."""
+        self._check()
+        asyncio.get_running_loop().call_at(self._next_disk_end(), _run, function, done)
 
     def close(self) -> None:
         """Take no more functions; those already taken still run. Twice is harmless."""
         self._closed = True
 
     def _schedule(self, function: Callable[[], T], when_s: float) -> asyncio.Future[T]:
-        if self._closed:
-            raise RuntimeError("this executor is closed: it takes no more functions")
+        self._check()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         loop.call_at(when_s, fulfil, future, function)
         return future
+
+    def _next_disk_end(self) -> float:
+        begin = max(asyncio.get_running_loop().time(), self._disk_free_at)
+        self._disk_free_at = begin + _duration(self.disk_s)
+        return self._disk_free_at
+
+    def _check(self) -> None:
+        if self._closed:
+            raise RuntimeError("this executor is closed: it takes no more functions")
+
+
+def _run(function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
+    try:
+        result = function()
+    except Exception as error:  # noqa: BLE001 (it belongs to who waits for it)
+        done(None, error)
+    else:
+        done(result, None)
 
 
 def _duration(duration_s: float | Callable[[], float]) -> float:

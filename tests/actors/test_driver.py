@@ -223,7 +223,7 @@ async def test_gated_sends_leave_in_order_and_before_the_algorithm_hears_of_the_
     await settle()
 
     sends = [done for done in stage.done if done.startswith("send")]
-    assert sends == ["send one to peer", "send ein to peer", "send two to peer", "send heard to peer"]
+    assert sends == ["send one to peer", "send ein to peer", "send heard to peer", "send two to peer"]
 
 
 async def test_an_answer_of_perform_is_fed_back_before_the_flush_ends(player: Ref[Poke], stage: Stage) -> None:

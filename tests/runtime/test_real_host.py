@@ -93,6 +93,23 @@ async def test_threads_appear_on_use_and_close_leaves_none() -> None:
         host.executor.run(threading.get_ident)
 
 
+async def test_a_submitted_disk_call_is_told_on_the_loop_in_order(host: RealHost) -> None:
+    told: list[tuple[object, object, int]] = []
+    all_told = asyncio.Event()
+
+    def done(result: object, error: BaseException | None) -> None:
+        told.append((result, type(error), threading.get_ident()))
+        if len(told) == 2:
+            all_told.set()
+
+    host.executor.submit_disk(lambda: "written", done)
+    host.executor.submit_disk(lambda: 1 // 0, done)
+    await all_told.wait()
+
+    here = threading.get_ident()
+    assert told == [("written", type(None), here), (None, ZeroDivisionError, here)]
+
+
 async def test_disk_calls_run_in_order_on_one_thread() -> None:
     host = RealHost()
     threads, order = dict[int, None](), list[int]()

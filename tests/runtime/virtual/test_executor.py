@@ -50,6 +50,15 @@ async def test_an_error_reaches_whoever_awaits() -> None:
         await VirtualExecutor().run_disk(lambda: 1 // 0)
 
 
+async def test_a_submitted_disk_call_has_its_turn_among_the_others_and_tells_its_result_or_error() -> None:
+    executor, told = VirtualExecutor(disk_s=1.0), list[object]()
+    executor.submit_disk(now, lambda result, error: told.append((result, error)))
+    executor.submit_disk(lambda: 1 // 0, lambda result, error: told.append((result, type(error))))
+    assert told == []
+    assert await executor.run_disk(now) == 3.0
+    assert told == [(1.0, None), (None, ZeroDivisionError)]
+
+
 async def test_a_cancelled_call_does_not_run() -> None:
     executor, ran = VirtualExecutor(), list[str]()
     executor.run_disk(lambda: ran.append("cancelled")).cancel()
