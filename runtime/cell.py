@@ -164,7 +164,7 @@ class Cell(Mailbox):
             timeout_s = timeout_s if lane.ttl_s is None else min(timeout_s, lane.ttl_s)
             lane = lane.lane
         pending = self.system.pending_ask(item, timeout_s, self.path)
-        if pending.chain and (cycle := crossing(self, pending)) is not None:
+        if pending.chain and (cycle := close_cycle(self, pending) or crossing(self, pending)) is not None:
             pending.reject(cycle)
         else:
             self.post(pending, lane)
@@ -206,6 +206,8 @@ class Cell(Mailbox):
             return item, lane
         if not isinstance(lane, Delivery):
             raise no_message(item)
+        if self.is_sealed:
+            return item, lane.lane  # to be refused: what waits is not replaced any more
         parcel = self.parcel(item, lane, self.system.host.clock.monotonic())
         return None if parcel is None else (parcel, lane.lane)
 
