@@ -93,7 +93,8 @@ async def test_threads_appear_on_use_and_close_leaves_none() -> None:
         host.executor.run(threading.get_ident)
 
 
-async def test_a_submitted_disk_call_is_told_on_the_loop_in_order(host: RealHost) -> None:
+async def test_a_submitted_disk_call_is_told_on_the_loop_in_order() -> None:
+    host = RealHost()
     told: list[tuple[object, object, int]] = []
     all_told = asyncio.Event()
 
@@ -105,6 +106,7 @@ async def test_a_submitted_disk_call_is_told_on_the_loop_in_order(host: RealHost
     host.executor.submit_disk(lambda: "written", done)
     host.executor.submit_disk(lambda: 1 // 0, done)
     await all_told.wait()
+    host.executor.join()
 
     here = threading.get_ident()
     assert told == [("written", type(None), here), (None, ZeroDivisionError, here)]
