@@ -164,6 +164,13 @@ class Executor(Protocol):
         """
         ...
 
+    def watch(self, look: Callable[[], None], interval_s: float) -> Callable[[], None]:
+        """Call `look` every `interval_s` seconds on a thread of its own, whatever the loop does; return what ends that.
+
+        Where time is virtual nothing is called: there a loop is never held.
+        """
+        ...
+
     def close(self) -> None:
         """Let the threads end after their present work. Twice is harmless."""
         ...

@@ -12,6 +12,7 @@ from coterie.errors import MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.codecs import MessageType
 from coterie.runtime.messages import message_type
+from coterie.runtime.signatures import check_receive
 
 __all__ = ["Kind", "kind_of"]
 
@@ -45,10 +46,13 @@ def kind_of(cls: type[Actor[Any]]) -> Kind:
     """Look at an actor class.
 
     Raises:
-        MessageTypeError: it does not say its messages (`Actor[Add | Get]`), or one of them is no message.
+        MessageTypeError: it does not say its messages (`Actor[Add | Get]`), one of them is no message, or its `receive`
+            is annotated for others.
     """
+    messages = tuple(message_type(member) for member in _members(_declared(cls), cls))
+    check_receive(cls, messages)
     return Kind(
-        messages=tuple(message_type(member) for member in _members(_declared(cls), cls)),
+        messages=messages,
         is_async=inspect.iscoroutinefunction(cls.receive),
         has_start=cls.on_start is not Actor.on_start,
         has_stop=cls.on_stop is not Actor.on_stop,

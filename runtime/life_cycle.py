@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import InvariantViolated
 from coterie.runtime.company import Company, Rest
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from coterie.runtime.cell import Cell
 
 __all__ = ["Call", "LifeCycle", "State"]
+
+ERROR_CHARS_MAX: Final = 300
+"""How much of an actor's last error is remembered."""
 
 
 class State(enum.Enum):
@@ -53,10 +56,12 @@ class Call(enum.IntEnum):
 class LifeCycle:
     """Starts, restarts and stops the actor of one cell. Made when there is something to do."""
 
-    __slots__ = ("_backoff", "_budget", "_cell", "_has_begun", "_rest", "is_killed")
+    __slots__ = ("_backoff", "_budget", "_cell", "_has_begun", "_rest", "is_killed", "last_error", "restarts")
 
     def __init__(self, cell: Cell) -> None:
         self.is_killed = False
+        self.restarts = 0
+        self.last_error: str | None = None
         self._cell = cell
         # Whether the present instance's start hook succeeded: only then it says goodbye.
         self._has_begun = cell.state is State.RUNNING
@@ -110,6 +115,7 @@ class LifeCycle:
     def fail(self, error: BaseException) -> None:
         """Tell the log that a hook or handler failed, and let supervision decide."""
         cell = self._cell
+        self.last_error = f"{type(error).__name__}: {error}"[:ERROR_CHARS_MAX]
         cell.log.error("actor.failed", error=f"{type(error).__name__}: {error}", exc_info=error)
         cell.system.failures += 1
         if cell.system.events.listeners:
@@ -157,6 +163,7 @@ class LifeCycle:
         try:
             cell.make_actor()
             cell.system.restarts += 1
+            self.restarts += 1
             waits = cell.actor.on_restart(error)
             if inspect.isawaitable(waits):
                 await waits

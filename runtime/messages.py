@@ -21,7 +21,7 @@ from coterie.runtime.declared_errors import NO_ERRORS, DeclaredErrors
 from coterie.runtime.delivery import Delivery, delivery_of
 from coterie.runtime.lanes import Lane
 
-__all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register"]
+__all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register", "reply_annotation"]
 
 T = TypeVar("T")
 M_co = TypeVar("M_co", covariant=True)
@@ -116,7 +116,7 @@ def _stamp(cls: type[T], *, name: str, lane: Lane, raises: DeclaredErrors, scope
         return cls
     if not _is_immutable(cls):
         raise MessageTypeError(f"{cls.__qualname__} cannot be message {name!r}: no frozen dataclass, no NamedTuple")
-    described = MessageType(cls, name, lane, reply=_reply_annotation(cls), raises=raises, scope=scope)
+    described = MessageType(cls, name, lane, reply=reply_annotation(cls), raises=raises, scope=scope)
     if raises.classes and not described.is_ask:
         raise MessageTypeError(f"message {name!r} declares errors, but is no Ask: nobody would hear of them")
     cls.__coterie__ = described  # type: ignore[attr-defined]
@@ -156,8 +156,8 @@ def _default_name(cls: type[object]) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _reply_annotation(cls: type[object]) -> object:
-    """The R of Ask[R], or MessageType.NO_REPLY."""
+def reply_annotation(cls: type[object]) -> object:
+    """Return the R of Ask[R], or `MessageType.NO_REPLY`. MessageTypeError for an Ask without an R."""
     for base in getattr(cls, "__orig_bases__", ()):
         origin = get_origin(base)
         if isinstance(origin, type) and issubclass(origin, Ask):

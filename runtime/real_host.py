@@ -26,9 +26,8 @@ _DEFAULT_WORKERS = 8
 class RealClock:
     """This machine's clocks."""
 
-    def monotonic(self) -> float:
-        """Return `time.monotonic()`: finer than uvloop's `loop.time()`, which moves in whole milliseconds."""
-        return time.monotonic()
+    # Finer than uvloop's `loop.time()`, which moves in whole milliseconds. Not wrapped: every turn and ask reads it.
+    monotonic = staticmethod(time.monotonic)
 
     def wall(self) -> float:
         """Return `time.time()`."""
@@ -111,6 +110,23 @@ class RealExecutor:
     def submit_disk(self, function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
         """Do as `run_disk` does, then call `done(result, error)` on the loop. RuntimeError once closed."""
         self._disk.submit(function, done)
+
+    def watch(self, look: Callable[[], None], interval_s: float) -> Callable[[], None]:
+        """Call `look` every `interval_s` seconds on a thread of its own; return what ends that, and waits for it."""
+        over = threading.Event()
+
+        def keep_looking() -> None:
+            while not over.wait(interval_s):
+                look()
+
+        thread = threading.Thread(target=keep_looking, name="coterie-watch", daemon=True)
+        thread.start()
+
+        def end() -> None:
+            over.set()
+            thread.join()
+
+        return end
 
     def close(self) -> None:
         """Take no more; worker calls that have not begun are cancelled, disk calls are all done. Waits for nothing."""

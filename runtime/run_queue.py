@@ -12,6 +12,7 @@ import contextvars
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from coterie.errors import WrongThread
 from coterie.runtime.host import Clock
 
 __all__ = ["BATCH", "BUSY", "IDLE", "LOOK_AT_CLOCK", "NORMAL", "SLICE_S", "URGENT", "RunQueue", "Runnable"]
@@ -53,8 +54,9 @@ class Runnable(Protocol):
 class RunQueue:
     """Who has something to do."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, *, owner: str = "") -> None:
         self._loop = loop
+        self._owner = owner
         self._monotonic = clock.monotonic
         self._urgent: collections.deque[Runnable] = collections.deque()
         self._normal: collections.deque[Runnable] = collections.deque()
@@ -65,12 +67,24 @@ class RunQueue:
         self.visiting: Runnable | None = None
         self._begin: Callable[[], None] | None = None
         self._end: Callable[[], None] | None = None
+        self._visit = self._visit_plainly
         self.turns = 0
 
     def bracket(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
         """Call `begin` before and `end` after each turn from now on: what a turn sends leaves as one write."""
         self._begin = begin
         self._end = end
+
+    def time_visits(self, took: Callable[[Runnable, float], None] | None) -> None:
+        """Call `took(cell, seconds)` after each visit from now on; None: no more. It costs nothing while nobody asks."""
+
+        def visit(queue: collections.deque[Runnable], end: float) -> None:
+            cell, begun = queue[0], self._monotonic()
+            self._visit_plainly(queue, end)
+            if took is not None:
+                took(cell, self._monotonic() - begun)
+
+        self._visit = self._visit_plainly if took is None else visit
 
     def hold(self) -> bool:
         """Let pushes wait for a `release` that comes in the same call of the loop; False: a turn is due already."""
@@ -120,7 +134,7 @@ class RunQueue:
             self.visiting = None
             if self._context:
                 self._context = contextvars.Context()
-            self._armed = False
+            self._armed = False  # before the look: a push between the two must arm
             if self._urgent or self._normal:
                 self._arm()
             if self._end is not None:
@@ -139,7 +153,7 @@ class RunQueue:
                 break
         return came_to_normal
 
-    def _visit(self, queue: collections.deque[Runnable], end: float) -> None:
+    def _visit_plainly(self, queue: collections.deque[Runnable], end: float) -> None:
         cell = queue.popleft()
         if queue is self._normal:
             cell.in_normal = False
@@ -152,5 +166,15 @@ class RunQueue:
             cell.adopt(self._context)
 
     def _arm(self) -> None:
+        """Let a turn come. WrongThread outside the loop: what was pushed is visited all the same."""
         self._armed = True
-        self._loop.call_soon(self._turn, context=self._context)
+        try:
+            is_on_loop = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            is_on_loop = False
+        if is_on_loop:
+            self._loop.call_soon(self._turn, context=self._context)
+        else:
+            # A push from another thread that finds a turn due already does no harm: the cell is in its queue.
+            self._loop.call_soon_threadsafe(self._turn, context=self._context)
+            raise WrongThread(self._owner)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["SystemStats"]
+if TYPE_CHECKING:
+    from coterie.runtime.system import System
+
+__all__ = ["SystemStats", "stats_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +30,21 @@ class SystemStats:
     dead_letters: dict[str, int]
     links: tuple[str, ...]
     transport: dict[str, int]
+
+
+def stats_of(system: System, *, handled_by_ended: int, deepest_of_ended: int) -> SystemStats:
+    """Look at a system; it alone knows what its ended actors had handled, and their deepest mailbox."""
+    cells = system.cells
+    transport = system.remoting.transport
+    return SystemStats(
+        actors=len(cells),
+        handled=handled_by_ended + sum(cell.handled for cell in cells),
+        waiting=sum(cell.depth for cell in cells),
+        deepest=max([deepest_of_ended, *(cell.high_water for cell in cells)]),
+        asks_out=system.remoting.asks_pending,
+        failures=system.failures,
+        restarts=system.restarts,
+        dead_letters={reason.value: count for reason, count in system.dead_letters.counts.items() if count},
+        links=tuple(peer.node for peer in system.remoting.linked),
+        transport={} if transport is None else transport.stats(),
+    )

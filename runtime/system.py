@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -24,6 +23,7 @@ from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.asks import ACTIVATION, DeadlineWheel, Envelope, PendingAsk
 from coterie.runtime.cell import Cell, State
 from coterie.runtime.codecs import MessageType
+from coterie.runtime.config import SystemConfig
 from coterie.runtime.dead_letters import DeadLetter, DeadLetters
 from coterie.runtime.events import Events
 from coterie.runtime.host import Host
@@ -35,20 +35,20 @@ from coterie.runtime.messages import message_type
 from coterie.runtime.plan import Plan
 from coterie.runtime.real_host import RealHost
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote.config import RemoteConfig
 from coterie.runtime.remote.links import LinkEvent
 from coterie.runtime.remote.postbox import RemotePostbox
 from coterie.runtime.remote.remoting import Remoting
 from coterie.runtime.remote.spawner import Spawnable
 from coterie.runtime.run_queue import RunQueue
-from coterie.runtime.stats import SystemStats
+from coterie.runtime.stats import SystemStats, stats_of
 from coterie.runtime.supervision import Supervision
+from coterie.runtime.threadsafe import ThreadSafe
 from coterie.runtime.tls import TlsConfig
 from coterie.runtime.transport.auth import SharedKey
-from coterie.runtime.transport.config import TransportConfig
 from coterie.runtime.transport.identity import Identity, Peer, Role
 from coterie.runtime.transport.transport import Transport
 from coterie.runtime.waits import HANDLER, Wait, begin_wait, waits_of
+from coterie.runtime.watchdog import LOOKS, Watchdog
 
 __all__ = ["System", "SystemConfig"]
 
@@ -56,30 +56,6 @@ M = TypeVar("M")
 
 _FOR_EVER_S: Final = 1e9
 """The longest patience of an ask: some thirty years."""
-
-
-@dataclass(frozen=True, slots=True)
-class SystemConfig:
-    """What can be set on a system.
-
-    `ask_timeout_s`: the default patience of an ask, seconds. `capacity`: the default bound of a mailbox lane,
-    messages: too low refuses bursts, too high hides overload and costs memory. `stop_timeout_s`: how long actors may
-    take to finish their present message when the system stops; then they are cancelled. `transport`: sizes and times
-    of the links. `remote`: bounds of what is open with each linked node.
-    """
-
-    ask_timeout_s: float = 5.0
-    capacity: int = 10_000
-    stop_timeout_s: float = 5.0
-    transport: TransportConfig = field(default_factory=TransportConfig)
-    remote: RemoteConfig = field(default_factory=RemoteConfig)
-
-    def __post_init__(self) -> None:
-        for name, value in (("ask_timeout_s", self.ask_timeout_s), ("stop_timeout_s", self.stop_timeout_s)):
-            if value <= 0:
-                raise ValueError(f"{name} is {value}: it must be more than 0")
-        if self.capacity < 1:
-            raise ValueError(f"capacity is {self.capacity}: a mailbox holds at least 1 message")
 
 
 class System:
@@ -116,6 +92,7 @@ class System:
         self.incarnation = self.host.random.getrandbits(63)
         self.identity = Identity(cluster, node, self.incarnation, role)
         self.events = Events()
+        self.threadsafe = ThreadSafe(self)
         self.dead_letters = DeadLetters()
         self.dead_letters.listen(self._publish_dead_letter)
         self.message_types: dict[str, MessageType] = {}
@@ -137,6 +114,7 @@ class System:
         self._owner: asyncio.Task[Any] | None = None
         self._cancelled_owner = False
         self._is_stopping = False
+        self._end_watch: Callable[[], None] = lambda: None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._declare(message_type(Terminated))
@@ -149,8 +127,10 @@ class System:
             raise RuntimeError(f"system {self.node!r} was entered before: make a new System")
         self._loop = asyncio.get_running_loop()
         self._owner = asyncio.current_task()
-        self.run_queue = RunQueue(self._loop, self.host.clock)
+        self.run_queue = RunQueue(self._loop, self.host.clock, owner=self.node)
         self.wheel = DeadlineWheel(self._loop, self.host.clock)
+        if (stall_s := self.config.stall_s) is not None:
+            self._end_watch = self.host.executor.watch(Watchdog(self, stall_s).look, stall_s / LOOKS)
         return self
 
     async def __aexit__(
@@ -205,6 +185,7 @@ class System:
         self._is_stopping = True
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.host.executor.close)
+            stack.callback(self._end_watch)
             for closer in self._closers:
                 stack.push_async_callback(closer)
             if self.remoting.transport is not None:
@@ -337,6 +318,18 @@ class System:
         """Return a ref to whoever lives at `address` when a message arrives; it never dies."""
         return Ref(address.node, 0, address.path, 0, self._postbox(address.node, 0, address.path, 0))
 
+    def lookup(
+        self, place: Address | str, kind: type[Actor[M]] | None = None, *, timeout_s: float | None = None
+    ) -> asyncio.Future[Ref[M]]:
+        """Return a future of the ref of who lives at `place` ("node/path") now; see `Remoting.lookup`."""
+        return self.remoting.lookup(place, kind, timeout_s)
+
+    def spawn_on(
+        self, node: str, kind: str, *arguments: object, name: str | None = None, timeout_s: float | None = None
+    ) -> asyncio.Future[Ref[Any]]:
+        """Let `node` spawn an actor of a kind that it has registered; see `Remoting.spawn_on`."""
+        return self.remoting.spawn_on(node, kind, arguments, name, timeout_s)
+
     def ref(self, node: str, incarnation: int, path: str, uid: int) -> Ref[Any]:
         """Return the ref of that name (for refs that come in messages)."""
         if node == self.node and (uid == 0 or incarnation == self.incarnation):
@@ -395,9 +388,9 @@ class System:
         self.check_thread()
         deadline = self.host.clock.monotonic() + self.patience_s(timeout_s)
         pending = PendingAsk(item, deadline, target, self.loop.create_future())
-        visiting = self.run_queue.visiting
-        if isinstance(visiting, Cell) and not visiting.kind.is_async:
-            asker = visiting.current
+        visited = self.visited_cell
+        if visited is not None and not visited.kind.is_async:
+            asker = visited.current
             if isinstance(asker, Envelope):
                 pending.deadline = min(deadline, asker.deadline)
         elif (handler := HANDLER.get()) is not None:
@@ -414,6 +407,12 @@ class System:
         if handler.system is self:
             self._last_nested_ask += 1
             begin_wait(handler, pending, self._last_nested_ask)
+
+    @property
+    def visited_cell(self) -> Cell | None:
+        """Whose handler runs inline just now."""
+        visiting = self.run_queue.visiting
+        return visiting if isinstance(visiting, Cell) else None
 
     def waiting(self) -> tuple[Wait, ...]:
         """Return which handlers wait for a reply just now, and of whom: the edges of the wait-for graph."""
@@ -481,17 +480,9 @@ class System:
 
     def stats(self) -> SystemStats:
         """Return what this system has been doing."""
-        cells = list(self._cells.values())
-        transport = self.remoting.transport
-        return SystemStats(
-            actors=len(cells),
-            handled=self._handled_by_ended + sum(cell.handled for cell in cells),
-            waiting=sum(cell.depth for cell in cells),
-            deepest=max([self._deepest_of_ended, *(cell.high_water for cell in cells)]),
-            asks_out=self.remoting.asks_pending,
-            failures=self.failures,
-            restarts=self.restarts,
-            dead_letters={reason.value: count for reason, count in self.dead_letters.counts.items() if count},
-            links=tuple(peer.node for peer in self.remoting.linked),
-            transport={} if transport is None else transport.stats(),
-        )
+        return stats_of(self, handled_by_ended=self._handled_by_ended, deepest_of_ended=self._deepest_of_ended)
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The places of all actors alive now, in the order of their spawning."""
+        return tuple(self._cells.values())

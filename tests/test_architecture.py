@@ -49,6 +49,7 @@ MAY_TOUCH: dict[tuple[str, str], str] = {
     ("runtime/real_network.py", "ssl"): "it is the network",
     ("runtime/real_disk.py", "os"): "it is the disk",
     ("runtime/real_disk.py", "fcntl"): "it is the disk",
+    ("runtime/threadsafe.py", "concurrent"): "the type of what other threads wait for; no thread is made",
     ("runtime/virtual/loop.py", "concurrent"): "the type in run_in_executor's signature; no thread is made",
 }
 

@@ -43,6 +43,10 @@ class VirtualExecutor:
         self._check()
         asyncio.get_running_loop().call_at(self._next_disk_end(), _run, function, done)
 
+    def watch(self, look: Callable[[], None], interval_s: float) -> Callable[[], None]:
+        """Look never: virtual time stands still while a handler runs."""
+        return lambda: None
+
     def close(self) -> None:
         """Take no more functions; those already taken still run. Twice is harmless."""
         self._closed = True

@@ -30,7 +30,7 @@ class Keeper(Actor[Get | Note]):
     def __init__(self, kept: list[Later[int]]) -> None:
         self.kept = kept
 
-    def receive(self, msg: Get | Note) -> str:
+    def receive(self, msg: Get | Note) -> object:
         if isinstance(msg, Get):
             self.kept.append(self.context.reply_later(msg))
         else:
