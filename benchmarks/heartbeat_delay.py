@@ -18,7 +18,7 @@ from functools import partial
 from benchmarks.contest import Contest
 from benchmarks.own_system import own_system
 from benchmarks.pairs import bare_pair, pair
-from benchmarks.receivers import BEAT, DELAYS, MARK, Beat, Delays, Mark, Watcher
+from benchmarks.receivers import BEAT, DELAYS, MARK, Beat, Delays, Large, Mark, Small, Watcher
 from benchmarks.receivers import COUNT as COUNT_ROW
 from benchmarks.remote_tell import pump, small_messages
 from benchmarks.results import Lap, Result, percentile
@@ -165,9 +165,11 @@ async def floor_saturated(beats: int) -> Lap:
     async with bare_pair() as linked:
         send = linked.bulk.send
         heart = BareHeart(lambda due_s: linked.control.send([BEAT, due_s]), beats)
-        rate = await _saturated(
-            partial(pump, lambda item: send([COUNT_ROW, item.number]), partial(linked.ask, MARK)), heart.over
-        )
+
+        def tell(item: Small | Large) -> None:
+            send([COUNT_ROW, item.number])
+
+        rate = await _saturated(partial(pump, tell, partial(linked.ask, MARK)), heart.over)
         return _lap(await linked.ask(DELAYS), beats, rate)
 
 

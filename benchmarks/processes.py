@@ -58,12 +58,6 @@ class Child:
             raise RuntimeError("it was not started")
         return self._process.pid
 
-    def signal_session(self, number: signal.Signals) -> None:
-        """Send it, and all that it has started and left in its session, a signal; nothing if none of them lives."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
-
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         os.kill(self.pid, number)
@@ -73,6 +67,20 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+
+    async def end_session(self, *, patience_s: float) -> None:
+        """Ask it, and all that it has started in its session, to end; kill whoever still lives after that time."""
+        if self._process is None:
+            return
+        self._kill_session(signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), patience_s)
+        self._kill_session(signal.SIGKILL)
+        await self._process.wait()
+
+    def _kill_session(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 
 from benchmarks.peers.catalogue import PEERS
 from benchmarks.processes import Child
@@ -11,6 +10,9 @@ from benchmarks.results import Lap
 from benchmarks.settings import Settings
 
 __all__ = ["peer_laps"]
+
+PATIENCE_S = 10.0
+"""How long a peer may take to end its own processes."""
 
 
 async def peer_laps(peer: str, contest: str, other_core: int, settings: Settings) -> list[Lap]:
@@ -27,6 +29,4 @@ async def peer_laps(peer: str, contest: str, other_core: int, settings: Settings
             return []
         return [Lap(**json.loads(await child.line())) for _ in range(runs)]
     finally:
-        child.signal_session(signal.SIGTERM)
-        await child.end()
-        child.signal_session(signal.SIGKILL)
+        await child.end_session(patience_s=PATIENCE_S)

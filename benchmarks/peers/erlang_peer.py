@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from benchmarks.peers.lap import Order, Workload
+from benchmarks.processes import free_ports
 from benchmarks.results import Lap
 
 __all__ = ["MOST", "WORKLOADS"]
@@ -24,7 +25,7 @@ _SOURCE = Path(__file__).with_name("bench.erl")
 _COOKIE = "benchmark"
 _RECEIVER = "coterie_benchmark_receiver"
 _SENDER = "coterie_benchmark_sender"
-_ONE_SCHEDULER = ("+S", "1:1", "+P", "4000000", "+sbwt", "none")
+_ONE_SCHEDULER = ("+S", "1:1", "+P", "4000000")
 
 
 @functools.cache
@@ -61,8 +62,21 @@ async def _local(workload: str, order: Order) -> Lap:
 
 
 async def _remote(workload: str, order: Order) -> Lap:
-    async with _receiving_node(order.other_core):
+    async with _port_mapper(), _receiving_node(order.other_core):
         return await _measured(workload, order.count, *_named(_SENDER), node=f"{_RECEIVER}@localhost")
+
+
+@contextlib.asynccontextmanager
+async def _port_mapper() -> AsyncIterator[None]:
+    """Run a port mapper of our own, which ends with us: the one that `erl` starts would stay."""
+    (port,) = free_ports(1)
+    os.environ["ERL_EPMD_PORT"] = str(port)
+    process = await asyncio.create_subprocess_exec("epmd")
+    try:
+        yield
+    finally:
+        process.kill()
+        await process.wait()
 
 
 @contextlib.asynccontextmanager
@@ -80,7 +94,7 @@ async def _receiving_node(core: int) -> AsyncIterator[None]:
 
 
 def _named(name: str) -> tuple[str, ...]:
-    return ("-sname", f"{name}@localhost", "-setcookie", _COOKIE)
+    return ("-sname", f"{name}@localhost", "-setcookie", _COOKIE, "-start_epmd", "false")
 
 
 WORKLOADS: dict[str, Workload] = {

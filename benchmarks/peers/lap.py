@@ -1,13 +1,13 @@
 """One peer at one task: `python -m benchmarks.peers.lap <module> <contest> <seconds> <runs> <other core>`.
 
-The module's `WORKLOADS` has a coroutine function by the contest's name, which does the ordered work and returns a lap.
-How much work takes about the wanted time is found out first; that is the warm-up. Prints `ready`, then a lap a line.
+The module's `WORKLOADS` has a coroutine function by the contest's name, which does the ordered work and returns a lap;
+its `MOST` says, where there is a limit, how many operations one lap can be asked for. How much work takes about the
+wanted time is found out first; that is the warm-up. Prints `ready`, then a lap a line.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import gc
 import importlib
 import json
@@ -15,6 +15,8 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+import uvloop
 
 from benchmarks.results import Lap
 
@@ -51,12 +53,13 @@ async def _main(module: str, contest: str, seconds: float, runs: int, other_core
     print("ready" if work is not None else "nothing", flush=True)
     if work is None:
         return
-    most: int = getattr(adapter, "MOST", {}).get(contest, sys.maxsize)
+    most: int = adapter.MOST.get(contest, sys.maxsize)
     count = await _calibrated(work, seconds, most, other_core)
     for _ in range(runs):
         gc.collect()
         lap = await work(Order(count, other_core))
-        print(json.dumps(dataclasses.asdict(lap)), flush=True)
+        detail = {**lap.detail, **({"count": float(count)} if count == most else {})}
+        print(json.dumps({"value": lap.value, "detail": detail}), flush=True)
 
 
 def _terminate(_number: int, _frame: object) -> None:
@@ -65,4 +68,8 @@ def _terminate(_number: int, _frame: object) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _terminate)
-    asyncio.run(_main(sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_main(sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])))
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already

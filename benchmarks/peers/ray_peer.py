@@ -1,0 +1,144 @@
+"""Ray: an actor is a process, so local and remote work are the same, and rings of a thousand are out of reach.
+
+It is not pinned: its own processes need all cores. What it keeps about the session goes with the process.
+"""
+
+# An extra that need not be installed.
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import logging
+import os
+import time
+from typing import Any
+
+import ray
+
+from benchmarks.peers.lap import Order, Workload
+from benchmarks.results import Lap
+
+__all__ = ["MOST", "WORKLOADS"]
+
+CHUNK = 1_000
+PAYLOAD = b"x" * 1024
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.handled = 0
+
+    def count(self, _number: int, _payload: bytes = b"") -> None:
+        self.handled += 1
+
+    def mark(self) -> int:
+        return self.handled
+
+
+class Adder:
+    def __init__(self) -> None:
+        self.total = 0
+
+    def add(self, amount: int) -> int:
+        self.total += amount
+        return self.total
+
+
+class Player:
+    def __init__(self) -> None:
+        self.next: Any = None
+        self.is_over = False
+
+    def meet(self, following: Any) -> None:
+        self.next = following
+
+    def play(self, left: int) -> None:
+        if left > 1:
+            self.next.play.remote(left - 1)
+        else:
+            self.is_over = True
+
+    def over(self) -> bool:
+        return self.is_over
+
+
+@functools.cache
+def _begun() -> None:
+    """Start Ray once, on all cores."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    ray.init(include_dashboard=False, num_cpus=8, logging_level=logging.ERROR, log_to_driver=False)
+    atexit.register(ray.shutdown)
+
+
+def _spawned(cls: type) -> Any:
+    _begun()
+    return ray.remote(cls).remote()
+
+
+async def tell(payload: bytes, order: Order) -> Lap:
+    counter, told = _spawned(Counter), 0
+    ray.get(counter.mark.remote())
+    begin = time.perf_counter()
+    while told < order.count:
+        for number in range(CHUNK):
+            counter.count.remote(number, payload)
+        told += CHUNK
+        if (handled := ray.get(counter.mark.remote())) != told:
+            raise RuntimeError(f"the run does not count: {handled} of {told} messages were handled")
+    lap = Lap(told / (time.perf_counter() - begin))
+    ray.kill(counter)
+    return lap
+
+
+async def ask(in_flight: int, order: Order) -> Lap:
+    adder, rounds = _spawned(Adder), max(1, order.count // in_flight)
+    ray.get(adder.add.remote(1))
+    begin = time.perf_counter()
+    for _ in range(rounds):
+        ray.get([adder.add.remote(1) for _ in range(in_flight)])
+    lap = Lap(rounds * in_flight / (time.perf_counter() - begin))
+    ray.kill(adder)
+    return lap
+
+
+async def ping_pong(order: Order) -> Lap:
+    first, second = _spawned(Player), _spawned(Player)
+    ray.get([first.meet.remote(second), second.meet.remote(first)])
+    begin = time.perf_counter()
+    first.play.remote(order.count)
+    while not any(ray.get([first.over.remote(), second.over.remote()])):  # noqa: ASYNC110 (it lives in other processes)
+        await asyncio.sleep(0.001)
+    lap = Lap(order.count / (time.perf_counter() - begin))
+    ray.kill(first)
+    ray.kill(second)
+    return lap
+
+
+async def spawn(order: Order) -> Lap:
+    _begun()
+    begin = time.perf_counter()
+    adders = [_spawned(Adder) for _ in range(order.count)]
+    ray.get([adder.add.remote(1) for adder in adders])
+    lap = Lap(order.count / (time.perf_counter() - begin))
+    for adder in adders:
+        ray.kill(adder)
+    return lap
+
+
+WORKLOADS: dict[str, Workload] = {
+    "tell/sync": functools.partial(tell, b""),
+    "ask/1": functools.partial(ask, 1),
+    "ask/64": functools.partial(ask, 64),
+    "ping_pong": ping_pong,
+    "spawn/100000": spawn,
+    "remote_tell/small": functools.partial(tell, b""),
+    "remote_tell/1KiB": functools.partial(tell, PAYLOAD),
+    "remote_ask/64": functools.partial(ask, 64),
+}
+
+MOST = {"spawn/100000": 4}
+"""Operations in one lap: processes are scarce."""
