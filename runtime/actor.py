@@ -203,13 +203,20 @@ class Context:
             self._cell.system.stop(ref, drain=drain)
 
     def watch(self, ref: Ref[Any]) -> None:
-        """Let `Terminated(ref, cause)` come when the actor of `ref` is no more; at once if it is so already.
+        """Let `Terminated(ref, cause)` come once when the actor of `ref` is no more; at once if it is so already.
+
+        An actor on another node is no more, too, when its node is lost: the link to it was down, or silent, for
+        `lost_after_s` (see `TransportConfig`), or it is back in another life. Watching twice is watching once.
 
         Raises:
             TypeError: this actor's message type does not include `Terminated`.
-            ValueError: `ref` is an address or on another node (only local actors can be watched).
+            ValueError: `ref` is an address: see `System.lookup`.
         """
         self._cell.watch(ref)
+
+    def unwatch(self, ref: Ref[Any]) -> None:
+        """Let no `Terminated` come of the actor of `ref` any more, not even one that waits in the mailbox."""
+        self._cell.bonds.unwatch(ref)
 
     def after(self, delay_s: float, message: object) -> Timer:
         """Let `message` come to this actor after `delay_s` seconds, on the control lane.

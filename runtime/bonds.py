@@ -35,6 +35,8 @@ class Watcher(Protocol):
 class Watched(Protocol):
     """Whose end somebody waits for: an actor here, or what stands for one on another node."""
 
+    ref: Ref[Any]
+
     def drop_watcher(self, watcher: Any, /) -> None:
         """Tell `watcher` nothing."""
         ...
@@ -113,6 +115,15 @@ class Bonds:
         for pipe, is_own in pipes.items():
             if is_own:
                 pipe.cancel()
+
+    # --- watching ---------------------------------------------------------------------------------------------------
+
+    def unwatch(self, ref: Ref[Any]) -> None:
+        """Hear no more of the actor of `ref`, not even by a notice that waits already."""
+        for watched in [watched for watched in self.watched if watched.ref == ref]:
+            del self.watched[watched]
+            watched.drop_watcher(self._cell)
+        self._cell.keep_control(lambda entry: not (isinstance(entry, Terminated) and entry.ref == ref))
 
     # --- the end ----------------------------------------------------------------------------------------------------
 

@@ -254,9 +254,11 @@ class Cell(Mailbox):
         """Be told when the actor of `ref` ends."""
         if not self.kind.takes_terminated:
             raise TypeError(f"{type(self.actor).__name__} cannot watch: let it be an Actor[… | Terminated]")
-        if ref.node != self.system.node or not ref.uid:
-            raise ValueError(f"watch({ref!r}): only a living actor of this system can be watched, by its own ref")
-        if isinstance(ref.postbox, Cell) and ref.postbox.state is not State.STOPPED:
+        if not ref.uid:
+            raise ValueError(f"watch({ref!r}): an address has no end; watch the ref of who lives there: System.lookup")
+        if ref.node != self.system.node:
+            self.bonds.watched[self.system.remoting.watches.watch(self, ref)] = None
+        elif isinstance(ref.postbox, Cell) and ref.postbox.state is not State.STOPPED:
             ref.postbox.add_watcher(self)
             self.bonds.watched[ref.postbox] = None
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coterie.errors import AskError, BadMessage, CoterieError
 from coterie.runtime.lanes import Lane
 from coterie.runtime.remote.failures import error_of
-from coterie.runtime.remote.incoming_ask import IncomingAsk
+from coterie.runtime.remote.incoming_ask import IncomingAsk, chain_of
 from coterie.runtime.remote.naming import find
 from coterie.runtime.remote.offers import take_offer
 from coterie.runtime.remote.rows import (
@@ -93,14 +93,13 @@ class Inbound:
     def _ask(
         self, lane_class: int, number: int, route_number: int, fields: Any, left_ms: int, chain: tuple[Any, ...]
     ) -> None:
-        envelope: IncomingAsk | None = None
         try:
             route = self._arrivals(lane_class).route(route_number)
             if not route.described.is_ask:
                 raise BadMessage(f"message {route.described.name!r} is no Ask: it has no reply")
             message = route.message((0, *fields))
             deadline = self._system.host.clock.monotonic() + left_ms / 1000
-            envelope = IncomingAsk(self._association, number, route.described, message, deadline)
+            envelope = IncomingAsk(self._association, number, route.described, message, deadline, chain_of(chain))
             route.cell().post(envelope, route.described.lane)
         except BadMessage as error:
             self._association.refuse(_LANES[lane_class], number, error)

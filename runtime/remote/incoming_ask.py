@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import reprlib
+from typing import TYPE_CHECKING, Any, Final
 
-from coterie.errors import ActorFailed
-from coterie.runtime.asks import Envelope
+from coterie.errors import ActorFailed, BadMessage
+from coterie.runtime.asks import Envelope, Hop
 from coterie.runtime.remote.failures import short
 
 if TYPE_CHECKING:
     from coterie.runtime.codecs import MessageType
     from coterie.runtime.remote.association import Association
 
-__all__ = ["IncomingAsk"]
+__all__ = ["IncomingAsk", "chain_of"]
+
+_HOP: Final = [str, str, int, int, int]
+_HOPS_MAX: Final = 256
+
+
+def chain_of(row: tuple[Any, ...]) -> tuple[Hop, ...]:
+    """Return the chain of waits that an ask carries. BadMessage if it is none."""
+    if not row:
+        return ()
+    if len(row) > _HOPS_MAX or not all(type(hop) is tuple and list(map(type, hop)) == _HOP for hop in row):
+        raise BadMessage(f"not the chain of an ask: {reprlib.repr(row):.80}")
+    return tuple(Hop(*hop) for hop in row)
 
 
 class IncomingAsk(Envelope):
@@ -21,9 +34,16 @@ class IncomingAsk(Envelope):
     __slots__ = ("_association", "_described", "_is_answered", "_number")
 
     def __init__(
-        self, association: Association, number: int, described: MessageType, message: object, deadline: float
+        self,
+        association: Association,
+        number: int,
+        described: MessageType,
+        message: object,
+        deadline: float,
+        chain: tuple[Hop, ...],
     ) -> None:
         super().__init__(message, deadline)
+        self.chain = chain
         self._association = association
         self._number = number
         self._described = described

@@ -61,7 +61,7 @@ class RemotePostbox:
             self._remoting.system.wheel.add(ask)
             left_ms = self._left_ms(ask)
             if left_ms > 0:  # else the wheel will say so soon
-                route.send((ASK, number, route.number, described.encode(item), left_ms, ()))
+                route.send((ASK, number, route.number, described.encode(item), left_ms, ask.chain))
         except MessageTypeError:
             raise
         except _NOT_FOR_THE_WIRE as error:

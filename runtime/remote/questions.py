@@ -104,6 +104,7 @@ class OutgoingAsk(PendingAsk):
         self, ask: PendingAsk, questions: Questions, number: int, reply: Codec, raises: DeclaredErrors
     ) -> None:
         super().__init__(ask.message, ask.deadline, ask.target, ask.future)
+        self.chain = ask.chain
         self._questions = questions
         self._number = number
         self._reply = reply

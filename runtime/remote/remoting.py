@@ -14,7 +14,7 @@ from coterie.runtime.remote.association import Association
 from coterie.runtime.remote.config import RemoteConfig
 from coterie.runtime.remote.inbound import Inbound
 from coterie.runtime.remote.links import LinkEvent
-from coterie.runtime.remote.naming import find, type_names
+from coterie.runtime.remote.naming import address_of, find, type_names
 from coterie.runtime.remote.questions import OutgoingAsk
 from coterie.runtime.remote.requests import REF, Lookup, Spawn
 from coterie.runtime.remote.spawner import spawn_for
@@ -72,8 +72,20 @@ class Remoting:
         """How many asks, offers and requests are out."""
         return sum(len(association.questions) for association in self._associations.values())
 
-    def lookup(self, place: Address, kind: type[Actor[Any]] | None, timeout_s: float | None) -> asyncio.Future[Any]:
-        """Return a future of the ref of who lives at a place; see `System.lookup`."""
+    def lookup(
+        self, place: Address | str, kind: type[Actor[Any]] | None, timeout_s: float | None
+    ) -> asyncio.Future[Any]:
+        """Return a future of the ref of the actor that lives at `place` now: an address, or "node/path".
+
+        `kind`: it must take the messages that this actor class takes; the ref is typed by it.
+
+        Raises:
+            ValueError: `place` names no actor.
+            AskError: through the future: `ActorNotFound`, or `NotExported` to a client; `ConnectionLost`, `AskTimeout`.
+            BadMessage: through the future: it does not take a message that `kind` takes.
+            TransportError: through the future: the node cannot be asked.
+        """
+        place = address_of(place)
         names = type_names(kind)
         if place.node == self.system.node:
             ask = self.system.pending_ask(Lookup(place.path, names), timeout_s, str(place))
@@ -81,8 +93,19 @@ class Remoting:
             return ask.future
         return self._request(place.node, Lookup(place.path, names), timeout_s)
 
-    def spawn_on(self, node: str, spawn: Spawn, timeout_s: float | None) -> asyncio.Future[Any]:
-        """Return a future of the ref of an actor that `node` spawned; see `System.spawn_on`."""
+    def spawn_on(
+        self, node: str, kind: str, arguments: tuple[object, ...], name: str | None, timeout_s: float | None
+    ) -> asyncio.Future[Any]:
+        """Let `node` spawn an actor of a kind that it has registered (`System(spawnable=…)`); return its ref.
+
+        `arguments` go to what is registered there: None, bool, int, float, str, bytes, and tuples and dicts of those.
+
+        Raises:
+            AskError: through the future: `SpawnRefused`: the kind is not registered there, the name is taken, or
+                clients may not spawn; `ActorFailed`: making the actor failed; `ConnectionLost`, `AskTimeout`: it may live.
+            TransportError, TypeError: through the future: it was not sent; an argument cannot cross.
+        """
+        spawn = Spawn(kind, arguments, name)
         if node == self.system.node:
             ask = self.system.pending_ask(spawn, timeout_s, node)
             _settle(ask, lambda: spawn_for(self.system, Role.NODE, spawn.kind, spawn.arguments, spawn.name))
