@@ -190,11 +190,13 @@ async def test_an_end_during_a_flap_is_heard_when_the_link_is_back(world: World)
 async def test_cut_at_any_moment_around_the_end_there_is_one_notice(world: World, at_ms: int) -> None:
     ref = await victim(world)
     world.systems["a"].at(Address("a", "server")).tell(Watch(ref))
-    steps = {at_ms: lambda: world.network.reset("a", "b"), 5: lambda: asyncio.ensure_future(end(world, ref))}
     for now_ms in range(20):
-        if now_ms in steps:
-            steps[now_ms]()
+        if now_ms == at_ms:
+            world.network.reset("a", "b")
+        if now_ms == 5:
+            ending = asyncio.ensure_future(end(world, ref))
         await asyncio.sleep(0.001)
+    await ending
     await asyncio.sleep(20)
 
     assert [ref for ref, _ in heard(world)] == [ref]
@@ -315,7 +317,8 @@ async def test_a_signal_that_finds_no_room_is_sent_later(world: World, monkeypat
     await watch(world, ref)
     association = world.systems["b"].remoting.association("a")
     assert association is not None
-    send, refused = type(association).send, []
+    send = type(association).send
+    refused: list[Any] = []
 
     def refuse(self: Any, lane: Lane, row: Any) -> None:
         if len(refused) < 3 and row[0] == ENDED:
