@@ -6,13 +6,23 @@ arrive as tuples: that keeps every key that could be sent a legal key, and is fa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgpack
 
 from coterie.errors import BrokenFrame
 
-__all__ = ["ARRAY_HEADER_BYTES", "EMPTY", "ItemPacker", "batches", "join", "unpack_item", "unpack_items"]
+__all__ = [
+    "ARRAY_HEADER_BYTES",
+    "EMPTY",
+    "PACK_ERRORS",
+    "SHORT_BYTES",
+    "ItemPacker",
+    "batches",
+    "join",
+    "unpack_item",
+    "unpack_items",
+]
 
 ARRAY_HEADER_BYTES = 5
 """The longest header of the array around the items."""
@@ -21,27 +31,40 @@ EMPTY = b"\x90"
 """The payload without items: "I am here"."""
 
 # msgpack packs up to 1025 levels but unpacks only 1024, of which the array around the items takes one. An item that is
-# shorter than this cannot nest too deeply.
-_SHALLOW_BYTES = 1024
+# shorter than this cannot nest too deeply:
+SHORT_BYTES = 1024
+"""An item that packs into fewer bytes needs no `ItemPacker.check`."""
+
+PACK_ERRORS = (TypeError, ValueError, OverflowError)
+"""What `ItemPacker.pack_short` raises."""
 
 
 class ItemPacker:
     """Packs one item at a time, so that a bad one hurts nobody but its sender."""
 
-    __slots__ = ("_pack",)
+    __slots__ = ("pack_short",)
 
     def __init__(self) -> None:
-        self._pack = msgpack.Packer().pack
+        self.pack_short: Callable[[object], bytes] = msgpack.Packer().pack
+        """MessagePack's own method, for the hot path: what it returns may go out if it is shorter than `SHORT_BYTES`,
+        or once `check` lets it; what is wrong with what it refuses, `pack` says."""
 
     def pack(self, item: object) -> bytes:
         """Return the packed item. TypeError, naming the part, if MessagePack has no form for it."""
         try:
-            packed: bytes = self._pack(item)
-            if len(packed) >= _SHALLOW_BYTES:
-                self._pack(((item,),))  # fails where the other end would
-        except (TypeError, ValueError, OverflowError) as error:
-            raise TypeError(f"an item cannot be packed: {_culprit(item, 'item', 0) or error}") from error
+            packed = self.pack_short(item)
+        except PACK_ERRORS as error:
+            raise _unpackable(item, error) from error
+        if len(packed) >= SHORT_BYTES:
+            self.check(item)
         return packed
+
+    def check(self, item: object) -> None:
+        """Let an item pass that the other end will unpack. TypeError if it is nested too deeply for that."""
+        try:
+            self.pack_short(((item,),))  # fails where the other end would
+        except PACK_ERRORS as error:
+            raise _unpackable(item, error) from error
 
 
 def join(packed: list[bytes]) -> bytes:
@@ -97,6 +120,10 @@ def _unpack(packed: bytes | bytearray) -> object:
         raise BrokenFrame(
             f"a payload of {len(packed)} bytes does not decode: {type(error).__name__}: {error}"
         ) from error
+
+
+def _unpackable(item: object, error: Exception) -> TypeError:
+    return TypeError(f"an item cannot be packed: {_culprit(item, 'item', 0) or error}")
 
 
 def _culprit(value: object, path: str, depth: int) -> str | None:

@@ -23,7 +23,8 @@ from coterie.runtime.transport.events import TransportEvents
 from coterie.runtime.transport.greetings import RefusalReason
 from coterie.runtime.transport.hub import Hub
 from coterie.runtime.transport.identity import Identity, Peer, Role
-from coterie.runtime.transport.items import ItemPacker
+from coterie.runtime.transport.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
+from coterie.runtime.transport.link import Link
 from coterie.runtime.transport.roster import Roster
 
 __all__ = ["Transport"]
@@ -62,8 +63,10 @@ class Transport:
         self._roster = Roster(self._hub, events)
         self._acceptor = Acceptor(self._hub, self._roster, events)
         self._packer = ItemPacker()
+        self._pack_short = self._packer.pack_short
         self._links = self._roster.links
         self._soft_bytes = self._hub.config.frame_soft_bytes
+        self._short_bytes = min(SHORT_BYTES, self._soft_bytes)
         self._listeners: list[Listener] = []
         self._dialers: dict[str, tuple[Target, asyncio.Task[None]]] = {}
         self._is_closed = False
@@ -130,11 +133,14 @@ class Transport:
         link = self._links.get(node)
         if link is None:
             raise NodeUnreachable(node, self.absence(node))
-        packed = self._packer.pack(item)
-        if len(packed) > self._soft_bytes:
-            link.queue_large(packed, lane)
-        else:
+        try:
+            packed = self._pack_short(item)
+        except PACK_ERRORS:
+            packed = self._packer.pack(item)  # which says what is wrong
+        if len(packed) < self._short_bytes:
             link.by_lane[lane].queue(packed, node)
+        else:
+            self._send_long(link, lane, item, packed)
 
     def absence(self, node: str) -> str:
         """Say why nothing can be sent to `node`."""
@@ -203,6 +209,13 @@ class Transport:
             for connection in list(self._hub.live):
                 connection.abort()
         await self._hub.wait_until_gone(self._hub.config.close_timeout_s)
+
+    def _send_long(self, link: Link, lane: Lane, item: object, packed: bytes) -> None:
+        self._packer.check(item)
+        if len(packed) > self._soft_bytes:
+            link.queue_large(packed, lane)
+        else:
+            link.by_lane[lane].queue(packed, link.peer.node)
 
     def _network(self) -> Connections:
         return self._secured or self._host.network
