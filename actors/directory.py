@@ -1,8 +1,10 @@
-"""What a node runs, for whoever wants to look: `coterie status` asks it first."""
+"""What a node runs, for whoever wants to look: `coterie status`, `top` and `actors` ask it."""
 
 from __future__ import annotations
 
+from coterie.actors.inspection import ActorsReport, ReportActors, inspect_actors
 from coterie.runtime.actor import Actor
+from coterie.runtime.lookout import Lookout
 from coterie.runtime.messages import Ask, message
 
 __all__ = ["DIRECTORY", "DirectoryActor", "NodeReport", "ReportNode"]
@@ -29,7 +31,7 @@ class ReportNode(Ask[NodeReport]):
     """Ask a node what it runs."""
 
 
-class DirectoryActor(Actor[ReportNode]):
+class DirectoryActor(Actor[ReportNode | ReportActors]):
     """Knows what its node runs."""
 
     def __init__(
@@ -40,8 +42,21 @@ class DirectoryActor(Actor[ReportNode]):
         self._pools = pools
         self._actors = actors
 
-    def receive(self, msg: ReportNode, /) -> NodeReport:
+    def on_start(self) -> None:
+        """Be ready to look."""
+        self._lookout = Lookout(self.context.system)
+
+    def on_stop(self) -> None:
+        """Look no more."""
+        self._lookout.end()
+
+    async def receive(self, msg: ReportNode | ReportActors, /) -> NodeReport | ActorsReport:
         """Report."""
+        if isinstance(msg, ReportActors):
+            return await inspect_actors(self.context.system, self._lookout, msg)
+        return self._node_report()
+
+    def _node_report(self) -> NodeReport:
         system = self.context.system
         links = tuple(sorted(peer.node for peer in system.links))
         cluster = system.identity.cluster

@@ -126,6 +126,11 @@ class Cell(Mailbox):
         return self._life
 
     @property
+    def troubles(self) -> tuple[int, str | None]:
+        """How often the actor was restarted, and its last error."""
+        return (0, None) if self._life is None else (self._life.restarts, self._life.last_error)
+
+    @property
     def bonds(self) -> Bonds:
         """What ties the actor to others."""
         if self._bonds is None:

@@ -1,4 +1,6 @@
-"""The command line: `coterie demo | run | up | topology | status | kv | sim`. Each command is a file of its own.
+"""The command line: each command is a file of its own.
+
+demo; run, up, topology; status, top, actors, waits; kv; sim.
 
 Only here are signals handled and logging configured: as a library coterie leaves both to its host.
 """
@@ -11,13 +13,16 @@ import sys
 from collections.abc import Sequence
 
 from coterie.cli import logs
+from coterie.cli.actors import add_parser as add_actors
 from coterie.cli.demo import add_parser as add_demo
 from coterie.cli.kv import add_parser as add_kv
 from coterie.cli.run import add_parser as add_run
 from coterie.cli.sim import add_parser as add_sim
 from coterie.cli.status import add_parser as add_status
+from coterie.cli.top import add_parser as add_top
 from coterie.cli.topology import add_parser as add_topology
 from coterie.cli.up import add_parser as add_up
+from coterie.cli.waits import add_parser as add_waits
 from coterie.errors import CoterieError
 
 __all__ = ["INTERRUPTED", "main"]
@@ -49,7 +54,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="coterie", description="Actors for asyncio that agree with each other.")
     logs.add_option(parser, default=logs.DEFAULT_LEVEL)
     subparsers = parser.add_subparsers(metavar="command", required=True)
-    for add_parser in (add_demo, add_run, add_up, add_topology, add_status, add_kv, add_sim):
+    inspecting = (add_status, add_top, add_actors, add_waits)
+    for add_parser in (add_demo, add_run, add_up, add_topology, *inspecting, add_kv, add_sim):
         add_parser(subparsers)
     for subparser in subparsers.choices.values():
         logs.add_option(subparser, default=argparse.SUPPRESS)

@@ -55,6 +55,13 @@ GOLDEN = {
     "kv.Scan": "Scan(prefix, limit)",
     "kv.ScanOn": "ScanOn(scan, after, limit)",
     "log.Entry": "Entry(index, term, kind, command)",
+    "node.ActorLine": (
+        "ActorLine(path, type, state, depth, high_water, handled, busy, restarts, last_error, handling)"
+    ),
+    "node.ActorsReport": ("ActorsReport(node, at_s, lag_ms, handled, failures, dead_letters, types, actors, waits)"),
+    "node.ReportActors": "ReportActors(pattern, order, limit)",
+    "node.TypeLine": "TypeLine(type, actors, depth, high_water, handled, busy, restarts)",
+    "node.WaitLine": "WaitLine(asker, target, message, left_s)",
     "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors)",
     "node.ReportNode": "ReportNode()",
     "pool.ListWorkers": "ListWorkers()",

@@ -1,0 +1,42 @@
+"""How `top`, `actors` and `waits` look at the nodes of a running cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping
+
+from coterie.actors.client import Client
+from coterie.actors.directory import DIRECTORY
+from coterie.actors.inspection import ActorsReport, ReportActors
+from coterie.errors import CoterieError
+from coterie.runtime.refs import Address
+
+__all__ = ["Look", "facts_of", "look_at"]
+
+ASK_TIMEOUT_S = 5.0
+
+Look = Mapping[str, ActorsReport | CoterieError]
+"""What each node told, or why it did not."""
+
+
+async def look_at(client: Client, asked: ReportActors) -> Look:
+    """Ask all nodes that are linked, at once."""
+    answers = await asyncio.gather(*(_ask(client, node, asked) for node in client.nodes))
+    return dict(zip(client.nodes, answers, strict=True))
+
+
+async def _ask(client: Client, node: str, asked: ReportActors) -> ActorsReport | CoterieError:
+    try:
+        report: ActorsReport = await client.system.at(Address(node, DIRECTORY)).ask(asked, timeout=ASK_TIMEOUT_S)
+    except CoterieError as error:
+        return error
+    return report
+
+
+def facts_of(look: Look) -> dict[str, object]:
+    """Return a look as JSON can hold it."""
+    return {
+        node: {"error": str(report)} if isinstance(report, CoterieError) else dataclasses.asdict(report)
+        for node, report in look.items()
+    }

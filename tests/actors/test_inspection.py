@@ -1,0 +1,107 @@
+"""What a node tells of its actors."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from coterie import Actor, Ask, KeyValue, Node, Topology, message
+from coterie.actors import inspection
+from coterie.actors.directory import DIRECTORY
+from coterie.actors.inspection import ActorsReport, ReportActors, UnknownOrder
+from coterie.runtime.refs import Address
+
+pytestmark = pytest.mark.virtual
+
+
+@message(name="test.inspection.Sleep")
+class Sleep(Ask[None]):
+    pass
+
+
+@message(name="test.inspection.Fail")
+class Fail:
+    pass
+
+
+class Sleeper(Actor[Sleep | Fail]):
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def receive(self, msg: Sleep | Fail, /) -> None:
+        if isinstance(msg, Fail):
+            raise RuntimeError("told to")
+        await asyncio.sleep(3600)
+
+
+class Front(Actor[Sleep]):
+    """Waits for the sleeper."""
+
+    def __init__(self, node: Node) -> None:
+        self._sleeper = node.actor("sleeper", node="n1")
+
+    async def receive(self, msg: Sleep, /) -> None:
+        await self._sleeper.ask(Sleep(), timeout=3600)
+
+
+@pytest.fixture
+async def cluster(make_cluster: Any) -> Any:
+    topology = Topology("inspected", nodes=["n1", "n2", "n3"])
+    topology.raft("store", machine=KeyValue)
+    topology.actor("sleeper", Sleeper, nodes=["n1"])
+    topology.actor("front", Front, nodes=["n1"])
+    cluster = make_cluster(topology)
+    await cluster.start()
+    return cluster
+
+
+async def look(cluster: Any, **asked: Any) -> ActorsReport:
+    client = await cluster.client()
+    report: ActorsReport = await client.system.at(Address("n1", DIRECTORY)).ask(ReportActors(**asked))
+    return report
+
+
+async def test_a_client_sees_depth_handling_restarts_and_waits(cluster: Any) -> None:
+    client = await cluster.client()
+    client.actor("sleeper", node="n1").tell(Fail())
+    await asyncio.sleep(1)
+    abandoned = [client.actor("front", node="n1").ask(Sleep(), timeout=3600.0) for _ in range(3)]
+    await asyncio.sleep(1)
+
+    report = await look(cluster)
+
+    by_path = {line.path: line for line in report.actors}
+    assert by_path["front"].depth == 2
+    assert by_path["front"].handling == "Sleep"
+    assert by_path["sleeper"].restarts == 1
+    assert by_path["sleeper"].last_error == "RuntimeError: told to"
+    assert by_path["store"].type == "RaftActor"
+    assert by_path["store"].handled > 0
+    assert [(wait.asker.split("@")[0], wait.target.split("@")[0], wait.message) for wait in report.waits] == [
+        ("front", "sleeper", "Sleep")
+    ]
+    assert report.actors[0].path == "front"  # the deepest first
+    assert report.failures == 1
+    for ask in abandoned:
+        ask.cancel()
+
+
+async def test_pattern_order_and_limit_choose_what_is_listed_but_not_what_is_summed(cluster: Any) -> None:
+    listed = await look(cluster, pattern="Sleeper")
+    one = await look(cluster, order="handled", limit=1)
+
+    assert [line.path for line in listed.actors] == ["sleeper"]
+    assert sum(line.actors for line in listed.types) == sum(line.actors for line in one.types) >= 4
+    assert len(one.actors) == 1
+
+
+async def test_an_unknown_order_is_an_error_that_names_it(cluster: Any) -> None:
+    with pytest.raises(UnknownOrder, match="sorted by 'size': choose one of depth, busy"):
+        await look(cluster, order="size")
+
+
+async def test_a_look_at_many_actors_gives_the_loop_its_turn(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "SLICE", 2)
+    assert len((await look(cluster, limit=2)).actors) == 2
