@@ -278,10 +278,8 @@ class Connection(asyncio.Protocol):
 
     def _write_chunks(self) -> None:
         """Write chunks, the lanes in turn, while the socket takes them: what comes next must not wait for them all."""
-        while self._backlogs and not self._is_paused and self._is_open and not self._is_buffer_full():
+        while self._backlogs and not self._is_paused and self._is_open:
             self._write_chunk()
-        if self._backlogs and not self._is_paused and self._is_open:
-            self._write_later()  # full without having told us so
 
     def _write_chunk(self) -> None:
         backlog = self._backlogs.pop(0)
@@ -289,10 +287,6 @@ class Connection(asyncio.Protocol):
         if len(backlog):
             self._backlogs.append(backlog)
         self._write(self._encoder.encode(payload), frames=1)
-
-    def _is_buffer_full(self) -> bool:
-        size = 0 if self._transport is None else self._transport.get_write_buffer_size()
-        return size > self._hub.config.write_buffer_bytes
 
     def _write(self, data: bytes, *, frames: int) -> None:
         if self._transport is None:

@@ -56,6 +56,21 @@ async def test_nodes_with_their_certificates_are_linked_in_tls_1_3(real_world: W
             assert connection._transport.get_extra_info("ssl_object").version() == "TLSv1.3"
 
 
+async def test_chunks_leave_only_as_the_channel_takes_them(real_world: World, authority: Authority) -> None:
+    a, b = await pair(real_world, authority.issue("a"), authority.issue("b"))
+    await real_world.linked(a, b)
+    bulk = a.transport._links["b"].bulk._transport
+    assert bulk is not None
+
+    a.transport.send("b", Lane.BULK, b"x" * 60_000_000)
+    highest = 0
+    while not b.items:
+        await asyncio.sleep(0)
+        highest = max(highest, bulk.get_write_buffer_size())
+
+    assert 0 < highest <= 2 * 256 * 1024
+
+
 async def test_queued_items_survive_a_close(real_world: World, authority: Authority) -> None:
     a, b = await pair(real_world, authority.issue("a"), authority.issue("b"))
     await real_world.linked(a, b)
