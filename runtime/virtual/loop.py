@@ -131,6 +131,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         heapq.heappush(self._timers, (when, self._timers_set, timer))
         return timer
 
+    @property
+    def timers(self) -> list[asyncio.TimerHandle]:
+        """The timers that are set, in no order."""
+        return [timer for _, _, timer in self._timers if not timer.cancelled()]
+
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:

@@ -103,7 +103,7 @@ async def test_an_identity_of_an_evicted_session_comes_too_late(cluster: Any) ->
 
 async def test_nobody_waits_longer_than_his_time_for_a_session_that_cannot_be_opened(cluster: Any) -> None:
     group = (await cluster.client()).group("store")
-    for name in list(cluster.nodes):
+    for name in list(cluster):
         await cluster.kill(name)
     await asyncio.sleep(10)
     begun = now()
@@ -121,8 +121,8 @@ async def test_nobody_waits_longer_than_his_time_for_a_session_that_cannot_be_op
 
 async def test_a_session_that_may_have_been_opened_leaves_the_command_definitely_undone(cluster: Any) -> None:
     group = (await cluster.client()).group("store")
-    for name in cluster.nodes:
-        for other in cluster.nodes:
+    for name in cluster:
+        for other in cluster:
             if name < other:
                 cluster.network.partition(name, other)
 
@@ -135,7 +135,7 @@ async def test_a_session_that_may_have_been_opened_leaves_the_command_definitely
 async def test_a_frozen_leader_costs_no_more_than_the_election(cluster: Any) -> None:
     group = (await cluster.client()).group("store")
     await group.execute(Increment(b"n"))
-    frozen = await cluster.leader()
+    frozen = await cluster.leader_of("store")
     begun = now()
     cluster.network.freeze(frozen)
 
@@ -157,8 +157,8 @@ async def test_a_short_patience_does_not_cut_short_the_others_of_its_batch(
         asked.append(len(batch))
         original(self, node, batch)
 
-    leader = await cluster.leader()
-    others = [name for name in cluster.nodes if name != leader]
+    leader = await cluster.leader_of("store")
+    others = [name for name in cluster if name != leader]
     for other in others:
         cluster.network.partition(leader, other)
 
@@ -181,8 +181,8 @@ async def test_a_short_patience_does_not_cut_short_the_others_of_its_batch(
 
 
 async def test_a_client_that_knows_one_node_only_is_told_that_the_leader_is_not_linked(cluster: Any) -> None:
-    leader = await cluster.leader()
-    follower = next(name for name in cluster.nodes if name != leader)
+    leader = await cluster.leader_of("store")
+    follower = next(name for name in cluster if name != leader)
     host = VirtualHost("stranger", network=cluster.network, seed=99)
 
     async with Client([cluster.addresses[follower]], host=host) as client:
@@ -198,7 +198,7 @@ async def test_a_command_beyond_the_frame_cap_is_refused_at_once_from_a_client_a
     client = await cluster.client()
     group = client.group("store")
     await group.execute(Put(b"k", b"v"))
-    leader = cluster.nodes[await cluster.leader()]
+    leader = cluster[await cluster.leader_of("store")]
     cap = leader.system.config.transport.frame_cap_bytes
     begun = now()
 
@@ -217,7 +217,7 @@ async def test_a_command_beyond_the_frame_cap_is_refused_at_once_from_a_client_a
 
 async def test_the_largest_command_that_is_taken_reaches_every_node(cluster: Any) -> None:
     client = await cluster.client()
-    cap = cluster.nodes["n1"].system.config.transport.frame_cap_bytes
+    cap = cluster["n1"].system.config.transport.frame_cap_bytes
     value = b"x" * (cap - 4096 - 100)
 
     await client.key_value("store").put(b"k", value)
@@ -260,7 +260,7 @@ async def test_a_reply_that_no_frame_holds_is_a_failure_that_says_so(make_cluste
     cluster = make_cluster(topology)
     await cluster.start()
     group = (await cluster.client()).group("store")
-    cap = cluster.nodes["n1"].system.config.transport.frame_cap_bytes
+    cap = cluster["n1"].system.config.transport.frame_cap_bytes
 
     with pytest.raises(CommandFailed, match="whose reply would not fit into a frame"):
         await group.execute(Blow(cap))
@@ -299,7 +299,7 @@ async def test_a_group_on_some_of_the_nodes_is_found_through_all(make_cluster: A
 
     await store.put(b"k", b"v")
 
-    assert await cluster.nodes["n5"].key_value("store").get(b"k") == b"v"
+    assert await cluster["n5"].key_value("store").get(b"k") == b"v"
     statuses = await store.group.status()
     assert [name for name, status in statuses.items() if isinstance(status, CoterieError)] == ["n1", "n5"]
 

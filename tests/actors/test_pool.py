@@ -109,7 +109,7 @@ async def test_all_workers_of_all_nodes_are_asked_in_turn(pooled: Any) -> None:
 
 
 async def test_a_node_of_the_cluster_has_the_same_pool(pooled: Any) -> None:
-    pool = pooled.nodes["n2"].pool("workers")
+    pool = pooled["n2"].pool("workers")
 
     assert {await pool.ask(Who()) for _ in range(6)} == EVERYBODY
 
@@ -151,7 +151,7 @@ async def test_workers_that_fail_beyond_their_budget_are_made_anew(pooled: Any) 
 
 async def test_without_any_node_an_ask_is_definitely_not_sent(pooled: Any) -> None:
     pool = await linked_pool(pooled)
-    for name in list(pooled.nodes):
+    for name in list(pooled):
         await pooled.kill(name)
     await asyncio.sleep(10)
 
@@ -257,7 +257,7 @@ async def test_within_the_cluster_the_policy_is_that_of_the_topology(make_cluste
     await cluster.start()
     await asyncio.sleep(1)
 
-    await cluster.nodes["n3"].pool("workers").ask(Who())
+    await cluster["n3"].pool("workers").ask(Who())
 
     assert len(made) == 1
     assert made[0].verdicts

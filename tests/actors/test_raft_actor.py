@@ -24,12 +24,12 @@ pytestmark = pytest.mark.virtual
 
 
 def actor_of(cluster: Any, name: str) -> Ref[Any]:
-    ref: Ref[Any] = cluster.nodes[name].system.at(Address(name, "store"))
+    ref: Ref[Any] = cluster[name].system.at(Address(name, "store"))
     return ref
 
 
 def cell_of(cluster: Any, name: str) -> Any:
-    return cluster.nodes[name].system.cell_at("store")
+    return cluster[name].system.cell_at("store")
 
 
 def make(topology_config: Any = RaftConfig, nodes: int = 3) -> Topology:
@@ -39,7 +39,7 @@ def make(topology_config: Any = RaftConfig, nodes: int = 3) -> Topology:
 
 
 def cut_off(cluster: Any, name: str) -> None:
-    for other in cluster.nodes:
+    for other in cluster:
         if other != name:
             cluster.network.partition(name, other)
 
@@ -48,8 +48,8 @@ def cut_off(cluster: Any, name: str) -> None:
 
 
 async def test_a_follower_refuses_and_names_the_leader(cluster: Any) -> None:
-    leader = await cluster.leader()
-    follower = next(name for name in cluster.nodes if name != leader)
+    leader = await cluster.leader_of("store")
+    follower = next(name for name in cluster if name != leader)
 
     answer = await actor_of(cluster, follower).ask(Execute(plain(b"x")))
 
@@ -57,7 +57,7 @@ async def test_a_follower_refuses_and_names_the_leader(cluster: Any) -> None:
 
 
 async def test_a_leader_that_loses_its_quorum_answers_unsettled(cluster: Any) -> None:
-    leader = await cluster.leader()
+    leader = await cluster.leader_of("store")
     cut_off(cluster, leader)
 
     answer = await actor_of(cluster, leader).ask(Execute(plain(b"x")))
@@ -66,13 +66,13 @@ async def test_a_leader_that_loses_its_quorum_answers_unsettled(cluster: Any) ->
 
 
 async def test_who_waits_when_the_actor_stops_is_answered_unsettled(cluster: Any) -> None:
-    leader = await cluster.leader()
+    leader = await cluster.leader_of("store")
     cut_off(cluster, leader)
     waiting = actor_of(cluster, leader).ask(Execute(plain(b"x")))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
-    await cluster.nodes[leader].system.stop(cell_of(cluster, leader).ref)
+    await cluster[leader].system.stop(cell_of(cluster, leader).ref)
 
     assert await waiting == Unsettled("stopped", None)
 
@@ -80,7 +80,7 @@ async def test_who_waits_when_the_actor_stops_is_answered_unsettled(cluster: Any
 async def test_too_much_in_flight_is_refused_as_overloaded_by_the_leader(make_cluster: Any) -> None:
     cluster = make_cluster(make(partial(RaftConfig, max_uncommitted_entries=4)))
     await cluster.start()
-    leader = await cluster.leader()
+    leader = await cluster.leader_of("store")
     cut_off(cluster, leader)
 
     answers = await asyncio.gather(*(actor_of(cluster, leader).ask(Execute(plain(b"x"))) for _ in range(6)))
@@ -90,7 +90,7 @@ async def test_too_much_in_flight_is_refused_as_overloaded_by_the_leader(make_cl
 
 
 async def test_a_batch_is_one_entry_and_each_of_its_commands_gets_its_reply(cluster: Any) -> None:
-    actor = actor_of(cluster, await cluster.leader())
+    actor = actor_of(cluster, await cluster.leader_of("store"))
     before = await actor.ask(ReportStatus())
     pack = msgpack.Packer().pack
     commands = [plain(encode_command(command, pack)) for command in (Increment(b"n"), Increment(b"n"), Get(b"n"))]
@@ -105,8 +105,8 @@ async def test_a_batch_is_one_entry_and_each_of_its_commands_gets_its_reply(clus
 
 
 async def test_a_command_too_large_for_a_frame_is_refused_and_holds_up_nothing(cluster: Any) -> None:
-    leader = await cluster.leader()
-    cap = cluster.nodes[leader].system.config.transport.frame_cap_bytes
+    leader = await cluster.leader_of("store")
+    cap = cluster[leader].system.config.transport.frame_cap_bytes
 
     answers = await asyncio.gather(
         *(actor_of(cluster, leader).ask(Execute(command)) for command in (plain(b"x"), bytes(cap), plain(b"y")))
@@ -121,7 +121,7 @@ async def test_the_status_tells_how_each_node_is_doing(cluster: Any) -> None:
     await client.key_value("store").put(b"k", b"v")
     await asyncio.sleep(1)
 
-    statuses = [await actor_of(cluster, name).ask(ReportStatus()) for name in cluster.nodes]
+    statuses = [await actor_of(cluster, name).ask(ReportStatus()) for name in cluster]
 
     assert [status.node for status in statuses] == ["n1", "n2", "n3"]
     assert sorted(status.role for status in statuses) == ["follower", "follower", "leader"]
@@ -144,8 +144,8 @@ class Listener(Actor[LeaderIs]):
 
 async def test_a_watcher_hears_of_each_new_leader_until_its_link_is_down(cluster: Any) -> None:
     client = await cluster.client()
-    leader = await cluster.leader()
-    watched = next(name for name in cluster.nodes if name != leader)
+    leader = await cluster.leader_of("store")
+    watched = next(name for name in cluster if name != leader)
     heard: list[LeaderIs] = []
     watcher = client.system.spawn(partial(Listener, heard))
 
@@ -180,8 +180,8 @@ async def test_actors_that_crash_restart_from_the_log_and_every_increment_happen
     async def crash() -> None:
         for _ in range(3):
             await asyncio.sleep(0.3)
-            leader = await cluster.leader()
-            for name in list(cluster.nodes):
+            leader = await cluster.leader_of("store")
+            for name in list(cluster):
                 if victims == "all" or (name == leader) == (victims == "leader"):
                     cell_of(cluster, name).actor._driver.wake_with("no event at all")  # the protocol chokes on it
 
@@ -193,7 +193,7 @@ async def test_actors_that_crash_restart_from_the_log_and_every_increment_happen
     await asyncio.gather(crash(), *(count() for _ in range(5)))
 
     assert await group.execute(Get(b"n")) == b"101"
-    assert sum(node.system.restarts for node in cluster.nodes.values()) >= 3
+    assert sum(node.system.restarts for node in cluster.values()) >= 3
 
 
 # Damage.
@@ -202,9 +202,9 @@ async def test_actors_that_crash_restart_from_the_log_and_every_increment_happen
 async def test_a_group_whose_register_does_not_read_ends_and_says_so_and_the_others_go_on(cluster: Any) -> None:
     client = await cluster.client()
     await client.key_value("store").put(b"k", b"v")
-    leader = await cluster.leader()
-    victim = next(name for name in cluster.nodes if name != leader)
-    node = cluster.nodes[victim]
+    leader = await cluster.leader_of("store")
+    victim = next(name for name in cluster if name != leader)
+    node = cluster[victim]
     node.store.write(Write("store", register=b"no register"), lambda: None)
     cell_of(cluster, victim).actor._driver.wake_with("no event at all")  # its next life reads it
     await asyncio.sleep(5)
@@ -220,14 +220,14 @@ async def test_an_entry_of_no_known_kind_stops_the_node_and_is_raised_to_its_hos
     cluster = make_cluster(make(nodes=1))
     await cluster.start()
     await (await cluster.client()).key_value("store").put(b"k", b"v")
-    node = cluster.nodes["n1"]
+    node = cluster["n1"]
     status = await actor_of(cluster, "n1").ask(ReportStatus())
     record = Record(status.term, b"\xff")
     node.store.write(Write("store", truncate_from=2, first=2, records=[record]), lambda: None)
     cell_of(cluster, "n1").actor._driver.wake_with("no event at all")
 
     with pytest.raises(InvariantViolated, match="log entry 2 has no known kind"):
-        await cluster.processes["n1"]
+        await cluster.ended("n1")
 
 
 # Sizes of clusters.
@@ -241,10 +241,10 @@ async def test_clusters_of_other_sizes_work_and_survive_what_they_can(make_clust
     for number in range(20):
         await store.put(b"%d" % number, b"v")
 
-    for name in list(cluster.nodes)[: (nodes - 1) // 2]:
+    for name in list(cluster)[: (nodes - 1) // 2]:
         await cluster.kill(name)
     await store.put(b"after", b"v")
-    for name in list(cluster.nodes):
+    for name in list(cluster):
         await cluster.kill(name)
     await cluster.start()
 
@@ -256,6 +256,6 @@ async def test_before_its_first_life_has_begun_an_actor_keeps_its_mail(make_clus
     cluster = make_cluster(make(nodes=1))
     await cluster.start()
 
-    answer = cluster.nodes["n1"].system.at(Address("n1", "store")).ask(ReportStatus())
+    answer = cluster["n1"].system.at(Address("n1", "store")).ask(ReportStatus())
 
     assert (await answer).node == "n1"

@@ -29,7 +29,7 @@ async def test_acknowledged_writes_survive_the_death_of_the_leader(cluster: Any)
     store = (await cluster.client()).key_value("store")
     await store.put(b"before", b"1")
 
-    await cluster.kill(await cluster.leader())
+    await cluster.kill(await cluster.leader_of("store"))
     await store.put(b"after", b"2")
 
     assert await store.get(b"before") == b"1"
@@ -39,7 +39,7 @@ async def test_acknowledged_writes_survive_the_death_of_the_leader(cluster: Any)
 async def test_a_killed_node_comes_back_and_catches_up(cluster: Any) -> None:
     client = await cluster.client()
     store = client.key_value("store")
-    victim = await cluster.leader()
+    victim = await cluster.leader_of("store")
     await cluster.kill(victim)
     for number in range(50):
         await store.put(b"%d" % number, b"x" * 100)
@@ -62,7 +62,7 @@ async def test_acknowledged_writes_survive_the_death_of_all_nodes(cluster: Any) 
         await store.put(b"%d" % number, b"value")
         acknowledged.append(b"%d" % number)
 
-    for name in list(cluster.nodes):
+    for name in list(cluster):
         await cluster.kill(name)
     await cluster.start()
 
@@ -102,7 +102,7 @@ async def test_every_increment_happens_exactly_once_while_nodes_die(cluster: Any
     async def kill_and_restart() -> None:
         while not is_done.is_set():
             await asyncio.sleep(rng.uniform(0.1, 0.6))
-            victim = rng.choice(sorted(cluster.nodes))
+            victim = rng.choice(sorted(cluster))
             await cluster.kill(victim)
             await asyncio.sleep(rng.choice([0.0, 0.002, 0.5]))
             await cluster.start(victim)
@@ -118,7 +118,7 @@ async def test_every_increment_happens_exactly_once_while_nodes_die(cluster: Any
 async def test_a_leader_that_stands_still_is_replaced_and_never_read_again(cluster: Any) -> None:
     store = (await cluster.client()).key_value("store")
     await store.put(b"k", b"old")
-    stopped = await cluster.leader()
+    stopped = await cluster.leader_of("store")
 
     cluster.network.freeze(stopped)
     await store.put(b"k", b"new")
@@ -132,8 +132,8 @@ async def test_a_leader_cut_off_from_the_others_commits_nothing(cluster: Any) ->
     client = await cluster.client()
     store = client.key_value("store")
     await store.put(b"k", b"v")
-    for name in cluster.nodes:
-        for other in cluster.nodes:
+    for name in cluster:
+        for other in cluster:
             if name < other:
                 cluster.network.partition(name, other)
 
@@ -149,7 +149,7 @@ async def test_a_command_that_reached_nobody_definitely_did_not_happen(cluster: 
     client = await cluster.client()
     store = client.key_value("store")
     await store.put(b"k", b"v")
-    for name in list(cluster.nodes):
+    for name in list(cluster):
         await cluster.kill(name)
     await asyncio.sleep(10)
 
@@ -165,8 +165,8 @@ async def test_a_wiped_node_is_not_believed_under_its_old_name(cluster: Any) -> 
     store = client.key_value("store")
     await store.put(b"k", b"v")
     await asyncio.sleep(1)
-    leader = await cluster.leader()
-    wiped, third = sorted(set(cluster.nodes) - {leader})
+    leader = await cluster.leader_of("store")
+    wiped, third = sorted(set(cluster) - {leader})
     await cluster.kill(wiped)
     cluster.wipe(wiped)
     await cluster.start(wiped)
@@ -184,14 +184,14 @@ async def test_a_failed_sync_stops_the_node_and_is_raised_to_its_host(make_clust
     await cluster.start()
     store = (await cluster.client()).key_value("store")
     await store.put(b"k", b"v")
-    victim = await cluster.leader()
+    victim = await cluster.leader_of("store")
     cluster.disks[victim].fail_next_sync()
 
     await store.put(b"k", b"w")
 
     assert await store.get(b"k") == b"w"
     with pytest.raises(StorageFailed):
-        await cluster.processes[victim]
+        await cluster.ended(victim)
 
 
 async def test_a_group_without_a_leader_elects_one_and_a_steady_one_keeps_it(cluster: Any) -> None:

@@ -21,7 +21,7 @@ async def test_there_is_no_value_before_and_one_for_ever_after(cluster: Any) -> 
     assert await synod.propose(b"one") == b"one"
     assert await synod.propose(b"two") == b"one"
     assert await synod.value() == b"one"
-    for node in cluster.nodes.values():
+    for node in cluster.values():
         assert await node.synod("config").value() == b"one"
 
 
@@ -29,14 +29,14 @@ async def test_concurrent_proposals_of_all_nodes_choose_one_of_their_values(clus
     await asyncio.sleep(1)
     proposals = [
         node.synod("config").propose(f"{name}/{number}".encode())
-        for name, node in cluster.nodes.items()
+        for name, node in cluster.items()
         for number in range(5)
     ]
 
     chosen = set(await asyncio.gather(*proposals))
 
     assert len(chosen) == 1
-    assert chosen.pop().decode().split("/")[0] in cluster.nodes
+    assert chosen.pop().decode().split("/")[0] in cluster
 
 
 async def test_a_minority_that_is_down_changes_nothing(cluster: Any) -> None:
@@ -46,7 +46,7 @@ async def test_a_minority_that_is_down_changes_nothing(cluster: Any) -> None:
     assert await synod.propose(b"v") == b"v"
 
     await cluster.start("n2")
-    assert await cluster.nodes["n2"].synod("config").value() == b"v"
+    assert await cluster["n2"].synod("config").value() == b"v"
 
 
 async def test_without_a_majority_a_proposal_is_unknown_and_a_read_is_definite(cluster: Any) -> None:
@@ -65,7 +65,7 @@ async def test_without_a_majority_a_proposal_is_unknown_and_a_read_is_definite(c
 
 async def test_with_no_node_at_all_a_proposal_is_definitely_undone(cluster: Any) -> None:
     synod = (await cluster.client()).synod("config")
-    for name in list(cluster.nodes):
+    for name in list(cluster):
         await cluster.kill(name)
     await asyncio.sleep(10)
 
@@ -89,7 +89,7 @@ async def test_the_chosen_value_stays_while_acceptors_crash_and_come_back(cluste
     async def crash() -> None:
         for _ in range(8):
             await asyncio.sleep(rng.uniform(0.0, 0.05))
-            victim = rng.choice(sorted(cluster.nodes))
+            victim = rng.choice(sorted(cluster))
             await cluster.kill(victim)
             await asyncio.sleep(rng.choice([0.0, 0.01, 0.2]))
             await cluster.start(victim)
@@ -104,7 +104,7 @@ async def test_the_value_survives_the_death_of_all_nodes(cluster: Any) -> None:
     synod = (await cluster.client()).synod("config")
     await synod.propose(b"v")
 
-    for name in list(cluster.nodes):
+    for name in list(cluster):
         await cluster.kill(name)
     await cluster.start()
 
@@ -113,10 +113,10 @@ async def test_the_value_survives_the_death_of_all_nodes(cluster: Any) -> None:
 
 async def test_a_wiped_acceptor_is_not_believed_under_its_old_name(cluster: Any) -> None:
     await asyncio.sleep(1)
-    for node in cluster.nodes.values():
+    for node in cluster.values():
         assert await node.synod("config").value() is None  # now everybody knows everybody's store
     await cluster.kill("n3")
-    assert await cluster.nodes["n1"].synod("config").propose(b"v") == b"v"
+    assert await cluster["n1"].synod("config").propose(b"v") == b"v"
     await cluster.kill("n1")
     await cluster.kill("n2")
     cluster.wipe("n2")
@@ -125,7 +125,7 @@ async def test_a_wiped_acceptor_is_not_believed_under_its_old_name(cluster: Any)
 
     for name in ("n2", "n3"):  # together they would be a quorum that has never heard of v
         with pytest.raises(CommandTimeout):
-            await cluster.nodes[name].synod("config").propose(b"w", timeout_s=5.0)
+            await cluster[name].synod("config").propose(b"w", timeout_s=5.0)
 
     await cluster.start("n1")
-    assert await cluster.nodes["n1"].synod("config").value(timeout_s=30.0) == b"v"
+    assert await cluster["n1"].synod("config").value(timeout_s=30.0) == b"v"

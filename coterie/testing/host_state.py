@@ -1,0 +1,73 @@
+"""A check that the host program is as it was: a library has no business with what is the whole process's."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+__all__ = ["untouched_host"]
+
+
+@contextmanager
+def untouched_host() -> Iterator[None]:
+    """Check that the body leaves alone what belongs to the whole process.
+
+    Signal handlers; handlers, filters and level of the root logger and of `asyncio`'s and `coterie`'s; structlog's
+    configuration; the standard streams; hooks for uncaught exceptions; the event-loop policy; warning filters; the
+    environment and the working directory. If the body raises, that is what counts.
+
+    Raises:
+        AssertionError: something is not as it was; it names each, before and after.
+    """
+    before = _state()
+    yield
+    after = _state()
+    changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+    if changed:
+        told = "".join(f"\n  {name}: {before.get(name)!r} became {after.get(name)!r}" for name in sorted(changed))
+        raise AssertionError(f"the host program is not as it was:{told}")
+
+
+def _state() -> dict[str, object]:
+    state: dict[str, object] = {
+        "stdin": sys.stdin,
+        "stdout": sys.stdout,
+        "stderr": sys.stderr,
+        "excepthook": sys.excepthook,
+        "threading.excepthook": threading.excepthook,
+        "unraisablehook": sys.unraisablehook,
+        "warning filters": list(warnings.filters),
+        "logging.disable": logging.root.manager.disable,
+        "logger class": logging.getLoggerClass(),
+        "structlog": structlog.get_config() if structlog.is_configured() else None,
+        "event-loop policy": _policy(),
+        "working directory": os.getcwd(),
+    }
+    state |= {f"environment {name}": value for name, value in os.environ.items()}
+    for name in ("root", "asyncio", "coterie"):
+        state |= _logger_state(name)
+    return state | {f"handler of {number!r}": signal.getsignal(number) for number in signal.valid_signals()}
+
+
+def _logger_state(name: str) -> dict[str, object]:
+    logger = logging.getLogger(None if name == "root" else name)
+    return {
+        f"handlers of logger {name}": list(logger.handlers),
+        f"filters of logger {name}": list(logger.filters),
+        f"level of logger {name}": logger.level,
+        f"propagation of logger {name}": logger.propagate,
+    }
+
+
+def _policy() -> object:
+    """Return the policy that was set. (Asking for it by its public name warns from Python 3.14 on.)"""
+    return getattr(asyncio.events, "_event_loop_policy", None)
