@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from coterie.runtime.stats import SystemStats
     from coterie.runtime.supervision import Supervision
     from coterie.runtime.system import System, SystemConfig
+    from coterie.runtime.tls import TlsConfig
+    from coterie.runtime.transport.auth import SharedKey
 
 __all__ = [
     "Actor",
@@ -51,6 +53,7 @@ __all__ = [
     "Ref",
     "RoundRobin",
     "Session",
+    "SharedKey",
     "SmoothWeighted",
     "StateMachine",
     "Supervision",
@@ -60,6 +63,7 @@ __all__ = [
     "SystemStats",
     "Terminated",
     "Timer",
+    "TlsConfig",
     "Topology",
     "message",
 ]
@@ -86,6 +90,7 @@ _HOMES = {
     "Ref": "runtime.refs",
     "RoundRobin": "protocols.balancing",
     "Session": "actors.client_session",
+    "SharedKey": "runtime.transport.auth",
     "SmoothWeighted": "protocols.balancing",
     "StateMachine": "actors.state_machine",
     "Supervision": "runtime.supervision",
@@ -95,6 +100,7 @@ _HOMES = {
     "SystemStats": "runtime.stats",
     "Terminated": "runtime.actor",
     "Timer": "runtime.actor",
+    "TlsConfig": "runtime.tls",
     "Topology": "actors.topology",
     "message": "runtime.messages",
 }
