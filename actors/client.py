@@ -20,6 +20,8 @@ from coterie.runtime.host import Host
 from coterie.runtime.real_host import RealHost
 from coterie.runtime.remote.links import LinkEvent
 from coterie.runtime.system import System, SystemConfig
+from coterie.runtime.tls import TlsConfig
+from coterie.runtime.transport.auth import SharedKey
 from coterie.runtime.transport.identity import Role
 
 __all__ = ["Client"]
@@ -31,8 +33,9 @@ class Client(Access):
     Args:
         addresses: `host:port` of nodes.
         cluster: refuse nodes of any other cluster (default: any).
+        name: this client's name; with `tls`, that of its certificate (default: a random one).
         connect_timeout_s: how long to wait for the first link.
-        host, config: as for `System`.
+        auth, tls, host, config: as for `System`.
 
     Raises:
         ValueError: no address, or one that is none.
@@ -43,7 +46,10 @@ class Client(Access):
         addresses: Sequence[str],
         *,
         cluster: str = "",
+        name: str | None = None,
         connect_timeout_s: float = 5.0,
+        auth: SharedKey | None = None,
+        tls: TlsConfig | None = None,
         host: Host | None = None,
         config: SystemConfig | None = None,
     ) -> None:
@@ -52,8 +58,8 @@ class Client(Access):
         self._addresses = [parse_address(address) for address in addresses]
         self._connect_timeout_s = connect_timeout_s
         world: Host = host if host is not None else RealHost()
-        name = f"client-{world.random.getrandbits(64):016x}"
-        super().__init__(System(name, cluster=cluster, role=Role.CLIENT, host=world, config=config))
+        name = name or f"client-{world.random.getrandbits(64):016x}"
+        super().__init__(System(name, cluster=cluster, role=Role.CLIENT, host=world, config=config, auth=auth, tls=tls))
         self._exit = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

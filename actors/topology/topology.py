@@ -31,6 +31,8 @@ from coterie.runtime.host import Host
 from coterie.runtime.real_host import RealHost
 from coterie.runtime.supervision import Supervision
 from coterie.runtime.system import System, SystemConfig
+from coterie.runtime.tls import TlsConfig
+from coterie.runtime.transport.auth import SharedKey
 
 __all__ = ["Bootstrap", "Topology"]
 
@@ -160,6 +162,8 @@ class Topology:
         data: str | None = None,
         bootstrap: Bootstrap | None = None,
         insecure: bool = False,
+        auth: SharedKey | None = None,
+        tls: TlsConfig | None = None,
         host: Host | None = None,
         config: SystemConfig | None = None,
     ) -> AsyncIterator[Node]:
@@ -171,7 +175,9 @@ class Topology:
             peers: `host:port` of the other nodes, by name.
             data: the data directory; None keeps everything in memory, and the node may not come back under its name.
             bootstrap: "new" formats the data directory first: once in a node's life.
-            insecure: allow listening beyond loopback without authentication.
+            insecure: allow listening beyond loopback without `auth` and `tls`.
+            auth: the key that both ends of each link must prove to know.
+            tls: the certificates for mutual TLS on every link.
             host: the outside world (default: this machine).
             config: see `SystemConfig`.
 
@@ -185,7 +191,7 @@ class Topology:
         listen_at = parse_address(listen)
         peer_at = {peer: parse_address(address) for peer, address in peers.items()}
         world: Host = host if host is not None else RealHost()
-        async with System(node, cluster=self.name, host=world, config=config) as system:
+        async with System(node, cluster=self.name, host=world, config=config, auth=auth, tls=tls) as system:
             # The address first: if it is taken nothing has been formatted, and the same call works the next time.
             address = await system.listen(*listen_at, insecure=insecure)
             store = await open_store(system, data, do_format=bootstrap == "new")
@@ -208,9 +214,20 @@ class Topology:
         data: str | None = None,
         bootstrap: Bootstrap | None = None,
         insecure: bool = False,
+        auth: SharedKey | None = None,
+        tls: TlsConfig | None = None,
     ) -> None:
         """Run one node of the cluster until cancelled. See `start`."""
-        async with self.start(node=node, listen=listen, peers=peers, data=data, bootstrap=bootstrap, insecure=insecure):
+        async with self.start(
+            node=node,
+            listen=listen,
+            peers=peers,
+            data=data,
+            bootstrap=bootstrap,
+            insecure=insecure,
+            auth=auth,
+            tls=tls,
+        ):
             await asyncio.Event().wait()
 
     @asynccontextmanager

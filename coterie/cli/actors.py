@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 
-from coterie.actors.client import Client
 from coterie.actors.inspection import ORDERS, ActorLine, ReportActors
-from coterie.cli.connect import add_connect, addresses_of, linked
+from coterie.cli.connect import Connection, add_connect, connection_of
 from coterie.cli.looks import Look, facts_of, look_at
 from coterie.cli.loop import run_async
 from coterie.errors import CoterieError
@@ -40,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie actors`; return the exit code."""
     asked = ReportActors(args.pattern, args.sort, args.limit)
-    look = run_async(_look(addresses_of(args), asked))
+    look = run_async(_look(connection_of(args), asked))
     if args.form == "json":
         print(json.dumps(facts_of(look)))
     else:
@@ -48,9 +46,8 @@ def run(args: argparse.Namespace) -> int:
     return 0 if any(not isinstance(report, CoterieError) for report in look.values()) else 1
 
 
-async def _look(addresses: Sequence[str], asked: ReportActors) -> Look:
-    async with Client(addresses) as client:
-        await linked(client, len(addresses))
+async def _look(connection: Connection, asked: ReportActors) -> Look:
+    async with connection.client_of_all() as client:
         return await look_at(client, asked)
 
 

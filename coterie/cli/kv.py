@@ -11,9 +11,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Awaitable, Callable
 
-from coterie.actors.client import Client
 from coterie.actors.key_value_client import KeyValueClient
-from coterie.cli.connect import add_connect, addresses_of
+from coterie.cli.connect import add_connect, connection_of
 from coterie.cli.loop import run_async
 
 __all__ = ["add_parser", "run"]
@@ -63,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace) -> int:
-    async with Client(addresses_of(args)) as client:
+    async with connection_of(args).client() as client:
         action: Action = args.action
         return await action(client.key_value(args.store), args)
 

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 
 from coterie.actors.topology import Topology
 from coterie.cli.loop import Ended, run_async
+from coterie.cli.security import Security, add_security, security_of
 
 __all__ = ["add_parser", "load_topology", "run"]
 
@@ -54,6 +55,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--data", metavar="DIR", help="the data directory (default: keep everything in memory)")
     parser.add_argument("--bootstrap", choices=["new"], help="new: format the data directory first, once in its life")
     parser.add_argument("--insecure", action="store_true", help="allow listening beyond loopback, unauthenticated")
+    add_security(parser)
     parser.add_argument("--with-stdin", action="store_true", help="end when standard input ends (for parent programs)")
     parser.set_defaults(run=run)
 
@@ -62,9 +64,10 @@ def run(args: argparse.Namespace) -> int:
     """Carry out `coterie run`; return the exit code."""
     topology = load_topology(args.topology)
     peers = parse_peers(args.peers)
+    security = security_of(args)
     _tune_interpreter()
     with suppress(Ended):
-        run_async(_run(args, topology, peers))
+        run_async(_run(args, topology, peers, security))
     return 0
 
 
@@ -75,7 +78,7 @@ def _tune_interpreter() -> None:
     gc.freeze()  # what has been imported stays: it need not be looked at again
 
 
-async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, str]) -> None:
+async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, str], security: Security) -> None:
     with _naming_the_port(args.listen):
         async with topology.start(
             node=args.node,
@@ -84,6 +87,8 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             data=args.data,
             bootstrap=args.bootstrap,
             insecure=args.insecure,
+            auth=security.auth,
+            tls=security.tls,
         ) as node:
             print(f"node {node.name!r} of {topology.name!r} is up at {node.address} (pid {os.getpid()})", flush=True)
             await (_input_end() if args.with_stdin else asyncio.Event().wait())

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from coterie.actors.client import Client
 from coterie.actors.directory import DIRECTORY, NodeReport, ReportNode
 from coterie.actors.group import GroupStatus
-from coterie.cli.connect import add_connect, addresses_of, linked
+from coterie.cli.connect import Connection, add_connect, connection_of
 from coterie.cli.loop import run_async
 from coterie.errors import CoterieError
 from coterie.runtime.refs import Address
@@ -50,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie status`; return the exit code."""
-    seen = run_async(_look(addresses_of(args), args.groups))
+    seen = run_async(_look(connection_of(args), args.groups))
     if args.json:
         print(json.dumps(_facts(seen)))
     else:
@@ -58,9 +58,8 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(_has_leader(statuses.values()) for statuses in seen.groups.values()) else 1
 
 
-async def _look(addresses: Sequence[str], wanted: Sequence[str]) -> _Seen:
-    async with Client(addresses) as client:
-        await linked(client, len(addresses))
+async def _look(connection: Connection, wanted: Sequence[str]) -> _Seen:
+    async with connection.client_of_all() as client:
         nodes = {node: await _report(client, node) for node in client.nodes}
         known = {group for report in nodes.values() if isinstance(report, NodeReport) for group in report.groups}
         names = wanted or sorted(known)

@@ -14,12 +14,10 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
 
-from coterie.actors.client import Client
 from coterie.actors.directory import DIRECTORY
 from coterie.actors.inspection import ActorLine, ActorsReport, ReportActors, TypeLine
-from coterie.cli.connect import add_connect, addresses_of, linked
+from coterie.cli.connect import Connection, add_connect, connection_of
 from coterie.cli.looks import Look, facts_of, look_at
 from coterie.cli.loop import run_async
 from coterie.errors import CoterieError
@@ -51,14 +49,13 @@ def run(args: argparse.Namespace) -> int:
     """Carry out `coterie top`; return the exit code."""
     if not 0.1 <= args.interval <= 3600:
         raise ValueError(f"--interval {args.interval:g}: it must be 0.1 … 3600 s")
-    run_async(_watch(addresses_of(args), args))
+    run_async(_watch(connection_of(args), args))
     return 0
 
 
-async def _watch(addresses: Sequence[str], args: argparse.Namespace) -> None:
+async def _watch(connection: Connection, args: argparse.Namespace) -> None:
     asked = ReportActors(limit=ACTORS_SHOWN)
-    async with Client(addresses) as client:
-        await linked(client, len(addresses))
+    async with connection.client_of_all() as client:
         before = await look_at(client, asked)
         pause_s = FIRST_LOOK_S
         while True:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from coterie.actors.client import Client
 from coterie.actors.inspection import ReportActors, WaitLine
-from coterie.cli.connect import add_connect, addresses_of, linked
+from coterie.cli.connect import Connection, add_connect, connection_of
 from coterie.cli.looks import Look, look_at
 from coterie.cli.loop import run_async
 from coterie.errors import CoterieError
@@ -35,14 +34,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie waits`; return the exit code."""
-    look = run_async(_look(addresses_of(args)))
+    look = run_async(_look(connection_of(args)))
     print("\n".join(draw(list(_waits(look)), args.form)))
     return 0
 
 
-async def _look(addresses: Sequence[str]) -> Look:
-    async with Client(addresses) as client:
-        await linked(client, len(addresses))
+async def _look(connection: Connection) -> Look:
+    async with connection.client_of_all() as client:
         return await look_at(client, ReportActors(limit=0))
 
 

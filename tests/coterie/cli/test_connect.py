@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import argparse
 
-from coterie.cli.connect import add_connect, addresses_of
+from coterie.cli.connect import add_connect, connection_of
 
 
 def test_addresses_may_be_listed_and_repeated() -> None:
@@ -11,4 +11,4 @@ def test_addresses_may_be_listed_and_repeated() -> None:
 
     args = parser.parse_args(["--connect", "127.0.0.1:1,127.0.0.1:2", "--connect", "127.0.0.1:3"])
 
-    assert addresses_of(args) == ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"]
+    assert connection_of(args).addresses == ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3")

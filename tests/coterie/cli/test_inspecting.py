@@ -12,6 +12,7 @@ import pytest
 from coterie import KeyValue, Topology
 from coterie.actors.inspection import ActorLine, ActorsReport, ReportActors, TypeLine, WaitLine
 from coterie.cli import actors, main, top, waits
+from coterie.cli.connect import Connection
 from coterie.errors import NodeUnreachable
 
 
@@ -70,12 +71,12 @@ async def test_a_live_node_is_shown(capsys: pytest.CaptureFixture[str], monkeypa
     async with topology.start(node="n1") as node:
         await node.key_value("store").put(b"k", b"v")
         await asyncio.sleep(0)
-        await top._watch([node.address], Namespace(once=True, form="table", interval=1.0))
+        await top._watch(Connection((node.address,)), Namespace(once=True, form="table", interval=1.0))
         shown = capsys.readouterr().out
-        await top._watch([node.address], Namespace(once=True, form="json", interval=1.0))
+        await top._watch(Connection((node.address,)), Namespace(once=True, form="json", interval=1.0))
         facts = json.loads(capsys.readouterr().out)
-        listed = actors._lines(await actors._look([node.address], ReportActors("Raft")))
-        drawn = list(waits._waits(await waits._look([node.address])))
+        listed = actors._lines(await actors._look(Connection((node.address,)), ReportActors("Raft")))
+        drawn = list(waits._waits(await waits._look(Connection((node.address,)))))
 
     assert "RaftActor" in shown
     assert {line["type"] for line in facts["n1"]["types"]} >= {"RaftActor", "DirectoryActor"}
