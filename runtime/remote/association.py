@@ -7,7 +7,7 @@ import collections
 import functools
 from typing import TYPE_CHECKING, Final
 
-from coterie.errors import BadMessage, ConnectionLost, FrameTooLarge, OutboundFull, TransportError
+from coterie.errors import ConnectionLost, FrameTooLarge, OutboundFull, TransportError
 from coterie.runtime.dead_letters import Reason
 from coterie.runtime.lanes import Lane
 from coterie.runtime.remote.failures import code_of, reason_of, short
@@ -155,6 +155,6 @@ class Association:
             what = f"{type(question.message).__name__} to {question.target}"
             question.reject(ConnectionLost(f"{what}: the connection dropped ({reason}); it may have run"))
 
-    def complain(self, row: object, error: BadMessage) -> None:
+    def complain(self, row: object, error: Exception) -> None:
         """Count a row that cannot be understood."""
         self.system.dead_letters.add(Reason.BAD_MESSAGE, f"from {self.peer.node}", row, str(error))

@@ -28,6 +28,7 @@ from coterie.runtime.remote.rows import (
 )
 from coterie.runtime.remote.spawner import spawn_for
 from coterie.runtime.remote.watches import unwatch_for, watch_for
+from coterie.runtime.run_queue import NORMAL
 
 if TYPE_CHECKING:
     from coterie.runtime.remote.association import Association
@@ -66,17 +67,24 @@ class Inbound:
 
     def take(self, lane_class: int, rows: Sequence[Any]) -> None:
         """Deliver the rows of one frame."""
-        association = self._association
-        routes = association.arrivals[lane_class].routes
+        system, find = self._system, self._association.arrivals[lane_class].routes.get
         for row in rows:
             try:
-                # The commonest row first: a message on a route that is known.
-                if type(row) is tuple and row and type(row[0]) is int and (route := routes.get(row[0])) is not None:
-                    route.tell(row)
-                else:
+                # The commonest row first: a bulk message on a route whose actor is known and has room for it.
+                route = find(row[0]) if type(row) is tuple else None
+            except (IndexError, TypeError):
+                route = None
+            try:
+                if route is None:
                     self._take_other(lane_class, row)
-            except BadMessage as error:
-                association.complain(row, error)
+                elif (cell := route.plain_cell) is not None and len(cell.bulk) < cell.capacity:
+                    cell.bulk.append(route.read(row, system))
+                    if not cell.queued:
+                        cell.run_queue.push(cell, NORMAL)
+                else:
+                    route.tell(row)
+            except (BadMessage, RecursionError) as error:
+                self._association.complain(row, error if route is None else route.explained(row, error))
 
     def _take_other(self, lane_class: int, row: Any) -> None:
         arrivals = self._association.arrivals[lane_class]
@@ -97,7 +105,7 @@ class Inbound:
             route = self._arrivals(lane_class).route(route_number)
             if not route.described.is_ask:
                 raise BadMessage(f"message {route.described.name!r} is no Ask: it has no reply")
-            message = route.message((0, *fields))
+            message = route.message(fields)
             deadline = self._system.host.clock.monotonic() + left_ms / 1000
             envelope = IncomingAsk(self._association, number, route.described, message, deadline, chain_of(chain))
             route.cell().post(envelope, route.described.lane)
@@ -110,7 +118,7 @@ class Inbound:
     def _offer(self, lane_class: int, number: int, route_number: int, fields: Any) -> None:
         try:
             route = self._arrivals(lane_class).route(route_number)
-            message = route.message((0, *fields))
+            message = route.message(fields)
             take_offer(self._association, number, route.cell(), message, self._remoting.config.offers_max)
         except BadMessage as error:
             self._association.refuse(_LANES[lane_class], number, error)

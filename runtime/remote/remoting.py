@@ -102,7 +102,8 @@ class Remoting:
 
         Raises:
             AskError: through the future: `SpawnRefused`: the kind is not registered there, the name is taken, or
-                clients may not spawn; `ActorFailed`: making the actor failed; `ConnectionLost`, `AskTimeout`: it may live.
+                clients may not spawn; `ActorFailed`: making the actor failed; `ConnectionLost`, `AskTimeout`: it may
+                live.
             TransportError, TypeError: through the future: it was not sent; an argument cannot cross.
         """
         spawn = Spawn(kind, arguments, name)

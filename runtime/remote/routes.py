@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorNotFound, ActorStopped, AskError, BadMessage, NotExported
+from coterie.runtime.lanes import Lane
 from coterie.runtime.remote.failures import reason_of
 from coterie.runtime.remote.rows import FIRST_ROUTE, ROUTE, Row
 from coterie.runtime.transport.identity import Role
@@ -82,35 +83,53 @@ class Departures:
 
 
 class InRoute:
-    """The receiver's end of a route: finds the actor, and makes the messages."""
+    """The receiver's end of a route: finds the actor, and makes the messages.
 
-    __slots__ = ("_cell", "_read", "_role", "described", "path", "system", "uid")
+    `read` makes one of a row, see `MessageType.from_row`. `plain_cell`: who lived there when last looked; a bulk
+    message may go straight into his mailbox while there is room in it. (When he has gone there is none any more.)
+    """
+
+    __slots__ = ("_is_plain", "_role", "_system", "described", "path", "plain_cell", "read", "uid")
 
     def __init__(self, system: System, role: Role, path: str, uid: int, described: MessageType) -> None:
-        self.system = system
         self.path = path
         self.uid = uid
         self.described = described
+        self.read = described.from_row
+        self.plain_cell: Cell | None = None
+        self._system = system
         self._role = role
-        self._read = described.from_row
-        self._cell: Cell | None = None
+        self._is_plain = described.cls.__dict__.get("__lane__") is Lane.BULK
 
     def tell(self, row: Any) -> None:
-        """Deliver the message of a row. BadMessage if it is none."""
-        cell = self._cell
-        if cell is None or self.system.cell_at(self.path) is not cell:
-            self._tell_first(row)
-        else:
-            cell.tell(self.message(row))
-
-    def message(self, row: Any) -> object:
-        """Return the message of (head, *fields). BadMessage names what is wrong with it."""
+        """Deliver the message of a row to who lives at the end of the route now. BadMessage if it is none."""
+        message = self.read(row, self._system)
         try:
-            return self._read(row, self.system)
-        except BadMessage:
-            return self.described.decode(row[1:], self.system)  # which names the field
+            cell = self.cell()
+        except AskError as error:
+            self._system.dead_letters.add(reason_of(error), self.path, message, str(error))
+        else:
+            cell.tell(message)
+
+    def message(self, fields: tuple[object, ...]) -> object:
+        """Return the message of its fields. BadMessage names what is wrong with it."""
+        try:
+            return self.described.decode(fields, self._system)
         except RecursionError as error:
-            raise BadMessage(f"message {self.described.name!r} is nested too deeply") from error
+            raise self._too_deep() from error
+
+    def explained(self, row: Any, error: Exception) -> BadMessage:
+        """Return what is wrong with a row whose message could not be made, with the name of the field."""
+        try:
+            self.described.decode(row[1:], self._system)
+        except BadMessage as better:
+            return better
+        except RecursionError:
+            return self._too_deep()
+        return error if isinstance(error, BadMessage) else self._too_deep()
+
+    def _too_deep(self) -> BadMessage:
+        return BadMessage(f"message {self.described.name!r} is nested too deeply")
 
     def cell(self) -> Cell:
         """Return the cell at the end of this route.
@@ -119,22 +138,13 @@ class InRoute:
             AskError: there is none that may be reached.
             BadMessage: it takes no such message.
         """
-        cell = find_cell(self.system, self._role, self.path, self.uid)
+        cell = find_cell(self._system, self._role, self.path, self.uid)
         if not cell.kind.takes(self.described):
             # What comes from outside must not make an actor fail.
-            where = f"actor {self.path!r} on node {self.system.node!r}"
+            where = f"actor {self.path!r} on node {self._system.node!r}"
             raise BadMessage(f"{where} does not take {self.described.name!r}")
-        self._cell = cell
+        self.plain_cell = cell if self._is_plain else None
         return cell
-
-    def _tell_first(self, row: Any) -> None:
-        message = self.message(row)
-        try:
-            cell = self.cell()
-        except AskError as error:
-            self.system.dead_letters.add(reason_of(error), self.path, message, str(error))
-        else:
-            cell.tell(message)
 
 
 class Arrivals:

@@ -241,7 +241,6 @@ async def test_a_message_that_the_actor_does_not_take_cannot_make_it_fail(world:
         (16, "1"),
         (16, None),
         (17, 1),
-        (16.0, 1),
         (ROUTE, 17, "server", 0),
         (ROUTE, 17, "server", "0", "remote.Note"),
         (ROUTE, 15, "server", 0, "remote.Note"),
