@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import cast
 
 import msgpack
 
@@ -90,14 +91,18 @@ def _traffic(rng: random.Random, lane: int) -> tuple[list[bytes], list[object]]:
     for number in range(rng.randrange(20, 60)):
         if rng.random() < 0.05:
             item: object = (number, rng.randbytes(rng.randrange(SOFT_BYTES, 4 * SOFT_BYTES)))
-            packed = msgpack.packb(item)
+            packed = _pack(item)
             payloads += [encode_chunk(lane, packed, start, SOFT_BYTES) for start in range(0, len(packed), SOFT_BYTES)]
             items.append(item)
         else:
             batch: list[object] = [(number, at, "text", None, b"bytes") for at in range(rng.randrange(4))]
-            payloads.append(join([msgpack.packb(one) for one in batch]))
+            payloads.append(join([_pack(one) for one in batch]))
             items += batch
     return payloads, items
+
+
+def _pack(item: object) -> bytes:
+    return cast(bytes, msgpack.packb(item))
 
 
 def _damage(rng: random.Random, frames: list[bytes]) -> None:
@@ -164,7 +169,7 @@ def _nonsense(rng: random.Random) -> bytes:
         case 3:  # depth
             return b"\x91" * rng.randrange(1, 3000)
         case _:  # almost sound
-            payload = bytearray(join([msgpack.packb((1, "x", {"k": [1, 2.0, None]}))] * rng.randrange(1, 4)))
+            payload = bytearray(join([_pack((1, "x", {"k": [1, 2.0, None]}))] * rng.randrange(1, 4)))
             payload[rng.randrange(len(payload))] = rng.randrange(256)
             return bytes(payload)
 

@@ -13,7 +13,8 @@ class TlsConfig:
 
     A certificate vouches for a name: one of its DNS names, or its common name where it has no alternative names, is
     the node's (or client's) name, letter by letter. It vouches for a role, too: a node's has the extended key usages
-    `serverAuth` and `clientAuth`, a client's has `clientAuth` alone, and no client can speak as a node with it.
+    `serverAuth` and `clientAuth`, a client's has `clientAuth` alone, and no client can speak as a node with it. Clients
+    may share a certificate: one for `web` is good for `web` and for every `web+…`.
 
     Attributes:
         certificate: this system's certificate, followed by intermediate ones if there are any.

@@ -14,6 +14,9 @@ __all__ = ["Certificate", "certificate_of", "extended_key_usages", "foreign_to"]
 SERVER_AUTH: Final = bytes.fromhex("2b06010505070301")
 """The object identifier of the usage `serverAuth` (RFC 5280 §4.2.1.12)."""
 
+CLIENT_SEPARATOR: Final = "+"
+"""Stands between the name in a client's certificate and what the client added to it."""
+
 _EXTENDED_KEY_USAGE: Final = bytes.fromhex("551d25")
 _SEQUENCE, _EXPLICIT_3, _OBJECT_IDENTIFIER, _OCTET_STRING = 0x30, 0xA3, 0x06, 0x04
 
@@ -47,13 +50,18 @@ def foreign_to(certificate: Certificate | None, peer: Peer) -> Refused | None:
     """Return why `peer` cannot be the owner of `certificate`; None if it can, or if connections are plain."""
     if certificate is None:
         return None
-    if peer.node not in certificate.names:
+    if not any(_is_name_of(peer, name) for name in certificate.names):
         names = ", ".join(map(repr, certificate.names)) or "nobody"
         return refuse(RefusalReason.WRONG_CERTIFICATE, f"{peer.node!r} shows a certificate made out to {names}")
     if peer.role is Role.NODE and not certificate.may_be_node:
         text = f"{peer.node!r} wants to be a node with a client's certificate (without the usage serverAuth)"
         return refuse(RefusalReason.WRONG_ROLE, text)
     return None
+
+
+def _is_name_of(peer: Peer, name: str) -> bool:
+    """A client may add to its name: several programs can share one certificate, and still be told apart."""
+    return peer.node == name or (peer.role is Role.CLIENT and peer.node.startswith(f"{name}{CLIENT_SEPARATOR}"))
 
 
 def extended_key_usages(encoded: bytes) -> tuple[bytes, ...]:

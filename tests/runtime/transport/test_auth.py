@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgpack
 import pytest
@@ -32,6 +32,10 @@ BERT = Identity("c", "bert", 22)
 VISITOR = Identity("", "visitor", 33, Role.CLIENT)
 AUTH = SharedKey(KEY)
 RNG = random.Random(7)
+
+
+def pack(fields: object) -> bytes:
+    return cast(bytes, msgpack.packb(fields))
 
 
 def admit_all(hello: Hello) -> Refused | None:
@@ -226,7 +230,7 @@ def test_a_welcome_from_somebody_else_than_the_challenge_is_not_believed() -> No
     fields = msgpack.unpackb(welcome)
     fields[4] = 99  # another incarnation
 
-    assert reason(one.receive(msgpack.packb(fields))) is RefusalReason.WRONG_KEY
+    assert reason(one.receive(pack(fields))) is RefusalReason.WRONG_KEY
 
 
 def test_a_welcome_without_a_challenge_is_a_downgrade() -> None:
@@ -250,7 +254,7 @@ def test_the_owner_is_not_asked_about_strangers() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"\x90", msgpack.packb(("coterie.proof",)), msgpack.packb(("coterie.proof", "x" * 32)), Proof(b"").encode()],
+    [b"", b"\x90", pack(("coterie.proof",)), pack(("coterie.proof", "x" * 32)), Proof(b"").encode()],
 )
 def test_what_is_no_proof_is_broken(payload: bytes) -> None:
     other = acceptor()
