@@ -16,7 +16,7 @@ import contextlib
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, overload
 
 from coterie.errors import MessageTypeError, WrongThread
 from coterie.runtime.actor import Actor, Terminated
@@ -53,6 +53,7 @@ from coterie.runtime.watchdog import LOOKS, Watchdog
 __all__ = ["System", "SystemConfig"]
 
 M = TypeVar("M")
+P = TypeVar("P", bound=PendingAsk)
 
 _FOR_EVER_S: Final = 1e9
 """The longest patience of an ask: some thirty years."""
@@ -383,11 +384,25 @@ class System:
             raise ValueError(f"the timeout of an ask is {timeout_s}: it must be a number of seconds")
         return min(timeout_s, _FOR_EVER_S)
 
-    def pending_ask(self, item: object, timeout_s: float | None, target: str, *, on_wheel: bool = True) -> PendingAsk:
+    @overload
+    def pending_ask(self, item: object, timeout_s: float | None, target: str) -> PendingAsk: ...
+    @overload
+    def pending_ask(
+        self, item: object, timeout_s: float | None, target: str, kind: type[P], *, on_wheel: bool
+    ) -> P: ...
+    def pending_ask(
+        self,
+        item: object,
+        timeout_s: float | None,
+        target: str,
+        kind: type[PendingAsk] = PendingAsk,
+        *,
+        on_wheel: bool = True,
+    ) -> PendingAsk:
         """Make the envelope of an ask: with its time, never more than the asker itself has, and its chain."""
         self.check_thread()
         deadline = self.host.clock.monotonic() + self.patience_s(timeout_s)
-        pending = PendingAsk(item, deadline, target, self.loop.create_future())
+        pending = kind(item, deadline, target, self.loop.create_future())
         visited = self.visited_cell
         if visited is not None and not visited.kind.is_async:
             asker = visited.current

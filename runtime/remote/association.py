@@ -13,7 +13,7 @@ from coterie.runtime.lanes import Lane
 from coterie.runtime.remote.failures import code_of, reason_of, short
 from coterie.runtime.remote.questions import Questions
 from coterie.runtime.remote.routes import Arrivals, Departures
-from coterie.runtime.remote.rows import DECLARED, ERROR, REPLY, WITHDRAW, Row
+from coterie.runtime.remote.rows import DECLARED, ERROR, WITHDRAW, Row
 
 if TYPE_CHECKING:
     from coterie.runtime.cell import Cell
@@ -90,15 +90,11 @@ class Association:
         if not self.is_up:
             return
         try:
-            self.send(lane, row)
+            self._transport.send(self.peer.node, lane, row)
         except FrameTooLarge:
             raise
         except TransportError as error:
             self.system.dead_letters.add(reason_of(error), f"asker@{self.peer.node}", row, str(error))
-
-    def reply(self, lane: Lane, number: int, value: object) -> None:
-        """Answer what came with that number with a value."""
-        self.answer(lane, (REPLY, number, value))
 
     def refuse(self, lane: Lane, number: int, error: BaseException) -> None:
         """Answer what came with that number with an error."""

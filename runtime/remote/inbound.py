@@ -140,7 +140,7 @@ class Inbound:
 
     def _answer_request(self, number: int, carry_out: Callable[[], object]) -> None:
         try:
-            self._association.reply(Lane.BULK, number, carry_out())
+            self._association.answer(Lane.BULK, (REPLY, number, carry_out()))
         except CoterieError as error:
             self._association.refuse(Lane.BULK, number, error)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coterie.errors import ActorFailed, BadMessage
 from coterie.runtime.asks import Envelope, Hop
 from coterie.runtime.remote.failures import short
+from coterie.runtime.remote.rows import REPLY
 
 if TYPE_CHECKING:
     from coterie.runtime.codecs import MessageType
@@ -60,7 +61,7 @@ class IncomingAsk(Envelope):
             return
         described = self._described
         try:
-            self._association.reply(described.lane, self._number, described.reply.encode(value))
+            self._association.answer(described.lane, (REPLY, self._number, described.reply.encode(value)))
             self._is_answered = True
         except Exception as error:  # noqa: BLE001 (whatever a foreign reply value makes its codec raise)
             self._cannot_cross("reply", error)

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from coterie.errors import TooManyInFlight
+from coterie.runtime.remote.rows import REPLY
 
 if TYPE_CHECKING:
     from coterie.runtime.cell import Cell
@@ -57,6 +58,6 @@ def take_offer(association: Association, number: int, cell: Cell, message: objec
 def _answer(association: Association, number: int, lane: Lane, room: asyncio.Future[None]) -> None:
     error = room.exception()
     if error is None:
-        association.reply(lane, number, None)
+        association.answer(lane, (REPLY, number, None))
     else:
         association.refuse(lane, number, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from coterie.errors import ActorStopped, BadMessage, CoterieError, MessageTypeError
@@ -26,7 +26,7 @@ _NOT_FOR_THE_WIRE = (CoterieError, AttributeError, TypeError, ValueError, Recurs
 class RemotePostbox:
     """Sends to (node, incarnation, path, uid) by whatever link there is to that node at the moment."""
 
-    __slots__ = ("_incarnation", "_node", "_path", "_remoting", "_routes", "_uid")
+    __slots__ = ("_incarnation", "_node", "_path", "_remoting", "_routes", "_target", "_uid")
 
     def __init__(self, remoting: Remoting, node: str, incarnation: int, path: str, uid: int) -> None:
         self._remoting = remoting
@@ -35,6 +35,7 @@ class RemotePostbox:
         self._path = path
         self._uid = uid
         self._routes: dict[type, OutRoute] = {}
+        self._target = f"{path}@{node}"
 
     def tell(self, item: object) -> None:
         """Send a message, or count it among the dead letters."""
@@ -51,19 +52,24 @@ class RemotePostbox:
 
     def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
         """Send an ask; the future has its reply."""
-        message_type(type(item))
-        ask: PendingAsk = self._remoting.system.pending_ask(item, timeout_s, self._target, on_wheel=False)
+        remoting = self._remoting
+        system = remoting.system
         try:
             route = self._route(item)
-            number = self._remoting.next_number()
-            described, questions = route.described, route.association.questions
-            ask = OutgoingAsk(ask, questions, number, described.reply, described.raises)
-            self._remoting.system.wheel.add(ask)
-            left_ms = self._left_ms(ask)
-            if left_ms > 0:  # else the wheel will say so soon
-                route.send((ASK, number, route.number, described.encode(item), left_ms, ask.chain))
         except MessageTypeError:
             raise
+        except CoterieError as error:
+            return _refused(system.pending_ask(item, timeout_s, self._target), error)
+        described = route.described
+        reply = described.reply
+        ask = system.pending_ask(item, timeout_s, self._target, OutgoingAsk, on_wheel=False)
+        try:
+            number = remoting.next_number()
+            ask.enter(route.association.questions, number, reply, described.raises)
+            system.wheel.add(ask)
+            left_s = ask.deadline - system.host.clock.monotonic()
+            if left_s > 0:  # else the wheel will say so soon
+                route.send((ASK, number, route.number, described.encode(item), ceil(left_s * 1000), ask.chain))
         except _NOT_FOR_THE_WIRE as error:
             ask.reject(_explained(item, error))
         return ask.future
@@ -86,13 +92,6 @@ class RemotePostbox:
             offer.reject(_explained(item, error))
         return offer.room
 
-    @property
-    def _target(self) -> str:
-        return f"{self._path}@{self._node}"
-
-    def _left_ms(self, ask: PendingAsk) -> int:
-        return math.ceil((ask.deadline - self._remoting.system.host.clock.monotonic()) * 1000)
-
     def _route(self, item: object) -> OutRoute:
         route = self._routes.get(type(item))
         return self._open(item) if route is None or not route.is_live else route
@@ -114,6 +113,11 @@ class RemotePostbox:
             raise ActorStopped(f"actor {self._path!r} ended with an earlier life of node {self._node!r}")
         route = self._routes[type(item)] = association.route(self._path, self._uid, described)
         return route
+
+
+def _refused(ask: PendingAsk, error: CoterieError) -> asyncio.Future[Any]:
+    ask.reject(error)
+    return ask.future
 
 
 def _explained(item: object, error: Exception) -> CoterieError:

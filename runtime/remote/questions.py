@@ -100,11 +100,8 @@ class OutgoingAsk(PendingAsk):
 
     __slots__ = ("_number", "_questions", "_raises", "_reply")
 
-    def __init__(
-        self, ask: PendingAsk, questions: Questions, number: int, reply: Codec, raises: DeclaredErrors
-    ) -> None:
-        super().__init__(ask.message, ask.deadline, ask.target, ask.future)
-        self.chain = ask.chain
+    def enter(self, questions: Questions, number: int, reply: Codec, raises: DeclaredErrors) -> None:
+        """Wait for the answer with that number, ahead of all else. TooManyInFlight if there are too many."""
         self._questions = questions
         self._number = number
         self._reply = reply

@@ -114,11 +114,16 @@ class Remoting:
         return self._request(node, spawn, timeout_s)
 
     def _request(self, node: str, request: Lookup | Spawn, timeout_s: float | None) -> asyncio.Future[Any]:
-        ask = self.system.pending_ask(request, timeout_s, node, on_wheel=False)
         try:
             association = self.reach(node)
+        except CoterieError as error:
+            refused = self.system.pending_ask(request, timeout_s, node)
+            refused.reject(error)
+            return refused.future
+        ask = self.system.pending_ask(request, timeout_s, node, OutgoingAsk, on_wheel=False)
+        try:
             number = self.next_number()
-            ask = OutgoingAsk(ask, association.questions, number, REF, NO_ERRORS)
+            ask.enter(association.questions, number, REF, NO_ERRORS)
             self.system.wheel.add(ask)
             association.send(Lane.BULK, request.row(number))
         except (CoterieError, TypeError) as error:

@@ -60,34 +60,35 @@ SPAWN: Final = 11
 
 FIRST_ROUTE: Final = 16
 
-_SHAPES: Final[dict[int, tuple[type, ...]]] = {
-    ROUTE: (int, int, str, int, str),
-    ASK: (int, int, int, tuple, int, tuple),
-    OFFER: (int, int, int, tuple),
-    WITHDRAW: (int, int),
-    REPLY: (int, int, object),
-    ERROR: (int, int, str, str),
-    DECLARED: (int, int, str, tuple),
-    WATCH: (int, str, int),
-    UNWATCH: (int, str, int),
-    ENDED: (int, str, int, str),
-    LOOKUP: (int, int, str, tuple),
-    SPAWN: (int, int, str, tuple, object),
+_SHAPES: Final[dict[int, tuple[int, list[type]]]] = {
+    ROUTE: (5, [int, int, str, int, str]),
+    ASK: (6, [int, int, int, tuple, int, tuple]),
+    OFFER: (4, [int, int, int, tuple]),
+    WITHDRAW: (2, [int, int]),
+    REPLY: (3, [int, int]),
+    ERROR: (4, [int, int, str, str]),
+    DECLARED: (4, [int, int, str, tuple]),
+    WATCH: (3, [int, str, int]),
+    UNWATCH: (3, [int, str, int]),
+    ENDED: (4, [int, str, int, str]),
+    LOOKUP: (4, [int, int, str, tuple]),
+    SPAWN: (5, [int, int, str, tuple]),
 }
+"""By kind: how long a row is, and the types it begins with."""
 
 
 def kind_of_row(row: Any) -> int:
     """Return the kind of a row that is no message. BadMessage if it is none of the above.
 
-    By exact types, not by patterns: those take five times as long.
+    By lists of exact types, not by patterns: those take ten times as long.
     """
     kind = row[0] if type(row) is tuple and row else None
     shape = _SHAPES.get(kind) if type(kind) is int else None
-    if shape is None or len(row) != len(shape):
+    if shape is None:
         raise _no_row(row)
-    for value, expected in zip(row, shape, strict=True):
-        if type(value) is not expected and expected is not object:
-            raise _no_row(row)
+    length, types = shape
+    if len(row) != length or list(map(type, row[: len(types)])) != types:
+        raise _no_row(row)
     return int(row[0])
 
 
