@@ -25,6 +25,7 @@ from coterie.runtime.transport.items import EMPTY, join
 
 NODE_KEY, CLIENT_KEY, FOREIGN_KEY = b"n" * 32, b"c" * 32, b"f" * 32
 AUTH = SharedKey(NODE_KEY, client_keys=(CLIENT_KEY,))
+VERSIONS = CONFIG.versions
 SOFT_BYTES = CONFIG.frame_soft_bytes
 
 
@@ -256,12 +257,12 @@ class Stranger:
     def _plausible_hello(self) -> bytes:
         rng = self._rng
         peer = Peer(rng.choice(("friend", "other")), rng.getrandbits(64), rng.choice(list(Role)))
-        self._hello = Hello(1, 2, "fuzz", peer, 0, rng.getrandbits(64), "", rng.randbytes(NONCE_BYTES)).encode()
+        self._hello = Hello(*VERSIONS, "fuzz", peer, 0, rng.getrandbits(64), "", rng.randbytes(NONCE_BYTES)).encode()
         return self._hello
 
     def _forged_hello(self) -> bytes:
         rng = self._rng
-        low, high = rng.choice(((1, 2), (1, 1), (2, 2), (0, 0), (3, 9), (9, 1), (0, 2**32 - 1)))
+        low, high = rng.choice((VERSIONS, VERSIONS, (2, 2), (3, 3), (0, 0), (4, 9), (9, 1), (0, 2**32 - 1)))
         cluster, whom = rng.choice(("fuzz", "fuzz", "other", "")), rng.choice(("", "victim", "other"))
         nonce = rng.choice((b"", rng.randbytes(NONCE_BYTES), bytes(NONCE_BYTES)))
         return Hello(low, high, cluster, self._peer(), rng.randrange(2), rng.choice((1, 2)), whom, nonce).encode()
@@ -274,7 +275,7 @@ class Stranger:
 
     def _forged_answer(self) -> bytes:
         rng, peer = self._rng, self._peer()
-        version, cluster = rng.choice((0, 1, 2, 3)), rng.choice(("fuzz", "other"))
+        version, cluster = rng.choice((0, 2, 3, 4)), rng.choice(("fuzz", "other"))
         if rng.random() < 0.5:
             return Challenge(version, cluster, peer, rng.randbytes(NONCE_BYTES)).encode()
         return Welcome(version, cluster, peer, rng.choice((b"", rng.randbytes(32)))).encode()
@@ -315,7 +316,10 @@ def strangers_who_answer(rng: random.Random, overheard: Sequence[bytes]) -> int:
     for _ in range(8):
         credentials = Credentials(AUTH, AUTH.nonce(rng))
         handshake = DialerHandshake(me, lane_class=rng.randrange(2), link_id=1, credentials=credentials)
-        stranger, heard = Stranger(rng, [*overheard, Welcome(2, "fuzz", peer_of(VICTIM)).encode()]), [handshake.hello]
+        stranger, heard = (
+            Stranger(rng, [*overheard, Welcome(VERSIONS[1], "fuzz", peer_of(VICTIM)).encode()]),
+            [handshake.hello],
+        )
         try:
             for _ in range(4):
                 count += 1

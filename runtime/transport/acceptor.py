@@ -113,6 +113,7 @@ class Acceptor:
 
     def _refuse(self, connection: Connection, refusal: Refused) -> None:
         self._forget(connection)
+        self._hub.has_met_itself |= refusal.reason is RefusalReason.DIALLED_SELF
         if refusal.reply is not None:
             connection.send_payload(refusal.reply)
         connection.close()

@@ -25,7 +25,7 @@ class TransportConfig:
         message_cap_bytes: the largest item, sent or accepted; it crosses in chunks. Each connection may hold one
             such item of each of its lanes until it is whole, and decoding it takes up to about 75 times its size if
             somebody who knows the key means harm. All nodes should agree; an item beyond the receiver's cap costs
-            the link. (To a node of protocol version 1 the cap is that of its frames.)
+            the link. (To a node of protocol version 2 the cap is that of its frames.)
         outbound_limit_bytes: how much may wait for one connection (ours and the socket's buffer together) before
             `OutboundFull`; as much again, in each lane, for what waits behind a large item that is on its way.
             Lower: bursts are refused. Higher: a peer that never reads costs that much memory.

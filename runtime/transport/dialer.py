@@ -85,7 +85,8 @@ class Dialer:
             return link if link.state is LinkState.UP else None
         except HandshakeRefused as error:
             self._hub.counters.refused_handshakes += 1
-            self._is_self = error.reason == RefusalReason.DIALLED_SELF.value
+            # A stranger may say so too, but then our own acceptor has not said it.
+            self._is_self = error.reason == RefusalReason.DIALLED_SELF.value and self._hub.has_met_itself
             self._refused(str(self._target), str(error))
             return None
         except OSError:  # TimeoutError is one

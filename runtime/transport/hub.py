@@ -50,7 +50,19 @@ class Hub:
         auth: the shared keys, if there are any.
     """
 
-    __slots__ = ("_auth", "_dirty", "_gone", "_is_corked", "_rng", "config", "counters", "identity", "live", "loop")
+    __slots__ = (
+        "_auth",
+        "_dirty",
+        "_gone",
+        "_is_corked",
+        "_rng",
+        "config",
+        "counters",
+        "has_met_itself",
+        "identity",
+        "live",
+        "loop",
+    )
 
     def __init__(
         self,
@@ -66,6 +78,7 @@ class Hub:
         self.identity = identity
         self.config = config
         self.counters = Counters()
+        self.has_met_itself = False  # our acceptor has heard our dialer
         self.live: dict[Connection, None] = {}  # a set in order of opening: whoever iterates must not depend on hashes
         self._dirty: list[Connection] = []
         self._is_corked = False

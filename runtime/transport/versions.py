@@ -1,7 +1,8 @@
 """The versions of the protocol between two systems, and how two ends find the one they speak.
 
-    1   frames of items, each item in one frame
-    2   large items in chunks (see `chunks`)
+    1   no longer spoken: every message named its actor and its type
+    2   numbers instead of names (see `coterie.runtime.remote`); each item in one frame
+    3   large items in chunks (see `chunks`)
 
 Each end says the lowest and the highest version it speaks; the acceptor takes the highest that both do. So a cluster is
 upgraded node by node: a release speaks at least the newest version of the release before.
@@ -13,10 +14,10 @@ from typing import Final
 
 __all__ = ["CHUNKS_SINCE", "VERSION_MAX", "VERSION_MIN", "Versions", "highest_common"]
 
-VERSION_MIN: Final = 1
-VERSION_MAX: Final = 2
+VERSION_MIN: Final = 2
+VERSION_MAX: Final = 3
 
-CHUNKS_SINCE: Final = 2
+CHUNKS_SINCE: Final = 3
 """The first version in which an item may be larger than a frame."""
 
 Versions = tuple[int, int]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.virtual
 
-HELLO = Hello(1, 1, "test", Peer("raw", 5, Role.NODE), 0, 7, "n1")
+HELLO = Hello(2, 2, "test", Peer("raw", 5, Role.NODE), 0, 7, "n1")
 
 
 class Raw(asyncio.Protocol):

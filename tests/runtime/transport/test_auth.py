@@ -21,7 +21,7 @@ from coterie.runtime.transport.handshake import (
     Passed,
     Verdict,
 )
-from coterie.runtime.transport.versions import VERSION_MAX
+from coterie.runtime.transport.versions import VERSION_MAX, VERSION_MIN
 
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import World
@@ -181,7 +181,7 @@ def test_a_dialer_that_is_mirrored_believes_nothing() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version_max": 1},  # a downgrade
+        {"version_max": VERSION_MIN},  # a downgrade
         {"cluster": "other"},
         {"peer": Peer("anna", 12, Role.NODE)},
         {"peer": Peer("carl", 11, Role.NODE)},
@@ -208,7 +208,7 @@ def test_no_field_of_a_hello_can_be_changed_on_the_way(changes: dict[str, object
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 1},
+        {"version": VERSION_MIN},
         {"peer": Peer("bert", 23, Role.NODE)},
         {"peer": Peer("carl", 22, Role.NODE)},
         {"nonce": bytes(NONCE_BYTES)},

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coterie.runtime.transport import Peer, Role, TransportConfig
+from coterie.runtime.transport.frames import FrameEncoder
+from coterie.runtime.transport.greetings import RefusalReason, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,6 +175,28 @@ async def test_another_cluster_is_refused_at_both_ends(world: World) -> None:
 
     assert "wrong_cluster: 'b' belongs to cluster 'other', 'a' to 'test'" in str(a.recorder.only("refused")[0][2])
     assert a.transport.stats()["refused_handshakes"] == b.transport.stats()["refused_handshakes"] > 0
+
+
+class Liar(asyncio.Protocol):
+    """Tells everybody that he dialled himself."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        reply = refuse(RefusalReason.DIALLED_SELF, "it is you").reply
+        assert reply is not None
+        transport.write(FrameEncoder().encode(reply))
+
+
+async def test_who_is_told_by_a_stranger_that_he_dialled_himself_goes_on(world: World) -> None:
+    a = await world.start("a")
+    liar = await world.network.for_node("b").listen(Liar, "b", 5)
+    a.transport.add_peer("b", "b", 5)
+    await world.until(lambda: bool(a.recorder.only("refused")))
+
+    liar.close()
+    b = await world.start("b", port=5)
+    b.transport.add_peer("a", *a.address)
+    await world.linked(a, b)
 
 
 async def test_a_node_that_dials_itself_stops(world: World) -> None:

@@ -123,12 +123,12 @@ def test_admission_is_asked_last_and_its_refusal_travels() -> None:
 
 def test_dialer_refuses_a_welcome_from_the_wrong_node() -> None:
     dialer = DialerHandshake(ANNA, lane_class=0, link_id=1, expected="carl")
-    assert reason(dialer.receive(welcome(1, "c", "bert", 22, "node"))) is RefusalReason.WRONG_NODE
+    assert reason(dialer.receive(welcome(VERSION_MIN, "c", "bert", 22, "node"))) is RefusalReason.WRONG_NODE
 
 
 def test_dialer_refuses_another_life_at_the_second_connection() -> None:
     dialer = DialerHandshake(ANNA, lane_class=1, link_id=1, expected=Peer("bert", 22, Role.NODE))
-    assert reason(dialer.receive(welcome(1, "c", "bert", 23, "node"))) is RefusalReason.WRONG_NODE
+    assert reason(dialer.receive(welcome(VERSION_MIN, "c", "bert", 23, "node"))) is RefusalReason.WRONG_NODE
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ def test_dialer_refuses_another_life_at_the_second_connection() -> None:
     [
         ((VERSION_MAX + 1, "c", "bert", 22, "node"), RefusalReason.UNSUPPORTED_VERSION),
         ((VERSION_MIN - 1, "c", "bert", 22, "node"), RefusalReason.UNSUPPORTED_VERSION),
-        ((1, "other", "bert", 22, "node"), RefusalReason.WRONG_CLUSTER),
-        ((1, "c", "anna", 22, "node"), RefusalReason.OWN_NAME),
-        ((1, "c", "anna", 11, "node"), RefusalReason.DIALLED_SELF),
-        ((1, "c", "bert", 22, "client"), RefusalReason.WRONG_ROLE),
+        ((VERSION_MIN, "other", "bert", 22, "node"), RefusalReason.WRONG_CLUSTER),
+        ((VERSION_MIN, "c", "anna", 22, "node"), RefusalReason.OWN_NAME),
+        ((VERSION_MIN, "c", "anna", 11, "node"), RefusalReason.DIALLED_SELF),
+        ((VERSION_MIN, "c", "bert", 22, "client"), RefusalReason.WRONG_ROLE),
     ],
 )
 def test_dialer_checks_the_welcome_too(fields: tuple[object, ...], expected: RefusalReason) -> None:
@@ -152,7 +152,7 @@ def test_fields_appended_by_a_newer_peer_are_ignored() -> None:
     assert msgpack.unpackb(HELLO.encode())[-1] == b"", "the nonce stands last"
     assert isinstance(accept(hello), Passed)
     dialer = DialerHandshake(ANNA, lane_class=0, link_id=1)
-    assert isinstance(dialer.receive(welcome(1, "c", "bert", 22, "node", b"", "new")), Passed)
+    assert isinstance(dialer.receive(welcome(VERSION_MIN, "c", "bert", 22, "node", b"", "new")), Passed)
 
 
 def test_a_reason_of_a_newer_peer_is_unknown_but_its_text_is_shown() -> None:
@@ -208,9 +208,9 @@ def test_what_is_no_hello_is_broken_and_not_answered(payload: bytes) -> None:
         b"\x90",
         HELLO.encode(),
         pack(("coterie.welcome",)),
-        welcome(1, "", "bert", 22, "node"),
-        welcome(1, "c", "", 22, "node"),
-        welcome(1, "c", "bert", "22", "node"),
+        welcome(VERSION_MIN, "", "bert", 22, "node"),
+        welcome(VERSION_MIN, "c", "", 22, "node"),
+        welcome(VERSION_MIN, "c", "bert", "22", "node"),
         pack(("coterie.refuse",)),
         pack(("coterie.refuse", 1, 2)),
     ],

@@ -122,7 +122,7 @@ async def test_item_that_cannot_be_packed_hurts_nobody_else(world: World) -> Non
 
 
 @virtual
-@pytest.mark.parametrize(("version", "limit_bytes"), [(2, 30_000), (1, 4096 - 5)])  # with chunks; in one frame
+@pytest.mark.parametrize(("version", "limit_bytes"), [(3, 30_000), (2, 4096 - 5)])  # with chunks; in one frame
 async def test_largest_item_arrives_and_one_byte_more_is_refused(world: World, version: int, limit_bytes: int) -> None:
     a, b = await world.pair(replace(SMALL, message_cap_bytes=30_000, version_max=version))
     largest = b"x" * (limit_bytes - 3)  # without the header of the item

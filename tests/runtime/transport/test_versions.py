@@ -12,9 +12,9 @@ from coterie.runtime.transport.versions import VERSION_MAX, VERSION_MIN, Version
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import Node, World
 
-OLD = TransportConfig(version_max=1)
+OLD = TransportConfig(version_max=VERSION_MIN)
 NEW = TransportConfig()
-STRICT = TransportConfig(version_min=2)
+STRICT = TransportConfig(version_min=VERSION_MAX)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ async def test_with_an_older_peer_the_older_version_is_spoken(
         b.transport.send("a", Lane.BULK, b"x" * 5_000_000)
     await world.until(lambda: len(b.items) == 1)
 
-    assert [link.version for node in (a, b) for link in node.transport._links.values()] == [1, 1]
+    assert [link.version for node in (a, b) for link in node.transport._links.values()] == [VERSION_MIN] * 2
 
 
 @pytest.mark.virtual
