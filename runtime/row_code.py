@@ -7,11 +7,15 @@ class gets two functions of straight-line code, here for `Note(number: int, text
         return (head, message.number, message.text)
 
     def read(row, resolver):
-        if len(row) != 3 or type(row[1]) is not int or type(row[2]) is not str:
+        try:
+            head, v0, v1 = row
+        except ValueError:
+            return slow(row, resolver)
+        if type(v0) is not int or type(v1) is not str:
             return slow(row, resolver)
         message = new(cls)
-        set_0(message, row[1])
-        set_1(message, row[2])
+        set_0(message, v0)
+        set_1(message, v1)
         return message
 
 Filling the slots through their descriptors takes half the time of a frozen dataclass's `__init__`. What does not fit
@@ -23,7 +27,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from coterie.runtime.codecs import Codec, Resolver
@@ -64,12 +68,11 @@ def compile_read(cls: type, names: Sequence[str], codecs: Sequence[Codec], slow:
     if setters is None:
         return slow
     scope: dict[str, Any] = {"cls": cls, "new": object.__new__, "slow": slow}
-    first = 1 if has_head else 0
-    tests = [f"len(row) != {len(names) + first}"]
+    tests: list[str] = []
     body = ["message = new(cls)"]
     for at, (codec, setter) in enumerate(zip(codecs, setters, strict=True)):
         scope[f"set_{at}"] = setter
-        value = f"row[{at + first}]"
+        value = f"v{at}"
         if len(codec.exact) == 1:
             scope[f"type_{at}"] = codec.exact[0]
             tests.append(f"type({value}) is not type_{at}")
@@ -80,15 +83,28 @@ def compile_read(cls: type, names: Sequence[str], codecs: Sequence[Codec], slow:
             scope[f"decode_{at}"] = codec.decode
             value = f"decode_{at}({value}, resolver)"
         body.append(f"set_{at}(message, {value})")
-    lines = [
-        "def made(row, resolver):",
-        f"    if {' or '.join(tests)}:",
-        "        return slow(row, resolver)",
-        *(f"    {line}" for line in body),
-        "    return message",
-    ]
-    made: Read = _compile("\n".join(lines), scope)
+    parts = ["head"] * has_head + [f"v{at}" for at in range(len(names))]
+    made: Read = _compile(
+        _READ.format(row=", ".join(parts), tests=" or ".join(tests) or "False", body=_lines(body)), scope
+    )
     return made
+
+
+_READ: Final = """
+def made(row, resolver):
+    try:
+        [{row}] = row
+    except ValueError:
+        return slow(row, resolver)
+    if {tests}:
+        return slow(row, resolver)
+    {body}
+    return message
+"""
+
+
+def _lines(statements: Sequence[str]) -> str:
+    return "\n    ".join(statements)
 
 
 def _setters(cls: type, names: Sequence[str]) -> list[Callable[[object, object], None]] | None:

@@ -70,15 +70,17 @@ class Inbound:
         system, find = self._system, self._association.arrivals[lane_class].routes.get
         for row in rows:
             try:
-                # The commonest row first: a bulk message on a route whose actor is known and has room for it.
                 route = find(row[0]) if type(row) is tuple else None
             except (IndexError, TypeError):
                 route = None
             try:
                 if route is None:
                     self._take_other(lane_class, row)
-                elif (cell := route.plain_cell) is not None and len(cell.bulk) < cell.capacity:
-                    cell.bulk.append(route.read(row, system))
+                    continue
+                # The commonest row: a bulk message on a route whose actor is known, and has room for it.
+                cell = route.plain_cell
+                if cell is not None and len(queue := cell.bulk) < cell.capacity:
+                    queue.append(route.read(row, system))
                     if not cell.queued:
                         cell.run_queue.push(cell, NORMAL)
                 else:
