@@ -12,7 +12,6 @@ somebody who can rewrite traffic needs to be kept out by `tls=`.
 from __future__ import annotations
 
 import enum
-import hashlib
 import hmac
 import random
 from dataclasses import dataclass, field
@@ -75,13 +74,13 @@ class SharedKey:
 
     def nonce(self, rng: random.Random) -> bytes:
         """Return a fresh nonce. Keyed, so that numbers of `rng` that have become known do not tell the next one."""
-        return hmac.digest(self.key, b"coterie.nonce" + rng.randbytes(NONCE_BYTES), hashlib.sha256)
+        return hmac.digest(self.key, b"coterie.nonce" + rng.randbytes(NONCE_BYTES), "sha256")
 
 
 def prove(key: bytes, side: Side, hello: bytes, challenge: bytes) -> bytes:
     """Return the proof of `side` for the handshake with these two payloads."""
     transcript = cast(bytes, msgpack.packb((side.value, hello, challenge)))  # with lengths: no two read the same
-    return hmac.digest(key, transcript, hashlib.sha256)
+    return hmac.digest(key, transcript, "sha256")
 
 
 def find_key(keys: tuple[bytes, ...], side: Side, hello: bytes, challenge: bytes, proof: bytes) -> bytes | None:
