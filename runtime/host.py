@@ -70,8 +70,8 @@ class SecuredNetwork(Connections, Protocol):
 class Network(Connections, Protocol):
     """The network: stream connections, plain or secured."""
 
-    def secured(self, tls: TlsConfig, refused: Callable[[str], None]) -> SecuredNetwork:
-        """Return the same network in mutual TLS.
+    def secured(self, tls: TlsConfig, refused: Callable[[str], None], *, handshake_timeout_s: float) -> SecuredNetwork:
+        """Return the same network in mutual TLS; who takes longer than `handshake_timeout_s` to get there is dropped.
 
         `refused` is called with the reason when somebody who connected had no good certificate. OSError, naming the
         file, if a certificate cannot be read.

@@ -15,7 +15,6 @@ __all__ = ["RealListener", "RealNetwork", "SecuredNetwork"]
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
 
-_HANDSHAKE_TIMEOUT_S = 2.0
 _SHUTDOWN_TIMEOUT_S = 1.0  # for a peer that does not say goodbye
 
 
@@ -49,9 +48,9 @@ class RealNetwork:
         """Connect to (host, port). OSError if nobody answers."""
         await asyncio.get_running_loop().create_connection(factory, host, port)
 
-    def secured(self, tls: TlsConfig, refused: Callable[[str], None]) -> SecuredNetwork:
+    def secured(self, tls: TlsConfig, refused: Callable[[str], None], *, handshake_timeout_s: float) -> SecuredNetwork:
         """Return the same network in mutual TLS; see `SecuredNetwork`."""
-        return SecuredNetwork(tls, refused)
+        return SecuredNetwork(tls, refused, handshake_timeout_s=handshake_timeout_s)
 
 
 class SecuredNetwork:
@@ -63,14 +62,19 @@ class SecuredNetwork:
     Args:
         config: where the certificates are.
         refused: called with the reason when somebody who connected could not show a good certificate.
+        handshake_timeout_s: who takes longer is dropped.
 
     Raises:
         OSError, ssl.SSLError: a file cannot be read, or does not hold what it should; the message names it.
     """
 
-    def __init__(self, config: TlsConfig, refused: Callable[[str], None]) -> None:
+    def __init__(self, config: TlsConfig, refused: Callable[[str], None], *, handshake_timeout_s: float) -> None:
         self._config = config
         self._refused = refused
+        self._patience: dict[str, Any] = {
+            "ssl_handshake_timeout": handshake_timeout_s,
+            "ssl_shutdown_timeout": _SHUTDOWN_TIMEOUT_S,
+        }
         self._server, self._client = self._contexts()
 
     def reload(self) -> None:
@@ -86,7 +90,7 @@ class SecuredNetwork:
         entrance.num_tickets = 0  # a ticket would let somebody back in past a certificate that no longer counts
         _demand(entrance, self._config)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(factory, host, port, ssl=entrance, **_patience())
+        server = await loop.create_server(factory, host, port, ssl=entrance, **self._patience)
         return RealListener(server)
 
     async def connect(self, factory: ProtocolFactory, host: str, port: int) -> None:
@@ -99,7 +103,7 @@ class SecuredNetwork:
         loop = asyncio.get_running_loop()
         try:
             # The certificate names the node, not the host: whoever uses the connection compares.
-            await loop.create_connection(factory, host, port, ssl=self._client, server_hostname="", **_patience())
+            await loop.create_connection(factory, host, port, ssl=self._client, server_hostname="", **self._patience)
         except ssl.SSLError as error:
             raise HandshakeRefused("wrong_certificate", _described(error)) from error
 
@@ -132,10 +136,6 @@ def _naming(what: str) -> Iterator[None]:
         yield
     except OSError as error:  # ssl.SSLError is one, and tells no file
         raise OSError(error.errno, f"TLS cannot use {what}: {error.strerror or error}") from error
-
-
-def _patience() -> dict[str, Any]:
-    return {"ssl_handshake_timeout": _HANDSHAKE_TIMEOUT_S, "ssl_shutdown_timeout": _SHUTDOWN_TIMEOUT_S}
 
 
 def _watched(refused: Callable[[str], None]) -> type[ssl.SSLObject]:

@@ -57,9 +57,12 @@ class Transport:
     ) -> None:
         self._host = host
         self._events = events
-        self._secured: SecuredNetwork | None = None if tls is None else host.network.secured(tls, self._stranger)
         self._is_open_to_strangers = auth is None and tls is None
         self._hub = Hub(asyncio.get_running_loop(), identity, config or TransportConfig(), host.random, auth)
+        self._secured: SecuredNetwork | None = None
+        if tls is not None:
+            patience_s = self._hub.config.handshake_timeout_s
+            self._secured = host.network.secured(tls, self._stranger, handshake_timeout_s=patience_s)
         self._roster = Roster(self._hub, events)
         self._acceptor = Acceptor(self._hub, self._roster, events)
         self._packer = ItemPacker()

@@ -246,9 +246,9 @@ class NodeNetwork:
         """Connect to (host, port). ConnectionRefusedError if nobody listens, TimeoutError behind a partition."""
         await self._network.open(self._node, factory, host, port)
 
-    def secured(self, tls: TlsConfig, refused: Callable[[str], None]) -> SecuredNetwork:
+    def secured(self, tls: TlsConfig, refused: Callable[[str], None], *, handshake_timeout_s: float) -> SecuredNetwork:
         """Refuse with OSError: what TLS does can only be tried on real sockets."""
-        del refused
+        del refused, handshake_timeout_s
         raise OSError(errno.EOPNOTSUPP, f"a virtual network has no TLS (asked for with {tls.certificate!r})")
 
 

@@ -87,6 +87,14 @@ async def test_a_system_listens_to_everybody_only_with_a_key() -> None:
         assert (await keyed.listen("0.0.0.0"))[1] > 0
 
 
+@pytest.mark.virtual
+async def test_a_virtual_network_says_that_it_has_no_tls() -> None:
+    tls = TlsConfig("n.crt", "n.key", "authority.pem")
+    async with System("n", host=VirtualHost("n"), tls=tls) as system:
+        with pytest.raises(OSError, match="a virtual network has no TLS"):
+            await system.listen()
+
+
 async def test_a_client_with_the_clients_key_reaches_exported_actors_only() -> None:
     node = System("n", cluster="c", auth=KEY)
     client = System("visitor", cluster="", role=Role.CLIENT, auth=CLIENT_KEY)

@@ -12,7 +12,7 @@ from coterie.errors import TransportError
 from coterie.runtime.lanes import Lane
 from coterie.runtime.real_network import RealNetwork
 from coterie.runtime.tls import TlsConfig
-from coterie.runtime.transport import Role, SharedKey
+from coterie.runtime.transport import Role, SharedKey, TransportConfig
 from tests.runtime.transport.authority import CLIENT, Authority
 
 if TYPE_CHECKING:
@@ -260,7 +260,8 @@ class Quiet(asyncio.Protocol):
 async def test_somebody_who_connects_and_says_nothing_is_dropped_in_time(
     real_world: World, authority: Authority
 ) -> None:
-    node = await real_world.start("n", tls=authority.issue("n"))
+    patient = TransportConfig(handshake_timeout_s=0.2)
+    node = await real_world.start("n", tls=authority.issue("n"), config=patient)
     quiet = Quiet()
 
     await RealNetwork().connect(lambda: quiet, *node.address)
