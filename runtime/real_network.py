@@ -105,7 +105,7 @@ class SecuredNetwork:
             # The certificate names the node, not the host: whoever uses the connection compares.
             await loop.create_connection(factory, host, port, ssl=self._client, server_hostname="", **self._patience)
         except ssl.SSLError as error:
-            raise HandshakeRefused("wrong_certificate", _described(error)) from error
+            raise _refusal(error) from error
 
     def _enter(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, entrance: ssl.SSLContext) -> None:
         del name, entrance
@@ -148,12 +148,14 @@ def _watched(refused: Callable[[str], None]) -> type[ssl.SSLObject]:
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 raise
             except ssl.SSLError as error:
-                refused(_described(error))
+                refused(str(_refusal(error)))
                 raise
 
     return Watched
 
 
-def _described(error: ssl.SSLError) -> str:
+def _refusal(error: ssl.SSLError) -> HandshakeRefused:
+    is_about_certificates = "CERTIFICATE" in (error.reason or "")
     detail = f" ({error.verify_message})" if isinstance(error, ssl.SSLCertVerificationError) else ""
-    return f"TLS: {error.reason or error}{detail}"
+    reason = "wrong_certificate" if is_about_certificates else "incomplete"
+    return HandshakeRefused(reason, f"TLS: {error.reason or error}{detail}")

@@ -20,7 +20,6 @@ from coterie.runtime.transport.auth import SharedKey
 from coterie.runtime.transport.config import TransportConfig
 from coterie.runtime.transport.dialer import Dialer, Target
 from coterie.runtime.transport.events import TransportEvents
-from coterie.runtime.transport.greetings import RefusalReason
 from coterie.runtime.transport.hub import Hub
 from coterie.runtime.transport.identity import Identity, Peer, Role
 from coterie.runtime.transport.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
@@ -226,7 +225,7 @@ class Transport:
     def _stranger(self, reason: str) -> None:
         """Report somebody who connected without a good certificate: there is no name to tell."""
         self._hub.counters.refused_handshakes += 1
-        self._events.refused("somebody", f"{RefusalReason.WRONG_CERTIFICATE.value}: {reason}")
+        self._events.refused("somebody", reason)
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -166,7 +166,7 @@ async def test_a_plain_peer_gets_no_link_and_is_told_of(real_world: World, autho
     a, b = await real_world.start("a"), await real_world.start("b", tls=authority.issue("b"))
     introduce(a, b)
 
-    assert "TLS: " in await refusal(real_world, b)
+    assert "incomplete: TLS: " in await refusal(real_world, b)
     assert "incomplete" in await refusal(real_world, a)
     assert (a.recorder.only("up"), b.recorder.only("up")) == ([], [])
 
