@@ -103,14 +103,18 @@ class Inbound:
     def _ask(
         self, lane_class: int, number: int, route_number: int, fields: Any, left_ms: int, chain: tuple[Any, ...]
     ) -> None:
+        arrivals = self._arrivals(lane_class)
         try:
-            route = self._arrivals(lane_class).route(route_number)
+            route = arrivals.routes.get(route_number) or arrivals.route(route_number)
             if not route.described.is_ask:
                 raise BadMessage(f"message {route.described.name!r} is no Ask: it has no reply")
             message = route.message(fields)
-            deadline = self._system.host.clock.monotonic() + left_ms / 1000
+            deadline = self._system.host.clock.monotonic() + min(left_ms / 1000, route.patience_s)
             envelope = IncomingAsk(self._association, number, route.described, message, deadline, chain_of(chain))
-            route.cell().post(envelope, route.described.lane)
+            cell = route.plain_cell
+            if cell is None or cell.is_sealed:
+                cell = route.cell()
+            cell.post(envelope, route.described.lane)
         except BadMessage as error:
             self._association.refuse(_LANES[lane_class], number, error)
             raise
@@ -120,8 +124,7 @@ class Inbound:
     def _offer(self, lane_class: int, number: int, route_number: int, fields: Any) -> None:
         try:
             route = self._arrivals(lane_class).route(route_number)
-            message = route.message(fields)
-            take_offer(self._association, number, route.cell(), message, self._remoting.config.offers_max)
+            take_offer(self._association, number, route, route.message(fields), self._remoting.config.offers_max)
         except BadMessage as error:
             self._association.refuse(_LANES[lane_class], number, error)
             raise

@@ -43,8 +43,12 @@ class IncomingAsk(Envelope):
         deadline: float,
         chain: tuple[Hop, ...],
     ) -> None:
-        super().__init__(message, deadline)
+        # The fields of Envelope stand here too: a call of its __init__ would cost a twentieth of an ask.
+        self.message = message
+        self.deadline = deadline
         self.chain = chain
+        self.is_handled = False
+        self.is_taken = False
         self._association = association
         self._number = number
         self._described = described

@@ -9,9 +9,9 @@ from coterie.errors import TooManyInFlight
 from coterie.runtime.remote.rows import REPLY
 
 if TYPE_CHECKING:
-    from coterie.runtime.cell import Cell
     from coterie.runtime.lanes import Lane
     from coterie.runtime.remote.association import Association
+    from coterie.runtime.remote.routes import InRoute
 
 __all__ = ["IncomingOffer", "take_offer"]
 
@@ -39,9 +39,13 @@ class IncomingOffer:
             _answer(self._association, self._number, self._lane, room)
 
 
-def take_offer(association: Association, number: int, cell: Cell, message: object, limit: int) -> None:
-    """Offer a message to `cell` and answer by its number when that is settled; at once, mostly."""
-    lane: Lane = message.__lane__  # type: ignore[attr-defined]
+def take_offer(association: Association, number: int, route: InRoute, message: object, limit: int) -> None:
+    """Offer a message to whoever is at the end of `route`, and answer by its number when that is settled.
+
+    Raises:
+        AskError, BadMessage: see `InRoute.cell`.
+    """
+    cell, lane = route.cell(), route.described.lane
     if number in association.offers:
         return  # a number that waits already: only a broken peer uses it twice
     if len(association.offers) >= limit:

@@ -6,10 +6,12 @@ of its first use. A full table starts over from the first number: what was sent 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorNotFound, ActorStopped, AskError, BadMessage, NotExported
+from coterie.runtime.delivery import Delivery
 from coterie.runtime.lanes import Lane
 from coterie.runtime.remote.failures import reason_of
 from coterie.runtime.remote.rows import FIRST_ROUTE, ROUTE, Row
@@ -87,9 +89,10 @@ class InRoute:
 
     `read` makes one of a row, see `MessageType.from_row`. `plain_cell`: who lived there when last looked; a bulk
     message may go straight into his mailbox while there is room in it. (When he has gone there is none any more.)
+    `patience_s`: how long an ask of that type may wait in a mailbox.
     """
 
-    __slots__ = ("_is_plain", "_role", "_system", "described", "path", "plain_cell", "read", "uid")
+    __slots__ = ("_is_plain", "_role", "_system", "described", "path", "patience_s", "plain_cell", "read", "uid")
 
     def __init__(self, system: System, role: Role, path: str, uid: int, described: MessageType) -> None:
         self.path = path
@@ -99,7 +102,10 @@ class InRoute:
         self.plain_cell: Cell | None = None
         self._system = system
         self._role = role
-        self._is_plain = described.cls.__dict__.get("__lane__") is Lane.BULK
+        delivery = described.cls.__dict__.get("__lane__")
+        self._is_plain = delivery is Lane.BULK
+        ttl_s = delivery.ttl_s if isinstance(delivery, Delivery) else None
+        self.patience_s = math.inf if ttl_s is None else ttl_s
 
     def tell(self, row: Any) -> None:
         """Deliver the message of a row to who lives at the end of the route now. BadMessage if it is none."""
