@@ -115,7 +115,7 @@ async def test_an_actor_that_is_gone_already_is_heard_of_at_once(world: World) -
 
 async def test_a_failure_tells_its_cause(world: World) -> None:
     class Weak(Server):
-        def receive(self, msg: Any) -> None:
+        def receive(self, msg: Watch | Unwatch | Terminated) -> None:
             raise KeyError("no reason")
 
     world.systems["b"].spawn(Weak, name="weak", supervision=Supervision(restart=Restart.TEMPORARY))
