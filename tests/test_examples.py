@@ -12,13 +12,25 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 OUTPUT_BY_EXAMPLE = {
     "counter.py": "3\n6\n",
+    "fastapi_app.py": "POST: 1\nPOST: 2\nGET: 2\n",
+    "plain_asyncio.py": """\
+ada has ticket 1
+grace has ticket 2
+the thread has ticket 3
+the system has stopped, the program goes on
+""",
     "replicated_counter.py": "[1, 2, 3]\nthe leader is gone; the total is 3\nand counting goes on: 13\n",
+    "testing_actors.py": "both hold\n",
     "wordcount_cluster.py": "{'amount': 1, 'total': 3}\n{'one.py': 1, 'two.py': 1}\n",
 }
+
+NEEDS = {"fastapi_app.py": ("fastapi", "uvicorn")}
 
 
 @pytest.mark.parametrize("example", sorted(OUTPUT_BY_EXAMPLE))
 def test_example_prints_what_it_promises(example: str) -> None:
+    for package in NEEDS.get(example, ()):
+        pytest.importorskip(package, reason=f"{package} comes with the extra `test`")
     command = [sys.executable, "-W", "error", str(EXAMPLES / example)]
 
     ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
@@ -29,3 +41,11 @@ def test_example_prints_what_it_promises(example: str) -> None:
 
 def test_every_example_is_run() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == OUTPUT_BY_EXAMPLE.keys()
+
+
+def test_the_examples_that_are_tests_pass_under_pytest() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / "testing_actors.py")]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+    assert "2 passed" in ended.stdout

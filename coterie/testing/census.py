@@ -22,6 +22,7 @@ __all__ = ["Found", "census"]
 
 _PROC: Final = Path("/proc/self")
 _MOST_DESCRIPTORS: Final = 1024
+_EXECUTORS: Final = ("asyncio_", "uvloop_")
 
 
 class Found(NamedTuple):
@@ -49,7 +50,7 @@ def _tasks(loop: asyncio.AbstractEventLoop) -> Iterator[Found]:
 def _threads() -> Iterator[Found]:
     for thread in threading.enumerate():
         # The loop's default executor keeps its threads until the loop is closed: name look-ups make them.
-        if not thread.name.startswith("asyncio_"):
+        if not thread.name.startswith(_EXECUTORS):
             yield Found(thread, f"thread {thread.name!r}")
 
 
@@ -84,13 +85,18 @@ def _is_pending(handle: object, loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def _descriptors() -> Iterator[tuple[Hashable, Found]]:
-    """Yield the open files and sockets; the same number may be another file later, so it is told by its inode too."""
+    """Yield the open files and sockets."""
     for number in _open_numbers():
         try:
             state = os.fstat(number)
+            text, has_name = _described(number, state.st_mode)
         except OSError:
             continue  # it was what listed them
-        yield (number, state.st_dev, state.st_ino), Found(None, _described(number, state.st_mode))
+        if text.endswith(os.devnull):
+            continue  # libuv opens it once for each loop that listens
+        # The same number may be another file later: it is told by its inode too. But not a pair of sockets without
+        # names: uvloop makes itself a new one whenever it begins to run.
+        yield (number, state.st_ino if has_name else None), Found(None, text)
 
 
 def _open_numbers() -> list[int]:
@@ -100,20 +106,22 @@ def _open_numbers() -> list[int]:
         return list(range(_MOST_DESCRIPTORS))
 
 
-def _described(number: int, mode: int) -> str:
+def _described(number: int, mode: int) -> tuple[str, bool]:
+    """Return what a descriptor is, in words, and whether it has a name. OSError if it is not open."""
     if stat.S_ISSOCK(mode):
-        return f"socket {number}: {_ends(number)}"
+        ends = _ends(number)
+        return f"socket {number}: {ends or 'of a pair'}", bool(ends)
     try:
-        return f"file {number}: {os.readlink(_PROC / 'fd' / str(number))}"
+        return f"file {number}: {os.readlink(_PROC / 'fd' / str(number))}", True
     except OSError:
-        return f"file {number}"
+        return f"file {number}", True
 
 
 def _ends(number: int) -> str:
     with socket.socket(fileno=os.dup(number)) as probe:
         own = probe.getsockname()
         try:
-            return f"{own} to {probe.getpeername()}"
+            return f"{own} to {probe.getpeername()}" if own else ""
         except OSError:
             return f"{own}"
 

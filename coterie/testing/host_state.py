@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import signal
@@ -11,19 +12,23 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import structlog
 
 __all__ = ["untouched_host"]
+
+_PYTESTS_OWN: Final = "PYTEST_CURRENT_TEST"
+"""Names the test and its phase: it changes between a fixture's set-up and its tear-down."""
 
 
 @contextmanager
 def untouched_host() -> Iterator[None]:
     """Check that the body leaves alone what belongs to the whole process.
 
-    Signal handlers; handlers, filters and level of the root logger and of `asyncio`'s and `coterie`'s; structlog's
-    configuration; the standard streams; hooks for uncaught exceptions; the event-loop policy; warning filters; the
-    environment and the working directory. If the body raises, that is what counts.
+    Signal handlers; handlers (but null ones), filters and level of the root logger and of `asyncio`'s and `coterie`'s;
+    structlog's configuration; the standard streams; hooks for uncaught exceptions; the event-loop policy; warning
+    filters; the environment and the working directory. If the body raises, that is what counts.
 
     Raises:
         AssertionError: something is not as it was; it names each, before and after.
@@ -52,20 +57,27 @@ def _state() -> dict[str, object]:
         "event-loop policy": _policy(),
         "working directory": os.getcwd(),
     }
-    state |= {f"environment {name}": value for name, value in os.environ.items()}
+    state |= {f"environment {name}": value for name, value in os.environ.items() if name != _PYTESTS_OWN}
     for name in ("root", "asyncio", "coterie"):
         state |= _logger_state(name)
-    return state | {f"handler of {number!r}": signal.getsignal(number) for number in signal.valid_signals()}
+    return state | {f"handler of {number!r}": _handler(number) for number in signal.valid_signals()}
 
 
 def _logger_state(name: str) -> dict[str, object]:
     logger = logging.getLogger(None if name == "root" else name)
+    speaking = [handler for handler in logger.handlers if not isinstance(handler, logging.NullHandler)]
     return {
-        f"handlers of logger {name}": list(logger.handlers),
+        f"handlers of logger {name}": speaking,
         f"filters of logger {name}": list(logger.filters),
         f"level of logger {name}": logger.level,
         f"propagation of logger {name}": logger.propagate,
     }
+
+
+def _handler(number: int) -> object:
+    """Return what handles a signal. asyncio's Runner wraps its handler anew for each coroutine that it runs."""
+    handler = signal.getsignal(number)
+    return handler.func if isinstance(handler, functools.partial) else handler
 
 
 def _policy() -> object:

@@ -24,7 +24,7 @@ def a_signal_handler(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def a_root_handler(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(logging.root, "handlers", [*logging.root.handlers, logging.NullHandler()])
+    monkeypatch.setattr(logging.root, "handlers", [*logging.root.handlers, logging.StreamHandler()])
     return "handlers of logger root"
 
 

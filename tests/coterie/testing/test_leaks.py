@@ -132,6 +132,18 @@ async def test_a_connection_is_named_by_its_two_ends() -> None:
     await server.wait_closed()
 
 
+async def test_a_pair_of_sockets_is_noticed_though_it_has_no_name() -> None:
+    with contextlib.ExitStack() as opened:
+
+        async def body() -> None:
+            for end in socket.socketpair():
+                opened.enter_context(contextlib.closing(end))
+
+        complaint = await complaint_about(body)
+
+    assert complaint.count("of a pair") == 2
+
+
 async def test_a_file_is_named_by_its_path(tmp_path: Path) -> None:
     with contextlib.ExitStack() as opened:
 

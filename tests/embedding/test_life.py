@@ -1,0 +1,162 @@
+"""Systems come and go inside a program that owns the loop: again and again, several at once, each leaving nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+import uvloop
+
+from coterie import Address, Ref, System
+from coterie.errors import WrongThread
+from coterie.testing import no_leaks
+from tests.embedding.actors import Add, Counter, Slow
+
+FACTORIES = pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+
+
+async def use(system: System) -> int:
+    """Let an actor use a thread, a timer, a child and a supervised restart."""
+    return await system.spawn(Slow).ask(Add(3))
+
+
+async def linked_pair(a: System, b: System) -> Ref[Add]:
+    """Link two systems over real sockets; return a counter of `b` as `a` reaches it."""
+    linked = asyncio.Event()
+    a.on_link(lambda event: linked.set() if event.kind == "up" else None)
+    at_a, at_b = await a.listen(), await b.listen()
+    a.add_peer(b.node, *at_b)
+    b.add_peer(a.node, *at_a)
+    b.spawn(Counter, name="counter")
+    await asyncio.wait_for(linked.wait(), 10)
+    return a.at(Address(b.node, "counter"))
+
+
+async def test_two_cycles_on_one_loop() -> None:
+    for _ in range(2):
+        async with no_leaks(), System() as system:
+            assert await use(system) == 3
+
+
+async def test_two_cycles_on_the_same_addresses() -> None:
+    ports: list[int] = [0, 0]
+    for _ in range(2):
+        async with System("a") as a, System("b") as b:
+            linked = asyncio.Event()
+            a.on_link(lambda event, linked=linked: linked.set() if event.kind == "up" else None)  # type: ignore[misc]
+            ports = [(await a.listen(port=ports[0]))[1], (await b.listen(port=ports[1]))[1]]
+            a.add_peer("b", "127.0.0.1", ports[1])
+            b.add_peer("a", "127.0.0.1", ports[0])
+            b.spawn(Counter, name="counter")
+            await asyncio.wait_for(linked.wait(), 10)
+            assert await a.at(Address("b", "counter")).ask(Add(3)) == 3
+
+
+async def test_two_systems_at_once_know_nothing_of_each_other() -> None:
+    async with System("a") as a, System("a") as b:
+        one, other = a.spawn(Counter, name="counter"), b.spawn(Counter, name="counter")
+
+        answers = [await one.ask(Add(1)), await other.ask(Add(10)), await one.ask(Add(1))]
+
+        assert answers == [1, 10, 2]
+        assert one != other
+        assert (a.stats().handled, b.stats().handled) == (2, 1)
+
+
+async def test_two_systems_at_once_end_in_any_order() -> None:
+    first, second = System("first"), System("second")
+    await first.__aenter__()
+    await second.__aenter__()
+    counter = second.spawn(Counter)
+    await use(first)
+
+    await first.__aexit__(None, None, None)
+
+    assert await counter.ask(Add(1)) == 1
+    await second.__aexit__(None, None, None)
+
+
+async def test_linked_systems_of_one_process_leave_nothing() -> None:
+    async with System("a") as a, System("b") as b:
+        counter = await linked_pair(a, b)
+
+        answers = await asyncio.gather(*(counter.ask(Add(1)) for _ in range(100)))
+
+        assert answers == list(range(1, 101))
+
+
+async def test_a_body_that_raises_leaves_nothing_either() -> None:
+    async def main() -> None:
+        async with System("a") as a, System("b") as b:
+            counter = await linked_pair(a, b)
+            asks = [counter.ask(Add(1)) for _ in range(10)]
+            await use(b)
+            assert len(asks) == 10
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await main()
+
+
+async def test_a_cancelled_program_leaves_nothing() -> None:
+    is_up = asyncio.Event()
+
+    async def main() -> None:
+        async with System() as system:
+            await use(system)
+            is_up.set()
+            await asyncio.Event().wait()
+
+    program = asyncio.create_task(main())
+    await is_up.wait()
+    program.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await program
+
+
+async def test_a_system_that_listens_and_is_never_linked_leaves_nothing() -> None:
+    async with System("a") as a:
+        await a.listen()
+        a.add_peer("b", "127.0.0.1", 1)
+        await asyncio.sleep(0)
+
+
+@FACTORIES
+def test_a_system_on_each_of_two_loops_of_one_process(factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def main() -> int:
+        async with no_leaks(), System() as system:
+            return await use(system)
+
+    for _ in range(2):
+        with asyncio.Runner(loop_factory=factory) as runner:
+            assert runner.run(main()) == 3
+
+
+@FACTORIES
+async def test_a_system_off_the_main_thread(factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def main() -> int:
+        async with no_leaks(), System("a") as a, System("b") as b:
+            counter = await linked_pair(a, b)
+            return await use(a) + await counter.ask(Add(4))
+
+    def run() -> int:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            return runner.run(main())
+
+    assert await asyncio.to_thread(run) == 7
+
+
+async def test_a_system_here_and_one_on_another_thread_ask_across_threads() -> None:
+    async with System("here") as here:
+        counter = here.spawn(Counter)
+
+        async def main() -> int:
+            async with System("there") as there:
+                own = await there.spawn(Counter).ask(Add(5))
+                with pytest.raises(WrongThread, match="'here'"):
+                    counter.ask(Add(1))
+                return own + await asyncio.wrap_future(here.threadsafe.ask(counter, Add(2)))
+
+        assert await asyncio.to_thread(lambda: asyncio.run(main())) == 7
