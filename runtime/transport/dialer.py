@@ -132,9 +132,6 @@ class Dialer:
             await self._network.connect(lambda: connection, self._target.host, self._target.port)
         verdict = await attempt.verdict
         if isinstance(verdict, Refused):
-            if verdict.reply is not None:  # let it leave: the other end should know as well
-                opened.remove(connection)
-                connection.close()
             raise HandshakeRefused(verdict.reason.value, verdict.text)
         return connection, verdict
 

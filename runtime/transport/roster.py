@@ -10,7 +10,7 @@ from coterie.runtime.transport.events import TransportEvents
 from coterie.runtime.transport.greetings import RefusalReason, Refused, refuse
 from coterie.runtime.transport.hub import Hub
 from coterie.runtime.transport.identity import Peer, Role
-from coterie.runtime.transport.link import Link, LinkState
+from coterie.runtime.transport.link import Link
 
 __all__ = ["Roster"]
 
@@ -143,8 +143,7 @@ class Roster:
 
     def _yields(self, newer: Link, older: Link) -> bool:
         """Return whether `newer` is the crossing dial of the larger name."""
-        is_same_pair = older.state is LinkState.UP and newer.peer == older.peer
-        is_crossing = is_same_pair and newer.is_dialled_by_us is not older.is_dialled_by_us
+        is_crossing = newer.peer == older.peer and newer.is_dialled_by_us is not older.is_dialled_by_us
         our_name_is_smaller = self._hub.identity.node < newer.peer.node
         return is_crossing and newer.is_dialled_by_us is not our_name_is_smaller
 

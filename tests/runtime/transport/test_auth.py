@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, cast
 import msgpack
 import pytest
 
-from coterie.errors import BrokenFrame
+from coterie.errors import BrokenFrame, HandshakeRefused
 from coterie.runtime.transport import Identity, Peer, Role, SharedKey
 from coterie.runtime.transport.auth import NONCE_BYTES, Side, find_key, prove
+from coterie.runtime.transport.connection import Connection
+from coterie.runtime.transport.dialer import Dialer, Target
 from coterie.runtime.transport.greetings import Challenge, Hello, Proof, RefusalReason, Refused, Welcome, decode_hello
 from coterie.runtime.transport.handshake import (
     AcceptorHandshake,
@@ -320,6 +322,22 @@ async def test_a_dialer_tells_an_acceptor_why_it_leaves(world: World) -> None:
     a.transport.add_peer("b", *b.address)
     await world.until(lambda: bool(a.recorder.only("refused")))
     assert "wrong_cluster" in str(b.recorder.only("refused")[0][2])
+
+
+async def test_a_dialer_that_leaves_at_the_challenge_says_why(real_world: World) -> None:
+    b = await real_world.start("b", auth=AUTH)
+    a = real_world.make("a", auth=AUTH)
+    hub, roster = a.transport._hub, a.transport._roster
+    dialer = Dialer(Target(*b.address, "b"), a.host, a.host.network, hub, roster, a.recorder.refused)
+
+    opened: list[Connection] = []
+    with pytest.raises(HandshakeRefused, match="wrong_node"):
+        await dialer._open(opened, 1, 7, Peer("b", 12345, Role.NODE))  # it was another life on the first connection
+    for connection in opened:
+        connection.abort()  # as the dialer does with what made no link
+    await real_world.until(lambda: bool(b.recorder.only("refused")))
+
+    assert "wrong_node: expected Peer(node='b', incarnation=12345" in str(b.recorder.only("refused")[0][2])
 
 
 @pytest.mark.virtual

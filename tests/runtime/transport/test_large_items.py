@@ -72,6 +72,18 @@ async def test_control_does_not_wait_for_a_large_item_of_consensus(world: World)
 
 
 @virtual
+async def test_two_lanes_with_large_items_take_turns(world: World) -> None:
+    world.network = VirtualNetwork(window_bytes=10_000, latency_s=0.01)
+    a, b = await world.pair(CONFIG)
+
+    a.transport.send("b", Lane.CONSENSUS, LARGE)
+    a.transport.send("b", Lane.CONTROL, b"y" * 50_000)
+    await world.until(lambda: len(b.items) == 2)
+
+    assert b.items == [b"y" * 50_000, LARGE]
+
+
+@virtual
 async def test_chunks_leave_only_as_the_socket_takes_them(world: World) -> None:
     a, b = await world.pair(CONFIG)
     for connection in b.transport._hub.live:

@@ -12,7 +12,7 @@ from coterie.runtime.transport import Peer, Role
 from coterie.runtime.virtual.network import VirtualNetwork
 
 if TYPE_CHECKING:
-    from tests.runtime.transport.conftest import World
+    from tests.runtime.transport.conftest import Node, World
 
 pytestmark = pytest.mark.virtual
 
@@ -252,3 +252,36 @@ async def test_bytes_of_an_older_life_are_never_delivered_after_the_new_one_is_u
     await asyncio.sleep(5.0)
 
     assert b.items == ["fresh"]
+
+
+@pytest.mark.parametrize("incarnation", [2, 77])  # its own life again, and the next one
+async def test_a_larger_name_that_dials_again_replaces_the_link_that_nobody_saw_die(
+    world: World, incarnation: int
+) -> None:
+    a, b = await world.start("a"), await world.start("b")
+    b.transport.dial(*a.address)
+    await world.linked(a, b)
+    world.network.freeze("b")
+    await assert_linked_at_once(world, a, incarnation)
+
+
+async def test_the_next_life_of_a_larger_name_replaces_the_link_that_we_dialled(world: World) -> None:
+    a, b = await world.pair()  # a dials
+    world.network.freeze("b")
+    del b
+    await assert_linked_at_once(world, a, 77)
+
+
+async def assert_linked_at_once(world: World, a: Node, incarnation: int) -> None:
+    """Let a life of b dial a, from elsewhere: it is linked before the older link can fall silent."""
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+
+    again = world.make("b", incarnation=incarnation)
+    again.host._network = world.network.for_node("b2")  # type: ignore[attr-defined]
+    again.transport.dial(*a.address)
+    await world.linked(again)
+    await world.until(lambda: a.recorder.kinds().count("up") == 2)
+
+    assert a.recorder.up["b"] == Peer("b", incarnation, Role.NODE)
+    assert loop.time() - began_s < 1.0

@@ -53,7 +53,10 @@ async def test_nodes_with_their_certificates_are_linked_in_tls_1_3(real_world: W
     for node in (a, b):
         for connection in node.transport._hub.live:
             assert connection._transport is not None
-            assert connection._transport.get_extra_info("ssl_object").version() == "TLSv1.3"
+            channel = connection._transport.get_extra_info("ssl_object")
+            assert channel.version() == "TLSv1.3"
+            # Nobody comes back with a ticket instead of a certificate.
+            assert not (channel.session and channel.session.has_ticket)
 
 
 async def test_chunks_leave_only_as_the_channel_takes_them(real_world: World, authority: Authority) -> None:
