@@ -69,6 +69,20 @@ async def test_an_ask_in_flight_when_the_connection_drops_is_unknown_at_once(wor
     assert world.systems["a"].host.clock.monotonic() - before < 0.1
 
 
+async def test_an_answer_goes_by_the_link_its_ask_came_by_or_not_at_all(world: World, there: Ref[Any]) -> None:
+    ask = there.ask(Echo("later"), timeout=100)
+    await settle()
+    world.network.reset("a", "b")
+    await asyncio.sleep(5)
+    assert await there.ask(Echo("x")) == "x at b"
+    before = world.systems["b"].stats().transport["items_out"]
+    world.server("b").kept[0].reply("late")
+    await settle()
+
+    assert isinstance(ask.exception(), ConnectionLost)
+    assert world.systems["b"].stats().transport["items_out"] == before
+
+
 async def test_a_node_without_a_link_is_unreachable_at_once_and_definitely(world: World) -> None:
     a = world.systems["a"]
     before = a.host.clock.monotonic()
