@@ -310,6 +310,9 @@ async def test_forged_and_repeated_notices_are_heard_by_nobody(world: World) -> 
     association = world.systems["a"].remoting.association("c")
     assert association is not None
     assert len(association.watched) == 1
+    cell = world.systems["a"].cell_at("server")
+    assert cell is not None
+    assert len(cell.bonds.watchers) == 1
 
 
 async def test_a_signal_that_finds_no_room_is_sent_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
