@@ -61,7 +61,7 @@ class RemotePostbox:
         except CoterieError as error:
             return _refused(system.pending_ask(item, timeout_s, self._target), error)
         described = route.described
-        reply = described.reply
+        reply = route.reply or described.reply  # which raises: it is no ask
         ask = system.pending_ask(item, timeout_s, self._target, OutgoingAsk, on_wheel=False)
         try:
             number = remoting.next_number()

@@ -30,9 +30,12 @@ NAME_CHARS_MAX: Final = 1024
 
 
 class OutRoute:
-    """The way to one actor for messages of one type. `is_live`: until its table ends or starts over."""
+    """The way to one actor for messages of one type. `is_live`: until its table ends or starts over.
 
-    __slots__ = ("association", "described", "is_live", "number", "send", "to_row")
+    `reply`: the codec of their replies, if they are asks.
+    """
+
+    __slots__ = ("association", "described", "is_live", "number", "reply", "send", "to_row")
 
     def __init__(
         self, association: Association, number: int, described: MessageType, send: Callable[[Row], None]
@@ -41,6 +44,7 @@ class OutRoute:
         self.number = number
         self.described = described
         self.to_row = described.to_row
+        self.reply = described.reply if described.is_ask else None
         self.send = send
         self.is_live = True
 

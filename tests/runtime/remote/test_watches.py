@@ -190,13 +190,14 @@ async def test_an_end_during_a_flap_is_heard_when_the_link_is_back(world: World)
 async def test_cut_at_any_moment_around_the_end_there_is_one_notice(world: World, at_ms: int) -> None:
     ref = await victim(world)
     world.systems["a"].at(Address("a", "server")).tell(Watch(ref))
+    ending: list[asyncio.Future[None]] = []
     for now_ms in range(20):
         if now_ms == at_ms:
             world.network.reset("a", "b")
         if now_ms == 5:
-            ending = asyncio.ensure_future(end(world, ref))
+            ending.append(asyncio.ensure_future(end(world, ref)))
         await asyncio.sleep(0.001)
-    await ending
+    await asyncio.gather(*ending)
     await asyncio.sleep(20)
 
     assert [ref for ref, _ in heard(world)] == [ref]
