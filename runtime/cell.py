@@ -218,6 +218,7 @@ class Cell(Mailbox):
 
     def _take_in(self, item: object, lane: Lane) -> bool:
         """Put `item` into its lane, in place of the oldest if that is the policy; return whether it is inside."""
+        self.run_queue.check_loop()
         if not self.put(item, lane):
             if self.is_sealed or self.plan.overflow is not Overflow.DROP_OLD:
                 return False

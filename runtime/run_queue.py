@@ -76,7 +76,7 @@ class RunQueue:
         self._end = end
 
     def time_visits(self, took: Callable[[Runnable, float], None] | None) -> None:
-        """Call `took(cell, seconds)` after each visit from now on; None: no more. It costs nothing while nobody asks."""
+        """Call `took(cell, seconds)` after each visit from now on; None: no more. Unasked for, it costs nothing."""
 
         def visit(queue: collections.deque[Runnable], end: float) -> None:
             cell, begun = queue[0], self._monotonic()
@@ -99,6 +99,15 @@ class RunQueue:
             self._context.run(self._turn)
         else:
             self._armed = False
+
+    def check_loop(self) -> None:
+        """Refuse to go on outside the loop: WrongThread, also if this thread runs another one."""
+        try:
+            if asyncio.get_running_loop() is self._loop:
+                return
+        except RuntimeError:
+            pass  # this thread runs none
+        raise WrongThread(self._owner)
 
     def is_over(self, end: float) -> bool:
         """Whether it is `end` or later."""
@@ -169,12 +178,9 @@ class RunQueue:
         """Let a turn come. WrongThread outside the loop: what was pushed is visited all the same."""
         self._armed = True
         try:
-            is_on_loop = asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            is_on_loop = False
-        if is_on_loop:
-            self._loop.call_soon(self._turn, context=self._context)
-        else:
-            # A push from another thread that finds a turn due already does no harm: the cell is in its queue.
+            self.check_loop()
+        except WrongThread:
+            # Had a turn been due already, nothing would have been noticed, and no harm done: the cell is in its queue.
             self._loop.call_soon_threadsafe(self._turn, context=self._context)
-            raise WrongThread(self._owner)
+            raise
+        self._loop.call_soon(self._turn, context=self._context)

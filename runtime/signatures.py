@@ -60,7 +60,9 @@ def _members(annotation: object) -> list[object]:
         annotation = annotation.__supertype__
     if get_origin(annotation) in (typing.Union, types.UnionType):
         return [member for part in get_args(annotation) for member in _members(part)]
-    return [type(None) if annotation is None else get_origin(annotation) or annotation]
+    if annotation is None or annotation is Any:
+        return [type(None) if annotation is None else object]
+    return [get_origin(annotation) or annotation]
 
 
 def _is_among(message: type, taken: list[object]) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, overload
 
-from coterie.errors import MessageTypeError, WrongThread
+from coterie.errors import MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.asks import ACTIVATION, DeadlineWheel, Envelope, PendingAsk
 from coterie.runtime.cell import Cell, State
@@ -256,7 +256,7 @@ class System:
             raise RuntimeError(f"system {self.node!r} does not run: spawn inside its `async with`")
         if parent is not None and parent.state is State.STOPPED:
             raise RuntimeError(f"actor {parent.path!r} has stopped: it cannot spawn")
-        self.check_thread()
+        self.run_queue.check_loop()
         uid = self._last_uid = self._last_uid + 1
         path = self._path(parent, factory, name, uid)
         cell = Cell(self, path, uid, factory, plan, parent)
@@ -292,28 +292,13 @@ class System:
         What waits in its mailbox becomes dead letters, its asks fail with `ActorStopped`; its children stop first. With
         `drain` it takes nothing new, and stops when it has handled what waits already.
         """
-        self.check_thread()
+        self.run_queue.check_loop()
         cell = ref.postbox
         if ref.uid == 0 and ref.node == self.node:
             cell = self._cells.get(ref.path, cell)
         if isinstance(cell, Cell):
             return cell.stop(drain=drain)
         raise ValueError(f"stop({ref!r}): only an actor of this system ({self.node!r}) can be stopped")
-
-    def check_thread(self) -> None:
-        """Refuse to go on outside this system's event loop.
-
-        Raises:
-            WrongThread: this thread does not run the loop.
-            RuntimeError: the system was not entered.
-        """
-        loop = self.loop
-        try:
-            if asyncio.get_running_loop() is loop:
-                return
-        except RuntimeError:
-            pass
-        raise WrongThread(self.node)
 
     def at(self, address: Address) -> Ref[Any]:
         """Return a ref to whoever lives at `address` when a message arrives; it never dies."""
@@ -400,7 +385,7 @@ class System:
         on_wheel: bool = True,
     ) -> PendingAsk:
         """Make the envelope of an ask: with its time, never more than the asker itself has, and its chain."""
-        self.check_thread()
+        self.run_queue.check_loop()
         deadline = self.host.clock.monotonic() + self.patience_s(timeout_s)
         pending = kind(item, deadline, target, self.loop.create_future())
         visited = self.visited_cell

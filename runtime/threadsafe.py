@@ -10,6 +10,7 @@ import concurrent.futures
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from coterie.errors import WrongThread
 from coterie.runtime.messages import AskOf, message_type
 from coterie.runtime.refs import Ref
 
@@ -55,7 +56,10 @@ class ThreadSafe:
         return self._run(spawn())
 
     def _run(self, work: Coroutine[Any, Any, R]) -> concurrent.futures.Future[R]:
-        if asyncio._get_running_loop() is self._system.loop:  # noqa: SLF001
-            work.close()
-            raise RuntimeError(f"threadsafe of system {self._system.node!r} is for other threads: await the ask here")
-        return asyncio.run_coroutine_threadsafe(work, self._system.loop)
+        loop = self._system.loop
+        try:
+            self._system.run_queue.check_loop()
+        except WrongThread:
+            return asyncio.run_coroutine_threadsafe(work, loop)
+        work.close()
+        raise RuntimeError(f"threadsafe of system {self._system.node!r} is for other threads: await the ask here")
