@@ -40,7 +40,8 @@ def find(system: System, role: Role, path: str, names: tuple[object, ...]) -> Re
         BadMessage: he does not take one of the messages called `names`.
     """
     cell = find_cell(system, role, path, 0)
-    missing = [name for name in names if name not in {described.name for described in cell.kind.messages}]
+    known = {described.name for described in cell.kind.messages}
+    missing = [name for name in names if type(name) is not str or name not in known]
     if missing:
         raise BadMessage(f"actor {path!r} on node {system.node!r} does not take {missing[0]!r:.100}")
     return cell.ref

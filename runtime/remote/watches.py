@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from coterie.errors import AskError
 from coterie.runtime.actor import Terminated
-from coterie.runtime.remote.failures import short
+from coterie.runtime.remote.failures import TEXT_CHARS_MAX, short
 from coterie.runtime.remote.routes import find_cell
 from coterie.runtime.remote.rows import ENDED, UNWATCH, WATCH
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from coterie.runtime.remote.remoting import Remoting
     from coterie.runtime.transport.identity import Peer
 
-__all__ = ["RemoteWatcher", "Watch", "Watches"]
+__all__ = ["RemoteWatcher", "Watch", "Watches", "unwatch_for", "watch_for"]
 
 Life = tuple[int, str, int]
 """(incarnation, path, uid)."""
@@ -163,15 +163,12 @@ class RemoteWatcher:
     def watched_ended(self, watched: object, notice: Terminated) -> None:
         """Tell the peer that the actor is no more."""
         self._association.watched.pop(self._cell, None)
-        self._association.signal((ENDED, self._cell.path, self._cell.ref.uid, notice.cause[:_CAUSE_CHARS_MAX]))
+        self._association.signal((ENDED, self._cell.path, self._cell.ref.uid, notice.cause[:TEXT_CHARS_MAX]))
 
     def end(self) -> None:
         """Watch no more."""
         self._association.watched.pop(self._cell, None)
         self._cell.drop_watcher(self)
-
-
-_CAUSE_CHARS_MAX = 1000
 
 
 def watch_for(association: Association, path: str, uid: int) -> None:

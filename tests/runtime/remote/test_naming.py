@@ -9,9 +9,11 @@ import pytest
 
 from coterie.errors import ActorNotFound, ActorStopped, BadMessage, ConnectionLost, NodeUnreachable, NotExported
 from coterie.runtime.actor import Actor
+from coterie.runtime.lanes import Lane
 from coterie.runtime.messages import Ask, message
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.naming import address_of
+from coterie.runtime.remote.rows import LOOKUP
 from coterie.runtime.transport.identity import Role
 
 if TYPE_CHECKING:
@@ -104,6 +106,17 @@ async def test_a_client_finds_exported_actors_only(world: World) -> None:
     assert await ref.ask(Hello()) == "server"
     with pytest.raises(NotExported):
         await client.lookup("b/private")
+
+
+async def test_names_that_are_none_are_refused_like_unknown_ones(world: World) -> None:
+    transport = world.systems["a"].remoting.transport
+    assert transport is not None
+    strange: list[tuple[Any, ...]] = [({},), (3,), ((1,),), (None,)]
+    for names in strange:
+        transport.send("b", Lane.BULK, (LOOKUP, 999, "server", names))
+    assert (await world.systems["a"].lookup("b/server")).path == "server"
+
+    assert world.events == [("a", "up", "b"), ("b", "up", "a")]
 
 
 @pytest.mark.parametrize("place", ["", "b", "b/", "/server"])
