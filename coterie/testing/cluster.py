@@ -69,11 +69,11 @@ class Cluster(World[Node]):
         return await self._clients.enter_async_context(client)
 
     async def leader_of(self, group: str) -> str:
-        """Wait until a living node leads a Raft group, in the latest term that any has seen; return its name."""
+        """Wait until a node leads a Raft group, in the latest term of those that answer; return its name."""
         self._observer = self._observer or await self.client()
         while True:
             answers = (await self._observer.group(group).status()).items()
-            states = {node: answer for node, answer in answers if isinstance(answer, GroupStatus) and node in self}
+            states = {node: answer for node, answer in answers if isinstance(answer, GroupStatus)}
             latest = max((state.term for state in states.values()), default=0)
             for node, state in states.items():
                 if state.role == "leader" and state.term == latest:

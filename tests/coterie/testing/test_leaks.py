@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from coterie.testing import no_leaks
 
@@ -153,6 +155,43 @@ async def test_a_file_is_named_by_its_path(tmp_path: Path) -> None:
         complaint = await complaint_about(body)
 
     assert f"{tmp_path / 'log'}" in complaint
+
+
+async def test_another_file_under_the_number_of_one_that_was_there_is_noticed(tmp_path: Path) -> None:
+    number = os.open(tmp_path / "old", os.O_CREAT)
+
+    async def body() -> None:
+        os.close(number)
+        assert os.open(tmp_path / "new", os.O_CREAT) == number
+
+    complaint = await complaint_about(body)
+
+    os.close(number)
+    assert "new" in complaint
+    assert "old" not in complaint
+
+
+class OwnsADescriptor:
+    """Closes it when it goes; is in a cycle with itself."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.itself = self
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+
+async def test_what_only_a_cycle_keeps_is_not_left_behind(tmp_path: Path) -> None:
+    async with no_leaks(within_s=0.0):
+        OwnsADescriptor(os.open(tmp_path / "file", os.O_CREAT))
+
+
+async def test_timers_of_another_loop_are_not_this_ones() -> None:
+    with contextlib.closing(uvloop.new_event_loop()) as another:
+        async with no_leaks(within_s=0.0):
+            timer = another.call_later(60, print)
+        timer.cancel()
 
 
 @pytest.mark.skipif(not list(Path("/proc/self").glob("task/*/children")), reason="this system does not list children")

@@ -126,6 +126,42 @@ async def test_what_a_killed_one_says_while_it_ends_reaches_nobody(systems: Syst
     await probe.expect_none(for_s=30.0)
 
 
+async def test_a_killed_one_finds_no_way_back_while_it_ends(systems: Systems) -> None:
+    probe = Probe(systems["n2"], News, name="probe")
+    at_probe = systems["n1"].at(Address("n2", "probe"))
+
+    class SlowLastWords(Actor[Ping]):
+        async def on_stop(self) -> None:
+            await asyncio.sleep(3.0)  # time enough to link again, were it alive
+            at_probe.tell(News(1))
+
+    systems["n1"].spawn(SlowLastWords)
+    await systems.kill("n1")
+
+    await probe.expect_none(for_s=30.0)
+
+
+async def test_what_was_not_synced_may_be_lost_with_the_life(systems: Systems) -> None:
+    def held(prefix: str) -> list[bytes]:
+        disk = systems["n1"].host.disk
+        return [disk.open(f"d/{name}").read_at(0, 4) for name in disk.names("d") if name.startswith(prefix)]
+
+    disk = systems["n1"].host.disk
+    disk.make_directories("d")
+    for number in range(10):
+        synced, unsynced = (disk.open(f"d/{kind}-{number}", create=True) for kind in ("synced", "unsynced"))
+        disk.sync_directory("d")
+        synced.write_at(0, b"data")
+        synced.sync()
+        unsynced.write_at(0, b"data")
+
+    await systems.kill("n1")
+    await systems.start("n1")
+
+    assert held("synced") == [b"data"] * 10
+    assert held("unsynced") != [b"data"] * 10  # as the seed of the world will have it
+
+
 async def test_one_that_stops_in_good_order_says_its_last_words(systems: Systems) -> None:
     probe = Probe(systems["n2"], News, name="probe")
     at_probe = systems["n1"].at(Address("n2", "probe"))
