@@ -7,6 +7,7 @@ arrive as tuples: that keeps every key that could be sent a legal key, and is fa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 import msgpack
 
@@ -39,6 +40,9 @@ PACK_ERRORS = (TypeError, ValueError, OverflowError)
 """What `ItemPacker.pack_short` raises."""
 
 
+_FLAT: Final = frozenset((type(None), bool, int, float, str, bytes))
+
+
 class ItemPacker:
     """Packs one item at a time, so that a bad one hurts nobody but its sender."""
 
@@ -61,6 +65,8 @@ class ItemPacker:
 
     def check(self, item: object) -> None:
         """Let an item pass that the other end will unpack. TypeError if it is nested too deeply for that."""
+        if type(item) is tuple and _FLAT.issuperset(map(type, item)):
+            return  # flat, as long messages mostly are: packing them a second time would cost as much as the first
         try:
             self.pack_short(((item,),))  # fails where the other end would
         except PACK_ERRORS as error:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+from typing import NamedTuple
 import struct
 from datetime import UTC, datetime
 
@@ -85,6 +86,15 @@ def test_what_is_packed_at_the_limit_of_nesting_can_be_unpacked(levels: int) -> 
 def test_what_could_not_be_unpacked_is_not_packed(levels: int) -> None:
     with pytest.raises(TypeError, match="cannot be packed"):
         ItemPacker().pack(nested(levels))
+
+
+def test_depth_within_a_row_is_seen_whatever_class_of_tuple_it_is() -> None:
+    class Pair(NamedTuple):
+        left: object
+        right: object
+
+    with pytest.raises(TypeError, match="cannot be packed"):
+        ItemPacker().pack((16, Pair(nested(1023), None), "x"))
 
 
 def test_an_item_that_contains_itself_is_refused() -> None:
