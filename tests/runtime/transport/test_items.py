@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import contextlib
 import random
-from typing import NamedTuple
 import struct
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgpack
 import pytest
