@@ -69,9 +69,12 @@ class Envelope:
 
 
 class PendingAsk(Envelope):
-    """An ask made in this process: it lies in a local mailbox, or in the table of asks that are out to other nodes."""
+    """An ask made in this process: it lies in a local mailbox, or in the table of asks that are out to other nodes.
 
-    __slots__ = ("_bucket", "future", "target")
+    `bucket`: where on the wheel it waits.
+    """
+
+    __slots__ = ("bucket", "future", "target")
 
     def __init__(self, message: object, deadline: float, target: str, future: asyncio.Future[Any]) -> None:
         # The fields of Envelope stand here too: a call of its __init__ would cost a tenth of an ask.
@@ -82,7 +85,7 @@ class PendingAsk(Envelope):
         self.is_taken = False
         self.target = target
         self.future = future
-        self._bucket: dict[PendingAsk, None] | None = None
+        self.bucket: dict[PendingAsk, None] | None = None
 
     @property
     def is_abandoned(self) -> bool:
@@ -91,30 +94,25 @@ class PendingAsk(Envelope):
 
     def resolve(self, value: object) -> None:
         """Answer with a reply."""
-        if self._bucket is not None:
-            self._bucket.pop(self, None)
-            self._bucket = None
+        if self.bucket is not None:
+            self.bucket.pop(self, None)
+            self.bucket = None
         if not self.future.done():
             self.future.set_result(value)
 
     def reject(self, error: Exception) -> None:
         """Answer with an error; an asker who does not look is not warned."""
-        if self._bucket is not None:
-            self._bucket.pop(self, None)
-            self._bucket = None
+        if self.bucket is not None:
+            self.bucket.pop(self, None)
+            self.bucket = None
         if not self.future.done():
             self.future.set_exception(error)
             self.future.exception()  # marks it as looked at
 
     def expire(self) -> None:
         """Answer that time is over."""
-        self._bucket = None
+        self.bucket = None
         self.reject(AskTimeout(f"{type(self.message).__name__} to {self.target}: no reply in time; it may have run"))
-
-    def wait_in(self, bucket: dict[PendingAsk, None]) -> None:
-        """Note where on the wheel this ask waits."""
-        bucket[self] = None
-        self._bucket = bucket
 
 
 class DeadlineWheel:
@@ -123,7 +121,7 @@ class DeadlineWheel:
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
         self._loop = loop
         self._monotonic = clock.monotonic
-        self._buckets: dict[int, dict[PendingAsk, None]] = {}
+        self.buckets: dict[int, dict[PendingAsk, None]] = {}
         self._order: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._context = contextvars.Context()  # the timer must not keep the variables of whoever asked first
@@ -136,22 +134,23 @@ class DeadlineWheel:
             self._loop.call_soon(ask.reject, _stopped(ask))
             return
         slot = int(ask.deadline / RESOLUTION_S) + 1
-        bucket = self._buckets.get(slot)
+        bucket = self.buckets.get(slot)
         if bucket is None:
-            bucket = self._buckets[slot] = {}
+            bucket = self.buckets[slot] = {}
             heapq.heappush(self._order, slot)
             if self._order[0] == slot:
                 self._arm()
-        ask.wait_in(bucket)
+        bucket[ask] = None
+        ask.bucket = bucket
 
     def close(self) -> None:
         """Stop the timer and tell everybody who waits here still: there will be no reply."""
         self._is_closed = True
         self._disarm()
-        for bucket in list(self._buckets.values()):
+        for bucket in list(self.buckets.values()):
             for ask in list(bucket):
                 ask.reject(_stopped(ask))
-        self._buckets.clear()
+        self.buckets.clear()
         self._order.clear()
 
     def _disarm(self) -> None:
@@ -169,7 +168,7 @@ class DeadlineWheel:
         # A timer may go off a rounding error early: without the tolerance it would be set again for no time at all.
         now = self._monotonic() + TOLERANCE_S
         while self._order and self._order[0] * RESOLUTION_S <= now:
-            for ask in list(self._buckets.pop(heapq.heappop(self._order))):
+            for ask in list(self.buckets.pop(heapq.heappop(self._order))):
                 ask.expire()
         self._arm()
 

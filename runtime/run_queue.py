@@ -67,7 +67,7 @@ class RunQueue:
         self.visiting: Runnable | None = None
         self._begin: Callable[[], None] | None = None
         self._end: Callable[[], None] | None = None
-        self._visit = self._visit_plainly
+        self._took: Callable[[Runnable, float], None] | None = None
         self.turns = 0
 
     def bracket(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
@@ -76,15 +76,8 @@ class RunQueue:
         self._end = end
 
     def time_visits(self, took: Callable[[Runnable, float], None] | None) -> None:
-        """Call `took(cell, seconds)` after each visit from now on; None: no more. Unasked for, it costs nothing."""
-
-        def visit(queue: collections.deque[Runnable], end: float) -> None:
-            cell, begun = queue[0], self._monotonic()
-            self._visit_plainly(queue, end)
-            if took is not None:
-                took(cell, self._monotonic() - begun)
-
-        self._visit = self._visit_plainly if took is None else visit
+        """Call `took(cell, seconds)` after each visit from now on; None: no more."""
+        self._took = took
 
     def hold(self) -> bool:
         """Let pushes wait for a `release` that comes in the same call of the loop; False: a turn is due already."""
@@ -137,8 +130,8 @@ class RunQueue:
         if self._begin is not None:
             self._begin()
         try:
-            if not self._visit_all(end) and self._normal:
-                self._visit(self._normal, end)
+            if not self._visit_some(self._urgent, end, VISITS) and self._normal:
+                self._visit_some((), end, 1)
         finally:
             self.visiting = None
             if self._context:
@@ -149,30 +142,38 @@ class RunQueue:
             if self._end is not None:
                 self._end()
 
-    def _visit_all(self, end: float) -> bool:
-        """Visit cells until `end`; return whether a normal one was among them."""
-        urgent, normal, monotonic = self._urgent, self._normal, self._monotonic
+    def _visit_some(self, urgent: collections.deque[Runnable] | tuple[()], end: float, visits: int) -> bool:
+        """Visit cells until `end`, at most `visits`; return whether a normal one was among them.
+
+        The bound is for worlds in which time stands still within a turn.
+        """
+        normal, monotonic, context, took = self._normal, self._monotonic, self._context, self._took
         came_to_normal = False
-        for _ in range(VISITS):  # a bound for worlds in which time stands still within a turn
-            if not (urgent or normal):
+        for _ in range(visits):
+            if urgent:
+                cell, place = urgent.popleft(), URGENT
+            elif normal:
+                cell, place = normal.popleft(), NORMAL
+                cell.in_normal = False
+                came_to_normal = True
+            else:
                 break
-            came_to_normal = came_to_normal or not urgent
-            self._visit(urgent or normal, end)
-            if self._context or monotonic() >= end:
+            if cell.queued != place:
+                continue  # it has moved: it waits elsewhere, or a task runs it
+            cell.queued = IDLE
+            self.visiting = cell
+            if took is None:
+                cell.visit(end)
+            else:
+                begun = monotonic()
+                cell.visit(end)
+                took(cell, monotonic() - begun)
+            if context:
+                cell.adopt(context)
+                break
+            if monotonic() >= end:
                 break
         return came_to_normal
-
-    def _visit_plainly(self, queue: collections.deque[Runnable], end: float) -> None:
-        cell = queue.popleft()
-        if queue is self._normal:
-            cell.in_normal = False
-        if cell.queued != (NORMAL if queue is self._normal else URGENT):
-            return
-        cell.queued = IDLE
-        self.visiting = cell
-        cell.visit(end)
-        if self._context:
-            cell.adopt(self._context)
 
     def _arm(self) -> None:
         """Let a turn come. WrongThread outside the loop: what was pushed is visited all the same."""

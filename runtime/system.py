@@ -108,6 +108,8 @@ class System:
         self._kinds: dict[type[Actor[Any]], Kind] = {}
         self._last_uid = 0
         self._last_nested_ask = 0
+        self._monotonic = self.host.clock.monotonic  # looked up once: every ask reads it
+        self._ask_timeout_s = self.config.ask_timeout_s
         self._plan = Plan(self.config.capacity)
         self._handled_by_ended = 0
         self._deepest_of_ended = 0
@@ -385,12 +387,14 @@ class System:
         on_wheel: bool = True,
     ) -> PendingAsk:
         """Make the envelope of an ask: with its time, never more than the asker itself has, and its chain."""
+        loop = self._loop if self._loop is not None else self.loop  # a property is a call; it would say what is wrong
         self.run_queue.check_loop()
-        deadline = self.host.clock.monotonic() + self.patience_s(timeout_s)
-        pending = kind(item, deadline, target, self.loop.create_future())
-        visited = self.visited_cell
-        if visited is not None and not visited.kind.is_async:
-            asker = visited.current
+        patience_s = self._ask_timeout_s if timeout_s is None else self.patience_s(timeout_s)
+        deadline = self._monotonic() + patience_s
+        pending = kind(item, deadline, target, loop.create_future())
+        visiting = self.run_queue.visiting
+        if isinstance(visiting, Cell) and not visiting.kind.is_async:
+            asker = visiting.current
             if isinstance(asker, Envelope):
                 pending.deadline = min(deadline, asker.deadline)
         elif (handler := HANDLER.get()) is not None:
