@@ -81,5 +81,6 @@ def _handler(number: int) -> object:
 
 
 def _policy() -> object:
-    """Return the policy that was set. (Asking for it by its public name warns from Python 3.14 on.)"""
-    return getattr(asyncio.events, "_event_loop_policy", None)
+    """Return the policy that was set; None for asyncio's own, which asyncio makes itself when it needs it."""
+    policy = getattr(asyncio.events, "_event_loop_policy", None)  # asking by its public name warns from 3.14 on
+    return None if type(policy).__module__.startswith("asyncio.") else policy

@@ -125,9 +125,10 @@ class World(ABC, Mapping[str, T]):
                 del self._lives[name]
 
     async def kill(self, name: str) -> None:
-        """End a life as SIGKILL and a power failure do: nothing leaves any more, what was not synced is lost.
+        """End a life as SIGKILL and a power failure do: nothing leaves any more, what was not synced may be lost.
 
-        Its hooks run to their end, but nobody hears of it. KeyError if `name` does not live.
+        Handlers and hooks that run come to their end (in virtual time), but nobody hears of it. KeyError if `name` does
+        not live.
         """
         life = self._lives.pop(name)
         self.network.reset(name)

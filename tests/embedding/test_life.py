@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
+import threading
 from collections.abc import Callable
 
 import pytest
 import uvloop
 
-from coterie import Address, Ref, System
-from coterie.errors import WrongThread
+from coterie import Actor, Address, Ref, System, SystemConfig
+from coterie.errors import ActorFailed, WrongThread
 from coterie.testing import no_leaks
 from tests.embedding.actors import Add, Counter, Slow
 
@@ -121,6 +124,64 @@ async def test_a_system_that_listens_and_is_never_linked_leaves_nothing() -> Non
         await a.listen()
         a.add_peer("b", "127.0.0.1", 1)
         await asyncio.sleep(0)
+
+
+async def test_a_blocking_function_that_nobody_awaits_holds_up_nobody() -> None:
+    go = threading.Event()
+
+    class Working(Actor[Add]):
+        def receive(self, msg: Add, /) -> int:
+            self.context.run_blocking(go.wait)
+            return msg.amount
+
+    async with System() as system:
+        await system.spawn(Working).ask(Add(1))
+
+    assert any(thread.name.startswith("coterie-worker") for thread in threading.enumerate())
+    go.set()
+
+
+async def test_a_fatal_fault_comes_out_of_the_async_with_and_nothing_is_left() -> None:
+    async def main() -> None:
+        async with System() as system:
+            await use(system)
+            system.fail(OSError("the disk is gone"))
+            await asyncio.Event().wait()
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        await main()
+
+
+async def test_an_actor_that_does_not_stop_is_cancelled_after_the_stop_timeout() -> None:
+    started = asyncio.Event()
+
+    class Stubborn(Actor[Add]):
+        async def receive(self, msg: Add, /) -> int:
+            started.set()
+            return await asyncio.Event().wait()
+
+    async with System(config=SystemConfig(stop_timeout_s=0.05)) as system:
+        system.spawn(Stubborn).tell(Add(1))
+        await started.wait()
+
+
+async def test_nothing_is_printed_until_the_host_wants_to_see_it(capfd: pytest.CaptureFixture[str]) -> None:
+    class Failing(Actor[Add]):
+        def receive(self, msg: Add, /) -> int:
+            raise RuntimeError("as I always do")
+
+    handler = logging.StreamHandler(sys.stdout)
+    for wants in (False, True):
+        if wants:
+            logging.getLogger("coterie").addHandler(handler)
+        async with System() as system:
+            with pytest.raises(ActorFailed):
+                await system.spawn(Failing, name="failing").ask(Add(1))
+    logging.getLogger("coterie").removeHandler(handler)
+
+    printed = capfd.readouterr()
+    assert printed.err == ""
+    assert printed.out.count("actor.failed node=local actor=failing error=RuntimeError: as I always do") == 1
 
 
 @FACTORIES

@@ -85,6 +85,7 @@ async def test_the_error_of_the_body_counts_more_than_failures() -> None:
         await main()
 
 
+@pytest.mark.virtual
 async def test_what_the_body_leaves_behind_fails_the_test() -> None:
     forgotten: list[asyncio.Task[None]] = []
     with pytest.raises(AssertionError, match=r"left behind:\n  task 'forgotten'"):

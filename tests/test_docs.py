@@ -1,0 +1,74 @@
+"""The pages are true: their programs run, and the tests that they name exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+RUNNABLE = [ROOT / "docs" / name for name in ("embedding.md", "testing.md")]
+
+PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE_NAME = re.compile(r"# (\S+\.(?:py|ini))\n")
+NAMED_TEST = re.compile(r"`?(test_\w+\.py)(?:::(test_\w+))?`")
+
+
+def programs(page: Path) -> list[str]:
+    return PROGRAM.findall(page.read_text(encoding="utf-8"))
+
+
+def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", *command],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(program, id=f"{page.stem}-{number}")
+        for page in RUNNABLE
+        for number, program in enumerate(programs(page), 1)
+        if not FILE_NAME.match(program)
+    ],
+)
+def test_a_program_of_a_page_runs(program: str, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+
+    ended = run("program.py", directory=tmp_path)
+
+    assert (ended.stderr, ended.stdout, ended.returncode) == ("", "", 0)
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
+def test_the_files_of_a_page_are_a_suite_that_passes(page: Path, tmp_path: Path) -> None:
+    files = {found[1]: program for program in programs(page) if (found := FILE_NAME.match(program))}
+    if not files:
+        pytest.skip(f"{page.name} shows no files")
+    for name, text in files.items():
+        (tmp_path / name).write_text(text.partition("\n")[2], encoding="utf-8")
+
+    ended = run("-m", "pytest", "-q", "-p", "no:cacheprovider", directory=tmp_path)
+
+    assert re.search(r"^\d+ passed", ended.stdout, re.MULTILINE), ended.stdout
+    assert ended.returncode == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_test_that_a_page_names_exists(page: Path) -> None:
+    missing = [
+        f"{file}::{test}"
+        for file, test in NAMED_TEST.findall(page.read_text(encoding="utf-8"))
+        if not any(f"def {test}" in path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob(file))
+    ]
+    assert missing == []
