@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from coterie import KeyValue, Topology
-from coterie.testing import Cluster
+from coterie.testing import Cluster, no_leaks
 
 MakeCluster = Callable[..., Cluster]
 
@@ -22,8 +22,8 @@ def default_topology() -> Topology:
 
 @pytest.fixture
 async def make_cluster() -> AsyncIterator[MakeCluster]:
-    """Make clusters that a test starts itself; they close at its end."""
-    async with AsyncExitStack() as closing:
+    """Make clusters that a test starts itself; they close at its end, and leave nothing."""
+    async with no_leaks(), AsyncExitStack() as closing:
 
         def make(topology: Topology | None = None, *, durable: bool = True) -> Cluster:
             made = Cluster(topology or default_topology(), durable=durable)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -163,6 +165,19 @@ async def test_an_actor_that_does_not_stop_is_cancelled_after_the_stop_timeout()
     async with System(config=SystemConfig(stop_timeout_s=0.05)) as system:
         system.spawn(Stubborn).tell(Add(1))
         await started.wait()
+
+
+async def test_the_hosts_signals_reach_the_host_while_a_system_runs() -> None:
+    came = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, came.set)
+    async with System("a") as a, System("b") as b:
+        counter = await linked_pair(a, b)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+        await asyncio.wait_for(came.wait(), 10)
+
+        assert await counter.ask(Add(1)) == 1
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGUSR1)
 
 
 async def test_nothing_is_printed_until_the_host_wants_to_see_it(capfd: pytest.CaptureFixture[str]) -> None:

@@ -116,12 +116,18 @@ async def test_a_listener_is_named_by_its_address() -> None:
 
 async def test_a_connection_is_named_by_its_two_ends() -> None:
     left: list[asyncio.StreamWriter] = []
-    server = await asyncio.start_server(lambda _, writer: left.append(writer), "127.0.0.1", 0)
+    is_accepted = asyncio.Event()
+
+    def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        left.append(writer)
+        is_accepted.set()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     at = server.sockets[0].getsockname()
 
     async def body() -> None:
         left.append((await asyncio.open_connection(*at))[1])
-        await asyncio.sleep(0.01)
+        await is_accepted.wait()
 
     complaint = await complaint_about(body)
 
