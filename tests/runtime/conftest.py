@@ -16,6 +16,7 @@ from coterie.runtime.transport.config import TransportConfig
 from coterie.runtime.transport.identity import Role
 from coterie.runtime.virtual.host import VirtualHost
 from coterie.runtime.virtual.network import VirtualNetwork
+from coterie.testing import no_leaks
 
 CONFIG = SystemConfig(transport=TransportConfig(frame_cap_bytes=100_000, message_cap_bytes=100_000))
 
@@ -67,16 +68,16 @@ class World:
 @pytest.fixture
 async def world(server: type[Actor[Any]]) -> AsyncIterator[World]:
     """Nodes a and b, linked; the test module has a fixture `server`, the class of their actors."""
-    world = World(server)
-    await world.start("a")
-    await world.start("b")
-    world.link("a", "b")
-    await asyncio.sleep(1)
-    yield world
-    assert world.asks_out() == 0, "every ask has left the table"
-    for node in list(world.systems):
-        await world.stop(node)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+    async with no_leaks():
+        world = World(server)
+        await world.start("a")
+        await world.start("b")
+        world.link("a", "b")
+        await asyncio.sleep(1)
+        yield world
+        assert world.asks_out() == 0, "every ask has left the table"
+        for node in list(world.systems):
+            await world.stop(node)
 
 
 @pytest.fixture
