@@ -108,6 +108,28 @@ async def test_a_restart_brings_back_what_was_put_aside_to_the_first_handler(
         assert await asked == "got 1"
 
 
+async def test_a_restart_brings_it_back_though_the_new_instance_does_not_ask_for_it(virtual_host: VirtualHost) -> None:
+    lives: list[int] = []
+
+    class Forgetful(Actor[Get | Fail]):
+        def on_start(self) -> None:
+            lives.append(1)
+
+        def receive(self, msg: Get | Fail) -> str | None:
+            if isinstance(msg, Fail):
+                raise RuntimeError("fail")
+            if len(lives) == 1:
+                self.context.stash()
+                return None
+            return f"got {msg.number}"
+
+    async with System(host=virtual_host) as system:
+        ref = system.spawn(Forgetful)
+        asked = ref.ask(Get(1))
+        ref.tell(Fail())
+        assert await asked == "got 1"
+
+
 @BOTH
 async def test_a_stop_refuses_what_was_put_aside(virtual_host: VirtualHost, kind: type[Door]) -> None:
     async with System(host=virtual_host) as system:
