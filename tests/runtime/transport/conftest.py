@@ -14,6 +14,7 @@ from coterie.runtime.transport import Identity, Peer, Role, SharedKey, Transport
 from coterie.runtime.virtual.host import VirtualHost
 from coterie.runtime.virtual.loop import VirtualLoop
 from coterie.runtime.virtual.network import VirtualNetwork
+from coterie.testing import no_leaks
 
 CLUSTER = "test"
 
@@ -159,9 +160,10 @@ class World:
         here = asyncio.current_task(loop)
         assert [task.get_name() for task in asyncio.all_tasks(loop) if task is not here] == []
         if isinstance(loop, VirtualLoop):
-            timers = [timer for _, _, timer in loop._timers if not timer.cancelled()]
             assert [
-                timer for timer in timers if "transport" in getattr(getattr(timer, "_callback", None), "__module__", "")
+                timer
+                for timer in loop.timers
+                if "transport" in getattr(getattr(timer, "_callback", None), "__module__", "")
             ] == []
             ours = {node.transport.identity.node for node in self.nodes}
             assert [ends for ends in self.network.connections() if ends[0] in ours] == []
@@ -178,14 +180,16 @@ def introduce(*nodes: Node) -> None:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     """A world in virtual time; the test must be marked `virtual`."""
-    made = World()
-    yield made
-    await made.close()
+    async with no_leaks():
+        made = World()
+        yield made
+        await made.close()
 
 
 @pytest.fixture
 async def real_world() -> AsyncIterator[World]:
     """The same on real loopback sockets."""
-    made = World(is_real=True)
-    yield made
-    await made.close()
+    async with no_leaks():
+        made = World(is_real=True)
+        yield made
+        await made.close()
