@@ -1,0 +1,128 @@
+"""`python -m benchmarks`: every messaging benchmark runs, nothing is dropped, mistakes are named, children end."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.catalogue import BENCHMARKS
+from benchmarks.peers.catalogue import PEERS, Peer
+
+ROOT = Path(__file__).parent.parent.parent
+LOCAL = ("tell", "ask", "ping_pong", "fan_in", "ring", "spawn", "skynet", "timers")
+REMOTE = ("remote_tell", "remote_ask", "heartbeat_delay")
+
+
+def quick(*names: str, file: Path) -> list[dict[str, object]]:
+    """Run these benchmarks quickly, as a user does; return their results."""
+    command = [sys.executable, "-W", "error", "-m", "benchmarks", "--quick", "--json", str(file), *names]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=100)
+    results: list[dict[str, object]] = json.loads(file.read_text(encoding="utf-8"))
+    return results
+
+
+@pytest.mark.parametrize("names", [LOCAL, REMOTE], ids=["local", "remote"])
+def test_each_question_is_answered_beside_its_floor(names: tuple[str, ...], tmp_path: Path) -> None:
+    results = quick(*names, file=tmp_path / "results.json")
+
+    systems_by_benchmark: dict[object, set[object]] = {}
+    for result in results:
+        systems_by_benchmark.setdefault(result["benchmark"], set()).add(result["system"])
+    assert {str(benchmark).partition("/")[0] for benchmark in systems_by_benchmark} == set(names)
+    assert all({"floor", "coterie"} <= systems for systems in systems_by_benchmark.values())
+    assert all(result["ratio"] for result in results if result["system"] == "coterie")
+
+
+def test_list_names_every_benchmark_with_its_question_and_every_peer(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["--list"])
+
+    printed = capsys.readouterr().out.splitlines()
+    assert status == 0
+    assert [line.split()[0] for line in printed if line != "peers:"] == [*BENCHMARKS, *PEERS]
+    assert all(line.split(maxsplit=1)[1] for line in printed if line != "peers:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["tel"], "no benchmark 'tel'; there are tell, ask"),
+        (["tell", "--peers", "akka"], "no peer 'akka'; there are pykka"),
+        (["tell", "--runs", "0"], "--runs 0: at least 1"),
+    ],
+)
+def test_a_mistake_is_named(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(arguments)
+
+    assert raised.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+    with pytest.raises(SystemExit):
+        main(["tell", "--plot", "bars.png"])
+
+    assert "pip install 'coterie[bench]'" in capsys.readouterr().err
+
+
+def test_a_peer_that_is_not_installed_is_skipped_with_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(PEERS, "pykka", Peer("benchmarks.peers.pykka_peer", package="no_such_package"))
+
+    status = main(["ping_pong", "--quick", "--peers", "pykka"])
+
+    printed = capsys.readouterr()
+    assert status == 0
+    assert "peer pykka is skipped: no package 'no_such_package'" in printed.err
+    assert "coterie" in printed.out
+
+
+def test_a_program_that_is_missing_is_named() -> None:
+    peer = Peer("benchmarks.peers.erlang_peer", programs=("no-such-program",), install="apt-get install it")
+
+    assert peer.missing() == "no program 'no-such-program' (apt-get install it)"
+
+
+def test_an_interrupted_benchmark_ends_its_children() -> None:
+    command = [sys.executable, "-m", "benchmarks", "remote_ask", "--runs", "1000"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    children = wait_for_children(process.pid)
+
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "Traceback" not in complaints
+    assert not [pid for pid in children if is_alive(pid)]
+
+
+def wait_for_children(pid: int) -> list[int]:
+    """Return the children of a process, once it has any."""
+    file = Path(f"/proc/{pid}/task/{pid}/children")
+    deadline = time.monotonic() + 30
+    while not (children := file.read_text(encoding="ascii").split()):
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    return [int(child) for child in children]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
