@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from coterie.protocols.balancing import RandomChoice, RoundRobin, SmoothWeighted
     from coterie.protocols.raft.config import RaftConfig
     from coterie.runtime.actor import Actor, Context, Later, Terminated, Timer
+    from coterie.runtime.events import Event
+    from coterie.runtime.mailbox import Overflow
     from coterie.runtime.messages import Ask, message
     from coterie.runtime.refs import Address, Ref
     from coterie.runtime.stats import SystemStats
-    from coterie.runtime.supervision import Supervision
+    from coterie.runtime.supervision import Restart, Strategy, Supervision
     from coterie.runtime.system import System, SystemConfig
     from coterie.runtime.tls import TlsConfig
     from coterie.runtime.transport.auth import SharedKey
@@ -39,6 +41,7 @@ __all__ = [
     "CommandRefused",
     "Context",
     "CoterieError",
+    "Event",
     "GroupClient",
     "Idempotent",
     "Identity",
@@ -47,15 +50,18 @@ __all__ = [
     "Later",
     "Node",
     "Outcome",
+    "Overflow",
     "Query",
     "RaftConfig",
     "RandomChoice",
     "Ref",
+    "Restart",
     "RoundRobin",
     "Session",
     "SharedKey",
     "SmoothWeighted",
     "StateMachine",
+    "Strategy",
     "Supervision",
     "SynodClient",
     "System",
@@ -76,6 +82,7 @@ _HOMES = {
     "CommandRefused": "errors",
     "Context": "runtime.actor",
     "CoterieError": "errors",
+    "Event": "runtime.events",
     "GroupClient": "actors.group_client",
     "Idempotent": "actors.pool",
     "Identity": "actors.client_session",
@@ -84,15 +91,18 @@ _HOMES = {
     "Later": "runtime.actor",
     "Node": "actors.node",
     "Outcome": "errors",
+    "Overflow": "runtime.mailbox",
     "Query": "actors.state_machine",
     "RaftConfig": "protocols.raft.config",
     "RandomChoice": "protocols.balancing",
     "Ref": "runtime.refs",
+    "Restart": "runtime.supervision",
     "RoundRobin": "protocols.balancing",
     "Session": "actors.client_session",
     "SharedKey": "runtime.transport.auth",
     "SmoothWeighted": "protocols.balancing",
     "StateMachine": "actors.state_machine",
+    "Strategy": "runtime.supervision",
     "Supervision": "runtime.supervision",
     "SynodClient": "actors.synod_client",
     "System": "runtime.system",
