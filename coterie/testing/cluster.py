@@ -56,8 +56,10 @@ class Cluster(World[Node]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the clients and end every node; see `World`."""
-        await self._clients.aclose()
-        await super().__aexit__(kind, error, trace)
+        try:
+            await self._clients.aclose()
+        finally:
+            await super().__aexit__(kind, error, trace)
 
     async def client(self) -> Client:
         """Return a new client of all nodes, linked; the network knows it as `client`. It closes with the cluster.

@@ -166,7 +166,7 @@ class World(ABC, Mapping[str, T]):
         for name in reversed(list(self._lives)):
             try:
                 await self.stop(name)
-            except (CoterieError, OSError) as fault:
+            except Exception as fault:  # noqa: BLE001 (all are raised together)
                 faults.append(fault)
         return faults
 

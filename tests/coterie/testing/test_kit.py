@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -101,3 +103,11 @@ async def test_the_system_has_ended_when_the_kit_has() -> None:
 
     with pytest.raises(RuntimeError, match="does not run"):
         system.spawn(Failing)
+
+
+def test_the_kit_needs_no_test_framework() -> None:
+    program = "import sys, coterie.testing; print(sorted({'pytest', 'unittest', '_pytest'} & set(sys.modules)))"
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+    assert ended.stdout == "[]\n"

@@ -198,12 +198,13 @@ async def test_a_fault_that_nobody_asked_for_comes_out_at_the_end() -> None:
     async def main() -> None:
         async with Systems("n1", "n2") as systems:
             systems["n1"].fail(OSError("the disk is gone"))
+            systems["n2"].fail(RuntimeError("and the rest"))
             await asyncio.sleep(1)
 
     with pytest.raises(BaseExceptionGroup) as caught:
         await main()
 
-    assert [str(fault) for fault in caught.value.exceptions] == ["the disk is gone"]
+    assert [str(fault) for fault in caught.value.exceptions] == ["and the rest", "the disk is gone"]
 
 
 async def test_a_start_that_fails_ends_what_had_started() -> None:
