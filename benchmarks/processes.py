@@ -29,14 +29,21 @@ class Child:
 
     async def start(self) -> None:
         """Start it and wait until it is ready. RuntimeError if it ends before that."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            *self.arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,
+        made = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                *self.arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
         )
+        try:
+            self._process = await asyncio.shield(made)
+        except asyncio.CancelledError:
+            self._process = await made  # who is interrupted now must still be able to end it
+            raise
         assert self._process.stdout is not None
         self.first_line = await self._process.stdout.readline()
         if self._ready not in self.first_line:

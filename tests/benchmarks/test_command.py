@@ -121,8 +121,9 @@ def wait_for_children(pid: int) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
+    """Return whether a process runs; one that has ended and that nobody has taken note of does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except FileNotFoundError:
         return False
-    return True
+    return stat.rpartition(")")[2].split()[0] != "Z"
