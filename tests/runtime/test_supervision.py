@@ -8,18 +8,21 @@ import pytest
 
 from coterie.runtime.supervision import RestartBudget, Supervision
 
-EXACT = {"backoff_min_s": 0.1, "backoff_max_s": 0.5, "jitter": 0.0}
+
+def exactly(max_restarts: int, within_s: float) -> Supervision:
+    """Return a policy whose back-off is no matter of chance."""
+    return Supervision(max_restarts=max_restarts, within_s=within_s, backoff_min_s=0.1, backoff_max_s=0.5, jitter=0.0)
 
 
 @pytest.mark.parametrize(
     ("policy", "moments", "expected"),
     [
         (Supervision(max_restarts=0), [0.0], [None]),
-        (Supervision(max_restarts=2, within_s=10, **EXACT), [0, 1, 2], [0.1, 0.2, None]),
-        (Supervision(max_restarts=4, within_s=10, **EXACT), [0, 0, 0, 0, 0], [0.1, 0.2, 0.4, 0.5, None]),
-        (Supervision(max_restarts=1, within_s=10, **EXACT), [0, 9.9, 10.0], [0.1, None, 0.1]),
-        (Supervision(max_restarts=2, within_s=10, **EXACT), [0, 5, 10.5, 12], [0.1, 0.2, 0.2, None]),
-        (Supervision(max_restarts=1, within_s=1, **EXACT), [0, 2, 4, 6], [0.1, 0.1, 0.1, 0.1]),
+        (exactly(2, 10), [0, 1, 2], [0.1, 0.2, None]),
+        (exactly(4, 10), [0, 0, 0, 0, 0], [0.1, 0.2, 0.4, 0.5, None]),
+        (exactly(1, 10), [0, 9.9, 10.0], [0.1, None, 0.1]),
+        (exactly(2, 10), [0, 5, 10.5, 12], [0.1, 0.2, 0.2, None]),
+        (exactly(1, 1), [0, 2, 4, 6], [0.1, 0.1, 0.1, 0.1]),
     ],
 )
 def test_the_budget_spaces_out_restarts_and_runs_out(

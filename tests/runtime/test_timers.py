@@ -140,7 +140,7 @@ async def test_timers_die_with_the_instance_even_if_a_tick_waits(
         await asyncio.sleep(1.5)  # the tick waits in the mailbox now
         cell = system.cell_at(ref.path)
         assert cell is not None
-        cell._life.supervise(RuntimeError("a failure while the tick waits"))
+        cell.life.supervise(RuntimeError("a failure while the tick waits"))
         await asyncio.sleep(5)
 
         assert system.restarts >= 2
