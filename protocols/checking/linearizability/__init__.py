@@ -1,0 +1,49 @@
+"""The judge of what clients saw: is there one order of their operations that explains it all?
+
+    history = History()                                  # written down while clients run
+    put = history.invoked("c1", ("put", b"1"), key=b"k", at_s=0.0)
+    history.returned(put, at_s=0.1)
+    verdict = check(history, KeyValue())                 # ok, violation or unknown; never wrong
+    print(verdict.text)
+
+Linearizability is that of M. P. Herlihy, J. M. Wing: "Linearizability: a correctness condition for concurrent objects"
+(1990): every operation seems to take effect at one moment between its invocation and its return.
+"""
+
+from coterie.protocols.checking.linearizability.append_list import AppendList
+from coterie.protocols.checking.linearizability.check import BUDGET, Status, Verdict, check
+from coterie.protocols.checking.linearizability.counter import Counter
+from coterie.protocols.checking.linearizability.counterexample import Counterexample
+from coterie.protocols.checking.linearizability.data import UNKNOWN, Datum, Key, Output, Unknown
+from coterie.protocols.checking.linearizability.history import History, HistoryError
+from coterie.protocols.checking.linearizability.history_lines import event_line, history_from_lines, history_lines
+from coterie.protocols.checking.linearizability.model import Model, Step
+from coterie.protocols.checking.linearizability.operation import Operation
+from coterie.protocols.checking.linearizability.registers import KeyValue, Register
+from coterie.protocols.checking.linearizability.timeline import timeline
+
+__all__ = [
+    "BUDGET",
+    "UNKNOWN",
+    "AppendList",
+    "Counter",
+    "Counterexample",
+    "Datum",
+    "History",
+    "HistoryError",
+    "Key",
+    "KeyValue",
+    "Model",
+    "Operation",
+    "Output",
+    "Register",
+    "Status",
+    "Step",
+    "Unknown",
+    "Verdict",
+    "check",
+    "event_line",
+    "history_from_lines",
+    "history_lines",
+    "timeline",
+]
