@@ -27,12 +27,8 @@ OPEN: Final = Security()
 def add_security(parser: argparse.ArgumentParser) -> None:
     """Let a parser take a shared key and certificates."""
     group = parser.add_argument_group("security", "what both ends of a link must show")
-    group.add_argument(
-        "--key-file", metavar="FILE", help="the cluster's key: all bytes of FILE, 16 or more"
-    )
-    group.add_argument(
-        "--tls-certificate", metavar="FILE", help="this end's certificate (PEM)"
-    )
+    group.add_argument("--key-file", metavar="FILE", help="the cluster's key: all bytes of FILE, 16 or more")
+    group.add_argument("--tls-certificate", metavar="FILE", help="this end's certificate (PEM)")
     group.add_argument("--tls-key", metavar="FILE", help="its private key (PEM)")
     group.add_argument("--tls-authority", metavar="FILE", help="whose signature on certificates counts (PEM)")
 
