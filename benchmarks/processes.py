@@ -80,10 +80,15 @@ class Child:
         if self._process is None:
             return
         self._kill_session(signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), patience_s)
+        await self.wait(patience_s)
         self._kill_session(signal.SIGKILL)
         await self._process.wait()
+
+    async def wait(self, patience_s: float) -> None:
+        """Let it end by itself, for that long."""
+        if self._process is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), patience_s)
 
     def _kill_session(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -27,6 +27,8 @@ async def peer_laps(peer: str, contest: str, other_core: int, settings: Settings
         await child.start()
         if child.first_line.split() != [b"ready"]:
             return []
-        return [Lap(**json.loads(await child.line())) for _ in range(runs)]
+        laps = [Lap(**json.loads(await child.line())) for _ in range(runs)]
+        await child.wait(PATIENCE_S)
+        return laps
     finally:
         await child.end_session(patience_s=PATIENCE_S)
