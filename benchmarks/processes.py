@@ -40,12 +40,12 @@ class Child:
             )
         )
         try:
-            self._process = await asyncio.shield(made)
+            process = self._process = await asyncio.shield(made)
         except asyncio.CancelledError:
             self._process = await made  # who is interrupted now must still be able to end it
             raise
-        assert self._process.stdout is not None
-        self.first_line = await self._process.stdout.readline()
+        assert process.stdout is not None
+        self.first_line = await process.stdout.readline()
         if self._ready not in self.first_line:
             raise RuntimeError(f"`python -m {' '.join(self.arguments)}` ended before it was ready")
 
