@@ -37,7 +37,7 @@ class Counterexample:
         free: the others that were invoked before the conflict ended; none of them is left out, all are free.
         order: an order of some of both that fits the times and the model, as long as any.
         stuck: the conflicting operation that had to come next, and does not fit.
-        states: repr of each state that it might have found, in any order.
+        states: repr of each state that it might have found: first that at the end of `order`, then those of others.
         is_minimal: whether nothing more can be set free; False if the budget did not suffice to tell.
     """
 
@@ -66,7 +66,7 @@ class Counterexample:
         lines = [f"  … {left_out} more"] if left_out > 0 else []
         lines += [f"  {it.client:<{client_width}}  {it.call:<{call_width}}  {it.interval}" for it in shown]
         if self.free:
-            lines.append(f"even if each of the {len(self.free)} others before may have happened late, or never;")
+            lines.append(f"even if all else before ({len(self.free)}) may have happened late, or never;")
         return lines
 
     def _ordered(self) -> list[str]:
@@ -140,15 +140,23 @@ class _Cutter(Generic[S]):
         """Tell what is left, with the search that refuted it."""
         kept = dict.fromkeys(self._kept)
         original = {it.number: it for it in self._before}
+        order = [original[operation.number] for _, operation in self._refuted.order]
         return Counterexample(
             key=self._before[0].key,
             operations=[it for it in self._before if it.number in kept],
             free=[it for it in self._before if it.number not in kept],
-            order=[original[operation.number] for _, operation in self._refuted.order],
+            order=order,
             stuck=original[self._refuted.stuck.number],
-            states=[repr(state) for state in self._refuted.states],
+            # The first is that at the end of `order`: as it was before the model simplified it.
+            states=[repr(state) for state in (self._after(order), *self._refuted.states[1:])],
             is_minimal=self._is_certain,
         )
+
+    def _after(self, order: Sequence[Operation]) -> S:
+        state = self._model.initial()
+        for operation in order:
+            _, state = self._model.step(state, operation.input, operation.output)
+        return state
 
     def _window(self) -> Sequence[int] | None:
         """Return the last few returns that are impossible by themselves, doubling their number."""

@@ -111,7 +111,8 @@ class Search(Generic[S]):
         What fits and only reads is taken at once: what could come before it, could come after it just as well.
         """
         frontier, linearized, taken, state = place
-        step, moves = self._step, list[_Move[S]]()
+        step = self._step
+        moves: list[_Move[S]] = []
         for bit, operation, only_reads in self._problem.frontiers[frontier].running:
             if not linearized & bit:
                 self.steps += 1
@@ -126,7 +127,8 @@ class Search(Generic[S]):
     def _optional_moves(self, place: _Place[S]) -> Iterator[_Move[S]]:
         """Yield first what makes the next return possible: others lead far away before they lead back."""
         frontier, linearized, taken, state = place
-        step, required, others = self._step, self._problem.frontiers[frontier].operation, list[_Move[S]]()
+        step, required = self._step, self._problem.frontiers[frontier].operation
+        others: list[_Move[S]] = []
         before = required.returned_at or 0
         for kind in self._problem.kinds_before(before):
             operation = kind.next(taken, before)

@@ -7,7 +7,6 @@ that what happened in the same instant can still be told apart; times are in eac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from coterie.protocols.checking.linearizability.check import Verdict
 from coterie.protocols.checking.linearizability.counterexample import Counterexample
@@ -34,6 +33,8 @@ text { font: 12px ui-monospace, monospace; fill: #222 }
 .tick { fill: #777 }
 """
 
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+
 
 def timeline(history: History, verdict: Verdict, *, title: str = "history") -> str:
     """Return a page that shows a judged history.
@@ -46,13 +47,13 @@ def timeline(history: History, verdict: Verdict, *, title: str = "history") -> s
     shown = history.operations if example is None else _around(history.operations, example)
     body = "".join(
         (
-            f"<h1>{escape(title)}</h1>",
-            f"<pre>{escape(verdict.text)}</pre>",
+            f"<h1>{_escaped(title)}</h1>",
+            f"<pre>{_escaped(verdict.text)}</pre>",
             "<p>One column is one event, in order; times are in the tooltips.</p>",
             f'<div class="chart">{_chart(shown, example)}</div>',
         )
     )
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>{_escaped(title)}</title><style>{_STYLE}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
 
 
@@ -74,7 +75,7 @@ def _chart(operations: Sequence[Operation], example: Counterexample | None) -> s
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img">']
     for row, (client, lane) in enumerate(lanes):
         y = _TOP + row * _ROW
-        parts.append(f'<text x="8" y="{y + 17}">{escape(client)}</text>')
+        parts.append(f'<text x="8" y="{y + 17}">{_escaped(client)}</text>')
         parts.append(f'<line class="rule" x1="{left}" x2="{width}" y1="{y + _ROW}" y2="{y + _ROW}"/>')
         parts += [_bar(it, column, left, y, len(column) + 1, _mark(it, example)) for it in lane]
     parts += _ticks(operations, column, left, height - 8)
@@ -115,13 +116,13 @@ def _bar(operation: Operation, column: Mapping[int, int], left: int, y: int, end
     is_open = operation.returned_at is None
     until = end if operation.returned_at is None else column[operation.returned_at]
     width = left + until * _COLUMN - x + _COLUMN // 2
-    call = escape(operation.call)
-    tooltip = f"<title>{call}\n{escape(operation.client)}, {escape(operation.interval)}</title>"
+    call = _escaped(operation.call)
+    tooltip = f"<title>{call}\n{_escaped(operation.client)}, {_escaped(operation.interval)}</title>"
     shape = f"M{x + width},{y + 3} H{x} V{y + 23} H{x + width}" + ("" if is_open else " Z")
     bar = f'<path class="{mark}{" unknown" if is_open else ""}" d="{shape}"/>'
     shown = operation.call[: max(1, (width - 6) // _CHARACTER)]
     label = shown if shown == operation.call else f"{shown[:-1]}…"
-    return f'<g>{tooltip}{bar}<text x="{x + 4}" y="{y + 17}">{escape(label)}</text></g>'
+    return f'<g>{tooltip}{bar}<text x="{x + 4}" y="{y + 17}">{_escaped(label)}</text></g>'
 
 
 def _ticks(operations: Sequence[Operation], column: Mapping[int, int], left: int, y: int) -> list[str]:
@@ -130,3 +131,7 @@ def _ticks(operations: Sequence[Operation], column: Mapping[int, int], left: int
         for it in sorted(operations, key=lambda it: it.invoked_at)
         if column[it.invoked_at] % 3 == 0
     ]
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)

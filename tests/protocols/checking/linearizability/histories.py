@@ -8,28 +8,25 @@ from itertools import permutations
 
 from coterie.protocols.checking.linearizability import UNKNOWN, Datum, History, Model, Operation, Output
 
-__all__ = ["brute_force", "random_history", "recorded", "told"]
+__all__ = ["Line", "brute_force", "random_history", "recorded", "told"]
+
+Line = tuple[str, Datum, Output, float, float | None]
+"""Client, input, output, when it was invoked (s), when it returned (None: its outcome is unknown)."""
 
 Chooser = Callable[[random.Random], Datum]
 
 
-def told(*lines: str | tuple[str, Datum, Output, float, float | None]) -> History:
-    """A history of (client, input, output, invoked, returned or None), in seconds; equal times are a mistake."""
-    history = History()
-    events: list[tuple[float, int, bool]] = []
-    for place, line in enumerate(lines):
-        assert isinstance(line, tuple)
-        events.append((line[3], place, False))
-        if line[4] is not None:
-            events.append((line[4], place, True))
-    number_by_place: dict[int, int] = {}
+def told(*lines: Line) -> History:
+    """The history of some operations, in any order."""
+    history, number_by_place = History(), dict[int, int]()
+    events = [(line[3], place, False) for place, line in enumerate(lines)]
+    events += [(line[4], place, True) for place, line in enumerate(lines) if line[4] is not None]
     for at_s, place, is_return in sorted(events):
-        line = lines[place]
-        assert isinstance(line, tuple)
+        client, asked, output, *_ = lines[place]
         if is_return:
-            history.returned(number_by_place[place], line[2], at_s=at_s)
+            history.returned(number_by_place[place], output, at_s=at_s)
         else:
-            number_by_place[place] = history.invoked(line[0], line[1], at_s=at_s)
+            number_by_place[place] = history.invoked(client, asked, at_s=at_s)
     return history
 
 
