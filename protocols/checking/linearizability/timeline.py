@@ -6,11 +6,10 @@ that what happened in the same instant can still be told apart; times are in eac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from coterie.protocols.checking.linearizability.check import Verdict
 from coterie.protocols.checking.linearizability.counterexample import Counterexample
-from coterie.protocols.checking.linearizability.history import History
 from coterie.protocols.checking.linearizability.operation import Operation
 
 __all__ = ["timeline"]
@@ -36,15 +35,15 @@ text { font: 12px ui-monospace, monospace; fill: #222 }
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
 
-def timeline(history: History, verdict: Verdict, *, title: str = "history") -> str:
+def timeline(history: Iterable[Operation], verdict: Verdict, *, title: str = "history") -> str:
     """Return a page that shows a judged history.
 
-    Of a violation it shows the operations under its key that were running between the first and the last conflicting
-    one; of any other verdict it shows all. Bars of unknown outcome are open to the right; conflicting ones are red, and
-    the one that fits nowhere is darker.
+    Of a violation it shows the conflicting operations, those of the order that goes as far as any, and whatever ran at
+    the same time as a conflicting one; of any other verdict it shows all. Bars of unknown outcome are open to the
+    right; conflicting ones are red, and the one that fits nowhere is darker.
     """
     example = verdict.counterexample
-    shown = history.operations if example is None else _around(history.operations, example)
+    shown = list(history) if example is None else _around(history, example)
     body = "".join(
         (
             f"<h1>{_escaped(title)}</h1>",
@@ -57,14 +56,15 @@ def timeline(history: History, verdict: Verdict, *, title: str = "history") -> s
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
 
 
-def _around(operations: Sequence[Operation], example: Counterexample) -> Sequence[Operation]:
-    first = min(it.invoked_at for it in example.operations)
-    last = max(it.invoked_at if it.returned_at is None else it.returned_at for it in example.operations)
-    return [
-        it
-        for it in operations
-        if it.key == example.key and it.invoked_at <= last and (it.returned_at is None or it.returned_at >= first)
-    ]
+def _around(operations: Iterable[Operation], example: Counterexample) -> Sequence[Operation]:
+    named = {it.number: it for it in (*example.operations, *example.order)}
+    near = [it for it in example.free if it.returned_at and any(_overlap(it, other) for other in example.operations)]
+    shown = named | {it.number: it for it in near}
+    return [it for it in operations if it.number in shown]
+
+
+def _overlap(one: Operation, other: Operation) -> bool:
+    return not (_ended_before(one, other) or _ended_before(other, one))
 
 
 def _chart(operations: Sequence[Operation], example: Counterexample | None) -> str:
