@@ -40,10 +40,11 @@ class Child:
             )
         )
         try:
-            process = self._process = await asyncio.shield(made)
+            process = await asyncio.shield(made)
         except asyncio.CancelledError:
             self._process = await made  # who is interrupted now must still be able to end it
             raise
+        self._process = process
         assert process.stdout is not None
         self.first_line = await process.stdout.readline()
         if self._ready not in self.first_line:
