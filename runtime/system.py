@@ -388,7 +388,12 @@ class System:
     ) -> PendingAsk:
         """Make the envelope of an ask: with its time, never more than the asker itself has, and its chain."""
         loop = self._loop if self._loop is not None else self.loop  # a property is a call; it would say what is wrong
-        self.run_queue.check_loop()
+        try:
+            is_elsewhere = asyncio.get_running_loop() is not loop
+        except RuntimeError:
+            is_elsewhere = True
+        if is_elsewhere:
+            self.run_queue.check_loop()  # which says what is wrong: it stands here too because a call costs
         patience_s = self._ask_timeout_s if timeout_s is None else self.patience_s(timeout_s)
         deadline = self._monotonic() + patience_s
         pending = kind(item, deadline, target, loop.create_future())
