@@ -51,7 +51,7 @@ class Register(Model[Datum]):
 
     def simplified(self, operations: Sequence[Operation]) -> Sequence[Operation]:
         """Do not tell apart values that nobody ever looked for."""
-        return _simplified(operations, self._initial)
+        return _simplified(operations)
 
 
 class KeyValue(Model[Datum]):
@@ -91,7 +91,7 @@ class KeyValue(Model[Datum]):
 
     def simplified(self, operations: Sequence[Operation]) -> Sequence[Operation]:
         """Do not tell apart values that nobody ever looked for."""
-        return _simplified(operations, None)
+        return _simplified(operations)
 
 
 class _Unseen(Enum):
@@ -115,12 +115,13 @@ def _only_reads(operation: Operation) -> bool:
     return False
 
 
-def _simplified(operations: Sequence[Operation], initial: Datum) -> Sequence[Operation]:
+def _simplified(operations: Sequence[Operation]) -> Sequence[Operation]:
     """Merge unseen values: then the writes that nobody saw have one input, and the search needs one of them at most.
 
-    Without this a write of unknown outcome is one more thing that may have happened, at every later moment.
+    Without this a write of unknown outcome is one more thing that may have happened, at every later moment. None stays:
+    it is an absent key, which a delete tells from any value.
     """
-    seen = {None: None, initial: None} | dict.fromkeys(it for each in operations for it in _looked_for(each))
+    seen = {None: None} | dict.fromkeys(it for each in operations for it in _looked_for(each))
     return [_merged(operation, seen) for operation in operations]
 
 
