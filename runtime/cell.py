@@ -21,8 +21,8 @@ from coterie.runtime.handling import fail, open_inline, visit_with_care
 from coterie.runtime.lanes import Lane
 from coterie.runtime.life_cycle import Call, LifeCycle, State
 from coterie.runtime.mailbox import Mailbox, Overflow
-from coterie.runtime.plan import Plan
 from coterie.runtime.messages import AskOf
+from coterie.runtime.plan import Plan
 from coterie.runtime.refs import Ref
 from coterie.runtime.refusal import full_error, no_message, refuse, stopped_error
 from coterie.runtime.run_queue import BATCH, BUSY, IDLE, LOOK_AT_CLOCK, NORMAL, URGENT
