@@ -35,7 +35,7 @@ from coterie.runtime.messages import message_type
 from coterie.runtime.plan import Plan
 from coterie.runtime.real_host import RealHost
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote.links import LinkEvent
+from coterie.runtime.remote.links import LinkEvent, wait_until_linked
 from coterie.runtime.remote.postbox import RemotePostbox
 from coterie.runtime.remote.remoting import Remoting
 from coterie.runtime.remote.spawner import Spawnable
@@ -417,12 +417,6 @@ class System:
             self._last_nested_ask += 1
             begin_wait(handler, pending, self._last_nested_ask)
 
-    @property
-    def visited_cell(self) -> Cell | None:
-        """Whose handler runs inline just now."""
-        visiting = self.run_queue.visiting
-        return visiting if isinstance(visiting, Cell) else None
-
     def waiting(self) -> tuple[Wait, ...]:
         """Return which handlers wait for a reply just now, and of whom: the edges of the wait-for graph."""
         now = self.host.clock.monotonic()
@@ -469,6 +463,10 @@ class System:
         """Call `listener` at each link up, link down and node lost; return what ends that."""
         self.remoting.listen_to_links(listener)
         return lambda: self.remoting.ignore_links(listener)
+
+    async def linked(self, node: str, timeout_s: float = 5.0) -> None:
+        """Wait until there is a link with `node`. NodeUnreachable: there was none within `timeout_s` seconds."""
+        await wait_until_linked(self.remoting, node, timeout_s)
 
     @property
     def links(self) -> tuple[Peer, ...]:

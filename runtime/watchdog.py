@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from coterie.runtime.cell import Cell
+
 if TYPE_CHECKING:
-    from coterie.runtime.cell import Cell
     from coterie.runtime.system import System
 
 __all__ = ["LOOKS", "Watchdog"]
@@ -58,7 +59,8 @@ class Watchdog:
 
     def _running(self) -> tuple[Cell, object] | None:
         """Return the cell whose handler runs just now, and what it handles."""
-        cell = self._system.visited_cell
+        visiting = self._system.run_queue.visiting
+        cell = visiting if isinstance(visiting, Cell) else None
         if cell is None:
             task = asyncio.current_task(self._system.loop)
             cell = None if task is None else self._system.cell_at(task.get_name().removeprefix("coterie:"))

@@ -136,6 +136,19 @@ async def test_a_frozen_peer_is_noticed_though_its_connections_stand(world: Worl
     assert await there.ask(Echo("thawed")) == "thawed at b"
 
 
+async def test_who_waits_for_a_link_goes_on_when_it_is_up_and_is_told_why_when_it_is_not(world: World) -> None:
+    third = await world.start("c")
+    world.link("a", "c")
+    await third.linked("a")
+    await third.linked("a")  # it is up: at once
+    began = asyncio.get_running_loop().time()
+
+    with pytest.raises(NodeUnreachable, match="node 'nobody' is unreachable"):
+        await third.linked("nobody", timeout_s=2.0)
+
+    assert asyncio.get_running_loop().time() - began == pytest.approx(2.0)
+
+
 async def test_a_system_without_a_network_says_so() -> None:
     async with System(host=VirtualHost("lonely")) as system:
         with pytest.raises(NodeUnreachable, match="this system has no network"):
