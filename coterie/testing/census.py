@@ -131,7 +131,11 @@ def _ends(number: int) -> str:
 
 def _children() -> Iterator[tuple[Hashable, Found]]:
     for children in _PROC.glob("task/*/children"):
-        for number in children.read_text().split():
+        try:
+            numbers = children.read_text().split()
+        except OSError:
+            continue  # that thread has ended since it was listed, and its children are another one's now
+        for number in numbers:
             yield ("process", number), Found(None, f"process {number}: {_command(number)}")
 
 
