@@ -13,6 +13,7 @@ from coterie.runtime.cell import Cell
 from coterie.runtime.lookout import Lookout
 from coterie.runtime.messages import Ask, message
 from coterie.runtime.system import System
+from coterie.runtime.waits import described_waits
 
 __all__ = ["ORDERS", "ActorLine", "ActorsReport", "ReportActors", "TypeLine", "WaitLine", "inspect_actors"]
 
@@ -108,27 +109,31 @@ async def inspect_actors(system: System, lookout: Lookout, asked: ReportActors) 
     if asked.order not in ORDERS:
         raise UnknownOrder(f"actors cannot be sorted by {asked.order!r}: choose one of {', '.join(ORDERS)}")
     lookout.keep()
+    now = system.host.clock.monotonic()
+    handled = system.handled_by_ended  # who ends during the look is still among the cells below
+    waits: list[WaitLine] = []
     sum_by_type: dict[str, _Sum] = {}
     found: list[ActorLine] = []
     for at, cell in enumerate(system.cells):
         if at % SLICE == SLICE - 1:
             await asyncio.sleep(0)
             found = _first(found, asked)
+        handled += cell.handled
+        waits += [WaitLine(wait.asker, wait.target, wait.message, wait.left_s) for wait in described_waits(cell, now)]
         line = _line(cell, lookout)
         _add(sum_by_type.setdefault(line.type, _Sum()), line)
         if asked.pattern in line.path or asked.pattern in line.type:
             found.append(line)
-    stats = system.stats()
     return ActorsReport(
         node=system.node,
         at_s=system.host.clock.monotonic(),
         lag_ms=1000 * lookout.take_lag_s(),
-        handled=stats.handled,
-        failures=stats.failures,
-        dead_letters=stats.dead_letters,
+        handled=handled,
+        failures=system.failures,
+        dead_letters={reason.value: count for reason, count in system.dead_letters.counts.items() if count},
         types=tuple(_type_line(name, total) for name, total in sorted(sum_by_type.items())),
         actors=tuple(_first(found, asked)),
-        waits=tuple(WaitLine(wait.asker, wait.target, wait.message, wait.left_s) for wait in system.waiting()),
+        waits=tuple(waits),
     )
 
 

@@ -7,7 +7,6 @@ gone, however it went, the pipe ends, and so does the node.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Mapping
@@ -66,6 +65,6 @@ def cluster_in(data: str) -> str | None:
         StorageError: it is no data directory, or a damaged one.
     """
     try:
-        return read_meta(RealDisk(), os.path.normpath(data)).cluster
+        return read_meta(RealDisk(), data).cluster
     except NotFormatted:
         return None

@@ -18,6 +18,7 @@ __all__ = ["LEASE_S", "Lookout"]
 
 LEASE_S: Final = 10.0
 PROBE_S: Final = 0.1
+PRUNE_AT_LEAST: Final = 1000
 
 
 class Lookout:
@@ -31,6 +32,7 @@ class Lookout:
         self._probe: asyncio.TimerHandle | None = None
         self._probe_due = 0.0
         self._lag_s = 0.0
+        self._prune_at = PRUNE_AT_LEAST
 
     @property
     def is_looking(self) -> bool:
@@ -53,6 +55,7 @@ class Lookout:
             self._probe = None
             self._system.run_queue.time_visits(None)
             self._busy_s.clear()
+            self._prune_at = PRUNE_AT_LEAST
             self._lag_s = 0.0
 
     def busy_share(self, cell: Cell) -> float:
@@ -72,8 +75,10 @@ class Lookout:
         self._busy_s[cell] = self._busy_s.get(cell, 0.0) + seconds
 
     def _forget_ended(self) -> None:
-        if len(self._busy_s) > 2 * len(self._system.cells) + 1000:
+        """Look through all actors only when as many more have been visited as lived the last time: they may be many."""
+        if len(self._busy_s) > self._prune_at:
             self._busy_s = {cell: self._busy_s[cell] for cell in self._system.cells if cell in self._busy_s}
+            self._prune_at = 2 * len(self._busy_s) + PRUNE_AT_LEAST
 
     def _set_probe(self, now: float) -> None:
         self._probe_due = now + PROBE_S

@@ -32,15 +32,15 @@ class SystemStats:
     transport: dict[str, int]
 
 
-def stats_of(system: System, *, handled_by_ended: int, deepest_of_ended: int) -> SystemStats:
-    """Look at a system; it alone knows what its ended actors had handled, and their deepest mailbox."""
+def stats_of(system: System) -> SystemStats:
+    """Look at a system."""
     cells = system.cells
     transport = system.remoting.transport
     return SystemStats(
         actors=len(cells),
-        handled=handled_by_ended + sum(cell.handled for cell in cells),
+        handled=system.handled_by_ended + sum(cell.handled for cell in cells),
         waiting=sum(cell.depth for cell in cells),
-        deepest=max([deepest_of_ended, *(cell.high_water for cell in cells)]),
+        deepest=max([system.deepest_of_ended, *(cell.high_water for cell in cells)]),
         asks_out=system.remoting.asks_pending,
         failures=system.failures,
         restarts=system.restarts,

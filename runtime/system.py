@@ -47,7 +47,7 @@ from coterie.runtime.tls import TlsConfig
 from coterie.runtime.transport.auth import SharedKey
 from coterie.runtime.transport.identity import Identity, Peer, Role
 from coterie.runtime.transport.transport import Transport
-from coterie.runtime.waits import HANDLER, Wait, begin_wait, waits_of
+from coterie.runtime.waits import HANDLER, Wait, begin_wait, described_waits
 from coterie.runtime.watchdog import LOOKS, Watchdog
 
 __all__ = ["System", "SystemConfig"]
@@ -111,8 +111,8 @@ class System:
         self._monotonic = self.host.clock.monotonic  # looked up once: every ask reads it
         self._ask_timeout_s = self.config.ask_timeout_s
         self._plan = Plan(self.config.capacity)
-        self._handled_by_ended = 0
-        self._deepest_of_ended = 0
+        self.handled_by_ended = 0
+        self.deepest_of_ended = 0
         self._fault: BaseException | None = None
         self._owner: asyncio.Task[Any] | None = None
         self._cancelled_owner = False
@@ -340,8 +340,8 @@ class System:
         """Free the place of an actor that has ended."""
         if self._cells.get(cell.path) is cell:
             del self._cells[cell.path]
-        self._handled_by_ended += cell.handled
-        self._deepest_of_ended = max(self._deepest_of_ended, cell.high_water)
+        self.handled_by_ended += cell.handled
+        self.deepest_of_ended = max(self.deepest_of_ended, cell.high_water)
 
     def kind_of(self, cls: type[Actor[Any]]) -> Kind:
         """Return what is known of an actor class; enter its messages into this system's table."""
@@ -420,11 +420,7 @@ class System:
     def waiting(self) -> tuple[Wait, ...]:
         """Return which handlers wait for a reply just now, and of whom: the edges of the wait-for graph."""
         now = self.host.clock.monotonic()
-        return tuple(
-            Wait(cell.path, pending.target, type(pending.message).__name__, pending.deadline - now)
-            for cell in self._cells.values()
-            for pending in waits_of(cell)
-        )
+        return tuple(wait for cell in self._cells.values() for wait in described_waits(cell, now))
 
     def _publish_dead_letter(self, letter: DeadLetter) -> None:
         if self.events.listeners:
@@ -487,7 +483,7 @@ class System:
 
     def stats(self) -> SystemStats:
         """Return what this system has been doing."""
-        return stats_of(self, handled_by_ended=self._handled_by_ended, deepest_of_ended=self._deepest_of_ended)
+        return stats_of(self)
 
     @property
     def cells(self) -> tuple[Cell, ...]:

@@ -24,7 +24,7 @@ from coterie.runtime.asks import Envelope, Hop, PendingAsk
 if TYPE_CHECKING:
     from coterie.runtime.cell import Cell
 
-__all__ = ["HANDLER", "Wait", "begin_wait", "close_cycle", "crossing", "waits_of"]
+__all__ = ["HANDLER", "Wait", "begin_wait", "close_cycle", "crossing", "described_waits", "waits_of"]
 
 HANDLER: Final[contextvars.ContextVar[Cell | None]] = contextvars.ContextVar("coterie.handler", default=None)
 """The cell in whose scope this code runs: set once for every actor with an `async def` receive."""
@@ -62,6 +62,12 @@ def end_wait(cell: Cell, future: object) -> None:
 def waits_of(cell: Cell) -> Iterator[PendingAsk]:
     """Yield the asks that the present activation of `cell` waits for."""
     return (pending for pending in (cell.waits or {}).values() if not pending.is_abandoned)
+
+
+def described_waits(cell: Cell, now: float) -> Iterator[Wait]:
+    """Yield the same as whoever looks from outside at `now` (monotonic, s) should see it."""
+    for pending in waits_of(cell):
+        yield Wait(cell.path, pending.target, type(pending.message).__name__, pending.deadline - now)
 
 
 def close_cycle(target: Cell, envelope: Envelope) -> AskCycle | None:

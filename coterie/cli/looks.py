@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Mapping
+from typing import TypeVar
 
 from coterie.actors.client import Client
 from coterie.actors.directory import DIRECTORY
 from coterie.actors.inspection import ActorsReport, ReportActors
 from coterie.errors import CoterieError
+from coterie.runtime.messages import Ask
 from coterie.runtime.refs import Address
 
-__all__ = ["Look", "facts_of", "look_at"]
+__all__ = ["Look", "ask_directory", "facts_of", "look_at"]
+
+R = TypeVar("R")
 
 ASK_TIMEOUT_S = 5.0
 
@@ -22,13 +26,14 @@ Look = Mapping[str, ActorsReport | CoterieError]
 
 async def look_at(client: Client, asked: ReportActors) -> Look:
     """Ask all nodes that are linked, at once."""
-    answers = await asyncio.gather(*(_ask(client, node, asked) for node in client.nodes))
+    answers = await asyncio.gather(*(ask_directory(client, node, asked, ASK_TIMEOUT_S) for node in client.nodes))
     return dict(zip(client.nodes, answers, strict=True))
 
 
-async def _ask(client: Client, node: str, asked: ReportActors) -> ActorsReport | CoterieError:
+async def ask_directory(client: Client, node: str, asked: Ask[R], timeout_s: float) -> R | CoterieError:
+    """Ask what a node knows of itself. An error is an answer: one node that is silent does not end the look at all."""
     try:
-        report: ActorsReport = await client.system.at(Address(node, DIRECTORY)).ask(asked, timeout=ASK_TIMEOUT_S)
+        report: R = await client.system.at(Address(node, DIRECTORY)).ask(asked, timeout=timeout_s)
     except CoterieError as error:
         return error
     return report

@@ -13,13 +13,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from coterie.actors.client import Client
-from coterie.actors.directory import DIRECTORY, NodeReport, ReportNode
+from coterie.actors.directory import NodeReport, ReportNode
 from coterie.actors.group import GroupStatus
 from coterie.cli.connect import Connection, add_connect, connection_of
+from coterie.cli.looks import ask_directory
 from coterie.cli.loop import run_async
 from coterie.errors import CoterieError
-from coterie.runtime.refs import Address
 
 __all__ = ["add_parser", "run"]
 
@@ -60,18 +59,10 @@ def run(args: argparse.Namespace) -> int:
 
 async def _look(connection: Connection, wanted: Sequence[str]) -> _Seen:
     async with connection.client_of_all() as client:
-        nodes = {node: await _report(client, node) for node in client.nodes}
+        nodes = {node: await ask_directory(client, node, ReportNode(), ASK_TIMEOUT_S) for node in client.nodes}
         known = {group for report in nodes.values() if isinstance(report, NodeReport) for group in report.groups}
         names = wanted or sorted(known)
         return _Seen(nodes, {name: await client.group(name).status(timeout_s=ASK_TIMEOUT_S) for name in names})
-
-
-async def _report(client: Client, node: str) -> NodeReport | CoterieError:
-    try:
-        report: NodeReport = await client.system.at(Address(node, DIRECTORY)).ask(ReportNode(), timeout=ASK_TIMEOUT_S)
-    except CoterieError as error:
-        return error
-    return report
 
 
 def _has_leader(statuses: Iterable[GroupStatus | CoterieError]) -> bool:

@@ -102,6 +102,25 @@ async def test_an_unknown_order_is_an_error_that_names_it(cluster: Any) -> None:
         await look(cluster, order="size")
 
 
+async def test_what_ended_actors_had_handled_still_counts(cluster: Any) -> None:
+    class Brief(Actor[Fail]):
+        def receive(self, msg: Fail, /) -> None:
+            pass
+
+    system = cluster["n1"].system
+    before = await look(cluster)
+    brief = system.spawn(Brief, name="brief", capacity=10_000)
+    for _ in range(5000):
+        brief.tell(Fail())
+    await asyncio.sleep(1)
+    await system.stop(brief)
+
+    after = await look(cluster)
+
+    assert "brief" not in {line.path for line in after.actors}
+    assert 5000 <= after.handled - before.handled < 6000
+
+
 async def test_a_look_at_many_actors_gives_the_loop_its_turn(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "SLICE", 2)
     assert len((await look(cluster, limit=2)).actors) == 2
