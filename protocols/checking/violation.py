@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NoReturn
 
 from coterie.errors import InvariantViolated
@@ -29,6 +30,11 @@ class Violation(InvariantViolated):
         self.node = node
         self.step = step
         self.time_s = time_s
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the way between two processes (an exception is otherwise made again from its message alone)."""
+        facts = {"node": self.node, "step": self.step, "time_s": self.time_s}
+        return partial(type(self), self.invariant, self.detail, **facts), ()
 
 
 class Bench:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from coterie.protocols.checking.linearizability import History
+from coterie.protocols.checking.linearizability import Verdict as Linearizability
 from coterie.protocols.checking.violation import Violation
+from coterie.protocols.simulation.plan import Plan
+from coterie.protocols.simulation.trace import TraceLine
 
 __all__ = ["Outcome", "Summary", "Verdict", "combine", "summarise"]
 
@@ -28,13 +32,19 @@ class Verdict:
         seed: the seed.
         violation: the first broken invariant, None if none broke.
         void: why the run means nothing, None if it does.
-        operations: commands that were answered (Raft), decisions and answers (Synod).
+        operations: commands that were answered (Raft), decisions and answers (Synod): a replay may ask for fewer.
         events: steps of the simulation.
         simulated_s: how long it took in simulated time.
         planned: the kinds of faults in the plan.
         fired: how often each kind of fault took effect.
         digest: the hash of the whole trace, None unless asked for.
         tail: the last records before a failure, one line each.
+        profile: where its plan came from.
+        nodes: the names of the nodes.
+        plan: what the run suffered; None if it had none of its own (Synod's instances, which have one each).
+        history: what the clients saw, None if nobody recorded it.
+        linearizability: how that history was judged, None if it was not.
+        trace: everything that happened, in order; empty unless asked for.
     """
 
     seed: int
@@ -47,6 +57,12 @@ class Verdict:
     fired: dict[str, int]
     digest: str | None
     tail: tuple[str, ...]
+    profile: str = ""
+    nodes: tuple[str, ...] = ()
+    plan: Plan | None = None
+    history: History | None = None
+    linearizability: Linearizability | None = None
+    trace: tuple[TraceLine, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -89,9 +105,8 @@ def combine(verdicts: Sequence[Verdict]) -> Verdict:
         for name, count in verdict.fired.items():
             fired[name] = fired.get(name, 0) + count
     last = verdicts[-1]
-    return Verdict(
-        seed=last.seed,
-        violation=last.violation,
+    return replace(
+        last,
         void=next((verdict.void for verdict in verdicts if verdict.void is not None), None),
         operations=sum(verdict.operations for verdict in verdicts),
         events=sum(verdict.events for verdict in verdicts),
@@ -99,7 +114,7 @@ def combine(verdicts: Sequence[Verdict]) -> Verdict:
         planned=tuple(sorted({name for verdict in verdicts for name in verdict.planned})),
         fired=fired,
         digest=_combined_digest(verdicts),
-        tail=last.tail,
+        trace=tuple(line for verdict in verdicts for line in verdict.trace),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from coterie.errors import InvariantViolated
@@ -24,3 +26,21 @@ def test_violation_names_its_invariant_node_step_and_time() -> None:
 def test_violation_of_the_whole_group_names_no_node() -> None:
     with pytest.raises(Violation, match="at the group"):
         Bench().fail("raft.converged", None, "they differ")
+
+
+def test_violation_survives_the_way_between_processes() -> None:
+    bench = Bench()
+    bench.step, bench.time_s = 7, 1.5
+    with pytest.raises(Violation) as caught:
+        bench.fail("raft.log_matching", NodeId("n1"), "two entries")
+
+    arrived = pickle.loads(pickle.dumps(caught.value))
+
+    assert str(arrived) == str(caught.value)
+    assert (arrived.invariant, arrived.detail, arrived.node, arrived.step, arrived.time_s) == (
+        "raft.log_matching",
+        "two entries",
+        "n1",
+        7,
+        1.5,
+    )
