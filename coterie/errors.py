@@ -38,6 +38,7 @@ __all__ = [
     "NotFormatted",
     "OutboundFull",
     "Outcome",
+    "PlanError",
     "SpawnRefused",
     "StorageDamaged",
     "StorageError",
@@ -72,6 +73,10 @@ class InvariantViolated(CoterieError):
     """A safety invariant of an algorithm does not hold: the group halts and is never restarted into this state."""
 
     outcome = Outcome.UNKNOWN
+
+
+class PlanError(CoterieError, ValueError):
+    """A fault plan that cannot be carried out: it names the fault or field and the nearest that exists."""
 
 
 class MessageTypeError(CoterieError, TypeError):
