@@ -33,8 +33,8 @@ class Violation(InvariantViolated):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way between two processes (an exception is otherwise made again from its message alone)."""
-        facts = {"node": self.node, "step": self.step, "time_s": self.time_s}
-        return partial(type(self), self.invariant, self.detail, **facts), ()
+        again = partial(type(self), self.invariant, self.detail, node=self.node, step=self.step, time_s=self.time_s)
+        return again, ()
 
 
 class Bench:
