@@ -1,15 +1,72 @@
-"""The scenarios by name: each runs one seed and says what it came to."""
+"""What a scenario is, for whoever runs many seeds of it; and those of the pure algorithms, by name.
+
+A scenario of one's own is any object with these attributes: `coterie sim package.module:scenario` runs it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
 
+from coterie.protocols.faults.kinds import Level
+from coterie.protocols.faults.plan import Plan
 from coterie.protocols.simulation.raft_scenario import run_raft_seed
 from coterie.protocols.simulation.synod_scenario import run_synod_seed
 from coterie.protocols.simulation.verdict import Verdict
 
-__all__ = ["SCENARIOS", "RunSeed"]
+__all__ = ["EVERYTHING", "SCENARIOS", "RunSeed", "Scenario"]
+
+EVERYTHING = "everything"
+"""The profile that is meant when none is named."""
+
+
+class Scenario(Protocol):
+    """Something that runs under faults, before judges. Everything follows from the arguments, in every process."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def level(self) -> Level:
+        """At which level it carries plans out."""
+        ...
+
+    def plan(self, seed: int, *, profile: str = EVERYTHING, nodes: int | None = None) -> Plan:
+        """Return the plan that `run` would give itself.
+
+        Raises:
+            PlanError: there is no such profile; or it is beyond the budget of so few nodes.
+        """
+        ...
+
+    def run(
+        self,
+        seed: int,
+        *,
+        plan: Plan | None = None,
+        profile: str = EVERYTHING,
+        nodes: int | None = None,
+        operations: int | None = None,
+        hashed: bool = False,
+        traced: bool = False,
+    ) -> Verdict:
+        """Run `seed` and say what it came to.
+
+        Args:
+            seed: what all chance is drawn from.
+            plan: what to suffer, instead of a plan of `profile`; its nodes are the nodes.
+            profile: which plan to draw if none is given.
+            nodes: how many nodes (None: those of `plan`, or as the seed says).
+            operations: the most that clients may ask for (None: the usual number); fewer than usual is never void.
+            hashed: fill `Verdict.digest`.
+            traced: fill `Verdict.trace`.
+
+        Raises:
+            PlanError: `plan` has a fault that this level cannot carry out, or is beyond its budget; no such profile.
+        """
+        ...
 
 
 class RunSeed(Protocol):

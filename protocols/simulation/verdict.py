@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from coterie.protocols.checking.linearizability import History
 from coterie.protocols.checking.linearizability import Verdict as Linearizability
 from coterie.protocols.checking.violation import Violation
-from coterie.protocols.simulation.plan import Plan
+from coterie.protocols.faults.plan import Plan
 from coterie.protocols.simulation.trace import TraceLine
 
 __all__ = ["Outcome", "Summary", "Verdict", "combine", "summarise"]
