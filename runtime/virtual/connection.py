@@ -9,50 +9,40 @@ The window bounds what is in flight and unread, so that a reader who pauses fill
 from __future__ import annotations
 
 import asyncio
-import enum
 import errno
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-__all__ = ["Pipe", "Signal", "VirtualTransport"]
+from coterie.runtime.virtual.link import Link, Signal
+from coterie.runtime.virtual.loop import VirtualLoop
+from coterie.runtime.virtual.ownership import Owner
+
+__all__ = ["Pipe", "VirtualTransport"]
 
 _DEFAULT_HIGH_WATER_BYTES = 64 * 1024  # asyncio's own
 
 
-class Signal(enum.Enum):
-    """What travels in a pipe beside bytes."""
-
-    EOF = "eof"
-    RESET = "reset"
-
-
 class Pipe:
-    """One direction of a connection, from node `source` to node `target`.
+    """One direction of a connection, along `link`.
 
-    `latency_s` and `is_stalled` are asked anew for each item; `window_bytes` bounds what is in flight or unread.
+    The link is asked anew for each item, and `is_stalled` before each delivery; `window_bytes` bounds what is in flight
+    or unread.
     """
 
-    def __init__(
-        self,
-        source: str,
-        target: str,
-        *,
-        latency_s: Callable[[str, str], float],
-        is_stalled: Callable[[str, str], bool],
-        window_bytes: int,
-    ) -> None:
-        self.source = source
-        self.target = target
-        self._latency_s = latency_s
+    def __init__(self, link: Link, *, is_stalled: Callable[[Link], bool], window_bytes: int) -> None:
+        self.link = link
+        """The way it takes."""
+        self.has_hole = False
+        """Whether something that was sent never arrives: then nothing that follows does."""
+        self.receiver: VirtualTransport | None = None
+        """The end at which items come out; None until it is connected."""
         self._is_stalled = is_stalled
         self._window_bytes = window_bytes
-        self._loop = asyncio.get_running_loop()
+        self._loop = VirtualLoop.running()
         self._in_flight: deque[tuple[float, bytes | Signal]] = deque()
         self._in_flight_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
-        self.receiver: VirtualTransport | None = None
-        """The end at which items come out; None until it is connected."""
 
     @property
     def is_idle(self) -> bool:
@@ -66,35 +56,47 @@ class Pipe:
 
     def push(self, item: bytes | Signal) -> None:
         """Send `item` on its way; it never overtakes an earlier one, which leaves the queue before it."""
-        due = self._loop.time() + self._latency_s(self.source, self.target)
+        size = len(item) if isinstance(item, bytes) else 0
+        if self.has_hole or self.link.is_hole:
+            self.has_hole = True
+            return
+        due = self._loop.clock.monotonic() + self.link.delay_s(size)
+        self._in_flight_bytes += size
         self._in_flight.append((due, item))
-        self._in_flight_bytes += len(item) if isinstance(item, bytes) else 0
         self.kick()
 
     def kick(self) -> None:
         """Deliver what is due when it is due; call it again when a stall may have ended."""
-        if self._timer is None and self._in_flight and self._is_open():
-            self._timer = self._loop.call_at(self._in_flight[0][0], self._deliver)
+        if self._timer is None and self._in_flight and self.receiver is not None and not self._is_stalled(self.link):
+            self._timer = self._loop.call_at_for(self.receiver.owner, self._in_flight[0][0], self._deliver)
+
+    def hand_to_nobody(self) -> None:
+        """Let arrivals be the world's own affair from now on: the process at the far end is gone."""
+        self._cancel_timer()
+        self.kick()
 
     def clear(self) -> None:
         """Lose everything in flight."""
         self._in_flight.clear()
         self._in_flight_bytes = 0
+        self._cancel_timer()
+
+    def _cancel_timer(self) -> None:
         if self._timer:
             self._timer.cancel()
             self._timer = None
 
-    def _is_open(self) -> bool:
-        return self.receiver is not None and not self._is_stalled(self.source, self.target)
-
     def _deliver(self) -> None:
         self._timer = None
-        now = self._loop.time()
-        while self._in_flight and self._in_flight[0][0] <= now and self._is_open():
+        now = self._loop.clock.monotonic()
+        receiver = self.receiver
+        while receiver is not None and self._in_flight and self._in_flight[0][0] <= now:
+            if self._is_stalled(self.link):
+                return
             item = self._in_flight.popleft()[1]
             self._in_flight_bytes -= len(item) if isinstance(item, bytes) else 0
-            if self.receiver is not None:
-                self.receiver.arrived(item)
+            for piece in self.link.carry(item):
+                receiver.arrived(piece)
         self.kick()
 
 
@@ -124,7 +126,11 @@ class VirtualTransport(asyncio.Transport):
         self._protocol = protocol
         self._max_segment_bytes = max_segment_bytes
         self._on_lost = on_lost
-        self._loop = asyncio.get_running_loop()
+        self._loop = VirtualLoop.running()
+        self.owner: Owner | None = self._loop.owner
+        """Whose connection this is; None also once its process is gone."""
+        self.is_silent = False
+        """Whether nobody is there to answer what arrives: the machine is off."""
         self._buffer = bytearray()
         self._high_water = _DEFAULT_HIGH_WATER_BYTES
         self._low_water = _DEFAULT_HIGH_WATER_BYTES // 4
@@ -179,7 +185,7 @@ class VirtualTransport(asyncio.Transport):
         """Hand over received bytes again, in a later turn."""
         if not self._reading:
             self._reading = True
-            self._loop.call_soon(self._read)
+            self._loop.call_soon_for(self.owner, self._read)
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         """Send `data` after everything written before. Ignored once closing, as asyncio does."""
@@ -245,10 +251,24 @@ class VirtualTransport(asyncio.Transport):
         self._buffer.clear()
         self._drop_inbox()
         self._on_lost(self)
-        self._loop.call_soon(self._tell, self._protocol.connection_lost, error)
+        self._loop.call_soon_for(self.owner, self._tell, self._protocol.connection_lost, error)
+
+    def vanish(self, *, is_silent: bool) -> None:
+        """Be over at this end, and tell nobody here: the process is gone. The peer gets a reset, or nothing."""
+        if not is_silent:
+            self.outgoing.push(Signal.RESET)
+        self._lost = self._closing = True
+        self.is_silent = is_silent
+        self.owner = None
+        self._buffer.clear()
+        self._drop_inbox()
+        self._on_lost(self)
+        self.incoming.hand_to_nobody()
 
     def arrived(self, item: bytes | Signal) -> None:
         """Take what came out of the incoming pipe."""
+        if self.is_silent:
+            return
         if item is Signal.RESET:
             self.lose(ConnectionResetError(errno.ECONNRESET, "connection reset by peer"))
         elif self._lost:
@@ -294,7 +314,7 @@ class VirtualTransport(asyncio.Transport):
         """Let the writer know that the window has room again."""
         writer = self.outgoing.receiver
         if writer is not None and writer.get_write_buffer_size():
-            self._loop.call_soon(writer.window_opened)
+            self._loop.call_soon_for(writer.owner, writer.window_opened)
 
     def window_opened(self) -> None:
         """Go on sending: the peer has read."""

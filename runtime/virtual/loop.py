@@ -15,13 +15,21 @@ import asyncio
 import gc
 import heapq
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from concurrent.futures import Executor
 from contextvars import Context
-from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
+from typing import Any, NoReturn, Self, TypeVar, TypeVarTuple, Unpack
 
 from coterie.errors import VirtualDeadlock
 from coterie.runtime.virtual.clock import VirtualClock
+from coterie.runtime.virtual.ownership import (
+    NumberedFuture,
+    NumberedTask,
+    OwnedCallback,
+    OwnedHandle,
+    OwnedTimer,
+    Owner,
+)
 
 __all__ = ["VirtualLoop", "fulfil", "run_virtual"]
 
@@ -64,26 +72,37 @@ class VirtualLoop(asyncio.BaseEventLoop):
     of `run_until_complete` and lists the tasks that wait. Tasks and futures hash by number, so that sets of them have
     one order in every run. The loop belongs to one thread.
 
-    `clock` is moved by this loop; `loop.time()` is its monotonic time.
+    `clock` is moved by this loop; `loop.time()` is its monotonic time. If the world has several processes, each is an
+    `Owner`: what it schedules is its own, and `loop.time()` is what its own clock shows.
     """
 
     def __init__(self, clock: VirtualClock | None = None) -> None:
         super().__init__()
         self.clock = clock or VirtualClock()
-        """The clock that this loop moves."""
+        """The clock that this loop moves: the world's time."""
+        self.owner: Owner | None = None
+        """Whose handle runs; None: nobody's, or the world's own."""
         self.unhandled: list[BaseException] = []
         """What no exception handler took, in order; `default_exception_handler` logs it too."""
-        self._queue: deque[asyncio.Handle] = deque()
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._queue: deque[OwnedHandle | OwnedTimer] = deque()
+        self._timers: list[tuple[float, int, OwnedTimer]] = []
         self._timers_set = 0
         self._timers_cancelled = 0
         self._stop_requested = False
         self._births = 0
 
+    @classmethod
+    def running(cls) -> Self:
+        """Return the running loop. TypeError if it is none of this class."""
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, cls):
+            raise TypeError(f"this needs a running {cls.__name__}, not a {type(loop).__name__}")
+        return loop
+
     def create_future(self) -> asyncio.Future[Any]:
         """Make a future that hashes by its number, not by its address."""
         self._births += 1
-        return _NumberedFuture(self._births, self)
+        return NumberedFuture(self._births, self)
 
     def create_task(
         self,
@@ -98,18 +117,32 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if self.get_task_factory() is not None:
             return super().create_task(coro, name=name, context=context, **options)
         self._births += 1
-        return _NumberedTask(self._births, coro, loop=self, name=name, context=context, **options)
+        options["name"] = f"Task-{self._births}" if name is None else name  # asyncio counts them for the whole process
+        return NumberedTask(self._births, coro, loop=self, owner=self.owner, context=context, **options)
 
     def time(self) -> float:
-        """Return the virtual monotonic time in seconds."""
-        return self.clock.monotonic()
+        """Return the virtual monotonic time in seconds, as the owner of the present handle sees it."""
+        owner = self.owner
+        return self.clock.monotonic() if owner is None else owner.time()
 
     def call_soon(
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Run `callback(*args)` in the next turn."""
+        maker = getattr(callback, "__self__", None)
+        if type(maker) is NumberedTask:
+            return self.call_soon_for(maker.owner, callback, *args, context=context)
+        if type(callback) is OwnedCallback:
+            return self.call_soon_for(callback.owner, callback.function, *args, context=context)
+        return self.call_soon_for(self.owner, callback, *args, context=context)
+
+    def call_soon_for(
+        self, owner: Owner | None, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Do as `call_soon`, as `owner`: a network delivers to whom a connection belongs."""
         self._refuse_if_closed()
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = OwnedHandle(callback, args, self, context)
+        handle.owner = owner
         self._queue.append(handle)
         return handle
 
@@ -124,12 +157,51 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_at(
         self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Run `callback(*args)` when virtual time reaches `when` (s)."""
+        """Run `callback(*args)` when virtual time reaches `when` (s), on the clock that `time()` reads."""
+        owner = self.owner
+        timer = OwnedTimer(when, callback, args, self, context)
+        timer.is_local = True
+        timer.owner = owner
+        self._set(when if owner is None else owner.world_time(when), timer)
+        return timer
+
+    def call_at_for(
+        self, owner: Owner | None, when: float, callback: Callable[..., object], *args: object
+    ) -> asyncio.TimerHandle:
+        """Run `callback(*args)` as `owner` when the world's time reaches `when` (s)."""
+        timer = OwnedTimer(when, callback, args, self)
+        timer.is_local = False
+        timer.owner = owner
+        self._set(when, timer)
+        return timer
+
+    def _set(self, when: float, timer: OwnedTimer) -> None:
         self._refuse_if_closed()
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
         self._timers_set += 1
         heapq.heappush(self._timers, (when, self._timers_set, timer))
-        return timer
+
+    def take_handles(self, owner: Owner) -> list[asyncio.Handle]:
+        """Forget what is scheduled for `owner`, and return it: whoever lets go of it may free what it holds."""
+        taken: list[asyncio.Handle] = [handle for handle in self._queue if handle.owner is owner]
+        taken += [timer for _, _, timer in sorted(self._timers) if timer.owner is owner]
+        self._queue = deque(handle for handle in self._queue if handle.owner is not owner)
+        self._timers = [entry for entry in self._timers if entry[2].owner is not owner]
+        heapq.heapify(self._timers)
+        return taken
+
+    def adjust_timers(self, owner: Owner) -> None:
+        """Set the timers of `owner` anew, after its clock was changed."""
+        self._timers = [
+            (owner.world_time(timer.when()), number, timer)
+            if timer.owner is owner and timer.is_local
+            else (at, number, timer)
+            for at, number, timer in self._timers
+        ]
+        heapq.heapify(self._timers)
+
+    def give_back(self, handles: Iterable[asyncio.Handle]) -> None:
+        """Let `handles`, which their owner held, run in the next turn, in this order."""
+        self._queue.extend(handle for handle in handles if isinstance(handle, (OwnedHandle, OwnedTimer)))
 
     @property
     def timers(self) -> list[asyncio.TimerHandle]:
@@ -165,25 +237,27 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not self._queue and not self._stop_requested:
             self._jump()
         self._wake_due()
-        # What becomes ready during this turn belongs to the next one. A seeded scheduler may
-        # rearrange the queue at this point.
-        for _ in range(len(self._queue)):
+        for _ in range(len(self._queue)):  # what becomes ready during this turn belongs to the next one
             self._run(self._queue.popleft())
+        self.owner = None
         self._stop_requested = False
 
-    def _run(self, handle: asyncio.Handle) -> None:
+    def _run(self, handle: OwnedHandle | OwnedTimer) -> None:
         # In a frame of its own: a handle that outlived its turn would keep tasks alive, and their lost errors silent.
-        if not handle.cancelled():
+        if handle.cancelled():
+            return
+        owner = self.owner = handle.owner
+        if owner is None or owner.is_free or not owner.hold(handle):
             handle._run()  # noqa: SLF001 - the one way to run a handle with its context and exception handler
 
     def _jump(self) -> None:
         self._drop_cancelled()
         if not self._timers:
             raise VirtualDeadlock(tuple(map(_where, _pending(self))))
-        self.clock.advance_to(max(self._timers[0][0], self.time()))
+        self.clock.advance_to(max(self._timers[0][0], self.clock.monotonic()))
 
     def _wake_due(self) -> None:
-        now = self.time()
+        now = self.clock.monotonic()
         while self._timers and self._timers[0][0] <= now:
             self._queue.append(heapq.heappop(self._timers)[2])
 
@@ -233,28 +307,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
     start_tls = _refused("start_tls")
     subprocess_exec = _refused("subprocess_exec")
     subprocess_shell = _refused("subprocess_shell")
-
-
-class _NumberedFuture(asyncio.Future[T]):
-    """asyncio keeps futures in sets: ordered by address, they would come out differently in every run."""
-
-    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
-        self._number = number
-        super().__init__(loop=loop)
-
-    def __hash__(self) -> int:
-        return self._number
-
-
-class _NumberedTask(asyncio.Task[T]):
-    """As `_NumberedFuture`: `asyncio.wait`, a TaskGroup's cancellations and `all_tasks` go through sets of tasks."""
-
-    def __init__(self, number: int, coro: Generator[Any, None, T] | Coroutine[Any, Any, T], **options: Any) -> None:
-        self._number = number  # first: the base class puts itself into a set
-        super().__init__(coro, **options)
-
-    def __hash__(self) -> int:
-        return self._number
 
 
 def _is_running_here(loop: asyncio.AbstractEventLoop) -> bool:

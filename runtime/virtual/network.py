@@ -12,7 +12,10 @@ from collections.abc import Callable
 
 from coterie.runtime.host import SecuredNetwork
 from coterie.runtime.tls import TlsConfig
-from coterie.runtime.virtual.connection import Pipe, Signal, VirtualTransport
+from coterie.runtime.virtual.connection import Pipe, VirtualTransport
+from coterie.runtime.virtual.link import Link, Signal
+from coterie.runtime.virtual.loop import VirtualLoop
+from coterie.runtime.virtual.ownership import Owner
 
 __all__ = ["NodeNetwork", "VirtualListener", "VirtualNetwork"]
 
@@ -32,6 +35,8 @@ class VirtualListener:
         """The node that listens."""
         self.factory = factory
         """Makes a protocol for each accepted connection."""
+        self.owner: Owner | None = VirtualLoop.running().owner
+        """Whose it is."""
         self.is_open = True
         """Whether it still accepts."""
         self._address = address
@@ -80,9 +85,11 @@ class VirtualNetwork:
         self._listeners: dict[Address, VirtualListener] = {}
         # Dictionaries without values: sets in the order of insertion, so that every run does the same.
         self._transports: dict[VirtualTransport, None] = {}
-        self._blocked: dict[tuple[str, str], None] = {}
+        self._links: dict[tuple[str, str], Link] = {}
         self._frozen: dict[str, None] = {}
-        self._held_accepts: list[Callable[[], None]] = []
+        self._unaccepted: dict[VirtualTransport, VirtualListener] = {}
+        self._silent: dict[VirtualTransport, None] = {}
+        self._held_accepts: list[tuple[VirtualListener, VirtualTransport]] = []
         self._change = asyncio.Event()
         self._next_port = _FIRST_FREE_PORT
 
@@ -92,9 +99,24 @@ class VirtualNetwork:
 
     # --- faults
 
+    def link(self, source: str, target: str) -> Link:
+        """Return the way from `source` to `target`, which all their connections share."""
+        link = self._links.get((source, target))
+        if link is None:
+            link = self._links[source, target] = self._make_link(source, target)
+        return link
+
+    def _make_link(self, source: str, target: str) -> Link:
+        return Link(source, target, self._latency)
+
     def block(self, source: str, target: str) -> None:
         """Hold back everything from `source` to `target` (one way) until healed."""
-        self._blocked[source, target] = None
+        self.link(source, target).is_blocked = True
+
+    def unblock(self, source: str, target: str) -> None:
+        """End `block`, one way."""
+        self.link(source, target).is_blocked = False
+        self._stall_may_have_ended()
 
     def partition(self, a: str, b: str) -> None:
         """Hold back everything between nodes `a` and `b`, both ways, until healed."""
@@ -104,7 +126,9 @@ class VirtualNetwork:
     def heal(self, a: str | None = None, b: str | None = None) -> None:
         """End partitions and blocks: between `a` and `b`, of `a` with everybody, or (no argument) all."""
         named = {name for name in (a, b) if name is not None}
-        self._blocked = {link: None for link in self._blocked if not named.issubset(link)}
+        for ends, link in self._links.items():
+            if named.issubset(ends):
+                link.is_blocked = False
         self._stall_may_have_ended()
 
     def freeze(self, node: str) -> None:
@@ -119,14 +143,52 @@ class VirtualNetwork:
     def reset(self, a: str, b: str | None = None) -> None:
         """Reset every connection between `a` and `b` (None: of `a` with everybody), at both ends, losing what flies."""
         for transport in list(self._transports):
-            ends = (transport.outgoing.source, transport.outgoing.target)
+            ends = _ends(transport)
             if a in ends and (b is None or sorted((a, b)) == sorted(ends)):
-                transport.outgoing.clear()
-                transport.lose(ConnectionResetError(errno.ECONNRESET, "connection reset by the network"))
+                _break(transport)
+
+    def open_hole(self, source: str, target: str) -> None:
+        """Swallow everything from `source` to `target` (one way), telling nobody, until `close_hole`."""
+        self.link(source, target).is_hole = True
+
+    def close_hole(self, source: str, target: str) -> int:
+        """End `open_hole`: reset the connections that lost something, never whole again; return how many."""
+        self.link(source, target).is_hole = False
+        lossy = [each for each in self._transports if each.outgoing.has_hole or each.incoming.has_hole]
+        broken = [each for each in lossy if (source, target) in {_ends(each), _ends(each)[::-1]}]
+        for transport in broken:
+            _break(transport)
+        return len(broken)
+
+    def vanish(self, owner: Owner, *, is_silent: bool) -> list[object]:
+        """Let the process `owner` be gone: of its listeners and connections nothing is told to it any more.
+
+        Its peers get a reset, or nothing (`is_silent`: the machine is off) until `power_on`. Returns what it had.
+        """
+        listeners = [each for each in self._listeners.values() if each.owner is owner]
+        for listener in listeners:
+            listener.close()
+        for client, listener in list(self._unaccepted.items()):
+            if listener.owner is owner:
+                del self._unaccepted[client]
+                if not is_silent:
+                    client.incoming.push(Signal.RESET)
+        transports = [each for each in self._transports if each.owner is owner]
+        for transport in transports:
+            transport.vanish(is_silent=is_silent)
+            if is_silent:
+                self._silent[transport] = None
+        return [*listeners, *transports]
+
+    def power_on(self, node: str) -> None:
+        """Let the machine of `node` answer again: who still writes to a connection of before gets a reset."""
+        for transport in [each for each in self._silent if each.outgoing.link.source == node]:
+            transport.is_silent = False
+            del self._silent[transport]
 
     def connections(self) -> list[tuple[str, str]]:
         """Return (node, peer node) for each open connection end, oldest first."""
-        return [(transport.outgoing.source, transport.outgoing.target) for transport in self._transports]
+        return [_ends(transport) for transport in self._transports]
 
     # --- what the nodes' sides do
 
@@ -151,19 +213,22 @@ class VirtualNetwork:
         forth, back = self._pipe(node, listener.node), self._pipe(listener.node, node)
         client = self._transport(factory(), forth, back, local, listener.address)
         client.start()
-        asyncio.get_running_loop().call_soon(self._accept, listener, client)
+        self._unaccepted[client] = listener
+        VirtualLoop.running().call_soon_for(listener.owner, self._accept, listener, client)
 
     async def _round_trip(self, source: str, target: str) -> None:
         """Let a kernel's handshake pass: it needs both ways open, but not a target that runs."""
-        await asyncio.sleep(self._latency(source, target) + self._latency(target, source))
-        while (source, target) in self._blocked or (target, source) in self._blocked or source in self._frozen:
+        there, back = self.link(source, target), self.link(target, source)
+        await asyncio.sleep(there.delay_s(0) + back.delay_s(0))
+        while there.is_blocked or back.is_blocked or there.is_hole or back.is_hole or source in self._frozen:
             await self._change.wait()
 
     def _accept(self, listener: VirtualListener, client: VirtualTransport) -> None:
         """Finish a connection at its listening end, once that runs."""
         if listener.node in self._frozen:
-            self._held_accepts.append(lambda: self._accept(listener, client))
+            self._held_accepts.append((listener, client))
             return
+        self._unaccepted.pop(client, None)
         if client.is_lost and client.outgoing.is_idle:
             return  # reset before it was accepted
         if not listener.is_open:
@@ -192,13 +257,7 @@ class VirtualNetwork:
         return transport
 
     def _pipe(self, source: str, target: str) -> Pipe:
-        return Pipe(
-            source,
-            target,
-            latency_s=self._latency,
-            is_stalled=self._is_stalled,
-            window_bytes=self._window_bytes,
-        )
+        return Pipe(self.link(source, target), is_stalled=self._is_stalled, window_bytes=self._window_bytes)
 
     def _find(self, node: str, host: str, port: int) -> VirtualListener | None:
         name = _canonical(host)
@@ -217,15 +276,15 @@ class VirtualNetwork:
     def _latency(self, source: str, target: str) -> float:
         return self.latency_s(source, target) if callable(self.latency_s) else self.latency_s
 
-    def _is_stalled(self, source: str, target: str) -> bool:
-        return (source, target) in self._blocked or source in self._frozen or target in self._frozen
+    def _is_stalled(self, link: Link) -> bool:
+        return link.is_blocked or (bool(self._frozen) and (link.source in self._frozen or link.target in self._frozen))
 
     def _stall_may_have_ended(self) -> None:
         self._change.set()
         self._change = asyncio.Event()
         held, self._held_accepts = self._held_accepts, []
-        for accept in held:
-            asyncio.get_running_loop().call_soon(accept)
+        for listener, client in held:
+            VirtualLoop.running().call_soon_for(listener.owner, self._accept, listener, client)
         for transport in self._transports:
             transport.incoming.kick()
             transport.outgoing.kick()
@@ -250,6 +309,15 @@ class NodeNetwork:
         """Refuse with OSError: what TLS does can only be tried on real sockets."""
         del refused, handshake_timeout_s
         raise OSError(errno.EOPNOTSUPP, f"a virtual network has no TLS (asked for with {tls.certificate!r})")
+
+
+def _ends(transport: VirtualTransport) -> tuple[str, str]:
+    return transport.outgoing.link.source, transport.outgoing.link.target
+
+
+def _break(transport: VirtualTransport) -> None:
+    transport.outgoing.clear()
+    transport.lose(ConnectionResetError(errno.ECONNRESET, "connection reset by the network"))
 
 
 def _canonical(host: str) -> str:

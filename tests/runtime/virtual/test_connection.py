@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from coterie.runtime.virtual.connection import Pipe, VirtualTransport
+from coterie.runtime.virtual.link import Link
 
 LATENCY_S = 0.25  # a power of two: sums of it are exact
 
@@ -62,7 +63,7 @@ async def connected(
     """Connect two transports by two pipes; return both ends' peers."""
 
     def pipe(source: str, target: str) -> Pipe:
-        return Pipe(source, target, latency_s=latency_s, is_stalled=lambda *link: False, window_bytes=window_bytes)
+        return Pipe(Link(source, target, latency_s), is_stalled=lambda link: False, window_bytes=window_bytes)
 
     def end(peer: Peer, outgoing: Pipe, incoming: Pipe) -> VirtualTransport:
         return VirtualTransport(
