@@ -1,0 +1,268 @@
+"""Cuts a failing case down: fewer faults, then fewer operations, then fewer nodes, then earlier times.
+
+Delta debugging (A. Zeller, R. Hildebrandt: "Simplifying and Isolating Failure-Inducing Input", 2002, algorithm ddmin)
+over the faults, from the last ones before the failure on: they are the likeliest. A run that fails stops there, so that
+tries which fail are short; what came after the failure goes first, and for nothing.
+
+Take a fault away and all chance falls differently, as with another seed. So when nothing is left to take away but many
+faults are, a candidate may try some neighbouring seeds too: what matters is that the case is small and can be replayed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from coterie.errors import PlanError
+from coterie.protocols.faults.kinds import Fault, nodes_of
+from coterie.protocols.faults.plan import Plan
+
+__all__ = ["FEW_FAULTS", "Case", "Shrunk", "shrink"]
+
+FEW_FAULTS = 5
+"""With so few faults people see what happens; only above does a candidate try other seeds too."""
+
+FEWEST_NODES = 3
+NEIGHBOURS = 4
+"""How many other seeds a candidate may try."""
+
+PLACES = (1, 3)
+"""To how many decimals times are cut, if the failure does not mind."""
+
+MOST_OPERATIONS = 4096
+"""Where the search for fewer operations ends if nobody says how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a run follows from. `operations`: the most that clients ask for (None: the usual number)."""
+
+    seed: int
+    plan: Plan
+    operations: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """The smallest failing case found after `tries` runs; `is_complete` unless the budget ended the search.
+
+    `failed_at_s`: when it fails, in simulated time.
+    """
+
+    case: Case
+    failed_at_s: float
+    tries: int
+    is_complete: bool
+
+
+def shrink(
+    case: Case,
+    failed_at_s: float,
+    fails: Callable[[Case], float | None],
+    *,
+    tries: int,
+    within_s: float,
+    clock: Callable[[], float],
+) -> Shrunk:
+    """Cut `case` down.
+
+    Args:
+        case: it fails, at `failed_at_s` of simulated time.
+        failed_at_s: see there (s).
+        fails: runs a case and returns when it fails (simulated s), None if it does not. Whoever gives it says what
+            counts as the same failure: by custom, the same invariant. A `PlanError` of it means "does not fail".
+        tries: the most runs.
+        within_s: how long to search, by `clock` (s); the try that is under way is finished.
+        clock: returns seconds that do not go back.
+    """
+    search = _Search(case, failed_at_s, fails, tries, clock() + within_s, clock)
+    is_complete = search.run()
+    return Shrunk(search.best, search.failed_at_s, search.tried, is_complete)
+
+
+class _OutOfBudget(Exception):
+    """No further tries."""
+
+
+class _Search:
+    """The smallest failing case so far, and what was tried."""
+
+    def __init__(
+        self,
+        case: Case,
+        failed_at_s: float,
+        fails: Callable[[Case], float | None],
+        tries: int,
+        ends_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.best = case
+        self.failed_at_s = failed_at_s
+        self.tried = 0
+        self._fails = fails
+        self._tries = tries
+        self._ends_s = ends_s
+        self._clock = clock
+        self._known: dict[Case, float | None] = {case: failed_at_s}
+        self._neighbours = 0
+
+    def run(self) -> bool:
+        """Search until nothing gets smaller; return whether the budget sufficed."""
+        try:
+            self._until_stable()
+            if len(self.best.plan.faults) > FEW_FAULTS:
+                self._neighbours = NEIGHBOURS
+                self._until_stable()
+            self._first(_rounded(self.best.plan))
+        except _OutOfBudget:
+            return False
+        return True
+
+    def _until_stable(self) -> None:
+        before = None
+        while self.best != before:
+            before = self.best
+            self._drop_what_came_later()
+            self._drop_faults()
+            self._drop_operations()
+            self._drop_nodes()
+            self._bring_forward()
+
+    # Trying.
+
+    def _accepts(self, case: Case) -> bool:
+        """Run a candidate, with neighbouring seeds if they are allowed; keep the first that fails."""
+        seeds = range(case.seed, case.seed + self._neighbours + 1)
+        return any(self._does_fail(replace(case, seed=seed)) for seed in seeds)
+
+    def _does_fail(self, case: Case) -> bool:
+        if case not in self._known:
+            if self.tried >= self._tries or self._clock() >= self._ends_s:
+                raise _OutOfBudget
+            self.tried += 1
+            try:
+                self._known[case] = self._fails(case)
+            except PlanError:  # fewer nodes may have a smaller budget of faults
+                self._known[case] = None
+        failed_at_s = self._known[case]
+        if failed_at_s is None:
+            return False
+        self.best, self.failed_at_s = case, failed_at_s
+        return True
+
+    def _first(self, plans: Iterator[Plan]) -> bool:
+        """Keep the first of `plans` that still fails; return whether one did."""
+        return any(plan != self.best.plan and self._accepts(replace(self.best, plan=plan)) for plan in plans)
+
+    # Fewer faults.
+
+    def _drop_what_came_later(self) -> None:
+        plan = self.best.plan
+        kept = [fault for fault in plan.faults if fault.at_s <= self.failed_at_s]
+        self._first(_with_faults(plan, kept))
+
+    def _drop_faults(self) -> None:
+        self._first(_with_faults(self.best.plan, ()))
+        parts = 2
+        while (count := len(self.best.plan.faults)) > 1 and parts <= count:
+            chunks = _chunks(self.best.plan.faults, parts)
+            if self._first(_alone(self.best.plan, chunks)):
+                parts = 2
+            elif self._first(_complements(self.best.plan, chunks)):
+                parts = max(2, parts - 1)
+            elif parts == count:
+                return
+            else:
+                parts = min(count, parts * 2)
+
+    # Fewer operations, and nodes.
+
+    def _drop_operations(self) -> None:
+        fewer = 1
+        while self.best.operations is None or fewer < self.best.operations:
+            if fewer > MOST_OPERATIONS or self._accepts(replace(self.best, operations=fewer)):
+                return
+            fewer *= 2
+
+    def _drop_nodes(self) -> None:
+        while len(self.best.plan.nodes) > FEWEST_NODES and self._first(_with_fewer_nodes(self.best.plan)):
+            pass
+
+    # Earlier.
+
+    def _bring_forward(self) -> None:
+        for factor in (0.1, 0.3, 0.6):
+            if self._first(_sooner(self.best.plan, factor)):
+                break
+        for number in range(len(self.best.plan.faults)):
+            self._first(_closed_gap(self.best.plan, number))
+        self._first(_ending_sooner(self.best.plan, self.failed_at_s))
+
+
+def _with_faults(plan: Plan, faults: Sequence[Fault]) -> Iterator[Plan]:
+    yield replace(plan, faults=tuple(faults))
+
+
+def _chunks(faults: Sequence[Fault], parts: int) -> list[Sequence[Fault]]:
+    """Cut into `parts` pieces of about the same length, the last one first."""
+    ends = [len(faults) * number // parts for number in range(parts + 1)]
+    return [faults[begin:end] for begin, end in pairwise(ends)][::-1]
+
+
+def _alone(plan: Plan, chunks: Sequence[Sequence[Fault]]) -> Iterator[Plan]:
+    for chunk in chunks:
+        yield from _with_faults(plan, chunk)
+
+
+def _complements(plan: Plan, chunks: Sequence[Sequence[Fault]]) -> Iterator[Plan]:
+    for left_out in reversed(range(len(chunks))):  # the earliest are the least likely to matter
+        kept = [fault for number, chunk in enumerate(chunks) if number != left_out for fault in chunk]
+        yield from _with_faults(plan, kept)
+
+
+def _with_fewer_nodes(plan: Plan) -> Iterator[Plan]:
+    """Leave out the node that the fewest faults name, and those faults; first two nodes, so that majorities stay."""
+    names = sorted(plan.nodes, key=lambda name: sum(name in nodes_of(fault) for fault in plan.faults))
+    for count in (2, 1):
+        gone = names[:count]
+        nodes = tuple(name for name in plan.nodes if name not in gone)
+        faults = tuple(fault for fault in plan.faults if not any(name in gone for name in nodes_of(fault)))
+        if len(nodes) >= FEWEST_NODES:
+            try:
+                yield replace(plan, nodes=nodes, faults=faults)
+            except PlanError:  # such as a partition that would have only one side
+                continue
+
+
+def _moved(fault: Fault, at_s: float) -> Fault:
+    return replace(fault, at_s=at_s)
+
+
+def _sooner(plan: Plan, factor: float) -> Iterator[Plan]:
+    yield replace(plan, faults=tuple(_moved(fault, fault.at_s * factor) for fault in plan.faults))
+
+
+def _closed_gap(plan: Plan, number: int) -> Iterator[Plan]:
+    """Bring fault `number` and all after it forward: to where the one before strikes, or half of the way."""
+    faults = plan.faults
+    since_s = faults[number - 1].at_s if number else 0.0
+    gap_s = faults[number].at_s - since_s
+    for earlier_s in (gap_s, gap_s / 2):
+        later = tuple(_moved(fault, max(0.0, fault.at_s - earlier_s)) for fault in faults[number:])
+        yield replace(plan, faults=faults[:number] + later)
+
+
+def _ending_sooner(plan: Plan, failed_at_s: float) -> Iterator[Plan]:
+    last_s = max([failed_at_s, *(fault.at_s for fault in plan.faults)])
+    if 0 < last_s < plan.ends_at_s:
+        yield replace(plan, ends_at_s=last_s)
+
+
+def _rounded(plan: Plan) -> Iterator[Plan]:
+    for places in PLACES:
+        scale = 10**places
+        yield replace(
+            plan, faults=tuple(_moved(fault, math.floor(fault.at_s * scale) / scale) for fault in plan.faults)
+        )
