@@ -8,11 +8,16 @@ from functools import partial
 from typing import Any
 
 from coterie.actors.node import Node
+from coterie.actors.raft_actor import RaftActor
 from coterie.actors.state_machine import StateMachine
+from coterie.actors.synod_actor import SynodActor
 from coterie.protocols.balancing.balancer import MakeBalancer
+from coterie.protocols.paxos.config import SynodConfig
 from coterie.protocols.raft.config import RaftConfig
 from coterie.protocols.seam import NodeId
+from coterie.protocols.sessions import Machine
 from coterie.runtime.actor import Actor
+from coterie.runtime.storage.log import LogStore
 from coterie.runtime.supervision import Supervision
 
 __all__ = ["ActorPart", "Part", "PoolPart", "RaftPart", "SynodPart"]
@@ -56,12 +61,13 @@ class PoolPart:
 
 @dataclass(frozen=True, slots=True)
 class RaftPart:
-    """A state machine replicated with Raft on `nodes`."""
+    """A state machine replicated with Raft on `nodes`. `engine` makes what runs on each."""
 
     name: str
     machine: Callable[[], StateMachine[Any]]
     nodes: tuple[str, ...]
     config: Callable[[tuple[NodeId, ...]], RaftConfig]
+    engine: Callable[[str, RaftConfig, Callable[[], Machine], LogStore], RaftActor] = RaftActor
 
     @property
     def what(self) -> str:
@@ -71,10 +77,11 @@ class RaftPart:
 
 @dataclass(frozen=True, slots=True)
 class SynodPart:
-    """One value chosen with single-decree Paxos by `nodes`."""
+    """One value chosen with single-decree Paxos by `nodes`. `engine` makes what runs on each."""
 
     name: str
     nodes: tuple[str, ...]
+    engine: Callable[[str, SynodConfig, LogStore], SynodActor] = SynodActor
 
     @property
     def what(self) -> str:

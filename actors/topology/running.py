@@ -9,9 +9,7 @@ from typing import Any, assert_never
 from coterie.actors.directory import DIRECTORY, DirectoryActor
 from coterie.actors.node import Node
 from coterie.actors.pool import PoolActor
-from coterie.actors.raft_actor import RaftActor
 from coterie.actors.state_machine import StateMachine, TypedMachine
-from coterie.actors.synod_actor import SynodActor
 from coterie.actors.topology.parts import ActorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.protocols.paxos.config import SynodConfig
 from coterie.protocols.seam import NodeId
@@ -62,10 +60,10 @@ def _spawn(node: Node, part: Part) -> None:
     match part:
         case RaftPart():
             config = part.config(tuple(NodeId(voter) for voter in part.nodes))
-            spawn(partial(RaftActor, part.name, config, partial(_typed, part.machine), node.store))
+            spawn(partial(part.engine, part.name, config, partial(_typed, part.machine), node.store))
         case SynodPart():
             members = SynodConfig(tuple(NodeId(member) for member in part.nodes))
-            spawn(partial(SynodActor, part.name, members, node.store))
+            spawn(partial(part.engine, part.name, members, node.store))
         case PoolPart():
             weight = part.weight_on(node.name)
             spawn(partial(PoolActor, partial(part.worker, node), part.per_node, weight=weight, exported=True))

@@ -57,6 +57,12 @@ class Topology:
         """What runs in the cluster, in the order of declaration."""
         return tuple(self._parts)
 
+    def with_parts(self, parts: Sequence[Part]) -> Topology:
+        """Return a cluster of the same name and nodes with other parts."""
+        other = Topology(self.name, self.nodes)
+        other._parts += parts
+        return other
+
     def balance_of(self, pool: str) -> MakeBalancer | None:
         """Return how callers within the cluster share a pool; None if there is no such pool."""
         return next((part.balance for part in self._parts if isinstance(part, PoolPart) and part.name == pool), None)
