@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from coterie.runtime.tls import TlsConfig
+
+if TYPE_CHECKING:
+    from coterie.runtime.run_queue import RunQueue
 
 __all__ = ["Clock", "Connections", "Disk", "Executor", "File", "Host", "Listener", "Network", "SecuredNetwork"]
 
@@ -202,4 +205,8 @@ class Host(Protocol):
     @property
     def executor(self) -> Executor:
         """The worker threads."""
+        ...
+
+    def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:
+        """Make the run queue of the System `owner`, which runs on `loop`: a simulator's draws who goes next."""
         ...

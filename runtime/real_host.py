@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from coterie.runtime.real_disk import RealDisk
 from coterie.runtime.real_network import RealNetwork
+from coterie.runtime.run_queue import RunQueue
 
 __all__ = ["RealClock", "RealExecutor", "RealHost"]
 
@@ -178,6 +179,10 @@ class RealHost:
     def executor(self) -> RealExecutor:
         """Threads, started on demand."""
         return self._executor
+
+    def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:
+        """Make a run queue: first come, first served."""
+        return RunQueue(loop, self._clock, owner=owner)
 
     def close(self) -> None:
         """End the threads and block until they are gone. Twice is harmless."""

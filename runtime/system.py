@@ -39,7 +39,6 @@ from coterie.runtime.remote.links import LinkEvent, wait_until_linked
 from coterie.runtime.remote.postbox import RemotePostbox
 from coterie.runtime.remote.remoting import Remoting
 from coterie.runtime.remote.spawner import Spawnable
-from coterie.runtime.run_queue import RunQueue
 from coterie.runtime.stats import SystemStats, stats_of
 from coterie.runtime.supervision import Supervision
 from coterie.runtime.threadsafe import ThreadSafe
@@ -130,7 +129,7 @@ class System:
             raise RuntimeError(f"system {self.node!r} was entered before: make a new System")
         self._loop = asyncio.get_running_loop()
         self._owner = asyncio.current_task()
-        self.run_queue = RunQueue(self._loop, self.host.clock, owner=self.node)
+        self.run_queue = self.host.run_queue(self._loop, self.node)
         self.wheel = DeadlineWheel(self._loop, self.host.clock)
         if (stall_s := self.config.stall_s) is not None:
             self._end_watch = self.host.executor.watch(Watchdog(self, stall_s).look, stall_s / LOOKS)

@@ -185,13 +185,17 @@ class VirtualDisk:
         Of the names' changes a prefix is kept. Of a file's unsynced changes: nothing, everything, a prefix whose last
         write is torn at a byte, or any set of their sectors. All open files and locks of this life are dead afterwards.
         """
-        self.life += 1
-        self._locked.clear()
+        self.release()
         self._sync_failures.clear()
         self._write_failures.clear()
         self._steps_left = None
         for path in sorted(self._directories):
             _crash_names(self._directories[path], rng)
+
+    def release(self) -> None:
+        """Let the process that used it end: its files are closed and its locks are free, what it wrote stays."""
+        self.life += 1
+        self._locked.clear()
 
     def fail_next_sync(self, error: OSError | None = None) -> None:
         """Plan: the next sync (of a file or directory) raises, and what it should have made durable is lost."""

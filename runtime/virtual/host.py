@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+from coterie.runtime.run_queue import RunQueue
 from coterie.runtime.virtual.clock import VirtualClock
 from coterie.runtime.virtual.disk import VirtualDisk
 from coterie.runtime.virtual.executor import VirtualExecutor
@@ -34,9 +35,7 @@ class VirtualHost:
         disk: VirtualDisk | None = None,
         seed: int = 0,
     ) -> None:
-        world = loop or asyncio.get_running_loop()
-        if not isinstance(world, VirtualLoop):
-            raise TypeError(f"a VirtualHost needs a VirtualLoop, not {type(world).__name__}: mark the test `virtual`")
+        world = loop or VirtualLoop.running()
         self.node = node
         """This host's name on the network."""
         self.virtual_network = network or VirtualNetwork()
@@ -72,3 +71,7 @@ class VirtualHost:
     def executor(self) -> VirtualExecutor:
         """Blocking functions, run inline."""
         return self._executor
+
+    def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:
+        """Make a run queue: first come, first served."""
+        return RunQueue(loop, self._clock, owner=owner)

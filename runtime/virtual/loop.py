@@ -15,7 +15,7 @@ import asyncio
 import gc
 import heapq
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from contextvars import Context
 from typing import Any, NoReturn, Self, TypeVar, TypeVarTuple, Unpack
@@ -199,9 +199,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
         ]
         heapq.heapify(self._timers)
 
-    def give_back(self, handles: Iterable[asyncio.Handle]) -> None:
-        """Let `handles`, which their owner held, run in the next turn, in this order."""
-        self._queue.extend(handle for handle in handles if isinstance(handle, (OwnedHandle, OwnedTimer)))
+    def give_back(self, handles: list[asyncio.Handle]) -> None:
+        """Let `handles`, which their owner held, run next and in this order: all that waits came later."""
+        self._queue.extendleft(each for each in reversed(handles) if isinstance(each, (OwnedHandle, OwnedTimer)))
+
+    def run_held(self, owner: Owner, handle: asyncio.Handle) -> None:
+        """Run `handle`, which `owner` held, now."""
+        self.owner = owner
+        if not handle.cancelled():
+            handle._run()  # noqa: SLF001 - as in `_run`
 
     @property
     def timers(self) -> list[asyncio.TimerHandle]:
@@ -254,7 +260,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._drop_cancelled()
         if not self._timers:
             raise VirtualDeadlock(tuple(map(_where, _pending(self))))
-        self.clock.advance_to(max(self._timers[0][0], self.clock.monotonic()))
+        self.clock.advance_to(max(self._wake_at(self._timers[0][0]), self.clock.monotonic()))
+
+    def _wake_at(self, due_s: float) -> float:
+        """Return when to wake up for a timer due at `due_s`: not before; a simulator may oversleep."""
+        return due_s
 
     def _wake_due(self) -> None:
         now = self.clock.monotonic()

@@ -103,11 +103,8 @@ class VirtualNetwork:
         """Return the way from `source` to `target`, which all their connections share."""
         link = self._links.get((source, target))
         if link is None:
-            link = self._links[source, target] = self._make_link(source, target)
+            link = self._links[source, target] = Link(source, target, self._latency)
         return link
-
-    def _make_link(self, source: str, target: str) -> Link:
-        return Link(source, target, self._latency)
 
     def block(self, source: str, target: str) -> None:
         """Hold back everything from `source` to `target` (one way) until healed."""

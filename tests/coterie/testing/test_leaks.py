@@ -221,7 +221,7 @@ async def test_in_virtual_time_too() -> None:
     async def body() -> None:
         left.append(loop.call_later(60, print))
 
-    assert "timer <TimerHandle" in await complaint_about(body)
+    assert "timer <OwnedTimer" in await complaint_about(body)
     assert loop.time() < 1.0
 
 

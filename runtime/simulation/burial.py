@@ -1,0 +1,53 @@
+"""What remains of lives that are over: kept as it stood, so that nothing of it runs while the world lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator
+
+__all__ = ["Graveyard"]
+
+
+class Graveyard:
+    """Keeps coroutines, generators and whatever else a life had out of the collector's reach."""
+
+    def __init__(self) -> None:
+        self._remains: list[object] = []
+
+    def keep(self, remains: Iterable[object]) -> None:
+        """Keep `remains` until `clear`."""
+        self._remains.extend(remains)
+
+    def clear(self) -> None:
+        """Let go of everything, silently. The loop must be closed: what still runs (a `finally`) can touch nothing.
+
+        Python runs the `finally` of a suspended coroutine when it frees it, and there is no way round that. But by now
+        the world is over: what such code schedules, sends or writes is refused.
+        """
+        remains, self._remains = self._remains, []
+        with _silence():
+            for each in remains:
+                if isinstance(each, asyncio.Task):
+                    _dissolve(each)
+            remains.clear()
+
+
+def _dissolve(task: asyncio.Task[object]) -> None:
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio would complain of it
+    coro = task.get_coro()
+    with contextlib.suppress(Exception):
+        if coro is not None:
+            coro.close()
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Let what goes wrong while things are freed be nobody's affair."""
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda unraisable: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook

@@ -1,0 +1,96 @@
+"""The virtual loop of a world of lives: who runs first, and how late a sleeper wakes, is drawn from the seed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Final
+
+from coterie.runtime.simulation.life import Life
+from coterie.runtime.simulation.trace import Trace
+from coterie.runtime.virtual.loop import VirtualLoop
+from coterie.runtime.virtual.ownership import NumberedTask, OwnedHandle, OwnedTimer, Owner
+
+__all__ = ["SimulatedLoop", "TracedLoop"]
+
+_LATE: Final = 0.1
+_LATEST_S: Final = 0.0005
+_COLLECT_EVERY: Final = 100_000
+
+
+class SimulatedLoop(VirtualLoop):
+    """A `VirtualLoop` in which nobody may lean on more than asyncio promises.
+
+    What one life schedules runs in its order, and timers by their time, as asyncio promises; but in each turn the lives
+    take their turns in any order, and the loop may wake up a little late. Finalisers run at fixed steps: `collect` is
+    called after every 100,000 handles.
+    """
+
+    def __init__(self, rng: random.Random, collect: Callable[[], object]) -> None:
+        super().__init__()
+        self.handled = 0
+        """How many handles have run."""
+        self._rng = rng
+        self._collect = collect
+        self._collect_at = _COLLECT_EVERY
+
+    def _wake_at(self, due_s: float) -> float:
+        if self._rng.random() >= _LATE:
+            return due_s
+        return due_s + self._rng.random() * _LATEST_S
+
+    def _run_once(self) -> None:
+        if not self._queue and not self._stop_requested:
+            self._jump()
+        self._wake_due()
+        if len(self._queue) > 1:
+            self._shuffle_lives()
+        self.handled += len(self._queue)
+        for _ in range(len(self._queue)):
+            self._run(self._queue.popleft())
+        self.owner = None
+        self._stop_requested = False
+        if self.handled >= self._collect_at:
+            self._collect_at = self.handled + _COLLECT_EVERY
+            self._collect()
+
+    def _shuffle_lives(self) -> None:
+        by_owner: dict[Owner | None, list[OwnedHandle | OwnedTimer]] = {}
+        for handle in self._queue:
+            by_owner.setdefault(handle.owner, []).append(handle)
+        if len(by_owner) > 1:
+            turns = list(by_owner.values())
+            self._rng.shuffle(turns)
+            self._queue = deque(handle for turn in turns for handle in turn)
+
+    def _asyncgen_firstiter_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
+        if isinstance(self.owner, Life):
+            self.owner.generators.add(agen)  # not among the loop's own: those are closed at its end
+        else:
+            super()._asyncgen_firstiter_hook(agen)  # type: ignore[misc]  # asyncio's own, unknown to the stubs
+
+
+class TracedLoop(SimulatedLoop):
+    """A `SimulatedLoop` that takes down every handle that runs."""
+
+    def __init__(self, rng: random.Random, collect: Callable[[], object], trace: Trace) -> None:
+        super().__init__(rng, collect)
+        self._trace = trace
+
+    def _run(self, handle: OwnedHandle | OwnedTimer) -> None:
+        if not handle.cancelled():
+            kind = "timer" if isinstance(handle, OwnedTimer) else "soon"
+            whose = handle.owner.name if isinstance(handle.owner, Life) else "-"
+            self._trace.note(f"{self.clock.monotonic():.9f}", kind, whose, _called(handle))
+        super()._run(handle)
+
+
+def _called(handle: asyncio.Handle) -> str:
+    """Name what a handle calls, the same way in every run."""
+    callback: Any = handle._callback  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio keeps it to itself
+    task = getattr(callback, "__self__", None)
+    if isinstance(task, NumberedTask):
+        return f"task-{task.number}"
+    return str(getattr(callback, "__qualname__", type(callback).__name__))
