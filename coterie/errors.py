@@ -39,6 +39,7 @@ __all__ = [
     "OutboundFull",
     "Outcome",
     "PlanError",
+    "SimulationStuck",
     "SpawnRefused",
     "StorageDamaged",
     "StorageError",
@@ -73,6 +74,10 @@ class InvariantViolated(CoterieError):
     """A safety invariant of an algorithm does not hold: the group halts and is never restarted into this state."""
 
     outcome = Outcome.UNKNOWN
+
+
+class SimulationStuck(CoterieError):
+    """A simulation took more simulated time or more steps than it was given: it names what it waits for."""
 
 
 class PlanError(CoterieError, ValueError):
