@@ -66,7 +66,6 @@ MAY_CALL: dict[tuple[str, str], str] = {
     ("runtime/real_host.py", "run_in_executor"): "it is the executor",
     ("runtime/real_host.py", "time"): "it is the clock",
     ("runtime/virtual/loop.py", "time"): "its own virtual time",
-    ("runtime/virtual/connection.py", "time"): "the virtual loop's time, for which call_at is asked",
     ("runtime/virtual/executor.py", "time"): "the virtual loop's time, for which call_at is asked",
 }
 
