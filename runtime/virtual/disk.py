@@ -57,7 +57,12 @@ class VirtualFile:
         """Write all of `data` at `offset`; a planned failure writes a part of it."""
         self._check()
         failure = self._disk.take_write_failure()
-        self._change(offset, bytes(data) if failure is None else bytes(data[: len(data) // 2]))
+        written = bytes(data) if failure is None else bytes(data[: len(data) // 2])
+        room = self._disk.room_bytes(offset + len(written) - len(self._inode.seen))
+        if room < 0:
+            failure = OSError(errno.ENOSPC, "no space left on the disk")
+            written = written[: max(0, len(written) + room)]
+        self._change(offset, written)
         if failure is not None:
             raise failure
 
@@ -65,6 +70,8 @@ class VirtualFile:
         """Cut or extend (with zeros) to `size` bytes; counts as a write."""
         self._check()
         failure = self._disk.take_write_failure()
+        if failure is None and self._disk.room_bytes(size - len(self._inode.seen)) < 0:
+            failure = OSError(errno.ENOSPC, "no space left on the disk")
         if failure is not None:
             raise failure
         self._change(size, None)
@@ -105,6 +112,8 @@ class VirtualDisk:
 
     def __init__(self) -> None:
         self.life = 0
+        self.capacity_bytes: int | None = None
+        """How much all files together may hold; None: any amount. What is there already stays."""
         self._directories: dict[str, _Names] = {}
         self._locked: dict[str, object] = {}
         self._steps_left: int | None = None
@@ -212,6 +221,32 @@ class VirtualDisk:
         """
         self._steps_left = steps
 
+    @property
+    def used_bytes(self) -> int:
+        """How much all files together hold, as seen now."""
+        return sum(len(inode.seen) for names in self._directories.values() for inode in names.seen.values())
+
+    def room_bytes(self, growth_bytes: int) -> int:
+        """Return how much is free after a growth of `growth_bytes`; negative: it does not fit."""
+        if self.capacity_bytes is None or growth_bytes <= 0:
+            return 0
+        return self.capacity_bytes - self.used_bytes - growth_bytes
+
+    def rot(self, rng: random.Random, *, among: Callable[[str], bool] = lambda path: True) -> tuple[str, int] | None:
+        """Flip one durable bit of a file whose path `among` takes; return (path, offset), None if there is no byte."""
+        files = {
+            os.path.join(path, name): inode
+            for path, names in sorted(self._directories.items())
+            for name, inode in sorted(names.seen.items())
+        }
+        paths = [path for path, inode in files.items() if inode.durable and among(path)]
+        if not paths:
+            return None
+        path = rng.choice(paths)
+        offset = rng.randrange(len(files[path].durable))
+        self.flip(path, offset, 1 << rng.randrange(8))
+        return path, offset
+
     def flip(self, path: str, offset: int, mask: int = 0x01) -> None:
         """Rot: change the bits of `mask` in one durable byte. IndexError beyond the end."""
         inode = self._inode(path)
@@ -236,6 +271,23 @@ class VirtualDisk:
             for name, inode in directory.seen.items():
                 twin.replace(os.path.join(path, name), bytes(inode.seen))
         return twin
+
+    def durable_copy(self) -> VirtualDisk:
+        """Return an independent disk with what is durable now, and nothing else."""
+        twin = VirtualDisk()
+        for path, directory in self._directories.items():
+            twin.make_directories(path)
+            for name, inode in directory.durable.items():
+                twin.replace(os.path.join(path, name), bytes(inode.durable))
+        return twin
+
+    def become(self, image: VirtualDisk) -> None:
+        """Hold what is durable on `image` instead of everything held: a stale disk, or an empty one.
+
+        Whoever has files open here must have ended: they are closed.
+        """
+        self.release()
+        self._directories = image.durable_copy()._directories
 
     def take_sync_failure(self) -> OSError | None:
         """Return the planned failure that the present sync must raise, if any."""

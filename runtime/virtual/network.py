@@ -115,6 +115,13 @@ class VirtualNetwork:
         self.link(source, target).is_blocked = False
         self._stall_may_have_ended()
 
+    def holds_back(self, source: str, target: str) -> bool:
+        """Return whether something is under way from `source` to `target`, on a way that is blocked."""
+        link = self.link(source, target)
+        return link.is_blocked and any(
+            each.outgoing.link is link and not each.outgoing.is_idle for each in self._transports
+        )
+
     def partition(self, a: str, b: str) -> None:
         """Hold back everything between nodes `a` and `b`, both ways, until healed."""
         self.block(a, b)

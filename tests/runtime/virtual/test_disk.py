@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -201,3 +202,96 @@ def perform(disk: Disk, act: str, path: str, other: str, offset: int, data: byte
     except OSError as error:
         return type(error)
     return answer
+
+
+# --- a full disk, old images, rot at random
+
+
+def test_a_full_disk_takes_what_fits_and_says_so() -> None:
+    disk = VirtualDisk()
+    disk.make_directories("d")
+    file = disk.open("d/f", create=True)
+    file.write_at(0, b"12345678")
+    disk.capacity_bytes = disk.used_bytes + 3
+    with pytest.raises(OSError, match="no space") as caught:
+        file.write_at(8, b"abcdef")
+    assert caught.value.errno == errno.ENOSPC
+    assert disk.contents("d/f") == b"12345678abc"
+    with pytest.raises(OSError, match="no space"):
+        file.truncate(100)
+    file.write_at(0, b"8765")  # what takes no more room fits
+    disk.capacity_bytes = None
+    file.write_at(11, b"def")
+    assert disk.contents("d/f") == b"87655678abcdef"
+
+
+def test_what_is_removed_from_a_full_disk_makes_room() -> None:
+    disk = VirtualDisk()
+    disk.make_directories("d")
+    disk.replace("d/old", bytes(100))
+    file = disk.open("d/f", create=True)
+    disk.capacity_bytes = disk.used_bytes
+    with pytest.raises(OSError, match="no space"):
+        file.write_at(0, b"x")
+    disk.remove("d/old")
+    file.write_at(0, b"x")
+
+
+def test_a_durable_copy_has_what_a_crash_would_leave_at_least() -> None:
+    disk = VirtualDisk()
+    disk.make_directories("d")
+    file = disk.open("d/f", create=True)
+    disk.sync_directory("d")
+    file.write_at(0, b"synced")
+    file.sync()
+    file.write_at(0, b"UNSYNC")
+    disk.open("d/unsynced name", create=True)
+    image = disk.durable_copy()
+    assert image.names("d") == ["f"]
+    assert image.contents("d/f") == b"synced"
+
+
+def test_a_disk_can_go_back_to_an_old_image_which_stays_as_it_was() -> None:
+    disk = VirtualDisk()
+    disk.make_directories("d")
+    disk.replace("d/f", b"old")
+    image = disk.durable_copy()
+    disk.replace("d/f", b"new")
+    file = disk.open("d/f")
+    disk.become(image)
+    assert disk.contents("d/f") == b"old"
+    with pytest.raises(OSError, match="closed"):
+        file.size()
+    disk.open("d/f").write_at(0, b"OLD")
+    assert image.contents("d/f") == b"old"
+    disk.become(VirtualDisk())
+    assert not disk.exists("d")
+
+
+def test_rot_flips_one_durable_bit_of_a_file_that_is_meant() -> None:
+    disk = VirtualDisk()
+    disk.make_directories("d")
+    disk.replace("d/other", bytes(10))
+    disk.replace("d/segment", bytes(10))
+    found = disk.rot(random.Random(1), among=lambda path: "segment" in path)
+    assert found is not None
+    path, offset = found
+    assert path == "d/segment"
+    disk.crash()
+    assert [number for number, byte in enumerate(disk.contents("d/segment")) if byte] == [offset]
+    assert disk.contents("d/segment")[offset].bit_count() == 1
+    assert disk.contents("d/other") == bytes(10)
+    assert disk.rot(random.Random(1), among=lambda path: False) is None
+
+
+def test_a_released_disk_keeps_what_was_written_and_frees_its_locks() -> None:
+    disk = VirtualDisk()
+    disk.make_directories("d")
+    disk.lock("d/lock")
+    file = disk.open("d/f", create=True)
+    file.write_at(0, b"x")
+    disk.release()
+    assert disk.contents("d/f") == b"x"
+    disk.lock("d/lock")
+    with pytest.raises(OSError, match="closed"):
+        file.sync()
