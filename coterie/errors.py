@@ -27,6 +27,7 @@ __all__ = [
     "ConnectionLost",
     "CoterieError",
     "DataDirectoryInUse",
+    "FenceError",
     "FrameTooLarge",
     "HandshakeRefused",
     "InsecureBind",
@@ -193,6 +194,15 @@ class VirtualDeadlock(CoterieError):
         self.waiting = waiting
         lines = "".join(f"\n  {line}" for line in waiting)
         super().__init__(f"deadlock: nothing is ready, no timer is set, and {len(waiting)} task(s) wait:{lines}")
+
+
+class FenceError(CoterieError, NotImplementedError):
+    """Code inside a virtual world reached for the real one: `call` is what it called, `place` its file and line."""
+
+    def __init__(self, call: str, place: str, advice: str) -> None:
+        super().__init__(f"{call} at {place} would leave the virtual world: {advice}")
+        self.call = call
+        self.place = place
 
 
 class StorageError(CoterieError):
