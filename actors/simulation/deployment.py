@@ -1,0 +1,103 @@
+"""A topology in a world: its nodes, and the judges beside its groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from coterie.actors.raft_actor import RaftActor
+from coterie.actors.simulation.node import Habits, SimulatedNode
+from coterie.actors.simulation.raft_watch import RaftWatch, WatchedRaftActor
+from coterie.actors.simulation.stand import Stand
+from coterie.actors.simulation.synod_watch import SynodWatch, WatchedSynodActor
+from coterie.actors.synod_actor import SynodActor
+from coterie.actors.topology import Topology
+from coterie.actors.topology.parts import Part, RaftPart, SynodPart
+from coterie.errors import TopologyError
+from coterie.protocols.faults.kinds import Role
+from coterie.runtime.simulation.world import SimulatedWorld
+from coterie.runtime.system import SystemConfig
+
+__all__ = ["Deployment"]
+
+FIRST_PORT = 7401
+
+Watch = RaftWatch | SynodWatch
+
+
+class Deployment:
+    """What was deployed. Nobody lives before `start`.
+
+    Args:
+        topology: what runs.
+        world: where.
+        stand: where the judges of its groups sit.
+        shows: hears when a node of a group shows itself in a role.
+        tell: hears of what happens: a node's name, an event, a detail.
+        failed: hears when a node has ended by itself, in an error.
+        is_durable: whether nodes have data directories.
+        config: of their systems.
+
+    Raises:
+        TopologyError: the topology is none.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        world: SimulatedWorld,
+        stand: Stand,
+        *,
+        shows: Callable[[Role, str], None],
+        tell: Callable[[str | None, str, object], None],
+        failed: Callable[[SimulatedNode, BaseException], None],
+        is_durable: bool,
+        config: SystemConfig | None,
+    ) -> None:
+        topology.validate()
+        self.watches: dict[str, Watch] = {}
+        """The judges of its groups, by the group's name."""
+        self.addresses = {name: f"127.0.0.1:{FIRST_PORT + at}" for at, name in enumerate(topology.nodes)}
+        """Where the nodes listen, by name."""
+        self._stand = stand
+        self._shows = shows
+        self._tell = tell
+        self.topology = topology.with_parts([self._watched(part) for part in topology.parts])
+        """What runs, with its judges."""
+        habits = Habits(self.topology, self.addresses, is_durable, config, self._hear, failed)
+        self.nodes: Mapping[str, SimulatedNode] = {name: SimulatedNode(name, world, habits) for name in topology.nodes}
+        """The nodes by name."""
+
+    def start(self) -> None:
+        """Begin a life of every node."""
+        for node in self.nodes.values():
+            node.start()
+
+    def node(self, name: str) -> SimulatedNode:
+        """Return a node. TopologyError if there is none of that name; it names those there are."""
+        if name not in self.nodes:
+            raise TopologyError(self.topology.name, (f"it has no node {name!r}: it has {', '.join(self.nodes)}",))
+        return self.nodes[name]
+
+    @property
+    def rafts(self) -> tuple[RaftWatch, ...]:
+        """The judges of its Raft groups."""
+        return tuple(watch for watch in self.watches.values() if isinstance(watch, RaftWatch))
+
+    def _watched(self, part: Part) -> Part:
+        if isinstance(part, RaftPart) and part.engine is RaftActor:
+            raft = self.watches[part.name] = RaftWatch(part.name, part.nodes, self._stand, self._shows)
+            return replace(part, engine=partial(WatchedRaftActor, raft))
+        if isinstance(part, SynodPart) and part.engine is SynodActor:
+            synod = self.watches[part.name] = SynodWatch(part.name, part.nodes, self._stand, self._shows)
+            return replace(part, engine=partial(WatchedSynodActor, synod))
+        return part
+
+    def _hear(self, node: str, what: str, detail: object) -> None:
+        self._tell(node, what, detail)
+        for watch in self.watches.values():
+            if what == "node.forgot":
+                watch.forgot(node)
+            elif what in {"node.crashed", "node.failed", "node.stopped"}:
+                watch.ended(node)

@@ -1,0 +1,243 @@
+"""Faults of the network: weather, resets, holes, and links that are blocked for a while.
+
+A link may be blocked by several faults at once: it opens when the last of them has ended.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import assert_never
+
+from coterie.actors.simulation.deployment import Deployment
+from coterie.actors.simulation.timing import Timing
+from coterie.protocols.faults.firings import Firings
+from coterie.protocols.faults.kinds import (
+    ANYWHERE,
+    Bandwidth,
+    Clog,
+    Corrupt,
+    Delay,
+    Flap,
+    HalfOpen,
+    Link,
+    Loss,
+    Partition,
+    Reset,
+    ResetMidFrame,
+    kind,
+)
+from coterie.protocols.seam import NodeId
+from coterie.protocols.simulation.link_faults import broken_links, links_between
+from coterie.runtime.simulation.durations import Duration
+from coterie.runtime.simulation.weather import WeatherLink
+from coterie.runtime.simulation.world import SimulatedWorld
+
+__all__ = ["NetworkFaults"]
+
+LOOK_EVERY_S = 0.02
+LATER_S = 0.05
+
+Weather = Delay | Loss | Corrupt | Bandwidth
+NetworkFault = Weather | Reset | ResetMidFrame | HalfOpen | Clog | Flap
+
+
+class NetworkFaults:
+    """Strikes links. "*" is every node, and as a source or destination of weather every client too."""
+
+    def __init__(self, deployed: Deployment, world: SimulatedWorld, timing: Timing, firings: Firings) -> None:
+        self._nodes = tuple(NodeId(name) for name in deployed.nodes)
+        self._world = world
+        self._network = world.network
+        self._timing = timing
+        self._firings = firings
+        self._blocks: Counter[Link] = Counter()
+        self._holes: dict[Link, None] = {}
+
+    def strike(self, fault: NetworkFault) -> None:
+        """Carry a fault out."""
+        match fault:
+            case Delay() | Loss() | Corrupt() | Bandwidth():
+                self._turn(fault)
+            case Reset():
+                self._reset(fault)
+            case ResetMidFrame():
+                self._cut(fault)
+            case HalfOpen():
+                self._open_holes(fault)
+            case Clog():
+                self._clog(fault)
+            case Flap():
+                self._flap(fault)
+            case _:
+                assert_never(fault)
+
+    def part(self, fault: Partition, middle: str) -> None:
+        """Break the links of a partition around `middle`."""
+        links = broken_links(fault.shape, middle, fault.others, self._nodes)
+        self._block(links)
+        self._last(kind(fault), fault.duration_s, links)
+
+    def calm(self) -> None:
+        """End everything at once."""
+        self._blocks.clear()
+        self._close_holes(list(self._holes))
+        for source, target in self._everywhere(ANYWHERE, ANYWHERE):
+            self._network.link(source, target).calm()
+        self._network.heal()
+
+    # --- weather ----------------------------------------------------------------------------------------------------
+
+    def _turn(self, fault: Weather) -> None:
+        links = [self._network.link(*ends) for ends in self._everywhere(fault.source, fault.destination)]
+        name, clear = _weather(fault, links)
+        before = sum(link.fired[name] for link in links)
+
+        def has_hit() -> bool:
+            return sum(link.fired[name] for link in links) > before
+
+        def stop() -> None:
+            self._firings.note(fault.KIND)
+            clear()
+
+        self._timing.lasting(fault.duration_s, has_hit, stop)
+
+    def _reset(self, fault: Reset) -> None:
+        open_now = set(self._network.connections())
+        hit = [ends for ends in self._everywhere(fault.source, fault.destination) if ends in open_now]
+        if not hit:
+            self._timing.after(LATER_S, lambda: self._reset(fault))
+            return
+        self._firings.note(fault.KIND)
+        for source, target in hit:
+            self._network.reset(source, target)
+
+    def _cut(self, fault: ResetMidFrame) -> None:
+        links = [self._network.link(*ends) for ends in self._everywhere(fault.source, fault.destination)]
+        before = sum(link.fired["cut"] for link in links)
+        for link in links:
+            link.cuts_next = True
+        self._timing.lasting(
+            LATER_S,
+            lambda: sum(link.fired["cut"] for link in links) > before,
+            lambda: self._firings.note(fault.KIND),
+        )
+
+    def _open_holes(self, fault: HalfOpen) -> None:
+        links = links_between(fault.source, fault.destination, self._nodes)
+        for link in links:
+            self._holes[link] = None
+            self._network.open_hole(*link)
+
+        def close() -> None:
+            if self._close_holes(links):
+                self._firings.note(fault.KIND)
+            else:
+                self._timing.after(LATER_S, lambda: self._open_holes(fault))
+
+        self._timing.after(fault.duration_s, close)
+
+    def _close_holes(self, links: Iterable[Link]) -> int:
+        broken = 0
+        for link in links:
+            if link in self._holes:
+                del self._holes[link]
+                broken += self._network.close_hole(*link)
+        return broken
+
+    # --- blocked links ----------------------------------------------------------------------------------------------
+
+    def _clog(self, fault: Clog) -> None:
+        half_s, links = fault.duration_s / 2, fault.links
+        opens = fault.opens or links
+        step_s = half_s / len(links)
+        for at, link in enumerate(links):
+            self._timing.after(at * step_s, partial(self._block, [link]))
+
+        def reopen() -> None:
+            for at, link in enumerate(opens):
+                self._timing.after(at * step_s, partial(self._unblock, [link]))
+
+        self._timing.lasting(half_s, self._watch(kind(fault), links), reopen)
+
+    def _flap(self, fault: Flap) -> None:
+        links = links_between(fault.source, fault.destination, self._nodes)
+        ends_at_s = self._now() + fault.duration_s
+        has_hit = self._watch(kind(fault), links)
+
+        def go_down() -> None:
+            if self._now() < ends_at_s or not has_hit():
+                self._block(links)
+                self._timing.after(fault.period_s / 2, go_up)
+
+        def go_up() -> None:
+            has_hit()
+            self._unblock(links)
+            self._timing.after(fault.period_s / 2, go_down)
+
+        go_down()
+
+    def _last(self, name: str, duration_s: float, links: Sequence[Link]) -> None:
+        self._timing.lasting(duration_s, self._watch(name, links), lambda: self._unblock(links))
+
+    def _watch(self, name: str, links: Sequence[Link]) -> Callable[[], bool]:
+        """Return what says whether anything was held back on `links` so far, looked at now."""
+        is_noted = False
+
+        def has_hit() -> bool:
+            nonlocal is_noted
+            if not is_noted and any(self._network.holds_back(*link) for link in links):
+                is_noted = True
+                self._firings.note(name)
+            return is_noted
+
+        return has_hit
+
+    def _block(self, links: Iterable[Link]) -> None:
+        for link in links:
+            self._blocks[link] += 1
+            self._network.block(*link)
+
+    def _unblock(self, links: Iterable[Link]) -> None:
+        for link in links:
+            self._blocks[link] -= 1
+            if self._blocks[link] <= 0:
+                del self._blocks[link]
+                self._network.unblock(*link)
+
+    # --- where ------------------------------------------------------------------------------------------------------
+
+    def _everywhere(self, source: str, destination: str) -> list[tuple[str, str]]:
+        clients = tuple(name for name in self._world.lives if name not in self._nodes)
+        everybody = (*self._nodes, *(NodeId(name) for name in clients if name != "observer"))
+        return [(str(one), str(other)) for one, other in links_between(source, destination, everybody)]
+
+    def _now(self) -> float:
+        return self._world.loop.clock.monotonic()
+
+
+def _weather(fault: Weather, links: Sequence[WeatherLink]) -> tuple[str, Callable[[], None]]:
+    """Turn the weather of `links`; return how the links count it, and what ends it if nothing has replaced it."""
+    match fault:
+        case Delay():
+            extra = Duration(fault.delay_s, fault.tail, fault.tail_s)
+            return "delayed", _set(links, "extra", extra, None)
+        case Loss():
+            return "lost", _set(links, "loss", fault.probability, 0.0)
+        case Corrupt():
+            return "corrupted", _set(links, "corruption", fault.probability, 0.0)
+        case Bandwidth():
+            return "throttled", _set(links, "bytes_per_s", float(fault.bytes_per_s), None)
+
+
+def _set(links: Sequence[WeatherLink], what: str, value: object, calm: object) -> Callable[[], None]:
+    for link in links:
+        setattr(link, what, value)
+
+    def clear() -> None:
+        for link in links:
+            if getattr(link, what) is value or getattr(link, what) == value:
+                setattr(link, what, calm)
+
+    return clear

@@ -1,0 +1,90 @@
+"""Faults of the schedule: which actor of a node goes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from coterie.actors.simulation.deployment import Deployment
+from coterie.actors.simulation.node import SimulatedNode
+from coterie.actors.simulation.timing import Timing
+from coterie.protocols.faults.firings import Firings
+from coterie.protocols.faults.kinds import ANYWHERE, Priorities, RandomOrder, Starve
+from coterie.runtime.simulation.host import SimulatedHost
+from coterie.runtime.simulation.order import Order, Starvation
+from coterie.runtime.simulation.order import Priorities as PriorityOrder
+from coterie.runtime.simulation.order import RandomOrder as AnyOrder
+from coterie.runtime.simulation.world import SimulatedWorld
+
+__all__ = ["OrderFaults"]
+
+LATER_S = 0.05
+STEPS_PER_S = 500
+"""About how many visits a busy node makes in a second: among them the change points of priorities fall."""
+
+OrderFault = RandomOrder | Priorities | Starve
+
+
+class OrderFaults:
+    """Strikes the run queues. Where nothing strikes, the order is random already: that is a promise kept, not a fault."""
+
+    def __init__(self, deployed: Deployment, world: SimulatedWorld, timing: Timing, firings: Firings) -> None:
+        self._deployed = deployed
+        self._timing = timing
+        self._firings = firings
+        self._rng = world.rng("order")
+
+    def strike(self, fault: OrderFault, node: SimulatedNode) -> None:
+        """Carry a fault out: a starvation on `node`, other orders on every node that is up."""
+        match fault:
+            case RandomOrder():
+                self._firings.note(fault.KIND)
+                self._everywhere(fault.duration_s, lambda: AnyOrder(self._rng))
+            case Priorities():
+                self._firings.note(fault.KIND)
+                steps = max(1, int(fault.duration_s * STEPS_PER_S))
+                self._everywhere(
+                    fault.duration_s, lambda: PriorityOrder(self._rng, change_points=fault.changes, steps=steps)
+                )
+            case Starve():
+                self._starve(fault, node)
+            case _:
+                assert_never(fault)
+
+    def calm(self) -> None:
+        """Let everybody have his turn."""
+        for node in self._deployed.nodes.values():
+            if not node.is_down:
+                node.life.host.schedule(AnyOrder(self._rng))
+
+    def _everywhere(self, duration_s: float, make: Callable[[], Order]) -> None:
+        for node in self._deployed.nodes.values():
+            if not node.is_down:
+                self._schedule(node.life.host, make(), duration_s)
+
+    def _schedule(self, host: SimulatedHost, order: Order, duration_s: float) -> None:
+        host.schedule(order)
+        self._timing.after(duration_s, lambda: self._end(host, order))
+
+    def _end(self, host: SimulatedHost, order: Order) -> None:
+        if host.order is order:
+            host.schedule(AnyOrder(self._rng))
+
+    def _starve(self, fault: Starve, node: SimulatedNode) -> None:
+        if not node.is_up:
+            self._timing.after(LATER_S, lambda: self._starve(fault, node))
+            return
+        paths = [part.name for part in self._deployed.topology.parts if node.name in part.nodes]
+        path = self._rng.choice(paths) if fault.actor == ANYWHERE else fault.actor
+        host = node.life.host
+        order = Starvation(self._rng, path, AnyOrder(self._rng))
+        host.schedule(order)
+
+        def stop() -> None:
+            self._end(host, order)
+            if order.denied:
+                self._firings.note(fault.KIND)
+            else:
+                self._starve(fault, node)
+
+        self._timing.after(fault.duration_s, stop)
