@@ -8,12 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
-from typing import Any, ClassVar, Final, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from coterie.errors import AskTimeout
+from coterie.runtime.declared_errors import is_declared
 from coterie.runtime.host import Clock
 
-__all__ = ["ACTIVATION", "DeadlineWheel", "Envelope", "Hop", "PendingAsk"]
+if TYPE_CHECKING:
+    from coterie.runtime.cell import Cell
+
+__all__ = ["ACTIVATION", "RESOLUTION_S", "DeadlineWheel", "Envelope", "Hop", "PendingAsk"]
 
 ACTIVATION: Final[contextvars.ContextVar[Envelope | None]] = contextvars.ContextVar("coterie.activation", default=None)
 """The ask whose `async def` handler runs in this context: asks made by it inherit what is left of its time."""
@@ -54,7 +59,24 @@ class Envelope:
         self.is_handled = False
         self.is_taken = False
 
-    @property
+    def open(self, cell: Cell, receive: Callable[[Any], object]) -> None:
+        """Let `cell` handle the message by a plain `receive`, and answer with what that returns.
+
+        Raises what `receive` raises, unless the message declares it.
+        """
+        if self.is_abandoned():
+            cell.expire(self.message)
+            return
+        try:
+            result = receive(self.message)
+        except Exception as error:
+            if not is_declared(error, self.message):
+                raise
+            self.reject(error)
+        else:
+            if cell.current is self:
+                self.resolve(result)
+
     def is_abandoned(self) -> bool:
         """Whether nobody waits any more."""
         raise NotImplementedError
@@ -76,7 +98,14 @@ class PendingAsk(Envelope):
 
     __slots__ = ("bucket", "future", "target")
 
-    def __init__(self, message: object, deadline: float, target: str, future: asyncio.Future[Any]) -> None:
+    def __init__(
+        self,
+        message: object,
+        deadline: float,
+        target: str,
+        future: asyncio.Future[Any],
+        bucket: dict[PendingAsk, None] | None = None,
+    ) -> None:
         # The fields of Envelope stand here too: a call of its __init__ would cost a tenth of an ask.
         self.message = message
         self.deadline = deadline
@@ -85,20 +114,40 @@ class PendingAsk(Envelope):
         self.is_taken = False
         self.target = target
         self.future = future
-        self.bucket: dict[PendingAsk, None] | None = None
+        self.bucket = bucket
 
-    @property
     def is_abandoned(self) -> bool:
         """Whether it is over: answered, expired, or cancelled by the asker."""
         return self.future.done()
 
+    def open(self, cell: Cell, receive: Callable[[Any], object]) -> None:
+        """Do as any envelope does, but the whole way in this one call."""
+        future = self.future
+        if future.done():
+            cell.expire(self.message)
+            return
+        try:
+            result = receive(self.message)
+        except Exception as error:
+            if not is_declared(error, self.message):
+                raise
+            self.reject(error)
+            return
+        if cell.current is self and not future.done():
+            if self.bucket is not None:
+                del self.bucket[self]
+                self.bucket = None
+            future.set_result(result)
+
     def resolve(self, value: object) -> None:
         """Answer with a reply."""
-        if self.bucket is not None:
-            self.bucket.pop(self, None)
+        bucket = self.bucket
+        if bucket is not None:
             self.bucket = None
-        if not self.future.done():
-            self.future.set_result(value)
+            del bucket[self]
+        future = self.future
+        if not future.done():
+            future.set_result(value)
 
     def reject(self, error: Exception) -> None:
         """Answer with an error; an asker who does not look is not warned."""
@@ -125,27 +174,34 @@ class DeadlineWheel:
         self._order: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._context = contextvars.Context()  # the timer must not keep the variables of whoever asked first
-        self._is_closed = False
+        self.is_closed = False
 
     def add(self, ask: PendingAsk) -> None:
         """Let `ask` expire at its deadline, or up to 20 ms later; soon if the system has stopped."""
-        if self._is_closed:
+        if self.is_closed:
             # Not now: a target that has stopped gives the better answer, that it was not handled.
             self._loop.call_soon(ask.reject, _stopped(ask))
             return
-        slot = int(ask.deadline / RESOLUTION_S) + 1
+        ask.bucket = self.bucket(self.slot_of(ask.deadline))
+        ask.bucket[ask] = None
+
+    def slot_of(self, deadline: float) -> int:
+        """Return the number of the bucket of asks with this deadline (monotonic, s)."""
+        return int(deadline / RESOLUTION_S) + 1
+
+    def bucket(self, slot: int) -> dict[PendingAsk, None]:
+        """Return the asks that expire together at `slot * RESOLUTION_S`."""
         bucket = self.buckets.get(slot)
         if bucket is None:
             bucket = self.buckets[slot] = {}
             heapq.heappush(self._order, slot)
             if self._order[0] == slot:
                 self._arm()
-        bucket[ask] = None
-        ask.bucket = bucket
+        return bucket
 
     def close(self) -> None:
         """Stop the timer and tell everybody who waits here still: there will be no reply."""
-        self._is_closed = True
+        self.is_closed = True
         self._disarm()
         for bucket in list(self.buckets.values()):
             for ask in list(bucket):

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from coterie.runtime.actor import Actor, Terminated, Timer
 from coterie.runtime.asks import Envelope, PendingAsk
 from coterie.runtime.bonds import Bonds, Watched, Watcher
+from coterie.runtime.dead_letters import Reason
 from coterie.runtime.delivery import Delivery, Parcel
-from coterie.runtime.handling import fail, open_inline, visit_with_care
+from coterie.runtime.handling import fail, visit_with_care
 from coterie.runtime.lanes import Lane
 from coterie.runtime.life_cycle import Call, LifeCycle, State
+from coterie.runtime.local_ref import LocalRef
 from coterie.runtime.mailbox import Mailbox, Overflow
-from coterie.runtime.messages import AskOf
 from coterie.runtime.plan import Plan
 from coterie.runtime.refs import Ref
 from coterie.runtime.refusal import full_error, no_message, refuse, stopped_error
-from coterie.runtime.run_queue import BATCH, BUSY, IDLE, LOOK_AT_CLOCK, NORMAL, URGENT
+from coterie.runtime.run_queue import BETWEEN_LOOKS, BUSY, IDLE, LOOKS, NORMAL, URGENT
 from coterie.runtime.stash import unstash
 from coterie.runtime.supervision import Restart
 from coterie.runtime.waits import HANDLER, close_cycle, crossing
@@ -48,42 +49,6 @@ class _ChildFailed:
     error: BaseException
 
 
-class LocalRef(Ref[M_contra]):
-    """The ref of an actor of this process."""
-
-    __slots__ = ()
-
-    postbox: Cell
-
-    def tell(self, msg: M_contra, /) -> None:
-        """Send `msg`: see `Ref.tell`."""
-        # The common case of `Cell.tell` stands here too: a call less is a fifth of the price of a message.
-        cell = self.postbox
-        queue = cell.bulk
-        if getattr(msg, "__lane__", None) is BULK and len(queue) < cell.capacity:
-            queue.append(msg)
-            if not cell.queued:
-                cell.run_queue.push(cell, NORMAL)
-        else:
-            cell.tell(msg)
-
-    def ask(self, msg: AskOf[M_contra, R], /, *, timeout: float | None = None) -> asyncio.Future[R]:
-        """Send `msg` now and return a future of its reply: see `Ref.ask`."""
-        # Here, too, the common case is the whole of the way.
-        cell = self.postbox
-        if getattr(msg, "__lane__", None) is not BULK:
-            return cell.ask(msg, timeout)
-        pending = cell.system.pending_ask(msg, timeout, cell.path)
-        queue = cell.bulk
-        if pending.chain or len(queue) >= cell.capacity:
-            cell.post_own(pending, BULK)
-        else:
-            queue.append(pending)
-            if not cell.queued:
-                cell.run_queue.push(cell, NORMAL)
-        return pending.future
-
-
 class Cell(Mailbox):
     """One actor's place. Made by `System.spawn`; it is its own actor's postbox and the run queue's `Runnable`.
 
@@ -92,7 +57,7 @@ class Cell(Mailbox):
     """
 
     __slots__ = (
-        "_bonds", "_life", "_log", "actor", "call", "current", "factory", "handled", "in_normal", "is_calm",
+        "_bonds", "_life", "_log", "actor", "asking", "call", "current", "factory", "handled", "in_normal", "is_calm",
         "is_direct", "is_draining", "is_woken", "kind", "parent", "path", "plan", "queued", "ref", "run_queue",
         "scope", "stashed", "state", "system", "task", "waits",
     )  # fmt: skip
@@ -103,6 +68,7 @@ class Cell(Mailbox):
         super().__init__(plan.capacity)
         self.system = system
         self.run_queue = system.run_queue
+        self.asking = system.asking
         self.path = path
         self.factory = factory
         self.plan = plan
@@ -173,7 +139,7 @@ class Cell(Mailbox):
         if lane is BULK and len(self.bulk) < self.capacity:
             self.bulk.append(item)
             if not self.queued:
-                self.run_queue.push(self, NORMAL)
+                self.run_queue.push_idle(self)
         elif (packed := self._pack(item, lane)) is not None and not self._take_in(*packed):
             refuse(self, item)
 
@@ -183,10 +149,10 @@ class Cell(Mailbox):
         if lane is None:
             raise no_message(item)
         if type(lane) is Delivery:
-            timeout_s = self.system.patience_s(timeout_s)
+            timeout_s = self.asking.patience_of(timeout_s)
             timeout_s = timeout_s if lane.ttl_s is None else min(timeout_s, lane.ttl_s)
             lane = lane.lane
-        pending = self.system.pending_ask(item, timeout_s, self.path)
+        pending = self.asking.begin(item, timeout_s, self.path, PendingAsk)
         self.post_own(pending, lane)
         return pending.future
 
@@ -204,7 +170,7 @@ class Cell(Mailbox):
         elif lane is BULK and len(self.bulk) < self.capacity:
             self.bulk.append(envelope)
             if not self.queued:
-                self.run_queue.push(self, NORMAL)
+                self.run_queue.push_idle(self)
         elif not self._take_in(envelope, lane):
             refuse(self, envelope)
 
@@ -267,6 +233,11 @@ class Cell(Mailbox):
             self._log = self.system.log.bind(actor=self.path)
         return self._log
 
+    def expire(self, message: object) -> None:
+        """Count a message that was taken out to be handled, but for which it is too late, among the dead letters."""
+        self.handled -= 1  # it was counted before it was looked at
+        self.system.dead_letters.add(Reason.EXPIRED, self.path, message)
+
     def take_envelope(self, message: object) -> Envelope | None:
         """Take over the reply to the present message. None if it was told. ValueError if it is not the present one."""
         current = self.current
@@ -324,22 +295,26 @@ class Cell(Mailbox):
         if len(queue) > self.high_water:
             self.high_water = len(queue)
         receive = self.actor.receive
-        count = 0
-        item: object = None
+        before = count = 0
+        item: Any = None
         try:
-            while queue and self.is_calm:
-                count += 1
-                item = self.current = queue.popleft()
-                if item.__lane__ is None:  # type: ignore[attr-defined]
-                    open_inline(self, item, receive)
+            for before in LOOKS:  # noqa: B007 (counted below)
+                for count in BETWEEN_LOOKS:  # noqa: B007
+                    item = self.current = queue.popleft()
+                    if item.__lane__ is None:
+                        item.open(self, receive)
+                    else:
+                        receive(item)
+                    if not queue or not self.is_calm:
+                        break
                 else:
-                    receive(item)
-                if not count % LOOK_AT_CLOCK and (count == BATCH or self.run_queue.is_over(end)):
-                    break
+                    if not self.run_queue.is_over(end):
+                        continue
+                break
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a handler's error is the supervisor's)
             fail(self, error, item)
         self.current = item = None
-        self.handled += count
+        self.handled += before + count
         if queue or not self.is_calm:
             self.push_if_mail()
 

@@ -15,11 +15,17 @@ import dataclasses
 from typing import Final
 
 from coterie.errors import BadMessage, CoterieError, MessageTypeError
-from coterie.runtime.codecs import INT64
+from coterie.runtime.codecs import INT64, message_type_of
 
-__all__ = ["NO_ERRORS", "DeclaredErrors"]
+__all__ = ["NO_ERRORS", "DeclaredErrors", "is_declared"]
 
 _VALUES_DEPTH_MAX: Final = 8
+
+
+def is_declared(error: BaseException, message: object) -> bool:
+    """Return whether `message` is of a class that declares errors of this one's class."""
+    described = message_type_of(type(message))
+    return described is not None and isinstance(error, described.raises.classes)
 
 
 class DeclaredErrors:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.lanes import Lane
+
+if TYPE_CHECKING:
+    from coterie.runtime.cell import Cell
 
 __all__ = ["Delivery", "Parcel", "delivery_of"]
 
@@ -40,6 +43,20 @@ class Parcel:
         self.message = message
         self.expires_at = expires_at
         self.key = key
+
+    def open(self, cell: Cell, receive: Callable[[Any], object]) -> None:
+        """Let `cell` handle the message, if it is not too late."""
+        if (message := self.unpack(cell)) is not None:
+            cell.current = message
+            receive(message)
+
+    def unpack(self, cell: Cell) -> object | None:
+        """Return the message; None if it has waited too long."""
+        message = cell.unpack(self)
+        if self.expires_at is None or cell.system.host.clock.monotonic() <= self.expires_at:
+            return message
+        cell.expire(message)
+        return None
 
 
 def delivery_of(

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from coterie.errors import ActorFailed, ActorStopped
 from coterie.runtime.asks import ACTIVATION, Envelope
-from coterie.runtime.codecs import message_type_of
-from coterie.runtime.dead_letters import Reason
+from coterie.runtime.declared_errors import is_declared
 from coterie.runtime.delivery import Parcel
 from coterie.runtime.life_cycle import Call, State
 from coterie.runtime.run_queue import BATCH, LOOK_AT_CLOCK
@@ -20,7 +19,7 @@ from coterie.runtime.run_queue import BATCH, LOOK_AT_CLOCK
 if TYPE_CHECKING:
     from coterie.runtime.cell import Cell
 
-__all__ = ["fail", "open_inline", "visit_with_care"]
+__all__ = ["fail", "visit_with_care"]
 
 _Receive = Callable[[Any], Any]
 
@@ -42,15 +41,15 @@ def visit_with_care(cell: Cell, end: float) -> None:
 def _visit_inline(cell: Cell, end: float) -> None:
     _begin_visit(cell)
     count = 0
-    item: object = None
+    item: Any = None
     try:
         while count < BATCH:
             item = cell.current = cell.next_item()
             if item is None:
                 break
             count += 1
-            if item.__lane__ is None:  # type: ignore[attr-defined]
-                open_inline(cell, item, cell.actor.receive)
+            if item.__lane__ is None:
+                item.open(cell, cell.actor.receive)
             else:
                 cell.actor.receive(item)
             if not count % LOOK_AT_CLOCK and cell.run_queue.is_over(end):
@@ -85,30 +84,6 @@ def _end_visit(cell: Cell) -> None:
         cell.life.supervise(ActorStopped(f"actor {cell.path!r} stopped itself, and is permanent"))
 
 
-def open_inline(cell: Cell, item: object, receive: _Receive) -> None:
-    """Handle an ask or a parcel."""
-    if isinstance(item, Envelope):
-        _answer(cell, item, receive)
-    elif (message := _unpacked(cell, item)) is not None:
-        cell.current = message
-        receive(message)
-
-
-def _answer(cell: Cell, envelope: Envelope, receive: _Receive) -> None:
-    if envelope.is_abandoned:
-        _expire(cell, envelope.message)
-        return
-    try:
-        result = receive(envelope.message)
-    except Exception as error:
-        if not _is_declared(error, envelope.message):
-            raise
-        envelope.reject(error)
-    else:
-        if cell.current is envelope:
-            envelope.resolve(result)
-
-
 async def _drain(cell: Cell) -> None:
     """Handle mail with an `async def` receive, in a task of its own."""
     cell.task = asyncio.current_task()  # an eager task is here before `create_task` has returned it
@@ -140,21 +115,21 @@ async def _drain(cell: Cell) -> None:
 async def _open_awaited(cell: Cell, item: object) -> None:
     if isinstance(item, Envelope):
         await _answer_awaited(cell, item)
-    elif (message := _unpacked(cell, item)) is not None:
+    elif isinstance(item, Parcel) and (message := item.unpack(cell)) is not None:
         cell.current = message
         await cell.actor.receive(message)  # type: ignore[misc]
 
 
 async def _answer_awaited(cell: Cell, envelope: Envelope) -> None:
-    if envelope.is_abandoned:
-        _expire(cell, envelope.message)
+    if envelope.is_abandoned():
+        cell.expire(envelope.message)
         return
     token = ACTIVATION.set(envelope)
     envelope.is_handled = True
     try:
         result = await cell.actor.receive(envelope.message)  # type: ignore[misc]
     except Exception as error:
-        if not _is_declared(error, envelope.message):
+        if not is_declared(error, envelope.message):
             raise
         envelope.reject(error)
     else:
@@ -165,32 +140,11 @@ async def _answer_awaited(cell: Cell, envelope: Envelope) -> None:
         ACTIVATION.reset(token)
 
 
-def _unpacked(cell: Cell, item: object) -> object | None:
-    """Return the message of a parcel; None if it has waited too long."""
-    if not isinstance(item, Parcel):
-        return item
-    message = cell.unpack(item)
-    if item.expires_at is None or cell.system.host.clock.monotonic() <= item.expires_at:
-        return message
-    _expire(cell, message)
-    return None
-
-
-def _expire(cell: Cell, message: object) -> None:
-    cell.handled -= 1  # it was counted before it was looked at
-    cell.system.dead_letters.add(Reason.EXPIRED, cell.path, message)
-
-
-def _is_declared(error: BaseException, message: object) -> bool:
-    described = message_type_of(type(message))
-    return described is not None and isinstance(error, described.raises.classes)
-
-
 def fail(cell: Cell, error: BaseException, item: object) -> None:
     """Answer the asker of what was handled when `error` came, then let the life cycle decide."""
     message = item.message if isinstance(item, Envelope | Parcel) else item
     cell.current = None
-    if _is_declared(error, message):
+    if is_declared(error, message):
         cell.wake()  # it was told: the error has nobody to go to, and the visit ends as any other does
         return
     if isinstance(item, Envelope):

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorNotFound, ActorStopped
+from coterie.runtime.asks import PendingAsk
 from coterie.runtime.dead_letters import Reason
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class LocalPostbox:
         cell = self._cell()
         if cell is not None:
             return cell.ask(item, timeout_s)
-        pending = self._system.pending_ask(item, timeout_s, self._path)
+        pending = self._system.asking.begin(item, timeout_s, self._path, PendingAsk)
         pending.reject(self._missing())
         return pending.future
 

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, overload
+from typing import Any, Self, TypeVar
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
-from coterie.runtime.asks import ACTIVATION, DeadlineWheel, Envelope, PendingAsk
+from coterie.runtime.asking import Asking
 from coterie.runtime.cell import Cell, State
 from coterie.runtime.codecs import MessageType
 from coterie.runtime.config import SystemConfig
@@ -46,16 +45,12 @@ from coterie.runtime.tls import TlsConfig
 from coterie.runtime.transport.auth import SharedKey
 from coterie.runtime.transport.identity import Identity, Peer, Role
 from coterie.runtime.transport.transport import Transport
-from coterie.runtime.waits import HANDLER, Wait, begin_wait, described_waits
+from coterie.runtime.waits import Wait, described_waits
 from coterie.runtime.watchdog import LOOKS, Watchdog
 
 __all__ = ["System", "SystemConfig"]
 
 M = TypeVar("M")
-P = TypeVar("P", bound=PendingAsk)
-
-_FOR_EVER_S: Final = 1e9
-"""The longest patience of an ask: some thirty years."""
 
 
 class System:
@@ -106,9 +101,6 @@ class System:
         self._cells: dict[str, Cell] = {}
         self._kinds: dict[type[Actor[Any]], Kind] = {}
         self._last_uid = 0
-        self._last_nested_ask = 0
-        self._monotonic = self.host.clock.monotonic  # looked up once: every ask reads it
-        self._ask_timeout_s = self.config.ask_timeout_s
         self._plan = Plan(self.config.capacity)
         self.handled_by_ended = 0
         self.deepest_of_ended = 0
@@ -119,6 +111,7 @@ class System:
         self._end_watch: Callable[[], None] = lambda: None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._asking: Asking | None = None
         self._declare(message_type(Terminated))
 
     # --- begin and end ----------------------------------------------------------------------------------------------
@@ -130,7 +123,7 @@ class System:
         self._loop = asyncio.get_running_loop()
         self._owner = asyncio.current_task()
         self.run_queue = self.host.run_queue(self._loop, self.node)
-        self.wheel = DeadlineWheel(self._loop, self.host.clock)
+        self._asking = Asking(self, self._loop)
         if (stall_s := self.config.stall_s) is not None:
             self._end_watch = self.host.executor.watch(Watchdog(self, stall_s).look, stall_s / LOOKS)
         return self
@@ -161,8 +154,15 @@ class System:
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop this system runs on. RuntimeError outside its `async with`."""
         if self._loop is None:
-            raise RuntimeError(f"system {self.node!r} does not run: use it inside `async with`")
+            raise _not_running(self.node)
         return self._loop
+
+    @property
+    def asking(self) -> Asking:
+        """Who makes this system's asks. RuntimeError outside its `async with`."""
+        if self._asking is None:
+            raise _not_running(self.node)
+        return self._asking
 
     def fail(self, fault: BaseException) -> None:
         """Stop because of a fatal fault (a failed fsync, say): it is raised out of the system's `async with`.
@@ -193,7 +193,7 @@ class System:
             if self.remoting.transport is not None:
                 stack.push_async_callback(self.remoting.transport.close)
             stack.callback(self.remoting.close)
-            stack.callback(self.wheel.close)
+            stack.callback(self.asking.close)
             await self._stop_actors()
 
     async def _stop_actors(self) -> None:
@@ -362,60 +362,6 @@ class System:
 
     # --- asks -------------------------------------------------------------------------------------------------------
 
-    def patience_s(self, timeout_s: float | None) -> float:
-        """Return for how long an ask waits that was given `timeout_s`. ValueError if it is no number."""
-        if timeout_s is None:
-            return self.config.ask_timeout_s
-        if math.isnan(timeout_s):
-            raise ValueError(f"the timeout of an ask is {timeout_s}: it must be a number of seconds")
-        return min(timeout_s, _FOR_EVER_S)
-
-    @overload
-    def pending_ask(self, item: object, timeout_s: float | None, target: str) -> PendingAsk: ...
-    @overload
-    def pending_ask(
-        self, item: object, timeout_s: float | None, target: str, kind: type[P], *, on_wheel: bool
-    ) -> P: ...
-    def pending_ask(
-        self,
-        item: object,
-        timeout_s: float | None,
-        target: str,
-        kind: type[PendingAsk] = PendingAsk,
-        *,
-        on_wheel: bool = True,
-    ) -> PendingAsk:
-        """Make the envelope of an ask: with its time, never more than the asker itself has, and its chain."""
-        loop = self._loop if self._loop is not None else self.loop  # a property is a call; it would say what is wrong
-        try:
-            is_elsewhere = asyncio.get_running_loop() is not loop
-        except RuntimeError:
-            is_elsewhere = True
-        if is_elsewhere:
-            self.run_queue.check_loop()  # which says what is wrong: it stands here too because a call costs
-        patience_s = self._ask_timeout_s if timeout_s is None else self.patience_s(timeout_s)
-        deadline = self._monotonic() + patience_s
-        pending = kind(item, deadline, target, loop.create_future())
-        visiting = self.run_queue.visiting
-        if isinstance(visiting, Cell) and not visiting.kind.is_async:
-            asker = visiting.current
-            if isinstance(asker, Envelope):
-                pending.deadline = min(deadline, asker.deadline)
-        elif (handler := HANDLER.get()) is not None:
-            self._nest(pending, handler)
-        if on_wheel:
-            self.wheel.add(pending)
-        return pending
-
-    def _nest(self, pending: PendingAsk, handler: Cell) -> None:
-        """Let an ask made in an actor's scope inherit from the ask it is made for, and note who waits for it."""
-        asker = ACTIVATION.get()
-        if asker is not None and asker.is_handled:
-            pending.deadline = min(pending.deadline, asker.deadline)
-        if handler.system is self:
-            self._last_nested_ask += 1
-            begin_wait(handler, pending, self._last_nested_ask)
-
     def waiting(self) -> tuple[Wait, ...]:
         """Return which handlers wait for a reply just now, and of whom: the edges of the wait-for graph."""
         now = self.host.clock.monotonic()
@@ -488,3 +434,7 @@ class System:
     def cells(self) -> tuple[Cell, ...]:
         """The places of all actors alive now, in the order of their spawning."""
         return tuple(self._cells.values())
+
+
+def _not_running(node: str) -> RuntimeError:
+    return RuntimeError(f"system {node!r} does not run: use it inside `async with`")

@@ -61,7 +61,7 @@ def end_wait(cell: Cell, future: object) -> None:
 
 def waits_of(cell: Cell) -> Iterator[PendingAsk]:
     """Yield the asks that the present activation of `cell` waits for."""
-    return (pending for pending in (cell.waits or {}).values() if not pending.is_abandoned)
+    return (pending for pending in (cell.waits or {}).values() if not pending.is_abandoned())
 
 
 def described_waits(cell: Cell, now: float) -> Iterator[Wait]:
@@ -114,7 +114,7 @@ def _way(came_from: dict[Cell, Cell], first: Cell, last: Cell) -> list[Cell]:
 
 def _still_waits(cell: Cell, hop: Hop) -> bool:
     pending = (cell.waits or {}).get(hop.ask)
-    return pending is not None and hop.activation == cell.handled and not pending.is_abandoned
+    return pending is not None and hop.activation == cell.handled and not pending.is_abandoned()
 
 
 def _cycle(chain: list[str], envelope: Envelope) -> AskCycle:

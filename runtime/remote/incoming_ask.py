@@ -54,7 +54,6 @@ class IncomingAsk(Envelope):
         self._described = described
         self._is_answered = False
 
-    @property
     def is_abandoned(self) -> bool:
         """Whether it was answered, or the asker has given up."""
         return self._is_answered or self._association.system.host.clock.monotonic() > self.deadline

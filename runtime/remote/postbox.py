@@ -7,13 +7,13 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from coterie.errors import ActorStopped, BadMessage, CoterieError, MessageTypeError
+from coterie.runtime.asks import PendingAsk
 from coterie.runtime.messages import message_type
 from coterie.runtime.remote.failures import reason_of
 from coterie.runtime.remote.questions import OutgoingAsk, OutgoingOffer
 from coterie.runtime.remote.rows import ASK, OFFER
 
 if TYPE_CHECKING:
-    from coterie.runtime.asks import PendingAsk
     from coterie.runtime.remote.remoting import Remoting
     from coterie.runtime.remote.routes import OutRoute
 
@@ -59,14 +59,16 @@ class RemotePostbox:
         except MessageTypeError:
             raise
         except CoterieError as error:
-            return _refused(system.pending_ask(item, timeout_s, self._target), error)
+            return _refused(system.asking.begin(item, timeout_s, self._target, PendingAsk), error)
         described = route.described
         reply = route.reply or described.reply  # which raises: it is no ask
-        ask = system.pending_ask(item, timeout_s, self._target, OutgoingAsk, on_wheel=False)
+        if timeout_s is None:
+            ask = system.asking.begin_plain(item, self._target, OutgoingAsk)
+        else:
+            ask = system.asking.begin(item, timeout_s, self._target, OutgoingAsk)
         try:
             number = remoting.next_number()
             ask.enter(route.association.questions, number, reply, described.raises)
-            system.wheel.add(ask)
             left_s = ask.deadline - system.host.clock.monotonic()
             if left_s > 0:  # else the wheel will say so soon
                 route.send((ASK, number, route.number, described.encode(item), ceil(left_s * 1000), ask.chain))

@@ -32,7 +32,6 @@ class Question(Protocol):
         """Who was."""
         ...
 
-    @property
     def is_abandoned(self) -> bool:
         """Whether nobody waits any more."""
         ...
@@ -86,7 +85,7 @@ class Questions:
         A callback at each future would cost every ask; swept whenever their number has doubled, the abandoned ones
         are never more than the others, or `_SWEEP_AT_LEAST`.
         """
-        for number in [number for number, question in self._open.items() if question.is_abandoned]:
+        for number in [number for number, question in self._open.items() if question.is_abandoned()]:
             del self._open[number]
         waiting = len(self._open)
         if waiting >= self._limit:
@@ -154,7 +153,6 @@ class OutgoingOffer:
         self._lane = lane
         self.room.add_done_callback(self._over)
 
-    @property
     def is_abandoned(self) -> bool:
         """Whether it was settled, or cancelled by the offerer."""
         return self.room.done()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from coterie.errors import CoterieError, NodeUnreachable
+from coterie.runtime.asks import PendingAsk
 from coterie.runtime.declared_errors import NO_ERRORS
 from coterie.runtime.lanes import Lane
 from coterie.runtime.refs import Address
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import asyncio
 
     from coterie.runtime.actor import Actor
-    from coterie.runtime.asks import PendingAsk
     from coterie.runtime.system import System
     from coterie.runtime.transport.identity import Peer
     from coterie.runtime.transport.transport import Transport
@@ -88,7 +88,7 @@ class Remoting:
         place = address_of(place)
         names = type_names(kind)
         if place.node == self.system.node:
-            ask = self.system.pending_ask(Lookup(place.path, names), timeout_s, str(place))
+            ask = self.system.asking.begin(Lookup(place.path, names), timeout_s, str(place), PendingAsk)
             _settle(ask, lambda: find(self.system, Role.NODE, place.path, names))
             return ask.future
         return self._request(place.node, Lookup(place.path, names), timeout_s)
@@ -108,7 +108,7 @@ class Remoting:
         """
         spawn = Spawn(kind, arguments, name)
         if node == self.system.node:
-            ask = self.system.pending_ask(spawn, timeout_s, node)
+            ask = self.system.asking.begin(spawn, timeout_s, node, PendingAsk)
             _settle(ask, lambda: spawn_for(self.system, Role.NODE, spawn.kind, spawn.arguments, spawn.name))
             return ask.future
         return self._request(node, spawn, timeout_s)
@@ -117,14 +117,13 @@ class Remoting:
         try:
             association = self.reach(node)
         except CoterieError as error:
-            refused = self.system.pending_ask(request, timeout_s, node)
+            refused = self.system.asking.begin(request, timeout_s, node, PendingAsk)
             refused.reject(error)
             return refused.future
-        ask = self.system.pending_ask(request, timeout_s, node, OutgoingAsk, on_wheel=False)
+        ask = self.system.asking.begin(request, timeout_s, node, OutgoingAsk)
         try:
             number = self.next_number()
             ask.enter(association.questions, number, REF, NO_ERRORS)
-            self.system.wheel.add(ask)
             association.send(Lane.BULK, request.row(number))
         except (CoterieError, TypeError) as error:
             ask.reject(error)

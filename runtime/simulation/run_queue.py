@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextvars
 import math
 import random
 from typing import Final
 
 from coterie.runtime.host import Clock
-from coterie.runtime.run_queue import IDLE, NORMAL, URGENT, Runnable, RunQueue
+from coterie.runtime.run_queue import IDLE, NORMAL, SLICE_S, URGENT, VISITS, Runnable, RunQueue
 from coterie.runtime.simulation.order import Order, name_of
 from coterie.runtime.simulation.trace import Trace
 
@@ -41,6 +42,24 @@ class SeededRunQueue(RunQueue):
         self._rng = rng
         self._trace = trace
         self._rests = False
+
+    def _turn(self) -> None:
+        self.turns += 1
+        end = self._monotonic() + SLICE_S
+        if self._begin is not None:
+            self._begin()
+        try:
+            if not self._visit_some(self._urgent, end, VISITS) and self._normal:
+                self._visit_some((), end, 1)
+        finally:
+            self.visiting = None
+            if self._context:
+                self._context = contextvars.Context()
+            self._armed = False
+            if self._urgent or self._normal:
+                self._arm()
+            if self._end is not None:
+                self._end()
 
     def _visit_some(self, urgent: collections.deque[Runnable] | tuple[()], end: float, visits: int) -> bool:
         came_to_normal = self._rests = False

@@ -11,7 +11,7 @@ import pytest
 
 from coterie.errors import AskCycle, AskTimeout
 from coterie.runtime.actor import Actor, Later
-from coterie.runtime.asks import Hop
+from coterie.runtime.asks import Hop, PendingAsk
 from coterie.runtime.lanes import Lane
 from coterie.runtime.messages import Ask, message
 from coterie.runtime.refs import Ref
@@ -217,7 +217,7 @@ async def test_a_chain_of_an_activation_that_is_over_is_no_cycle(virtual_host: V
         cell = system.cell_at("a")
         assert cell is not None
         assert await world.go("a") == "there"
-        late = system.pending_ask(Go(), None, "a")
+        late = system.asking.begin(Go(), None, "a", PendingAsk)
         late.chain = (Hop("local", "a", cell.ref.uid, cell.handled, 1),)
         cell.post(late, Lane.BULK)
         assert await late.future == "there"
