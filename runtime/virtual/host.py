@@ -74,4 +74,4 @@ class VirtualHost:
 
     def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:
         """Make a run queue: first come, first served."""
-        return RunQueue(loop, self._clock, owner=owner)
+        return RunQueue(loop, self.clock, owner=owner)
