@@ -39,7 +39,7 @@ class DiskFaults:
 
     def strike(self, fault: DiskFault, node: SimulatedNode) -> None:
         """Carry a fault out on the disk of `node`."""
-        if not node.is_up or node.is_excused or node.has_forgotten:
+        if not node.is_up or node.may_end or node.has_forgotten:
             self._timing.after(LATER_S, lambda: self.strike(fault, node))
             return
         disk = self._world.disk(node.name)
@@ -66,11 +66,9 @@ class DiskFaults:
             if not node.is_down:
                 node.life.host.executor.disk_factor = 1.0
 
-    def _await_end(
-        self, fault: FsyncError | ShortWrite | DiskFull, node: SimulatedNode, then: Callable[[], None]
-    ) -> None:
+    def _await_end(self, fault: FsyncError | ShortWrite, node: SimulatedNode, then: Callable[[], None]) -> None:
         """Call `then` once the node has stopped because of its disk; strike again if it ended otherwise before that."""
-        life, node.is_excused = node.life, True
+        life, node.has_bad_disk = node.life, True
 
         def look() -> None:
             if node.is_down and node.failure is not None:
@@ -85,13 +83,20 @@ class DiskFaults:
 
     def _fill(self, fault: DiskFull, node: SimulatedNode, disk: VirtualDisk) -> None:
         disk.capacity_bytes = disk.used_bytes + fault.free_bytes
-        full_until_s = self._now() + fault.duration_s
+        full_until_s, has_stopped = self._now() + fault.duration_s, False
 
-        def empty() -> None:
-            disk.capacity_bytes = None
-            node.start()
+        def look() -> None:
+            nonlocal has_stopped
+            if node.failure is not None and not has_stopped:
+                has_stopped = True
+                self._firings.note(fault.KIND)
+            if has_stopped and self._now() >= full_until_s:
+                disk.capacity_bytes = None
+                node.start()
+            else:
+                self._timing.after(LATER_S, look)
 
-        self._await_end(fault, node, lambda: self._timing.after(max(0.0, full_until_s - self._now()), empty))
+        look()
 
     def _slow(self, fault: SlowDisk, node: SimulatedNode) -> None:
         self._firings.note(fault.KIND)

@@ -57,8 +57,8 @@ class SimulatedNode:
         """Its name in the topology."""
         self.failure: BaseException | None = None
         """How its last life ended by itself; None if it did not."""
-        self.is_excused = False
-        """Whether it may end by itself in this life: somebody broke its disk."""
+        self.has_bad_disk = False
+        """Whether somebody broke its disk in this life: it must stop by itself."""
         self.is_rotten = False
         """Whether somebody spoilt old records on its disk: it must notice before it uses them."""
         self.has_forgotten = False
@@ -84,6 +84,11 @@ class SimulatedNode:
     def is_down(self) -> bool:
         """Whether no process of it runs."""
         return self._life is None
+
+    @property
+    def may_end(self) -> bool:
+        """Whether it is right if it ends by itself now: its disk is bad or full."""
+        return self.has_bad_disk or self._world.disk(self.name).capacity_bytes is not None
 
     @property
     def is_paused(self) -> bool:
@@ -124,7 +129,7 @@ class SimulatedNode:
         if self._life is not None:
             return
         self.failure = None
-        self.is_excused = False
+        self.has_bad_disk = False
         life = self._life = self._world.begin(self.name)
         self._habits.tell(self.name, "node.started", life.number)
         self._main = life.create_task(self._live(life), name=f"{self.name}/{life.number}")
@@ -176,7 +181,7 @@ class SimulatedNode:
         self._is_formatted = False
 
     def replace_disk(self, disk: VirtualDisk) -> None:
-        """Give it another disk; if it lives it crashes first. It stays down, and is no replica of any group any more."""
+        """Give it another disk; if it lives it crashes first. It stays down, and is no replica of anything any more."""
         self._crash(None, is_silent=False)
         self.has_forgotten = True
         self._world.disks[self.name] = disk

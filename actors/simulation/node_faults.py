@@ -105,7 +105,7 @@ class NodeFaults:
             if not node.is_down:
                 self._firings.note(fault.KIND)
                 node.crash(down=None)
-                self._timing.after(down_s, lambda: node.start())
+                self._timing.after(down_s, node.start)
 
         self._timing.after(delay_s, end)
 

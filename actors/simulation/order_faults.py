@@ -26,7 +26,7 @@ OrderFault = RandomOrder | Priorities | Starve
 
 
 class OrderFaults:
-    """Strikes the run queues. Where nothing strikes, the order is random already: that is a promise kept, not a fault."""
+    """Strikes the run queues. Where nothing strikes, the order is random already."""
 
     def __init__(self, deployed: Deployment, world: SimulatedWorld, timing: Timing, firings: Firings) -> None:
         self._deployed = deployed

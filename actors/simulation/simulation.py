@@ -157,7 +157,7 @@ class Simulation:
 
     async def _oversee(self) -> None:
         """Return when the run has taken too long."""
-        while (left_s := self._max_s - self.now()) > 0 and self.world.loop.handled < self._max_steps:
+        while (left_s := self._max_s - self.now()) > 0 and self.world.loop.handled < self._max_steps:  # noqa: ASYNC110
             await asyncio.sleep(min(OVERSEE_EVERY_S, left_s))
 
     def fail(self, error: BaseException) -> None:
@@ -410,7 +410,7 @@ class Simulation:
             self._injector.showed(role, node)
 
     def _node_failed(self, node: SimulatedNode, error: BaseException) -> None:
-        if not (node.is_excused or is_noticed_rot(node, error)):
+        if not (node.may_end or is_noticed_rot(node, error)):
             detail = f"it ended by itself: {type(error).__name__}: {error}"
             steps = self.world.loop.handled
             violation = Violation("node.failed", detail, node=NodeId(node.name), step=steps, time_s=self.now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -32,6 +33,7 @@ class Graveyard:
                 if isinstance(each, asyncio.Task):
                     _dissolve(each)
             remains.clear()
+            gc.collect()  # what was half closed is in a cycle with its own traceback
 
 
 def _dissolve(task: asyncio.Task[object]) -> None:
