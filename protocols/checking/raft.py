@@ -12,6 +12,7 @@
 | `raft.apply_order` | a life skips or repeats an index |
 | `raft.commit_durable` | something is applied or announced that no majority of disks holds |
 | `raft.commit_kept` | a disk loses a committed entry |
+| `raft.commit_on_majority` | an audit of the disk images finds a committed entry on less than a majority of them |
 | `raft.acknowledgement_kept` | a disk loses an acknowledged entry within the term of the acknowledgement |
 | `raft.term_monotone`, `raft.vote_once` | a durable term falls; a durable vote changes within its term |
 | `raft.term_ahead_of_disk` | a message carries a term that is not durable at its sender |
@@ -21,7 +22,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.checking.raft_log import RaftLogJudge
@@ -131,6 +132,14 @@ class RaftJudge:
             case PreVoteReply():
                 if not message.granted:  # a grant repeats the asked term, which is nobody's yet
                     self._check_term(node, message.term)
+
+    def audit(self, forgetful: Collection[NodeId] = ()) -> None:
+        """Count anew, on the disk images as they are now, that every committed entry is on a majority of them.
+
+        It takes time in proportion to the logs: call it at an end. `forgetful`: nodes whose disks were wiped, rotted or
+        are stale; they count as holders, for none of them will ever vote again.
+        """
+        self._log.audit(forgetful)
 
     def _check_elected(self, node: NodeId, term: Term) -> None:
         supporters = [voter for voter in self._life if self._log.vote(voter, term) == node]

@@ -7,7 +7,7 @@ that already carries the next term).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.checking.violation import Bench
@@ -65,6 +65,19 @@ class RaftLogJudge:
         if write.entries:
             self._check_matching(node, disk, write.entries)
             self._count(node, disk.hard_state.term, disk.last_index)
+
+    def audit(self, forgetful: Collection[NodeId]) -> None:
+        """Count anew, on the disk images as they are: every committed entry is on a majority of them.
+
+        `forgetful` have lost their disks: they count as holders, for none of them will ever vote again.
+        """
+        remembering = [disk for node, disk in self.disks.items() if node not in forgetful]
+        needed = self._majority - (len(self.disks) - len(remembering))
+        for entry in self.committed:
+            holders = sum(disk.term_at(entry.index) == entry.term for disk in remembering)
+            if holders < needed:
+                detail = f"the committed entry {entry.index} is on {holders} disks, {needed} should hold it"
+                self._bench.fail("raft.commit_on_majority", None, detail)
 
     def _check_register(self, node: NodeId, old: HardState, new: HardState) -> None:
         if new.term < old.term:

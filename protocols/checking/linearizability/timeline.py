@@ -35,19 +35,19 @@ text { font: 12px ui-monospace, monospace; fill: #222 }
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
 
-def timeline(history: Iterable[Operation], verdict: Verdict, *, title: str = "history") -> str:
-    """Return a page that shows a judged history.
+def timeline(history: Iterable[Operation], verdict: Verdict | None, *, title: str = "history") -> str:
+    """Return a page that shows a history, judged (None: by nobody).
 
     Of a violation it shows the conflicting operations, those of the order that goes as far as any, and whatever ran at
     the same time as a conflicting one; of any other verdict it shows all. Bars of unknown outcome are open to the
     right; conflicting ones are red, and the one that fits nowhere is darker.
     """
-    example = verdict.counterexample
+    example = None if verdict is None else verdict.counterexample
     shown = list(history) if example is None else _around(history, example)
     body = "".join(
         (
             f"<h1>{_escaped(title)}</h1>",
-            f"<pre>{_escaped(verdict.text)}</pre>",
+            f"<pre>{_escaped('not judged' if verdict is None else verdict.text)}</pre>",
             "<p>One column is one event, in order; times are in the tooltips.</p>",
             f'<div class="chart">{_chart(shown, example)}</div>',
         )

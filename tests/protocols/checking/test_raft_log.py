@@ -100,3 +100,20 @@ def test_judge_finds_a_committed_entry_lost_at_any_place() -> None:
 
         with pytest.raises(Violation, match=rf"the committed entry {cut} was truncated, from {cut} on"):
             judge.write(rng.choice((A, B, C)), write(2, *entries(cut, 2), cut=cut))
+
+
+def test_audit_finds_a_committed_entry_that_a_majority_no_longer_holds() -> None:
+    judge = RaftLogJudge(MEMBERS, Bench())
+    for node in (A, B, C):
+        judge.write(node, write(1, *entries(1, 1, 1)))
+    judge.audit(())
+
+    del judge.disks[C].entries[1]  # behind the judge's back
+
+    with pytest.raises(Violation, match=r"^raft\.commit_on_majority.*entry 2 is on 2 disks, 3 should hold it"):
+        judge.audit(())
+    judge.audit((C,))
+    judge.audit((D,))
+    judge.disks[B].entries.clear()
+    with pytest.raises(Violation, match=r"entry 1 is on 1 disks, 2 should"):
+        judge.audit((C,))
