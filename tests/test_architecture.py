@@ -51,6 +51,16 @@ MAY_TOUCH: dict[tuple[str, str], str] = {
     ("runtime/real_disk.py", "fcntl"): "it is the disk",
     ("runtime/threadsafe.py", "concurrent"): "the type of what other threads wait for; no thread is made",
     ("runtime/virtual/loop.py", "concurrent"): "the type in run_in_executor's signature; no thread is made",
+    ("runtime/simulation/loop.py", "concurrent"): "the type in run_in_executor's signature; no thread is made",
+    ("runtime/simulation/fence.py", "threading"): "it fences one thread in, and must know which runs",
+    ("runtime/simulation/fenced_time.py", "time"): "it is what is fenced",
+    ("runtime/simulation/fenced_time.py", "datetime"): "it is what is fenced",
+    ("runtime/simulation/fenced_chance.py", "os"): "it is what is fenced",
+    ("runtime/simulation/fenced_chance.py", "uuid"): "it is what is fenced",
+    ("runtime/simulation/fenced_calls.py", "os"): "it is what is fenced",
+    ("runtime/simulation/fenced_calls.py", "socket"): "it is what is fenced",
+    ("runtime/simulation/fenced_calls.py", "subprocess"): "it is what is fenced",
+    ("runtime/simulation/fenced_calls.py", "threading"): "it is what is fenced",
 }
 
 # Attributes whose call makes a loop, a thread, a process or a socket, or reads a clock.
@@ -66,6 +76,8 @@ MAY_CALL: dict[tuple[str, str], str] = {
     ("runtime/real_host.py", "run_in_executor"): "it is the executor",
     ("runtime/real_host.py", "time"): "it is the clock",
     ("runtime/virtual/loop.py", "time"): "its own virtual time",
+    ("runtime/simulation/loop.py", "run_in_executor"): "it is the loop: inline, without a thread",
+    ("runtime/simulation/perception.py", "time"): "the virtual loop's time",
     ("runtime/virtual/executor.py", "time"): "the virtual loop's time, for which call_at is asked",
 }
 

@@ -6,7 +6,8 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Final
+from concurrent.futures import Executor
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from coterie.runtime.simulation.life import Life
 from coterie.runtime.simulation.trace import Trace
@@ -14,6 +15,9 @@ from coterie.runtime.virtual.loop import VirtualLoop
 from coterie.runtime.virtual.ownership import NumberedTask, OwnedHandle, OwnedTimer, Owner
 
 __all__ = ["SimulatedLoop", "TracedLoop"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 _LATE: Final = 0.1
 _LATEST_S: Final = 0.0005
@@ -36,6 +40,17 @@ class SimulatedLoop(VirtualLoop):
         self._collect = collect
         self._collect_at = _COLLECT_EVERY
 
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        """Run `func(*args)` inline at a step of its own, as the life's `Host.executor` does; no thread exists."""
+        if isinstance(self.owner, Life):
+            return self.owner.host.executor.run(lambda: func(*args))
+        return super().run_in_executor(executor, func, *args)
+
+    def __del__(self) -> None:
+        """Say nothing if it was not closed: it holds nothing of the system's."""
+
     def _wake_at(self, due_s: float) -> float:
         if self._rng.random() >= _LATE:
             return due_s
@@ -49,7 +64,8 @@ class SimulatedLoop(VirtualLoop):
             self._shuffle_lives()
         self.handled += len(self._queue)
         for _ in range(len(self._queue)):
-            self._run(self._queue.popleft())
+            if self._queue:  # a crash takes handles away
+                self._run(self._queue.popleft())
         self.owner = None
         self._stop_requested = False
         if self.handled >= self._collect_at:

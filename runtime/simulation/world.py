@@ -14,6 +14,7 @@ world.run(main)
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import random
 from collections.abc import Callable, Coroutine
@@ -21,9 +22,11 @@ from typing import Any, TypeVar
 
 from coterie.runtime.simulation.burial import Graveyard
 from coterie.runtime.simulation.clock import NodeClock
+from coterie.runtime.simulation.fence import Fence
 from coterie.runtime.simulation.host import SimulatedHost
 from coterie.runtime.simulation.life import Life, owner_of
 from coterie.runtime.simulation.loop import SimulatedLoop, TracedLoop
+from coterie.runtime.simulation.perception import Perception
 from coterie.runtime.simulation.trace import Trace
 from coterie.runtime.simulation.weather import SimulatedNetwork
 from coterie.runtime.virtual.disk import VirtualDisk
@@ -39,9 +42,10 @@ class SimulatedWorld:
     Args:
         seed: what everything follows from.
         trace: where every handle, arrival and pick is taken down, if it is; see `digest`.
+        is_fenced: whether `run` keeps the code inside from the real world, see `coterie.runtime.simulation.fence`.
     """
 
-    def __init__(self, seed: int = 0, *, trace: Trace | None = None) -> None:
+    def __init__(self, seed: int = 0, *, trace: Trace | None = None, is_fenced: bool = True) -> None:
         self.seed = seed
         """What everything follows from."""
         self.trace = trace
@@ -58,6 +62,7 @@ class SimulatedWorld:
         self.lives: dict[str, Life] = {}
         """Who lives now, by name."""
         self._births = 0
+        self._fence = Fence(Perception(self.loop, self.rng("observer"))) if is_fenced else contextlib.nullcontext()
         self._graveyard = Graveyard()
 
     def rng(self, purpose: str) -> random.Random:
@@ -109,11 +114,13 @@ class SimulatedWorld:
         Raises:
             VirtualDeadlock: nothing is ready and no timer is set.
             BaseExceptionGroup: `main` returned, but a callback or an abandoned task had failed.
+            RuntimeError: another world runs in this process, and this one is fenced.
         """
         was_enabled = gc.isenabled()
         gc.disable()
         try:
-            result = self._run(main)
+            with self._fence:
+                result = self._run(main)
             unhandled = list(self.loop.unhandled)
         finally:
             self._graveyard.keep(asyncio.all_tasks(self.loop))  # also what a life made after its own crash

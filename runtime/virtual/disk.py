@@ -287,7 +287,7 @@ class VirtualDisk:
         Whoever has files open here must have ended: they are closed.
         """
         self.release()
-        self._directories = image.durable_copy()._directories
+        self._directories = image.durable_copy()._directories  # noqa: SLF001 - another one of its own kind
 
     def take_sync_failure(self) -> OSError | None:
         """Return the planned failure that the present sync must raise, if any."""

@@ -30,6 +30,7 @@ from coterie.runtime.virtual.ownership import (
     OwnedTimer,
     Owner,
 )
+from coterie.runtime.virtual.trespass import trespass
 
 __all__ = ["VirtualLoop", "fulfil", "run_virtual"]
 
@@ -57,10 +58,10 @@ def _refused(name: str) -> Any:
     """Make a method that refuses to touch the real world. (Any: it stands in for methods of many types.)"""
 
     def refuse(self: VirtualLoop, *args: object, **kwargs: object) -> NoReturn:
-        raise NotImplementedError(f"VirtualLoop refuses {name}(): virtual programs reach the world through their Host")
+        raise trespass(f"loop.{name}()", "virtual programs reach the world through their Host")
 
     refuse.__name__ = name
-    refuse.__doc__ = f"Refuse: `{name}` would leave the virtual world (NotImplementedError)."
+    refuse.__doc__ = f"Refuse: `{name}` would leave the virtual world (FenceError)."
     return refuse
 
 
@@ -244,7 +245,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._jump()
         self._wake_due()
         for _ in range(len(self._queue)):  # what becomes ready during this turn belongs to the next one
-            self._run(self._queue.popleft())
+            if self._queue:  # a crash takes handles away
+                self._run(self._queue.popleft())
         self.owner = None
         self._stop_requested = False
 
