@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from typing import Any
 
 from coterie.errors import PlanError
 from coterie.protocols.faults.kinds import Fault, nodes_of
@@ -261,8 +262,16 @@ def _ending_sooner(plan: Plan, failed_at_s: float) -> Iterator[Plan]:
 
 
 def _rounded(plan: Plan) -> Iterator[Plan]:
+    """Cut all seconds to few decimals, those of one fault together; none becomes zero."""
     for places in PLACES:
-        scale = 10**places
-        yield replace(
-            plan, faults=tuple(_moved(fault, math.floor(fault.at_s * scale) / scale) for fault in plan.faults)
-        )
+        yield replace(plan, faults=tuple(_with_few_decimals(fault, 10**places) for fault in plan.faults))
+
+
+def _with_few_decimals(fault: Fault, scale: int) -> Fault:
+    shorter: dict[str, Any] = {}
+    for field in fields(fault):
+        value = getattr(fault, field.name)
+        if field.name.endswith("_s") and isinstance(value, float):
+            short = math.floor(value * scale) / scale
+            shorter[field.name] = short if short or field.name == "at_s" else value
+    return replace(fault, **shorter)

@@ -187,3 +187,11 @@ def test_candidate_beyond_the_budget_of_faults_does_not_count_as_failing() -> No
         return 19.0
 
     assert len(cut_down(a_case(with_numbers(3)), fails).case.plan.nodes) == 5
+
+
+def test_seconds_are_cut_to_few_decimals_but_none_to_zero() -> None:
+    fails = if_all(lambda case: len(case.plan.faults) == 1 and case.plan.faults[0].at_s >= 0.4)
+
+    shrunk = cut_down(a_case([Crash(0.45678, "n1", delay_s=0.00012, down_s=1.23456)]), fails)
+
+    assert shrunk.case.plan.faults == (Crash(0.4, "n1", delay_s=0.00012, down_s=1.2),)
