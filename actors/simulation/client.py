@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -13,9 +13,23 @@ from coterie.actors.simulation.recording import Ledger, RecordedStore, Recorder
 from coterie.errors import CoterieError, NodeUnreachable
 from coterie.protocols.checking.linearizability import KeyValue, Model
 
-__all__ = ["Crowd", "SimulatedClient", "Workload", "serve_client"]
+__all__ = ["Crowd", "Rounds", "SimulatedClient", "Workload", "serve_client"]
 
 RETRY_S = 0.2
+
+
+class Rounds:
+    """How many rounds all clients of a run may still do; `most` None: any number."""
+
+    def __init__(self, most: int | None) -> None:
+        self._left = most
+
+    def take(self) -> bool:
+        """Take one; return whether there was one."""
+        if self._left is None:
+            return True
+        self._left -= 1
+        return self._left >= 0
 
 
 class SimulatedClient:
@@ -27,11 +41,19 @@ class SimulatedClient:
         access: the real client below.
         rng: what it may draw from.
         ledger: where it is written down.
+        rounds: how many rounds are left for all clients together.
         now: the world's time (s).
     """
 
     def __init__(
-        self, number: int, name: str, access: Client, rng: random.Random, ledger: Ledger, now: Callable[[], float]
+        self,
+        number: int,
+        name: str,
+        access: Client,
+        rng: random.Random,
+        ledger: Ledger,
+        rounds: Rounds,
+        now: Callable[[], float],
     ) -> None:
         self.number = number
         """Of the client, from 1."""
@@ -42,7 +64,15 @@ class SimulatedClient:
         self.random = rng
         """A generator of its own."""
         self._ledger = ledger
+        self._rounds = rounds
         self._now = now
+
+    def rounds(self, count: int) -> Iterator[int]:
+        """Yield 0 … `count` - 1: `for at in client.rounds(100)`; fewer when a failure is being cut down."""
+        for at in range(count):
+            if not self._rounds.take():
+                return
+            yield at
 
     def key_value(self, group: str) -> RecordedStore:
         """Return the key-value store of that name; each call is recorded, and judged as `KeyValue`."""

@@ -10,6 +10,7 @@ from coterie.actors.raft_actor import RaftActor
 from coterie.actors.simulation.node import Habits, SimulatedNode
 from coterie.actors.simulation.raft_watch import RaftWatch, WatchedRaftActor
 from coterie.actors.simulation.stand import Stand
+from coterie.actors.simulation.story import Story
 from coterie.actors.simulation.synod_watch import SynodWatch, WatchedSynodActor
 from coterie.actors.synod_actor import SynodActor
 from coterie.actors.topology import Topology
@@ -34,7 +35,7 @@ class Deployment:
         world: where.
         stand: where the judges of its groups sit.
         shows: hears when a node of a group shows itself in a role.
-        tell: hears of what happens: a node's name, an event, a detail.
+        story: where it is told what happens.
         failed: hears when a node has ended by itself, in an error.
         is_durable: whether nodes have data directories.
         config: of their systems.
@@ -50,7 +51,7 @@ class Deployment:
         stand: Stand,
         *,
         shows: Callable[[Role, str], None],
-        tell: Callable[[str | None, str, object], None],
+        story: Story,
         failed: Callable[[SimulatedNode, BaseException], None],
         is_durable: bool,
         config: SystemConfig | None,
@@ -62,7 +63,7 @@ class Deployment:
         """Where the nodes listen, by name."""
         self._stand = stand
         self._shows = shows
-        self._tell = tell
+        self._story = story
         self.topology = topology.with_parts([self._watched(part) for part in topology.parts])
         """What runs, with its judges."""
         habits = Habits(self.topology, self.addresses, is_durable, config, self._hear, failed)
@@ -87,15 +88,15 @@ class Deployment:
 
     def _watched(self, part: Part) -> Part:
         if isinstance(part, RaftPart) and part.engine is RaftActor:
-            raft = self.watches[part.name] = RaftWatch(part.name, part.nodes, self._stand, self._shows)
+            raft = self.watches[part.name] = RaftWatch(part.name, part.nodes, self._stand, self._shows, self._story)
             return replace(part, engine=partial(WatchedRaftActor, raft))
         if isinstance(part, SynodPart) and part.engine is SynodActor:
-            synod = self.watches[part.name] = SynodWatch(part.name, part.nodes, self._stand, self._shows)
+            synod = self.watches[part.name] = SynodWatch(part.name, part.nodes, self._stand, self._shows, self._story)
             return replace(part, engine=partial(WatchedSynodActor, synod))
         return part
 
     def _hear(self, node: str, what: str, detail: object) -> None:
-        self._tell(node, what, detail)
+        self._story.tell(node, what, detail)
         for watch in self.watches.values():
             if what == "node.forgot":
                 watch.forgot(node)

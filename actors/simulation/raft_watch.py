@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from coterie.actors.raft_actor import RaftActor
 from coterie.actors.raft_records import restored_from
 from coterie.actors.simulation.stand import Stand
+from coterie.actors.simulation.story import Story
+from coterie.actors.wire import RaftLetter
 from coterie.protocols.checking.raft import RaftJudge
 from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.faults.kinds import Role
@@ -45,9 +48,12 @@ class RaftWatch:
         voters: its nodes.
         stand: where its judge sits.
         shows: is called with a role and a node whenever a node shows itself in that role.
+        story: where it is told what happens.
     """
 
-    def __init__(self, group: str, voters: Sequence[str], stand: Stand, shows: Callable[[Role, str], None]) -> None:
+    def __init__(
+        self, group: str, voters: Sequence[str], stand: Stand, shows: Callable[[Role, str], None], story: Story
+    ) -> None:
         self.group = group
         self.voters = tuple(NodeId(voter) for voter in voters)
         self.judge = RaftJudge(self.voters, stand.bench)
@@ -55,6 +61,7 @@ class RaftWatch:
         """Who takes himself for a leader now, and of which term."""
         self._stand = stand
         self._shows = shows
+        self._story = story
         self._under_way: dict[NodeId, deque[LogWrite]] = {voter: deque() for voter in self.voters}
         self._life = dict.fromkeys(self.voters, 0)
         self._has_forgotten: dict[str, None] = {}
@@ -106,6 +113,15 @@ class RaftWatch:
             role = _shown(message)
             if role is not None:
                 self._shows(role, node)
+
+    def arrived(self, node: NodeId, sender: str, message: RaftMessage) -> None:
+        """Note a letter that arrives."""
+        if self._story.is_whole:
+            self._story.tell(node, f"from {sender}", message)
+
+    def observed(self, node: NodeId, event: str, facts: object) -> None:
+        """Note what the algorithm tells."""
+        self._story.tell(node, event, facts)
 
     def applied(self, node: NodeId, entries: Sequence[Entry]) -> None:
         """Judge entries that the state machine is given."""
@@ -173,6 +189,15 @@ class WatchedRaftActor(RaftActor):
         """Tell, and do as always."""
         self._watch.sent(self._node, to, message)
         super().send(to, message)
+
+    def observed(self, event: str, facts: Any) -> None:
+        """Do as always, and tell."""
+        self._watch.observed(self._node, event, facts)
+        super().observed(event, facts)
+
+    def _letter(self, letter: RaftLetter) -> None:
+        self._watch.arrived(self._node, letter.sender, letter.body)
+        super()._letter(letter)
 
     def _apply(self, effect: Apply) -> Applied:
         self._watch.applied(self._node, effect.entries)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 
 from coterie.actors.key_value_client import KeyValueClient
 from coterie.errors import CoterieError, Outcome
-from coterie.protocols.checking.linearizability import Datum, History, Key, Model, Output
+from coterie.protocols.checking.linearizability import Datum, History, Key, Model, Output, Verdict
 
 __all__ = ["Ledger", "RecordedStore", "Recorder", "Recording"]
 
@@ -25,12 +25,13 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class Recording:
-    """What all clients did to one group, and how the group should behave."""
+    """What all clients did to one group, and how the group should behave. `verdict`: how it was judged last."""
 
     group: str
     model: Model[Any]
     history: History = field(default_factory=History)
     answered: int = 0
+    verdict: Verdict | None = None
 
 
 class Ledger:

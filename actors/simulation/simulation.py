@@ -24,7 +24,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final, TypeVar, cast
 
 from coterie.actors.client import Client
-from coterie.actors.simulation.client import Crowd, SimulatedClient, Workload, serve_client
+from coterie.actors.simulation.client import Crowd, Rounds, SimulatedClient, Workload, serve_client
 from coterie.actors.simulation.deployment import Deployment
 from coterie.actors.simulation.disk_faults import is_noticed_rot
 from coterie.actors.simulation.injector import Injector
@@ -37,7 +37,7 @@ from coterie.actors.simulation.story import Story
 from coterie.actors.topology import Topology
 from coterie.errors import CoterieError, SimulationStuck
 from coterie.protocols.checking.linearizability import BUDGET, History, Status, check
-from coterie.protocols.checking.violation import Violation
+from coterie.protocols.checking.violation import Bench, Violation
 from coterie.protocols.faults.firings import Firings
 from coterie.protocols.faults.kinds import Level, Role
 from coterie.protocols.faults.plan import Plan
@@ -75,6 +75,7 @@ class Simulation:
         max_steps: the most steps that `run` takes: a world that spins without end is stopped.
         is_traced: keep every line of the trace, not the last ones alone.
         is_hashed: take every step of the world into `digest`.
+        most_operations: how many rounds all clients may do together, see `SimulatedClient.rounds`; None: any number.
 
     Raises:
         ValueError: both a plan and a profile.
@@ -92,6 +93,7 @@ class Simulation:
         max_steps: int = MOST_STEPS,
         is_traced: bool = False,
         is_hashed: bool = False,
+        most_operations: int | None = None,
     ) -> None:
         if plan is not None and profile is not None:
             raise ValueError("a simulation has a plan= or a profile=, not both")
@@ -103,7 +105,7 @@ class Simulation:
         """What all chance is drawn from."""
         self.plan = plan
         """The faults to come; drawn at `deploy`, if a profile draws them."""
-        self.world = SimulatedWorld(seed, trace=Trace() if is_hashed else None)
+        self.world = SimulatedWorld(seed, trace=Trace(is_kept=is_traced) if is_hashed else None)
         """What it all happens in: loop, network, disks, lives."""
         self.sites = Sites(seed)
         """The sites of `sometimes`."""
@@ -119,6 +121,7 @@ class Simulation:
         self._injector: Injector | None = None
         self._observer: Client | None = None
         self._client_numbers = itertools.count(1)
+        self._rounds = Rounds(most_operations)
         self._doom: asyncio.Future[None] | None = None
         self.failure: BaseException | None = None
         """What ended the run: the first broken invariant, or error of a node or client; None if nothing did."""
@@ -220,7 +223,7 @@ class Simulation:
             self.world,
             self._stand,
             shows=self._showed,
-            tell=self._story.tell,
+            story=self._story,
             failed=self._node_failed,
             is_durable=durable,
             config=config,
@@ -286,7 +289,7 @@ class Simulation:
             self._story.tell(name, "client.gave_up", f"{type(error).__name__}: {error}")
 
         def wrap(access: Client) -> SimulatedClient:
-            return SimulatedClient(number, name, access, rng, self._ledger, self.now)
+            return SimulatedClient(number, name, access, rng, self._ledger, self._rounds, self.now)
 
         serving = serve_client(lambda: self._client(name, life.host), wrap, workload, note)
         task = life.create_task(serving, name=name)
@@ -354,6 +357,11 @@ class Simulation:
         return self._story.lines
 
     @property
+    def tail(self) -> tuple[str, ...]:
+        """The last lines of the trace, rendered."""
+        return self._story.tail
+
+    @property
     def digest(self) -> str:
         """The hash of every step of the world. RuntimeError unless `is_hashed`."""
         return self.world.digest
@@ -373,6 +381,15 @@ class Simulation:
         """What was deployed, with its judges."""
         return self._deployed
 
+    @property
+    def bench(self) -> Bench:
+        """The bench of this run's judges: give it to a judge of your own, and tell that through `judge`."""
+        return self._stand.bench
+
+    def judge(self, word: Callable[..., object], *facts: object) -> None:
+        """Call `word(*facts)`, a judge's method, at this moment; a `Violation` that it raises ends the run."""
+        self._stand.hear(word, *facts)
+
     def assert_linearizable(self, *, budget: int = BUDGET) -> None:
         """Check that one order of the operations explains all that clients saw, group by group.
 
@@ -383,7 +400,7 @@ class Simulation:
         if not self.recordings:
             raise AssertionError("nothing was recorded: let clients use client.key_value(…) or client.recorder(…)")
         for recording in self.recordings:
-            verdict = check(recording.history, recording.model, budget=budget)
+            verdict = recording.verdict = check(recording.history, recording.model, budget=budget)
             if verdict.status is Status.VIOLATION:
                 detail = f"group {recording.group!r}: {verdict.text}"
                 steps = self.world.loop.handled

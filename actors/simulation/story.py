@@ -24,6 +24,8 @@ class Story:
     def __init__(self, now: Callable[[], float], note: Callable[..., None] | None, *, is_whole: bool) -> None:
         self._now = now
         self._note = note
+        self.is_whole = is_whole
+        """Whether all lines are kept: then letters are worth telling too."""
         self._lines: deque[TraceLine] = deque(maxlen=None if is_whole else TAIL_LINES)
 
     def tell(self, node: str | None, what: str, detail: object = None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from coterie.actors.driver import Tick
 from coterie.actors.simulation.stand import Stand
+from coterie.actors.simulation.story import Story
 from coterie.actors.synod_actor import ProposeValue, ReadValue, SynodActor
 from coterie.actors.synod_records import decode_state
 from coterie.actors.wire import SynodLetter
@@ -27,12 +28,15 @@ __all__ = ["SynodWatch", "WatchedSynodActor"]
 class SynodWatch:
     """Judges one synod, over all lives of its nodes. The arguments are those of `RaftWatch`."""
 
-    def __init__(self, name: str, members: Sequence[str], stand: Stand, shows: Callable[[Role, str], None]) -> None:
+    def __init__(
+        self, name: str, members: Sequence[str], stand: Stand, shows: Callable[[Role, str], None], story: Story
+    ) -> None:
         self.name = name
         self.members = tuple(NodeId(member) for member in members)
         self.judge = SynodJudge(self.members, stand.bench)
         self._stand = stand
         self._shows = shows
+        self._story = story
         self._under_way: dict[NodeId, deque[SynodState]] = {member: deque() for member in self.members}
         self._life = dict.fromkeys(self.members, 0)
         self._has_forgotten: dict[str, None] = {}
@@ -76,6 +80,15 @@ class SynodWatch:
         role = _shown(message)
         if role is not None:
             self._shows(role, node)
+
+    def arrived(self, node: NodeId, sender: str, message: SynodMessage) -> None:
+        """Note a letter that arrives."""
+        if self._story.is_whole:
+            self._story.tell(node, f"from {sender}", message)
+
+    def observed(self, node: NodeId, event: str, facts: object) -> None:
+        """Note what the algorithm tells."""
+        self._story.tell(node, event, facts)
 
     def answered(self, node: NodeId, value: bytes | None, was_chosen: bytes | None) -> None:
         """Judge an answer; `was_chosen` is what was chosen when the request came."""
@@ -131,6 +144,15 @@ class WatchedSynodActor(SynodActor):
         """Tell, and do as always."""
         self._watch.sent(self._node, to, message)
         super().send(to, message)
+
+    def observed(self, event: str, facts: Any) -> None:
+        """Do as always, and tell."""
+        self._watch.observed(self._node, event, facts)
+        super().observed(event, facts)
+
+    def _letter(self, letter: SynodLetter) -> None:
+        self._watch.arrived(self._node, letter.sender, letter.body)
+        super()._letter(letter)
 
     def perform(self, effect: Chosen) -> Any:
         """Tell the answer, and give it."""
