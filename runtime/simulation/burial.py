@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["Graveyard"]
 
@@ -21,11 +21,11 @@ class Graveyard:
         """Keep `remains` until `clear`."""
         self._remains.extend(remains)
 
-    def clear(self) -> None:
+    def clear(self, collect: Callable[[], None]) -> None:
         """Let go of everything, silently. The loop must be closed: what still runs (a `finally`) can touch nothing.
 
         Python runs the `finally` of a suspended coroutine when it frees it, and there is no way round that. But by now
-        the world is over: what such code schedules, sends or writes is refused.
+        the world is over: what such code schedules, sends or writes is refused. `collect` frees the cycles.
         """
         remains, self._remains = self._remains, []
         with _silence():
@@ -33,6 +33,7 @@ class Graveyard:
                 if isinstance(each, asyncio.Task):
                     _dissolve(each)
             remains.clear()
+            collect()
             gc.collect()  # what was half closed is in a cycle with its own traceback
 
 

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from coterie.runtime.simulation.burial import Graveyard
 from coterie.runtime.simulation.clock import NodeClock
+from coterie.runtime.simulation.collector import Collector
 from coterie.runtime.simulation.fence import Fence
 from coterie.runtime.simulation.host import SimulatedHost
 from coterie.runtime.simulation.life import Life, owner_of
@@ -50,8 +50,9 @@ class SimulatedWorld:
         """What everything follows from."""
         self.trace = trace
         """What happened, if it is taken down."""
-        rng = self.rng("loop")
-        self.loop = SimulatedLoop(rng, gc.collect) if trace is None else TracedLoop(rng, gc.collect, trace)
+        self._collector = Collector()
+        collect, rng = self._collector.collect, self.rng("loop")
+        self.loop = SimulatedLoop(rng, collect) if trace is None else TracedLoop(rng, collect, trace)
         """The loop on which the whole world runs."""
         self.network = SimulatedNetwork(self.loop.clock, self.rng("network"), trace=trace)
         """The network, with its weather."""
@@ -116,17 +117,14 @@ class SimulatedWorld:
             BaseExceptionGroup: `main` returned, but a callback or an abandoned task had failed.
             RuntimeError: another world runs in this process, and this one is fenced.
         """
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
-            with self._fence:
-                result = self._run(main)
-            unhandled = list(self.loop.unhandled)
-        finally:
-            self._graveyard.keep(asyncio.all_tasks(self.loop))  # also what a life made after its own crash
-            self._graveyard.clear()
-            if was_enabled:
-                gc.enable()
+        with self._collector:
+            try:
+                with self._fence:
+                    result = self._run(main)
+                unhandled = list(self.loop.unhandled)
+            finally:
+                self._graveyard.keep(asyncio.all_tasks(self.loop))  # also what a life made after its own crash
+                self._graveyard.clear(self._collector.collect)
         if unhandled:
             raise BaseExceptionGroup("unhandled errors in the simulated world", unhandled)
         return result
@@ -134,7 +132,7 @@ class SimulatedWorld:
     def _run(self, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         try:
             result = self.loop.run_until_complete(self.loop.create_task(main()))
-            gc.collect()  # a failed task that nobody awaited speaks up when it is freed
+            self._collector.collect()  # a failed task that nobody awaited speaks up when it is freed
             return result
         finally:
             for life in list(self.lives.values()):
