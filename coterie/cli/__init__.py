@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 1: an error, told in one line on stderr, or a plain "no". 2: wrong usage, or a void run. 130: Ctrl-C.
     """
     args = make_parser().parse_args(argv)
+    args.is_whole_process = argv is None
     logs.configure(args.log_level)
     try:
         return int(args.run(args))

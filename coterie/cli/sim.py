@@ -1,204 +1,212 @@
-"""`coterie sim`: run an algorithm under faults, seed after seed, before its judges; or see the judges kill mutants.
+"""`coterie sim`: run a scenario under faults, seed after seed, before its judges; or see the judges kill mutants.
 
-    coterie sim raft --seeds 2000 --jobs 2      many seeds
-    coterie sim raft --seed 123                 one seed again, with the hash of its trace
-    coterie sim mutants                         twelve deliberate bugs: each must be killed
+    coterie sim raft --seeds 2000 --jobs 2             many seeds
+    coterie sim raft --seed 123                        one seed, with the hash of its trace
+    coterie sim raft --replay coterie-runs/raft-123    a saved failure again
+    coterie sim raft --plan plan.json --seeds 20       under faults of one's own
+    coterie sim shop.tests:scenario --seeds 200        a scenario of one's own
+    coterie sim raft --check-determinism               each seed twice, in processes with different string hashes
+    coterie sim mutants                                deliberate bugs: each must be killed
 
-Exit codes: 0 all passed, 1 an invariant broke (or a mutant survived), 2 some runs were void (nothing broke, but too
-little happened), 130 interrupted.
+A failure is cut down to few faults, operations and nodes, and saved in a folder with its plan, trace, history, timeline
+and message sequence chart; one command shows it again.
+
+Exit codes: 0 all passed, 1 an invariant broke (or a seed is not deterministic, or a mutant survived), 2 some runs were
+void (nothing broke, but too little happened) or could not be judged, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
-import multiprocessing
-import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
+from coterie.exploring import report
+from coterie.exploring.determinism import check_determinism
+from coterie.exploring.discovery import built_in, find
+from coterie.exploring.exploration import Exploration, explore
+from coterie.exploring.jobs import Job, carry_out, rare_collections
+from coterie.exploring.reduction import MOST_TRIES, WITHIN_S, reduce
+from coterie.exploring.reexecution import with_fixed_hashes
+from coterie.exploring.run_folder import folder_for, save
+from coterie.exploring.saved_case import read_case, read_plan_or_case
+from coterie.protocols.faults.kinds import Level
 from coterie.protocols.simulation.mutants import MUTANTS, Hunt, hunt
-from coterie.protocols.simulation.scenarios import SCENARIOS
-from coterie.protocols.simulation.verdict import Outcome, Summary, Verdict, summarise
+from coterie.protocols.simulation.scenarios import EVERYTHING
+from coterie.protocols.simulation.verdict import Outcome, Verdict
 
 __all__ = ["add_parser", "run"]
 
 DEFAULT_SEEDS = 100
+RUNS = "coterie-runs"
 PROGRESS_S = 2.0
-RARE_COLLECTIONS = 200_000
-"""Net allocations between collections: a simulated world is one big cycle until its seed is done."""
 INTERRUPTED = 130
 EXIT_CODE_BY_OUTCOME = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.VOID: 2}
+SIMULATED = (Level.PROTOCOL, Level.SYSTEM)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Add the command `sim` to the command line; `run` carries it out."""
     parser = subparsers.add_parser(
         "sim",
-        help="run an algorithm under seeded faults, before its judges",
+        help="run a scenario under seeded faults, before its judges",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("scenario", choices=[*SCENARIOS, "mutants"], help="what to run")
+    names = ", ".join(dict.fromkeys(scenario.name for scenario in built_in()))
+    parser.add_argument("scenario", help=f"{names}; package.module:attribute; or mutants")
     parser.add_argument("--seeds", type=_positive, metavar="N", help=f"how many seeds (default {DEFAULT_SEEDS})")
     parser.add_argument("--seed", type=int, metavar="S", help="the first seed; alone: only this one, and its hash")
-    parser.add_argument("--nodes", type=int, choices=(3, 5), help="how many nodes (default: as the seed says)")
+    parser.add_argument("--level", choices=[level.value for level in SIMULATED], help="what is simulated")
+    parser.add_argument("--profile", default=EVERYTHING, metavar="P", help=f"which faults (default {EVERYTHING})")
+    parser.add_argument("--nodes", type=_positive, metavar="N", help="how many nodes (default: as the seed says)")
+    parser.add_argument("--operations", type=_positive, metavar="N", help="the most that clients ask for")
     parser.add_argument("--jobs", type=_positive, default=1, metavar="J", help="how many processes (default 1)")
+    parser.add_argument("--plan", metavar="FILE", help="the faults (a plan, or a saved case) instead of a profile")
+    parser.add_argument("--replay", metavar="FOLDER", help="run a saved failure again (its folder, or a case.json)")
+    parser.add_argument("--check-determinism", action="store_true", help="run each seed twice and compare the traces")
+    parser.add_argument("--runs", default=RUNS, metavar="DIR", help=f"where failures are saved (default {RUNS})")
+    parser.add_argument(
+        "--shrink", type=float, default=WITHIN_S, metavar="S", help="how long to cut a failure down (s; 0: not at all)"
+    )
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.set_defaults(run=run)
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out `coterie sim`; return the exit code."""
+    """Carry out `coterie sim`; return the exit code.
+
+    Raises:
+        ScenarioError, PlanError: there is no such scenario, profile or plan; the nearest is named.
+    """
+    if getattr(args, "is_whole_process", False):
+        with_fixed_hashes()
     if args.scenario == "mutants":
         return _run_mutants(is_json=args.json)
-    if args.seed is not None and args.seeds is None:
-        return _run_one(args)
-    return _run_many(args)
+    if args.replay is not None:
+        return _replay(args)
+    job, seeds = _job(args), _seeds(args)
+    if args.check_determinism:
+        return _check_determinism(args, job, seeds)
+    found = explore(job, seeds, processes=args.jobs, progress=_Progress(job))
+    return _conclude(args, job, found)
 
 
-def _run_one(args: argparse.Namespace) -> int:
-    began_s = time.perf_counter()
-    verdict = SCENARIOS[args.scenario](args.seed, nodes=args.nodes, hashed=True)
-    _explain(args, verdict)
-    print(f"trace {verdict.digest}")
-    return _report(args, [verdict], time.perf_counter() - began_s, is_interrupted=False)
+def _job(args: argparse.Namespace) -> Job:
+    level = None if args.level is None else Level(args.level)
+    level = find(args.scenario, level).level
+    plan = None if args.plan is None else read_plan_or_case(Path(args.plan)).plan
+    is_alone = args.seed is not None and args.seeds is None
+    return Job(args.scenario, 0, level, args.profile, args.nodes, args.operations, plan, hashed=is_alone)
 
 
-def _run_many(args: argparse.Namespace) -> int:
+def _seeds(args: argparse.Namespace) -> range:
     first = args.seed or 0
-    seeds = range(first, first + (args.seeds or DEFAULT_SEEDS))
-    verdicts: list[Verdict] = []
-    began_s = time.perf_counter()
-    is_interrupted = False
-    with _verdicts(args, seeds) as arriving:
-        try:
-            _collect(args, arriving, verdicts, len(seeds), began_s)
-        except KeyboardInterrupt:
-            is_interrupted = True
-    verdicts.sort(key=lambda verdict: verdict.seed)
-    failure = next((verdict for verdict in verdicts if verdict.outcome is Outcome.FAILED), None)
+    default = DEFAULT_SEEDS if args.seed is None else 1
+    return range(first, first + (args.seeds or default))
+
+
+class _Progress:
+    """Tells now and then on stderr where an exploration stands."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._told_s = time.perf_counter()
+
+    def __call__(self, found: Exploration) -> None:
+        if time.perf_counter() - self._told_s > PROGRESS_S:
+            self._told_s = time.perf_counter()
+            print(report.progress(self._job, found), file=sys.stderr)
+
+
+def _conclude(args: argparse.Namespace, job: Job, found: Exploration) -> int:
+    facts = report.facts(job, found, jobs=args.jobs)
+    failure = found.first_failure()
     if failure is not None:
-        _explain(args, failure)
-    return _report(args, verdicts, time.perf_counter() - began_s, is_interrupted=is_interrupted)
+        facts |= _keep(args, job, failure, is_hasty=found.is_interrupted)
+    if job.hashed and found.verdicts:
+        _tell_alone(found.verdicts[0])
+        facts["trace_hash"] = found.verdicts[0].digest
+    _tell(report.summary(job, found))
+    _tell_how_to_go_on(args, job, found)
+    return _end(args, facts, found)
 
 
-@contextmanager
-def _verdicts(args: argparse.Namespace, seeds: Sequence[int]) -> Iterator[Iterator[Verdict]]:
-    """Give the verdicts as they arrive, in any order; an early end stops what is still running."""
-    run_seed = partial(_run_seed, args.scenario, args.nodes)
-    if args.jobs == 1:
-        with _rare_collections():
-            yield map(run_seed, seeds)
-        return
-    with multiprocessing.get_context("spawn").Pool(args.jobs, _prepare_worker) as pool:
-        yield pool.imap_unordered(run_seed, seeds, chunksize=4)
-
-
-def _run_seed(scenario: str, nodes: int | None, seed: int) -> Verdict:
-    return SCENARIOS[scenario](seed, nodes=nodes)
-
-
-def _prepare_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears the Ctrl-C and ends the pool
-    gc.set_threshold(RARE_COLLECTIONS)
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    usual = gc.get_threshold()
-    gc.set_threshold(RARE_COLLECTIONS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-
-
-def _collect(
-    args: argparse.Namespace, arriving: Iterator[Verdict], verdicts: list[Verdict], wanted: int, began_s: float
-) -> None:
-    told_s = began_s
-    for verdict in arriving:
-        verdicts.append(verdict)
-        now_s = time.perf_counter()
-        if now_s - told_s > PROGRESS_S:
-            told_s = now_s
-            _tell_progress(args.scenario, summarise(verdicts), wanted, now_s - began_s)
-
-
-def _tell_progress(scenario: str, summary: Summary, wanted: int, wall_s: float) -> None:
-    bad = f"{summary.failed} failed, {summary.void} void"
-    pace = f"{summary.simulated_s / wall_s:.0f} x real time"
-    print(f"{scenario}: {summary.seeds}/{wanted} seeds, {bad}, {pace}", file=sys.stderr)
-
-
-def _explain(args: argparse.Namespace, verdict: Verdict) -> None:
-    """Tell why a seed did not pass, and how to see it again."""
-    if verdict.violation is not None:
-        print("\n".join(verdict.tail))
-        print(f"seed {verdict.seed}: {verdict.violation}")
-    elif verdict.outcome is Outcome.VOID:
-        print(f"seed {verdict.seed} is void: {verdict.void or f'never fired: {verdict.missed()}'}")
-    else:
-        return
-    nodes = "" if args.nodes is None else f" --nodes {args.nodes}"
-    print(f"replay: coterie sim {args.scenario} --seed {verdict.seed}{nodes}")
-
-
-def _report(args: argparse.Namespace, verdicts: Sequence[Verdict], wall_s: float, *, is_interrupted: bool) -> int:
-    summary = summarise(verdicts)
-    ended = "interrupted after" if is_interrupted else "ran"
-    print(
-        f"{args.scenario}: {ended} {summary.seeds} seeds in {wall_s:.1f} s: {summary.passed} passed, "
-        f"{summary.failed} failed, {summary.void} void; {summary.operations} operations, {summary.events} events "
-        f"({summary.events / wall_s:.0f}/s), {summary.simulated_s:.0f} simulated s "
-        f"({summary.simulated_s / wall_s:.0f} x real time)"
-    )
-    if summary.void_seeds:
-        print(f"void seeds: {' '.join(map(str, summary.void_seeds))}")
-    if summary.failing_seeds:
-        print(f"failing seeds: {' '.join(map(str, summary.failing_seeds))}")
+def _end(args: argparse.Namespace, facts: dict[str, object], found: Exploration) -> int:
     if args.json:
-        digest = verdicts[0].digest if verdicts else None
-        print(json.dumps(_facts(args, summary, wall_s, digest, is_interrupted=is_interrupted)))
-    if is_interrupted and not summary.failed:
+        print(json.dumps(facts))
+    if found.is_interrupted and not found.summary.failed:
         return INTERRUPTED
-    return EXIT_CODE_BY_OUTCOME[summary.outcome]
+    return EXIT_CODE_BY_OUTCOME[found.summary.outcome]
 
 
-def _facts(
-    args: argparse.Namespace, summary: Summary, wall_s: float, digest: str | None, *, is_interrupted: bool
-) -> dict[str, object]:
-    return {
-        "scenario": args.scenario,
-        "nodes": args.nodes,
-        "jobs": args.jobs,
-        "seeds": summary.seeds,
-        "passed": summary.passed,
-        "failed": summary.failed,
-        "void": summary.void,
-        "operations": summary.operations,
-        "events": summary.events,
-        "events_per_s": round(summary.events / wall_s),
-        "simulated_s": round(summary.simulated_s, 3),
-        "wall_s": round(wall_s, 3),
-        "realtime_factor": round(summary.simulated_s / wall_s, 1),
-        "failing_seeds": list(summary.failing_seeds),
-        "void_seeds": list(summary.void_seeds),
-        "interrupted": is_interrupted,
-        "trace_hash": digest,
-    }
+def _keep(args: argparse.Namespace, job: Job, failure: Verdict, *, is_hasty: bool) -> dict[str, object]:
+    """Cut a failure down, save it, tell it; return facts about it."""
+    _tell(report.explanation(failure))
+    tries = 0 if is_hasty or args.shrink <= 0 else MOST_TRIES
+    reduction = reduce(replace(job, hashed=False), failure, within_s=args.shrink, tries=tries)
+    folder = folder_for(Path(args.runs), args.scenario, failure.seed)
+    save(reduction, folder)
+    _tell(report.reduced(reduction, folder))
+    faults = None if reduction.plan is None else len(reduction.plan.faults)
+    return {"saved": str(folder), "shrunk_faults": faults, "shrinking_s": round(reduction.wall_s, 3)}
+
+
+def _tell_alone(verdict: Verdict) -> None:
+    if verdict.outcome is Outcome.VOID:
+        _tell(report.explanation(verdict))
+    print(f"trace {verdict.digest}")
+
+
+def _tell_how_to_go_on(args: argparse.Namespace, job: Job, found: Exploration) -> None:
+    if found.is_interrupted and found.left:
+        words = report.command(job, seed=found.left[0], seeds=len(found.left), jobs=args.jobs, plan_file=args.plan)
+        print(f"go on: {words}")
+
+
+def _check_determinism(args: argparse.Namespace, job: Job, seeds: range) -> int:
+    found, differences = check_determinism(job, seeds, processes=args.jobs, progress=_Progress(job))
+    _tell(map(str, differences))
+    _tell(report.summary(job, found))
+    print(f"{job.scenario}: {len(found.verdicts)} seeds twice each, {len(differences)} of them not deterministic")
+    _tell_how_to_go_on(args, job, found)
+    facts = report.facts(job, found, jobs=args.jobs)
+    facts |= {"nondeterministic_seeds": [difference.seed for difference in differences]}
+    code = _end(args, facts, found)
+    if differences:
+        return 1
+    return 0 if code == EXIT_CODE_BY_OUTCOME[Outcome.VOID] else code  # a void run has a trace like any other
+
+
+def _replay(args: argparse.Namespace) -> int:
+    """Run a saved case once and tell what it comes to; nothing is cut down or saved."""
+    saved = read_case(Path(args.replay)).job
+    if saved.scenario != args.scenario:
+        raise ValueError(f"{args.replay!r} holds a case of scenario {saved.scenario!r}, not of {args.scenario!r}")
+    began_s = time.perf_counter()
+    with rare_collections():
+        verdict = carry_out(replace(saved, hashed=True))
+    found = Exploration([saved.seed], [verdict], time.perf_counter() - began_s)
+    _tell(report.explanation(verdict))
+    print(f"trace {verdict.digest}")
+    _tell(report.summary(saved, found))
+    return _end(args, report.facts(saved, found, jobs=1) | {"trace_hash": verdict.digest}, found)
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
 
 
 def _run_mutants(*, is_json: bool) -> int:
     hunts: list[Hunt] = []
     print(f"{'mutant':<42} {'killed by':<28} {'seed':>5} {'clean':<6} {'s':>6}")
-    with _rare_collections():
+    with rare_collections():
         for mutant in MUTANTS:
             began_s = time.perf_counter()
             ended = hunt(mutant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from coterie.protocols.checking.linearizability import History
@@ -78,7 +78,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What many seeds came to."""
+    """What many seeds came to.
+
+    `fired`: how often each kind of fault took effect; `missed`: the kinds that were planned and never did.
+    """
 
     seeds: int
     passed: int
@@ -89,6 +92,8 @@ class Summary:
     simulated_s: float
     failing_seeds: tuple[int, ...]
     void_seeds: tuple[int, ...]
+    fired: Mapping[str, int]
+    missed: tuple[str, ...]
 
     @property
     def outcome(self) -> Outcome:
@@ -100,10 +105,6 @@ class Summary:
 
 def combine(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the verdict of a seed that ran in several instances (at least one)."""
-    fired: dict[str, int] = {}
-    for verdict in verdicts:
-        for name, count in verdict.fired.items():
-            fired[name] = fired.get(name, 0) + count
     last = verdicts[-1]
     return replace(
         last,
@@ -112,7 +113,7 @@ def combine(verdicts: Sequence[Verdict]) -> Verdict:
         events=sum(verdict.events for verdict in verdicts),
         simulated_s=sum(verdict.simulated_s for verdict in verdicts),
         planned=tuple(sorted({name for verdict in verdicts for name in verdict.planned})),
-        fired=fired,
+        fired=_total(verdicts),
         digest=_combined_digest(verdicts),
         trace=tuple(line for verdict in verdicts for line in verdict.trace),
     )
@@ -123,6 +124,8 @@ def summarise(verdicts: Iterable[Verdict]) -> Summary:
     known: Sequence[Verdict] = list(verdicts)
     failing = tuple(verdict.seed for verdict in known if verdict.outcome is Outcome.FAILED)
     void = tuple(verdict.seed for verdict in known if verdict.outcome is Outcome.VOID)
+    fired = _total(known)
+    planned = dict.fromkeys(name for verdict in known for name in verdict.planned)
     return Summary(
         seeds=len(known),
         passed=len(known) - len(failing) - len(void),
@@ -133,7 +136,17 @@ def summarise(verdicts: Iterable[Verdict]) -> Summary:
         simulated_s=sum(verdict.simulated_s for verdict in known),
         failing_seeds=failing,
         void_seeds=void,
+        fired=fired,
+        missed=tuple(sorted(name for name in planned if name not in fired)),
     )
+
+
+def _total(verdicts: Sequence[Verdict]) -> dict[str, int]:
+    fired: dict[str, int] = {}
+    for verdict in verdicts:
+        for name, count in verdict.fired.items():
+            fired[name] = fired.get(name, 0) + count
+    return fired
 
 
 def _combined_digest(verdicts: Sequence[Verdict]) -> str | None:

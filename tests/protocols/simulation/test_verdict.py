@@ -71,3 +71,12 @@ def test_summary_fails_if_one_seed_fails() -> None:
 
 def test_summary_of_nothing_is_void() -> None:
     assert summarise([]).outcome is Outcome.VOID
+
+
+def test_summary_tells_what_fired_in_all_and_what_never_did() -> None:
+    other = replace(GOOD, seed=2, planned=("crash", "flap"), fired={"crash": 3})
+
+    summary = summarise([GOOD, other])
+
+    assert summary.fired == {"crash": 5, "pause": 1}
+    assert summary.missed == ("flap",)

@@ -1,0 +1,89 @@
+"""Finds scenarios: coterie's own by name, anybody's as `package.module:attribute`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+
+from coterie.errors import CoterieError
+from coterie.protocols.faults.kinds import Level
+from coterie.protocols.faults.nearest import hint
+from coterie.protocols.simulation.scenarios import SCENARIOS, Scenario
+
+__all__ = ["ScenarioError", "built_in", "find"]
+
+
+class ScenarioError(CoterieError, ValueError):
+    """There is no such scenario: the error names what was asked for and the nearest that exists."""
+
+
+def built_in() -> Sequence[Scenario]:
+    """Return coterie's own scenarios: those of the protocol level first."""
+    return tuple(SCENARIOS.values())
+
+
+def find(name: str, level: Level | None = None) -> Scenario:
+    """Return the scenario `name`, at `level` (None: the first level at which there is one).
+
+    `package.module:attribute` is imported; modules in the working directory are found too.
+
+    Raises:
+        ScenarioError: there is none; the nearest that exists is named, or what went wrong with the import.
+    """
+    if ":" in name:
+        return _at_level([_imported(name)], name, level)
+    known = built_in()
+    named = [scenario for scenario in known if scenario.name == name]
+    if not named:
+        names = dict.fromkeys(scenario.name for scenario in known)
+        raise ScenarioError(f"there is no scenario {name!r}{hint(name, names)} (or write package.module:attribute)")
+    return _at_level(named, name, level)
+
+
+def _at_level(scenarios: Iterable[Scenario], name: str, level: Level | None) -> Scenario:
+    levels = {scenario.level: scenario for scenario in scenarios}
+    if level is None:
+        return next(iter(levels.values()))
+    if level not in levels:
+        there = ", ".join(each.value for each in levels)
+        raise ScenarioError(f"scenario {name!r} does not run at level {level.value!r}, but at: {there}")
+    return levels[level]
+
+
+def _imported(where: str) -> Scenario:
+    module_name, _, attribute = where.partition(":")
+    if not (module_name and attribute):
+        raise ScenarioError(f"{where!r} names no scenario: write package.module:attribute")
+    module = _module(module_name, where)
+    found: object = getattr(module, attribute, None)
+    if found is None:
+        raise ScenarioError(f"module {module_name!r} has no {attribute!r}{hint(attribute, _scenarios_in(module))}")
+    if not _is_scenario(found):
+        raise ScenarioError(f"{where!r} is no scenario: a {type(found).__name__} without {', '.join(_lacking(found))}")
+    return found  # type: ignore[return-value]  # it was looked at just now
+
+
+def _module(name: str, where: str) -> ModuleType:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ScenarioError(f"cannot import {name!r} for {where!r}: {error}") from error
+    except Exception as error:  # a user's module may raise anything; it is told in one line
+        raise ScenarioError(f"importing {name!r} raised {type(error).__name__}: {error}") from error
+
+
+def _scenarios_in(module: ModuleType) -> list[str]:
+    return [name for name, value in vars(module).items() if not isinstance(value, type) and _is_scenario(value)]
+
+
+def _is_scenario(value: object) -> bool:
+    return not isinstance(value, type) and not _lacking(value)
+
+
+def _lacking(value: object) -> list[str]:
+    return [name for name in ("name", "level", "plan", "run") if not hasattr(value, name)]

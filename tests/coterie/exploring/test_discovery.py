@@ -1,0 +1,61 @@
+"""Scenarios are found by name and by place; what does not exist is told with the nearest that does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coterie.exploring.discovery import ScenarioError, built_in, find
+from coterie.protocols.faults.kinds import Level
+from tests.coterie.exploring import toy
+
+
+def test_every_scenario_of_coterie_is_found_by_its_name() -> None:
+    for scenario in built_in():
+        assert find(scenario.name, scenario.level) is scenario
+    assert {"raft", "synod"} <= {scenario.name for scenario in built_in()}
+
+
+def test_scenario_of_ones_own_is_imported() -> None:
+    assert find(f"{toy.WHERE}:good") is toy.good
+    assert find(f"{toy.WHERE}:high", Level.SYSTEM) is toy.high
+
+
+def test_module_in_the_working_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"from {toy.WHERE} import good as mine\n"
+    (tmp_path / "my_scenarios_of_today.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", ["/nowhere"])
+
+    assert find("my_scenarios_of_today:mine") is toy.good
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("rafd", r"no scenario 'rafd': did you mean 'raft'\?"),
+        ("zzzzzz", r"no scenario 'zzzzzz': there are raft, .*package\.module:attribute"),
+        (f"{toy.WHERE}:fragil", r"has no 'fragil': did you mean 'fragile'\?"),
+        (f"{toy.WHERE}:neither", "is no scenario: a object without name, level, plan, run"),
+        (f"{toy.WHERE}:Toy", "is no scenario"),
+        (f"{toy.WHERE}:", "write package.module:attribute"),
+        ("no_such_module_anywhere:x", "cannot import 'no_such_module_anywhere'"),
+    ],
+)
+def test_what_does_not_exist_is_named(name: str, told: str) -> None:
+    with pytest.raises(ScenarioError, match=told):
+        find(name)
+
+
+def test_level_at_which_it_does_not_run_is_named() -> None:
+    with pytest.raises(ScenarioError, match="not run at level 'system', but at: protocol"):
+        find(f"{toy.WHERE}:good", Level.SYSTEM)
+
+
+def test_module_that_raises_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_scenarios_of_today.py").write_text("1 / 0\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ScenarioError, match="raised ZeroDivisionError"):
+        find("broken_scenarios_of_today:x")

@@ -1,0 +1,91 @@
+"""A failure is cut down to what fails in the same way, and can be run again."""
+
+from __future__ import annotations
+
+import pytest
+
+from coterie.exploring.jobs import Job, carry_out
+from coterie.exploring.reduction import reduce
+from coterie.protocols.simulation.verdict import Verdict
+from tests.coterie.exploring import toy
+
+FRAGILE = Job(f"{toy.WHERE}:fragile", 5)
+
+
+def a_failure(job: Job = FRAGILE) -> Verdict:
+    verdict = carry_out(job)
+    assert verdict.violation is not None
+    return verdict
+
+
+def test_three_crashes_of_one_node_are_left() -> None:
+    reduction = reduce(FRAGILE, a_failure())
+
+    assert reduction.plan is not None
+    assert len(reduction.plan.faults) == 3
+    assert len(reduction.plan.nodes) == 3
+    assert reduction.job.operations == 4
+    assert reduction.is_complete
+
+
+def test_what_is_left_fails_again_with_the_same_trace() -> None:
+    reduction = reduce(FRAGILE, a_failure())
+
+    again = carry_out(reduction.job)
+
+    assert again.violation is not None
+    assert str(again.violation) == str(reduction.verdict.violation)
+    assert reduction.verdict.trace
+    assert reduction.verdict.digest is not None
+
+
+def test_other_invariant_is_another_failure() -> None:
+    raising = Job(f"{toy.WHERE}:raising", 5)
+
+    reduction = reduce(raising, a_failure())
+
+    assert reduction.job.plan is None  # that it fails at all is not enough
+    assert reduction.job.seed == 5
+
+
+def test_without_tries_nothing_is_cut() -> None:
+    reduction = reduce(FRAGILE, a_failure(), tries=0)
+
+    assert reduction.job.plan is None
+    assert reduction.plan == toy.a_plan(5)
+    assert reduction.verdict.trace
+
+
+def test_time_ends_the_search() -> None:
+    now = iter(range(1000))
+
+    reduction = reduce(FRAGILE, a_failure(), within_s=5, clock=lambda: next(now))
+
+    assert not reduction.is_complete
+    assert reduction.tries < 10
+    assert reduction.verdict.violation is not None
+
+
+def test_interrupt_ends_the_search_with_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = 0
+
+    def run(job: Job) -> Verdict:
+        nonlocal runs
+        runs += 1
+        if runs == 6:
+            raise KeyboardInterrupt
+        return carry_out(job)
+
+    monkeypatch.setattr("coterie.exploring.reduction.carry_out", run)
+    reduction = reduce(FRAGILE, a_failure())
+
+    assert not reduction.is_complete
+    assert runs == 6 + 2  # the smallest so far is run once for its trace and once for its digest
+    assert reduction.verdict.violation is not None
+
+
+def test_what_did_not_fail_cannot_be_cut_down() -> None:
+    good = Job(f"{toy.WHERE}:good", 5)
+
+    with pytest.raises(ValueError, match="did not fail"):
+        reduce(good, carry_out(good))
