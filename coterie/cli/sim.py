@@ -27,7 +27,7 @@ from pathlib import Path
 
 from coterie.exploring import report
 from coterie.exploring.determinism import check_determinism
-from coterie.exploring.discovery import built_in, find
+from coterie.exploring.discovery import find, names
 from coterie.exploring.exploration import Exploration, explore
 from coterie.exploring.jobs import Job, carry_out, rare_collections
 from coterie.exploring.reduction import MOST_TRIES, WITHIN_S, reduce
@@ -57,8 +57,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = ", ".join(dict.fromkeys(scenario.name for scenario in built_in()))
-    parser.add_argument("scenario", help=f"{names}; package.module:attribute; or mutants")
+    parser.add_argument("scenario", help=f"{', '.join(names())}; package.module:attribute; or mutants")
     parser.add_argument("--seeds", type=_positive, metavar="N", help=f"how many seeds (default {DEFAULT_SEEDS})")
     parser.add_argument("--seed", type=int, metavar="S", help="the first seed; alone: only this one, and its hash")
     parser.add_argument("--level", choices=[level.value for level in SIMULATED], help="what is simulated")

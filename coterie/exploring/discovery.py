@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from coterie.errors import CoterieError
@@ -13,16 +13,22 @@ from coterie.protocols.faults.kinds import Level
 from coterie.protocols.faults.nearest import hint
 from coterie.protocols.simulation.scenarios import SCENARIOS, Scenario
 
-__all__ = ["ScenarioError", "built_in", "find"]
+__all__ = ["SYSTEMS", "ScenarioError", "find", "names"]
+
+SYSTEMS: Mapping[str, str] = {
+    "raft-kv": "coterie.actors.simulation.raft_kv:RAFT_KV",
+    "raft": "coterie.actors.simulation.raft_kv:RAFT_KV",
+}
+"""Where those of the system level are: they are imported when they are asked for."""
 
 
 class ScenarioError(CoterieError, ValueError):
     """There is no such scenario: the error names what was asked for and the nearest that exists."""
 
 
-def built_in() -> Sequence[Scenario]:
-    """Return coterie's own scenarios: those of the protocol level first."""
-    return tuple(SCENARIOS.values())
+def names() -> Sequence[str]:
+    """Return the names of coterie's own scenarios: those of the protocol level first."""
+    return tuple(dict.fromkeys((*SCENARIOS, *SYSTEMS)))
 
 
 def find(name: str, level: Level | None = None) -> Scenario:
@@ -34,23 +40,20 @@ def find(name: str, level: Level | None = None) -> Scenario:
         ScenarioError: there is none; the nearest that exists is named, or what went wrong with the import.
     """
     if ":" in name:
-        return _at_level([_imported(name)], name, level)
-    known = built_in()
-    named = [scenario for scenario in known if scenario.name == name]
-    if not named:
-        names = dict.fromkeys(scenario.name for scenario in known)
-        raise ScenarioError(f"there is no scenario {name!r}{hint(name, names)} (or write package.module:attribute)")
-    return _at_level(named, name, level)
+        return _at_level(_imported(name), name, level)
+    if name not in names():
+        raise ScenarioError(f"there is no scenario {name!r}{hint(name, names())} (or write package.module:attribute)")
+    if name in SCENARIOS and (name not in SYSTEMS or level is not Level.SYSTEM):
+        return _at_level(SCENARIOS[name], name, level)
+    return _at_level(_imported(SYSTEMS[name]), name, level)
 
 
-def _at_level(scenarios: Iterable[Scenario], name: str, level: Level | None) -> Scenario:
-    levels = {scenario.level: scenario for scenario in scenarios}
-    if level is None:
-        return next(iter(levels.values()))
-    if level not in levels:
-        there = ", ".join(each.value for each in levels)
-        raise ScenarioError(f"scenario {name!r} does not run at level {level.value!r}, but at: {there}")
-    return levels[level]
+def _at_level(scenario: Scenario, name: str, level: Level | None) -> Scenario:
+    if level not in (None, scenario.level):
+        raise ScenarioError(
+            f"scenario {name!r} does not run at level {level.value!r}, but at level {scenario.level.value!r}"
+        )
+    return scenario
 
 
 def _imported(where: str) -> Scenario:

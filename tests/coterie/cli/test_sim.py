@@ -207,7 +207,7 @@ def test_nonsense_is_refused(argv: tuple[str, ...], capsys: Printed) -> None:
 def test_bad_names_are_told_with_the_nearest(capsys: Printed) -> None:
     assert main(["sim", "rafd"]) == 1
     assert "coterie: there is no scenario 'rafd': did you mean 'raft'?" in capsys.readouterr().err
-    with pytest.raises(ScenarioError, match="not run at level 'system', but at: protocol"):
+    with pytest.raises(ScenarioError, match="not run at level 'system', but at level 'protocol'"):
         sim_run(f"{toy.WHERE}:good", "--level", "system")
     with pytest.raises(PlanError, match=r"did you mean 'everything'\?"):
         sim_run("raft", "--profile", "everythin")

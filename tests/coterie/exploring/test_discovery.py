@@ -6,15 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from coterie.exploring.discovery import ScenarioError, built_in, find
+from coterie.exploring.discovery import ScenarioError, find, names
 from coterie.protocols.faults.kinds import Level
 from tests.coterie.exploring import toy
 
 
 def test_every_scenario_of_coterie_is_found_by_its_name() -> None:
-    for scenario in built_in():
-        assert find(scenario.name, scenario.level) is scenario
-    assert {"raft", "synod"} <= {scenario.name for scenario in built_in()}
+    for name in names():
+        assert find(name).run is not None
+    assert {"raft", "synod", "raft-kv"} <= set(names())
+
+
+def test_level_chooses_between_scenarios_of_one_name() -> None:
+    assert find("raft").level is find("raft", Level.PROTOCOL).level is Level.PROTOCOL
+    assert find("raft", Level.SYSTEM) is find("raft-kv")
 
 
 def test_scenario_of_ones_own_is_imported() -> None:
@@ -49,7 +54,7 @@ def test_what_does_not_exist_is_named(name: str, told: str) -> None:
 
 
 def test_level_at_which_it_does_not_run_is_named() -> None:
-    with pytest.raises(ScenarioError, match="not run at level 'system', but at: protocol"):
+    with pytest.raises(ScenarioError, match="not run at level 'system', but at level 'protocol'"):
         find(f"{toy.WHERE}:good", Level.SYSTEM)
 
 
