@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from coterie.actors.key_value_client import KeyValueClient
     from coterie.actors.node import Node
     from coterie.actors.pool import Idempotent
+    from coterie.actors.simulation.sites import sometimes
     from coterie.actors.state_machine import Query, StateMachine
     from coterie.actors.synod_client import SynodClient
     from coterie.actors.topology import Topology
@@ -72,6 +73,7 @@ __all__ = [
     "TlsConfig",
     "Topology",
     "message",
+    "sometimes",
 ]
 
 _HOMES = {
@@ -113,6 +115,7 @@ _HOMES = {
     "TlsConfig": "runtime.tls",
     "Topology": "actors.topology",
     "message": "runtime.messages",
+    "sometimes": "actors.simulation.sites",
 }
 
 

@@ -1,0 +1,13 @@
+"""The scenarios on whole systems, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from coterie.actors.simulation.raft_kv import RAFT_KV
+from coterie.actors.simulation.scenario import SystemScenario
+
+__all__ = ["SYSTEM_SCENARIOS"]
+
+SYSTEM_SCENARIOS: Mapping[str, SystemScenario] = {each.name: each for each in (RAFT_KV,)}
+"""coterie's own scenarios at the level of systems."""

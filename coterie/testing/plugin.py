@@ -1,0 +1,132 @@
+"""The pytest plugin: the fixture `sim`, and the marker that runs a test under many seeds.
+
+    @pytest.mark.sim(seeds=100, profile="everything")
+    async def test_no_write_is_lost(sim: Simulation) -> None:
+        sim.deploy(topology)
+        await sim.clients(5, workload)
+        sim.assert_linearizable()
+
+A test that asks for `sim` runs inside the simulated world, once for each seed, each time with a new `Simulation`; a
+test that does not ask for it never meets this plugin. It makes no event loop but the world's own, and needs no plugin
+for async tests; with pytest-asyncio, in whatever mode, it takes its own tests out of that one's hands.
+
+| marker's argument | meaning | default |
+| --- | --- | --- |
+| `seeds` | how many seeds, or a list of them | 1 |
+| `first` | the first seed, if `seeds` is a number | 0 |
+| everything else | as for `Simulation`: `profile`, `plan`, `duration_s`, `max_s`, `max_steps` | |
+
+`pytest --sim-seed 17 …` runs every such test with this one seed: it is how a failure is seen again. `--sim-seeds 1000`
+replaces the number of seeds: for the night.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import shlex
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from coterie.actors.simulation.simulation import Simulation
+
+__all__ = ["pytest_addoption", "pytest_configure", "pytest_pycollect_makeitem", "sim"]
+
+FIXTURE = "sim"
+OWN_ARGUMENTS = ("seeds", "first")
+TAIL_LINES = 20
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--sim-seed` and `--sim-seeds`."""
+    group = parser.getgroup("coterie", "simulations (coterie)")
+    group.addoption("--sim-seed", type=int, metavar="S", help="run tests that ask for `sim` with this seed alone")
+    group.addoption("--sim-seeds", type=int, metavar="N", help="run them with N seeds, whatever their marker says")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line(
+        "markers", "sim(seeds=1, first=0, **simulation): run in a simulated world, once for each seed (coterie)"
+    )
+
+
+@pytest.fixture
+def sim(request: pytest.FixtureRequest) -> Worlds:
+    """A `Simulation`: the test runs in its world, once for each seed of its marker."""
+    return Worlds.of(request)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
+    """Turn tests that ask for `sim` into ordinary functions that run seed by seed.
+
+    Being the innermost wrapper it comes before plugins for async tests have a look.
+    """
+    made = yield
+    for item in made if isinstance(made, list) else [made]:
+        if isinstance(item, pytest.Function) and FIXTURE in inspect.signature(item.obj).parameters:
+            item.obj = _in_worlds(item.obj)
+    return made
+
+
+def _in_worlds(test: Callable[..., Any]) -> Callable[..., None]:
+    """Return a function that runs `test` with a new simulation for each seed."""
+
+    def run(*, sim: Worlds, **fixtures: Any) -> None:
+        __tracebackhide__ = True
+        sim.run(functools.partial(test, **fixtures), is_async=inspect.iscoroutinefunction(test))
+
+    return run
+
+
+class Worlds:
+    """The simulations of one test: one for each seed."""
+
+    def __init__(self, seeds: Sequence[int], options: dict[str, Any], test: str) -> None:
+        self._seeds = seeds
+        self._options = options
+        self._test = test
+
+    @classmethod
+    def of(cls, request: pytest.FixtureRequest) -> Worlds:
+        """Return those that the marker of a test and the command line ask for."""
+        marker = request.node.get_closest_marker("sim")
+        if marker is not None and marker.args:
+            raise pytest.UsageError(f"@pytest.mark.sim{marker.args}: it takes keywords only, such as seeds=100")
+        given = {} if marker is None else dict(marker.kwargs)
+        seeds, first = given.pop("seeds", 1), given.pop("first", 0)
+        config = request.config
+        if config.getoption("sim_seed") is not None:
+            seeds = [config.getoption("sim_seed")]
+        elif config.getoption("sim_seeds") is not None:
+            seeds = config.getoption("sim_seeds")
+        chosen = range(first, first + seeds) if isinstance(seeds, int) else tuple(seeds)
+        if not chosen:
+            raise pytest.UsageError(f"@pytest.mark.sim(seeds={seeds!r}): at least one seed is needed")
+        return cls(chosen, given, request.node.nodeid)
+
+    def run(self, test: Callable[..., Any], *, is_async: bool) -> None:
+        """Run `test` under one seed after the other; the first that fails says how to see it again."""
+        __tracebackhide__ = True
+        from coterie.actors.simulation.simulation import Simulation  # noqa: PLC0415 (only who asks for it pays)
+
+        for seed in self._seeds:
+            simulation = Simulation(seed, **self._options)
+            try:
+                if is_async:
+                    simulation.run(functools.partial(test, **{FIXTURE: simulation}))
+                else:
+                    test(**{FIXTURE: simulation})
+            except Exception as error:
+                error.add_note(self._told(simulation))
+                raise
+
+    def _told(self, simulation: Simulation) -> str:
+        """Say under which seed it failed, how to see it again, and what happened last."""
+        lines = [f"seed {simulation.seed} failed; again: pytest {shlex.quote(self._test)} --sim-seed {simulation.seed}"]
+        lines += simulation.tail[-TAIL_LINES:]
+        return "\n".join(lines)
