@@ -155,6 +155,11 @@ class VirtualNetwork:
         """Swallow everything from `source` to `target` (one way), telling nobody, until `close_hole`."""
         self.link(source, target).is_hole = True
 
+    def has_swallowed(self, source: str, target: str) -> bool:
+        """Return whether an open connection from `source` to `target` has lost something in a hole."""
+        link = self.link(source, target)
+        return any(each.outgoing.link is link and each.outgoing.has_hole for each in self._transports)
+
     def close_hole(self, source: str, target: str) -> int:
         """End `open_hole`: reset the connections that lost something, never whole again; return how many."""
         self.link(source, target).is_hole = False
