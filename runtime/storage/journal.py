@@ -9,6 +9,7 @@ loop owns all else; so a failure leaves nothing half done in memory, and nothing
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,7 +23,8 @@ from coterie.runtime.storage.encoding import BATCH_HEADER_BYTES, SegmentHeader, 
 from coterie.runtime.storage.index import GroupIndex, place_of
 from coterie.runtime.storage.log import DoneCallback, Record
 from coterie.runtime.storage.reader import read_records
-from coterie.runtime.storage.segments import Segment, create_segment, remove_segment
+from coterie.runtime.storage.reserve import is_full, spend_reserve
+from coterie.runtime.storage.segments import Segment, create_segment, remove_segment, segment_path
 
 __all__ = ["Journal"]
 
@@ -172,13 +174,34 @@ class Journal:
 
     def _write_to_new(self, last: Segment, checkpoint: bytes, batch: Batch) -> Segment:
         header = SegmentHeader(last.number + 1, last.size_bytes, 0)
-        return self._write_to(create_segment(self._host.disk, self.path, header, checkpoint, self.salt), batch)
+        try:
+            segment = create_segment(self._host.disk, self.path, header, checkpoint, self.salt)
+        except OSError as error:
+            if not self._host.disk.exists(segment_path(self.path, header.number)):  # else `last` is not the last
+                self._end_in_order(last, error)
+            raise
+        return self._write_to(segment, batch)
 
     def _write_to(self, segment: Segment, batch: Batch) -> Segment:
         header = encode_batch_header(segment.number, segment.size_bytes, batch.size_bytes, self.salt)
-        segment.file.write_at(segment.size_bytes, b"".join((header, *batch.parts)))
+        try:
+            segment.file.write_at(segment.size_bytes, b"".join((header, *batch.parts)))
+        except OSError as error:
+            self._end_in_order(segment, error)
+            raise
         segment.file.sync()
         return segment
+
+    def _end_in_order(self, segment: Segment, error: OSError) -> None:
+        """If the disk is full, cut off what was half written and mark the end: the reserve has room for that."""
+        if not is_full(error):
+            return
+        with contextlib.suppress(OSError):  # it ends as in a crash, then, and that is safe, too
+            spend_reserve(self._host.disk, self.path)
+            segment.file.truncate(segment.size_bytes)
+            mark = encode_batch_header(segment.number, segment.size_bytes, 0, self.salt)
+            segment.file.write_at(segment.size_bytes, mark)
+            segment.file.sync()
 
     def _written(self, batch: Batch, segment: Segment | None, error: BaseException | None) -> None:
         if self.failure is not None:

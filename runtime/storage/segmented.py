@@ -3,7 +3,7 @@
     write ──▶ Tail (does it continue the log?) ──▶ Batch (bytes) ──▶ Journal (disk) ──▶ GroupIndex (memory) ──▶ done
     read  ──▶ GroupIndex (where?) ──▶ reader (disk, checksums)
 
-The files: `meta` (whose store this is), `lock`, `segment-0000000001.log` and so on. Format: `storage.encoding`.
+The files: `meta` (whose store this is), `lock`, `reserve`, `segment-0000000001.log` and so on (`storage.encoding`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from coterie.runtime.storage.log import DoneCallback, GroupState, Record, Write
 from coterie.runtime.storage.meta import Meta, check_owner, lock_store, read_meta
 from coterie.runtime.storage.reclaim import Reclaimer
 from coterie.runtime.storage.recovery import Recovered, recover
+from coterie.runtime.storage.reserve import keep_reserve
 from coterie.runtime.storage.tail import Tail
 
 __all__ = ["SegmentedLog"]
@@ -71,7 +72,7 @@ class SegmentedLog:
             WrongStore: It belongs to another cluster or node.
             DataDirectoryInUse: Somebody has it open.
             StorageDamaged: What was durable does not read back; nothing was changed.
-            StorageFailed: The disk cannot be written.
+            StorageFailed: The disk cannot be written, or is full.
         """
         config = config or StorageConfig()
         disk = host.disk
@@ -206,7 +207,9 @@ def _open(disk: Disk, path: str, cluster: str, node: str) -> tuple[Meta, Recover
     check_owner(meta, path, cluster=cluster, node=node)
     unlock = lock_store(disk, path)
     try:
-        return meta, recover(disk, path, meta.salt), unlock
+        recovered = recover(disk, path, meta.salt)
+        keep_reserve(disk, path)
+        return meta, recovered, unlock
     except BaseException:
         unlock()
         raise

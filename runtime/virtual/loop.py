@@ -130,11 +130,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Run `callback(*args)` in the next turn."""
-        maker = getattr(callback, "__self__", None)
-        if type(maker) is NumberedTask:
-            return self.call_soon_for(maker.owner, callback, *args, context=context)
-        if type(callback) is OwnedCallback:
-            return self.call_soon_for(callback.owner, callback.function, *args, context=context)
+        whose: object = getattr(callback, "__self__", callback)  # a task's step or wake-up carries its task
+        if type(whose) is NumberedTask:
+            return self.call_soon_for(whose.owner, callback, *args, context=context)
+        if type(whose) is OwnedCallback:
+            return self.call_soon_for(whose.owner, whose.function, *args, context=context)
         return self.call_soon_for(self.owner, callback, *args, context=context)
 
     def call_soon_for(

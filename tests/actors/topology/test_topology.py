@@ -226,7 +226,8 @@ async def test_a_damaged_log_names_file_and_offset_and_lets_go_of_the_data(world
     await world.works(bootstrap="new")
     await world.works()
     segment = max(
-        (f"data/{name}" for name in world.disk.names("data")), key=lambda path: len(world.disk.contents(path))
+        (f"data/{name}" for name in world.disk.names("data") if name.endswith(".log")),
+        key=lambda path: len(world.disk.contents(path)),
     )
     at = len(world.disk.contents(segment)) // 3
     world.disk.flip(segment, at)
