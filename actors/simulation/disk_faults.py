@@ -83,14 +83,14 @@ class DiskFaults:
 
     def _fill(self, fault: DiskFull, node: SimulatedNode, disk: VirtualDisk) -> None:
         disk.capacity_bytes = disk.used_bytes + fault.free_bytes
-        full_until_s, has_stopped = self._now() + fault.duration_s, False
+        full_until_s, has_stopped = self._timing.now() + fault.duration_s, False
 
         def look() -> None:
             nonlocal has_stopped
             if node.failure is not None and not has_stopped:
                 has_stopped = True
                 self._firings.note(fault.KIND)
-            if has_stopped and self._now() >= full_until_s:
+            if has_stopped and self._timing.now() >= full_until_s:
                 disk.capacity_bytes = None
                 node.start()
             else:
@@ -133,9 +133,6 @@ class DiskFaults:
         path = self._rng.choice(old)
         disk.flip(path, self._rng.randrange(held[path] // 2), 1 << self._rng.randrange(8))
         return True
-
-    def _now(self) -> float:
-        return self._world.loop.clock.monotonic()
 
 
 def is_noticed_rot(node: SimulatedNode, error: BaseException) -> bool:

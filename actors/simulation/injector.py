@@ -21,7 +21,7 @@ from coterie.actors.simulation.network_faults import NetworkFaults
 from coterie.actors.simulation.node import SimulatedNode
 from coterie.actors.simulation.node_faults import NodeFaults
 from coterie.actors.simulation.order_faults import OrderFaults
-from coterie.actors.simulation.timing import Timing
+from coterie.actors.simulation.timing import EXTENSION_S, Timing
 from coterie.errors import PlanError
 from coterie.protocols.faults.budget import check_budget
 from coterie.protocols.faults.codec import encode_fault
@@ -71,6 +71,9 @@ from coterie.runtime.simulation.world import SimulatedWorld
 
 __all__ = ["Injector"]
 
+GRACE_S = 5.0
+"""How much later than planned everything heals, at most, for the sake of a kind of fault that has not struck yet."""
+
 PATIENCE_S = 1.0
 """How long a fault waits for somebody to show its role."""
 
@@ -106,6 +109,7 @@ class Injector:
         self._deployed = deployed
         self._tell = tell
         self._timing = Timing(world.loop)
+        self._began_s = self._timing.now()
         self._waiting: list[tuple[Role, Fault]] = []
         self._latest: dict[Role, str] = {}
         self._nodes = NodeFaults(deployed, world, self._timing, self.firings)
@@ -121,7 +125,7 @@ class Injector:
         self._nodes.keep_images(self.plan)
         for fault in self.plan.faults:
             self._timing.after(fault.at_s, partial(self._strike, fault))
-        self._timing.after(self.plan.ends_at_s, self.recover)
+        self._timing.after(self.plan.ends_at_s, self._end)
 
     def showed(self, role: Role, node: str) -> None:
         """Note that a node has just shown itself in `role`: the first fault that waits for that strikes."""
@@ -147,6 +151,17 @@ class Injector:
         for faults in (self._network, self._disks, self._actors, self._order, self._nodes):
             faults.calm()
 
+    def _end(self) -> None:
+        """Let everything heal, but not before everything has struck, if that takes only moments."""
+        plan = self.plan
+        if plan is None or self.is_over:
+            return
+        has_struck = all(self.firings.count(kind) for kind in plan.kinds())
+        if has_struck or self._timing.now() >= plan.ends_at_s + GRACE_S + self._began_s:
+            self.recover()
+        else:
+            self._timing.after(EXTENSION_S, self._end)
+
     # --- one fault --------------------------------------------------------------------------------------------------
 
     def _strike(self, fault: Fault) -> None:
@@ -169,7 +184,10 @@ class Injector:
             self._hit(fault, node if node is not None and node.is_up else self._named(fault))
 
     def _named(self, fault: Fault) -> SimulatedNode:
-        return self._deployed.nodes[getattr(fault, "target", next(iter(self._deployed.nodes)))]
+        """Return the target of a fault; in place of one that is out for good, the first that is not."""
+        nodes = self._deployed.nodes
+        named = nodes[getattr(fault, "target", next(iter(nodes)))]
+        return next((node for node in nodes.values() if not node.is_gone), named) if named.is_gone else named
 
     def _busiest(self, otherwise: SimulatedNode) -> SimulatedNode:
         handled = {node: node.system.stats().handled for node in self._deployed.nodes.values() if node.is_up}

@@ -36,7 +36,7 @@ from coterie.runtime.simulation.world import SimulatedWorld
 
 __all__ = ["NetworkFaults"]
 
-LOOK_EVERY_S = 0.02
+LOOK_EVERY_S = 0.01
 LATER_S = 0.05
 
 Weather = Delay | Loss | Corrupt | Bandwidth
@@ -47,6 +47,7 @@ class NetworkFaults:
     """Strikes links. "*" is every node, and as a source or destination of weather every client too."""
 
     def __init__(self, deployed: Deployment, world: SimulatedWorld, timing: Timing, firings: Firings) -> None:
+        self._deployed = deployed
         self._nodes = tuple(NodeId(name) for name in deployed.nodes)
         self._world = world
         self._network = world.network
@@ -77,7 +78,8 @@ class NetworkFaults:
         """Break the links of a partition around `middle`."""
         links = broken_links(fault.shape, middle, fault.others, self._nodes)
         self._block(links)
-        self._last(kind(fault), fault.duration_s, links)
+        has_hit = self._watch(kind(fault), links, self._network.holds_back)
+        self._timing.lasting(fault.duration_s, has_hit, lambda: self._unblock(links))
 
     def calm(self) -> None:
         """End everything at once."""
@@ -125,32 +127,25 @@ class NetworkFaults:
         )
 
     def _open_holes(self, fault: HalfOpen) -> None:
-        links = links_between(fault.source, fault.destination, self._nodes)
+        links = self._living(links_between(fault.source, fault.destination, self._nodes))
         for link in links:
             self._holes[link] = None
             self._network.open_hole(*link)
 
-        def close() -> None:
-            if self._close_holes(links):
-                self._firings.note(fault.KIND)
-            else:
-                self._timing.after(LATER_S, lambda: self._open_holes(fault))
+        has_hit = self._watch(fault.KIND, links, self._network.has_swallowed)
+        self._timing.lasting(fault.duration_s, has_hit, lambda: self._close_holes(links))
 
-        self._timing.after(fault.duration_s, close)
-
-    def _close_holes(self, links: Iterable[Link]) -> int:
-        broken = 0
+    def _close_holes(self, links: Iterable[Link]) -> None:
         for link in links:
             if link in self._holes:
                 del self._holes[link]
-                broken += self._network.close_hole(*link)
-        return broken
+                self._network.close_hole(*link)
 
     # --- blocked links ----------------------------------------------------------------------------------------------
 
     def _clog(self, fault: Clog) -> None:
-        half_s, links = fault.duration_s / 2, fault.links
-        opens = fault.opens or links
+        half_s, links = fault.duration_s / 2, self._living(fault.links)
+        opens = [link for link in fault.opens if link in links] or links
         step_s = half_s / len(links)
         for at, link in enumerate(links):
             self._timing.after(at * step_s, partial(self._block, [link]))
@@ -159,40 +154,38 @@ class NetworkFaults:
             for at, link in enumerate(opens):
                 self._timing.after(at * step_s, partial(self._unblock, [link]))
 
-        self._timing.lasting(half_s, self._watch(kind(fault), links), reopen)
+        self._timing.lasting(half_s, self._watch(kind(fault), links, self._network.holds_back), reopen)
 
     def _flap(self, fault: Flap) -> None:
-        links = links_between(fault.source, fault.destination, self._nodes)
-        ends_at_s = self._now() + fault.duration_s
-        has_hit = self._watch(kind(fault), links)
+        links = self._living(links_between(fault.source, fault.destination, self._nodes))
+        ends_at_s = self._timing.now() + fault.duration_s
+        has_hit = self._watch(kind(fault), links, self._network.holds_back)
 
         def go_down() -> None:
-            if self._now() < ends_at_s or not has_hit():
+            if self._timing.now() < ends_at_s or not has_hit():
                 self._block(links)
                 self._timing.after(fault.period_s / 2, go_up)
 
         def go_up() -> None:
-            has_hit()
             self._unblock(links)
             self._timing.after(fault.period_s / 2, go_down)
 
         go_down()
 
-    def _last(self, name: str, duration_s: float, links: Sequence[Link]) -> None:
-        self._timing.lasting(duration_s, self._watch(name, links), lambda: self._unblock(links))
-
-    def _watch(self, name: str, links: Sequence[Link]) -> Callable[[], bool]:
-        """Return what says whether anything was held back on `links` so far, looked at now."""
+    def _watch(self, name: str, links: Sequence[Link], is_hit: Callable[[str, str], bool]) -> Callable[[], bool]:
+        """Look at `links` from now on until one is hit, which counts as `name`; return what says whether one was."""
         is_noted = False
 
-        def has_hit() -> bool:
+        def look() -> None:
             nonlocal is_noted
-            if not is_noted and any(self._network.holds_back(*link) for link in links):
-                is_noted = True
+            is_noted = any(is_hit(*link) for link in links)
+            if is_noted:
                 self._firings.note(name)
-            return is_noted
+            else:
+                self._timing.after(LOOK_EVERY_S, look)
 
-        return has_hit
+        look()
+        return lambda: is_noted
 
     def _block(self, links: Iterable[Link]) -> None:
         for link in links:
@@ -211,10 +204,14 @@ class NetworkFaults:
     def _everywhere(self, source: str, destination: str) -> list[tuple[str, str]]:
         clients = tuple(name for name in self._world.lives if name not in self._nodes)
         everybody = (*self._nodes, *(NodeId(name) for name in clients if name != "observer"))
-        return [(str(one), str(other)) for one, other in links_between(source, destination, everybody)]
+        return list(self._living(links_between(source, destination, everybody)))
 
-    def _now(self) -> float:
-        return self._world.loop.clock.monotonic()
+    def _living(self, links: Sequence[Link]) -> Sequence[Link]:
+        """Return those of `links` whose ends are not out for good; if there is none, all such links."""
+        gone = [name for name, node in self._deployed.nodes.items() if node.is_gone]
+        left = [link for link in links if not any(name in gone for name in link)]
+        living = [node for node in self._nodes if node not in gone]
+        return left or links_between(ANYWHERE, ANYWHERE, living)
 
 
 def _weather(fault: Weather, links: Sequence[WeatherLink]) -> tuple[str, Callable[[], None]]:

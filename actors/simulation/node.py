@@ -86,6 +86,11 @@ class SimulatedNode:
         return self._life is None
 
     @property
+    def is_gone(self) -> bool:
+        """Whether it is out for good: its disk has forgotten, or it has noticed that it is rotten."""
+        return self.has_forgotten or (self.is_rotten and self.failure is not None)
+
+    @property
     def may_end(self) -> bool:
         """Whether it is right if it ends by itself now: its disk is bad or full."""
         return self.has_bad_disk or self._world.disk(self.name).capacity_bytes is not None

@@ -134,7 +134,7 @@ async def run(sim: Simulation) -> None:
     topology.raft(STORE, machine=Shelf)
     sim.deploy(topology)
     crowd = sim.clients(CLIENTS, lambda client: Work(client).run())
-    await sim.until(lambda: sim.injector.is_over, within=sim.plan.ends_at_s + 1.0)
+    await sim.until(lambda: sim.injector.is_over, within=sim.plan.ends_at_s + FINISH_S)
     if is_live(sim.plan):
         await _judge_liveness(sim)
         await sim.until(lambda: crowd.is_done, within=FINISH_S)

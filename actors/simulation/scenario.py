@@ -31,6 +31,7 @@ Program = Callable[[Simulation], Awaitable[None]]
 
 FEWEST_OPERATIONS = 100
 PLAN_S = 20.0
+LONGEST_DELAY_S = 10.0
 
 
 class SystemScenario:
@@ -122,7 +123,7 @@ class SystemScenario:
     def _violation(self, sim: Simulation) -> Violation | None:
         async def main() -> None:
             await self._program(sim)
-            await sim.until(lambda: sim.injector.is_over, within=self._duration_s + 1.0)
+            await sim.until(lambda: sim.injector.is_over, within=self._duration_s + LONGEST_DELAY_S)
 
         try:
             sim.run(main)

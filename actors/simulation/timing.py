@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from coterie.runtime.virtual.loop import VirtualLoop
 
-__all__ = ["Timing"]
+__all__ = ["EXTENSION_S", "Timing"]
 
 EXTENSION_S = 0.1
 """By how much a fault is prolonged, again and again, while it has hit nothing."""
@@ -22,6 +22,10 @@ class Timing:
     def after(self, delay_s: float, act: Callable[[], object]) -> None:
         """Call `act` in `delay_s` seconds, unless all is over by then."""
         self._loop.call_at_for(None, self._loop.clock.monotonic() + delay_s, self._act, act)
+
+    def now(self) -> float:
+        """Return the world's time (s)."""
+        return self._loop.clock.monotonic()
 
     def lasting(self, duration_s: float, has_hit: Callable[[], bool], stop: Callable[[], object]) -> None:
         """Call `stop` in `duration_s` seconds, or once `has_hit` after that."""
