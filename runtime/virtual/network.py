@@ -108,7 +108,9 @@ class VirtualNetwork:
 
     def block(self, source: str, target: str) -> None:
         """Hold back everything from `source` to `target` (one way) until healed."""
-        self.link(source, target).is_blocked = True
+        link = self.link(source, target)
+        if not link.is_blocked:
+            link.is_blocked, link.is_knocked_at = True, False
 
     def unblock(self, source: str, target: str) -> None:
         """End `block`, one way."""
@@ -116,9 +118,11 @@ class VirtualNetwork:
         self._stall_may_have_ended()
 
     def holds_back(self, source: str, target: str) -> bool:
-        """Return whether something is under way from `source` to `target`, on a way that is blocked."""
+        """Return whether something waits for a blocked way from `source` to `target`: bytes, or who would connect."""
         link = self.link(source, target)
-        return link.is_blocked and any(
+        if not link.is_blocked:
+            return False
+        return link.is_knocked_at or any(
             each.outgoing.link is link and not each.outgoing.is_idle for each in self._transports
         )
 
@@ -230,6 +234,7 @@ class VirtualNetwork:
         there, back = self.link(source, target), self.link(target, source)
         await asyncio.sleep(there.delay_s(0) + back.delay_s(0))
         while there.is_blocked or back.is_blocked or there.is_hole or back.is_hole or source in self._frozen:
+            there.is_knocked_at = back.is_knocked_at = True
             await self._change.wait()
 
     def _accept(self, listener: VirtualListener, client: VirtualTransport) -> None:
