@@ -163,6 +163,7 @@ class _Search:
         plan = self.best.plan
         kept = [fault for fault in plan.faults if fault.at_s <= self.failed_at_s]
         self._first(_with_faults(plan, kept))
+        self._first(_ending_sooner(self.best.plan, self.failed_at_s))
 
     def _drop_faults(self) -> None:
         self._first(_with_faults(self.best.plan, ()))
@@ -199,7 +200,6 @@ class _Search:
                 break
         for number in range(len(self.best.plan.faults)):
             self._first(_closed_gap(self.best.plan, number))
-        self._first(_ending_sooner(self.best.plan, self.failed_at_s))
 
 
 def _with_faults(plan: Plan, faults: Sequence[Fault]) -> Iterator[Plan]:

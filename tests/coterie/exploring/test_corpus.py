@@ -1,0 +1,28 @@
+"""What failed once does not fail again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coterie.exploring.jobs import carry_out
+from coterie.exploring.saved_case import read_case
+
+CORPUS = Path(__file__).parents[2] / "corpus"
+CASES = sorted(CORPUS.glob("*.json"))
+
+
+def test_there_is_a_corpus() -> None:
+    assert CASES
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_run_that_failed_once_does_not_fail_again(path: Path) -> None:
+    case = read_case(path)
+
+    verdict = carry_out(case.job)
+
+    told = f"replay: coterie sim {case.job.scenario} --replay tests/corpus/{path.name}"
+    assert verdict.violation is None, "\n".join([*verdict.tail, str(verdict.violation), told])
+    assert case.note, "a case says what was wrong"
