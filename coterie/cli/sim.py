@@ -164,7 +164,8 @@ def _tell_alone(verdict: Verdict) -> None:
 
 def _tell_how_to_go_on(args: argparse.Namespace, job: Job, found: Exploration) -> None:
     if found.is_interrupted and found.left:
-        words = report.command(job, seed=found.left[0], seeds=len(found.left), jobs=args.jobs, plan_file=args.plan)
+        first, count, is_double = found.left[0], len(found.left), args.check_determinism
+        words = report.command(job, seed=first, seeds=count, jobs=args.jobs, plan_file=args.plan, is_double=is_double)
         print(f"go on: {words}")
 
 

@@ -77,8 +77,8 @@ def summary(job: Job, found: Exploration) -> Iterator[str]:
     yield f"verdict: {it.outcome.value}"
 
 
-def command(job: Job, *, seed: int, seeds: int, jobs: int, plan_file: str | None) -> str:
-    """Return the command that runs `seeds` seeds of `job` from `seed` on."""
+def command(job: Job, *, seed: int, seeds: int, jobs: int, plan_file: str | None, is_double: bool = False) -> str:
+    """Return the command that runs `seeds` seeds of `job` from `seed` on; `is_double`: to check their determinism."""
     words = ["coterie", "sim", job.scenario, "--seed", str(seed), "--seeds", str(seeds)]
     if job.level is not None:
         words += ["--level", job.level.value]
@@ -86,7 +86,8 @@ def command(job: Job, *, seed: int, seeds: int, jobs: int, plan_file: str | None
         words += ["--profile", job.profile]
     for option, value in (("--nodes", job.nodes), ("--operations", job.operations), ("--plan", plan_file)):
         words += [] if value is None else [option, str(value)]
-    return shlex.join(words + ([] if jobs == 1 else ["--jobs", str(jobs)]))
+    words += [] if jobs == 1 else ["--jobs", str(jobs)]
+    return shlex.join(words + (["--check-determinism"] if is_double else []))
 
 
 def facts(job: Job, found: Exploration, *, jobs: int) -> dict[str, object]:

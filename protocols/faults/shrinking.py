@@ -262,16 +262,21 @@ def _ending_sooner(plan: Plan, failed_at_s: float) -> Iterator[Plan]:
 
 
 def _rounded(plan: Plan) -> Iterator[Plan]:
-    """Cut all seconds to few decimals, those of one fault together; none becomes zero."""
+    """Cut all seconds to few decimals, but none to zero, and let the plan end at a rounder moment, a little later."""
     for places in PLACES:
-        yield replace(plan, faults=tuple(_with_few_decimals(fault, 10**places) for fault in plan.faults))
+        scale = 10**places
+        faults = tuple(_with_few_decimals(fault, scale) for fault in plan.faults)
+        yield replace(plan, faults=faults, ends_at_s=math.ceil(plan.ends_at_s * scale) / scale)
 
 
 def _with_few_decimals(fault: Fault, scale: int) -> Fault:
-    shorter: dict[str, Any] = {}
-    for field in fields(fault):
-        value = getattr(fault, field.name)
-        if field.name.endswith("_s") and isinstance(value, float):
-            short = math.floor(value * scale) / scale
-            shorter[field.name] = short if short or field.name == "at_s" else value
+    seconds = {field.name: getattr(fault, field.name) for field in fields(fault) if field.name.endswith("_s")}
+    shorter: dict[str, Any] = {
+        name: tuple(_cut(each, scale) for each in value) if isinstance(value, tuple) else _cut(value, scale)
+        for name, value in seconds.items()
+    }
     return replace(fault, **shorter)
+
+
+def _cut(value: float, scale: int) -> float:
+    return math.floor(value * scale) / scale or value

@@ -128,6 +128,17 @@ def test_interrupt_prints_what_was_learned_and_the_command_to_go_on(capsys: Prin
     assert json.loads(lines[-1])["interrupted"] is True
 
 
+def test_ctrl_c_ends_a_command_with_workers_that_would_never_end() -> None:
+    root = Path(sim.__file__).parents[2]
+    command = [sys.executable, "-m", "coterie", "sim", f"{toy.WHERE}:signalling", "--seeds", "9", "--jobs", "2"]
+
+    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=60)
+
+    assert ended.returncode == 130, ended.stderr
+    assert "go on: coterie sim tests.coterie.exploring.toy:signalling --seed " in ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
 def test_failure_before_an_interrupt_is_not_lost(capsys: Printed) -> None:
     assert toy_run("fragile_and_interrupted", "--seeds", "9") == 1
 

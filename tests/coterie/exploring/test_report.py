@@ -54,11 +54,11 @@ def test_reduction_is_told_with_one_command() -> None:
 def test_command_repeats_every_option() -> None:
     job = Job("raft", 0, Level.PROTOCOL, "crashes", nodes=5, operations=50)
 
-    words = report.command(job, seed=3, seeds=7, jobs=2, plan_file="my plan.json")
+    words = report.command(job, seed=3, seeds=7, jobs=2, plan_file="my plan.json", is_double=True)
 
     assert words == (
         "coterie sim raft --seed 3 --seeds 7 --level protocol --profile crashes --nodes 5 --operations 50 "
-        "--plan 'my plan.json' --jobs 2"
+        "--plan 'my plan.json' --jobs 2 --check-determinism"
     )
     assert report.command(Job("raft", 0), seed=3, seeds=7, jobs=1, plan_file=None) == (
         "coterie sim raft --seed 3 --seeds 7"

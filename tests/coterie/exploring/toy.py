@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
+import signal
+import threading
 from dataclasses import dataclass, replace
 
 from coterie.protocols.checking.linearizability import History, KeyValue, check
@@ -39,6 +42,7 @@ class Toy:
     does_raise: bool = False
     is_wavering: bool = False
     interrupted_at: int | None = None
+    signals_at: int | None = None
 
     def plan(self, seed: int, *, profile: str = EVERYTHING, nodes: int | None = None) -> Plan:
         return a_plan(seed, nodes or 5)
@@ -56,6 +60,9 @@ class Toy:
     ) -> Verdict:
         if seed == self.interrupted_at:
             raise KeyboardInterrupt
+        if self.signals_at is not None and seed >= self.signals_at:
+            os.kill(os.getppid(), signal.SIGINT)  # as Ctrl-C does, to the command whose worker this is
+            threading.Event().wait()
         if self.does_raise:
             raise RuntimeError(f"seed {seed} hits a bug of the scenario itself")
         plan = plan or self.plan(seed, profile=profile, nodes=nodes)
@@ -129,5 +136,6 @@ void = Toy(void="only 3 commands were answered")
 wavering = Toy(is_wavering=True)
 interrupted = Toy(interrupted_at=3)
 fragile_and_interrupted = Toy(deadly=3, interrupted_at=3)
+signalling = Toy(signals_at=4)
 high = Toy(level=Level.SYSTEM)
 neither = object()

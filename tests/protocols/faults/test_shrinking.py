@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from coterie.errors import PlanError
-from coterie.protocols.faults.kinds import Crash, Fault, Partition, Shape
+from coterie.protocols.faults.kinds import Crash, Fault, Outage, Partition, Shape
 from coterie.protocols.faults.plan import Plan
 from coterie.protocols.faults.shrinking import FEW_FAULTS, Case, Shrunk, shrink
 
@@ -190,8 +190,12 @@ def test_candidate_beyond_the_budget_of_faults_does_not_count_as_failing() -> No
 
 
 def test_seconds_are_cut_to_few_decimals_but_none_to_zero() -> None:
-    fails = if_all(lambda case: len(case.plan.faults) == 1 and case.plan.faults[0].at_s >= 0.4)
+    fails = if_all(lambda case: len(case.plan.faults) == 2 and case.plan.faults[0].at_s >= 0.4)
+    faults = [Crash(0.45678, "n1", delay_s=0.00012, down_s=1.23456), Outage(0.45678, (0.00012, 1.23456))]
 
-    shrunk = cut_down(a_case([Crash(0.45678, "n1", delay_s=0.00012, down_s=1.23456)]), fails)
+    shrunk = cut_down(a_case(faults), fails)
 
-    assert shrunk.case.plan.faults == (Crash(0.4, "n1", delay_s=0.00012, down_s=1.2),)
+    assert shrunk.case.plan.faults == (
+        Crash(0.4, "n1", delay_s=0.00012, down_s=1.2),
+        Outage(0.4, (0.00012, 1.2)),
+    )
