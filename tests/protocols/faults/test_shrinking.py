@@ -191,7 +191,7 @@ def test_candidate_beyond_the_budget_of_faults_does_not_count_as_failing() -> No
 
 def test_seconds_are_cut_to_few_decimals_but_none_to_zero() -> None:
     fails = if_all(lambda case: len(case.plan.faults) == 2 and case.plan.faults[0].at_s >= 0.4)
-    faults = [Crash(0.45678, "n1", delay_s=0.00012, down_s=1.23456), Outage(0.45678, (0.00012, 1.23456))]
+    faults: list[Fault] = [Crash(0.45678, "n1", delay_s=0.00012, down_s=1.23456), Outage(0.45678, (0.00012, 1.23456))]
 
     shrunk = cut_down(a_case(faults), fails)
 
