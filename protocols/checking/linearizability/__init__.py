@@ -12,6 +12,7 @@ Linearizability is that of M. P. Herlihy, J. M. Wing: "Linearizability: a correc
 
 from coterie.protocols.checking.linearizability.append_list import AppendList
 from coterie.protocols.checking.linearizability.check import BUDGET, Status, Verdict, check
+from coterie.protocols.checking.linearizability.consensus import Consensus, Places
 from coterie.protocols.checking.linearizability.counter import Counter
 from coterie.protocols.checking.linearizability.counterexample import Counterexample
 from coterie.protocols.checking.linearizability.data import UNKNOWN, Datum, Key, Output, Unknown
@@ -26,6 +27,7 @@ __all__ = [
     "BUDGET",
     "UNKNOWN",
     "AppendList",
+    "Consensus",
     "Counter",
     "Counterexample",
     "Datum",
@@ -36,6 +38,7 @@ __all__ = [
     "Model",
     "Operation",
     "Output",
+    "Places",
     "Register",
     "Status",
     "Step",
