@@ -26,7 +26,7 @@ from coterie.runtime.mailbox import Mailbox, Overflow
 from coterie.runtime.plan import Plan
 from coterie.runtime.refs import Ref
 from coterie.runtime.refusal import full_error, no_message, refuse, stopped_error
-from coterie.runtime.run_queue import BETWEEN_LOOKS, BUSY, IDLE, LOOKS, NORMAL, URGENT
+from coterie.runtime.run_queue import BUSY, COUNTS, IDLE, NORMAL, URGENT
 from coterie.runtime.stash import unstash
 from coterie.runtime.supervision import Restart
 from coterie.runtime.waits import HANDLER, close_cycle, crossing
@@ -295,26 +295,23 @@ class Cell(Mailbox):
         if len(queue) > self.high_water:
             self.high_water = len(queue)
         receive = self.actor.receive
-        before = count = 0
+        count = 0
         item: Any = None
         try:
-            for before in LOOKS:  # noqa: B007 (counted below)
-                for count in BETWEEN_LOOKS:  # noqa: B007
-                    item = self.current = queue.popleft()
-                    if item.__lane__ is None:
-                        item.open(self, receive)
-                    else:
-                        receive(item)
-                    if not queue or not self.is_calm:
-                        break
+            for count, is_look in COUNTS:  # noqa: B007 (used below)
+                item = self.current = queue.popleft()
+                if item.__lane__ is None:
+                    item.open(self, receive)
                 else:
-                    if not self.run_queue.is_over(end):
-                        continue
-                break
+                    receive(item)
+                if not queue or not self.is_calm:
+                    break
+                if is_look and self.run_queue.is_over(end):
+                    break
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a handler's error is the supervisor's)
             fail(self, error, item)
         self.current = item = None
-        self.handled += before + count
+        self.handled += count
         if queue or not self.is_calm:
             self.push_if_mail()
 

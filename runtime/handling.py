@@ -6,22 +6,22 @@ These are functions on a cell, in the order in which they call each other.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorFailed, ActorStopped
 from coterie.runtime.asks import ACTIVATION, Envelope
 from coterie.runtime.declared_errors import is_declared
 from coterie.runtime.delivery import Parcel
 from coterie.runtime.life_cycle import Call, State
-from coterie.runtime.run_queue import BATCH, LOOK_AT_CLOCK
+from coterie.runtime.run_queue import BATCH, COUNTS, LOOK_AT_CLOCK
 
 if TYPE_CHECKING:
     from coterie.runtime.cell import Cell
 
 __all__ = ["fail", "visit_with_care"]
 
-_Receive = Callable[[Any], Any]
+_AWAITED: Final = COUNTS * 16
+"""The messages of one task: it goes on after a batch while its slice lasts and no other cell waits for a visit."""
 
 
 def visit_with_care(cell: Cell, end: float) -> None:
@@ -88,20 +88,23 @@ async def _drain(cell: Cell) -> None:
     """Handle mail with an `async def` receive, in a task of its own."""
     cell.task = asyncio.current_task()  # an eager task is here before `create_task` has returned it
     _begin_visit(cell)
-    queue = cell.bulk
-    item: object = None
+    run_queue, queue = cell.run_queue, cell.bulk
+    end, is_one_batch = run_queue.slice_end(), cell.kind.has_visit_end
+    item: Any = None
     try:
-        for _ in range(BATCH):
+        for count, is_look in _AWAITED:
             item = cell.current = queue.popleft() if queue and cell.is_calm else cell.next_item()
             if item is None:
                 break
             cell.handled += 1
-            if item.__lane__ is None:  # type: ignore[attr-defined]
+            if item.__lane__ is None:
                 await _open_awaited(cell, item)
             else:
                 await cell.actor.receive(item)  # type: ignore[misc]
             if cell.waits is not None:
                 cell.waits = None
+            if is_look and (run_queue.is_over(end) or (count == BATCH and (is_one_batch or run_queue.is_awaited))):
+                break
         cell.current = item = None
         _end_visit(cell)
     except (Exception, asyncio.CancelledError) as error:  # a handler's error is the supervisor's

@@ -18,10 +18,9 @@ from coterie.runtime.host import Clock
 
 __all__ = [
     "BATCH",
-    "BETWEEN_LOOKS",
     "BUSY",
+    "COUNTS",
     "IDLE",
-    "LOOKS",
     "LOOK_AT_CLOCK",
     "NORMAL",
     "SLICE_S",
@@ -43,9 +42,8 @@ BATCH: Final = 64
 LOOK_AT_CLOCK: Final = 8
 """After how many messages somebody looks whether the slice is over: slow handlers must not add up to a long turn."""
 
-LOOKS: Final = range(0, BATCH, LOOK_AT_CLOCK)
-BETWEEN_LOOKS: Final = range(1, LOOK_AT_CLOCK + 1)
-"""The same as loops: how many messages were handled before the last look, and how many since."""
+COUNTS: Final = tuple((count, count % LOOK_AT_CLOCK == 0) for count in range(1, BATCH + 1))
+"""The messages of one visit: the number of each, and whether to look at the clock after it. (Cheaper than to count.)"""
 
 IDLE: Final = 0
 NORMAL: Final = 1
@@ -120,6 +118,15 @@ class RunQueue:
         """Refuse to go on outside the loop: WrongThread, also if this thread runs another one."""
         if running_loop() is not self._loop:
             raise WrongThread(self._owner)
+
+    def slice_end(self) -> float:
+        """Return when a slice that begins now is over (the host's monotonic clock)."""
+        return self._monotonic() + SLICE_S
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether any cell waits for a visit."""
+        return bool(self._urgent or self._normal)
 
     def is_over(self, end: float) -> bool:
         """Whether it is `end` or later."""
