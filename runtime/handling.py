@@ -13,15 +13,15 @@ from coterie.runtime.asks import ACTIVATION, Envelope
 from coterie.runtime.declared_errors import is_declared
 from coterie.runtime.delivery import Parcel
 from coterie.runtime.life_cycle import Call, State
-from coterie.runtime.run_queue import BATCH, COUNTS, LOOK_AT_CLOCK
+from coterie.runtime.run_queue import BATCH, LOOK_AT_CLOCK
 
 if TYPE_CHECKING:
     from coterie.runtime.cell import Cell
 
 __all__ = ["fail", "visit_with_care"]
 
-_AWAITED: Final = COUNTS * 16
-"""The messages of one task: it goes on after a batch while its slice lasts and no other cell waits for a visit."""
+_ENDS_BATCH: Final = ((False,) * (BATCH - 1) + (True,)) * 16
+"""Of each message of one task, whether it ends a batch: then the task goes on only if nobody waits for a visit."""
 
 
 def visit_with_care(cell: Cell, end: float) -> None:
@@ -92,7 +92,7 @@ async def _drain(cell: Cell) -> None:
     end, is_one_batch = run_queue.slice_end(), cell.kind.has_visit_end
     item: Any = None
     try:
-        for count, is_look in _AWAITED:
+        for is_batch in _ENDS_BATCH:
             item = cell.current = queue.popleft() if queue and cell.is_calm else cell.next_item()
             if item is None:
                 break
@@ -103,7 +103,7 @@ async def _drain(cell: Cell) -> None:
                 await cell.actor.receive(item)  # type: ignore[misc]
             if cell.waits is not None:
                 cell.waits = None
-            if is_look and (run_queue.is_over(end) or (count == BATCH and (is_one_batch or run_queue.is_awaited))):
+            if is_batch and (is_one_batch or run_queue.is_awaited or run_queue.is_over(end)):
                 break
         cell.current = item = None
         _end_visit(cell)
