@@ -53,12 +53,12 @@ class Cell(Mailbox):
     """One actor's place. Made by `System.spawn`; it is its own actor's postbox and the run queue's `Runnable`.
 
     `is_calm`: bulk mail is all there is to look after. `is_direct`: its kind and context ask for nothing special. Where
-    both are so, a visit takes the short way.
+    both are so, a visit takes the short way. `main`: that of its kind.
     """
 
     __slots__ = (
         "_bonds", "_life", "_log", "actor", "asking", "call", "current", "factory", "handled", "in_normal", "is_calm",
-        "is_direct", "is_draining", "is_woken", "kind", "parent", "path", "plan", "queued", "ref", "run_queue",
+        "is_direct", "is_draining", "is_woken", "kind", "main", "parent", "path", "plan", "queued", "ref", "run_queue",
         "scope", "stashed", "state", "system", "task", "waits",
     )  # fmt: skip
 
@@ -99,6 +99,7 @@ class Cell(Mailbox):
         if not isinstance(actor, Actor):
             raise TypeError(f"spawn of {self.path!r}: the factory made a {type(actor).__name__}, which is no Actor")
         self.kind = self.system.kind_of(type(actor))
+        self.main = self.kind.main
         actor._cell = self  # noqa: SLF001 (the one place that gives an actor its cell)
         self.actor = actor
 
@@ -295,15 +296,16 @@ class Cell(Mailbox):
         if len(queue) > self.high_water:
             self.high_water = len(queue)
         receive = self.actor.receive
+        main = self.main
         count = 0
         item: Any = None
         try:
             for count, is_look in COUNTS:  # noqa: B007 (used below)
                 item = self.current = queue.popleft()
-                if item.__lane__ is None:
-                    item.open(self, receive)
-                else:
+                if type(item) is main or item.__lane__ is not None:
                     receive(item)
+                else:
+                    item.open(self, receive)
                 if not queue or not self.is_calm:
                     break
                 if is_look and self.run_queue.is_over(end):

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from coterie.errors import MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.codecs import MessageType
+from coterie.runtime.lanes import Lane
 from coterie.runtime.messages import message_type
 from coterie.runtime.signatures import check_receive
 
@@ -19,9 +20,15 @@ __all__ = ["Kind", "kind_of"]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One actor class: `messages` are the message types that its M names."""
+    """One actor class.
+
+    `messages`: the message types that its M names. `plain`: the classes of those that wait in the bulk lane and say no
+    more of their delivery: with them a ref need not look further. `main`: the first of these, None if there is none.
+    """
 
     messages: tuple[MessageType, ...]
+    plain: frozenset[type]
+    main: type | None
     is_async: bool
     has_start: bool
     has_stop: bool
@@ -51,8 +58,11 @@ def kind_of(cls: type[Actor[Any]]) -> Kind:
     """
     messages = tuple(message_type(member) for member in _members(_declared(cls), cls))
     check_receive(cls, messages)
+    plain = [message.cls for message in messages if getattr(message.cls, "__lane__", None) is Lane.BULK]
     return Kind(
         messages=messages,
+        plain=frozenset(plain),
+        main=plain[0] if plain else None,
         is_async=inspect.iscoroutinefunction(cls.receive),
         has_start=cls.on_start is not Actor.on_start,
         has_stop=cls.on_stop is not Actor.on_stop,

@@ -7,10 +7,8 @@ from asyncio.events import _get_running_loop as running_loop
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from coterie.runtime.asks import PendingAsk
-from coterie.runtime.lanes import Lane
 from coterie.runtime.messages import AskOf
 from coterie.runtime.refs import Ref
-from coterie.runtime.refusal import no_message
 from coterie.runtime.waits import HANDLER
 
 if TYPE_CHECKING:
@@ -20,8 +18,6 @@ __all__ = ["LocalRef"]
 
 M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
-
-BULK: Final = Lane.BULK
 
 _new: Final = object.__new__
 
@@ -41,11 +37,7 @@ class LocalRef(Ref[M_contra]):
         """Send `msg`: see `Ref.tell`."""
         cell = self.postbox
         queue = cell.bulk
-        try:
-            is_bulk = msg.__lane__ is BULK  # type: ignore[attr-defined]
-        except AttributeError:
-            raise no_message(msg) from None
-        if is_bulk and len(queue) < cell.capacity:
+        if (type(msg) is cell.main or type(msg) in cell.kind.plain) and len(queue) < cell.capacity:
             queue.append(msg)
             if not cell.queued:
                 cell.run_queue.push_idle(cell)
@@ -57,13 +49,9 @@ class LocalRef(Ref[M_contra]):
         cell = self.postbox
         queue = cell.bulk
         asking = cell.asking
-        try:
-            is_bulk = msg.__lane__ is BULK  # type: ignore[attr-defined]
-        except AttributeError:
-            raise no_message(msg) from None
         if (
-            timeout is not None
-            or not is_bulk
+            type(msg) not in cell.kind.plain
+            or timeout is not None
             or len(queue) >= cell.capacity
             or cell.run_queue.visiting is not None
             or running_loop() is not asking.loop
