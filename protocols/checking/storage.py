@@ -49,10 +49,19 @@ class Submitted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a recovery reads of one group: its register, and its records from position 1 on."""
+    """What a recovery reads of one group: its register, and its records from position `first` on."""
 
     register: bytes | None = None
     records: tuple[object, ...] = ()
+    first: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Drop:
+    """The removal of everything before `position`."""
+
+    group: str
+    position: int
 
 
 class StorageJudge:
@@ -62,11 +71,15 @@ class StorageJudge:
         self._store = NodeId(store)
         self._bench = bench
         self._acknowledged: dict[str, _Group] = {}
-        self._pending: deque[Submitted] = deque()
+        self._pending: deque[Submitted | _Drop] = deque()
 
     def submitted(self, write: Submitted) -> None:
         """Note that `write` is asked for."""
         self._pending.append(write)
+
+    def dropping(self, group: str, position: int) -> None:
+        """Note that the removal of all records of `group` before `position` is asked for: it counts as a write."""
+        self._pending.append(_Drop(group, position))
 
     def acknowledged(self) -> None:
         """Judge that the store reports the oldest write of which it had not."""
@@ -103,18 +116,17 @@ class StorageJudge:
         self._bench.fail("storage.invented", self._store, detail)
 
     def _check_nothing_lost(self, name: str, group: _Group, found: Contents) -> None:
-        later = [write for write in self._pending if write.group == name]
-        safe = min(
-            [len(group.records), *(write.truncate_from - 1 for write in later if write.truncate_from is not None)]
-        )
-        if tuple(group.records[:safe]) != found.records[:safe]:
-            position = next(
-                (place + 1 for place, read in enumerate(found.records[:safe]) if read != group.records[place]),
-                len(found.records) + 1,
-            )
-            detail = f"record {position} of {name} was acknowledged and is not what was read; {safe} should be there"
-            self._bench.fail("storage.acknowledged_lost", self._store, detail)
-        registers = [group.register, *(write.register for write in later if write.register is not None)]
+        later = [it for it in self._pending if it.group == name]
+        begins = max([group.first, *(it.position for it in later if isinstance(it, _Drop))])
+        writes = [it for it in later if not isinstance(it, _Drop)]
+        ends = min([group.end, *(it.truncate_from for it in writes if it.truncate_from is not None)])
+        for position in range(begins, ends):
+            place = position - found.first
+            kept = group.records[position - group.first]
+            if not 0 <= place < len(found.records) or found.records[place] != kept:
+                detail = f"record {position} of {name} was acknowledged and is not what was read"
+                self._bench.fail("storage.acknowledged_lost", self._store, detail)
+        registers = [group.register, *(it.register for it in writes if it.register is not None)]
         if found.register not in registers:
             detail = f"the register of {name} reads {found.register!r}, acknowledged was {group.register!r}"
             lost = found.register is None
@@ -136,25 +148,39 @@ class StorageJudge:
 class _Group:
     """What one group should hold."""
 
-    __slots__ = ("records", "register")
+    __slots__ = ("first", "records", "register")
 
     def __init__(self) -> None:
         self.register: bytes | None = None
+        self.first = 1
         self.records: list[object] = []
+
+    @property
+    def end(self) -> int:
+        """The position after the last record."""
+        return self.first + len(self.records)
 
     def copy(self) -> _Group:
         """Return another one with the same contents."""
         other = _Group()
-        other.register, other.records = self.register, list(self.records)
+        other.register, other.first, other.records = self.register, self.first, list(self.records)
         return other
 
+    def drop_before(self, position: int) -> None:
+        """Remove what is before `position`, which may be after the end."""
+        del self.records[: max(0, position - self.first)]
+        self.first = max(self.first, position)
 
-def _carry_out(groups: dict[str, _Group], write: Submitted) -> None:
+
+def _carry_out(groups: dict[str, _Group], write: Submitted | _Drop) -> None:
     group = groups.setdefault(write.group, _Group())
+    if isinstance(write, _Drop):
+        group.drop_before(write.position)
+        return
     if write.register is not None:
         group.register = write.register
     if write.truncate_from is not None:
-        del group.records[write.truncate_from - 1 :]
+        del group.records[max(0, write.truncate_from - group.first) :]
     group.records += write.records
 
 
@@ -165,4 +191,4 @@ def _are_equal(groups: Mapping[str, _Group], found: Mapping[str, Contents]) -> b
 
 
 def _is_equal(group: _Group, found: Contents) -> bool:
-    return group.register == found.register and tuple(group.records) == found.records
+    return group.register == found.register and group.first == found.first and tuple(group.records) == found.records

@@ -99,6 +99,34 @@ def test_what_a_recovery_has_not_shown_must_not_appear_later() -> None:
         judge.recovered({"g": Contents(b"t1", ("a", "c"))})
 
 
+def test_records_that_were_dropped_are_no_loss() -> None:
+    judge = a_judge(AB, acknowledged=1)
+    judge.dropping("g", 2)
+
+    judge.recovered({"g": Contents(b"t1", ("b",), first=2)})
+    with pytest.raises(Violation, match=r"^storage\.invented"):
+        judge.recovered({"g": Contents(b"t1", ("a", "b"))})
+
+
+def test_record_that_was_dropped_beyond_the_position_is_a_loss() -> None:
+    judge = a_judge(AB, acknowledged=1)
+    judge.dropping("g", 2)
+    judge.acknowledged()
+
+    with pytest.raises(Violation, match=r"^storage\.acknowledged_lost.*record 2 of g"):
+        judge.recovered({"g": Contents(b"t1", (), first=3)})
+
+
+def test_drop_behind_the_end_empties_a_group_that_goes_on_from_there() -> None:
+    judge = a_judge(AB, acknowledged=1)
+    judge.dropping("g", 9)
+    judge.submitted(AWrite("g", records=("i",)))
+    judge.acknowledged()
+    judge.acknowledged()
+
+    judge.recovered({"g": Contents(b"t1", ("i",), first=9)})
+
+
 def test_store_wiped_on_purpose_begins_empty() -> None:
     judge = a_judge(AB, acknowledged=1)
 

@@ -1,0 +1,97 @@
+"""The judge of log stores watches `SegmentedLog` through power cuts: silent, until bytes are lost."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+
+import pytest
+
+from coterie.errors import StorageError
+from coterie.protocols.checking.storage import Contents, StorageJudge
+from coterie.protocols.checking.violation import Bench, Violation
+from coterie.runtime.storage.config import StorageConfig
+from coterie.runtime.storage.log import Record, Write
+from coterie.runtime.storage.meta import format_store
+from coterie.runtime.storage.segmented import SegmentedLog
+from coterie.runtime.virtual.disk import VirtualDisk
+from coterie.runtime.virtual.host import VirtualHost
+from coterie.runtime.virtual.loop import run_virtual
+
+GROUPS = ("a", "b")
+SMALL = StorageConfig(segment_bytes=4096, batch_bytes=1024, max_write_bytes=8192)
+
+
+class Life:
+    """One process life on a disk that outlives it."""
+
+    def __init__(self, disk: VirtualDisk, judge: StorageJudge, rng: random.Random) -> None:
+        self.disk, self.judge, self.rng = disk, judge, rng
+        self.found: dict[str, Contents] = {}
+
+    async def live(self) -> None:
+        """Recover, let the judge look, write until the power is cut."""
+        log = await SegmentedLog.open(VirtualHost("n1", disk=self.disk), "/data", cluster="c", node="n1", config=SMALL)
+        for group in GROUPS:
+            state = await log.state(group)
+            records = await log.read(group, state.first, state.last, 1 << 30)
+            self.found[group] = Contents(state.register, tuple(records), state.first)
+        self.judge.recovered(self.found)
+        self.disk.cut_power_after(self.rng.randint(1, 25))
+        with contextlib.suppress(OSError, StorageError):
+            for _ in range(40):
+                self.write(log)
+                if self.rng.random() < 0.3:
+                    await log.state("a")
+        with contextlib.suppress(OSError, StorageError):
+            await log.close()
+
+    def write(self, log: SegmentedLog) -> None:
+        rng, group = self.rng, self.rng.choice(GROUPS)
+        held = self.found[group]
+        end = held.first + len(held.records)
+        if rng.random() < 0.1:
+            position = rng.randint(held.first, end)
+            self.found[group] = Contents(held.register, held.records[position - held.first :], position)
+            log.drop_before(group, position, self.judge.acknowledged)
+            self.judge.dropping(group, position)
+            return
+        cut = rng.randint(held.first, end) if rng.random() < 0.2 else None
+        kept = held.records if cut is None else held.records[: cut - held.first]
+        new = [Record(1, rng.randbytes(rng.choice((1, 50, 300)))) for _ in range(rng.randint(1, 3))]
+        write = Write(group, rng.choice((None, rng.randbytes(4))), cut, held.first + len(kept), new)
+        log.write(write, self.judge.acknowledged)
+        self.judge.submitted(write)
+        self.found[group] = Contents(write.register or held.register, (*kept, *new), held.first)
+
+
+def a_formatted_disk() -> VirtualDisk:
+    disk = VirtualDisk()
+
+    async def main() -> None:
+        await format_store(VirtualHost("n1", disk=disk), "/data", cluster="c", node="n1")
+
+    run_virtual(main)
+    return disk
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_segmented_log_keeps_its_word_through_power_cuts(seed: int) -> None:
+    rng = random.Random(seed)
+    disk, judge = a_formatted_disk(), StorageJudge("n1", Bench())
+
+    for _ in range(6):
+        run_virtual(Life(disk, judge, rng).live)
+        disk.crash(rng)
+
+
+def test_disk_that_confirms_what_it_loses_is_found() -> None:
+    rng = random.Random(1)
+    disk, judge = a_formatted_disk(), StorageJudge("n1", Bench())
+    before = disk.copy()
+    run_virtual(Life(disk, judge, rng).live)
+    disk.crash(rng)
+    before.crash()
+
+    with pytest.raises(Violation, match=r"^storage\.acknowledged_lost"):
+        run_virtual(Life(before, judge, rng).live)
