@@ -32,6 +32,9 @@ NEIGHBOURS = 4
 PLACES = (1, 3)
 """To how many decimals times are cut, if the failure does not mind."""
 
+SHORT_RUNS = (50, 200)
+"""How many operations are tried before any fault is dropped."""
+
 MOST_OPERATIONS = 4096
 """Where the search for fewer operations ends if nobody says how many there are."""
 
@@ -126,6 +129,7 @@ class _Search:
         while self.best != before:
             before = self.best
             self._drop_what_came_later()
+            self._drop_most_operations()
             self._drop_faults()
             self._drop_operations()
             self._drop_nodes()
@@ -180,6 +184,13 @@ class _Search:
                 parts = min(count, parts * 2)
 
     # Fewer operations, and nodes.
+
+    def _drop_most_operations(self) -> None:
+        """Make every later try shorter, if the failure does not mind."""
+        for fewer in SHORT_RUNS:
+            is_short = self.best.operations is not None and self.best.operations <= fewer
+            if is_short or self._accepts(replace(self.best, operations=fewer)):
+                return
 
     def _drop_operations(self) -> None:
         fewer = 1
