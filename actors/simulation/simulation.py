@@ -112,7 +112,7 @@ class Simulation:
         self._profile = profile
         self._duration_s = duration_s
         self._max_s = max_s
-        self._max_steps = max_steps
+        self._max_steps = self.world.loop.most_handled = max_steps
         note = None if self.world.trace is None else self.world.trace.note
         self._story = Story(self.now, note, is_whole=is_traced)
         self._stand = Stand(self.now, lambda: self.world.loop.handled, self.fail)

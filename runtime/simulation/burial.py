@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["Graveyard"]
@@ -51,6 +52,8 @@ def _silence() -> Iterator[None]:
     hook = sys.unraisablehook
     sys.unraisablehook = lambda unraisable: None
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a `finally` may begin what nobody will await any more
+            yield
     finally:
         sys.unraisablehook = hook

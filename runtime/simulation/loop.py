@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
+from coterie.errors import SimulationStuck
 from coterie.runtime.simulation.life import Life
 from coterie.runtime.simulation.trace import Trace
 from coterie.runtime.virtual.loop import VirtualLoop
@@ -22,6 +23,7 @@ Ts = TypeVarTuple("Ts")
 _LATE: Final = 0.1
 _LATEST_S: Final = 0.0005
 _COLLECT_EVERY: Final = 100_000
+_LONGEST_STANDSTILL: Final = 10
 
 
 class SimulatedLoop(VirtualLoop):
@@ -36,9 +38,12 @@ class SimulatedLoop(VirtualLoop):
         super().__init__()
         self.handled = 0
         """How many handles have run."""
+        self.most_handled: int | None = None
+        """How many may run in all, None: any number; looked at when finalisers run."""
         self._rng = rng
         self._collect = collect
         self._collect_at = _COLLECT_EVERY
+        self._seen_at_s, self._stood_still = -1.0, 0
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
@@ -66,11 +71,26 @@ class SimulatedLoop(VirtualLoop):
         for _ in range(len(self._queue)):
             if self._queue:  # a crash takes handles away
                 self._run(self._queue.popleft())
-        self.owner = None
+        last, self.owner = self.owner, None
         self._stop_requested = False
         if self.handled >= self._collect_at:
             self._collect_at = self.handled + _COLLECT_EVERY
+            self._check_progress(last)
             self._collect()
+
+    def _check_progress(self, last: Owner | None) -> None:
+        """Raise SimulationStuck if enough has run, or time has stood still while a million handles ran."""
+        now = self.clock.monotonic()
+        self._stood_still = self._stood_still + 1 if now == self._seen_at_s else 0
+        self._seen_at_s = now
+        busy = last.name if isinstance(last, Life) else "the observer"
+        if self._stood_still >= _LONGEST_STANDSTILL:
+            raise SimulationStuck(
+                f"time stands still at {now:.6f} s: {self._stood_still * _COLLECT_EVERY} steps have run at one moment, "
+                f"the last as {busy}: somebody goes round in circles without waiting"
+            )
+        if self.most_handled is not None and self.handled >= self.most_handled:
+            raise SimulationStuck(f"{self.handled} steps have run by {now:.6f} s, {self.most_handled} are the most")
 
     def _shuffle_lives(self) -> None:
         by_owner: dict[Owner | None, list[OwnedHandle | OwnedTimer]] = {}
