@@ -148,7 +148,7 @@ def _keep(args: argparse.Namespace, job: Job, failure: Verdict, *, is_hasty: boo
     """Cut a failure down, save it, tell it; return facts about it."""
     _tell(report.explanation(failure))
     tries = 0 if is_hasty or args.shrink <= 0 else MOST_TRIES
-    reduction = reduce(replace(job, hashed=False), failure, within_s=args.shrink, tries=tries)
+    reduction = reduce(replace(job, hashed=False), failure, processes=args.jobs, within_s=args.shrink, tries=tries)
     folder = folder_for(Path(args.runs), args.scenario, failure.seed)
     save(reduction, folder)
     _tell(report.reduced(reduction, folder))

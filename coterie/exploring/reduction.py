@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from coterie.exploring.discovery import find
-from coterie.exploring.jobs import Job, carry_out, rare_collections
+from coterie.exploring.jobs import Job, carry_out, rare_collections, workers
+from coterie.protocols.checking.violation import Violation
 from coterie.protocols.faults.plan import Plan
 from coterie.protocols.faults.shrinking import Case, shrink
 from coterie.protocols.simulation.verdict import Verdict
@@ -16,6 +19,9 @@ __all__ = ["MOST_TRIES", "WITHIN_S", "Reduction", "reduce"]
 
 WITHIN_S = 60.0
 MOST_TRIES = 2000
+
+RAISED = ("program", "scenario.raised")
+"""The invariants that stand for whatever a scenario of somebody's raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +51,15 @@ def reduce(
     job: Job,
     found: Verdict,
     *,
+    processes: int = 1,
     within_s: float = WITHIN_S,
     tries: int = MOST_TRIES,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Reduction:
     """Cut down the failing run of `job` with the seed of `found`; Ctrl-C ends the search with the best so far.
 
-    `within_s` and `tries` bound the search; with 0 tries nothing is cut. A run that does not fail in the same way when
+    With more than one of `processes`, candidates run in workers, several at once. `within_s` and `tries` bound the
+    search; with 0 tries nothing is cut. A run that does not fail in the same way when
     it is given its own plan is not cut down: it is kept as a seed.
 
     Raises:
@@ -60,15 +68,21 @@ def reduce(
     if found.violation is None:
         raise ValueError(f"seed {found.seed} did not fail: there is nothing to cut down")
     began_s = clock()
-    search = _Search(replace(job, seed=found.seed), found.violation.invariant)
-    with rare_collections():
+    with rare_collections(), _pool(processes) as pool:
+        search = _Search(replace(job, seed=found.seed), _kind(found.violation), processes, pool)
         case = Case(found.seed, _plan_of(search.job, found), job.operations)
         failed_at_s = search.fails(case) if tries else None
         if failed_at_s is None:
             verdict = _shown(search.job)
             return Reduction(search.job, verdict, verdict.plan, found, 1, clock() - began_s, not tries)
         shrunk = shrink(
-            case, failed_at_s, search.fails, tries=tries, within_s=within_s, clock=lambda: search.stopped or clock()
+            case,
+            failed_at_s,
+            search.fails,
+            tries=tries,
+            within_s=within_s,
+            clock=lambda: search.stopped or clock(),
+            ahead=search.begin,
         )
         smallest = search.job_of(shrunk.case)
         verdict = _shown(smallest)
@@ -87,23 +101,54 @@ def _shown(job: Job) -> Verdict:
     return replace(carry_out(replace(job, traced=True)), digest=carry_out(replace(job, hashed=True)).digest)
 
 
+def _pool(processes: int) -> AbstractContextManager[ProcessPoolExecutor | None]:
+    return nullcontext() if processes == 1 else workers(processes)
+
+
+def _kind(violation: Violation) -> str:
+    """Return what makes two failures the same: the invariant; of what a program raised, the type of the error too."""
+    if violation.invariant in RAISED:
+        return f"{violation.invariant} {violation.detail.partition(':')[0]}"
+    return violation.invariant
+
+
 class _Search:
     """Runs candidates of one job; Ctrl-C makes every later one fail to fail, and time run out."""
 
-    def __init__(self, job: Job, invariant: str) -> None:
+    def __init__(self, job: Job, kind: str, processes: int, pool: ProcessPoolExecutor | None) -> None:
         self.job = job
         self.stopped = 0.0
-        self._invariant = invariant
+        self._kind = kind
+        self._processes = processes
+        self._pool = pool
+        self._upcoming: list[Case] = []
+        self._begun: dict[Case, Future[Verdict]] = {}
 
     def job_of(self, case: Case) -> Job:
         return replace(self.job, seed=case.seed, plan=case.plan, operations=case.operations, nodes=None)
 
+    def begin(self, cases: Sequence[Case]) -> None:
+        """Note which cases come next, and that those before do not."""
+        self._upcoming = list(cases)
+        self._begun = {case: run for case, run in self._begun.items() if not run.cancel()}
+
     def fails(self, case: Case) -> float | None:
         try:
-            violation = carry_out(self.job_of(case)).violation
+            violation = self._run(case).violation
         except KeyboardInterrupt:
             self.stopped = float("inf")
             return None
-        if violation is None or violation.invariant != self._invariant:
-            return None
-        return violation.time_s
+        return None if violation is None or _kind(violation) != self._kind else violation.time_s
+
+    def _run(self, case: Case) -> Verdict:
+        if self._pool is None:
+            return carry_out(self.job_of(case))
+        self._upcoming = [it for it in (case, *self._upcoming) if it not in self._begun]
+        while self._upcoming and sum(not run.done() for run in self._begun.values()) < self._processes:
+            self._submit(self._pool, self._upcoming.pop(0))
+        if case not in self._begun:
+            self._submit(self._pool, case)
+        return self._begun[case].result()
+
+    def _submit(self, pool: ProcessPoolExecutor, case: Case) -> None:
+        self._begun[case] = pool.submit(carry_out, self.job_of(case))

@@ -69,6 +69,7 @@ def shrink(
     tries: int,
     within_s: float,
     clock: Callable[[], float],
+    ahead: Callable[[Sequence[Case]], None] = lambda _: None,
 ) -> Shrunk:
     """Cut `case` down.
 
@@ -80,8 +81,10 @@ def shrink(
         tries: the most runs.
         within_s: how long to search, by `clock` (s); the try that is under way is finished.
         clock: returns seconds that do not go back.
+        ahead: is told which cases will be tried next, in this order, until one of them fails: whoever has processes to
+            spare may begin with them.
     """
-    search = _Search(case, failed_at_s, fails, tries, clock() + within_s, clock)
+    search = _Search(case, failed_at_s, fails, tries, clock() + within_s, clock, ahead)
     is_complete = search.run()
     return Shrunk(search.best, search.failed_at_s, search.tried, is_complete)
 
@@ -101,6 +104,7 @@ class _Search:
         tries: int,
         ends_s: float,
         clock: Callable[[], float],
+        ahead: Callable[[Sequence[Case]], None],
     ) -> None:
         self.best = case
         self.failed_at_s = failed_at_s
@@ -109,6 +113,7 @@ class _Search:
         self._tries = tries
         self._ends_s = ends_s
         self._clock = clock
+        self._ahead = ahead
         self._known: dict[Case, float | None] = {case: failed_at_s}
         self._neighbours = 0
 
@@ -159,7 +164,11 @@ class _Search:
 
     def _first(self, plans: Iterator[Plan]) -> bool:
         """Keep the first of `plans` that still fails; return whether one did."""
-        return any(plan != self.best.plan and self._accepts(replace(self.best, plan=plan)) for plan in plans)
+        return self._first_case([replace(self.best, plan=plan) for plan in plans if plan != self.best.plan])
+
+    def _first_case(self, cases: Sequence[Case]) -> bool:
+        self._ahead([case for case in cases if case not in self._known])
+        return any(self._accepts(case) for case in cases)
 
     # Fewer faults.
 
@@ -187,17 +196,14 @@ class _Search:
 
     def _drop_most_operations(self) -> None:
         """Make every later try shorter, if the failure does not mind."""
-        for fewer in SHORT_RUNS:
-            is_short = self.best.operations is not None and self.best.operations <= fewer
-            if is_short or self._accepts(replace(self.best, operations=fewer)):
-                return
+        self._drop_operations_to(SHORT_RUNS)
 
     def _drop_operations(self) -> None:
-        fewer = 1
-        while self.best.operations is None or fewer < self.best.operations:
-            if fewer > MOST_OPERATIONS or self._accepts(replace(self.best, operations=fewer)):
-                return
-            fewer *= 2
+        self._drop_operations_to([2**power for power in range(MOST_OPERATIONS.bit_length())])
+
+    def _drop_operations_to(self, counts: Sequence[int]) -> None:
+        usual = self.best.operations
+        self._first_case([replace(self.best, operations=it) for it in counts if usual is None or it < usual])
 
     def _drop_nodes(self) -> None:
         while len(self.best.plan.nodes) > FEWEST_NODES and self._first(_with_fewer_nodes(self.best.plan)):

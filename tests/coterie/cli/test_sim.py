@@ -97,6 +97,7 @@ def test_mutated_algorithm_leaves_a_small_failure_that_can_be_replayed(capsys: P
         replayed = capsys.readouterr().out
     assert sim_run("raft", "--replay", str(facts["saved"])) != 1
 
+    assert {"timeline.html", "history.jsonl", "sequence.svg"} <= {it.name for it in Path(str(facts["saved"])).iterdir()}
     verdict = json.loads(Path(str(facts["saved"]), "verdict.json").read_text())
     assert cast("int", facts["shrunk_faults"]) <= 5
     assert verdict["violation"]["invariant"] in replayed

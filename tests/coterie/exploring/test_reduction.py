@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from coterie.exploring.jobs import Job, carry_out
-from coterie.exploring.reduction import reduce
+from coterie.exploring.reduction import _kind, reduce
+from coterie.protocols.checking.violation import Violation
 from coterie.protocols.simulation.verdict import Verdict
 from tests.coterie.exploring import toy
 
@@ -89,3 +90,29 @@ def test_what_did_not_fail_cannot_be_cut_down() -> None:
 
     with pytest.raises(ValueError, match="did not fail"):
         reduce(good, carry_out(good))
+
+
+def test_two_processes_find_the_same_small_case() -> None:
+    alone, together = reduce(FRAGILE, a_failure()), reduce(FRAGILE, a_failure(), processes=2)
+
+    assert together.job == alone.job
+    assert together.tries == alone.tries
+    assert together.is_complete
+
+
+def test_other_error_of_a_program_is_another_failure() -> None:
+    violations = [
+        Violation(invariant, detail, node=None, step=0, time_s=0.0)
+        for invariant, detail in (
+            ("program", "KeyError: 'a'"),
+            ("program", "KeyError: 'b'"),
+            ("program", "TimeoutError: 1 s"),
+            ("raft.log_matching", "one"),
+            ("raft.log_matching", "other"),
+        )
+    ]
+
+    one, same, other, matching, same_matching = map(_kind, violations)
+
+    assert one == same != other
+    assert matching == same_matching

@@ -199,3 +199,16 @@ def test_seconds_are_cut_to_few_decimals_but_none_to_zero() -> None:
         Crash(0.4, "n1", delay_s=0.00012, down_s=1.2),
         Outage(0.4, (0.00012, 1.2)),
     )
+
+
+def test_cases_are_announced_before_they_are_tried() -> None:
+    announced: list[Case] = []
+    tried: list[Case] = []
+
+    def fails(case: Case) -> float | None:
+        tried.append(case)
+        return 19.0 if {3.0, 11.0} <= set(downs(case)) else None
+
+    shrink(a_case(with_numbers(18)), 19.0, fails, tries=TRIES, within_s=60.0, clock=lambda: 0.0, ahead=announced.extend)
+
+    assert all(case in announced for case in tried)
