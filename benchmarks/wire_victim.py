@@ -107,7 +107,7 @@ class Victim:
 
     def __init__(self, auth: SharedKey, rng: random.Random) -> None:
         loop = cast(asyncio.AbstractEventLoop, StillLoop())
-        self.hub = Hub(loop, VICTIM, CONFIG, rng, auth)
+        self.hub = Hub(loop, lambda: 0.0, VICTIM, CONFIG, rng, auth)
         self.roster = Roster(self.hub, self)
         self.acceptor = Acceptor(self.hub, self.roster, self)
         self.ups = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from coterie.errors import BrokenFrame, OutboundFull
 from coterie.runtime.transport.backlog import Backlog
@@ -12,10 +12,12 @@ from coterie.runtime.transport.certificate import Certificate, certificate_of
 from coterie.runtime.transport.config import HELLO_CAP_BYTES
 from coterie.runtime.transport.frames import FrameDecoder, FrameEncoder
 from coterie.runtime.transport.hub import Hub
-from coterie.runtime.transport.items import EMPTY, batches, join
+from coterie.runtime.transport.items import EMPTY, ITEMS_MAX, batches, join
 from coterie.runtime.transport.patience import Patience, Vitals
 
 __all__ = ["Connection", "ConnectionOwner"]
+
+READ_SLICE_S: Final = 0.001
 
 
 class ConnectionOwner(Protocol):
@@ -59,6 +61,7 @@ class Connection(asyncio.Protocol):
         "_is_dirty",
         "_is_open",
         "_is_paused",
+        "_is_sated",
         "_is_secured",
         "_patience",
         "_queue",
@@ -84,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_open = False
         self._is_paused = False
+        self._is_sated = False  # frames wait here: nothing is read meanwhile
         self._is_secured = False
         self._has_ended = False  # the peer sends no more
         self._patience = Patience(hub.config)
@@ -217,18 +221,8 @@ class Connection(asyncio.Protocol):
         """Cut frames out of what arrived (asyncio.Protocol)."""
         self.has_heard = True
         self._hub.counters.bytes_in += len(data)
-        decoder = self._decoder
-        decoder.feed(data)
-        try:
-            while self._is_open:
-                payload = decoder.next_payload()
-                if payload is None:
-                    return
-                self._hub.counters.frames_in += 1
-                self.owner.payload_received(self, payload)
-        except BrokenFrame as error:
-            self._hub.counters.broken_frames += 1
-            self._break_off(f"broken frame: {error}")
+        self._decoder.feed(data)
+        self._take_frames()
 
     def eof_received(self) -> bool:
         """Hear that the peer ends its direction (asyncio.Protocol).
@@ -258,6 +252,36 @@ class Connection(asyncio.Protocol):
         self._measure_room()
         self.flush()
 
+    # Below: how it reads.
+
+    def _take_frames(self) -> None:
+        """Hand frames on while the slice lasts. One read may bring so many that a heartbeat would wait behind them."""
+        decoder, hub = self._decoder, self._hub
+        end = hub.monotonic() + READ_SLICE_S
+        try:
+            while self._is_open and (payload := decoder.next_payload()) is not None:
+                hub.counters.frames_in += 1
+                self.owner.payload_received(self, payload)
+                if decoder.held_bytes and hub.monotonic() >= end:
+                    self._take_later()
+                    return
+        except BrokenFrame as error:
+            hub.counters.broken_frames += 1
+            self._break_off(f"broken frame: {error}")
+        if self._is_sated and self._transport is not None:
+            self._is_sated = False
+            if self._is_open:
+                self._transport.resume_reading()
+
+    def _take_later(self) -> None:
+        """Go on when the loop has looked after all others; read no more until then."""
+        if not self._is_open or self._transport is None:
+            return
+        if not self._is_sated:
+            self._is_sated = True
+            self._transport.pause_reading()
+        self._hub.loop.call_soon(self._take_frames)
+
     # Below: how it writes.
 
     def _write_later(self) -> None:
@@ -269,7 +293,7 @@ class Connection(asyncio.Protocol):
         queue, size, soft = self._queue, self._queued_bytes, self._hub.config.frame_soft_bytes
         self._queue, self._queued_bytes = [], 0
         self._hub.counters.items_out += len(queue)
-        if size <= soft:
+        if size <= soft and len(queue) <= ITEMS_MAX:
             self._write(self._encoder.encode(join(queue)), frames=1)
         else:
             frames = [self._encoder.encode(join(batch)) for batch in batches(queue, soft)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ class Hub:
 
     Args:
         loop: the running loop.
+        monotonic: the host's clock (s).
         identity: who we are; a client's cluster may still be "".
         config: the settings.
         rng: where nonces come from.
@@ -62,17 +64,20 @@ class Hub:
         "identity",
         "live",
         "loop",
+        "monotonic",
     )
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
+        monotonic: Callable[[], float],
         identity: Identity,
         config: TransportConfig,
         rng: random.Random,
         auth: SharedKey | None = None,
     ) -> None:
         self.loop = loop
+        self.monotonic = monotonic
         self._rng = rng
         self._auth = auth
         self.identity = identity

@@ -16,6 +16,7 @@ from coterie.errors import BrokenFrame
 __all__ = [
     "ARRAY_HEADER_BYTES",
     "EMPTY",
+    "ITEMS_MAX",
     "PACK_ERRORS",
     "SHORT_BYTES",
     "ItemPacker",
@@ -27,6 +28,9 @@ __all__ = [
 
 ARRAY_HEADER_BYTES = 5
 """The longest header of the array around the items."""
+
+ITEMS_MAX = 1024
+"""How many items one payload holds at most: they are handled in one piece, in about a millisecond."""
 
 EMPTY = b"\x90"
 """The payload without items: "I am here"."""
@@ -86,11 +90,11 @@ def join(packed: list[bytes]) -> bytes:
 
 
 def batches(packed: Iterable[bytes], soft_bytes: int) -> Iterator[list[bytes]]:
-    """Split packed items, in order, into lists of at most `soft_bytes` each; a larger item goes alone."""
+    """Split packed items, in order, into lists of at most `soft_bytes` and `ITEMS_MAX`; a larger item goes alone."""
     batch: list[bytes] = []
     size = 0
     for item in packed:
-        if batch and size + len(item) > soft_bytes:
+        if batch and (size + len(item) > soft_bytes or len(batch) >= ITEMS_MAX):
             yield batch
             batch, size = [], 0
         batch.append(item)

@@ -57,7 +57,8 @@ class Transport:
         self._host = host
         self._events = events
         self._is_open_to_strangers = auth is None and tls is None
-        self._hub = Hub(asyncio.get_running_loop(), identity, config or TransportConfig(), host.random, auth)
+        loop, settings = asyncio.get_running_loop(), config or TransportConfig()
+        self._hub = Hub(loop, host.clock.monotonic, identity, settings, host.random, auth)
         self._secured: SecuredNetwork | None = None
         if tls is not None:
             patience_s = self._hub.config.handshake_timeout_s

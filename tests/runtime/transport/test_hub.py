@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.virtual
 async def test_waiting_for_nobody_takes_no_time() -> None:
-    hub = Hub(asyncio.get_running_loop(), Identity("c", "n", 1), TransportConfig(), random.Random(1))
+    hub = Hub(asyncio.get_running_loop(), time.monotonic, Identity("c", "n", 1), TransportConfig(), random.Random(1))
     assert await hub.wait_until_gone(60.0)
 
 

@@ -10,7 +10,7 @@ import msgpack
 import pytest
 
 from coterie.errors import BrokenFrame
-from coterie.runtime.transport.items import ARRAY_HEADER_BYTES, EMPTY, ItemPacker, batches, join, unpack_items
+from coterie.runtime.transport.items import ARRAY_HEADER_BYTES, EMPTY, ITEMS_MAX, ItemPacker, batches, join, unpack_items
 
 ITEMS: list[object] = [None, True, -5, 2**64 - 1, -(2**63), 0.5, "", "Ωmega", b"\x00\xff", (), (1, ("a", (b"b",))), {}]
 
@@ -157,3 +157,9 @@ def test_nested_headers_that_each_promise_a_whole_frame_cost_little() -> None:
     payload = struct.pack(">BI", 0xDD, size - 10) * 900
     with pytest.raises(BrokenFrame):
         unpack_items(payload + b"\xc0" * (size - len(payload)))
+
+
+def test_a_batch_holds_a_bounded_number_of_items() -> None:
+    items = [b"\x01"] * (2 * ITEMS_MAX + 1)
+
+    assert [len(batch) for batch in batches(items, 1_000_000)] == [ITEMS_MAX, ITEMS_MAX, 1]
