@@ -129,7 +129,7 @@ def _conclude(args: argparse.Namespace, job: Job, found: Exploration) -> int:
     if failure is not None:
         facts |= _keep(args, job, failure, is_hasty=found.is_interrupted)
     if job.hashed and found.verdicts:
-        _tell_alone(found.verdicts[0])
+        print(f"trace {found.verdicts[0].digest}")
         facts["trace_hash"] = found.verdicts[0].digest
     _tell(report.summary(job, found))
     _tell_how_to_go_on(args, job, found)
@@ -154,12 +154,6 @@ def _keep(args: argparse.Namespace, job: Job, failure: Verdict, *, is_hasty: boo
     _tell(report.reduced(reduction, folder))
     faults = None if reduction.plan is None else len(reduction.plan.faults)
     return {"saved": str(folder), "shrunk_faults": faults, "shrinking_s": round(reduction.wall_s, 3)}
-
-
-def _tell_alone(verdict: Verdict) -> None:
-    if verdict.outcome is Outcome.VOID:
-        _tell(report.explanation(verdict))
-    print(f"trace {verdict.digest}")
 
 
 def _tell_how_to_go_on(args: argparse.Namespace, job: Job, found: Exploration) -> None:
@@ -192,7 +186,8 @@ def _replay(args: argparse.Namespace) -> int:
     with rare_collections():
         verdict = carry_out(replace(saved, hashed=True))
     found = Exploration([saved.seed], [verdict], time.perf_counter() - began_s)
-    _tell(report.explanation(verdict))
+    if verdict.violation is not None:
+        _tell(report.explanation(verdict))
     print(f"trace {verdict.digest}")
     _tell(report.summary(saved, found))
     return _end(args, report.facts(saved, found, jobs=1) | {"trace_hash": verdict.digest}, found)

@@ -11,7 +11,7 @@ from coterie.exploring.exploration import Exploration
 from coterie.exploring.jobs import Job
 from coterie.exploring.reduction import Reduction
 from coterie.protocols.simulation.scenarios import EVERYTHING
-from coterie.protocols.simulation.verdict import Outcome, Verdict
+from coterie.protocols.simulation.verdict import Verdict
 
 __all__ = ["command", "explanation", "facts", "progress", "reduced", "summary"]
 
@@ -32,12 +32,9 @@ def progress(job: Job, found: Exploration) -> str:
 
 
 def explanation(verdict: Verdict) -> Iterator[str]:
-    """Tell why a seed did not pass."""
-    if verdict.violation is not None:
-        yield from verdict.tail
-        yield f"seed {verdict.seed}: {verdict.violation}"
-    elif verdict.outcome is Outcome.VOID:
-        yield f"seed {verdict.seed} is void: {verdict.void or f'never fired: {verdict.missed()}'}"
+    """Tell how a seed failed: what happened last, and what that broke."""
+    yield from verdict.tail
+    yield f"seed {verdict.seed}: {verdict.violation}"
 
 
 def reduced(reduction: Reduction, folder: Path) -> Iterator[str]:
@@ -72,6 +69,7 @@ def summary(job: Job, found: Exploration) -> Iterator[str]:
         yield f"never fired: {' '.join(it.missed)}"
     if it.void_seeds:
         yield f"void seeds: {_named(it.void_seeds)}"
+        yield _reason(next(verdict for verdict in found.verdicts if verdict.seed == it.void_seeds[0]))
     if it.failing_seeds:
         yield f"failing seeds: {_named(it.failing_seeds)}"
     yield f"verdict: {it.outcome.value}"
@@ -116,6 +114,10 @@ def facts(job: Job, found: Exploration, *, jobs: int) -> dict[str, object]:
         "never_fired": list(it.missed),
         "interrupted": found.is_interrupted,
     }
+
+
+def _reason(void: Verdict) -> str:
+    return f"seed {void.seed} is void: {void.void or 'never fired: ' + ' '.join(void.missed())}"
 
 
 def _named(seeds: tuple[int, ...]) -> str:

@@ -70,3 +70,12 @@ def test_facts_of_nothing_are_facts() -> None:
 
     assert (facts["seeds"], facts["passed"], facts["events_per_s"], facts["seeds_per_minute"]) == (0, 0, 0, 0)
     assert facts["level"] == "protocol"
+
+
+def test_first_void_seed_is_told_with_its_reason() -> None:
+    void = Job(f"{toy.WHERE}:void", 0)
+    silent = explore(SELDOM, range(2))
+    silent.verdicts[0].fired.clear()
+
+    assert "seed 0 is void: only 3 commands were answered" in report.summary(void, explore(void, range(3)))
+    assert "seed 0 is void: never fired: crash" in report.summary(SELDOM, silent)
