@@ -10,7 +10,15 @@ import msgpack
 import pytest
 
 from coterie.errors import BrokenFrame
-from coterie.runtime.transport.items import ARRAY_HEADER_BYTES, EMPTY, ITEMS_MAX, ItemPacker, batches, join, unpack_items
+from coterie.runtime.transport.items import (
+    ARRAY_HEADER_BYTES,
+    EMPTY,
+    ITEMS_MAX,
+    ItemPacker,
+    batches,
+    join,
+    unpack_items,
+)
 
 ITEMS: list[object] = [None, True, -5, 2**64 - 1, -(2**63), 0.5, "", "Ωmega", b"\x00\xff", (), (1, ("a", (b"b",))), {}]
 
