@@ -45,6 +45,7 @@ class Association:
         "_transport",
         "arrivals",
         "is_up",
+        "monotonic",
         "offers",
         "peer",
         "questions",
@@ -57,6 +58,7 @@ class Association:
         self.system = remoting.system
         self.peer = peer
         self.is_up = True
+        self.monotonic = self.system.host.clock.monotonic  # looked up once: every ask reads it
         self.questions = Questions(peer.node, config.in_flight_max)
         self.offers: dict[int, IncomingOffer] = {}
         self.watched: dict[Cell, RemoteWatcher] = {}

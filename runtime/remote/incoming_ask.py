@@ -11,8 +11,8 @@ from coterie.runtime.remote.failures import short
 from coterie.runtime.remote.rows import REPLY
 
 if TYPE_CHECKING:
-    from coterie.runtime.codecs import MessageType
     from coterie.runtime.remote.association import Association
+    from coterie.runtime.remote.routes import InRoute
 
 __all__ = ["IncomingAsk", "chain_of"]
 
@@ -32,13 +32,13 @@ def chain_of(row: tuple[Any, ...]) -> tuple[Hop, ...]:
 class IncomingAsk(Envelope):
     """Answers by the link that it came by, and by no other."""
 
-    __slots__ = ("_association", "_described", "_is_answered", "_number")
+    __slots__ = ("_association", "_is_answered", "_number", "_route")
 
     def __init__(
         self,
         association: Association,
         number: int,
-        described: MessageType,
+        route: InRoute,
         message: object,
         deadline: float,
         chain: tuple[Hop, ...],
@@ -51,20 +51,20 @@ class IncomingAsk(Envelope):
         self.is_taken = False
         self._association = association
         self._number = number
-        self._described = described
+        self._route = route
         self._is_answered = False
 
     def is_abandoned(self) -> bool:
         """Whether it was answered, or the asker has given up."""
-        return self._is_answered or self._association.system.host.clock.monotonic() > self.deadline
+        return self._is_answered or self._association.monotonic() > self.deadline
 
     def resolve(self, value: object) -> None:
         """Send the reply; the asker gets an error instead if it cannot cross the wire, or is too large for it."""
         if self._is_answered:
             return
-        described = self._described
+        route = self._route
         try:
-            self._association.answer(described.lane, (REPLY, self._number, described.reply.encode(value)))
+            self._association.answer(route.described.lane, (REPLY, self._number, route.encode_reply(value)))
             self._is_answered = True
         except Exception as error:  # noqa: BLE001 (whatever a foreign reply value makes its codec raise)
             self._cannot_cross("reply", error)
@@ -73,7 +73,7 @@ class IncomingAsk(Envelope):
         """Send the error: one that the message declares as itself, any other by what it says."""
         if self._is_answered:
             return
-        described = self._described
+        described = self._route.described
         if not isinstance(error, described.raises.classes):
             self._is_answered = True
             self._association.refuse(described.lane, self._number, error)
@@ -86,5 +86,6 @@ class IncomingAsk(Envelope):
 
     def _cannot_cross(self, what: str, error: Exception) -> None:
         self._is_answered = True
-        text = f"the {what} to {self._described.name!r} cannot cross the wire: {type(error).__name__}: {short(error)}"
-        self._association.refuse(self._described.lane, self._number, ActorFailed(text))
+        described = self._route.described
+        text = f"the {what} to {described.name!r} cannot cross the wire: {type(error).__name__}: {short(error)}"
+        self._association.refuse(described.lane, self._number, ActorFailed(text))

@@ -53,23 +53,25 @@ class RemotePostbox:
     def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
         """Send an ask; the future has its reply."""
         remoting = self._remoting
-        system = remoting.system
+        asking = remoting.system.asking
         try:
-            route = self._route(item)
+            route = self._routes.get(type(item))
+            if route is None or not route.is_live:
+                route = self._open(item)
         except MessageTypeError:
             raise
         except CoterieError as error:
-            return _refused(system.asking.begin(item, timeout_s, self._target, PendingAsk), error)
+            return _refused(asking.begin(item, timeout_s, self._target, PendingAsk), error)
         described = route.described
         reply = route.reply or described.reply  # which raises: it is no ask
         if timeout_s is None:
-            ask = system.asking.begin_plain(item, self._target, OutgoingAsk)
+            ask = asking.begin_plain(item, self._target, OutgoingAsk)
         else:
-            ask = system.asking.begin(item, timeout_s, self._target, OutgoingAsk)
+            ask = asking.begin(item, timeout_s, self._target, OutgoingAsk)
         try:
             number = remoting.next_number()
             ask.enter(route.association.questions, number, reply, described.raises)
-            left_s = ask.deadline - system.host.clock.monotonic()
+            left_s = ask.deadline - asking.monotonic()
             if left_s > 0:  # else the wheel will say so soon
                 route.send((ASK, number, route.number, described.encode(item), ceil(left_s * 1000), ask.chain))
         except _NOT_FOR_THE_WIRE as error:

@@ -93,16 +93,20 @@ class InRoute:
 
     `read` makes one of a row, see `MessageType.from_row`. `plain_cell`: who lived there when last looked; a bulk
     message may go straight into his mailbox while there is room in it. (When he has gone there is none any more.)
-    `patience_s`: how long an ask of that type may wait in a mailbox.
+    `encode_reply` makes what crosses of a reply to it, if it is an ask. `patience_s`: how long an ask of that type may
+    wait in a mailbox.
     """
 
-    __slots__ = ("_is_plain", "_role", "_system", "described", "path", "patience_s", "plain_cell", "read", "uid")
+    __slots__ = (
+        "_is_plain", "_role", "_system", "described", "encode_reply", "path", "patience_s", "plain_cell", "read", "uid",
+    )  # fmt: skip
 
     def __init__(self, system: System, role: Role, path: str, uid: int, described: MessageType) -> None:
         self.path = path
         self.uid = uid
         self.described = described
         self.read = described.from_row
+        self.encode_reply = described.reply.encode if described.is_ask else _no_reply
         self.plain_cell: Cell | None = None
         self._system = system
         self._role = role
@@ -155,6 +159,10 @@ class InRoute:
             raise BadMessage(f"{where} does not take {self.described.name!r}")
         self.plain_cell = cell if self._is_plain else None
         return cell
+
+
+def _no_reply(value: object) -> object:
+    raise TypeError(f"this message is no ask: {value!r:.60} is nobody's reply")
 
 
 class Arrivals:
