@@ -69,7 +69,7 @@ class Company:
         self.judge = RuntimeJudge(self.bench)
         self.numbers = itertools.count()
         self.refs: dict[str, Ref[Talk]] = {}
-        self.lives = dict.fromkeys(NAMES, 0)
+        self.lives: dict[str, int] = dict.fromkeys(NAMES, 0)
         self.handled = 0
         self.answered = 0
 
