@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -22,20 +21,20 @@ class Graveyard:
         """Keep `remains` until `clear`."""
         self._remains.extend(remains)
 
-    def clear(self, collect: Callable[[], None]) -> None:
-        """Let go of everything, silently. The loop must be closed: what still runs (a `finally`) can touch nothing.
+    def clear(self, loop: asyncio.AbstractEventLoop, collect: Callable[[], None]) -> None:
+        """Let go of everything, silently. `loop` is closed: what still runs (a `finally`) can touch nothing.
 
         Python runs the `finally` of a suspended coroutine when it frees it, and there is no way round that. But by now
         the world is over: what such code schedules, sends or writes is refused. `collect` frees the cycles.
         """
         remains, self._remains = self._remains, []
-        with _silence():
+        with _silence(), _running(loop):
             for each in remains:
                 if isinstance(each, asyncio.Task):
                     _dissolve(each)
             remains.clear()
             collect()
-            gc.collect()  # what was half closed is in a cycle with its own traceback
+            collect()  # what was half closed is in a cycle with its own traceback
 
 
 def _dissolve(task: asyncio.Task[object]) -> None:
@@ -44,6 +43,16 @@ def _dissolve(task: asyncio.Task[object]) -> None:
     with contextlib.suppress(Exception):
         if coro is not None:
             coro.close()
+
+
+@contextlib.contextmanager
+def _running(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let `loop` be the one that runs: where none does, asyncio makes a real one for whoever asks (`gather`, say)."""
+    asyncio._set_running_loop(loop)  # noqa: SLF001 - as loops themselves do
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(None)  # noqa: SLF001 - as above
 
 
 @contextlib.contextmanager

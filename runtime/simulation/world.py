@@ -117,14 +117,13 @@ class SimulatedWorld:
             BaseExceptionGroup: `main` returned, but a callback or an abandoned task had failed.
             RuntimeError: another world runs in this process, and this one is fenced.
         """
-        with self._collector:
+        with self._collector, self._fence:
             try:
-                with self._fence:
-                    result = self._run(main)
+                result = self._run(main)
                 unhandled = list(self.loop.unhandled)
             finally:
                 self._graveyard.keep(asyncio.all_tasks(self.loop))  # also what a life made after its own crash
-                self._graveyard.clear(self._collector.collect)
+                self._graveyard.clear(self.loop, self._collector.collect)
         if unhandled:
             raise BaseExceptionGroup("unhandled errors in the simulated world", unhandled)
         return result

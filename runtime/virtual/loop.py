@@ -131,9 +131,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> asyncio.Handle:
         """Run `callback(*args)` in the next turn."""
         whose: object = getattr(callback, "__self__", callback)  # a task's step or wake-up carries its task
-        if type(whose) is NumberedTask:
+        if isinstance(whose, NumberedTask):
             return self.call_soon_for(whose.owner, callback, *args, context=context)
-        if type(whose) is OwnedCallback:
+        if isinstance(whose, OwnedCallback):
             return self.call_soon_for(whose.owner, whose.function, *args, context=context)
         return self.call_soon_for(self.owner, callback, *args, context=context)
 

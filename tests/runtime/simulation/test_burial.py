@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import time
 import weakref
 from collections.abc import Iterator
 
@@ -85,3 +86,21 @@ def test_a_world_that_is_over_is_freed() -> None:
     over = weakref.ref(crashed_world(worker))
     gc.collect()
     assert over() is None
+
+
+def test_no_loop_is_made_for_what_is_freed_when_the_world_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    inside: list[bool] = []
+
+    async def worker(world: SimulatedWorld) -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            inside.append(time.time() < 10**9)  # the fence still stands
+            asyncio.gather()
+
+    monkeypatch.setattr(asyncio.get_event_loop_policy(), "new_event_loop", lambda: made.append("a real loop"))
+    crashed_world(worker)
+    assert (made, inside) == ([], [True])
+    with pytest.raises(RuntimeError):
+        asyncio.get_running_loop()
