@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
 from coterie.actors.client import Client
@@ -13,7 +12,7 @@ from coterie.actors.simulation.recording import Ledger, RecordedStore, Recorder
 from coterie.errors import CoterieError, NodeUnreachable
 from coterie.protocols.checking.linearizability import KeyValue, Model
 
-__all__ = ["Crowd", "Rounds", "SimulatedClient", "Workload", "serve_client"]
+__all__ = ["Crowd", "Rounds", "SimulatedClient", "Workload", "linked", "serve_client"]
 
 RETRY_S = 0.2
 
@@ -118,17 +117,19 @@ async def serve_client(
         workload: its work.
         gave_up: is given the error of coterie's that ended the work; any other comes out.
     """
-    async with AsyncExitStack() as stack:
-        access = await _linked(stack, make)
-        try:
-            await workload(wrap(access))
-        except CoterieError as error:
-            gave_up(error)
+    access = await linked(make)
+    try:
+        await workload(wrap(access))
+    except CoterieError as error:
+        gave_up(error)
+    finally:
+        await access.__aexit__(None, None, None)
 
 
-async def _linked(stack: AsyncExitStack, make: Callable[[], Client]) -> Client:
+async def linked(make: Callable[[], Client]) -> Client:
+    """Return a client that is linked: `make` makes one for each try, however many it takes."""
     while True:
         try:
-            return await stack.enter_async_context(make())
+            return await make().__aenter__()
         except NodeUnreachable:
             await asyncio.sleep(RETRY_S)

@@ -183,12 +183,12 @@ class SimulatedNode:
     def wipe(self) -> None:
         """Give it a new, empty disk, see `replace_disk`."""
         self.replace_disk(VirtualDisk())
-        self._is_formatted = False
 
     def replace_disk(self, disk: VirtualDisk) -> None:
         """Give it another disk; if it lives it crashes first. It stays down, and is no replica of anything any more."""
         self._crash(None, is_silent=False)
         self.has_forgotten = True
+        self._is_formatted = disk.exists(f"{DATA}/meta")
         self._world.disks[self.name] = disk
         self._habits.tell(self.name, "node.forgot", None)
 

@@ -8,7 +8,6 @@ from typing import assert_never
 from coterie.actors.simulation.deployment import Deployment
 from coterie.actors.simulation.node import SimulatedNode
 from coterie.actors.simulation.timing import Timing
-from coterie.protocols.faults.budget import BEYOND_BUDGET
 from coterie.protocols.faults.firings import Firings
 from coterie.protocols.faults.kinds import (
     ClockRate,
@@ -36,7 +35,7 @@ class NodeFaults:
     """Strikes nodes. A fault for a node that is down waits until it is up.
 
     A replica whose disk is stale remembers less than it promised, and nothing can tell: operators must never let one
-    come back, and so it stays down, unless the plan goes beyond the budget. A wiped one comes back as somebody else,
+    come back, and so it stays down. A wiped one comes back as somebody else,
     with a new store id, and its peers refuse it.
     """
 
@@ -47,12 +46,10 @@ class NodeFaults:
         self._firings = firings
         self._images: dict[str, deque[tuple[float, VirtualDisk]]] = {}
         self._oldest_s = 0.0
-        self._lets_stale_back = False
 
     def keep_images(self, plan: Plan) -> None:
         """Keep old images of the disks that `plan` will make stale."""
         stale = [fault for fault in plan.faults if isinstance(fault, StaleDisk)]
-        self._lets_stale_back = plan.profile == BEYOND_BUDGET
         self._oldest_s = max((fault.age_s for fault in stale), default=0.0)
         if stale:
             self._images = {name: deque() for name in self._deployed.nodes}
@@ -127,8 +124,6 @@ class NodeFaults:
             return
         self._firings.note(fault.KIND)
         node.replace_disk(image)
-        if self._lets_stale_back:
-            self._timing.after(fault.down_s, node.start)
 
     def _image(self, name: str, age_s: float) -> VirtualDisk | None:
         """Return the disk as it was `age_s` ago, or as long ago as it is known."""

@@ -21,10 +21,11 @@ import asyncio
 import inspect
 import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Final, TypeVar, cast
+from functools import partial
+from typing import Any, Final, TypeVar, overload
 
 from coterie.actors.client import Client
-from coterie.actors.simulation.client import Crowd, Rounds, SimulatedClient, Workload, serve_client
+from coterie.actors.simulation.client import Crowd, Rounds, SimulatedClient, Workload, linked, serve_client
 from coterie.actors.simulation.deployment import Deployment
 from coterie.actors.simulation.disk_faults import is_noticed_rot
 from coterie.actors.simulation.injector import Injector
@@ -175,7 +176,11 @@ class Simulation:
         """Return the world's time (s), which no node's clock need show."""
         return self.world.loop.clock.monotonic()
 
-    async def until(self, condition: Callable[[], T | Awaitable[T]], *, within: float) -> T:
+    @overload
+    async def until(self, condition: Callable[[], Awaitable[T]], *, within: float) -> T: ...
+    @overload
+    async def until(self, condition: Callable[[], T | None], *, within: float) -> T: ...
+    async def until(self, condition: Callable[[], object], *, within: float) -> Any:
         """Wait until `condition()` is true, or what it returns comes true when awaited; return that.
 
         It is looked at every 50 ms of simulated time. An error of coterie's (nobody answers) counts as not yet.
@@ -192,7 +197,7 @@ class Simulation:
                     found = condition()
                     value: Any = await found if inspect.isawaitable(found) else found
                 if value:
-                    return cast("T", value)
+                    return value
             except (CoterieError, TimeoutError) as error:
                 last = error
             if self.now() >= deadline:
@@ -238,8 +243,8 @@ class Simulation:
     async def ready(self, *, within: float = 30.0) -> None:
         """Wait until every node is up and has been linked to. AssertionError if that takes longer."""
         __tracebackhide__ = True
-        await self.until(lambda: all(node.is_up for node in self.nodes), within=within)
-        await self.observer()
+        observer = await self.observer()
+        await self.until(lambda: all(node.is_up and node.name in observer.nodes for node in self.nodes), within=within)
 
     @property
     def nodes(self) -> tuple[SimulatedNode, ...]:
@@ -262,9 +267,7 @@ class Simulation:
         """Return a client that no fault strikes, linked to the cluster: for `main` to look, and to send."""
         if self._observer is None:
             life = self.world.begin("observer")
-            client = self._client("observer", life.host)
-            await client.__aenter__()
-            self._observer = client
+            self._observer = await linked(partial(self._client, "observer", life.host))
         return self._observer
 
     async def actor(self, name: str, *, node: str) -> Ref[Any]:
@@ -369,7 +372,7 @@ class Simulation:
     @property
     def firings(self) -> Firings:
         """How often each kind of fault took effect."""
-        return self._injected.firings
+        return Firings() if self._injector is None else self._injector.firings
 
     @property
     def injector(self) -> Injector:

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from coterie.actors.simulation.raft_kv import RAFT_KV
+from coterie.actors.simulation.scenario import scenario
+from coterie.actors.simulation.simulation import Simulation
+from coterie.errors import PlanError
+from coterie.protocols.faults.kinds import Crash, Level, Role
+from coterie.protocols.faults.plan import Plan
+from coterie.protocols.simulation.scenarios import Scenario
+from coterie.protocols.simulation.verdict import Outcome
+
+
+@scenario(nodes=["a", "b"], duration_s=1.0)
+async def broken(sim: Simulation) -> None:
+    assert sim.plan is not None
+    raise LookupError("it is broken")
+
+
+def test_a_program_is_a_scenario() -> None:
+    one: Scenario = broken
+
+    assert (one.name, one.level) == ("broken", Level.SYSTEM)
+    assert one.plan(1).nodes == ("a", "b")
+    assert one.plan(1) == one.plan(1) != one.plan(2)
+
+
+def test_what_a_program_raises_is_what_the_run_came_to() -> None:
+    verdict = broken.run(1)
+
+    assert verdict.outcome is Outcome.FAILED
+    assert "LookupError: it is broken" in str(verdict.violation)
+
+
+def test_a_scenario_with_nodes_of_its_own_has_no_others() -> None:
+    with pytest.raises(PlanError, match="has 2 nodes, it cannot run with 5"):
+        broken.plan(1, nodes=5)
+
+
+def test_raft_kv_passes_under_everything() -> None:
+    verdict = RAFT_KV.run(1)
+
+    assert verdict.outcome is Outcome.PASSED, verdict.violation or verdict.void or verdict.missed()
+    assert verdict.operations >= 1000
+    assert verdict.history is not None
+    assert verdict.linearizability is not None
+    assert verdict.linearizability.is_ok
+
+
+def test_a_given_plan_replaces_that_of_the_seed_and_fewer_operations_are_not_void() -> None:
+    plan = Plan(("n1", "n2", "n3"), (Crash(0.5, "n1", Role.LEADER),), 2.0)
+
+    verdict = RAFT_KV.run(1, plan=plan, operations=20, traced=True)
+
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.fired == {"crash": 1}
+    assert verdict.nodes == plan.nodes
+    assert verdict.operations < 60
+    assert any(line.sender == "n2" for line in verdict.trace)
+
+
+def test_a_planned_fault_that_never_struck_makes_a_run_void() -> None:
+    verdict = RAFT_KV.run(1, plan=Plan(("n1", "n2", "n3"), (), 1.0))
+
+    assert replace(verdict, planned=("clog",)).outcome is Outcome.VOID
+
+
+def test_beyond_the_budget_only_safety_is_expected() -> None:
+    assert RAFT_KV.run(2, profile="beyond-budget", nodes=3).violation is None
