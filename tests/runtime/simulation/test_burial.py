@@ -79,6 +79,23 @@ def test_a_coroutine_that_will_not_end_is_let_go_all_the_same(unraisable: list[o
     assert unraisable == []
 
 
+def test_a_generator_that_fails_on_its_way_out_makes_no_noise(unraisable: list[object]) -> None:
+    def numbers() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            raise KeyError("on the way out")
+
+    async def worker(world: SimulatedWorld) -> None:
+        begun = numbers()
+        next(begun)
+        await asyncio.sleep(100)
+
+    crashed_world(worker)
+    gc.collect()
+    assert unraisable == []
+
+
 def test_a_world_that_is_over_is_freed() -> None:
     async def worker(world: SimulatedWorld) -> None:
         await asyncio.sleep(100)

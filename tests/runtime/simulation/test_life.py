@@ -263,6 +263,58 @@ def test_a_crash_loses_what_was_not_synced_only_if_the_power_fails() -> None:
     in_world(main)
 
 
+def test_a_crash_takes_the_lifes_timers_away_and_what_waits_for_its_turn() -> None:
+    happened: list[str] = []
+
+    async def main(world: SimulatedWorld) -> None:
+        for number in range(8):
+            life = world.begin(f"n{number}")
+            with life:
+                world.loop.call_later(1000, happened.append, "timer")
+            world.loop.call_soon(life.crash)
+            for _ in range(3):
+                life.call_soon(happened.append, "ran before the crash, perhaps")
+            await asyncio.sleep(0.01)
+        assert [timer for timer in world.loop.timers if timer.when() >= 1000] == []
+
+    in_world(main)
+    assert "timer" not in happened
+
+
+def test_what_nobody_else_refers_to_is_kept_from_the_collector() -> None:
+    happened: list[str] = []
+    seen: list[str] = []
+    held: list[AsyncIterator[int]] = []
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            happened.append("generator: finally")
+
+    async def wait() -> None:
+        held.append(numbers())
+        await anext(held[0])
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            happened.append("task: finally")
+
+    async def main(world: SimulatedWorld) -> None:
+        life = world.begin("n1")
+        life.create_task(wait())
+        await asyncio.sleep(1)
+        life.crash()
+        held.clear()
+        gc.collect()
+        await asyncio.sleep(1)
+        seen.extend(happened)
+
+    in_world(main)
+    assert seen == []
+
+
 # --- pause
 
 

@@ -97,6 +97,7 @@ def test_loss_makes_late_and_never_a_hole() -> None:
         await asyncio.sleep(100)
         assert wire.far.received == bytes(range(200))
         assert 30 < wire.forth.fired["lost"] < 150
+        assert wire.far.at_s[-1] - wire.far.at_s[0] > 2.1, "what was sent again came late"
 
     on_wire(main)
 
@@ -233,6 +234,19 @@ def test_who_comes_back_answers_old_connections_with_a_reset() -> None:
         wire.world.begin("s")
         await asyncio.sleep(1)
         assert wire.near.lost == [], "it knows nothing of that connection until something arrives"
+        wire.send()
+        await asyncio.sleep(1)
+        assert isinstance(wire.near.lost[0], ConnectionResetError)
+
+    on_wire(main)
+
+
+def test_what_was_under_way_to_the_dead_does_not_keep_the_next_life_from_answering() -> None:
+    async def main(wire: Wire) -> None:
+        wire.send()
+        wire.server.crash(is_silent=True)
+        await asyncio.sleep(1)
+        wire.world.begin("s")
         wire.send()
         await asyncio.sleep(1)
         assert isinstance(wire.near.lost[0], ConnectionResetError)
