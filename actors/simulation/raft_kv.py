@@ -32,8 +32,8 @@ __all__ = ["RAFT_KV", "Append", "ReadList", "Shelf"]
 STORE: Final = "store"
 LISTS: Final = "store.lists"
 CLIENTS: Final = 10
-ROUNDS: Final = 120
-THINK_S: Final = 0.3
+ROUNDS: Final = 100
+THINK_S: Final = 0.75
 KEYS: Final = 8
 LIST_KEYS: Final = 2
 CONVERGE_S: Final = 30.0
@@ -174,5 +174,5 @@ def _list_key(at: int) -> bytes:
     return b"l%d" % at
 
 
-RAFT_KV = SystemScenario("raft-kv", run, nodes=5)
+RAFT_KV = SystemScenario("raft-kv", run, nodes=5, duration_s=40.0)
 """`coterie sim raft-kv`."""

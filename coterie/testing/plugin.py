@@ -98,6 +98,7 @@ class Worlds:
         if marker is not None and marker.args:
             raise pytest.UsageError(f"@pytest.mark.sim{marker.args}: it takes keywords only, such as seeds=100")
         given = {} if marker is None else dict(marker.kwargs)
+        seeds: Any
         seeds, first = given.pop("seeds", 1), given.pop("first", 0)
         config = request.config
         if config.getoption("sim_seed") is not None:
