@@ -445,6 +445,22 @@ def test_a_slow_life_that_is_fast_again_has_lost_and_reordered_nothing() -> None
     assert happened == list(range(7))
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_timer_due_with_the_next_turn_of_a_slow_life_overtakes_nobody(seed: int) -> None:
+    happened: list[object] = []
+
+    async def main(world: SimulatedWorld) -> None:
+        life = world.begin("n1")
+        life.slow_down(1.0)
+        world.loop.call_at_for(life, world.loop.clock.monotonic() + 1.0, happened.append, "timer")
+        for number in range(3):
+            life.call_soon(happened.append, number)
+        await asyncio.sleep(10)
+
+    in_world(main, seed=seed)
+    assert happened == [0, 1, 2, "timer"]
+
+
 def test_a_life_that_is_paused_while_slow_goes_on_in_order() -> None:
     happened: list[int] = []
 
