@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from coterie.protocols.checking.violation import Bench
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.seam import NodeId
@@ -33,6 +35,14 @@ class SessionsJudge:
     def acknowledged(self) -> int:
         """How many commands were answered."""
         return len(self._acknowledged)
+
+    def acknowledged_payloads(self) -> Collection[bytes]:
+        """Return the commands that were answered, in the order of their answers."""
+        return self._acknowledged.keys()
+
+    def executed_by(self, node: NodeId) -> Collection[bytes]:
+        """Return what the present life of `node` has executed, in order."""
+        return self._executed[node].keys()
 
     def started(self, node: NodeId) -> None:
         """Note that a new life of `node` begins: it will execute its whole log again."""
@@ -67,9 +77,11 @@ class SessionsJudge:
         """Judge that an open command of a live session was answered by an error: the sessions have lost track of it."""
         self._bench.fail("sessions.answer_differs", None, f"{payload!r}, not answered before, was answered by {reply}")
 
-    def ended(self) -> None:
-        """Judge the end: every node has executed every answered command (twice is impossible by then)."""
+    def ended(self, nodes: Collection[NodeId] | None = None) -> None:
+        """Judge the end: each of `nodes` (None: of all) has executed every answered command; twice it cannot have."""
         for node, done in self._executed.items():
+            if nodes is not None and node not in nodes:
+                continue
             for payload, index in self._acknowledged.items():
                 if payload not in done:
                     detail = f"{payload!r} was answered with {index}, but never took effect here"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from coterie.protocols.faults.kinds import Fault, Link, Role
+from coterie.protocols.faults.kinds import ANYWHERE, Fault, Link, Role
 
 __all__ = ["ELECTION_TIMEOUT_S", "Draw", "Recipe"]
 
@@ -42,6 +42,10 @@ class Draw:
         """Draw a node."""
         return self.rng.choice(self.nodes)
 
+    def staying(self) -> str:
+        """Draw a node that will not forget, and so stay away: there is something to be hit."""
+        return self.rng.choice([node for node in self.nodes if node not in self.doomed] or self.nodes)
+
     def among(self, *choices: T) -> T:
         """Draw one of `choices`; repeat one to make it likelier."""
         return self.rng.choice(choices)
@@ -66,14 +70,14 @@ class Draw:
         return self.rng.uniform(*self.rng.choice(choices))
 
     def link(self) -> tuple[str, str]:
-        """Draw source and destination of a network fault: all links, all of one node in one direction, or one."""
-        source, destination = self.rng.sample([*self.nodes, "*", "*"], 2)
-        return self.among(("*", "*"), (source, destination))
+        """Draw source and destination of a network fault: all links, or all of one node in one direction."""
+        node = self.staying()
+        return self.among((ANYWHERE, ANYWHERE), (node, ANYWHERE), (ANYWHERE, node))
 
     def links(self) -> tuple[Link, ...]:
         """Draw some links in random order: all of one node, or a few."""
         every = [(source, to) for source in self.nodes for to in self.nodes if source != to]
-        node = self.node()
+        node = self.staying()
         around = [link for link in every if node in link]
         return tuple(self.shuffled(self.among(around, self.rng.sample(every, max(1, len(every) // 3)))))
 

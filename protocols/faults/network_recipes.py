@@ -78,15 +78,20 @@ def _bandwidth(draw: Draw) -> tuple[Fault, ...]:
 def _partition(draw: Draw) -> tuple[Fault, ...]:
     if len(draw.nodes) < 2:
         return ()
-    shape, target = draw.among(*Shape), draw.node()
+    shape, target = draw.among(*_shapes(draw)), draw.staying()
     rest = [node for node in draw.nodes if node != target]
     others = tuple(draw.rng.sample(rest, (len(draw.nodes) - 1) // 2)) if shape is Shape.HALVES else ()
     return (Partition(draw.at_s, draw.lasting_s(), shape, target, others),)
 
 
 def _leader_partition(draw: Draw) -> tuple[Fault, ...]:
-    shape = draw.among(Shape.LEADER, Shape.LEADER, Shape.RING)
-    return (Partition(draw.at_s, draw.lasting_s(), shape, draw.node()),) if len(draw.nodes) > 1 else ()
+    shape = draw.among(*[shape for shape in (Shape.LEADER, Shape.RING) if shape in _shapes(draw)])
+    return (Partition(draw.at_s, draw.lasting_s(), shape, draw.staying()),) if len(draw.nodes) > 1 else ()
+
+
+def _shapes(draw: Draw) -> list[Shape]:
+    # Three nodes are all neighbours on a ring: its one broken link might carry nothing.
+    return [shape for shape in Shape if shape is not Shape.RING or len(draw.nodes) > 3]
 
 
 def _clog(draw: Draw) -> tuple[Fault, ...]:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from coterie.errors import PlanError
-from coterie.protocols.faults.budget import BEYOND_BUDGET, check_budget, most_forgotten
+from coterie.protocols.faults.budget import BEYOND_BUDGET, Forgetting, check_budget, most_forgotten
 from coterie.protocols.faults.drawing import Draw
 from coterie.protocols.faults.kinds import Fault, Level
 from coterie.protocols.faults.nearest import hint
@@ -32,7 +32,7 @@ from coterie.protocols.faults.network_recipes import NETWORK_RECIPES
 from coterie.protocols.faults.node_recipes import NODE_RECIPES
 from coterie.protocols.faults.plan import Plan
 
-__all__ = ["PROFILES", "Profile", "draw_plan", "is_live", "profile_named"]
+__all__ = ["PROFILES", "Profile", "draw_doomed", "draw_plan", "is_live", "profile_named"]
 
 RECIPES = {**NETWORK_RECIPES, **NODE_RECIPES}
 FAULTS_PER_S = 0.9
@@ -127,6 +127,7 @@ def draw_plan(
     level: Level,
     faults: int | None = None,
     haste: float = 1.0,
+    doomed: Sequence[str] | None = None,
 ) -> Plan:
     """Draw a plan of profile `name`, of kinds that `level` has. It keeps to the budget, unless that is what it is not.
 
@@ -138,20 +139,41 @@ def draw_plan(
         level: where the plan will be carried out.
         faults: how often something strikes (some strike together); None: about once a second.
         haste: above 1, faults come early rather than evenly.
+        doomed: the nodes that may forget what they promised; None: they are drawn.
 
     Raises:
         PlanError: there is no such profile, or it has nothing for so few nodes at that level.
     """
     profile = profile_named(name)
     count = 0 if not profile.weights else math.ceil(FAULTS_PER_S * duration_s) if faults is None else faults
-    most = len(nodes) if name == BEYOND_BUDGET else most_forgotten(len(nodes))
-    doomed = tuple(rng.sample(list(nodes), rng.randint(0, most) if profile.is_live else most))
+    if doomed is None:
+        doomed = draw_doomed(name, rng, nodes)
     times = sorted(LATEST * rng.random() ** haste * duration_s for _ in range(count))
-    draws = (Draw(rng, tuple(nodes), doomed, at_s, duration_s) for at_s in times)
+    draws = (Draw(rng, tuple(nodes), tuple(doomed), at_s, duration_s) for at_s in times)
     struck = [fault for draw in draws for fault in _strike(profile, draw, level)]
-    plan = Plan(tuple(nodes), tuple(struck), duration_s, profile.name)
+    plan = Plan(tuple(nodes), tuple(_forgetting_once(struck)), duration_s, profile.name)
     check_budget(plan)
     return plan
+
+
+def draw_doomed(name: str, rng: random.Random, nodes: Sequence[str]) -> tuple[str, ...]:
+    """Draw the nodes that may forget what they promised: a minority, or under `beyond-budget` a majority or all."""
+    most = most_forgotten(len(nodes))
+    count = rng.randint(most + 1, len(nodes)) if name == BEYOND_BUDGET else rng.randint(0, most)
+    return tuple(rng.sample(list(nodes), count))
+
+
+def _forgetting_once(faults: Sequence[Fault]) -> list[Fault]:
+    """Leave out what strikes a replica that has already forgotten everything: it is gone."""
+    gone: dict[str, None] = {}
+    kept: list[Fault] = []
+    for fault in faults:
+        if isinstance(fault, Forgetting):
+            if fault.target in gone:
+                continue
+            gone[fault.target] = None
+        kept.append(fault)
+    return kept
 
 
 def _strike(profile: Profile, draw: Draw, level: Level) -> list[Fault]:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
+from coterie.protocols.checking.linearizability import History
 from coterie.protocols.checking.sessions import SessionsJudge
 from coterie.protocols.replicated_log import LogIndex, Reject
 from coterie.protocols.seam import NodeId
@@ -27,7 +28,6 @@ from coterie.protocols.simulation.timeline import Timeline
 
 __all__ = ["Client"]
 
-THINK_S = 0.9
 TIMEOUT_S = 0.4
 RETRY_S = 0.02
 DUPLICATES = 0.1
@@ -39,8 +39,9 @@ DOUBLED = 0.1
 class Client:
     """Opens a session, then does one command after another, each until it is answered.
 
-    `submit(client, node, attempt, command, delay_s)` carries an attempt to a node; answers come to `answered` and
-    `rejected` with that attempt's number. A command's payload is unique; its reply is the index it took effect at.
+    It thinks for up to `think_s` before each. `submit(client, node, attempt, command, delay_s)` carries an attempt to a
+    node; answers come to `answered` and `rejected` with that attempt's number. A command's payload is unique; its
+    reply is the index it took effect at. `history`: where commands and their places are written down, if they are.
     """
 
     def __init__(
@@ -49,24 +50,29 @@ class Client:
         commands: int,
         nodes: Sequence[NodeId],
         *,
+        think_s: float,
         timeline: Timeline,
         rng: random.Random,
         judge: SessionsJudge,
         submit: Callable[[Client, NodeId, int, bytes, float], None],
+        history: History | None = None,
     ) -> None:
         self._number = number
         self._commands = commands
         self._nodes = nodes
+        self._think_s = think_s
         self._timeline = timeline
         self._rng = rng
         self._judge = judge
         self._submit = submit
+        self._history = history
+        self._under_way = -1
         self._target = rng.choice(nodes)
         self._session: SessionId | None = None
         self._sequence = 0
         self._attempt = 0
         self._is_waiting = False
-        timeline.after(rng.uniform(0, THINK_S), self._open)
+        timeline.after(rng.uniform(0, think_s), lambda: self._wake(0))
 
     @property
     def is_done(self) -> bool:
@@ -82,7 +88,10 @@ class Client:
                 self._session = session
                 self._rest()
             case Done(payload):
-                self._judge.answered(self._payload(), LogIndex(int.from_bytes(payload, "big")))
+                index = LogIndex(int.from_bytes(payload, "big"))
+                self._judge.answered(self._payload(), index)
+                if self._history is not None:
+                    self._history.returned(self._under_way, index, at_s=self._timeline.now)
                 self._rest()
             case Replies(replies):
                 self.answered(operation, replies[-1])  # that of the second copy: what was kept of the first
@@ -90,6 +99,13 @@ class Client:
                 self._judge.refused(self._payload(), reply)
             case _:
                 assert_never(reply)
+
+    def hasten(self, think_s: float) -> None:
+        """Think for no longer than `think_s` from now on, and be done with the present thought."""
+        self._think_s = min(self._think_s, think_s)
+        if not self._is_waiting and not self.is_done:
+            self._attempt += 1
+            self._think()
 
     def rejected(self, attempt: int, rejection: Reject) -> None:
         """Take a refusal of the present attempt: try where it points to, or anywhere, a little later."""
@@ -106,13 +122,27 @@ class Client:
         self._sequence += 1
         self._is_waiting = True
         self._judge.submitted(self._payload())
+        if self._history is not None:
+            asked = ("append", self._payload())
+            self._under_way = self._history.invoked(f"c{self._number}", asked, at_s=self._timeline.now)
         self._try()
 
     def _rest(self) -> None:
         self._is_waiting = False
         self._attempt += 1
         if self._sequence < self._commands:
-            self._timeline.after(self._rng.uniform(0, THINK_S), self._next)
+            self._think()
+
+    def _think(self) -> None:
+        thought = self._attempt
+        self._timeline.after(self._rng.uniform(0, self._think_s), lambda: self._wake(thought))
+
+    def _wake(self, thought: int) -> None:
+        if thought == self._attempt and not self._is_waiting:
+            if self._session is None:
+                self._open()
+            else:
+                self._next()
 
     def _try(self) -> None:
         self._attempt += 1

@@ -21,7 +21,19 @@ class SimulatedDisk(Generic[W]):
     A crash calls `survived(write)` for the prefix that reached the platter unreported.
     """
 
-    __slots__ = ("_durable", "_epoch", "_rng", "_survived", "_synced", "_syncing", "_timeline", "_waiting", "slowness")
+    __slots__ = (
+        "_durable",
+        "_epoch",
+        "_failed",
+        "_rng",
+        "_slowed",
+        "_survived",
+        "_synced",
+        "_syncing",
+        "_timeline",
+        "_waiting",
+        "slowness",
+    )
 
     def __init__(
         self,
@@ -40,7 +52,21 @@ class SimulatedDisk(Generic[W]):
         self._syncing: list[tuple[Token, W]] = []
         self._waiting: list[tuple[Token, W]] = []
         self._epoch = 0
+        self._failed: Callable[[], None] | None = None
+        self._slowed: Callable[[], None] | None = None
         self.slowness = 1.0
+
+    def slow_down(self, factor: float, slowed: Callable[[], None] | None = None) -> None:
+        """Let every sync take `factor` times as long from now on; `slowed` is called for each."""
+        self.slowness = factor
+        self._slowed = slowed
+
+    def fail_next(self, failed: Callable[[], None] | None) -> None:
+        """Let the next sync fail: it loses what it should have kept, and `failed` is called (None: not any more).
+
+        Whoever is told must end this life: nothing of that sync may ever be acknowledged.
+        """
+        self._failed = failed
 
     def submit(self, token: Token, write: W) -> None:
         """Take a write."""
@@ -61,6 +87,8 @@ class SimulatedDisk(Generic[W]):
         self._syncing, self._waiting = self._waiting, []
         epoch = self._epoch
         self._timeline.after(self._duration_s(), lambda: self._finish(epoch))
+        if self._slowed is not None:
+            self._slowed()
 
     def _duration_s(self) -> float:
         fast_s = self._rng.uniform(0.0001, 0.001)
@@ -71,9 +99,19 @@ class SimulatedDisk(Generic[W]):
     def _finish(self, epoch: int) -> None:
         if epoch != self._epoch:
             return
+        self._timeline.events += 1
         group, self._syncing = self._syncing, []
+        if self._failed is not None:
+            self._fail(self._failed)
+            return
         for token, write in group:
             self._durable(token, write)
         self._synced(group[-1][0])
         if self._waiting:
             self._sync()
+
+    def _fail(self, failed: Callable[[], None]) -> None:
+        self._failed = None
+        self._waiting = []
+        self._epoch += 1
+        failed()

@@ -90,7 +90,7 @@ def hunt(mutant: Mutant, *, most_seeds: int = MOST_SEEDS) -> Hunt:
     Raises:
         LookupError: a target of a patch is gone.
     """
-    run_seed = SCENARIOS[mutant.scenario]
+    run_seed = SCENARIOS[mutant.scenario].run
     last = mutant.first_seed + most_seeds - 1
     for seed in range(mutant.first_seed, last + 1):
         with patched(mutant.patches):
@@ -105,7 +105,7 @@ def _broken_safety(verdict: Verdict) -> str | None:
     if verdict.violation is None:
         return None
     invariant = verdict.violation.invariant
-    is_liveness = invariant.endswith(".converged")
+    is_liveness = invariant.endswith(".converged") or invariant.startswith("liveness.")
     return None if is_liveness or invariant.startswith("algorithm.") else invariant
 
 

@@ -1,50 +1,87 @@
-"""The simulated network: messages are lost, late, doubled and overtaken; links break one way at a time."""
+"""The simulated network: messages take their time, and rules on links lose, delay, double, hold or overtake them.
+
+Without rules every message arrives once. A rule is begun on links, each one way, and ended on them; several rules on
+one link judge a message one after the other.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Generic, TypeVar, cast
 
 from coterie.protocols.seam import NodeId
 from coterie.protocols.simulation.timeline import Timeline
 
-__all__ = ["CALM", "Network", "Weather"]
+__all__ = ["USUAL", "Flight", "Judge", "Latency", "Link", "Network", "Rule"]
 
 M = TypeVar("M")
 Link = tuple[NodeId, NodeId]
 
+TAIL_SHAPE = 1.2
+"""The exponent of the heavy tail (Pareto): its mean is finite, its variance is not."""
+
 
 @dataclass(frozen=True, slots=True)
-class Weather:
-    """How messages fare, each drawn for itself.
+class Latency:
+    """How long a message is under way.
 
     Attributes:
-        loss: the probability that a message vanishes.
-        duplication: the probability that it arrives twice.
-        tail: the probability that its delay has a heavy tail (Pareto), which is what overtakes.
         delay_s: the typical one-way delay; drawn between half and one and a half of it.
-        tail_s: the scale of the heavy tail; ten times as much is the longest.
+        tail: the probability that a heavy tail is added, which is what overtakes.
+        tail_s: the scale of that tail; ten times as much is the longest.
     """
 
-    loss: float = 0.002
-    duplication: float = 0.002
-    tail: float = 0.01
     delay_s: float = 0.001
+    tail: float = 0.01
     tail_s: float = 0.02
 
+    def draw_s(self, rng: random.Random) -> float:
+        """Draw one delay (s)."""
+        draw = rng.random
+        if draw() < self.tail:
+            return self.delay_s + min(self.tail_s * rng.paretovariate(TAIL_SHAPE), 10 * self.tail_s)
+        return self.delay_s * (0.5 + draw())
 
-CALM = Weather(loss=0.0, duplication=0.0, tail=0.0)
+
+USUAL = Latency()
+
+
+class Flight:
+    """A message that is about to leave: each copy's delay (s). Rules change the list; an empty one means it is lost."""
+
+    __slots__ = ("delays_s", "message", "sender", "to")
+
+    def __init__(self, sender: NodeId, to: NodeId, message: object, delay_s: float) -> None:
+        self.sender = sender
+        self.to = to
+        self.message = message
+        self.delays_s = [delay_s]
+
+
+Judge = Callable[[Flight], bool]
+"""Changes a flight, and returns whether it did."""
+
+
+class Rule:
+    """What happens to the messages of some links. `name` is what counts when it hits one."""
+
+    __slots__ = ("judge", "name")
+
+    def __init__(self, name: str, judge: Judge) -> None:
+        self.name = name
+        self.judge = judge
 
 
 class Network(Generic[M]):
     """Carries messages between nodes. `deliver(to, sender, message)` is called for each arrival.
 
-    `fired` is called with the name of whatever fault has just hit a message.
+    `fired` is called with the name of whatever rule has just hit a message.
     """
 
-    __slots__ = ("_blocks", "_deliver", "_fired", "_rng", "_timeline", "weather", "weather_name")
+    __slots__ = ("_cuts", "_deliver", "_fired", "_rng", "_rules", "_sent", "_timeline", "latency")
 
     def __init__(
         self,
@@ -57,59 +94,63 @@ class Network(Generic[M]):
         self._rng = rng
         self._deliver = deliver
         self._fired = fired
-        self._blocks: dict[Link, list[str]] = {}
-        self.weather = Weather()
-        self.weather_name: str | None = None
+        self._rules: dict[Link, list[Rule]] = {}
+        self._cuts: dict[Link, int] = {}
+        self._sent = 0
+        self.latency = USUAL
 
-    def block(self, links: Iterable[Link], name: str) -> None:
-        """Let nothing pass over `links` any more; what is under way arrives. Blocks add up."""
+    def begin(self, rule: Rule, links: Iterable[Link]) -> None:
+        """Let `rule` judge what leaves over `links` from now on; what is under way arrives."""
         for link in links:
-            self._blocks.setdefault(link, []).append(name)
+            self._rules.setdefault(link, []).append(rule)
 
-    def unblock(self, links: Iterable[Link], name: str) -> None:
-        """Take one block of that name from each of `links`, if it is still there."""
+    def end(self, rule: Rule, links: Iterable[Link]) -> None:
+        """Take `rule` from each of `links`, if it is still there."""
         for link in links:
-            names = self._blocks.get(link, [])
-            if name in names:
-                names.remove(name)
-            if not names:
-                self._blocks.pop(link, None)
+            rules = self._rules.get(link, [])
+            if rule in rules:
+                rules.remove(rule)
+            if not rules:
+                self._rules.pop(link, None)
 
-    def heal(self) -> None:
-        """Let everything pass, in calm weather."""
-        self._blocks.clear()
-        self.set_weather(CALM, None)
-
-    def set_weather(self, weather: Weather, name: str | None) -> None:
-        """Let messages fare like this from now on; what hits them counts as the fault `name`."""
-        self.weather = weather
-        self.weather_name = name
+    def cut(self, links: Iterable[Link]) -> None:
+        """Lose what is under way over `links`; what leaves later is not concerned."""
+        for link in links:
+            self._cuts[link] = self._sent
 
     def send(self, sender: NodeId, to: NodeId, message: M) -> None:
         """Carry `message`, perhaps."""
-        blocks = self._blocks.get((sender, to))
-        if blocks is not None:
-            self._fired(blocks[0])
+        self._sent += 1
+        delay_s = self.latency.draw_s(self._rng)
+        rules = self._rules.get((sender, to))
+        if rules is None:
+            self._carry(sender, to, message, delay_s)
             return
-        chance = self._rng.random()
-        if chance < self.weather.loss:
-            self._hit()
-            return
-        self._carry(sender, to, message)
-        if chance > 1 - self.weather.duplication:
-            self._hit()
-            self._carry(sender, to, message)
+        flight = Flight(sender, to, message, delay_s)
+        self._judge(flight, tuple(rules))
+        self.release(flight)
+
+    def release(self, flight: Flight) -> None:
+        """Carry on a flight of this network that a rule has kept, whatever the rules say by now."""
+        for delay_s in flight.delays_s:
+            self._carry(flight.sender, flight.to, cast("M", flight.message), delay_s)
 
     def delay_s(self) -> float:
         """Draw how long one message is under way (s)."""
-        weather, draw = self.weather, self._rng.random
-        if draw() < weather.tail:
-            return weather.delay_s + min(weather.tail_s * self._rng.paretovariate(1.2), 10 * weather.tail_s)
-        return weather.delay_s * (0.5 + draw())
+        return self.latency.draw_s(self._rng)
 
-    def _carry(self, sender: NodeId, to: NodeId, message: M) -> None:
-        self._timeline.after(self.delay_s(), lambda: self._deliver(to, sender, message))
+    def _carry(self, sender: NodeId, to: NodeId, message: M, delay_s: float) -> None:
+        self._timeline.after(delay_s, partial(self._arrive, self._sent, sender, to, message))
 
-    def _hit(self) -> None:
-        if self.weather_name is not None:
-            self._fired(self.weather_name)
+    def _judge(self, flight: Flight, rules: Sequence[Rule]) -> None:
+        for rule in rules:
+            if rule.judge(flight):
+                self._fired(rule.name)
+            if not flight.delays_s:
+                return
+
+    def _arrive(self, number: int, sender: NodeId, to: NodeId, message: M) -> None:
+        if self._cuts and number <= self._cuts.get((sender, to), 0):
+            return
+        self._timeline.events += 1
+        self._deliver(to, sender, message)

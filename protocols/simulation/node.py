@@ -3,21 +3,23 @@
 What arrives is collected for a random small window and handed over at once. A node that was paused handles what has
 arrived before its overdue tick, then reads its deadline again: otherwise every pause would become an election.
 Each node has a clock of its own: it runs a little fast or slow, and each life finds it at another time.
+A node whose replica has forgotten what it promised retires: it never comes back under its name.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
+from coterie.protocols.faults.kinds import Role
 from coterie.protocols.gate import Gate
 from coterie.protocols.seam import Algorithm, NodeId, Observe, Persist, Persisted, Send, Token
 from coterie.protocols.simulation.disk import SimulatedDisk
 from coterie.protocols.simulation.timeline import Timeline
 from coterie.protocols.simulation.trace import Trace
 
-__all__ = ["AnyAlgorithm", "Node", "Resident"]
+__all__ = ["AnyAlgorithm", "Lag", "Node", "Resident"]
 
 W = TypeVar("W")
 M = TypeVar("M")
@@ -29,6 +31,9 @@ AnyAlgorithm = Algorithm[object, object]
 
 LONGEST_WINDOW_S = 0.002
 LATEST_CLOCK_S = 1000.0
+
+Lag = Callable[[], float]
+"""Says how long the next turn of a node has to wait (s): one call for each turn."""
 
 
 class Resident(Protocol[WriteT, MessageT]):
@@ -58,6 +63,10 @@ class Resident(Protocol[WriteT, MessageT]):
         """Look at the algorithm of `node` after it has handled something."""
         ...
 
+    def role_shown(self, message: MessageT) -> Role | None:
+        """Return the role in which a node shows itself by sending `message`, if it does."""
+        ...
+
 
 class Node(Generic[W, M]):
     """One node: at most one life at a time, none while it is down.
@@ -68,12 +77,14 @@ class Node(Generic[W, M]):
 
     __slots__ = (
         "_armed_s",
+        "_arming",
         "_clock_base_s",
         "_clock_rate",
         "_drift",
         "_gate",
         "_inbox",
         "_is_visit_due",
+        "_lags",
         "_resident",
         "_rng",
         "_timeline",
@@ -81,9 +92,11 @@ class Node(Generic[W, M]):
         "algorithm",
         "disk",
         "is_paused",
+        "is_retired",
         "life",
         "missed",
         "node_id",
+        "turns",
     )
 
     def __init__(
@@ -100,7 +113,9 @@ class Node(Generic[W, M]):
         self.life = 0
         self.algorithm: AnyAlgorithm | None = None
         self.is_paused = False
+        self.is_retired = False
         self.missed = 0
+        self.turns = 0
         self.disk: SimulatedDisk[W] = SimulatedDisk(
             timeline, rng, durable=self._durable, synced=self._synced, survived=self._survived
         )
@@ -114,16 +129,23 @@ class Node(Generic[W, M]):
         self._gate: Gate[object] = Gate()
         self._inbox: list[object] = []
         self._is_visit_due = False
+        self._lags: list[Lag] = []
         self._armed_s: float | None = None
+        self._arming = 0
 
     @property
     def is_up(self) -> bool:
         """Whether a life is going on, paused or not."""
         return self.algorithm is not None
 
+    @property
+    def is_awake(self) -> bool:
+        """Whether a life is going on and not paused."""
+        return self.algorithm is not None and not self.is_paused
+
     def start(self) -> None:
-        """Begin a new life with what the disk holds."""
-        if self.algorithm is not None:
+        """Begin a new life with what the disk holds, unless one is going on or the node has retired."""
+        if self.algorithm is not None or self.is_retired:
             return
         self.life += 1
         self._trace.record(self.node_id, "node.started", self.life)
@@ -144,6 +166,28 @@ class Node(Generic[W, M]):
         self._armed_s = None
         self.disk.crash()
         self._resident.ended(self.node_id)
+
+    def retire(self) -> None:
+        """Never start again: the disk no longer holds what this node has promised."""
+        self._trace.record(self.node_id, "node.retired")
+        self.is_retired = True
+
+    def run_clock_at(self, rate: float) -> None:
+        """Let the clock go on from what it shows, at `rate` times the true time (and its own drift)."""
+        now_s = self._now()
+        self._clock_rate = rate * (1.0 + self._rng.uniform(-self._drift, self._drift))
+        self._clock_base_s = now_s - self._clock_rate * self._timeline.now
+        self._armed_s = None
+        self._rearm()
+
+    def begin_lag(self, lag: Lag) -> None:
+        """Let every turn wait for `lag` too."""
+        self._lags.append(lag)
+
+    def end_lag(self, lag: Lag) -> None:
+        """Let turns wait for `lag` no more."""
+        if lag in self._lags:
+            self._lags.remove(lag)
 
     def pause(self) -> None:
         """Stop handling and ticking; what arrives waits."""
@@ -181,7 +225,11 @@ class Node(Generic[W, M]):
 
     def _window_s(self) -> float:
         chance = self._rng.random()
-        return 0.0 if chance < 0.5 else (chance - 0.5) * 2 * LONGEST_WINDOW_S
+        window_s = 0.0 if chance < 0.5 else (chance - 0.5) * 2 * LONGEST_WINDOW_S
+        return window_s + self._lag_s() if self._lags else window_s
+
+    def _lag_s(self) -> float:
+        return sum(lag() for lag in self._lags)
 
     def _visit(self, life: int) -> None:
         if life != self.life or self.algorithm is None or self.is_paused:
@@ -196,6 +244,7 @@ class Node(Generic[W, M]):
         return self._clock_base_s + self._clock_rate * self._timeline.now
 
     def _carry_out(self, effects: Iterable[object]) -> None:
+        self.turns += 1
         for effect in self._gate.admit(effects):
             if isinstance(effect, Send):
                 self._resident.sent(self.node_id, effect.to, effect.message)
@@ -214,13 +263,17 @@ class Node(Generic[W, M]):
         if deadline_s is None or (self._armed_s is not None and self._armed_s <= deadline_s):
             return
         self._armed_s = deadline_s
-        life = self.life
+        self._arming += 1
+        arming = self._arming
         true_s = (deadline_s - self._clock_base_s) / self._clock_rate
-        self._timeline.at(true_s, lambda: self._timer_fired(life, deadline_s))
+        if self._lags:
+            true_s = max(true_s, self._timeline.now) + self._lag_s()
+        self._timeline.at(true_s, lambda: self._timer_fired(arming, deadline_s))
 
-    def _timer_fired(self, life: int, armed_s: float) -> None:
-        if life != self.life or armed_s != self._armed_s or self.is_paused or self.algorithm is None:
+    def _timer_fired(self, arming: int, armed_s: float) -> None:
+        if arming != self._arming or self._armed_s is None or self.is_paused or self.algorithm is None:
             return
+        self._timeline.events += 1
         self._armed_s = None
         now = max(self._now(), armed_s)  # the way to true time and back may have lost a bit
         if self._inbox:

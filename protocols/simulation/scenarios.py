@@ -10,11 +10,11 @@ from typing import Protocol
 
 from coterie.protocols.faults.kinds import Level
 from coterie.protocols.faults.plan import Plan
-from coterie.protocols.simulation.raft_scenario import run_raft_seed
-from coterie.protocols.simulation.synod_scenario import run_synod_seed
+from coterie.protocols.simulation.raft_scenario import RaftScenario
+from coterie.protocols.simulation.synod_scenario import SynodScenario
 from coterie.protocols.simulation.verdict import Verdict
 
-__all__ = ["EVERYTHING", "SCENARIOS", "RunSeed", "Scenario"]
+__all__ = ["EVERYTHING", "SCENARIOS", "Scenario"]
 
 EVERYTHING = "everything"
 """The profile that is meant when none is named."""
@@ -61,7 +61,8 @@ class Scenario(Protocol):
             nodes: how many nodes (None: those of `plan`, or as the seed says).
             operations: the most that clients may ask for (None: the usual number); fewer than usual is never void.
             hashed: fill `Verdict.digest`.
-            traced: fill `Verdict.trace`.
+            traced: fill `Verdict.trace` and, where clients are simulated, `history`: what happened, for people.
+                Together with `hashed` the trace may be all that the hash covers instead: for comparisons.
 
         Raises:
             PlanError: `plan` has a fault that this level cannot carry out, or is beyond its budget; no such profile.
@@ -69,12 +70,5 @@ class Scenario(Protocol):
         ...
 
 
-class RunSeed(Protocol):
-    """Runs one seed."""
-
-    def __call__(self, seed: int, *, nodes: int | None = None, hashed: bool = False) -> Verdict:
-        """Run `seed` with `nodes` nodes (None: as the seed says); `hashed` fills `Verdict.digest`."""
-        ...
-
-
-SCENARIOS: Mapping[str, RunSeed] = {"raft": run_raft_seed, "synod": run_synod_seed}
+SCENARIOS: Mapping[str, Scenario] = {scenario.name: scenario for scenario in (RaftScenario(), SynodScenario())}
+"""Those of the pure algorithms, by name."""

@@ -22,10 +22,11 @@ def stream(seed: str, name: str) -> random.Random:
 class Timeline:
     """What happens when. Simultaneous events happen in the order in which they were scheduled.
 
-    Each event is one step; `bench` is told its number and time before it happens.
+    Each event is one step; `bench` is told its number and time before it happens. `events` counts what an algorithm
+    sees: deliveries, timers and completions of its disk; whoever makes one happen counts it.
     """
 
-    __slots__ = ("_bench", "_heap", "_scheduled", "now", "steps")
+    __slots__ = ("_bench", "_heap", "_scheduled", "events", "now", "steps")
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -33,6 +34,7 @@ class Timeline:
         self._scheduled = 0
         self.now = 0.0
         self.steps = 0
+        self.events = 0
 
     def at(self, time_s: float, action: Callable[[], object]) -> None:
         """Let `action` happen at `time_s`, or now if that is past."""

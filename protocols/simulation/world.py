@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.checking.violation import Bench, Violation
+from coterie.protocols.faults.firings import Firings
+from coterie.protocols.faults.plan import Plan
 from coterie.protocols.seam import NodeId, Received
-from coterie.protocols.simulation.faults import FaultInjector, Firings
+from coterie.protocols.simulation.injector import Injector
 from coterie.protocols.simulation.network import Network
 from coterie.protocols.simulation.node import Node, Resident
-from coterie.protocols.simulation.plan import Aim, Plan
 from coterie.protocols.simulation.timeline import Timeline, stream
 from coterie.protocols.simulation.trace import Trace
 
@@ -27,21 +28,35 @@ DRIFT = 0.01
 
 
 class World(Generic[W, M]):
-    """Hosts a scenario: `resident` knows the algorithm, the world knows the circumstances."""
+    """Hosts a scenario: `resident` knows the algorithm, the world knows the circumstances.
+
+    Raises:
+        PlanError: `plan` has a kind of fault that the level of protocols lacks.
+    """
 
     def __init__(
-        self, seed: str, node_ids: Sequence[NodeId], plan: Plan, resident: Resident[W, M], bench: Bench, *, hashed: bool
+        self,
+        seed: str,
+        plan: Plan,
+        resident: Resident[W, M],
+        bench: Bench,
+        *,
+        hashed: bool = False,
+        traced: bool = False,
     ) -> None:
         self.timeline = Timeline(bench)
-        self.trace = Trace(self.timeline, hashed=hashed)
+        self.trace = Trace(self.timeline, hashed=hashed, traced=traced)
         self.firings = Firings()
+        self._resident = resident
         self.nodes = {
             node_id: Node(node_id, resident, self.timeline, self.trace, stream(seed, f"node {node_id}"), drift=DRIFT)
-            for node_id in node_ids
+            for node_id in map(NodeId, plan.nodes)
         }
         self.network: Network[M] = Network(self.timeline, stream(seed, "network"), self._deliver, self.firings.note)
         nodes = list(self.nodes.values())
-        self.faults = FaultInjector(plan, self.timeline, self.trace, self.firings, nodes, self.network)
+        self.faults = Injector(
+            plan, self.timeline, self.trace, self.firings, nodes, self.network, stream(seed, "faults")
+        )
 
     @property
     def now(self) -> float:
@@ -72,10 +87,12 @@ class World(Generic[W, M]):
     def _found(self, invariant: str, detail: str) -> Violation:
         return Violation(invariant, detail, node=None, step=self.timeline.steps, time_s=self.now)
 
-    def send(self, sender: NodeId, to: NodeId, message: M, aim: Aim | None) -> None:
-        """Carry `message`, by which `sender` shows itself as `aim`."""
-        if aim is not None:
-            self.faults.showed(aim, sender)
+    def send(self, sender: NodeId, to: NodeId, message: M) -> None:
+        """Carry `message`, and notice in which role `sender` shows itself by it."""
+        if self.faults.aiming.is_waiting:
+            role = self._resident.role_shown(message)
+            if role is not None:
+                self.faults.aiming.showed(role, sender)
         self.network.send(sender, to, message)
 
     def _deliver(self, to: NodeId, sender: NodeId, message: M) -> None:

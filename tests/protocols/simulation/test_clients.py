@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from coterie.protocols.checking.linearizability import History
 from coterie.protocols.checking.sessions import SessionsJudge
 from coterie.protocols.checking.violation import Bench, Violation
 from coterie.protocols.replicated_log import LogIndex, Refusal, Reject
@@ -30,14 +31,23 @@ MEMBERS = (NodeId("a"), NodeId("b"), NodeId("c"))
 class Bed:
     """One client, and all its attempts."""
 
-    def __init__(self, commands: int = 2, seed: int = 4) -> None:
+    def __init__(self, commands: int = 2, seed: int = 4, think_s: float = 0.9) -> None:
         bench = Bench()
         self.timeline = Timeline(bench)
         self.judge = SessionsJudge(bench)
         self.judge.started(MEMBERS[0])
         self.attempts: list[tuple[NodeId, int, Command]] = []
+        self.history = History()
         self.client = Client(
-            1, commands, MEMBERS, timeline=self.timeline, rng=random.Random(seed), judge=self.judge, submit=self._submit
+            1,
+            commands,
+            MEMBERS,
+            think_s=think_s,
+            timeline=self.timeline,
+            rng=random.Random(seed),
+            judge=self.judge,
+            submit=self._submit,
+            history=self.history,
         )
 
     def run_for(self, duration_s: float) -> None:
@@ -132,3 +142,31 @@ def test_client_brings_an_error_about_its_open_command_before_the_judge() -> Non
 
     with pytest.raises(Violation, match=r"sessions\.answer_differs"):
         bed.client.answered(1, UnknownSession())
+
+
+@pytest.mark.parametrize("has_session", [False, True])
+def test_client_in_long_thought_can_be_hastened(*, has_session: bool) -> None:
+    bed = Bed(think_s=1e6)
+    if has_session:
+        bed.run_until_attempt()
+        bed.client.answered(0, Opened(SessionId(5)))
+    began_s, before = bed.timeline.now, len(bed.attempts)
+
+    bed.client.hasten(0.2)
+    bed.run_until_attempt()
+
+    assert bed.timeline.now - began_s <= 0.2
+    assert len(bed.attempts) == before + 1
+    assert isinstance(bed.attempts[-1][2], SessionCommand if has_session else OpenSession)
+
+
+def test_client_writes_down_what_it_asked_and_where_that_took_effect() -> None:
+    bed = opened()
+    payload = bed.history.operations[0].input
+    assert payload == ("append", b"c1-1")
+
+    bed.judge.executed(MEMBERS[0], LogIndex(7), b"c1-1")
+    bed.client.answered(1, Done((7).to_bytes(8, "big")))
+
+    [operation] = bed.history.operations
+    assert (operation.client, operation.output) == ("c1", 7)

@@ -80,10 +80,35 @@ def test_disk_works_again_after_a_crash() -> None:
 
 def test_slow_disk_takes_longer() -> None:
     usual, slow = Bed(), Bed()
-    slow.disk.slowness = 50.0
+    slow.disk.slow_down(50.0, lambda: slow.told.append(("slowed", None)))
 
     for bed in (usual, slow):
         bed.submit(1)
         bed.run()
 
     assert slow.timeline.now > 40 * usual.timeline.now
+    assert slow.told == [("slowed", None), *usual.told]
+
+
+def test_failed_sync_loses_everything_pending_and_later_syncs_succeed() -> None:
+    bed = Bed()
+    bed.disk.fail_next(lambda: bed.told.append(("failed", None)))
+
+    bed.submit(1, 2)
+    bed.run()
+    assert bed.told == [("failed", None)]
+
+    bed.submit(3)
+    bed.run()
+    assert bed.told[1:] == [("durable 3", "w3"), ("synced", 3)]
+
+
+def test_sync_that_was_to_fail_may_be_pardoned() -> None:
+    bed = Bed()
+    bed.disk.fail_next(lambda: bed.told.append(("failed", None)))
+    bed.disk.fail_next(None)
+
+    bed.submit(1)
+    bed.run()
+
+    assert bed.told == [("durable 1", "w1"), ("synced", 1)]

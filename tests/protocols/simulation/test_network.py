@@ -1,4 +1,4 @@
-"""The simulated network: weather, blocks, and what counts as a hit."""
+"""The simulated network: latency, rules, and what is cut."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import random
 
 from coterie.protocols.checking.violation import Bench
 from coterie.protocols.seam import NodeId
-from coterie.protocols.simulation.network import CALM, Network, Weather
+from coterie.protocols.simulation.network import Flight, Latency, Network, Rule
+from coterie.protocols.simulation.rules import block, keeping
 from coterie.protocols.simulation.timeline import Timeline
 
 A, B = NodeId("a"), NodeId("b")
@@ -15,17 +16,20 @@ A, B = NodeId("a"), NodeId("b")
 class Arrivals:
     """A network of two, what arrived at it and what hit its messages."""
 
-    def __init__(self, weather: Weather) -> None:
+    def __init__(self, latency: Latency | None = None) -> None:
         self.timeline = Timeline(Bench())
         self.arrived: list[tuple[NodeId, NodeId, int]] = []
         self.times: list[float] = []
         self.hits: list[str] = []
         self.network: Network[int] = Network(self.timeline, random.Random(1), self._arrive, self.hits.append)
-        self.network.set_weather(weather, "storm")
+        self.network.latency = latency or Latency(tail=0.0)
 
     def send(self, count: int) -> None:
         for number in range(count):
             self.network.send(A, B, number)
+        self.run()
+
+    def run(self) -> None:
         self.timeline.run(until_s=1e9, stop=lambda: False)
 
     def _arrive(self, to: NodeId, sender: NodeId, message: int) -> None:
@@ -33,37 +37,18 @@ class Arrivals:
         self.times.append(self.timeline.now)
 
 
-def test_network_delivers_each_message_once_in_calm_weather() -> None:
-    it = Arrivals(CALM)
+def test_network_without_rules_delivers_each_message_once() -> None:
+    it = Arrivals()
 
     it.send(50)
 
     assert sorted(it.arrived) == [(B, A, number) for number in range(50)]
     assert it.hits == []
+    assert it.timeline.events == 50
 
 
-def test_network_loses_messages_at_the_rate_of_the_weather() -> None:
-    it = Arrivals(Weather(loss=0.3, duplication=0.0))
-
-    it.send(1000)
-
-    assert 600 < len(it.arrived) < 800
-    assert it.hits == ["storm"] * (1000 - len(it.arrived))
-
-
-def test_network_doubles_messages_and_lets_them_overtake_each_other() -> None:
-    it = Arrivals(Weather(loss=0.0, duplication=0.3, tail=0.3))
-
-    it.send(1000)
-
-    messages = [message for _, _, message in it.arrived]
-    assert 1200 < len(messages) < 1400
-    assert messages != sorted(messages)
-    assert it.hits == ["storm"] * (len(messages) - 1000)
-
-
-def test_network_delays_have_a_heavy_but_bounded_tail() -> None:
-    it = Arrivals(Weather(loss=0.0, duplication=0.0, tail=0.2, delay_s=0.001, tail_s=0.01))
+def test_latency_has_a_heavy_but_bounded_tail() -> None:
+    it = Arrivals(Latency(tail=0.2, delay_s=0.001, tail_s=0.01))
 
     it.send(1000)
 
@@ -71,9 +56,9 @@ def test_network_delays_have_a_heavy_but_bounded_tail() -> None:
     assert 0.05 < max(it.times) <= 0.101
 
 
-def test_network_stops_messages_one_way_only() -> None:
-    it = Arrivals(CALM)
-    it.network.block([(A, B)], "partition.one_way")
+def test_rule_judges_its_links_one_way_only_and_counts_by_its_name() -> None:
+    it = Arrivals()
+    it.network.begin(Rule("partition.one_way", block), [(A, B)])
 
     it.network.send(B, A, 7)
     it.send(1)
@@ -82,27 +67,55 @@ def test_network_stops_messages_one_way_only() -> None:
     assert it.hits == ["partition.one_way"]
 
 
-def test_network_blocks_add_up_and_each_is_taken_back_alone() -> None:
-    it = Arrivals(CALM)
-    it.network.block([(A, B)], "first")
-    it.network.block([(A, B)], "second")
+def test_rules_add_up_and_each_is_ended_alone() -> None:
+    it = Arrivals()
+    first, second = Rule("first", block), Rule("second", block)
+    it.network.begin(first, [(A, B)])
+    it.network.begin(second, [(A, B)])
 
-    it.network.unblock([(A, B)], "first")
+    it.network.end(first, [(A, B)])
     it.send(1)
     assert it.arrived == []
-    it.network.unblock([(A, B)], "second")
-    it.network.unblock([(A, B)], "second")
+    it.network.end(second, [(A, B)])
+    it.network.end(second, [(A, B)])
     it.send(1)
 
     assert len(it.arrived) == 1
     assert it.hits == ["second"]
 
 
-def test_network_heals_at_once() -> None:
-    it = Arrivals(Weather(loss=1.0))
-    it.network.block([(A, B)], "first")
+def test_what_is_lost_is_judged_by_no_further_rule() -> None:
+    it = Arrivals()
+    it.network.begin(Rule("first", block), [(A, B)])
+    it.network.begin(Rule("second", block), [(A, B)])
 
-    it.network.heal()
-    it.send(3)
+    it.send(1)
 
-    assert len(it.arrived) == 3
+    assert it.hits == ["first"]
+
+
+def test_cut_loses_what_is_under_way_over_its_links_and_nothing_that_leaves_later() -> None:
+    it = Arrivals()
+    it.network.send(A, B, 1)
+    it.network.send(B, A, 2)
+
+    it.network.cut([(A, B)])
+    it.network.send(A, B, 3)
+    it.run()
+
+    assert sorted(message for _, _, message in it.arrived) == [2, 3]
+    assert it.timeline.events == 2
+
+
+def test_what_a_rule_has_kept_can_be_released() -> None:
+    it = Arrivals()
+    kept: list[Flight] = []
+    it.network.begin(Rule("clog", keeping(kept)), [(A, B)])
+    it.send(2)
+    assert it.arrived == []
+
+    for flight in kept:
+        it.network.release(flight)
+    it.run()
+
+    assert sorted(message for _, _, message in it.arrived) == [0, 1]

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 
 from coterie.protocols.checking.violation import Bench
+from coterie.protocols.faults.kinds import Role
 from coterie.protocols.seam import NodeId, Persist, Persisted, Send, Token
 from coterie.protocols.simulation.node import AnyAlgorithm, Node
 from coterie.protocols.simulation.timeline import Timeline
@@ -71,6 +72,9 @@ class Bed:
         self.notes.append(("performed", effect))
 
     def visited(self, node: NodeId) -> None: ...
+
+    def role_shown(self, message: str) -> Role | None:
+        return None
 
     def run(self, until_s: float = 100.0) -> None:
         self.timeline.run(until_s=until_s, stop=lambda: False)

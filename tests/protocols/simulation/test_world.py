@@ -8,9 +8,10 @@ import pytest
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.checking.violation import Bench
+from coterie.protocols.faults.kinds import Role
+from coterie.protocols.faults.plan import Plan
 from coterie.protocols.seam import NodeId, Received
 from coterie.protocols.simulation.node import AnyAlgorithm
-from coterie.protocols.simulation.plan import Plan
 from coterie.protocols.simulation.world import World
 
 A, B = NodeId("a"), NodeId("b")
@@ -37,8 +38,8 @@ class Bed:
     def __init__(self, error: Exception) -> None:
         self.bench = Bench()
         self.algorithm = Failing(error)
-        self.world: World[str, str] = World("seed", (A, B), Plan((), 1.0), self, self.bench, hashed=False)
-        self.world.timeline.at(0.5, lambda: self.world.send(A, B, "hello", None))
+        self.world: World[str, str] = World("seed", Plan((A, B), (), 1.0), self, self.bench)
+        self.world.timeline.at(0.5, lambda: self.world.send(A, B, "hello"))
 
     def build(self, node: NodeId, rng: random.Random) -> AnyAlgorithm:
         return self.algorithm
@@ -52,6 +53,9 @@ class Bed:
     def perform(self, node: NodeId, effect: object) -> None: ...
 
     def visited(self, node: NodeId) -> None: ...
+
+    def role_shown(self, message: str) -> Role | None:
+        return None
 
 
 @pytest.mark.parametrize(
