@@ -30,6 +30,10 @@ class Rounds:
         self._left -= 1
         return self._left >= 0
 
+    def end(self) -> None:
+        """Leave none: nobody begins another."""
+        self._left = 0
+
 
 class SimulatedClient:
     """What a workload has in hand: `await client.key_value("store").put(b"k", b"v")`.

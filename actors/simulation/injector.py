@@ -68,6 +68,7 @@ from coterie.protocols.faults.kinds import (
 )
 from coterie.protocols.faults.plan import Plan
 from coterie.runtime.simulation.world import SimulatedWorld
+from coterie.runtime.virtual.loop import VirtualLoop
 
 __all__ = ["Injector"]
 
@@ -108,12 +109,19 @@ class Injector:
         """Whether the plan has ended, and everything has healed."""
         self._deployed = deployed
         self._tell = tell
-        self._timing = Timing(world.loop)
+        self._timing = _timing_of(world.loop)
         self._began_s = self._timing.now()
         self._waiting: list[tuple[Role, Fault]] = []
         self._latest: dict[Role, str] = {}
         self._nodes = NodeFaults(deployed, world, self._timing, self.firings)
-        self._network = NetworkFaults(deployed, world, self._timing, self.firings)
+        self._network = NetworkFaults(
+            world.network,
+            tuple(deployed.nodes),
+            self._timing,
+            self.firings,
+            dialers=lambda: [name for name in world.lives if name not in (*deployed.nodes, "observer")],
+            is_gone=lambda name: deployed.nodes[name].is_gone,
+        )
         self._disks = DiskFaults(deployed, world, self._timing, self.firings)
         self._actors = ActorFaults(deployed, world, self._timing, self.firings)
         self._order = OrderFaults(deployed, world, self._timing, self.firings)
@@ -221,6 +229,11 @@ class Injector:
             return node.name
         leaders = [watch.leader for watch in self._deployed.rafts]
         return next((leader for leader in leaders if leader is not None), self._latest.get(Role.LEADER, node.name))
+
+
+def _timing_of(loop: VirtualLoop) -> Timing:
+    now = loop.clock.monotonic
+    return Timing(now, lambda delay_s, act: loop.call_at_for(None, now() + delay_s, act))
 
 
 def _role_of(fault: Fault) -> Role:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import assert_never
+from typing import Protocol, assert_never
 
-from coterie.actors.simulation.deployment import Deployment
 from coterie.actors.simulation.timing import Timing
 from coterie.protocols.faults.firings import Firings
 from coterie.protocols.faults.kinds import (
@@ -32,9 +31,8 @@ from coterie.protocols.seam import NodeId
 from coterie.protocols.simulation.link_faults import broken_links, links_between
 from coterie.runtime.simulation.durations import Duration
 from coterie.runtime.simulation.weather import WeatherLink
-from coterie.runtime.simulation.world import SimulatedWorld
 
-__all__ = ["NetworkFaults"]
+__all__ = ["FaultyNetwork", "NetworkFaults"]
 
 LOOK_EVERY_S = 0.01
 LATER_S = 0.05
@@ -43,14 +41,50 @@ Weather = Delay | Loss | Corrupt | Bandwidth
 NetworkFault = Weather | Reset | ResetMidFrame | HalfOpen | Clog | Flap
 
 
-class NetworkFaults:
-    """Strikes links. "*" is every node, and as a source or destination of weather every client too."""
+class FaultyNetwork(Protocol):
+    """A network whose links can be struck: that of a simulated world, or real proxies.
 
-    def __init__(self, deployed: Deployment, world: SimulatedWorld, timing: Timing, firings: Firings) -> None:
-        self._deployed = deployed
-        self._nodes = tuple(NodeId(name) for name in deployed.nodes)
-        self._world = world
-        self._network = world.network
+    Its verbs are those of `VirtualNetwork`, which says what each does.
+    """
+
+    def link(self, source: str, target: str, /) -> WeatherLink: ...  # noqa: D102 (as the class says)
+    def connections(self) -> list[tuple[str, str]]: ...  # noqa: D102
+    def block(self, source: str, target: str, /) -> None: ...  # noqa: D102
+    def unblock(self, source: str, target: str, /) -> None: ...  # noqa: D102
+    def holds_back(self, source: str, target: str, /) -> bool: ...  # noqa: D102
+    def open_hole(self, source: str, target: str, /) -> None: ...  # noqa: D102
+    def has_swallowed(self, source: str, target: str, /) -> bool: ...  # noqa: D102
+    def close_hole(self, source: str, target: str, /) -> int: ...  # noqa: D102
+    def reset(self, source: str, target: str, /) -> None: ...  # noqa: D102
+    def heal(self) -> None: ...  # noqa: D102
+
+
+class NetworkFaults:
+    """Strikes links. "*" is every node, and as a source or destination of weather every client too.
+
+    Args:
+        network: what is struck.
+        nodes: the names of the nodes.
+        timing: when faults begin and end.
+        firings: what took effect is noted here.
+        dialers: returns the clients that there are now.
+        is_gone: whether a node is out for good: its links are left alone.
+    """
+
+    def __init__(
+        self,
+        network: FaultyNetwork,
+        nodes: Sequence[str],
+        timing: Timing,
+        firings: Firings,
+        *,
+        dialers: Callable[[], Sequence[str]],
+        is_gone: Callable[[str], bool],
+    ) -> None:
+        self._network = network
+        self._nodes = tuple(NodeId(name) for name in nodes)
+        self._dialers = dialers
+        self._is_gone = is_gone
         self._timing = timing
         self._firings = firings
         self._blocks: Counter[Link] = Counter()
@@ -202,13 +236,12 @@ class NetworkFaults:
     # --- where ------------------------------------------------------------------------------------------------------
 
     def _everywhere(self, source: str, destination: str) -> list[tuple[str, str]]:
-        clients = tuple(name for name in self._world.lives if name not in self._nodes)
-        everybody = (*self._nodes, *(NodeId(name) for name in clients if name != "observer"))
+        everybody = (*self._nodes, *(NodeId(name) for name in self._dialers()))
         return list(self._living(links_between(source, destination, everybody)))
 
     def _living(self, links: Sequence[Link]) -> Sequence[Link]:
         """Return those of `links` whose ends are not out for good; if there is none, all such links."""
-        gone = [name for name, node in self._deployed.nodes.items() if node.is_gone]
+        gone = [name for name in self._nodes if self._is_gone(name)]
         left = [link for link in links if not any(name in gone for name in link)]
         living = [node for node in self._nodes if node not in gone]
         return left or links_between(ANYWHERE, ANYWHERE, living)

@@ -92,8 +92,8 @@ class SimulatedNode:
 
     @property
     def may_end(self) -> bool:
-        """Whether it is right if it ends by itself now: its disk is bad or full."""
-        return self.has_bad_disk or self._world.disk(self.name).capacity_bytes is not None
+        """Whether it is right if it ends by itself now: its disk is bad, full or another one."""
+        return self.has_bad_disk or self.has_forgotten or self._world.disk(self.name).capacity_bytes is not None
 
     @property
     def is_paused(self) -> bool:
@@ -180,15 +180,19 @@ class SimulatedNode:
         if not main.cancelled() and (error := main.exception()) is not None:
             raise error
 
-    def wipe(self) -> None:
-        """Give it a new, empty disk, see `replace_disk`."""
+    def wipe(self, *, do_format: bool = False) -> None:
+        """Give it a new, empty disk, see `replace_disk`; its next life ends at once, since that is not formatted.
+
+        `do_format`: somebody formats it under its old name, which must never be done: that life is another replica, and
+        its peers, who remember the old one, refuse it.
+        """
         self.replace_disk(VirtualDisk())
+        self._is_formatted = not do_format
 
     def replace_disk(self, disk: VirtualDisk) -> None:
         """Give it another disk; if it lives it crashes first. It stays down, and is no replica of anything any more."""
         self._crash(None, is_silent=False)
         self.has_forgotten = True
-        self._is_formatted = disk.exists(f"{DATA}/meta")
         self._world.disks[self.name] = disk
         self._habits.tell(self.name, "node.forgot", None)
 

@@ -35,8 +35,8 @@ class NodeFaults:
     """Strikes nodes. A fault for a node that is down waits until it is up.
 
     A replica whose disk is stale remembers less than it promised, and nothing can tell: operators must never let one
-    come back, and so it stays down. A wiped one comes back as somebody else,
-    with a new store id, and its peers refuse it.
+    come back, and so it stays down. A wiped one refuses to
+    start: it was formatted once, and nobody formats it again under its name.
     """
 
     def __init__(self, deployed: Deployment, world: SimulatedWorld, timing: Timing, firings: Firings) -> None:

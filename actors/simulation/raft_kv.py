@@ -27,7 +27,7 @@ from coterie.protocols.raft.config import RaftConfig
 from coterie.protocols.seam import NodeId
 from coterie.runtime.messages import Ask, message
 
-__all__ = ["RAFT_KV", "Append", "ReadList", "Shelf"]
+__all__ = ["KEYS", "LISTS", "LIST_KEYS", "RAFT_KV", "STORE", "Append", "ReadList", "Shelf", "Work", "list_key"]
 
 STORE: Final = "store"
 LISTS: Final = "store.lists"
@@ -76,18 +76,20 @@ class Shelf(StateMachine[Get | Put | Delete | CompareAndSwap | Append | ReadList
 
 
 class Work:
-    """What one client does: a little of everything, with a pause before each round."""
+    """What one client does: a little of everything, with a pause (up to `think_s`) before each of `rounds` rounds."""
 
-    def __init__(self, client: SimulatedClient) -> None:
+    def __init__(self, client: SimulatedClient, *, rounds: int = ROUNDS, think_s: float = THINK_S) -> None:
         self._client = client
+        self._rounds = rounds
+        self._think_s = think_s
         self._store = client.key_value(STORE)
         self._lists = client.recorder(LISTS, AppendList())
         self._group = client.access.group(STORE)
 
     async def run(self) -> None:
         """Do all rounds; what fails is recorded as what it was, and the next round comes."""
-        for at in self._client.rounds(ROUNDS):
-            await asyncio.sleep(THINK_S * self._client.random.random())
+        for at in self._client.rounds(self._rounds):
+            await asyncio.sleep(self._think_s * self._client.random.random())
             with contextlib.suppress(CommandError):
                 await self._round(self._client.number * 1_000_000 + at)
 
@@ -104,9 +106,9 @@ class Work:
         elif chance < 0.7:
             await self._store.compare_and_swap(key, await self._store.get(key), value)
         elif chance < 0.85:
-            await self.append(_list_key(rng.randrange(LIST_KEYS)), unique)
+            await self.append(list_key(rng.randrange(LIST_KEYS)), unique)
         else:
-            await self.read_list(_list_key(rng.randrange(LIST_KEYS)))
+            await self.read_list(list_key(rng.randrange(LIST_KEYS)))
 
     async def append(self, key: bytes, item: int) -> None:
         """Append to a list."""
@@ -122,8 +124,8 @@ class Work:
             await _insist(partial(self._store.get, b"k%d" % at))
             read(b"k%d" % at)
         for at in range(LIST_KEYS):
-            await _insist(partial(self.read_list, _list_key(at)))
-            read(_list_key(at))
+            await _insist(partial(self.read_list, list_key(at)))
+            read(list_key(at))
 
 
 async def run(sim: Simulation) -> None:
@@ -146,7 +148,7 @@ async def _judge_liveness(sim: Simulation) -> None:
     """Let a new client read everything, in the time that a healed group has."""
     voters = tuple(NodeId(node.name) for node in sim.nodes)
     judge = LivenessJudge(sim.bench, election_timeout_s=RaftConfig(voters).election_timeout_max_s)
-    for key in (*(b"k%d" % at for at in range(KEYS)), *(_list_key(at) for at in range(LIST_KEYS))):
+    for key in (*(b"k%d" % at for at in range(KEYS)), *(list_key(at) for at in range(LIST_KEYS))):
         judge.acknowledged(key)
     sim.judge(judge.healed)
     reader = sim.clients(1, lambda client: Work(client).read_everything(judge.read))
@@ -170,7 +172,8 @@ async def _insist(call: Callable[[], Awaitable[object]]) -> None:
             return
 
 
-def _list_key(at: int) -> bytes:
+def list_key(at: int) -> bytes:
+    """Return the key of list number `at`."""
     return b"l%d" % at
 
 

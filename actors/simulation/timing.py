@@ -1,10 +1,9 @@
-"""When faults begin and end: by the world's time, as nobody's own affair."""
+"""When faults begin and end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from coterie.runtime.virtual.loop import VirtualLoop
+from functools import partial
 
 __all__ = ["EXTENSION_S", "Timing"]
 
@@ -13,19 +12,22 @@ EXTENSION_S = 0.1
 
 
 class Timing:
-    """Calls things later, until `end`."""
+    """Calls things later, until `end`.
 
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
+    Args:
+        now: the time (s).
+        call_later: has something called in so many seconds, as nobody's own affair.
+    """
+
+    def __init__(self, now: Callable[[], float], call_later: Callable[[float, Callable[[], object]], object]) -> None:
+        self.now = now
+        """Return the time (s)."""
+        self._call_later = call_later
         self._is_over = False
 
     def after(self, delay_s: float, act: Callable[[], object]) -> None:
         """Call `act` in `delay_s` seconds, unless all is over by then."""
-        self._loop.call_at_for(None, self._loop.clock.monotonic() + delay_s, self._act, act)
-
-    def now(self) -> float:
-        """Return the world's time (s)."""
-        return self._loop.clock.monotonic()
+        self._call_later(delay_s, partial(self._act, act))
 
     def lasting(self, duration_s: float, has_hit: Callable[[], bool], stop: Callable[[], object]) -> None:
         """Call `stop` in `duration_s` seconds, or once `has_hit` after that."""

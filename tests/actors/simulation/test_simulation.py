@@ -12,7 +12,7 @@ import pytest
 from coterie import Actor, Ask, KeyValue, Node, Topology, message
 from coterie.actors.simulation.client import SimulatedClient
 from coterie.actors.simulation.simulation import Simulation
-from coterie.errors import NodeUnreachable, PlanError, SimulationStuck, TopologyError
+from coterie.errors import NodeUnreachable, NotFormatted, PlanError, SimulationStuck, TopologyError
 from coterie.protocols.checking.linearizability import Register
 from coterie.protocols.checking.violation import Violation
 from coterie.protocols.faults.kinds import Crash, Reorder
@@ -104,13 +104,25 @@ def test_a_wiped_node_is_no_replica_any_more() -> None:
     async def body(sim: Simulation) -> None:
         sim.deploy(store())
         await sim.clients(1, puts)
-        sim.node("n2").wipe()
+        sim.node("n2").wipe(do_format=True)
         sim.node("n2").start()
         await sim.ready()
         await sim.clients(1, puts)
         await asyncio.sleep(3.0)
         assert sim.leader_of("store") != "n2"
         sim.assert_linearizable()
+
+    run(body)
+
+
+def test_a_wiped_node_refuses_to_start_under_its_old_name() -> None:
+    async def body(sim: Simulation) -> None:
+        sim.deploy(store())
+        await sim.ready()
+        sim.node("n2").wipe()
+        sim.node("n2").start()
+        await sim.until(lambda: sim.node("n2").is_down, within=1)
+        assert isinstance(sim.node("n2").failure, NotFormatted)
 
     run(body)
 
