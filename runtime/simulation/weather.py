@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from coterie.runtime.host import Clock
 from coterie.runtime.simulation.durations import NETWORK, Duration
 from coterie.runtime.simulation.trace import Trace
-from coterie.runtime.virtual.clock import VirtualClock
 from coterie.runtime.virtual.link import Link, Signal
 from coterie.runtime.virtual.network import VirtualNetwork
 
@@ -30,7 +30,7 @@ class WeatherLink(Link):
     """
 
     def __init__(
-        self, source: str, target: str, base: Callable[[], Duration], clock: VirtualClock, rng: random.Random
+        self, source: str, target: str, base: Callable[[], Duration], clock: Clock, rng: random.Random
     ) -> None:
         super().__init__(source, target, lambda *_: base().draw(rng))
         self.extra: Duration | None = None
@@ -121,7 +121,7 @@ class SimulatedNetwork(VirtualNetwork):
     """
 
     def __init__(
-        self, clock: VirtualClock, rng: random.Random, *, trace: Trace | None = None, latency: Duration = NETWORK
+        self, clock: Clock, rng: random.Random, *, trace: Trace | None = None, latency: Duration = NETWORK
     ) -> None:
         super().__init__()
         self.latency = latency
