@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from coterie.actors.simulation.deployment import Deployment
@@ -10,8 +11,9 @@ from coterie.actors.simulation.node import SimulatedNode
 from coterie.actors.simulation.timing import Timing
 from coterie.protocols.faults.firings import Firings
 from coterie.protocols.faults.kinds import ANYWHERE, Priorities, RandomOrder, Starve
+from coterie.runtime.run_queue import Runnable
 from coterie.runtime.simulation.host import SimulatedHost
-from coterie.runtime.simulation.order import Order, Starvation
+from coterie.runtime.simulation.order import Order, Starvation, name_of
 from coterie.runtime.simulation.order import Priorities as PriorityOrder
 from coterie.runtime.simulation.order import RandomOrder as AnyOrder
 from coterie.runtime.simulation.world import SimulatedWorld
@@ -74,10 +76,9 @@ class OrderFaults:
         if not node.is_up:
             self._timing.after(LATER_S, lambda: self._starve(fault, node))
             return
-        paths = [part.name for part in self._deployed.topology.parts if node.name in part.nodes]
-        path = self._rng.choice(paths) if fault.actor == ANYWHERE else fault.actor
+        running = [part.name for part in self._deployed.topology.parts if node.name in part.nodes]
         host = node.life.host
-        order = Starvation(self._rng, path, AnyOrder(self._rng))
+        order = _StarveFirst(self._rng, running if fault.actor == ANYWHERE else [fault.actor])
         host.schedule(order)
 
         def stop() -> None:
@@ -88,3 +89,27 @@ class OrderFaults:
                 self._starve(fault, node)
 
         self._timing.after(fault.duration_s, stop)
+
+
+class _StarveFirst:
+    """Starves the first of the actors at `paths` that has mail: who has none misses nothing."""
+
+    def __init__(self, rng: random.Random, paths: Sequence[str]) -> None:
+        self._rng = rng
+        self._paths = paths
+        self._any = AnyOrder(rng)
+        self._starvation: Starvation | None = None
+
+    @property
+    def denied(self) -> int:
+        """How often it had to wait."""
+        return 0 if self._starvation is None else self._starvation.denied
+
+    def pick(self, waiting: Sequence[Runnable]) -> int | None:
+        """Return anybody but the starved."""
+        if self._starvation is None:
+            found = next((name_of(cell) for cell in waiting if name_of(cell) in self._paths), None)
+            if found is None:
+                return self._any.pick(waiting)
+            self._starvation = Starvation(self._rng, found, self._any)
+        return self._starvation.pick(waiting)

@@ -7,6 +7,7 @@ import pytest
 from coterie.actors.simulation.raft_kv import RAFT_KV
 from coterie.actors.simulation.scenario import scenario
 from coterie.actors.simulation.simulation import Simulation
+from coterie.actors.simulation.synods import SYNOD
 from coterie.errors import PlanError
 from coterie.protocols.faults.kinds import Crash, Level, Role
 from coterie.protocols.faults.plan import Plan
@@ -48,6 +49,13 @@ def test_raft_kv_passes_under_everything() -> None:
     assert verdict.history is not None
     assert verdict.linearizability is not None
     assert verdict.linearizability.is_ok
+
+
+def test_synods_pass_under_their_own_profile() -> None:
+    verdict = SYNOD.run(1, profile="synod")
+
+    assert verdict.outcome is Outcome.PASSED, verdict.violation or verdict.void or verdict.missed()
+    assert verdict.operations >= 200
 
 
 def test_a_given_plan_replaces_that_of_the_seed_and_fewer_operations_are_not_void() -> None:
