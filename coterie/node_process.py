@@ -7,6 +7,7 @@ gone, however it went, the pipe ends, and so does the node.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Mapping
@@ -22,16 +23,25 @@ STOP_TIMEOUT_S = 10.0
 
 
 async def start_process(
-    topology: str, node: str, addresses: Mapping[str, str], data: str, *, output: IO[bytes] | int
+    topology: str,
+    node: str,
+    addresses: Mapping[str, str],
+    data: str,
+    *,
+    output: IO[bytes] | int,
+    may_format: bool = True,
+    environment: Mapping[str, str] | None = None,
 ) -> Process:
     """Start a node of the topology `module:name`; it formats its data directory if that holds none yet.
 
     Args:
         topology: where the topology is declared.
         node: which of its nodes.
-        addresses: `host:port` of every node, by name.
+        addresses: where it listens and where it dials the others: `host:port` of every node, by name.
         data: the node's own data directory.
         output: where its standard output and error go, as for `subprocess`.
+        may_format: False leaves a directory that holds no data as it is: then the node refuses to start.
+        environment: what it finds in its environment beside our own.
 
     Returns:
         The process, before the node is up.
@@ -41,10 +51,15 @@ async def start_process(
     for peer, address in addresses.items():
         if peer != node:
             command += ["--peer", f"{peer}={address}"]
-    if cluster_in(data) is None:
+    if may_format and cluster_in(data) is None:
         command += ["--bootstrap", "new"]
     return await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=output, stderr=asyncio.subprocess.STDOUT, start_new_session=True
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=output,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, **(environment or {})},
     )
 
 

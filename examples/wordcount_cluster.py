@@ -11,9 +11,8 @@ import asyncio
 import tempfile
 
 from coterie import Client
-from coterie.demo.cluster import Cluster
 from coterie.demo.keys import read_found
-from coterie.demo.topology import POOL, STORE, CountFile
+from coterie.demo.topology import POOL, STORE, CountFile, demo_cluster
 
 TEXTS = {b"one.py": b"total = total + amount\n", b"two.py": b"# nothing but total\ntotal = 0\n"}
 
@@ -34,7 +33,7 @@ async def count(client: Client) -> None:
 
 async def main() -> None:
     with tempfile.TemporaryDirectory() as data:
-        async with Cluster(3, data) as cluster, Client(cluster.addresses, connect_timeout_s=30) as client:
+        async with demo_cluster(3, data) as cluster, Client(cluster.addresses, connect_timeout_s=30) as client:
             await count(client)
 
 

@@ -10,12 +10,12 @@ from typing import Final, Literal
 
 from coterie.actors.client import Client
 from coterie.actors.group import GroupStatus
-from coterie.demo.cluster import Cluster
 from coterie.demo.coordinator import Coordinator
 from coterie.demo.keys import probe_key
 from coterie.demo.timeline import Progress, Timeline
 from coterie.demo.topology import STORE
 from coterie.errors import CommandTimeout, CoterieError
+from coterie.node_cluster import Cluster
 
 __all__ = ["Disturbance", "Killed", "NotCaughtUp", "Victim", "term_of", "void_reasons"]
 

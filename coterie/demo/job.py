@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from coterie.actors.client import Client
 from coterie.actors.group import LeaderIs
-from coterie.demo.cluster import Cluster
 from coterie.demo.coordinator import Coordinator
 from coterie.demo.disturbance import Disturbance, Victim, term_of, void_reasons
 from coterie.demo.judge import judge
@@ -22,7 +21,8 @@ from coterie.demo.report import Report
 from coterie.demo.sources import find_sources
 from coterie.demo.timeline import Progress, Timeline
 from coterie.demo.together import run_together
-from coterie.demo.topology import STORE
+from coterie.demo.topology import STORE, demo_cluster
+from coterie.node_cluster import Cluster
 
 __all__ = ["Options", "run_job"]
 
@@ -51,7 +51,7 @@ async def run_job(options: Options) -> Report:
     with _data_directory(options.data) as data:
         kept = "kept" if options.data else "removed afterwards"
         timeline.say(f"{len(files)} files of {options.root}, {options.nodes} nodes, data in {data} ({kept})")
-        async with PlainCounter(options.root) as plain, Cluster(options.nodes, data) as cluster:
+        async with PlainCounter(options.root) as plain, demo_cluster(options.nodes, data) as cluster:
             for node in cluster.nodes:
                 timeline.say(f"{node} starts at {cluster.address(node)} (pid {cluster.pid(node)})")
             return await cluster.guard(_Job(options, files, timeline, plain, cluster).run())

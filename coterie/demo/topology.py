@@ -15,10 +15,11 @@ from coterie.actors.topology import Topology
 from coterie.demo.identifiers import Skipped, tally
 from coterie.demo.keys import batch_of
 from coterie.errors import CommandError
+from coterie.node_cluster import Cluster
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages import Ask, message
 
-__all__ = ["POOL", "STORE", "CountFile", "Counted", "NotCounted", "Worker", "five_nodes", "three_nodes"]
+__all__ = ["POOL", "STORE", "CountFile", "Counted", "NotCounted", "Worker", "demo_cluster", "five_nodes", "three_nodes"]
 
 STORE: Final = "store"
 POOL: Final = "workers"
@@ -83,6 +84,12 @@ def three_nodes() -> Topology:
 def five_nodes() -> Topology:
     """Return the cluster of five."""
     return _cluster(5)
+
+
+def demo_cluster(size: int, data: str) -> Cluster:
+    """Return the processes of the cluster of three or five, their data and logs under `data`."""
+    topology = three_nodes if size == 3 else five_nodes
+    return Cluster(f"{__name__}:{topology.__name__}", topology(), data)
 
 
 def _cluster(size: int) -> Topology:

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from coterie.demo import ports
-from coterie.demo.ports import ReservedPort
+from coterie import reserved_port
+from coterie.reserved_port import ReservedPort
 
 
 def listen(number: int) -> socket.socket:
@@ -23,7 +23,7 @@ def test_node_can_listen_on_its_reserved_port_again_and_again() -> None:
     port.close()
 
 
-@pytest.mark.skipif(not ports._CAN_SHARE, reason="sockets cannot share a port here")
+@pytest.mark.skipif(not reserved_port._CAN_SHARE, reason="sockets cannot share a port here")
 def test_stranger_is_not_given_a_reserved_port() -> None:
     port = ReservedPort()
     stranger = socket.socket()

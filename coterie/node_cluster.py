@@ -1,26 +1,27 @@
-"""The node processes of the demo: started, killed, started again, and never left behind."""
+"""The node processes of a cluster on this machine: started, stopped, killed, started again, and never left behind."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from asyncio.subprocess import Process
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from coterie.demo.ports import ReservedPort
-from coterie.demo.topology import five_nodes, three_nodes
+from coterie.actors.topology import Topology
 from coterie.errors import CoterieError
 from coterie.node_process import cluster_in, end_process, start_process
+from coterie.reserved_port import ReservedPort
 
 __all__ = ["Cluster", "NodeEnded"]
 
 T = TypeVar("T")
 
-TOPOLOGY_BY_SIZE: Final = {3: three_nodes, 5: five_nodes}
+REFUSAL_TIMEOUT_S = 60.0
 
 
 class NodeEnded(CoterieError):
@@ -28,15 +29,33 @@ class NodeEnded(CoterieError):
 
 
 class Cluster:
-    """The processes of one cluster; `data` is the directory of all data directories and logs of the nodes.
+    """The processes of one cluster.
 
     Use it as an async context manager: it starts all nodes, and at the end stops those that run.
+
+    Args:
+        where: the topology, as `module:name`, for `coterie run`.
+        topology: the same.
+        data: the directory of all data directories and logs of the nodes.
+        route: tells a node (the first argument) where to dial another; None: where that one listens.
+        environment: what the processes find in their environment beside our own.
     """
 
-    def __init__(self, size: int, data: str) -> None:
-        self.nodes = tuple(f"n{number}" for number in range(1, size + 1))
-        self._topology = TOPOLOGY_BY_SIZE[size]
+    def __init__(
+        self,
+        where: str,
+        topology: Topology,
+        data: str,
+        *,
+        route: Callable[[str, str], str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.nodes = topology.nodes
+        self._where = where
+        self._topology = topology
         self._data = data
+        self._route = route or (lambda _, node: self.address(node))
+        self._environment = environment or {}
         self._ports: dict[str, ReservedPort] = {}
         self._processes: dict[str, Process] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
@@ -81,11 +100,7 @@ class Cluster:
 
     async def start(self, node: str) -> None:
         """Start a node, and format its data directory if it has none. Returns before the node is up."""
-        topology = f"{self._topology.__module__}:{self._topology.__name__}"
-        addresses = {node: self.address(node) for node in self.nodes}
-        with open(self._log(node), "ab") as log:  # noqa: ASYNC230 (the child's output; nothing is written here)
-            process = await start_process(topology, node, addresses, os.path.join(self._data, node), output=log)
-        self._processes[node] = process
+        process = await self._begin(node, may_format=True)
         self._watches[node] = asyncio.create_task(self._watch(node, process))
 
     async def kill(self, node: str) -> None:
@@ -94,6 +109,42 @@ class Cluster:
         process = self._processes[node]
         process.kill()
         await process.wait()
+
+    def pause(self, node: str) -> None:
+        """Stop a node by SIGSTOP: it stands still until `resume`."""
+        self._processes[node].send_signal(signal.SIGSTOP)
+
+    def resume(self, node: str) -> None:
+        """Let a node go on after `pause`. Harmless otherwise."""
+        process = self._processes[node]
+        if process.returncode is None:
+            process.send_signal(signal.SIGCONT)
+
+    async def start_wiped(self, node: str) -> int:
+        """Start a killed node with an empty data directory that nobody formats; return its exit code when it ends.
+
+        Raises:
+            TimeoutError: it has not ended in a minute: it must not run.
+        """
+        shutil.rmtree(os.path.join(self._data, node))
+        process = await self._begin(node, may_format=False)
+        async with asyncio.timeout(REFUSAL_TIMEOUT_S):
+            return await process.wait()
+
+    async def _begin(self, node: str, *, may_format: bool) -> Process:
+        addresses = {peer: self.address(node) if peer == node else self._route(node, peer) for peer in self.nodes}
+        with open(self._log(node), "ab") as log:  # noqa: ASYNC230 (the child's output; nothing is written here)
+            process = await start_process(
+                self._where,
+                node,
+                addresses,
+                os.path.join(self._data, node),
+                output=log,
+                may_format=may_format,
+                environment=self._environment,
+            )
+        self._processes[node] = process
+        return process
 
     async def guard(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine. If a node ends meanwhile that was not told to, cancel it and raise `NodeEnded`."""
@@ -113,6 +164,7 @@ class Cluster:
         for watch in self._watches.values():
             watch.cancel()
         self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)  # who is paused ends too
         await asyncio.gather(*(end_process(process) for process in self._processes.values()))
         for port in self._ports.values():
             port.close()
@@ -131,7 +183,7 @@ class Cluster:
                     process.send_signal(number)
 
     def _check_data(self) -> None:
-        cluster = self._topology().name
+        cluster = self._topology.name
         for name in sorted(os.listdir(self._data)):
             found = cluster_in(os.path.join(self._data, name))
             if found not in (None, cluster):
