@@ -24,21 +24,16 @@ EXTENSION_S = 0.1
 
 
 class Aiming(Generic[W, M]):
-    """Brings faults and nodes together. `is_waiting` says whether `showed` makes any difference now."""
+    """Brings faults and nodes together. `armed` are those that wait for a role: without any, `showed` is needless."""
 
-    __slots__ = ("_armed", "_is_over", "_nodes", "_patience_s", "_timeline")
+    __slots__ = ("_is_over", "_nodes", "_patience_s", "_timeline", "armed")
 
     def __init__(self, timeline: Timeline, nodes: Sequence[Node[W, M]], patience_s: float = PATIENCE_S) -> None:
         self._timeline = timeline
         self._nodes = nodes
         self._patience_s = patience_s
-        self._armed: list[_Shot[W, M]] = []
+        self.armed: list[_Shot[W, M]] = []
         self._is_over = False
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a fault waits for somebody to show a role."""
-        return bool(self._armed)
 
     def strike(self, role: Role, target: str, strike: Callable[[Node[W, M]], bool]) -> None:
         """Call `strike` with the node whom a fault hits, until it returns True: again and again if it cannot hit.
@@ -49,14 +44,14 @@ class Aiming(Generic[W, M]):
         if role is Role.ANY or role is Role.BUSIEST:
             self._shoot(shot)
             return
-        self._armed.append(shot)
+        self.armed.append(shot)
         self._timeline.after(self._patience_s, lambda: self._lose_patience(shot))
 
     def showed(self, role: Role, node_id: NodeId) -> None:
         """Note that a node has just shown itself in `role`: the first fault that waits for that strikes."""
-        for shot in self._armed:
+        for shot in self.armed:
             if shot.role is role:
-                self._armed.remove(shot)
+                self.armed.remove(shot)
                 if not shot.strike(self.node(node_id)):
                     self._shoot_again(shot)
                 return
@@ -64,15 +59,15 @@ class Aiming(Generic[W, M]):
     def stop(self) -> None:
         """Strike no more."""
         self._is_over = True
-        self._armed.clear()
+        self.armed.clear()
 
     def node(self, node_id: str) -> Node[W, M]:
         """Return the node of that name."""
         return next(node for node in self._nodes if node.node_id == node_id)
 
     def _lose_patience(self, shot: _Shot[W, M]) -> None:
-        if shot in self._armed:
-            self._armed.remove(shot)
+        if shot in self.armed:
+            self.armed.remove(shot)
             self._shoot(shot)
 
     def _shoot(self, shot: _Shot[W, M]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from coterie.protocols.seam import Token
@@ -85,8 +86,7 @@ class SimulatedDisk(Generic[W]):
 
     def _sync(self) -> None:
         self._syncing, self._waiting = self._waiting, []
-        epoch = self._epoch
-        self._timeline.after(self._duration_s(), lambda: self._finish(epoch))
+        self._timeline.after(self._duration_s(), partial(self._finish, self._epoch))
         if self._slowed is not None:
             self._slowed()
 
@@ -107,7 +107,7 @@ class SimulatedDisk(Generic[W]):
         for token, write in group:
             self._durable(token, write)
         self._synced(group[-1][0])
-        if self._waiting:
+        if self._waiting and not self._syncing:  # who was told may have written at once
             self._sync()
 
     def _fail(self, failed: Callable[[], None]) -> None:

@@ -9,13 +9,14 @@
 | starve, priorities, random_order | turns wait: one node's long, each node's by its rank, everybody's at random |
 | the network's | rules on links, see link_faults.py |
 
-When the plan ends, everything heals: links, clocks and disks are sound, and every node runs that has not retired.
+When the plan ends, everything heals: links, clocks and disks are sound, and every node runs that has not retired. A
+plan with kinds that have hit nothing yet goes on until they have, but not for longer than `OVERTIME` of its time.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -58,17 +59,24 @@ from coterie.protocols.simulation.timeline import Timeline
 from coterie.protocols.simulation.trace import Trace
 from coterie.protocols.simulation.turn_faults import TurnFaults
 
-__all__ = ["Injector"]
+__all__ = ["Injector", "latest_end_s"]
 
 BRIEF = 0.1
 """A fault waits for a role no longer than this part of its plan."""
+
+OVERTIME = 0.5
 
 W = TypeVar("W")
 M = TypeVar("M")
 
 
+def latest_end_s(plan: Plan) -> float:
+    """Return the moment (s) by which everything has healed."""
+    return plan.ends_at_s * (1 + OVERTIME)
+
+
 class Injector(Generic[W, M]):
-    """Makes a plan happen to nodes and network. `rng` is the plan's own stream.
+    """Makes a plan happen to nodes and network, and calls `healed` at its end. `rng` is the plan's own stream.
 
     Raises:
         PlanError: the plan has a kind of fault that this level lacks.
@@ -82,13 +90,16 @@ class Injector(Generic[W, M]):
         firings: Firings,
         nodes: Sequence[Node[W, M]],
         network: Network[M],
+        *,
         rng: random.Random,
+        healed: Callable[[], None],
     ) -> None:
         plan.check_level(Level.PROTOCOL)
         self._timeline = timeline
         self._trace = trace
         self._firings = firings
         self._nodes = nodes
+        self._healed = healed
         self._lasting = Lasting(timeline, firings)
         self.aiming: Aiming[W, M] = Aiming(timeline, nodes, min(PATIENCE_S, BRIEF * plan.ends_at_s))
         names = [node.node_id for node in nodes]
@@ -97,7 +108,7 @@ class Injector(Generic[W, M]):
         self.is_over = False
         for fault in plan.faults:
             timeline.at(fault.at_s, partial(self._begin, fault))
-        timeline.at(plan.ends_at_s, self._heal)
+        timeline.at(plan.ends_at_s, partial(self._end, plan))
 
     def _begin(self, fault: Fault) -> None:
         match fault:
@@ -124,6 +135,13 @@ class Injector(Generic[W, M]):
             case _:
                 raise PlanError(f"{fault.KIND} cannot be carried out at this level")
 
+    def _end(self, plan: Plan) -> None:
+        is_overtime_left = self._timeline.now < latest_end_s(plan)
+        if is_overtime_left and any(not self._firings.count(name) for name in plan.kinds()):
+            self._timeline.after(EXTENSION_S, partial(self._end, plan))
+        else:
+            self._heal()
+
     def _heal(self) -> None:
         self._trace.record(None, "plan_ended")
         self.is_over = True
@@ -133,6 +151,7 @@ class Injector(Generic[W, M]):
             self._note_pause(node)
             node.resume()
             node.start()
+        self._healed()
 
     # Lives.
 

@@ -124,7 +124,7 @@ class Network(Generic[M]):
         delay_s = self.latency.draw_s(self._rng)
         rules = self._rules.get((sender, to))
         if rules is None:
-            self._carry(sender, to, message, delay_s)
+            self._timeline.after(delay_s, partial(self._arrive, self._sent, sender, to, message))
             return
         flight = Flight(sender, to, message, delay_s)
         self._judge(flight, tuple(rules))
@@ -143,11 +143,9 @@ class Network(Generic[M]):
         self._timeline.after(delay_s, partial(self._arrive, self._sent, sender, to, message))
 
     def _judge(self, flight: Flight, rules: Sequence[Rule]) -> None:
-        for rule in rules:
+        for rule in rules:  # all of them: what one has stopped another would have stopped too, and has hit
             if rule.judge(flight):
                 self._fired(rule.name)
-            if not flight.delays_s:
-                return
 
     def _arrive(self, number: int, sender: NodeId, to: NodeId, message: M) -> None:
         if self._cuts and number <= self._cuts.get((sender, to), 0):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from coterie.protocols.faults.kinds import Role
@@ -30,6 +31,9 @@ AnyAlgorithm = Algorithm[object, object]
 """What a node runs: its scenario promises to hand it only events it knows."""
 
 LONGEST_WINDOW_S = 0.002
+AT_ONCE = 0.6
+"""The probability that what arrives is handled at once, and not with what arrives within a window."""
+
 LATEST_CLOCK_S = 1000.0
 
 Lag = Callable[[], float]
@@ -61,6 +65,10 @@ class Resident(Protocol[WriteT, MessageT]):
 
     def visited(self, node: NodeId) -> None:
         """Look at the algorithm of `node` after it has handled something."""
+        ...
+
+    def healed(self) -> None:
+        """Note that the plan is over: everything has just healed."""
         ...
 
     def role_shown(self, message: MessageT) -> Role | None:
@@ -207,25 +215,31 @@ class Node(Generic[W, M]):
         self._rearm()
 
     def receive(self, event: object) -> None:
-        """Put `event` into the inbox; it is lost if the node is down."""
+        """Put `event` into the inbox, for soon or at once (so not from `perform`); it is lost if the node is down."""
         if self.algorithm is None:
             return
         self._inbox.append(event)
         if self.is_paused:
             self.missed += 1
         elif not self._is_visit_due:
-            self._is_visit_due = True
-            life = self.life
-            self._timeline.after(self._window_s(), lambda: self._visit(life))
+            window_s = self._window_s()
+            if window_s:
+                self._is_visit_due = True
+                self._timeline.after(window_s, partial(self._visit, self.life))
+            else:
+                self._visit(self.life)
 
     def receive_later(self, delay_s: float, event: object) -> None:
         """Put `event` into the inbox of this very life, `delay_s` from now."""
-        life = self.life
-        self._timeline.after(delay_s, lambda: self.receive(event) if life == self.life else None)
+        self._timeline.after(delay_s, partial(self._receive_in, self.life, event))
+
+    def _receive_in(self, life: int, event: object) -> None:
+        if life == self.life:
+            self.receive(event)
 
     def _window_s(self) -> float:
         chance = self._rng.random()
-        window_s = 0.0 if chance < 0.5 else (chance - 0.5) * 2 * LONGEST_WINDOW_S
+        window_s = 0.0 if chance < AT_ONCE else (chance - AT_ONCE) / (1 - AT_ONCE) * LONGEST_WINDOW_S
         return window_s + self._lag_s() if self._lags else window_s
 
     def _lag_s(self) -> float:
@@ -268,7 +282,7 @@ class Node(Generic[W, M]):
         true_s = (deadline_s - self._clock_base_s) / self._clock_rate
         if self._lags:
             true_s = max(true_s, self._timeline.now) + self._lag_s()
-        self._timeline.at(true_s, lambda: self._timer_fired(arming, deadline_s))
+        self._timeline.at(true_s, partial(self._timer_fired, arming, deadline_s))
 
     def _timer_fired(self, arming: int, armed_s: float) -> None:
         if arming != self._arming or self._armed_s is None or self.is_paused or self.algorithm is None:

@@ -36,6 +36,7 @@ from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Lo
 from coterie.protocols.seam import NodeId
 from coterie.protocols.sessions import Sessions
 from coterie.protocols.simulation.clients import Client
+from coterie.protocols.simulation.injector import latest_end_s
 from coterie.protocols.simulation.node import AnyAlgorithm
 from coterie.protocols.simulation.timeline import stream
 from coterie.protocols.simulation.world import World
@@ -86,13 +87,13 @@ class RaftRun:
         self._pending: dict[NodeId, dict[int, _Request]] = {voter: {} for voter in self._voters}
         self._refs = 0
         self._is_live = is_live(plan)
+        self._is_done = False
         self._clients = [self._new_client(number, commands) for number in range(min(CLIENTS, commands))]
-        self.world.timeline.at(plan.ends_at_s, self._healed)
 
     def run(self) -> Violation | None:
         """Run it to its end and judge it: return the first broken invariant."""
         calm_s = LONGEST_CALM_S if self._is_live else self._liveness.patience_s
-        return self.world.run(until_s=self._plan.ends_at_s + calm_s, stop=self._is_done, end=self._end)
+        return self.world.run(until_s=latest_end_s(self._plan) + calm_s, stop=lambda: self._is_done, end=self._end)
 
     # What a Resident does.
 
@@ -138,6 +139,16 @@ class RaftRun:
         raft = self._rafts[node]
         if raft.role is RaftRole.LEADER:
             self.judge.led(node, raft.term)
+
+    def healed(self) -> None:
+        """Hurry the clients, and see whether the group gets on with it."""
+        for client in self._clients:
+            client.hasten(LAST_THINK_S)
+        if self._is_live:
+            self._liveness.healed()
+            for payload in self.sessions_judge.acknowledged_payloads():
+                self._liveness.acknowledged(payload)
+            self._probe()
 
     def role_shown(self, message: RaftMessage) -> Role | None:
         """Return the role in which `message` shows its sender."""
@@ -208,26 +219,17 @@ class RaftRun:
 
     # The end.
 
-    def _healed(self) -> None:
-        for client in self._clients:
-            client.hasten(LAST_THINK_S)
-        if self._is_live:
-            self._liveness.healed()
-            for payload in self.sessions_judge.acknowledged_payloads():
-                self._liveness.acknowledged(payload)
-            self._probe()
-
     def _probe(self) -> None:
-        for node, raft in self._rafts.items():
+        for node, raft in () if self._liveness.is_satisfied else self._rafts.items():
             if raft.role is RaftRole.LEADER and self.world.nodes[node].is_awake:
                 self._liveness.led(node)
                 for payload in self.sessions_judge.executed_by(node):
                     self._liveness.read(payload)
         self._liveness.check()
-        if not self._liveness.is_satisfied:
-            self.world.timeline.after(PROBE_S, self._probe)
+        self._is_done = self._is_everything_done()
+        self.world.timeline.after(PROBE_S, self._probe)
 
-    def _is_done(self) -> bool:
+    def _is_everything_done(self) -> bool:
         return (
             self._liveness.is_satisfied
             and all(client.is_done for client in self._clients)

@@ -1,4 +1,7 @@
-"""What rules do to messages, one small function for each kind of network fault."""
+"""What rules do to messages, one small function for each kind of network fault.
+
+A message that an earlier rule has lost (it has no delays left) is judged by the later ones too.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def doubling(probability: float, rng: random.Random) -> Judge:
     """Return a judge that adds a copy with `probability`; it comes sooner or later than the original."""
 
     def judge(flight: Flight) -> bool:
-        if rng.random() >= probability:
+        if rng.random() >= probability or not flight.delays_s:
             return False
         flight.delays_s.append(flight.delays_s[0] * rng.uniform(0.5, 3.0))
         return True
@@ -59,7 +62,8 @@ def keeping(kept: list[Flight]) -> Judge:
     """Return a judge that lets nothing pass but puts it into `kept`."""
 
     def judge(flight: Flight) -> bool:
-        kept.append(Flight(flight.sender, flight.to, flight.message, flight.delays_s[0]))
+        if flight.delays_s:
+            kept.append(Flight(flight.sender, flight.to, flight.message, flight.delays_s[0]))
         return block(flight)
 
     return judge

@@ -31,6 +31,7 @@ from coterie.protocols.paxos.messages import (
 )
 from coterie.protocols.paxos.synod import Synod
 from coterie.protocols.seam import NodeId
+from coterie.protocols.simulation.injector import latest_end_s
 from coterie.protocols.simulation.network import Latency
 from coterie.protocols.simulation.node import AnyAlgorithm
 from coterie.protocols.simulation.timeline import stream
@@ -38,6 +39,7 @@ from coterie.protocols.simulation.world import World
 
 __all__ = ["SynodRun"]
 
+LATE_READERS = 6
 PATIENCE_S = 0.5
 LONGEST_CALM_S = 20.0
 """How long after its plan an instance may take to answer everybody, in calm weather."""
@@ -79,12 +81,12 @@ class SynodRun:
         self._is_live = is_live(plan)
         self.answers = 0
         self._schedule_askers(operations)
-        self.world.timeline.at(plan.ends_at_s, self._ask_at_the_end)
+        self._is_healed = False
 
     def run(self) -> Violation | None:
         """Run it to its end and judge it: return the first broken invariant."""
         calm_s = LONGEST_CALM_S if self._is_live else BRIEF_CALM_S
-        return self.world.run(until_s=self._plan.ends_at_s + calm_s, stop=self._is_done, end=self._end)
+        return self.world.run(until_s=latest_end_s(self._plan) + calm_s, stop=self._is_done, end=self._end)
 
     # What a Resident does.
 
@@ -125,6 +127,14 @@ class SynodRun:
     def visited(self, node: NodeId) -> None:
         """Nothing to look at: everything shows on disks and wires."""
 
+    def healed(self) -> None:
+        """Let everybody ask who has not retired."""
+        self._is_healed = True
+        self._add_asker(Asker(b"last", None), self.world.now)
+        for member in self._members:
+            if not self.world.nodes[member].is_retired:
+                self._add_asker(Asker(None, member), self.world.now + 0.001)
+
     def role_shown(self, message: SynodMessage) -> Role | None:
         """Return the role in which `message` shows its sender."""
         return ROLE_BY_MESSAGE[type(message)]
@@ -137,15 +147,10 @@ class SynodRun:
             (Asker(f"v{number}".encode(), None), rng.random() ** 3 * plan_s) for number in range(rng.randint(2, 6))
         ]
         askers += [(Asker(None, None), rng.random() * plan_s) for _ in range(rng.randint(1, 8))]
-        askers.append((Asker(None, None), rng.uniform(0.6, 0.9) * plan_s))  # something for the last faults to hit
+        # Something for the last faults to hit.
+        askers += [(Asker(None, None), rng.uniform(0.4, 1.0) * plan_s) for _ in range(LATE_READERS)]
         for asker, at_s in askers[:operations]:
             self._add_asker(asker, at_s)
-
-    def _ask_at_the_end(self) -> None:
-        self._add_asker(Asker(b"last", None), self.world.now)
-        for member in self._members:
-            if not self.world.nodes[member].is_retired:
-                self._add_asker(Asker(None, member), self.world.now + 0.001)
 
     def _add_asker(self, asker: Asker, at_s: float) -> None:
         self._unanswered += 1
@@ -172,7 +177,7 @@ class SynodRun:
     # The end.
 
     def _is_done(self) -> bool:
-        return not self._unanswered and self.world.now > self._plan.ends_at_s
+        return not self._unanswered and self._is_healed
 
     def _end(self) -> None:
         if self._unanswered and self._is_live:

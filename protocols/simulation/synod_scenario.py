@@ -25,6 +25,9 @@ FAULTS = 7
 INSTANCE_S = 1.5
 """The part of a plan that belongs to one instance (s)."""
 
+DRAWN_S = 0.9
+"""Within how much of that its faults begin: the last ones want to be seen too."""
+
 HASTE = 4.0
 FEWEST_ANSWERED = 100
 
@@ -50,7 +53,7 @@ class SynodScenario:
         names = [f"n{number}" for number in range(1, (nodes or size) + 1)]
         doomed = draw_doomed(profile, rng, names)
         parts = [
-            draw_plan(profile, rng, names, INSTANCE_S, level=self.level, faults=FAULTS, haste=HASTE, doomed=doomed)
+            draw_plan(profile, rng, names, DRAWN_S, level=self.level, faults=FAULTS, haste=HASTE, doomed=doomed)
             for _ in range(INSTANCES)
         ]
         faults = [

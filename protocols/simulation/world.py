@@ -55,8 +55,16 @@ class World(Generic[W, M]):
         self.network: Network[M] = Network(self.timeline, stream(seed, "network"), self._deliver, self.firings.note)
         nodes = list(self.nodes.values())
         self.faults = Injector(
-            plan, self.timeline, self.trace, self.firings, nodes, self.network, stream(seed, "faults")
+            plan,
+            self.timeline,
+            self.trace,
+            self.firings,
+            nodes,
+            self.network,
+            rng=stream(seed, "faults"),
+            healed=resident.healed,
         )
+        self._aiming = self.faults.aiming
 
     @property
     def now(self) -> float:
@@ -89,10 +97,10 @@ class World(Generic[W, M]):
 
     def send(self, sender: NodeId, to: NodeId, message: M) -> None:
         """Carry `message`, and notice in which role `sender` shows itself by it."""
-        if self.faults.aiming.is_waiting:
+        if self._aiming.armed:
             role = self._resident.role_shown(message)
             if role is not None:
-                self.faults.aiming.showed(role, sender)
+                self._aiming.showed(role, sender)
         self.network.send(sender, to, message)
 
     def _deliver(self, to: NodeId, sender: NodeId, message: M) -> None:

@@ -112,3 +112,19 @@ def test_sync_that_was_to_fail_may_be_pardoned() -> None:
     bed.run()
 
     assert bed.told == [("durable 1", "w1"), ("synced", 1)]
+
+
+def test_what_is_written_while_a_sync_is_told_waits_for_its_own() -> None:
+    bed = Bed()
+    bed.disk = SimulatedDisk(
+        bed.timeline,
+        random.Random(1),
+        durable=lambda token, write: bed.told.append((f"durable {token}", write)),
+        synced=lambda token: bed.submit(2, 3) if token == 1 else None,
+        survived=lambda write: None,
+    )
+
+    bed.submit(1)
+    bed.run()
+
+    assert [what for what, _ in bed.told] == ["durable 1", "durable 2", "durable 3"]

@@ -127,6 +127,8 @@ class Bed:
 
     def visited(self, node: NodeId) -> None: ...
 
+    def healed(self) -> None: ...
+
     def role_shown(self, message: str) -> Role | None:
         return None if message in {"", "chatter"} else Role(message)
 
@@ -408,8 +410,26 @@ def test_everything_heals_when_the_plan_ends() -> None:
     assert bed.world.faults.is_over
     staying = [node for node in bed.world.nodes.values() if node.node_id != "n4"]
     assert all(node.is_awake and node.disk.slowness == 1.0 for node in staying)
-    assert bed.crashed == [("n1", 1.0), ("n4", 2.0)]
+    assert bed.crashed == [("n1", 1.0), ("n4", 2.0), ("n3", 3.2)]  # the last one in overtime: others had hit nothing
     assert [bed.arrivals(name, 5.0, 7.0) for name in MEMBERS] == [300, 300, 300, 0, 300]
+
+
+def test_plan_goes_on_for_a_while_if_one_of_its_kinds_has_hit_nothing() -> None:
+    healed = []
+    for chatter_from_s in (3.0, 4.0, 5.0):
+        bed = Bed(Loss(2.0, 0.5, 1.0), ends_at_s=3.0)
+        bed.chatter(chatter_from_s, chatter_from_s + 0.5)
+        seen: list[float] = []
+        bed.at(*(tick / 10 for tick in range(28, 60)), do=partial(_note_end, bed, seen))
+        bed.run()
+        healed.append((round(seen[0], 1), bed.fired.get("loss", 0) > 0))
+
+    assert healed == [(3.2, True), (4.1, True), (4.6, False)]
+
+
+def _note_end(bed: Bed, seen: list[float]) -> None:
+    if bed.world.faults.is_over:
+        seen.append(bed.world.now)
 
 
 def test_plan_with_a_kind_that_this_level_lacks_is_refused() -> None:

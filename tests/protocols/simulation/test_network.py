@@ -84,14 +84,14 @@ def test_rules_add_up_and_each_is_ended_alone() -> None:
     assert it.hits == ["second"]
 
 
-def test_what_is_lost_is_judged_by_no_further_rule() -> None:
+def test_what_is_lost_is_judged_by_all_rules_that_would_have_stopped_it() -> None:
     it = Arrivals()
     it.network.begin(Rule("first", block), [(A, B)])
     it.network.begin(Rule("second", block), [(A, B)])
 
     it.send(1)
 
-    assert it.hits == ["first"]
+    assert it.hits == ["first", "second"]
 
 
 def test_cut_loses_what_is_under_way_over_its_links_and_nothing_that_leaves_later() -> None:

@@ -73,6 +73,8 @@ class Bed:
 
     def visited(self, node: NodeId) -> None: ...
 
+    def healed(self) -> None: ...
+
     def role_shown(self, message: str) -> Role | None:
         return None
 

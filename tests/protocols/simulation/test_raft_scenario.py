@@ -105,7 +105,7 @@ def test_group_whose_majority_has_forgotten_stops_and_tells_no_lies() -> None:
     verdict = RAFT.run(1, plan=plan)
 
     assert verdict.outcome is Outcome.PASSED
-    assert 100 < verdict.operations < 900
+    assert 50 < verdict.operations < 900
     assert verdict.simulated_s > 3.0
 
 
@@ -123,7 +123,7 @@ def test_some_plans_last_for_minutes() -> None:
     ends = [RAFT.plan(seed).ends_at_s for seed in range(100)]
 
     assert 1 <= ends.count(240.0) <= 10
-    assert ends.count(20.0) >= 90
+    assert ends.count(30.0) >= 90
 
 
 def test_one_seed_is_one_trace() -> None:
