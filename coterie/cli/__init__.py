@@ -1,6 +1,6 @@
 """The command line: each command is a file of its own.
 
-demo; run, up, topology; status, top, actors, waits; kv; sim.
+demo; run, up, topology; status, top, actors, waits; kv; sim, nemesis.
 
 Only here are signals handled and logging configured: as a library coterie leaves both to its host.
 """
@@ -16,6 +16,7 @@ from coterie.cli import logs
 from coterie.cli.actors import add_parser as add_actors
 from coterie.cli.demo import add_parser as add_demo
 from coterie.cli.kv import add_parser as add_kv
+from coterie.cli.nemesis import add_parser as add_nemesis
 from coterie.cli.run import add_parser as add_run
 from coterie.cli.sim import add_parser as add_sim
 from coterie.cli.status import add_parser as add_status
@@ -56,7 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
     logs.add_option(parser, default=logs.DEFAULT_LEVEL)
     subparsers = parser.add_subparsers(metavar="command", required=True)
     inspecting = (add_status, add_top, add_actors, add_waits)
-    for add_parser in (add_demo, add_run, add_up, add_topology, *inspecting, add_kv, add_sim):
+    for add_parser in (add_demo, add_run, add_up, add_topology, *inspecting, add_kv, add_sim, add_nemesis):
         add_parser(subparsers)
     for subparser in subparsers.choices.values():
         logs.add_option(subparser, default=argparse.SUPPRESS)

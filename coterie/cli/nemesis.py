@@ -1,0 +1,153 @@
+"""`coterie nemesis`: a plan of faults against a real cluster, before the same judge as in the simulator.
+
+    coterie nemesis crashes --seed 7 --seconds 30          a plan that a profile draws
+    coterie nemesis coterie-runs/raft-29/plan.json         a plan that a simulation failed under, or one's own
+
+Node processes run on loopback. They are killed (SIGKILL), paused (SIGSTOP) and started again, their directories are
+wiped, and proxies delay, hold back, spoil, swallow and reset what goes between them, as the plan says. Clients work all
+the while. When everything has healed all is read back, and what the clients saw must be linearizable: above all, no
+acknowledged write is lost.
+
+Exit codes: 0 all that is claimed holds; 1 it does not, or an error; 2 the run was void (a planned kind of fault never
+took effect, or too little was answered); 130 interrupted. What fails is kept in a folder; one command runs it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from coterie.cli.loop import Ended, run_async
+from coterie.exploring.saved_case import read_plan_or_case
+from coterie.nemesis import report
+from coterie.nemesis.attack import Attack, Options
+from coterie.protocols.faults.kinds import Level
+from coterie.protocols.faults.plan import Plan
+from coterie.protocols.faults.profiles import PROFILES, draw_plan
+from coterie.protocols.simulation.verdict import Outcome, Verdict
+
+__all__ = ["add_parser", "run"]
+
+DEFAULT_NODES: Final = 5
+DEFAULT_SECONDS: Final = 30.0
+DEFAULT_CLIENTS: Final = 10
+RUNS: Final = "coterie-runs"
+PROGRESS_S: Final = 2.0
+INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+EXIT_CODE_BY_OUTCOME: Final = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.VOID: 2}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `nemesis` to the command line."""
+    parser = subparsers.add_parser(
+        "nemesis",
+        help="carry a plan of faults out on real processes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "plan", help=f"a file (a plan, a saved case, a run folder), or a profile: {', '.join(PROFILES)}"
+    )
+    parser.add_argument(
+        "--nodes", type=int, metavar="N", help=f"how many nodes (default {DEFAULT_NODES}, or the plan's)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, metavar="S", help=f"how long a profile's plan lasts (default {DEFAULT_SECONDS:g})"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="for the profile, the clients and the weather (default 0)")
+    parser.add_argument("--clients", type=int, default=DEFAULT_CLIENTS, help=f"how many (default {DEFAULT_CLIENTS})")
+    parser.add_argument("--keep", metavar="DIR", help="keep everything in this new directory, whatever comes out")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.set_defaults(run=run, log_level="error")  # broken links are what was asked for
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out `coterie nemesis`; return the exit code.
+
+    Raises:
+        PlanError: there is no such plan or profile, or real processes cannot suffer it; the fault is named.
+        ValueError: the options contradict the plan.
+        OSError: the folder cannot be made.
+    """
+    plan = _plan(args)
+    folder = _folder(args, plan)
+    attack = Attack(Options(plan, folder, args.seed, args.clients))
+    folder.mkdir(parents=True)
+    try:
+        verdict = run_async(_with_progress(attack))
+    except (KeyboardInterrupt, Ended) as ended:
+        report.save(attack, None)
+        _tell([attack.describe(), f"kept: {folder}", f"again: {report.replay(attack)}"])
+        return INTERRUPTED if isinstance(ended, KeyboardInterrupt) else TERMINATED
+    _conclude(args, attack, verdict)
+    return EXIT_CODE_BY_OUTCOME[verdict.outcome]
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    if args.plan in PROFILES or not Path(args.plan).exists():
+        nodes = [f"n{number}" for number in range(1, (args.nodes or DEFAULT_NODES) + 1)]
+        duration_s = args.seconds or DEFAULT_SECONDS
+        rng = random.Random(f"nemesis/{args.seed}")
+        return draw_plan(args.plan, rng, nodes, duration_s, level=Level.PROCESS)
+    plan = read_plan_or_case(Path(args.plan)).plan
+    assert plan is not None, "it says so itself"
+    if args.seconds is not None:
+        raise ValueError(f"--seconds {args.seconds:g}: {args.plan!r} says itself that it lasts {plan.ends_at_s:g} s")
+    if args.nodes not in (None, len(plan.nodes)):
+        raise ValueError(f"--nodes {args.nodes}: {args.plan!r} is for {len(plan.nodes)} nodes: {', '.join(plan.nodes)}")
+    return plan
+
+
+def _folder(args: argparse.Namespace, plan: Plan) -> Path:
+    """Return a directory that does not exist yet."""
+    if args.keep is not None:
+        if Path(args.keep).exists():
+            raise FileExistsError(f"--keep {args.keep!r} exists already: name a new directory")
+        return Path(args.keep)
+    name, number = f"nemesis-{plan.profile or 'plan'}-{args.seed}", 1
+    while (folder := Path(RUNS) / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return folder
+
+
+async def _with_progress(attack: Attack) -> Verdict:
+    telling = asyncio.create_task(_progress(attack))
+    try:
+        return await attack.run()
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _progress(attack: Attack) -> None:
+    while True:
+        await asyncio.sleep(PROGRESS_S)
+        print(attack.describe(), file=sys.stderr, flush=True)
+
+
+def _conclude(args: argparse.Namespace, attack: Attack, verdict: Verdict) -> None:
+    folder = attack.options.folder
+    is_kept = args.keep is not None or verdict.outcome is Outcome.FAILED
+    if verdict.outcome is Outcome.FAILED:
+        _tell(report.explanation(verdict))
+    _tell(report.summary(verdict))
+    if is_kept:
+        report.save(attack, verdict)
+        _tell([f"kept: {folder}", f"again: {report.replay(attack)}"])
+    else:
+        shutil.rmtree(folder)
+    if args.json:
+        print(json.dumps(report.facts(attack, verdict) | {"kept": str(folder) if is_kept else None}), flush=True)
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
