@@ -80,8 +80,8 @@ sim: venv ## SEEDS seeds of each simulated algorithm
 	@$(VENV)/bin/coterie sim synod --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
 
 .PHONY: mutants
-mutants: venv ## twelve deliberate bugs, each of which the judges must catch
-	@$(VENV)/bin/coterie sim mutants
+mutants: venv ## deliberate bugs, each of which the judges must catch
+	@$(VENV)/bin/coterie sim mutants --jobs $(JOBS) $(ARGS)
 
 .PHONY: clean
 clean: ## remove environments, caches and build results

@@ -6,7 +6,7 @@
     coterie sim raft --plan plan.json --seeds 20       under faults of one's own
     coterie sim shop.tests:scenario --seeds 200        a scenario of one's own
     coterie sim raft --check-determinism               each seed twice, in processes with different string hashes
-    coterie sim mutants                                deliberate bugs: each must be killed
+    coterie sim mutants --jobs 2                       deliberate bugs: each must be killed
 
 A failure is cut down to few faults, operations and nodes, and saved in a folder with its plan, trace, history, timeline
 and message sequence chart; one command shows it again.
@@ -35,7 +35,6 @@ from coterie.exploring.reexecution import with_fixed_hashes
 from coterie.exploring.run_folder import folder_for, save
 from coterie.exploring.saved_case import read_case, read_plan_or_case
 from coterie.protocols.faults.kinds import Level
-from coterie.protocols.simulation.mutants import MUTANTS, Hunt, hunt
 from coterie.protocols.simulation.scenarios import EVERYTHING
 from coterie.protocols.simulation.verdict import Outcome, Verdict
 
@@ -72,6 +71,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--shrink", type=float, default=WITHIN_S, metavar="S", help="how long to cut a failure down (s; 0: not at all)"
     )
+    parser.add_argument("--only", action="append", metavar="NAME", help="with mutants: this one (again for more)")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.set_defaults(run=run)
     return parser
@@ -86,7 +86,9 @@ def run(args: argparse.Namespace) -> int:
     if getattr(args, "is_whole_process", False):
         with_fixed_hashes()
     if args.scenario == "mutants":
-        return _run_mutants(is_json=args.json)
+        from coterie.cli.mutants import run_mutants  # noqa: PLC0415 (they bring all of coterie along)
+
+        return run_mutants(only=args.only or (), jobs=args.jobs, is_json=args.json)
     if args.replay is not None:
         return _replay(args)
     job, seeds = _job(args), _seeds(args)
@@ -196,27 +198,6 @@ def _replay(args: argparse.Namespace) -> int:
 def _tell(lines: Iterable[str]) -> None:
     for line in lines:
         print(line)
-
-
-def _run_mutants(*, is_json: bool) -> int:
-    hunts: list[Hunt] = []
-    print(f"{'mutant':<42} {'killed by':<28} {'seed':>5} {'clean':<6} {'s':>6}")
-    with rare_collections():
-        for mutant in MUTANTS:
-            began_s = time.perf_counter()
-            ended = hunt(mutant)
-            hunts.append(ended)
-            clean = "passes" if ended.is_clean_code_fine else "FAILS"
-            killed_by = ended.killed_by or f"SURVIVED {ended.seeds} seeds"
-            wall_s = time.perf_counter() - began_s
-            print(f"{mutant.name:<42} {killed_by:<28} {ended.seed:>5} {clean:<6} {wall_s:>6.1f}", flush=True)
-    killed = sum(ended.is_success for ended in hunts)
-    if is_json:
-        facts = {ended.mutant.name: {"killed_by": ended.killed_by, "seed": ended.seed} for ended in hunts}
-        print(json.dumps({"scenario": "mutants", "killed": killed, "survived": len(hunts) - killed, "mutants": facts}))
-    else:
-        print(f"{killed} killed, {len(hunts) - killed} survived")
-    return 0 if killed == len(hunts) else 1
 
 
 def _positive(text: str) -> int:

@@ -18,6 +18,7 @@ __all__ = ["SYSTEMS", "ScenarioError", "find", "names"]
 SYSTEMS: Mapping[str, str] = {
     "raft-kv": "coterie.actors.simulation.raft_kv:RAFT_KV",
     "raft": "coterie.actors.simulation.raft_kv:RAFT_KV",
+    "actors": "coterie.actors.simulation.talking:ACTORS",
 }
 """Where those of the system level are: they are imported when they are asked for."""
 

@@ -19,7 +19,6 @@ from coterie.errors import PlanError
 from coterie.exploring.discovery import ScenarioError
 from coterie.protocols.faults.codec import dump_plan
 from coterie.protocols.simulation.mutants import MUTANTS, patched
-from coterie.protocols.simulation.mutants import hunt as sim_hunt
 from tests.coterie.exploring import toy
 
 Printed = pytest.CaptureFixture[str]
@@ -186,27 +185,6 @@ def test_whole_command_has_fixed_string_hashes() -> None:
 
     traces = [[line for line in output.splitlines() if line.startswith("trace ")] for output in outputs]
     assert traces[0] == traces[1] != []
-
-
-def test_mutants_are_reported_in_a_table(capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sim, "MUTANTS", MUTANTS[-4:-2])
-
-    assert sim_run("mutants") == 0
-
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split()[:5] == ["synod:", "promise", "not", "durable", "synod.promise_ahead_of_disk"]
-    assert lines[-1] == "2 killed, 0 survived"
-
-
-def test_surviving_mutant_makes_the_exit_code_one(capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
-    harmless = replace(MUTANTS[-1], name="synod: harmless", patches=())
-    monkeypatch.setattr(sim, "MUTANTS", (harmless,))
-    monkeypatch.setattr(sim, "hunt", lambda mutant: sim_hunt(mutant, most_seeds=1))
-
-    assert sim_run("mutants", "--json") == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert "SURVIVED 1 seeds" in lines[1]
-    assert json.loads(lines[-1])["survived"] == 1
 
 
 @pytest.mark.parametrize("argv", [("raft", "--seeds", "0"), ("raft", "--level", "sistem"), ("raft", "--jobs", "x")])

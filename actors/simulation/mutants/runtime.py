@@ -1,0 +1,106 @@
+"""Mutants of the runtime: mailboxes, supervision, asks, watches, and the wire below them."""
+
+# ruff: noqa: SLF001 - a mutant is surgery on private methods
+
+from __future__ import annotations
+
+import collections
+import random
+from typing import Any
+
+from coterie.actors.simulation.talking import ACTORS
+from coterie.protocols.simulation.mutants import Explored, Mutant, Patch
+from coterie.runtime.asks import PendingAsk
+from coterie.runtime.cell import Cell
+from coterie.runtime.lanes import Lane
+from coterie.runtime.mailbox import NO_QUEUE, Mailbox
+from coterie.runtime.messages import message_type
+from coterie.runtime.remote.postbox import RemotePostbox
+from coterie.runtime.remote.rows import WATCH
+from coterie.runtime.remote.watches import Watch, Watches
+from coterie.runtime.supervision import RestartBudget
+from coterie.runtime.transport import frames
+from coterie.runtime.transport.identity import Peer
+
+__all__ = ["RUNTIME_MUTANTS"]
+
+TRIAL = Explored(ACTORS)
+
+
+class _LastInFirstOut(collections.deque[object]):
+    def popleft(self) -> object:
+        return self.pop()
+
+
+_queue = Mailbox._queue
+
+
+def _stack(self: Mailbox, lane: Lane) -> collections.deque[object]:
+    if lane is Lane.BULK and self.bulk is NO_QUEUE:
+        self.bulk = _LastInFirstOut()
+    return _queue(self, lane)
+
+
+def _always_restart(self: RestartBudget, now: float, rng: random.Random) -> float:
+    return 0.01
+
+
+def _next_in_spite_of_a_call(self: Cell) -> object | None:
+    call, self.call = self.call, None
+    try:
+        return _next_item(self)
+    finally:
+        self.call = self.call or call
+
+
+_next_item = Cell.next_item
+
+
+def _resolve_again(self: PendingAsk, value: object) -> None:
+    if self.bucket is not None:
+        self.bucket.pop(self, None)
+        self.bucket = None
+    self.future.set_result(value)
+
+
+def _tell_nobody(self: Watches, peer: Peer, reason: str) -> None:
+    return
+
+
+def _announce_to_any_life(self: Watches, watch: Watch) -> None:
+    association = self._remoting.association(watch.ref.node)
+    if association is None:
+        self._be_patient(watch.ref.node)
+    else:
+        association.signal((WATCH, watch.ref.path, watch.ref.uid))
+
+
+def _no_checksum(length_bytes: int, sequence: int, payload: bytes) -> int:
+    return 0
+
+
+def _open_to_any_life(self: RemotePostbox, item: object) -> Any:
+    described = message_type(type(item))
+    association = self._remoting.reach(self._node)
+    route = self._routes[type(item)] = association.route(self._path, self._uid, described)
+    return route
+
+
+def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
+    return Mutant(f"runtime: {name}", TRIAL, patches, first_seed)
+
+
+RUNTIME_MUTANTS: tuple[Mutant, ...] = (
+    _mutant("mailbox reordered", Patch(Mailbox, "_queue", _stack)),
+    _mutant("restart budget ignored", Patch(RestartBudget, "next_backoff_s", _always_restart)),
+    _mutant("message handled after stop", Patch(Cell, "next_item", _next_in_spite_of_a_call)),
+    _mutant("ask resolved twice", Patch(PendingAsk, "resolve", _resolve_again)),
+    _mutant(
+        "watch not fired on node loss",
+        Patch(Watches, "node_lost", _tell_nobody),
+        Patch(Watches, "_announce", _announce_to_any_life),  # the second line of defence
+    ),
+    _mutant("frame CRC dropped", Patch(frames, "_checksum", _no_checksum)),
+    _mutant("old incarnation's mail accepted", Patch(RemotePostbox, "_open", _open_to_any_life)),
+)
+"""Each dies under the profile `everything`."""

@@ -1,0 +1,90 @@
+"""Mutants of the store, and of what clients do on top of a replicated log."""
+
+# ruff: noqa: SLF001 - a mutant is surgery on private methods
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from coterie.actors.router import Router
+from coterie.actors.simulation.raft_kv import RAFT_KV
+from coterie.protocols.sessions.commands import SessionCommand, decode_command, plain
+from coterie.protocols.simulation.mutants import Explored, Mutant, Patch
+from coterie.runtime.storage import encoding, reader, recovery
+from coterie.runtime.storage.encoding import BATCH_HEADER_BYTES, BadBytes, Item, encode_batch_header
+from coterie.runtime.storage.journal import Journal
+from coterie.runtime.storage.segments import Segment
+from coterie.runtime.virtual.disk import VirtualDisk
+
+__all__ = ["STORAGE_MUTANTS"]
+
+TRIAL = Explored(RAFT_KV, nodes=3, operations=400)
+
+
+def _decode_whatever_has_a_header(data: bytes, offset: int, salt: int, *, base: int = 0) -> Item:
+    encoding._check_item_header(data, offset, salt, base)
+    kind, group, position, tag, length, _ = encoding._ITEM.unpack_from(data, offset)
+    return Item(kind, group, position, tag, base + offset, length)
+
+
+def _decode_what_is_there(data: bytes, offset: int, segment: int, salt: int) -> list[Item]:
+    length = encoding._batch_length(data, offset, segment, salt)
+    if length is None:
+        raise BadBytes(offset, "no batch")
+    items: list[Item] = []
+    at, end = offset + BATCH_HEADER_BYTES, offset + BATCH_HEADER_BYTES + length
+    with contextlib.suppress(BadBytes):
+        while at < end:
+            items.append(_decode_whatever_has_a_header(data, at, salt))
+            at = items[-1].end
+    if length and not items:
+        raise BadBytes(offset, "nothing of the batch is there")
+    return items
+
+
+def _nothing_follows(data: bytes, offset: int, segment: int, salt: int) -> bool:
+    return False
+
+
+def _write_and_hope(self: Journal, segment: Segment, batch: Any) -> Segment:
+    header = encode_batch_header(segment.number, segment.size_bytes, batch.size_bytes, self.salt)
+    segment.file.write_at(segment.size_bytes, b"".join((header, *batch.parts)))
+    with contextlib.suppress(OSError):
+        segment.file.sync()
+    return segment
+
+
+def _sync_no_names(self: VirtualDisk, path: str) -> None:
+    return
+
+
+_attempt = Router._attempt
+
+
+def _attempt_without_session(self: Router, command: bytes, left_s: float) -> asyncio.Future[Any]:
+    sent_before: dict[bytes, None] = vars(self).setdefault("sent_before", {})
+    if command in sent_before and isinstance(decoded := decode_command(command), SessionCommand):
+        return _attempt(self, plain(decoded.payload), left_s)
+    sent_before[command] = None
+    return _attempt(self, command, left_s)
+
+
+def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
+    return Mutant(name, TRIAL, patches, first_seed)
+
+
+STORAGE_MUTANTS: tuple[Mutant, ...] = (
+    _mutant(
+        "storage: torn tail accepted",
+        Patch(recovery, "decode_batch", _decode_what_is_there),
+        Patch(reader, "decode_item", _decode_whatever_has_a_header),
+    ),
+    _mutant("storage: rot cut as if torn", Patch(recovery, "has_batch_after", _nothing_follows)),
+    _mutant("storage: fsync error ignored", Patch(Journal, "_write_to", _write_and_hope)),
+    # All calls of the store meet there; it is not enough to leave out one: recovery syncs the directory, too.
+    _mutant("storage: directory not synced", Patch(VirtualDisk, "sync_directory", _sync_no_names)),
+    _mutant("clients: dedupe forgotten on forwarding", Patch(Router, "_attempt", _attempt_without_session)),
+)
+"""Each dies under the profile `everything`."""
