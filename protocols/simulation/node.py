@@ -229,13 +229,14 @@ class Node(Generic[W, M]):
             else:
                 self._visit(self.life)
 
-    def receive_later(self, delay_s: float, event: object) -> None:
-        """Put `event` into the inbox of this very life, `delay_s` from now."""
-        self._timeline.after(delay_s, partial(self._receive_in, self.life, event))
+    def post(self, event: object, within_s: float) -> None:
+        """Put `event` into the inbox of this life: it is handled with the next that arrives, or alone `within_s`."""
+        self._inbox.append(event)
+        self._timeline.after(within_s, partial(self._visit_for_post, self.life))
 
-    def _receive_in(self, life: int, event: object) -> None:
-        if life == self.life:
-            self.receive(event)
+    def _visit_for_post(self, life: int) -> None:
+        if life == self.life and self._inbox and not self._is_visit_due:
+            self._visit(life)
 
     def _window_s(self) -> float:
         chance = self._rng.random()

@@ -57,6 +57,9 @@ CLIENT_LOSS = 0.02
 LONGEST_CALM_S = 30.0
 """How long after its plan a group may take to answer everybody and converge, in calm weather."""
 
+LONGEST_APPLY_S = 0.008
+"""Within what time a state machine is done with what it was handed."""
+
 PROBE_S = 0.1
 """How often, once everything has healed, somebody looks for a leader and what it has applied."""
 
@@ -172,7 +175,7 @@ class RaftRun:
                 request = pending.pop(ref)
                 self._answer_later(partial(request.client.answered, request.operation, reply))
         done = Applied(effect.entries[-1].index)
-        self.world.nodes[node].receive_later(self._rng.uniform(0, 0.002), done)
+        self.world.nodes[node].post(done, within_s=self._rng.uniform(0, LONGEST_APPLY_S))
 
     def _load(self, node: NodeId, life: int, load: Load) -> None:
         machine = self.world.nodes[node]

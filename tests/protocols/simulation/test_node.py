@@ -192,15 +192,21 @@ def test_crash_forgets_inbox_timer_and_unsent_messages_but_a_restart_begins_anew
     assert bed.script.calls == []
 
 
-def test_event_for_later_is_not_given_to_the_next_life() -> None:
+def test_posted_event_is_handled_with_the_next_or_alone_in_its_time_but_not_by_the_next_life() -> None:
     bed = started()
-    bed.node.receive_later(1.0, "for this life")
+    bed.node.post("with the next", within_s=1.0)
+    bed.timeline.at(0.5, lambda: bed.node.receive("the next"))
+    bed.timeline.at(2.0, lambda: bed.node.post("alone", within_s=1.0))
+    bed.run(until_s=5.0)
+    handled = [(events, round(at_s, 1)) for what, events, at_s in bed.script.calls if what == "handle"]
+    assert handled == [(["with the next", "the next"], 0.5), (["alone"], 3.0)]
+
+    bed.node.post("lost", within_s=1.0)
     bed.node.crash()
     bed.node.start()
-
     bed.run()
 
-    assert bed.script.calls == []
+    assert [call for call in bed.script.calls if call[0] == "handle"] == []
 
 
 def test_clock_runs_fast_or_slow_and_never_back_and_deadlines_are_meant_by_it() -> None:
