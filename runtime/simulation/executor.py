@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from coterie.runtime.simulation.durations import DISK, WORKER, Duration
+from coterie.runtime.virtual.disk import VirtualDisk
 from coterie.runtime.virtual.loop import VirtualLoop
 
 __all__ = ["SimulatedExecutor"]
 
 T = TypeVar("T")
+
+UNTOUCHED: Final = 0.25
+"""The probability that a disk call that is under way when the power fails has done nothing yet."""
+
+STEPS_DONE: Final = (0, 1, 1, 1, 1, 2, 3, 4)
+"""How much of a disk call is done when the power fails in the middle of it: writes, syncs, renames, removals.
+
+Most calls are a write and a sync: between the two a disk may tear.
+"""
 
 
 class SimulatedExecutor:
@@ -35,6 +47,7 @@ class SimulatedExecutor:
         self._loop = loop
         self._rng = rng
         self._disk_free_at_s = 0.0
+        self._disk_calls: deque[tuple[float, Callable[[], object]]] = deque()
         self._closed = False
 
     def run(self, function: Callable[[], T]) -> asyncio.Future[T]:
@@ -44,11 +57,24 @@ class SimulatedExecutor:
 
     def run_disk(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run `function` inline, after all earlier disk calls."""
-        return self._future_of(function, *self._next_disk_call())
+        return self._future_of(function, *self._next_disk_call(), is_disk=True)
 
     def submit_disk(self, function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
         """Do as `run_disk` does, then call `done(result, error)`."""
-        self._schedule(function, done, *self._next_disk_call())
+        self._schedule(function, done, *self._next_disk_call(), is_disk=True)
+
+    def cut_short(self, disk: VirtualDisk, rng: random.Random) -> None:
+        """Let the power fail: of the disk call that is under way, maybe some steps are done, and the others never.
+
+        Nobody hears what becomes of it. `disk.crash` must follow.
+        """
+        is_under_way = bool(self._disk_calls) and self._disk_calls[0][0] <= self._loop.clock.monotonic()
+        if not is_under_way or rng.random() < UNTOUCHED:
+            return
+        _, function = self._disk_calls.popleft()
+        disk.cut_power_after(rng.choice(STEPS_DONE))
+        with contextlib.suppress(Exception):  # whatever it says to that, it says to nobody
+            function()
 
     def watch(self, look: Callable[[], None], interval_s: float) -> Callable[[], None]:
         """Look never: virtual time stands still while a handler runs."""
@@ -58,7 +84,19 @@ class SimulatedExecutor:
         """Take no more functions; those already taken still run. Twice is harmless."""
         self._closed = True
 
-    def _future_of(self, function: Callable[[], T], begin_s: float, end_s: float) -> asyncio.Future[T]:
+    def _on_disk(self, function: Callable[[], T], begin_s: float) -> Callable[[], T]:
+        """Remember `function` until it runs; disk calls run in the order in which they were asked for."""
+        self._disk_calls.append((begin_s, function))
+
+        def run() -> T:
+            self._disk_calls.popleft()
+            return function()
+
+        return run
+
+    def _future_of(
+        self, function: Callable[[], T], begin_s: float, end_s: float, *, is_disk: bool = False
+    ) -> asyncio.Future[T]:
         future: asyncio.Future[T] = self._loop.create_future()
 
         def run() -> T | None:
@@ -72,7 +110,7 @@ class SimulatedExecutor:
             else:
                 future.set_result(result)  # type: ignore[arg-type]  # a T: it was not cancelled when `run` looked
 
-        self._schedule(run, done, begin_s, end_s)
+        self._schedule(run, done, begin_s, end_s, is_disk=is_disk)
         return future
 
     def _schedule(
@@ -81,9 +119,13 @@ class SimulatedExecutor:
         done: Callable[[T | None, BaseException | None], None],
         begin_s: float,
         end_s: float,
+        *,
+        is_disk: bool = False,
     ) -> None:
         if self._closed:
             raise RuntimeError("this executor is closed: it takes no more functions")
+        if is_disk:
+            function = self._on_disk(function, begin_s)
         when = begin_s + (end_s - begin_s) * self._rng.random()
         self._loop.call_at_for(self._loop.owner, when, self._do, function, done, end_s)
 

@@ -140,7 +140,9 @@ class Life:
         if keeps_disk:
             self.host.disk.release()
         else:
-            self.host.disk.crash(self._world.rng(f"crash/{self.number}"))
+            rng = self._world.rng(f"crash/{self.number}")
+            self.host.executor.cut_short(self.host.disk, rng)
+            self.host.disk.crash(rng)
 
     def pause(self) -> None:
         """Let nothing of it run, as SIGSTOP does. RuntimeError if it is over; paused already is harmless."""

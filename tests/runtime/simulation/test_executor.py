@@ -69,6 +69,35 @@ def test_a_crash_may_fall_between_what_was_done_and_hearing_of_it() -> None:
     assert outcomes == {(False, False), (True, False), (True, True)}
 
 
+def test_a_crash_may_fall_into_the_middle_of_a_disk_call_and_tear_its_write() -> None:
+    held: set[bytes] = set()
+    for seed in range(200):
+        world = SimulatedWorld(seed)
+
+        async def observe(world: SimulatedWorld = world) -> None:
+            life = world.begin("n1")
+            disk = life.host.disk
+            disk.make_directories("data")
+            disk.replace("data/log", b"")
+            life.host.executor.disk = Duration(1.0)
+
+            def append() -> None:
+                file = disk.open("data/log")
+                file.write_at(0, b"torn" * 512)
+                file.sync()
+
+            with life:
+                life.host.executor.submit_disk(append, lambda result, error: None)
+            await asyncio.sleep(0.4)
+            life.crash()
+
+        world.run(observe)
+        held.add(world.disks["n1"].contents("data/log"))
+    assert held >= {b"", b"torn" * 512}
+    assert any(0 < len(one) < 2048 for one in held)
+    assert any(len(one) == 2048 and b"\0" in one for one in held)
+
+
 def test_a_slow_disk_takes_so_many_times_as_long() -> None:
     async def main(life: Life) -> None:
         loop = asyncio.get_running_loop()
