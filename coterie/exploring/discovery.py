@@ -19,6 +19,7 @@ SYSTEMS: Mapping[str, str] = {
     "raft-kv": "coterie.actors.simulation.raft_kv:RAFT_KV",
     "raft": "coterie.actors.simulation.raft_kv:RAFT_KV",
     "actors": "coterie.actors.simulation.talking:ACTORS",
+    "store": "coterie.actors.simulation.storing:STORE",
 }
 """Where those of the system level are: they are imported when they are asked for."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from coterie.actors.router import Router
 from coterie.actors.simulation.raft_kv import RAFT_KV
+from coterie.actors.simulation.storing import STORE
 from coterie.protocols.sessions.commands import SessionCommand, decode_command, plain
 from coterie.protocols.simulation.mutants import Explored, Mutant, Patch
 from coterie.runtime.storage import encoding, reader, recovery
@@ -19,8 +20,6 @@ from coterie.runtime.storage.segments import Segment
 from coterie.runtime.virtual.disk import VirtualDisk
 
 __all__ = ["STORAGE_MUTANTS"]
-
-TRIAL = Explored(RAFT_KV, nodes=3, operations=400)
 
 
 def _decode_whatever_has_a_header(data: bytes, offset: int, salt: int, *, base: int = 0) -> Item:
@@ -72,19 +71,23 @@ def _attempt_without_session(self: Router, command: bytes, left_s: float) -> asy
 
 
 def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
-    return Mutant(name, TRIAL, patches, first_seed)
+    return Mutant(f"storage: {name}", Explored(STORE), patches, first_seed)
 
 
 STORAGE_MUTANTS: tuple[Mutant, ...] = (
     _mutant(
-        "storage: torn tail accepted",
+        "torn tail accepted",
         Patch(recovery, "decode_batch", _decode_what_is_there),
         Patch(reader, "decode_item", _decode_whatever_has_a_header),
     ),
-    _mutant("storage: rot cut as if torn", Patch(recovery, "has_batch_after", _nothing_follows)),
-    _mutant("storage: fsync error ignored", Patch(Journal, "_write_to", _write_and_hope)),
+    _mutant("rot cut as if torn", Patch(recovery, "has_batch_after", _nothing_follows)),
+    _mutant("fsync error ignored", Patch(Journal, "_write_to", _write_and_hope)),
     # All calls of the store meet there; it is not enough to leave out one: recovery syncs the directory, too.
-    _mutant("storage: directory not synced", Patch(VirtualDisk, "sync_directory", _sync_no_names)),
-    _mutant("clients: dedupe forgotten on forwarding", Patch(Router, "_attempt", _attempt_without_session)),
+    _mutant("directory not synced", Patch(VirtualDisk, "sync_directory", _sync_no_names)),
+    Mutant(
+        "clients: dedupe forgotten on forwarding",
+        Explored(RAFT_KV, nodes=3, operations=400),
+        (Patch(Router, "_attempt", _attempt_without_session),),
+    ),
 )
 """Each dies under the profile `everything`."""
