@@ -92,13 +92,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> Plan:
-    if args.plan in PROFILES or not Path(args.plan).exists():
-        nodes = [f"n{number}" for number in range(1, (args.nodes or DEFAULT_NODES) + 1)]
-        duration_s = args.seconds or DEFAULT_SECONDS
-        rng = random.Random(f"nemesis/{args.seed}")
-        return draw_plan(args.plan, rng, nodes, duration_s, level=Level.PROCESS)
+    is_file = Path(args.plan).exists() or Path(args.plan).suffix == ".json"
+    return _read_plan(args) if is_file and args.plan not in PROFILES else _draw_plan(args)
+
+
+def _draw_plan(args: argparse.Namespace) -> Plan:
+    count = DEFAULT_NODES if args.nodes is None else args.nodes
+    if count < 1:
+        raise ValueError(f"--nodes {count}: at least one is needed")
+    names = [f"n{number}" for number in range(1, count + 1)]
+    duration_s = DEFAULT_SECONDS if args.seconds is None else args.seconds
+    return draw_plan(args.plan, random.Random(f"nemesis/{args.seed}"), names, duration_s, level=Level.PROCESS)
+
+
+def _read_plan(args: argparse.Namespace) -> Plan:
     plan = read_plan_or_case(Path(args.plan)).plan
-    assert plan is not None, "it says so itself"
+    assert plan is not None, "a job that was read with a plan has one"
     if args.seconds is not None:
         raise ValueError(f"--seconds {args.seconds:g}: {args.plan!r} says itself that it lasts {plan.ends_at_s:g} s")
     if args.nodes not in (None, len(plan.nodes)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,9 +19,10 @@ from coterie.nemesis.crowd import Crowd
 from coterie.nemesis.injector import Injector, check_plan
 from coterie.nemesis.judging import judge, undecided
 from coterie.nemesis.observer import Observer
+from coterie.nemesis.process_faults import WipedNodeRan
 from coterie.nemesis.proxies import Proxies
 from coterie.nemesis.topology import NODES_VARIABLE, WHERE, store_on
-from coterie.node_cluster import Cluster
+from coterie.node_cluster import Cluster, NodeEnded
 from coterie.protocols.checking.violation import Violation
 from coterie.protocols.faults.plan import Plan
 from coterie.protocols.faults.profiles import is_live
@@ -40,6 +41,11 @@ RECOVERY_S: Final = 30.0
 CATCH_UP_S: Final = 60.0
 WATCHDOG_S: Final = 300.0
 """How much longer than its plan a run may take."""
+
+INVARIANT_BY_ERROR: Final[Mapping[type[CoterieError], str]] = {
+    NodeEnded: "nemesis.node_ended",
+    WipedNodeRan: "nemesis.wiped_node_ran",
+}
 
 READER: Final = "reader"
 LOOK_EVERY_S: Final = 0.1
@@ -115,7 +121,9 @@ class Attack:
         except Violation as broken:
             violation = broken
         except CoterieError as error:  # a node ended, a wiped one did not, a client met what it cannot expect
-            violation = self._broken(f"nemesis.{type(error).__name__}", str(error))
+            violation = self._broken(
+                INVARIANT_BY_ERROR.get(type(error), "nemesis.unexpected_error"), f"{type(error).__name__}: {error}"
+            )
         except TimeoutError:
             violation = self._broken("nemesis.watchdog", f"still {self._doing} after {self.now():.0f} s")
         return self._verdict(judge(self.ledger, now_s=self.now()) or violation)

@@ -11,10 +11,10 @@ What is delivered is in order and without a gap.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from typing import Final, Protocol
 
+from coterie.runtime.host import Clock
 from coterie.runtime.simulation.weather import WeatherLink
 from coterie.runtime.virtual.link import Signal
 
@@ -49,15 +49,16 @@ class PipeEnd(Protocol):
 
 
 class Pipe:
-    """Carries what `source` reads to `target`, in the weather of `link`."""
+    """Carries what `source` reads to `target`, in the weather of `link`, whose times are those of `clock`."""
 
-    def __init__(self, link: WeatherLink, source: PipeEnd, target: PipeEnd) -> None:
+    def __init__(self, link: WeatherLink, source: PipeEnd, target: PipeEnd, clock: Clock) -> None:
         self.link = link
         """The weather, which all connections of this direction share."""
         self.has_hole = False
         """Whether something vanished in it."""
         self._source = source
         self._target = target
+        self._now = clock.monotonic
         self._waiting: deque[tuple[float, bytes | Signal]] = deque()
         self._held_bytes = 0
         self._is_holding = False
@@ -97,7 +98,7 @@ class Pipe:
         self._stop_timer()
         while self._waiting and not self.link.is_blocked and not self._target.is_full:
             due_s, item = self._waiting[0]
-            late_s = due_s - time.monotonic()
+            late_s = due_s - self._now()
             if late_s > 0:
                 self._timer = asyncio.get_running_loop().call_later(late_s, self.pump)
                 break
@@ -123,7 +124,7 @@ class Pipe:
         self._stop_timer()
 
     def _queue(self, item: bytes | Signal) -> None:
-        self._latest_s = max(self._latest_s, time.monotonic() + self.link.delay_s(_size(item)))
+        self._latest_s = max(self._latest_s, self._now() + self.link.delay_s(_size(item)))
         self._waiting.append((self._latest_s, item))
         self._held_bytes += _size(item)
 

@@ -159,7 +159,7 @@ class Proxies:
         def accept() -> asyncio.Protocol:
             there, back = self.link(dialer, node), self.link(node, dialer)
             there.is_knocked_at = back.is_knocked_at = True
-            tunnel = Tunnel(there, back, lambda tunnel: self._tunnels.pop(tunnel, None))
+            tunnel = Tunnel(there, back, self._clock, lambda tunnel: self._tunnels.pop(tunnel, None))
             if len(self._tunnels) >= TUNNELS_MAX:
                 tunnel.dial_failed()
                 return tunnel.near

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from coterie.nemesis.pipe import Pipe
+from coterie.runtime.host import Clock
 from coterie.runtime.simulation.weather import WeatherLink
 from coterie.runtime.virtual.link import Signal
 
@@ -25,17 +26,18 @@ class Tunnel:
     Args:
         there: the weather from who dialled.
         back: the weather to who dialled.
+        clock: that of the weather.
         ended: called once, when both sockets are gone.
     """
 
-    def __init__(self, there: WeatherLink, back: WeatherLink, ended: Callable[[Tunnel], None]) -> None:
+    def __init__(self, there: WeatherLink, back: WeatherLink, clock: Clock, ended: Callable[[Tunnel], None]) -> None:
         self.near = _Socket(self)
         """The protocol of the accepted socket."""
         self.far = _Socket(self)
         """The protocol of the dialled one."""
-        self.there = Pipe(there, self.near, self.far)
+        self.there = Pipe(there, self.near, self.far, clock)
         """From who dialled."""
-        self.back = Pipe(back, self.far, self.near)
+        self.back = Pipe(back, self.far, self.near, clock)
         """To who dialled."""
         self.near.outgoing, self.near.incoming = self.there, self.back
         self.far.outgoing, self.far.incoming = self.back, self.there

@@ -1,0 +1,112 @@
+"""A cluster that only says what it was told: for the tests of whoever tells it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from coterie.nemesis.observer import Observer
+from coterie.protocols.faults.kinds import Role
+from coterie.runtime.simulation.durations import Duration
+from coterie.runtime.simulation.weather import WeatherLink
+from coterie.runtime.virtual.loop import VirtualLoop
+
+__all__ = ["NODES", "FakeNetwork", "FakeObserver", "FakeProcesses"]
+
+NODES = ("n1", "n2", "n3")
+
+
+class FakeProcesses:
+    """Processes that only say when they were told what."""
+
+    nodes = NODES
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, str, str]] = []
+        self.code_when_wiped: int | None = 1
+
+    async def start(self, node: str, /) -> None:
+        await asyncio.sleep(0)
+        self._note("start", node)
+
+    async def kill(self, node: str, /) -> None:
+        await asyncio.sleep(0)
+        self._note("kill", node)
+
+    def pause(self, node: str, /) -> None:
+        self._note("pause", node)
+
+    def resume(self, node: str, /) -> None:
+        self._note("resume", node)
+
+    async def start_wiped(self, node: str, /) -> int:
+        self._note("start wiped", node)
+        if self.code_when_wiped is None:
+            raise TimeoutError
+        return self.code_when_wiped
+
+    def _note(self, what: str, node: str) -> None:
+        self.told.append((round(asyncio.get_running_loop().time(), 3), what, node))
+
+
+class FakeNetwork:
+    """Links on which something is under way all the time, in every direction."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+        self.is_healed = False
+        self.is_busy = True
+        clock, ways = VirtualLoop.running().clock, [(a, b) for a in (*NODES, "c1") for b in (*NODES, "c1") if a != b]
+        self.links = {way: WeatherLink(*way, lambda: Duration(0.0), clock, random.Random(1)) for way in ways}
+
+    def send_everywhere(self) -> None:
+        """Send something over every link."""
+        for link in self.links.values():
+            link.delay_s(100)
+            list(link.carry(b"something"))
+
+    def link(self, source: str, target: str, /) -> WeatherLink:
+        return self.links[source, target]
+
+    def connections(self) -> list[tuple[str, str]]:
+        return list(self.links)
+
+    def block(self, source: str, target: str, /) -> None:
+        self.told.append(("block", source, target))
+        self.links[source, target].is_blocked = True
+
+    def unblock(self, source: str, target: str, /) -> None:
+        self.told.append(("unblock", source, target))
+        self.links[source, target].is_blocked = False
+
+    def holds_back(self, source: str, target: str, /) -> bool:
+        return self.is_busy and self.links[source, target].is_blocked
+
+    def open_hole(self, source: str, target: str, /) -> None:
+        self.told.append(("open hole", source, target))
+        self.links[source, target].is_hole = True
+
+    def has_swallowed(self, source: str, target: str, /) -> bool:
+        return self.is_busy and self.links[source, target].is_hole
+
+    def close_hole(self, source: str, target: str, /) -> int:
+        self.told.append(("close hole", source, target))
+        self.links[source, target].is_hole = False
+        return 1
+
+    def reset(self, source: str, target: str, /) -> None:
+        self.told.append(("reset", source, target))
+
+    def heal(self) -> None:
+        self.is_healed = True
+
+
+class FakeObserver(Observer):
+    """Knows who shows which role because it was told."""
+
+    def __init__(self) -> None:
+        self.shown: dict[Role, str] = {}
+
+    async def who(self, role: Role) -> str | None:
+        """Return it."""
+        return self.shown.get(role)

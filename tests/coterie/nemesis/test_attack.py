@@ -1,0 +1,132 @@
+"""Real processes under a plan, and judges who are not fooled."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from coterie.actors.simulation.client import SimulatedClient
+from coterie.actors.simulation.raft_kv import LISTS, Work, list_key
+from coterie.errors import PlanError
+from coterie.nemesis import crowd as crowd_module
+from coterie.nemesis.attack import Attack, Options
+from coterie.node_cluster import Cluster
+from coterie.protocols.checking.linearizability import AppendList
+from coterie.protocols.faults.kinds import Crash, Outage, Partition, Role, Shape, SlowNode
+from coterie.protocols.faults.plan import Plan
+from coterie.protocols.simulation.verdict import Outcome, Verdict
+
+NODES = ("n1", "n2", "n3")
+CRASH_AND_PARTITION = Plan(
+    NODES,
+    (Crash(0.5, "n1", Role.LEADER, down_s=0.1), Partition(1.5, 1.0, Shape.LEADER, "n2")),
+    3.0,
+)
+
+
+def carry_out(attack: Attack) -> Verdict:
+    """Run it as the command does."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(attack.run())
+
+
+@pytest.mark.slow
+def test_store_survives_a_crash_and_a_partition(tmp_path: Path) -> None:
+    attack = Attack(Options(CRASH_AND_PARTITION, tmp_path))
+
+    verdict = carry_out(attack)
+
+    assert verdict.outcome is Outcome.PASSED, (verdict.violation, verdict.void, verdict.missed())
+    assert verdict.operations >= 100
+    assert verdict.fired == {"crash": 1, "partition.leader": 1}
+    assert sorted(attack.ledger.by_group) == ["store", "store.lists"]
+    assert all(recording.verdict is not None for recording in attack.ledger.by_group.values())
+    assert any(line.what == "leads" for line in attack.story.lines)
+    assert "2 operations" not in attack.describe()
+
+
+class LyingWork(Work):
+    """A client that notes an append as acknowledged which nobody was asked for."""
+
+    def __init__(self, client: SimulatedClient, **options: float) -> None:
+        super().__init__(client, rounds=1_000_000, think_s=options["think_s"])
+        self._lying = client.recorder(LISTS, AppendList())
+
+    async def run(self) -> None:
+        """Lie, and work on."""
+        await self._lying.record(("append", -1), asyncio.sleep(0), key=list_key(0))
+        await super().run()
+
+
+@pytest.mark.slow
+def test_write_that_was_only_said_to_be_acknowledged_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd_module, "Work", LyingWork)
+
+    verdict = carry_out(Attack(Options(Plan(NODES, (), 1.0), tmp_path)))
+
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.violation is not None
+    assert verdict.violation.invariant == "nemesis.lost_write"
+
+
+class ForgetfulCluster(Cluster):
+    """Nodes that lose everything they have written whenever they are killed, and are formatted anew."""
+
+    async def kill(self, node: str) -> None:
+        """Kill, and burn the disk."""
+        await super().kill(node)
+        shutil.rmtree(Path(self._data) / node)
+
+
+@pytest.mark.slow
+def test_cluster_that_forgets_at_a_power_failure_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coterie.nemesis.attack.Cluster", ForgetfulCluster)
+
+    verdict = carry_out(Attack(Options(Plan(NODES, (Outage(1.0, (0.1,)),), 2.0), tmp_path)))
+
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.violation is not None
+    assert verdict.violation.invariant in {"nemesis.lost_write", "linearizability"}
+
+
+class DyingCluster(Cluster):
+    """Nodes that cannot be started twice."""
+
+    async def start(self, node: str) -> None:
+        """Break the data directory of a node that was there before."""
+        meta = Path(self._data) / node / "meta"
+        if meta.exists():
+            meta.write_bytes(b"rubbish")
+            process = await self._begin(node, may_format=False)
+            self._watches[node] = asyncio.create_task(self._watch(node, process))
+        else:
+            await super().start(node)
+
+
+@pytest.mark.slow
+def test_node_that_ends_by_itself_fails_the_run_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coterie.nemesis.attack.Cluster", DyingCluster)
+
+    verdict = carry_out(Attack(Options(Plan(NODES, (Crash(0.5, "n2"),), 30.0), tmp_path)))
+
+    assert verdict.violation is not None
+    assert verdict.violation.invariant == "nemesis.node_ended"
+    assert "'n2'" in verdict.violation.detail
+
+
+def test_plan_that_processes_cannot_suffer_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="slow_node"):
+        Attack(Options(Plan(NODES, (SlowNode(1.0, "n1", 1.0, 0.01),), 3.0), tmp_path))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_at_least_one_client_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="clients=0"):
+        Options(CRASH_AND_PARTITION, tmp_path, clients=0)
