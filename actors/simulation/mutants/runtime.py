@@ -8,8 +8,10 @@ import collections
 import random
 from typing import Any
 
+from coterie.actors.simulation.directed import crowded_mailbox, strangers_key
 from coterie.actors.simulation.talking import ACTORS
-from coterie.protocols.simulation.mutants import Explored, Mutant, Patch
+from coterie.protocols.faults.kinds import Level
+from coterie.protocols.simulation.mutants import Directed, Explored, Mutant, Patch
 from coterie.runtime.asks import PendingAsk
 from coterie.runtime.cell import Cell
 from coterie.runtime.lanes import Lane
@@ -19,7 +21,8 @@ from coterie.runtime.remote.postbox import RemotePostbox
 from coterie.runtime.remote.rows import WATCH
 from coterie.runtime.remote.watches import Watch, Watches
 from coterie.runtime.supervision import RestartBudget
-from coterie.runtime.transport import frames
+from coterie.runtime.transport import frames, handshake
+from coterie.runtime.transport.auth import Side
 from coterie.runtime.transport.identity import Peer
 
 __all__ = ["RUNTIME_MUTANTS"]
@@ -46,14 +49,24 @@ def _always_restart(self: RestartBudget, now: float, rng: random.Random) -> floa
 
 
 def _next_in_spite_of_a_call(self: Cell) -> object | None:
-    call, self.call = self.call, None
-    try:
-        return _next_item(self)
-    finally:
-        self.call = self.call or call
+    call = self.call
+    self.call = None
+    item = _next_item(self)
+    if self.call is None:
+        self.call = call
+    return item
 
 
 _next_item = Cell.next_item
+
+
+def _bulk_first(self: Cell) -> object | None:
+    item = self.take() if self.call is None else None
+    return _next_item(self) if item is None else item
+
+
+def _any_key(keys: tuple[bytes, ...], side: Side, hello: bytes, challenge: bytes, proof: bytes) -> bytes:
+    return keys[0]
 
 
 def _resolve_again(self: PendingAsk, value: object) -> None:
@@ -102,5 +115,15 @@ RUNTIME_MUTANTS: tuple[Mutant, ...] = (
     ),
     _mutant("frame CRC dropped", Patch(frames, "_checksum", _no_checksum)),
     _mutant("old incarnation's mail accepted", Patch(RemotePostbox, "_open", _open_to_any_life)),
+    Mutant(
+        "runtime: control lane starved",
+        Directed("crowded mailbox", Level.SYSTEM, crowded_mailbox),
+        (Patch(Cell, "next_item", _bulk_first),),
+    ),
+    Mutant(
+        "runtime: HMAC check skipped",
+        Directed("stranger's key", Level.SYSTEM, strangers_key),
+        (Patch(handshake, "find_key", _any_key),),
+    ),
 )
-"""Each dies under the profile `everything`."""
+"""All but the last two die under the profile `everything`."""

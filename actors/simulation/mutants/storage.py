@@ -1,17 +1,13 @@
-"""Mutants of the store, and of what clients do on top of a replicated log."""
+"""Mutants of the store."""
 
 # ruff: noqa: SLF001 - a mutant is surgery on private methods
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import Any
 
-from coterie.actors.router import Router
-from coterie.actors.simulation.raft_kv import RAFT_KV
 from coterie.actors.simulation.storing import STORE
-from coterie.protocols.sessions.commands import SessionCommand, decode_command, plain
 from coterie.protocols.simulation.mutants import Explored, Mutant, Patch
 from coterie.runtime.storage import encoding, reader, recovery
 from coterie.runtime.storage.encoding import BATCH_HEADER_BYTES, BadBytes, Item, encode_batch_header
@@ -59,17 +55,6 @@ def _sync_no_names(self: VirtualDisk, path: str) -> None:
     return
 
 
-_attempt = Router._attempt
-
-
-def _attempt_without_session(self: Router, command: bytes, left_s: float) -> asyncio.Future[Any]:
-    sent_before: dict[bytes, None] = vars(self).setdefault("sent_before", {})
-    if command in sent_before and isinstance(decoded := decode_command(command), SessionCommand):
-        return _attempt(self, plain(decoded.payload), left_s)
-    sent_before[command] = None
-    return _attempt(self, command, left_s)
-
-
 def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
     return Mutant(f"storage: {name}", Explored(STORE), patches, first_seed)
 
@@ -80,14 +65,9 @@ STORAGE_MUTANTS: tuple[Mutant, ...] = (
         Patch(recovery, "decode_batch", _decode_what_is_there),
         Patch(reader, "decode_item", _decode_whatever_has_a_header),
     ),
-    _mutant("rot cut as if torn", Patch(recovery, "has_batch_after", _nothing_follows)),
+    _mutant("rot cut as if torn", Patch(recovery, "has_batch_after", _nothing_follows), first_seed=38),
     _mutant("fsync error ignored", Patch(Journal, "_write_to", _write_and_hope)),
     # All calls of the store meet there; it is not enough to leave out one: recovery syncs the directory, too.
     _mutant("directory not synced", Patch(VirtualDisk, "sync_directory", _sync_no_names)),
-    Mutant(
-        "clients: dedupe forgotten on forwarding",
-        Explored(RAFT_KV, nodes=3, operations=400),
-        (Patch(Router, "_attempt", _attempt_without_session),),
-    ),
 )
 """Each dies under the profile `everything`."""
