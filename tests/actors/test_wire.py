@@ -93,7 +93,9 @@ def all_message_types() -> list[MessageType]:
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             importlib.import_module(module.name)
     ours = ("coterie.actors.", "coterie.protocols.", "coterie.runtime.")  # not what demos declare for themselves
-    modules = [module for name, module in sorted(sys.modules.items()) if name.startswith(ours)]
+    theirs = "coterie.actors.simulation."  # what simulated programs tell each other never meets another version
+    names = [name for name in sorted(sys.modules) if name.startswith(ours) and not name.startswith(theirs)]
+    modules = [sys.modules[name] for name in names]
     classes = {id(cls): cls for module in modules for cls in vars(module).values() if isinstance(cls, type)}
     found = [cls.__dict__["__coterie__"] for cls in classes.values() if "__coterie__" in cls.__dict__]
     return [described for described in found if isinstance(described, MessageType)]
