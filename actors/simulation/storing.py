@@ -24,8 +24,8 @@ __all__ = ["STORE", "Keeper"]
 
 GROUP: Final = "records"
 BEAT_S: Final = 0.05
-DISK: Final = Duration(0.02, tail=0.02, tail_s=0.2)
-"""A slow disk: most crashes fall into the middle of a call."""
+DISK: Final = Duration(0.05, tail=0.02, tail_s=0.2)
+"""A slow disk, so that many crashes fall into the middle of a call."""
 
 MOST_RECORDS: Final = 100
 LARGEST_BYTES: Final = 2000

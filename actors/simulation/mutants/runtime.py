@@ -113,7 +113,7 @@ RUNTIME_MUTANTS: tuple[Mutant, ...] = (
         Patch(Watches, "node_lost", _tell_nobody),
         Patch(Watches, "_announce", _announce_to_any_life),  # the second line of defence
     ),
-    _mutant("frame CRC dropped", Patch(frames, "_checksum", _no_checksum)),
+    _mutant("frame CRC dropped", Patch(frames, "_checksum", _no_checksum), first_seed=6),
     _mutant("old incarnation's mail accepted", Patch(RemotePostbox, "_open", _open_to_any_life)),
     Mutant(
         "runtime: control lane starved",

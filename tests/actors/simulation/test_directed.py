@@ -1,0 +1,15 @@
+"""Directed stories hold for the code as it is, whatever the seed; that they can fail is shown by the mutants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from coterie.actors.simulation.directed import another_store, crowded_mailbox, strangers_key
+
+
+@pytest.mark.parametrize("story", [another_store, crowded_mailbox, strangers_key])
+@pytest.mark.parametrize("seed", range(5))
+def test_story_holds(story: Callable[[int], None], seed: int) -> None:
+    story(seed)
