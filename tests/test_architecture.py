@@ -30,8 +30,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 
 PURE_STDLIB = """
-    __future__ abc array bisect collections contextlib copy dataclasses difflib enum functools hashlib heapq itertools json
-    math operator random statistics string struct traceback types typing zlib
+    __future__ abc array bisect collections contextlib copy dataclasses difflib enum functools hashlib heapq itertools
+    json math operator random statistics string struct traceback types typing zlib
 """
 
 WORLDLY = """
