@@ -59,11 +59,19 @@ ROLE_BY_MESSAGE: dict[type[SynodMessage], Role | None] = {
 class SynodRun:
     """One instance: its nodes, its askers and its judge. It is the `Resident` of its world.
 
-    `name` is what all chance is drawn from; `operations` the most that is asked while the faults strike.
+    `name` is what all chance is drawn from; `operations` the most that is asked while the faults strike; `later_s` how
+    much later than usual everybody asks: once everybody knows what was chosen, nothing is sent that a fault could hit.
     """
 
     def __init__(
-        self, name: str, plan: Plan, *, operations: int | None = None, hashed: bool = False, traced: bool = False
+        self,
+        name: str,
+        plan: Plan,
+        *,
+        operations: int | None = None,
+        later_s: float = 0.0,
+        hashed: bool = False,
+        traced: bool = False,
     ) -> None:
         self._plan = plan
         self._rng = stream(name, "askers")
@@ -80,7 +88,7 @@ class SynodRun:
         self._unanswered = 0
         self._is_live = is_live(plan)
         self.answers = 0
-        self._schedule_askers(operations)
+        self._schedule_askers(operations, later_s)
         self._is_healed = False
 
     def run(self) -> Violation | None:
@@ -141,7 +149,7 @@ class SynodRun:
 
     # Askers.
 
-    def _schedule_askers(self, operations: int | None) -> None:
+    def _schedule_askers(self, operations: int | None, later_s: float) -> None:
         rng, plan_s = self._rng, self._plan.ends_at_s
         askers = [
             (Asker(f"v{number}".encode(), None), rng.random() ** 3 * plan_s) for number in range(rng.randint(2, 6))
@@ -150,7 +158,7 @@ class SynodRun:
         # Something for the last faults to hit.
         askers += [(Asker(None, None), rng.uniform(0.4, 1.0) * plan_s) for _ in range(LATE_READERS)]
         for asker, at_s in askers[:operations]:
-            self._add_asker(asker, at_s)
+            self._add_asker(asker, min(at_s + later_s, plan_s))
 
     def _add_asker(self, asker: Asker, at_s: float) -> None:
         self._unanswered += 1

@@ -88,7 +88,8 @@ class SynodScenario:
             name, part = f"synod/{seed}/{number}", parts[number % len(parts)]
             if number >= len(parts) and not _lacks(part, verdicts):
                 continue
-            run = SynodRun(name, part, operations=left, hashed=hashed, traced=traced)
+            later_s = DRAWN_S * (number // len(parts)) / MOST_ROUNDS
+            run = SynodRun(name, part, operations=left, later_s=later_s, hashed=hashed, traced=traced)
             verdict = _verdict(seed, part, run, traced=traced)
             verdicts.append(verdict)
             left = None if left is None else left - verdict.operations
