@@ -10,6 +10,7 @@ from coterie.protocols.faults.plan import Plan
 from coterie.protocols.simulation.mutants import Patch, patched
 from coterie.protocols.simulation.verdict import Outcome
 from coterie.runtime.storage import recovery
+from coterie.runtime.storage.segments import Segment
 
 NODES = ("n1", "n2", "n3")
 CRASHES = Plan(NODES, tuple(Crash(0.3 + 0.11 * at, NODES[at % 3], down_s=0.01) for at in range(80)), 10.0)
@@ -27,7 +28,7 @@ def test_crashes_tear_batches() -> None:
     torn: list[int] = []
     usual = recovery._settle
 
-    def settle(last: recovery.Segment, unproven_from: int) -> int:
+    def settle(last: Segment, unproven_from: int) -> int:
         torn.append(cut := usual(last, unproven_from))
         return cut
 
