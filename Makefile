@@ -16,6 +16,7 @@ PIP := $(RUN) pip --disable-pip-version-check --quiet
 JOBS ?= 2
 PYTEST_ARGS ?=
 SEEDS ?= 500
+SYSTEM_SEEDS ?= 20
 ARGS ?=
 
 # The checked folders that hold any Python (mypy refuses empty ones).
@@ -75,9 +76,10 @@ bench: venv ## the benchmark suites (ARGS=…)
 	@$(RUN) benchmarks $(ARGS)
 
 .PHONY: sim
-sim: venv ## SEEDS seeds of each simulated algorithm
+sim: venv ## SEEDS seeds of each simulated algorithm, SYSTEM_SEEDS of whole clusters
 	@$(VENV)/bin/coterie sim raft --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
 	@$(VENV)/bin/coterie sim synod --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
+	@$(VENV)/bin/coterie sim raft-kv --level system --seeds $(SYSTEM_SEEDS) --jobs $(JOBS) $(ARGS)
 
 .PHONY: mutants
 mutants: venv ## deliberate bugs, each of which the judges must catch
