@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from coterie.actors.client import Client
+from coterie.actors.group import GroupStatus
 from coterie.demo.topology import STORE, demo_cluster
 from coterie.node_cluster import NodeEnded
 
@@ -32,3 +33,39 @@ async def test_killed_node_comes_back_on_its_old_port_and_is_not_taken_for_ended
             return await store.get(b"k")
 
         assert await cluster.guard(kill_and_restart()) == b"v"
+
+
+async def test_wiped_node_refuses_to_start_and_the_others_go_on(tmp_path: Path) -> None:
+    async with demo_cluster(3, str(tmp_path)) as cluster, Client(cluster.addresses, connect_timeout_s=60) as client:
+
+        async def wipe() -> bytes | None:
+            store = client.key_value(STORE)
+            await store.put(b"k", b"v")
+            await cluster.kill("n1")
+            assert await cluster.start_wiped("n1") == 1
+            return await store.get(b"k")
+
+        assert await cluster.guard(wipe()) == b"v"
+
+    assert "is not formatted" in (tmp_path / "n1.log").read_text()
+
+
+async def test_paused_node_stands_still_until_it_is_resumed_and_is_ended_like_any_other(tmp_path: Path) -> None:
+    async with demo_cluster(3, str(tmp_path)) as cluster, Client(cluster.addresses, connect_timeout_s=60) as client:
+
+        async def pause() -> tuple[object, object]:
+            group = client.group(STORE)
+            await client.key_value(STORE).put(b"k", b"v")
+            while len(client.nodes) < 3:  # noqa: ASYNC110 (links come from other processes)
+                await asyncio.sleep(0.02)
+            cluster.pause("n2")
+            still = (await group.status(timeout_s=0.2)).get("n2")
+            cluster.resume("n2")
+            again = (await group.status(timeout_s=30)).get("n2")
+            cluster.pause("n3")  # for the end
+            return still, again
+
+        still, again = await cluster.guard(pause())
+
+    assert not isinstance(still, GroupStatus)
+    assert isinstance(again, GroupStatus)
