@@ -32,7 +32,7 @@ class Link:
         self.is_blocked = False
         """Whether it holds back what it is given."""
         self.is_knocked_at = False
-        """Whether somebody wanted to connect over it since it was blocked."""
+        """Whether somebody wanted to connect over it since it was blocked, or became a hole."""
         self.is_hole = False
         """Whether it swallows what it is given: no connection that lost something is ever whole again."""
         self._latency_s = latency_s

@@ -157,12 +157,15 @@ class VirtualNetwork:
 
     def open_hole(self, source: str, target: str) -> None:
         """Swallow everything from `source` to `target` (one way), telling nobody, until `close_hole`."""
-        self.link(source, target).is_hole = True
+        link = self.link(source, target)
+        link.is_hole, link.is_knocked_at = True, False
 
     def has_swallowed(self, source: str, target: str) -> bool:
-        """Return whether an open connection from `source` to `target` has lost something in a hole."""
+        """Return whether an open connection from `source` to `target` has lost something in a hole, or none came up."""
         link = self.link(source, target)
-        return any(each.outgoing.link is link and each.outgoing.has_hole for each in self._transports)
+        return (link.is_hole and link.is_knocked_at) or any(
+            each.outgoing.link is link and each.outgoing.has_hole for each in self._transports
+        )
 
     def close_hole(self, source: str, target: str) -> int:
         """End `open_hole`: reset the connections that lost something, never whole again; return how many."""
@@ -171,6 +174,7 @@ class VirtualNetwork:
         broken = [each for each in lossy if (source, target) in {_ends(each), _ends(each)[::-1]}]
         for transport in broken:
             _break(transport)
+        self._stall_may_have_ended()
         return len(broken)
 
     def vanish(self, owner: Owner, *, is_silent: bool) -> list[object]:

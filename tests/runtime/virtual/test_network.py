@@ -195,6 +195,21 @@ async def test_a_partition_stalls_the_stream_and_healing_makes_no_hole() -> None
     assert (server.received, client.received) == (b"in flight, during, after", b"back")
 
 
+async def test_who_connects_over_a_hole_waits_for_its_end_and_has_been_swallowed() -> None:
+    network = slow_network()
+    server = Peer()
+    listener = await network.for_node("s").listen(lambda: server, "127.0.0.1", 0)
+    network.open_hole("c", "s")
+    connecting = asyncio.create_task(network.for_node("c").connect(Peer, *listener.address))
+    await asyncio.sleep(10)
+    assert (connecting.done(), network.has_swallowed("c", "s")) == (False, True)
+    network.close_hole("c", "s")
+    await asyncio.sleep(1)
+    assert connecting.done()
+    assert not network.has_swallowed("c", "s")
+    assert server.happened == ["made"]
+
+
 async def test_a_one_way_block_stalls_one_way_only() -> None:
     network = slow_network()
     client, server = await connected(network)
