@@ -13,11 +13,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from coterie.actors.key_value import CompareAndSwap, Delete, Get, KeyValue, Put
 from coterie.actors.simulation.client import SimulatedClient
 from coterie.actors.simulation.scenario import SystemScenario
+from coterie.actors.simulation.shelf import STORE, Append, ReadList, Shelf
 from coterie.actors.simulation.simulation import Simulation
-from coterie.actors.state_machine import Query, StateMachine
 from coterie.actors.topology import Topology
 from coterie.errors import CommandError
 from coterie.protocols.checking.linearizability import AppendList
@@ -25,11 +24,9 @@ from coterie.protocols.checking.liveness import LivenessJudge
 from coterie.protocols.faults.profiles import is_live
 from coterie.protocols.raft.config import RaftConfig
 from coterie.protocols.seam import NodeId
-from coterie.runtime.messages import Ask, message
 
-__all__ = ["KEYS", "LISTS", "LIST_KEYS", "RAFT_KV", "STORE", "Append", "ReadList", "Shelf", "Work", "list_key"]
+__all__ = ["LISTS", "RAFT_KV", "Work", "list_key"]
 
-STORE: Final = "store"
 LISTS: Final = "store.lists"
 CLIENTS: Final = 10
 ROUNDS: Final = 100
@@ -39,40 +36,6 @@ LIST_KEYS: Final = 2
 CONVERGE_S: Final = 30.0
 FINISH_S: Final = 120.0
 LOOK_EVERY_S: Final = 0.05
-
-
-@message(name="simulation.Append")
-class Append(Ask[None]):
-    """Append `item` to the list at `key`."""
-
-    key: bytes
-    item: int
-
-
-@message(name="simulation.ReadList")
-class ReadList(Query[tuple[int, ...]]):
-    """Read the list at `key`."""
-
-    key: bytes
-
-
-class Shelf(StateMachine[Get | Put | Delete | CompareAndSwap | Append | ReadList]):
-    """A key-value store, and lists beside it."""
-
-    def __init__(self) -> None:
-        self._values = KeyValue()
-        self._lists: dict[bytes, tuple[int, ...]] = {}
-
-    def apply(self, command: Get | Put | Delete | CompareAndSwap | Append | ReadList, /) -> object:
-        """Execute one command."""
-        match command:
-            case Append(key, item):
-                self._lists[key] = (*self._lists.get(key, ()), item)
-                return None
-            case ReadList(key):
-                return self._lists.get(key, ())
-            case _:
-                return self._values.apply(command)
 
 
 class Work:

@@ -15,34 +15,10 @@ took effect, or too little was answered); 130 interrupted. What fails is kept in
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import random
-import shutil
-import sys
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Final
 
-from coterie.cli.loop import Ended, run_async
-from coterie.exploring.saved_case import read_plan_or_case
-from coterie.nemesis import report
-from coterie.nemesis.attack import Attack, Options
-from coterie.protocols.faults.kinds import Level
-from coterie.protocols.faults.plan import Plan
-from coterie.protocols.faults.profiles import PROFILES, draw_plan
-from coterie.protocols.simulation.verdict import Outcome, Verdict
+from coterie.protocols.faults.profiles import PROFILES
 
 __all__ = ["add_parser", "run"]
-
-DEFAULT_NODES: Final = 5
-DEFAULT_SECONDS: Final = 30.0
-DEFAULT_CLIENTS: Final = 10
-RUNS: Final = "coterie-runs"
-PROGRESS_S: Final = 2.0
-INTERRUPTED: Final = 130
-TERMINATED: Final = 143
-EXIT_CODE_BY_OUTCOME: Final = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.VOID: 2}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -56,107 +32,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "plan", help=f"a file (a plan, a saved case, a run folder), or a profile: {', '.join(PROFILES)}"
     )
-    parser.add_argument(
-        "--nodes", type=int, metavar="N", help=f"how many nodes (default {DEFAULT_NODES}, or the plan's)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, metavar="S", help=f"how long a profile's plan lasts (default {DEFAULT_SECONDS:g})"
-    )
+    parser.add_argument("--nodes", type=int, metavar="N", help="how many nodes (default 5, or the plan's)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="how long a profile's plan lasts (default 30)")
     parser.add_argument("--seed", type=int, default=0, help="for the profile, the clients and the weather (default 0)")
-    parser.add_argument("--clients", type=int, default=DEFAULT_CLIENTS, help=f"how many (default {DEFAULT_CLIENTS})")
+    parser.add_argument("--clients", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--keep", metavar="DIR", help="keep everything in this new directory, whatever comes out")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.set_defaults(run=run, log_level="error")  # broken links are what was asked for
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out `coterie nemesis`; return the exit code.
+    """Carry out `coterie nemesis`; return the exit code."""
+    from coterie.cli.attacking import carry_out  # noqa: PLC0415 (it brings all of coterie along)
 
-    Raises:
-        PlanError: there is no such plan or profile, or real processes cannot suffer it; the fault is named.
-        ValueError: the options contradict the plan.
-        OSError: the folder cannot be made.
-    """
-    plan = _plan(args)
-    folder = _folder(args, plan)
-    attack = Attack(Options(plan, folder, args.seed, args.clients))
-    folder.mkdir(parents=True)
-    try:
-        verdict = run_async(_with_progress(attack))
-    except (KeyboardInterrupt, Ended) as ended:
-        report.save(attack, None)
-        _tell([attack.describe(), f"kept: {folder}", f"again: {report.replay(attack)}"])
-        return INTERRUPTED if isinstance(ended, KeyboardInterrupt) else TERMINATED
-    _conclude(args, attack, verdict)
-    return EXIT_CODE_BY_OUTCOME[verdict.outcome]
-
-
-def _plan(args: argparse.Namespace) -> Plan:
-    is_file = Path(args.plan).exists() or Path(args.plan).suffix == ".json"
-    return _read_plan(args) if is_file and args.plan not in PROFILES else _draw_plan(args)
-
-
-def _draw_plan(args: argparse.Namespace) -> Plan:
-    count = DEFAULT_NODES if args.nodes is None else args.nodes
-    if count < 1:
-        raise ValueError(f"--nodes {count}: at least one is needed")
-    names = [f"n{number}" for number in range(1, count + 1)]
-    duration_s = DEFAULT_SECONDS if args.seconds is None else args.seconds
-    return draw_plan(args.plan, random.Random(f"nemesis/{args.seed}"), names, duration_s, level=Level.PROCESS)
-
-
-def _read_plan(args: argparse.Namespace) -> Plan:
-    plan = read_plan_or_case(Path(args.plan)).plan
-    assert plan is not None, "a job that was read with a plan has one"
-    if args.seconds is not None:
-        raise ValueError(f"--seconds {args.seconds:g}: {args.plan!r} says itself that it lasts {plan.ends_at_s:g} s")
-    if args.nodes not in (None, len(plan.nodes)):
-        raise ValueError(f"--nodes {args.nodes}: {args.plan!r} is for {len(plan.nodes)} nodes: {', '.join(plan.nodes)}")
-    return plan
-
-
-def _folder(args: argparse.Namespace, plan: Plan) -> Path:
-    """Return a directory that does not exist yet."""
-    if args.keep is not None:
-        if Path(args.keep).exists():
-            raise FileExistsError(f"--keep {args.keep!r} exists already: name a new directory")
-        return Path(args.keep)
-    name, number = f"nemesis-{plan.profile or 'plan'}-{args.seed}", 1
-    while (folder := Path(RUNS) / (name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return folder
-
-
-async def _with_progress(attack: Attack) -> Verdict:
-    telling = asyncio.create_task(_progress(attack))
-    try:
-        return await attack.run()
-    finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
-
-
-async def _progress(attack: Attack) -> None:
-    while True:
-        await asyncio.sleep(PROGRESS_S)
-        print(attack.describe(), file=sys.stderr, flush=True)
-
-
-def _conclude(args: argparse.Namespace, attack: Attack, verdict: Verdict) -> None:
-    folder = attack.options.folder
-    is_kept = args.keep is not None or verdict.outcome is Outcome.FAILED
-    if verdict.outcome is Outcome.FAILED:
-        _tell(report.explanation(verdict))
-    _tell(report.summary(verdict))
-    if is_kept:
-        report.save(attack, verdict)
-        _tell([f"kept: {folder}", f"again: {report.replay(attack)}"])
-    else:
-        shutil.rmtree(folder)
-    if args.json:
-        print(json.dumps(report.facts(attack, verdict) | {"kept": str(folder) if is_kept else None}), flush=True)
-
-
-def _tell(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line, flush=True)
+    return carry_out(args)

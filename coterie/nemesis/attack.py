@@ -11,8 +11,9 @@ from typing import Final
 
 from coterie.actors.client import Client
 from coterie.actors.simulation.client import SimulatedClient
-from coterie.actors.simulation.raft_kv import STORE, Work
+from coterie.actors.simulation.raft_kv import Work
 from coterie.actors.simulation.recording import Ledger
+from coterie.actors.simulation.shelf import STORE
 from coterie.actors.simulation.story import Story
 from coterie.errors import CoterieError
 from coterie.nemesis.crowd import Crowd

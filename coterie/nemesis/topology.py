@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from coterie.actors.simulation.raft_kv import STORE, Shelf
+from coterie.actors.simulation.shelf import STORE, Shelf
 from coterie.actors.topology import Topology
 
 __all__ = ["NODES_VARIABLE", "WHERE", "from_environment", "store_on"]
