@@ -11,6 +11,7 @@ from coterie.runtime.messages import Ask, message
 from coterie.runtime.refs import Ref
 
 __all__ = [
+    "NOT_REGISTERED",
     "REPLY_TOO_LARGE",
     "Answer",
     "Execute",
@@ -23,11 +24,15 @@ __all__ = [
 ]
 
 REPLY_TOO_LARGE: Final = "reply_too_large"
+NOT_REGISTERED: Final = "not_registered"
 
 
 @message(name="group.Refused")
 class Refused:
-    """Definite: the command was not put into the log. Ask `leader`, if it is known."""
+    """Definite: the command was not put into the log. Ask `leader`, if it is known.
+
+    `NOT_REGISTERED`: the node takes no part, since the others do not remember its store (yet).
+    """
 
     reason: str
     leader: str | None
@@ -74,7 +79,11 @@ class WatchLeader(Ask[LeaderIs | None]):
 
 @message(name="group.Status")
 class GroupStatus:
-    """How one node of a group is doing. Indexes are log entries."""
+    """How one node of a group is doing. Indexes are log entries.
+
+    `role`: as the algorithm names it; or why the node takes no part: `registering`: its store is new, and too few of
+    the other voters have confirmed that they remember it; `refused`: for ever, they remember another under its name.
+    """
 
     group: str
     node: str

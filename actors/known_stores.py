@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from coterie.actors.driver import Driver
+from coterie.actors.outsider import Outsider
 from coterie.actors.wire import RaftLetter, SynodLetter
 from coterie.errors import InvariantViolated
 from coterie.protocols.seam import NodeId, Received
@@ -41,19 +42,25 @@ class KnownStores:
             raise InvariantViolated(f"the register {self._register!r} does not read: it holds {found!r:.80}")
         self._durable = found
 
-    def admit(self, letter: RaftLetter | SynodLetter, members: Collection[str], driver: Driver[Any, Any]) -> bool:
+    def admit(
+        self, letter: RaftLetter | SynodLetter, peers: Collection[str], driver: Driver[Any, Any] | Outsider[Any]
+    ) -> bool:
         """Hand a letter to the driver once its sender is known durably to have its store. False, for ever: another one.
 
-        A stranger's letter is dropped: nobody's promises count but the members', so nobody else's store is worth
-        remembering.
+        A stranger's letter is dropped: nobody's promises count but the other voters', so nobody else's store is worth
+        remembering; and a letter in our own name must not mark us as registered.
         """
-        if letter.sender not in members:
+        if letter.sender not in peers:
             return True
         received: Received[Any] = Received(NodeId(letter.sender), letter.body)
         if self.knows(letter.sender, letter.store):
             driver.feed(received)
             return True
         return self.learn(letter.sender, letter.store, lambda: driver.wake_with(received))
+
+    def store_of(self, sender: str) -> str | None:
+        """Return the store that `sender` is known durably to have; None: not known yet."""
+        return self._durable.get(sender)
 
     def knows(self, sender: str, store: str) -> bool:
         """Return whether `sender` is known durably to have `store`."""

@@ -15,6 +15,7 @@ from typing import Any, Final, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.group import (
+    NOT_REGISTERED,
     REPLY_TOO_LARGE,
     Answer,
     Execute,
@@ -26,8 +27,10 @@ from coterie.actors.group import (
     WatchLeader,
 )
 from coterie.actors.known_stores import KnownStores
+from coterie.actors.outsider import Outsider
 from coterie.actors.raft_records import entries_of, restored_from, write_of
-from coterie.actors.wire import RaftLetter
+from coterie.actors.registration import Registration, Remind
+from coterie.actors.wire import RaftLetter, Register, Registered
 from coterie.protocols.raft.config import RaftConfig
 from coterie.protocols.raft.effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.messages import LogWrite, RaftMessage
@@ -46,7 +49,7 @@ ENTRY_OVERHEAD_BYTES: Final = 4096
 """More than a letter with one entry takes beside the command."""
 
 
-class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick]):
+class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick | Register | Registered | Remind]):
     """One node of a Raft group.
 
     Args:
@@ -68,12 +71,12 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         self._leader: LeaderIs | None = None
         self._to_apply: Apply | None = None  # Raft hands over the next chunk when this one is applied
         self._loads: set[asyncio.Task[None]] = set()
-        self._driver: Driver[RaftEvent, RaftEffect] | None = None
+        self._driver: Driver[RaftEvent, RaftEffect] | Outsider[RaftEvent] | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
-        """Wait for the writes of an earlier life, read what is durable, begin as a follower."""
+        """Wait for the writes of an earlier life, read what is durable, begin as a follower once registered."""
         system = self.context.system
         self._node = NodeId(system.node)
         state = await self._store.state(self._group)
@@ -82,8 +85,17 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         self._raft = Raft(self._node, self._config, restored=restored_from(state), rng=rng)
         # An entry that fits into no frame could never be replicated, and would hold up all that come after it.
         self._command_bytes_max = system.config.transport.frame_cap_bytes - ENTRY_OVERHEAD_BYTES
-        self._peers = {node: system.at(Address(node, self._group)) for node in self._config.voters}
+        self._peers: dict[str, Ref[Any]] = {
+            node: system.at(Address(node, self._group)) for node in self._config.voters if node != self._node
+        }
         self._end_links = system.on_link(self._link_changed)
+        self._driver = Outsider(self._turn_away)
+        self._registration = Registration(
+            self._node, self._peers, self._store, self._known_stores, self.context, self._take_part
+        )
+        self._registration.begin(state)
+
+    def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
         self.context.wake()
 
@@ -92,6 +104,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         if self._driver is None:
             return
         self._driver.close()
+        self._registration.close()
         self._end_links()
         for task in self._loads:
             task.cancel()
@@ -100,7 +113,9 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
 
     # --- what comes -------------------------------------------------------------------------------------------------
 
-    def receive(self, msg: Execute | RaftLetter | WatchLeader | ReportStatus | Tick, /) -> object:
+    def receive(
+        self, msg: Execute | RaftLetter | WatchLeader | ReportStatus | Tick | Register | Registered | Remind, /
+    ) -> object:
         """Turn each message into an event of the batch, or answer it."""
         match msg:
             case RaftLetter():
@@ -114,6 +129,12 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
                 return self._leader
             case ReportStatus():
                 return self._status()
+            case Register():
+                self._registration.asked(msg)
+            case Registered():
+                self._registration.answered(msg)
+            case Remind():
+                self._registration.reminded()
             case _:
                 assert_never(msg)
         return None
@@ -130,7 +151,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         self.context.wake()
 
     @property
-    def _running(self) -> Driver[RaftEvent, RaftEffect]:
+    def _running(self) -> Driver[RaftEvent, RaftEffect] | Outsider[RaftEvent]:
         if self._driver is None:
             raise RuntimeError(f"group {self._group!r} has not started")
         return self._driver
@@ -144,11 +165,15 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         self._waiting[ref] = later
         self._running.feed(Propose(ref, msg.command))
 
+    def _turn_away(self, event: RaftEvent) -> None:
+        if isinstance(event, Propose):
+            self._answer(event.ref, Refused(NOT_REGISTERED, None))
+
     def _answer(self, ref: int, answer: Answer) -> None:
         self._waiting.pop(ref).reply(answer)
 
     def _letter(self, letter: RaftLetter) -> None:
-        if not self._known_stores.admit(letter, self._config.voters, self._running):
+        if not self._known_stores.admit(letter, self._peers, self._running):
             self.context.log.error("store.refused", peer=letter.sender, store=letter.store)
 
     def _link_changed(self, event: LinkEvent) -> None:
@@ -165,7 +190,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
 
     def send(self, to: str, message: RaftMessage) -> None:
         """Send a letter to a peer."""
-        self._peers[NodeId(to)].tell(RaftLetter(self._node, self._store.store_id, message))
+        self._peers[to].tell(RaftLetter(self._node, self._store.store_id, message))
 
     def perform(self, effect: Apply | Load | Reject) -> RaftEvent | None:
         """Apply, load or reject."""
@@ -225,7 +250,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick])
         return GroupStatus(
             group=self._group,
             node=self._node,
-            role=raft.role.value,
+            role=self._registration.absence or raft.role.value,
             term=raft.term,
             leader=raft.leader,
             last_index=raft.last_index,

@@ -21,7 +21,7 @@ from coterie.protocols.replicated_log import Entry
 from coterie.runtime.lanes import Lane
 from coterie.runtime.messages import message, register
 
-__all__ = ["NAMES", "RaftLetter", "SynodLetter"]
+__all__ = ["NAMES", "RaftLetter", "Register", "Registered", "SynodLetter"]
 
 NAMES: Final[dict[str, type]] = {
     "log.Entry": Entry,
@@ -60,3 +60,19 @@ class SynodLetter:
     sender: str
     store: str
     body: Prepare | Promise | Accept | Accepted | Nack
+
+
+@message(name="voter.Register", lane=Lane.CONSENSUS)
+class Register:
+    """The voter `sender` has the store `store`: remember that durably, and say so."""
+
+    sender: str
+    store: str
+
+
+@message(name="voter.Registered", lane=Lane.CONSENSUS)
+class Registered:
+    """`sender` remembers durably, and for ever, that the receiver's store is `store`: another one is refused."""
+
+    sender: str
+    store: str

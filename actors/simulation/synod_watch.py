@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from coterie.actors.driver import Tick
+from coterie.actors.registration import Remind
 from coterie.actors.simulation.stand import Stand
 from coterie.actors.simulation.story import Story
 from coterie.actors.synod_actor import ProposeValue, ReadValue, SynodActor
 from coterie.actors.synod_records import decode_state
-from coterie.actors.wire import SynodLetter
+from coterie.actors.wire import Register, Registered, SynodLetter
 from coterie.protocols.checking.synod import SynodJudge
 from coterie.protocols.faults.kinds import Role
 from coterie.protocols.paxos.config import SynodConfig
@@ -122,7 +123,7 @@ class WatchedSynodActor(SynodActor):
         self._life = self._watch.started(NodeId(self.context.system.node), restored)
         await super().on_start()
 
-    def receive(self, msg: ProposeValue | ReadValue | SynodLetter | Tick, /) -> None:
+    def receive(self, msg: ProposeValue | ReadValue | SynodLetter | Tick | Register | Registered | Remind, /) -> None:
         """Tell what is asked, and do as always."""
         if isinstance(msg, ProposeValue):
             self._watch.asked(msg.value)

@@ -14,7 +14,7 @@ import pytest
 import coterie.actors
 import coterie.runtime
 from coterie.actors.state_machine import NO_REFS
-from coterie.actors.wire import NAMES, RaftLetter, SynodLetter
+from coterie.actors.wire import NAMES, RaftLetter, Register, Registered, SynodLetter
 from coterie.errors import BadMessage
 from coterie.protocols.paxos.messages import Accept, Accepted, Ballot, Nack, Prepare, Promise, Proposal, SynodMessage
 from coterie.protocols.raft.messages import (
@@ -33,6 +33,7 @@ from coterie.runtime.lanes import Lane
 from coterie.runtime.messages import message_type
 
 GOLDEN = {
+    "coterie.Remind": "Remind()",
     "coterie.Terminated": "Terminated(ref, cause)",
     "coterie.Tick": "Tick()",
     "group.Execute": "Execute(command)",
@@ -84,6 +85,8 @@ GOLDEN = {
     "synod.Proposal": "Proposal(ballot, value)",
     "synod.ProposeValue": "ProposeValue(value)",
     "synod.ReadValue": "ReadValue()",
+    "voter.Register": "Register(sender, store)",
+    "voter.Registered": "Registered(sender, store)",
 }
 """Every message of coterie: name, class, fields in order. Add; append fields with defaults; never change the rest."""
 
@@ -117,7 +120,7 @@ def test_names_classes_and_fields_are_what_they_were() -> None:
 
 
 def test_what_the_protocols_say_travels_on_the_consensus_lane() -> None:
-    for cls in (*NAMES.values(), RaftLetter, SynodLetter):
+    for cls in (*NAMES.values(), RaftLetter, SynodLetter, Register, Registered):
         assert message_type(cls).lane is Lane.CONSENSUS
 
 

@@ -191,7 +191,9 @@ def test_to_judge_nothing_is_an_error() -> None:
 def test_a_condition_that_does_not_come_true_is_named_with_the_state_of_the_nodes() -> None:
     async def body(sim: Simulation) -> None:
         sim.deploy(store())
+        await sim.until(lambda: sim.leader_of("store"), within=5)
         sim.node("n3").crash()
+        await sim.until(lambda: sim.leader_of("store"), within=5)
         await sim.until(lambda: False, within=2)
 
     with pytest.raises(AssertionError, match=r"not within 2 s: .*test_simulation.py:\d+.*n3 down; n\d leads store"):
