@@ -12,6 +12,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from coterie.actors.directory import NodeReport, ReportNode
 from coterie.actors.group import GroupStatus
@@ -23,6 +24,12 @@ from coterie.errors import CoterieError
 __all__ = ["add_parser", "run"]
 
 ASK_TIMEOUT_S = 2.0
+
+ABSENCES: Final = {
+    "registering": "its store {store} is new, and waits until enough of the other voters are up to remember it",
+    "refused": "the others remember another store than {store} under its name, and refuse this one for ever",
+}
+"""What to say of nodes that take no part in a group, by their role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,9 @@ def _show(seen: _Seen) -> None:
         print(f"  {'node':<12} {'role':<12} {'term':>6} {'leader':<12} {'last':>10} {'commit':>10} {'applied':>10}")
         for node, status in statuses.items():
             print(f"  {node:<12} {_row(status)}")
+        for node, status in statuses.items():
+            if isinstance(status, GroupStatus) and status.role in ABSENCES:
+                print(f"  {node} takes no part: {ABSENCES[status.role].format(store=status.store)}")
 
 
 def _row(status: GroupStatus | CoterieError) -> str:

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from coterie import Actor, Ask, KeyValue, Node, Topology, message
+from coterie.actors.group import GroupStatus, ReportStatus
 from coterie.actors.simulation.client import SimulatedClient
+from coterie.actors.simulation.node import SimulatedNode
 from coterie.actors.simulation.simulation import Simulation
 from coterie.errors import NodeUnreachable, NotFormatted, PlanError, SimulationStuck, TopologyError
 from coterie.protocols.checking.linearizability import Register
 from coterie.protocols.checking.violation import Violation
 from coterie.protocols.faults.kinds import Crash, Reorder
 from coterie.protocols.faults.plan import Plan
+from coterie.runtime.refs import Address
 
 NODES = ("n1", "n2", "n3")
 
@@ -113,6 +116,45 @@ def test_a_wiped_node_is_no_replica_any_more() -> None:
         sim.assert_linearizable()
 
     run(body)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("wiped", [1, 2])
+def test_followers_that_never_heard_of_a_store_do_not_believe_the_one_after_it(seed: int, wiped: int) -> None:
+    async def one_put(client: SimulatedClient) -> None:
+        for _ in client.rounds(1):
+            await client.key_value("store").put(b"last", b"v")
+
+    async def body(sim: Simulation) -> None:
+        topology = Topology("kv", nodes=[f"n{number}" for number in range(1, 6)])
+        topology.raft("store", machine=KeyValue)
+        sim.deploy(topology)
+        await sim.clients(1, puts)
+        leader = sim.leader_of("store")
+        assert leader is not None
+        forgetful = [node for node in sim.nodes if node.name != leader][:wiped]
+        for node in forgetful:
+            node.wipe(do_format=True)
+            node.start()
+        await asyncio.sleep(1.0)
+        sim.node(leader).crash()
+        await asyncio.sleep(5.0)
+        assert (sim.leader_of("store") is None) == (wiped == 2)  # with the leader, three of five are gone
+        sim.node(leader).start()
+        await sim.clients(1, one_put)
+        await asyncio.sleep(1.0)
+        for node in forgetful:
+            assert await role_of(node) == "refused"
+        sim.assert_linearizable()
+
+    run(body, seed)
+
+
+async def role_of(node: SimulatedNode) -> str:
+    with node.life:
+        asking = node.system.at(Address(node.name, "store")).ask(ReportStatus())
+    status: GroupStatus = await asking
+    return status.role
 
 
 def test_a_wiped_node_refuses_to_start_under_its_old_name() -> None:
