@@ -27,7 +27,7 @@ from coterie.runtime.simulation.world import SimulatedWorld
 from coterie.runtime.system import System
 from coterie.runtime.transport.auth import SharedKey
 
-__all__ = ["another_store", "crowded_mailbox", "strangers_key"]
+__all__ = ["another_store", "crowded_mailbox", "strangers_key", "unheard_store"]
 
 WITHIN_S: Final = 30.0
 LONG_S: Final = 10.0
@@ -65,6 +65,32 @@ async def _replace_the_leader(sim: Simulation) -> None:
 
 async def _put(client: SimulatedClient) -> None:
     await client.key_value("store").put(b"k", b"%d" % client.number)
+
+
+def unheard_store(seed: int) -> None:
+    """Tell of a follower that is formatted again, whom the other followers have never heard: nobody counts on it.
+
+    Raises:
+        Violation: a write that no majority of the old stores holds is applied.
+    """
+    sim = Simulation(seed)
+    sim.run(partial(_replace_a_follower, sim))
+
+
+async def _replace_a_follower(sim: Simulation) -> None:
+    topology = Topology("kv", nodes=["n1", "n2", "n3", "n4", "n5"])
+    topology.raft("store", machine=KeyValue)
+    sim.deploy(topology)
+    await sim.ready()
+    await sim.clients(1, _put)
+    leader = await sim.until(lambda: sim.leader_of("store"), within=WITHIN_S)
+    wiped, *down, _ = [node.name for node in sim.nodes if node.name != leader]
+    sim.node(wiped).wipe(do_format=True)
+    sim.node(wiped).start()
+    await asyncio.sleep(LONG_S)
+    for name in (leader, down[0]):
+        sim.node(name).crash()
+    await asyncio.sleep(LONG_S)  # two of the old stores are left: they elect nobody
 
 
 # Control mail comes before a full mailbox.

@@ -11,8 +11,9 @@ from typing import Any
 
 from coterie.actors.driver import Driver
 from coterie.actors.known_stores import KnownStores
+from coterie.actors.registration import Registration
 from coterie.actors.router import Router
-from coterie.actors.simulation.directed import another_store
+from coterie.actors.simulation.directed import another_store, unheard_store
 from coterie.actors.simulation.raft_kv import RAFT_KV
 from coterie.actors.wire import RaftLetter, SynodLetter
 from coterie.protocols.faults.kinds import Level
@@ -20,6 +21,7 @@ from coterie.protocols.gate import Gate
 from coterie.protocols.seam import NodeId, Received, Token
 from coterie.protocols.sessions.commands import SessionCommand, decode_command, plain
 from coterie.protocols.simulation.mutants import Directed, Explored, Mutant, Patch
+from coterie.runtime.storage.log import GroupState
 from coterie.runtime.system import System
 
 __all__ = ["REPLICATION_MUTANTS"]
@@ -40,6 +42,10 @@ def _believe_any_store(
 ) -> bool:
     driver.feed(Received(NodeId(letter.sender), letter.body))
     return True
+
+
+def _take_part_at_once(self: Registration, state: GroupState) -> None:
+    self._enter()
 
 
 LATE_S = 0.02
@@ -86,7 +92,15 @@ REPLICATION_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "peers: store id not checked",
         Directed("another store", Level.SYSTEM, another_store),
-        (Patch(KnownStores, "admit", _believe_any_store),),
+        (
+            Patch(Registration, "begin", _take_part_at_once),  # the first line of defence
+            Patch(KnownStores, "admit", _believe_any_store),
+        ),
+    ),
+    Mutant(
+        "voters: a new store takes part before the others remember it",
+        Directed("unheard store", Level.SYSTEM, unheard_store),
+        (Patch(Registration, "begin", _take_part_at_once),),
     ),
 )
-"""All but the last die under the profile `everything`."""
+"""All but the last two die under the profile `everything`."""

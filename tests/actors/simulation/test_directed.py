@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from coterie.actors.simulation.directed import another_store, crowded_mailbox, strangers_key
+from coterie.actors.simulation.directed import another_store, crowded_mailbox, strangers_key, unheard_store
 
 
-@pytest.mark.parametrize("story", [another_store, crowded_mailbox, strangers_key])
+@pytest.mark.parametrize("story", [another_store, crowded_mailbox, strangers_key, unheard_store])
 @pytest.mark.parametrize("seed", range(5))
 def test_story_holds(story: Callable[[int], None], seed: int) -> None:
     story(seed)
