@@ -4,6 +4,7 @@
 
 `shop:topology` is a `Topology`, or a callable without arguments that returns one, in a module that can be imported
 from here. The node runs until SIGTERM or Ctrl-C. A data directory is formatted once in its life: `--bootstrap new`.
+A group forms once more than a majority of its nodes have met (all three of three, four of five); see `coterie status`.
 """
 
 from __future__ import annotations
