@@ -3,150 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from coterie.actors import registration as registration_module
-from coterie.actors.known_stores import KnownStores
-from coterie.actors.registration import REMIND_MAX_S, REMIND_S, Registration, confirmations_needed
+from coterie.actors.registration import REMIND_MAX_S, REMIND_S, confirmations_needed
 from coterie.actors.wire import Register, Registered, SynodLetter
 from coterie.errors import InvariantViolated
-from coterie.runtime.storage.log import GroupState, Record, Write
+from coterie.runtime.storage.log import GroupState
+from tests.actors.town import Town
 
 pytestmark = pytest.mark.virtual
-
-EMPTY = GroupState(None, 1, 0, ())
-
-
-class Disk:
-    """What one voter has: writes become durable one by one, when the test says so; a crash loses the others."""
-
-    failure = None
-    syncs = 0
-
-    def __init__(self, store_id: str) -> None:
-        self.store_id = store_id
-        self.durable: dict[str, bytes] = {}
-        self.pending: list[tuple[Write, Callable[[], None]]] = []
-
-    async def state(self, group: str) -> GroupState:
-        return GroupState(self.durable.get(group), 1, 0, ())
-
-    def write(self, write: Write, done: Callable[[], None]) -> None:
-        self.pending.append((write, done))
-
-    def sync_one(self, *, is_told: bool = True) -> None:
-        write, done = self.pending.pop(0)
-        assert write.register is not None
-        self.durable[write.group] = write.register
-        if is_told:
-            done()
-
-    async def read(self, group: str, first: int, last: int, max_bytes: int) -> Sequence[Record]:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        pass
-
-
-class Voter:
-    """One life of a voter, and all that it wants from its surroundings."""
-
-    def __init__(self, town: Town, name: str, disk: Disk) -> None:
-        self.disk = disk
-        self.takes_part = False
-        self.logged: list[tuple[str, dict[str, Any]]] = []
-        self.delays: list[float] = []
-        self.listeners: list[Callable[[Any], None]] = []
-        self.known = KnownStores("g", disk)  # type: ignore[arg-type]
-        peers: Any = {peer: SimpleNamespace(tell=partial(town.send, peer)) for peer in town.names if peer != name}
-
-        def take_part() -> None:
-            assert not self.takes_part
-            self.takes_part = True
-            town.took_part(name, disk.store_id)
-
-        self.registration = Registration(name, peers, disk, self.known, self._context(), take_part)  # type: ignore[arg-type]
-
-    def _context(self) -> Any:
-        def log(event: str, **facts: Any) -> None:
-            self.logged.append((event, facts))
-
-        def on_link(listener: Callable[[Any], None]) -> Callable[[], None]:
-            self.listeners.append(listener)
-            return lambda: self.listeners.remove(listener)
-
-        def after(delay_s: float, _: object) -> Any:
-            self.delays.append(delay_s)
-            return SimpleNamespace(cancel=lambda: None)
-
-        return SimpleNamespace(
-            log=SimpleNamespace(info=log, warning=log, error=log), system=SimpleNamespace(on_link=on_link), after=after
-        )
-
-    @property
-    def events(self) -> list[str]:
-        return [event for event, _ in self.logged]
-
-
-class Town:
-    """All voters of one group, their disks, and the mail between them."""
-
-    def __init__(self, voters: int) -> None:
-        self.names = [f"n{number}" for number in range(1, voters + 1)]
-        self.disks = {name: Disk(f"{name}/1") for name in self.names}
-        self.up: dict[str, Voter] = {}
-        self.mail: list[tuple[str, Any]] = []
-        self.store_by_name: dict[str, str] = {}
-
-    def took_part(self, name: str, store: str) -> None:
-        assert self.store_by_name.setdefault(name, store) == store, f"{name} takes part with a second store"
-
-    def send(self, to: str, message: object) -> None:
-        self.mail.append((to, message))
-
-    async def start(self, *names: str, state: GroupState = EMPTY) -> None:
-        for name in names or self.names:
-            self.crash(name)
-            voter = self.up[name] = Voter(self, name, self.disks[name])
-            await voter.known.restore()
-            voter.registration.begin(state)
-
-    def crash(self, name: str) -> None:
-        if name in self.up:
-            self.up.pop(name).registration.close()
-            self.disks[name].pending.clear()
-
-    def wipe(self, name: str) -> None:
-        self.crash(name)
-        self.disks[name] = Disk(f"{name}/{int(self.disks[name].store_id.split('/')[1]) + 1}")
-
-    def deliver(self, at: int = 0, *, is_kept: bool = False) -> None:
-        to, message = self.mail[at] if is_kept else self.mail.pop(at)
-        if to in self.up:
-            registration = self.up[to].registration
-            registration.asked(message) if isinstance(message, Register) else registration.answered(message)
-
-    def remind(self) -> None:
-        for voter in self.up.values():
-            voter.registration.reminded()
-
-    def settle(self) -> None:
-        """Let everything that is under way arrive, and become durable."""
-        while self.mail or any(voter.disk.pending for voter in self.up.values()):
-            while self.mail:
-                self.deliver()
-            for voter in self.up.values():
-                while voter.disk.pending:
-                    voter.disk.sync_one()
-
-    @property
-    def active(self) -> list[str]:
-        return [name for name, voter in self.up.items() if voter.takes_part]
 
 
 def mail_of(town: Town, kind: type) -> list[tuple[str, Any]]:
