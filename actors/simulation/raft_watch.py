@@ -24,17 +24,15 @@ from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.faults.kinds import Role
 from coterie.protocols.raft.config import RaftConfig
 from coterie.protocols.raft.messages import (
-    AppendEntries,
     LogWrite,
     RaftMessage,
-    RequestVote,
-    RequestVoteReply,
     Restored,
 )
 from coterie.protocols.raft.standing import Role as Standing
 from coterie.protocols.replicated_log import Applied, Apply, Entry, Term
 from coterie.protocols.seam import NodeId
 from coterie.protocols.sessions import Machine
+from coterie.protocols.simulation.raft_run import role_shown_by
 from coterie.runtime.storage.log import LogStore
 
 __all__ = ["RaftWatch", "WatchedRaftActor"]
@@ -110,7 +108,7 @@ class RaftWatch:
         """Judge a letter that leaves."""
         if node not in self._has_forgotten:
             self._stand.hear(self.judge.sent, node, NodeId(to), message)
-            role = _shown(message)
+            role = role_shown_by(message)
             if role is not None:
                 self._shows(role, node)
 
@@ -202,18 +200,6 @@ class WatchedRaftActor(RaftActor):
     def _apply(self, effect: Apply) -> Applied:
         self._watch.applied(self._node, effect.entries)
         return super()._apply(effect)
-
-
-def _shown(message: RaftMessage) -> Role | None:
-    match message:
-        case AppendEntries():
-            return Role.LEADER
-        case RequestVote():
-            return Role.CANDIDATE
-        case RequestVoteReply(_, True):
-            return Role.VOTER
-        case _:
-            return None
 
 
 def _copy(disk: RaftDisk) -> RaftDisk:

@@ -41,7 +41,7 @@ from coterie.protocols.simulation.node import AnyAlgorithm
 from coterie.protocols.simulation.timeline import stream
 from coterie.protocols.simulation.world import World
 
-__all__ = ["CLIENTS", "COMMANDS", "RaftRun"]
+__all__ = ["CLIENTS", "COMMANDS", "RaftRun", "role_shown_by"]
 
 CLIENTS = 10
 COMMANDS = 1000
@@ -155,15 +155,7 @@ class RaftRun:
 
     def role_shown(self, message: RaftMessage) -> Role | None:
         """Return the role in which `message` shows its sender."""
-        match message:
-            case AppendEntries():
-                return Role.LEADER
-            case RequestVote():
-                return Role.CANDIDATE
-            case RequestVoteReply(_, True):
-                return Role.VOTER
-            case _:
-                return None
+        return role_shown_by(message)
 
     def _apply(self, node: NodeId, effect: Apply) -> None:
         machine, pending = self._machines[node], self._pending[node]
@@ -286,3 +278,16 @@ def _random_config(rng: random.Random, voters: tuple[NodeId, ...]) -> RaftConfig
         cache_entries=rng.choice((1, 32, 16384)),
         max_apply_entries=rng.choice((3, 1024)),
     )
+
+
+def role_shown_by(message: RaftMessage) -> Role | None:
+    """Return the role in which `message` shows its sender, if in any."""
+    match message:
+        case AppendEntries():
+            return Role.LEADER
+        case RequestVote():
+            return Role.CANDIDATE
+        case RequestVoteReply(_, True):
+            return Role.VOTER
+        case _:
+            return None

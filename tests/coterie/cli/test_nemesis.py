@@ -104,7 +104,7 @@ def test_interrupted_run_tells_how_to_go_on_and_leaves_no_process() -> None:
 
     assert process.returncode == 130
     assert f"again: coterie nemesis {folder}/plan.json --seed 0 --clients 10" in output
-    assert len(dict.fromkeys(ports)) == 3
+    assert len(dict.fromkeys(ports)) >= 3  # a node tells its own, and may tell those of others
     for port in ports:
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
