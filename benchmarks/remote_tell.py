@@ -48,8 +48,7 @@ async def pump(
         marks.append(mark())
         if len(marks) >= window_chunks:
             handled = await marks.popleft()
-        else:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # always: marks that have come already would let the sender hold its own loop
     while marks:
         handled = await marks.popleft()
     if handled != told:
