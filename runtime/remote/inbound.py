@@ -28,7 +28,6 @@ from coterie.runtime.remote.rows import (
 )
 from coterie.runtime.remote.spawner import spawn_for
 from coterie.runtime.remote.watches import unwatch_for, watch_for
-from coterie.runtime.run_queue import NORMAL
 
 if TYPE_CHECKING:
     from coterie.runtime.remote.association import Association
@@ -84,7 +83,7 @@ class Inbound:
                 if cell is not None and len(queue := cell.bulk) < cell.capacity:
                     queue.append(route.read(row, system))
                     if not cell.queued:
-                        cell.run_queue.push(cell, NORMAL)
+                        cell.run_queue.push_idle(cell)
                 else:
                     route.tell(row)
             except (BadMessage, RecursionError) as error:
