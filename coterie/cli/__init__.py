@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = make_parser().parse_args(argv)
     args.is_whole_process = argv is None
+    args.log_level = args.log_level or args.usual_log_level
     logs.configure(args.log_level)
     try:
         return int(args.run(args))
@@ -54,11 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = argparse.ArgumentParser(prog="coterie", description="Actors for asyncio that agree with each other.")
-    logs.add_option(parser, default=logs.DEFAULT_LEVEL)
+    parser.set_defaults(log_level=None, usual_log_level=logs.DEFAULT_LEVEL)
+    logs.add_option(parser)
     subparsers = parser.add_subparsers(metavar="command", required=True)
     inspecting = (add_status, add_top, add_actors, add_waits)
     for add_parser in (add_demo, add_run, add_up, add_topology, *inspecting, add_kv, add_sim, add_nemesis):
         add_parser(subparsers)
     for subparser in subparsers.choices.values():
-        logs.add_option(subparser, default=argparse.SUPPRESS)
+        logs.add_option(subparser)
     return parser

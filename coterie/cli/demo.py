@@ -14,8 +14,6 @@ import argparse
 import json
 
 from coterie.cli.loop import Ended, run_async
-from coterie.demo.job import Options, run_job
-from coterie.demo.sources import standard_library
 
 __all__ = ["add_parser", "run"]
 
@@ -42,6 +40,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie demo`; return the exit code."""
+    from coterie.demo.job import Options, run_job  # noqa: PLC0415 (a node of any other cluster starts without it)
+    from coterie.demo.sources import standard_library  # noqa: PLC0415
+
     root = args.input if args.input is not None else standard_library()
     options = Options(root=root, nodes=args.nodes, victim=args.kill, data=args.data)
     try:

@@ -15,8 +15,9 @@ took effect, or too little was answered); 130 interrupted. What fails is kept in
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
-from coterie.protocols.faults.profiles import PROFILES
+from coterie.cli.listing import Listing
 
 __all__ = ["add_parser", "run"]
 
@@ -29,16 +30,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "plan", help=f"a file (a plan, a saved case, a run folder), or a profile: {', '.join(PROFILES)}"
-    )
+    parser.add_argument("plan", help="a file (a plan, a saved case, a run folder), or a profile (see --list)")
+    parser.add_argument("--list", action=Listing, names=_profiles, help="name the profiles, and end")
     parser.add_argument("--nodes", type=int, metavar="N", help="how many nodes (default 5, or the plan's)")
     parser.add_argument("--seconds", type=float, metavar="S", help="how long a profile's plan lasts (default 30)")
     parser.add_argument("--seed", type=int, default=0, help="for the profile, the clients and the weather (default 0)")
     parser.add_argument("--clients", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--keep", metavar="DIR", help="keep everything in this new directory, whatever comes out")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    parser.set_defaults(run=run, log_level="error")  # broken links are what was asked for
+    parser.set_defaults(run=run, usual_log_level="error")  # broken links are what was asked for
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,3 +46,9 @@ def run(args: argparse.Namespace) -> int:
     from coterie.cli.attacking import carry_out  # noqa: PLC0415 (it brings all of coterie along)
 
     return carry_out(args)
+
+
+def _profiles() -> Iterable[str]:
+    from coterie.protocols.faults.profiles import PROFILES  # noqa: PLC0415 (no other command needs to know faults)
+
+    return PROFILES

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, field, replace
 
-from coterie.exploring.jobs import Job, carry_out, rare_collections, workers
+from coterie.exploring.jobs import Job, carry_out, many_runs, workers
 from coterie.protocols.simulation.verdict import Outcome, Summary, Verdict, summarise
 
 __all__ = ["Exploration", "explore"]
@@ -53,11 +53,17 @@ class Exploration:
 
 
 def explore(
-    job: Job, seeds: Sequence[int], *, processes: int = 1, progress: Callable[[Exploration], None] = lambda _: None
+    job: Job,
+    seeds: Sequence[int],
+    *,
+    processes: int = 1,
+    progress: Callable[[Exploration], None] = lambda _: None,
+    is_heard: bool = False,
 ) -> Exploration:
     """Run `job` with each of `seeds`; call `progress` after each.
 
-    With one process everything happens in this one; with more, in workers. Ctrl-C ends it early.
+    With one process everything happens in this one; with more, in workers. Ctrl-C ends it early. `is_heard`: let what
+    is simulated log, which workers never do.
 
     Raises:
         PlanError, ScenarioError: as `carry_out`.
@@ -65,7 +71,7 @@ def explore(
     found = Exploration(seeds)
     began_s = time.perf_counter()
     try:
-        for verdict in _verdicts(job, seeds, processes):
+        for verdict in _verdicts(job, seeds, processes, is_heard=is_heard):
             found.verdicts.append(verdict)
             found.wall_s = time.perf_counter() - began_s
             progress(found)
@@ -75,9 +81,9 @@ def explore(
     return found
 
 
-def _verdicts(job: Job, seeds: Sequence[int], processes: int) -> Iterator[Verdict]:
+def _verdicts(job: Job, seeds: Sequence[int], processes: int, *, is_heard: bool) -> Iterator[Verdict]:
     if processes == 1:
-        with rare_collections():
+        with many_runs(is_heard=is_heard):
             for seed in seeds:
                 yield carry_out(replace(job, seed=seed))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import multiprocessing
 import os
 import signal
@@ -20,7 +21,7 @@ from coterie.protocols.faults.plan import Plan
 from coterie.protocols.simulation.scenarios import EVERYTHING
 from coterie.protocols.simulation.verdict import Outcome, Verdict
 
-__all__ = ["Job", "carry_out", "rare_collections", "workers"]
+__all__ = ["Job", "carry_out", "many_runs", "workers"]
 
 RARE_COLLECTIONS = 200_000
 """Net allocations between collections: a simulated world is one big cycle until its seed is done."""
@@ -135,14 +136,21 @@ def _prepare_worker(hash_seed: int) -> None:
         raise RuntimeError(f"a worker began with hash seed {os.environ.get(HASH_SEED)}, not {hash_seed}")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(RARE_COLLECTIONS)
+    logging.disable(logging.CRITICAL)
 
 
 @contextmanager
-def rare_collections() -> Iterator[None]:
-    """Collect garbage rarely while the block runs."""
-    usual = gc.get_threshold()
+def many_runs(*, is_heard: bool = False) -> Iterator[None]:
+    """Be what workers are while the block runs jobs here: collect garbage rarely, and let nobody log.
+
+    What simulated nodes have to say about their faults would fill pages; to put it into words costs time. With
+    `is_heard` they log as ever.
+    """
+    usual, before = gc.get_threshold(), logging.root.manager.disable
     gc.set_threshold(RARE_COLLECTIONS)
+    logging.disable(before if is_heard else logging.CRITICAL)
     try:
         yield
     finally:
+        logging.disable(before)
         gc.set_threshold(*usual)

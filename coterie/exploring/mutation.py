@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from coterie.actors.simulation.mutants import SYSTEM_MUTANTS
 from coterie.errors import CoterieError
-from coterie.exploring.jobs import rare_collections, workers
+from coterie.exploring.jobs import many_runs, workers
 from coterie.protocols.faults.nearest import hint
 from coterie.protocols.simulation.mutants import MUTANTS, Hunt, Mutant, Trial, hunt
 
@@ -67,7 +65,7 @@ def hunt_all(names: Sequence[str], *, processes: int = 1, caught: Callable[[Catc
 
 
 def _hunt_here(names: Sequence[str]) -> Iterator[Catch]:
-    with rare_collections():
+    with many_runs():
         for name in names:
             yield _hunt(name)
 
@@ -80,17 +78,5 @@ def _hunt_elsewhere(names: Sequence[str], processes: int) -> Iterator[Catch]:
 
 def _hunt(name: str) -> Catch:
     began_s = time.perf_counter()
-    with _silence():
-        ended = hunt(mutant_named(name))
+    ended = hunt(mutant_named(name))
     return Catch(ended, time.perf_counter() - began_s)
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Let nobody log: what simulated nodes have to say about their faults would fill pages."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from coterie.exploring.discovery import find
-from coterie.exploring.jobs import Job, carry_out, rare_collections, workers
+from coterie.exploring.jobs import Job, carry_out, many_runs, workers
+from coterie.exploring.kept_log import kept_log
 from coterie.protocols.checking.violation import Violation
 from coterie.protocols.faults.plan import Plan
 from coterie.protocols.faults.shrinking import Case, shrink
@@ -36,6 +37,7 @@ class Reduction:
         tries: how many runs that took.
         wall_s: how long.
         is_complete: whether nothing smaller is left to try; False if time ended the search.
+        log: the last lines that were logged in the run.
     """
 
     job: Job
@@ -45,6 +47,7 @@ class Reduction:
     tries: int
     wall_s: float
     is_complete: bool
+    log: tuple[str, ...] = ()
 
 
 def reduce(
@@ -68,13 +71,13 @@ def reduce(
     if found.violation is None:
         raise ValueError(f"seed {found.seed} did not fail: there is nothing to cut down")
     began_s = clock()
-    with rare_collections(), _pool(processes) as pool:
+    with many_runs(), _pool(processes) as pool:
         search = _Search(replace(job, seed=found.seed), _kind(found.violation), processes, pool)
         case = Case(found.seed, _plan_of(search.job, found), job.operations)
         failed_at_s = search.fails(case) if tries else None
         if failed_at_s is None:
-            verdict = _shown(search.job)
-            return Reduction(search.job, verdict, verdict.plan, found, 1, clock() - began_s, not tries)
+            verdict, log = _shown(search.job)
+            return Reduction(search.job, verdict, verdict.plan, found, 1, clock() - began_s, not tries, log)
         shrunk = shrink(
             case,
             failed_at_s,
@@ -85,9 +88,9 @@ def reduce(
             ahead=search.begin,
         )
         smallest = search.job_of(shrunk.case)
-        verdict = _shown(smallest)
+        verdict, log = _shown(smallest)
     wall_s = clock() - began_s
-    return Reduction(smallest, verdict, shrunk.case.plan, found, shrunk.tries + 1, wall_s, shrunk.is_complete)
+    return Reduction(smallest, verdict, shrunk.case.plan, found, shrunk.tries + 1, wall_s, shrunk.is_complete, log)
 
 
 def _plan_of(job: Job, found: Verdict) -> Plan:
@@ -96,9 +99,11 @@ def _plan_of(job: Job, found: Verdict) -> Plan:
     return job.plan or find(job.scenario, job.level).plan(job.seed, profile=job.profile, nodes=job.nodes)
 
 
-def _shown(job: Job) -> Verdict:
-    """Run `job` for its digest, and again for the trace that people read: together they may give another trace."""
-    return replace(carry_out(replace(job, traced=True)), digest=carry_out(replace(job, hashed=True)).digest)
+def _shown(job: Job) -> tuple[Verdict, tuple[str, ...]]:
+    """Run `job` for its digest, and again for what people read: together they may give another trace."""
+    with kept_log() as log:
+        verdict = carry_out(replace(job, traced=True))
+    return replace(verdict, digest=carry_out(replace(job, hashed=True)).digest), tuple(log)
 
 
 def _pool(processes: int) -> AbstractContextManager[ProcessPoolExecutor | None]:

@@ -7,6 +7,7 @@
 | `trace.txt` | everything that happened, one line each |
 | `history.jsonl`, `timeline.html` | what the clients asked and saw, if the scenario has recorded it |
 | `sequence.svg` | the last messages before the failure |
+| `log.txt` | what the simulated nodes logged last, if they did |
 | `verdict.json` | what broke, where and when, and what it was cut down from |
 """
 
@@ -47,7 +48,7 @@ def save(reduction: Reduction, folder: Path) -> None:
 
 
 _NAMES = (
-    CASE_FILE, "plan.json", "trace.txt", "history.jsonl", "timeline.html", "sequence.svg", "verdict.json",
+    CASE_FILE, "plan.json", "trace.txt", "history.jsonl", "timeline.html", "sequence.svg", "log.txt", "verdict.json",
 )  # fmt: skip
 
 
@@ -63,6 +64,8 @@ def _files(reduction: Reduction) -> Iterator[tuple[str, str]]:
         yield "history.jsonl", "".join(f"{line}\n" for line in history_lines(verdict.history))
         yield "timeline.html", timeline(verdict.history, verdict.linearizability, title=title)
     yield "sequence.svg", sequence_chart(verdict.trace, verdict.nodes, title=title, ending=ending)
+    if reduction.log:
+        yield "log.txt", "".join(f"{line}\n" for line in reduction.log)
     yield "verdict.json", json.dumps(_facts(reduction), indent=2) + "\n"
 
 

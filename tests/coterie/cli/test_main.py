@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from coterie import cli
-from coterie.cli import main, make_parser
+from coterie.cli import logs, main, make_parser
 from coterie.errors import CoterieError
 
 
@@ -28,8 +28,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         raise error
 
     parser = argparse.ArgumentParser()
-    parser.add_argument("--log-level", default="warning")
-    parser.set_defaults(run=fail)
+    parser.set_defaults(run=fail, log_level=None, usual_log_level="warning")
     monkeypatch.setattr(cli, "make_parser", lambda: parser)
 
 
@@ -75,11 +74,61 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 def test_log_level_is_taken_before_and_after_the_command() -> None:
     parser = make_parser()
 
-    before = parser.parse_args(["--log-level", "info", "demo"])
-    after = parser.parse_args(["demo", "--log-level", "debug"])
-    neither = parser.parse_args(["demo"])
+    for command in (["demo"], ["nemesis", "crashes"], ["sim", "raft"]):
+        before = parser.parse_args(["--log-level", "info", *command])
+        after = parser.parse_args([*command, "--log-level", "debug"])
+        assert [before.log_level, after.log_level] == ["info", "debug"]
 
-    assert [args.log_level for args in (before, after, neither)] == ["info", "debug", "warning"]
+
+@pytest.mark.parametrize(("asked", "level"), [(None, "ERROR"), ("info", "INFO")])
+def test_a_command_logs_at_its_usual_level_unless_told_otherwise(
+    asked: str | None, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(run=lambda _: 0, log_level=asked, usual_log_level="error")
+    monkeypatch.setattr(cli, "make_parser", lambda: parser)
+
+    main([])
+
+    assert logging.getLevelName(logging.getLogger("coterie").level) == level
+
+
+@pytest.mark.parametrize(("command", "level"), [("demo", "warning"), ("nemesis", "error"), ("sim", "nothing")])
+def test_help_tells_the_usual_log_level(command: str, level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+
+    assert f"(default {level})" in capsys.readouterr().out
+
+
+def test_nothing_is_a_log_level() -> None:
+    logs.configure(logs.NOTHING)
+
+    assert not logging.getLogger("coterie.runtime").isEnabledFor(logging.CRITICAL)
+
+
+@pytest.mark.parametrize(("command", "name"), [("sim", "raft-kv"), ("nemesis", "flaky-network")])
+def test_list_names_what_there_is(command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main([command, "--list"])
+
+    assert exit_info.value.code == 0
+    assert name in capsys.readouterr().out.splitlines()
+
+
+def test_a_node_starts_without_the_simulator_and_the_demo() -> None:
+    rooms = "exploring nemesis demo actors.simulation protocols.simulation protocols.faults runtime.simulation"
+    foreign = tuple(f"coterie.{room}" for room in rooms.split())
+    program = f"""
+import sys
+from coterie.cli import make_parser
+make_parser().parse_args(["run", "shop:topology", "--node", "n1", "--data", "n1", "--listen", "127.0.0.1:0"])
+print([name for name in sys.modules if name.startswith({foreign})])
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ended.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["run"], ["demo", "--nodes", "4"], ["kv"]])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import logging
 import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -16,9 +19,12 @@ import pytest
 
 from coterie.cli import main, sim
 from coterie.errors import PlanError
-from coterie.exploring.discovery import ScenarioError
+from coterie.exploring.discovery import ScenarioError, find
+from coterie.exploring.reduction import WITHIN_S
 from coterie.protocols.faults.codec import dump_plan
+from coterie.protocols.faults.kinds import Level
 from coterie.protocols.simulation.mutants import MUTANTS, patched
+from coterie.protocols.simulation.scenarios import EVERYTHING
 from tests.coterie.exploring import toy
 
 Printed = pytest.CaptureFixture[str]
@@ -42,6 +48,47 @@ def toy_run(name: str, *argv: str) -> int:
 
 def facts_of(printed: Printed) -> dict[str, object]:
     return cast("dict[str, object]", json.loads(printed.readouterr().out.splitlines()[-1]))
+
+
+def test_what_is_usual_is_what_exploring_takes_for_usual() -> None:
+    assert sim.PROFILE == EVERYTHING
+    assert sim.SHRINKING_S == WITHIN_S
+    assert {Level(level) for level in sim.LEVELS} == {find("raft", Level(level)).level for level in sim.LEVELS}
+
+
+@pytest.fixture
+def terminal() -> Iterator[io.StringIO]:
+    """What `coterie --log-level …` has set up: coterie's loggers write to a terminal."""
+    stream, ours = io.StringIO(), logging.getLogger("coterie")
+    handler, level = logging.StreamHandler(stream), ours.level
+    logging.getLogger().addHandler(handler)
+    ours.setLevel("WARNING")
+    yield stream
+    logging.getLogger().removeHandler(handler)
+    ours.setLevel(level)
+
+
+def test_log_of_what_is_simulated_goes_to_the_folder_of_a_failure_and_not_to_the_terminal(
+    terminal: io.StringIO, capsys: Printed
+) -> None:
+    assert toy_run("fragile", "--seeds", "6", "--json") == 1
+
+    folder = Path(str(facts_of(capsys)["saved"]))
+    assert terminal.getvalue() == ""
+    assert "WARNING coterie.toy toy.crashed node=n" in (folder / "log.txt").read_text()
+    assert sim_run(f"{toy.WHERE}:fragile", "--replay", str(folder)) == 1
+    assert terminal.getvalue() == ""
+
+
+def test_log_of_what_is_simulated_is_shown_to_who_asks_for_it(terminal: io.StringIO) -> None:
+    parser = argparse.ArgumentParser()
+    sim.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["sim", f"{toy.WHERE}:fragile", "--seed", "5", "--shrink", "0"])
+    args.log_level = "warning"
+
+    assert args.run(args) == 1
+
+    assert terminal.getvalue().startswith("toy.crashed node=n")
 
 
 def test_many_seeds_pass_and_say_so(capsys: Printed) -> None:

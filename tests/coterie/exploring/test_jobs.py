@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from concurrent.futures.process import BrokenProcessPool
 
@@ -9,7 +10,7 @@ import pytest
 
 from coterie.errors import PlanError
 from coterie.exploring.discovery import ScenarioError
-from coterie.exploring.jobs import Job, carry_out, workers
+from coterie.exploring.jobs import Job, carry_out, many_runs, workers
 from coterie.protocols.simulation.verdict import Outcome
 from tests.coterie.exploring import toy
 
@@ -18,6 +19,10 @@ FRAGILE = Job(f"{toy.WHERE}:fragile", 5)
 
 def hash_of_a_string() -> int:
     return hash("coterie")
+
+
+def is_anything_logged() -> bool:
+    return logging.getLogger("coterie.toy").isEnabledFor(logging.CRITICAL)
 
 
 def test_history_comes_with_failures_only() -> None:
@@ -58,6 +63,19 @@ def test_worker_finds_the_same_and_knows_its_hash_seed() -> None:
     assert str(there.violation) == str(here.violation)
     assert (there.plan, there.events, there.fired) == (here.plan, here.events, here.fired)
     assert os.environ.get("PYTHONHASHSEED") == before
+
+
+def test_workers_let_nobody_log() -> None:
+    with workers(1) as pool:
+        assert not pool.submit(is_anything_logged).result()
+
+
+def test_runs_here_let_nobody_log_unless_they_are_heard() -> None:
+    with many_runs():
+        assert not is_anything_logged()
+    with many_runs(is_heard=True):
+        assert is_anything_logged()
+    assert is_anything_logged()
 
 
 def test_worker_that_dies_is_no_silence() -> None:

@@ -30,10 +30,12 @@ def test_folder_holds_everything(tmp_path: Path, reduction: Reduction) -> None:
     save(reduction, folder)
 
     assert sorted(path.name for path in folder.iterdir()) == [
-        "case.json", "history.jsonl", "plan.json", "sequence.svg", "timeline.html", "trace.txt", "verdict.json",
+        "case.json", "history.jsonl", "log.txt", "plan.json", "sequence.svg", "timeline.html", "trace.txt",
+        "verdict.json",
     ]  # fmt: skip
     assert load_plan((folder / "plan.json").read_text()) == reduction.plan
     assert (folder / "trace.txt").read_text().splitlines() == [str(line) for line in reduction.verdict.trace]
+    assert (folder / "log.txt").read_text().splitlines() == list(reduction.log) != []
     assert len(history_from_lines((folder / "history.jsonl").read_text().splitlines())) == reduction.verdict.operations
     assert "seed 5" in (folder / "timeline.html").read_text()
     assert ET.parse(folder / "sequence.svg").getroot().tag.endswith("svg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import random
 import signal
@@ -87,6 +88,7 @@ class _Story:
             assert isinstance(fault, Crash)
             crashed[fault.target] = crashed.get(fault.target, 0) + 1
             self.lines.append(TraceLine(fault.at_s, fault.target, "node.crashed", str(crashed[fault.target])))
+            logging.getLogger("coterie.toy").warning("toy.crashed node=%s", fault.target)
             self.operate(fault.at_s)
             is_deadly = crashed[fault.target] >= self.toy.deadly and self.done >= 3
             if is_deadly and self.seed >= self.toy.fragile_from:
