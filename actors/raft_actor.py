@@ -148,7 +148,13 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick |
 
     def _apply_now(self, effect: Apply) -> None:
         self._to_apply = effect
-        self.context.wake()
+        run_queue = self.context.system.run_queue
+        is_held = run_queue.hold()  # the visit comes in this call of the loop's
+        try:
+            self.context.wake()
+        finally:
+            if is_held:
+                run_queue.release()
 
     @property
     def _running(self) -> Driver[RaftEvent, RaftEffect] | Outsider[RaftEvent]:

@@ -173,7 +173,9 @@ class Mailbox:
 
     def note_depth(self) -> None:
         """Remember how deep it has been."""
-        self.high_water = max(self.high_water, self.depth)
+        depth = self.depth
+        if depth > self.high_water:
+            self.high_water = depth
 
     @property
     def depth(self) -> int:

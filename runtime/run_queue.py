@@ -92,7 +92,10 @@ class RunQueue:
         self.turns = 0
 
     def bracket(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
-        """Call `begin` before and `end` after each turn from now on: what a turn sends leaves as one write."""
+        """Call `begin` before and `end` after each turn from now on: what a turn sends leaves as one write.
+
+        A turn that `hold` keeps back begins with the `hold`, too: `begin` may be called twice for one `end`.
+        """
         self._begin = begin
         self._end = end
 
@@ -105,14 +108,18 @@ class RunQueue:
         if self._armed:
             return False
         self._armed = True
+        if self._begin is not None:
+            self._begin()
         return True
 
     def release(self) -> None:
         """Take the turn now that `hold` kept back: what has arrived need not wait for another one of the loop's."""
         if self._urgent or self._normal:
             self._context.run(self._turn)
-        else:
-            self._armed = False
+            return
+        self._armed = False
+        if self._end is not None:
+            self._end()
 
     def check_loop(self) -> None:
         """Refuse to go on outside the loop: WrongThread, also if this thread runs another one."""

@@ -124,8 +124,11 @@ class RaftWatch:
     def applied(self, node: NodeId, entries: Sequence[Entry]) -> None:
         """Judge entries that the state machine is given."""
         if node not in self._has_forgotten:
-            for entry in entries:
-                self._stand.hear(self.judge.applied, node, entry)
+            self._stand.hear(self._judge_applied, node, entries)
+
+    def _judge_applied(self, node: NodeId, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self.judge.applied(node, entry)
 
     def visited(self, node: NodeId, standing: Standing, term: Term) -> None:
         """Judge who takes himself for a leader."""

@@ -116,7 +116,7 @@ class Simulation:
         self._max_steps = self.world.loop.most_handled = max_steps
         note = None if self.world.trace is None else self.world.trace.note
         self._story = Story(self.now, note, is_whole=is_traced)
-        self._stand = Stand(self.now, lambda: self.world.loop.handled, self.fail)
+        self._stand = Stand(self.world.loop.clock.monotonic, lambda: self.world.loop.handled, self.fail)
         self._ledger = Ledger()
         self._deployment: Deployment | None = None
         self._injector: Injector | None = None

@@ -120,7 +120,7 @@ class Inbound:
             deadline = association.monotonic() + min(left_ms / 1000, route.patience_s)
             links = chain_of(chain) if chain else ()
             envelope = IncomingAsk(association, number, route, message, deadline, links)
-            cell = route.plain_cell
+            cell = route.known_cell
             if cell is None or cell.capacity < 0:
                 cell = route.cell()
             cell.post(envelope, described.lane)

@@ -91,14 +91,16 @@ class Departures:
 class InRoute:
     """The receiver's end of a route: finds the actor, and makes the messages.
 
-    `read` makes one of a row, see `MessageType.from_row`. `plain_cell`: who lived there when last looked; a bulk
-    message may go straight into his mailbox while there is room in it. (When he has gone there is none any more.)
+    `read` makes one of a row, see `MessageType.from_row`. `known_cell`: who lived there when last looked, he is still
+    there while his capacity is not negative. `plain_cell`: the same, if a bulk message may go straight into his mailbox
+    while there is room in it. (When he has gone there is none any more.)
     `encode_reply` makes what crosses of a reply to it, if it is an ask. `patience_s`: how long an ask of that type may
     wait in a mailbox.
     """
 
     __slots__ = (
-        "_is_plain", "_role", "_system", "described", "encode_reply", "path", "patience_s", "plain_cell", "read", "uid",
+        "_is_plain", "_role", "_system", "described", "encode_reply", "known_cell", "path", "patience_s", "plain_cell",
+        "read", "uid",
     )  # fmt: skip
 
     def __init__(self, system: System, role: Role, path: str, uid: int, described: MessageType) -> None:
@@ -107,6 +109,7 @@ class InRoute:
         self.described = described
         self.read = described.from_row
         self.encode_reply = described.reply.encode if described.is_ask else _no_reply
+        self.known_cell: Cell | None = None
         self.plain_cell: Cell | None = None
         self._system = system
         self._role = role
@@ -119,7 +122,9 @@ class InRoute:
         """Deliver the message of a row to who lives at the end of the route now. BadMessage if it is none."""
         message = self.read(row, self._system)
         try:
-            cell = self.cell()
+            cell = self.known_cell
+            if cell is None or cell.capacity < 0:
+                cell = self.cell()
         except AskError as error:
             self._system.dead_letters.add(reason_of(error), self.path, message, str(error))
         else:
@@ -157,6 +162,7 @@ class InRoute:
             # What comes from outside must not make an actor fail.
             where = f"actor {self.path!r} on node {self._system.node!r}"
             raise BadMessage(f"{where} does not take {self.described.name!r}")
+        self.known_cell = cell
         self.plain_cell = cell if self._is_plain else None
         return cell
 

@@ -65,10 +65,11 @@ class SimulatedLoop(VirtualLoop):
         if not self._queue and not self._stop_requested:
             self._jump()
         self._wake_due()
-        if len(self._queue) > 1:
+        ready = len(self._queue)
+        if ready > 1:
             self._shuffle_lives()
-        self.handled += len(self._queue)
-        for _ in range(len(self._queue)):
+        self.handled += ready
+        for _ in range(ready):
             if self._queue:  # a crash takes handles away
                 self._run(self._queue.popleft())
         last, self.owner = self.owner, None

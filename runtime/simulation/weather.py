@@ -57,7 +57,7 @@ class WeatherLink(Link):
 
     def delay_s(self, size_bytes: int) -> float:
         """Return how long the next item takes (s)."""
-        delay = super().delay_s(size_bytes)
+        delay = self._latency_s(self.source, self.target)
         if self.extra is not None:
             self.fired["delayed"] += 1
             delay += self.extra.draw(self._rng)

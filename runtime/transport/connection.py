@@ -262,7 +262,9 @@ class Connection(asyncio.Protocol):
             while self._is_open and (payload := decoder.next_payload()) is not None:
                 hub.counters.frames_in += 1
                 self.owner.payload_received(self, payload)
-                if decoder.held_bytes and hub.monotonic() >= end:
+                if not decoder.held_bytes:
+                    break
+                if hub.monotonic() >= end:
                     self._take_later()
                     return
         except BrokenFrame as error:

@@ -40,6 +40,7 @@ class Pipe:
         self._is_stalled = is_stalled
         self._window_bytes = window_bytes
         self._loop = VirtualLoop.running()
+        self._clock = self._loop.clock
         self._in_flight: deque[tuple[float, bytes | Signal]] = deque()
         self._in_flight_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -56,14 +57,16 @@ class Pipe:
 
     def push(self, item: bytes | Signal) -> None:
         """Send `item` on its way; it never overtakes an earlier one, which leaves the queue before it."""
-        size = len(item) if isinstance(item, bytes) else 0
-        if self.has_hole or self.link.is_hole:
+        link = self.link
+        if self.has_hole or link.is_hole:
             self.has_hole = True
             return
-        due = self._loop.clock.monotonic() + self.link.delay_s(size)
+        size = len(item) if isinstance(item, bytes) else 0
+        due = self._clock.monotonic() + link.delay_s(size)
         self._in_flight_bytes += size
         self._in_flight.append((due, item))
-        self.kick()
+        if self._timer is None:
+            self.kick()
 
     def kick(self) -> None:
         """Deliver what is due when it is due; call it again when a stall may have ended."""
@@ -88,16 +91,17 @@ class Pipe:
 
     def _deliver(self) -> None:
         self._timer = None
-        now = self._loop.clock.monotonic()
-        receiver = self.receiver
-        while receiver is not None and self._in_flight and self._in_flight[0][0] <= now:
-            if self._is_stalled(self.link):
+        now = self._clock.monotonic()
+        in_flight, link, receiver = self._in_flight, self.link, self.receiver
+        while receiver is not None and in_flight and in_flight[0][0] <= now:
+            if self._is_stalled(link):
                 return
-            item = self._in_flight.popleft()[1]
+            item = in_flight.popleft()[1]
             self._in_flight_bytes -= len(item) if isinstance(item, bytes) else 0
-            for piece in self.link.carry(item):
+            for piece in link.carry(item):
                 receiver.arrived(piece)
-        self.kick()
+        if in_flight:
+            self.kick()
 
 
 class VirtualTransport(asyncio.Transport):
@@ -193,6 +197,9 @@ class VirtualTransport(asyncio.Transport):
             raise RuntimeError("cannot write after write_eof()")
         if self._closing or not data:
             return
+        if not self._buffer and len(data) <= min(self.outgoing.room_bytes(), self._max_segment_bytes):
+            self.outgoing.push(bytes(data))  # the ordinary case: nothing waits, and all of it fits
+            return
         self._buffer += data
         self._pump()
         if len(self._buffer) > self._high_water and not self._writing_paused:
@@ -273,6 +280,9 @@ class VirtualTransport(asyncio.Transport):
             self.lose(ConnectionResetError(errno.ECONNRESET, "connection reset by peer"))
         elif self._lost:
             self._refuse(item)
+        elif isinstance(item, bytes) and self._reading and not self._inbox and not self._closing:
+            self._tell(self._protocol.data_received, item)  # the ordinary case: nothing waits to be read
+            self._acknowledge()
         else:
             self._inbox.append(item)
             self._unread_bytes += len(item) if isinstance(item, bytes) else 0

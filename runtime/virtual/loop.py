@@ -90,6 +90,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers_set = 0
         self._timers_cancelled = 0
         self._stop_requested = False
+        self._is_over = False
         self._births = 0
 
     @classmethod
@@ -114,7 +115,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         **options: Any,
     ) -> asyncio.Task[T]:
         """Make a task that hashes by its number, not by its address; a task factory, if set, makes its own."""
-        self._refuse_if_closed()
+        if self._is_over:
+            self._refuse()
         if self.get_task_factory() is not None:
             return super().create_task(coro, name=name, context=context, **options)
         self._births += 1
@@ -130,18 +132,26 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Run `callback(*args)` in the next turn."""
-        whose: object = getattr(callback, "__self__", callback)  # a task's step or wake-up carries its task
-        if isinstance(whose, NumberedTask):
-            return self.call_soon_for(whose.owner, callback, *args, context=context)
-        if isinstance(whose, OwnedCallback):
-            return self.call_soon_for(whose.owner, whose.function, *args, context=context)
-        return self.call_soon_for(self.owner, callback, *args, context=context)
+        owner, function = self.owner, callback
+        whose: Any = getattr(callback, "__self__", callback)
+        kind = type(whose)
+        if kind is NumberedTask:
+            owner = whose.owner  # a task's step or wake-up carries its task
+        elif kind is OwnedCallback:
+            owner, function = whose.owner, whose.function
+        return self._append(owner, function, args, context)
 
     def call_soon_for(
         self, owner: Owner | None, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> asyncio.Handle:
         """Do as `call_soon`, as `owner`: a network delivers to whom a connection belongs."""
-        self._refuse_if_closed()
+        return self._append(owner, callback, args, context)
+
+    def _append(
+        self, owner: Owner | None, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> asyncio.Handle:
+        if self._is_over:
+            self._refuse()
         handle = OwnedHandle(callback, args, self, context)
         handle.owner = owner
         self._queue.append(handle)
@@ -177,7 +187,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return timer
 
     def _set(self, when: float, timer: OwnedTimer) -> None:
-        self._refuse_if_closed()
+        if self._is_over:
+            self._refuse()
         self._timers_set += 1
         heapq.heappush(self._timers, (when, self._timers_set, timer))
 
@@ -231,6 +242,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def close(self) -> None:
         """Forget everything that was scheduled. The loop must not be running."""
         super().close()
+        self._is_over = True
         self._queue.clear()
         self._timers.clear()
 
@@ -259,23 +271,24 @@ class VirtualLoop(asyncio.BaseEventLoop):
             handle._run()  # noqa: SLF001 - the one way to run a handle with its context and exception handler
 
     def _jump(self) -> None:
-        self._drop_cancelled()
-        if not self._timers:
+        """Move the clock to where the next timer is due, and a little beyond if the loop oversleeps."""
+        timers = self._timers
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+        if not timers:
             raise VirtualDeadlock(tuple(map(_where, _pending(self))))
-        self.clock.advance_to(max(self._wake_at(self._timers[0][0]), self.clock.monotonic()))
+        wake_at = self._wake_at(timers[0][0])
+        if wake_at > self.clock.monotonic():
+            self.clock.advance_to(wake_at)
 
     def _wake_at(self, due_s: float) -> float:
         """Return when to wake up for a timer due at `due_s`: not before; a simulator may oversleep."""
         return due_s
 
     def _wake_due(self) -> None:
-        now = self.clock.monotonic()
-        while self._timers and self._timers[0][0] <= now:
-            self._queue.append(heapq.heappop(self._timers)[2])
-
-    def _drop_cancelled(self) -> None:
-        while self._timers and self._timers[0][2].cancelled():
-            heapq.heappop(self._timers)
+        timers, now = self._timers, self.clock.monotonic()
+        while timers and timers[0][0] <= now:
+            self._queue.append(heapq.heappop(timers)[2])
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         # Asks set and cancel a timer each: without this the heap would keep them until their time comes.
@@ -285,9 +298,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
             heapq.heapify(self._timers)
             self._timers_cancelled = 0
 
-    def _refuse_if_closed(self) -> None:
-        if self.is_closed():
-            raise RuntimeError("Event loop is closed")
+    def _refuse(self) -> NoReturn:
+        raise RuntimeError("Event loop is closed")
 
     add_reader = _refused("add_reader")
     add_signal_handler = _refused("add_signal_handler")

@@ -114,8 +114,9 @@ class VirtualNetwork:
 
     def unblock(self, source: str, target: str) -> None:
         """End `block`, one way."""
-        self.link(source, target).is_blocked = False
-        self._stall_may_have_ended()
+        link = self.link(source, target)
+        link.is_blocked = False
+        self._stall_may_have_ended(link)
 
     def holds_back(self, source: str, target: str) -> bool:
         """Return whether something waits for a blocked way from `source` to `target`: bytes, or who would connect."""
@@ -297,15 +298,17 @@ class VirtualNetwork:
     def _is_stalled(self, link: Link) -> bool:
         return link.is_blocked or (bool(self._frozen) and (link.source in self._frozen or link.target in self._frozen))
 
-    def _stall_may_have_ended(self) -> None:
+    def _stall_may_have_ended(self, on: Link | None = None) -> None:
+        """Let what was held back on one link go on; None: on any."""
         self._change.set()
         self._change = asyncio.Event()
         held, self._held_accepts = self._held_accepts, []
         for listener, client in held:
             VirtualLoop.running().call_soon_for(listener.owner, self._accept, listener, client)
         for transport in self._transports:
-            transport.incoming.kick()
-            transport.outgoing.kick()
+            for pipe in (transport.incoming, transport.outgoing):
+                if on is None or pipe.link is on:
+                    pipe.kick()
 
 
 class NodeNetwork:

@@ -165,3 +165,28 @@ async def test_a_visit_that_raises_does_not_lose_the_others(clock: VirtualClock,
 
     assert log == ["bad", "good"]
     assert len(errors) == 1
+
+
+async def test_a_turn_that_is_held_back_begins_at_once_and_ends_with_its_release(
+    clock: VirtualClock, log: list[str]
+) -> None:
+    queue = RunQueue(asyncio.get_running_loop(), clock)
+    queue.bracket(lambda: log.append("begin"), lambda: log.append("end"))
+
+    assert queue.hold()
+    log.append("sent")
+    queue.push(Cell("c", log), NORMAL)
+    queue.release()
+
+    assert [each for at, each in enumerate(log) if each != "begin" or at == 0] == ["begin", "sent", "c", "end"]
+
+
+async def test_a_turn_that_is_held_back_for_nobody_ends_all_the_same(clock: VirtualClock, log: list[str]) -> None:
+    queue = RunQueue(asyncio.get_running_loop(), clock)
+    queue.bracket(lambda: log.append("begin"), lambda: log.append("end"))
+
+    assert queue.hold()
+    queue.release()
+
+    assert log == ["begin", "end"]
+    assert queue.hold()

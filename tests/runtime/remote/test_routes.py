@@ -145,6 +145,22 @@ async def test_a_route_to_an_address_leads_to_whoever_lives_there_now(world: Wor
     assert b.stats().dead_letters == {"not_found": 1}
 
 
+async def test_an_urgent_message_too_finds_whoever_lives_there_now(world: World, there: Ref[Any]) -> None:
+    b = world.systems["b"]
+    there.tell(Urgent("server", 1))
+    await there.ask(Who())
+    first = world.server("b")
+    cell = b.cell_at("server")
+    assert cell is not None
+    await b.stop(cell.ref)
+    b.spawn(Server, name="server")
+    there.tell(Urgent("server", 2))
+    await there.ask(Who())
+
+    assert first.notes["Urgent"] == [1]
+    assert world.server("b").notes["Urgent"] == [2]
+
+
 async def test_a_message_type_that_is_declared_later_finds_its_way_then(world: World) -> None:
     late = world.systems["a"].at(Address("b", "late"))
     with pytest.raises(BadMessage, match=r"unknown message type 'routes\.Late'"):
