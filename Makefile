@@ -41,7 +41,7 @@ $(VENV)/.installed: pyproject.toml
 .PHONY: test
 test: venv ## run the tests on one Python version
 	@echo "tests on Python $(VERSION)"
-	@$(RUN) pytest -n $(JOBS) $(PYTEST_ARGS)
+	@$(RUN) pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: venv ## ruff, mypy --strict, pyright
@@ -54,12 +54,18 @@ lint: venv ## ruff, mypy --strict, pyright
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) pyright --pythonpath $(VENV)/bin/python
 
 .PHONY: check
-check: lint ## what CI runs: lint, then the tests on every supported Python that is here
+check: lint ## what CI runs: lint, then the tests on every supported Python that is here (the slow ones on the lowest)
 	@for version in $(SUPPORTED); do \
 	  .ci/find-python $$version >/dev/null || echo "Python $$version is not here: not tested"; \
 	done
-	@for version in $(SUPPORTED); do \
-	  if .ci/find-python $$version >/dev/null; then $(MAKE) test PYTHON=$$version; fi; \
+	@lowest=; for version in $(SUPPORTED); do \
+	  if ! .ci/find-python $$version >/dev/null; then continue; fi; \
+	  if [ -z "$$lowest" ]; then \
+	    lowest=$$version; $(MAKE) test PYTHON=$$version; \
+	  else \
+	    echo "Python $$version: without the slow tests, which ran on $$lowest"; \
+	    $(MAKE) test PYTHON=$$version PYTEST_ARGS="$(PYTEST_ARGS) -m 'not slow'"; \
+	  fi; \
 	done
 
 .PHONY: fmt

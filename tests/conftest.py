@@ -7,6 +7,7 @@ a `VirtualLoop`, where time jumps.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping
 
@@ -17,6 +18,12 @@ from coterie.runtime.virtual.host import VirtualHost
 from coterie.runtime.virtual.loop import VirtualLoop
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def pytest_collection_finish() -> None:
+    """Set aside what is there before the first test: a full collection is then as quick as the tests' own objects."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:

@@ -61,6 +61,7 @@ def test_the_files_of_the_page_on_testing_are_a_suite_that_passes(tmp_path: Path
     assert ended.returncode == 0
 
 
+@pytest.mark.slow
 def test_the_how_to_of_simulation_finds_its_bug_and_its_repair_holds(tmp_path: Path) -> None:
     files = [(FILE_NAME.match(program), program) for program in programs(ROOT / "docs" / "simulation.md")]
     named = [(name[1], program) for name, program in files if name]

@@ -15,6 +15,9 @@ from coterie.runtime.remote.links import LinkEvent
 
 __all__ = ["Connection", "add_connect", "connection_of"]
 
+CONNECT_TIMEOUT_S = 5.0
+"""How long the first node may take to let us in."""
+
 PATIENCE_S = 1.0
 """How long the other nodes may take to answer once the first has: links stand within milliseconds, or not at all."""
 
@@ -31,7 +34,13 @@ class Connection:
     async def client(self) -> AsyncIterator[Client]:
         """Be linked with one of the nodes, for as long as the `async with` lasts."""
         security = self.security
-        async with Client(self.addresses, name=self.name, auth=security.auth, tls=security.tls) as client:
+        async with Client(
+            self.addresses,
+            name=self.name,
+            connect_timeout_s=CONNECT_TIMEOUT_S,
+            auth=security.auth,
+            tls=security.tls,
+        ) as client:
             yield client
 
     @asynccontextmanager

@@ -30,6 +30,7 @@ def quick(*names: str, file: Path) -> list[dict[str, object]]:
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [LOCAL, REMOTE], ids=["local", "remote"])
 def test_each_question_is_answered_beside_its_floor(names: tuple[str, ...], tmp_path: Path) -> None:
     results = quick(*names, file=tmp_path / "results.json")

@@ -11,6 +11,7 @@ from coterie.demo.topology import STORE, demo_cluster
 from coterie.node_cluster import NodeEnded
 
 
+@pytest.mark.slow
 async def test_node_that_ends_by_itself_is_named_with_its_last_words(tmp_path: Path) -> None:
     async with demo_cluster(3, str(tmp_path)) as first:
         async with Client(first.addresses, connect_timeout_s=60) as client:
@@ -20,6 +21,7 @@ async def test_node_that_ends_by_itself_is_named_with_its_last_words(tmp_path: P
                 await second.guard(asyncio.Event().wait())
 
 
+@pytest.mark.slow
 async def test_killed_node_comes_back_on_its_old_port_and_is_not_taken_for_ended(tmp_path: Path) -> None:
     async with demo_cluster(3, str(tmp_path)) as cluster, Client(cluster.addresses, connect_timeout_s=60) as client:
 
@@ -35,6 +37,7 @@ async def test_killed_node_comes_back_on_its_old_port_and_is_not_taken_for_ended
         assert await cluster.guard(kill_and_restart()) == b"v"
 
 
+@pytest.mark.slow
 async def test_wiped_node_refuses_to_start_and_the_others_go_on(tmp_path: Path) -> None:
     async with demo_cluster(3, str(tmp_path)) as cluster, Client(cluster.addresses, connect_timeout_s=60) as client:
 
@@ -50,6 +53,7 @@ async def test_wiped_node_refuses_to_start_and_the_others_go_on(tmp_path: Path) 
     assert "is not formatted" in (tmp_path / "n1.log").read_text()
 
 
+@pytest.mark.slow
 async def test_paused_node_stands_still_until_it_is_resumed_and_is_ended_like_any_other(tmp_path: Path) -> None:
     async with demo_cluster(3, str(tmp_path)) as cluster, Client(cluster.addresses, connect_timeout_s=60) as client:
 

@@ -41,6 +41,7 @@ def test_a_scenario_with_nodes_of_its_own_has_no_others() -> None:
         broken.plan(1, nodes=5)
 
 
+@pytest.mark.slow
 def test_raft_kv_passes_under_everything() -> None:
     verdict = RAFT_KV.run(1)
 
@@ -70,6 +71,7 @@ def test_a_given_plan_replaces_that_of_the_seed_and_fewer_operations_are_not_voi
     assert any(line.sender == "n2" for line in verdict.trace)
 
 
+@pytest.mark.slow
 def test_a_planned_fault_that_never_struck_makes_a_run_void() -> None:
     verdict = RAFT_KV.run(1, plan=Plan(("n1", "n2", "n3"), (), 1.0))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from coterie.actors.topology import Topology
-from coterie.cli import main
+from coterie.cli import connect, main
 from coterie.cli.run import load_topology, parse_peers
 
 SHOP = """
@@ -160,7 +160,8 @@ def test_status_of_a_group_without_a_leader_has_exit_code_one(
     assert "no actor at 'nothing'" in printed
 
 
-def test_nobody_at_the_address_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_at_the_address_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "CONNECT_TIMEOUT_S", 0.2)
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{reserved.getsockname()[1]}"

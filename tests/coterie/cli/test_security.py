@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coterie import KeyValue, Topology
-from coterie.cli import main
+from coterie.cli import connect, main
 from coterie.cli.connect import Connection
 from coterie.cli.security import Security
 from coterie.errors import NodeUnreachable
@@ -34,7 +34,8 @@ def test_certificates_go_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--tls-certificate, --tls-key and --tls-authority go together" in capsys.readouterr().err
 
 
-async def test_who_has_the_key_comes_in_and_who_has_not_is_told_why() -> None:
+async def test_who_has_the_key_comes_in_and_who_has_not_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "CONNECT_TIMEOUT_S", 1.0)  # it is refused at once, and tries again until then
     topology = Topology("kept", nodes=["n1"])
     topology.raft("store", machine=KeyValue)
     async with topology.start(node="n1", auth=SharedKey(KEY)) as node:

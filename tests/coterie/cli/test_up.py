@@ -72,6 +72,7 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_killed_node_comes_back_and_sigterm_ends_all_and_the_next_run_finds_the_data(shop: Path) -> None:
     running = Running(shop)
     pids = running.pids()
@@ -107,6 +108,7 @@ def test_a_port_out_of_range_is_named(port: str, capsys: pytest.CaptureFixture[s
     assert f"--port {port}: 2 ports from there must be 1 … 65535" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_data_of_another_cluster_is_refused_by_name(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = Running(shop)
     first.pids()

@@ -31,9 +31,8 @@ def sources(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("victim", ["leader", "follower"])
+@pytest.mark.parametrize("victim", [pytest.param("leader", marks=pytest.mark.slow), "follower"])
 def test_killed_node_loses_nothing_and_a_second_run_has_its_own_totals(
     sources: Path, tmp_path: Path, victim: str
 ) -> None:

@@ -26,6 +26,7 @@ print([SCENARIOS[name].run(7, operations=100, hashed=True).digest for name in so
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_raft_keeps_every_invariant_under_everything(seed: int) -> None:
     verdict = RAFT.run(seed)

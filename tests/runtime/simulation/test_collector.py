@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Iterator
+
+import pytest
 
 from coterie.runtime.simulation.collector import Collector
 
@@ -11,6 +14,27 @@ class Cycle:
 
     def __init__(self) -> None:
         self.me = self
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_frozen() -> Iterator[None]:
+    """As in a program that never thought of it; for the other tests all is set aside again."""
+    gc.unfreeze()
+    yield
+    gc.collect()
+    gc.freeze()
+
+
+def test_what_was_there_before_is_not_collected() -> None:
+    gc.disable()
+    try:
+        cycle = weakref.ref(Cycle())
+        with Collector() as collector:
+            collector.collect()
+            assert cycle() is not None
+        assert not gc.get_freeze_count()
+    finally:
+        gc.enable()
 
 
 def test_nothing_is_collected_but_on_demand() -> None:
@@ -38,9 +62,6 @@ def test_the_collector_goes_on_as_before() -> None:
 
 def test_what_somebody_else_has_frozen_stays_frozen() -> None:
     gc.freeze()
-    try:
-        with Collector():
-            pass
-        assert gc.get_freeze_count() > 0
-    finally:
-        gc.unfreeze()
+    with Collector():
+        pass
+    assert gc.get_freeze_count() > 0

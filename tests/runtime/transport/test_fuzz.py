@@ -16,6 +16,7 @@ def fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 20261123])
 def test_the_wire_holds(seed: int) -> None:
     ended = fuzz("--frames", "20000", "--seed", str(seed), "--processes", "1")

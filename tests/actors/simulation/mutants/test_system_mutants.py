@@ -13,6 +13,7 @@ SLOW = ("driver: ", "clients: ")
 QUICK = [mutant for mutant in SYSTEM_MUTANTS if not mutant.name.startswith(SLOW)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", QUICK, ids=lambda mutant: mutant.name.replace(": ", "-").replace(" ", "_"))
 def test_mutant_is_killed_and_the_clean_code_passes(mutant: Mutant) -> None:
     ended = hunt(mutant, most_seeds=20)

@@ -7,6 +7,7 @@ import pytest
 from coterie.protocols.simulation.mutants import MUTANTS, Mutant, hunt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(": ", "-").replace(" ", "_"))
 def test_mutant_is_killed_and_the_clean_code_passes(mutant: Mutant) -> None:
     ended = hunt(mutant, most_seeds=20)
