@@ -18,8 +18,8 @@ class gets two functions of straight-line code, here for `Note(number: int, text
         set_1(message, v1)
         return message
 
-Filling the slots through their descriptors takes half the time of a frozen dataclass's `__init__`. What does not fit
-goes the slow way, which says what is wrong.
+Filling the slots through their descriptors takes half the time of a frozen dataclass's `__init__`; a named tuple is
+made of its values at once. What does not fit goes the slow way, which says what is wrong.
 """
 
 from __future__ import annotations
@@ -61,17 +61,17 @@ def compile_write(names: Sequence[str], codecs: Sequence[Codec], *, has_head: bo
 def compile_read(cls: type, names: Sequence[str], codecs: Sequence[Codec], slow: Read, *, has_head: bool) -> Read:
     """Return a function that makes the message of a row, the head of which (if it has one) it ignores.
 
-    It is `slow` for every class that is more than its slots, and calls `slow` for a row with other fields than the
+    It is `slow` for every class that is more than its fields, and calls `slow` for a row with other fields than the
     class has. A field that needs more than a look at its type raises what its codec raises.
     """
     setters = _setters(cls, names)
-    if setters is None:
+    is_tuple = _is_named_tuple(cls, names)
+    if setters is None and not is_tuple:
         return slow
-    scope: dict[str, Any] = {"cls": cls, "new": object.__new__, "slow": slow}
+    scope: dict[str, Any] = {"cls": cls, "new": tuple.__new__ if is_tuple else object.__new__, "slow": slow}
     tests: list[str] = []
-    body = ["message = new(cls)"]
-    for at, (codec, setter) in enumerate(zip(codecs, setters, strict=True)):
-        scope[f"set_{at}"] = setter
+    values: list[str] = []
+    for at, codec in enumerate(codecs):
         value = f"v{at}"
         if len(codec.exact) == 1:
             scope[f"type_{at}"] = codec.exact[0]
@@ -82,7 +82,12 @@ def compile_read(cls: type, names: Sequence[str], codecs: Sequence[Codec], slow:
         else:
             scope[f"decode_{at}"] = codec.decode
             value = f"decode_{at}({value}, resolver)"
-        body.append(f"set_{at}(message, {value})")
+        values.append(value)
+    if setters is None:
+        body = [f"message = new(cls, ({', '.join(values)},))"]
+    else:
+        scope |= {f"set_{at}": setter for at, setter in enumerate(setters)}
+        body = ["message = new(cls)", *(f"set_{at}(message, {value})" for at, value in enumerate(values))]
     parts = ["head"] * has_head + [f"v{at}" for at in range(len(names))]
     made: Read = _compile(
         _READ.format(row=", ".join(parts), tests=" or ".join(tests) or "False", body=_lines(body)), scope
@@ -116,6 +121,13 @@ def _setters(cls: type, names: Sequence[str]) -> list[Callable[[object, object],
     if not all(isinstance(slot, types.MemberDescriptorType) for slot in slots):
         return None
     return [slot.__set__ for slot in slots if isinstance(slot, types.MemberDescriptorType)]
+
+
+def _is_named_tuple(cls: type, names: Sequence[str]) -> bool:
+    """Whether `cls` is a tuple of just these fields, with the `__new__` that was written for it."""
+    code = getattr(cls.__new__, "__code__", None)
+    is_made = "__new__" in cls.__dict__ and code is not None and code.co_filename.startswith("<")
+    return bool(names) and is_made and issubclass(cls, tuple) and getattr(cls, "_fields", ()) == tuple(names)
 
 
 def _has_made_init(cls: type) -> bool:

@@ -193,9 +193,10 @@ class Simulation:
         last: CoterieError | TimeoutError | None = None
         while True:
             try:
-                async with asyncio.timeout(max(0.0, deadline - self.now())):
-                    found = condition()
-                    value: Any = await found if inspect.isawaitable(found) else found
+                value: Any = condition()
+                if inspect.isawaitable(value):
+                    async with asyncio.timeout(max(0.0, deadline - self.now())):
+                        value = await value
                 if value:
                     return value
             except (CoterieError, TimeoutError) as error:

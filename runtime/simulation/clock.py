@@ -29,7 +29,7 @@ class NodeClock:
 
     def monotonic(self) -> float:
         """Return what it shows (s): it never goes back."""
-        return self._shown_then_s + (self._world.monotonic() - self._world_then_s) * self.rate
+        return self._shown_then_s + (self._world.now_s - self._world_then_s) * self.rate
 
     def wall(self) -> float:
         """Return seconds since the epoch, as this node believes."""

@@ -183,8 +183,12 @@ class Link:
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         """Take one frame's items (ConnectionOwner)."""
-        is_chunk = payload.startswith(CHUNK_MARK) and self.version >= CHUNKS_SINCE
-        items = self._assembled(connection, payload) if is_chunk else unpack_items(payload)
+        if payload == EMPTY:
+            items = []
+        elif payload.startswith(CHUNK_MARK) and self.version >= CHUNKS_SINCE:
+            items = self._assembled(connection, payload)
+        else:
+            items = unpack_items(payload)
         if self._state is LinkState.PAIRED:
             self._ready()
         if self._state is LinkState.DOWN:

@@ -14,19 +14,20 @@ class VirtualClock:
     """
 
     def __init__(self, *, start_s: float = 0.0, epoch_s: float = _EPOCH_S) -> None:
-        self._now_s = start_s
+        self.now_s = start_s
+        """The monotonic time (s), for who reads it all the time; `advance_to` moves it."""
         self._epoch_s = epoch_s
 
     def monotonic(self) -> float:
         """Return the virtual time in seconds; it never goes back."""
-        return self._now_s
+        return self.now_s
 
     def wall(self) -> float:
         """Return virtual seconds since the epoch."""
-        return self._epoch_s + self._now_s
+        return self._epoch_s + self.now_s
 
     def advance_to(self, when_s: float) -> None:
         """Move to `when_s` (monotonic, s). ValueError if that lies in the past."""
-        if when_s < self._now_s:
-            raise ValueError(f"time cannot go back: {when_s} s is before {self._now_s} s")
-        self._now_s = when_s
+        if when_s < self.now_s:
+            raise ValueError(f"time cannot go back: {when_s} s is before {self.now_s} s")
+        self.now_s = when_s

@@ -62,7 +62,7 @@ class Pipe:
             self.has_hole = True
             return
         size = len(item) if isinstance(item, bytes) else 0
-        due = self._clock.monotonic() + link.delay_s(size)
+        due = self._clock.now_s + link.delay_s(size)
         self._in_flight_bytes += size
         self._in_flight.append((due, item))
         if self._timer is None:
@@ -91,9 +91,9 @@ class Pipe:
 
     def _deliver(self) -> None:
         self._timer = None
-        now = self._clock.monotonic()
+        now_s = self._clock.now_s
         in_flight, link, receiver = self._in_flight, self.link, self.receiver
-        while receiver is not None and in_flight and in_flight[0][0] <= now:
+        while receiver is not None and in_flight and in_flight[0][0] <= now_s:
             if self._is_stalled(link):
                 return
             item = in_flight.popleft()[1]

@@ -126,7 +126,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         """Return the virtual monotonic time in seconds, as the owner of the present handle sees it."""
         owner = self.owner
-        return self.clock.monotonic() if owner is None else owner.time()
+        return self.clock.now_s if owner is None else owner.time()
 
     def call_soon(
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
@@ -278,7 +278,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not timers:
             raise VirtualDeadlock(tuple(map(_where, _pending(self))))
         wake_at = self._wake_at(timers[0][0])
-        if wake_at > self.clock.monotonic():
+        if wake_at > self.clock.now_s:
             self.clock.advance_to(wake_at)
 
     def _wake_at(self, due_s: float) -> float:
@@ -286,8 +286,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return due_s
 
     def _wake_due(self) -> None:
-        timers, now = self._timers, self.clock.monotonic()
-        while timers and timers[0][0] <= now:
+        timers, now_s = self._timers, self.clock.now_s
+        while timers and timers[0][0] <= now_s:
             self._queue.append(heapq.heappop(timers)[2])
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:

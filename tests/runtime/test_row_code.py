@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgpack
 import pytest
@@ -65,12 +65,22 @@ class Pair(NamedTuple):
     right: int
 
 
+class Doubled(Pair):
+    """A tuple that is more than its fields."""
+
+    __slots__ = ()
+
+    def __new__(cls, left: int, right: int) -> Self:
+        return super().__new__(cls, left * 2, right * 2)
+
+
 @dataclass(frozen=True)
 class WithDict:
     number: int
 
 
 register(Pair, name="rowcode.Pair")
+register(Doubled, name="rowcode.Doubled")
 register(WithDict, name="rowcode.WithDict")
 
 PLAIN = Plain(1, "x", 2.0)
@@ -106,8 +116,17 @@ def test_a_class_that_checks_or_makes_its_fields_itself_is_called() -> None:
     with pytest.raises(BadMessage, match="it must not be negative"):
         message_type(Checked).from_row((0, -1), World())
     made: Any = message_type(OwnInit).from_row((0, 4), World())
+    doubled: Any = message_type(Doubled).from_row((0, 1, 2), World())
 
     assert made.number == 8
+    assert doubled == (2, 4)
+
+
+@pytest.mark.parametrize("cls", [Plain, Rich, Pair], ids=lambda cls: cls.__name__)
+def test_a_class_that_is_its_fields_is_read_the_quick_way(cls: type) -> None:
+    described = message_type(cls)
+
+    assert described.from_row != described._decode_after_head
 
 
 WRONG: list[tuple[type, tuple[object, ...]]] = [
