@@ -135,7 +135,7 @@ class SimulatedNetwork(VirtualNetwork):
         """Return the way from `source` to `target`, which all their connections share."""
         link = self._weather.get((source, target))
         if link is None:
-            link = self._weather[source, target] = self._links[source, target] = self._made(source, target)
+            link = self._weather[source, target] = self._add(self._made(source, target))
         return link
 
     def _made(self, source: str, target: str) -> WeatherLink:

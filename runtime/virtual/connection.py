@@ -26,18 +26,17 @@ _DEFAULT_HIGH_WATER_BYTES = 64 * 1024  # asyncio's own
 class Pipe:
     """One direction of a connection, along `link`.
 
-    The link is asked anew for each item, and `is_stalled` before each delivery; `window_bytes` bounds what is in flight
-    or unread.
+    The link is asked anew for each item, and before each delivery whether it holds back; `window_bytes` bounds what is
+    in flight or unread.
     """
 
-    def __init__(self, link: Link, *, is_stalled: Callable[[Link], bool], window_bytes: int) -> None:
+    def __init__(self, link: Link, *, window_bytes: int) -> None:
         self.link = link
         """The way it takes."""
         self.has_hole = False
         """Whether something that was sent never arrives: then nothing that follows does."""
         self.receiver: VirtualTransport | None = None
         """The end at which items come out; None until it is connected."""
-        self._is_stalled = is_stalled
         self._window_bytes = window_bytes
         self._loop = VirtualLoop.running()
         self._clock = self._loop.clock
@@ -70,8 +69,10 @@ class Pipe:
 
     def kick(self) -> None:
         """Deliver what is due when it is due; call it again when a stall may have ended."""
-        if self._timer is None and self._in_flight and self.receiver is not None and not self._is_stalled(self.link):
-            self._timer = self._loop.call_at_for(self.receiver.owner, self._in_flight[0][0], self._deliver)
+        link, receiver = self.link, self.receiver
+        if self._timer is not None or not self._in_flight or receiver is None or link.is_blocked or link.is_frozen:
+            return
+        self._timer = self._loop.call_at_for(receiver.owner, self._in_flight[0][0], self._deliver)
 
     def hand_to_nobody(self) -> None:
         """Let arrivals be the world's own affair from now on: the process at the far end is gone."""
@@ -94,7 +95,7 @@ class Pipe:
         now_s = self._clock.now_s
         in_flight, link, receiver = self._in_flight, self.link, self.receiver
         while receiver is not None and in_flight and in_flight[0][0] <= now_s:
-            if self._is_stalled(link):
+            if link.is_blocked or link.is_frozen:
                 return
             item = in_flight.popleft()[1]
             self._in_flight_bytes -= len(item) if isinstance(item, bytes) else 0
@@ -197,7 +198,7 @@ class VirtualTransport(asyncio.Transport):
             raise RuntimeError("cannot write after write_eof()")
         if self._closing or not data:
             return
-        if not self._buffer and len(data) <= min(self.outgoing.room_bytes(), self._max_segment_bytes):
+        if not self._buffer and len(data) <= self._max_segment_bytes and len(data) <= self.outgoing.room_bytes():
             self.outgoing.push(bytes(data))  # the ordinary case: nothing waits, and all of it fits
             return
         self._buffer += data

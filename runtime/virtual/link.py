@@ -31,6 +31,8 @@ class Link:
         """Where it ends."""
         self.is_blocked = False
         """Whether it holds back what it is given."""
+        self.is_frozen = False
+        """Whether it holds back everything because one of its ends is frozen."""
         self.is_knocked_at = False
         """Whether somebody wanted to connect over it since it was blocked, or became a hole."""
         self.is_hole = False

@@ -152,8 +152,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> asyncio.Handle:
         if self._is_over:
             self._refuse()
-        handle = OwnedHandle(callback, args, self, context)
-        handle.owner = owner
+        handle = OwnedHandle(owner, callback, args, self, context)
         self._queue.append(handle)
         return handle
 
@@ -170,9 +169,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> asyncio.TimerHandle:
         """Run `callback(*args)` when virtual time reaches `when` (s), on the clock that `time()` reads."""
         owner = self.owner
-        timer = OwnedTimer(when, callback, args, self, context)
-        timer.is_local = True
-        timer.owner = owner
+        timer = OwnedTimer(owner, when, callback, args, self, context, is_local=True)
         self._set(when if owner is None else owner.world_time(when), timer)
         return timer
 
@@ -180,9 +177,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, owner: Owner | None, when: float, callback: Callable[..., object], *args: object
     ) -> asyncio.TimerHandle:
         """Run `callback(*args)` as `owner` when the world's time reaches `when` (s)."""
-        timer = OwnedTimer(when, callback, args, self)
-        timer.is_local = False
-        timer.owner = owner
+        timer = OwnedTimer(owner, when, callback, args, self, None, is_local=False)
         self._set(when, timer)
         return timer
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable
+from typing import TypeVar
 
 from coterie.runtime.host import SecuredNetwork
 from coterie.runtime.tls import TlsConfig
@@ -21,6 +22,7 @@ __all__ = ["NodeNetwork", "VirtualListener", "VirtualNetwork"]
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
 Address = tuple[str, int]
+L = TypeVar("L", bound=Link)
 
 _FIRST_FREE_PORT = 49152  # RFC 6335 §6: the first of the dynamic ports
 _LOOPBACK = "127.0.0.1"
@@ -103,7 +105,12 @@ class VirtualNetwork:
         """Return the way from `source` to `target`, which all their connections share."""
         link = self._links.get((source, target))
         if link is None:
-            link = self._links[source, target] = Link(source, target, self._latency)
+            link = self._add(Link(source, target, self._latency))
+        return link
+
+    def _add(self, link: L) -> L:
+        self._links[link.source, link.target] = link
+        link.is_frozen = link.source in self._frozen or link.target in self._frozen
         return link
 
     def block(self, source: str, target: str) -> None:
@@ -143,11 +150,17 @@ class VirtualNetwork:
     def freeze(self, node: str) -> None:
         """Black-hole `node`, as SIGSTOP does: nothing comes in or goes out, no connection closes, connects succeed."""
         self._frozen[node] = None
+        self._note_frozen()
 
     def thaw(self, node: str) -> None:
         """End a freeze: what was held back flows on."""
         self._frozen.pop(node, None)
+        self._note_frozen()
         self._stall_may_have_ended()
+
+    def _note_frozen(self) -> None:
+        for (source, target), link in self._links.items():
+            link.is_frozen = source in self._frozen or target in self._frozen
 
     def reset(self, a: str, b: str | None = None) -> None:
         """Reset every connection between `a` and `b` (None: of `a` with everybody), at both ends, losing what flies."""
@@ -276,7 +289,7 @@ class VirtualNetwork:
         return transport
 
     def _pipe(self, source: str, target: str) -> Pipe:
-        return Pipe(self.link(source, target), is_stalled=self._is_stalled, window_bytes=self._window_bytes)
+        return Pipe(self.link(source, target), window_bytes=self._window_bytes)
 
     def _find(self, node: str, host: str, port: int) -> VirtualListener | None:
         name = _canonical(host)
@@ -294,9 +307,6 @@ class VirtualNetwork:
 
     def _latency(self, source: str, target: str) -> float:
         return self.latency_s(source, target) if callable(self.latency_s) else self.latency_s
-
-    def _is_stalled(self, link: Link) -> bool:
-        return link.is_blocked or (bool(self._frozen) and (link.source in self._frozen or link.target in self._frozen))
 
     def _stall_may_have_ended(self, on: Link | None = None) -> None:
         """Let what was held back on one link go on; None: on any."""

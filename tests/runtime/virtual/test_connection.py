@@ -63,7 +63,7 @@ async def connected(
     """Connect two transports by two pipes; return both ends' peers."""
 
     def pipe(source: str, target: str) -> Pipe:
-        return Pipe(Link(source, target, latency_s), is_stalled=lambda link: False, window_bytes=window_bytes)
+        return Pipe(Link(source, target, latency_s), window_bytes=window_bytes)
 
     def end(peer: Peer, outgoing: Pipe, incoming: Pipe) -> VirtualTransport:
         return VirtualTransport(

@@ -446,3 +446,15 @@ def test_every_method_of_asyncio_that_touches_the_world_is_refused() -> None:
         name for name in public.difference(HARMLESS.split()) if callable(getattr(asyncio.SelectorEventLoop, name))
     }
     assert [name for name in sorted(methods) if "Refuse" not in str(getattr(VirtualLoop, name).__doc__)] == []
+
+
+@pytest.mark.virtual
+async def test_handles_fill_all_that_asyncio_keeps_in_its_own() -> None:
+    loop = running_loop()
+    soon, timer = loop.call_soon(lambda: None), loop.call_later(1, lambda: None)
+
+    for handle, kind in ((soon, asyncio.Handle), (timer, asyncio.TimerHandle)):
+        slots = [slot for base in kind.__mro__ for slot in getattr(base, "__slots__", ()) if slot != "__weakref__"]
+        assert all(hasattr(handle, slot) for slot in slots)
+        assert "lambda" in repr(handle)
+    assert timer.when() == loop.time() + 1
