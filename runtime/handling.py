@@ -74,6 +74,8 @@ def _end_visit(cell: Cell) -> None:
         return
     if cell.kind.has_visit_end:
         cell.actor.on_visit_end()
+    if cell.call is None and not cell.is_draining:
+        return
     if cell.call is Call.STOP or (cell.is_draining and not cell.has_any):
         cell.life.begin_stop("stopped")
     elif cell.call is Call.REST:

@@ -63,9 +63,13 @@ class SeededRunQueue(RunQueue):
 
     def _visit_some(self, urgent: collections.deque[Runnable] | tuple[()], end: float, visits: int) -> bool:
         came_to_normal = self._rests = False
+        normal, context, rng = self._normal, self._context, self._rng
         for _ in range(visits):
-            place, waiting = (URGENT, self._urgent) if urgent else (NORMAL, self._normal)
-            if not waiting:
+            if urgent:
+                place, waiting = URGENT, urgent
+            elif normal:
+                place, waiting = NORMAL, normal
+            else:
                 break
             at = self.order.pick(waiting)
             if at is None:
@@ -76,23 +80,19 @@ class SeededRunQueue(RunQueue):
             if place == NORMAL:
                 cell.in_normal = False
                 came_to_normal = True
-            if cell.queued == place and not self._visit(cell, end):
+            if cell.queued != place:
+                continue  # it has moved: it waits elsewhere, or a task runs it
+            cell.queued = IDLE
+            self.visiting = cell
+            if self._trace is not None:
+                self._trace.note("pick", name_of(cell))
+            cell.visit(end if rng.random() >= _SHORT else -math.inf)
+            if self._took is not None:
+                self._took(cell, 0.0)  # time stands still within a turn
+            if context:
+                cell.adopt(context)
                 break
         return came_to_normal
-
-    def _visit(self, cell: Runnable, end: float) -> bool:
-        """Visit `cell`; return whether the turn may go on."""
-        cell.queued = IDLE
-        self.visiting = cell
-        if self._trace is not None:
-            self._trace.note("pick", name_of(cell))
-        cell.visit(end if self._rng.random() >= _SHORT else -math.inf)
-        if self._took is not None:
-            self._took(cell, 0.0)  # time stands still within a turn
-        if self._context:
-            cell.adopt(self._context)
-            return False
-        return True
 
     def _arm(self) -> None:
         if self._rests:
