@@ -20,12 +20,6 @@ from coterie.runtime.virtual.loop import VirtualLoop
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-def pytest_collection_finish() -> None:
-    """Set aside what is there before the first test: a full collection is then as quick as the tests' own objects."""
-    gc.collect()
-    gc.freeze()
-
-
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
     """Choose the loops of a test (a hook of pytest-asyncio; it demands both argument names)."""
     del config
@@ -55,6 +49,13 @@ def no_error_is_lost() -> Iterator[None]:
     logger.removeHandler(collector)
     if collector.messages:
         pytest.fail("unhandled errors on the loop:\n" + "\n".join(collector.messages), pytrace=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collections_are_quick() -> None:
+    """Set aside what was there before: full collections (worlds make many) look at the module's own objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
