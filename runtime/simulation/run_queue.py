@@ -10,7 +10,7 @@ import random
 from typing import Final
 
 from coterie.runtime.host import Clock
-from coterie.runtime.run_queue import IDLE, NORMAL, SLICE_S, URGENT, VISITS, Runnable, RunQueue
+from coterie.runtime.run_queue import IDLE, NORMAL, URGENT, VISITS, Runnable, RunQueue
 from coterie.runtime.simulation.order import Order, name_of
 from coterie.runtime.simulation.trace import Trace
 
@@ -45,12 +45,11 @@ class SeededRunQueue(RunQueue):
 
     def _turn(self) -> None:
         self.turns += 1
-        end = self._monotonic() + SLICE_S
         if self._begin is not None:
             self._begin()
         try:
-            if not self._visit_some(self._urgent, end, VISITS) and self._normal:
-                self._visit_some((), end, 1)
+            if not self._visit_some(self._urgent, VISITS) and self._normal:
+                self._visit_some((), 1)
         finally:
             self.visiting = None
             if self._context:
@@ -61,7 +60,7 @@ class SeededRunQueue(RunQueue):
             if self._end is not None:
                 self._end()
 
-    def _visit_some(self, urgent: collections.deque[Runnable] | tuple[()], end: float, visits: int) -> bool:
+    def _visit_some(self, urgent: collections.deque[Runnable] | tuple[()], visits: int) -> bool:
         came_to_normal = self._rests = False
         normal, context, rng = self._normal, self._context, self._rng
         for _ in range(visits):
@@ -86,9 +85,10 @@ class SeededRunQueue(RunQueue):
             self.visiting = cell
             if self._trace is not None:
                 self._trace.note("pick", name_of(cell))
-            cell.visit(end if rng.random() >= _SHORT else -math.inf)
+            # Time stands still within a turn: a slice is over at once, or never.
+            cell.visit(math.inf if rng.random() >= _SHORT else -math.inf)
             if self._took is not None:
-                self._took(cell, 0.0)  # time stands still within a turn
+                self._took(cell, 0.0)
             if context:
                 cell.adopt(context)
                 break

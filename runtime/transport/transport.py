@@ -59,6 +59,10 @@ class Transport:
         self._is_open_to_strangers = auth is None and tls is None
         loop, settings = asyncio.get_running_loop(), config or TransportConfig()
         self._hub = Hub(loop, host.clock.monotonic, identity, settings, host.random, auth)
+        self.cork = self._hub.cork  # the hub's own: they frame every turn of a system
+        """Queue what is sent from now on until `uncork`, in the same call of the loop."""
+        self.uncork = self._hub.uncork
+        """Write what was queued since `cork`."""
         self._secured: SecuredNetwork | None = None
         if tls is not None:
             patience_s = self._hub.config.handshake_timeout_s
@@ -152,14 +156,6 @@ class Transport:
     def flush(self) -> None:
         """Write what is queued now instead of at the end of the tick. For owners that know their turn is over."""
         self._hub.flush()
-
-    def cork(self) -> None:
-        """Queue what is sent from now on until `uncork`, in the same call of the loop."""
-        self._hub.cork()
-
-    def uncork(self) -> None:
-        """Write what was queued since `cork`."""
-        self._hub.uncork()
 
     def reload_certificates(self) -> None:
         """Read the certificates again, for connections made from now on; links that are up stay.

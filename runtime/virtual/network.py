@@ -122,8 +122,9 @@ class VirtualNetwork:
     def unblock(self, source: str, target: str) -> None:
         """End `block`, one way."""
         link = self.link(source, target)
-        link.is_blocked = False
-        self._stall_may_have_ended(link)
+        if link.is_blocked:
+            link.is_blocked = False
+            self._stall_may_have_ended(link)
 
     def holds_back(self, source: str, target: str) -> bool:
         """Return whether something waits for a blocked way from `source` to `target`: bytes, or who would connect."""
