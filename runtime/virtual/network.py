@@ -237,8 +237,7 @@ class VirtualNetwork:
     async def open(self, node: str, factory: ProtocolFactory, host: str, port: int) -> None:
         """Connect as `node`: a round trip, then a connected pair. OSError if it cannot be."""
         listener = self._find(node, host, port)
-        async with asyncio.timeout(self._connect_timeout_s):
-            await self._round_trip(node, listener.node if listener else node)
+        await self._round_trip(node, listener.node if listener else node)
         if listener is None or not listener.is_open:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"connect call failed: nobody listens at {host}:{port}")
         local = (_LOOPBACK, self._free_port(_LOOPBACK))
@@ -249,12 +248,22 @@ class VirtualNetwork:
         VirtualLoop.running().call_soon_for(listener.owner, self._accept, listener, client)
 
     async def _round_trip(self, source: str, target: str) -> None:
-        """Let a kernel's handshake pass: it needs both ways open, but not a target that runs."""
+        """Let a kernel's handshake pass: it needs both ways open, but not a target that runs.
+
+        TimeoutError if they are not for `connect_timeout_s`.
+        """
+        deadline_s = VirtualLoop.running().time() + self._connect_timeout_s
         there, back = self.link(source, target), self.link(target, source)
         await asyncio.sleep(there.delay_s(0) + back.delay_s(0))
-        while there.is_blocked or back.is_blocked or there.is_hole or back.is_hole or source in self._frozen:
-            there.is_knocked_at = back.is_knocked_at = True
-            await self._change.wait()
+        if not self._is_passable(there, back):
+            async with asyncio.timeout_at(deadline_s):
+                while not self._is_passable(there, back):
+                    there.is_knocked_at = back.is_knocked_at = True
+                    await self._change.wait()
+
+    def _is_passable(self, there: Link, back: Link) -> bool:
+        is_barred = there.is_blocked or back.is_blocked or there.is_hole or back.is_hole
+        return not (is_barred or there.source in self._frozen)
 
     def _accept(self, listener: VirtualListener, client: VirtualTransport) -> None:
         """Finish a connection at its listening end, once that runs."""
