@@ -142,6 +142,9 @@ def highest_matched(quorum: Quorum, index_by_member: Mapping[NodeId, LogIndex]) 
 
     `index_by_member` maps members to the last index known to be durable there; missing members have none.
     """
+    if type(quorum) is Majority:  # the usual one, and asked for at every answer
+        reached = sorted([index_by_member.get(member, LogIndex(0)) for member in quorum.members])
+        return reached[-quorum.size]
     for index in sorted(index_by_member.values(), reverse=True):
         if quorum.is_quorum([node for node, reached in index_by_member.items() if reached >= index]):
             return index

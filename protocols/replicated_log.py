@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
+from coterie.protocols.quick import quickly_made
 from coterie.protocols.seam import NodeId
 
 __all__ = [
@@ -54,6 +55,7 @@ class Entry(NamedTuple):
     command: bytes
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Propose:
     """Event: replicate `command`.
@@ -66,6 +68,7 @@ class Propose:
     command: bytes
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Applied:
     """Event: the state machine has applied everything up to and including `index`."""
@@ -85,6 +88,7 @@ class Loaded:
     entries: tuple[Entry, ...]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Apply:
     """Effect: apply these committed entries, in order, exactly once each; then answer `Applied(last index)`.

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NewType, Protocol, TypeVar
 
+from coterie.protocols.quick import quickly_made
+
 __all__ = ["Algorithm", "NodeId", "Observe", "Persist", "Persisted", "Received", "Send", "Token"]
 
 NodeId = NewType("NodeId", str)
@@ -29,6 +31,7 @@ EventT = TypeVar("EventT", contravariant=True)
 EffectT = TypeVar("EffectT", covariant=True)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Persist(Generic[W]):
     """Effect: make `write` durable, atomically, after all earlier writes; then answer `Persisted(token)`.
@@ -40,6 +43,7 @@ class Persist(Generic[W]):
     write: W
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Send(Generic[M]):
     """Effect: send `message` to node `to`, but not before the write `after` (None: no write) is durable.
@@ -63,6 +67,7 @@ class Observe:
     facts: Mapping[str, object] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Received(Generic[M]):
     """Event: `message` came from node `sender` (never from this node itself)."""
@@ -71,6 +76,7 @@ class Received(Generic[M]):
     message: M
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Persisted:
     """Event: every write up to and including `token` is durable. Tokens of an earlier life are never answered."""

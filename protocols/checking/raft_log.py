@@ -114,7 +114,9 @@ class RaftLogJudge:
         if disk.term_at(index) != term:
             return  # Raft §5.4.2: entries of earlier terms are never committed by counting
         held = self._held.setdefault(term, {})
-        held[node] = max(index, held.get(node, LogIndex(0)))
+        if index <= held.get(node, 0):
+            return
+        held[node] = index
         if len(held) >= self._majority:
             self._commit(node, disk, term, sorted(held.values(), reverse=True)[self._majority - 1])
 

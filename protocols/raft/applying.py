@@ -43,9 +43,10 @@ class Applier:
 
     def advance(self) -> None:
         """Hand over the next committed chunk, or read it, unless the machine is at work or up to date."""
-        first = LogIndex(self._handed_index + 1)
-        if self._is_at_work or first > self._log.commit_index:
-            return
+        handed = self._handed_index
+        if self.applied_index < handed or handed >= self._log.commit_index:
+            return  # the machine is at work, or up to date
+        first = LogIndex(handed + 1)
         if first >= self._log.window_first:
             config = self._config
             last = self._log.commit_index
@@ -61,10 +62,6 @@ class Applier:
     def applied(self, index: LogIndex) -> None:
         """Take note that the machine is done up to `index`."""
         self.applied_index = max(self.applied_index, min(index, self._handed_index))
-
-    @property
-    def _is_at_work(self) -> bool:
-        return self.applied_index < self._handed_index
 
     def _hand_over(self, entries: tuple[Entry, ...]) -> None:
         self._handed_index = entries[-1].index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coterie.protocols.quick import quickly_made
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
 from coterie.protocols.seam import NodeId
 
@@ -55,6 +56,7 @@ class PreVoteReply:
     granted: bool
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class AppendEntries:
     """Raft §5.3; empty `entries` are the heartbeat of §5.2. The sender is the leader of `term`."""
@@ -66,6 +68,7 @@ class AppendEntries:
     entries: tuple[Entry, ...]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class AppendEntriesReply:
     """Raft §5.3. Success leaves only after the entries are durable.
@@ -94,6 +97,7 @@ class HardState:
     voted_for: NodeId | None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class LogWrite:
     """One atomic write, carried out in this order: register, truncation, append.

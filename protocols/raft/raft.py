@@ -200,8 +200,6 @@ class Raft:
 
     def _take(self, event: RaftEvent) -> None:
         match event:
-            case Propose():
-                self._propose(event)
             case Received():
                 if event.sender in self._peers:
                     self._receive(event.sender, event.message)
@@ -210,6 +208,8 @@ class Raft:
                 self._elections.count_own_vote_if_durable()
             case Applied():
                 self._applier.applied(event.index)
+            case Propose():
+                self._propose(event)
             case Loaded():
                 self._loaded(event)
             case _:

@@ -90,12 +90,12 @@ class Sessions:
         except ValueError:
             return Malformed()
         match decoded:
+            case SessionCommand():
+                return self._apply_in_session(index, decoded)
             case Batch(commands):
                 return Replies([self._apply_of_batch(index, each) for each in commands])
             case OpenSession():
                 return self._open(SessionId(index))
-            case SessionCommand():
-                return self._apply_in_session(index, decoded)
             case Plain(payload):
                 return Done(self._machine.apply(index, payload))
             case _:

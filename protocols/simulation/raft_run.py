@@ -90,13 +90,12 @@ class RaftRun:
         self._pending: dict[NodeId, dict[int, _Request]] = {voter: {} for voter in self._voters}
         self._refs = 0
         self._is_live = is_live(plan)
-        self._is_done = False
         self._clients = [self._new_client(number, commands) for number in range(min(CLIENTS, commands))]
 
     def run(self) -> Violation | None:
         """Run it to its end and judge it: return the first broken invariant."""
         calm_s = LONGEST_CALM_S if self._is_live else self._liveness.patience_s
-        return self.world.run(until_s=latest_end_s(self._plan) + calm_s, stop=lambda: self._is_done, end=self._end)
+        return self.world.run(until_s=latest_end_s(self._plan) + calm_s, end=self._end)
 
     # What a Resident does.
 
@@ -172,6 +171,7 @@ class RaftRun:
     def _load(self, node: NodeId, life: int, load: Load) -> None:
         machine = self.world.nodes[node]
         if machine.life == life:
+            self.world.timeline.events += 1
             entries = self._disks[node].read(load.first, load.last, load.max_bytes)
             machine.receive(Loaded(load.reader, load.first, entries))
 
@@ -221,7 +221,8 @@ class RaftRun:
                 for payload in self.sessions_judge.executed_by(node):
                     self._liveness.read(payload)
         self._liveness.check()
-        self._is_done = self._is_everything_done()
+        if self._is_everything_done():
+            self.world.timeline.stop()
         self.world.timeline.after(PROBE_S, self._probe)
 
     def _is_everything_done(self) -> bool:

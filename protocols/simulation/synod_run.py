@@ -94,7 +94,7 @@ class SynodRun:
     def run(self) -> Violation | None:
         """Run it to its end and judge it: return the first broken invariant."""
         calm_s = LONGEST_CALM_S if self._is_live else BRIEF_CALM_S
-        return self.world.run(until_s=latest_end_s(self._plan) + calm_s, stop=self._is_done, end=self._end)
+        return self.world.run(until_s=latest_end_s(self._plan) + calm_s, end=self._end)
 
     # What a Resident does.
 
@@ -131,6 +131,8 @@ class SynodRun:
                 self.history.returned(asker.number, effect.value, at_s=self.world.now)
             self.answers += 1
             self._unanswered -= 1
+            if self._is_healed and not self._unanswered:
+                self.world.timeline.stop()
 
     def visited(self, node: NodeId) -> None:
         """Nothing to look at: everything shows on disks and wires."""
@@ -183,9 +185,6 @@ class SynodRun:
         self.world.timeline.after(PATIENCE_S, lambda: self._ask(asker))
 
     # The end.
-
-    def _is_done(self) -> bool:
-        return not self._unanswered and self._is_healed
 
     def _end(self) -> None:
         if self._unanswered and self._is_live:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 import random
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import ParamSpec
 
 from coterie.protocols.checking.violation import Bench
@@ -26,12 +26,13 @@ class Timeline:
     sees: deliveries, timers and completions of its disk; whoever makes one happen counts it.
     """
 
-    __slots__ = ("_bench", "_heap", "_scheduled", "events", "now", "steps")
+    __slots__ = ("_bench", "_heap", "_is_stopped", "_scheduled", "events", "now", "steps")
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._scheduled = 0
+        self._is_stopped = False
         self.now = 0.0
         self.steps = 0
         self.events = 0
@@ -39,20 +40,23 @@ class Timeline:
     def at(self, time_s: float, action: Callable[[], object]) -> None:
         """Let `action` happen at `time_s`, or now if that is past."""
         self._scheduled += 1
-        heapq.heappush(self._heap, (max(time_s, self.now), self._scheduled, action))
+        heappush(self._heap, (max(time_s, self.now), self._scheduled, action))
 
     def after(self, delay_s: float, action: Callable[[], object]) -> None:
         """Let `action` happen `delay_s` from now."""
         self._scheduled += 1
-        heapq.heappush(self._heap, (self.now + delay_s, self._scheduled, action))
+        heappush(self._heap, (self.now + delay_s, self._scheduled, action))
 
-    def run(self, *, until_s: float, stop: Callable[[], bool]) -> None:
-        """Let things happen until `stop()` holds after a step, `until_s` is reached or nothing is left."""
+    def stop(self) -> None:
+        """Let the present step be the last one."""
+        self._is_stopped = True
+
+    def run(self, *, until_s: float) -> None:
+        """Let things happen until somebody calls `stop`, `until_s` is reached or nothing is left."""
         heap, bench = self._heap, self._bench
-        while heap and heap[0][0] <= until_s:
-            self.now, _, action = heapq.heappop(heap)
+        self._is_stopped = False
+        while heap and heap[0][0] <= until_s and not self._is_stopped:
+            self.now, _, action = heappop(heap)
             self.steps += 1
             bench.step, bench.time_s = self.steps, self.now
             action()
-            if stop():
-                return

@@ -71,8 +71,8 @@ class World(Generic[W, M]):
         """The present moment (s)."""
         return self.timeline.now
 
-    def run(self, *, until_s: float, stop: Callable[[], bool], end: Callable[[], None]) -> Violation | None:
-        """Start every node, let things happen until `stop()` or `until_s`, then call `end` to judge the end.
+    def run(self, *, until_s: float, end: Callable[[], None]) -> Violation | None:
+        """Start every node, let things happen until the timeline stops or `until_s`, then call `end` to judge the end.
 
         Returns:
             The first broken invariant. `algorithm.halted` is an algorithm's own finding; `algorithm.raised` any other
@@ -81,7 +81,7 @@ class World(Generic[W, M]):
         try:
             for node in self.nodes.values():
                 node.start()
-            self.timeline.run(until_s=until_s, stop=stop)
+            self.timeline.run(until_s=until_s)
             end()
         except Violation as violation:
             return violation

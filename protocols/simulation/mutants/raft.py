@@ -38,8 +38,8 @@ def _may_commit_anything(self: Leadership, index: LogIndex) -> bool:
     return True
 
 
-def _one_fewer(self: Majority, members: Sequence[NodeId]) -> bool:
-    return sum(member in members for member in self.members) >= len(self.members) // 2
+def _one_fewer(self: Majority) -> None:
+    object.__setattr__(self, "size", len(self.members) // 2)
 
 
 def _everybody_is_up_to_date(self: RaftLog, last_log_index: LogIndex, last_log_term: Term) -> bool:
@@ -105,7 +105,7 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _mutant("term not durable", Patch(Journal, "set_register", _keep_term_in_memory)),
     _mutant("acknowledged before durable", Patch(Journal, "after_entries", _after_register_only)),
     _mutant("old-term commit by counting", Patch(Leadership, "may_commit", _may_commit_anything), first_seed=28),
-    _mutant("quorum off by one", Patch(Majority, "is_quorum", _one_fewer)),
+    _mutant("quorum off by one", Patch(Majority, "__post_init__", _one_fewer)),
     _mutant("no up-to-date check", Patch(RaftLog, "is_up_to_date", _everybody_is_up_to_date), first_seed=2),
     _mutant("no previous-term check", Patch(LogFollower, "accept", _accept_without_term_check), first_seed=22),
     _mutant(

@@ -38,6 +38,7 @@ class Bed:
         self.judge.started(MEMBERS[0])
         self.attempts: list[tuple[NodeId, int, Command]] = []
         self.history = History()
+        self._is_single = False
         self.client = Client(
             1,
             commands,
@@ -51,15 +52,18 @@ class Bed:
         )
 
     def run_for(self, duration_s: float) -> None:
-        self.timeline.run(until_s=self.timeline.now + duration_s, stop=lambda: False)
+        self.timeline.run(until_s=self.timeline.now + duration_s)
 
     def run_until_attempt(self) -> None:
-        count = len(self.attempts)
-        self.timeline.run(until_s=1e9, stop=lambda: len(self.attempts) > count)
+        self._is_single = True
+        self.timeline.run(until_s=1e9)
+        self._is_single = False
 
     def _submit(self, client: Client, node: NodeId, attempt: int, command: bytes, delay_s: float) -> None:
         assert delay_s >= 0.0
         self.attempts.append((node, attempt, decode_command(command)))
+        if self._is_single:
+            self.timeline.stop()
 
 
 def opened() -> Bed:

@@ -21,13 +21,13 @@ def test_clogged_link_delivers_late_and_once() -> None:
     clogging = Clogging(network, "clog", [(A, B)])
     clogging.close((A, B))
     network.send(A, B, 1)
-    timeline.run(until_s=1.0, stop=lambda: False)
+    timeline.run(until_s=1.0)
     assert arrived == []
 
     clogging.open((A, B))
     clogging.open_all()
     clogging.close((A, B))  # too late: it is open for good
     network.send(A, B, 2)
-    timeline.run(until_s=2.0, stop=lambda: False)
+    timeline.run(until_s=2.0)
 
     assert sorted(arrived) == [1, 2]

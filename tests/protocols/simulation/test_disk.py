@@ -29,7 +29,7 @@ class Bed:
             self.disk.submit(Token(token), f"w{token}")
 
     def run(self) -> None:
-        self.timeline.run(until_s=1e9, stop=lambda: False)
+        self.timeline.run(until_s=1e9)
 
 
 def test_disk_makes_nothing_durable_at_once() -> None:

@@ -85,7 +85,7 @@ class Bed:
         return self.world.firings.count_by_kind
 
     def run(self, until_s: float = 20.0) -> None:
-        violation = self.world.run(until_s=until_s, stop=lambda: False, end=lambda: None)
+        violation = self.world.run(until_s=until_s, end=lambda: None)
         assert violation is None
 
     def at(self, *times: float, do: Callable[[], object]) -> None:
@@ -405,7 +405,7 @@ def test_everything_heals_when_the_plan_ends() -> None:
     bed.run(until_s=2.5)
     assert not bed.world.nodes[MEMBERS[0]].is_up
 
-    bed.world.timeline.run(until_s=200.0, stop=lambda: False)
+    bed.world.timeline.run(until_s=200.0)
 
     assert bed.world.faults.is_over
     staying = [node for node in bed.world.nodes.values() if node.node_id != "n4"]

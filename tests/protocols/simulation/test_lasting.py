@@ -19,7 +19,7 @@ class Bed:
         self.ended.append(round(self.timeline.now, 6))
 
     def run(self, until_s: float = 50.0) -> None:
-        self.timeline.run(until_s=until_s, stop=lambda: False)
+        self.timeline.run(until_s=until_s)
 
 
 def test_what_has_hit_ends_after_its_time() -> None:

@@ -42,7 +42,7 @@ class Bed:
             self.timeline.at(at_s, self._sending(sender, to, number))
 
     def run(self, until_s: float = 100.0) -> None:
-        self.timeline.run(until_s=until_s, stop=lambda: False)
+        self.timeline.run(until_s=until_s)
 
     def numbers(self) -> list[int]:
         return [number for _, number, _ in self.arrived]

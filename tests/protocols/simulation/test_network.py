@@ -30,7 +30,7 @@ class Arrivals:
         self.run()
 
     def run(self) -> None:
-        self.timeline.run(until_s=1e9, stop=lambda: False)
+        self.timeline.run(until_s=1e9)
 
     def _arrive(self, to: NodeId, sender: NodeId, message: int) -> None:
         self.arrived.append((to, sender, message))

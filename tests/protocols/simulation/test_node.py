@@ -79,7 +79,7 @@ class Bed:
         return None
 
     def run(self, until_s: float = 100.0) -> None:
-        self.timeline.run(until_s=until_s, stop=lambda: False)
+        self.timeline.run(until_s=until_s)
 
 
 def started() -> Bed:

@@ -9,7 +9,7 @@ from coterie.protocols.simulation.timeline import Timeline, stream
 
 
 def run_all(timeline: Timeline, until_s: float = 100.0) -> None:
-    timeline.run(until_s=until_s, stop=lambda: False)
+    timeline.run(until_s=until_s)
 
 
 def test_timeline_runs_by_time_and_then_by_order_of_scheduling() -> None:
@@ -37,8 +37,9 @@ def test_timeline_stops_at_its_end_and_leaves_the_rest() -> None:
     timeline, seen = Timeline(Bench()), list[int]()
     for number in range(5):
         timeline.at(number, partial(seen.append, number))
+    timeline.at(1, timeline.stop)
 
-    timeline.run(until_s=10.0, stop=lambda: len(seen) == 2)
+    timeline.run(until_s=10.0)
     assert seen == [0, 1]
     run_all(timeline, until_s=3.0)
     assert seen == [0, 1, 2, 3]

@@ -66,7 +66,7 @@ class Bed:
 def test_world_names_what_an_algorithm_raises_as_a_violation(error: Exception, invariant: str) -> None:
     bed = Bed(error)
 
-    violation = bed.world.run(until_s=9.0, stop=lambda: False, end=lambda: None)
+    violation = bed.world.run(until_s=9.0, end=lambda: None)
 
     assert violation is not None
     assert violation.invariant == invariant
@@ -79,7 +79,7 @@ def test_world_judges_the_end_too() -> None:
     bed = Bed(KeyError())
 
     violation = bed.world.run(
-        until_s=0.1, stop=lambda: False, end=lambda: bed.bench.fail("raft.converged", None, "they differ")
+        until_s=0.1, end=lambda: bed.bench.fail("raft.converged", None, "they differ")
     )
 
     assert violation is not None
