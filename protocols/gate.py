@@ -72,6 +72,8 @@ class Gate(Generic[EffectT]):
         if token <= self._durable:
             return []
         self._durable = token
+        if not self._held:
+            return []
         released = [send for after, send in self._held if after <= token]
         if released:
             self._held = [(after, send) for after, send in self._held if after > token]

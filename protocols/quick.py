@@ -1,4 +1,4 @@
-"""Frozen dataclasses that are made in half the time: for those of which a busy node makes tens of thousands a second."""
+"""Frozen dataclasses that are made in half the time: those of which a busy node makes tens of thousands a second."""
 
 from __future__ import annotations
 

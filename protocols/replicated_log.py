@@ -76,6 +76,7 @@ class Applied:
     index: LogIndex
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Event: the answer to a `Load` of the same `reader` and `first`: the entries that were read, in order.
@@ -100,6 +101,7 @@ class Apply:
     refs: dict[LogIndex, int]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Load:
     """Effect: read durable entries `first`..`last` (inclusive), at most `max_bytes` of commands but at least one entry.

@@ -9,7 +9,7 @@ A node whose replica has forgotten what it promised retires: it never comes back
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
@@ -64,7 +64,7 @@ class Resident(Protocol[WriteT, MessageT]):
         ...
 
     def visited(self, node: NodeId) -> None:
-        """Look at the algorithm of `node` after it has handled something."""
+        """Look at the algorithm of `node` after something has come of what it has handled."""
         ...
 
     def healed(self) -> None:
@@ -222,12 +222,12 @@ class Node(Generic[W, M]):
         if self.is_paused:
             self.missed += 1
         elif not self._is_visit_due:
-            window_s = self._window_s()
-            if window_s:
-                self._is_visit_due = True
-                self._timeline.after(window_s, partial(self._visit, self.life))
-            else:
+            chance = self._rng.random()
+            if chance < AT_ONCE and not self._lags:
                 self._visit(self.life)
+            else:
+                self._is_visit_due = True
+                self._timeline.after(self._window_s(chance), partial(self._visit, self.life))
 
     def post(self, event: object, within_s: float) -> None:
         """Put `event` into the inbox of this life: it is handled with the next that arrives, or alone `within_s`."""
@@ -238,10 +238,8 @@ class Node(Generic[W, M]):
         if life == self.life and self._inbox and not self._is_visit_due:
             self._visit(life)
 
-    def _window_s(self) -> float:
-        chance = self._rng.random()
-        window_s = 0.0 if chance < AT_ONCE else (chance - AT_ONCE) / (1 - AT_ONCE) * LONGEST_WINDOW_S
-        return window_s + self._lag_s() if self._lags else window_s
+    def _window_s(self, chance: float) -> float:
+        return max(0.0, chance - AT_ONCE) / (1 - AT_ONCE) * LONGEST_WINDOW_S + self._lag_s()
 
     def _lag_s(self) -> float:
         return sum(lag() for lag in self._lags)
@@ -258,8 +256,10 @@ class Node(Generic[W, M]):
     def _now(self) -> float:
         return self._clock_base_s + self._clock_rate * self._timeline.now
 
-    def _carry_out(self, effects: Iterable[object]) -> None:
+    def _carry_out(self, effects: Sequence[object]) -> None:
         self.turns += 1
+        if not effects:
+            return  # whatever an algorithm makes of itself, it says something
         for effect in self._gate.admit(effects):
             if isinstance(effect, Send):
                 self._resident.sent(self.node_id, effect.to, effect.message)

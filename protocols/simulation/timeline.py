@@ -26,7 +26,7 @@ class Timeline:
     sees: deliveries, timers and completions of its disk; whoever makes one happen counts it.
     """
 
-    __slots__ = ("_bench", "_heap", "_is_stopped", "_scheduled", "events", "now", "steps")
+    __slots__ = ("_bench", "_heap", "_is_stopped", "_scheduled", "events", "now")
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
@@ -34,8 +34,12 @@ class Timeline:
         self._scheduled = 0
         self._is_stopped = False
         self.now = 0.0
-        self.steps = 0
         self.events = 0
+
+    @property
+    def steps(self) -> int:
+        """How many steps there were."""
+        return self._bench.step
 
     def at(self, time_s: float, action: Callable[[], object]) -> None:
         """Let `action` happen at `time_s`, or now if that is past."""
@@ -56,7 +60,7 @@ class Timeline:
         heap, bench = self._heap, self._bench
         self._is_stopped = False
         while heap and heap[0][0] <= until_s and not self._is_stopped:
-            self.now, _, action = heappop(heap)
-            self.steps += 1
-            bench.step, bench.time_s = self.steps, self.now
+            now, _, action = heappop(heap)
+            self.now = bench.time_s = now
+            bench.step += 1
             action()

@@ -252,11 +252,11 @@ class VirtualNetwork:
 
         TimeoutError if they are not for `connect_timeout_s`.
         """
-        deadline_s = VirtualLoop.running().time() + self._connect_timeout_s
         there, back = self.link(source, target), self.link(target, source)
-        await asyncio.sleep(there.delay_s(0) + back.delay_s(0))
+        both_ways_s = there.delay_s(0) + back.delay_s(0)
+        await asyncio.sleep(both_ways_s)
         if not self._is_passable(there, back):
-            async with asyncio.timeout_at(deadline_s):
+            async with asyncio.timeout(self._connect_timeout_s - both_ways_s):
                 while not self._is_passable(there, back):
                     there.is_knocked_at = back.is_knocked_at = True
                     await self._change.wait()

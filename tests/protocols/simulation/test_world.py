@@ -78,9 +78,7 @@ def test_world_names_what_an_algorithm_raises_as_a_violation(error: Exception, i
 def test_world_judges_the_end_too() -> None:
     bed = Bed(KeyError())
 
-    violation = bed.world.run(
-        until_s=0.1, end=lambda: bed.bench.fail("raft.converged", None, "they differ")
-    )
+    violation = bed.world.run(until_s=0.1, end=lambda: bed.bench.fail("raft.converged", None, "they differ"))
 
     assert violation is not None
     assert violation.invariant == "raft.converged"
