@@ -12,7 +12,7 @@ import pytest
 from coterie.protocols.quick import quickly_made
 from coterie.protocols.raft.messages import AppendEntriesReply, LogWrite
 from coterie.protocols.replicated_log import LogIndex, Term
-from coterie.protocols.seam import NodeId, Received, Send
+from coterie.protocols.seam import NodeId, Send
 
 
 @dataclass(frozen=True, slots=True)
