@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from typing import assert_never
 
 from coterie.actors.state_machine import commands_of
-from coterie.actors.topology.parts import ActorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.actors.topology.parts import ActorPart, Part, PoolPart, RaftPart, SynodPart, name_of
 from coterie.errors import MessageTypeError
 from coterie.protocols.seam import NodeId
 
@@ -41,10 +42,25 @@ def _of_part(part: Part, nodes: Sequence[str]) -> Iterator[str]:
             yield f"{called} is on node {node!r}, which the topology does not have"
     for node in _doubled(part.nodes):
         yield f"{called} is on node {node!r} twice"
+    if isinstance(part, ActorPart):
+        yield from _of_maker(called, part.make)
     if isinstance(part, PoolPart):
+        yield from _of_maker(called, part.worker)
         yield from _of_pool(part)
     if isinstance(part, RaftPart):
         yield from _of_raft(part)
+
+
+def _of_maker(called: str, make: Callable[..., object]) -> Iterator[str]:
+    """Say if `make` does not take the node that its actor will live on, as far as its signature can be seen."""
+    try:
+        signature = inspect.signature(make)
+    except ValueError:
+        return
+    try:
+        signature.bind("the node")
+    except TypeError as error:
+        yield f"{called}: {name_of(make)} is called with the node that it runs on, and does not take it: {error}"
 
 
 def _of_pool(pool: PoolPart) -> Iterator[str]:

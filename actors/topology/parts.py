@@ -20,7 +20,7 @@ from coterie.runtime.actor import Actor
 from coterie.runtime.storage.log import LogStore
 from coterie.runtime.supervision import Supervision
 
-__all__ = ["ActorPart", "Part", "PoolPart", "RaftPart", "SynodPart"]
+__all__ = ["ActorPart", "Part", "PoolPart", "RaftPart", "SynodPart", "name_of"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,8 +124,8 @@ class Topology:
         """Check everything at once.
 
         Raises:
-            TopologyError: with all mistakes: no or doubled nodes, parts on unknown nodes, doubled names, machines that
-                are none, pools without workers, weights that are none.
+            TopologyError: with all mistakes: no or doubled nodes, parts on unknown nodes, doubled names, makers that do
+                not take the node, machines that are none, pools without workers, weights that are none.
         """
         if mistakes := tuple(mistakes_of(self.nodes, self._parts)):
             raise TopologyError(self.name, mistakes)

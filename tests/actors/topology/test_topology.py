@@ -51,6 +51,26 @@ async def test_a_topology_without_mistakes_is_valid() -> None:
     topology.validate()
 
 
+class Nodeless(Actor[Any]):
+    def receive(self, msg: object) -> None:
+        """Take anything; made without a node."""
+
+
+async def test_makers_that_do_not_take_the_node_are_told_before_anything_runs() -> None:
+    topology = Topology("t", nodes=["n1"])
+    topology.pool("workers", Nodeless)  # type: ignore[arg-type]
+    topology.actor("single", Nodeless)  # type: ignore[arg-type]
+    topology.actor("bound", partial(idle, None))  # type: ignore[arg-type]
+    topology.pool("unseen", lambda _: Nodeless())
+
+    told = "Nodeless is called with the node that it runs on, and does not take it: too many positional arguments"
+    assert mistakes_of(topology) == (
+        f"pool 'workers': {told}",
+        f"actor 'single': {told}",
+        f"actor 'bound': {told.replace('Nodeless', 'idle')}",
+    )
+
+
 async def test_all_mistakes_are_told_at_once() -> None:
     topology = Topology("t", nodes=["n1", "n1"])
     topology.raft("store", machine=KeyValue, nodes=["n1", "n9"])
