@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+README = ROOT / "README.md"
 RUNNABLE = [ROOT / "docs" / name for name in ("embedding.md", "exploring.md", "simulation.md", "testing.md")]
 
 PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -93,6 +94,34 @@ def test_the_how_to_of_simulation_finds_its_bug_and_its_repair_holds(tmp_path: P
     assert "no order explains" in broken.stdout
     assert "no order explains" in replayed.stdout
     assert "3 passed, 0 failed" in explored.stdout, explored.stdout + explored.stderr
+
+
+def test_the_first_program_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:
+    counter = programs(README)[0]
+    (tmp_path / "counter.py").write_text(counter, encoding="utf-8")
+
+    ended = run("counter.py", directory=tmp_path)
+
+    assert (ended.stderr, ended.stdout, ended.returncode) == ("", "3\n", 0)
+    assert "# 3:" in counter
+
+
+@pytest.mark.slow
+def test_the_shop_of_the_readme_is_drawn_and_loses_no_order_under_faults(tmp_path: Path) -> None:
+    [shop] = [program for program in programs(README) if 'Topology("shop"' in program]
+    [tests] = [program for program in programs(README) if "from shop import" in program]
+    parts = [program for program in programs(README) if program.startswith("topology.synod")]
+    more = "from coterie import Actor, Node, SmoothWeighted\n\ndef Worker(node: Node) -> Actor: ...\n\nFront = Worker\n"
+    (tmp_path / "shop.py").write_text(shop, encoding="utf-8")
+    (tmp_path / "all_parts.py").write_text(more + shop + "".join(parts), encoding="utf-8")
+    (tmp_path / "test_shop.py").write_text(tests.replace("seeds=100", "seeds=3"), encoding="utf-8")
+
+    drawn = run("-m", "coterie", "topology", "all_parts:topology", directory=tmp_path)
+    suite = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "coterie.testing.plugin")
+    ended = run(*suite, directory=tmp_path)
+
+    assert [word for word in ("totals", "config", "workers", "front") if word not in drawn.stdout] == [], drawn.stderr
+    assert ("1 passed" in ended.stdout, ended.returncode) == (True, 0), ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
