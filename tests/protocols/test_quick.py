@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import pickle
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,8 @@ class Quick:
 def test_quick_class_takes_the_arguments_of_its_fields() -> None:
     assert Quick(1) == Quick(first=1, second="b") != Quick(2)
     assert inspect.signature(Quick).parameters.keys() == inspect.signature(Slow).parameters.keys()
-    for wrong in ((), (1, "b", 3)):
+    too_few_and_too_many: list[tuple[Any, ...]] = [(), (1, "b", 3)]
+    for wrong in too_few_and_too_many:
         with pytest.raises(TypeError):
             Quick(*wrong)
 
