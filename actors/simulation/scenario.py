@@ -118,6 +118,7 @@ class SystemScenario:
             history=history,
             linearizability=judged,
             trace=_trace(sim, hashed=hashed) if traced else (),
+            messages=sim.world.network.carried(),
         )
 
     def _violation(self, sim: Simulation) -> Violation | None:

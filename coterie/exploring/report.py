@@ -60,8 +60,8 @@ def summary(job: Job, found: Exploration) -> Iterator[str]:
     pace = f"{it.simulated_s / 3600:.2f} simulated h ({it.simulated_s / wall_s:.0f} x real time)"
     yield (
         f"{job.scenario}: {ended} {it.seeds} seeds in {wall_s:.1f} s ({found.seeds_per_minute:.0f}/min): "
-        f"{it.passed} passed, {it.failed} failed, {it.void} void; {it.operations} operations, {it.events} events "
-        f"({it.events / wall_s:.0f}/s), {pace}"
+        f"{it.passed} passed, {it.failed} failed, {it.void} void; {it.operations} operations, {it.messages} messages "
+        f"({it.messages / wall_s:.0f}/s), {it.events} events ({it.events / wall_s:.0f}/s), {pace}"
     )
     if it.fired:
         yield f"faults: {', '.join(f'{name} {count}' for name, count in sorted(it.fired.items()))}"
@@ -102,6 +102,8 @@ def facts(job: Job, found: Exploration, *, jobs: int) -> dict[str, object]:
         "failed": it.failed,
         "void": it.void,
         "operations": it.operations,
+        "messages": it.messages,
+        "messages_per_s": round(it.messages / wall_s),
         "events": it.events,
         "events_per_s": round(it.events / wall_s),
         "simulated_s": round(it.simulated_s, 3),

@@ -81,7 +81,7 @@ class Network(Generic[M]):
     `fired` is called with the name of whatever rule has just hit a message.
     """
 
-    __slots__ = ("_cuts", "_deliver", "_fired", "_rng", "_rules", "_sent", "_timeline", "latency")
+    __slots__ = ("_cuts", "_deliver", "_fired", "_rng", "_rules", "_timeline", "latency", "sent")
 
     def __init__(
         self,
@@ -96,7 +96,8 @@ class Network(Generic[M]):
         self._fired = fired
         self._rules: dict[Link, list[Rule]] = {}
         self._cuts: dict[Link, int] = {}
-        self._sent = 0
+        self.sent = 0
+        """How many messages have left so far."""
         self.latency = USUAL
 
     def begin(self, rule: Rule, links: Iterable[Link]) -> None:
@@ -116,15 +117,15 @@ class Network(Generic[M]):
     def cut(self, links: Iterable[Link]) -> None:
         """Lose what is under way over `links`; what leaves later is not concerned."""
         for link in links:
-            self._cuts[link] = self._sent
+            self._cuts[link] = self.sent
 
     def send(self, sender: NodeId, to: NodeId, message: M) -> None:
         """Carry `message`, perhaps."""
-        self._sent += 1
+        self.sent += 1
         delay_s = self.latency.draw_s(self._rng)
         rules = self._rules.get((sender, to))
         if rules is None:
-            self._timeline.after(delay_s, partial(self._arrive, self._sent, sender, to, message))
+            self._timeline.after(delay_s, partial(self._arrive, self.sent, sender, to, message))
             return
         flight = Flight(sender, to, message, delay_s)
         self._judge(flight, tuple(rules))
@@ -140,7 +141,7 @@ class Network(Generic[M]):
         return self.latency.draw_s(self._rng)
 
     def _carry(self, sender: NodeId, to: NodeId, message: M, delay_s: float) -> None:
-        self._timeline.after(delay_s, partial(self._arrive, self._sent, sender, to, message))
+        self._timeline.after(delay_s, partial(self._arrive, self.sent, sender, to, message))
 
     def _judge(self, flight: Flight, rules: Sequence[Rule]) -> None:
         for rule in rules:  # all of them: what one has stopped another would have stopped too, and has hit

@@ -83,6 +83,7 @@ class RaftScenario:
             history=run.history,
             linearizability=None if run.history is None else check(run.history, Places()),
             trace=tuple(world.trace.lines()) if traced else (),
+            messages=world.network.sent,
         )
 
 

@@ -117,6 +117,7 @@ def _verdict(seed: int, part: Plan, run: SynodRun, *, traced: bool) -> Verdict:
         history=run.history,
         linearizability=None if run.history is None else check(run.history, Consensus()),
         trace=tuple(world.trace.lines()) if traced else (),
+        messages=world.network.sent,
     )
 
 

@@ -45,6 +45,8 @@ class Verdict:
         history: what the clients saw, None if nobody recorded it.
         linearizability: how that history was judged, None if it was not.
         trace: everything that happened, in order; empty unless asked for.
+        messages: what came into the simulated network: messages of algorithms, or writes of the systems' connections
+            (mostly a frame with one message, or a keep-alive).
     """
 
     seed: int
@@ -63,6 +65,7 @@ class Verdict:
     history: History | None = None
     linearizability: Linearizability | None = None
     trace: tuple[TraceLine, ...] = ()
+    messages: int = 0
 
     @property
     def outcome(self) -> Outcome:
@@ -94,6 +97,7 @@ class Summary:
     void_seeds: tuple[int, ...]
     fired: Mapping[str, int]
     missed: tuple[str, ...]
+    messages: int = 0
 
     @property
     def outcome(self) -> Outcome:
@@ -116,6 +120,7 @@ def combine(verdicts: Sequence[Verdict]) -> Verdict:
         fired=_total(verdicts),
         digest=_combined_digest(verdicts),
         trace=tuple(line for verdict in verdicts for line in verdict.trace),
+        messages=sum(verdict.messages for verdict in verdicts),
     )
 
 
@@ -138,6 +143,7 @@ def summarise(verdicts: Iterable[Verdict]) -> Summary:
         void_seeds=void,
         fired=fired,
         missed=tuple(sorted(name for name in planned if name not in fired)),
+        messages=sum(verdict.messages for verdict in known),
     )
 
 

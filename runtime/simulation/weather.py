@@ -45,6 +45,8 @@ class WeatherLink(Link):
         """Whether the next chunk arrives in part, and then its connection breaks."""
         self.fired: Counter[str] = Counter()
         """How often each kind of weather took effect."""
+        self.carried = 0
+        """How many chunks of bytes arrived, or would have if they had not been cut: each the frames of one write."""
         self._clock = clock
         self._rng = rng
         self._free_at_s = 0.0
@@ -87,6 +89,7 @@ class WeatherLink(Link):
         """Return what arrives of `item`."""
         if not isinstance(item, bytes):
             return (item,)
+        self.carried += 1
         if self.cuts_next and len(item) > 1:
             self.cuts_next = False
             self.fired["cut"] += 1
@@ -149,6 +152,10 @@ class SimulatedNetwork(VirtualNetwork):
     def fired(self) -> Counter[str]:
         """Return how often each kind of weather took effect, on all links."""
         return sum((link.fired for link in self._weather.values()), Counter())
+
+    def carried(self) -> int:
+        """Return how many chunks of bytes all links have carried."""
+        return sum(link.carried for link in self._weather.values())
 
 
 def _flipped(data: bytes, bit: int) -> bytes:

@@ -97,7 +97,8 @@ def test_many_seeds_pass_and_say_so(capsys: Printed) -> None:
     facts = facts_of(capsys)
     told = [facts[name] for name in ("scenario", "level", "seeds", "passed", "failed", "void", "failing_seeds")]
     assert told == ["synod", "protocol", 2, 2, 0, 0, []]
-    for name in ("operations", "events", "events_per_s", "simulated_s", "seeds_per_minute", "realtime_factor"):
+    counted = ("operations", "messages", "messages_per_s", "events", "events_per_s")
+    for name in (*counted, "simulated_s", "seeds_per_minute", "realtime_factor"):
         assert cast("float", facts[name]) > 0
 
 

@@ -44,7 +44,7 @@ def test_network_without_rules_delivers_each_message_once() -> None:
 
     assert sorted(it.arrived) == [(B, A, number) for number in range(50)]
     assert it.hits == []
-    assert it.timeline.events == 50
+    assert it.timeline.events == it.network.sent == 50
 
 
 def test_latency_has_a_heavy_but_bounded_tail() -> None:

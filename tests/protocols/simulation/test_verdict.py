@@ -20,6 +20,7 @@ GOOD = Verdict(
     fired={"crash": 2, "pause": 1},
     digest="aa",
     tail=(),
+    messages=7,
 )
 
 
@@ -49,7 +50,7 @@ def test_instances_of_a_seed_fire_their_faults_together() -> None:
     both = combine([first, second])
 
     assert both.outcome is Outcome.PASSED
-    assert (both.operations, both.events, both.simulated_s) == (20, 200, 4.0)
+    assert (both.operations, both.events, both.simulated_s, both.messages) == (20, 200, 4.0, 14)
     assert both.fired == {"crash": 1, "pause": 1}
     assert both.digest not in (None, "aa", "bb")
     assert combine([first, replace(second, void="nothing was chosen")]).outcome is Outcome.VOID
@@ -62,6 +63,7 @@ def test_summary_fails_if_one_seed_fails() -> None:
     summary = summarise([GOOD, failed, void])
 
     assert (summary.seeds, summary.passed, summary.failed, summary.void) == (3, 1, 1, 1)
+    assert summary.messages == 21
     assert summary.failing_seeds == (2,)
     assert summary.void_seeds == (3,)
     assert summary.outcome is Outcome.FAILED

@@ -72,6 +72,18 @@ def on_wire(main: Callable[[Wire], Awaitable[None]], *, seed: int = 1) -> None:
     world.run(observe)
 
 
+def test_what_a_link_has_carried_is_counted_one_way_and_for_the_whole_network() -> None:
+    async def main(wire: Wire) -> None:
+        for _ in range(3):
+            wire.send()
+            await asyncio.sleep(1)
+
+        assert wire.far.received == 3 * SENT
+        assert (wire.forth.carried, wire.back.carried, wire.world.network.carried()) == (3, 0, 3)
+
+    on_wire(main)
+
+
 def test_everything_takes_longer_in_one_direction_only() -> None:
     async def main(wire: Wire) -> None:
         wire.forth.extra = Duration(2.0)
