@@ -152,7 +152,7 @@ class Driver(Generic[EventT, EffectT]):
         if not self._is_alive:
             return  # a write of an earlier life: its token means nothing to the present one
         run_queue = self._context.system.run_queue
-        is_held = run_queue.hold()  # what this wakes has its visit now, and all that is sent leaves as one write
+        is_held = run_queue.hold()  # what this wakes has its visit now, and all that is sent leaves together
         try:
             for effect in self._gate.persisted(token):
                 self._do(effect)

@@ -92,7 +92,7 @@ class RunQueue:
         self.turns = 0
 
     def bracket(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
-        """Call `begin` before and `end` after each turn from now on: what a turn sends leaves as one write.
+        """Call `begin` before and `end` after each turn from now on: what a turn sends leaves in few writes.
 
         A turn that `hold` keeps back begins with the `hold`, too: `begin` may be called twice for one `end`.
         """

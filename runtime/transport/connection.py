@@ -1,4 +1,10 @@
-"""One TCP connection: frames out of bytes, queued items into one write per tick. It does not know what frames mean."""
+"""One TCP connection: frames out of bytes, queued items into few writes. It does not know what frames mean.
+
+    items of a tick  ─ 256 bytes ─▶ write ─ 1 KiB more ─▶ write ─ 4 KiB more ─▶ write … ─ the tick ends ─▶ write
+
+The other end begins with the first of them while this one still makes the others: two that ask and answer in batches
+would else take turns, and one of their cores would always wait.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +24,14 @@ from coterie.runtime.transport.patience import Patience, Vitals
 __all__ = ["Connection", "ConnectionOwner"]
 
 READ_SLICE_S: Final = 0.001
+
+EARLY_BYTES: Final = 256
+"""How much a tick queues before some of it leaves early; each next time it is `EARLY_GROWTH` times as much."""
+
+EARLY_GROWTH: Final = 4
+
+EARLY_ITEMS: Final = 8
+"""With fewer items than these a write of their own is not worth it."""
 
 
 class ConnectionOwner(Protocol):
@@ -44,7 +58,8 @@ class Connection(asyncio.Protocol):
     """The asyncio protocol of one connection.
 
     At most `outbound_limit_bytes` wait here and in the socket's buffer together: items are queued here, handed to the
-    socket once per tick, and held back while the socket's buffer is above `write_buffer_bytes`.
+    socket when a tick ends and at a few marks before, and held back while the socket's buffer is above
+    `write_buffer_bytes`.
 
     Args:
         owner: who hears of it; handed on by assigning the attribute.
@@ -54,6 +69,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_backlogs",
         "_decoder",
+        "_early_bytes",
         "_encoder",
         "_expiry",
         "_has_ended",
@@ -63,6 +79,7 @@ class Connection(asyncio.Protocol):
         "_is_paused",
         "_is_sated",
         "_is_secured",
+        "_mark_bytes",
         "_patience",
         "_queue",
         "_queued_bytes",
@@ -97,6 +114,8 @@ class Connection(asyncio.Protocol):
         self._queue: list[bytes] = []
         self._queued_bytes = 0
         self._room_bytes = hub.config.outbound_limit_bytes
+        self._early_bytes = EARLY_BYTES
+        self._mark_bytes = min(self._early_bytes, self._room_bytes)
         self._is_dirty = False
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -132,10 +151,10 @@ class Connection(asyncio.Protocol):
         return backlog
 
     def queue(self, packed: bytes, node: str) -> None:
-        """Queue a packed item for the end of this tick. `OutboundFull` (towards `node`) if there is no room."""
+        """Queue a packed item for the end of this tick, at the latest. `OutboundFull` (towards `node`): no room."""
         size = len(packed)
-        if self._queued_bytes + size > self._room_bytes:
-            self._make_room(size, node)
+        if self._queued_bytes + size > self._mark_bytes:
+            self._pass_mark(size, node)
         self._queue.append(packed)
         self._queued_bytes += size
         if not self._is_dirty:
@@ -145,6 +164,7 @@ class Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Write what is queued, unless the socket's buffer is full; chunks only until it is."""
         self._is_dirty = False
+        self._early_bytes = EARLY_BYTES
         if self._is_paused or not self._is_open:
             return
         if self._queue:
@@ -322,8 +342,11 @@ class Connection(asyncio.Protocol):
         self._hub.counters.bytes_out += len(data)
         self._transport.write(data)
 
-    def _make_room(self, size_bytes: int, node: str) -> None:
-        """Look again how much the socket has taken meanwhile, before refusing."""
+    def _pass_mark(self, size_bytes: int, node: str) -> None:
+        """Let what is queued leave early; look again how much the socket has taken meanwhile, before refusing."""
+        self._early_bytes *= EARLY_GROWTH
+        if len(self._queue) >= EARLY_ITEMS and not self._is_paused and self._is_open:
+            self._write_queue()
         self._measure_room()
         if self._queued_bytes + size_bytes > self._room_bytes:
             limit = self._hub.config.outbound_limit_bytes
@@ -334,6 +357,7 @@ class Connection(asyncio.Protocol):
     def _measure_room(self) -> None:
         if self._transport is not None:
             self._room_bytes = self._hub.config.outbound_limit_bytes - self._transport.get_write_buffer_size()
+            self._mark_bytes = min(self._early_bytes, self._room_bytes)
 
     def _vitals(self) -> Vitals:
         unread_bytes = self._transport.get_write_buffer_size() if self._is_paused and self._transport is not None else 0

@@ -100,7 +100,7 @@ class Hub:
         self._dirty.append(connection)
 
     def cork(self) -> None:
-        """Hold all writes until `uncork`, which must come in the same call of the loop."""
+        """Let what is queued wait for `uncork`, which must come in the same call of the loop (or leave early)."""
         self._is_corked = True
 
     def uncork(self) -> None:

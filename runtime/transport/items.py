@@ -1,4 +1,4 @@
-"""Items: what frames carry. A payload is one MessagePack array of the items of one loop tick. Pure.
+"""Items: what frames carry. A payload is one MessagePack array of items of one loop tick. Pure.
 
 An item is anything MessagePack knows: None, bool, int (64 bit), float, str, bytes, arrays and maps of those. Arrays
 arrive as tuples: that keeps every key that could be sent a legal key, and is faster to decode than lists.

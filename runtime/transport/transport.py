@@ -1,6 +1,6 @@
 """The transport of one system: listens, dials, sends, and tells its owner what happens.
 
-    send ─▶ pack ─▶ queue per connection ─▶ one write per tick ═▶ ═▶ frames ─▶ unpack ─▶ events.delivered
+    send ─▶ pack ─▶ queue per connection ─▶ few writes a tick ═▶ ═▶ frames ─▶ unpack ─▶ events.delivered
 
 Between two systems there is one link of two connections: control and consensus on one, bulk on the other, so that a
 heartbeat does not wait behind a megabyte. Items of one connection arrive in the order they were sent, at most once.
@@ -62,7 +62,7 @@ class Transport:
         self.cork = self._hub.cork  # the hub's own: they frame every turn of a system
         """Queue what is sent from now on until `uncork`, in the same call of the loop."""
         self.uncork = self._hub.uncork
-        """Write what was queued since `cork`."""
+        """Write what is queued since `cork`."""
         self._secured: SecuredNetwork | None = None
         if tls is not None:
             patience_s = self._hub.config.handshake_timeout_s
@@ -128,7 +128,7 @@ class Transport:
         self._keep_dialling(f"address {host}:{port}", Target(host, port))
 
     def send(self, node: str, lane: Lane, item: object) -> None:
-        """Queue `item` for the end of this tick. It is packed now: later changes to it do not matter.
+        """Queue `item` for the end of this tick, at the latest. It is packed now: later changes to it do not matter.
 
         Raises:
             NodeUnreachable: no link to `node` is up.
