@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -29,6 +30,7 @@ from coterie.errors import CoterieError
 __all__ = ["INTERRUPTED", "main"]
 
 INTERRUPTED = 130
+UNHEARD = 141
 FAILED = 1
 
 
@@ -36,7 +38,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
     0: done. 1: an error, told in one line on stderr, or a plain "no". 2: wrong usage, or a void run. 130: Ctrl-C.
+    141: whoever read the output has gone (`| head`); nothing more is said.
     """
+    try:
+        try:
+            return _carried_out(argv)
+        finally:
+            sys.stdout.flush()  # now: while Python ends nobody could catch what it raises
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNHEARD
+
+
+def _carried_out(argv: Sequence[str] | None) -> int:
     args = make_parser().parse_args(argv)
     args.is_whole_process = argv is None
     args.log_level = args.log_level or args.usual_log_level
@@ -45,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.run(args))
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        raise
     except (CoterieError, ValueError, OSError) as error:
         logging.getLogger("coterie.cli").debug("the command failed", exc_info=error)
         text = " ".join(str(error).split()) or type(error).__name__

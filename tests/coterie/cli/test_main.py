@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -151,3 +152,22 @@ def test_module_runs_as_a_program() -> None:
     ended = subprocess.run([sys.executable, "-m", "coterie", "--help"], capture_output=True, text=True, check=True)
 
     assert ended.stdout.startswith("usage: coterie")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["sim", "--list"], ["topology", "examples.replicated_counter:topology"]])
+def test_command_whose_reader_has_gone_ends_quietly_with_141(words: list[str], unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    with os.fdopen(writer, "w") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-m", "coterie", *words],
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            timeout=60,
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr) == (141, b"")
