@@ -22,6 +22,7 @@ from coterie.runtime.remote.links import LinkEvent
 from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.tls import TlsConfig
 from coterie.runtime.transport.auth import SharedKey
+from coterie.runtime.transport.certificate import CLIENT_SEPARATOR
 from coterie.runtime.transport.identity import Role
 
 __all__ = ["Client"]
@@ -33,12 +34,13 @@ class Client(Access):
     Args:
         addresses: `host:port` of nodes.
         cluster: refuse nodes of any other cluster (default: any).
-        name: this client's name; with `tls`, that of its certificate (default: a random one).
+        name: this client's name (default: a random one; with `tls` the certificate's, with something random added).
         connect_timeout_s: how long to wait for the first link.
         auth, tls, host, config: as for `System`.
 
     Raises:
         ValueError: no address, or one that is none.
+        OSError: the certificate cannot be read.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Client(Access):
         self._addresses = [parse_address(address) for address in addresses]
         self._connect_timeout_s = connect_timeout_s
         world: Host = host if host is not None else RealHost()
-        name = name or f"client-{world.random.getrandbits(64):016x}"
-        super().__init__(System(name, cluster=cluster, role=Role.CLIENT, host=world, config=config, auth=auth, tls=tls))
+        own_name = name or _usual_name(world, tls)
+        super().__init__(
+            System(own_name, cluster=cluster, role=Role.CLIENT, host=world, config=config, auth=auth, tls=tls)
+        )
         self._exit = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -98,7 +102,15 @@ class Client(Access):
                 await linked.wait()
         except TimeoutError as error:
             where = ", ".join(f"{host}:{port}" for host, port in self._addresses)
-            why = "; ".join(self.system.remoting.refused_handshakes) or "nobody answers"
+            why = str(self.system.remoting.refusals) or "nobody answers"
             raise NodeUnreachable(where, f"no link in {self._connect_timeout_s:g} s: {why}") from error
         finally:
             ignore()
+
+
+def _usual_name(host: Host, tls: TlsConfig | None) -> str:
+    chance = f"{host.random.getrandbits(64):016x}"
+    if tls is None:
+        return f"client-{chance}"
+    names = host.network.names_on(tls)
+    return f"{names[0] if names else 'client'}{CLIENT_SEPARATOR}{chance}"

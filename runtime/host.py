@@ -81,6 +81,10 @@ class Network(Connections, Protocol):
         """
         ...
 
+    def names_on(self, tls: TlsConfig) -> tuple[str, ...]:
+        """Return the names that our own certificate vouches for. OSError, naming the file, if it cannot be read."""
+        ...
+
 
 class File(Protocol):
     """An open file. All calls block: use them on the disk executor only."""

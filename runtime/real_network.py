@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from coterie.errors import HandshakeRefused
 from coterie.runtime.tls import TlsConfig
+from coterie.runtime.transport.certificate import names_in
 
 __all__ = ["RealListener", "RealNetwork", "SecuredNetwork"]
 
@@ -51,6 +53,13 @@ class RealNetwork:
     def secured(self, tls: TlsConfig, refused: Callable[[str], None], *, handshake_timeout_s: float) -> SecuredNetwork:
         """Return the same network in mutual TLS; see `SecuredNetwork`."""
         return SecuredNetwork(tls, refused, handshake_timeout_s=handshake_timeout_s)
+
+    def names_on(self, tls: TlsConfig) -> tuple[str, ...]:
+        """Return the names that our own certificate vouches for. OSError, naming the file, if it cannot be read."""
+        with _naming(repr(tls.certificate)):
+            # The one way that the standard library has to describe a certificate that nobody has shown us.
+            described: dict[str, Any] = ssl._ssl._test_decode_cert(tls.certificate)  # type: ignore[attr-defined]  # noqa: SLF001
+        return names_in(described)
 
 
 class SecuredNetwork:
@@ -135,7 +144,8 @@ def _naming(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # ssl.SSLError is one, and tells no file
-        raise OSError(error.errno, f"TLS cannot use {what}: {error.strerror or error}") from error
+        why = error.strerror or " ".join(map(str, error.args))
+        raise OSError(error.errno or errno.EINVAL, f"TLS cannot use {what}: {why}") from error
 
 
 def _watched(refused: Callable[[str], None]) -> type[ssl.SSLObject]:

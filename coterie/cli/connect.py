@@ -60,7 +60,9 @@ def add_connect(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT[,…]",
         help="where nodes of the cluster listen; name all of them if you can",
     )
-    parser.add_argument("--name", help="this client's name (with TLS: that of its certificate; default: a random one)")
+    parser.add_argument(
+        "--name", help="this client's name (default: a random one; with TLS its certificate's, and more)"
+    )
     add_security(parser)
 
 

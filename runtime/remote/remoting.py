@@ -17,6 +17,7 @@ from coterie.runtime.remote.inbound import Inbound
 from coterie.runtime.remote.links import LinkEvent
 from coterie.runtime.remote.naming import address_of, find, type_names
 from coterie.runtime.remote.questions import OutgoingAsk
+from coterie.runtime.remote.refusals import Refusals
 from coterie.runtime.remote.requests import REF, Lookup, Spawn
 from coterie.runtime.remote.spawner import spawn_for
 from coterie.runtime.remote.watches import Watches
@@ -41,7 +42,7 @@ class Remoting:
         self.config = config or RemoteConfig()
         self.transport: Transport | None = None
         self.watches = Watches(self)
-        self.refused_handshakes: list[str] = []
+        self.refusals = Refusals(system.host.clock)
         self.next_number = itertools.count(1).__next__
         self._associations: dict[str, Association] = {}
         self._inbound: dict[str, Inbound] = {}
@@ -170,10 +171,10 @@ class Remoting:
         self._tell("lost", peer, reason)
 
     def refused(self, address: object, reason: str) -> None:
-        """Tell the log of a handshake that failed."""
-        self.refused_handshakes.append(f"{address}: {reason}")
-        del self.refused_handshakes[:-16]
-        self.system.log.warning("transport.handshake_refused", address=str(address), reason=reason)
+        """Tell the log of a handshake that failed; of those that are like it soon after, for debugging only."""
+        times = self.refusals.note(str(address), reason)
+        tell = self.system.log.warning if times else self.system.log.debug
+        tell("transport.handshake_refused", address=str(address), reason=reason, times=max(1, times))
 
     def delivered(self, peer: Peer, lane_class: int, items: list[Any]) -> None:
         """Hand each row of a frame to whom it is for, and let them have their turn."""

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, cast
 from coterie.runtime.transport.greetings import RefusalReason, Refused, refuse
 from coterie.runtime.transport.identity import Peer, Role
 
-__all__ = ["Certificate", "certificate_of", "extended_key_usages", "foreign_to"]
+__all__ = ["CLIENT_SEPARATOR", "Certificate", "certificate_of", "extended_key_usages", "foreign_to", "names_in"]
 
 SERVER_AUTH: Final = bytes.fromhex("2b06010505070301")
 """The object identifier of the usage `serverAuth` (RFC 5280 §4.2.1.12)."""
@@ -43,7 +43,7 @@ def certificate_of(channel: object) -> Certificate | None:
         return None
     secured = cast(SecureChannel, channel)
     described, encoded = secured.getpeercert(), secured.getpeercert(True)
-    return Certificate(_names(described or {}), SERVER_AUTH in extended_key_usages(encoded or b""))
+    return Certificate(names_in(described or {}), SERVER_AUTH in extended_key_usages(encoded or b""))
 
 
 def foreign_to(certificate: Certificate | None, peer: Peer) -> Refused | None:
@@ -101,8 +101,11 @@ def _parts(content: bytes) -> Iterator[tuple[int, bytes]]:
         at = start + size
 
 
-def _names(described: Mapping[str, Any]) -> tuple[str, ...]:
-    """RFC 6125 §6.4.4: the common name counts only where there is no alternative name."""
+def names_in(described: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names that a certificate vouches for, as `getpeercert` describes it.
+
+    RFC 6125 §6.4.4: the common name counts only where there is no alternative name.
+    """
     alternatives = described.get("subjectAltName", ())
     if alternatives:
         return tuple(value for kind, value in alternatives if kind == "DNS")

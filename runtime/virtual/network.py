@@ -349,7 +349,15 @@ class NodeNetwork:
     def secured(self, tls: TlsConfig, refused: Callable[[str], None], *, handshake_timeout_s: float) -> SecuredNetwork:
         """Refuse with OSError: what TLS does can only be tried on real sockets."""
         del refused, handshake_timeout_s
-        raise OSError(errno.EOPNOTSUPP, f"a virtual network has no TLS (asked for with {tls.certificate!r})")
+        raise _no_tls(tls)
+
+    def names_on(self, tls: TlsConfig) -> tuple[str, ...]:
+        """Refuse with OSError, as `secured` does."""
+        raise _no_tls(tls)
+
+
+def _no_tls(tls: TlsConfig) -> OSError:
+    return OSError(errno.EOPNOTSUPP, f"a virtual network has no TLS (asked for with {tls.certificate!r})")
 
 
 def _ends(transport: VirtualTransport) -> tuple[str, str]:
