@@ -41,7 +41,7 @@ class Poison:
 
 
 class ActorFaults:
-    """Strikes actors of the topology: the one named, or ("*") any of the node's."""
+    """Strikes actors of the topology: the one named, or ("*") any of the node's; of the next node's if it has none."""
 
     def __init__(self, deployed: Deployment, world: SimulatedWorld, timing: Timing, firings: Firings) -> None:
         self._deployed = deployed
@@ -52,6 +52,7 @@ class ActorFaults:
 
     def strike(self, fault: ActorFault, node: SimulatedNode) -> None:
         """Carry a fault out on an actor of `node`, once there is one that runs."""
+        node = self._deployed.peopled(node) if fault.actor == ANYWHERE else node
         cell = self._cell(fault, node)
         if cell is None or node.is_paused:
             self._timing.after(LATER_S, lambda: self.strike(fault, node))
@@ -77,8 +78,12 @@ class ActorFaults:
     def _cell(self, fault: ActorFault, node: SimulatedNode) -> Cell | None:
         if not node.is_up:
             return None
-        running = [part.name for part in self._deployed.topology.parts if node.name in part.nodes]
-        path = self._rng.choice(running) if fault.actor == ANYWHERE else fault.actor
+        path = fault.actor
+        if path == ANYWHERE:
+            paths = self._deployed.paths_on(node)
+            if not paths:
+                return None
+            path = self._rng.choice(paths)
         cell = node.system.cell_at(path)
         return cell if cell is not None and cell.state is State.RUNNING else None
 

@@ -81,6 +81,16 @@ class Deployment:
             raise TopologyError(self.topology.name, (f"it has no node {name!r}: it has {', '.join(self.nodes)}",))
         return self.nodes[name]
 
+    def paths_on(self, node: SimulatedNode) -> list[str]:
+        """Return where the topology's actors live on `node`, those of its groups and pools too."""
+        return [part.name for part in self.topology.parts if node.name in part.nodes]
+
+    def peopled(self, first: SimulatedNode) -> SimulatedNode:
+        """Return `first`, or if no actors live there the next node, round, on which some do (or `first`)."""
+        nodes = list(self.nodes.values())
+        at = nodes.index(first)
+        return next((node for node in nodes[at:] + nodes[:at] if self.paths_on(node)), first)
+
     @property
     def rafts(self) -> tuple[RaftWatch, ...]:
         """The judges of its Raft groups."""

@@ -73,12 +73,12 @@ class OrderFaults:
             host.schedule(AnyOrder(self._rng))
 
     def _starve(self, fault: Starve, node: SimulatedNode) -> None:
+        node = self._deployed.peopled(node) if fault.actor == ANYWHERE else node
         if not node.is_up:
             self._timing.after(LATER_S, lambda: self._starve(fault, node))
             return
-        running = [part.name for part in self._deployed.topology.parts if node.name in part.nodes]
         host = node.life.host
-        order = _StarveFirst(self._rng, running if fault.actor == ANYWHERE else [fault.actor])
+        order = _StarveFirst(self._rng, self._deployed.paths_on(node) if fault.actor == ANYWHERE else [fault.actor])
         host.schedule(order)
 
         def stop() -> None:

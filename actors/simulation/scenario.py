@@ -133,8 +133,7 @@ class SystemScenario:
         except Violation as violation:
             return violation
         except Exception as error:  # noqa: BLE001 (whatever a program raises is what the run came to)
-            detail = f"{type(error).__name__}: {error}"
-            return Violation("program", detail, node=None, step=sim.world.loop.handled, time_s=sim.now())
+            return Violation("program", _told(error), node=None, step=sim.world.loop.handled, time_s=sim.now())
         return None
 
     def _names(self, nodes: int | None) -> Sequence[str]:
@@ -167,6 +166,14 @@ def scenario(
         )
 
     return make
+
+
+def _told(error: BaseException) -> str:
+    """Return an error in one line, a group with what is in it."""
+    told = f"{type(error).__name__}: {error}"
+    if isinstance(error, BaseExceptionGroup):
+        return f"{told}: {'; '.join(map(_told, error.exceptions))}"
+    return told
 
 
 def _judged(sim: Simulation) -> tuple[Linearizability | None, History | None]:

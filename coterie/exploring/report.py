@@ -69,7 +69,7 @@ def summary(job: Job, found: Exploration) -> Iterator[str]:
         yield f"never fired: {' '.join(it.missed)}"
     if it.void_seeds:
         yield f"void seeds: {_named(it.void_seeds)}"
-        yield _reason(next(verdict for verdict in found.verdicts if verdict.seed == it.void_seeds[0]))
+        yield _reason(job, next(verdict for verdict in found.verdicts if verdict.seed == it.void_seeds[0]))
     if it.failing_seeds:
         yield f"failing seeds: {_named(it.failing_seeds)}"
     yield f"verdict: {it.outcome.value}"
@@ -118,8 +118,12 @@ def facts(job: Job, found: Exploration, *, jobs: int) -> dict[str, object]:
     }
 
 
-def _reason(void: Verdict) -> str:
-    return f"seed {void.seed} is void: {void.void or 'never fired: ' + ' '.join(void.missed())}"
+def _reason(job: Job, void: Verdict) -> str:
+    if void.void is not None:
+        return f"seed {void.seed} is void: {void.void}"
+    missed = void.missed()
+    hint = f" (nothing there to strike? @scenario(leaves_out={missed}))" if ":" in job.scenario else ""
+    return f"seed {void.seed} is void: never fired: {' '.join(missed)}{hint}"
 
 
 def _named(seeds: tuple[int, ...]) -> str:

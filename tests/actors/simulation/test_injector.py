@@ -152,6 +152,38 @@ def test_a_fault_takes_effect_and_the_store_survives_it(fault: Fault) -> None:
     assert sim.operations >= 100
 
 
+@pytest.mark.parametrize("fault", [RaiseInHandler(0.5, "n1"), PoisonMessage(0.5, "n1"), FullMailbox(0.5, "n1", 0.1)])
+def test_an_actor_fault_on_a_node_without_actors_strikes_the_next_that_has_some(fault: Fault) -> None:
+    sim = Simulation(1, plan=Plan(NODES, (fault,), 2.0))
+
+    async def main() -> None:
+        made = Topology("nap", nodes=NODES)
+        made.actor("napper", Napper, nodes=["n2"])
+        sim.deploy(made, durable=False)
+        sim.clients(1, naps)
+        await sim.until(lambda: sim.injector.is_over, within=20)
+
+    async def naps(client: SimulatedClient) -> None:
+        for _ in client.rounds(30):
+            await asyncio.sleep(0.1)
+            with contextlib.suppress(CoterieError):
+                await client.access.actor("napper", node="n2").ask(Nap(), timeout=0.5)
+
+    sim.run(main)
+    assert sim.firings.count(kind(fault)) == 1
+
+
+def test_an_actor_fault_where_nobody_runs_actors_strikes_nobody() -> None:
+    sim = Simulation(1, plan=Plan(NODES, (CancelHandler(0.5, "n1"),), 2.0))
+
+    async def main() -> None:
+        sim.deploy(Topology("void", nodes=NODES), durable=False)
+        await sim.until(lambda: sim.injector.is_over, within=20)
+
+    sim.run(main)
+    assert not sim.firings.count("cancel_handler")
+
+
 def test_no_kind_is_forgotten_here() -> None:
     known = {name for name, each in KINDS.items() if Level.SYSTEM in each.LEVELS}
     assert {fault.KIND for fault in FAULTS} == known

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import replace
 
 import pytest
@@ -8,6 +10,7 @@ from coterie.actors.simulation.raft_kv import RAFT_KV
 from coterie.actors.simulation.scenario import scenario
 from coterie.actors.simulation.simulation import Simulation
 from coterie.actors.simulation.synods import SYNOD
+from coterie.actors.topology import Topology
 from coterie.errors import PlanError
 from coterie.protocols.faults.kinds import Crash, Level, Role
 from coterie.protocols.faults.plan import Plan
@@ -34,6 +37,27 @@ def test_what_a_program_raises_is_what_the_run_came_to() -> None:
 
     assert verdict.outcome is Outcome.FAILED
     assert "LookupError: it is broken" in str(verdict.violation)
+
+
+def test_what_goes_wrong_behind_a_programs_back_is_told_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logging.getLogger("asyncio"), "disabled", True)
+
+    @scenario(nodes=["n1"])
+    async def careless(sim: Simulation) -> None:
+        def lose() -> None:
+            raise KeyError("lost")
+
+        sim.deploy(Topology("careless", nodes=["n1"]), durable=False)
+        asyncio.get_running_loop().call_soon(lose)
+        await asyncio.sleep(1)
+
+    verdict = careless.run(1, profile="calm")
+
+    assert verdict.violation is not None
+    assert "unhandled errors" in verdict.violation.detail
+    assert "KeyError: 'lost'" in verdict.violation.detail
 
 
 def test_a_scenario_with_nodes_of_its_own_has_no_others() -> None:

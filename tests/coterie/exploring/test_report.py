@@ -78,4 +78,6 @@ def test_first_void_seed_is_told_with_its_reason() -> None:
     silent.verdicts[0].fired.clear()
 
     assert "seed 0 is void: only 3 commands were answered" in report.summary(void, explore(void, range(3)))
-    assert "seed 0 is void: never fired: crash" in report.summary(SELDOM, silent)
+    told = list(report.summary(SELDOM, silent))
+    assert "seed 0 is void: never fired: crash (nothing there to strike? @scenario(leaves_out=['crash']))" in told
+    assert "seed 0 is void: never fired: crash" in report.summary(Job("raft", 0), silent)
