@@ -66,7 +66,7 @@ class Sink(Actor[Small | Large | Mark | Lost]):
     handled = 0
 
     def receive(self, msg: Small | Large | Mark | Lost) -> int | None:
-        if isinstance(msg, Small | Large):
+        if isinstance(msg, (Small, Large)):
             self.handled += 1
             return None
         return self.handled if isinstance(msg, Mark) else sum(self.context.system.stats().dead_letters.values())

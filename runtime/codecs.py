@@ -19,7 +19,7 @@ from typing import Any, Final, NewType, Protocol, get_args, get_origin
 
 from coterie.errors import BadMessage, MessageTypeError
 from coterie.runtime.lanes import Lane
-from coterie.runtime.row_code import Read, Write, WriteWithHead, compile_read, compile_write
+from coterie.runtime.row_code import Read, Teller, Write, compile_read, compile_teller, compile_write
 
 if typing.TYPE_CHECKING:
     from coterie.runtime.declared_errors import DeclaredErrors
@@ -135,10 +135,9 @@ class MessageType:
             return self._decode_slowly(row, resolver)  # which names the field
 
     @functools.cached_property
-    def to_row(self) -> WriteWithHead:
-        """(head, message) → (head, *fields); for senders in a hurry. What it raises, `blame` explains."""
-        write: WriteWithHead = compile_write(self._names, self._ready_codecs, has_head=True)
-        return write
+    def teller(self) -> Teller:
+        """(head, send) → a function that sends (head, *fields) of a message. What it raises, `blame` explains."""
+        return compile_teller(self._names, self._ready_codecs)
 
     @functools.cached_property
     def from_row(self) -> Read:
@@ -147,8 +146,7 @@ class MessageType:
 
     @functools.cached_property
     def _write(self) -> Write:
-        write: Write = compile_write(self._names, self._ready_codecs, has_head=False)
-        return write
+        return compile_write(self._names, self._ready_codecs)
 
     @functools.cached_property
     def _read(self) -> Read:

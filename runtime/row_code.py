@@ -1,10 +1,15 @@
 """The functions that turn messages into rows and rows into messages, written once for each message class.
 
 A generic loop over fields and codecs costs more than everything else that happens to a message on its way. So each
-class gets two functions of straight-line code, here for `Note(number: int, text: str)`:
+class gets functions of straight-line code, here for `Note(number: int, text: str)`:
 
-    def write(head, message):
-        return (head, message.number, message.text)
+    def write(message):
+        return (message.number, message.text,)
+
+    def teller(head, send):                     # for each route one: its number, and what queues rows on its link
+        def tell(message):
+            send((head, message.number, message.text,))
+        return tell
 
     def read(row, resolver):
         try:
@@ -32,30 +37,51 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from coterie.runtime.codecs import Codec, Resolver
 
-__all__ = ["Read", "Write", "compile_read", "compile_write"]
+__all__ = ["Read", "Teller", "Write", "compile_read", "compile_teller", "compile_write"]
 
 Write = Callable[[Any], tuple[object, ...]]
 """message → its fields, as MessagePack can carry them."""
 
-WriteWithHead = Callable[[object, Any], tuple[object, ...]]
-"""(head, message) → (head, *fields)."""
+Teller = Callable[[object, Callable[[tuple[object, ...]], None]], Callable[[Any], None]]
+"""(head, send) → a function of a message that sends (head, *fields)."""
 
 Read = Callable[[Any, "Resolver"], object]
 """(row, resolver) → message; the row is a tuple."""
 
 
-def compile_write(names: Sequence[str], codecs: Sequence[Codec], *, has_head: bool) -> Any:
-    """Return a `Write`, or a `WriteWithHead`. It raises whatever a codec raises for a value of another type."""
+def compile_write(names: Sequence[str], codecs: Sequence[Codec]) -> Write:
+    """Return a `Write`. It raises whatever a codec raises for a value of another type."""
+    fields, scope = _fields(names, codecs)
+    write: Write = _compile(f"def made(message):\n    return ({fields})", scope)
+    return write
+
+
+def compile_teller(names: Sequence[str], codecs: Sequence[Codec]) -> Teller:
+    """Return a `Teller`. What it makes raises whatever a codec raises for a value of another type, and `send`."""
+    fields, scope = _fields(names, codecs)
+    teller: Teller = _compile(_TELLER.format(fields=fields), scope)
+    return teller
+
+
+_TELLER: Final = """
+def made(head, send):
+    def tell(message):
+        send((head, {fields}))
+    return tell
+"""
+
+
+def _fields(names: Sequence[str], codecs: Sequence[Codec]) -> tuple[str, dict[str, Any]]:
+    """Return the fields of `message` as a row holds them, each with a comma behind it, and the scope that needs."""
     scope: dict[str, Any] = {}
-    parts = ["head"] if has_head else []
+    parts = []
     for at, (name, codec) in enumerate(zip(names, codecs, strict=True)):
         if codec.passes:
-            parts.append(f"message.{name}")
+            parts.append(f"message.{name},")
         else:
             scope[f"encode_{at}"] = codec.encode
-            parts.append(f"encode_{at}(message.{name})")
-    made = f"({', '.join(parts)},)" if parts else "()"
-    return _compile(f"def made({'head, ' if has_head else ''}message):\n    return {made}", scope)
+            parts.append(f"encode_{at}(message.{name}),")
+    return " ".join(parts), scope
 
 
 def compile_read(cls: type, names: Sequence[str], codecs: Sequence[Codec], slow: Read, *, has_head: bool) -> Read:

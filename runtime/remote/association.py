@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import functools
 from typing import TYPE_CHECKING, Final
 
 from coterie.errors import ConnectionLost, FrameTooLarge, OutboundFull, TransportError
@@ -42,7 +41,7 @@ class Association:
         "_backlog",
         "_departures",
         "_retry",
-        "_transport",
+        "_senders",
         "arrivals",
         "is_up",
         "monotonic",
@@ -62,10 +61,9 @@ class Association:
         self.questions = Questions(peer.node, config.in_flight_max)
         self.offers: dict[int, IncomingOffer] = {}
         self.watched: dict[Cell, RemoteWatcher] = {}
-        self._transport = transport
+        self._senders = tuple(transport.sender(peer.node, lane) for lane in Lane)
         consensus, bulk = (
-            Departures(self, functools.partial(transport.send, peer.node, lane), config.routes_max)
-            for lane in (Lane.CONSENSUS, Lane.BULK)
+            Departures(self, self._senders[lane], config.routes_max) for lane in (Lane.CONSENSUS, Lane.BULK)
         )
         self._departures = (consensus, consensus, bulk)  # by lane: control and consensus share a connection
         self.arrivals = tuple(Arrivals(self.system, peer.role, config.routes_max) for _ in ("control", "bulk"))
@@ -80,7 +78,7 @@ class Association:
 
     def send(self, lane: Lane, row: Row) -> None:
         """Queue one row. Raises what `Transport.send` raises."""
-        self._transport.send(self.peer.node, lane, row)
+        self._senders[lane](row)
 
     def answer(self, lane: Lane, row: Row) -> None:
         """Queue an answer, unless the link it came by is gone: the asker has learned that from its own end.
@@ -92,7 +90,7 @@ class Association:
         if not self.is_up:
             return
         try:
-            self._transport.send(self.peer.node, lane, row)
+            self._senders[lane](row)
         except FrameTooLarge:
             raise
         except TransportError as error:

@@ -43,7 +43,7 @@ class RemotePostbox:
             route = self._routes.get(type(item))
             if route is None or not route.is_live:
                 route = self._open(item)
-            route.send(route.to_row(route.number, item))
+            route.tell(item)
         except MessageTypeError:
             raise
         except _NOT_FOR_THE_WIRE as error:

@@ -32,10 +32,11 @@ NAME_CHARS_MAX: Final = 1024
 class OutRoute:
     """The way to one actor for messages of one type. `is_live`: until its table ends or starts over.
 
-    `reply`: the codec of their replies, if they are asks.
+    `tell` sends a message as the row that it is, `send` any other row. `reply`: the codec of their replies, if they are
+    asks.
     """
 
-    __slots__ = ("association", "described", "is_live", "number", "reply", "send", "to_row")
+    __slots__ = ("association", "described", "is_live", "number", "reply", "send", "tell")
 
     def __init__(
         self, association: Association, number: int, described: MessageType, send: Callable[[Row], None]
@@ -43,7 +44,7 @@ class OutRoute:
         self.association = association
         self.number = number
         self.described = described
-        self.to_row = described.to_row
+        self.tell = described.teller(number, send)
         self.reply = described.reply if described.is_ask else None
         self.send = send
         self.is_live = True

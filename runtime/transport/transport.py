@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Callable
 
 from coterie.errors import InsecureBind, NodeUnreachable, TransportError
 from coterie.runtime.host import Connections, Host, Listener, SecuredNetwork
@@ -70,7 +71,6 @@ class Transport:
         self._roster = Roster(self._hub, events)
         self._acceptor = Acceptor(self._hub, self._roster, events)
         self._packer = ItemPacker()
-        self._pack_short = self._packer.pack_short
         self._links = self._roster.links
         self._soft_bytes = self._hub.config.frame_soft_bytes
         self._short_bytes = min(SHORT_BYTES, self._soft_bytes)
@@ -137,17 +137,26 @@ class Transport:
             TypeError: MessagePack has no form for some part of it, which the message names.
             In each case the item was not queued and everything else is as it was.
         """
-        link = self._links.get(node)
-        if link is None:
-            raise NodeUnreachable(node, self.absence(node))
-        try:
-            packed = self._pack_short(item)
-        except PACK_ERRORS:
-            packed = self._packer.pack(item)  # which says what is wrong
-        if len(packed) < self._short_bytes:
-            link.by_lane[lane].queue(packed, node)
-        else:
-            self._send_long(link, lane, item, packed)
+        self.sender(node, lane)(item)
+
+    def sender(self, node: str, lane: Lane) -> Callable[[object], None]:
+        """Return what does as `send` does for items of that node and lane: for whoever sends it many."""
+        find, pack, short_bytes = self._links.get, self._packer.pack_short, self._short_bytes
+
+        def send(item: object) -> None:
+            link = find(node)
+            if link is None:
+                raise NodeUnreachable(node, self.absence(node))
+            try:
+                packed = pack(item)
+            except PACK_ERRORS:
+                packed = self._packer.pack(item)  # which says what is wrong
+            if len(packed) < short_bytes:
+                link.by_lane[lane].queue(packed, node)
+            else:
+                self._send_long(link, lane, item, packed)
+
+        return send
 
     def absence(self, node: str) -> str:
         """Say why nothing can be sent to `node`."""
