@@ -112,7 +112,7 @@ class MessageType:
         RecursionError if messages are nested too deeply.
         """
         try:
-            return self._write(value)
+            return self.write(value)
         except (AttributeError, TypeError, ValueError) as error:
             raise self.blame(value) from error
 
@@ -145,7 +145,8 @@ class MessageType:
         return compile_read(self.cls, self._names, self._ready_codecs, self._decode_after_head, has_head=True)
 
     @functools.cached_property
-    def _write(self) -> Write:
+    def write(self) -> Write:
+        """Message → its fields; for senders in a hurry. What it raises, `blame` explains."""
         return compile_write(self._names, self._ready_codecs)
 
     @functools.cached_property

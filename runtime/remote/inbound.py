@@ -90,13 +90,13 @@ class Inbound:
                 self._association.complain(row, error if route is None else route.explained(row, error))
 
     def _take_other(self, lane_class: int, row: Any) -> None:
-        types = list(map(type, row)) if type(row) is tuple else []
         # The two commonest rows that are no messages are told in fewer steps than `kind_of_row` takes.
-        if types == _ASK_TYPES and row[0] == ASK:
-            self._ask(lane_class, *row[1:])
-        elif len(types) == 3 and row[0] == REPLY and types[0] is types[1] is int:
+        length = len(row) if type(row) is tuple else 0
+        if length == 3 and type(row[0]) is type(row[1]) is int and row[0] == REPLY:
             self._reply(lane_class, row[1], row[2])
-        elif types and types[0] is int and row[0] not in self._kinds:
+        elif length == 6 and list(map(type, row)) == _ASK_TYPES and row[0] == ASK:
+            self._ask(lane_class, *row[1:])
+        elif length and type(row[0]) is int and row[0] not in self._kinds:
             self._arrivals(lane_class).route(row[0]).tell(row)
         else:
             self._kinds[kind_of_row(row)](lane_class, *row[1:])

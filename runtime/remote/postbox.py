@@ -53,7 +53,6 @@ class RemotePostbox:
     def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
         """Send an ask; the future has its reply."""
         remoting = self._remoting
-        asking = remoting.system.asking
         try:
             route = self._routes.get(type(item))
             if route is None or not route.is_live:
@@ -61,19 +60,19 @@ class RemotePostbox:
         except MessageTypeError:
             raise
         except CoterieError as error:
-            return _refused(asking.begin(item, timeout_s, self._target, PendingAsk), error)
-        described = route.described
-        reply = route.reply or described.reply  # which raises: it is no ask
+            return _refused(remoting.system.asking.begin(item, timeout_s, self._target, PendingAsk), error)
+        reply = route.reply or route.described.reply  # which raises: it is no ask
+        asking = route.asking
         if timeout_s is None:
             ask = asking.begin_plain(item, self._target, OutgoingAsk)
         else:
             ask = asking.begin(item, timeout_s, self._target, OutgoingAsk)
         try:
             number = remoting.next_number()
-            ask.enter(route.association.questions, number, reply, described.raises)
+            ask.enter(route.questions, number, reply, route.raises)
             left_s = ask.deadline - asking.monotonic()
             if left_s > 0:  # else the wheel will say so soon
-                route.send((ASK, number, route.number, described.encode(item), ceil(left_s * 1000), ask.chain))
+                route.send((ASK, number, route.number, route.write(item), ceil(left_s * 1000), ask.chain))
         except _NOT_FOR_THE_WIRE as error:
             ask.reject(_explained(item, error))
         return ask.future
@@ -89,7 +88,7 @@ class RemotePostbox:
             route = self._route(item)
             number = self._remoting.next_number()
             offer.enter(route.association, number, route.described.lane)
-            route.send((OFFER, number, route.number, route.described.encode(item)))
+            route.send((OFFER, number, route.number, route.write(item)))
         except MessageTypeError:
             raise
         except _NOT_FOR_THE_WIRE as error:

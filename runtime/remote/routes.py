@@ -32,11 +32,15 @@ NAME_CHARS_MAX: Final = 1024
 class OutRoute:
     """The way to one actor for messages of one type. `is_live`: until its table ends or starts over.
 
-    `tell` sends a message as the row that it is, `send` any other row. `reply`: the codec of their replies, if they are
-    asks.
+    `tell` sends a message as the row that it is, `send` any other row; `write` makes the fields of a message. What
+    these raise, `described.blame` explains. `reply`: the codec of their replies, if they are asks; what else asks need
+    of the association and the class stands here, too.
     """
 
-    __slots__ = ("association", "described", "is_live", "number", "reply", "send", "tell")
+    __slots__ = (
+        "asking", "association", "described", "is_live", "number", "questions", "raises", "reply", "send", "tell",
+        "write",
+    )  # fmt: skip
 
     def __init__(
         self, association: Association, number: int, described: MessageType, send: Callable[[Row], None]
@@ -45,6 +49,10 @@ class OutRoute:
         self.number = number
         self.described = described
         self.tell = described.teller(number, send)
+        self.write = described.write
+        self.raises = described.raises
+        self.questions = association.questions
+        self.asking = association.system.asking
         self.reply = described.reply if described.is_ask else None
         self.send = send
         self.is_live = True
