@@ -9,6 +9,7 @@ would else take turns, and one of their cores would always wait.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
@@ -247,8 +248,11 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Hear that the peer ends its direction (asyncio.Protocol).
 
-        Ours stays open until the owner closes it; in TLS both directions end together.
+        Ours stays open until the owner closes it; in TLS both directions end together, and the end comes with the last
+        bytes although reading is paused: the frames that still wait here are handed on now, or they would be lost.
         """
+        if self._is_sated:
+            self._take_frames(math.inf)
         if self._is_open:
             self._has_ended = True
             self.owner.connection_ended(self)
@@ -274,10 +278,10 @@ class Connection(asyncio.Protocol):
 
     # Below: how it reads.
 
-    def _take_frames(self) -> None:
+    def _take_frames(self, slice_s: float = READ_SLICE_S) -> None:
         """Hand frames on while the slice lasts. One read may bring so many that a heartbeat would wait behind them."""
         decoder, hub = self._decoder, self._hub
-        end = hub.monotonic() + READ_SLICE_S
+        end = hub.monotonic() + slice_s
         try:
             while self._is_open and (payload := decoder.next_payload()) is not None:
                 hub.counters.frames_in += 1

@@ -24,6 +24,7 @@ class Reader:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.payloads: list[bytes] = []
+        self.ended_after: int | None = None
         self.lost: list[str] = []
         self.on_payload: Callable[[Connection], None] = lambda connection: None
 
@@ -34,7 +35,8 @@ class Reader:
         self.now_s += 0.6 * READ_SLICE_S
         self.on_payload(connection)
 
-    def connection_ended(self, connection: Connection) -> None: ...
+    def connection_ended(self, connection: Connection) -> None:
+        self.ended_after = len(self.payloads)
 
     def connection_lost(self, connection: Connection, reason: str) -> None:
         self.lost.append(reason)
@@ -86,6 +88,22 @@ async def test_many_frames_of_one_read_are_handed_on_in_slices_and_nothing_is_re
     assert tap.calls == ["pause"]
     for _ in range(4):
         await asyncio.sleep(0)
+    assert reader.payloads == payloads
+    assert tap.calls == ["pause", "resume"]
+    connection.abort()
+
+
+@virtual
+async def test_frames_that_wait_are_handed_on_ahead_of_an_end_that_comes_although_reading_is_paused() -> None:
+    connection, reader, tap = opened()
+    payloads, data = frames(5)
+    connection.data_received(data)
+
+    connection.eof_received()  # TLS brings it in the same call as the last bytes
+
+    assert reader.payloads == payloads
+    assert reader.ended_after == 5
+    await asyncio.sleep(0)
     assert reader.payloads == payloads
     assert tap.calls == ["pause", "resume"]
     connection.abort()
