@@ -1,0 +1,127 @@
+"""What would a compiled core buy? The protocols, their simulator and its judges, as they are and compiled with mypyc.
+
+    python -m benchmarks.compiled --seeds 6
+
+Compiles a copy of them in a folder of its own (about two minutes; needs mypy, setuptools and a C compiler), runs the
+same seeds of `raft` with five nodes in both, in turn, and prints events a second of processor time. Both must have the
+same traces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from coterie.exploring.jobs import Job, carry_out, many_runs
+from coterie.protocols.faults.kinds import Level
+
+__all__ = ["COMPILED", "main"]
+
+ROOT = Path(__file__).parent.parent
+ROUNDS = 3
+
+COMPILED = (
+    "gate", "quorums", "replicated_log", "raft/applying", "raft/elections", "raft/following", "raft/journal",
+    "raft/leadership", "raft/loading", "raft/log", "raft/messages", "raft/progress", "raft/proposals", "raft/raft",
+    "raft/standing", "sessions/commands", "sessions/execution", "sessions/replies", "checking/raft",
+    "checking/raft_disk", "checking/raft_log", "simulation/clients", "simulation/disk", "simulation/link_faults",
+    "simulation/network", "simulation/node", "simulation/raft_run", "simulation/rules", "simulation/timeline",
+    "simulation/world",
+)  # fmt: skip
+"""The modules of `coterie.protocols` that are compiled: what the profile of a simulated Raft shows."""
+
+BUILD = """
+from mypyc.build import mypycify
+from setuptools import setup
+
+options = ["--ignore-missing-imports", "--follow-imports=silent"]
+setup(name="compiled", ext_modules=mypycify(options + {files!r}, opt_level="3"))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one process saw: events, the processor time that they took (s), and a digest of all traces."""
+
+    events: int
+    cpu_s: float
+    digest: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build, measure, tell."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.compiled", description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=6, metavar="N", help="seeds that each runs (default 6)")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args(arguments)
+    if chosen.measure:
+        measured = measure(chosen.seeds)
+        print(json.dumps([measured.events, measured.cpu_s, measured.digest]))
+        return 0
+    missing = [name for name in ("mypyc", "setuptools") if importlib.util.find_spec(name) is None]
+    if missing:
+        parser.error(f"{' and '.join(missing)} not installed: pip install mypy setuptools")
+    with tempfile.TemporaryDirectory(prefix="coterie-compiled-") as folder:
+        print(f"compiling {len(COMPILED)} modules …", file=sys.stderr)
+        build(Path(folder))
+        return tell([(run_in(ROOT, chosen.seeds), run_in(Path(folder), chosen.seeds)) for _ in range(ROUNDS)])
+
+
+def measure(seeds: int) -> Measured:
+    """Run the seeds here: once for the time, once for the traces."""
+    with many_runs():
+        begin_s = time.process_time()
+        events = sum(carry_out(_job(seed)).events for seed in range(seeds))
+        cpu_s = time.process_time() - begin_s
+        digests = [carry_out(_job(seed, hashed=True)).digest for seed in range(seeds)]
+    return Measured(events, cpu_s, sha256(json.dumps(digests).encode()).hexdigest())
+
+
+def _job(seed: int, *, hashed: bool = False) -> Job:
+    return Job("raft", seed, Level.PROTOCOL, nodes=5, hashed=hashed)
+
+
+def build(folder: Path) -> None:
+    """Compile a copy of the package in `folder`, with these benchmarks. RuntimeError: the compiler's last words."""
+    for name in ("coterie", "benchmarks"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    files = [f"coterie/protocols/{name}.py" for name in COMPILED]
+    (folder / "build_it.py").write_text(BUILD.format(files=files))
+    command = [sys.executable, "build_it.py", "build_ext", "--inplace"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"mypyc or the C compiler failed:\n{(done.stdout + done.stderr)[-2000:]}")
+
+
+def run_in(folder: Path, seeds: int) -> Measured:
+    """Measure in a process of its own that imports what lies in `folder`."""
+    command = [sys.executable, "-m", "benchmarks.compiled", "--measure", "--seeds", str(seeds)]
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, check=True)
+    return Measured(*json.loads(done.stdout))
+
+
+def tell(rounds: Sequence[tuple[Measured, Measured]]) -> int:
+    """Print the best of each; 1 if a trace differs."""
+    if len({measured.digest for pair in rounds for measured in pair}) != 1:
+        print("the traces differ: what is compiled does something else")
+        return 1
+    plain, compiled = (max(each.events / each.cpu_s for each in side) for side in zip(*rounds, strict=True))
+    print(f"pure Python   {plain:10,.0f} events/s")
+    print(f"compiled      {compiled:10,.0f} events/s  = {compiled / plain:.2f} x, the same traces")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
