@@ -62,8 +62,6 @@ class SimulatedLoop(VirtualLoop):
         return due_s + self._rng.random() * _LATEST_S
 
     def _run_once(self) -> None:
-        if not self._queue and not self._stop_requested:
-            self._jump()
         self._wake_due()
         ready = len(self._queue)
         if ready > 1:

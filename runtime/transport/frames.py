@@ -23,11 +23,12 @@ _COVERED = struct.Struct(">II")  # length, sequence
 _HEADER = struct.Struct(">III")  # length, sequence, CRC
 _SEQUENCE_MASK = 2**32 - 1
 
+COVERED_BYTES = _COVERED.size
 HEADER_BYTES = _HEADER.size
 
 
-def _checksum(length_bytes: int, sequence: int, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(_COVERED.pack(length_bytes, sequence)))
+def _checksum(covered: bytes | bytearray, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(covered))
 
 
 class FrameEncoder:
@@ -40,9 +41,9 @@ class FrameEncoder:
 
     def encode(self, payload: bytes) -> bytes:
         """Return the next frame around `payload`. The caller keeps the cap."""
-        sequence, size = self._sequence, len(payload)
-        self._sequence = (sequence + 1) & _SEQUENCE_MASK
-        return _HEADER.pack(size, sequence, _checksum(size, sequence, payload)) + payload
+        covered = _COVERED.pack(len(payload), self._sequence)
+        self._sequence = (self._sequence + 1) & _SEQUENCE_MASK
+        return covered + _checksum(covered, payload).to_bytes(4, "big") + payload
 
 
 class FrameDecoder:
@@ -110,7 +111,7 @@ class FrameDecoder:
         if end > len(self._bytes):
             return None
         payload = bytes(self._bytes[start:end])
-        if _checksum(size, sequence, payload) != checksum:
+        if _checksum(self._bytes[self._at : self._at + COVERED_BYTES], payload) != checksum:
             self._fail(f"the checksum of frame {sequence} ({size} bytes) does not match")
         self._at = end
         self._sequence = (sequence + 1) & _SEQUENCE_MASK

@@ -51,7 +51,7 @@ class Pipe:
 
     def room_bytes(self) -> int:
         """Return how many bytes the window still takes."""
-        unread = self.receiver.unread_bytes if self.receiver else 0
+        unread = 0 if self.receiver is None else self.receiver.unread_bytes
         return self._window_bytes - self._in_flight_bytes - unread
 
     def push(self, item: bytes | Signal) -> None:
@@ -136,22 +136,19 @@ class VirtualTransport(asyncio.Transport):
         """Whose connection this is; None also once its process is gone."""
         self.is_silent = False
         """Whether nobody is there to answer what arrives: the machine is off."""
-        self._buffer = bytearray()
+        self.buffer = bytearray()
+        """What was written and the window has not taken yet."""
         self._high_water = _DEFAULT_HIGH_WATER_BYTES
         self._low_water = _DEFAULT_HIGH_WATER_BYTES // 4
         self._inbox: deque[bytes | Signal] = deque()
-        self._unread_bytes = 0
+        self.unread_bytes = 0
+        """How many bytes have arrived and wait for `resume_reading`."""
         self._reading = True
         self._writing_paused = False
         self._eof_written = False
         self._eof_sent = False
         self._closing = False
         self._lost = False
-
-    @property
-    def unread_bytes(self) -> int:
-        """How many bytes have arrived and wait for `resume_reading`."""
-        return self._unread_bytes
 
     @property
     def is_lost(self) -> bool:
@@ -198,12 +195,12 @@ class VirtualTransport(asyncio.Transport):
             raise RuntimeError("cannot write after write_eof()")
         if self._closing or not data:
             return
-        if not self._buffer and len(data) <= self._max_segment_bytes and len(data) <= self.outgoing.room_bytes():
+        if not self.buffer and len(data) <= self._max_segment_bytes and len(data) <= self.outgoing.room_bytes():
             self.outgoing.push(bytes(data))  # the ordinary case: nothing waits, and all of it fits
             return
-        self._buffer += data
+        self.buffer += data
         self._pump()
-        if len(self._buffer) > self._high_water and not self._writing_paused:
+        if len(self.buffer) > self._high_water and not self._writing_paused:
             self._writing_paused = True
             self._tell(self._protocol.pause_writing)
 
@@ -222,7 +219,7 @@ class VirtualTransport(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         """Return how many written bytes the window has not taken yet."""
-        return len(self._buffer)
+        return len(self.buffer)
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
         """Return (low, high) in bytes."""
@@ -256,7 +253,7 @@ class VirtualTransport(asyncio.Transport):
         if self._lost:
             return
         self._lost = self._closing = True
-        self._buffer.clear()
+        self.buffer.clear()
         self._drop_inbox()
         self._on_lost(self)
         self._loop.call_soon_for(self.owner, self._tell, self._protocol.connection_lost, error)
@@ -268,7 +265,7 @@ class VirtualTransport(asyncio.Transport):
         self._lost = self._closing = True
         self.is_silent = is_silent
         self.owner = None
-        self._buffer.clear()
+        self.buffer.clear()
         self._drop_inbox()
         self._on_lost(self)
         self.incoming.hand_to_nobody()
@@ -286,7 +283,7 @@ class VirtualTransport(asyncio.Transport):
             self._acknowledge()
         else:
             self._inbox.append(item)
-            self._unread_bytes += len(item) if isinstance(item, bytes) else 0
+            self.unread_bytes += len(item) if isinstance(item, bytes) else 0
             self._read()
 
     def _refuse(self, item: bytes | Signal) -> None:
@@ -308,7 +305,7 @@ class VirtualTransport(asyncio.Transport):
         self._acknowledge()
 
     def _hand_over(self, data: bytes) -> None:
-        self._unread_bytes -= len(data)
+        self.unread_bytes -= len(data)
         self._tell(self._protocol.data_received, data)
 
     def _end_of_input(self) -> None:
@@ -319,12 +316,12 @@ class VirtualTransport(asyncio.Transport):
 
     def _drop_inbox(self) -> None:
         self._inbox.clear()
-        self._unread_bytes = 0
+        self.unread_bytes = 0
 
     def _acknowledge(self) -> None:
         """Let the writer know that the window has room again."""
         writer = self.outgoing.receiver
-        if writer is not None and writer.get_write_buffer_size():
+        if writer is not None and writer.buffer:
             self._loop.call_soon_for(writer.owner, writer.window_opened)
 
     def window_opened(self) -> None:
@@ -333,13 +330,13 @@ class VirtualTransport(asyncio.Transport):
             self._pump()
 
     def _pump(self) -> None:
-        while self._buffer and (room := self.outgoing.room_bytes()) > 0:
+        while self.buffer and (room := self.outgoing.room_bytes()) > 0:
             size = min(room, self._max_segment_bytes)
-            self.outgoing.push(bytes(self._buffer[:size]))
-            del self._buffer[:size]
-        if not self._buffer:
+            self.outgoing.push(bytes(self.buffer[:size]))
+            del self.buffer[:size]
+        if not self.buffer:
             self._finish_output()
-        if self._writing_paused and len(self._buffer) <= self._low_water:
+        if self._writing_paused and len(self.buffer) <= self._low_water:
             self._writing_paused = False
             self._tell(self._protocol.resume_writing)
 

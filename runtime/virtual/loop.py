@@ -248,8 +248,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         """Run one turn (called by `run_forever` until it is stopped)."""
-        if not self._queue and not self._stop_requested:
-            self._jump()
         self._wake_due()
         for _ in range(len(self._queue)):  # what becomes ready during this turn belongs to the next one
             if self._queue:  # a crash takes handles away
@@ -259,31 +257,29 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _run(self, handle: OwnedHandle | OwnedTimer) -> None:
         # In a frame of its own: a handle that outlived its turn would keep tasks alive, and their lost errors silent.
-        if handle.cancelled():
+        if handle._cancelled:  # noqa: SLF001 - as it was set there, in fewer steps
             return
         owner = self.owner = handle.owner
         if owner is None or owner.is_free or not owner.hold(handle):
             handle._run()  # noqa: SLF001 - the one way to run a handle with its context and exception handler
 
-    def _jump(self) -> None:
-        """Move the clock to where the next timer is due, and a little beyond if the loop oversleeps."""
-        timers = self._timers
-        while timers and timers[0][2].cancelled():
-            heapq.heappop(timers)
-        if not timers:
-            raise VirtualDeadlock(tuple(map(_where, _pending(self))))
-        wake_at = self._wake_at(timers[0][0])
-        if wake_at > self.clock.now_s:
-            self.clock.advance_to(wake_at)
+    def _wake_due(self) -> None:
+        """Let what is due be ready; if nothing else is, it is due when the next timer is, or a little later."""
+        timers, queue, clock = self._timers, self._queue, self.clock
+        if not queue and not self._stop_requested:
+            while timers and timers[0][2]._cancelled:  # noqa: SLF001 - as in `_run`
+                heapq.heappop(timers)
+            if not timers:
+                raise VirtualDeadlock(tuple(map(_where, _pending(self))))
+            wake_at = self._wake_at(timers[0][0])
+            if wake_at > clock.now_s:
+                clock.advance_to(wake_at)
+        while timers and timers[0][0] <= clock.now_s:
+            queue.append(heapq.heappop(timers)[2])
 
     def _wake_at(self, due_s: float) -> float:
         """Return when to wake up for a timer due at `due_s`: not before; a simulator may oversleep."""
         return due_s
-
-    def _wake_due(self) -> None:
-        timers, now_s = self._timers, self.clock.now_s
-        while timers and timers[0][0] <= now_s:
-            self._queue.append(heapq.heappop(timers)[2])
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         # Asks set and cancel a timer each: without this the heap would keep them until their time comes.
