@@ -142,7 +142,10 @@ async def _answer_awaited(cell: Cell, envelope: Envelope) -> None:
             envelope.resolve(result)
     finally:
         envelope.is_handled = False
-        ACTIVATION.reset(token)
+        try:  # noqa: SIM105 - `suppress` would cost each ask a little
+            ACTIVATION.reset(token)
+        except ValueError:
+            pass  # it is freed with a loop that has ended, and closed in somebody else's context
 
 
 def fail(cell: Cell, error: BaseException, item: object) -> None:

@@ -53,6 +53,8 @@ MAY_TOUCH: dict[tuple[str, str], str] = {
     ("runtime/virtual/loop.py", "concurrent"): "the type in run_in_executor's signature; no thread is made",
     ("runtime/simulation/loop.py", "concurrent"): "the type in run_in_executor's signature; no thread is made",
     ("runtime/simulation/fence.py", "threading"): "it fences one thread in, and must know which runs",
+    ("runtime/simulation/interruption.py", "signal"): "it is Ctrl-C for who runs a world, as asyncio.run's is",
+    ("runtime/simulation/interruption.py", "threading"): "signals belong to the main thread",
     ("runtime/simulation/fenced_time.py", "time"): "it is what is fenced",
     ("runtime/simulation/fenced_time.py", "datetime"): "it is what is fenced",
     ("runtime/simulation/fenced_chance.py", "os"): "it is what is fenced",

@@ -53,6 +53,18 @@ class SimulatedLoop(VirtualLoop):
             return self.owner.host.executor.run(lambda: func(*args))
         return super().run_in_executor(executor, func, *args)
 
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt before the next step, out of `run_forever`. For signal handlers."""
+        vars(self)["_run_once"] = self._be_interrupted  # whoever is not interrupted pays nothing
+
+    def take_interrupt(self) -> bool:
+        """Forget an interrupt that has not been raised; return whether there was one."""
+        return vars(self).pop("_run_once", None) is not None
+
+    def _be_interrupted(self) -> None:
+        self.take_interrupt()
+        raise KeyboardInterrupt
+
     def __del__(self) -> None:
         """Say nothing if it was not closed: it holds nothing of the system's."""
 

@@ -19,11 +19,13 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from coterie.errors import VirtualDeadlock
 from coterie.runtime.simulation.burial import Graveyard
 from coterie.runtime.simulation.clock import NodeClock
 from coterie.runtime.simulation.collector import Collector
 from coterie.runtime.simulation.fence import Fence
 from coterie.runtime.simulation.host import SimulatedHost
+from coterie.runtime.simulation.interruption import interrupted_between_steps
 from coterie.runtime.simulation.life import Life, owner_of
 from coterie.runtime.simulation.loop import SimulatedLoop, TracedLoop
 from coterie.runtime.simulation.perception import Perception
@@ -116,8 +118,9 @@ class SimulatedWorld:
             VirtualDeadlock: nothing is ready and no timer is set.
             BaseExceptionGroup: `main` returned, but a callback or an abandoned task had failed.
             RuntimeError: another world runs in this process, and this one is fenced.
+            KeyboardInterrupt: Ctrl-C, between two steps; whoever lives ends as ever.
         """
-        with self._collector, self._fence:
+        with interrupted_between_steps(self.loop), self._collector, self._fence:
             try:
                 result = self._run(main)
                 unhandled = list(self.loop.unhandled)
@@ -137,7 +140,8 @@ class SimulatedWorld:
             for life in list(self.lives.values()):
                 life.crash(is_silent=True, keeps_disk=True)
             try:
-                self.loop.run_until_complete(self._end_observer())
+                with contextlib.suppress(VirtualDeadlock):  # who waits for the dead cannot be cancelled
+                    self.loop.run_until_complete(self._end_observer())
             finally:
                 self.loop.close()
 

@@ -208,3 +208,25 @@ def test_the_loop_wakes_up_a_little_late_now_and_then_but_never_early() -> None:
     assert min(late_s) >= -1e-9
     assert 50 < sum(late > 1e-6 for late in late_s) < 150
     assert max(late_s) < 0.001
+
+
+class Sleeper(Actor[Count]):
+    async def receive(self, msg: Count) -> int:
+        await asyncio.sleep(3600.0)
+        return msg.by
+
+
+def test_a_handler_that_still_waits_when_the_world_ends_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    world = SimulatedWorld()
+
+    async def be_asked(life: Life) -> None:
+        async with System("n1", host=life.host) as system:
+            await system.spawn(Sleeper).ask(Count(1), timeout=3600.0)
+
+    async def main() -> None:
+        life = world.begin("n1")
+        life.create_task(be_asked(life))
+        await asyncio.sleep(1.0)
+
+    world.run(main)
+    assert [record.getMessage() for record in caplog.records] == []
