@@ -21,12 +21,14 @@ __all__ = ["SimulatedNetwork", "WeatherLink"]
 
 _RETRANSMIT_S: Final = 0.2
 _MOST_RETRANSMITS: Final = 6
+_BREAKS: Final = 1 / 20
+"""Of the segments that are lost, how many are lost for good: then the connection breaks."""
 
 
 class WeatherLink(Link):
     """The way from `source` to `target`. The attributes are its weather, and may be changed at any time.
 
-    `fired` counts what took effect, by name: `delayed`, `lost`, `corrupted`, `throttled`, `cut`.
+    `fired` counts what took effect, by name: `delayed`, `lost`, `broken`, `corrupted`, `throttled`, `cut`.
     """
 
     def __init__(
@@ -36,7 +38,8 @@ class WeatherLink(Link):
         self.extra: Duration | None = None
         """What everything takes longer."""
         self.loss = 0.0
-        """The probability that a segment is lost: it is sent again after 0.2 s, then 0.4 s, and so on."""
+        """The probability that a segment is lost: it is sent again after 0.2 s, then 0.4 s, and so on; or its sender
+        gives up (one in twenty), and the connection is reset. What arrives has no hole."""
         self.corruption = 0.0
         """The probability that one bit of a chunk arrives flipped."""
         self.bytes_per_s: float | None = None
@@ -94,6 +97,10 @@ class WeatherLink(Link):
             self.cuts_next = False
             self.fired["cut"] += 1
             return (item[: self._rng.randrange(1, len(item))], Signal.RESET)
+        if self.loss and self._rng.random() < self.loss * _BREAKS:
+            self.fired["lost"] += 1
+            self.fired["broken"] += 1
+            return (Signal.RESET,)
         if self.corruption and self._rng.random() < self.corruption:
             self.fired["corrupted"] += 1
             return (_flipped(item, self._rng.randrange(8 * len(item))),)

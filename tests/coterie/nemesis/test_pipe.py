@@ -90,6 +90,22 @@ async def test_lost_segment_comes_late_and_all_behind_it_too() -> None:
 
 
 @pytest.mark.virtual
+async def test_segment_lost_for_good_breaks_the_connection_and_leaves_no_hole() -> None:
+    stand = Stand()
+    stand.link.loss = 0.5
+    sent = [b"%d" % number for number in range(1000)]
+
+    for piece in sent:
+        stand.pipe.push(piece)
+        await asyncio.sleep(30)
+
+    *arrived, last = stand.target.given
+    assert last is Signal.RESET
+    assert arrived == sent[: len(arrived)]
+    assert stand.link.fired["broken"] == 1
+
+
+@pytest.mark.virtual
 async def test_corruption_flips_one_bit() -> None:
     stand = Stand()
     stand.link.corruption = 1.0
