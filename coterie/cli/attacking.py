@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from coterie.cli.loop import Ended, run_async
+from coterie.errors import PlanError
 from coterie.exploring.saved_case import read_plan_or_case
 from coterie.nemesis import report
 from coterie.nemesis.attack import Attack, Options
+from coterie.nemesis.fitting import Fitted, fit
 from coterie.protocols.faults.kinds import Level
 from coterie.protocols.faults.plan import Plan
 from coterie.protocols.faults.profiles import PROFILES, draw_plan
@@ -40,10 +42,11 @@ def carry_out(args: argparse.Namespace) -> int:
         ValueError: the options contradict the plan.
         OSError: the folder cannot be made.
     """
-    plan = _plan(args)
-    folder = _folder(args, plan)
-    attack = Attack(Options(plan, folder, args.seed, args.clients))
+    fitted = _plan(args)
+    folder = _folder(args, fitted.plan)
+    attack = Attack(Options(fitted.plan, folder, args.seed, args.clients, skipped=fitted.skipped))
     folder.mkdir(parents=True)
+    _tell(report.omissions(fitted.skipped))
     try:
         verdict = run_async(_with_progress(attack))
     except (KeyboardInterrupt, Ended) as ended:
@@ -54,9 +57,13 @@ def carry_out(args: argparse.Namespace) -> int:
     return EXIT_CODE_BY_OUTCOME[verdict.outcome]
 
 
-def _plan(args: argparse.Namespace) -> Plan:
-    is_file = Path(args.plan).exists() or Path(args.plan).suffix == ".json"
-    return _read_plan(args) if is_file and args.plan not in PROFILES else _draw_plan(args)
+def _plan(args: argparse.Namespace) -> Fitted:
+    path = Path(args.plan)
+    is_file = path.exists() or path.suffix == ".json" or len(path.parts) > 1
+    if not is_file or args.plan in PROFILES:
+        return Fitted(_draw_plan(args), {})
+    plan = _read_plan(args)
+    return fit(plan) if args.skip_unsupported else Fitted(_suffered_whole(plan), {})
 
 
 def _draw_plan(args: argparse.Namespace) -> Plan:
@@ -75,6 +82,14 @@ def _read_plan(args: argparse.Namespace) -> Plan:
         raise ValueError(f"--seconds {args.seconds:g}: {args.plan!r} says itself that it lasts {plan.ends_at_s:g} s")
     if args.nodes not in (None, len(plan.nodes)):
         raise ValueError(f"--nodes {args.nodes}: {args.plan!r} is for {len(plan.nodes)} nodes: {', '.join(plan.nodes)}")
+    return plan
+
+
+def _suffered_whole(plan: Plan) -> Plan:
+    try:
+        plan.check_level(Level.PROCESS)
+    except PlanError as error:
+        raise PlanError(f"{error}; --skip-unsupported leaves such faults out and carries out the rest") from error
     return plan
 
 
@@ -110,6 +125,7 @@ def _conclude(args: argparse.Namespace, attack: Attack, verdict: Verdict) -> Non
     is_kept = args.keep is not None or verdict.outcome is Outcome.FAILED
     if verdict.outcome is Outcome.FAILED:
         _tell(report.explanation(verdict))
+    _tell(report.omissions(attack.options.skipped))
     _tell(report.summary(verdict))
     if is_kept:
         report.save(attack, verdict)

@@ -2,6 +2,7 @@
 
     coterie nemesis crashes --seed 7 --seconds 30          a plan that a profile draws
     coterie nemesis coterie-runs/raft-29/plan.json         a plan that a simulation failed under, or one's own
+    coterie nemesis coterie-runs/raft-29 --skip-unsupported    as much of it as real processes can suffer
 
 Node processes run on loopback. They are killed (SIGKILL), paused (SIGSTOP) and started again, their directories are
 wiped, and proxies delay, hold back, spoil, swallow and reset what goes between them, as the plan says. Clients work all
@@ -36,6 +37,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--seconds", type=float, metavar="S", help="how long a profile's plan lasts (default 30)")
     parser.add_argument("--seed", type=int, default=0, help="for the profile, the clients and the weather (default 0)")
     parser.add_argument("--clients", type=int, default=10, help="how many (default 10)")
+    parser.add_argument(
+        "--skip-unsupported",
+        action="store_true",
+        help="leave out of a file's plan what only a simulator can do, and name it (default: refuse the plan)",
+    )
     parser.add_argument("--keep", metavar="DIR", help="keep everything in this new directory, whatever comes out")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.set_defaults(run=run, usual_log_level="error")  # broken links are what was asked for

@@ -12,8 +12,9 @@ A failure is cut down to few faults, operations and nodes, and saved in a folder
 message sequence chart and the log of its nodes; one command shows it again. On the terminal nobody logs, unless
 --log-level says what one wants to see; with --jobs never.
 
-Exit codes: 0 all passed, 1 an invariant broke (or a seed is not deterministic, or a mutant survived), 2 some runs were
-void (nothing broke, but too little happened) or could not be judged, 130 interrupted.
+Exit codes: 0 all passed, 1 an invariant broke (or a seed is not deterministic, or a mutant survived), or an error, told
+in one line on stderr; 2 some runs were void (nothing broke, but too little happened) or could not be judged, or wrong
+usage; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -81,7 +82,6 @@ def _scenarios() -> Iterable[str]:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)

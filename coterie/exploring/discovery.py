@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 
 from coterie.errors import CoterieError
@@ -67,7 +70,7 @@ def _imported(where: str) -> Scenario:
     if found is None:
         raise ScenarioError(f"module {module_name!r} has no {attribute!r}{hint(attribute, _scenarios_in(module))}")
     if not _is_scenario(found):
-        raise ScenarioError(f"{where!r} is no scenario: a {type(found).__name__} without {', '.join(_lacking(found))}")
+        raise ScenarioError(f"{where!r} is no scenario: {_reason(found)}")
     return found  # type: ignore[return-value]  # it was looked at just now
 
 
@@ -77,9 +80,24 @@ def _module(name: str, where: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise ScenarioError(f"cannot import {name!r} for {where!r}: {error}") from error
+        near = _nearest_module(name) if error.name is not None and f"{name}.".startswith(f"{error.name}.") else ""
+        raise ScenarioError(f"cannot import {name!r} for {where!r}: {error}{near}") from error
     except Exception as error:  # a user's module may raise anything; it is told in one line
         raise ScenarioError(f"importing {name!r} raised {type(error).__name__}: {error}") from error
+
+
+def _nearest_module(name: str) -> str:
+    """Return a hint at the module beside `name`, in the working directory, whose name is the most like it, if any."""
+    package, _, last = name.rpartition(".")
+    there = [path.stem for path in Path(*package.split(".")).glob("*.py")]
+    near = difflib.get_close_matches(last, there, n=1)
+    return f": did you mean {f'{package}.{near[0]}'.lstrip('.')!r}?" if near else ""
+
+
+def _reason(found: object) -> str:
+    if inspect.iscoroutinefunction(found):
+        return "a bare function; decorate it with @scenario(nodes=…) of coterie.testing"
+    return f"it has no {', '.join(_lacking(found))} (its type: {type(found).__name__})"
 
 
 def _scenarios_in(module: ModuleType) -> list[str]:

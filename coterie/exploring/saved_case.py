@@ -9,6 +9,7 @@ those of the plan.
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -115,12 +116,23 @@ def _job_with_plan(text: str) -> Job:
 def _named(file: Path, load: Callable[[str], T]) -> T:
     try:
         text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise PlanError(f"there is no file {str(file)!r}{_nearest(file)}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(f"cannot read {str(file)!r}: {error}") from error
     try:
         return load(text)
     except PlanError as error:
         raise PlanError(f"{str(file)!r}: {error}") from error
+
+
+def _nearest(missing: Path) -> str:
+    """Return a hint at the file or run folder beside `missing` whose name is the most like it, if one is."""
+    there = {
+        path.name: path for path in missing.parent.glob("*") if path.suffix == ".json" or (path / CASE_FILE).exists()
+    }
+    near = difflib.get_close_matches(missing.name, there, n=1)
+    return f": did you mean {str(there[near[0]])!r}?" if near else ""
 
 
 def _object(text: str) -> Mapping[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +62,7 @@ class Options:
         seed: for the clients' choices and the weather.
         clients: how many work at a time, at least 1.
         think_s: how long a client pauses before an operation, at most (s).
+        skipped: how many faults of each kind were left out of the plan, since no real process can suffer them.
     """
 
     plan: Plan
@@ -69,6 +70,7 @@ class Options:
     seed: int = 0
     clients: int = 10
     think_s: float = 0.1
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.clients < 1:

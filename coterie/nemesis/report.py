@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from coterie.nemesis.attack import Attack
 from coterie.protocols.checking.linearizability import history_lines, timeline
 from coterie.protocols.faults.codec import dump_plan
 from coterie.protocols.simulation.verdict import Verdict
 
-__all__ = ["explanation", "facts", "replay", "save", "summary"]
+__all__ = ["explanation", "facts", "omissions", "replay", "save", "summary"]
 
 PLAN_FILE = "plan.json"
+
+
+def omissions(skipped: Mapping[str, int]) -> Iterator[str]:
+    """Tell which faults of a plan are not carried out."""
+    if skipped:
+        kinds = ", ".join(f"{name} {count}" for name, count in skipped.items())
+        yield f"skipped, since no real process can suffer it: {kinds}"
 
 
 def summary(verdict: Verdict) -> Iterator[str]:
@@ -64,6 +71,7 @@ def facts(attack: Attack, verdict: Verdict) -> dict[str, object]:
         "faults": len(attack.options.plan.faults),
         "fired": verdict.fired,
         "never_fired": verdict.missed(),
+        "skipped": dict(attack.options.skipped),
         "operations": verdict.operations,
         "unknown": sum(each.returned_at is None for it in attack.ledger.by_group.values() for each in it.history),
         "by_group": {

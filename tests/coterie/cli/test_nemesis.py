@@ -36,10 +36,17 @@ def write_plan(path: Path, *faults: Fault, ends_at_s: float = 3.0) -> str:
         (["plan.json", "--nodes", "5"], "--nodes 5: 'plan.json' is for 3 nodes: n1, n2, n3"),
         (["plan.json", "--seconds", "9"], "--seconds 9: 'plan.json' says itself that it lasts 3 s"),
         (["plan.json", "--clients", "0"], "clients=0: at least one"),
-        (["slow.json"], "faults[0] (slow_node) cannot be carried out at level 'process', only at: protocol, system"),
+        (["slow.json"], "faults[0] (slow_node) cannot be carried out at level 'process'"),
+        (
+            ["slow.json"],
+            "only at: protocol, system; --skip-unsupported leaves such faults out and carries out the rest",
+        ),
+        (["slow.json", "--skip-unsupported"], "real processes can suffer none of its faults: slow_node"),
         (["beyond.json"], "faults[1] (wiped_disk) at 2.0 s is beyond the fault budget"),
         (["unknown.json"], "has the unknown kind 'crush': did you mean 'crash'?"),
-        (["missing.json"], "cannot read 'missing.json'"),
+        (["missing.json"], "there is no file 'missing.json'"),
+        (["plam.json"], "there is no file 'plam.json': did you mean 'plan.json'?"),
+        (["runs/raft-2"], "there is no file 'runs/raft-2': did you mean 'runs/raft-29'?"),
         (["crashes", "--nodes", "0"], "--nodes 0: at least one"),
         (["crashes", "--seconds", "0"], "ends_at_s is 0"),
         (["plan.json", "--keep", "."], "--keep '.' exists already"),
@@ -51,6 +58,8 @@ def test_bad_input_is_named_and_nothing_is_started(
     write_plan(Path("plan.json"), Crash(1.0, "n1"))
     write_plan(Path("slow.json"), SlowNode(1.0, "n1", 1.0, 0.01))
     write_plan(Path("beyond.json"), WipedDisk(1.0, "n1"), WipedDisk(2.0, "n2"))
+    Path("runs/raft-29").mkdir(parents=True)
+    Path("runs/raft-29/case.json").write_text("{}")
     Path("unknown.json").write_text(
         json.dumps({"nodes": ["n1"], "ends_at_s": 3.0, "faults": [{"kind": "crush", "at_s": 1.0}]})
     )
@@ -84,6 +93,20 @@ def test_plan_is_carried_out_and_everything_is_kept_that_was_asked_for() -> None
     ):
         assert (Path("kept") / name).exists()
     assert "again: coterie nemesis kept/plan.json --seed 0 --clients 10" in ended.stdout
+
+
+@pytest.mark.slow
+def test_faults_that_only_a_simulator_has_are_skipped_by_name_if_one_wants_it() -> None:
+    plan = write_plan(Path("plan.json"), SlowNode(0.5, "n1", 1.0, 0.01), Crash(1.0, "n1"))
+
+    arguments = [plan, "--skip-unsupported", "--json", "--keep", "kept"]
+    ended = subprocess.run([*START, *arguments], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout.splitlines()[0] == "skipped, since no real process can suffer it: slow_node 1"
+    facts = json.loads(ended.stdout.splitlines()[-1])
+    assert (facts["fired"], facts["skipped"]) == ({"crash": 1}, {"slow_node": 1})
+    assert json.loads(Path("kept/plan.json").read_text())["faults"][0]["kind"] == "crash"
 
 
 @pytest.mark.slow

@@ -11,6 +11,10 @@ from coterie.protocols.faults.kinds import Level
 from tests.coterie.exploring import toy
 
 
+async def undecorated() -> None:
+    """Is what somebody forgot to decorate."""
+
+
 def test_every_scenario_of_coterie_is_found_by_its_name() -> None:
     for name in names():
         assert find(name).run is not None
@@ -42,7 +46,8 @@ def test_module_in_the_working_directory_is_found(tmp_path: Path, monkeypatch: p
         ("rafd", r"no scenario 'rafd': did you mean 'raft'\?"),
         ("zzzzzz", r"no scenario 'zzzzzz': there are raft, .*package\.module:attribute"),
         (f"{toy.WHERE}:fragil", r"has no 'fragil': did you mean 'fragile'\?"),
-        (f"{toy.WHERE}:neither", "is no scenario: a object without name, level, plan, run"),
+        (f"{toy.WHERE}:neither", r"is no scenario: it has no name, level, plan, run \(its type: object\)"),
+        (f"{__name__}:undecorated", r"is no scenario: a bare function; decorate it with @scenario\(nodes=…\)"),
         (f"{toy.WHERE}:Toy", "is no scenario"),
         (f"{toy.WHERE}:", "write package.module:attribute"),
         ("no_such_module_anywhere:x", "cannot import 'no_such_module_anywhere'"),
@@ -51,6 +56,31 @@ def test_module_in_the_working_directory_is_found(tmp_path: Path, monkeypatch: p
 def test_what_does_not_exist_is_named(name: str, told: str) -> None:
     with pytest.raises(ScenarioError, match=told):
         find(name)
+
+
+def test_module_that_does_not_exist_is_told_with_the_nearest_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "scenarios.py").touch()
+    (tmp_path / "bank_scenarios.py").touch()
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ScenarioError, match=r"'shop\.scenarois'.*: did you mean 'shop\.scenarios'\?"):
+        find("shop.scenarois:x")
+    with pytest.raises(ScenarioError, match=r"did you mean 'bank_scenarios'\?"):
+        find("bank_scenarioz:x")
+
+
+def test_module_that_imports_what_does_not_exist_is_not_told_to_be_missing_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scenarios_in_need.py").write_text("import no_such_module_anywhere\n", encoding="utf-8")
+    (tmp_path / "scenarios_in_need_too.py").touch()
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ScenarioError, match=r"No module named 'no_such_module_anywhere'$"):
+        find("scenarios_in_need:x")
 
 
 def test_level_at_which_it_does_not_run_is_named() -> None:

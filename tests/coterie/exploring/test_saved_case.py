@@ -65,7 +65,7 @@ def test_case_is_read_from_its_file_or_its_folder(tmp_path: Path) -> None:
 
 
 def test_file_that_is_missing_or_wrong_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match=r"cannot read .*case\.json"):
+    with pytest.raises(PlanError, match=r"there is no file .*case\.json"):
         read_case(tmp_path)
     (tmp_path / "x.json").write_text("{}", encoding="utf-8")
     with pytest.raises(PlanError, match=r"x\.json.*'scenario'"):
