@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from coterie.actors.raft_actor import RaftActor
+from coterie.actors.simulation.letters import Letters
 from coterie.actors.simulation.node import Habits, SimulatedNode
 from coterie.actors.simulation.raft_watch import RaftWatch, WatchedRaftActor
 from coterie.actors.simulation.stand import Stand
@@ -64,6 +65,7 @@ class Deployment:
         self._stand = stand
         self._shows = shows
         self._story = story
+        self._letters = Letters(story)
         self.topology = topology.with_parts([self._watched(part) for part in topology.parts])
         """What runs, with its judges."""
         habits = Habits(self.topology, self.addresses, is_durable, config, self._hear, failed)
@@ -107,6 +109,8 @@ class Deployment:
 
     def _hear(self, node: str, what: str, detail: object) -> None:
         self._story.tell(node, what, detail)
+        if what == "node.up" and self._story.is_whole:
+            self._letters.follow(self.nodes[node].system)
         for watch in self.watches.values():
             if what == "node.forgot":
                 watch.forgot(node)

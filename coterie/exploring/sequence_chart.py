@@ -139,7 +139,7 @@ def _picture(line: TraceLine, lanes: dict[str, int], y: int) -> str:
     came = lanes[line.sender]
     text = _fitting(line.detail, abs(x - came) - 24)
     arrow = f'<path class="arrow" d="M{came},{y} H{x + (2 if came > x else -2)}"/>'
-    return f'{arrow}<text class="halo middle" x="{(x + came) // 2}" y="{y - 4}">{_escaped(text)}</text>'
+    return f'{arrow}<text class="halo middle" x="{(x + came) // 2}" y="{y - 6}">{_escaped(text)}</text>'
 
 
 def _facts(line: TraceLine) -> str:

@@ -57,7 +57,9 @@ class Counterexample:
     def _headline(self) -> str:
         where = "" if self.key is None else f" under key {self.key!r}"
         perhaps = "" if self.is_minimal else " (perhaps fewer would do: the budget did not suffice to find out)"
-        return f"no order explains these {len(self.operations)} operations{where}{perhaps}:"
+        count = len(self.operations)
+        what = "this operation" if count == 1 else f"these {count} operations"
+        return f"no order explains {what}{where}{perhaps}:"
 
     def _conflicting(self) -> list[str]:
         shown, left_out = self.operations[-_SHOWN:], len(self.operations) - _SHOWN

@@ -14,7 +14,10 @@ from coterie.protocols.checking.linearizability.operation import Operation
 
 __all__ = ["timeline"]
 
-_COLUMN = 34
+_COLUMN_MIN, _COLUMN_MAX = 34, 160
+_PAGE = 1200
+"""Columns are as wide as they may be on a page of that width, so that what was answered can be read (pixels)."""
+_TICK = 80
 _ROW = 26
 _TOP = 34
 _CHARACTER = 7
@@ -71,14 +74,15 @@ def _chart(operations: Sequence[Operation], example: Counterexample | None) -> s
     column = _columns(operations)
     lanes = _lanes(operations)
     left = _CHARACTER * max((len(it.client) for it in operations), default=0) + 20
-    width, height = left + (len(column) + 2) * _COLUMN, _TOP + (len(lanes) + 1) * _ROW
+    step = min(_COLUMN_MAX, max(_COLUMN_MIN, (_PAGE - left) // (len(column) + 2)))
+    width, height = left + (len(column) + 2) * step, _TOP + (len(lanes) + 1) * _ROW
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img">']
     for row, (client, lane) in enumerate(lanes):
         y = _TOP + row * _ROW
         parts.append(f'<text x="8" y="{y + 17}">{_escaped(client)}</text>')
         parts.append(f'<line class="rule" x1="{left}" x2="{width}" y1="{y + _ROW}" y2="{y + _ROW}"/>')
-        parts += [_bar(it, column, left, y, len(column) + 1, _mark(it, example)) for it in lane]
-    parts += _ticks(operations, column, left, height - 8)
+        parts += [_bar(it, column, left, step, y, len(column) + 1, _mark(it, example)) for it in lane]
+    parts += _ticks(operations, column, left, step, height - 8)
     return "".join((*parts, "</svg>"))
 
 
@@ -111,11 +115,11 @@ def _mark(operation: Operation, example: Counterexample | None) -> str:
     return "bar conflict stuck" if operation.number == example.stuck.number else "bar conflict"
 
 
-def _bar(operation: Operation, column: Mapping[int, int], left: int, y: int, end: int, mark: str) -> str:
-    x = left + column[operation.invoked_at] * _COLUMN
+def _bar(operation: Operation, column: Mapping[int, int], left: int, step: int, y: int, end: int, mark: str) -> str:
+    x = left + column[operation.invoked_at] * step
     is_open = operation.returned_at is None
     until = end if operation.returned_at is None else column[operation.returned_at]
-    width = left + until * _COLUMN - x + _COLUMN // 2
+    width = left + until * step - x + step // 2
     call = _escaped(operation.call)
     tooltip = f"<title>{call}\n{_escaped(operation.client)}, {_escaped(operation.interval)}</title>"
     shape = f"M{x + width},{y + 3} H{x} V{y + 23} H{x + width}" + ("" if is_open else " Z")
@@ -125,11 +129,12 @@ def _bar(operation: Operation, column: Mapping[int, int], left: int, y: int, end
     return f'<g>{tooltip}{bar}<text x="{x + 4}" y="{y + 17}">{_escaped(label)}</text></g>'
 
 
-def _ticks(operations: Sequence[Operation], column: Mapping[int, int], left: int, y: int) -> list[str]:
+def _ticks(operations: Sequence[Operation], column: Mapping[int, int], left: int, step: int, y: int) -> list[str]:
+    every = -(-_TICK // step)
     return [
-        f'<text class="tick" x="{left + column[it.invoked_at] * _COLUMN}" y="{y}">{it.invoked_s:.4g} s</text>'
+        f'<text class="tick" x="{left + column[it.invoked_at] * step}" y="{y}">{it.invoked_s:.4g} s</text>'
         for it in sorted(operations, key=lambda it: it.invoked_at)
-        if column[it.invoked_at] % 3 == 0
+        if column[it.invoked_at] % every == 0
     ]
 
 

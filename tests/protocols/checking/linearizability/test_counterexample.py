@@ -80,3 +80,8 @@ def test_an_operation_of_unknown_outcome_is_never_part_of_the_conflict() -> None
 def test_the_state_at_the_end_of_the_order_is_told_as_it_was() -> None:
     lines: tuple[Line, ...] = (("a", ("put", "unseen"), None, 0.0, 1.0), ("b", ("get",), None, 2.0, 3.0))
     assert example_of(judge(told(*lines), KeyValue())).states == ["'unseen'"]
+
+
+def test_a_conflict_of_one_operation_is_told_in_the_singular() -> None:
+    verdict = judge(told(("c1", ("get",), 7, 0.1, 0.2)), KeyValue())
+    assert verdict.text.splitlines()[1] == "no order explains this operation:"

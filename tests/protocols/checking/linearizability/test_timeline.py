@@ -84,3 +84,17 @@ def test_operations_of_one_client_that_overlap_have_rows_of_their_own() -> None:
 
 def test_an_empty_history_has_a_page() -> None:
     assert bars(page(History())) == {}
+
+
+def labels(html: str) -> list[str]:
+    return [str(group.findtext(f"{SVG}text")) for group in chart(html).iter(f"{SVG}g")]
+
+
+def test_where_there_is_room_what_was_answered_can_be_read_in_the_bar() -> None:
+    alone: list[Line] = [("c1", ("compare_and_swap", 1, 2), True, 0.1, 0.2)]
+    assert labels(page(told(*alone))) == ["compare_and_swap(1, 2) -> True"]
+
+
+def test_a_long_history_has_narrow_columns() -> None:
+    long: list[Line] = [("c1", ("put", at), None, at + 0.1, at + 0.2) for at in range(500)]
+    assert float(chart(page(told(*long))).get("width", "")) < 1100 * 34
