@@ -51,11 +51,13 @@ class Gate(Generic[EffectT]):
         """
         admitted = []
         for effect in effects:
-            if isinstance(effect, Persist):
+            kind = type(effect)  # `isinstance` takes its time to say no
+            if kind is Send and isinstance(effect, Send):
+                if effect.after is not None and effect.after > self._durable:
+                    self._hold(effect.after, effect)
+                    continue
+            elif kind is Persist and isinstance(effect, Persist):
                 self._issue(effect.token)
-            elif isinstance(effect, Send) and effect.after is not None and effect.after > self._durable:
-                self._hold(effect.after, effect)
-                continue
             admitted.append(effect)
         return admitted
 
@@ -74,9 +76,13 @@ class Gate(Generic[EffectT]):
         self._durable = token
         if not self._held:
             return []
-        released = [send for after, send in self._held if after <= token]
-        if released:
-            self._held = [(after, send) for after, send in self._held if after > token]
+        released, still_held = [], []
+        for after, send in self._held:
+            if after <= token:
+                released.append(send)
+            else:
+                still_held.append((after, send))
+        self._held = still_held
         return released
 
     def _issue(self, token: Token) -> None:

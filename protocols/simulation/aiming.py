@@ -45,7 +45,7 @@ class Aiming(Generic[W, M]):
             self._shoot(shot)
             return
         self.armed.append(shot)
-        self._timeline.after(self._patience_s, lambda: self._lose_patience(shot))
+        self._timeline.after(self._patience_s, self._lose_patience, shot)
 
     def showed(self, role: Role, node_id: NodeId) -> None:
         """Note that a node has just shown itself in `role`: the first fault that waits for that strikes."""
@@ -78,7 +78,7 @@ class Aiming(Generic[W, M]):
             self._shoot_again(shot)
 
     def _shoot_again(self, shot: _Shot[W, M]) -> None:
-        self._timeline.after(EXTENSION_S, lambda: self._shoot(shot))
+        self._timeline.after(EXTENSION_S, self._shoot, shot)
 
     def _choose(self, shot: _Shot[W, M]) -> Node[W, M] | None:
         awake = [node for node in self._nodes if node.is_awake]

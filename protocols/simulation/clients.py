@@ -72,7 +72,7 @@ class Client:
         self._sequence = 0
         self._attempt = 0
         self._is_waiting = False
-        timeline.after(rng.uniform(0, think_s), lambda: self._wake(0))
+        timeline.after(rng.uniform(0, think_s), self._wake, 0)
 
     @property
     def is_done(self) -> bool:
@@ -112,7 +112,7 @@ class Client:
         if attempt != self._attempt or not self._is_waiting:
             return
         self._target = rejection.leader or self._rng.choice(self._nodes)
-        self._timeline.after(self._rng.uniform(0, RETRY_S), lambda: self._retry(attempt))
+        self._timeline.after(self._rng.uniform(0, RETRY_S), self._retry, attempt)
 
     def _open(self) -> None:
         self._is_waiting = True
@@ -134,8 +134,7 @@ class Client:
             self._think()
 
     def _think(self) -> None:
-        thought = self._attempt
-        self._timeline.after(self._rng.uniform(0, self._think_s), lambda: self._wake(thought))
+        self._timeline.after(self._rng.uniform(0, self._think_s), self._wake, self._attempt)
 
     def _wake(self, thought: int) -> None:
         if thought == self._attempt and not self._is_waiting:
@@ -151,7 +150,7 @@ class Client:
         if self._rng.random() < DUPLICATES:
             late_s = self._rng.choice((0.0, TIMEOUT_S * 2)) * self._rng.random()
             self._submit(self, self._rng.choice(self._nodes), attempt, self._command(), late_s)
-        self._timeline.after(self._rng.uniform(0.5, 1.5) * TIMEOUT_S, lambda: self._time_out(attempt))
+        self._timeline.after(self._rng.uniform(0.5, 1.5) * TIMEOUT_S, self._time_out, attempt)
 
     def _time_out(self, attempt: int) -> None:
         if attempt == self._attempt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from functools import partial
 from typing import Generic, TypeVar
 
 from coterie.protocols.seam import Token
@@ -13,6 +12,9 @@ from coterie.protocols.simulation.timeline import Timeline
 __all__ = ["SimulatedDisk"]
 
 W = TypeVar("W")
+
+FASTEST_S, SLOWEST_S = 0.0001, 0.001
+"""Between these is what a sync of a sound disk usually takes."""
 
 
 class SimulatedDisk(Generic[W]):
@@ -86,15 +88,16 @@ class SimulatedDisk(Generic[W]):
 
     def _sync(self) -> None:
         self._syncing, self._waiting = self._waiting, []
-        self._timeline.after(self._duration_s(), partial(self._finish, self._epoch))
+        self._timeline.after(self._duration_s(), self._finish, self._epoch)
         if self._slowed is not None:
             self._slowed()
 
     def _duration_s(self) -> float:
-        fast_s = self._rng.uniform(0.0001, 0.001)
-        if self._rng.random() < 0.02:
-            fast_s *= 20  # the p99 of a real disk
-        return fast_s * self.slowness
+        draw = self._rng.random
+        sync_s = FASTEST_S + (SLOWEST_S - FASTEST_S) * draw()
+        if draw() < 0.02:
+            sync_s *= 20  # the p99 of a real disk
+        return sync_s * self.slowness
 
     def _finish(self, epoch: int) -> None:
         if epoch != self._epoch:

@@ -107,8 +107,8 @@ class Injector(Generic[W, M]):
         self._turns = TurnFaults(nodes, timeline, firings, self.aiming, self._lasting, rng)
         self.is_over = False
         for fault in plan.faults:
-            timeline.at(fault.at_s, partial(self._begin, fault))
-        timeline.at(plan.ends_at_s, partial(self._end, plan))
+            timeline.at(fault.at_s, self._begin, fault)
+        timeline.at(plan.ends_at_s, self._end, plan)
 
     def _begin(self, fault: Fault) -> None:
         match fault:
@@ -138,7 +138,7 @@ class Injector(Generic[W, M]):
     def _end(self, plan: Plan) -> None:
         is_overtime_left = self._timeline.now < latest_end_s(plan)
         if is_overtime_left and any(not self._firings.count(name) for name in plan.kinds()):
-            self._timeline.after(EXTENSION_S, partial(self._end, plan))
+            self._timeline.after(EXTENSION_S, self._end, plan)
         else:
             self._heal()
 
@@ -158,7 +158,7 @@ class Injector(Generic[W, M]):
     def _crash(self, fault: Crash, node: Node[W, M]) -> bool:
         if not node.is_up:
             return False
-        self._timeline.after(fault.delay_s, partial(self._end_life, fault, node, node.life))
+        self._timeline.after(fault.delay_s, self._end_life, fault, node, node.life)
         return True
 
     def _end_life(self, fault: Crash, node: Node[W, M], life: int) -> None:
@@ -172,7 +172,7 @@ class Injector(Generic[W, M]):
     def _black_out(self, fault: Outage) -> None:
         struck = [(place, node) for place, node in enumerate(self._nodes) if node.is_up]
         if not struck and not self.is_over:
-            self._timeline.after(EXTENSION_S, partial(self._black_out, fault))
+            self._timeline.after(EXTENSION_S, self._black_out, fault)
         for place, node in struck:
             self._kill(node, kind(fault), fault.down_s[place % len(fault.down_s)])
 
@@ -209,7 +209,7 @@ class Injector(Generic[W, M]):
             return False
         node.pause()
         life, count = node.life, self._firings.count(kind(fault))
-        self._timeline.after(fault.duration_s, lambda: self._resume(fault, node, life, count))
+        self._timeline.after(fault.duration_s, self._resume, fault, node, life, count)
         return True
 
     def _resume(self, fault: Pause, node: Node[W, M], life: int, count: int) -> None:
@@ -220,7 +220,7 @@ class Injector(Generic[W, M]):
             self._note_pause(node)
             node.resume()
         else:
-            self._timeline.after(EXTENSION_S, lambda: self._resume(fault, node, life, count))
+            self._timeline.after(EXTENSION_S, self._resume, fault, node, life, count)
 
     def _note_pause(self, node: Node[W, M]) -> None:
         if node.is_paused and node.missed:

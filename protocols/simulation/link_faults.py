@@ -113,7 +113,7 @@ class LinkFaults(Generic[M]):
 
     def _one_by_one(self, links: Sequence[Link], duration_s: float, act: Callable[[Link], None]) -> None:
         for place, link in enumerate(links):
-            self._timeline.after(place * duration_s / len(links), partial(act, link))
+            self._timeline.after(place * duration_s / len(links), act, link)
 
     def _flap(self, fault: Flap) -> None:
         rule, links = Rule(kind(fault), block), self._links(fault)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Generic, TypeVar, cast
 
 from coterie.protocols.seam import NodeId
@@ -125,7 +124,7 @@ class Network(Generic[M]):
         delay_s = self.latency.draw_s(self._rng)
         rules = self._rules.get((sender, to))
         if rules is None:
-            self._timeline.after(delay_s, partial(self._arrive, self.sent, sender, to, message))
+            self._timeline.after(delay_s, self._arrive, self.sent, sender, to, message)
             return
         flight = Flight(sender, to, message, delay_s)
         self._judge(flight, tuple(rules))
@@ -141,7 +140,7 @@ class Network(Generic[M]):
         return self.latency.draw_s(self._rng)
 
     def _carry(self, sender: NodeId, to: NodeId, message: M, delay_s: float) -> None:
-        self._timeline.after(delay_s, partial(self._arrive, self.sent, sender, to, message))
+        self._timeline.after(delay_s, self._arrive, self.sent, sender, to, message)
 
     def _judge(self, flight: Flight, rules: Sequence[Rule]) -> None:
         for rule in rules:  # all of them: what one has stopped another would have stopped too, and has hit

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from coterie.protocols.faults.kinds import Role
@@ -224,33 +223,36 @@ class Node(Generic[W, M]):
         elif not self._is_visit_due:
             chance = self._rng.random()
             if chance < AT_ONCE and not self._lags:
-                self._visit(self.life)
+                self._take_turn(self.algorithm)
             else:
                 self._is_visit_due = True
-                self._timeline.after(self._window_s(chance), partial(self._visit, self.life))
+                self._timeline.after(self._window_s(chance), self._visit, self.life)
 
     def post(self, event: object, within_s: float) -> None:
         """Put `event` into the inbox of this life: it is handled with the next that arrives, or alone `within_s`."""
         self._inbox.append(event)
-        self._timeline.after(within_s, partial(self._visit_for_post, self.life))
+        self._timeline.after(within_s, self._visit_for_post, self.life)
 
     def _visit_for_post(self, life: int) -> None:
         if life == self.life and self._inbox and not self._is_visit_due:
             self._visit(life)
 
     def _window_s(self, chance: float) -> float:
-        return max(0.0, chance - AT_ONCE) / (1 - AT_ONCE) * LONGEST_WINDOW_S + self._lag_s()
+        window_s = max(0.0, chance - AT_ONCE) / (1 - AT_ONCE) * LONGEST_WINDOW_S
+        return window_s + self._lag_s() if self._lags else window_s
 
     def _lag_s(self) -> float:
         return sum(lag() for lag in self._lags)
 
     def _visit(self, life: int) -> None:
-        if life != self.life or self.algorithm is None or self.is_paused:
-            return
-        self._is_visit_due = False
+        if life == self.life and self.algorithm is not None and not self.is_paused:
+            self._is_visit_due = False
+            self._take_turn(self.algorithm)
+
+    def _take_turn(self, algorithm: AnyAlgorithm) -> None:
         if self._inbox:
             events, self._inbox = self._inbox, []
-            self._carry_out(self.algorithm.handle(events, now=self._now()))
+            self._carry_out(algorithm.handle(events, now=self._now()))
         self._rearm()
 
     def _now(self) -> float:
@@ -260,16 +262,17 @@ class Node(Generic[W, M]):
         self.turns += 1
         if not effects:
             return  # whatever an algorithm makes of itself, it says something
+        node_id, resident = self.node_id, self._resident
         for effect in self._gate.admit(effects):
-            if isinstance(effect, Send):
-                self._resident.sent(self.node_id, effect.to, effect.message)
-            elif isinstance(effect, Persist):
+            if type(effect) is Send:
+                resident.sent(node_id, effect.to, effect.message)
+            elif type(effect) is Persist:
                 self.disk.submit(effect.token, effect.write)
-            elif isinstance(effect, Observe):
-                self._trace.record(self.node_id, effect.event, effect.facts)
+            elif type(effect) is Observe:
+                self._trace.record(node_id, effect.event, effect.facts)
             else:
-                self._resident.perform(self.node_id, effect)
-        self._resident.visited(self.node_id)
+                resident.perform(node_id, effect)
+        resident.visited(node_id)
 
     def _rearm(self) -> None:
         if self.algorithm is None:
@@ -279,11 +282,10 @@ class Node(Generic[W, M]):
             return
         self._armed_s = deadline_s
         self._arming += 1
-        arming = self._arming
         true_s = (deadline_s - self._clock_base_s) / self._clock_rate
         if self._lags:
             true_s = max(true_s, self._timeline.now) + self._lag_s()
-        self._timeline.at(true_s, partial(self._timer_fired, arming, deadline_s))
+        self._timeline.at(true_s, self._timer_fired, self._arming, deadline_s)
 
     def _timer_fired(self, arming: int, armed_s: float) -> None:
         if arming != self._arming or self._armed_s is None or self.is_paused or self.algorithm is None:
@@ -302,7 +304,7 @@ class Node(Generic[W, M]):
     def _durable(self, token: Token, write: W) -> None:
         self._resident.wrote(self.node_id, write)
         for effect in self._gate.persisted(token):
-            if isinstance(effect, Send):
+            if type(effect) is Send:
                 self._resident.sent(self.node_id, effect.to, effect.message)
 
     def _synced(self, token: Token) -> None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 from coterie.protocols.checking.linearizability import History
 from coterie.protocols.checking.liveness import LivenessJudge
@@ -43,6 +42,8 @@ from coterie.protocols.simulation.world import World
 
 __all__ = ["CLIENTS", "COMMANDS", "RaftRun", "role_shown_by"]
 
+A = TypeVar("A")
+
 CLIENTS = 10
 COMMANDS = 1000
 LONGEST_THINK = 1.7
@@ -59,6 +60,9 @@ LONGEST_CALM_S = 30.0
 
 LONGEST_APPLY_S = 0.008
 """Within what time a state machine is done with what it was handed."""
+
+LONGEST_LOAD_S = 0.003
+"""Within what time old entries have been read from the disk."""
 
 PROBE_S = 0.1
 """How often, once everything has healed, somebody looks for a leader and what it has applied."""
@@ -129,10 +133,10 @@ class RaftRun:
                 self._apply(node, effect)
             case Load():
                 life = self.world.nodes[node].life
-                self.world.timeline.after(self._rng.uniform(0, 0.003), lambda: self._load(node, life, effect))
+                self.world.timeline.after(LONGEST_LOAD_S * self._rng.random(), self._load, node, life, effect)
             case Reject():
                 request = self._pending[node].pop(effect.ref)
-                self._answer_later(partial(request.client.rejected, request.attempt, effect))
+                self._answer_later(request.client.rejected, request.attempt, effect)
             case _:
                 raise TypeError(f"Raft has no effect {effect!r}")
 
@@ -157,16 +161,17 @@ class RaftRun:
         return role_shown_by(message)
 
     def _apply(self, node: NodeId, effect: Apply) -> None:
-        machine, pending = self._machines[node], self._pending[node]
+        judge, machine, refs = self.judge, self._machines[node], effect.refs
         for entry in effect.entries:
-            self.judge.applied(node, entry)
-            reply = machine.apply(entry.index, entry.command) if entry.kind is EntryKind.COMMAND else None
-            ref = effect.refs.get(entry.index)
-            if ref is not None and reply is not None:
-                request = pending.pop(ref)
-                self._answer_later(partial(request.client.answered, request.operation, reply))
+            judge.applied(node, entry)
+            if entry.kind is not EntryKind.COMMAND:
+                continue
+            reply = machine.apply(entry.index, entry.command)
+            if refs and entry.index in refs:
+                request = self._pending[node].pop(refs[entry.index])
+                self._answer_later(request.client.answered, request.operation, reply)
         done = Applied(effect.entries[-1].index)
-        self.world.nodes[node].post(done, within_s=self._rng.uniform(0, LONGEST_APPLY_S))
+        self.world.nodes[node].post(done, within_s=LONGEST_APPLY_S * self._rng.random())
 
     def _load(self, node: NodeId, life: int, load: Load) -> None:
         machine = self.world.nodes[node]
@@ -195,7 +200,7 @@ class RaftRun:
         if self._rng.random() >= CLIENT_LOSS:
             request = _Request(client, client.operation, attempt, command)
             delay_s += self.world.network.delay_s()
-            self.world.timeline.after(delay_s, lambda: self._propose(node, request))
+            self.world.timeline.after(delay_s, self._propose, node, request)
 
     def _propose(self, node: NodeId, request: _Request) -> None:
         self.world.timeline.events += 1
@@ -204,13 +209,13 @@ class RaftRun:
             self._pending[node][self._refs] = request
             self.world.nodes[node].receive(Propose(self._refs, request.command))
 
-    def _answer_later(self, answer: Callable[[], None]) -> None:
+    def _answer_later(self, answer: Callable[[int, A], None], number: int, about: A) -> None:
         if self._rng.random() >= CLIENT_LOSS:
-            self.world.timeline.after(self.world.network.delay_s(), partial(self._answer, answer))
+            self.world.timeline.after(self.world.network.delay_s(), self._answer, answer, number, about)
 
-    def _answer(self, answer: Callable[[], None]) -> None:
+    def _answer(self, answer: Callable[[int, A], None], number: int, about: A) -> None:
         self.world.timeline.events += 1
-        answer()
+        answer(number, about)
 
     # The end.
 

@@ -164,7 +164,7 @@ class SynodRun:
 
     def _add_asker(self, asker: Asker, at_s: float) -> None:
         self._unanswered += 1
-        self.world.timeline.at(at_s, lambda: self._ask(asker))
+        self.world.timeline.at(at_s, self._ask, asker)
 
     def _ask(self, asker: Asker) -> None:
         if asker.is_answered:
@@ -182,7 +182,7 @@ class SynodRun:
             self.world.nodes[node].receive(
                 ReadRound(self._refs) if asker.value is None else Propose(self._refs, asker.value)
             )
-        self.world.timeline.after(PATIENCE_S, lambda: self._ask(asker))
+        self.world.timeline.after(PATIENCE_S, self._ask, asker)
 
     # The end.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import ParamSpec
+from typing import TypeVarTuple
 
 from coterie.protocols.checking.violation import Bench
 
 __all__ = ["Timeline", "stream"]
 
-P = ParamSpec("P")
+Arguments = TypeVarTuple("Arguments")
 
 
 def stream(seed: str, name: str) -> random.Random:
@@ -30,7 +30,7 @@ class Timeline:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._heap: list[tuple[float, int, Callable[[], object]]] = []
+        self._heap: list[tuple[float, int, Callable[..., object], tuple[object, ...]]] = []
         self._scheduled = 0
         self._is_stopped = False
         self.now = 0.0
@@ -41,15 +41,15 @@ class Timeline:
         """How many steps there were."""
         return self._bench.step
 
-    def at(self, time_s: float, action: Callable[[], object]) -> None:
-        """Let `action` happen at `time_s`, or now if that is past."""
+    def at(self, time_s: float, action: Callable[[*Arguments], object], *arguments: *Arguments) -> None:
+        """Let `action(*arguments)` happen at `time_s`, or now if that is past."""
         self._scheduled += 1
-        heappush(self._heap, (max(time_s, self.now), self._scheduled, action))
+        heappush(self._heap, (max(time_s, self.now), self._scheduled, action, arguments))
 
-    def after(self, delay_s: float, action: Callable[[], object]) -> None:
-        """Let `action` happen `delay_s` from now."""
+    def after(self, delay_s: float, action: Callable[[*Arguments], object], *arguments: *Arguments) -> None:
+        """Let `action(*arguments)` happen `delay_s` from now."""
         self._scheduled += 1
-        heappush(self._heap, (self.now + delay_s, self._scheduled, action))
+        heappush(self._heap, (self.now + delay_s, self._scheduled, action, arguments))
 
     def stop(self) -> None:
         """Let the present step be the last one."""
@@ -60,7 +60,7 @@ class Timeline:
         heap, bench = self._heap, self._bench
         self._is_stopped = False
         while heap and heap[0][0] <= until_s and not self._is_stopped:
-            now, _, action = heappop(heap)
+            now, _, action, arguments = heappop(heap)
             self.now = bench.time_s = now
             bench.step += 1
-            action()
+            action(*arguments)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from coterie.protocols.seam import NodeId
 from coterie.protocols.simulation.timeline import Timeline
 
-__all__ = ["Trace", "TraceLine"]
+__all__ = ["FROM", "Trace", "TraceLine"]
 
 TAIL_LINES = 60
 
 FROM = "from "
+"""How the name of an arrival begins; its sender follows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from coterie.protocols.simulation.injector import Injector
 from coterie.protocols.simulation.network import Network
 from coterie.protocols.simulation.node import Node, Resident
 from coterie.protocols.simulation.timeline import Timeline, stream
-from coterie.protocols.simulation.trace import Trace
+from coterie.protocols.simulation.trace import FROM, Trace
 
 __all__ = ["World"]
 
@@ -65,6 +65,7 @@ class World(Generic[W, M]):
             healed=resident.healed,
         )
         self._aiming = self.faults.aiming
+        self._arrival_from = {node_id: f"{FROM}{node_id}" for node_id in self.nodes}
 
     @property
     def now(self) -> float:
@@ -104,5 +105,5 @@ class World(Generic[W, M]):
         self.network.send(sender, to, message)
 
     def _deliver(self, to: NodeId, sender: NodeId, message: M) -> None:
-        self.trace.record(to, f"from {sender}", message)
+        self.trace.record(to, self._arrival_from[sender], message)
         self.nodes[to].receive(Received(sender, message))
