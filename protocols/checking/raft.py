@@ -54,7 +54,7 @@ class RaftJudge:
         self._log = RaftLogJudge(voters, bench)
         self._life_of_leader: dict[Term, tuple[NodeId, int]] = {}
         self._story: dict[Term, dict[LogIndex, Term]] = {}
-        self._life = dict.fromkeys(voters, 0)
+        self._life = {voter: (voter, 0) for voter in voters}
         self._applied = dict.fromkeys(voters, LogIndex(0))
         self._executed: list[Entry] = []
 
@@ -73,7 +73,7 @@ class RaftJudge:
 
     def started(self, node: NodeId) -> None:
         """Note that a new life of `node` begins: with an empty state machine."""
-        self._life[node] += 1
+        self._life[node] = (node, self._life[node][1] + 1)
         self._applied[node] = LogIndex(0)
 
     def wrote(self, node: NodeId, write: LogWrite) -> None:
@@ -82,9 +82,9 @@ class RaftJudge:
 
     def led(self, node: NodeId, term: Term) -> None:
         """Judge that `node` takes itself for the leader of `term`."""
-        me = (node, self._life[node])
+        me = self._life[node]
         known = self._life_of_leader.get(term)
-        if known == me:
+        if known is me:
             return
         if known is not None:
             self._bench.fail("raft.election_safety", node, f"term {term} already has a leader: {known[0]}")
@@ -96,17 +96,18 @@ class RaftJudge:
 
     def applied(self, node: NodeId, entry: Entry) -> None:
         """Judge that the state machine of `node` executes `entry`."""
-        if entry.index != self._applied[node] + 1:
-            self._bench.fail("raft.apply_order", node, f"{entry.index} is applied after {self._applied[node]}")
-        self._applied[node] = entry.index
-        if entry.index > len(self._executed):
-            self._executed.append(entry)
-        elif entry != self._executed[entry.index - 1]:
-            detail = f"entry {entry.index} is {entry}, elsewhere it was {self._executed[entry.index - 1]}"
+        index, executed = entry.index, self._executed
+        if index != self._applied[node] + 1:
+            self._bench.fail("raft.apply_order", node, f"{index} is applied after {self._applied[node]}")
+        self._applied[node] = index
+        if index > len(executed):
+            executed.append(entry)
+        elif entry != executed[index - 1]:
+            detail = f"entry {index} is {entry}, elsewhere it was {executed[index - 1]}"
             self._bench.fail("raft.state_machine_safety", node, detail)
-        self._check_committed(node, entry.index, "applied")
-        if entry != self._log.committed[entry.index - 1]:
-            self._bench.fail("raft.state_machine_safety", node, f"entry {entry.index} is not the committed one")
+        self._check_committed(node, index, "applied")
+        if entry != self._log.committed[index - 1]:
+            self._bench.fail("raft.state_machine_safety", node, f"entry {index} is not the committed one")
 
     def sent(self, node: NodeId, to: NodeId, message: RaftMessage) -> None:
         """Judge a message that leaves `node` for `to`, against what is durable at `node`."""
@@ -158,7 +159,9 @@ class RaftJudge:
             self._bench.fail("raft.vote_ahead_of_disk", node, detail)
 
     def _check_story(self, node: NodeId, message: AppendEntries) -> None:
-        story = self._story.setdefault(message.term, {})
+        story = self._story.get(message.term)
+        if story is None:
+            story = self._story[message.term] = {}
         told = story.setdefault(message.prev_log_index, message.prev_log_term)
         if told != message.prev_log_term:
             self._fail_story(node, message.term, message.prev_log_index)
@@ -171,7 +174,8 @@ class RaftJudge:
 
     def _check_acknowledgement(self, node: NodeId, reply: AppendEntriesReply) -> None:
         index = reply.match_index
-        verified = self._story.get(reply.term, {}).get(index)
+        story = self._story.get(reply.term)
+        verified = None if story is None else story.get(index)
         durable = self._log.disks[node].term_at(index)
         if durable is None or durable != verified:
             detail = f"acknowledges entry {index} of term {verified} in term {reply.term}; durable is term {durable}"

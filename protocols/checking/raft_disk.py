@@ -26,9 +26,9 @@ class RaftDisk:
 
     def term_at(self, index: int) -> Term | None:
         """Return the term of entry `index`: 0 for index 0, None if there is no such entry."""
-        if index == 0:
-            return Term(0)
-        return self.entries[index - 1].term if 0 < index <= len(self.entries) else None
+        if 0 < index <= len(self.entries):
+            return self.entries[index - 1].term
+        return Term(0) if index == 0 else None
 
     def write(self, write: LogWrite) -> None:
         """Carry out one atomic write.
@@ -42,10 +42,11 @@ class RaftDisk:
             if write.truncate_from < 1:
                 raise ValueError(f"truncation from {write.truncate_from}: the first index is 1")
             del self.entries[write.truncate_from - 1 :]
+        entries = self.entries
         for entry in write.entries:
-            if entry.index != len(self.entries) + 1:
-                raise ValueError(f"entry {entry.index} does not continue a log that ends at {len(self.entries)}")
-            self.entries.append(entry)
+            if entry.index != len(entries) + 1:
+                raise ValueError(f"entry {entry.index} does not continue a log that ends at {len(entries)}")
+            entries.append(entry)
 
     def restored(self) -> Restored:
         """Return what a new life is told."""

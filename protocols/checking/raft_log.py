@@ -29,7 +29,7 @@ class RaftLogJudge:
         self._votes: dict[tuple[NodeId, Term], NodeId] = {}
         self._seen: dict[tuple[LogIndex, Term], tuple[Term | None, EntryKind, bytes]] = {}
         self._held: dict[Term, dict[NodeId, LogIndex]] = {}
-        self._acknowledged: dict[NodeId, tuple[Term, LogIndex]] = {}
+        self._acknowledged = {voter: (Term(0), LogIndex(0)) for voter in voters}
         self._leaders: dict[Term, NodeId] = {}
         self._committed_up_to: list[tuple[Term, int]] = []
 
@@ -39,8 +39,7 @@ class RaftLogJudge:
 
     def acknowledge(self, node: NodeId, term: Term, index: LogIndex) -> None:
         """Note that `node` has told the leader of `term` that it holds everything up to `index`, and does."""
-        known = self._acknowledged.get(node)
-        if known is None or term > known[0] or (term == known[0] and index > known[1]):
+        if (term, index) > self._acknowledged[node]:
             self._acknowledged[node] = (term, index)
             self._count(node, term, index)
 
@@ -94,7 +93,7 @@ class RaftLogJudge:
             if was_committed and disk.term_at(entry.index) != entry.term:
                 detail = f"the committed entry {entry.index} was truncated, from {cut[0].index} on"
                 self._bench.fail("raft.commit_kept", node, detail)
-        term, acknowledged = self._acknowledged.get(node, (Term(0), LogIndex(0)))
+        term, acknowledged = self._acknowledged[node]
         if term == disk.hard_state.term and disk.last_index < acknowledged:
             detail = f"entry {acknowledged} was acknowledged in term {term} and truncated in it, from {cut[0].index} on"
             self._bench.fail("raft.acknowledgement_kept", node, detail)
@@ -113,22 +112,23 @@ class RaftLogJudge:
         disk = self.disks[node]
         if disk.term_at(index) != term:
             return  # Raft §5.4.2: entries of earlier terms are never committed by counting
-        held = self._held.setdefault(term, {})
-        if index <= held.get(node, 0):
-            return
-        held[node] = index
-        if len(held) >= self._majority:
-            self._commit(node, disk, term, sorted(held.values(), reverse=True)[self._majority - 1])
+        held = self._held.get(term)
+        if held is None:
+            held = self._held[term] = dict.fromkeys(self.disks, LogIndex(0))
+        if index > held[node]:
+            held[node] = index
+            self._commit(node, disk, term, sorted(held.values())[-self._majority])
 
     def _commit(self, node: NodeId, disk: RaftDisk, term: Term, length: int) -> None:
-        length = min(length, len(disk.entries))
-        known = min(len(self.committed), length)
-        if known and disk.term_at(known) != self.committed[known - 1].term:
-            detail = f"entry {known} was committed in term {self.committed[known - 1].term} and again differently"
+        entries, committed = disk.entries, self.committed
+        length = min(length, len(entries))
+        known = min(len(committed), length)
+        if known and entries[known - 1].term != committed[known - 1].term:
+            detail = f"entry {known} was committed in term {committed[known - 1].term} and again differently"
             self._bench.fail("raft.state_machine_safety", node, detail)
-        if length <= len(self.committed):
+        if length == known:
             return
-        self.committed += disk.entries[len(self.committed) : length]
+        committed += entries[known:length]
         self._committed_up_to.append((term, length))
         for later, leader in self._leaders.items():
             if later > term:
