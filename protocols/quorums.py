@@ -16,6 +16,8 @@ from coterie.protocols.seam import NodeId
 
 __all__ = ["Grid", "Joint", "Majority", "Quorum", "Weighted", "highest_matched", "verify_intersection"]
 
+NOTHING = LogIndex(0)
+
 MOST_VERIFIABLE_MEMBERS = 16
 """`verify_intersection` tries half of all subsets: 2**15 of them at this size."""
 
@@ -143,7 +145,7 @@ def highest_matched(quorum: Quorum, index_by_member: Mapping[NodeId, LogIndex]) 
     `index_by_member` maps members to the last index known to be durable there; missing members have none.
     """
     if type(quorum) is Majority:  # the usual one, and asked for at every answer
-        reached = sorted([index_by_member.get(member, LogIndex(0)) for member in quorum.members])
+        reached = sorted([index_by_member.get(member, NOTHING) for member in quorum.members])
         return reached[-quorum.size]
     for index in sorted(index_by_member.values(), reverse=True):
         if quorum.is_quorum([node for node, reached in index_by_member.items() if reached >= index]):

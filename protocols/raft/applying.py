@@ -61,7 +61,9 @@ class Applier:
 
     def applied(self, index: LogIndex) -> None:
         """Take note that the machine is done up to `index`."""
-        self.applied_index = max(self.applied_index, min(index, self._handed_index))
+        known = index if index < self._handed_index else self._handed_index
+        if known > self.applied_index:
+            self.applied_index = known
 
     def _hand_over(self, entries: tuple[Entry, ...]) -> None:
         self._handed_index = entries[-1].index

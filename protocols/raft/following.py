@@ -13,14 +13,16 @@ from coterie.protocols.replicated_log import Entry, LogIndex, Term
 
 __all__ = ["LogFollower", "is_well_formed"]
 
+NO_CONFLICT = (LogIndex(0), Term(0))
+
 
 def is_well_formed(message: AppendEntries) -> bool:
     """Return whether the entries follow `prev_log_index` without a gap, and no term falls or exceeds the leader's."""
-    index, term = message.prev_log_index, message.prev_log_term
-    if not 0 <= term <= message.term or index < 0 or (index == 0) != (term == 0):
+    term = message.prev_log_term
+    first = message.prev_log_index + 1
+    if not 0 <= term <= message.term or first < 1 or (first == 1) != (term == 0):
         return False
-    for entry in message.entries:
-        index = LogIndex(index + 1)
+    for index, entry in enumerate(message.entries, first):
         if entry.index != index or not term <= entry.term <= message.term:
             return False
         term = entry.term
@@ -44,7 +46,7 @@ class LogFollower:
         self._append_missing(message.entries)
         last_verified = LogIndex(message.prev_log_index + len(message.entries))
         self._log.commit_to(self.new_commit_index(message.leader_commit, last_verified))
-        return AppendEntriesReply(term, True, last_verified, LogIndex(0), Term(0))
+        return AppendEntriesReply(term, True, last_verified, *NO_CONFLICT)
 
     def has_previous(self, message: AppendEntries) -> bool:
         """Return whether the entry before the new ones is here with the leader's term (Raft §5.3, Log Matching)."""
@@ -61,17 +63,18 @@ class LogFollower:
         Figure 2 says "index of last new entry": what lies behind it in this log has not been compared with the
         leader's and may differ, so the end of the log is no limit.
         """
-        return min(leader_commit, last_verified)
+        return leader_commit if leader_commit < last_verified else last_verified
 
     def _append_missing(self, entries: Sequence[Entry]) -> None:
-        place = self._log.find_conflict(entries)
+        log, journal = self._log, self._journal
+        place = log.find_conflict(entries)
         if place == len(entries):
             return  # All are here. What follows them may be newer than this message: it stays (openraft 9540c904).
-        if entries[place].index <= self._log.last_index:
+        if entries[place].index <= log.last_index:
             self._truncate_from(entries[place].index)
         for entry in entries[place:]:
-            self._log.append(entry)
-            self._journal.append(entry)
+            log.append(entry)
+            journal.append(entry)
 
     def _truncate_from(self, index: LogIndex) -> None:
         dropped = self._log.last_index - index + 1

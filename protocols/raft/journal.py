@@ -98,9 +98,13 @@ class Journal:
 
     def persisted(self, token: Token) -> None:
         """Take note that all writes up to `token` are durable."""
-        self._durable_token = max(self._durable_token, token)
-        while self._under_way and self._under_way[0].token <= token:
-            self.durable_index = max(self.durable_index, self._under_way.popleft().proves)
+        if token > self._durable_token:
+            self._durable_token = token
+        under_way = self._under_way
+        while under_way and under_way[0].token <= token:
+            proved = under_way.popleft().proves
+            if proved > self.durable_index:
+                self.durable_index = proved
 
     @property
     def is_register_durable(self) -> bool:
@@ -109,7 +113,8 @@ class Journal:
 
     def after_register(self) -> Token | None:
         """Return the write that a message of the present term must wait for; None: it is durable."""
-        return None if self.is_register_durable else self._register_token
+        token = self._register_token
+        return None if token <= self._durable_token else token
 
     def after_entries(self, index: LogIndex) -> Token | None:
         """Return the write that an acknowledgement of all entries up to `index` must wait for; None: durable."""

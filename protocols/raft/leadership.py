@@ -16,6 +16,8 @@ from coterie.protocols.seam import NodeId
 
 __all__ = ["Leadership"]
 
+BEFORE_THE_FIRST = Term(0)
+
 
 class Leadership:
     """One reign of one leader: made when an election is won, dropped when it ends.
@@ -78,11 +80,12 @@ class Leadership:
 
     def advance_commit(self) -> None:
         """Commit what a quorum has, if §5.4.2 allows."""
-        if self._log.commit_index == self._log.last_index:
+        log = self._log
+        if log.commit_index == log.last_index:
             return  # as it mostly is when a heartbeat is answered
         matched = self.highest_replicated()
-        if matched > self._log.commit_index and self.may_commit(matched):
-            self._log.commit_to(matched)
+        if matched > log.commit_index and self.may_commit(matched):
+            log.commit_to(matched)
 
     def highest_replicated(self) -> LogIndex:
         """Return the highest index that is durable on a quorum. This node counts as far as its own disk does."""
@@ -118,7 +121,8 @@ class Leadership:
         progress = self._progress_by_peer[peer]
         progress.has_answered = True
         if reply.success:
-            progress.matched(min(reply.match_index, self._log.last_index))
+            index, last_index = reply.match_index, self._log.last_index
+            progress.matched(index if index < last_index else last_index)
         elif not progress.is_stale_refusal(reply.match_index):
             self._back_up(progress, reply)
 
@@ -167,11 +171,11 @@ class Leadership:
 
     def _send_next(self, progress: Progress) -> bool:
         """Send or load the next entries; return whether there may be more to do at once."""
-        first = progress.next_index
-        if first < self._log.window_first:
+        first, log = progress.next_index, self._log
+        if first < log.window_first:
             return self._probe_or_load(progress)
         limit = min(self._config.max_append_entries, max(1, progress.room_entries))
-        self._send_entries(progress, self._log.read(first, self._log.last_index, limit, self._limit_bytes(progress)))
+        self._send_entries(progress, log.read(first, log.last_index, limit, self._limit_bytes(progress)))
         return True
 
     def _probe_or_load(self, progress: Progress) -> bool:
@@ -192,7 +196,7 @@ class Leadership:
         progress.sent(entries)
 
     def _send(self, progress: Progress, entries: tuple[Entry, ...]) -> None:
-        prev_index = LogIndex(progress.next_index - 1)
-        prev_term = self._log.term_at(prev_index) or Term(0)
-        message = AppendEntries(self.term, prev_index, prev_term, self._log.commit_index, entries)
+        log, prev_index = self._log, LogIndex(progress.next_index - 1)
+        prev_term = log.term_at(prev_index) or BEFORE_THE_FIRST
+        message = AppendEntries(self.term, prev_index, prev_term, log.commit_index, entries)
         self._outbox.send(progress.peer, message, self._journal.after_register())

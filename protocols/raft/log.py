@@ -147,14 +147,15 @@ class RaftLog:
         """Commit everything up to `index`; never goes back. InvariantViolated beyond the end of the log."""
         if index > self.last_index:
             raise InvariantViolated(f"entry {index} cannot be committed: the log ends at {self.last_index}")
-        self.commit_index = max(self.commit_index, index)
+        if index > self.commit_index:
+            self.commit_index = index
 
     # What is in memory.
 
     def read(self, first: LogIndex, last: LogIndex, max_entries: int, max_bytes: int) -> tuple[Entry, ...]:
         """Return entries from `first` (in memory: at least `window_first`) to `last`, cut as `cut` says."""
-        start = first - self.window_first
-        return cut(self._entries[start : start + min(max_entries, last - first + 1)], max_bytes)
+        start, count = first - self.window_first, last - first + 1
+        return cut(self._entries[start : start + (count if count < max_entries else max_entries)], max_bytes)
 
     def evict(self, durable_index: LogIndex, *, max_entries: int, max_bytes: int) -> None:
         """Drop the oldest entries from memory until the rest fits, but none beyond `durable_index`."""

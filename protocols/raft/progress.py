@@ -73,15 +73,17 @@ class Progress:
         if self.is_probing:
             self.probed()
             return
-        size_bytes = sum([len(entry.command) for entry in entries])
-        self.next_index = LogIndex(entries[-1].index + 1)
-        self._inflight.append((entries[-1].index, size_bytes))
+        size_bytes, last = sum([len(entry.command) for entry in entries]), entries[-1].index
+        self.next_index = LogIndex(last + 1)
+        self._inflight.append((last, size_bytes))
         self._inflight_bytes += size_bytes
 
     def matched(self, index: LogIndex) -> None:
         """Take a success: the peer's log is durable and like ours up to `index`. Late answers take nothing back."""
-        self.match_index = max(self.match_index, index)
-        self.next_index = max(self.next_index, LogIndex(self.match_index + 1))
+        if index > self.match_index:
+            self.match_index = index
+        if self.next_index <= self.match_index:
+            self.next_index = LogIndex(self.match_index + 1)
         self.is_probing = self._is_awaiting_probe = False
         while self._inflight and self._inflight[0][0] <= index:
             self._inflight_bytes -= self._inflight.popleft()[1]

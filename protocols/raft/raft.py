@@ -126,7 +126,8 @@ class Raft:
         leadership = self._standing.leadership
         if leadership is None:
             return self._standing.election_deadline
-        return min(leadership.heartbeat_deadline, leadership.check_quorum_deadline)
+        heartbeat, check_quorum = leadership.heartbeat_deadline, leadership.check_quorum_deadline
+        return heartbeat if heartbeat < check_quorum else check_quorum
 
     # What anybody may look at.
 
@@ -255,22 +256,23 @@ class Raft:
         if not is_well_formed(message):
             self._outbox.observe(MESSAGE_DISCARDED, sender=sender, term=message.term)
             return
-        if message.term < self.term:
+        journal, standing = self._journal, self._standing
+        term = journal.register.term
+        if message.term < term:
             # The nudge: a leader of an older term must hear of the newer one, or a node that went ahead alone stays
             # locked out (etcd #8501).
-            self._outbox.send(sender, self._follower.refusal(message, self.term), self._journal.after_register())
+            self._outbox.send(sender, self._follower.refusal(message, term), journal.after_register())
             return
-        if message.term > self.term:
-            self._standing.adopt_term(message.term, leader=sender)
-        self._standing.follow(sender)
-        reply = self._follower.accept(message, self.term)
-        journal = self._journal
+        if message.term > term:
+            standing.adopt_term(message.term, leader=sender)
+        standing.follow(sender)
+        reply = self._follower.accept(message, message.term)
         after = journal.after_entries(reply.match_index) if reply.success else journal.after_register()
         self._outbox.send(sender, reply, after)
 
     def _append_answered(self, sender: NodeId, reply: AppendEntriesReply) -> None:
-        leadership = self._standing.leadership
-        if reply.term > self.term:
+        leadership, term = self._standing.leadership, self._journal.register.term
+        if reply.term > term:
             self._standing.adopt_term(reply.term)
-        elif leadership is not None and reply.term == self.term:
+        elif leadership is not None and reply.term == term:
             leadership.answered(sender, reply)

@@ -101,10 +101,8 @@ class Standing:
 
     def reset_election_timer(self) -> None:
         """Draw a new election time-out (Raft §5.2: randomised, so that split votes are rare)."""
-        config = self.config
-        self.election_deadline = self.now + self._rng.uniform(
-            config.election_timeout_min_s, config.election_timeout_max_s
-        )
+        shortest_s, longest_s = self.config.election_timeout_min_s, self.config.election_timeout_max_s
+        self.election_deadline = self.now + (shortest_s + (longest_s - shortest_s) * self._rng.random())
 
     # Moves.
 
@@ -122,11 +120,12 @@ class Standing:
 
     def follow(self, leader: NodeId) -> None:
         """Recognise `leader`, who spoke as the leader of the present term (Raft §5.2)."""
-        if self.role is Role.LEADER or self.leader not in (None, leader):
-            raise InvariantViolated(f"term {self.term} has two leaders, {self.leader} and {leader} (Raft §5.2)")
+        known = self.leader
+        if self.role is Role.LEADER or (known is not None and known != leader):
+            raise InvariantViolated(f"term {self.term} has two leaders, {known} and {leader} (Raft §5.2)")
         self._leader_heard_at_s = self.now
         self.reset_election_timer()
-        if self.leader is None:
+        if known is None:
             self._become_follower()
             self.leader = leader
             self.outbox.observe(LEADER_RECOGNIZED, term=self.term, leader=leader)

@@ -49,7 +49,8 @@ class _Session:
 
     def raise_low_water(self, low_water: int, window: int) -> None:
         """Forget the replies below `low_water`, which is above the present mark."""
-        for sequence in range(self.low_water, min(low_water, self.low_water + window)):
+        end = self.low_water + window
+        for sequence in range(self.low_water, low_water if low_water < end else end):
             self.reply_by_sequence.pop(sequence, None)
         self.low_water = low_water
 
