@@ -88,7 +88,7 @@ def _announce_to_any_life(self: Watches, watch: Watch) -> None:
         association.signal((WATCH, watch.ref.path, watch.ref.uid))
 
 
-def _no_checksum(length_bytes: int, sequence: int, payload: bytes) -> int:
+def _no_checksum(covered: bytes | bytearray, payload: bytes) -> int:
     return 0
 
 
