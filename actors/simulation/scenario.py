@@ -11,10 +11,11 @@ What the program raises is what the run came to. If it ends before the plan does
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
-from coterie.actors.simulation.simulation import Simulation
+from coterie.actors.simulation.simulation import LONGEST_S, Simulation
 from coterie.errors import PlanError
 from coterie.protocols.checking.linearizability import History
 from coterie.protocols.checking.linearizability import Verdict as Linearizability
@@ -66,6 +67,13 @@ class SystemScenario:
         self._duration_s = duration_s
         self._fewest_operations = fewest_operations
         self._leaves_out = tuple(leaves_out)
+        self._max_s = LONGEST_S
+
+    def ending_at(self, max_s: float) -> SystemScenario:
+        """Return the same scenario, whose runs end at `max_s` (simulated s), or up to a second later (`Endable`)."""
+        ending = copy.copy(self)
+        ending._max_s = min(max_s, self._max_s)  # noqa: SLF001 (a copy of our own)
+        return ending
 
     def plan(self, seed: int, *, profile: str = "everything", nodes: int | None = None) -> Plan:
         """Return the plan that `run` would give itself.
@@ -95,7 +103,9 @@ class SystemScenario:
             PlanError: `plan` has a fault that this level cannot carry out, or is beyond its budget; no such profile.
         """
         plan = plan or self.plan(seed, profile=profile, nodes=nodes)
-        sim = Simulation(seed, plan=plan, most_operations=operations, is_hashed=hashed, is_traced=traced)
+        sim = Simulation(
+            seed, plan=plan, max_s=self._max_s, most_operations=operations, is_hashed=hashed, is_traced=traced
+        )
         violation = self._violation(sim)
         judged, history = _judged(sim)
         is_enough = sim.operations >= self._fewest_operations or operations is not None or not is_live(plan)

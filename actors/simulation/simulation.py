@@ -72,7 +72,7 @@ class Simulation:
         profile: draws the plan from the seed instead, for the nodes of the topology; see
             `coterie.protocols.faults.profiles`. None, and no plan: nothing but what the program does itself.
         duration_s: how long a drawn plan lasts (s).
-        max_s: the most simulated time that `run` takes (s).
+        max_s: the most simulated time that `run` takes (s; it is looked at once a second).
         max_steps: the most steps that `run` takes: a world that spins without end is stopped.
         is_traced: keep every line of the trace, not the last ones alone.
         is_hashed: take every step of the world into `digest`.
@@ -160,9 +160,9 @@ class Simulation:
         return task.result()
 
     async def _oversee(self) -> None:
-        """Return when the run has taken too long."""
-        while (left_s := self._max_s - self.now()) > 0 and self.world.loop.handled < self._max_steps:  # noqa: ASYNC110
-            await asyncio.sleep(min(OVERSEE_EVERY_S, left_s))
+        """Return when the run has taken too long: until it does, how long it may take changes nothing in it."""
+        while self.now() < self._max_s and self.world.loop.handled < self._max_steps:  # noqa: ASYNC110
+            await asyncio.sleep(OVERSEE_EVERY_S)
 
     def fail(self, error: BaseException) -> None:
         """End the run with `error`; the first one counts."""

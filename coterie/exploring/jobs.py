@@ -18,7 +18,7 @@ from coterie.exploring.discovery import find
 from coterie.protocols.checking.violation import Violation
 from coterie.protocols.faults.kinds import Level
 from coterie.protocols.faults.plan import Plan
-from coterie.protocols.simulation.scenarios import EVERYTHING
+from coterie.protocols.simulation.scenarios import EVERYTHING, Endable
 from coterie.protocols.simulation.verdict import Outcome, Verdict
 
 __all__ = ["Job", "carry_out", "many_runs", "workers"]
@@ -31,7 +31,10 @@ HASH_SEED = "PYTHONHASHSEED"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run: the scenario by name (so that a worker can find it), and the arguments of `Scenario.run`."""
+    """One run: the scenario by name (so that a worker can find it), and the arguments of `Scenario.run`.
+
+    `max_s`: when it ends (simulated s), if the scenario lets itself be ended early; None: when it is over.
+    """
 
     scenario: str
     seed: int
@@ -42,6 +45,7 @@ class Job:
     plan: Plan | None = None
     hashed: bool = False
     traced: bool = False
+    max_s: float | None = None
 
 
 def carry_out(job: Job) -> Verdict:
@@ -59,6 +63,8 @@ def carry_out(job: Job) -> Verdict:
 
 def _run(job: Job) -> Verdict:
     scenario = find(job.scenario, job.level)
+    if job.max_s is not None and isinstance(scenario, Endable):
+        scenario = scenario.ending_at(job.max_s)
     try:
         return scenario.run(
             job.seed,

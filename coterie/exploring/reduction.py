@@ -21,6 +21,13 @@ __all__ = ["MOST_TRIES", "WITHIN_S", "Reduction", "reduce"]
 WITHIN_S = 60.0
 MOST_TRIES = 2000
 
+LATE = 1.25
+LATE_S = 0.5
+"""How much later than the smallest failure so far a candidate may fail: a quarter, and half a second. Then it ends."""
+
+STUCK = "SimulationStuck"
+"""The error of a run that took too long: if that is the failure itself, candidates are not ended."""
+
 RAISED = ("program", "scenario.raised")
 """The invariants that stand for whatever a scenario of somebody's raises."""
 
@@ -124,6 +131,7 @@ class _Search:
         self.job = job
         self.stopped = 0.0
         self._kind = kind
+        self._max_s: float | None = None
         self._processes = processes
         self._pool = pool
         self._upcoming: list[Case] = []
@@ -131,6 +139,10 @@ class _Search:
 
     def job_of(self, case: Case) -> Job:
         return replace(self.job, seed=case.seed, plan=case.plan, operations=case.operations, nodes=None)
+
+    def expect(self, failed_at_s: float) -> None:
+        """Give the candidates to come the time that a failure at `failed_at_s` (simulated s) suggests."""
+        self._max_s = None if STUCK in self._kind else LATE * failed_at_s + LATE_S
 
     def begin(self, cases: Sequence[Case]) -> None:
         """Note which cases come next, and that those before do not."""
@@ -143,11 +155,14 @@ class _Search:
         except KeyboardInterrupt:
             self.stopped = float("inf")
             return None
-        return None if violation is None or _kind(violation) != self._kind else violation.time_s
+        if violation is None or _kind(violation) != self._kind:
+            return None
+        self.expect(violation.time_s)
+        return violation.time_s
 
     def _run(self, case: Case) -> Verdict:
         if self._pool is None:
-            return carry_out(self.job_of(case))
+            return carry_out(self._bounded(case))
         self._upcoming = [it for it in (case, *self._upcoming) if it not in self._begun]
         while self._upcoming and sum(not run.done() for run in self._begun.values()) < self._processes:
             self._submit(self._pool, self._upcoming.pop(0))
@@ -156,4 +171,7 @@ class _Search:
         return self._begun[case].result()
 
     def _submit(self, pool: ProcessPoolExecutor, case: Case) -> None:
-        self._begun[case] = pool.submit(carry_out, self.job_of(case))
+        self._begun[case] = pool.submit(carry_out, self._bounded(case))
+
+    def _bounded(self, case: Case) -> Job:
+        return replace(self.job_of(case), max_s=self._max_s)

@@ -6,7 +6,7 @@ A scenario of one's own is any object with these attributes: `coterie sim packag
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from coterie.protocols.faults.kinds import Level
 from coterie.protocols.faults.plan import Plan
@@ -14,7 +14,7 @@ from coterie.protocols.simulation.raft_scenario import RaftScenario
 from coterie.protocols.simulation.synod_scenario import SynodScenario
 from coterie.protocols.simulation.verdict import Verdict
 
-__all__ = ["EVERYTHING", "SCENARIOS", "Scenario"]
+__all__ = ["EVERYTHING", "SCENARIOS", "Endable", "Scenario"]
 
 EVERYTHING = "everything"
 """The profile that is meant when none is named."""
@@ -66,6 +66,18 @@ class Scenario(Protocol):
 
         Raises:
             PlanError: `plan` has a fault that this level cannot carry out, or is beyond its budget; no such profile.
+        """
+        ...
+
+
+@runtime_checkable
+class Endable(Protocol):
+    """A scenario whose runs can be ended early. A failure of it is cut down more quickly: few candidates fail."""
+
+    def ending_at(self, max_s: float) -> Scenario:
+        """Return the same scenario, whose runs end at `max_s` (simulated s) or a little later, wherever they are.
+
+        Up to then they are the very same runs. What ends so is told as a failure of the invariant `program`.
         """
         ...
 

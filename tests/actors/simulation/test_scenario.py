@@ -39,6 +39,31 @@ def test_what_a_program_raises_is_what_the_run_came_to() -> None:
     assert "LookupError: it is broken" in str(verdict.violation)
 
 
+@scenario(nodes=["n1", "n2"], duration_s=5.0)
+async def beating(sim: Simulation) -> None:
+    sim.deploy(Topology("beating", nodes=["n1", "n2"]), durable=False)
+    await sim.ready()
+    await asyncio.sleep(7.3)
+    raise LookupError("it is over")
+
+
+def test_a_run_that_is_ended_later_than_it_fails_is_the_very_same_run() -> None:
+    whole = beating.run(1, hashed=True)
+
+    for max_s in (7.5, 8.0, 60.0):
+        ended = beating.ending_at(max_s).run(1, hashed=True)
+        assert (ended.digest, str(ended.violation)) == (whole.digest, str(whole.violation))
+
+
+def test_a_run_that_is_ended_before_it_fails_says_so() -> None:
+    ended = beating.ending_at(3.5).run(1)
+
+    assert ended.violation is not None
+    assert "SimulationStuck" in ended.violation.detail
+    assert 3.5 <= ended.simulated_s < 5.6  # looked at once a second, and main has a second for its last words
+    assert "it is over" in str(beating.run(1).violation), "the scenario itself stays as it is"
+
+
 def test_what_goes_wrong_behind_a_programs_back_is_told_by_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

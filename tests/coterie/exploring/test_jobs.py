@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 
 import pytest
 
 from coterie.errors import PlanError
 from coterie.exploring.discovery import ScenarioError
 from coterie.exploring.jobs import Job, carry_out, many_runs, workers
+from coterie.protocols.faults.kinds import Level
 from coterie.protocols.simulation.verdict import Outcome
 from tests.coterie.exploring import toy
 
@@ -49,6 +51,17 @@ def test_bad_input_is_no_failure_of_a_seed() -> None:
         carry_out(Job("no_such_thing", 1))
     with pytest.raises(PlanError, match="no_such_profile"):
         carry_out(Job("raft", 1, profile="no_such_profile"))
+
+
+def test_job_ends_early_if_its_scenario_can() -> None:
+    whole = Job("actors", 1, Level.SYSTEM, profile="calm")
+
+    ended = carry_out(replace(whole, max_s=2.0))
+
+    assert ended.violation is not None
+    assert "SimulationStuck" in ended.violation.detail
+    assert ended.simulated_s < 5.0
+    assert str(carry_out(replace(FRAGILE, max_s=0.001)).violation) == str(carry_out(FRAGILE).violation)
 
 
 def test_worker_finds_the_same_and_knows_its_hash_seed() -> None:

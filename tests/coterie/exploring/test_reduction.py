@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from coterie.exploring.jobs import Job, carry_out
@@ -25,7 +27,7 @@ def test_three_crashes_of_one_node_are_left() -> None:
     assert reduction.plan is not None
     assert len(reduction.plan.faults) == 3
     assert len(reduction.plan.nodes) == 3
-    assert reduction.job.operations == 4
+    assert reduction.job.operations == 3
     assert reduction.is_complete
 
 
@@ -65,6 +67,46 @@ def test_time_ends_the_search() -> None:
     assert not reduction.is_complete
     assert reduction.tries < 10
     assert reduction.verdict.violation is not None
+
+
+def test_candidates_that_fail_late_or_never_are_ended_soon_after_the_failure_so_far(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs: list[tuple[Job, Verdict]] = []
+
+    def run(job: Job) -> Verdict:
+        verdict = carry_out(job)
+        runs.append((job, verdict))
+        return verdict
+
+    monkeypatch.setattr("coterie.exploring.reduction.carry_out", run)
+    found = a_failure()
+    reduction = reduce(FRAGILE, found)
+
+    assert found.violation is not None
+    assert runs[0][0].max_s is None
+    second, third = runs[1:3]
+    assert second[0].max_s == 1.25 * found.violation.time_s + 0.5
+    assert second[1].violation is not None
+    assert third[0].max_s == 1.25 * second[1].violation.time_s + 0.5
+    assert runs[-1][0].max_s is None
+    assert reduction.job.max_s is None
+
+
+def test_candidates_are_not_ended_if_to_take_too_long_is_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = replace(
+        a_failure(), violation=Violation("program", "SimulationStuck: 3600 s", node=None, step=1, time_s=5.0)
+    )
+    jobs: list[Job] = []
+
+    def run(job: Job) -> Verdict:
+        jobs.append(job)
+        return stuck
+
+    monkeypatch.setattr("coterie.exploring.reduction.carry_out", run)
+    reduce(FRAGILE, stuck, tries=20)
+
+    assert [job.max_s for job in jobs] == [None] * len(jobs)
 
 
 def test_interrupt_ends_the_search_with_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:

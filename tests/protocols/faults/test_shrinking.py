@@ -94,8 +94,33 @@ def test_operations_and_nodes_are_as_few_as_the_failure_allows() -> None:
 
     shrunk = cut_down(a_case(crashes(1.0), operations=None), fails)
 
-    assert shrunk.case.operations == 8
+    assert shrunk.case.operations == 6
     assert len(shrunk.case.plan.nodes) == 4
+
+
+def test_many_operations_are_found_if_few_do_not_suffice() -> None:
+    shrunk = cut_down(
+        a_case(crashes(1.0), operations=None),
+        if_all(lambda case: case.operations is None or case.operations >= 300),
+    )
+
+    assert shrunk.case.operations == 500
+
+
+def test_what_makes_later_tries_cheaper_is_tried_before_any_fault_is_dropped() -> None:
+    tried: list[Case] = []
+
+    def fails(case: Case) -> float | None:
+        tried.append(case)
+        return max((fault.at_s for fault in case.plan.faults), default=0.0) if len(case.plan.faults) >= 15 else None
+
+    cut_down(a_case(with_numbers(18), operations=None), fails)
+
+    first = next(case for case in tried if len(case.plan.faults) < 18)
+    before = tried[tried.index(first) - 1]
+    assert before.operations == 50
+    assert len(before.plan.nodes) == 3
+    assert before.plan.ends_at_s < 2.0
 
 
 def test_node_goes_with_the_faults_that_name_it() -> None:
