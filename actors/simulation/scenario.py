@@ -16,7 +16,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from coterie.actors.simulation.simulation import LONGEST_S, Simulation
-from coterie.errors import PlanError
+from coterie.errors import PlanError, SimulationStuck
 from coterie.protocols.checking.linearizability import History
 from coterie.protocols.checking.linearizability import Verdict as Linearizability
 from coterie.protocols.checking.violation import Violation
@@ -70,7 +70,10 @@ class SystemScenario:
         self._max_s = LONGEST_S
 
     def ending_at(self, max_s: float) -> SystemScenario:
-        """Return the same scenario, whose runs end at `max_s` (simulated s), or up to a second later (`Endable`)."""
+        """Return the same scenario, whose runs end at `max_s` (simulated s), or up to a second later (`Endable`).
+
+        What clients have seen by then must be linearizable: what is not will never become so.
+        """
         ending = copy.copy(self)
         ending._max_s = min(max_s, self._max_s)  # noqa: SLF001 (a copy of our own)
         return ending
@@ -142,9 +145,22 @@ class SystemScenario:
             raise
         except Violation as violation:
             return violation
+        except SimulationStuck as stuck:
+            return self._unfinished(sim, stuck)
         except Exception as error:  # noqa: BLE001 (whatever a program raises is what the run came to)
             return Violation("program", _told(error), node=None, step=sim.world.loop.handled, time_s=sim.now())
         return None
+
+    def _unfinished(self, sim: Simulation, stuck: SimulationStuck) -> Violation:
+        """Say what a run came to that did not come to its end; one that was ended is judged by what it has so far."""
+        if self._max_s < LONGEST_S and sim.recordings:
+            try:
+                sim.assert_linearizable()
+            except Violation as violation:
+                return violation
+            except AssertionError:
+                pass  # that nobody can tell is no failure
+        return Violation("program", _told(stuck), node=None, step=sim.world.loop.handled, time_s=sim.now())
 
     def _names(self, nodes: int | None) -> Sequence[str]:
         if isinstance(self._nodes, int):

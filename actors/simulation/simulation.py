@@ -398,7 +398,7 @@ class Simulation:
         """Check that one order of the operations explains all that clients saw, group by group.
 
         Raises:
-            Violation: no order does; it shows the shortest conflict.
+            Violation: no order does; it shows the shortest conflict, and when the operation returned that fits nowhere.
             AssertionError: `budget` (see `check`) did not suffice to tell, or nothing was recorded.
         """
         if not self.recordings:
@@ -407,8 +407,9 @@ class Simulation:
             verdict = recording.verdict = check(recording.history, recording.model, budget=budget)
             if verdict.status is Status.VIOLATION:
                 detail = f"group {recording.group!r}: {verdict.text}"
-                steps = self.world.loop.handled
-                raise Violation("linearizability", detail, node=None, step=steps, time_s=self.now())
+                steps, found = self.world.loop.handled, verdict.counterexample
+                at_s = self.now() if found is None or found.stuck.returned_s is None else found.stuck.returned_s
+                raise Violation("linearizability", detail, node=None, step=steps, time_s=at_s)
             if verdict.status is Status.UNKNOWN:
                 raise AssertionError(f"group {recording.group!r}: {verdict.text}")
 

@@ -48,8 +48,8 @@ def check_determinism(
     found, differences = Exploration(seeds), list[Difference]()
     began_s = time.perf_counter()
     with ExitStack() as stack:
-        pools = [stack.enter_context(workers(max(1, processes // 2), hash_seed=seed)) for seed in HASH_SEEDS]
         try:
+            pools = [stack.enter_context(workers(max(1, processes // 2), hash_seed=seed)) for seed in HASH_SEEDS]
             waiting = [[_submit(pool, job, seed) for pool in pools] for seed in seeds]
             for one, other in waiting:
                 verdicts = one.result(), other.result()

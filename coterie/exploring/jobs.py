@@ -112,7 +112,8 @@ def workers(count: int, *, hash_seed: int = 0) -> Iterator[ProcessPoolExecutor]:
     others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _prepare_worker, (hash_seed,))
     try:
-        with _environment(HASH_SEED, str(hash_seed)):  # inherited by the processes, which start as jobs arrive
+        # Inherited by the processes, which start as jobs arrive.
+        with _environment(HASH_SEED, str(hash_seed)), _deaf():
             for started in [pool.submit(os.getpid) for _ in range(count)]:
                 started.result()
         yield pool
@@ -135,6 +136,16 @@ def _environment(name: str, value: str) -> Iterator[None]:
             del os.environ[name]
         else:
             os.environ[name] = before
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let Ctrl-C wait while the block runs: it is sent to workers too, which know how to ignore it a little later."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare_worker(hash_seed: int) -> None:

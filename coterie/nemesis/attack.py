@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,9 @@ __all__ = ["OPERATIONS_MIN", "Attack", "Options"]
 
 OPERATIONS_MIN: Final = 100
 """A run with fewer answered operations proves nothing."""
+
+ENOUGH_S: Final = 20.0
+"""How long clients may go on after a plan that was too short for so many."""
 
 START_TIMEOUT_S: Final = 60.0
 RECOVERY_S: Final = 30.0
@@ -165,7 +169,16 @@ class Attack:
             crowd.begin()
             await crowd.meanwhile(self._injector.carry_out())
             if is_live(plan):
+                await crowd.meanwhile(self._enough())
                 await self._recover(observer, crowd)
+
+    async def _enough(self) -> None:
+        """Let the clients work on after a short plan, until there is something to judge or it takes too long."""
+        self._doing = "waiting for more operations"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ENOUGH_S):
+                while self.ledger.answered < OPERATIONS_MIN:  # noqa: ASYNC110 (each client answers in its own time)
+                    await asyncio.sleep(LOOK_EVERY_S)
 
     async def _recover(self, observer: Observer, crowd: Crowd) -> None:
         """Let the clients finish, read everything back, and wait for the nodes that were away."""

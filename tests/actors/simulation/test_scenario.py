@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from coterie.actors.simulation.client import SimulatedClient
 from coterie.actors.simulation.raft_kv import RAFT_KV
 from coterie.actors.simulation.scenario import scenario
 from coterie.actors.simulation.simulation import Simulation
 from coterie.actors.simulation.synods import SYNOD
 from coterie.actors.topology import Topology
 from coterie.errors import PlanError
+from coterie.protocols.checking.linearizability import Counter
 from coterie.protocols.faults.kinds import Crash, Level, Role
 from coterie.protocols.faults.plan import Plan
 from coterie.protocols.simulation.scenarios import Scenario
@@ -53,6 +55,35 @@ def test_a_run_that_is_ended_later_than_it_fails_is_the_very_same_run() -> None:
     for max_s in (7.5, 8.0, 60.0):
         ended = beating.ending_at(max_s).run(1, hashed=True)
         assert (ended.digest, str(ended.violation)) == (whole.digest, str(whole.violation))
+
+
+@scenario(nodes=["n1"], duration_s=60.0)
+async def lying(sim: Simulation) -> None:
+    sim.deploy(Topology("lying", nodes=["n1"]), durable=False)
+
+    async def lie(client: SimulatedClient) -> None:
+        await asyncio.sleep(2.0)
+        await client.recorder("account", Counter()).record(("increment", 1), asyncio.sleep(1.0, result=7))
+
+    await sim.clients(1, lie)
+    await asyncio.sleep(50.0)
+    sim.assert_linearizable()
+
+
+def test_a_lie_is_dated_by_the_answer_that_fits_nowhere_and_not_by_the_judgement() -> None:
+    verdict = lying.run(1, profile="calm")
+
+    assert verdict.violation is not None
+    assert verdict.simulated_s > 50.0
+    assert 3.0 <= verdict.violation.time_s < 4.0
+
+
+def test_a_run_that_is_ended_early_is_judged_by_what_clients_have_seen_so_far() -> None:
+    verdict = lying.ending_at(5.0).run(1, profile="calm")
+
+    assert verdict.violation is not None
+    assert verdict.violation.invariant == "linearizability"
+    assert verdict.simulated_s < 10.0
 
 
 def test_a_run_that_is_ended_before_it_fails_says_so() -> None:

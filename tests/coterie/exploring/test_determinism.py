@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
+import pytest
+
 from coterie.exploring.determinism import check_determinism, first_difference
 from coterie.exploring.jobs import Job
 from coterie.protocols.simulation.trace import TraceLine
@@ -46,3 +50,13 @@ def test_trace_that_ends_earlier_differs_there() -> None:
 def test_difference_that_does_not_show_again_is_still_one() -> None:
     assert first_difference(7, [A], [A]).line is None
     assert "trace hashes differ" in str(first_difference(7, [A], [A]))
+
+
+def test_interrupt_while_workers_start_is_told_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def strike(count: int, *, hash_seed: int) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("coterie.exploring.determinism.workers", strike)
+    found, differences = check_determinism(Job(f"{toy.WHERE}:good", 0), range(3))
+
+    assert (found.is_interrupted, found.left, differences) == (True, range(3), [])

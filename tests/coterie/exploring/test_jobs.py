@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
@@ -21,6 +22,10 @@ FRAGILE = Job(f"{toy.WHERE}:fragile", 5)
 
 def hash_of_a_string() -> int:
     return hash("coterie")
+
+
+def blocked_signals() -> set[int]:
+    return set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
 
 def is_anything_logged() -> bool:
@@ -76,6 +81,12 @@ def test_worker_finds_the_same_and_knows_its_hash_seed() -> None:
     assert str(there.violation) == str(here.violation)
     assert (there.plan, there.events, there.fired) == (here.plan, here.events, here.fired)
     assert os.environ.get("PYTHONHASHSEED") == before
+
+
+def test_ctrl_c_reaches_no_worker_not_even_while_it_starts() -> None:
+    with workers(1) as pool:
+        assert signal.SIGINT in pool.submit(blocked_signals).result()
+        assert signal.SIGINT not in blocked_signals()
 
 
 def test_workers_let_nobody_log() -> None:

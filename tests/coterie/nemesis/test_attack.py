@@ -49,6 +49,14 @@ def test_store_survives_a_crash_and_a_partition(tmp_path: Path) -> None:
     assert f"{verdict.operations} operations; fired: crash 1, partition.leader 1" in attack.describe()
 
 
+@pytest.mark.slow
+def test_after_a_short_plan_clients_go_on_until_there_is_enough_to_judge(tmp_path: Path) -> None:
+    verdict = carry_out(Attack(Options(Plan(NODES, (), 0.1), tmp_path, clients=3, think_s=0.05)))
+
+    assert verdict.outcome is Outcome.PASSED, (verdict.violation, verdict.void)
+    assert verdict.operations >= 100
+
+
 class LyingWork(Work):
     """A client that notes an append as acknowledged which nobody was asked for."""
 
