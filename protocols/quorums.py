@@ -145,7 +145,7 @@ def highest_matched(quorum: Quorum, index_by_member: Mapping[NodeId, LogIndex]) 
     `index_by_member` maps members to the last index known to be durable there; missing members have none.
     """
     if type(quorum) is Majority:  # the usual one, and asked for at every answer
-        reached = sorted([index_by_member.get(member, NOTHING) for member in quorum.members])
+        reached = sorted(map(index_by_member.get, quorum.members, itertools.repeat(NOTHING)))
         return reached[-quorum.size]
     for index in sorted(index_by_member.values(), reverse=True):
         if quorum.is_quorum([node for node, reached in index_by_member.items() if reached >= index]):

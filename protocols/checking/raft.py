@@ -105,8 +105,10 @@ class RaftJudge:
         elif entry != executed[index - 1]:
             detail = f"entry {index} is {entry}, elsewhere it was {executed[index - 1]}"
             self._bench.fail("raft.state_machine_safety", node, detail)
-        self._check_committed(node, index, "applied")
-        if entry != self._log.committed[index - 1]:
+        committed = self._log.committed
+        if index > len(committed):
+            self._fail_uncommitted(node, index, "applied")
+        if entry != committed[index - 1]:
             self._bench.fail("raft.state_machine_safety", node, f"entry {index} is not the committed one")
 
     def sent(self, node: NodeId, to: NodeId, message: RaftMessage) -> None:
@@ -116,7 +118,8 @@ class RaftJudge:
                 self._check_term(node, message.term)
                 self.led(node, message.term)
                 self._check_story(node, message)
-                self._check_committed(node, message.leader_commit, "announced")
+                if message.leader_commit > len(self._log.committed):
+                    self._fail_uncommitted(node, message.leader_commit, "announced")
             case AppendEntriesReply():
                 self._check_term(node, message.term)
                 if message.success:
@@ -182,7 +185,6 @@ class RaftJudge:
             self._bench.fail("raft.append_ahead_of_disk", node, detail)
         self._log.acknowledge(node, reply.term, index)
 
-    def _check_committed(self, node: NodeId, index: LogIndex, what: str) -> None:
-        if index > len(self._log.committed):
-            detail = f"entry {index} is {what}, but only {len(self._log.committed)} are on a majority of the disks"
-            self._bench.fail("raft.commit_durable", node, detail)
+    def _fail_uncommitted(self, node: NodeId, index: LogIndex, what: str) -> None:
+        detail = f"entry {index} is {what}, but only {len(self._log.committed)} are on a majority of the disks"
+        self._bench.fail("raft.commit_durable", node, detail)

@@ -44,8 +44,8 @@ class Applier:
     def advance(self) -> None:
         """Hand over the next committed chunk, or read it, unless the machine is at work or up to date."""
         handed = self._handed_index
-        if self.applied_index < handed or handed >= self._log.commit_index:
-            return  # the machine is at work, or up to date
+        if handed >= self._log.commit_index or self.applied_index < handed:
+            return  # the machine is up to date, or at work
         first = LogIndex(handed + 1)
         if first >= self._log.window_first:
             config = self._config
@@ -61,9 +61,10 @@ class Applier:
 
     def applied(self, index: LogIndex) -> None:
         """Take note that the machine is done up to `index`."""
-        known = index if index < self._handed_index else self._handed_index
-        if known > self.applied_index:
-            self.applied_index = known
+        if index > self._handed_index:
+            index = self._handed_index
+        if index > self.applied_index:
+            self.applied_index = index
 
     def _hand_over(self, entries: tuple[Entry, ...]) -> None:
         self._handed_index = entries[-1].index

@@ -49,8 +49,11 @@ class LogFollower:
         return AppendEntriesReply(term, True, last_verified, *NO_CONFLICT)
 
     def has_previous(self, message: AppendEntries) -> bool:
-        """Return whether the entry before the new ones is here with the leader's term (Raft §5.3, Log Matching)."""
-        return self._log.has_entry(message.prev_log_index, message.prev_log_term)
+        """Return whether the entry before the new ones is here with the leader's term.
+
+        If so, so is everything before it (Raft §5.3, Log Matching).
+        """
+        return self._log.term_at(message.prev_log_index) == message.prev_log_term
 
     def refusal(self, message: AppendEntries, term: Term) -> AppendEntriesReply:
         """Return a refusal with the hint for fast back-up (Raft §5.3, end)."""
@@ -63,7 +66,9 @@ class LogFollower:
         Figure 2 says "index of last new entry": what lies behind it in this log has not been compared with the
         leader's and may differ, so the end of the log is no limit.
         """
-        return leader_commit if leader_commit < last_verified else last_verified
+        if leader_commit < last_verified:
+            return leader_commit
+        return last_verified
 
     def _append_missing(self, entries: Sequence[Entry]) -> None:
         log, journal = self._log, self._journal

@@ -121,8 +121,10 @@ class Leadership:
         progress = self._progress_by_peer[peer]
         progress.has_answered = True
         if reply.success:
-            index, last_index = reply.match_index, self._log.last_index
-            progress.matched(index if index < last_index else last_index)
+            index = reply.match_index
+            if index > self._log.last_index:
+                index = self._log.last_index
+            progress.matched(index)
         elif not progress.is_stale_refusal(reply.match_index):
             self._back_up(progress, reply)
 
@@ -174,7 +176,9 @@ class Leadership:
         first, log = progress.next_index, self._log
         if first < log.window_first:
             return self._probe_or_load(progress)
-        limit = min(self._config.max_append_entries, max(1, progress.room_entries))
+        limit, room = self._config.max_append_entries, progress.room_entries
+        if room < limit:
+            limit = max(1, room)
         self._send_entries(progress, log.read(first, log.last_index, limit, self._limit_bytes(progress)))
         return True
 

@@ -96,14 +96,10 @@ class RaftLog:
         """Return whether a candidate's log that ends so is at least as up-to-date as this one (Raft §5.4.1)."""
         return (last_log_term, last_log_index) >= (self.last_term, self.last_index)
 
-    def has_entry(self, index: LogIndex, term: Term) -> bool:
-        """Return whether entry `index` is here with `term`; if so, so is everything before it (Raft §5.3)."""
-        return self.term_at(index) == term
-
     def find_conflict(self, entries: Sequence[Entry]) -> int:
         """Return the place in `entries` of the first that is missing here or has another term; their number if none."""
         for place, entry in enumerate(entries):
-            if not self.has_entry(entry.index, entry.term):
+            if self.term_at(entry.index) != entry.term:
                 return place
         return len(entries)
 
@@ -155,7 +151,9 @@ class RaftLog:
     def read(self, first: LogIndex, last: LogIndex, max_entries: int, max_bytes: int) -> tuple[Entry, ...]:
         """Return entries from `first` (in memory: at least `window_first`) to `last`, cut as `cut` says."""
         start, count = first - self.window_first, last - first + 1
-        return cut(self._entries[start : start + (count if count < max_entries else max_entries)], max_bytes)
+        if count > max_entries:
+            count = max_entries
+        return cut(self._entries[start : start + count], max_bytes)
 
     def evict(self, durable_index: LogIndex, *, max_entries: int, max_bytes: int) -> None:
         """Drop the oldest entries from memory until the rest fits, but none beyond `durable_index`."""

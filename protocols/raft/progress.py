@@ -52,7 +52,8 @@ class Progress:
         """Whether another message with entries may leave."""
         if self.is_probing:
             return not self._is_awaiting_probe
-        return self.room_entries > 0 and self.room_bytes > 0
+        config, sent_entries = self._config, self.next_index - 1 - self.match_index
+        return sent_entries < config.max_inflight_entries and self._inflight_bytes < config.max_inflight_bytes
 
     @property
     def room_entries(self) -> int:

@@ -102,22 +102,26 @@ class Raft:
 
     def handle(self, events: Sequence[RaftEvent], *, now: float) -> list[RaftEffect]:
         """Take a batch of events in order at `now` (monotonic, s); return what must be done, in order."""
-        self._begin(now)
+        self._standing.now = now
+        if not self._is_armed:
+            self._arm()
         for event in events:
             self._take(event)
         return self._settle()
 
     def tick(self, *, now: float) -> list[RaftEffect]:
         """Do what is due at `now` (monotonic, s): a heartbeat, the check of the quorum, an election."""
-        if self._begin(now):
-            leadership = self._standing.leadership
-            if leadership is None:
-                if now >= self._standing.election_deadline:
-                    self._elections.timed_out()
-            elif now >= leadership.check_quorum_deadline and not leadership.has_quorum_answered(now):
-                self._standing.step_down_without_quorum()
-            elif now >= leadership.heartbeat_deadline:
-                leadership.heartbeat(now)
+        self._standing.now = now
+        leadership = self._standing.leadership
+        if not self._is_armed:
+            self._arm()
+        elif leadership is None:
+            if now >= self._standing.election_deadline:
+                self._elections.timed_out()
+        elif now >= leadership.check_quorum_deadline and not leadership.has_quorum_answered(now):
+            self._standing.step_down_without_quorum()
+        elif now >= leadership.heartbeat_deadline:
+            leadership.heartbeat(now)
         return self._settle()
 
     @property
@@ -126,8 +130,9 @@ class Raft:
         leadership = self._standing.leadership
         if leadership is None:
             return self._standing.election_deadline
-        heartbeat, check_quorum = leadership.heartbeat_deadline, leadership.check_quorum_deadline
-        return heartbeat if heartbeat < check_quorum else check_quorum
+        if leadership.heartbeat_deadline < leadership.check_quorum_deadline:
+            return leadership.heartbeat_deadline
+        return leadership.check_quorum_deadline
 
     # What anybody may look at.
 
@@ -177,14 +182,10 @@ class Raft:
 
     # The two ends of a call.
 
-    def _begin(self, now: float) -> bool:
-        """Note the time; return whether the timers had been armed before."""
-        self._standing.now = now
-        was_armed = self._is_armed
-        if not was_armed:
-            self._is_armed = True
-            self._standing.reset_election_timer()
-        return was_armed
+    def _arm(self) -> None:
+        """Begin to wait for a leader: only now is it known what time it is."""
+        self._is_armed = True
+        self._standing.reset_election_timer()
 
     def _settle(self) -> list[RaftEffect]:
         leadership = self._standing.leadership

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, assert_never
 
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions.commands import (
     Batch,
+    Command,
     OpenSession,
     Plain,
     SessionCommand,
@@ -50,7 +52,9 @@ class _Session:
     def raise_low_water(self, low_water: int, window: int) -> None:
         """Forget the replies below `low_water`, which is above the present mark."""
         end = self.low_water + window
-        for sequence in range(self.low_water, low_water if low_water < end else end):
+        if low_water < end:
+            end = low_water
+        for sequence in range(self.low_water, end):
             self.reply_by_sequence.pop(sequence, None)
         self.low_water = low_water
 
@@ -66,17 +70,26 @@ class Sessions:
             in the log. Too low: active clients lose their sessions. Too high: memory for those that went away.
         window: how far above its low-water mark a session's sequence may be. Too low: `SessionFull` for a client with
             that many commands in flight. Too high: memory for one that never raises its mark.
+        decode: `decode_command`, or one that remembers, for replicas of one process that are given the same bytes.
 
     Raises:
         ValueError: `max_sessions` or `window` is below 1.
     """
 
-    def __init__(self, machine: Machine, *, max_sessions: int = 4096, window: int = 4096) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        max_sessions: int = 4096,
+        window: int = 4096,
+        decode: Callable[[bytes], Command] = decode_command,
+    ) -> None:
         if max_sessions < 1 or window < 1:
             raise ValueError(f"max_sessions {max_sessions} and window {window} must be at least 1")
         self._machine = machine
         self._max_sessions = max_sessions
         self._window = window
+        self._decode = decode
         self._session_by_id: dict[SessionId, _Session] = {}  # in order of last use: the first is the next to go
         self._used_last: SessionId | None = None
 
@@ -87,7 +100,7 @@ class Sessions:
     def apply(self, index: LogIndex, command: bytes) -> Reply | Replies:
         """Execute the command of log entry `index`; call it in log order. Never raises for what is in `command`."""
         try:
-            decoded = decode_command(command)
+            decoded = self._decode(command)
         except ValueError:
             return Malformed()
         match decoded:
@@ -104,7 +117,7 @@ class Sessions:
 
     def _apply_of_batch(self, index: LogIndex, command: bytes) -> Reply:
         try:
-            decoded = decode_command(command)
+            decoded = self._decode(command)
         except ValueError:
             return Malformed()
         if type(decoded) is SessionCommand:

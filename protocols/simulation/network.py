@@ -122,7 +122,7 @@ class Network(Generic[M]):
         """Carry `message`, perhaps."""
         self.sent += 1
         delay_s = self.latency.draw_s(self._rng)
-        rules = self._rules.get((sender, to))
+        rules = self._rules.get((sender, to)) if self._rules else None
         if rules is None:
             self._timeline.after(delay_s, self._arrive, self.sent, sender, to, message)
             return

@@ -10,12 +10,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar, cast
 
 from coterie.protocols.checking.linearizability import History
 from coterie.protocols.checking.liveness import LivenessJudge
 from coterie.protocols.checking.raft import RaftJudge
-from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.checking.sessions import SessionsJudge
 from coterie.protocols.checking.violation import Bench, Violation
 from coterie.protocols.faults.kinds import Role
@@ -33,7 +33,7 @@ from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.standing import Role as RaftRole
 from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Reject
 from coterie.protocols.seam import NodeId
-from coterie.protocols.sessions import Sessions
+from coterie.protocols.sessions import Sessions, decode_command
 from coterie.protocols.simulation.clients import Client
 from coterie.protocols.simulation.injector import latest_end_s
 from coterie.protocols.simulation.node import AnyAlgorithm
@@ -43,6 +43,9 @@ from coterie.protocols.simulation.world import World
 __all__ = ["CLIENTS", "COMMANDS", "RaftRun", "role_shown_by"]
 
 A = TypeVar("A")
+
+REMEMBERED = 4096
+"""So many commands are decoded only once."""
 
 CLIENTS = 10
 COMMANDS = 1000
@@ -88,9 +91,10 @@ class RaftRun:
         self._liveness = LivenessJudge(self._bench, election_timeout_s=self._config.election_timeout_max_s)
         self.world: World[LogWrite, RaftMessage] = World(name, plan, self, self._bench, hashed=hashed, traced=traced)
         self._rng = stream(name, "run")
-        self._disks = {voter: RaftDisk() for voter in self._voters}
+        self._disks = {voter: self.judge.disk(voter) for voter in self._voters}
         self._rafts: dict[NodeId, Raft] = {}
         self._machines: dict[NodeId, Sessions] = {}
+        self._decode = lru_cache(REMEMBERED)(decode_command)  # every node applies the same bytes
         self._pending: dict[NodeId, dict[int, _Request]] = {voter: {} for voter in self._voters}
         self._refs = 0
         self._is_live = is_live(plan)
@@ -107,7 +111,7 @@ class RaftRun:
         """Return a new life of `node`, with an empty state machine."""
         self.judge.started(node)
         self.sessions_judge.started(node)
-        self._machines[node] = Sessions(_Recorder(node, self.sessions_judge))
+        self._machines[node] = Sessions(_Recorder(node, self.sessions_judge), decode=self._decode)
         raft = Raft(node, self._config, restored=self._disks[node].restored(), rng=rng)
         self._rafts[node] = raft
         return cast("AnyAlgorithm", raft)
@@ -117,9 +121,8 @@ class RaftRun:
         self._pending[node].clear()
 
     def wrote(self, node: NodeId, write: LogWrite) -> None:
-        """Keep the write and judge it."""
+        """Judge the write, and keep it: the judge's image of a disk is what the disk holds."""
         self.judge.wrote(node, write)
-        self._disks[node].write(write)
 
     def sent(self, node: NodeId, to: NodeId, message: RaftMessage) -> None:
         """Judge what leaves, and carry it."""
