@@ -323,8 +323,8 @@ class Simulation:
 
     def heal(self) -> None:
         """End every fault of the network: partitions, holes, bad weather. Nodes stay as they are; see `recover`."""
-        self._story.tell(None, "network.healed")
         self._injected.calm_network()
+        self._story.tell(None, "network.healed")
 
     def recover(self) -> None:
         """End every fault, as the end of a plan does: heal, resume, set clocks and disks right, start who is down."""

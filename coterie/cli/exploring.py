@@ -44,6 +44,8 @@ def carry_out(args: argparse.Namespace) -> int:
         from coterie.cli.mutants import run_mutants  # noqa: PLC0415 (they bring all of coterie along)
 
         return run_mutants(only=args.only or (), jobs=args.jobs, is_json=args.json)
+    if args.only:
+        raise ValueError(f"--only {args.only[0]!r} chooses among mutants: coterie sim mutants --only …")
     if args.replay is not None:
         return _replay(args)
     job, seeds = _job(args), _seeds(args)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from coterie.exploring.mutation import ALL_MUTANTS, Catch, hunt_all
+from coterie.exploring.mutation import ALL_MUTANTS, Catch, hunt_all, mutant_named
 from coterie.protocols.simulation.mutants import Trial
 from coterie.protocols.simulation.scenarios import EVERYTHING
 
 __all__ = ["run_mutants"]
 
-WIDTHS = (44, 30, 26, 9, 6, 6, 6)
+WIDTHS = (max(len(mutant.name) for mutant in ALL_MUTANTS), 30, 26, 9, 6, 6, 6)
 TITLES = ("mutant", "killed by", "how", "level", "seeds", "s", "clean")
 
 
@@ -21,8 +21,8 @@ def run_mutants(*, only: Sequence[str], jobs: int, is_json: bool) -> int:
     Raises:
         MutantError: there is no such mutant; the nearest is named.
     """
+    names = [mutant_named(name).name for name in only] or [mutant.name for mutant in ALL_MUTANTS]
     print(_line(TITLES))
-    names = only or [mutant.name for mutant in ALL_MUTANTS]
     catches = hunt_all(names, processes=jobs, caught=lambda catch: print(_line(_row(catch)), flush=True))
     killed = sum(catch.hunt.is_success for catch in catches)
     survived = len(catches) - killed

@@ -24,8 +24,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import shlex
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,10 +106,11 @@ class Worlds:
             seeds = [config.getoption("sim_seed")]
         elif config.getoption("sim_seeds") is not None:
             seeds = config.getoption("sim_seeds")
+        _check_words(given)
         chosen = range(first, first + seeds) if isinstance(seeds, int) else tuple(seeds)
         if not chosen:
             raise pytest.UsageError(f"@pytest.mark.sim(seeds={seeds!r}): at least one seed is needed")
-        return cls(chosen, given, request.node.nodeid)
+        return cls(chosen, given, _named_from_here(request))
 
     def run(self, test: Callable[..., Any], *, is_async: bool) -> None:
         """Run `test` under one seed after the other; the first that fails says how to see it again."""
@@ -131,3 +133,21 @@ class Worlds:
         lines = [f"seed {simulation.seed} failed; again: pytest {shlex.quote(self._test)} --sim-seed {simulation.seed}"]
         lines += simulation.tail[-TAIL_LINES:]
         return "\n".join(lines)
+
+
+def _check_words(given: Mapping[str, object]) -> None:
+    """Refuse an argument of a marker that nobody knows."""
+    from coterie.actors.simulation.simulation import Simulation  # noqa: PLC0415 (only who asks for it pays)
+    from coterie.protocols.faults.nearest import hint  # noqa: PLC0415
+
+    known = [*OWN_ARGUMENTS, *(name for name in inspect.signature(Simulation).parameters if name != "seed")]
+    for name, value in given.items():
+        if name not in known:
+            raise pytest.UsageError(f"@pytest.mark.sim({name}={value!r}): it has no such argument{hint(name, known)}")
+
+
+def _named_from_here(request: pytest.FixtureRequest) -> str:
+    """Return the id of a test so that pytest finds it from where it was started, not from its root directory."""
+    _, *inside = request.node.nodeid.split("::")
+    path = os.path.relpath(request.node.path, request.config.invocation_params.dir)
+    return "::".join((path, *inside))

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from coterie.cli import main, mutants
-from coterie.exploring.mutation import Catch
+from coterie.exploring.mutation import ALL_MUTANTS, Catch
 from coterie.protocols.simulation.mutants import Hunt
 
 Printed = pytest.CaptureFixture[str]
@@ -63,3 +63,20 @@ def test_survivor_and_alarm_at_the_clean_code_make_the_exit_code_one(
 def test_unknown_mutant_is_an_error_that_names_the_nearest(capsys: Printed) -> None:
     assert main(["sim", "mutants", "--only", "synod: promise not durabel"]) == 1
     assert f"did you mean '{PROMISE}'?" in capsys.readouterr().err
+
+
+def test_unknown_mutant_is_told_before_any_table(capsys: Printed) -> None:
+    assert main(["sim", "mutants", "--only", "synod: promise not durabel"]) == 1
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"did you mean {PROMISE!r}?" in err
+
+
+def test_names_of_mutants_fit_into_their_column() -> None:
+    assert mutants.WIDTHS[0] >= max(len(mutant.name) for mutant in ALL_MUTANTS)
+
+
+def test_mutants_are_chosen_among_mutants_only(capsys: Printed) -> None:
+    assert main(["sim", "raft", "--only", PROMISE]) == 1
+    assert "chooses among mutants" in capsys.readouterr().err

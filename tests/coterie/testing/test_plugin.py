@@ -100,6 +100,18 @@ def test_the_command_line_chooses_the_seeds(tmp_path: Path) -> None:
 def test_a_marker_that_makes_no_sense_is_an_error(tmp_path: Path) -> None:
     assert "keywords only" in run(tmp_path, BROKEN.replace("seeds=[3, 4, 5]", "3"))[1]
     assert "at least one seed" in run(tmp_path, BROKEN.replace("[3, 4, 5]", "0"))[1]
+    told = run(tmp_path, BROKEN.replace("seeds=[3, 4, 5]", "sedes=3"))[1]
+    assert "@pytest.mark.sim(sedes=3): it has no such argument: did you mean 'seeds'?" in told
+
+
+def test_the_command_that_shows_it_again_works_where_pytest_was_started(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    inner = tmp_path / "tests"
+    inner.mkdir()
+
+    code, told = run(inner, BROKEN)
+
+    assert (code, "again: pytest test_it.py::test_broken --sim-seed 4" in told) == (1, True), told
 
 
 def test_who_does_not_ask_for_it_does_not_load_it(tmp_path: Path) -> None:
