@@ -38,11 +38,11 @@ PLACES = (1, 3)
 SHORT_RUNS = (50, 200)
 """How many operations are tried before any fault is dropped."""
 
-LONG_RUNS = (500, 1000, 2000)
-"""How many operations are tried if nobody says how many there are, and few do not suffice."""
+RUNS = (1, 4, 16, 64, 256, 1024, 4096)
+"""How many operations are tried as long as there are many, or nobody says how many."""
 
 PARTS = (8, 4, 2)
-"""Which part of the operations is tried next."""
+"""Which part of few operations is tried next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +207,8 @@ class _Search:
         self._drop_operations_to(SHORT_RUNS)
 
     def _drop_operations(self) -> None:
-        if self.best.operations is None:
-            self._drop_operations_to(LONG_RUNS)
+        if self.best.operations is None or self.best.operations > SHORT_RUNS[-1]:
+            self._drop_operations_to(RUNS)
         while (count := self.best.operations or 0) > 1 and self._drop_operations_to([count // part for part in PARTS]):
             pass
 
