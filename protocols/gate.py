@@ -13,7 +13,7 @@ A held Send never holds back what follows it: the network reorders anyway, and a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.seam import Persist, Send, Token
@@ -49,14 +49,15 @@ class Gate(Generic[EffectT]):
             InvariantViolated: a `Persist` whose token is not the next one, or a `Send` that waits for a write which
                 has not been asked for yet: it would never leave, or leave too early.
         """
-        admitted = []
-        for effect in effects:
+        admitted: list[EffectT] = []
+        each: Iterable[Any] = effects
+        for effect in each:
             kind = type(effect)  # `isinstance` takes its time to say no
-            if kind is Send and isinstance(effect, Send):
+            if kind is Send:
                 if effect.after is not None and effect.after > self._durable:
                     self._hold(effect.after, effect)
                     continue
-            elif kind is Persist and isinstance(effect, Persist):
+            elif kind is Persist:
                 self._issue(effect.token)
             admitted.append(effect)
         return admitted

@@ -59,8 +59,11 @@ class Timeline:
         """Let things happen until somebody calls `stop`, `until_s` is reached or nothing is left."""
         heap, bench = self._heap, self._bench
         self._is_stopped = False
-        while heap and heap[0][0] <= until_s and not self._is_stopped:
-            now, _, action, arguments = heappop(heap)
+        while heap and not self._is_stopped:
+            now, number, action, arguments = heappop(heap)
+            if now > until_s:
+                heappush(heap, (now, number, action, arguments))
+                break
             self.now = bench.time_s = now
             bench.step += 1
             action(*arguments)
