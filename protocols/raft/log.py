@@ -70,14 +70,15 @@ class TermRuns:
 class RaftLog:
     """All terms, the newest entries, and how far the log is committed."""
 
-    __slots__ = ("_entries", "_entries_bytes", "_runs", "commit_index", "last_index", "last_term", "window_first")
+    __slots__ = ("_entries", "_runs", "commit_index", "entries_bytes", "last_index", "last_term", "window_first")
 
     def __init__(self, runs: Sequence[tuple[LogIndex, Term]] = (), last_index: LogIndex = LogIndex(0)) -> None:
         if (runs[0][0] if runs else 0) != min(1, last_index) or (runs and runs[-1][0] > last_index):
             raise ValueError(f"runs must cover the entries 1 to {last_index}: {runs}")
         self._runs = TermRuns(runs)
         self._entries: list[Entry] = []
-        self._entries_bytes = 0
+        self.entries_bytes = 0
+        """What the commands of the entries in memory take."""
         self.last_index = last_index
         self.last_term = self._runs.last_term
         self.commit_index = LogIndex(0)
@@ -124,7 +125,7 @@ class RaftLog:
             self._runs.add(entry.index, entry.term)
             self.last_term = entry.term
         self._entries.append(entry)
-        self._entries_bytes += len(entry.command)
+        self.entries_bytes += len(entry.command)
         self.last_index = entry.index
 
     def truncate_from(self, index: LogIndex) -> None:
@@ -132,7 +133,7 @@ class RaftLog:
         if index <= self.commit_index:
             raise InvariantViolated(f"entry {index} is committed (up to {self.commit_index}) and cannot be dropped")
         keep = max(0, index - self.window_first)
-        self._entries_bytes -= sum(len(entry.command) for entry in self._entries[keep:])
+        self.entries_bytes -= sum(len(entry.command) for entry in self._entries[keep:])
         del self._entries[keep:]
         self._runs.truncate_from(index)
         self.last_index = LogIndex(index - 1)
@@ -157,12 +158,10 @@ class RaftLog:
 
     def evict(self, durable_index: LogIndex, *, max_entries: int, max_bytes: int) -> None:
         """Drop the oldest entries from memory until the rest fits, but none beyond `durable_index`."""
-        if len(self._entries) <= max_entries and self._entries_bytes <= max_bytes:
-            return
         droppable = min(len(self._entries), durable_index - self.window_first + 1)
         dropped = 0
-        while dropped < droppable and (len(self._entries) - dropped > max_entries or self._entries_bytes > max_bytes):
-            self._entries_bytes -= len(self._entries[dropped].command)
+        while dropped < droppable and (len(self._entries) - dropped > max_entries or self.entries_bytes > max_bytes):
+            self.entries_bytes -= len(self._entries[dropped].command)
             dropped += 1
         del self._entries[:dropped]
         self.window_first = LogIndex(self.window_first + dropped)

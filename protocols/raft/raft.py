@@ -193,9 +193,9 @@ class Raft:
             leadership.advance_commit()
             leadership.replicate()
         self._applier.advance()
-        self._log.evict(
-            self._journal.durable_index, max_entries=self._config.cache_entries, max_bytes=self._config.cache_bytes
-        )
+        log, config = self._log, self._config
+        if log.last_index - log.window_first >= config.cache_entries or log.entries_bytes > config.cache_bytes:
+            log.evict(self._journal.durable_index, max_entries=config.cache_entries, max_bytes=config.cache_bytes)
         return self._outbox.empty(self._journal.seal())
 
     # Events.

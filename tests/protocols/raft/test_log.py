@@ -160,7 +160,7 @@ def test_log_behaves_like_a_list(seed: int) -> None:
         assert log.window_first <= durable + 1
         held = log.read(log.window_first, log.last_index, 1000, 100_000)
         assert list(held) == model[log.window_first :]
-        assert log._entries_bytes == sum(len(e.command) for e in held)
+        assert log.entries_bytes == sum(len(e.command) for e in held)
 
 
 def test_runs_are_few() -> None:
