@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NewType, Protocol, TypeVar
+from typing import Generic, NewType, NoReturn, Protocol, TypeVar, final
 
 from coterie.protocols.quick import quickly_made
 
@@ -31,6 +31,7 @@ EventT = TypeVar("EventT", contravariant=True)
 EffectT = TypeVar("EffectT", covariant=True)
 
 
+@final
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Persist(Generic[W]):
@@ -42,7 +43,11 @@ class Persist(Generic[W]):
     token: Token
     write: W
 
+    def __init_subclass__(cls) -> NoReturn:
+        raise _one_class_only("Persist")
 
+
+@final
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Send(Generic[M]):
@@ -54,6 +59,9 @@ class Send(Generic[M]):
     to: NodeId
     message: M
     after: Token | None = None
+
+    def __init_subclass__(cls) -> NoReturn:
+        raise _one_class_only("Send")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +111,7 @@ class Algorithm(Protocol[EventT, EffectT]):
     def deadline(self) -> float | None:
         """The next moment (monotonic, s) at which `tick` wants to run; None: not until an event comes."""
         ...
+
+
+def _one_class_only(name: str) -> TypeError:
+    return TypeError(f"{name} has no subclasses: a Gate knows it by its very class, and would let them pass")

@@ -94,3 +94,9 @@ def test_gate_refuses_a_send_that_waits_for_a_write_nobody_asked_for() -> None:
 
     with pytest.raises(InvariantViolated, match="waits for write 1"):
         gate.admit([message("early", after=1), write(1)])
+
+
+@pytest.mark.parametrize("effect", [Persist, Send])
+def test_no_subclass_can_slip_past_the_gate(effect: type) -> None:
+    with pytest.raises(TypeError, match=f"{effect.__name__} has no subclasses"):
+        type("Urgent", (effect,), {})
