@@ -44,10 +44,12 @@ def reduced(reduction: Reduction, folder: Path) -> Iterator[str]:
         before = "?" if reduction.found.plan is None else len(reduction.found.plan.faults)
         nodes = len(reduction.plan.nodes)
         ended = "" if reduction.is_complete else ", time was up"
-        operations = "the usual" if job.operations is None else f"at most {job.operations}"
+        operations = "the usual operations"
+        if job.operations is not None:
+            operations = f"at most {job.operations} operation{'s' * (job.operations != 1)}"
         yield (
             f"cut down in {reduction.wall_s:.1f} s, {reduction.tries} tries{ended}: {len(reduction.plan.faults)} of "
-            f"{before} faults, {nodes} nodes, {operations} operations, fails at {verdict.simulated_s:.3f} s"
+            f"{before} faults, {nodes} nodes, {operations}, fails at {verdict.simulated_s:.3f} s"
         )
     yield f"saved: {folder}"
     yield f"replay: {shlex.join(['coterie', 'sim', job.scenario, '--replay', str(folder)])}"

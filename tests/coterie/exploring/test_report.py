@@ -45,7 +45,7 @@ def test_summary_ends_with_the_verdict() -> None:
 def test_reduction_is_told_with_one_command() -> None:
     lines = list(report.reduced(reduce(FRAGILE, carry_out(FRAGILE)), Path("my runs/toy-5")))
 
-    assert "3 of 12 faults, 3 nodes, at most 4 operations" in lines[0]
+    assert "3 of 12 faults, 3 nodes, at most 3 operations" in lines[0]
     commands = [line for line in lines if "coterie sim" in line]
     assert commands == [lines[-1]]
     assert shlex.split(lines[-1])[1:] == ["coterie", "sim", FRAGILE.scenario, "--replay", "my runs/toy-5"]
