@@ -61,7 +61,9 @@ class Measured:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build, measure, tell."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.compiled", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.compiled", description="What would a compiled core buy?"
+    )
     parser.add_argument("--seeds", type=int, default=6, metavar="N", help="seeds that each runs (default 6)")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
