@@ -12,8 +12,8 @@ from coterie.errors import OutboundFull
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.lanes import Lane
 from coterie.runtime.messages import Ask, message
-from coterie.runtime.refs import Ref
-from coterie.runtime.remote.rows import ASK, LOOKUP, OFFER, ROUTE, SPAWN, WATCH
+from coterie.runtime.refs import Address, Ref
+from coterie.runtime.remote.rows import ASK, LOOKUP, OFFER, REPLY, ROUTE, SPAWN, WATCH
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World
@@ -84,3 +84,19 @@ async def test_rows_that_are_almost_right_hurt_nobody(world: World, there: Ref[A
     assert association is not None
     assert not association.offers
     assert len(association.watched) <= 2
+
+
+async def test_a_reply_without_a_proper_number_answers_nobody_and_the_right_one_still_counts(
+    world: World, there: Ref[Any]
+) -> None:
+    transport, b = world.systems["a"].remoting.transport, world.systems["b"]
+    assert transport is not None
+    number = b.remoting.next_number() + 1
+    asked = b.at(Address("a", "server")).ask(Echo("yes"))
+
+    for row in ((REPLY, {"a": 1}, "no"), (REPLY, float(number), "no"), (float(REPLY), number, "no")):
+        transport.send("b", Lane.BULK, row)
+
+    assert await asked == "yes"
+    assert b.stats().dead_letters == {"bad_message": 3}
+    assert world.events == [("a", "up", "b"), ("b", "up", "a")]
