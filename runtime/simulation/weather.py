@@ -35,7 +35,6 @@ class WeatherLink(Link):
         self, source: str, target: str, base: Callable[[], Duration], clock: Clock, rng: random.Random
     ) -> None:
         super().__init__(source, target, lambda *_: base().draw(rng))
-        self._base = base
         self.extra: Duration | None = None
         """What everything takes longer."""
         self.loss = 0.0
@@ -63,7 +62,7 @@ class WeatherLink(Link):
 
     def delay_s(self, size_bytes: int) -> float:
         """Return how long the next item takes (s)."""
-        delay = self._base().draw(self._rng)
+        delay = self._latency_s(self.source, self.target)
         if self.extra is not None:
             self.fired["delayed"] += 1
             delay += self.extra.draw(self._rng)
