@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from coterie.actors.group_client import GroupClient
-from coterie.actors.key_value_client import KeyValueClient
-from coterie.actors.pool import Pool
-from coterie.actors.synod_client import SynodClient
+from coterie.actors.groups.group_client import GroupClient
+from coterie.actors.groups.key_value_client import KeyValueClient
+from coterie.actors.paxos.synod_client import SynodClient
+from coterie.actors.pools.pool import Pool
 from coterie.protocols.balancing.balancer import MakeBalancer
 from coterie.protocols.balancing.smooth_weighted import SmoothWeighted
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote.links import LinkEvent
+from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
-from coterie.runtime.transport.identity import Role
+from coterie.runtime.transport.handshake.identity import Role
 
 __all__ = ["Access"]
 

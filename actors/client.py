@@ -14,16 +14,16 @@ from types import TracebackType
 from typing import Self
 
 from coterie.actors.access import Access
-from coterie.actors.addresses import parse_address
+from coterie.actors.network_addresses import parse_address
 from coterie.errors import NodeUnreachable
-from coterie.runtime.host import Host
-from coterie.runtime.real_host import RealHost
-from coterie.runtime.remote.links import LinkEvent
+from coterie.runtime.hosts.host import Host
+from coterie.runtime.hosts.real_host import RealHost
+from coterie.runtime.hosts.tls_config import TlsConfig
+from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System, SystemConfig
-from coterie.runtime.tls import TlsConfig
-from coterie.runtime.transport.auth import SharedKey
-from coterie.runtime.transport.certificate import CLIENT_SEPARATOR
-from coterie.runtime.transport.identity import Role
+from coterie.runtime.transport.handshake.certificate import CLIENT_SEPARATOR
+from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.shared_key import SharedKey
 
 __all__ = ["Client"]
 

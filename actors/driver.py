@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from coterie.protocols.gate import Gate
-from coterie.protocols.seam import Algorithm, Observe, Persist, Persisted, Send, Token
+from coterie.protocols.algorithm import Algorithm, Observe, Persist, Persisted, Send, Token
+from coterie.protocols.durability_gate import Gate
 from coterie.runtime.actor import Context, Timer
-from coterie.runtime.messages import message
+from coterie.runtime.messages.message import message
 
 __all__ = ["Driver", "Duties", "Tick"]
 

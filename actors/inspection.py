@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from coterie.runtime.asks import Envelope
-from coterie.runtime.cell import Cell
-from coterie.runtime.lookout import Lookout
-from coterie.runtime.messages import Ask, message
+from coterie.runtime.cells.ask_cycles import described_waits
+from coterie.runtime.cells.asks import Envelope
+from coterie.runtime.cells.cell import Cell
+from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.observing.load_monitor import Lookout
 from coterie.runtime.system import System
-from coterie.runtime.waits import described_waits
 
 __all__ = ["ORDERS", "ActorLine", "ActorsReport", "ReportActors", "TypeLine", "WaitLine", "inspect_actors"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coterie.actors.access import Access
-from coterie.actors.addresses import format_address
+from coterie.actors.network_addresses import format_address
 from coterie.protocols.balancing.balancer import MakeBalancer
-from coterie.runtime.storage.log import LogStore
+from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.system import System
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from coterie.exploring.jobs import Job, carry_out, many_runs
-from coterie.protocols.faults.kinds import Level
+from coterie.exploring.run_jobs import Job, carry_out, many_runs
+from coterie.protocols.faults.kinds.fault_kinds import Level
 
 __all__ = ["COMPILED", "main"]
 
@@ -32,12 +32,13 @@ ROOT = Path(__file__).parent.parent
 ROUNDS = 3
 
 COMPILED = (
-    "gate", "quorums", "replicated_log", "raft/applying", "raft/elections", "raft/following", "raft/journal",
-    "raft/leadership", "raft/loading", "raft/log", "raft/messages", "raft/progress", "raft/proposals", "raft/raft",
-    "raft/standing", "sessions/commands", "sessions/execution", "sessions/replies", "checking/raft",
-    "checking/raft_disk", "checking/raft_log", "simulation/clients", "simulation/disk", "simulation/link_faults",
-    "simulation/network", "simulation/node", "simulation/raft_run", "simulation/rules", "simulation/timeline",
-    "simulation/world",
+    "durability_gate", "quorums", "replicated_log", "raft/applier", "raft/elections", "raft/follower",
+    "raft/durability", "raft/leader", "raft/entry_loading", "raft/raft_log", "raft/raft_messages", "raft/progress",
+    "raft/pending_proposals", "raft/raft", "raft/role", "sessions/session_commands", "sessions/deduplication",
+    "sessions/session_replies", "checking/raft_checker", "checking/raft_disk", "checking/raft_log_checker",
+    "simulation/scenarios/protocol_clients", "simulation/protocol_disk", "simulation/faults/link_faults",
+    "simulation/protocol_network", "simulation/protocol_node", "simulation/scenarios/raft_run",
+    "simulation/faults/link_rules", "simulation/event_heap", "simulation/protocol_world",
 )  # fmt: skip
 """The modules of `coterie.protocols` that are compiled: what the profile of a simulated Raft shows."""
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from benchmarks.processes import Child, cpu_seconds, free_ports
 from coterie import Client, KeyValue, Topology
-from coterie.actors.group import GroupStatus
+from coterie.actors.groups.group_messages import GroupStatus
 
 __all__ = ["STORE", "Cluster"]
 

@@ -16,8 +16,8 @@ from benchmarks.load import VALUE
 from benchmarks.raft_cluster import STORE, Cluster
 from benchmarks.results import Result, percentile
 from coterie import Client
-from coterie.actors.group import GroupStatus
-from coterie.actors.key_value_client import KeyValueClient
+from coterie.actors.groups.group_messages import GroupStatus
+from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.errors import CommandError
 
 __all__ = ["run"]

@@ -16,7 +16,7 @@ import uvloop
 from benchmarks.bare_wire import BareWire
 from benchmarks.pinning import pin
 from coterie import Actor, Ask, System, message
-from coterie.runtime.lanes import Lane
+from coterie.runtime.messages.lanes import Lane
 
 __all__ = ["ADD", "BEAT", "CLUSTER", "COUNT", "DELAYS", "MARK", "RECEIVER"]
 

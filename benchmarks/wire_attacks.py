@@ -16,12 +16,12 @@ import msgpack
 from benchmarks.wire_victim import CONFIG, VICTIM, Victim, Wire
 from coterie.errors import BrokenFrame
 from coterie.runtime.transport import Identity, Peer, Role, SharedKey
-from coterie.runtime.transport.auth import NONCE_BYTES, Side, prove
-from coterie.runtime.transport.chunks import encode_chunk
-from coterie.runtime.transport.frames import FrameDecoder, FrameEncoder
-from coterie.runtime.transport.greetings import Challenge, Hello, Proof, Welcome, peer_of
-from coterie.runtime.transport.handshake import Continue, Credentials, DialerHandshake, Passed
-from coterie.runtime.transport.items import EMPTY, join
+from coterie.runtime.transport.framing.chunks import encode_chunk
+from coterie.runtime.transport.framing.frames import FrameDecoder, FrameEncoder
+from coterie.runtime.transport.framing.items import EMPTY, join
+from coterie.runtime.transport.handshake.handshake import Continue, Credentials, DialerHandshake, Passed
+from coterie.runtime.transport.handshake.handshake_messages import Challenge, Hello, Proof, Welcome, peer_of
+from coterie.runtime.transport.handshake.shared_key import NONCE_BYTES, Side, prove
 
 NODE_KEY, CLIENT_KEY, FOREIGN_KEY = b"n" * 32, b"c" * 32, b"f" * 32
 AUTH = SharedKey(NODE_KEY, client_keys=(CLIENT_KEY,))

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from coterie.runtime.transport import Identity, Peer, SharedKey, TransportConfig
-from coterie.runtime.transport.acceptor import Acceptor
 from coterie.runtime.transport.connection import Connection
-from coterie.runtime.transport.hub import Hub
-from coterie.runtime.transport.roster import Roster
+from coterie.runtime.transport.listener import Acceptor
+from coterie.runtime.transport.peers import Roster
+from coterie.runtime.transport.transport_state import Hub
 
 CONFIG = TransportConfig(
     frame_cap_bytes=64 * 1024,

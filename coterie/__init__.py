@@ -10,29 +10,29 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from coterie.actors.client import Client
-    from coterie.actors.client_session import Identity, Session
-    from coterie.actors.group_client import GroupClient
-    from coterie.actors.key_value import KeyValue
-    from coterie.actors.key_value_client import KeyValueClient
+    from coterie.actors.groups.client_session import Identity, Session
+    from coterie.actors.groups.group_client import GroupClient
+    from coterie.actors.groups.key_value import KeyValue
+    from coterie.actors.groups.key_value_client import KeyValueClient
+    from coterie.actors.groups.state_machine import Query, StateMachine
     from coterie.actors.node import Node
-    from coterie.actors.pool import Idempotent
-    from coterie.actors.simulation.sites import sometimes
-    from coterie.actors.state_machine import Query, StateMachine
-    from coterie.actors.synod_client import SynodClient
+    from coterie.actors.paxos.synod_client import SynodClient
+    from coterie.actors.pools.pool import Idempotent
+    from coterie.actors.simulation.buggify import sometimes
     from coterie.actors.topology import Topology
     from coterie.errors import CommandRefused, CoterieError, Outcome
     from coterie.protocols.balancing import RandomChoice, RoundRobin, SmoothWeighted
-    from coterie.protocols.raft.config import RaftConfig
+    from coterie.protocols.raft.raft_config import RaftConfig
     from coterie.runtime.actor import Actor, Context, Later, Terminated, Timer
-    from coterie.runtime.events import Event
-    from coterie.runtime.mailbox import Overflow
-    from coterie.runtime.messages import Ask, message
+    from coterie.runtime.cells.mailbox import Overflow
+    from coterie.runtime.cells.supervision import Restart, Strategy, Supervision
+    from coterie.runtime.hosts.tls_config import TlsConfig
+    from coterie.runtime.messages.message import Ask, message
+    from coterie.runtime.observing.actor_events import Event
+    from coterie.runtime.observing.system_stats import SystemStats
     from coterie.runtime.refs import Address, Ref
-    from coterie.runtime.stats import SystemStats
-    from coterie.runtime.supervision import Restart, Strategy, Supervision
     from coterie.runtime.system import System, SystemConfig
-    from coterie.runtime.tls import TlsConfig
-    from coterie.runtime.transport.auth import SharedKey
+    from coterie.runtime.transport.handshake.shared_key import SharedKey
 
 __all__ = [
     "Actor",
@@ -79,43 +79,43 @@ __all__ = [
 _HOMES = {
     "Actor": "runtime.actor",
     "Address": "runtime.refs",
-    "Ask": "runtime.messages",
+    "Ask": "runtime.messages.message",
     "Client": "actors.client",
     "CommandRefused": "errors",
     "Context": "runtime.actor",
     "CoterieError": "errors",
-    "Event": "runtime.events",
-    "GroupClient": "actors.group_client",
-    "Idempotent": "actors.pool",
-    "Identity": "actors.client_session",
-    "KeyValue": "actors.key_value",
-    "KeyValueClient": "actors.key_value_client",
+    "Event": "runtime.observing.actor_events",
+    "GroupClient": "actors.groups.group_client",
+    "Idempotent": "actors.pools.pool",
+    "Identity": "actors.groups.client_session",
+    "KeyValue": "actors.groups.key_value",
+    "KeyValueClient": "actors.groups.key_value_client",
     "Later": "runtime.actor",
     "Node": "actors.node",
     "Outcome": "errors",
-    "Overflow": "runtime.mailbox",
-    "Query": "actors.state_machine",
-    "RaftConfig": "protocols.raft.config",
+    "Overflow": "runtime.cells.mailbox",
+    "Query": "actors.groups.state_machine",
+    "RaftConfig": "protocols.raft.raft_config",
     "RandomChoice": "protocols.balancing",
     "Ref": "runtime.refs",
-    "Restart": "runtime.supervision",
+    "Restart": "runtime.cells.supervision",
     "RoundRobin": "protocols.balancing",
-    "Session": "actors.client_session",
-    "SharedKey": "runtime.transport.auth",
+    "Session": "actors.groups.client_session",
+    "SharedKey": "runtime.transport.handshake.shared_key",
     "SmoothWeighted": "protocols.balancing",
-    "StateMachine": "actors.state_machine",
-    "Strategy": "runtime.supervision",
-    "Supervision": "runtime.supervision",
-    "SynodClient": "actors.synod_client",
+    "StateMachine": "actors.groups.state_machine",
+    "Strategy": "runtime.cells.supervision",
+    "Supervision": "runtime.cells.supervision",
+    "SynodClient": "actors.paxos.synod_client",
     "System": "runtime.system",
     "SystemConfig": "runtime.system",
-    "SystemStats": "runtime.stats",
+    "SystemStats": "runtime.observing.system_stats",
     "Terminated": "runtime.actor",
     "Timer": "runtime.actor",
-    "TlsConfig": "runtime.tls",
+    "TlsConfig": "runtime.hosts.tls_config",
     "Topology": "actors.topology",
-    "message": "runtime.messages",
-    "sometimes": "actors.simulation.sites",
+    "message": "runtime.messages.message",
+    "sometimes": "actors.simulation.buggify",
 }
 
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import IO
 
 from coterie.errors import NotFormatted
-from coterie.runtime.real_disk import RealDisk
-from coterie.runtime.storage.meta import read_meta
+from coterie.runtime.hosts.real_disk import RealDisk
+from coterie.runtime.storage.data_directory import read_meta
 
 __all__ = ["cluster_in", "end_process", "start_process"]
 

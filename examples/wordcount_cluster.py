@@ -2,7 +2,7 @@
 
 python examples/wordcount_cluster.py
 
-The topology is the demo's own (coterie/demo/topology.py): a replicated store, and workers on every node.
+The topology is the demo's own (coterie/demo/demo_topology.py): a replicated store, and workers on every node.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import asyncio
 import tempfile
 
 from coterie import Client
-from coterie.demo.keys import read_found
-from coterie.demo.topology import POOL, STORE, CountFile, demo_cluster
+from coterie.demo.demo_topology import POOL, STORE, CountFile, demo_cluster
+from coterie.demo.store_keys import read_found
 
 TEXTS = {b"one.py": b"total = total + amount\n", b"two.py": b"# nothing but total\ntotal = 0\n"}
 

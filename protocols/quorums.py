@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.replicated_log import LogIndex
-from coterie.protocols.seam import NodeId
 
 __all__ = ["Grid", "Joint", "Majority", "Quorum", "Weighted", "highest_matched", "verify_intersection"]
 

@@ -11,8 +11,8 @@ import enum
 from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
-from coterie.protocols.quick import quickly_made
-from coterie.protocols.seam import NodeId
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.fast_dataclass import quickly_made
 
 __all__ = [
     "Applied",

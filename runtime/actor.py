@@ -14,20 +14,20 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from coterie.errors import ActorFailed, AskError
-from coterie.runtime.asks import Envelope
-from coterie.runtime.mailbox import Overflow
-from coterie.runtime.messages import Ask, message, message_type
+from coterie.runtime.cells.asks import Envelope
+from coterie.runtime.cells.mailbox import Overflow
+from coterie.runtime.cells.stash import become, stash, unstash
+from coterie.runtime.cells.supervision import Supervision
+from coterie.runtime.messages.message import Ask, message, message_type
 from coterie.runtime.refs import Ref
-from coterie.runtime.stash import become, stash, unstash
-from coterie.runtime.supervision import Supervision
 
 if TYPE_CHECKING:
     import random
 
     from structlog.typing import FilteringBoundLogger
 
-    from coterie.runtime.cell import Cell
-    from coterie.runtime.host import Clock
+    from coterie.runtime.cells.cell import Cell
+    from coterie.runtime.hosts.host import Clock
     from coterie.runtime.system import System
 
 __all__ = ["Actor", "Context", "Later", "Terminated", "Timer"]

@@ -6,13 +6,13 @@ import asyncio
 from asyncio.events import _get_running_loop as running_loop
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from coterie.runtime.asks import PendingAsk
-from coterie.runtime.messages import AskOf
+from coterie.runtime.cells.ask_cycles import HANDLER
+from coterie.runtime.cells.asks import PendingAsk
+from coterie.runtime.messages.message import AskOf
 from coterie.runtime.refs import Ref
-from coterie.runtime.waits import HANDLER
 
 if TYPE_CHECKING:
-    from coterie.runtime.cell import Cell
+    from coterie.runtime.cells.cell import Cell
 
 __all__ = ["LocalRef"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from coterie.errors import BadMessage
-from coterie.runtime.codecs import Resolver
-from coterie.runtime.messages import AskOf
+from coterie.runtime.messages.message import AskOf
+from coterie.runtime.messages.message_codecs import Resolver
 
 if TYPE_CHECKING:
     import asyncio

@@ -19,34 +19,34 @@ from typing import Any, Self, TypeVar
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
-from coterie.runtime.asking import Asking
-from coterie.runtime.cell import Cell, State
-from coterie.runtime.codecs import MessageType
-from coterie.runtime.config import SystemConfig
-from coterie.runtime.dead_letters import DeadLetter, DeadLetters
-from coterie.runtime.events import Events
-from coterie.runtime.host import Host
-from coterie.runtime.kinds import Kind, kind_of
-from coterie.runtime.local_postbox import OF_ANOTHER_LIFE, LocalPostbox
-from coterie.runtime.logs import logger
-from coterie.runtime.mailbox import Overflow
-from coterie.runtime.messages import message_type
-from coterie.runtime.plan import Plan
-from coterie.runtime.real_host import RealHost
+from coterie.runtime.cells.actor_classes import Kind, kind_of
+from coterie.runtime.cells.ask_cycles import Wait, described_waits
+from coterie.runtime.cells.ask_deadlines import Asking
+from coterie.runtime.cells.cell import Cell, State
+from coterie.runtime.cells.mailbox import Overflow
+from coterie.runtime.cells.spawn_options import Plan
+from coterie.runtime.cells.supervision import Supervision
+from coterie.runtime.hosts.host import Host
+from coterie.runtime.hosts.real_host import RealHost
+from coterie.runtime.hosts.tls_config import TlsConfig
+from coterie.runtime.local_delivery import OF_ANOTHER_LIFE, LocalPostbox
+from coterie.runtime.messages.message import message_type
+from coterie.runtime.messages.message_codecs import MessageType
+from coterie.runtime.observing.actor_events import Events
+from coterie.runtime.observing.dead_letters import DeadLetter, DeadLetters
+from coterie.runtime.observing.loggers import logger
+from coterie.runtime.observing.system_stats import SystemStats, stats_of
+from coterie.runtime.observing.watchdog import LOOKS, Watchdog
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote.links import LinkEvent, wait_until_linked
-from coterie.runtime.remote.postbox import RemotePostbox
+from coterie.runtime.remote.incoming.remote_spawn import Spawnable
+from coterie.runtime.remote.link_events import LinkEvent, wait_until_linked
+from coterie.runtime.remote.remote_delivery import RemotePostbox
 from coterie.runtime.remote.remoting import Remoting
-from coterie.runtime.remote.spawner import Spawnable
-from coterie.runtime.stats import SystemStats, stats_of
-from coterie.runtime.supervision import Supervision
+from coterie.runtime.system_config import SystemConfig
 from coterie.runtime.threadsafe import ThreadSafe
-from coterie.runtime.tls import TlsConfig
-from coterie.runtime.transport.auth import SharedKey
-from coterie.runtime.transport.identity import Identity, Peer, Role
+from coterie.runtime.transport.handshake.identity import Identity, Peer, Role
+from coterie.runtime.transport.handshake.shared_key import SharedKey
 from coterie.runtime.transport.transport import Transport
-from coterie.runtime.waits import Wait, described_waits
-from coterie.runtime.watchdog import LOOKS, Watchdog
 
 __all__ = ["System", "SystemConfig"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from coterie.errors import WrongThread
-from coterie.runtime.messages import AskOf, message_type
+from coterie.runtime.messages.message import AskOf, message_type
 from coterie.runtime.refs import Ref
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 import uvloop
 
-from coterie.runtime.virtual.host import VirtualHost
-from coterie.runtime.virtual.loop import VirtualLoop
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

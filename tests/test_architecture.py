@@ -41,28 +41,34 @@ WORLDLY = """
 
 # (file, module) -> why it may reach the world itself and not through its Host.
 MAY_TOUCH: dict[tuple[str, str], str] = {
-    ("runtime/real_host.py", "time"): "it is the clock",
-    ("runtime/real_host.py", "concurrent"): "it is the executor",
-    ("runtime/real_host.py", "queue"): "it is the disk thread",
-    ("runtime/real_host.py", "threading"): "it is the disk thread",
-    ("runtime/real_host.py", "random"): "it is where entropy comes in",
-    ("runtime/real_network.py", "ssl"): "it is the network",
-    ("runtime/real_disk.py", "os"): "it is the disk",
-    ("runtime/real_disk.py", "fcntl"): "it is the disk",
+    ("runtime/hosts/real_host.py", "time"): "it is the clock",
+    ("runtime/hosts/real_host.py", "concurrent"): "it is the executor",
+    ("runtime/hosts/real_host.py", "queue"): "it is the disk thread",
+    ("runtime/hosts/real_host.py", "threading"): "it is the disk thread",
+    ("runtime/hosts/real_host.py", "random"): "it is where entropy comes in",
+    ("runtime/hosts/real_network.py", "ssl"): "it is the network",
+    ("runtime/hosts/real_disk.py", "os"): "it is the disk",
+    ("runtime/hosts/real_disk.py", "fcntl"): "it is the disk",
     ("runtime/threadsafe.py", "concurrent"): "the type of what other threads wait for; no thread is made",
-    ("runtime/virtual/loop.py", "concurrent"): "the type in run_in_executor's signature; no thread is made",
-    ("runtime/simulation/loop.py", "concurrent"): "the type in run_in_executor's signature; no thread is made",
-    ("runtime/simulation/fence.py", "threading"): "it fences one thread in, and must know which runs",
-    ("runtime/simulation/interruption.py", "signal"): "it is Ctrl-C for who runs a world, as asyncio.run's is",
-    ("runtime/simulation/interruption.py", "threading"): "signals belong to the main thread",
-    ("runtime/simulation/fenced_time.py", "time"): "it is what is fenced",
-    ("runtime/simulation/fenced_time.py", "datetime"): "it is what is fenced",
-    ("runtime/simulation/fenced_chance.py", "os"): "it is what is fenced",
-    ("runtime/simulation/fenced_chance.py", "uuid"): "it is what is fenced",
-    ("runtime/simulation/fenced_calls.py", "os"): "it is what is fenced",
-    ("runtime/simulation/fenced_calls.py", "socket"): "it is what is fenced",
-    ("runtime/simulation/fenced_calls.py", "subprocess"): "it is what is fenced",
-    ("runtime/simulation/fenced_calls.py", "threading"): "it is what is fenced",
+    (
+        "runtime/hosts/virtual/virtual_loop.py",
+        "concurrent",
+    ): "the type in run_in_executor's signature; no thread is made",
+    (
+        "runtime/hosts/simulation/simulated_loop.py",
+        "concurrent",
+    ): "the type in run_in_executor's signature; no thread is made",
+    ("runtime/hosts/simulation/fence/fence.py", "threading"): "it fences one thread in, and must know which runs",
+    ("runtime/hosts/simulation/interrupt.py", "signal"): "it is Ctrl-C for who runs a world, as asyncio.run's is",
+    ("runtime/hosts/simulation/interrupt.py", "threading"): "signals belong to the main thread",
+    ("runtime/hosts/simulation/fence/fenced_time.py", "time"): "it is what is fenced",
+    ("runtime/hosts/simulation/fence/fenced_time.py", "datetime"): "it is what is fenced",
+    ("runtime/hosts/simulation/fence/fenced_random.py", "os"): "it is what is fenced",
+    ("runtime/hosts/simulation/fence/fenced_random.py", "uuid"): "it is what is fenced",
+    ("runtime/hosts/simulation/fence/refused_calls.py", "os"): "it is what is fenced",
+    ("runtime/hosts/simulation/fence/refused_calls.py", "socket"): "it is what is fenced",
+    ("runtime/hosts/simulation/fence/refused_calls.py", "subprocess"): "it is what is fenced",
+    ("runtime/hosts/simulation/fence/refused_calls.py", "threading"): "it is what is fenced",
 }
 
 # Attributes whose call makes a loop, a thread, a process or a socket, or reads a clock.
@@ -73,14 +79,14 @@ WORLDLY_CALLS = """
 """
 
 MAY_CALL: dict[tuple[str, str], str] = {
-    ("runtime/real_network.py", "create_server"): "it is the network",
-    ("runtime/real_network.py", "create_connection"): "it is the network",
-    ("runtime/real_host.py", "run_in_executor"): "it is the executor",
-    ("runtime/real_host.py", "time"): "it is the clock",
-    ("runtime/virtual/loop.py", "time"): "its own virtual time",
-    ("runtime/simulation/loop.py", "run_in_executor"): "it is the loop: inline, without a thread",
-    ("runtime/simulation/perception.py", "time"): "the virtual loop's time",
-    ("runtime/virtual/executor.py", "time"): "the virtual loop's time, for which call_at is asked",
+    ("runtime/hosts/real_network.py", "create_server"): "it is the network",
+    ("runtime/hosts/real_network.py", "create_connection"): "it is the network",
+    ("runtime/hosts/real_host.py", "run_in_executor"): "it is the executor",
+    ("runtime/hosts/real_host.py", "time"): "it is the clock",
+    ("runtime/hosts/virtual/virtual_loop.py", "time"): "its own virtual time",
+    ("runtime/hosts/simulation/simulated_loop.py", "run_in_executor"): "it is the loop: inline, without a thread",
+    ("runtime/hosts/simulation/fence/current_life.py", "time"): "the virtual loop's time",
+    ("runtime/hosts/virtual/virtual_executor.py", "time"): "the virtual loop's time, for which call_at is asked",
 }
 
 # What os.path does with strings alone.
@@ -294,7 +300,10 @@ BREACHES = [
     ("runtime", "def f():\n    import coterie.protocols"),
     ("runtime", "import rich"),
     ("protocols", "from coterie import runtime"),
-    ("protocols", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from coterie.runtime.host import Host"),
+    (
+        "protocols",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from coterie.runtime.hosts.host import Host",
+    ),
     ("protocols", "import msgpack"),
     ("actors", "from coterie import Actor"),
     ("actors", "from coterie.cli import main"),
@@ -347,5 +356,10 @@ def test_a_long_function_is_seen_and_its_docstring_is_free() -> None:
 
 def test_the_sources_are_found() -> None:
     found = [name_of(path) for path in sources(*MEASURED)]
-    assert {"runtime/host.py", "protocols/seam.py", "coterie/errors.py", "tests/test_architecture.py"} <= set(found)
+    assert {
+        "runtime/hosts/host.py",
+        "protocols/algorithm.py",
+        "coterie/errors.py",
+        "tests/test_architecture.py",
+    } <= set(found)
     assert not any(name.startswith(("coterie/runtime/", "coterie/protocols/", "coterie/actors/")) for name in found)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.runtime.virtual.loop import VirtualLoop
+from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
 LOSES_AN_ERROR = """
 import asyncio

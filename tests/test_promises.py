@@ -39,8 +39,8 @@ def test_every_promise_names_a_test() -> None:
 
 
 def test_a_test_that_does_not_exist_is_seen() -> None:
-    assert missing("`T/test_asks.py::test_no_such_thing`, `…::test_nor_this`, `T/test_nowhere.py`") == [
-        "tests/runtime/test_asks.py::test_no_such_thing",
-        "tests/runtime/test_asks.py::test_nor_this",
+    assert missing("`T/cells/test_asks.py::test_no_such_thing`, `…::test_nor_this`, `T/test_nowhere.py`") == [
+        "tests/runtime/cells/test_asks.py::test_no_such_thing",
+        "tests/runtime/cells/test_asks.py::test_nor_this",
         "tests/runtime/test_nowhere.py",
     ]

@@ -55,7 +55,7 @@ def test_importing_the_protocols_does_not_load_asyncio(statement: str) -> None:
 def test_no_protocol_loads_asyncio() -> None:
     loaded = loaded_after("import " + ", ".join(ALGORITHMS))
     assert not {"asyncio", "structlog", "msgpack", "uvloop", "socket", "logging"} & set(loaded)
-    assert "coterie.protocols.seam" in loaded
+    assert "coterie.protocols.algorithm" in loaded
 
 
 def test_importing_coterie_is_lazy() -> None:
@@ -129,4 +129,9 @@ def test_every_module_says_what_is_public(name: str) -> None:
 
 
 def test_the_modules_are_found() -> None:
-    assert {"coterie.protocols.seam", "coterie.runtime.host", "coterie.actors.driver", "coterie.errors"} <= set(ALL)
+    assert {
+        "coterie.protocols.algorithm",
+        "coterie.runtime.hosts.host",
+        "coterie.actors.driver",
+        "coterie.errors",
+    } <= set(ALL)

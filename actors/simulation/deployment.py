@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from coterie.actors.raft_actor import RaftActor
-from coterie.actors.simulation.letters import Letters
-from coterie.actors.simulation.node import Habits, SimulatedNode
-from coterie.actors.simulation.raft_watch import RaftWatch, WatchedRaftActor
-from coterie.actors.simulation.stand import Stand
-from coterie.actors.simulation.story import Story
-from coterie.actors.simulation.synod_watch import SynodWatch, WatchedSynodActor
-from coterie.actors.synod_actor import SynodActor
+from coterie.actors.groups.raft_actor import RaftActor
+from coterie.actors.paxos.synod_actor import SynodActor
+from coterie.actors.simulation.checkers.raft_group_checker import RaftWatch, WatchedRaftActor
+from coterie.actors.simulation.checkers.run_checkers import Stand
+from coterie.actors.simulation.checkers.synod_group_checker import SynodWatch, WatchedSynodActor
+from coterie.actors.simulation.message_capture import Letters
+from coterie.actors.simulation.run_log import Story
+from coterie.actors.simulation.simulated_node import Habits, SimulatedNode
 from coterie.actors.topology import Topology
 from coterie.actors.topology.parts import Part, RaftPart, SynodPart
 from coterie.errors import TopologyError
-from coterie.protocols.faults.kinds import Role
-from coterie.runtime.simulation.world import SimulatedWorld
+from coterie.protocols.faults.kinds.fault_kinds import Role
+from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
 from coterie.runtime.system import SystemConfig
 
 __all__ = ["Deployment"]

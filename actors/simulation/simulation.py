@@ -25,30 +25,30 @@ from functools import partial
 from typing import Any, Final, TypeVar, overload
 
 from coterie.actors.client import Client
-from coterie.actors.simulation.client import Crowd, Rounds, SimulatedClient, Workload, linked, serve_client
+from coterie.actors.simulation.buggify import Sites
+from coterie.actors.simulation.checkers.history_recording import Ledger, Recording
+from coterie.actors.simulation.checkers.raft_group_checker import RaftWatch
+from coterie.actors.simulation.checkers.run_checkers import Stand
 from coterie.actors.simulation.deployment import Deployment
-from coterie.actors.simulation.disk_faults import is_noticed_rot
-from coterie.actors.simulation.injector import Injector
-from coterie.actors.simulation.node import SimulatedNode
-from coterie.actors.simulation.raft_watch import RaftWatch
-from coterie.actors.simulation.recording import Ledger, Recording
-from coterie.actors.simulation.sites import Sites
-from coterie.actors.simulation.stand import Stand
-from coterie.actors.simulation.story import Story
+from coterie.actors.simulation.faults.disk_faults import is_noticed_rot
+from coterie.actors.simulation.faults.simulation_injector import Injector
+from coterie.actors.simulation.run_log import Story
+from coterie.actors.simulation.simulated_client import Crowd, Rounds, SimulatedClient, Workload, linked, serve_client
+from coterie.actors.simulation.simulated_node import SimulatedNode
 from coterie.actors.topology import Topology
 from coterie.errors import CoterieError, SimulationStuck
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.linearizability import BUDGET, History, Status, check
 from coterie.protocols.checking.violation import Bench, Violation
-from coterie.protocols.faults.firings import Firings
-from coterie.protocols.faults.kinds import Level, Role
-from coterie.protocols.faults.plan import Plan
-from coterie.protocols.faults.profiles import draw_plan, profile_named
-from coterie.protocols.seam import NodeId
-from coterie.protocols.simulation.trace import TraceLine
-from coterie.runtime.host import Host
+from coterie.protocols.faults.fault_counts import Firings
+from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.kinds.fault_kinds import Level, Role
+from coterie.protocols.faults.profiles.fault_profiles import draw_plan, profile_named
+from coterie.protocols.simulation.run_trace import TraceLine
+from coterie.runtime.hosts.host import Host
+from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
+from coterie.runtime.hosts.simulation.step_trace import Trace
 from coterie.runtime.refs import Ref
-from coterie.runtime.simulation.trace import Trace
-from coterie.runtime.simulation.world import SimulatedWorld
 from coterie.runtime.system import SystemConfig
 
 __all__ = ["Simulation"]

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from coterie.actors.groups.raft_actor import RaftActor
+from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.node import Node
-from coterie.actors.raft_actor import RaftActor
-from coterie.actors.state_machine import StateMachine
-from coterie.actors.synod_actor import SynodActor
+from coterie.actors.paxos.synod_actor import SynodActor
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing.balancer import MakeBalancer
-from coterie.protocols.paxos.config import SynodConfig
-from coterie.protocols.raft.config import RaftConfig
-from coterie.protocols.seam import NodeId
+from coterie.protocols.paxos.synod_config import SynodConfig
+from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.sessions import Machine
 from coterie.runtime.actor import Actor
-from coterie.runtime.storage.log import LogStore
-from coterie.runtime.supervision import Supervision
+from coterie.runtime.cells.supervision import Supervision
+from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["ActorPart", "Part", "PoolPart", "RaftPart", "SynodPart", "name_of"]
 

@@ -14,25 +14,25 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal
 
-from coterie.actors.addresses import parse_address
+from coterie.actors.groups.state_machine import StateMachine
+from coterie.actors.network_addresses import parse_address
 from coterie.actors.node import Node
-from coterie.actors.state_machine import StateMachine
-from coterie.actors.topology.drawing import dot, mermaid, tree
-from coterie.actors.topology.mistakes import mistakes_of
+from coterie.actors.topology.node_start import open_store, spawn_parts
 from coterie.actors.topology.parts import ActorPart, Part, PoolPart, RaftPart, SynodPart
-from coterie.actors.topology.running import open_store, spawn_parts
+from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
+from coterie.actors.topology.validation import mistakes_of
 from coterie.errors import TopologyError
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing.balancer import MakeBalancer
 from coterie.protocols.balancing.round_robin import RoundRobin
-from coterie.protocols.raft.config import RaftConfig
-from coterie.protocols.seam import NodeId
+from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
-from coterie.runtime.host import Host
-from coterie.runtime.real_host import RealHost
-from coterie.runtime.supervision import Supervision
+from coterie.runtime.cells.supervision import Supervision
+from coterie.runtime.hosts.host import Host
+from coterie.runtime.hosts.real_host import RealHost
+from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.system import System, SystemConfig
-from coterie.runtime.tls import TlsConfig
-from coterie.runtime.transport.auth import SharedKey
+from coterie.runtime.transport.handshake.shared_key import SharedKey
 
 __all__ = ["Bootstrap", "Topology"]
 

@@ -13,18 +13,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from coterie.cli import logs
-from coterie.cli.actors import add_parser as add_actors
-from coterie.cli.demo import add_parser as add_demo
-from coterie.cli.kv import add_parser as add_kv
-from coterie.cli.nemesis import add_parser as add_nemesis
-from coterie.cli.run import add_parser as add_run
-from coterie.cli.sim import add_parser as add_sim
-from coterie.cli.status import add_parser as add_status
-from coterie.cli.top import add_parser as add_top
-from coterie.cli.topology import add_parser as add_topology
-from coterie.cli.up import add_parser as add_up
-from coterie.cli.waits import add_parser as add_waits
+from coterie.cli import log_options
+from coterie.cli.commands.actors_command import add_parser as add_actors
+from coterie.cli.commands.demo_command import add_parser as add_demo
+from coterie.cli.commands.kv_command import add_parser as add_kv
+from coterie.cli.commands.nemesis_command import add_parser as add_nemesis
+from coterie.cli.commands.run_command import add_parser as add_run
+from coterie.cli.commands.sim_command import add_parser as add_sim
+from coterie.cli.commands.status_command import add_parser as add_status
+from coterie.cli.commands.top_command import add_parser as add_top
+from coterie.cli.commands.topology_command import add_parser as add_topology
+from coterie.cli.commands.up_command import add_parser as add_up
+from coterie.cli.commands.waits_command import add_parser as add_waits
 from coterie.errors import CoterieError
 
 __all__ = ["INTERRUPTED", "main"]
@@ -54,7 +54,7 @@ def _carried_out(argv: Sequence[str] | None) -> int:
     args = make_parser().parse_args(argv)
     args.is_whole_process = argv is None
     args.log_level = args.log_level or args.usual_log_level
-    logs.configure(args.log_level)
+    log_options.configure(args.log_level)
     try:
         return int(args.run(args))
     except KeyboardInterrupt:
@@ -71,12 +71,12 @@ def _carried_out(argv: Sequence[str] | None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = argparse.ArgumentParser(prog="coterie", description="Actors for asyncio that agree with each other.")
-    parser.set_defaults(log_level=None, usual_log_level=logs.DEFAULT_LEVEL)
-    logs.add_option(parser)
+    parser.set_defaults(log_level=None, usual_log_level=log_options.DEFAULT_LEVEL)
+    log_options.add_option(parser)
     subparsers = parser.add_subparsers(metavar="command", required=True)
     inspecting = (add_status, add_top, add_actors, add_waits)
     for add_parser in (add_demo, add_run, add_up, add_topology, *inspecting, add_kv, add_sim, add_nemesis):
         add_parser(subparsers)
     for subparser in subparsers.choices.values():
-        logs.add_option(subparser)
+        log_options.add_option(subparser)
     return parser

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from coterie.actors.client import Client
-from coterie.actors.client_session import Session
-from coterie.demo.identifiers import FILE_BYTES_MAX
-from coterie.demo.together import run_together
-from coterie.demo.topology import POOL, Counted, CountFile, NotCounted
+from coterie.actors.groups.client_session import Session
+from coterie.demo.demo_topology import POOL, Counted, CountFile, NotCounted
+from coterie.demo.identifier_counts import FILE_BYTES_MAX
+from coterie.demo.run_together import run_together
 from coterie.errors import CoterieError
 
 __all__ = ["Coordinator", "FileStuck"]

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from coterie.errors import PlanError
-from coterie.exploring.jobs import Job
-from coterie.protocols.faults.codec import decode_plan, encode_plan
-from coterie.protocols.faults.kinds import Level
-from coterie.protocols.faults.nearest import hint
-from coterie.protocols.simulation.scenarios import EVERYTHING
+from coterie.exploring.run_jobs import Job
+from coterie.protocols.faults.kinds.fault_kinds import Level
+from coterie.protocols.faults.nearest_name import hint
+from coterie.protocols.faults.plan_format import decode_plan, encode_plan
+from coterie.protocols.simulation.scenarios.protocol_scenarios import EVERYTHING
 
 __all__ = ["CASE_FILE", "SavedCase", "dump_case", "load_case", "read_case", "read_plan_or_case"]
 

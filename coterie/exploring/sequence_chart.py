@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from coterie.protocols.simulation.trace import TraceLine
+from coterie.protocols.simulation.run_trace import TraceLine
 
 __all__ = ["LAST", "sequence_chart"]
 

@@ -11,25 +11,25 @@ from pathlib import Path
 from typing import Final
 
 from coterie.actors.client import Client
-from coterie.actors.simulation.client import SimulatedClient
-from coterie.actors.simulation.raft_kv import Work
-from coterie.actors.simulation.recording import Ledger
-from coterie.actors.simulation.shelf import STORE
-from coterie.actors.simulation.story import Story
+from coterie.actors.simulation.checkers.history_recording import Ledger
+from coterie.actors.simulation.run_log import Story
+from coterie.actors.simulation.scenarios.list_store import STORE
+from coterie.actors.simulation.scenarios.raft_kv import Work
+from coterie.actors.simulation.simulated_client import SimulatedClient
+from coterie.cluster_processes import Cluster, NodeEnded
 from coterie.errors import CoterieError
-from coterie.nemesis.crowd import Crowd
-from coterie.nemesis.injector import Injector, check_plan
-from coterie.nemesis.judging import judge, undecided
-from coterie.nemesis.observer import Observer
+from coterie.nemesis.attack_checks import judge, undecided
+from coterie.nemesis.attacked_topology import NODES_VARIABLE, WHERE, store_on
+from coterie.nemesis.chaos_proxies import Proxies
 from coterie.nemesis.process_faults import WipedNodeRan
-from coterie.nemesis.proxies import Proxies
-from coterie.nemesis.topology import NODES_VARIABLE, WHERE, store_on
-from coterie.node_cluster import Cluster, NodeEnded
+from coterie.nemesis.process_injector import Injector, check_plan
+from coterie.nemesis.recorded_clients import Crowd
+from coterie.nemesis.role_observer import Observer
 from coterie.protocols.checking.violation import Violation
-from coterie.protocols.faults.plan import Plan
-from coterie.protocols.faults.profiles import is_live
-from coterie.protocols.simulation.verdict import Verdict
-from coterie.runtime.real_host import RealHost
+from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.profiles.fault_profiles import is_live
+from coterie.protocols.simulation.scenarios.run_outcome import Verdict
+from coterie.runtime.hosts.real_host import RealHost
 
 __all__ = ["OPERATIONS_MIN", "Attack", "Options"]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, Protocol, assert_never
 
-from coterie.actors.simulation.timing import Timing
+from coterie.actors.simulation.faults.fault_timing import Timing
 from coterie.errors import CoterieError
-from coterie.protocols.faults.firings import Firings
-from coterie.protocols.faults.kinds import Crash, Outage, Pause, WipedDisk
+from coterie.protocols.faults.fault_counts import Firings
+from coterie.protocols.faults.kinds.fault_kinds import Crash, Outage, Pause, WipedDisk
 
 __all__ = ["ProcessFault", "ProcessFaults", "Processes", "WipedNodeRan"]
 
@@ -23,7 +23,7 @@ class WipedNodeRan(CoterieError):
 
 
 class Processes(Protocol):
-    """The node processes: `coterie.node_cluster.Cluster` says what each verb does."""
+    """The node processes: `coterie.cluster_processes.Cluster` says what each verb does."""
 
     @property
     def nodes(self) -> tuple[str, ...]: ...  # noqa: D102 (as the class says)

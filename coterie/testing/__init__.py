@@ -22,19 +22,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from coterie.actors.simulation.client import SimulatedClient
-    from coterie.actors.simulation.scenario import SystemScenario, scenario
+    from coterie.actors.simulation.scenarios.system_scenario import SystemScenario, scenario
+    from coterie.actors.simulation.simulated_client import SimulatedClient
     from coterie.actors.simulation.simulation import Simulation
-    from coterie.runtime.virtual.host import VirtualHost
-    from coterie.runtime.virtual.loop import VirtualLoop, run_virtual
-    from coterie.testing.cluster import Cluster
+    from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+    from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop, run_virtual
+    from coterie.testing.actor_test_kit import TestKit
     from coterie.testing.host_state import untouched_host
-    from coterie.testing.kit import TestKit
-    from coterie.testing.leaks import no_leaks
+    from coterie.testing.leak_check import no_leaks
+    from coterie.testing.linked_systems import Systems
     from coterie.testing.probe import Probe
-    from coterie.testing.systems import Systems
+    from coterie.testing.virtual_cluster import Cluster
+    from coterie.testing.virtual_machines import World
     from coterie.testing.virtual_time import advance, settle
-    from coterie.testing.world import World
 
 __all__ = [
     "Cluster",
@@ -56,20 +56,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Cluster": "coterie.testing.cluster",
+    "Cluster": "coterie.testing.virtual_cluster",
     "Probe": "coterie.testing.probe",
-    "SimulatedClient": "coterie.actors.simulation.client",
+    "SimulatedClient": "coterie.actors.simulation.simulated_client",
     "Simulation": "coterie.actors.simulation.simulation",
-    "SystemScenario": "coterie.actors.simulation.scenario",
-    "Systems": "coterie.testing.systems",
-    "TestKit": "coterie.testing.kit",
-    "VirtualHost": "coterie.runtime.virtual.host",
-    "VirtualLoop": "coterie.runtime.virtual.loop",
-    "World": "coterie.testing.world",
+    "SystemScenario": "coterie.actors.simulation.scenarios.system_scenario",
+    "Systems": "coterie.testing.linked_systems",
+    "TestKit": "coterie.testing.actor_test_kit",
+    "VirtualHost": "coterie.runtime.hosts.virtual.virtual_host",
+    "VirtualLoop": "coterie.runtime.hosts.virtual.virtual_loop",
+    "World": "coterie.testing.virtual_machines",
     "advance": "coterie.testing.virtual_time",
-    "no_leaks": "coterie.testing.leaks",
-    "run_virtual": "coterie.runtime.virtual.loop",
-    "scenario": "coterie.actors.simulation.scenario",
+    "no_leaks": "coterie.testing.leak_check",
+    "run_virtual": "coterie.runtime.hosts.virtual.virtual_loop",
+    "scenario": "coterie.actors.simulation.scenarios.system_scenario",
     "settle": "coterie.testing.virtual_time",
     "untouched_host": "coterie.testing.host_state",
 }

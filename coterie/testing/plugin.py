@@ -138,7 +138,7 @@ class Worlds:
 def _check_words(given: Mapping[str, object]) -> None:
     """Refuse an argument of a marker that nobody knows."""
     from coterie.actors.simulation.simulation import Simulation  # noqa: PLC0415 (only who asks for it pays)
-    from coterie.protocols.faults.nearest import hint  # noqa: PLC0415
+    from coterie.protocols.faults.nearest_name import hint  # noqa: PLC0415
 
     known = [*OWN_ARGUMENTS, *(name for name in inspect.signature(Simulation).parameters if name != "seed")]
     for name, value in given.items():

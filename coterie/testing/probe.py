@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar, overload
 
 from coterie.runtime.actor import Actor, Later, Terminated
-from coterie.runtime.messages import Ask
+from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Ref
 from coterie.runtime.system import System
 from coterie.testing.expectations import described, listed, matches

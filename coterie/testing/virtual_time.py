@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from coterie.runtime.virtual.loop import VirtualLoop
+from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
 __all__ = ["advance", "running_virtual_loop", "settle"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coterie.protocols.raft.messages import HardState, LogWrite, Restored
+from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
 
 __all__ = ["RaftDisk"]

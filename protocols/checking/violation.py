@@ -6,7 +6,7 @@ from functools import partial
 from typing import NoReturn
 
 from coterie.errors import InvariantViolated
-from coterie.protocols.seam import NodeId
+from coterie.protocols.algorithm import NodeId
 
 __all__ = ["Bench", "Violation"]
 

@@ -20,8 +20,8 @@ from itertools import pairwise
 from typing import Any
 
 from coterie.errors import PlanError
-from coterie.protocols.faults.kinds import Fault, nodes_of
-from coterie.protocols.faults.plan import Plan
+from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.kinds.fault_kinds import Fault, nodes_of
 
 __all__ = ["FEW_FAULTS", "Case", "Shrunk", "shrink"]
 

@@ -1,9 +1,11 @@
 """Paxos, pure: Synod is the single-decree protocol of *Paxos Made Simple* (Lamport, 2001)."""
 
 from coterie.protocols.paxos.acceptor import Acceptor
-from coterie.protocols.paxos.config import SynodConfig
 from coterie.protocols.paxos.learner import Learner
-from coterie.protocols.paxos.messages import (
+from coterie.protocols.paxos.proposer import Phase, Proposer
+from coterie.protocols.paxos.synod import Synod, SynodEffect, SynodEvent
+from coterie.protocols.paxos.synod_config import SynodConfig
+from coterie.protocols.paxos.synod_messages import (
     Accept,
     Accepted,
     AcceptorState,
@@ -20,8 +22,6 @@ from coterie.protocols.paxos.messages import (
     SynodMessage,
     SynodState,
 )
-from coterie.protocols.paxos.proposer import Phase, Proposer
-from coterie.protocols.paxos.synod import Synod, SynodEffect, SynodEvent
 
 __all__ = [
     "Accept",

@@ -13,8 +13,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from coterie.errors import InvariantViolated
-from coterie.protocols.paxos.messages import Accept, Accepted, AcceptorState, Nack, Prepare, Promise, Proposal
-from coterie.protocols.seam import NodeId, Persist, Received, Send, Token
+from coterie.protocols.algorithm import NodeId, Persist, Received, Send, Token
+from coterie.protocols.paxos.synod_messages import Accept, Accepted, AcceptorState, Nack, Prepare, Promise, Proposal
 
 __all__ = ["Acceptor", "AcceptorEffect", "AcceptorEvent"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coterie.errors import InvariantViolated
-from coterie.protocols.paxos.messages import Accepted, Learned, Proposal
+from coterie.protocols.algorithm import NodeId, Received
+from coterie.protocols.paxos.synod_messages import Accepted, Learned, Proposal
 from coterie.protocols.quorums import Quorum
-from coterie.protocols.seam import NodeId, Received
 
 __all__ = ["Learner"]
 

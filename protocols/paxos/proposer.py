@@ -14,8 +14,9 @@ import itertools
 import random
 from collections.abc import Iterable, Iterator, Sequence
 
-from coterie.protocols.paxos.config import SynodConfig
-from coterie.protocols.paxos.messages import (
+from coterie.protocols.algorithm import NodeId, Observe, Persist, Received, Send, Token
+from coterie.protocols.paxos.synod_config import SynodConfig
+from coterie.protocols.paxos.synod_messages import (
     Accept,
     Ballot,
     Chosen,
@@ -28,8 +29,7 @@ from coterie.protocols.paxos.messages import (
     ProposerState,
     ReadRound,
 )
-from coterie.protocols.paxos.observations import BACKED_OFF, ROUND_STARTED, VALUE_CHOSEN
-from coterie.protocols.seam import NodeId, Observe, Persist, Received, Send, Token
+from coterie.protocols.paxos.synod_observations import BACKED_OFF, ROUND_STARTED, VALUE_CHOSEN
 
 __all__ = ["Phase", "Proposer", "ProposerEffect", "ProposerEvent"]
 

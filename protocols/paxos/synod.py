@@ -16,11 +16,13 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from coterie.protocols.gate import Gate
+from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send
+from coterie.protocols.durability_gate import Gate
 from coterie.protocols.paxos.acceptor import Acceptor, AcceptorEffect
-from coterie.protocols.paxos.config import SynodConfig
 from coterie.protocols.paxos.learner import Learner
-from coterie.protocols.paxos.messages import (
+from coterie.protocols.paxos.proposer import Phase, Proposer, ProposerEffect
+from coterie.protocols.paxos.synod_config import SynodConfig
+from coterie.protocols.paxos.synod_messages import (
     Accept,
     Accepted,
     AcceptorState,
@@ -35,8 +37,6 @@ from coterie.protocols.paxos.messages import (
     SynodMessage,
     SynodState,
 )
-from coterie.protocols.paxos.proposer import Phase, Proposer, ProposerEffect
-from coterie.protocols.seam import NodeId, Observe, Persist, Persisted, Received, Send
 
 __all__ = ["Synod", "SynodEffect", "SynodEvent"]
 

@@ -1,8 +1,9 @@
 """Raft (Ongaro and Ousterhout, 2014), pure: `Raft` is one node, `raft.py` the map of the rest."""
 
-from coterie.protocols.raft.config import RaftConfig
-from coterie.protocols.raft.effects import RaftEffect, RaftEvent
-from coterie.protocols.raft.messages import (
+from coterie.protocols.raft.raft import Raft
+from coterie.protocols.raft.raft_config import RaftConfig
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
+from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
     HardState,
@@ -14,8 +15,7 @@ from coterie.protocols.raft.messages import (
     RequestVoteReply,
     Restored,
 )
-from coterie.protocols.raft.raft import Raft
-from coterie.protocols.raft.standing import Role
+from coterie.protocols.raft.role import Role
 
 __all__ = [
     "AppendEntries",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from coterie.protocols.raft.messages import PreVote, PreVoteReply, RequestVote, RequestVoteReply
-from coterie.protocols.raft.observations import VOTE_GRANTED
-from coterie.protocols.raft.standing import Role, Standing
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.raft.raft_messages import PreVote, PreVoteReply, RequestVote, RequestVoteReply
+from coterie.protocols.raft.raft_observations import VOTE_GRANTED
+from coterie.protocols.raft.role import Role, Standing
 from coterie.protocols.replicated_log import Term
-from coterie.protocols.seam import NodeId
 
 __all__ = ["Elections"]
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from coterie.protocols.raft.config import RaftConfig
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.replicated_log import Entry, LogIndex
-from coterie.protocols.seam import NodeId
 
 __all__ = ["Progress"]
 

@@ -18,15 +18,17 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from coterie.errors import InvariantViolated
-from coterie.protocols.raft.applying import Applier
-from coterie.protocols.raft.config import RaftConfig
-from coterie.protocols.raft.effects import Outbox, RaftEffect, RaftEvent
+from coterie.protocols.algorithm import NodeId, Persisted, Received
+from coterie.protocols.raft.applier import Applier
+from coterie.protocols.raft.durability import Journal
 from coterie.protocols.raft.elections import Elections
-from coterie.protocols.raft.following import LogFollower, is_well_formed
-from coterie.protocols.raft.journal import Journal
-from coterie.protocols.raft.loading import Loading
-from coterie.protocols.raft.log import RaftLog
-from coterie.protocols.raft.messages import (
+from coterie.protocols.raft.entry_loading import Loading
+from coterie.protocols.raft.follower import LogFollower, is_well_formed
+from coterie.protocols.raft.pending_proposals import Proposals
+from coterie.protocols.raft.raft_config import RaftConfig
+from coterie.protocols.raft.raft_effects import Outbox, RaftEffect, RaftEvent
+from coterie.protocols.raft.raft_log import RaftLog
+from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
     PreVote,
@@ -36,17 +38,15 @@ from coterie.protocols.raft.messages import (
     RequestVoteReply,
     Restored,
 )
-from coterie.protocols.raft.observations import MESSAGE_DISCARDED
-from coterie.protocols.raft.proposals import Proposals
-from coterie.protocols.raft.standing import Role, Standing
+from coterie.protocols.raft.raft_observations import MESSAGE_DISCARDED
+from coterie.protocols.raft.role import Role, Standing
 from coterie.protocols.replicated_log import Applied, EntryKind, Loaded, LogIndex, Propose, Refusal, Reject, Term
-from coterie.protocols.seam import NodeId, Persisted, Received
 
 __all__ = ["Raft"]
 
 
 class Raft:
-    """One node of a Raft group, as an `Algorithm` of `coterie.protocols.seam`.
+    """One node of a Raft group, as an `Algorithm` of `coterie.protocols.algorithm`.
 
     A new life begins as a follower with what the disk held, and with an empty state machine: committed entries are
     loaded and applied again from the first. The first call of either method only arms the timers (and handles what it

@@ -14,7 +14,8 @@ that is unknown or was evicted `UnknownSession`: an error, never a second execut
 Everything here is decided by the log alone, so all replicas decide alike.
 """
 
-from coterie.protocols.sessions.commands import (
+from coterie.protocols.sessions.deduplication import Machine, Sessions
+from coterie.protocols.sessions.session_commands import (
     Batch,
     Command,
     OpenSession,
@@ -28,8 +29,7 @@ from coterie.protocols.sessions.commands import (
     plain,
     session_command,
 )
-from coterie.protocols.sessions.execution import Machine, Sessions
-from coterie.protocols.sessions.replies import (
+from coterie.protocols.sessions.session_replies import (
     Done,
     Malformed,
     Opened,

@@ -7,21 +7,21 @@ import collections
 from typing import TYPE_CHECKING, Final
 
 from coterie.errors import ConnectionLost, FrameTooLarge, OutboundFull, TransportError
-from coterie.runtime.dead_letters import Reason
-from coterie.runtime.lanes import Lane
-from coterie.runtime.remote.failures import code_of, reason_of, short
-from coterie.runtime.remote.questions import Questions
-from coterie.runtime.remote.routes import Arrivals, Departures
+from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.observing.dead_letters import Reason
+from coterie.runtime.remote.error_codes import code_of, reason_of, short
+from coterie.runtime.remote.interned_routes import Arrivals, Departures
+from coterie.runtime.remote.pending_requests import Questions
 from coterie.runtime.remote.rows import DECLARED, ERROR, WITHDRAW, Row
 
 if TYPE_CHECKING:
-    from coterie.runtime.cell import Cell
-    from coterie.runtime.codecs import MessageType
-    from coterie.runtime.remote.offers import IncomingOffer
+    from coterie.runtime.cells.cell import Cell
+    from coterie.runtime.messages.message_codecs import MessageType
+    from coterie.runtime.remote.incoming.incoming_offer import IncomingOffer
+    from coterie.runtime.remote.interned_routes import OutRoute
+    from coterie.runtime.remote.remote_watches import RemoteWatcher
     from coterie.runtime.remote.remoting import Remoting
-    from coterie.runtime.remote.routes import OutRoute
-    from coterie.runtime.remote.watches import RemoteWatcher
-    from coterie.runtime.transport.identity import Peer
+    from coterie.runtime.transport.handshake.identity import Peer
     from coterie.runtime.transport.transport import Transport
 
 __all__ = ["Association"]

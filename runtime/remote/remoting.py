@@ -7,28 +7,28 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from coterie.errors import CoterieError, NodeUnreachable
-from coterie.runtime.asks import PendingAsk
-from coterie.runtime.declared_errors import NO_ERRORS
-from coterie.runtime.lanes import Lane
+from coterie.runtime.cells.asks import PendingAsk
+from coterie.runtime.messages.declared_errors import NO_ERRORS
+from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.refs import Address
 from coterie.runtime.remote.association import Association
-from coterie.runtime.remote.config import RemoteConfig
-from coterie.runtime.remote.inbound import Inbound
-from coterie.runtime.remote.links import LinkEvent
-from coterie.runtime.remote.naming import address_of, find, type_names
-from coterie.runtime.remote.questions import OutgoingAsk
-from coterie.runtime.remote.refusals import Refusals
-from coterie.runtime.remote.requests import REF, Lookup, Spawn
-from coterie.runtime.remote.spawner import spawn_for
-from coterie.runtime.remote.watches import Watches
-from coterie.runtime.transport.identity import Role
+from coterie.runtime.remote.incoming.incoming_rows import Inbound
+from coterie.runtime.remote.incoming.remote_spawn import spawn_for
+from coterie.runtime.remote.link_events import LinkEvent
+from coterie.runtime.remote.lookup import address_of, find, type_names
+from coterie.runtime.remote.node_requests import REF, Lookup, Spawn
+from coterie.runtime.remote.pending_requests import OutgoingAsk
+from coterie.runtime.remote.refused_handshakes import Refusals
+from coterie.runtime.remote.remote_config import RemoteConfig
+from coterie.runtime.remote.remote_watches import Watches
+from coterie.runtime.transport.handshake.identity import Role
 
 if TYPE_CHECKING:
     import asyncio
 
     from coterie.runtime.actor import Actor
     from coterie.runtime.system import System
-    from coterie.runtime.transport.identity import Peer
+    from coterie.runtime.transport.handshake.identity import Peer
     from coterie.runtime.transport.transport import Transport
 
 __all__ = ["Remoting"]

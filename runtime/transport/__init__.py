@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from coterie.runtime.transport.auth import SharedKey
-from coterie.runtime.transport.config import TransportConfig
-from coterie.runtime.transport.events import TransportEvents
-from coterie.runtime.transport.identity import Identity, Peer, Role
+from coterie.runtime.transport.handshake.identity import Identity, Peer, Role
+from coterie.runtime.transport.handshake.shared_key import SharedKey
 from coterie.runtime.transport.transport import Transport
+from coterie.runtime.transport.transport_config import TransportConfig
+from coterie.runtime.transport.transport_events import TransportEvents
 
 __all__ = ["Identity", "Peer", "Role", "SharedKey", "Transport", "TransportConfig", "TransportEvents"]

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from coterie.errors import BrokenFrame, OutboundFull
-from coterie.runtime.transport.backlog import Backlog
-from coterie.runtime.transport.certificate import Certificate, certificate_of
-from coterie.runtime.transport.config import HELLO_CAP_BYTES
-from coterie.runtime.transport.frames import FrameDecoder, FrameEncoder
-from coterie.runtime.transport.hub import Hub
-from coterie.runtime.transport.items import EMPTY, ITEMS_MAX, batches, join
-from coterie.runtime.transport.patience import Patience, Vitals
+from coterie.runtime.transport.chunk_backlog import Backlog
+from coterie.runtime.transport.framing.frames import FrameDecoder, FrameEncoder
+from coterie.runtime.transport.framing.items import EMPTY, ITEMS_MAX, batches, join
+from coterie.runtime.transport.handshake.certificate import Certificate, certificate_of
+from coterie.runtime.transport.keep_alive import Patience, Vitals
+from coterie.runtime.transport.transport_config import HELLO_CAP_BYTES
+from coterie.runtime.transport.transport_state import Hub
 
 __all__ = ["Connection", "ConnectionOwner"]
 

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from coterie.errors import HandshakeRefused
-from coterie.runtime.host import Connections, Host
-from coterie.runtime.transport.backoff import Backoff
-from coterie.runtime.transport.certificate import foreign_to
+from coterie.runtime.hosts.host import Connections, Host
 from coterie.runtime.transport.connection import Connection
-from coterie.runtime.transport.greetings import RefusalReason, Refused
-from coterie.runtime.transport.handshake import Continue, DialerHandshake, Passed
-from coterie.runtime.transport.hub import Hub
-from coterie.runtime.transport.identity import Peer
+from coterie.runtime.transport.dial_backoff import Backoff
+from coterie.runtime.transport.handshake.certificate import foreign_to
+from coterie.runtime.transport.handshake.handshake import Continue, DialerHandshake, Passed
+from coterie.runtime.transport.handshake.handshake_messages import RefusalReason, Refused
+from coterie.runtime.transport.handshake.identity import Peer
 from coterie.runtime.transport.link import Link, LinkState
-from coterie.runtime.transport.roster import Roster
+from coterie.runtime.transport.peers import Roster
+from coterie.runtime.transport.transport_state import Hub
 
 __all__ = ["Dialer", "Target"]
 

@@ -16,14 +16,14 @@ import enum
 from typing import Final, Protocol
 
 from coterie.errors import FrameTooLarge
-from coterie.runtime.lanes import Lane
-from coterie.runtime.transport.backlog import Backlog
-from coterie.runtime.transport.chunks import CHUNK_MARK, Assembler
+from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.transport.chunk_backlog import Backlog
 from coterie.runtime.transport.connection import Connection
-from coterie.runtime.transport.handshake import Passed
-from coterie.runtime.transport.hub import Hub
-from coterie.runtime.transport.items import ARRAY_HEADER_BYTES, EMPTY, unpack_item, unpack_items
-from coterie.runtime.transport.versions import CHUNKS_SINCE
+from coterie.runtime.transport.framing.chunks import CHUNK_MARK, Assembler
+from coterie.runtime.transport.framing.items import ARRAY_HEADER_BYTES, EMPTY, unpack_item, unpack_items
+from coterie.runtime.transport.handshake.handshake import Passed
+from coterie.runtime.transport.handshake.protocol_versions import CHUNKS_SINCE
+from coterie.runtime.transport.transport_state import Hub
 
 __all__ = ["Link", "LinkObserver", "LinkState"]
 

@@ -13,19 +13,19 @@ import ipaddress
 from collections.abc import Callable
 
 from coterie.errors import InsecureBind, NodeUnreachable, TransportError
-from coterie.runtime.host import Connections, Host, Listener, SecuredNetwork
-from coterie.runtime.lanes import Lane
-from coterie.runtime.tls import TlsConfig
-from coterie.runtime.transport.acceptor import Acceptor
-from coterie.runtime.transport.auth import SharedKey
-from coterie.runtime.transport.config import TransportConfig
+from coterie.runtime.hosts.host import Connections, Host, Listener, SecuredNetwork
+from coterie.runtime.hosts.tls_config import TlsConfig
+from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.transport.dialer import Dialer, Target
-from coterie.runtime.transport.events import TransportEvents
-from coterie.runtime.transport.hub import Hub
-from coterie.runtime.transport.identity import Identity, Peer, Role
-from coterie.runtime.transport.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
+from coterie.runtime.transport.framing.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
+from coterie.runtime.transport.handshake.identity import Identity, Peer, Role
+from coterie.runtime.transport.handshake.shared_key import SharedKey
 from coterie.runtime.transport.link import Link
-from coterie.runtime.transport.roster import Roster
+from coterie.runtime.transport.listener import Acceptor
+from coterie.runtime.transport.peers import Roster
+from coterie.runtime.transport.transport_config import TransportConfig
+from coterie.runtime.transport.transport_events import TransportEvents
+from coterie.runtime.transport.transport_state import Hub
 
 __all__ = ["Transport"]
 

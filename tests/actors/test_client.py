@@ -9,7 +9,7 @@ import pytest
 
 from coterie import Client
 from coterie.errors import NodeUnreachable
-from coterie.runtime.virtual.host import VirtualHost
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 
 pytestmark = pytest.mark.virtual
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from coterie import Client, System
-from coterie.runtime.tls import TlsConfig
-from coterie.runtime.virtual.host import VirtualHost
-from tests.runtime.transport.authority import CLIENT, Authority
+from coterie.runtime.hosts.tls_config import TlsConfig
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from tests.runtime.transport.certificate_authority import CLIENT, Authority
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import pytest
 
 from coterie.actors.driver import GRACE_S, STALL_S, Driver, Tick
 from coterie.errors import ActorStopped, InvariantViolated
-from coterie.protocols.seam import NodeId, Observe, Persist, Persisted, Send, Token
+from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Send, Token
 from coterie.runtime.actor import Actor, Later
-from coterie.runtime.messages import Ask, message
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Ref
 from coterie.runtime.system import System
-from coterie.runtime.virtual.host import VirtualHost
 
 pytestmark = pytest.mark.virtual
 

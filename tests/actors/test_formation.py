@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from coterie import KeyValue, Outcome, Topology
-from coterie.actors.group import NOT_REGISTERED, Execute, GroupStatus, Refused, ReportStatus
-from coterie.actors.key_value import Get, Put
+from coterie.actors.groups.group_messages import NOT_REGISTERED, Execute, GroupStatus, Refused, ReportStatus
+from coterie.actors.groups.key_value import Get, Put
 from coterie.errors import CommandTimeout
 from coterie.protocols.sessions import plain
 from coterie.runtime.refs import Address
-from coterie.runtime.storage.log import Write
+from coterie.runtime.storage.log_store import Write
 
 pytestmark = pytest.mark.virtual
 

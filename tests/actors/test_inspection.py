@@ -9,8 +9,8 @@ import pytest
 
 from coterie import Actor, Ask, KeyValue, Node, Topology, message
 from coterie.actors import inspection
-from coterie.actors.directory import DIRECTORY
 from coterie.actors.inspection import ActorsReport, ReportActors, UnknownOrder
+from coterie.actors.node_report import DIRECTORY
 from coterie.runtime.refs import Address
 
 pytestmark = pytest.mark.virtual

@@ -7,10 +7,10 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from coterie.actors.known_stores import KnownStores
-from coterie.actors.registration import Registration
-from coterie.actors.wire import Register
-from coterie.runtime.storage.log import GroupState, Record, Write
+from coterie.actors.peer_stores import KnownStores
+from coterie.actors.voter_registration import Registration
+from coterie.actors.wire_names import Register
+from coterie.runtime.storage.log_store import GroupState, Record, Write
 
 __all__ = ["EMPTY", "Town"]
 

@@ -8,9 +8,9 @@ from collections.abc import Collection
 
 import pytest
 
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.quorums import Grid, Joint, Majority, Quorum, Weighted, highest_matched, verify_intersection
 from coterie.protocols.replicated_log import LogIndex
-from coterie.protocols.seam import NodeId
 
 
 def nodes(names: str) -> tuple[NodeId, ...]:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from coterie.runtime.actor import Actor
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote.links import LinkEvent
+from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System, SystemConfig
-from coterie.runtime.transport.config import TransportConfig
-from coterie.runtime.transport.identity import Role
-from coterie.runtime.virtual.host import VirtualHost
-from coterie.runtime.virtual.network import VirtualNetwork
+from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.transport_config import TransportConfig
 from coterie.testing import no_leaks
 
 CONFIG = SystemConfig(transport=TransportConfig(frame_cap_bytes=100_000, message_cap_bytes=100_000))

@@ -15,10 +15,10 @@ import pytest
 
 from coterie.errors import ActorStopped, MessageTypeError, StorageFailed
 from coterie.runtime.actor import Actor
-from coterie.runtime.messages import Ask, message
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
+from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.system import System, SystemConfig
-from coterie.runtime.virtual.host import VirtualHost
-from coterie.runtime.virtual.loop import VirtualLoop
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 

@@ -10,7 +10,7 @@ import pytest
 
 from coterie.errors import ActorFailed, MessageTypeError, WrongThread
 from coterie.runtime.actor import Actor
-from coterie.runtime.messages import Ask, message
+from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address
 from coterie.runtime.system import System
 

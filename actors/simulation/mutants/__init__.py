@@ -3,9 +3,9 @@
 What mutants are, and how they are hunted, is in `coterie.protocols.simulation.mutants`.
 """
 
-from coterie.actors.simulation.mutants.replication import REPLICATION_MUTANTS
-from coterie.actors.simulation.mutants.runtime import RUNTIME_MUTANTS
-from coterie.actors.simulation.mutants.storage import STORAGE_MUTANTS
+from coterie.actors.simulation.mutants.replication_mutants import REPLICATION_MUTANTS
+from coterie.actors.simulation.mutants.runtime_mutants import RUNTIME_MUTANTS
+from coterie.actors.simulation.mutants.storage_mutants import STORAGE_MUTANTS
 from coterie.protocols.simulation.mutants import Mutant
 
 __all__ = ["SYSTEM_MUTANTS"]

@@ -10,18 +10,18 @@ Linearizability is that of M. P. Herlihy, J. M. Wing: "Linearizability: a correc
 (1990): every operation seems to take effect at one moment between its invocation and its return.
 """
 
-from coterie.protocols.checking.linearizability.append_list import AppendList
-from coterie.protocols.checking.linearizability.check import BUDGET, Status, Verdict, check
-from coterie.protocols.checking.linearizability.consensus import Consensus, Places
-from coterie.protocols.checking.linearizability.counter import Counter
 from coterie.protocols.checking.linearizability.counterexample import Counterexample
-from coterie.protocols.checking.linearizability.data import UNKNOWN, Datum, Key, Output, Unknown
 from coterie.protocols.checking.linearizability.history import History, HistoryError
-from coterie.protocols.checking.linearizability.history_lines import event_line, history_from_lines, history_lines
-from coterie.protocols.checking.linearizability.model import Model, Step
+from coterie.protocols.checking.linearizability.history_format import event_line, history_from_lines, history_lines
+from coterie.protocols.checking.linearizability.history_page import timeline
+from coterie.protocols.checking.linearizability.linearizability_checker import BUDGET, Status, Verdict, check
+from coterie.protocols.checking.linearizability.models.append_list import AppendList
+from coterie.protocols.checking.linearizability.models.consensus import Consensus, Places
+from coterie.protocols.checking.linearizability.models.counter import Counter
+from coterie.protocols.checking.linearizability.models.model import Model, Step
+from coterie.protocols.checking.linearizability.models.registers import KeyValue, Register
 from coterie.protocols.checking.linearizability.operation import Operation
-from coterie.protocols.checking.linearizability.registers import KeyValue, Register
-from coterie.protocols.checking.linearizability.timeline import timeline
+from coterie.protocols.checking.linearizability.values import UNKNOWN, Datum, Key, Output, Unknown
 
 __all__ = [
     "BUDGET",

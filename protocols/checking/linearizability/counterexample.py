@@ -12,12 +12,12 @@ from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from coterie.protocols.checking.linearizability.data import Key
-from coterie.protocols.checking.linearizability.decide import Decision
-from coterie.protocols.checking.linearizability.model import Model
+from coterie.protocols.checking.linearizability.decision import Decision
+from coterie.protocols.checking.linearizability.models.model import Model
 from coterie.protocols.checking.linearizability.operation import Operation
-from coterie.protocols.checking.linearizability.problem import Problem
 from coterie.protocols.checking.linearizability.search import Answer, Search
+from coterie.protocols.checking.linearizability.search_problem import Problem
+from coterie.protocols.checking.linearizability.values import Key
 
 __all__ = ["Counterexample", "cut_down"]
 

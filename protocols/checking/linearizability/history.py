@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from coterie.errors import CoterieError
-from coterie.protocols.checking.linearizability.data import UNKNOWN, Datum, Key, Output, is_datum, is_key
 from coterie.protocols.checking.linearizability.operation import Operation
+from coterie.protocols.checking.linearizability.values import UNKNOWN, Datum, Key, Output, is_datum, is_key
 
 __all__ = ["Event", "EventKind", "History", "HistoryError"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coterie.protocols.checking.linearizability.data import UNKNOWN, Datum, Key, Output
+from coterie.protocols.checking.linearizability.values import UNKNOWN, Datum, Key, Output
 
 __all__ = ["Operation"]
 

@@ -18,9 +18,9 @@ from enum import Enum
 from itertools import chain
 from typing import Generic, TypeAlias, TypeVar
 
-from coterie.protocols.checking.linearizability.model import Step
+from coterie.protocols.checking.linearizability.models.model import Step
 from coterie.protocols.checking.linearizability.operation import Operation
-from coterie.protocols.checking.linearizability.problem import Problem
+from coterie.protocols.checking.linearizability.search_problem import Problem
 
 __all__ = ["Answer", "Search"]
 

@@ -7,10 +7,19 @@ gone fails loudly: whoever renames a method must look at its mutant.
 The mutants of whole systems are in `coterie.actors.simulation.mutants`.
 """
 
-from coterie.protocols.simulation.mutants.hunting import Directed, Explored, Hunt, Mutant, Patch, Trial, hunt, patched
-from coterie.protocols.simulation.mutants.raft import RAFT_MUTANTS
-from coterie.protocols.simulation.mutants.sessions import SESSION_MUTANTS
-from coterie.protocols.simulation.mutants.synod import SYNOD_MUTANTS
+from coterie.protocols.simulation.mutants.mutant_hunt import (
+    Directed,
+    Explored,
+    Hunt,
+    Mutant,
+    Patch,
+    Trial,
+    hunt,
+    patched,
+)
+from coterie.protocols.simulation.mutants.raft_mutants import RAFT_MUTANTS
+from coterie.protocols.simulation.mutants.session_mutants import SESSION_MUTANTS
+from coterie.protocols.simulation.mutants.synod_mutants import SYNOD_MUTANTS
 
 __all__ = ["MUTANTS", "Directed", "Explored", "Hunt", "Mutant", "Patch", "Trial", "hunt", "patched"]
 

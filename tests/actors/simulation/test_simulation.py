@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from coterie import Actor, Ask, KeyValue, Node, Topology, message
-from coterie.actors.group import GroupStatus, ReportStatus
-from coterie.actors.simulation.client import SimulatedClient
-from coterie.actors.simulation.node import SimulatedNode
+from coterie.actors.groups.group_messages import GroupStatus, ReportStatus
+from coterie.actors.simulation.simulated_client import SimulatedClient
+from coterie.actors.simulation.simulated_node import SimulatedNode
 from coterie.actors.simulation.simulation import Simulation
 from coterie.errors import NodeUnreachable, NotFormatted, PlanError, SimulationStuck, TopologyError
 from coterie.protocols.checking.linearizability import Register
 from coterie.protocols.checking.violation import Violation
-from coterie.protocols.faults.kinds import Crash, Reorder
-from coterie.protocols.faults.plan import Plan
+from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.kinds.fault_kinds import Crash, Reorder
 from coterie.runtime.refs import Address
 
 NODES = ("n1", "n2", "n3")
@@ -279,7 +279,9 @@ def test_a_run_that_takes_too_long_is_ended_and_says_where_it_waits() -> None:
 
 
 def test_a_run_that_goes_round_in_circles_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coterie.runtime.simulation.loop._LONGEST_STANDSTILL", 2)  # a million steps take too long
+    monkeypatch.setattr(
+        "coterie.runtime.hosts.simulation.simulated_loop._LONGEST_STANDSTILL", 2
+    )  # a million steps take too long
 
     async def body(sim: Simulation) -> None:
         while True:  # noqa: ASYNC110 (that is the mistake)
@@ -334,7 +336,7 @@ def test_a_plan_for_other_nodes_is_refused() -> None:
 
 
 SCRIPT = """
-from coterie.actors.simulation.raft_kv import RAFT_KV
+from coterie.actors.simulation.scenarios.raft_kv import RAFT_KV
 verdict = RAFT_KV.run(5, nodes=3, operations=60, hashed=True)
 print(verdict.outcome.value, verdict.events, verdict.digest, sorted(verdict.fired.items()))
 """

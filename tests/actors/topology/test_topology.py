@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coterie import KeyValue, Node, Topology
-from coterie.actors.state_machine import StateMachine
+from coterie.actors.groups.state_machine import StateMachine
 from coterie.errors import (
     AlreadyFormatted,
     CoterieError,
@@ -22,11 +22,11 @@ from coterie.errors import (
     TopologyError,
     WrongStore,
 )
-from coterie.protocols.raft.config import RaftConfig
+from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
-from coterie.runtime.virtual.disk import VirtualDisk
-from coterie.runtime.virtual.host import VirtualHost
-from coterie.runtime.virtual.network import VirtualNetwork
+from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
 
 pytestmark = pytest.mark.virtual
 

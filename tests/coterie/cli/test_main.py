@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from coterie import cli
-from coterie.cli import logs, main, make_parser
+from coterie.cli import log_options, main, make_parser
 from coterie.errors import CoterieError
 
 
@@ -103,7 +103,7 @@ def test_help_tells_the_usual_log_level(command: str, level: str, capsys: pytest
 
 
 def test_nothing_is_a_log_level() -> None:
-    logs.configure(logs.NOTHING)
+    log_options.configure(log_options.NOTHING)
 
     assert not logging.getLogger("coterie.runtime").isEnabledFor(logging.CRITICAL)
 

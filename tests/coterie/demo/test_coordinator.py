@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from coterie.actors.client import Client
-from coterie.actors.key_value import KeyValue
+from coterie.actors.groups.key_value import KeyValue
 from coterie.actors.node import Node
 from coterie.actors.topology import Topology
 from coterie.demo import coordinator as coordinator_module
 from coterie.demo.coordinator import Coordinator, FileStuck
-from coterie.demo.keys import Found, read_found, scan_prefixes
-from coterie.demo.topology import POOL, STORE, Counted, CountFile, NotCounted, Worker
+from coterie.demo.demo_topology import POOL, STORE, Counted, CountFile, NotCounted, Worker
+from coterie.demo.store_keys import Found, read_found, scan_prefixes
 from coterie.runtime.actor import Actor
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from coterie.demo import plain_count
-from coterie.demo.sources import find_sources
+from coterie.demo.source_files import find_sources
 
 
 def count(directory: Path) -> dict[str, object]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.exploring.jobs import carry_out
+from coterie.exploring.run_jobs import carry_out
 from coterie.exploring.saved_case import read_case
 
 CORPUS = Path(__file__).parents[2] / "corpus"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coterie.errors import PlanError
-from coterie.exploring.jobs import Job
+from coterie.exploring.run_jobs import Job
 from coterie.exploring.saved_case import (
     CASE_FILE,
     SavedCase,
@@ -18,8 +18,8 @@ from coterie.exploring.saved_case import (
     read_case,
     read_plan_or_case,
 )
-from coterie.protocols.faults.codec import dump_plan
-from coterie.protocols.faults.kinds import Level
+from coterie.protocols.faults.kinds.fault_kinds import Level
+from coterie.protocols.faults.plan_format import dump_plan
 from tests.coterie.exploring import toy
 
 SEED = SavedCase(Job("raft", 17))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from coterie.exploring.sequence_chart import sequence_chart
-from coterie.protocols.simulation.trace import TraceLine
+from coterie.protocols.simulation.run_trace import TraceLine
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -10,14 +10,14 @@ import signal
 import threading
 from dataclasses import dataclass, replace
 
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.linearizability import History, KeyValue, check
 from coterie.protocols.checking.violation import Violation
-from coterie.protocols.faults.kinds import Crash, Level
-from coterie.protocols.faults.plan import Plan
-from coterie.protocols.seam import NodeId
-from coterie.protocols.simulation.scenarios import EVERYTHING
-from coterie.protocols.simulation.trace import TraceLine
-from coterie.protocols.simulation.verdict import Verdict
+from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.kinds.fault_kinds import Crash, Level
+from coterie.protocols.simulation.run_trace import TraceLine
+from coterie.protocols.simulation.scenarios.protocol_scenarios import EVERYTHING
+from coterie.protocols.simulation.scenarios.run_outcome import Verdict
 
 WHERE = "tests.coterie.exploring.toy"
 OPERATIONS = 20

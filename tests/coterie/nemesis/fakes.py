@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 
-from coterie.nemesis.observer import Observer
-from coterie.protocols.faults.kinds import Role
-from coterie.runtime.simulation.durations import Duration
-from coterie.runtime.simulation.weather import WeatherLink
-from coterie.runtime.virtual.loop import VirtualLoop
+from coterie.nemesis.role_observer import Observer
+from coterie.protocols.faults.kinds.fault_kinds import Role
+from coterie.runtime.hosts.simulation.link_conditions import WeatherLink
+from coterie.runtime.hosts.simulation.random_durations import Duration
+from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
 __all__ = ["NODES", "FakeNetwork", "FakeObserver", "FakeProcesses"]
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from coterie.actors.simulation.client import SimulatedClient
-from coterie.actors.simulation.raft_kv import LISTS, Work, list_key
+from coterie.actors.simulation.scenarios.raft_kv import LISTS, Work, list_key
+from coterie.actors.simulation.simulated_client import SimulatedClient
+from coterie.cluster_processes import Cluster
 from coterie.errors import PlanError
-from coterie.nemesis import crowd as crowd_module
+from coterie.nemesis import recorded_clients
 from coterie.nemesis.attack import Attack, Options
-from coterie.node_cluster import Cluster
 from coterie.protocols.checking.linearizability import AppendList
-from coterie.protocols.faults.kinds import Crash, Outage, Partition, Role, Shape, SlowNode
-from coterie.protocols.faults.plan import Plan
-from coterie.protocols.simulation.verdict import Outcome, Verdict
+from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.kinds.fault_kinds import Crash, Outage, Partition, Role, Shape, SlowNode
+from coterie.protocols.simulation.scenarios.run_outcome import Outcome, Verdict
 
 NODES = ("n1", "n2", "n3")
 CRASH_AND_PARTITION = Plan(
@@ -72,7 +72,7 @@ class LyingWork(Work):
 
 @pytest.mark.slow
 def test_write_that_was_only_said_to_be_acknowledged_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd_module, "Work", LyingWork)
+    monkeypatch.setattr(recorded_clients, "Work", LyingWork)
 
     verdict = carry_out(Attack(Options(Plan(NODES, (), 1.0), tmp_path)))
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from coterie.actors.simulation.timing import Timing
+from coterie.actors.simulation.faults.fault_timing import Timing
 from coterie.nemesis.process_faults import ProcessFaults, WipedNodeRan
-from coterie.protocols.faults.firings import Firings
-from coterie.protocols.faults.kinds import Crash, Outage, Pause, WipedDisk
+from coterie.protocols.faults.fault_counts import Firings
+from coterie.protocols.faults.kinds.fault_kinds import Crash, Outage, Pause, WipedDisk
 from tests.coterie.nemesis.fakes import FakeProcesses
 
 

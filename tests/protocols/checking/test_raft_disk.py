@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_disk import RaftDisk
-from coterie.protocols.raft.messages import HardState, LogWrite, Restored
+from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
-from coterie.protocols.seam import NodeId
 
 
 def entries(first: int, *terms: int, command: bytes = b"12345") -> tuple[Entry, ...]:

@@ -7,8 +7,8 @@ import pickle
 import pytest
 
 from coterie.errors import InvariantViolated
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.violation import Bench, Violation
-from coterie.protocols.seam import NodeId
 
 
 def test_violation_names_its_invariant_node_step_and_time() -> None:

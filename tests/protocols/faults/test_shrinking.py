@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from coterie.errors import PlanError
-from coterie.protocols.faults.kinds import Crash, Fault, Outage, Partition, Shape
-from coterie.protocols.faults.plan import Plan
+from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.kinds.fault_kinds import Crash, Fault, Outage, Partition, Shape
 from coterie.protocols.faults.shrinking import FEW_FAULTS, Case, Shrunk, shrink
 
 NODES = ("n1", "n2", "n3", "n4", "n5")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from coterie.errors import InvariantViolated
+from coterie.protocols.algorithm import NodeId, Persist, Received, Send, Token
 from coterie.protocols.paxos import Accept, Accepted, Acceptor, AcceptorState, Ballot, Nack, Prepare, Promise, Proposal
 from coterie.protocols.paxos.acceptor import AcceptorEffect
-from coterie.protocols.seam import NodeId, Persist, Received, Send, Token
 
 A, B = NodeId("a"), NodeId("b")
 LOW, HIGH = Ballot(1, A), Ballot(2, B)

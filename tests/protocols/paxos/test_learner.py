@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from coterie.errors import InvariantViolated
+from coterie.protocols.algorithm import NodeId, Received
 from coterie.protocols.paxos import Accepted, Ballot, Learned, Learner
 from coterie.protocols.quorums import Majority
-from coterie.protocols.seam import NodeId, Received
 
 A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
 B1, B2 = Ballot(1, A), Ballot(2, B)

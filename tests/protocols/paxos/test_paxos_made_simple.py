@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections import deque
 
-from coterie.protocols.gate import Gate
+from coterie.protocols.algorithm import NodeId, Persist, Persisted, Received, Send
+from coterie.protocols.durability_gate import Gate
 from coterie.protocols.paxos import (
     Accept,
     Accepted,
@@ -23,7 +24,6 @@ from coterie.protocols.paxos import (
     SynodMessage,
     SynodState,
 )
-from coterie.protocols.seam import NodeId, Persist, Persisted, Received, Send
 
 Wire = tuple[NodeId, NodeId, SynodMessage]
 

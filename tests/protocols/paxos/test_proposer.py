@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from coterie.protocols.algorithm import NodeId, Observe, Persist, Received, Send, Token
 from coterie.protocols.paxos import (
     Accept,
     Ballot,
@@ -21,9 +22,8 @@ from coterie.protocols.paxos import (
     ReadRound,
     SynodConfig,
 )
-from coterie.protocols.paxos.observations import VALUE_CHOSEN
 from coterie.protocols.paxos.proposer import ProposerEffect, ProposerEvent
-from coterie.protocols.seam import NodeId, Observe, Persist, Received, Send, Token
+from coterie.protocols.paxos.synod_observations import VALUE_CHOSEN
 
 A, B, C, D, E = (NodeId(name) for name in "abcde")
 MEMBERS = (A, B, C)

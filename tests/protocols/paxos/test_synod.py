@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
 from coterie.protocols.paxos import (
     Accept,
     Accepted,
@@ -23,8 +24,7 @@ from coterie.protocols.paxos import (
     SynodEffect,
     SynodState,
 )
-from coterie.protocols.paxos.observations import VALUE_CHOSEN
-from coterie.protocols.seam import NodeId, Observe, Persist, Persisted, Received, Send, Token
+from coterie.protocols.paxos.synod_observations import VALUE_CHOSEN
 
 A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from coterie.protocols.algorithm import NodeId, Persist, Received, Send
 from coterie.protocols.quorums import Weighted
 from coterie.protocols.raft import (
     AppendEntriesReply,
@@ -12,10 +13,9 @@ from coterie.protocols.raft import (
     RequestVoteReply,
     Role,
 )
-from coterie.protocols.raft.directed import DirectedGroup, DiskImage
-from coterie.protocols.raft.shorthand import append, pre_vote, request_vote
 from coterie.protocols.replicated_log import LogIndex, Term
-from coterie.protocols.seam import NodeId, Persist, Received, Send
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup, DiskImage
+from coterie.protocols.simulation.directed.raft_shorthand import append, pre_vote, request_vote
 
 N2, N3 = NodeId("n2"), NodeId("n3")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from coterie.protocols.algorithm import NodeId, Persist
 from coterie.protocols.raft import (
     AppendEntries,
     AppendEntriesReply,
@@ -14,8 +15,10 @@ from coterie.protocols.raft import (
     RequestVoteReply,
     Role,
 )
-from coterie.protocols.raft.directed import DirectedGroup, DiskImage
-from coterie.protocols.raft.shorthand import (
+from coterie.protocols.replicated_log import EntryKind, LogIndex, Propose, Refusal, Reject, Term
+from coterie.protocols.sessions import Done, Opened, Sessions, open_session, session_command
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup, DiskImage
+from coterie.protocols.simulation.directed.raft_shorthand import (
     append,
     entry,
     messages,
@@ -23,9 +26,6 @@ from coterie.protocols.raft.shorthand import (
     sends,
     success,
 )
-from coterie.protocols.replicated_log import EntryKind, LogIndex, Propose, Refusal, Reject, Term
-from coterie.protocols.seam import NodeId, Persist
-from coterie.protocols.sessions import Done, Opened, Sessions, open_session, session_command
 
 
 def candidate(size: int, *, disks: dict[str, DiskImage] | None = None) -> DirectedGroup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from coterie.protocols.algorithm import NodeId, Persist
 from coterie.protocols.raft import (
     AppendEntries,
     AppendEntriesReply,
@@ -14,8 +15,9 @@ from coterie.protocols.raft import (
     RequestVoteReply,
     Role,
 )
-from coterie.protocols.raft.directed import DirectedGroup, DiskImage
-from coterie.protocols.raft.shorthand import (
+from coterie.protocols.replicated_log import LogIndex, Term
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup, DiskImage
+from coterie.protocols.simulation.directed.raft_shorthand import (
     append,
     entry,
     messages,
@@ -25,8 +27,6 @@ from coterie.protocols.raft.shorthand import (
     request_vote,
     sends,
 )
-from coterie.protocols.replicated_log import LogIndex, Term
-from coterie.protocols.seam import NodeId, Persist
 
 
 def candidate(size: int, *, disks: dict[str, DiskImage] | None = None) -> DirectedGroup:

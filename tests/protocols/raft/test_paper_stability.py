@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from coterie.protocols.algorithm import Persist
 from coterie.protocols.raft import (
     PreVoteReply,
     RequestVoteReply,
     Role,
 )
-from coterie.protocols.raft.directed import DirectedGroup
-from coterie.protocols.raft.shorthand import (
+from coterie.protocols.replicated_log import Term
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup
+from coterie.protocols.simulation.directed.raft_shorthand import (
     messages,
     pre_vote,
     received,
     request_vote,
 )
-from coterie.protocols.replicated_log import Term
-from coterie.protocols.seam import Persist
 
 
 def lead_until_due(group: DirectedGroup, name: str) -> None:

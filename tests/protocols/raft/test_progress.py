@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from coterie.protocols.raft.config import RaftConfig
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.progress import Progress
+from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
-from coterie.protocols.seam import NodeId
 
 CONFIG = RaftConfig((NodeId("a"), NodeId("b")), max_inflight_entries=4, max_inflight_bytes=100)
 

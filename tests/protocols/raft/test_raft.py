@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from coterie.errors import InvariantViolated
+from coterie.protocols.algorithm import Algorithm, NodeId, Persist, Persisted, Received, Send, Token
 from coterie.protocols.raft import (
     HardState,
     PreVoteReply,
@@ -20,10 +21,9 @@ from coterie.protocols.raft import (
     Restored,
     Role,
 )
-from coterie.protocols.raft.directed import DirectedGroup, DiskImage
-from coterie.protocols.raft.shorthand import append, entry, request_vote, success
 from coterie.protocols.replicated_log import Apply, LogIndex, Propose, Refusal, Reject, Term
-from coterie.protocols.seam import Algorithm, NodeId, Persist, Persisted, Received, Send, Token
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup, DiskImage
+from coterie.protocols.simulation.directed.raft_shorthand import append, entry, request_vote, success
 
 N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
 CONFIG = RaftConfig((N1, N2, N3))

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from coterie.protocols.algorithm import NodeId, Received
 from coterie.protocols.raft import RaftConfig, Role
-from coterie.protocols.raft.directed import DirectedGroup
 from coterie.protocols.replicated_log import Applied, Entry, LogIndex, Propose
-from coterie.protocols.seam import NodeId, Received
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup
 
 SEEDS = 30
 STEPS = 4000

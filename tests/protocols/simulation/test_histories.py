@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coterie.protocols.simulation.scenarios import SCENARIOS
+from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

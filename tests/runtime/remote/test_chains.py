@@ -9,9 +9,9 @@ import pytest
 
 from coterie.errors import AskCycle, AskTimeout, BadMessage
 from coterie.runtime.actor import Actor
-from coterie.runtime.messages import Ask, message
+from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote.incoming_ask import chain_of
+from coterie.runtime.remote.incoming.incoming_ask import chain_of
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World

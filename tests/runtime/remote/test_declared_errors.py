@@ -9,8 +9,8 @@ import pytest
 
 from coterie.errors import ActorFailed
 from coterie.runtime.actor import Actor
-from coterie.runtime.lanes import Lane
-from coterie.runtime.messages import Ask, message
+from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Ref
 from coterie.runtime.remote.rows import DECLARED
 

@@ -9,7 +9,7 @@ import pytest
 
 from coterie.errors import AskTimeout
 from coterie.runtime.actor import Actor
-from coterie.runtime.messages import Ask, message
+from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Ref
 
 if TYPE_CHECKING:

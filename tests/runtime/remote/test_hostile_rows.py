@@ -10,8 +10,8 @@ import pytest
 
 from coterie.errors import OutboundFull
 from coterie.runtime.actor import Actor, Terminated
-from coterie.runtime.lanes import Lane
-from coterie.runtime.messages import Ask, message
+from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.rows import ASK, LOOKUP, OFFER, REPLY, ROUTE, SPAWN, WATCH
 

@@ -17,8 +17,8 @@ from coterie.errors import (
     Outcome,
 )
 from coterie.runtime.actor import Actor, Later
-from coterie.runtime.lanes import Lane
-from coterie.runtime.messages import Ask, message
+from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.rows import (
     ASK,
@@ -35,7 +35,7 @@ from coterie.runtime.remote.rows import (
     WITHDRAW,
 )
 from coterie.runtime.system import System
-from coterie.runtime.transport.identity import Role
+from coterie.runtime.transport.handshake.identity import Role
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World

@@ -8,15 +8,15 @@ import random
 import pytest
 
 from coterie.errors import StorageError
-from coterie.protocols.checking.storage import Contents, StorageJudge
+from coterie.protocols.checking.storage_checker import Contents, StorageJudge
 from coterie.protocols.checking.violation import Bench, Violation
-from coterie.runtime.storage.config import StorageConfig
-from coterie.runtime.storage.log import Record, Write
-from coterie.runtime.storage.meta import format_store
-from coterie.runtime.storage.segmented import SegmentedLog
-from coterie.runtime.virtual.disk import VirtualDisk
-from coterie.runtime.virtual.host import VirtualHost
-from coterie.runtime.virtual.loop import run_virtual
+from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.hosts.virtual.virtual_loop import run_virtual
+from coterie.runtime.storage.data_directory import format_store
+from coterie.runtime.storage.log_store import Record, Write
+from coterie.runtime.storage.segmented_log import SegmentedLog
+from coterie.runtime.storage.storage_config import StorageConfig
 
 GROUPS = ("a", "b")
 SMALL = StorageConfig(segment_bytes=4096, batch_bytes=1024, max_write_bytes=8192)

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from coterie.runtime.host import Host
-from coterie.runtime.real_host import RealHost
-from coterie.runtime.tls import TlsConfig
+from coterie.runtime.hosts.host import Host
+from coterie.runtime.hosts.real_host import RealHost
+from coterie.runtime.hosts.tls_config import TlsConfig
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
+from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
 from coterie.runtime.transport import Identity, Peer, Role, SharedKey, Transport, TransportConfig
-from coterie.runtime.virtual.host import VirtualHost
-from coterie.runtime.virtual.loop import VirtualLoop
-from coterie.runtime.virtual.network import VirtualNetwork
 from coterie.testing import no_leaks
 
 CLUSTER = "test"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coterie.errors import OutboundFull
-from coterie.runtime.lanes import Lane
+from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.transport import TransportConfig
 from coterie.runtime.transport.connection import EARLY_BYTES, EARLY_ITEMS
 

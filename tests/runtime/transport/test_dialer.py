@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coterie.runtime.transport import Peer, Role, TransportConfig
-from coterie.runtime.transport.frames import FrameEncoder
-from coterie.runtime.transport.greetings import RefusalReason, refuse
+from coterie.runtime.transport.framing.frames import FrameEncoder
+from coterie.runtime.transport.handshake.handshake_messages import RefusalReason, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coterie.runtime.virtual.network import NodeNetwork
+    from coterie.runtime.hosts.virtual.virtual_network import NodeNetwork
     from tests.runtime.transport.conftest import Node, World
 
 pytestmark = pytest.mark.virtual

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coterie.errors import NodeUnreachable, OutboundFull
-from coterie.runtime.lanes import Lane
+from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
+from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.transport import TransportConfig
-from coterie.runtime.virtual.network import VirtualNetwork
 
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import Node, World

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coterie.errors import NodeUnreachable
-from coterie.runtime.lanes import Lane
+from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.transport.connection import Connection
-from coterie.runtime.transport.frames import FrameEncoder
-from coterie.runtime.transport.items import EMPTY
+from coterie.runtime.transport.framing.frames import FrameEncoder
+from coterie.runtime.transport.framing.items import EMPTY
 from coterie.runtime.transport.link import LinkState
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coterie.runtime.transport.config import TransportConfig
 from coterie.runtime.transport.connection import READ_SLICE_S, Connection
-from coterie.runtime.transport.frames import FrameEncoder
-from coterie.runtime.transport.hub import Hub
-from coterie.runtime.transport.identity import Identity
+from coterie.runtime.transport.framing.frames import FrameEncoder
+from coterie.runtime.transport.handshake.identity import Identity
+from coterie.runtime.transport.transport_config import TransportConfig
+from coterie.runtime.transport.transport_state import Hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,15 +11,15 @@ import pytest
 
 from coterie.errors import InsecureBind, NotExported
 from coterie.runtime.actor import Actor
-from coterie.runtime.messages import Ask, message
+from coterie.runtime.hosts.tls_config import TlsConfig
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
+from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address
 from coterie.runtime.system import System
-from coterie.runtime.tls import TlsConfig
-from coterie.runtime.transport.auth import SharedKey
-from coterie.runtime.transport.identity import Role
-from coterie.runtime.virtual.host import VirtualHost
-from coterie.runtime.virtual.network import VirtualNetwork
-from tests.runtime.transport.authority import CLIENT, Authority
+from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.shared_key import SharedKey
+from tests.runtime.transport.certificate_authority import CLIENT, Authority
 
 KEY = SharedKey(b"n" * 32, client_keys=(b"c" * 32,))
 CLIENT_KEY = SharedKey(b"c" * 32)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coterie.errors import TransportError
-from coterie.runtime.lanes import Lane
-from coterie.runtime.real_network import RealNetwork
-from coterie.runtime.tls import TlsConfig
+from coterie.runtime.hosts.real_network import RealNetwork
+from coterie.runtime.hosts.tls_config import TlsConfig
+from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.transport import Role, SharedKey, TransportConfig
-from tests.runtime.transport.authority import CLIENT, Authority
+from tests.runtime.transport.certificate_authority import CLIENT, Authority
 
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import Node, World

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coterie.errors import FrameTooLarge, InsecureBind, NodeUnreachable, TransportError
-from coterie.runtime.lanes import Lane
+from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.transport import Peer, Role, TransportConfig
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Replicated groups: the Raft actor, its clients, sessions and state machines."""

@@ -1,0 +1,267 @@
+"""`RaftActor`: one node of a Raft group as an actor.
+
+clients ── Execute ──▶┐                    ┌─▶ RaftLetter ──▶ peers
+peers ─── RaftLetter ▶│ Driver ─ Raft (pure)│─▶ store (Persist, Load)
+timer ─── Tick ──────▶┘                    └─▶ sessions ▶ state machine ▶ replies
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from typing import Any, Final, assert_never
+
+from coterie.actors.driver import Driver, Tick
+from coterie.actors.groups.group_messages import (
+    NOT_REGISTERED,
+    REPLY_TOO_LARGE,
+    Answer,
+    Execute,
+    GroupStatus,
+    LeaderIs,
+    Refused,
+    ReportStatus,
+    Unsettled,
+    WatchLeader,
+)
+from coterie.actors.groups.raft_records import entries_of, restored_from, write_of
+from coterie.actors.peer_stores import KnownStores
+from coterie.actors.pending_voter import Outsider
+from coterie.actors.voter_registration import Registration, Remind
+from coterie.actors.wire_names import RaftLetter, Register, Registered
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.raft.raft import Raft
+from coterie.protocols.raft.raft_config import RaftConfig
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
+from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
+from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Refusal, Reject
+from coterie.protocols.sessions import Machine, Replies, Reply, Sessions, encode_reply
+from coterie.runtime.actor import Actor, Later
+from coterie.runtime.refs import Address, Ref
+from coterie.runtime.remote.link_events import LinkEvent
+from coterie.runtime.storage.log_store import LogStore
+
+__all__ = ["RaftActor"]
+
+ENTRY_OVERHEAD_BYTES: Final = 4096
+"""More than a letter with one entry takes beside the command."""
+
+
+class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick | Register | Registered | Remind]):
+    """One node of a Raft group.
+
+    Args:
+        group: the group's name: its actors' path on every node and its name in the store.
+        config: the same on every node.
+        machine: makes the state machine, empty; each life of the actor applies the log to a new one.
+        store: where its term, vote and entries are durable.
+    """
+
+    def __init__(self, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore) -> None:
+        self._group = group
+        self._config = config
+        self._sessions = Sessions(machine())
+        self._store = store
+        self._known_stores = KnownStores(group, store)
+        self._refs = itertools.count(1)
+        self._waiting: dict[int, Later[Answer]] = {}  # by Propose.ref
+        self._watchers: dict[Ref[LeaderIs], None] = {}
+        self._leader: LeaderIs | None = None
+        self._to_apply: Apply | None = None  # Raft hands over the next chunk when this one is applied
+        self._loads: set[asyncio.Task[None]] = set()
+        self._driver: Driver[RaftEvent, RaftEffect] | Outsider[RaftEvent] | None = None
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def on_start(self) -> None:
+        """Wait for the writes of an earlier life, read what is durable, begin as a follower once registered."""
+        system = self.context.system
+        self._node = NodeId(system.node)
+        state = await self._store.state(self._group)
+        await self._known_stores.restore()
+        rng = random.Random(self.context.random.getrandbits(64))
+        self._raft = Raft(self._node, self._config, restored=restored_from(state), rng=rng)
+        # An entry that fits into no frame could never be replicated, and would hold up all that come after it.
+        self._command_bytes_max = system.config.transport.frame_cap_bytes - ENTRY_OVERHEAD_BYTES
+        self._peers: dict[str, Ref[Any]] = {
+            node: system.at(Address(node, self._group)) for node in self._config.voters if node != self._node
+        }
+        self._end_links = system.on_link(self._link_changed)
+        self._driver = Outsider(self._turn_away)
+        self._registration = Registration(
+            self._node, self._peers, self._store, self._known_stores, self.context, self._take_part
+        )
+        self._registration.begin(state)
+
+    def _take_part(self) -> None:
+        self._driver = Driver(self._raft, self.context, self)
+        self.context.wake()
+
+    def on_stop(self) -> None:
+        """End this life: nobody gets an answer from it any more."""
+        if self._driver is None:
+            return
+        self._driver.close()
+        self._registration.close()
+        self._end_links()
+        for task in self._loads:
+            task.cancel()
+        for ref in list(self._waiting):
+            self._answer(ref, Unsettled("stopped", None))
+
+    # --- what comes -------------------------------------------------------------------------------------------------
+
+    def receive(
+        self, msg: Execute | RaftLetter | WatchLeader | ReportStatus | Tick | Register | Registered | Remind, /
+    ) -> object:
+        """Turn each message into an event of the batch, or answer it."""
+        match msg:
+            case RaftLetter():
+                self._letter(msg)
+            case Execute():
+                self._propose(msg)
+            case Tick():
+                self._running.ticked()
+            case WatchLeader():
+                self._watchers[msg.watcher] = None
+                return self._leader
+            case ReportStatus():
+                return self._status()
+            case Register():
+                self._registration.asked(msg)
+            case Registered():
+                self._registration.answered(msg)
+            case Remind():
+                self._registration.reminded()
+            case _:
+                assert_never(msg)
+        return None
+
+    def on_visit_end(self) -> None:
+        """Hand what this visit brought to the protocol, at once."""
+        if self._to_apply is not None:
+            effect, self._to_apply = self._to_apply, None
+            self._running.feed(self._apply(effect))
+        self._running.flush()
+
+    def _apply_now(self, effect: Apply) -> None:
+        self._to_apply = effect
+        run_queue = self.context.system.run_queue
+        is_held = run_queue.hold()  # the visit comes in this call of the loop's
+        try:
+            self.context.wake()
+        finally:
+            if is_held:
+                run_queue.release()
+
+    @property
+    def _running(self) -> Driver[RaftEvent, RaftEffect] | Outsider[RaftEvent]:
+        if self._driver is None:
+            raise RuntimeError(f"group {self._group!r} has not started")
+        return self._driver
+
+    def _propose(self, msg: Execute) -> None:
+        later = self.context.reply_later(msg)
+        if len(msg.command) > self._command_bytes_max:
+            later.reply(Refused("too_large", None))
+            return
+        ref = next(self._refs)
+        self._waiting[ref] = later
+        self._running.feed(Propose(ref, msg.command))
+
+    def _turn_away(self, event: RaftEvent) -> None:
+        if isinstance(event, Propose):
+            self._answer(event.ref, Refused(NOT_REGISTERED, None))
+
+    def _answer(self, ref: int, answer: Answer) -> None:
+        self._waiting.pop(ref).reply(answer)
+
+    def _letter(self, letter: RaftLetter) -> None:
+        if not self._known_stores.admit(letter, self._peers, self._running):
+            self.context.log.error("store.refused", peer=letter.sender, store=letter.store)
+
+    def _link_changed(self, event: LinkEvent) -> None:
+        if event.kind != "up":
+            gone = [watcher for watcher in self._watchers if watcher.node == event.node]
+            for watcher in gone:
+                del self._watchers[watcher]
+
+    # --- the driver's duties ----------------------------------------------------------------------------------------
+
+    def persist(self, write: LogWrite, done: Callable[[], None]) -> None:
+        """Submit a write to the store."""
+        self._store.write(write_of(self._group, write), done)
+
+    def send(self, to: str, message: RaftMessage) -> None:
+        """Send a letter to a peer."""
+        self._peers[to].tell(RaftLetter(self._node, self._store.store_id, message))
+
+    def perform(self, effect: Apply | Load | Reject) -> RaftEvent | None:
+        """Apply, load or reject."""
+        match effect:
+            case Apply():
+                # Not now: a long backlog comes in many chunks, and between two of them the loop must read heartbeats,
+                # and the disk thread must get the interpreter to begin the write that came with this one.
+                self.context.system.loop.call_soon(self._apply_now, effect)
+            case Load():
+                task = asyncio.ensure_future(self._load(effect))
+                self._loads.add(task)
+                task.add_done_callback(self._loads.discard)
+            case Reject():
+                self._reject(effect)
+            case _:
+                assert_never(effect)
+        return None
+
+    def observed(self, event: str, facts: Any) -> None:
+        """Log what the protocol tells; tell the watchers who leads."""
+        self.context.log.info(event, **facts)
+        leader, term = self._raft.leader, self._raft.term
+        if leader is not None and (self._leader is None or self._leader.term < term):
+            self._leader = LeaderIs(self._group, self._node, leader, term)
+            for watcher in self._watchers:
+                watcher.tell(self._leader)
+
+    def _apply(self, effect: Apply) -> Applied:
+        sessions, refs = self._sessions, effect.refs
+        for entry in effect.entries:
+            if entry.kind is EntryKind.COMMAND:
+                reply = sessions.apply(entry.index, entry.command)
+                ref = refs.get(entry.index)
+                if ref is not None:
+                    self._answer(ref, self._answer_of(reply))
+        return Applied(LogIndex(effect.entries[-1].index))
+
+    def _answer_of(self, reply: Reply | Replies) -> Answer:
+        encoded = encode_reply(reply)
+        return encoded if len(encoded) <= self._command_bytes_max else Unsettled(REPLY_TOO_LARGE, self._node)
+
+    async def _load(self, load: Load) -> None:
+        try:
+            records = await self._store.read(self._group, load.first, load.last, load.max_bytes)
+            entries = entries_of(load.first, records)
+        except Exception as error:  # noqa: BLE001 (a log that does not read is fatal for the node)
+            self.context.system.fail(error)
+            return
+        self._running.wake_with(Loaded(load.reader, load.first, entries))
+
+    def _reject(self, effect: Reject) -> None:
+        kind = Unsettled if effect.reason is Refusal.LEADERSHIP_LOST else Refused
+        self._answer(effect.ref, kind(effect.reason.value, effect.leader))
+
+    def _status(self) -> GroupStatus:
+        raft = self._raft
+        return GroupStatus(
+            group=self._group,
+            node=self._node,
+            role=self._registration.absence or raft.role.value,
+            term=raft.term,
+            leader=raft.leader,
+            last_index=raft.last_index,
+            commit_index=raft.commit_index,
+            applied_index=raft.applied_index,
+            store=self._store.store_id,
+            syncs=self._store.syncs,
+        )

@@ -1,0 +1,1 @@
+"""Paxos as actors: single-decree synods and their clients."""

@@ -1,0 +1,71 @@
+"""A synod as a program sees it: one value, chosen once, for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from coterie.actors.paxos.synod_actor import ProposeValue, ReadValue
+from coterie.errors import CommandTimeout, CoterieError, Outcome
+from coterie.runtime.messages.message import Ask
+from coterie.runtime.refs import Address, Ref
+from coterie.runtime.system import System
+
+__all__ = ["SynodClient"]
+
+R = TypeVar("R")
+
+TIMEOUT_S: Final = 10.0
+ATTEMPT_S: Final = 2.0
+PAUSE_S: Final = 0.05
+
+
+class SynodClient:
+    """One synod. Asking again is always harmless: it can only be told the one chosen value."""
+
+    def __init__(self, system: System, name: str, nodes: Callable[[], Sequence[str]]) -> None:
+        self._system = system
+        self._name = name
+        self._nodes = nodes
+        self._next = 0
+
+    async def propose(self, value: bytes, *, timeout_s: float = TIMEOUT_S) -> bytes:
+        """Get a value chosen and return it: `value`, unless another was chosen before.
+
+        Raises:
+            CommandTimeout: no answer in time; UNKNOWN if `value` may have been chosen or may be yet.
+        """
+        return await self._ask(ProposeValue(value), timeout_s, outcome_if_asked=Outcome.UNKNOWN)
+
+    async def value(self, *, timeout_s: float = TIMEOUT_S) -> bytes | None:
+        """Return the chosen value; None only if no acceptor of a quorum has accepted anything.
+
+        Raises:
+            CommandTimeout: no answer in time.
+        """
+        return await self._ask(ReadValue(), timeout_s, outcome_if_asked=Outcome.DEFINITE)
+
+    async def _ask(self, question: Ask[R], timeout_s: float, *, outcome_if_asked: Outcome) -> R:
+        monotonic = self._system.host.clock.monotonic
+        deadline = monotonic() + timeout_s
+        outcome, trouble = Outcome.DEFINITE, "no node of it is linked"
+        while (left_s := deadline - monotonic()) > 0:
+            node = self._pick()
+            if node is not None:
+                try:
+                    return await self._ref(node).ask(question, timeout=min(left_s, ATTEMPT_S))
+                except CoterieError as error:
+                    trouble = f"{node!r}: {error}"
+                    if error.outcome is Outcome.UNKNOWN:
+                        outcome = outcome_if_asked
+            await asyncio.sleep(min(left_s, PAUSE_S))
+        raise CommandTimeout(f"synod {self._name!r} did not answer in {timeout_s:g} s (last: {trouble})", outcome)
+
+    def _pick(self) -> str | None:
+        nodes = self._nodes()
+        self._next += 1
+        return nodes[self._next % len(nodes)] if nodes else None
+
+    def _ref(self, node: str) -> Ref[Any]:
+        return self._system.at(Address(node, self._name))

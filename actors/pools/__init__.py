@@ -1,0 +1,1 @@
+"""Pools of workers that callers share under a balancing policy."""

@@ -1,0 +1,1 @@
+"""Checkers of whole simulated systems: they watch groups, synods, actors and clients."""

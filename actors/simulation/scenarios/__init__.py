@@ -1,0 +1,1 @@
+"""Scenarios on whole simulated systems."""

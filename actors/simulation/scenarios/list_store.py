@@ -1,0 +1,48 @@
+"""The machine that the attacked clusters replicate: a key-value store, and lists that show the order of all appends."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from coterie.actors.groups.key_value import CompareAndSwap, Delete, Get, KeyValue, Put
+from coterie.actors.groups.state_machine import Query, StateMachine
+from coterie.runtime.messages.message import Ask, message
+
+__all__ = ["STORE", "Append", "ReadList", "Shelf"]
+
+STORE: Final = "store"
+"""The name of the group that runs it."""
+
+
+@message(name="simulation.Append")
+class Append(Ask[None]):
+    """Append `item` to the list at `key`."""
+
+    key: bytes
+    item: int
+
+
+@message(name="simulation.ReadList")
+class ReadList(Query[tuple[int, ...]]):
+    """Read the list at `key`."""
+
+    key: bytes
+
+
+class Shelf(StateMachine[Get | Put | Delete | CompareAndSwap | Append | ReadList]):
+    """A key-value store, and lists beside it."""
+
+    def __init__(self) -> None:
+        self._values = KeyValue()
+        self._lists: dict[bytes, tuple[int, ...]] = {}
+
+    def apply(self, command: Get | Put | Delete | CompareAndSwap | Append | ReadList, /) -> object:
+        """Execute one command."""
+        match command:
+            case Append(key, item):
+                self._lists[key] = (*self._lists.get(key, ()), item)
+                return None
+            case ReadList(key):
+                return self._lists.get(key, ())
+            case _:
+                return self._values.apply(command)

@@ -1,0 +1,144 @@
+"""The scenario `raft-kv`: a replicated store on whole systems, ten clients, every judge.
+
+Five nodes, each a process with transport, `SegmentedLog` and `RaftActor`; ten clients that get, put, delete, compare
+and swap, and append to lists that show the order of all appends. When the plan has healed there must be a leader and
+readable data within ten election time-outs, and then all replicas must become equal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+from coterie.actors.simulation.scenarios.list_store import STORE, Append, ReadList, Shelf
+from coterie.actors.simulation.scenarios.system_scenario import SystemScenario
+from coterie.actors.simulation.simulated_client import SimulatedClient
+from coterie.actors.simulation.simulation import Simulation
+from coterie.actors.topology import Topology
+from coterie.errors import CommandError
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.checking.linearizability import AppendList
+from coterie.protocols.checking.liveness_checker import LivenessJudge
+from coterie.protocols.faults.profiles.fault_profiles import is_live
+from coterie.protocols.raft.raft_config import RaftConfig
+
+__all__ = ["LISTS", "RAFT_KV", "Work", "list_key"]
+
+LISTS: Final = "store.lists"
+CLIENTS: Final = 10
+ROUNDS: Final = 100
+THINK_S: Final = 0.75
+KEYS: Final = 8
+LIST_KEYS: Final = 2
+CONVERGE_S: Final = 30.0
+FINISH_S: Final = 120.0
+LOOK_EVERY_S: Final = 0.05
+
+
+class Work:
+    """What one client does: a little of everything, with a pause (up to `think_s`) before each of `rounds` rounds."""
+
+    def __init__(self, client: SimulatedClient, *, rounds: int = ROUNDS, think_s: float = THINK_S) -> None:
+        self._client = client
+        self._rounds = rounds
+        self._think_s = think_s
+        self._store = client.key_value(STORE)
+        self._lists = client.recorder(LISTS, AppendList())
+        self._group = client.access.group(STORE)
+
+    async def run(self) -> None:
+        """Do all rounds; what fails is recorded as what it was, and the next round comes."""
+        for at in self._client.rounds(self._rounds):
+            await asyncio.sleep(self._think_s * self._client.random.random())
+            with contextlib.suppress(CommandError):
+                await self._round(self._client.number * 1_000_000 + at)
+
+    async def _round(self, unique: int) -> None:
+        rng = self._client.random
+        key, value = b"k%d" % rng.randrange(KEYS), b"%d" % unique
+        chance = rng.random()
+        if chance < 0.25:
+            await self._store.get(key)
+        elif chance < 0.5:
+            await self._store.put(key, value)
+        elif chance < 0.55:
+            await self._store.delete(key)
+        elif chance < 0.7:
+            await self._store.compare_and_swap(key, await self._store.get(key), value)
+        elif chance < 0.85:
+            await self.append(list_key(rng.randrange(LIST_KEYS)), unique)
+        else:
+            await self.read_list(list_key(rng.randrange(LIST_KEYS)))
+
+    async def append(self, key: bytes, item: int) -> None:
+        """Append to a list."""
+        await self._lists.record(("append", item), self._group.execute(Append(key, item)), key=key)
+
+    async def read_list(self, key: bytes) -> tuple[int, ...]:
+        """Read a list."""
+        return await self._lists.record(("read",), self._group.execute(ReadList(key)), key=key)
+
+    async def read_everything(self, read: Callable[[bytes], None]) -> None:
+        """Read every key until it is answered; `read` is told of each."""
+        for at in range(KEYS):
+            await _insist(partial(self._store.get, b"k%d" % at))
+            read(b"k%d" % at)
+        for at in range(LIST_KEYS):
+            await _insist(partial(self.read_list, list_key(at)))
+            read(list_key(at))
+
+
+async def run(sim: Simulation) -> None:
+    """Run the scenario in `sim`, which has its plan."""
+    if sim.plan is None:
+        raise ValueError("this scenario takes its nodes from the plan: Simulation(plan=…)")
+    topology = Topology("raft-kv", nodes=sim.plan.nodes)
+    topology.raft(STORE, machine=Shelf)
+    sim.deploy(topology)
+    crowd = sim.clients(CLIENTS, lambda client: Work(client).run())
+    await sim.until(lambda: sim.injector.is_over, within=sim.plan.ends_at_s + FINISH_S)
+    if is_live(sim.plan):
+        await _judge_liveness(sim)
+        await sim.until(lambda: crowd.is_done, within=FINISH_S)
+        await sim.until(partial(_has_converged, sim), within=CONVERGE_S)
+    sim.assert_linearizable()
+
+
+async def _judge_liveness(sim: Simulation) -> None:
+    """Let a new client read everything, in the time that a healed group has."""
+    voters = tuple(NodeId(node.name) for node in sim.nodes)
+    judge = LivenessJudge(sim.bench, election_timeout_s=RaftConfig(voters).election_timeout_max_s)
+    for key in (*(b"k%d" % at for at in range(KEYS)), *(list_key(at) for at in range(LIST_KEYS))):
+        judge.acknowledged(key)
+    sim.judge(judge.healed)
+    reader = sim.clients(1, lambda client: Work(client).read_everything(judge.read))
+    while not (judge.is_satisfied and reader.is_done):
+        if (leader := sim.leader_of(STORE)) is not None:
+            judge.led(NodeId(leader))
+        sim.judge(judge.check)
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _has_converged(sim: Simulation) -> bool:
+    """Return whether all replicas that are still replicas hold the same, and have applied it."""
+    watch = sim.deployment.rafts[0]
+    return all(watch.has_converged(node.name) for node in sim.nodes if node.is_up and not node.has_forgotten)
+
+
+async def _insist(call: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        with contextlib.suppress(CommandError):
+            await call()
+            return
+
+
+def list_key(at: int) -> bytes:
+    """Return the key of list number `at`."""
+    return b"l%d" % at
+
+
+RAFT_KV = SystemScenario("raft-kv", run, nodes=5, duration_s=40.0)
+"""`coterie sim raft-kv`."""

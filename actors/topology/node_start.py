@@ -1,0 +1,77 @@
+"""One node of a topology comes to life: its store is opened, its parts are spawned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, assert_never
+
+from coterie.actors.groups.state_machine import StateMachine, TypedMachine
+from coterie.actors.node import Node
+from coterie.actors.node_report import DIRECTORY, DirectoryActor
+from coterie.actors.pools.pool import PoolActor
+from coterie.actors.topology.parts import ActorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.paxos.synod_config import SynodConfig
+from coterie.runtime.storage.data_directory import format_store
+from coterie.runtime.storage.log_store import LogStore
+from coterie.runtime.storage.memory_log import MemoryLog
+from coterie.runtime.storage.segmented_log import SegmentedLog
+from coterie.runtime.system import System
+
+__all__ = ["open_store", "spawn_parts"]
+
+
+async def open_store(system: System, data: str | None, *, do_format: bool) -> LogStore:
+    """Open the node's store: in memory without `data`, else there, formatted first if `do_format`.
+
+    Raises:
+        StorageError: as `format_store` and `SegmentedLog.open`.
+    """
+    if data is None:
+        return MemoryLog(system.host)
+    cluster = system.identity.cluster
+    if do_format:
+        await format_store(system.host, data, cluster=cluster, node=system.node)
+    return await SegmentedLog.open(system.host, data, cluster=cluster, node=system.node, on_failure=system.fail)
+
+
+def spawn_parts(node: Node, parts: Sequence[Part]) -> None:
+    """Spawn what runs on this node, and the directory that tells of it."""
+    here = [part for part in parts if node.name in part.nodes]
+    for part in here:
+        _spawn(node, part)
+
+    def named(kind: type[Part]) -> tuple[str, ...]:
+        return tuple(part.name for part in here if isinstance(part, kind))
+
+    directory = partial(
+        DirectoryActor,
+        groups=named(RaftPart),
+        synods=named(SynodPart),
+        pools=named(PoolPart),
+        actors=named(ActorPart),
+    )
+    node.system.spawn(directory, name=DIRECTORY, exported=True)
+
+
+def _spawn(node: Node, part: Part) -> None:
+    spawn = partial(node.system.spawn, name=part.name, exported=True)
+    match part:
+        case RaftPart():
+            config = part.config(tuple(NodeId(voter) for voter in part.nodes))
+            spawn(partial(part.engine, part.name, config, partial(_typed, part.machine), node.store))
+        case SynodPart():
+            members = SynodConfig(tuple(NodeId(member) for member in part.nodes))
+            spawn(partial(part.engine, part.name, members, node.store))
+        case PoolPart():
+            weight = part.weight_on(node.name)
+            spawn(partial(PoolActor, partial(part.worker, node), part.per_node, weight=weight, exported=True))
+        case ActorPart():
+            spawn(partial(part.make, node), supervision=part.supervision)
+        case _:
+            assert_never(part)
+
+
+def _typed(machine: Callable[[], StateMachine[Any]]) -> TypedMachine:
+    return TypedMachine(machine())

@@ -1,0 +1,71 @@
+"""`coterie actors`: the actors of a running cluster, one line each.
+
+    coterie actors --connect 127.0.0.1:7401,127.0.0.1:7402 [PATTERN] [--sort busy] [--limit 20] [-o json]
+
+PATTERN is a part of a path or of a class name. What is measured only while somebody looks (`busy`) needs a second look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from coterie.actors.inspection import ORDERS, ActorLine, ReportActors
+from coterie.cli.cluster_connection import Connection, add_connect, connection_of
+from coterie.cli.command_loop import run_async
+from coterie.cli.node_queries import Look, facts_of, look_at
+from coterie.errors import CoterieError
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `actors` to the command line."""
+    parser = subparsers.add_parser(
+        "actors",
+        help="list the actors of a running cluster",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_connect(parser)
+    parser.add_argument("pattern", nargs="?", default="", help="a part of a path or of a class name")
+    parser.add_argument("--sort", choices=ORDERS, default="depth", help="what comes first (default: depth)")
+    parser.add_argument("--limit", type=int, default=50, help="how many of each node (default: 50, at most 1000)")
+    parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="how to print them")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out `coterie actors`; return the exit code."""
+    asked = ReportActors(args.pattern, args.sort, args.limit)
+    look = run_async(_look(connection_of(args), asked))
+    if args.form == "json":
+        print(json.dumps(facts_of(look)))
+    else:
+        print("\n".join(_lines(look)))
+    return 0 if any(not isinstance(report, CoterieError) for report in look.values()) else 1
+
+
+async def _look(connection: Connection, asked: ReportActors) -> Look:
+    async with connection.client_of_all() as client:
+        return await look_at(client, asked)
+
+
+def _lines(look: Look) -> list[str]:
+    lines = [f"{'actor':<40} {'class':<20} {'state':<10} {'depth':>7} {'high':>7} {'handled':>11} {'restarts':>8}"]
+    for node, report in look.items():
+        if isinstance(report, CoterieError):
+            lines.append(f"node {node}: {report}")
+            continue
+        lines += [_line(node, actor) for actor in report.actors]
+        total = sum(line.actors for line in report.types)
+        if total > len(report.actors):
+            lines.append(f"node {node}: {len(report.actors)} of {total} actors")
+    return lines
+
+
+def _line(node: str, actor: ActorLine) -> str:
+    marks = f"{actor.depth:>7} {actor.high_water:>7} {actor.handled:>11,} {actor.restarts:>8}"
+    line = f"{actor.path + '@' + node:<40} {actor.type:<20} {actor.state:<10} {marks}"
+    line += f"  handling {actor.handling}" if actor.handling else ""
+    return line + (f"  last error: {actor.last_error}" if actor.last_error else "")

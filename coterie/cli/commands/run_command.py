@@ -1,0 +1,159 @@
+"""`coterie run`: one node of a topology that a module declares.
+
+    coterie run shop:topology --node n1 --listen 127.0.0.1:7401 --peer n2=127.0.0.1:7402 --data n1 --bootstrap new
+
+`shop:topology` is a `Topology`, or a callable without arguments that returns one, in a module that can be imported
+from here. The node runs until SIGTERM or Ctrl-C. A data directory is formatted once in its life: `--bootstrap new`.
+A group forms once more than a majority of its nodes have met (all three of three, four of five); see `coterie status`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import gc
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from coterie.actors.topology import Topology
+from coterie.cli.command_loop import Ended, run_async
+from coterie.cli.security_options import Security, add_security, security_of
+
+__all__ = ["add_parser", "load_topology", "run"]
+
+SWITCH_INTERVAL_S = 0.001
+"""How long a worker thread keeps the interpreter while the loop waits: the default, 5 ms, is a slow heartbeat."""
+
+COLLECT_AFTER = 50_000
+"""Net allocations between collections: the default, 700, goes through a large state machine far too often."""
+
+_PORT_ERRORS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `run` to the command line."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run one node of a topology",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("topology", metavar="module:topology", help="where the topology is declared")
+    parser.add_argument("--node", required=True, help="which of its nodes to run")
+    parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="where to listen (port 0: any free one)")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        dest="peers",
+        metavar="NODE=HOST:PORT",
+        help="where another node listens (repeat for each)",
+    )
+    parser.add_argument("--data", metavar="DIR", help="the data directory (default: keep everything in memory)")
+    parser.add_argument("--bootstrap", choices=["new"], help="new: format the data directory first, once in its life")
+    parser.add_argument("--insecure", action="store_true", help="allow listening beyond loopback, unauthenticated")
+    add_security(parser)
+    parser.add_argument("--with-stdin", action="store_true", help="end when standard input ends (for parent programs)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out `coterie run`; return the exit code."""
+    topology = load_topology(args.topology)
+    peers = parse_peers(args.peers)
+    security = security_of(args)
+    _tune_interpreter()
+    with suppress(Ended):
+        run_async(_run(args, topology, peers, security))
+    return 0
+
+
+def _tune_interpreter() -> None:
+    """Make pauses short: this process is ours, and a pause of the leader looks like its death."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.set_threshold(COLLECT_AFTER, 20, 50)
+    gc.freeze()  # what has been imported stays: it need not be looked at again
+
+
+async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, str], security: Security) -> None:
+    with _naming_the_port(args.listen):
+        async with topology.start(
+            node=args.node,
+            listen=args.listen,
+            peers=peers,
+            data=args.data,
+            bootstrap=args.bootstrap,
+            insecure=args.insecure,
+            auth=security.auth,
+            tls=security.tls,
+        ) as node:
+            print(f"node {node.name!r} of {topology.name!r} is up at {node.address} (pid {os.getpid()})", flush=True)
+            await (_input_end() if args.with_stdin else asyncio.Event().wait())
+
+
+async def _input_end() -> None:
+    """Wait until standard input ends: a pipe does when the process that holds its other end is gone."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def read() -> None:
+        if not os.read(0, 4096):
+            ended.set()
+
+    loop.add_reader(0, read)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(0)
+
+
+@contextmanager
+def _naming_the_port(listen: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _PORT_ERRORS and error.filename is None:
+            raise OSError(f"cannot listen on {listen}: {os.strerror(error.errno)}") from error
+        raise
+
+
+def parse_peers(texts: Sequence[str]) -> dict[str, str]:
+    """Return addresses by node of `node=host:port`s. ValueError names the one that is none or comes twice."""
+    peers: dict[str, str] = {}
+    for text in texts:
+        node, equals, address = text.partition("=")
+        if not (node and equals and address):
+            raise ValueError(f"--peer {text!r}: write NODE=HOST:PORT")
+        if node in peers:
+            raise ValueError(f"--peer {node!r} is given twice")
+        peers[node] = address
+    return peers
+
+
+def load_topology(where: str) -> Topology:
+    """Import the topology that `module:name` names.
+
+    Raises:
+        ValueError: it is no such text, or there is no such module, name or topology; the message names which.
+    """
+    module_name, colon, name = where.partition(":")
+    if not (module_name and colon and name):
+        raise ValueError(f"{where!r} names no topology: write module:name")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module_name), name, None)
+        topology = found if isinstance(found, Topology) or not callable(found) else found()
+    except ModuleNotFoundError as error:
+        raise ValueError(f"cannot import {module_name!r} for {where!r}: {error}") from error
+    except Exception as error:  # a user's module may raise anything; it is told in one line
+        raise ValueError(f"{where!r} raised {type(error).__name__}: {error}") from error
+    if not isinstance(topology, Topology):
+        kind = f"it is of type {type(topology).__name__}"
+        what = f"module {module_name!r} has no {name!r}" if found is None else kind
+        raise ValueError(f"{where!r} is no Topology: {what}")
+    return topology

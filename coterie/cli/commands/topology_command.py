@@ -1,0 +1,37 @@
+"""`coterie topology`: check a topology that a module declares, and draw it.
+
+    coterie topology shop:topology                    as a tree
+    coterie topology shop:topology --as mermaid       for a Markdown page
+    coterie topology shop:topology --as dot | dot -Tsvg > shop.svg
+
+Nothing is started. Exit code 1 if it has mistakes; all are told at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from coterie.cli.commands.run_command import load_topology
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `topology` to the command line."""
+    parser = subparsers.add_parser(
+        "topology",
+        help="check and draw a topology",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("topology", metavar="module:topology", help="where the topology is declared")
+    parser.add_argument("--as", choices=["tree", "mermaid", "dot"], default="tree", dest="form", help="how to draw it")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out `coterie topology`; return the exit code."""
+    topology = load_topology(args.topology)
+    topology.validate()
+    print(topology if args.form == "tree" else topology.diagram(args.form))
+    return 0

@@ -1,0 +1,70 @@
+"""`coterie waits`: who waits for whom: the pending asks of handlers in a running cluster, as a graph.
+
+    coterie waits --connect 127.0.0.1:7401,127.0.0.1:7402 [--as text|mermaid|dot]
+
+Each line is a handler that can take no other message before its ask is answered, or times out.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+
+from coterie.actors.inspection import ReportActors, WaitLine
+from coterie.cli.cluster_connection import Connection, add_connect, connection_of
+from coterie.cli.command_loop import run_async
+from coterie.cli.node_queries import Look, look_at
+from coterie.errors import CoterieError
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `waits` to the command line."""
+    parser = subparsers.add_parser(
+        "waits",
+        help="show who waits for whom in a running cluster",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_connect(parser)
+    parser.add_argument("--as", choices=["text", "mermaid", "dot"], default="text", dest="form", help="how to draw it")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out `coterie waits`; return the exit code."""
+    look = run_async(_look(connection_of(args)))
+    print("\n".join(draw(list(_waits(look)), args.form)))
+    return 0
+
+
+async def _look(connection: Connection) -> Look:
+    async with connection.client_of_all() as client:
+        return await look_at(client, ReportActors(limit=0))
+
+
+def _waits(look: Look) -> Iterator[WaitLine]:
+    for node, report in look.items():
+        if not isinstance(report, CoterieError):
+            for wait in report.waits:
+                yield WaitLine(_at(wait.asker, node), _at(wait.target, node), wait.message, wait.left_s)
+
+
+def _at(path: str, node: str) -> str:
+    return path if "@" in path else f"{path}@{node}"
+
+
+def draw(waits: Sequence[WaitLine], form: str) -> list[str]:
+    """Return the graph as lines of text, of Mermaid or of Graphviz' language."""
+    names = list(dict.fromkeys(name for wait in waits for name in (wait.asker, wait.target)))
+    key = {name: f"a{number}" for number, name in enumerate(names)}
+    if form == "mermaid":
+        boxes = [f'  {key[name]}["{name.replace(chr(34), "")}"]' for name in names]
+        return ["flowchart LR", *boxes, *(f"  {key[w.asker]} -->|{w.message}| {key[w.target]}" for w in waits)]
+    if form == "dot":
+        edges = [f'  "{wait.asker}" -> "{wait.target}" [label="{wait.message}"];' for wait in waits]
+        return ["digraph waits {", *(edge.replace("\\", "\\\\") for edge in edges), "}"]
+    width = max((len(wait.asker) for wait in waits), default=0)
+    lines = [f"{w.asker:<{width}} waits for {w.target} ({w.message}, {w.left_s:.1f} s left)" for w in waits]
+    return lines or ["nobody waits"]

@@ -1,0 +1,112 @@
+"""Finds scenarios: coterie's own by name, anybody's as `package.module:attribute`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from coterie.errors import CoterieError
+from coterie.protocols.faults.kinds.fault_kinds import Level
+from coterie.protocols.faults.nearest_name import hint
+from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS, Scenario
+
+__all__ = ["SYSTEMS", "ScenarioError", "find", "names"]
+
+SYSTEMS: Mapping[str, str] = {
+    "raft-kv": "coterie.actors.simulation.scenarios.raft_kv:RAFT_KV",
+    "raft": "coterie.actors.simulation.scenarios.raft_kv:RAFT_KV",
+    "actors": "coterie.actors.simulation.scenarios.actors_scenario:ACTORS",
+    "store": "coterie.actors.simulation.scenarios.store_scenario:STORE",
+}
+"""Where those of the system level are: they are imported when they are asked for."""
+
+
+class ScenarioError(CoterieError, ValueError):
+    """There is no such scenario: the error names what was asked for and the nearest that exists."""
+
+
+def names() -> Sequence[str]:
+    """Return the names of coterie's own scenarios: those of the protocol level first."""
+    return tuple(dict.fromkeys((*SCENARIOS, *SYSTEMS)))
+
+
+def find(name: str, level: Level | None = None) -> Scenario:
+    """Return the scenario `name`, at `level` (None: the first level at which there is one).
+
+    `package.module:attribute` is imported; modules in the working directory are found too.
+
+    Raises:
+        ScenarioError: there is none; the nearest that exists is named, or what went wrong with the import.
+    """
+    if ":" in name:
+        return _at_level(_imported(name), name, level)
+    if name not in names():
+        raise ScenarioError(f"there is no scenario {name!r}{hint(name, names())} (or write package.module:attribute)")
+    if name in SCENARIOS and (name not in SYSTEMS or level is not Level.SYSTEM):
+        return _at_level(SCENARIOS[name], name, level)
+    return _at_level(_imported(SYSTEMS[name]), name, level)
+
+
+def _at_level(scenario: Scenario, name: str, level: Level | None) -> Scenario:
+    if level not in (None, scenario.level):
+        raise ScenarioError(
+            f"scenario {name!r} does not run at level {level.value!r}, but at level {scenario.level.value!r}"
+        )
+    return scenario
+
+
+def _imported(where: str) -> Scenario:
+    module_name, _, attribute = where.partition(":")
+    if not (module_name and attribute):
+        raise ScenarioError(f"{where!r} names no scenario: write package.module:attribute")
+    module = _module(module_name, where)
+    found: object = getattr(module, attribute, None)
+    if found is None:
+        raise ScenarioError(f"module {module_name!r} has no {attribute!r}{hint(attribute, _scenarios_in(module))}")
+    if not _is_scenario(found):
+        raise ScenarioError(f"{where!r} is no scenario: {_reason(found)}")
+    return found  # type: ignore[return-value]  # it was looked at just now
+
+
+def _module(name: str, where: str) -> ModuleType:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        near = _nearest_module(name) if error.name is not None and f"{name}.".startswith(f"{error.name}.") else ""
+        raise ScenarioError(f"cannot import {name!r} for {where!r}: {error}{near}") from error
+    except Exception as error:  # a user's module may raise anything; it is told in one line
+        raise ScenarioError(f"importing {name!r} raised {type(error).__name__}: {error}") from error
+
+
+def _nearest_module(name: str) -> str:
+    """Return a hint at the module beside `name`, in the working directory, whose name is the most like it, if any."""
+    package, _, last = name.rpartition(".")
+    there = [path.stem for path in Path(*package.split(".")).glob("*.py")]
+    near = difflib.get_close_matches(last, there, n=1)
+    return f": did you mean {f'{package}.{near[0]}'.lstrip('.')!r}?" if near else ""
+
+
+def _reason(found: object) -> str:
+    if inspect.iscoroutinefunction(found):
+        return "a bare function; decorate it with @scenario(nodes=…) of coterie.testing"
+    return f"it has no {', '.join(_lacking(found))} (its type: {type(found).__name__})"
+
+
+def _scenarios_in(module: ModuleType) -> list[str]:
+    return [name for name, value in vars(module).items() if not isinstance(value, type) and _is_scenario(value)]
+
+
+def _is_scenario(value: object) -> bool:
+    return not isinstance(value, type) and not _lacking(value)
+
+
+def _lacking(value: object) -> list[str]:
+    return [name for name in ("name", "level", "plan", "run") if not hasattr(value, name)]

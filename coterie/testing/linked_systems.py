@@ -1,0 +1,79 @@
+"""Several systems in one process, linked over a network in memory: the real transport, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Self
+
+from coterie.actors.network_addresses import parse_address
+from coterie.runtime.hosts.host import Host
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.system import System
+from coterie.testing.virtual_machines import World
+from coterie.testing.virtual_time import advance
+
+__all__ = ["Systems"]
+
+_LINK_TIMEOUT_S: Final = 60.0
+_LOOK_EVERY_S: Final = 0.01
+
+
+def _plain(node: str, host: Host) -> System:
+    return System(node, cluster="test", host=host)
+
+
+class Systems(World[System]):
+    """Systems by name, every two of them linked when the `async with` begins.
+
+        async with Systems("n1", "n2") as systems:
+            probe = Probe(systems["n1"], Pong)
+            systems["n2"].spawn(Echo, name="echo")
+            systems["n1"].at(Address("n2", "echo")).tell(Ping(probe.ref))
+            await probe.expect(Pong)
+
+    Args:
+        nodes: their names.
+        make: makes the system of a name on its host, now and at each restart, with the configuration of your choice.
+        seed: what all randomness follows from.
+
+    Raises:
+        TypeError: the running loop is no `VirtualLoop`.
+    """
+
+    def __init__(self, *nodes: str, make: Callable[[str, Host], System] = _plain, seed: int = 0) -> None:
+        super().__init__(nodes, seed=seed)
+        self._make = make
+
+    async def __aenter__(self) -> Self:
+        """Start everybody, and wait for the links."""
+        await super().__aenter__()
+        try:
+            await self.linked()
+        except BaseException:
+            await self._end_all()
+            raise
+        return self
+
+    async def linked(self) -> None:
+        """Wait until every two that live are linked: after a `heal` or a `start`.
+
+        Raises:
+            TimeoutError: they are not after a minute of virtual time.
+        """
+        async with asyncio.timeout(_LINK_TIMEOUT_S):
+            while not all(self._is_linked(node) for node in self):
+                await advance(_LOOK_EVERY_S)
+
+    def _is_linked(self, node: str) -> bool:
+        return {peer.node for peer in self[node].links} >= set(self) - {node}
+
+    @asynccontextmanager
+    async def _live(self, name: str, host: VirtualHost) -> AsyncIterator[System]:
+        async with self._make(name, host) as system:
+            await system.listen(*parse_address(self.addresses[name]))
+            for peer, address in self.addresses.items():
+                if peer != name:
+                    system.add_peer(peer, *parse_address(address))
+            yield system

@@ -1,0 +1,103 @@
+"""A whole topology in virtual time: the real actors, transport and storage on virtual hosts."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import TracebackType
+from typing import Final
+
+from coterie.actors.client import Client
+from coterie.actors.groups.group_messages import GroupStatus
+from coterie.actors.node import Node
+from coterie.actors.topology import Topology
+from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
+from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.system import SystemConfig
+from coterie.testing.virtual_machines import World
+
+__all__ = ["Cluster"]
+
+_LOOK_EVERY_S: Final = 0.05
+
+
+class Cluster(World[Node]):
+    """The nodes of a topology by name; they can be killed and started again on what their disks hold.
+
+        async with Cluster(topology) as cluster:
+            store = (await cluster.client()).key_value("store")
+            await store.put(b"k", b"v")
+            await cluster.kill(await cluster.leader_of("store"))
+            assert await store.get(b"k") == b"v"
+
+    Args:
+        topology: what runs.
+        durable: whether nodes have data directories. Without, a voter that was killed may not come back.
+        config: of the systems.
+        seed: what all randomness follows from.
+
+    Raises:
+        TypeError: the running loop is no `VirtualLoop`.
+    """
+
+    def __init__(
+        self, topology: Topology, *, durable: bool = True, config: SystemConfig | None = None, seed: int = 0
+    ) -> None:
+        super().__init__(topology.nodes, seed=seed)
+        self.topology = topology
+        """What runs."""
+        self._durable = durable
+        self._config = config
+        self._formatted: set[str] = set()
+        self._clients = AsyncExitStack()
+        self._observer: Client | None = None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the clients and end every node; see `World`."""
+        try:
+            await self._clients.aclose()
+        finally:
+            await super().__aexit__(kind, error, trace)
+
+    async def client(self) -> Client:
+        """Return a new client of all nodes, linked; the network knows it as `client`. It closes with the cluster.
+
+        Raises:
+            NodeUnreachable: no node let it in.
+        """
+        client = Client(list(self.addresses.values()), cluster=self.topology.name, host=self.host("client"))
+        return await self._clients.enter_async_context(client)
+
+    async def leader_of(self, group: str) -> str:
+        """Wait until a node leads a Raft group, in the latest term of those that answer; return its name."""
+        self._observer = self._observer or await self.client()
+        while True:
+            answers = (await self._observer.group(group).status()).items()
+            states = {node: answer for node, answer in answers if isinstance(answer, GroupStatus)}
+            latest = max((state.term for state in states.values()), default=0)
+            for node, state in states.items():
+                if state.role == "leader" and state.term == latest:
+                    return node
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    def wipe(self, name: str) -> None:
+        """Give a node that does not live a new, empty disk; its next life formats that."""
+        if name in self:
+            raise ValueError(f"wipe({name!r}): it lives; kill it first")
+        self.disks[name] = VirtualDisk()
+        self._formatted.discard(name)
+
+    def _live(self, name: str, host: VirtualHost) -> AbstractAsyncContextManager[Node]:
+        is_fresh = self._durable and name not in self._formatted
+        self._formatted.add(name)
+        return self.topology.start(
+            node=name,
+            listen=self.addresses[name],
+            peers={peer: address for peer, address in self.addresses.items() if peer != name},
+            data="data" if self._durable else None,
+            bootstrap="new" if is_fresh else None,
+            host=host,
+            config=self._config,
+        )

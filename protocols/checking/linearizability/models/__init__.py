@@ -1,0 +1,1 @@
+"""Sequential models of objects: what one operation after another must return."""

@@ -1,0 +1,155 @@
+"""Every kind of fault, as one closed union, by name, and what can be asked of any fault.
+
+| room | kinds |
+| --- | --- |
+| messages | delay, loss, duplicate, reorder |
+| links | reset, reset_mid_frame, half_open, corrupt, bandwidth, partition, clog, flap |
+| process | crash, outage, pause, slow_node, stale_disk, wiped_disk |
+| clock | clock_rate, wall_jump |
+| disk | fsync_error, disk_full, short_write, bit_rot, slow_disk |
+| actors | raise_in_handler, cancel_handler, hang_handler, poison_message, full_mailbox |
+| schedule | random_order, priorities, starve |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeAlias, get_args
+
+from coterie.protocols.faults.kinds.actor_kinds import (
+    CancelHandler,
+    FullMailbox,
+    HangHandler,
+    PoisonMessage,
+    Priorities,
+    RaiseInHandler,
+    RandomOrder,
+    Starve,
+)
+from coterie.protocols.faults.kinds.disk_kinds import BitRot, DiskFull, FsyncError, ShortWrite, SlowDisk
+from coterie.protocols.faults.kinds.fault_targets import ANYWHERE, Level, Role, Shape
+from coterie.protocols.faults.kinds.network_kinds import (
+    Bandwidth,
+    Clog,
+    Corrupt,
+    Delay,
+    Duplicate,
+    Flap,
+    HalfOpen,
+    Link,
+    Loss,
+    Partition,
+    Reorder,
+    Reset,
+    ResetMidFrame,
+)
+from coterie.protocols.faults.kinds.node_kinds import (
+    ClockRate,
+    Crash,
+    Outage,
+    Pause,
+    SlowNode,
+    StaleDisk,
+    WallJump,
+    WipedDisk,
+)
+
+__all__ = [
+    "ANYWHERE",
+    "KINDS",
+    "Bandwidth",
+    "BitRot",
+    "CancelHandler",
+    "ClockRate",
+    "Clog",
+    "Corrupt",
+    "Crash",
+    "Delay",
+    "DiskFull",
+    "Duplicate",
+    "Fault",
+    "Flap",
+    "FsyncError",
+    "FullMailbox",
+    "HalfOpen",
+    "HangHandler",
+    "Level",
+    "Link",
+    "Loss",
+    "Outage",
+    "Partition",
+    "Pause",
+    "PoisonMessage",
+    "Priorities",
+    "RaiseInHandler",
+    "RandomOrder",
+    "Reorder",
+    "Reset",
+    "ResetMidFrame",
+    "Role",
+    "Shape",
+    "ShortWrite",
+    "SlowDisk",
+    "SlowNode",
+    "StaleDisk",
+    "Starve",
+    "WallJump",
+    "WipedDisk",
+    "kind",
+    "nodes_of",
+]
+
+Fault: TypeAlias = (
+    Bandwidth
+    | BitRot
+    | CancelHandler
+    | ClockRate
+    | Clog
+    | Corrupt
+    | Crash
+    | Delay
+    | DiskFull
+    | Duplicate
+    | Flap
+    | FsyncError
+    | FullMailbox
+    | HalfOpen
+    | HangHandler
+    | Loss
+    | Outage
+    | Partition
+    | Pause
+    | PoisonMessage
+    | Priorities
+    | RaiseInHandler
+    | RandomOrder
+    | Reorder
+    | Reset
+    | ResetMidFrame
+    | ShortWrite
+    | SlowDisk
+    | SlowNode
+    | StaleDisk
+    | Starve
+    | WallJump
+    | WipedDisk
+)
+
+KINDS: Mapping[str, type[Fault]] = MappingProxyType({each.KIND: each for each in get_args(Fault)})
+"""The class of each kind by its name."""
+
+
+def kind(fault: Fault) -> str:
+    """Return the stable name under which a fault is counted: its kind, and the shape of a partition."""
+    return f"{fault.KIND}.{fault.shape.value}" if isinstance(fault, Partition) else fault.KIND
+
+
+def nodes_of(fault: Fault) -> tuple[str, ...]:
+    """Return the nodes that a fault names, each once, in the order of its fields; "*" names none."""
+    names = [getattr(fault, field) for field in ("target", "source", "destination") if hasattr(fault, field)]
+    if isinstance(fault, Partition):
+        names += fault.others
+    if isinstance(fault, Clog):
+        names += [name for link in fault.links + fault.opens for name in link]
+    return tuple(name for name in dict.fromkeys(names) if name != ANYWHERE)

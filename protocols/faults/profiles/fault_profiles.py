@@ -1,0 +1,186 @@
+"""Profiles: named mixtures of faults, from which a seed draws a plan.
+
+| profile | what it is about | what must hold |
+| --- | --- | --- |
+| calm | nothing fails | everything |
+| flaky-network | messages and links | everything |
+| crashes | processes end, pause and crawl | everything |
+| disk | syncs fail or crawl, replicas forget | everything |
+| everything | all kinds that the level has | everything |
+| raft | elections: leaders cut off, votes and commits under fast restarts, links that flap | everything |
+| synod | duels: proposers and acceptors that restart or stall in the middle of a round | everything |
+| beyond-budget | more than a minority forgets, clocks run wild | safety alone: it may stop for ever, it never lies |
+
+A replica that has forgotten never comes back under its old name. So beyond the budget a majority may be gone for good:
+nothing more can be decided, and nothing that was decided may be contradicted.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from coterie.errors import PlanError
+from coterie.protocols.faults.fault_budget import BEYOND_BUDGET, Forgetting, check_budget, most_forgotten
+from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.kinds.fault_kinds import Fault, Level
+from coterie.protocols.faults.nearest_name import hint
+from coterie.protocols.faults.profiles.network_recipes import NETWORK_RECIPES
+from coterie.protocols.faults.profiles.node_recipes import NODE_RECIPES
+from coterie.protocols.faults.profiles.random_draws import Draw
+
+__all__ = ["PROFILES", "Profile", "draw_doomed", "draw_plan", "is_live", "profile_named"]
+
+RECIPES = {**NETWORK_RECIPES, **NODE_RECIPES}
+FAULTS_PER_S = 0.9
+LATEST = 0.9
+"""The part of a plan's time within which faults begin: the last ones want to be seen too."""
+MOST_DRAWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A mixture.
+
+    Attributes:
+        name: its name.
+        weights: how likely each recipe is, relative to the others; none: no faults.
+        is_live: whether a group must answer again once its plan has healed.
+    """
+
+    name: str
+    weights: Mapping[str, float]
+    is_live: bool = True
+
+
+FLAKY = {
+    "storm": 4, "delay": 1, "loss": 1, "duplicate": 1, "reorder": 1, "reset": 1, "reset_mid_frame": 1, "half_open": 1,
+    "corrupt": 1, "bandwidth": 1, "partition": 4, "clog": 1, "flap": 1,
+}  # fmt: skip
+CRASHES = {"crash": 6, "fast_crash": 2, "outage": 1, "pause": 2, "slow_node": 1}
+DISK = {
+    "crash": 3, "outage": 1, "fsync_error": 2, "slow_disk": 2, "disk_full": 1, "short_write": 1, "stale_disk": 0.5,
+    "wiped_disk": 0.5, "bit_rot": 0.5,
+}  # fmt: skip
+EVERYTHING = {
+    "crash": 18, "fast_crash": 4, "outage": 2, "pause": 3, "slow_node": 1, "stale_disk": 0.3, "wiped_disk": 0.3,
+    "storm": 4, "delay": 1, "loss": 1, "duplicate": 1, "reorder": 1, "reset": 1, "reset_mid_frame": 1, "half_open": 1,
+    "corrupt": 1, "bandwidth": 1, "partition": 6, "clog": 1, "flap": 1, "clock_rate": 1, "wall_jump": 1,
+    "fsync_error": 1.5, "disk_full": 0.5, "short_write": 0.5, "bit_rot": 0.3, "slow_disk": 2, "raise_in_handler": 0.5,
+    "cancel_handler": 0.5, "hang_handler": 0.5, "poison_message": 0.5, "full_mailbox": 0.5, "random_order": 0.5,
+    "priorities": 0.5, "starve": 0.5,
+}  # fmt: skip
+RAFT = {
+    "crash": 5, "fast_crash": 10, "outage": 1, "pause": 2, "leader_partition": 4, "partition": 1, "flap": 2, "storm": 3,
+    "reorder": 1, "clog": 1, "clock_rate": 1, "slow_disk": 2, "fsync_error": 1,
+}  # fmt: skip
+SYNOD = {
+    "crash": 4, "fast_crash": 8, "outage": 1, "pause": 3, "storm": 3, "delay": 2, "duplicate": 1, "reorder": 2,
+    "reset": 1, "leader_partition": 2, "clog": 1, "slow_disk": 2, "starve": 1, "priorities": 1, "fsync_error": 1,
+}  # fmt: skip
+BEYOND = {"crash": 4, "wiped_disk": 2, "stale_disk": 2, "bit_rot": 1, "wild_clock": 2, "storm": 1, "partition": 1}
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {
+        profile.name: profile
+        for profile in (
+            Profile("calm", {}),
+            Profile("flaky-network", FLAKY),
+            Profile("crashes", CRASHES),
+            Profile("disk", DISK),
+            Profile("everything", EVERYTHING),
+            Profile("raft", RAFT),
+            Profile("synod", SYNOD),
+            Profile(BEYOND_BUDGET, BEYOND, is_live=False),
+        )
+    }
+)
+"""The profiles by name."""
+
+
+def profile_named(name: str) -> Profile:
+    """Return a profile.
+
+    Raises:
+        PlanError: there is none of that name; the error names the nearest.
+    """
+    if name not in PROFILES:
+        raise PlanError(f"there is no profile {name!r}{hint(name, PROFILES)}")
+    return PROFILES[name]
+
+
+def is_live(plan: Plan) -> bool:
+    """Return whether a group must answer again once `plan` has healed: not if it went beyond the budget."""
+    profile = PROFILES.get(plan.profile or "")
+    return profile is None or profile.is_live
+
+
+def draw_plan(
+    name: str,
+    rng: random.Random,
+    nodes: Sequence[str],
+    duration_s: float,
+    *,
+    level: Level,
+    faults: int | None = None,
+    haste: float = 1.0,
+    doomed: Sequence[str] | None = None,
+) -> Plan:
+    """Draw a plan of profile `name`, of kinds that `level` has. It keeps to the budget, unless that is what it is not.
+
+    Args:
+        name: the profile.
+        rng: where everything is drawn from.
+        nodes: the nodes of the run.
+        duration_s: when everything heals.
+        level: where the plan will be carried out.
+        faults: how often something strikes (some strike together); None: about once a second.
+        haste: above 1, faults come early rather than evenly.
+        doomed: the nodes that may forget what they promised; None: they are drawn.
+
+    Raises:
+        PlanError: there is no such profile, or it has nothing for so few nodes at that level.
+    """
+    profile = profile_named(name)
+    count = 0 if not profile.weights else math.ceil(FAULTS_PER_S * duration_s) if faults is None else faults
+    if doomed is None:
+        doomed = draw_doomed(name, rng, nodes)
+    times = sorted(LATEST * rng.random() ** haste * duration_s for _ in range(count))
+    draws = (Draw(rng, tuple(nodes), tuple(doomed), at_s, duration_s) for at_s in times)
+    struck = [fault for draw in draws for fault in _strike(profile, draw, level)]
+    plan = Plan(tuple(nodes), tuple(_forgetting_once(struck)), duration_s, profile.name)
+    check_budget(plan)
+    return plan
+
+
+def draw_doomed(name: str, rng: random.Random, nodes: Sequence[str]) -> tuple[str, ...]:
+    """Draw the nodes that may forget what they promised: a minority, or under `beyond-budget` a majority or all."""
+    most = most_forgotten(len(nodes))
+    count = rng.randint(most + 1, len(nodes)) if name == BEYOND_BUDGET else rng.randint(0, most)
+    return tuple(rng.sample(list(nodes), count))
+
+
+def _forgetting_once(faults: Sequence[Fault]) -> list[Fault]:
+    """Leave out what strikes a replica that has already forgotten everything: it is gone."""
+    gone: dict[str, None] = {}
+    kept: list[Fault] = []
+    for fault in faults:
+        if isinstance(fault, Forgetting):
+            if fault.target in gone:
+                continue
+            gone[fault.target] = None
+        kept.append(fault)
+    return kept
+
+
+def _strike(profile: Profile, draw: Draw, level: Level) -> list[Fault]:
+    names, weights = list(profile.weights), list(profile.weights.values())
+    for _ in range(MOST_DRAWS):
+        recipe = RECIPES[draw.rng.choices(names, weights)[0]]
+        possible = [fault for fault in recipe(draw) if level in fault.LEVELS]
+        if possible:
+            return possible
+    raise PlanError(f"profile {profile.name!r} has nothing for {len(draw.nodes)} nodes at level {level.value!r}")

@@ -1,0 +1,51 @@
+"""The parameters of a synod."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.quorums import Majority, Quorum
+
+__all__ = ["SynodConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class SynodConfig:
+    """Who takes part, and how patient proposers are. Safety depends on `members` and `quorum` only.
+
+    Attributes:
+        members: every node; each hosts a proposer, an acceptor and a learner. All nodes must agree on it.
+        quorum: which sets of members decide; None: any majority. Any two must intersect.
+        round_timeout_min_s: a round that has not ended within a random time from here …
+        round_timeout_max_s: … to here is given up and a higher one begun. Default 0.2 to 0.4 s, a hundred local round
+            trips: too low abandons rounds that would have succeeded, too high waits long after a lost message.
+        backoff_min_s: the longest wait after the first refusal; it doubles with each further one. Default 0.02 s, about
+            the time a round takes: too low and duelling proposers keep refusing each other, too high wastes time.
+        backoff_max_s: the end of the doubling. Default 0.5 s: too low cannot separate many proposers.
+    """
+
+    members: tuple[NodeId, ...]
+    quorum: Quorum | None = None
+    round_timeout_min_s: float = 0.2
+    round_timeout_max_s: float = 0.4
+    backoff_min_s: float = 0.02
+    backoff_max_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check what can be checked.
+
+        Raises:
+            ValueError: no members or one twice, or times that are not positive or not ascending.
+        """
+        if not self.members or len(frozenset(self.members)) != len(self.members):
+            raise ValueError(f"members must be distinct and at least one, got {self.members!r}")
+        if not 0 < self.round_timeout_min_s <= self.round_timeout_max_s:
+            raise ValueError("expected 0 < round_timeout_min_s <= round_timeout_max_s")
+        if not 0 < self.backoff_min_s <= self.backoff_max_s:
+            raise ValueError("expected 0 < backoff_min_s <= backoff_max_s")
+
+    @property
+    def quorums(self) -> Quorum:
+        """The quorum system in force."""
+        return self.quorum if self.quorum is not None else Majority(self.members)

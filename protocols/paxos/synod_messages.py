@@ -1,0 +1,149 @@
+"""Synod's messages, named as in *Paxos Made Simple* (Lamport, 2001), and what its roles make durable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coterie.protocols.algorithm import NodeId
+
+__all__ = [
+    "Accept",
+    "Accepted",
+    "AcceptorState",
+    "Ballot",
+    "Chosen",
+    "Learned",
+    "Nack",
+    "Prepare",
+    "Promise",
+    "Proposal",
+    "Propose",
+    "ProposerState",
+    "ReadRound",
+    "SynodMessage",
+    "SynodState",
+]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ballot:
+    """A proposal number (§2.2): totally ordered, and different proposers draw from disjoint sets.
+
+    `round` counts from 1 and comes first in the order; `node` is the proposer and breaks ties.
+    """
+
+    round: int
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A value under a number (§2.2): what acceptors accept. `value` is opaque bytes."""
+
+    ballot: Ballot
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Phase 1a: promise me `ballot`. Leaves only after its round is durable at the proposer."""
+
+    ballot: Ballot
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Phase 1b: nothing below `ballot` will be accepted here. Leaves only after the promise is durable.
+
+    `accepted` is the highest-numbered proposal accepted so far, None if there is none.
+    """
+
+    ballot: Ballot
+    accepted: Proposal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Phase 2a: accept `value` under `ballot`."""
+
+    ballot: Ballot
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Phase 2b, to every learner: accepted here. Leaves only after ballot, value and promise are durable."""
+
+    ballot: Ballot
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Nack:
+    """The optimisation of §2.5: `ballot` was ignored because `promised`, a higher one, was promised here."""
+
+    ballot: Ballot
+    promised: Ballot
+
+
+SynodMessage = Prepare | Promise | Accept | Accepted | Nack
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptorState:
+    """What an acceptor must remember across failures (§2.2): its promise and its highest accepted proposal."""
+
+    promised: Ballot | None = None
+    accepted: Proposal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProposerState:
+    """What a proposer must remember across failures (§2.4): the highest round it has ever used, 0 for none."""
+
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SynodState:
+    """The register of one node: both states in one atomic write."""
+
+    acceptor: AcceptorState = AcceptorState()
+    proposer: ProposerState = ProposerState()
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Event: get a value chosen, `value` if none is yet.
+
+    `ref` is the caller's own number, unique in this life. It comes back exactly once, in `Chosen`.
+    """
+
+    ref: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRound:
+    """Event: what has been chosen? Answered by `Chosen(ref, …)`, after a round if this node does not know.
+
+    None is answered only after a quorum, asked after this event, promised and had accepted nothing.
+    """
+
+    ref: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Effect: the answer to `Propose` or `ReadRound`. `value` is the one chosen value; None only for a read."""
+
+    ref: int
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A learner's effect and a proposer's event: `value` was accepted by a quorum under `ballot`: it is chosen."""
+
+    ballot: Ballot
+    value: bytes

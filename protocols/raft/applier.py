@@ -1,0 +1,71 @@
+"""Committed entries go to the state machine: in order, each once per life, one bounded chunk at a time (Raft §5.3)."""
+
+from __future__ import annotations
+
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.raft.entry_loading import Loading
+from coterie.protocols.raft.pending_proposals import Proposals
+from coterie.protocols.raft.raft_config import RaftConfig
+from coterie.protocols.raft.raft_effects import Outbox
+from coterie.protocols.raft.raft_log import RaftLog
+from coterie.protocols.replicated_log import Apply, Entry, LogIndex
+
+__all__ = ["Applier"]
+
+
+class Applier:
+    """How far the state machine is, and the one chunk that it is working on.
+
+    The machine lives in memory, so a new life applies from the first entry on, reading what is not in memory.
+    """
+
+    __slots__ = ("_config", "_handed_index", "_loading", "_log", "_node_id", "_outbox", "_proposals", "applied_index")
+
+    def __init__(
+        self,
+        node_id: NodeId,
+        config: RaftConfig,
+        *,
+        log: RaftLog,
+        loading: Loading,
+        proposals: Proposals,
+        outbox: Outbox,
+    ) -> None:
+        self._node_id = node_id
+        self._config = config
+        self._log = log
+        self._loading = loading
+        self._proposals = proposals
+        self._outbox = outbox
+        self._handed_index = LogIndex(0)
+        self.applied_index = LogIndex(0)
+        """Everything up to here has been applied."""
+
+    def advance(self) -> None:
+        """Hand over the next committed chunk, or read it, unless the machine is at work or up to date."""
+        handed = self._handed_index
+        if handed >= self._log.commit_index or self.applied_index < handed:
+            return  # the machine is up to date, or at work
+        first = LogIndex(handed + 1)
+        if first >= self._log.window_first:
+            config = self._config
+            last = self._log.commit_index
+            self._hand_over(self._log.read(first, last, config.max_apply_entries, config.max_apply_bytes))
+        else:
+            last = LogIndex(min(self._log.commit_index, self._handed_index + self._config.max_apply_entries))
+            self._loading.request(self._node_id, first, last, self._config.max_apply_bytes)
+
+    def loaded(self, entries: tuple[Entry, ...]) -> None:
+        """Take the entries that were asked for: as long as a load is open, the machine rests and waits for them."""
+        self._hand_over(entries)
+
+    def applied(self, index: LogIndex) -> None:
+        """Take note that the machine is done up to `index`."""
+        if index > self._handed_index:
+            index = self._handed_index
+        if index > self.applied_index:
+            self.applied_index = index
+
+    def _hand_over(self, entries: tuple[Entry, ...]) -> None:
+        self._handed_index = entries[-1].index
+        self._outbox.add(Apply(entries, self._proposals.take(self._handed_index)))

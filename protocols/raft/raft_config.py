@@ -1,0 +1,101 @@
+"""The knobs of Raft: what each means, its unit, its default and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.quorums import Majority, Quorum, verify_intersection
+
+__all__ = ["RaftConfig"]
+
+_SIZES = (
+    "max_append_bytes",
+    "max_append_entries",
+    "max_inflight_bytes",
+    "max_inflight_entries",
+    "cache_bytes",
+    "cache_entries",
+    "max_uncommitted_bytes",
+    "max_uncommitted_entries",
+    "max_apply_bytes",
+    "max_apply_entries",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RaftConfig:
+    """The configuration of one Raft group; the same on every node. Sizes in bytes are the lengths of commands.
+
+    Attributes:
+        voters: every node of the group, in any order.
+        quorum: which voters may decide; None: more than half. Every two quorums must intersect (checked).
+        heartbeat_interval_s: how often a leader speaks to every follower (Raft §5.2). Default 0.05: a quarter of the
+            shortest election time-out. Too low: idle traffic. Too high: one lost heartbeat starts an election, and a
+            follower learns late what was committed.
+        election_timeout_min_s: the shortest silence after which a follower wants an election (§5.2), and for how long
+            votes are refused after hearing a leader (§6). Default 0.2, well above a round trip, an fdatasync and a
+            pause of the collector. Too low: needless elections. Too high: that much longer without a leader.
+        election_timeout_max_s: the longest such silence. Default 0.4: the spread keeps candidates apart (§9.3). It is
+            also the window of the check-quorum: a leader that hears no quorum within one steps down. Too near to the
+            minimum: split votes.
+        max_append_bytes: the most that one AppendEntries carries (one entry at least). Default 1 MiB. Too low: more
+            messages. Too high: heartbeats wait behind them.
+        max_append_entries: the most entries in one AppendEntries. Default 1024.
+        max_inflight_bytes: the most that is on its way to one follower, unanswered: the window of the pipeline.
+            Default 8 MiB. Too low: the round trip limits throughput. Too high: memory for a slow follower.
+        max_inflight_entries: the same in entries. Default 8192.
+        cache_bytes: how much of the durable log is kept in memory. Default 16 MiB: a follower that was away for less
+            is served without reading the disk.
+        cache_entries: the same in entries. Default 16384.
+        max_uncommitted_bytes: how much of its clients' work a leader holds that is not yet being applied; beyond it
+            proposals are rejected as OVERLOADED. Default 32 MiB. Too low: refusals in a burst. Too high: memory, and
+            answers that come after the client gave up. A single command is always taken if nothing else is held.
+        max_uncommitted_entries: the same in entries. Default 16384.
+        max_apply_bytes: the most in one `Apply` (one entry at least) and in one `Load` for applying. Default 64 KiB.
+            Too low: more turns. Too high: applying holds up everything else, heartbeats too, for longer.
+        max_apply_entries: the same in entries. Default 256.
+    """
+
+    voters: tuple[NodeId, ...]
+    quorum: Quorum | None = None
+    heartbeat_interval_s: float = 0.05
+    election_timeout_min_s: float = 0.2
+    election_timeout_max_s: float = 0.4
+    max_append_bytes: int = 1 << 20
+    max_append_entries: int = 1024
+    max_inflight_bytes: int = 8 << 20
+    max_inflight_entries: int = 8192
+    cache_bytes: int = 16 << 20
+    cache_entries: int = 16384
+    max_uncommitted_bytes: int = 32 << 20
+    max_uncommitted_entries: int = 16384
+    max_apply_bytes: int = 1 << 16
+    max_apply_entries: int = 256
+
+    def __post_init__(self) -> None:
+        self._check_quorum()
+        self._check_times()
+        for name in _SIZES:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
+
+    def quorum_or_majority(self) -> Quorum:
+        """Return `quorum`, or the majority of `voters` if there is none."""
+        return Majority(self.voters) if self.quorum is None else self.quorum
+
+    def _check_quorum(self) -> None:
+        Majority(self.voters)  # refuses an empty tuple and a name that is given twice
+        if self.quorum is None:
+            return
+        strangers = [node for node in self.quorum.members if node not in self.voters]
+        if strangers:
+            raise ValueError(f"quorum members {strangers} are no voters")
+        verify_intersection(self.quorum)
+
+    def _check_times(self) -> None:
+        if not 0 < self.heartbeat_interval_s < self.election_timeout_min_s <= self.election_timeout_max_s:
+            raise ValueError(
+                "0 < heartbeat_interval_s < election_timeout_min_s <= election_timeout_max_s must hold, not "
+                f"0 < {self.heartbeat_interval_s} < {self.election_timeout_min_s} <= {self.election_timeout_max_s}"
+            )

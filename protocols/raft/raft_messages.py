@@ -1,0 +1,124 @@
+"""Raft's messages, named as in the paper (Figure 2), and what it makes durable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.fast_dataclass import quickly_made
+from coterie.protocols.replicated_log import Entry, LogIndex, Term
+
+__all__ = [
+    "AppendEntries",
+    "AppendEntriesReply",
+    "HardState",
+    "LogWrite",
+    "PreVote",
+    "PreVoteReply",
+    "RaftMessage",
+    "RequestVote",
+    "RequestVoteReply",
+    "Restored",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestVote:
+    """Raft §5.2, §5.4.1: vote for me in `term`. Leaves only after term and own vote are durable."""
+
+    term: Term
+    last_log_index: LogIndex
+    last_log_term: Term
+
+
+@dataclass(frozen=True, slots=True)
+class RequestVoteReply:
+    """Raft §5.2: a grant leaves only after the vote is durable. `term` is the voter's term."""
+
+    term: Term
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PreVote:
+    """Ongaro's dissertation §9.6: would you vote for me in `term` (mine + 1)? Changes nothing anywhere."""
+
+    term: Term
+    last_log_index: LogIndex
+    last_log_term: Term
+
+
+@dataclass(frozen=True, slots=True)
+class PreVoteReply:
+    """Dissertation §9.6. `term` is the asked term when granted, the voter's own term when not."""
+
+    term: Term
+    granted: bool
+
+
+@quickly_made
+@dataclass(frozen=True, slots=True)
+class AppendEntries:
+    """Raft §5.3; empty `entries` are the heartbeat of §5.2. The sender is the leader of `term`."""
+
+    term: Term
+    prev_log_index: LogIndex
+    prev_log_term: Term
+    leader_commit: LogIndex
+    entries: tuple[Entry, ...]
+
+
+@quickly_made
+@dataclass(frozen=True, slots=True)
+class AppendEntriesReply:
+    """Raft §5.3. Success leaves only after the entries are durable.
+
+    Success: `match_index` is the last entry verified (`prev_log_index` + number of entries), never the log's end.
+    Refusal: `match_index` is the refused `prev_log_index`; the hint for fast back-up (§5.3, end) is `conflict_term`
+    (the term of the follower's entry there, or 0 if its log is too short) and `conflict_index` (the first index of
+    that term, or the follower's last index + 1).
+    """
+
+    term: Term
+    success: bool
+    match_index: LogIndex
+    conflict_index: LogIndex
+    conflict_term: Term
+
+
+RaftMessage = RequestVote | RequestVoteReply | PreVote | PreVoteReply | AppendEntries | AppendEntriesReply
+
+
+@dataclass(frozen=True, slots=True)
+class HardState:
+    """The register: what must survive a crash together (Raft Figure 2, "persistent state")."""
+
+    term: Term
+    voted_for: NodeId | None
+
+
+@quickly_made
+@dataclass(frozen=True, slots=True)
+class LogWrite:
+    """One atomic write, carried out in this order: register, truncation, append.
+
+    `hard_state`: replaces the register (None: unchanged). `truncate_from`: drop this index and all after it (None:
+    nothing). `entries`: append these; they continue the log without a gap.
+    """
+
+    hard_state: HardState | None = None
+    truncate_from: LogIndex | None = None
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What the disk held when this life began.
+
+    `terms`: where each run of equal terms begins, as (first index, term), ascending; empty for an empty log.
+    `last_index`: the last durable entry, 0 for an empty log.
+    """
+
+    hard_state: HardState = HardState(Term(0), None)
+    terms: tuple[tuple[LogIndex, Term], ...] = ()
+    last_index: LogIndex = LogIndex(0)

@@ -1,0 +1,1 @@
+"""Directed schedules: algorithms whose every message, write and second is moved by hand."""

@@ -1,0 +1,343 @@
+"""Directed schedules: a Raft group on a table, where every message, write and second moves by hand.
+
+The simulator finds what nobody thought of; this is for what somebody did think of (Figure 8 of the paper, say), step
+by step and readable. `DirectedGroup` keeps the rules of the seam: a write is durable when `sync` says so, a message
+waits for the write it names, a crash loses what was not durable.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
+from coterie.protocols.raft.raft import Raft
+from coterie.protocols.raft.raft_config import RaftConfig
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
+from coterie.protocols.raft.raft_messages import HardState, LogWrite, PreVote, PreVoteReply, RaftMessage, Restored
+from coterie.protocols.replicated_log import (
+    Applied,
+    Apply,
+    Entry,
+    EntryKind,
+    Load,
+    Loaded,
+    LogIndex,
+    Propose,
+    Reject,
+    Term,
+)
+
+__all__ = ["DirectedGroup", "DiskImage", "InFlight", "NodeRecord"]
+
+_MANY_STEPS = 1_000
+
+
+@dataclass
+class DiskImage:
+    """What is durable on one node: a fresh one is an empty disk."""
+
+    hard_state: HardState = HardState(Term(0), None)
+    entries: list[Entry] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, *terms: int, term: int | None = None, voted_for: str | None = None) -> DiskImage:
+        """Return the disk of a log whose entries have `terms`; the register's `term` is the last of them if None.
+
+        The command of entry 3 of term 2 is b"2.3".
+        """
+        entries = [
+            Entry(LogIndex(index), Term(t), EntryKind.COMMAND, b"%d.%d" % (t, index))
+            for index, t in enumerate(terms, 1)
+        ]
+        register_term = Term(max(terms, default=0) if term is None else term)
+        return cls(HardState(register_term, NodeId(voted_for) if voted_for else None), entries)
+
+    @property
+    def terms(self) -> list[int]:
+        """The terms of all entries."""
+        return [entry.term for entry in self.entries]
+
+    def write(self, write: LogWrite) -> None:
+        """Carry out `write`. ValueError if its entries leave a gap or overlap."""
+        if write.hard_state is not None:
+            self.hard_state = write.hard_state
+        if write.truncate_from is not None:
+            del self.entries[write.truncate_from - 1 :]
+        for entry in write.entries:
+            if entry.index != len(self.entries) + 1:
+                raise ValueError(f"entry {entry.index} was written after {len(self.entries)}")
+            self.entries.append(entry)
+
+    def restored(self) -> Restored:
+        """Return what a new life reads."""
+        terms: list[tuple[LogIndex, Term]] = []
+        for entry in self.entries:
+            if not terms or terms[-1][1] != entry.term:
+                terms.append((entry.index, entry.term))
+        return Restored(self.hard_state, tuple(terms), LogIndex(len(self.entries)))
+
+    def read(self, load: Load) -> Loaded:
+        """Return the answer to `load`."""
+        chosen: list[Entry] = []
+        size_bytes = 0
+        for entry in self.entries[load.first - 1 : load.last]:
+            size_bytes += len(entry.command)
+            if chosen and size_bytes > load.max_bytes:
+                break
+            chosen.append(entry)
+        return Loaded(load.reader, load.first, tuple(chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A message that has left `sender` and not yet arrived at `to`."""
+
+    sender: NodeId
+    to: NodeId
+    message: RaftMessage
+
+
+@dataclass
+class NodeRecord:
+    """One node: its disk, its present life (None: it is down), and what it did in that life."""
+
+    disk: DiskImage = field(default_factory=DiskImage)
+    raft: Raft | None = None
+    unsynced: list[Persist[LogWrite]] = field(default_factory=list)
+    held: list[Send[RaftMessage]] = field(default_factory=list)
+    durable_token: Token = Token(0)
+    loads: list[Load] = field(default_factory=list)
+    applies: list[Apply] = field(default_factory=list)
+    applied: list[Entry] = field(default_factory=list)
+    answered_refs: list[int] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class DirectedGroup:
+    """A group of nodes n1, n2, … whose world is moved by hand. All start with empty disks, at time 1 s.
+
+    Args:
+        size: how many nodes.
+        config: makes the configuration from the voters; None: the defaults.
+        disks: what some nodes find on their disks at the start.
+        seed: where the time-outs come from.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        config: Callable[[tuple[NodeId, ...]], RaftConfig] = RaftConfig,
+        disks: dict[str, DiskImage] | None = None,
+        seed: int = 0,
+    ) -> None:
+        names = tuple(NodeId(f"n{number + 1}") for number in range(size))
+        self.config = config(names)
+        self.nodes = {name: NodeRecord((disks or {}).get(name, DiskImage())) for name in names}
+        self.network: list[InFlight] = []
+        self.observed: list[Observe] = []
+        """What all nodes told, over all their lives."""
+        self.now = 1.0
+        self._rng = random.Random(seed)
+        self._ref = 0
+        for name in names:
+            self.restart(name)
+
+    @classmethod
+    def led_by(
+        cls,
+        leader: str,
+        size: int = 3,
+        *,
+        config: Callable[[tuple[NodeId, ...]], RaftConfig] = RaftConfig,
+        disks: dict[str, DiskImage] | None = None,
+    ) -> DirectedGroup:
+        """Return a group that `leader` leads and in which everybody knows what is committed."""
+        group = cls(size, config=config, disks=disks)
+        group.elect(leader)
+        group.beat(leader)
+        return group
+
+    def __getitem__(self, name: str) -> Raft:
+        """Return the present life of node `name`. KeyError if it is down."""
+        raft = self.nodes[NodeId(name)].raft
+        if raft is None:
+            raise KeyError(f"{name} is down")
+        return raft
+
+    def record(self, name: str) -> NodeRecord:
+        """Return everything about node `name`."""
+        return self.nodes[NodeId(name)]
+
+    # Verbs.
+
+    def handle(self, name: str, *events: RaftEvent) -> list[RaftEffect]:
+        """Give node `name` a batch of events; carry out and return its effects."""
+        return self._carry_out(name, self[name].handle(events, now=self.now))
+
+    def tick(self, name: str) -> list[RaftEffect]:
+        """Let time pass until node `name` is due, and tick it; carry out and return its effects."""
+        self.now = max(self.now, self[name].deadline or 0.0)
+        return self._carry_out(name, self[name].tick(now=self.now))
+
+    def propose(self, name: str, *commands: bytes) -> list[int]:
+        """Propose `commands` at node `name` in one batch; return their refs."""
+        first = self._ref + 1
+        self._ref += len(commands)
+        refs = list(range(first, self._ref + 1))
+        self.handle(name, *[Propose(ref, command) for ref, command in zip(refs, commands, strict=True)])
+        return refs
+
+    def sync(self, name: str) -> None:
+        """Make all writes of node `name` durable and tell it."""
+        record = self.record(name)
+        writes, record.unsynced = record.unsynced, []
+        if not writes:
+            return
+        for persist in writes:
+            record.disk.write(persist.write)
+        self.persisted(name, writes[-1].token)
+
+    def persisted(self, name: str, token: Token) -> None:
+        """Tell node `name` that its writes up to `token` are durable, and let go what waited for them."""
+        record = self.record(name)
+        record.durable_token = max(record.durable_token, token)
+        released = [send for send in record.held if (send.after or 0) <= token]
+        record.held = [send for send in record.held if (send.after or 0) > token]
+        self.network += [InFlight(NodeId(name), send.to, send.message) for send in released]
+        self.handle(name, Persisted(token))
+
+    def deliver(
+        self, *, sender: str | None = None, to: str | None = None, kind: type[RaftMessage] | None = None
+    ) -> list[RaftMessage]:
+        """Deliver, one by one, the messages in flight that fit (None: any); return them. Dead nodes get none."""
+        chosen = self._take(sender, to, kind)
+        for flight in chosen:
+            if self.nodes[flight.to].raft is not None:
+                self.handle(flight.to, Received(flight.sender, flight.message))
+        return [flight.message for flight in chosen]
+
+    def drop(
+        self, *, sender: str | None = None, to: str | None = None, kind: type[RaftMessage] | None = None
+    ) -> list[RaftMessage]:
+        """Lose the messages in flight that fit (None: any); return them."""
+        return [flight.message for flight in self._take(sender, to, kind)]
+
+    def send(self, sender: str, to: str, message: RaftMessage) -> None:
+        """Put a message of your own into flight."""
+        self.network.append(InFlight(NodeId(sender), NodeId(to), message))
+
+    def crash(self, name: str, *, surviving_writes: int = 0) -> None:
+        """Stop node `name`: of its unsynced writes only the first `surviving_writes` reached the disk."""
+        record = self.record(name)
+        for persist in record.unsynced[:surviving_writes]:
+            record.disk.write(persist.write)
+        self.nodes[NodeId(name)] = NodeRecord(record.disk)
+
+    def restart(self, name: str) -> None:
+        """Begin a new life of node `name` from its disk."""
+        disk = self.record(name).disk
+        rng = random.Random(self._rng.random())
+        raft = Raft(NodeId(name), self.config, restored=disk.restored(), rng=rng)
+        self.nodes[NodeId(name)] = NodeRecord(disk, raft)
+        self._carry_out(name, raft.tick(now=self.now))
+
+    def work(self, name: str) -> bool:
+        """Let node `name` do what it can alone: sync, load, apply. Return whether there was anything."""
+        record = self.record(name)
+        had_work = bool(record.unsynced or record.loads or record.applies)
+        self.sync(name)
+        loads, record.loads = record.loads, []
+        applies, record.applies = record.applies, []
+        for load in loads:
+            self.handle(name, record.disk.read(load))
+        for apply in applies:
+            self.handle(name, Applied(apply.entries[-1].index))
+        return had_work
+
+    def settle(self, *names: str) -> None:
+        """Let nodes `names` (none: all that are up) work and talk to each other until all is quiet; lose the rest."""
+        group = [NodeId(name) for name in names] or list(self.nodes)
+        group = [name for name in group if self.nodes[name].raft is not None]
+        for _ in range(_MANY_STEPS):
+            is_busy = sum([self.work(name) for name in group]) > 0
+            flights, self.network = self.network, []
+            for flight in flights:
+                if flight.sender in group and flight.to in group:
+                    self.handle(flight.to, Received(flight.sender, flight.message))
+            if not is_busy and not flights:
+                return
+        raise RuntimeError(f"{group} never come to rest")
+
+    def beat(self, leader: str, *names: str) -> None:
+        """Let `leader` send heartbeats and settle with `names` (none: all)."""
+        self.now = max(self.now, self[leader].deadline or 0.0)
+        self.tick(leader)
+        self.settle(*names)
+
+    def elect(self, name: str, *names: str) -> None:
+        """Make node `name` leader with the votes of `names` (none: all), all others being cut off for the while."""
+        self.network = []
+        for _ in range(_MANY_STEPS):
+            self.now = max(self.now + self.config.election_timeout_max_s, self[name].deadline or 0.0)
+            self.tick(name)
+            self.settle(*((name, *names) if names else ()))
+            if self[name].leader == name:
+                return
+        raise RuntimeError(f"{name} is not elected")
+
+    def stand(self, name: str) -> None:
+        """Make node `name` a candidate: its own vote is durable, its RequestVotes are in flight."""
+        self.tick(name)
+        self.deliver(sender=name, kind=PreVote)
+        self.deliver(to=name, kind=PreVoteReply)
+        self.sync(name)
+
+    def forget_leaders(self) -> None:
+        """Let so much time pass that no follower hears a leader any more; nobody is ticked."""
+        self.now += self.config.election_timeout_max_s
+
+    # Inside.
+
+    def _take(self, sender: str | None, to: str | None, kind: type[RaftMessage] | None) -> list[InFlight]:
+        chosen = [flight for flight in self.network if _fits(flight, sender, to, kind)]
+        self.network = [flight for flight in self.network if not _fits(flight, sender, to, kind)]
+        return chosen
+
+    def _carry_out(self, name: str, effects: Iterable[RaftEffect]) -> list[RaftEffect]:
+        record = self.record(name)
+        done = list(effects)
+        for effect in done:
+            match effect:
+                case Persist():
+                    record.unsynced.append(effect)
+                case Send():
+                    self._leave(NodeId(name), record, effect)
+                case Apply():
+                    record.applies.append(effect)
+                    record.applied += effect.entries
+                    record.answered_refs += effect.refs.values()
+                case Load():
+                    record.loads.append(effect)
+                case Reject():
+                    record.rejects.append(effect)
+                case Observe():
+                    self.observed.append(effect)
+                case _:
+                    assert_never(effect)
+        return done
+
+    def _leave(self, name: NodeId, record: NodeRecord, send: Send[RaftMessage]) -> None:
+        if (send.after or 0) > record.durable_token:
+            record.held.append(send)
+        else:
+            self.network.append(InFlight(name, send.to, send.message))
+
+
+def _fits(flight: InFlight, sender: str | None, to: str | None, kind: type[RaftMessage] | None) -> bool:
+    return (
+        sender in (None, flight.sender) and to in (None, flight.to) and (kind is None or type(flight.message) is kind)
+    )

@@ -1,0 +1,1 @@
+"""Scenarios of the pure algorithms, their runs and their outcomes."""

@@ -1,0 +1,1 @@
+"""Cells: one actor's mailbox, its turn on the run queue, its life cycle and its supervision."""

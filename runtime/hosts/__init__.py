@@ -1,0 +1,1 @@
+"""Hosts: the outside world behind one interface, as this machine, in virtual time, and simulated."""

@@ -1,0 +1,130 @@
+"""This machine's file system, as `coterie.runtime.hosts.host.Disk`.
+
+Every call blocks and belongs on the disk thread. Durability is POSIX's: data after `File.sync` (fdatasync), names
+after `Disk.sync_directory` (fsync of the directory).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable
+
+__all__ = ["RealDisk", "RealFile"]
+
+
+class RealFile:
+    """An open file (the contract is `coterie.runtime.hosts.host.File`)."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset`; fewer only at the end of the file."""
+        data = os.pread(self._descriptor, size, offset)
+        if len(data) == size or not data:
+            return data
+        parts = [data]
+        missing = size - len(data)
+        while missing > 0:  # pread may return less than there is (signals; 2 GiB at most per call)
+            data = os.pread(self._descriptor, missing, offset + size - missing)
+            if not data:
+                break
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Write all of `data` at `offset`."""
+        written = os.pwrite(self._descriptor, data, offset)
+        if written == len(data):
+            return
+        view = memoryview(data)
+        while written < len(data):
+            written += os.pwrite(self._descriptor, view[written:], offset + written)
+
+    def truncate(self, size: int) -> None:
+        """Cut or extend (with zeros) to `size` bytes."""
+        os.ftruncate(self._descriptor, size)
+
+    def size(self) -> int:
+        """Return the size in bytes."""
+        return os.fstat(self._descriptor).st_size
+
+    def sync(self) -> None:
+        """Make data and size durable. An OSError is final."""
+        _sync_data(self._descriptor)
+
+    def close(self) -> None:
+        """Close it. Twice is harmless."""
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
+
+
+class RealDisk:
+    """The file system (the contract is `coterie.runtime.hosts.host.Disk`)."""
+
+    def open(self, path: str, *, create: bool = False) -> RealFile:
+        """Open for reading and writing; `create` makes it and refuses one that is there."""
+        flags = os.O_RDWR | os.O_CLOEXEC
+        if create:
+            flags |= os.O_CREAT | os.O_EXCL
+        return RealFile(os.open(path, flags, 0o644))
+
+    def names(self, directory: str) -> list[str]:
+        """Return the sorted names in `directory`."""
+        return sorted(os.listdir(directory))
+
+    def exists(self, path: str) -> bool:
+        """Return whether a file or directory is at `path`."""
+        return os.path.exists(path)
+
+    def make_directories(self, path: str) -> None:
+        """Create `path` and what is missing above it, durably."""
+        if os.path.isdir(path):
+            return
+        parent = os.path.dirname(os.path.abspath(path))
+        self.make_directories(parent)
+        with contextlib.suppress(FileExistsError):  # somebody else made it meanwhile: just as good
+            os.mkdir(path)
+        self.sync_directory(parent)
+
+    def rename(self, source: str, target: str) -> None:
+        """Replace `target` by `source`, atomically."""
+        os.replace(source, target)
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        os.remove(path)
+
+    def sync_directory(self, path: str) -> None:
+        """Make creations, renames and removals in `path` durable."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def lock(self, path: str) -> Callable[[], None]:
+        """Lock `path` against every other opener, of this process too; return the unlocker (twice is harmless).
+
+        The lock is flock's: the kernel drops it when the process dies, so a crash leaves nothing to clean up.
+        """
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return RealFile(descriptor).close
+
+
+def _sync_data(descriptor: int) -> None:
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(descriptor)
+    else:  # macOS has no fdatasync, and its fsync stops at the drive's cache
+        fcntl.fcntl(descriptor, getattr(fcntl, "F_FULLFSYNC"))  # noqa: B009 - unknown to the type checker on Linux

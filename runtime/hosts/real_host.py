@@ -1,0 +1,189 @@
+"""This machine as a `Host`: its clocks, entropy, sockets, disk and threads. Importing it creates nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from coterie.runtime.cells.run_queue import RunQueue
+from coterie.runtime.hosts.real_disk import RealDisk
+from coterie.runtime.hosts.real_network import RealNetwork
+
+__all__ = ["RealClock", "RealExecutor", "RealHost"]
+
+T = TypeVar("T")
+
+_DEFAULT_WORKERS = 8
+
+
+class RealClock:
+    """This machine's clocks."""
+
+    # Finer than uvloop's `loop.time()`, which moves in whole milliseconds. Not wrapped: every turn and ask reads it.
+    monotonic = staticmethod(time.monotonic)
+
+    def wall(self) -> float:
+        """Return `time.time()`."""
+        return time.time()
+
+
+class _DiskThread:
+    """One thread that runs what it is given, in order.
+
+    A ThreadPoolExecutor takes three locks and two futures a call; a commit waits for that, so this takes one queue.
+    """
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    def submit(self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], None]) -> None:
+        if self._is_closed:
+            raise RuntimeError("the disk thread is closed: it takes no more calls")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="coterie-disk", daemon=True)
+            self._thread.start()
+        self._calls.put((function, asyncio.get_running_loop(), done))
+
+    def close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._calls.put(None)
+
+    def join(self) -> None:
+        self.close()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _serve(self) -> None:
+        while (call := self._calls.get()) is not None:
+            function, loop, done = call
+            error: BaseException | None = None
+            result: object = None
+            try:
+                result = function()
+            except BaseException as raised:  # noqa: BLE001 (it belongs to who waits for it)
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(done, result, error)
+            del call, function, done, error, result  # an idle thread keeps nothing alive
+
+
+_Call = tuple[Callable[[], object], asyncio.AbstractEventLoop, Callable[[Any, BaseException | None], None]]
+
+
+def _settle(future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+class RealExecutor:
+    """Threads: at most `workers` for blocking calls and one for the disk. None exists before its first call."""
+
+    def __init__(self, workers: int = _DEFAULT_WORKERS) -> None:
+        # These are objects only; each starts its threads on demand.
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="coterie-worker")
+        self._disk = _DiskThread()
+
+    def run(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Run `function` on a worker thread. RuntimeError once closed."""
+        return asyncio.get_running_loop().run_in_executor(self._workers, function)
+
+    def run_disk(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Run `function` on the one disk thread, in order of the calls. RuntimeError once closed."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._disk.submit(function, partial(_settle, future))
+        return future
+
+    def submit_disk(self, function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
+        """Do as `run_disk` does, then call `done(result, error)` on the loop. RuntimeError once closed."""
+        self._disk.submit(function, done)
+
+    def watch(self, look: Callable[[], None], interval_s: float) -> Callable[[], None]:
+        """Call `look` every `interval_s` seconds on a thread of its own; return what ends that, and waits for it."""
+        over = threading.Event()
+
+        def keep_looking() -> None:
+            while not over.wait(interval_s):
+                look()
+
+        thread = threading.Thread(target=keep_looking, name="coterie-watch", daemon=True)
+        thread.start()
+
+        def end() -> None:
+            over.set()
+            thread.join()
+
+        return end
+
+    def close(self) -> None:
+        """Take no more; worker calls that have not begun are cancelled, disk calls are all done. Waits for nothing."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        # A write that was taken is not dropped: whoever submitted it may have ordered others after it.
+        self._disk.close()
+
+    def join(self) -> None:
+        """Close, and block until the threads are gone."""
+        self.close()
+        self._workers.shutdown(wait=True)
+        self._disk.join()
+
+
+class RealHost:
+    """This machine; the default `Host` of a System.
+
+    `seed` seeds `random`; by default the operating system's entropy does.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._clock = RealClock()
+        self._random = random.Random(seed)
+        self._network = RealNetwork()
+        self._disk = RealDisk()
+        self._executor = RealExecutor()
+
+    @property
+    def clock(self) -> RealClock:
+        """This machine's clocks."""
+        return self._clock
+
+    @property
+    def random(self) -> random.Random:
+        """The generator from which all others are seeded."""
+        return self._random
+
+    @property
+    def network(self) -> RealNetwork:
+        """TCP."""
+        return self._network
+
+    @property
+    def disk(self) -> RealDisk:
+        """This machine's file system."""
+        return self._disk
+
+    @property
+    def executor(self) -> RealExecutor:
+        """Threads, started on demand."""
+        return self._executor
+
+    def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:
+        """Make a run queue: first come, first served."""
+        return RunQueue(loop, self._clock, owner=owner)
+
+    def close(self) -> None:
+        """End the threads and block until they are gone. Twice is harmless."""
+        self._executor.join()

@@ -1,0 +1,1 @@
+"""The fence: calls that would leave a simulated world, answered by it or refused."""

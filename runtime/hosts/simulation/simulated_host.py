@@ -1,0 +1,86 @@
+"""One life's view of a simulated world."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from coterie.runtime.hosts.simulation.node_clock import NodeClock
+from coterie.runtime.hosts.simulation.seeded_run_queue import SeededRunQueue
+from coterie.runtime.hosts.simulation.simulated_executor import SimulatedExecutor
+from coterie.runtime.hosts.simulation.step_trace import Trace
+from coterie.runtime.hosts.simulation.visit_order import Order, RandomOrder
+from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
+from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
+from coterie.runtime.hosts.virtual.virtual_network import NodeNetwork, VirtualNetwork
+
+__all__ = ["SimulatedHost"]
+
+
+class SimulatedHost:
+    """Keeps the `Host` contract. Made by `SimulatedWorld.begin`, one for each life.
+
+    `clock` and `disk` are the node's, and outlive the life.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        *,
+        loop: VirtualLoop,
+        network: VirtualNetwork,
+        disk: VirtualDisk,
+        clock: NodeClock,
+        rng: random.Random,
+        trace: Trace | None,
+    ) -> None:
+        self.node = node
+        """This host's name on the network."""
+        self._clock = clock
+        self._random = rng
+        self._network = network.for_node(node)
+        self._disk = disk
+        self._executor = SimulatedExecutor(loop, random.Random(rng.getrandbits(64)))
+        self._order_rng = random.Random(rng.getrandbits(64))
+        self._trace = trace
+        self.order: Order = RandomOrder(self._order_rng)
+        """Who goes next among the cells of this host's system; see `schedule`."""
+        self._queue: SeededRunQueue | None = None
+
+    @property
+    def clock(self) -> NodeClock:
+        """The node's clock: it may drift and jump."""
+        return self._clock
+
+    @property
+    def random(self) -> random.Random:
+        """The generator from which all others are seeded."""
+        return self._random
+
+    @property
+    def network(self) -> NodeNetwork:
+        """This node's side of the network."""
+        return self._network
+
+    @property
+    def disk(self) -> VirtualDisk:
+        """The node's file system, in memory."""
+        return self._disk
+
+    @property
+    def executor(self) -> SimulatedExecutor:
+        """Blocking functions, run inline at steps of their own."""
+        return self._executor
+
+    def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> SeededRunQueue:
+        """Make a run queue in which `order` says who goes next."""
+        self._queue = SeededRunQueue(
+            loop, self._clock, owner=owner, order=self.order, rng=self._order_rng, trace=self._trace
+        )
+        return self._queue
+
+    def schedule(self, order: Order) -> None:
+        """Let `order` say who goes next from now on."""
+        self.order = order
+        if self._queue is not None:
+            self._queue.order = order

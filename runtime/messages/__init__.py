@@ -1,0 +1,1 @@
+"""Message classes, their codecs and their delivery options."""

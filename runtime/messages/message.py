@@ -1,0 +1,167 @@
+"""Messages: what a message class is, and the type of its reply.
+
+    @message
+    class Add(Ask[int]):        # whoever asks gets an int
+        amount: int
+
+A message is a frozen, slotted dataclass with a stable wire name. How its fields cross the wire is in
+`coterie.runtime.messages.message_codecs`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, Self, TypeVar, dataclass_transform, get_args, get_origin, overload
+
+from coterie.errors import MessageTypeError
+from coterie.runtime.messages.declared_errors import NO_ERRORS, DeclaredErrors
+from coterie.runtime.messages.delivery_options import Delivery, delivery_of
+from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.messages.message_codecs import MessageType, message_type_of
+
+__all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register", "reply_annotation"]
+
+T = TypeVar("T")
+M_co = TypeVar("M_co", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
+
+
+class AskOf(Protocol[M_co, R_co]):
+    """What `Ref.ask` takes: a message that is an `Ask[R]`. For type checkers; `Ask` satisfies it."""
+
+    def __ask_of__(self) -> tuple[M_co, R_co]:
+        """Never called: it ties the message to its reply."""
+        ...
+
+
+class Ask(Generic[R_co]):
+    """The base of a message that wants a reply of type R (any type that a field may have)."""
+
+    __slots__ = ()
+
+    def __ask_of__(self) -> tuple[Self, R_co]:
+        """Never called: it ties the message to its reply."""
+        raise NotImplementedError
+
+
+@overload
+def message(cls: type[T], /) -> type[T]: ...
+@overload
+def message(
+    *,
+    name: str | None = None,
+    lane: Lane = Lane.BULK,
+    raises: tuple[type[Exception], ...] = (),
+    ttl_s: float | None = None,
+    conflate: str | tuple[str, ...] | None = None,
+) -> Callable[[type[T]], type[T]]: ...
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+def message(
+    cls: type[T] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    lane: Lane = Lane.BULK,
+    raises: tuple[type[Exception], ...] = (),
+    ttl_s: float | None = None,
+    conflate: str | tuple[str, ...] | None = None,
+) -> type[T] | Callable[[type[T]], type[T]]:
+    """Make a class a message: a frozen, slotted dataclass with the wire name `name` (default: module.Class).
+
+    Fields may be None, bool, int (64 bits), float, str, bytes, tuple, Mapping of those, enum, message, `Ref`,
+    `Address`, and unions. `lane` is BULK or CONSENSUS. A class of `__main__` needs a `name` to cross nodes. `raises`
+    are the errors that answer it: they go to the asker alone, any other exception of the handler is a failure. `ttl_s`:
+    how long a message may wait in a mailbox, seconds; then it is a dead letter (`expired`). `conflate`: the field (or
+    fields, () for none) that says what a message is about: only the latest about the same waits, in the first's place.
+
+    Raises:
+        MessageTypeError: a field is mutable or cannot cross the wire; it names the class and the field. Or an error
+            cannot be declared (see `coterie.runtime.messages.declared_errors`), or `ttl_s` or `conflate` make no sense.
+    """
+    scope = sys._getframe(1).f_locals  # noqa: SLF001 (annotations may name classes that are local to a function)
+
+    def stamp(plain: type[T]) -> type[T]:
+        frozen: type[T] = dataclasses.dataclass(frozen=True, slots=True)(plain)
+        wire_name = name or _default_name(plain)
+        errors = DeclaredErrors(wire_name, raises) if raises else NO_ERRORS
+        _stamp(frozen, name=wire_name, lane=lane, raises=errors, scope=scope)
+        is_ask = issubclass(frozen, Ask)
+        delivery = delivery_of(frozen, lane, is_ask=is_ask, ttl_s=ttl_s, conflate=conflate)
+        frozen.__lane__ = delivery  # type: ignore[attr-defined]
+        return frozen
+
+    return stamp if cls is None else stamp(cls)
+
+
+def register(cls: type[T], *, name: str, lane: Lane = Lane.BULK) -> type[T]:
+    """Let a frozen dataclass or NamedTuple that is no `@message` cross the wire under `name`, as the protocols' do.
+
+    Registering the same class under the same name again changes nothing.
+
+    Raises:
+        MessageTypeError: neither of the two, another name, the control lane, or a field that cannot cross.
+    """
+    return _stamp(cls, name=name, lane=lane, raises=NO_ERRORS, scope={})
+
+
+def _stamp(cls: type[T], *, name: str, lane: Lane, raises: DeclaredErrors, scope: dict[str, Any]) -> type[T]:
+    if lane is Lane.CONTROL:
+        raise MessageTypeError(f"message {name!r}: the control lane is the runtime's own; use CONSENSUS or BULK")
+    known = cls.__dict__.get("__coterie__")
+    if known is not None:
+        if known.name != name:
+            raise MessageTypeError(f"{cls.__qualname__} is already message {known.name!r}: it cannot be {name!r} too")
+        return cls
+    if not _is_immutable(cls):
+        raise MessageTypeError(f"{cls.__qualname__} cannot be message {name!r}: no frozen dataclass, no NamedTuple")
+    described = MessageType(cls, name, lane, reply=reply_annotation(cls), raises=raises, scope=scope)
+    if raises.classes and not described.is_ask:
+        raise MessageTypeError(f"message {name!r} declares errors, but is no Ask: nobody would hear of them")
+    cls.__coterie__ = described  # type: ignore[attr-defined]
+    try:
+        described.prepare()
+    except MessageTypeError:
+        del cls.__coterie__  # type: ignore[attr-defined]
+        raise
+    cls.__lane__ = lane  # type: ignore[attr-defined]
+    return cls
+
+
+def message_type(cls: type[object]) -> MessageType:
+    """Return what `message` or `register` stamped on a class.
+
+    Raises:
+        MessageTypeError: the class is no message.
+    """
+    described = message_type_of(cls)
+    if described is None:
+        raise MessageTypeError(f"{cls.__module__}.{cls.__qualname__} is no message: decorate it with @message")
+    return described
+
+
+def lane_of(item: object) -> Lane:
+    """Return the lane of a message (BULK for what is no message)."""
+    lane: Lane | Delivery = getattr(item, "__lane__", Lane.BULK)
+    return lane if isinstance(lane, Lane) else lane.lane
+
+
+def _is_immutable(cls: type[object]) -> bool:
+    parameters = getattr(cls, "__dataclass_params__", None)
+    return bool(parameters.frozen) if parameters is not None else issubclass(cls, tuple) and hasattr(cls, "_fields")
+
+
+def _default_name(cls: type[object]) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def reply_annotation(cls: type[object]) -> object:
+    """Return the R of Ask[R], or `MessageType.NO_REPLY`. MessageTypeError for an Ask without an R."""
+    for base in getattr(cls, "__orig_bases__", ()):
+        origin = get_origin(base)
+        if isinstance(origin, type) and issubclass(origin, Ask):
+            return get_args(base)[0]
+    if issubclass(cls, Ask):
+        raise MessageTypeError(f"{cls.__qualname__} is an Ask without a reply type: write Ask[int], Ask[None], …")
+    return MessageType.NO_REPLY

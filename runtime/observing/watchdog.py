@@ -1,0 +1,78 @@
+"""The stall watchdog: says which actor and which message hold the loop, while they do.
+
+A handler that blocks (`time.sleep`, a synchronous request, a long computation) stops every actor, timer and link of the
+loop. A thread of the host's looks now and then who is running; whoever is found again and again while the loop does not
+answer is reported, once: in the log at once (`actor.stalled`), and as an event when the loop goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from coterie.runtime.cells.cell import Cell
+
+if TYPE_CHECKING:
+    from coterie.runtime.system import System
+
+__all__ = ["LOOKS", "Watchdog"]
+
+LOOKS: Final = 2
+"""How often the watchdog looks within the time that it tolerates."""
+
+
+class Watchdog:
+    """Watches the loop of one system. `look` is called from another thread; it changes nothing of the system's."""
+
+    def __init__(self, system: System, stall_s: float) -> None:
+        self._system = system
+        self._stall_s = stall_s
+        self._suspect: tuple[Cell, object] | None = None
+        self._since = 0.0
+        self._has_answered = False
+        self._is_reported = False
+
+    def look(self) -> None:
+        """See who runs; report him if he has run too long."""
+        suspect = self._running()
+        if suspect is None:
+            self._suspect = None
+            return
+        now = self._system.host.clock.monotonic()
+        if self._suspect is None or suspect[0] is not self._suspect[0] or suspect[1] is not self._suspect[1]:
+            self._begin(suspect, now)
+        elif self._has_answered:
+            self._begin(suspect, now)  # the loop goes on between the steps of a handler: no stall
+        elif not self._is_reported and now - self._since >= self._stall_s:
+            self._is_reported = True
+            self._report(*suspect, now - self._since)
+
+    def _begin(self, suspect: tuple[Cell, object], now: float) -> None:
+        self._suspect = suspect
+        self._since = now
+        self._has_answered = False
+        self._is_reported = False
+        self._system.loop.call_soon_threadsafe(self._answer)
+
+    def _answer(self) -> None:
+        self._has_answered = True
+
+    def _running(self) -> tuple[Cell, object] | None:
+        """Return the cell whose handler runs just now, and what it handles."""
+        visiting = self._system.run_queue.visiting
+        cell = visiting if isinstance(visiting, Cell) else None
+        if cell is None:
+            task = asyncio.current_task(self._system.loop)
+            cell = None if task is None else self._system.cell_at(task.get_name().removeprefix("coterie:"))
+            if cell is None or cell.task is not task:
+                return None
+        return cell, cell.current
+
+    def _report(self, cell: Cell, item: object, held_s: float) -> None:
+        message = type(getattr(item, "message", item)).__name__
+        cell.log.error("actor.stalled", message=message, held_s=round(held_s, 3))
+        self._system.loop.call_soon_threadsafe(self._publish, cell.path, message, held_s)
+
+    def _publish(self, path: str, message: str, held_s: float) -> None:
+        if self._system.events.listeners:
+            self._system.events.publish("actor.stalled", path, message=message, held_s=held_s)

@@ -1,0 +1,1 @@
+"""Rows that a peer sent: dispatched, and answered."""

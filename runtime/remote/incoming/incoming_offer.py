@@ -1,0 +1,67 @@
+"""Offers that came from another node and wait for room here."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from coterie.errors import TooManyInFlight
+from coterie.runtime.remote.rows import REPLY
+
+if TYPE_CHECKING:
+    from coterie.runtime.messages.lanes import Lane
+    from coterie.runtime.remote.association import Association
+    from coterie.runtime.remote.interned_routes import InRoute
+
+__all__ = ["IncomingOffer", "take_offer"]
+
+
+class IncomingOffer:
+    """Answers once its message is in the mailbox, or never will be. Lives in `association.offers` until then."""
+
+    __slots__ = ("_association", "_lane", "_number", "_room")
+
+    def __init__(self, association: Association, number: int, lane: Lane, room: asyncio.Future[None]) -> None:
+        self._association = association
+        self._number = number
+        self._lane = lane
+        self._room = room
+        association.offers[number] = self
+        room.add_done_callback(self._settled)
+
+    def withdraw(self) -> None:
+        """Wait no more: the offerer does not. What is in the mailbox stays there."""
+        self._room.cancel()
+
+    def _settled(self, room: asyncio.Future[None]) -> None:
+        self._association.offers.pop(self._number, None)
+        if not room.cancelled():
+            _answer(self._association, self._number, self._lane, room)
+
+
+def take_offer(association: Association, number: int, route: InRoute, message: object, limit: int) -> None:
+    """Offer a message to whoever is at the end of `route`, and answer by its number when that is settled.
+
+    Raises:
+        AskError, BadMessage: see `InRoute.cell`.
+    """
+    cell, lane = route.cell(), route.described.lane
+    if number in association.offers:
+        return  # a number that waits already: only a broken peer uses it twice
+    if len(association.offers) >= limit:
+        text = f"{limit} offers of {association.peer.node!r} wait for room already on {association.system.node!r}"
+        association.refuse(lane, number, TooManyInFlight(text))
+        return
+    room = cell.offer(message)
+    if room.done():
+        _answer(association, number, lane, room)
+    else:
+        IncomingOffer(association, number, lane, room)
+
+
+def _answer(association: Association, number: int, lane: Lane, room: asyncio.Future[None]) -> None:
+    error = room.exception()
+    if error is None:
+        association.answer(lane, (REPLY, number, None))
+    else:
+        association.refuse(lane, number, error)

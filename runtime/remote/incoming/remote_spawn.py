@@ -1,0 +1,61 @@
+"""Spawning on the request of another node: only what is registered, and for clients only where that is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from coterie.errors import ActorFailed, SpawnRefused
+from coterie.runtime.transport.handshake.identity import Role
+
+if TYPE_CHECKING:
+    from coterie.runtime.actor import Actor
+    from coterie.runtime.refs import Ref
+    from coterie.runtime.system import System
+
+__all__ = ["Spawnable", "spawn_for"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spawnable:
+    """What others may spawn on a system: `factories` by kind, nothing by default.
+
+    `for_clients`: whether clients may, too. What a client spawned is exported, else it could not be reached.
+    """
+
+    factories: Mapping[str, Callable[..., Actor[Any]]] = field(default_factory=dict)
+    for_clients: bool = False
+
+
+def spawn_for(system: System, role: Role, kind: str, arguments: tuple[object, ...], name: object) -> Ref[Any]:
+    """Spawn an actor for a peer of that role.
+
+    Raises:
+        SpawnRefused: it may not, or the name cannot be given; nothing was spawned.
+        ActorFailed: the factory raised.
+    """
+    where = f"node {system.node!r}"
+    spawnable = system.spawnable
+    if role is Role.CLIENT and not spawnable.for_clients:
+        raise SpawnRefused(f"{where} spawns nothing for clients: see Spawnable(for_clients=True)")
+    factory = spawnable.factories.get(kind)
+    if factory is None:
+        known = ", ".join(map(repr, sorted(spawnable.factories))) or "nothing"
+        raise SpawnRefused(f"{where} does not spawn {kind!r:.100} on request; registered: {known}")
+    if name is not None and not isinstance(name, str):
+        raise SpawnRefused(f"an actor cannot be named {name!r:.60}: a name is a string")
+    made = partial(factory, *arguments)
+    try:
+        return system.spawn(made, name=name, exported=role is Role.CLIENT)
+    except RuntimeError as error:
+        raise SpawnRefused(str(error)) from error
+    except Exception as error:  # the factory is the host's: whatever it raises is the answer
+        raise _refusal(system, name, error) from error
+
+
+def _refusal(system: System, name: str | None, error: Exception) -> SpawnRefused | ActorFailed:
+    if isinstance(error, ValueError) and name is not None and ("/" in name or not name or system.cell_at(name)):
+        return SpawnRefused(str(error))
+    return ActorFailed(f"the factory failed on node {system.node!r}: {type(error).__name__}: {error}")

@@ -1,0 +1,39 @@
+"""What the runtime itself asks of another node; the answer to each is a ref."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from coterie.runtime.messages.message_codecs import Codec
+from coterie.runtime.refs import Ref
+from coterie.runtime.remote.rows import LOOKUP, SPAWN, Row
+
+__all__ = ["REF", "Lookup", "Spawn"]
+
+REF: Final = Codec(lambda ref: ref.to_wire(), Ref.from_wire, shapes=frozenset({tuple}), instances=Ref)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Who lives at `path`, and does he take the messages called `names`?"""
+
+    path: str
+    names: tuple[str, ...]
+
+    def row(self, number: int) -> Row:
+        """Return the row of this request."""
+        return (LOOKUP, number, self.path, self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Spawn an actor of `kind`, made with `arguments`, under `name` (None: any)."""
+
+    kind: str
+    arguments: tuple[object, ...]
+    name: str | None
+
+    def row(self, number: int) -> Row:
+        """Return the row of this request."""
+        return (SPAWN, number, self.kind, self.arguments, self.name)

@@ -1,0 +1,258 @@
+"""The end of the log where batches go: group commit, one batch at a time.
+
+    submitted ──▶ queue ──▶ in flight (disk thread: write, fdatasync) ──▶ applied, acknowledged (event loop)
+
+Everything submitted while a batch is in flight forms the next one. The disk thread gets bytes and a place, the event
+loop owns all else; so a failure leaves nothing half done in memory, and nothing is ever tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from coterie.errors import StorageDamaged, StorageFailed
+from coterie.runtime.hosts.host import Host
+from coterie.runtime.storage.disk_reserve import is_full, spend_reserve
+from coterie.runtime.storage.log_store import DoneCallback, Record
+from coterie.runtime.storage.record_index import GroupIndex, place_of
+from coterie.runtime.storage.record_reader import read_records
+from coterie.runtime.storage.segment_files import Segment, create_segment, remove_segment, segment_path
+from coterie.runtime.storage.segment_format import BATCH_HEADER_BYTES, SegmentHeader, encode_batch_header
+from coterie.runtime.storage.storage_config import StorageConfig
+from coterie.runtime.storage.write_batch import Batch, encode_checkpoint
+
+__all__ = ["Journal"]
+
+T = TypeVar("T")
+
+
+class Journal:
+    """Writes batches to the last segment, and begins a new one when that is full.
+
+    `segments` are the open ones, oldest first; `groups` all groups by name (the owner adds to them). `on_batch` is
+    called after each batch that became durable, `on_failure` once.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        path: str,
+        salt: int,
+        config: StorageConfig,
+        segments: Sequence[Segment],
+        groups: Sequence[GroupIndex],
+        on_failure: Callable[[Exception], None] | None,
+    ) -> None:
+        self.path = path
+        self.salt = salt
+        self.segments = list(segments)
+        self.groups = {group.name: group for group in groups}
+        self.on_batch: Callable[[], None] = lambda: None
+        self.failure: Exception | None = None
+        self.is_closed = False
+        self.syncs = 0
+        self._host = host
+        self._config = config
+        self._loop = asyncio.get_running_loop()
+        self._on_failure = on_failure
+        self._queue: deque[Batch] = deque()
+        self._in_flight: Batch | None = None
+        self._is_scheduled = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self._mark_timer: asyncio.TimerHandle | None = None
+        self._is_proven = False  # whether a batch header stands after the last batch that has items
+
+    @property
+    def batch(self) -> Batch:
+        """The batch for what comes now; add to it, then call `submit`."""
+        if not self._queue or self._queue[-1].size_bytes >= self._config.batch_bytes:
+            self._queue.append(Batch(self.salt))
+        return self._queue[-1]
+
+    def submit(self, batch: Batch, done: DoneCallback | None = None) -> None:
+        """See to it that `batch`, which was just added to, is written; `done` is called when it is durable."""
+        if done is not None:
+            batch.dones.append(done)
+        self._schedule()
+
+    async def settled(self) -> None:
+        """Wait until everything submitted before is durable and applied. Raises what `check` raises."""
+        self.check()
+        last = self._queue[-1] if self._queue else self._in_flight
+        if last is None:
+            return
+        waiter = self._loop.create_future()
+        self._waiters.append(waiter)
+        last.dones.append(partial(self._release, waiter))
+        self._schedule()
+        await waiter
+
+    async def mark(self) -> None:
+        """Prove, by an empty batch, that the last one was synced: damage to it is no torn tail any more."""
+        if not self._is_proven:
+            self._submit_mark()
+        await self.settled()
+
+    async def run_disk(self, function: Callable[[], T]) -> T:
+        """Run `function` on the disk thread, after what was submitted there; its OSError or damage stops the store."""
+        self.check()
+        try:
+            return await self._host.executor.run_disk(function)
+        except (OSError, StorageDamaged) as error:
+            self.fail(error)
+            raise self._stopped() from error
+
+    async def read(
+        self, group: GroupIndex, targets: Sequence[tuple[int, Segment, int]], max_bytes: int
+    ) -> list[Record]:
+        """Read records of `group` at `targets` (position, segment, offset); see `read_records`."""
+        return await self.run_disk(partial(read_records, targets, group.number, max_bytes, self.salt))
+
+    async def remove_oldest(self) -> None:
+        """Remove the oldest segment, in which nothing may live any more."""
+        await self.run_disk(partial(remove_segment, self._host.disk, self.segments[0]))
+        del self.segments[0]
+
+    def check(self) -> None:
+        """Raise if the store has stopped."""
+        if self.failure is not None:
+            raise self._stopped()
+
+    def fail(self, error: BaseException) -> None:
+        """Stop for good: nothing submitted is acknowledged from now on. The first call counts."""
+        if self.failure is not None:
+            return
+        self.failure = error if isinstance(error, StorageDamaged) else StorageFailed(self.path, repr(error))
+        self.failure.__cause__ = None if self.failure is error else error
+        self._in_flight = None
+        self._queue.clear()
+        self.cancel_timer()
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(self._stopped())
+        self._waiters.clear()
+        if self._on_failure is not None:
+            self._on_failure(self.failure)
+
+    def cancel_timer(self) -> None:
+        """Forget the timer of the next mark."""
+        if self._mark_timer is not None:
+            self._mark_timer.cancel()
+            self._mark_timer = None
+
+    def _stopped(self) -> Exception:
+        """Return a fresh error for one more caller: a raised exception is not shared."""
+        failure = self.failure
+        if isinstance(failure, StorageDamaged):
+            return StorageDamaged(failure.path, failure.offset, failure.reason)
+        return StorageFailed(self.path, failure.reason if isinstance(failure, StorageFailed) else repr(failure))
+
+    def _schedule(self) -> None:
+        # Not at once: what else is submitted in this turn of the loop shares the batch.
+        if self._in_flight is None and not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        self._is_scheduled = False
+        if self._in_flight is not None or not self._queue:
+            return
+        self._in_flight = batch = self._queue.popleft()
+        last = self.segments[-1]
+        if batch.size_bytes and last.size_bytes - last.created_bytes >= self._config.segment_bytes:
+            # Nothing is in flight, so memory holds exactly what the segments hold.
+            checkpoint = encode_checkpoint(self.groups.values(), self.salt)
+            job = partial(self._write_to_new, last, checkpoint, batch)
+        else:
+            job = partial(self._write_to, last, batch)
+        self._host.executor.submit_disk(job, partial(self._written, batch))
+
+    def _write_to_new(self, last: Segment, checkpoint: bytes, batch: Batch) -> Segment:
+        header = SegmentHeader(last.number + 1, last.size_bytes, 0)
+        try:
+            segment = create_segment(self._host.disk, self.path, header, checkpoint, self.salt)
+        except OSError as error:
+            if not self._host.disk.exists(segment_path(self.path, header.number)):  # else `last` is not the last
+                self._end_in_order(last, error)
+            raise
+        return self._write_to(segment, batch)
+
+    def _write_to(self, segment: Segment, batch: Batch) -> Segment:
+        header = encode_batch_header(segment.number, segment.size_bytes, batch.size_bytes, self.salt)
+        try:
+            segment.file.write_at(segment.size_bytes, b"".join((header, *batch.parts)))
+        except OSError as error:
+            self._end_in_order(segment, error)
+            raise
+        segment.file.sync()
+        return segment
+
+    def _end_in_order(self, segment: Segment, error: OSError) -> None:
+        """If the disk is full, cut off what was half written and mark the end: the reserve has room for that."""
+        if not is_full(error):
+            return
+        with contextlib.suppress(OSError):  # it ends as in a crash, then, and that is safe, too
+            spend_reserve(self._host.disk, self.path)
+            segment.file.truncate(segment.size_bytes)
+            mark = encode_batch_header(segment.number, segment.size_bytes, 0, self.salt)
+            segment.file.write_at(segment.size_bytes, mark)
+            segment.file.sync()
+
+    def _written(self, batch: Batch, segment: Segment | None, error: BaseException | None) -> None:
+        if self.failure is not None:
+            return
+        if segment is None:
+            self.fail(error or RuntimeError("a write ended without a segment"))
+            return
+        self._in_flight = None
+        self._apply(batch, segment)
+        try:
+            self._acknowledge(deque(batch.dones))
+        finally:  # a `done` that raises is its owner's trouble, not the log's
+            self.on_batch()
+            self._dispatch()
+            self._arm_mark()
+
+    def _apply(self, batch: Batch, segment: Segment) -> None:
+        self.syncs += 1
+        if segment is not self.segments[-1]:
+            self.segments.append(segment)
+            self.syncs += 1
+        batch.apply(place_of(segment.number, segment.size_bytes + BATCH_HEADER_BYTES))
+        segment.size_bytes += BATCH_HEADER_BYTES + batch.size_bytes
+        segment.records += batch.records
+        self._is_proven = not batch.size_bytes
+
+    def _acknowledge(self, dones: deque[DoneCallback]) -> None:
+        """Call them in order; one that raises does not rob the others of their call."""
+        try:
+            while dones:
+                dones.popleft()()
+        finally:
+            if dones:
+                self._loop.call_soon(self._acknowledge, dones)
+
+    def _arm_mark(self) -> None:
+        is_idle = self._in_flight is None and not self._queue
+        if is_idle and not self._is_proven and not self.is_closed and self._mark_timer is None:
+            self._mark_timer = self._loop.call_later(self._config.mark_after_s, self._mark_if_idle)
+
+    def _mark_if_idle(self) -> None:
+        self._mark_timer = None
+        if self._in_flight is None and not self._queue:
+            self._submit_mark()
+
+    def _submit_mark(self) -> None:
+        self._queue.append(Batch(self.salt))
+        self._schedule()
+
+    def _release(self, waiter: asyncio.Future[None]) -> None:
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        if not waiter.done():
+            waiter.set_result(None)

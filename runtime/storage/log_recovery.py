@@ -1,0 +1,239 @@
+"""From the segments on the disk to the index in memory: scan once, check everything, cut the torn tail.
+
+A log is replayed from its oldest segment on. The checkpoint at a segment's head tells each group's first and last
+position and its register at that moment, so older segments may be gone; records that were live in them come later, as
+copies. A position that is held but was never seen is damage.
+"""
+
+from __future__ import annotations
+
+import os.path
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from coterie.errors import StorageDamaged
+from coterie.runtime.hosts.host import Disk
+from coterie.runtime.storage.record_index import GroupIndex, place_of, segment_of
+from coterie.runtime.storage.segment_files import Segment, segment_names, segment_number
+from coterie.runtime.storage.segment_format import (
+    BATCH_HEADER_BYTES,
+    SEGMENT_HEADER_BYTES,
+    BadBytes,
+    Item,
+    ItemKind,
+    SegmentHeader,
+    decode_batch,
+    decode_segment_header,
+    has_batch_after,
+)
+
+__all__ = ["Recovered", "recover"]
+
+_NOWHERE = 0  # no place is 0: segments begin with 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a log holds: segments, oldest first (the last is written on), groups, and how many bytes were cut."""
+
+    segments: tuple[Segment, ...]
+    groups: tuple[GroupIndex, ...]
+    cut_bytes: int
+
+
+def recover(disk: Disk, directory: str, salt: int) -> Recovered:
+    """Read the log in `directory`, cut a torn tail durably, and make durable what is kept.
+
+    `StorageDamaged` names file and offset of what was durable and does not read back; then nothing was changed.
+    """
+    names = segment_names(disk, directory)
+    if not names:
+        raise StorageDamaged(directory, 0, "all segments of the log are missing")
+    replay = _Replay()
+    segments: list[Segment] = []
+    unproven_from = 0
+    try:
+        for name in names:
+            segments.append(_open(disk, os.path.join(directory, name), segment_number(name)))
+            previous = segments[-2] if len(segments) > 1 else None
+            unproven_from = _Scan(segments[-1], previous, salt, is_last=name == names[-1]).run(replay)
+        groups = replay.finish(directory)
+        cut_bytes = _settle(segments[-1], unproven_from)
+        disk.sync_directory(directory)
+    except BaseException:
+        for segment in segments:
+            segment.file.close()
+        raise
+    return Recovered(tuple(segments), groups, cut_bytes)
+
+
+def _open(disk: Disk, path: str, number: int) -> Segment:
+    return Segment(number, path, disk.open(path), 0, 0)
+
+
+def _settle(last: Segment, unproven_from: int) -> int:
+    """Cut what follows the last whole batch; write that batch again and sync; return how much was cut.
+
+    The last batch may never have been synced, and after a sync that failed the kernel may hold its pages as clean
+    although they are not on the disk: only a new write makes the next sync mean something.
+    """
+    file_bytes = last.file.size()
+    last.file.truncate(last.size_bytes)
+    last.file.write_at(unproven_from, last.file.read_at(unproven_from, last.size_bytes - unproven_from))
+    last.file.sync()
+    return file_bytes - last.size_bytes
+
+
+class _Scan:
+    """One pass over one segment."""
+
+    def __init__(self, segment: Segment, previous: Segment | None, salt: int, *, is_last: bool) -> None:
+        self._segment = segment
+        self._previous = previous
+        self._salt = salt
+        self._is_last = is_last
+        self._data = segment.file.read_at(0, segment.file.size())
+
+    def run(self, replay: _Replay) -> int:
+        """Feed every batch to `replay`, complete the segment's facts, and return where its last batch begins."""
+        header = self._header()
+        at = last_batch_at = SEGMENT_HEADER_BYTES
+        while at < len(self._data):
+            items = self._batch(at)
+            if items is None:
+                break
+            last_batch_at = at
+            at = items[-1].end if items else at + BATCH_HEADER_BYTES
+            self._segment.records += self._replay(items, replay)
+        if at < header.created_bytes:  # durable before the file got its name: no torn tail
+            raise StorageDamaged(self._segment.path, at, f"its checkpoint does not read back ({header})")
+        self._segment.size_bytes = at
+        self._segment.created_bytes = header.created_bytes
+        return last_batch_at
+
+    def _header(self) -> SegmentHeader:
+        segment, previous = self._segment, self._previous
+        try:
+            header = decode_segment_header(self._data, segment.number, self._salt)
+        except BadBytes as error:
+            raise StorageDamaged(segment.path, error.offset, error.reason) from error
+        if previous is not None and previous.number + 1 != segment.number:
+            raise StorageDamaged(segment.path, 0, f"the segment before it is missing (found {previous.number})")
+        if previous is not None and previous.size_bytes != header.previous_bytes:
+            reason = f"the file had {header.previous_bytes} bytes and has {previous.size_bytes}"
+            raise StorageDamaged(previous.path, previous.size_bytes, reason)
+        return header
+
+    def _batch(self, at: int) -> list[Item] | None:
+        """Return the items of the batch at `at`, or None if a torn tail begins there."""
+        try:
+            return decode_batch(self._data, at, self._segment.number, self._salt)
+        except BadBytes as error:
+            if not self._is_last or has_batch_after(self._data, at, self._segment.number, self._salt):
+                raise StorageDamaged(self._segment.path, error.offset, error.reason) from error
+            return None
+
+    def _replay(self, items: Sequence[Item], replay: _Replay) -> int:
+        records = 0
+        for item in items:
+            try:
+                replay.take(item, self._segment.number, self._data)
+            except ValueError as error:
+                raise StorageDamaged(self._segment.path, item.offset, str(error)) from error
+            records += item.kind == ItemKind.APPEND or item.kind == ItemKind.COPY
+        return records
+
+
+class _GroupReplay:
+    """One group while the log is replayed: a place and a tag per position."""
+
+    __slots__ = ("first", "name", "places", "register", "tags")
+
+    def __init__(self, name: str, first: int, last: int) -> None:
+        self.name = name
+        self.first = first
+        self.register: bytes | None = None
+        self.places = array("Q", bytes(8 * (last - first + 1)))
+        self.tags = array("Q", bytes(8 * (last - first + 1)))
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.places) - 1
+
+    def append(self, position: int, tag: int, place: int) -> None:
+        if position != self.last + 1:
+            raise ValueError(f"record {position} of {self.name!r} does not follow {self.last}")
+        self.places.append(place)
+        self.tags.append(tag)
+
+    def copy(self, position: int, tag: int, place: int) -> None:
+        if self.first <= position <= self.last:
+            self.places[position - self.first] = place
+            self.tags[position - self.first] = tag
+
+    def truncate(self, position: int) -> None:
+        del self.places[max(position - self.first, 0) :], self.tags[max(position - self.first, 0) :]
+
+    def drop_before(self, position: int) -> None:
+        del self.places[: position - self.first], self.tags[: position - self.first]
+        self.first = position
+
+    def finish(self, number: int, directory: str) -> GroupIndex:
+        if _NOWHERE in self.places:
+            missing = self.first + self.places.index(_NOWHERE)
+            raise StorageDamaged(directory, 0, f"record {missing} of {self.name!r} is in none of the segments")
+        index = GroupIndex(self.name, number)
+        index.register = self.register
+        index.drop_before(self.first)
+        for start, end in _runs_in_one_segment(self.places):
+            index.append(self.places[start:end], self.tags[start:end])
+        return index
+
+
+def _runs_in_one_segment(places: array[int]) -> list[tuple[int, int]]:
+    starts = [at for at in range(len(places)) if at == 0 or segment_of(places[at]) != segment_of(places[at - 1])]
+    return list(pairwise([*starts, len(places)]))
+
+
+class _Replay:
+    """All groups while the log is replayed. ValueError for an item that cannot have been written there."""
+
+    def __init__(self) -> None:
+        self._groups: dict[int, _GroupReplay] = {}
+
+    def take(self, item: Item, segment: int, data: bytes) -> None:
+        """Carry out one item."""
+        if item.kind == ItemKind.GROUP:
+            self._declare(item, data)
+            return
+        group = self._groups.get(item.group)
+        if group is None:
+            raise ValueError(f"group {item.group} was never declared")
+        match item.kind:
+            case ItemKind.APPEND:
+                group.append(item.position, item.tag, place_of(segment, item.offset))
+            case ItemKind.COPY:
+                group.copy(item.position, item.tag, place_of(segment, item.offset))
+            case ItemKind.REGISTER:
+                group.register = data[item.body_at : item.end]
+            case ItemKind.TRUNCATE:
+                group.truncate(item.position)
+            case ItemKind.DROP:
+                group.drop_before(item.position)
+            case _:
+                raise ValueError(f"items of kind {item.kind} are unknown")
+
+    def finish(self, directory: str) -> tuple[GroupIndex, ...]:
+        """Return the index of every group, in the order of their numbers."""
+        return tuple(self._groups[number].finish(number, directory) for number in sorted(self._groups))
+
+    def _declare(self, item: Item, data: bytes) -> None:
+        name = data[item.body_at : item.end].decode()
+        known = self._groups.get(item.group)
+        if known is None:
+            self._groups[item.group] = _GroupReplay(name, item.position, item.tag)
+        elif (known.name, known.first, known.last) != (name, item.position, item.tag):
+            expected, found = (known.name, known.first, known.last), (name, item.position, item.tag)
+            raise ValueError(f"the checkpoint says {found} where the log before it says {expected}")

@@ -1,0 +1,123 @@
+"""`MemoryLog`: the contract of a log store, kept for one process life."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from coterie.errors import StorageFailed
+from coterie.runtime.hosts.host import Host
+from coterie.runtime.storage.group_tail import Tail
+from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
+from coterie.runtime.storage.record_index import TagRuns
+
+__all__ = ["MemoryLog"]
+
+
+class MemoryLog:
+    """A `LogStore` without a disk: it outlives its actors, not its process.
+
+    It gets a new store id each time, so a voter that restarts with it is a new member and not the old one with a lost
+    memory. A write is "durable" at once; `done` is called in the next turn of the event loop, never within `write`.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._store_id = f"{host.random.getrandbits(128):032x}"
+        self._groups: dict[str, _Group] = {}
+        self._is_closed = False
+
+    @property
+    def store_id(self) -> str:
+        """32 hex digits, drawn for each instance."""
+        return self._store_id
+
+    @property
+    def failure(self) -> Exception | None:
+        """None: memory does not fail."""
+        return None
+
+    @property
+    def syncs(self) -> int:
+        """0: memory does not sync."""
+        return 0
+
+    async def state(self, group: str) -> GroupState:
+        """Return what is held of `group`, once everything submitted before is done."""
+        self._check_open()
+        await self._turn()
+        held = self._groups.get(group)
+        if held is None:
+            return GroupState(None, 1, 0, ())
+        return GroupState(held.register, held.tail.first, held.tail.last, held.tags.pairs())
+
+    def write(self, write: Write, done: DoneCallback) -> None:
+        """Carry `write` out; `done()` is called in the next turn. ValueError for a gap or a bad truncation."""
+        self._check_open()
+        group = self._groups.get(write.group) or _Group(Tail(write.group))
+        group.tail.check(write)
+        if write.register is not None:
+            group.register = write.register
+        if write.truncate_from is not None:
+            del group.records[write.truncate_from - group.tail.first :]
+            group.tags.truncate(write.truncate_from)
+        group.records.extend(write.records)
+        group.tags.extend(write.first, [record.tag for record in write.records])
+        group.tail.advance(write)
+        self._groups[write.group] = group
+        asyncio.get_running_loop().call_soon(done)
+
+    def drop_before(self, group: str, position: int, done: DoneCallback | None = None) -> None:
+        """Forget the records of `group` before `position`, which is the first from now on; see `SegmentedLog`."""
+        self._check_open()
+        held = self._groups.get(group) or _Group(Tail(group))
+        first = held.tail.first
+        if held.tail.drop_before(position):
+            del held.records[: position - first]
+            held.tags.drop_before(position, held.tail.last)
+            self._groups[group] = held
+        if done is not None:
+            asyncio.get_running_loop().call_soon(done)
+
+    async def read(self, group: str, first: int, last: int, max_bytes: int) -> list[Record]:
+        """Return the records `first`..`last` that exist, cut after `max_bytes` but not before the first."""
+        self._check_open()
+        await self._turn()
+        held = self._groups.get(group)
+        if held is None or first < held.tail.first:
+            return []
+        found: list[Record] = []
+        for record in held.records[first - held.tail.first : max(last - held.tail.first + 1, 0)]:
+            max_bytes -= len(record.body)
+            if found and max_bytes < 0:
+                break
+            found.append(record)
+        return found
+
+    async def close(self) -> None:
+        """Let the submitted writes be done. Twice is harmless."""
+        self._is_closed = True
+        await self._turn()
+
+    async def _turn(self) -> None:
+        """Wait until the `done`s that are due have been called."""
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
+        loop.call_soon(_resolve, turn)
+        await turn
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StorageFailed("memory", "it was closed")
+
+
+@dataclass(slots=True)
+class _Group:
+    tail: Tail
+    register: bytes | None = None
+    records: list[Record] = field(default_factory=list)
+    tags: TagRuns = field(default_factory=TagRuns)
+
+
+def _resolve(turn: asyncio.Future[None]) -> None:
+    if not turn.done():  # whoever waited may have been cancelled
+        turn.set_result(None)

@@ -1,0 +1,96 @@
+"""The files of a log on the disk: their names, how one is made, read from and removed. All calls block."""
+
+from __future__ import annotations
+
+import contextlib
+import os.path
+from dataclasses import dataclass, replace
+
+from coterie.runtime.hosts.host import Disk, File
+from coterie.runtime.storage.segment_format import (
+    BATCH_HEADER_BYTES,
+    SEGMENT_HEADER_BYTES,
+    SegmentHeader,
+    encode_batch_header,
+    encode_segment_header,
+)
+
+__all__ = [
+    "Segment",
+    "create_segment",
+    "is_pristine",
+    "remove_segment",
+    "segment_names",
+    "segment_number",
+    "segment_path",
+]
+
+_PREFIX = "segment-"
+_SUFFIX = ".log"
+_NEW = "segment.new"
+
+
+@dataclass(slots=True)
+class Segment:
+    """One open segment.
+
+    `created_bytes` is the size of header and checkpoint, `size_bytes` where the next batch goes, `records` how many
+    were ever written to it.
+    """
+
+    number: int
+    path: str
+    file: File
+    created_bytes: int
+    size_bytes: int
+    records: int = 0
+
+
+def segment_path(directory: str, number: int) -> str:
+    """Return the path of a segment's file."""
+    return os.path.join(directory, f"{_PREFIX}{number:010d}{_SUFFIX}")
+
+
+def segment_number(name: str) -> int:
+    """Return the number in a segment's file name."""
+    return int(name.removeprefix(_PREFIX).removesuffix(_SUFFIX))
+
+
+def segment_names(disk: Disk, directory: str) -> list[str]:
+    """Return the file names of the segments, oldest first."""
+    names = (name for name in disk.names(directory) if name.startswith(_PREFIX) and name.endswith(_SUFFIX))
+    return sorted(names, key=segment_number)
+
+
+def is_pristine(disk: Disk, directory: str) -> bool:
+    """Return whether no batch was ever written here: there is at most the first segment, with nothing in it."""
+    names = segment_names(disk, directory)
+    if not names:
+        return True
+    with contextlib.closing(disk.open(os.path.join(directory, names[-1]))) as file:
+        return segment_number(names[-1]) == 1 and file.size() <= SEGMENT_HEADER_BYTES + BATCH_HEADER_BYTES
+
+
+def create_segment(disk: Disk, directory: str, header: SegmentHeader, items: bytes, salt: int) -> Segment:
+    """Make the segment `header.number`, with `items` as its checkpoint; it exists as a whole or not at all.
+
+    `header.created_bytes` is filled in. The segment is durable on return.
+    """
+    checkpoint = encode_batch_header(header.number, SEGMENT_HEADER_BYTES, len(items), salt) + items
+    header = replace(header, created_bytes=SEGMENT_HEADER_BYTES + len(checkpoint))
+    passing, final = os.path.join(directory, _NEW), segment_path(directory, header.number)
+    if disk.exists(passing):  # left by a crash
+        disk.remove(passing)
+    file = disk.open(passing, create=True)
+    file.write_at(0, encode_segment_header(header, salt) + checkpoint)
+    file.sync()
+    disk.rename(passing, final)
+    disk.sync_directory(directory)
+    return Segment(header.number, final, file, header.created_bytes, header.created_bytes)
+
+
+def remove_segment(disk: Disk, segment: Segment) -> None:
+    """Remove a segment for good, before any later one goes: the numbers stay without a gap."""
+    segment.file.close()
+    disk.remove(segment.path)
+    disk.sync_directory(os.path.dirname(segment.path))

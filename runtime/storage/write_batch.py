@@ -1,0 +1,130 @@
+"""A batch in the making: the bytes of its items, and what becomes true in memory once they are durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from coterie.runtime.storage.log_store import DoneCallback, Record, Write
+from coterie.runtime.storage.record_index import GroupIndex
+from coterie.runtime.storage.segment_format import ITEM_HEADER_BYTES, ItemKind, encode_item
+
+__all__ = ["Batch", "encode_checkpoint"]
+
+
+class Batch:
+    """Items that become durable together, or not at all.
+
+    `parts` are their bytes, `size_bytes` the sum of these, `records` counts appended and copied records, `dones` are
+    to be called once it is durable.
+    """
+
+    __slots__ = ("_salt", "_steps", "dones", "parts", "records", "size_bytes")
+
+    def __init__(self, salt: int) -> None:
+        self._salt = salt
+        self._steps: list[Callable[[int], None]] = []
+        self.parts: list[bytes] = []
+        self.size_bytes = 0
+        self.records = 0
+        self.dones: list[DoneCallback] = []
+
+    def add_write(self, group: GroupIndex, write: Write, *, is_new: bool, max_bytes: int) -> None:
+        """Add a checked write; `is_new` declares the group first.
+
+        ValueError (and nothing added) if it has more than `max_bytes` or a tag is out of range.
+        """
+        declaration = _encode_group(group, self._salt) if is_new else ()
+        parts, offsets, size_bytes = _encode_write(group.number, write, self._salt)
+        tags = [record.tag for record in write.records]  # now: the caller's list is the caller's
+        if size_bytes > max_bytes:
+            raise ValueError(
+                f"a write of {size_bytes} bytes to group {group.name!r}: see max_write_bytes ({max_bytes})"
+            )
+        self._take(*declaration)
+        group.pending_truncations += write.truncate_from is not None
+        self._steps.append(_WriteStep(group, write.register, write.truncate_from, self.size_bytes, offsets, tags))
+        self.records += len(offsets)
+        self.parts += parts
+        self.size_bytes += size_bytes
+
+    def add_drop(self, group: GroupIndex, position: int, *, is_new: bool) -> None:
+        """Add: all before `position` goes. ValueError if it is out of range."""
+        drop = encode_item(ItemKind.DROP, group.number, position, 0, b"", self._salt)
+        self._take(*(_encode_group(group, self._salt) if is_new else ()), drop)
+        self._steps.append(lambda _: group.drop_before(position))
+
+    def add_copy(self, group: GroupIndex, position: int, place: int, record: Record) -> None:
+        """Add a copy of the record that stands at `place`."""
+        offset = self.size_bytes
+        self._take(encode_item(ItemKind.COPY, group.number, position, record.tag, record.body, self._salt), record.body)
+        self._steps.append(lambda base: group.move(position, place, base + offset))
+        self.records += 1
+
+    def apply(self, base: int) -> None:
+        """Carry out in memory, in order, what is durable now; `base` is the place where the items begin."""
+        for step in self._steps:
+            step(base)
+
+    def _take(self, *parts: bytes) -> None:
+        for part in parts:
+            self.parts.append(part)
+            self.size_bytes += len(part)
+
+
+def encode_checkpoint(groups: Iterable[GroupIndex], salt: int) -> bytes:
+    """Return the items that tell where every group stands."""
+    parts: list[bytes] = []
+    for group in groups:
+        parts += _encode_group(group, salt)
+        if group.register is not None:
+            parts += (encode_item(ItemKind.REGISTER, group.number, 0, 0, group.register, salt), group.register)
+    return b"".join(parts)
+
+
+def _encode_group(group: GroupIndex, salt: int) -> tuple[bytes, bytes]:
+    name = group.name.encode()
+    return encode_item(ItemKind.GROUP, group.number, group.first, group.last, name, salt), name
+
+
+def _encode_write(group: int, write: Write, salt: int) -> tuple[list[bytes], list[int], int]:
+    """Return the bytes of a write, where each record begins in them, and their number."""
+    parts: list[bytes] = []
+    offsets: list[int] = []
+    offset = 0
+    if write.register is not None:
+        parts += (encode_item(ItemKind.REGISTER, group, 0, 0, write.register, salt), write.register)
+        offset = ITEM_HEADER_BYTES + len(write.register)
+    if write.truncate_from is not None:
+        parts.append(encode_item(ItemKind.TRUNCATE, group, write.truncate_from, 0, b"", salt))
+        offset += ITEM_HEADER_BYTES
+    for position, record in enumerate(write.records, write.first):
+        body = record.body
+        parts.append(encode_item(ItemKind.APPEND, group, position, record.tag, body, salt))
+        parts.append(body)
+        offsets.append(offset)
+        offset += ITEM_HEADER_BYTES + len(body)
+    return parts, offsets, offset
+
+
+@dataclass(slots=True)
+class _WriteStep:
+    """A `Write` that waits to be true in memory. `start` is where its bytes begin among the items."""
+
+    group: GroupIndex
+    register: bytes | None
+    truncate_from: int | None
+    start: int
+    offsets: list[int]
+    tags: list[int]
+
+    def __call__(self, base: int) -> None:
+        group = self.group
+        if self.register is not None:
+            group.register = self.register
+        if self.truncate_from is not None:
+            group.truncate(self.truncate_from)
+            group.pending_truncations -= 1
+        if self.offsets:
+            start = base + self.start
+            group.append([start + offset for offset in self.offsets], self.tags)

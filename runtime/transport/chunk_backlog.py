@@ -1,0 +1,95 @@
+"""A large item on its way out in chunks, and what has to wait behind it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from coterie.errors import OutboundFull
+from coterie.runtime.transport.framing.chunks import encode_chunk
+from coterie.runtime.transport.framing.items import batches, join
+from coterie.runtime.transport.transport_state import Counters
+
+__all__ = ["Backlog"]
+
+
+class Backlog:
+    """Stands in for a connection's queue, for one lane, from a large item until everything behind it has left.
+
+    It has its own bound, so that a large item of one lane makes no other lane full.
+
+    Args:
+        lane: whose items these are.
+        soft_bytes: the most that goes into one frame.
+        limit_bytes: how much may wait behind the first item, which is taken however large it is.
+        counters: the transport's.
+        queued: called whenever something was queued.
+        emptied: called once, with the lane, when nothing is left: then its time is over.
+    """
+
+    __slots__ = (
+        "_counters",
+        "_emptied",
+        "_items",
+        "_limit_bytes",
+        "_queued",
+        "_soft_bytes",
+        "_start",
+        "lane",
+        "size_bytes",
+    )
+
+    def __init__(
+        self,
+        lane: int,
+        *,
+        soft_bytes: int,
+        limit_bytes: int,
+        counters: Counters,
+        queued: Callable[[], None],
+        emptied: Callable[[int], None],
+    ) -> None:
+        self.lane = lane
+        self.size_bytes = 0  # of all that waits here, what has left of the first item not deducted
+        self._items: deque[bytes] = deque()
+        self._start = 0  # what of the first item has left
+        self._soft_bytes = soft_bytes
+        self._limit_bytes = limit_bytes
+        self._counters = counters
+        self._queued = queued
+        self._emptied = emptied
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def queue(self, packed: bytes, node: str) -> None:
+        """Queue a packed item. `OutboundFull` (towards `node`) if there is no room."""
+        size = len(packed)
+        behind = self.size_bytes - len(self._items[0]) if self._items else -size
+        if behind + size > self._limit_bytes:
+            self._counters.items_refused += 1
+            raise OutboundFull(node, size_bytes=size, pending_bytes=behind, limit_bytes=self._limit_bytes)
+        self._items.append(packed)
+        self.size_bytes += size
+        self._queued()
+
+    def next_payload(self) -> bytes:
+        """Return the payload of the next frame: a chunk of the first item, or a few small ones whole."""
+        first, soft = self._items[0], self._soft_bytes
+        if len(first) <= soft:
+            batch = next(batches(self._items, soft))
+            self._drop(len(batch))
+            return join(batch)
+        payload = encode_chunk(self.lane, first, self._start, soft)
+        self._start += soft
+        if self._start >= len(first):
+            self._drop(1)
+        return payload
+
+    def _drop(self, count: int) -> None:
+        self._start = 0
+        for _ in range(count):
+            self.size_bytes -= len(self._items.popleft())
+        self._counters.items_out += count
+        if not self._items:
+            self._emptied(self.lane)

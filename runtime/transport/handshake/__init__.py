@@ -1,0 +1,1 @@
+"""The handshake between two systems: versions, identities, credentials. Pure."""

@@ -1,0 +1,113 @@
+"""For whom and for what a peer's certificate was made out. Pure: the host has checked its signature and its dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, cast
+
+from coterie.runtime.transport.handshake.handshake_messages import RefusalReason, Refused, refuse
+from coterie.runtime.transport.handshake.identity import Peer, Role
+
+__all__ = ["CLIENT_SEPARATOR", "Certificate", "certificate_of", "extended_key_usages", "foreign_to", "names_in"]
+
+SERVER_AUTH: Final = bytes.fromhex("2b06010505070301")
+"""The object identifier of the usage `serverAuth` (RFC 5280 §4.2.1.12)."""
+
+CLIENT_SEPARATOR: Final = "+"
+"""Stands between the name in a client's certificate and what the client added to it."""
+
+_EXTENDED_KEY_USAGE: Final = bytes.fromhex("551d25")
+_SEQUENCE, _EXPLICIT_3, _OBJECT_IDENTIFIER, _OCTET_STRING = 0x30, 0xA3, 0x06, 0x04
+
+
+class SecureChannel(Protocol):
+    """What a secured connection knows of its other end: an `ssl.SSLObject`."""
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        """Return the certificate as a dictionary, or as DER."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The names a certificate vouches for, and whether its owner may be a node (else: a client only)."""
+
+    names: tuple[str, ...]
+    may_be_node: bool
+
+
+def certificate_of(channel: object) -> Certificate | None:
+    """Return the certificate of the other end of a connection (its extra info "ssl_object"); None if it is plain."""
+    if channel is None:
+        return None
+    secured = cast(SecureChannel, channel)
+    described, encoded = secured.getpeercert(), secured.getpeercert(True)
+    return Certificate(names_in(described or {}), SERVER_AUTH in extended_key_usages(encoded or b""))
+
+
+def foreign_to(certificate: Certificate | None, peer: Peer) -> Refused | None:
+    """Return why `peer` cannot be the owner of `certificate`; None if it can, or if connections are plain."""
+    if certificate is None:
+        return None
+    if not any(_is_name_of(peer, name) for name in certificate.names):
+        names = ", ".join(map(repr, certificate.names)) or "nobody"
+        return refuse(RefusalReason.WRONG_CERTIFICATE, f"{peer.node!r} shows a certificate made out to {names}")
+    if peer.role is Role.NODE and not certificate.may_be_node:
+        text = f"{peer.node!r} wants to be a node with a client's certificate (without the usage serverAuth)"
+        return refuse(RefusalReason.WRONG_ROLE, text)
+    return None
+
+
+def _is_name_of(peer: Peer, name: str) -> bool:
+    """A client may add to its name: several programs can share one certificate, and still be told apart."""
+    return peer.node == name or (peer.role is Role.CLIENT and peer.node.startswith(f"{name}{CLIENT_SEPARATOR}"))
+
+
+def extended_key_usages(encoded: bytes) -> tuple[bytes, ...]:
+    """Return the object identifiers of a certificate's extended key usages (DER, RFC 5280 §4.1); () if it has none."""
+    try:
+        for extension in _extensions(encoded):
+            parts = list(_parts(extension))
+            if parts[0] == (_OBJECT_IDENTIFIER, _EXTENDED_KEY_USAGE) and parts[-1][0] == _OCTET_STRING:
+                (_, usages), *_ = _parts(parts[-1][1])
+                return tuple(usage for tag, usage in _parts(usages) if tag == _OBJECT_IDENTIFIER)
+    except (IndexError, ValueError):
+        return ()  # no certificate that we can read: then it vouches for no usage
+    return ()
+
+
+def _extensions(encoded: bytes) -> Iterator[bytes]:
+    (_, certificate), *_ = _parts(encoded)
+    (_, to_be_signed), *_ = _parts(certificate)
+    for tag, content in _parts(to_be_signed):
+        if tag == _EXPLICIT_3:
+            (_, extensions), *_ = _parts(content)
+            yield from (extension for tag, extension in _parts(extensions) if tag == _SEQUENCE)
+
+
+def _parts(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield (tag, content) of each element of a DER sequence; IndexError if it is cut short."""
+    at = 0
+    while at < len(content):
+        tag, size, start = content[at], content[at + 1], at + 2
+        if size & 0x80:
+            width = size & 0x7F
+            size = int.from_bytes(content[start : start + width], "big")
+            start += width
+        if start + size > len(content):
+            raise IndexError("an element is longer than what it stands in")
+        yield tag, content[start : start + size]
+        at = start + size
+
+
+def names_in(described: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names that a certificate vouches for, as `getpeercert` describes it.
+
+    RFC 6125 §6.4.4: the common name counts only where there is no alternative name.
+    """
+    alternatives = described.get("subjectAltName", ())
+    if alternatives:
+        return tuple(value for kind, value in alternatives if kind == "DNS")
+    subject = described.get("subject", ())
+    return tuple(value for group in subject for key, value in group if key == "commonName")

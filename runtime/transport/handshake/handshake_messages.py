@@ -1,0 +1,248 @@
+"""What is said in a handshake: four messages, one refusal. Pure: each is encoded and decoded here, nothing is decided.
+
+All are MessagePack arrays that begin with a word. Fields are only ever appended: a reader ignores what it does not
+know, and the version range says what it may expect.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final, cast
+
+import msgpack
+
+from coterie.errors import BrokenFrame
+from coterie.runtime.transport.handshake.identity import NAME_CHARS_MAX, Identity, Peer, Role
+from coterie.runtime.transport.handshake.shared_key import NONCE_BYTES
+from coterie.runtime.transport.transport_config import HELLO_CAP_BYTES
+
+__all__ = [
+    "Answer",
+    "Challenge",
+    "Hello",
+    "Proof",
+    "RefusalReason",
+    "Refused",
+    "Welcome",
+    "decode_answer",
+    "decode_hello",
+    "decode_proof",
+    "peer_of",
+    "refuse",
+]
+
+_HELLO: Final = "coterie.hello"
+_CHALLENGE: Final = "coterie.challenge"
+_PROOF: Final = "coterie.proof"
+_WELCOME: Final = "coterie.welcome"
+_REFUSE: Final = "coterie.refuse"
+_TEXT_CHARS_MAX: Final = 512
+_PROOF_BYTES: Final = 32
+
+
+class RefusalReason(enum.Enum):
+    """Why a handshake failed. The values travel on the wire and are shown to people."""
+
+    INCOMPLETE = "incomplete"  # it did not come in time, broke off, or was not ours; never travels
+    UNSUPPORTED_VERSION = "unsupported_version"
+    WRONG_CLUSTER = "wrong_cluster"
+    WRONG_NODE = "wrong_node"  # the dialer expected somebody else
+    WRONG_ROLE = "wrong_role"  # a client where a node should be, or one that wants to be a node
+    KEY_REQUIRED = "key_required"  # one end has a shared key, the other has none
+    WRONG_KEY = "wrong_key"  # a proof that none of the accepted keys makes
+    WRONG_CERTIFICATE = "wrong_certificate"  # made out to somebody else
+    OWN_NAME = "own_name"  # another process has our name
+    DIALLED_SELF = "dialled_self"  # both ends are this very process
+    NAME_TAKEN = "name_taken"  # a client took a node's name, or a node a client's
+    SUPERSEDED = "superseded"  # a newer life of that node has been here
+    BAD_LINK = "bad_link"  # a second connection without its first, or a first one twice
+    TOO_MANY_CONNECTIONS = "too_many_connections"
+    CLOSING = "closing"  # this end is shutting down
+    UNKNOWN = "unknown"  # a newer peer has a reason that we do not know
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What the dialer says first.
+
+    Attributes:
+        version_min, version_max: the protocol versions it speaks.
+        cluster: the cluster it belongs to; "" (clients only) for any.
+        peer: who it is.
+        lane_class: 0 for the connection of control and consensus, 1 for bulk.
+        link_id: a random number (64 bit) that the two connections of one link share.
+        expected_node: whom it means to reach; "" for anyone.
+        nonce: random bytes of this handshake if it has a shared key, else none.
+    """
+
+    version_min: int
+    version_max: int
+    cluster: str
+    peer: Peer
+    lane_class: int
+    link_id: int
+    expected_node: str
+    nonce: bytes = b""
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        fields = (_HELLO, self.version_min, self.version_max, self.cluster, *_who(self.peer))
+        return _pack((*fields, self.lane_class, self.link_id, self.expected_node, self.nonce))
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What an acceptor with a shared key answers: prove yourself. `version` is the one it chose."""
+
+    version: int
+    cluster: str
+    peer: Peer
+    nonce: bytes
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        return _pack((_CHALLENGE, self.version, self.cluster, *_who(self.peer), self.nonce))
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the dialer answers to a challenge."""
+
+    proof: bytes
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        return _pack((_PROOF, self.proof))
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What an acceptor says last: who it is, and its own proof if there was a challenge."""
+
+    version: int
+    cluster: str
+    peer: Peer
+    proof: bytes = b""
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        return _pack((_WELCOME, self.version, self.cluster, *_who(self.peer), self.proof))
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Verdict: it failed. Send `reply` if there is one, and close."""
+
+    reason: RefusalReason
+    text: str
+    reply: bytes | None = None
+
+
+Answer = Challenge | Welcome | Refused
+
+
+def refuse(reason: RefusalReason, text: str) -> Refused:
+    """Return a refusal that tells the other end why."""
+    return Refused(reason, text, _pack((_REFUSE, reason.value, text[:_TEXT_CHARS_MAX])))
+
+
+def decode_hello(payload: bytes) -> Hello:
+    """Return the hello. BrokenFrame if it is none."""
+    fields = _fields(payload)
+    if fields[0] != _HELLO or len(fields) < 10:
+        raise BrokenFrame("the first payload is no hello")
+    lane_class = _integer(fields[7], 8)
+    if lane_class > 1:
+        raise BrokenFrame(f"a hello for lane class {lane_class}; there are 0 and 1")
+    return Hello(
+        version_min=_integer(fields[1], 32),
+        version_max=_integer(fields[2], 32),
+        cluster=_name(fields[3], allow_empty=True),
+        peer=_peer(fields[4], fields[5], fields[6]),
+        lane_class=lane_class,
+        link_id=_integer(fields[8], 64),
+        expected_node=_name(fields[9], allow_empty=True),
+        nonce=_bytes(fields[10], (0, NONCE_BYTES)) if len(fields) > 10 else b"",
+    )
+
+
+def decode_answer(payload: bytes) -> Answer:
+    """Return what an acceptor said. BrokenFrame if it is nothing of the kind."""
+    fields = _fields(payload)
+    if fields[0] == _REFUSE:
+        return _decode_refusal(fields)
+    if fields[0] not in (_CHALLENGE, _WELCOME) or len(fields) < 6:
+        raise BrokenFrame("the answer to a hello is neither a challenge nor a welcome nor a refusal")
+    version, cluster = _integer(fields[1], 32), _name(fields[2], allow_empty=False)
+    peer = _peer(fields[3], fields[4], fields[5])
+    if fields[0] == _WELCOME:
+        return Welcome(version, cluster, peer, _bytes(fields[6], (0, _PROOF_BYTES)) if len(fields) > 6 else b"")
+    return Challenge(version, cluster, peer, _bytes(fields[6] if len(fields) > 6 else None, (NONCE_BYTES,)))
+
+
+def decode_proof(payload: bytes) -> Proof | Refused:
+    """Return the answer to a challenge. BrokenFrame if it is none."""
+    fields = _fields(payload)
+    if fields[0] == _REFUSE:
+        return _decode_refusal(fields)
+    if fields[0] != _PROOF or len(fields) < 2:
+        raise BrokenFrame("the answer to a challenge is neither a proof nor a refusal")
+    return Proof(_bytes(fields[1], (_PROOF_BYTES,)))
+
+
+def peer_of(identity: Identity) -> Peer:
+    """Return how others see us."""
+    return Peer(identity.node, identity.incarnation, identity.role)
+
+
+def _decode_refusal(fields: tuple[object, ...]) -> Refused:
+    if len(fields) < 3 or not isinstance(fields[1], str) or not isinstance(fields[2], str):
+        raise BrokenFrame("a refusal without its reason")
+    known = {reason.value: reason for reason in RefusalReason}
+    return Refused(known.get(fields[1], RefusalReason.UNKNOWN), fields[2][:_TEXT_CHARS_MAX])
+
+
+def _fields(payload: bytes) -> tuple[object, ...]:
+    if len(payload) > HELLO_CAP_BYTES:
+        raise BrokenFrame(f"a handshake payload of {len(payload)} bytes; the cap is {HELLO_CAP_BYTES}")
+    try:
+        fields = msgpack.unpackb(payload, raw=False, strict_map_key=False, use_list=False)
+    except Exception as error:  # what a hostile payload makes msgpack raise is not a closed list
+        raise BrokenFrame(f"a handshake payload does not decode: {type(error).__name__}") from error
+    if type(fields) is not tuple or not fields:
+        raise BrokenFrame("a handshake payload is no array of fields")
+    return fields
+
+
+def _who(peer: Peer) -> tuple[str, int, str]:
+    return peer.node, peer.incarnation, peer.role.value
+
+
+def _peer(node: object, incarnation: object, role: object) -> Peer:
+    for known in Role:
+        if role == known.value:
+            return Peer(_name(node, allow_empty=False), _integer(incarnation, 64), known)
+    raise BrokenFrame("a handshake names a role that does not exist")
+
+
+def _name(field: object, *, allow_empty: bool) -> str:
+    if not isinstance(field, str) or len(field) > NAME_CHARS_MAX or not (field or allow_empty):
+        raise BrokenFrame("a handshake field that should be a name is not")
+    return field
+
+
+def _integer(field: object, bits: int) -> int:
+    if type(field) is not int or not 0 <= field < 2**bits:
+        raise BrokenFrame(f"a handshake field that should be a {bits}-bit number is not")
+    return field
+
+
+def _bytes(field: object, sizes: tuple[int, ...]) -> bytes:
+    if type(field) is not bytes or len(field) not in sizes:
+        raise BrokenFrame(f"a handshake field that should be {sizes[-1]} bytes is not")
+    return field
+
+
+def _pack(fields: tuple[object, ...]) -> bytes:
+    return cast(bytes, msgpack.packb(fields))

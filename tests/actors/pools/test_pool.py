@@ -1,0 +1,263 @@
+"""A pool: everybody in turn, the dead left out, and every error with its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from coterie import Node, Outcome, Topology
+from coterie.actors.pools.pool import Idempotent
+from coterie.errors import ActorFailed, AskTimeout, CoterieError, NodeUnreachable
+from coterie.protocols.balancing import Candidate, RoundRobin, Verdict
+from coterie.runtime.actor import Actor
+from coterie.runtime.messages.message import Ask, message
+
+pytestmark = pytest.mark.virtual
+
+
+@message(name="test.pool.Who")
+class Who(Ask[str]):
+    pass
+
+
+@message(name="test.pool.Fail")
+class Fail(Ask[str]):
+    pass
+
+
+@message(name="test.pool.Sleep")
+class Sleep(Ask[str]):
+    node: str
+
+
+@message(name="test.pool.SleepTwice")
+class SleepTwice(Idempotent[str]):
+    node: str
+
+
+class Worker(Actor[Who | Fail | Sleep | SleepTwice]):
+    """Sleeps for ever on the node that a message names, and answers with its own name elsewhere."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def receive(self, msg: Who | Fail | Sleep | SleepTwice, /) -> str:
+        if isinstance(msg, Fail):
+            raise RuntimeError("told to")
+        if isinstance(msg, Sleep | SleepTwice) and msg.node == self._node.name:
+            await asyncio.sleep(1e6)
+        return f"{self._node.name}/{self.context.self_ref.path}"
+
+
+class Recorder:
+    """A policy that remembers every pick and every verdict."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._inner = RoundRobin(rng)
+        self.open: Counter[str] = Counter()
+        self.verdicts: list[tuple[str, Verdict]] = []
+
+    def pick(self, candidates: Sequence[Candidate], *, now: float) -> Candidate:
+        picked = self._inner.pick(candidates, now=now)
+        self.open[picked.key] += 1
+        return picked
+
+    def settled(self, picked: Candidate, verdict: Verdict, *, latency_s: float, now: float) -> None:
+        assert self.open[picked.key] > 0
+        assert latency_s >= 0
+        self.open[picked.key] -= 1
+        self.verdicts.append((picked.key, verdict))
+
+    @property
+    def is_settled(self) -> bool:
+        return not any(self.open.values())
+
+
+@pytest.fixture
+async def pooled(make_cluster: Any) -> Any:
+    topology = Topology("pooled", nodes=["n1", "n2", "n3"])
+    topology.pool("workers", Worker, per_node=2)
+    cluster = make_cluster(topology)
+    await cluster.start()
+    await asyncio.sleep(1)
+    return cluster
+
+
+async def linked_pool(cluster: Any) -> Any:
+    client = await cluster.client()
+    await asyncio.sleep(1)  # virtual: until it is linked with all
+    return client.pool("workers")
+
+
+EVERYBODY = {f"{node}/workers/{number}" for node in ("n1", "n2", "n3") for number in (1, 2)}
+
+
+async def test_all_workers_of_all_nodes_are_asked_in_turn(pooled: Any) -> None:
+    pool = await linked_pool(pooled)
+
+    answers = [await pool.ask(Who()) for _ in range(18)]
+
+    assert Counter(answers) == dict.fromkeys(EVERYBODY, 3)
+    assert all(answers[at] == answers[at + 6] for at in range(12))
+    assert all({answer[:2] for answer in answers[at : at + 3]} == {"n1", "n2", "n3"} for at in (0, 6))
+
+
+async def test_a_node_of_the_cluster_has_the_same_pool(pooled: Any) -> None:
+    pool = pooled["n2"].pool("workers")
+
+    assert {await pool.ask(Who()) for _ in range(6)} == EVERYBODY
+
+
+async def test_the_workers_of_a_dead_node_are_left_out_and_come_back(pooled: Any) -> None:
+    pool = await linked_pool(pooled)
+    await pool.ask(Who())
+
+    await pooled.kill("n2")
+    without = {await pool.ask(Who()) for _ in range(12)}
+    await pooled.start("n2")
+    await asyncio.sleep(3)
+    again = {await pool.ask(Who()) for _ in range(12)}
+
+    assert without == {who for who in EVERYBODY if not who.startswith("n2")}
+    assert again == EVERYBODY
+
+
+async def test_a_worker_that_fails_tells_its_asker_and_is_restarted(pooled: Any) -> None:
+    pool = await linked_pool(pooled)
+
+    with pytest.raises(ActorFailed, match="told to") as caught:
+        await pool.ask(Fail())
+
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert {await pool.ask(Who()) for _ in range(6)} == EVERYBODY
+
+
+async def test_workers_that_fail_beyond_their_budget_are_made_anew(pooled: Any) -> None:
+    pool = await linked_pool(pooled)
+    for _ in range(60):
+        with pytest.raises(ActorFailed):
+            await pool.ask(Fail())
+
+    await asyncio.sleep(5)
+
+    assert {await pool.ask(Who()) for _ in range(6)} == EVERYBODY
+
+
+async def test_without_any_node_an_ask_is_definitely_not_sent(pooled: Any) -> None:
+    pool = await linked_pool(pooled)
+    for name in list(pooled):
+        await pooled.kill(name)
+    await asyncio.sleep(10)
+
+    with pytest.raises(NodeUnreachable, match="has no worker on a linked node") as caught:
+        await pool.ask(Who())
+
+    assert caught.value.outcome is Outcome.DEFINITE
+
+
+# Policies, and what they are told.
+
+
+async def recorded(cluster: Any) -> tuple[Any, Recorder]:
+    recorders: list[Recorder] = []
+
+    def make(rng: random.Random) -> Recorder:
+        recorders.append(Recorder(rng))
+        return recorders[-1]
+
+    client = await cluster.client()
+    await asyncio.sleep(1)
+    return client.pool("workers", balance=make), recorders[0]
+
+
+async def test_every_pick_is_settled_once_with_what_became_of_it(pooled: Any) -> None:
+    pool, policy = await recorded(pooled)
+
+    await pool.ask(Who())
+    with pytest.raises(ActorFailed):
+        await pool.ask(Fail())
+    for node in ("n1", "n2", "n3"):  # whoever is picked, one of the three sleeps
+        with contextlib.suppress(AskTimeout):
+            await pool.ask(Sleep(node), timeout_s=0.5)
+    given_up = [asyncio.create_task(pool.ask(SleepTwice(node), timeout_s=60.0)) for node in ("n1", "n2", "n3")]
+    await asyncio.sleep(0.5)
+    for task in given_up:
+        task.cancel()
+    await asyncio.gather(*given_up, return_exceptions=True)
+
+    assert policy.is_settled
+    assert [verdict for _, verdict in policy.verdicts[:2]] == [Verdict.ANSWERED, Verdict.FAILED]
+    assert {verdict for _, verdict in policy.verdicts[2:]} <= {Verdict.ANSWERED, Verdict.LOST}
+
+
+async def test_a_lost_attempt_of_an_idempotent_message_is_made_again_elsewhere(pooled: Any) -> None:
+    pool, policy = await recorded(pooled)
+
+    answers = [await pool.ask(SleepTwice("n2"), timeout_s=10.0, attempt_s=0.2) for _ in range(6)]
+
+    assert all(not answer.startswith("n2") for answer in answers)
+    assert [key[:2] for key, verdict in policy.verdicts if verdict is Verdict.LOST].count("n2") >= 1
+    assert policy.is_settled
+
+
+async def test_an_idempotent_message_whose_node_dies_on_it_is_answered_by_another(pooled: Any) -> None:
+    pool, policy = await recorded(pooled)
+    asks = [asyncio.create_task(pool.ask(SleepTwice("n2"), timeout_s=30.0)) for _ in range(12)]
+    await asyncio.sleep(0.5)
+    assert any(not ask.done() for ask in asks)
+
+    await pooled.kill("n2")
+
+    assert all(not answer.startswith("n2") for answer in await asyncio.gather(*asks))
+    assert policy.is_settled
+
+
+async def test_any_other_message_whose_node_dies_on_it_is_unknown_and_asked_once(pooled: Any) -> None:
+    pool, policy = await recorded(pooled)
+    asks = [asyncio.create_task(pool.ask(Sleep("n2"), timeout_s=30.0)) for _ in range(6)]
+    await asyncio.sleep(0.5)
+
+    await pooled.kill("n2")
+    answers = await asyncio.gather(*asks, return_exceptions=True)
+
+    lost = [answer for answer in answers if isinstance(answer, CoterieError)]
+    assert len(lost) == 2  # two workers of that node
+    assert {error.outcome for error in lost} == {Outcome.UNKNOWN}
+    assert len(policy.verdicts) == 6
+
+
+async def test_weights_of_the_topology_reach_clients(make_cluster: Any) -> None:
+    topology = Topology("weighted", nodes=["n1", "n2", "n3"])
+    topology.pool("workers", Worker, weights={"n2": 3.0}, nodes=["n1", "n2"])
+    cluster = make_cluster(topology)
+    await cluster.start()
+    pool = await linked_pool(cluster)
+
+    answers = Counter([(await pool.ask(Who()))[:2] for _ in range(40)])
+
+    assert answers == {"n1": 10, "n2": 30}
+
+
+async def test_within_the_cluster_the_policy_is_that_of_the_topology(make_cluster: Any) -> None:
+    made: list[Recorder] = []
+
+    def balance(rng: random.Random) -> Recorder:
+        made.append(Recorder(rng))
+        return made[-1]
+
+    topology = Topology("own", nodes=["n1", "n2", "n3"])
+    topology.pool("workers", Worker, balance=balance)
+    cluster = make_cluster(topology)
+    await cluster.start()
+    await asyncio.sleep(1)
+
+    await cluster["n3"].pool("workers").ask(Who())
+
+    assert len(made) == 1
+    assert made[0].verdicts

@@ -1,0 +1,54 @@
+"""The scenario `store`: it passes, writes are torn in it, and it is the same again."""
+
+from __future__ import annotations
+
+import pytest
+
+from coterie.actors.simulation.scenarios.store_scenario import STORE, Keeper
+from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.kinds.fault_kinds import Crash
+from coterie.protocols.simulation.mutants import Patch, patched
+from coterie.protocols.simulation.scenarios.run_outcome import Outcome
+from coterie.runtime.storage import log_recovery
+from coterie.runtime.storage.segment_files import Segment
+
+NODES = ("n1", "n2", "n3")
+CRASHES = Plan(NODES, tuple(Crash(0.3 + 0.11 * at, NODES[at % 3], down_s=0.01) for at in range(80)), 10.0)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_stores_keep_what_they_acknowledged_under_everything(seed: int) -> None:
+    verdict = STORE.run(seed)
+
+    assert verdict.violation is None
+    assert verdict.fired
+
+
+def test_crashes_tear_batches() -> None:
+    torn: list[int] = []
+    usual = log_recovery._settle
+
+    def settle(last: Segment, unproven_from: int) -> int:
+        torn.append(cut := usual(last, unproven_from))
+        return cut
+
+    with patched([Patch(log_recovery, "_settle", settle)]):
+        verdict = STORE.run(1, plan=CRASHES)
+
+    assert verdict.violation is None
+    assert any(cut > 0 for cut in torn)
+
+
+def test_runs_of_one_seed_are_the_same() -> None:
+    assert STORE.run(7, plan=CRASHES, hashed=True).digest == STORE.run(7, plan=CRASHES, hashed=True).digest
+
+
+def test_run_in_which_nothing_is_written_is_no_pass() -> None:
+    def rest(self: Keeper, msg: object, /) -> None:
+        return
+
+    with patched([Patch(Keeper, "receive", rest)]):
+        verdict = STORE.run(0, plan=Plan(NODES, (), 1.0))
+
+    assert verdict.outcome is Outcome.FAILED
+    assert "only 0 writes were acknowledged" in str(verdict.violation)

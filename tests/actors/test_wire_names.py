@@ -1,0 +1,214 @@
+"""The wire table: names are for ever, and every message of the protocols comes back as it left."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+import sys
+from typing import Any
+
+import msgpack
+import pytest
+
+import coterie.actors
+import coterie.runtime
+from coterie.actors.groups.state_machine import NO_REFS
+from coterie.actors.wire_names import NAMES, RaftLetter, Register, Registered, SynodLetter
+from coterie.errors import BadMessage
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.paxos.synod_messages import (
+    Accept,
+    Accepted,
+    Ballot,
+    Nack,
+    Prepare,
+    Promise,
+    Proposal,
+    SynodMessage,
+)
+from coterie.protocols.raft.raft_messages import (
+    AppendEntries,
+    AppendEntriesReply,
+    PreVote,
+    PreVoteReply,
+    RaftMessage,
+    RequestVote,
+    RequestVoteReply,
+)
+from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
+from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.messages.message import message_type
+from coterie.runtime.messages.message_codecs import MessageType
+
+GOLDEN = {
+    "coterie.Remind": "Remind()",
+    "coterie.Terminated": "Terminated(ref, cause)",
+    "coterie.Tick": "Tick()",
+    "group.Execute": "Execute(command)",
+    "group.LeaderIs": "LeaderIs(group, node, leader, term)",
+    "group.Refused": "Refused(reason, leader)",
+    "group.ReportStatus": "ReportStatus()",
+    "group.Status": (
+        "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs)"
+    ),
+    "group.Unsettled": "Unsettled(reason, leader)",
+    "group.WatchLeader": "WatchLeader(watcher)",
+    "kv.Batch": "Batch(expect, delete, put, increment)",
+    "kv.BatchResult": "BatchResult(applied, blocked_by)",
+    "kv.CompareAndSwap": "CompareAndSwap(key, expected, value)",
+    "kv.Delete": "Delete(key)",
+    "kv.Get": "Get(key)",
+    "kv.Increment": "Increment(key, by)",
+    "kv.Page": "Page(index, items, more, scan)",
+    "kv.Put": "Put(key, value)",
+    "kv.Scan": "Scan(prefix, limit)",
+    "kv.ScanOn": "ScanOn(scan, after, limit)",
+    "log.Entry": "Entry(index, term, kind, command)",
+    "node.ActorLine": (
+        "ActorLine(path, type, state, depth, high_water, handled, busy, restarts, last_error, handling)"
+    ),
+    "node.ActorsReport": ("ActorsReport(node, at_s, lag_ms, handled, failures, dead_letters, types, actors, waits)"),
+    "node.ReportActors": "ReportActors(pattern, order, limit)",
+    "node.TypeLine": "TypeLine(type, actors, depth, high_water, handled, busy, restarts)",
+    "node.WaitLine": "WaitLine(asker, target, message, left_s)",
+    "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors)",
+    "node.ReportNode": "ReportNode()",
+    "pool.ListWorkers": "ListWorkers()",
+    "pool.Workers": "Workers(refs, weight)",
+    "raft.AppendEntries": "AppendEntries(term, prev_log_index, prev_log_term, leader_commit, entries)",
+    "raft.AppendEntriesReply": "AppendEntriesReply(term, success, match_index, conflict_index, conflict_term)",
+    "raft.Letter": "RaftLetter(sender, store, body)",
+    "raft.PreVote": "PreVote(term, last_log_index, last_log_term)",
+    "raft.PreVoteReply": "PreVoteReply(term, granted)",
+    "raft.RequestVote": "RequestVote(term, last_log_index, last_log_term)",
+    "raft.RequestVoteReply": "RequestVoteReply(term, granted)",
+    "session.Identity": "Identity(session, sequence, low_water)",
+    "synod.Accept": "Accept(ballot, value)",
+    "synod.Accepted": "Accepted(ballot, value)",
+    "synod.Ballot": "Ballot(round, node)",
+    "synod.Letter": "SynodLetter(sender, store, body)",
+    "synod.Nack": "Nack(ballot, promised)",
+    "synod.Prepare": "Prepare(ballot)",
+    "synod.Promise": "Promise(ballot, accepted)",
+    "synod.Proposal": "Proposal(ballot, value)",
+    "synod.ProposeValue": "ProposeValue(value)",
+    "synod.ReadValue": "ReadValue()",
+    "voter.Register": "Register(sender, store)",
+    "voter.Registered": "Registered(sender, store)",
+}
+"""Every message of coterie: name, class, fields in order. Add; append fields with defaults; never change the rest."""
+
+
+def all_message_types() -> list[MessageType]:
+    for package in (coterie.actors, coterie.runtime):
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            importlib.import_module(module.name)
+    ours = ("coterie.actors.", "coterie.protocols.", "coterie.runtime.")  # not what demos declare for themselves
+    theirs = "coterie.actors.simulation."  # what simulated programs tell each other never meets another version
+    names = [name for name in sorted(sys.modules) if name.startswith(ours) and not name.startswith(theirs)]
+    modules = [sys.modules[name] for name in names]
+    classes = {id(cls): cls for module in modules for cls in vars(module).values() if isinstance(cls, type)}
+    found = [cls.__dict__["__coterie__"] for cls in classes.values() if "__coterie__" in cls.__dict__]
+    return [described for described in found if isinstance(described, MessageType)]
+
+
+def _spelled(cls: Any) -> str:
+    fields = getattr(cls, "_fields", None) or [field.name for field in dataclasses.fields(cls)]
+    return f"{cls.__name__}({', '.join(fields)})"
+
+
+def test_no_name_stands_for_two_messages() -> None:
+    names = [described.name for described in all_message_types()]
+
+    assert sorted(names) == sorted(set(names))
+
+
+def test_names_classes_and_fields_are_what_they_were() -> None:
+    assert {described.name: _spelled(described.cls) for described in all_message_types()} == GOLDEN
+
+
+def test_what_the_protocols_say_travels_on_the_consensus_lane() -> None:
+    for cls in (*NAMES.values(), RaftLetter, SynodLetter, Register, Registered):
+        assert message_type(cls).lane is Lane.CONSENSUS
+
+
+def test_every_message_of_the_protocols_is_in_the_table() -> None:
+    for union in (RaftMessage, SynodMessage):
+        for cls in union.__args__:
+            assert cls in NAMES.values()
+    assert set(message_annotation(RaftLetter)) == set(RaftMessage.__args__)
+    assert set(message_annotation(SynodLetter)) == set(SynodMessage.__args__)
+
+
+def message_annotation(letter: type[Any]) -> tuple[type, ...]:
+    module = sys.modules[letter.__module__]
+    (body,) = [field.type for field in dataclasses.fields(letter) if field.name == "body"]
+    union: Any = eval(body, vars(module)) if isinstance(body, str) else body
+    arguments: tuple[type, ...] = union.__args__
+    return arguments
+
+
+def entry(index: int, kind: EntryKind, command: bytes) -> Entry:
+    return Entry(LogIndex(index), Term(2**63), kind, command)
+
+
+T, I = Term(3), LogIndex(7)  # noqa: E741 (an index)
+LOW, HIGH = Ballot(1, NodeId("n1")), Ballot(2**62, NodeId("nœud"))
+
+RAFT: list[RaftMessage] = [
+    AppendEntries(T, I, T, I, ()),
+    AppendEntries(T, I, T, I, (entry(8, EntryKind.NOOP, b""), entry(9, EntryKind.COMMAND, b"\x00\xff" * 500))),
+    AppendEntriesReply(T, True, I, LogIndex(0), Term(0)),
+    AppendEntriesReply(T, False, LogIndex(0), I, T),
+    RequestVote(T, I, T),
+    RequestVoteReply(T, False),
+    PreVote(T, I, T),
+    PreVoteReply(T, True),
+]
+SYNOD: list[SynodMessage] = [
+    Prepare(HIGH),
+    Promise(HIGH, None),
+    Promise(HIGH, Proposal(LOW, b"value")),
+    Accept(HIGH, b""),
+    Accepted(HIGH, b"value"),
+    Nack(LOW, HIGH),
+]
+LETTERS = [RaftLetter("n1", "ab" * 16, body) for body in RAFT] + [SynodLetter("n1", "ab" * 16, body) for body in SYNOD]
+
+
+def test_the_samples_have_every_kind_of_message() -> None:
+    assert {type(body) for body in (*RAFT, *SYNOD)} == {*RaftMessage.__args__, *SynodMessage.__args__}
+
+
+@pytest.mark.parametrize("letter", LETTERS, ids=lambda letter: type(letter.body).__name__)
+def test_a_letter_comes_back_from_messagepack_as_it_left(letter: RaftLetter | SynodLetter) -> None:
+    described = message_type(type(letter))
+
+    row = msgpack.unpackb(msgpack.packb(described.encode(letter)), use_list=False, strict_map_key=False)
+    again = described.decode(row, NO_REFS)
+
+    assert again == letter
+    assert isinstance(again, RaftLetter | SynodLetter)
+    assert type(again.body) is type(letter.body)
+    if isinstance(again.body, AppendEntries):
+        assert all(type(each) is Entry and type(each.kind) is EntryKind for each in again.body.entries)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("n1", "s", None),
+        ("n1", "s", ()),
+        ("n1", "s", ("raft.PreVote", (1, 2))),
+        ("n1", "s", ("raft.PreVote", (1, 2, "3"))),
+        ("n1", "s", ("synod.Prepare", ((1, "n1"),))),  # of another protocol
+        ("n1", "s", ("kv.Get", (b"k",))),
+        ("n1", "s", ("raft.AppendEntries", (1, 0, 0, 0, ((1, 1, 7, b""),)))),  # no such kind of entry
+        (None, "s", ("raft.PreVote", (1, 2, 3))),
+        (),
+    ],
+)
+def test_a_letter_that_is_none_is_a_bad_message(row: object) -> None:
+    with pytest.raises(BadMessage):
+        message_type(RaftLetter).decode(row, NO_REFS)

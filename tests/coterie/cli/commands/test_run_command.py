@@ -1,0 +1,285 @@
+"""`coterie run`, `status` and `kv` on a real node in a process of its own; and every bad input."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coterie.actors.topology import Topology
+from coterie.cli import cluster_connection, main
+from coterie.cli.commands.run_command import load_topology, parse_peers
+
+SHOP = """
+from coterie import KeyValue, Topology
+
+topology = Topology("shop", nodes=["n1"])
+topology.raft("store", machine=KeyValue)
+topology.synod("config")
+
+def other():
+    return Topology("other", nodes=["n1", "n2"])
+
+def unknown_node():
+    made = Topology("shop", nodes=["n1"])
+    made.raft("store", machine=KeyValue, nodes=["n9"])
+    return made
+
+def boom():
+    raise RuntimeError("two\\nlines")
+
+number = 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def _same_log_level() -> Iterator[None]:
+    logger = logging.getLogger("coterie")
+    level = logger.level
+    yield
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Work in a folder with the module `shop_of_tests`."""
+    (tmp_path / "shop_of_tests.py").write_text(SHOP)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield tmp_path
+    sys.modules.pop("shop_of_tests", None)
+
+
+class RunningNode:
+    """A node in its own process; `address` is where it listens."""
+
+    def __init__(self, shop: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "coterie", "run", "shop_of_tests:topology", "--node", "n1", "--with-stdin"]
+        self.process = subprocess.Popen(
+            [*command, "--listen", "127.0.0.1:0", *options],
+            cwd=shop,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.line = self.process.stdout.readline()
+        up = re.fullmatch(r"node 'n1' of 'shop' is up at (\S+) \(pid (\d+)\)\n", self.line)
+        assert up, self.line
+        self.address = up[1]
+        assert int(up[2]) == self.process.pid
+
+    def end(self) -> int:
+        """Close its standard input, as the end of its parent does; return the exit code."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        code = self.process.wait(60)
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture
+def node(shop: Path) -> Iterator[RunningNode]:
+    running = RunningNode(shop, "--data", "data", "--bootstrap", "new")
+    yield running
+    running.end()
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = main(arguments)
+    return code, capsys.readouterr().out
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *options: str, topology: str = "shop_of_tests:topology") -> str:
+    """Run a node that must not start; return the one line that says why."""
+    code = main(["run", topology, "--node", "n1", "--listen", "127.0.0.1:0", *options])
+    captured = capsys.readouterr()
+    assert code == 1
+    assert captured.out == ""
+    assert captured.err.startswith("coterie: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+# --- a running node ---------------------------------------------------------------------------------------------------
+
+
+def test_store_is_read_and_written(node: RunningNode, capsys: pytest.CaptureFixture[str]) -> None:
+    connect = ("--connect", node.address)
+
+    assert said(capsys, "kv", "get", "k", *connect) == (1, "")
+    assert said(capsys, "kv", "put", "k", "größe", *connect) == (0, "")
+    assert said(capsys, "kv", "get", "k", *connect) == (0, "größe\n")
+    assert said(capsys, "kv", "incr", "n", "5", *connect) == (0, "5\n")
+    assert said(capsys, "kv", "incr", "n", *connect) == (0, "6\n")
+    assert said(capsys, "kv", "cas", "k", "--value", "x", *connect) == (1, "")
+    assert said(capsys, "kv", "cas", "k", "--expect", "größe", "--value", "x", *connect) == (0, "")
+    assert said(capsys, "kv", "scan", *connect) == (0, "k\tx\nn\t6\n")
+    assert said(capsys, "kv", "scan", "n", *connect) == (0, "n\t6\n")
+    assert said(capsys, "kv", "delete", "k", *connect) == (0, "")
+    assert said(capsys, "kv", "delete", "k", *connect) == (1, "")
+
+
+def test_refused_command_is_one_line(node: RunningNode, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "kv", "put", "k", "text", "--connect", node.address)
+
+    code = main(["kv", "incr", "k", "--connect", node.address])
+
+    assert code == 1
+    assert "is no number" in capsys.readouterr().err
+
+
+def test_status_tells_of_nodes_and_groups(node: RunningNode, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "kv", "put", "k", "v", "--connect", node.address)
+
+    code, printed = said(capsys, "status", "--connect", node.address)
+    _, as_json = said(capsys, "status", "--connect", node.address, "--json")
+
+    assert code == 0
+    assert "node n1 of shop: runs store, config" in printed
+    assert re.search(r"n1 +leader +1 n1 ", printed)
+    status = json.loads(as_json)["groups"]["store"]["n1"]
+    assert (status["role"], status["applied_index"]) == ("leader", status["commit_index"])
+
+
+def test_status_of_a_group_without_a_leader_has_exit_code_one(
+    node: RunningNode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, printed = said(capsys, "status", "--connect", node.address, "--group", "nothing")
+
+    assert code == 1
+    assert "no actor at 'nothing'" in printed
+
+
+def test_nobody_at_the_address_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_connection, "CONNECT_TIMEOUT_S", 0.2)
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{reserved.getsockname()[1]}"
+
+        code = main(["status", "--connect", address])
+
+    assert code == 1
+    assert address in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_node_ends_in_order_on_a_signal_and_keeps_its_data(
+    shop: Path, number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = RunningNode(shop, "--data", "data", "--bootstrap", "new")
+    said(capsys, "kv", "put", "k", "v", "--connect", first.address)
+    first.process.send_signal(number)
+    assert first.process.wait(60) == code
+    first.end()
+
+    second = RunningNode(shop, "--data", "data")
+
+    assert said(capsys, "kv", "get", "k", "--connect", second.address) == (0, "v\n")
+    assert second.end() == 0
+
+
+def test_node_ends_when_its_parent_is_gone(shop: Path) -> None:
+    running = RunningNode(shop)
+
+    assert running.end() == 0
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+def test_unformatted_data_directory_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "'data' is not formatted" in refusal(capsys, "--data", "data")
+
+
+def test_data_directory_in_use_is_named(node: RunningNode, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "data directory 'data' is in use" in refusal(capsys, "--data", "data")
+
+
+def test_data_directory_that_is_formatted_twice_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    RunningNode(shop, "--data", "data", "--bootstrap", "new").end()
+
+    assert "'data' will not be formatted" in refusal(capsys, "--data", "data", "--bootstrap", "new")
+
+
+def test_data_directory_of_another_cluster_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    RunningNode(shop, "--data", "data", "--bootstrap", "new").end()
+
+    told = refusal(capsys, "--data", "data", topology="shop_of_tests:other")
+
+    assert "'data' belongs to node 'n1' of cluster 'shop', not to node 'n1' of cluster 'other'" in told
+
+
+def test_damaged_data_directory_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    RunningNode(shop, "--data", "data", "--bootstrap", "new").end()
+    meta = shop / "data" / "meta"
+    meta.write_bytes(meta.read_bytes().replace(b'"n1"', b'"n2"'))
+
+    told = refusal(capsys, "--data", "data")
+
+    assert "meta" in told
+    assert "is damaged at byte" in told
+
+
+def test_busy_port_is_named(node: RunningNode, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["run", "shop_of_tests:topology", "--node", "n1", "--listen", node.address])
+
+    assert code == 1
+    assert f"cannot listen on {node.address}: Address already in use" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("topology", "words"),
+    [
+        ("shop_of_tests", "names no topology: write module:name"),
+        ("shop_of_tests:", "names no topology: write module:name"),
+        ("shop_of_tests:nothing", "has no 'nothing'"),
+        ("shop_of_tests:number", "it is of type int"),
+        ("shop_of_tests:boom", "raised RuntimeError: two lines"),
+        ("shop_of_tests:unknown_node", "is on node 'n9', which the topology does not have"),
+        ("no_such_module:topology", "No module named 'no_such_module'"),
+    ],
+)
+def test_topology_that_is_none_is_named(
+    shop: Path, capsys: pytest.CaptureFixture[str], topology: str, words: str
+) -> None:
+    assert words in refusal(capsys, topology=topology)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--node", "n7"), "node 'n7' is not one of n1"),
+        (("--peer", "n2"), "--peer 'n2': write NODE=HOST:PORT"),
+        (("--peer", "n9=127.0.0.1:1"), "peer 'n9' is not one of its nodes"),
+        (("--listen", "nowhere"), "'nowhere' is no address"),
+        (("--listen", "0.0.0.0:0"), "refused to listen on '0.0.0.0'"),
+        (("--bootstrap", "new"), "data= is not given"),
+    ],
+)
+def test_wrong_option_is_named(
+    shop: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
+) -> None:
+    assert words in refusal(capsys, *options)
+
+
+def test_topology_is_an_object_or_what_a_callable_returns(shop: Path) -> None:
+    made = load_topology("shop_of_tests:topology")
+    returned = load_topology("shop_of_tests:other")
+
+    assert isinstance(made, Topology)
+    assert (made.name, returned.name) == ("shop", "other")
+
+
+def test_peer_that_is_given_twice_is_named() -> None:
+    with pytest.raises(ValueError, match="'n2' is given twice"):
+        parse_peers(["n2=127.0.0.1:1", "n2=127.0.0.1:2"])

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from coterie.errors import PlanError
+from coterie.nemesis.process_faults import WipedNodeRan
+from coterie.nemesis.process_injector import Injector, check_plan
+from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.kinds.fault_kinds import (
+    KINDS,
+    Bandwidth,
+    Clog,
+    Corrupt,
+    Crash,
+    Delay,
+    Fault,
+    Flap,
+    HalfOpen,
+    Level,
+    Loss,
+    Outage,
+    Partition,
+    Pause,
+    Reset,
+    ResetMidFrame,
+    Role,
+    Shape,
+    SlowNode,
+    WipedDisk,
+    kind,
+)
+from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
+from tests.coterie.nemesis.fakes import NODES, FakeNetwork, FakeObserver, FakeProcesses
+
+ONE_OF_EACH: Sequence[Fault] = (
+    Bandwidth(0.5, 0.2, 1000),
+    Clog(0.5, 0.4, (("n1", "n2"), ("n2", "n1"))),
+    Corrupt(0.5, 0.2, 1.0),
+    Crash(0.5, "n1"),
+    Delay(0.5, 0.2, 0.01),
+    Flap(0.5, 0.4, 0.2),
+    HalfOpen(0.5, 0.2),
+    Loss(0.5, 0.2, 1.0),
+    Outage(0.5, (0.1,)),
+    Partition(0.5, 0.2, Shape.ONE, "n1"),
+    Partition(0.5, 0.2, Shape.ONE_WAY, "n1"),
+    Partition(0.5, 0.2, Shape.HALVES, "n1"),
+    Partition(0.5, 0.2, Shape.RING, "n1"),
+    Partition(0.5, 0.2, Shape.LEADER, "n1"),
+    Pause(0.5, "n1", 0.2),
+    Reset(0.5),
+    ResetMidFrame(0.5),
+    WipedDisk(0.5, "n1"),
+)
+
+
+class Stand:
+    """An injector of these faults and what it strikes."""
+
+    def __init__(self, *faults: Fault, ends_at_s: float = 5.0) -> None:
+        self.processes, self.network, self.observer = FakeProcesses(), FakeNetwork(), FakeObserver()
+        self.lines: list[str] = []
+        self.clock = VirtualLoop.running().clock
+        self.injector = Injector(
+            Plan(NODES, faults, ends_at_s),
+            self.processes,
+            self.network,
+            ["c1"],
+            self.observer,
+            self.clock,
+            lambda _, what, __: self.lines.append(what),
+        )
+
+    async def run(self) -> None:
+        """Carry the plan out while there is traffic."""
+        began_s = self.clock.monotonic()
+        traffic = asyncio.create_task(self._traffic())
+        try:
+            await self.injector.carry_out()
+        finally:
+            traffic.cancel()
+            self.took_s = self.clock.monotonic() - began_s
+
+    async def _traffic(self) -> None:
+        while True:
+            if self.network.is_busy:
+                self.network.send_everywhere()
+            await asyncio.sleep(0.03)
+
+
+def test_there_is_a_case_for_each_kind_of_the_level() -> None:
+    of_the_level = [name for name, each in KINDS.items() if Level.PROCESS in each.LEVELS]
+
+    assert sorted(of_the_level) == sorted({fault.KIND for fault in ONE_OF_EACH})
+
+
+@pytest.mark.virtual
+@pytest.mark.parametrize("fault", ONE_OF_EACH, ids=kind)
+async def test_every_kind_takes_effect_and_heals(fault: Fault) -> None:
+    stand = Stand(fault)
+
+    await stand.run()
+
+    assert stand.injector.firings.count(kind(fault)) >= 1
+    assert stand.lines == [f"fault.{kind(fault)}", "plan.ended"]
+    assert stand.network.is_healed
+    assert not any(link.is_blocked or link.is_hole for link in stand.network.links.values())
+    assert all(link.extra is None and link.loss == 0 and link.corruption == 0 for link in stand.network.links.values())
+    assert stand.took_s == pytest.approx(5.0, abs=0.2)
+
+
+@pytest.mark.virtual
+async def test_weather_of_all_links_is_that_of_clients_too_and_one_direction_is_only_that() -> None:
+    everywhere, one_way = Stand(Loss(0.0, 1.0, 1.0)), Stand(Loss(0.0, 1.0, 1.0, "n1", "n2"))
+
+    await everywhere.run()
+    await one_way.run()
+
+    assert everywhere.network.links["c1", "n1"].fired["lost"] > 0
+    lossy = [way for way, link in one_way.network.links.items() if link.fired["lost"]]
+    assert lossy == [("n1", "n2")]
+
+
+@pytest.mark.virtual
+async def test_partition_around_one_node_breaks_its_links_to_nodes_both_ways() -> None:
+    stand = Stand(Partition(0.0, 1.0, Shape.ONE, "n2"))
+
+    await stand.run()
+
+    broken = [(source, target) for what, source, target in stand.network.told if what == "block"]
+    assert sorted(broken) == [("n1", "n2"), ("n2", "n1"), ("n2", "n3"), ("n3", "n2")]
+
+
+@pytest.mark.virtual
+@pytest.mark.parametrize("role", [Role.LEADER, Role.CANDIDATE, Role.VOTER, Role.BUSIEST])
+async def test_fault_by_role_waits_for_whoever_shows_it(role: Role) -> None:
+    stand = Stand(Crash(1.0, "n1", role=role))
+    asyncio.get_running_loop().call_later(1.5, lambda: stand.observer.shown.update({role: "n3"}))
+
+    await stand.run()
+
+    at_s, what, node = stand.processes.told[0]
+    assert (what, node) == ("kill", "n3")
+    assert 1.5 <= at_s < 1.6
+
+
+@pytest.mark.virtual
+async def test_fault_by_role_strikes_its_target_if_nobody_shows_it_within_a_second() -> None:
+    stand = Stand(Crash(1.0, "n2", role=Role.LEADER))
+
+    await stand.run()
+
+    at_s, what, node = stand.processes.told[0]
+    assert (what, node) == ("kill", "n2")
+    assert 2.0 <= at_s < 2.1
+
+
+@pytest.mark.virtual
+async def test_partition_around_the_leader_asks_who_leads() -> None:
+    stand = Stand(Partition(0.0, 1.0, Shape.LEADER, "n1"))
+    stand.observer.shown[Role.LEADER] = "n3"
+
+    await stand.run()
+
+    assert ("block", "n3", "n1") in stand.network.told
+    assert ("block", "n1", "n2") not in stand.network.told
+
+
+@pytest.mark.virtual
+async def test_nobody_strikes_a_node_that_is_gone() -> None:
+    stand = Stand(WipedDisk(0.0, "n1"), Crash(1.0, "n1"))
+
+    await stand.run()
+
+    assert [told[1:] for told in stand.processes.told] == [
+        ("kill", "n1"), ("start wiped", "n1"), ("kill", "n2"), ("start", "n2"),
+    ]  # fmt: skip
+
+
+@pytest.mark.virtual
+async def test_plan_whose_faults_have_not_struck_goes_on_for_moments_only() -> None:
+    stand = Stand(Loss(1.0, 1.0, 1.0))
+    stand.network.is_busy = False
+
+    await stand.run()
+
+    assert stand.injector.firings.count_by_kind == {}
+    assert stand.took_s == pytest.approx(10.0, abs=0.2)
+
+
+@pytest.mark.virtual
+async def test_who_is_down_when_the_plan_ends_is_started() -> None:
+    stand = Stand(Crash(1.0, "n1", down_s=100.0), Pause(2.0, "n2", 100.0))
+
+    await stand.run()
+
+    assert [told[1:] for told in stand.processes.told] == [
+        ("kill", "n1"), ("pause", "n2"), ("resume", "n2"), ("start", "n1"),
+    ]  # fmt: skip
+
+
+@pytest.mark.virtual
+async def test_wiped_node_that_runs_ends_the_plan_with_an_error() -> None:
+    stand = Stand(WipedDisk(1.0, "n1"))
+    stand.processes.code_when_wiped = None
+
+    with pytest.raises(WipedNodeRan):
+        await stand.run()
+
+    assert stand.took_s < 2
+
+
+def test_plan_with_a_fault_that_processes_cannot_suffer_is_refused_with_its_name_and_levels() -> None:
+    plan = Plan(NODES, (Reset(1.0), SlowNode(2.0, "n1", 1.0, 0.01)), 5.0)
+
+    with pytest.raises(PlanError, match=r"faults\[1\] \(slow_node\).*level 'process', only at: protocol, system"):
+        check_plan(plan)
+
+
+def test_plan_beyond_the_budget_is_refused() -> None:
+    plan = Plan(NODES, (WipedDisk(1.0, "n1"), WipedDisk(2.0, "n2")), 5.0)
+
+    with pytest.raises(PlanError, match="beyond the fault budget"):
+        check_plan(plan)

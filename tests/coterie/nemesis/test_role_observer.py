@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from coterie.actors.groups.group_client import GroupClient
+from coterie.actors.groups.group_messages import GroupStatus
+from coterie.errors import CoterieError, NodeUnreachable
+from coterie.nemesis.role_observer import Observer
+from coterie.protocols.faults.kinds.fault_kinds import Role
+
+
+class FakeGroup(GroupClient):
+    """A group whose nodes are as it was told."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, GroupStatus | CoterieError] = {"n9": NodeUnreachable("n9", "it is down")}
+
+    def set(self, node: str, role: str, term: int, syncs: int = 0) -> None:
+        """Let a node be like this."""
+        self.answers[node] = GroupStatus("store", node, role, term, None, 0, 0, 0, "s", syncs)
+
+    async def status(self, *, timeout_s: float = 2.0) -> dict[str, GroupStatus | CoterieError]:
+        """Return what was set."""
+        del timeout_s
+        return self.answers
+
+
+@pytest.fixture
+def group() -> FakeGroup:
+    return FakeGroup()
+
+
+async def test_leader_is_whoever_leads_in_the_highest_term(group: FakeGroup) -> None:
+    group.set("n1", "leader", 3)
+    group.set("n2", "leader", 5)
+    group.set("n3", "follower", 7)
+
+    assert await Observer(group).who(Role.LEADER) == "n2"
+
+
+@pytest.mark.parametrize("role", ["candidate", "pre_candidate"])
+async def test_candidate_is_whoever_stands_for_election(group: FakeGroup, role: str) -> None:
+    group.set("n1", "follower", 3)
+    group.set("n2", role, 3)
+
+    assert await Observer(group).who(Role.CANDIDATE) == "n2"
+
+
+async def test_voter_is_a_follower_whose_term_has_just_risen(group: FakeGroup) -> None:
+    observer = Observer(group)
+    group.set("n1", "follower", 3)
+    group.set("n2", "follower", 3)
+    assert await observer.who(Role.VOTER) is None
+
+    group.set("n1", "leader", 4)
+    group.set("n2", "follower", 4)
+
+    assert await observer.who(Role.VOTER) == "n2"
+    assert await observer.who(Role.VOTER) is None
+
+
+async def test_busiest_is_who_syncs_most(group: FakeGroup) -> None:
+    group.set("n1", "leader", 3, syncs=10)
+    group.set("n2", "follower", 3, syncs=20)
+
+    assert await Observer(group).who(Role.BUSIEST) == "n2"
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_nobody_shows_anything_if_nobody_answers(group: FakeGroup, role: Role) -> None:
+    assert await Observer(group).who(role) is None

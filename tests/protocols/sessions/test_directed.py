@@ -1,9 +1,0 @@
-"""The directed story of sessions holds; that it can fail is shown by its mutant."""
-
-from __future__ import annotations
-
-from coterie.protocols.sessions.directed import evicted_session
-
-
-def test_command_of_an_evicted_session_takes_effect_once() -> None:
-    evicted_session()

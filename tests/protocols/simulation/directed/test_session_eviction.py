@@ -1,0 +1,9 @@
+"""The directed story of sessions holds; that it can fail is shown by its mutant."""
+
+from __future__ import annotations
+
+from coterie.protocols.simulation.directed.session_eviction import evicted_session
+
+
+def test_command_of_an_evicted_session_takes_effect_once() -> None:
+    evicted_session()

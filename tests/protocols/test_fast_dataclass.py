@@ -1,0 +1,86 @@
+"""Dataclasses that fill their slots themselves behave as those that do not."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import pickle
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from coterie.protocols.algorithm import NodeId, Send
+from coterie.protocols.fast_dataclass import quickly_made
+from coterie.protocols.raft.raft_messages import AppendEntriesReply, LogWrite
+from coterie.protocols.replicated_log import LogIndex, Term
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    first: int
+    second: str = "b"
+
+
+@quickly_made
+@dataclass(frozen=True, slots=True)
+class Quick:
+    first: int
+    second: str = "b"
+
+
+def test_quick_class_takes_the_arguments_of_its_fields() -> None:
+    assert Quick(1) == Quick(first=1, second="b") != Quick(2)
+    assert inspect.signature(Quick).parameters.keys() == inspect.signature(Slow).parameters.keys()
+    too_few_and_too_many: list[tuple[Any, ...]] = [(), (1, "b", 3)]
+    for wrong in too_few_and_too_many:
+        with pytest.raises(TypeError):
+            Quick(*wrong)
+
+
+def test_quick_class_stays_frozen_hashable_and_without_a_dictionary() -> None:
+    made = Quick(1)
+
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.first = 2  # type: ignore[misc]
+    assert hash(made) == hash(Quick(1))
+    assert not hasattr(made, "__dict__")
+    assert repr(made) == "Quick(first=1, second='b')"
+
+
+def test_quick_class_can_be_replaced_pickled_and_matched() -> None:
+    reply = AppendEntriesReply(Term(1), True, LogIndex(2), LogIndex(0), Term(0))
+
+    assert dataclasses.replace(reply, success=False).success is False
+    assert pickle.loads(pickle.dumps(reply)) == reply
+    match reply:
+        case AppendEntriesReply(term, True, index):
+            assert (term, index) == (1, 2)
+        case _:
+            pytest.fail("it does not match")
+
+
+def test_quick_generic_class_and_defaults_work() -> None:
+    assert Send(NodeId("n1"), "hello").after is None
+    assert LogWrite() == LogWrite(None, None, ())
+
+
+def test_what_takes_more_than_filling_slots_is_refused() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Checked:
+        number: int
+
+        def __post_init__(self) -> None:
+            pass
+
+    @dataclass(frozen=True, slots=True)
+    class Filled:
+        numbers: list[int] = field(default_factory=list)
+
+    @dataclass(frozen=True)
+    class Loose:
+        number: int
+
+    for cls in (Checked, Filled, Loose, int):
+        with pytest.raises(TypeError, match=cls.__qualname__):
+            quickly_made(cls)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from coterie.runtime.hosts.host import Disk, File
+from coterie.runtime.hosts.real_disk import RealDisk
+from coterie.runtime.hosts.real_host import RealHost
+from coterie.runtime.storage.data_directory import format_store
+from coterie.runtime.storage.log_store import GroupState, Record, Write
+from coterie.runtime.storage.segmented_log import SegmentedLog
+
+
+@pytest.fixture
+def disk() -> Disk:
+    return RealDisk()
+
+
+def test_bytes_are_read_as_written_and_only_to_the_end(disk: Disk, tmp_path: Path) -> None:
+    file: File = disk.open(str(tmp_path / "f"), create=True)
+    file.write_at(0, b"hello world")
+    file.write_at(6, b"there")
+    file.sync()
+    assert (file.read_at(0, 100), file.read_at(6, 2), file.read_at(50, 5)) == (b"hello there", b"th", b"")
+    assert file.size() == 11
+    file.truncate(5)
+    assert file.read_at(0, 100) == b"hello"
+    file.truncate(7)
+    assert file.read_at(0, 100) == b"hello\0\0"
+    file.close()
+    file.close()
+    with pytest.raises(OSError, match="descriptor"):
+        file.size()
+
+
+def test_short_writes_and_reads_are_continued(disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pread, pwrite = os.pread, os.pwrite
+    monkeypatch.setattr(os, "pread", lambda fd, size, offset: pread(fd, min(size, 3), offset))
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: pwrite(fd, data[:2], offset))
+    file = disk.open(str(tmp_path / "f"), create=True)
+    file.write_at(1, b"0123456789")
+    assert file.read_at(0, 8) == b"\x000123456"
+    assert file.read_at(0, 100) == b"\x000123456789"
+    file.close()
+
+
+def test_create_refuses_what_is_there_and_open_what_is_not(disk: Disk, tmp_path: Path) -> None:
+    path = str(tmp_path / "f")
+    with pytest.raises(FileNotFoundError):
+        disk.open(path)
+    disk.open(path, create=True).close()
+    with pytest.raises(FileExistsError):
+        disk.open(path, create=True)
+
+
+def test_names_directories_renames_and_removals(disk: Disk, tmp_path: Path) -> None:
+    directory = str(tmp_path / "a" / "b")
+    disk.make_directories(directory)
+    disk.make_directories(directory)
+    for name in ("z", "y"):
+        disk.open(f"{directory}/{name}", create=True).close()
+    disk.sync_directory(directory)
+    assert disk.names(directory) == ["y", "z"]
+    disk.rename(f"{directory}/z", f"{directory}/y")
+    assert (disk.names(directory), disk.exists(f"{directory}/z"), disk.exists(directory)) == (["y"], False, True)
+    disk.remove(f"{directory}/y")
+    assert disk.names(directory) == []
+    with pytest.raises(FileNotFoundError):
+        disk.names(f"{directory}/none")
+
+
+def test_a_file_in_the_way_of_a_directory_is_an_error(disk: Disk, tmp_path: Path) -> None:
+    disk.open(str(tmp_path / "f"), create=True).close()
+    with pytest.raises(OSError, match="f"):
+        disk.make_directories(str(tmp_path / "f" / "g"))
+
+
+def test_lock_excludes_every_other_opener_until_it_is_released(disk: Disk, tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    unlock = disk.lock(path)
+    for _ in range(2):
+        with pytest.raises(BlockingIOError):
+            RealDisk().lock(path)
+    unlock()
+    unlock()
+    disk.lock(path)()
+
+
+async def test_segmented_log_lives_on_a_real_disk(tmp_path: Path) -> None:
+    host, path = RealHost(), str(tmp_path / "data")
+    store_id = await format_store(host, path, cluster="c", node="n")
+    log = await SegmentedLog.open(host, path, cluster="c", node="n")
+    order: list[int] = []
+    for position in range(1, 101):
+        record = Record(position, b"%d" % position)
+        log.write(Write("g", b"r", None, position, [record]), lambda at=position: order.append(at))
+    await log.close()
+    assert order == list(range(1, 101))
+    log = await SegmentedLog.open(host, path, cluster="c", node="n")
+    state = await log.state("g")
+    assert (log.store_id, state) == (store_id, GroupState(b"r", 1, 100, tuple((at, at) for at in range(1, 101))))
+    assert await log.read("g", 99, 200, 100) == [Record(99, b"99"), Record(100, b"100")]
+    await log.close()
+    host.executor.close()
