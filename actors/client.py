@@ -1,4 +1,4 @@
-"""A program outside the cluster.
+"""`Client`: a program outside the cluster, linked to its nodes.
 
 async with Client(["127.0.0.1:7401", "127.0.0.1:7402"]) as client:
     await client.key_value("store").put(b"k", b"v")
@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from coterie.actors.access import Access
+from coterie.actors.cluster_api import ClusterApi
 from coterie.actors.network_addresses import parse_address
 from coterie.errors import NodeUnreachable
 from coterie.runtime.hosts.host import Host
@@ -22,24 +22,24 @@ from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.handshake.certificate import CLIENT_SEPARATOR
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 
 __all__ = ["Client"]
 
 
-class Client(Access):
-    """A client of a running cluster. It dials the given nodes and stays linked to them; name all nodes if you can.
+class Client(ClusterApi):
+    """A client of a running cluster. It dials the given nodes and stays linked to them; give all nodes if possible.
 
     Args:
         addresses: `host:port` of nodes.
-        cluster: refuse nodes of any other cluster (default: any).
-        name: this client's name (default: a random one; with `tls` the certificate's, with something random added).
+        cluster: the only cluster whose nodes are accepted (default: any).
+        name: this client's name (default: random; with `tls`, the certificate's name and a random suffix).
         connect_timeout_s: how long to wait for the first link.
         auth, tls, host, config: as for `System`.
 
     Raises:
-        ValueError: no address, or one that is none.
+        ValueError: no address, or a malformed one.
         OSError: the certificate cannot be read.
     """
 
@@ -59,10 +59,10 @@ class Client(Access):
             raise ValueError("a client needs the address of at least one node")
         self._addresses = [parse_address(address) for address in addresses]
         self._connect_timeout_s = connect_timeout_s
-        world: Host = host if host is not None else RealHost()
-        own_name = name or _usual_name(world, tls)
+        used_host: Host = host if host is not None else RealHost()
+        own_name = name or _default_name(used_host, tls)
         super().__init__(
-            System(own_name, cluster=cluster, role=Role.CLIENT, host=world, config=config, auth=auth, tls=tls)
+            System(own_name, cluster=cluster, role=PeerRole.CLIENT, host=used_host, config=config, auth=auth, tls=tls)
         )
         self._exit = AsyncExitStack()
 
@@ -70,7 +70,7 @@ class Client(Access):
         """Link to the cluster.
 
         Raises:
-            NodeUnreachable: nobody let us in within `connect_timeout_s`; it says why, as far as is known.
+            NodeUnreachable: no node accepted the client within `connect_timeout_s`; the text has the known reasons.
         """
         await self._exit.enter_async_context(self.system)
         try:
@@ -90,11 +90,11 @@ class Client(Access):
     async def _connect(self) -> None:
         linked = asyncio.Event()
 
-        def note(event: LinkEvent) -> None:
+        def on_event(event: LinkEvent) -> None:
             if event.kind == "up":
                 linked.set()
 
-        ignore = self.system.on_link(note)
+        unsubscribe = self.system.on_link(on_event)
         for host, port in self._addresses:
             self.system.dial(host, port)
         try:
@@ -102,15 +102,15 @@ class Client(Access):
                 await linked.wait()
         except TimeoutError as error:
             where = ", ".join(f"{host}:{port}" for host, port in self._addresses)
-            why = str(self.system.remoting.refusals) or "nobody answers"
+            why = str(self.system.remoting.refused_handshakes) or "no node answers"
             raise NodeUnreachable(where, f"no link in {self._connect_timeout_s:g} s: {why}") from error
         finally:
-            ignore()
+            unsubscribe()
 
 
-def _usual_name(host: Host, tls: TlsConfig | None) -> str:
-    chance = f"{host.random.getrandbits(64):016x}"
+def _default_name(host: Host, tls: TlsConfig | None) -> str:
+    suffix = f"{host.random.getrandbits(64):016x}"
     if tls is None:
-        return f"client-{chance}"
-    names = host.network.names_on(tls)
-    return f"{names[0] if names else 'client'}{CLIENT_SEPARATOR}{chance}"
+        return f"client-{suffix}"
+    names = host.network.certificate_names(tls)
+    return f"{names[0] if names else 'client'}{CLIENT_SEPARATOR}{suffix}"

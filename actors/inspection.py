@@ -1,4 +1,4 @@
-"""What a node's actors are doing, for whoever wants to look: `coterie top` and `coterie actors` ask this."""
+"""Inspection of a node's actors: mailboxes, load and pending asks, as shown by `coterie top` and `coterie actors`."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from coterie.runtime.cells.ask_cycles import described_waits
 from coterie.runtime.cells.asks import Envelope
 from coterie.runtime.cells.cell import Cell
 from coterie.runtime.messages.message import Ask, message
-from coterie.runtime.observing.load_monitor import Lookout
+from coterie.runtime.observing.load_monitor import LoadMonitor
 from coterie.runtime.system import System
 
-__all__ = ["ORDERS", "ActorLine", "ActorsReport", "ReportActors", "TypeLine", "WaitLine", "inspect_actors"]
+__all__ = ["SORT_KEYS", "ActorLine", "ActorsReport", "ReportActors", "TypeLine", "WaitLine", "inspect_actors"]
 
-ORDERS: Final = ("depth", "busy", "handled", "restarts", "high_water")
+SORT_KEYS: Final = ("depth", "busy", "handled", "restarts", "high_water")
 LIMIT_MAX: Final = 1000
-SLICE: Final = 5000
-"""After how many actors the loop gets its turn: a look at a million must not hold up their heartbeats."""
+SLICE_ACTORS: Final = 5000
+"""Actors inspected before the loop runs again: the inspection of a million must not delay heartbeats."""
 
 
 @message(name="node.ActorLine")
 class ActorLine:
-    """One actor. `busy`: its share of the loop, 0 … 1; `handling`: the type of the message in its hands."""
+    """One actor. `busy`: its share of the loop's time, 0 … 1; `handling`: the type of the message it handles now."""
 
     path: str
     type: str
@@ -41,7 +41,7 @@ class ActorLine:
 
 @message(name="node.TypeLine")
 class TypeLine:
-    """All actors of one class together; `high_water` is that of the deepest mailbox."""
+    """The totals of all actors of one class; `high_water` is that of the deepest mailbox."""
 
     type: str
     actors: int
@@ -54,7 +54,7 @@ class TypeLine:
 
 @message(name="node.WaitLine")
 class WaitLine:
-    """A handler of `asker` waits for the answer of `target` to `message`, for `left_s` seconds at most."""
+    """A pending ask: a handler of `asker` waits for the reply of `target` to `message`, for `left_s` more seconds."""
 
     asker: str
     target: str
@@ -64,7 +64,7 @@ class WaitLine:
 
 @message(name="node.ActorsReport")
 class ActorsReport:
-    """One look at a node. `at_s` is its monotonic clock: rates are differences of two looks."""
+    """One inspection of a node. `at_s` is its monotonic clock: rates are differences of two inspections."""
 
     node: str
     at_s: float
@@ -78,12 +78,12 @@ class ActorsReport:
 
 
 class UnknownOrder(ValueError):
-    """Actors can be sorted by one of `ORDERS` only."""
+    """The order asked for is not one of `SORT_KEYS`."""
 
 
 @message(name="node.ReportActors", raises=(UnknownOrder,))
 class ReportActors(Ask[ActorsReport]):
-    """Look at a node's actors: of those whose path or type contains `pattern` the first `limit`, most `order` first."""
+    """Inspect a node's actors: of those whose path or type contains `pattern`, the `limit` with the highest `order`."""
 
     pattern: str = ""
     order: str = "depth"
@@ -91,7 +91,7 @@ class ReportActors(Ask[ActorsReport]):
 
 
 @dataclass(slots=True)
-class _Sum:
+class _TypeTotals:
     actors: int = 0
     depth: int = 0
     high_water: int = 0
@@ -100,34 +100,34 @@ class _Sum:
     restarts: int = 0
 
 
-async def inspect_actors(system: System, lookout: Lookout, asked: ReportActors) -> ActorsReport:
-    """Look at all actors, a slice at a time, and keep the lookout looking.
+async def inspect_actors(system: System, load_monitor: LoadMonitor, asked: ReportActors) -> ActorsReport:
+    """Inspect all actors, a slice at a time, and renew the lease of the load monitor.
 
     Raises:
-        UnknownOrder: `asked.order` is none of `ORDERS`.
+        UnknownOrder: `asked.order` is not one of `SORT_KEYS`.
     """
-    if asked.order not in ORDERS:
-        raise UnknownOrder(f"actors cannot be sorted by {asked.order!r}: choose one of {', '.join(ORDERS)}")
-    lookout.keep()
+    if asked.order not in SORT_KEYS:
+        raise UnknownOrder(f"actors cannot be sorted by {asked.order!r}: choose one of {', '.join(SORT_KEYS)}")
+    load_monitor.renew()
     now = system.host.clock.monotonic()
-    handled = system.handled_by_ended  # who ends during the look is still among the cells below
+    handled = system.handled_by_ended  # an actor that ends during the inspection is still among the cells below
     waits: list[WaitLine] = []
-    sum_by_type: dict[str, _Sum] = {}
+    sum_by_type: dict[str, _TypeTotals] = {}
     found: list[ActorLine] = []
     for at, cell in enumerate(system.cells):
-        if at % SLICE == SLICE - 1:
+        if at % SLICE_ACTORS == SLICE_ACTORS - 1:
             await asyncio.sleep(0)
             found = _first(found, asked)
         handled += cell.handled
         waits += [WaitLine(wait.asker, wait.target, wait.message, wait.left_s) for wait in described_waits(cell, now)]
-        line = _line(cell, lookout)
-        _add(sum_by_type.setdefault(line.type, _Sum()), line)
+        line = _line(cell, load_monitor)
+        _add(sum_by_type.setdefault(line.type, _TypeTotals()), line)
         if asked.pattern in line.path or asked.pattern in line.type:
             found.append(line)
     return ActorsReport(
         node=system.node,
         at_s=system.host.clock.monotonic(),
-        lag_ms=1000 * lookout.take_lag_s(),
+        lag_ms=1000 * load_monitor.take_lag_s(),
         handled=handled,
         failures=system.failures,
         dead_letters={reason.value: count for reason, count in system.dead_letters.counts.items() if count},
@@ -137,8 +137,8 @@ async def inspect_actors(system: System, lookout: Lookout, asked: ReportActors) 
     )
 
 
-def _line(cell: Cell, lookout: Lookout) -> ActorLine:
-    restarts, last_error = cell.troubles
+def _line(cell: Cell, load_monitor: LoadMonitor) -> ActorLine:
+    restarts, last_error = cell.failure_summary
     current = cell.current.message if isinstance(cell.current, Envelope) else cell.current
     return ActorLine(
         path=cell.path,
@@ -147,14 +147,14 @@ def _line(cell: Cell, lookout: Lookout) -> ActorLine:
         depth=cell.depth,
         high_water=cell.high_water,
         handled=cell.handled,
-        busy=lookout.busy_share(cell),
+        busy=load_monitor.busy_share(cell),
         restarts=restarts,
         last_error=last_error,
         handling=None if current is None else type(current).__name__,
     )
 
 
-def _add(total: _Sum, line: ActorLine) -> None:
+def _add(total: _TypeTotals, line: ActorLine) -> None:
     total.actors += 1
     total.depth += line.depth
     total.high_water = max(total.high_water, line.high_water)
@@ -163,7 +163,7 @@ def _add(total: _Sum, line: ActorLine) -> None:
     total.restarts += line.restarts
 
 
-def _type_line(name: str, total: _Sum) -> TypeLine:
+def _type_line(name: str, total: _TypeTotals) -> TypeLine:
     return TypeLine(
         name, total.actors, total.depth, total.high_water, total.handled, min(1.0, total.busy), total.restarts
     )

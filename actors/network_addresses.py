@@ -1,4 +1,4 @@
-"""Network addresses as people write them: `host:port`."""
+"""Network addresses: parsing and formatting of `host:port`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["format_address", "parse_address"]
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Return (host, port) of `host:port` or `[ipv6]:port`. ValueError names the text that is none."""
+    """Return (host, port) of `host:port` or `[ipv6]:port`. ValueError for any other text."""
     host, colon, port = text.rpartition(":")
     is_bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if is_bracketed else host

@@ -1,10 +1,10 @@
-"""One running node of a topology, as its own actors and its host program see it."""
+"""`Node`: one running node of a topology, for its own actors and its host program."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coterie.actors.access import Access
+from coterie.actors.cluster_api import ClusterApi
 from coterie.actors.network_addresses import format_address
 from coterie.protocols.balancing.balancer import MakeBalancer
 from coterie.runtime.storage.log_store import LogStore
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Node"]
 
 
-class Node(Access):
-    """A node: its system, its store, and handles to everything in the cluster."""
+class Node(ClusterApi):
+    """A running node: its system, its store, and handles to everything in the cluster."""
 
     def __init__(self, system: System, topology: Topology, store: LogStore, address: tuple[str, int]) -> None:
         super().__init__(system)

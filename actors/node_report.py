@@ -1,21 +1,21 @@
-"""What a node runs, for whoever wants to look: `coterie status`, `top` and `actors` ask it."""
+"""`NodeReportActor`: reports what its node runs; `coterie status`, `top` and `actors` ask it."""
 
 from __future__ import annotations
 
 from coterie.actors.inspection import ActorsReport, ReportActors, inspect_actors
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
-from coterie.runtime.observing.load_monitor import Lookout
+from coterie.runtime.observing.load_monitor import LoadMonitor
 
-__all__ = ["DIRECTORY", "DirectoryActor", "NodeReport", "ReportNode"]
+__all__ = ["NODE_REPORT_PATH", "NodeReport", "NodeReportActor", "ReportNode"]
 
-DIRECTORY = "#node"
-"""The path of the directory on every node: no part of a topology can have this name."""
+NODE_REPORT_PATH = "#node"
+"""The path of the `NodeReportActor` on every node: no part of a topology can have this name."""
 
 
 @message(name="node.Report")
 class NodeReport:
-    """A node: its name and cluster, what it runs by kind, and whom it is linked with now."""
+    """One node: its name and cluster, the names of what it runs by kind, and the peers it is linked to now."""
 
     node: str
     cluster: str
@@ -28,11 +28,11 @@ class NodeReport:
 
 @message(name="node.ReportNode")
 class ReportNode(Ask[NodeReport]):
-    """Ask a node what it runs."""
+    """Ask a node for its report."""
 
 
-class DirectoryActor(Actor[ReportNode | ReportActors]):
-    """Knows what its node runs."""
+class NodeReportActor(Actor[ReportNode | ReportActors]):
+    """Reports what its node runs, and inspects its actors. `groups` … `actors` are the names of the node's parts."""
 
     def __init__(
         self, *, groups: tuple[str, ...], synods: tuple[str, ...], pools: tuple[str, ...], actors: tuple[str, ...]
@@ -43,17 +43,17 @@ class DirectoryActor(Actor[ReportNode | ReportActors]):
         self._actors = actors
 
     def on_start(self) -> None:
-        """Be ready to look."""
-        self._lookout = Lookout(self.context.system)
+        """Start measuring the load of the actors."""
+        self._load_monitor = LoadMonitor(self.context.system)
 
     def on_stop(self) -> None:
-        """Look no more."""
-        self._lookout.end()
+        """Stop measuring."""
+        self._load_monitor.stop()
 
     async def receive(self, msg: ReportNode | ReportActors, /) -> NodeReport | ActorsReport:
-        """Report."""
+        """Return the report that was asked for."""
         if isinstance(msg, ReportActors):
-            return await inspect_actors(self.context.system, self._lookout, msg)
+            return await inspect_actors(self.context.system, self._load_monitor, msg)
         return self._node_report()
 
     def _node_report(self) -> NodeReport:

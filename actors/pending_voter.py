@@ -1,4 +1,4 @@
-"""Who stands where a voter's driver will be, until the voter may take part."""
+"""`PendingVoter`: stands in for a voter's driver until the voter is registered; it runs no algorithm."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from typing import Generic, TypeVar
 
 from coterie.protocols.algorithm import Received
 
-__all__ = ["Outsider"]
+__all__ = ["PendingVoter"]
 
 EventT = TypeVar("EventT")
 
 
-class Outsider(Generic[EventT]):
-    """Takes what a `Driver` takes, and runs no algorithm: it answers no letter, and never becomes a candidate.
+class PendingVoter(Generic[EventT]):
+    """Has the interface of a `Driver`, but answers no peer message and never becomes a candidate.
 
     Args:
-        turn_away: answers an event that somebody waits for.
+        reject: answers an event whose sender waits for a reply.
     """
 
-    def __init__(self, turn_away: Callable[[EventT], None]) -> None:
-        self._turn_away = turn_away
+    def __init__(self, reject: Callable[[EventT], None]) -> None:
+        self._reject = reject
 
     def feed(self, event: EventT) -> None:
-        """Drop a letter of a peer, who must not count on us; turn everybody else away."""
+        """Drop a peer message, because peers must not count this voter; reject every other event."""
         if not isinstance(event, Received):
-            self._turn_away(event)
+            self._reject(event)
 
     def wake_with(self, event: EventT) -> None:
         """As `feed`, from outside a visit."""
         self.feed(event)
 
     def ticked(self) -> None:
-        """Do nothing: who takes no part has no deadlines."""
+        """Do nothing: an inactive voter has no deadlines."""
 
     def flush(self) -> None:
         """Do nothing: there is no batch."""
 
     def close(self) -> None:
-        """Do nothing: nothing is under way."""
+        """Do nothing: there is no pending work."""

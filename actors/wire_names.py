@@ -1,7 +1,7 @@
-"""The only table of wire names: under which name each message of the protocols crosses between nodes.
+"""Wire names of the protocols' messages: the name under which each crosses between nodes.
 
-Messages that are written for the wire (`@message(name=…)`) say theirs where they stand; the pure protocols do not know
-that there is a wire, so theirs stand here. A name is for ever: nodes of two releases talk to each other.
+Other messages have their wire name where they are defined (`@message(name=…)`). The pure protocols do not depend on a
+wire, so their names are in this table. A name never changes: nodes of two releases exchange messages.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from coterie.protocols.raft.raft_messages import (
 )
 from coterie.protocols.replicated_log import Entry
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.messages.message import message, register
+from coterie.runtime.messages.message import message, register_message
 
-__all__ = ["NAMES", "RaftLetter", "Register", "Registered", "SynodLetter"]
+__all__ = ["NAMES", "RaftPeerMessage", "RegisterStore", "StoreRegistered", "SynodPeerMessage"]
 
 NAMES: Final[dict[str, type]] = {
     "log.Entry": Entry,
@@ -41,12 +41,12 @@ NAMES: Final[dict[str, type]] = {
 }
 
 for _name, _cls in NAMES.items():
-    register(_cls, name=_name, lane=Lane.CONSENSUS)
+    register_message(_cls, name=_name, lane=Lane.CONSENSUS)
 
 
 @message(name="raft.Letter", lane=Lane.CONSENSUS)
-class RaftLetter:
-    """One message of a Raft peer: `sender` is its node, `store` the id of the store its votes and entries are in."""
+class RaftPeerMessage:
+    """One Raft message: `sender` is the node it comes from, `store` the id of the store of its votes and entries."""
 
     sender: str
     store: str
@@ -54,8 +54,8 @@ class RaftLetter:
 
 
 @message(name="synod.Letter", lane=Lane.CONSENSUS)
-class SynodLetter:
-    """One message of a Synod peer: `sender` is its node, `store` the id of the store its promises are in."""
+class SynodPeerMessage:
+    """One Synod message: `sender` is the node it comes from, `store` the id of the store of its promises."""
 
     sender: str
     store: str
@@ -63,16 +63,16 @@ class SynodLetter:
 
 
 @message(name="voter.Register", lane=Lane.CONSENSUS)
-class Register:
-    """The voter `sender` has the store `store`: remember that durably, and say so."""
+class RegisterStore:
+    """Request: remember durably that the voter `sender` has the store `store`, and confirm it."""
 
     sender: str
     store: str
 
 
 @message(name="voter.Registered", lane=Lane.CONSENSUS)
-class Registered:
-    """`sender` remembers durably, and for ever, that the receiver's store is `store`: another one is refused."""
+class StoreRegistered:
+    """Reply: `sender` remembers durably that the receiver's store is `store`; any other one is refused."""
 
     sender: str
     store: str

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [names] [--list] [--quick] [--runs N] [--peers [NAMES]] [--json FILE] [--plot FILE]`."""
+"""Entry point of `python -m benchmarks`: options, runs the chosen benchmarks, prints and saves the results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import uvloop
 
 from benchmarks.catalogue import BENCHMARKS
-from benchmarks.peers.catalogue import PEERS
+from benchmarks.peers.peer_catalogue import PEERS
 from benchmarks.plot import plot, require_plotting
 from benchmarks.results import Result, show, write_json
 from benchmarks.settings import Settings
@@ -45,17 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Benchmarks of coterie; fsync is on.")
-    parser.add_argument("names", nargs="*", metavar="name", help="which to run (default: all)")
-    parser.add_argument("--list", action="store_true", help="say which there are")
-    parser.add_argument("--quick", action="store_true", help="a thousandth of the work, once: only to see that it runs")
-    parser.add_argument("--runs", type=int, default=5, metavar="N", help="laps of each contender (default: 5)")
+    parser.add_argument("names", nargs="*", metavar="name", help="the benchmarks to run (default: all)")
+    parser.add_argument("--list", action="store_true", help="list the benchmarks and the peers")
+    parser.add_argument(
+        "--quick", action="store_true", help="a thousandth of the work, once: only to check that it runs"
+    )
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="measurements of each system (default: 5)")
     parser.add_argument(
         "--peers",
         nargs="?",
         const=",".join(PEERS),
         default="",
         metavar="NAMES",
-        help=f"measure other actor systems too; separate names by commas (default: all of {', '.join(PEERS)})",
+        help=f"also measure other actor systems; names separated by commas (default: all of {', '.join(PEERS)})",
     )
     parser.add_argument("--json", metavar="FILE", help="write the results as a list of objects")
     parser.add_argument("--plot", metavar="FILE", help="draw the results (needs the extra `bench`)")
@@ -64,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list() -> None:
     for name, benchmark in BENCHMARKS.items():
-        print(f"{name:<16} {benchmark.question}")
+        print(f"{name:<16} {benchmark.description}")
     print("peers:")
     for name, peer in PEERS.items():
         missing = peer.missing()
@@ -74,11 +76,11 @@ def _list() -> None:
 def _check_names(parser: argparse.ArgumentParser, what: str, names: Sequence[str], known: Sequence[str]) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:
-        parser.error(f"no {what} {unknown[0]!r}; there are {', '.join(known)}")
+        parser.error(f"there is no {what} {unknown[0]!r}; known: {', '.join(known)}")
 
 
 def _peers(parser: argparse.ArgumentParser, names: str) -> tuple[str, ...]:
-    """Return the peers that are asked for and installed; say which are not."""
+    """Return the requested peers that are installed; print the missing ones."""
     wanted = [name for name in names.split(",") if name]
     _check_names(parser, "peer", wanted, list(PEERS))
     installed = []
@@ -94,7 +96,7 @@ def _peers(parser: argparse.ArgumentParser, names: str) -> tuple[str, ...]:
 def _run_all(names: Sequence[str], settings: Settings) -> list[Result]:
     results: list[Result] = []
     for name in names:
-        print(f"{name}: {BENCHMARKS[name].question}", file=sys.stderr, flush=True)
+        print(f"{name}: {BENCHMARKS[name].description}", file=sys.stderr, flush=True)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             measured = runner.run(_measured(name, settings))
         for result in measured:

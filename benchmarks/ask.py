@@ -1,7 +1,7 @@
-"""How many asks a second, one after the other and 64 at a time, each with its time-out?
+"""Ask throughput: asks per second, one after the other and 64 at a time, each with its time-out.
 
-Each asker asks again when it has its reply; the message is always the same one. The floor is a future per ask, resolved
-through one deque, with a time-out of the cheapest kind: a dictionary of pending futures per 20 ms, one timer each.
+Each asker sends its next ask when it has its reply; the message is always the same one. The floor is a future per ask,
+resolved through one deque, with the cheapest time-out: a dictionary of pending futures per 20 ms, one timer each.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from benchmarks.bare import BareAsks
-from benchmarks.contest import Contest
-from benchmarks.own_system import own_system
-from benchmarks.results import Lap, Result
+from benchmarks.bare_queues import BareAsks
+from benchmarks.comparison import Comparison
+from benchmarks.measured_system import measured_system
+from benchmarks.results import Measurement, Result
 from benchmarks.settings import Settings
 from coterie import Actor, Ask, message
 
@@ -45,8 +45,8 @@ class BareAdder:
         return self.total
 
 
-async def ask_in_turn(ask: Callable[[], Awaitable[object]], count: int, in_flight: int) -> Lap:
-    """Let `in_flight` askers do about `count` asks together."""
+async def ask_in_turn(ask: Callable[[], Awaitable[object]], count: int, in_flight: int) -> Measurement:
+    """Send about `count` asks in total from `in_flight` concurrent askers."""
     each = max(1, count // in_flight)
 
     async def asker() -> None:
@@ -55,35 +55,37 @@ async def ask_in_turn(ask: Callable[[], Awaitable[object]], count: int, in_fligh
 
     begin = time.perf_counter()
     await asyncio.gather(*(asker() for _ in range(in_flight)))
-    return Lap(each * in_flight / (time.perf_counter() - begin))
+    return Measurement(each * in_flight / (time.perf_counter() - begin))
 
 
-async def floor(in_flight: int, count: int) -> Lap:
+async def floor(in_flight: int, count: int) -> Measurement:
     adder, add = BareAdder(), Add(1)
     ask = BareAsks(adder.receive).ask
-    lap = await ask_in_turn(lambda: ask(add), count, in_flight)
+    measurement = await ask_in_turn(lambda: ask(add), count, in_flight)
     _check(adder.total, count, in_flight)
-    return lap
+    return measurement
 
 
-async def coterie(in_flight: int, count: int) -> Lap:
-    async with own_system() as system:
+async def coterie(in_flight: int, count: int) -> Measurement:
+    async with measured_system() as system:
         adder, add = Adder(), Add(1)
         ask = system.spawn(lambda: adder).ask
-        lap = await ask_in_turn(lambda: ask(add), count, in_flight)
+        measurement = await ask_in_turn(lambda: ask(add), count, in_flight)
         _check(adder.total, count, in_flight)
-        return lap
+        return measurement
 
 
 def _check(total: int, count: int, in_flight: int) -> None:
     if total != max(1, count // in_flight) * in_flight:
-        raise RuntimeError(f"the run does not count: {total} asks were handled")
+        raise RuntimeError(f"the run is invalid: {total} asks were handled")
 
 
 async def run(settings: Settings) -> list[Result]:
     """Measure one asker, and 64."""
     results = []
     for in_flight in (1, 64):
-        contest = Contest(f"ask/{in_flight}", "asks/s", COUNT, partial(floor, in_flight), partial(coterie, in_flight))
-        results += await contest.run(settings)
+        comparison = Comparison(
+            f"ask/{in_flight}", "asks/s", COUNT, partial(floor, in_flight), partial(coterie, in_flight)
+        )
+        results += await comparison.run(settings)
     return results

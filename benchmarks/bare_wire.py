@@ -1,6 +1,6 @@
-"""The remote floor: a raw socket that carries length-prefixed MessagePack arrays of up to 256 items.
+"""`BareWire`: the remote floor, a raw socket that carries MessagePack arrays of up to 256 items with a length prefix.
 
-No handshake, checksum, sequence, keep-alive, limit or name: one list per item, one `write` per array.
+It has no handshake, checksum, sequence number, keep-alive, limit or name: one list per item, one `write` per array.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _pack: Callable[[object], bytes] = msgpack.Packer().pack
 
 
 class BareWire(asyncio.Protocol):
-    """Calls `receive(self, item)` for each item that comes; sends what one tick of the loop brings, 256 at a time."""
+    """Calls `receive(self, item)` for each item; sends the items of one loop tick together, up to 256 per array."""
 
     def __init__(self, receive: Callable[[BareWire, list[Any]], object]) -> None:
         self._receive = receive
@@ -48,7 +48,7 @@ class BareWire(asyncio.Protocol):
         del buffer[:at]
 
     def send(self, item: list[Any]) -> None:
-        """Let `item` leave with the others of this tick."""
+        """Send `item` together with the others of this tick."""
         self._out.append(item)
         if len(self._out) >= BATCH:
             self._write()

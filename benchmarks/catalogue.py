@@ -1,4 +1,4 @@
-"""Which benchmarks there are: a name, its question, and how to run it."""
+"""Catalogue of benchmarks: name, description and function of each."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ __all__ = ["BENCHMARKS", "Benchmark"]
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One question, and what answers it."""
+    """One benchmark: the first line of its module, and its function."""
 
-    question: str
+    description: str
     run: Callable[[Settings], Awaitable[list[Result]]]
 
 
 def _messaging(module: ModuleType) -> Benchmark:
-    return Benchmark(_question(module), module.run)
+    return Benchmark(_description(module), module.run)
 
 
 def _raft(module: ModuleType, **quick: object) -> Benchmark:
-    """Return a benchmark that has its own defaults, and `quick` ones."""
+    """Return a benchmark with its own defaults, and with `quick` arguments for a quick run."""
 
     def run(settings: Settings) -> Awaitable[list[Result]]:
         answer: Awaitable[list[Result]] = partial(module.run, **(quick if settings.is_quick else {}))()
         return answer
 
-    return Benchmark(_question(module), run)
+    return Benchmark(_description(module), run)
 
 
-def _question(module: ModuleType) -> str:
+def _description(module: ModuleType) -> str:
     return (module.__doc__ or "").splitlines()[0]
 
 

@@ -1,10 +1,10 @@
-"""What would a compiled core buy? The protocols, their simulator and its judges, as they are and compiled with mypyc.
+"""Compiled core: speed of the simulated protocols in pure Python and compiled with mypyc.
 
     python -m benchmarks.compiled --seeds 6
 
-Compiles a copy of them in a folder of its own (about two minutes; needs mypy, setuptools and a C compiler), runs the
-same seeds of `raft` with five nodes in both, in turn, and prints events a second of processor time. Both must have the
-same traces.
+Compiles a copy of the protocols, their simulator and its checkers in a temporary folder (about two minutes; needs mypy,
+setuptools and a C compiler), runs the same seeds of `raft` with five nodes alternately with both, and prints events per
+second of processor time. Both must have the same traces.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from coterie.exploring.run_jobs import Job, carry_out, many_runs
+from coterie.exploring.run_jobs import Job, run_job, worker_settings
 from coterie.protocols.faults.kinds.fault_kinds import Level
 
 __all__ = ["COMPILED", "main"]
@@ -33,14 +33,14 @@ ROUNDS = 3
 
 COMPILED = (
     "durability_gate", "quorums", "replicated_log", "raft/applier", "raft/elections", "raft/follower",
-    "raft/durability", "raft/leader", "raft/entry_loading", "raft/raft_log", "raft/raft_messages", "raft/progress",
+    "raft/durability", "raft/leadership", "raft/entry_loading", "raft/raft_log", "raft/raft_messages", "raft/progress",
     "raft/pending_proposals", "raft/raft", "raft/role", "sessions/session_commands", "sessions/deduplication",
     "sessions/session_replies", "checking/raft_checker", "checking/raft_disk", "checking/raft_log_checker",
     "simulation/scenarios/protocol_clients", "simulation/protocol_disk", "simulation/faults/link_faults",
     "simulation/protocol_network", "simulation/protocol_node", "simulation/scenarios/raft_run",
     "simulation/faults/link_rules", "simulation/event_heap", "simulation/protocol_world",
 )  # fmt: skip
-"""The modules of `coterie.protocols` that are compiled: what the profile of a simulated Raft shows."""
+"""The compiled modules of `coterie.protocols`: the hot ones in a profile of the simulated Raft."""
 
 BUILD = """
 from mypyc.build import mypycify
@@ -52,8 +52,8 @@ setup(name="compiled", ext_modules=mypycify(options + {files!r}, opt_level="3"))
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What one process saw: events, the processor time that they took (s), and a digest of all traces."""
+class CompiledRun:
+    """The result of one process: events, their processor time (s), and a digest of all traces."""
 
     events: int
     cpu_s: float
@@ -61,11 +61,12 @@ class Measured:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build, measure, tell."""
+    """Build, measure and print."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.compiled", description="What would a compiled core buy?"
+        prog="python -m benchmarks.compiled",
+        description="Compare the simulated protocols in pure Python and compiled with mypyc.",
     )
-    parser.add_argument("--seeds", type=int, default=6, metavar="N", help="seeds that each runs (default 6)")
+    parser.add_argument("--seeds", type=int, default=6, metavar="N", help="the number of seeds (default 6)")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if chosen.measure:
@@ -78,17 +79,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="coterie-compiled-") as folder:
         print(f"compiling {len(COMPILED)} modules …", file=sys.stderr)
         build(Path(folder))
-        return tell([(run_in(ROOT, chosen.seeds), run_in(Path(folder), chosen.seeds)) for _ in range(ROUNDS)])
+        return report([(run_in(ROOT, chosen.seeds), run_in(Path(folder), chosen.seeds)) for _ in range(ROUNDS)])
 
 
-def measure(seeds: int) -> Measured:
-    """Run the seeds here: once for the time, once for the traces."""
-    with many_runs():
+def measure(seeds: int) -> CompiledRun:
+    """Run the seeds in this process: once for the time, once for the traces."""
+    with worker_settings():
         begin_s = time.process_time()
-        events = sum(carry_out(_job(seed)).events for seed in range(seeds))
+        events = sum(run_job(_job(seed)).events for seed in range(seeds))
         cpu_s = time.process_time() - begin_s
-        digests = [carry_out(_job(seed, hashed=True)).digest for seed in range(seeds)]
-    return Measured(events, cpu_s, sha256(json.dumps(digests).encode()).hexdigest())
+        digests = [run_job(_job(seed, hashed=True)).digest for seed in range(seeds)]
+    return CompiledRun(events, cpu_s, sha256(json.dumps(digests).encode()).hexdigest())
 
 
 def _job(seed: int, *, hashed: bool = False) -> Job:
@@ -96,7 +97,7 @@ def _job(seed: int, *, hashed: bool = False) -> Job:
 
 
 def build(folder: Path) -> None:
-    """Compile a copy of the package in `folder`, with these benchmarks. RuntimeError: the compiler's last words."""
+    """Compile a copy of the package and the benchmarks in `folder`. RuntimeError: with the compiler's output."""
     for name in ("coterie", "benchmarks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     files = [f"coterie/protocols/{name}.py" for name in COMPILED]
@@ -107,18 +108,18 @@ def build(folder: Path) -> None:
         raise RuntimeError(f"mypyc or the C compiler failed:\n{(done.stdout + done.stderr)[-2000:]}")
 
 
-def run_in(folder: Path, seeds: int) -> Measured:
-    """Measure in a process of its own that imports what lies in `folder`."""
+def run_in(folder: Path, seeds: int) -> CompiledRun:
+    """Measure in a new process that imports the packages in `folder`."""
     command = [sys.executable, "-m", "benchmarks.compiled", "--measure", "--seeds", str(seeds)]
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, check=True)
-    return Measured(*json.loads(done.stdout))
+    return CompiledRun(*json.loads(done.stdout))
 
 
-def tell(rounds: Sequence[tuple[Measured, Measured]]) -> int:
-    """Print the best of each; 1 if a trace differs."""
+def report(rounds: Sequence[tuple[CompiledRun, CompiledRun]]) -> int:
+    """Print the best run of each; return 1 if the traces differ."""
     if len({measured.digest for pair in rounds for measured in pair}) != 1:
-        print("the traces differ: what is compiled does something else")
+        print("the traces differ: the compiled modules behave differently")
         return 1
     plain, compiled = (max(each.events / each.cpu_s for each in side) for side in zip(*rounds, strict=True))
     print(f"pure Python   {plain:10,.0f} events/s")

@@ -1,17 +1,17 @@
-"""How many messages a second does one actor handle that 100 actors tell it?
+"""Fan-in: messages per second that one actor handles from 100 sending actors.
 
-Each sender tells 50 messages, built before, when it is told to begin; the next round when all are handled. The words
-to begin are not counted. The floor is a deque and a `call_soon` for each, senders and receiver.
+Each sender tells 50 messages, built before, when it gets a start message; the next round begins when all are handled.
+The start messages are not counted. The floor is a deque and a `call_soon` for each sender and for the receiver.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.bare import BareQueue
-from benchmarks.contest import Contest
-from benchmarks.own_system import own_system
-from benchmarks.results import Lap, Result
+from benchmarks.bare_queues import BareQueue
+from benchmarks.comparison import Comparison
+from benchmarks.measured_system import measured_system
+from benchmarks.results import Measurement, Result
 from benchmarks.rounds import in_rounds
 from benchmarks.settings import Settings
 from benchmarks.tell import BareCounter, Counter, Item
@@ -51,22 +51,22 @@ class BareSender:
             tell(item)
 
 
-async def floor(count: int) -> Lap:
+async def floor(count: int) -> Measurement:
     counter, items = BareCounter(), [Item(number) for number in range(EACH)]
     to = BareQueue(counter.receive).tell
     senders = [BareQueue(BareSender(to, items).receive) for _ in range(SENDERS)]
     return await _rounds([sender.tell for sender in senders], lambda: counter.handled, count)
 
 
-async def coterie(count: int) -> Lap:
-    async with own_system() as system:
+async def coterie(count: int) -> Measurement:
+    async with measured_system() as system:
         counter, items = Counter(), [Item(number) for number in range(EACH)]
         to = system.spawn(lambda: counter)
         senders = [system.spawn(lambda: Sender(to, items)) for _ in range(SENDERS)]
         return await _rounds([sender.tell for sender in senders], lambda: counter.handled, count)
 
 
-async def _rounds(tells: Sequence[Callable[[Begin], None]], handled: Callable[[], int], count: int) -> Lap:
+async def _rounds(tells: Sequence[Callable[[Begin], None]], handled: Callable[[], int], count: int) -> Measurement:
     word = Begin(1)
 
     def send() -> None:
@@ -78,4 +78,4 @@ async def _rounds(tells: Sequence[Callable[[Begin], None]], handled: Callable[[]
 
 async def run(settings: Settings) -> list[Result]:
     """Measure rounds of 5,000 messages."""
-    return await Contest("fan_in", "tells/s", COUNT, floor, coterie).run(settings)
+    return await Comparison("fan_in", "tells/s", COUNT, floor, coterie).run(settings)

@@ -1,9 +1,9 @@
-"""How late is a heartbeat handled, among 10,000 busy actors, and across a link whose bulk lane is saturated?
+"""Heartbeat delay: among 10,000 busy actors, and across a link with a saturated bulk lane.
 
-A beat is due every 5 ms whatever became of the last one (open loop): its timer ticks on the control lane, and a message
-on the consensus lane goes to a watcher, in the other process in the second setting. The delay counts from the moment
-when it was due. The value is the p99 of a lap. The floors: `call_at` and a plain call beside bare objects that keep the
-loop as busy, a millisecond at a time; and a second raw socket beside a saturated one. Peers have no lanes to compare.
+A beat is due every 5 ms, independent of the last one (open loop): its timer ticks on the control lane, and a message
+on the consensus lane goes to a watcher, in the other process in the second setting. The delay counts from the due
+time. The value is the p99 of a measurement. The floors: `call_at` and a plain call beside bare objects that keep the
+loop equally busy, 1 ms at a time; and a second raw socket beside a saturated one. Peers have no lanes to compare.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.contest import Contest
-from benchmarks.own_system import own_system
+from benchmarks.comparison import Comparison
+from benchmarks.measured_system import measured_system
 from benchmarks.pairs import bare_pair, pair
 from benchmarks.receivers import BEAT, DELAYS, MARK, Beat, Delays, Large, Mark, Small, Watcher
 from benchmarks.receivers import COUNT as COUNT_ROW
 from benchmarks.remote_tell import pump, small_messages
-from benchmarks.results import Lap, Result, percentile
+from benchmarks.results import Measurement, Result, percentile
 from benchmarks.settings import Settings
 from coterie import Actor, Ref, message
 
@@ -32,7 +32,7 @@ INTERVAL_S = 0.005
 BUSY = 10_000
 SLICE_S = 0.001
 BURST = 100
-"""Messages that the saturating sender tells at once: it must not hold its own loop for long."""
+"""Messages that the saturating sender tells at once; more would block its own loop for too long."""
 
 
 @message
@@ -46,8 +46,8 @@ class Tick:
 
 
 @dataclass(slots=True)
-class Load:
-    """What keeps the loop busy: `handled` messages so far; it ends when it is no longer on."""
+class BackgroundLoad:
+    """State of the load that keeps the loop busy: `handled` messages so far; it ends when `is_on` is False."""
 
     is_on: bool = True
     handled: int = 0
@@ -56,7 +56,7 @@ class Load:
 class Busy(Actor[Work]):
     """Always has one message to handle."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: BackgroundLoad) -> None:
         self.load = load
 
     def receive(self, msg: Work) -> None:
@@ -91,7 +91,7 @@ class Heart(Actor[Tick]):
 
 
 class BareHeart:
-    """The floor's: a timer of the loop, and a call."""
+    """The floor's heart: a timer of the loop, and a call."""
 
     def __init__(self, beat: Callable[[float], object], beats: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -114,10 +114,10 @@ class BareHeart:
             self.over.set_result(None)
 
 
-class BareLoad:
-    """As many bare objects, each always with one message, on one deque, a millisecond at a time."""
+class BareBackgroundLoad:
+    """10,000 bare objects, each always with one message, on one deque, 1 ms at a time."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: BackgroundLoad) -> None:
         self._load = load
         self._queue = deque((self._receive, number) for number in range(BUSY))
         self._loop = asyncio.get_running_loop()
@@ -137,18 +137,18 @@ class BareLoad:
             self._loop.call_soon(self._turn)
 
 
-async def floor_busy(beats: int) -> Lap:
-    load, delays_s = Load(), list[float]()
-    BareLoad(load)
+async def floor_busy(beats: int) -> Measurement:
+    load, delays_s = BackgroundLoad(), list[float]()
+    BareBackgroundLoad(load)
     begin = time.perf_counter()
     await BareHeart(lambda due_s: delays_s.append(time.monotonic() - due_s), beats).over
     load.is_on = False
-    return _lap(delays_s, beats, load.handled / (time.perf_counter() - begin))
+    return _measurement(delays_s, beats, load.handled / (time.perf_counter() - begin))
 
 
-async def coterie_busy(beats: int) -> Lap:
-    async with own_system() as system:
-        load = Load()
+async def coterie_busy(beats: int) -> Measurement:
+    async with measured_system() as system:
+        load = BackgroundLoad()
         for busy in [system.spawn(partial(Busy, load)) for _ in range(BUSY)]:
             busy.tell(Work(1))
         watcher = system.spawn(Watcher)
@@ -158,10 +158,10 @@ async def coterie_busy(beats: int) -> Lap:
         await over
         load.is_on = False
         rate = load.handled / (time.perf_counter() - begin)
-        return _lap(await watcher.ask(Delays()), beats, rate)
+        return _measurement(await watcher.ask(Delays()), beats, rate)
 
 
-async def floor_saturated(beats: int) -> Lap:
+async def floor_saturated(beats: int) -> Measurement:
     async with bare_pair() as linked:
         send = linked.bulk.send
         heart = BareHeart(lambda due_s: linked.control.send([BEAT, due_s]), beats)
@@ -170,16 +170,16 @@ async def floor_saturated(beats: int) -> Lap:
             send([COUNT_ROW, item.number])
 
         rate = await _saturated(partial(pump, tell, partial(linked.ask, MARK)), heart.over)
-        return _lap(await linked.ask(DELAYS), beats, rate)
+        return _measurement(await linked.ask(DELAYS), beats, rate)
 
 
-async def coterie_saturated(beats: int) -> Lap:
+async def coterie_saturated(beats: int) -> Measurement:
     async with pair() as linked:
         sink, watcher = linked.at("sink"), linked.at("watcher")
         over: asyncio.Future[None] = linked.system.loop.create_future()
         linked.system.spawn(partial(Heart, watcher, beats, over))
         rate = await _saturated(partial(pump, sink.tell, lambda: sink.ask(Mark())), over)
-        return _lap(await watcher.ask(Delays()), beats, rate)
+        return _measurement(await watcher.ask(Delays()), beats, rate)
 
 
 async def _saturated(pumped: Callable[..., Awaitable[int]], over: asyncio.Future[None]) -> float:
@@ -189,11 +189,11 @@ async def _saturated(pumped: Callable[..., Awaitable[int]], over: asyncio.Future
     return told / (time.perf_counter() - begin)
 
 
-def _lap(delays_s: Sequence[float], beats: int, load_per_s: float) -> Lap:
+def _measurement(delays_s: Sequence[float], beats: int, load_per_s: float) -> Measurement:
     if len(delays_s) != beats:
-        raise RuntimeError(f"the run does not count: {len(delays_s)} of {beats} beats were handled")
+        raise RuntimeError(f"the run is invalid: {len(delays_s)} of {beats} beats were handled")
     p50, p99 = (1000 * percentile(delays_s, share) for share in (0.50, 0.99))
-    return Lap(p99, {"p50_ms": p50, "max_ms": 1000 * max(delays_s), "load_per_s": load_per_s})
+    return Measurement(p99, {"p50_ms": p50, "max_ms": 1000 * max(delays_s), "load_per_s": load_per_s})
 
 
 async def run(settings: Settings) -> list[Result]:
@@ -201,6 +201,6 @@ async def run(settings: Settings) -> list[Result]:
     settings_by_name = {"busy": (floor_busy, coterie_busy), "saturated": (floor_saturated, coterie_saturated)}
     results = []
     for name, (floor, coterie) in settings_by_name.items():
-        contest = Contest(f"heartbeat_delay/{name}", "ms (p99)", BEATS, floor, coterie, has_peers=False)
-        results += await contest.run(settings)
+        comparison = Comparison(f"heartbeat_delay/{name}", "ms (p99)", BEATS, floor, coterie, has_peers=False)
+        results += await comparison.run(settings)
     return results

@@ -1,9 +1,9 @@
-"""How long does it take to judge 10,000 operations: ten keys, ten clients, one outcome in a hundred unknown?
+"""Linearizability check: time for 10,000 operations, ten keys, ten clients, one unknown outcome in a hundred.
 
-What is judged is what ten clients, each always busy, see of a correct key-value store; half of the operations are
-reads, of the rest one in five deletes or swaps. Variants have one key only (each operation overlaps nine others), ten
-times as many unknown outcomes, and one stale read near the end (then the time to cut the counterexample down is in it).
-The floor asks the model once for each operation, in the order of their effects. `python -m benchmarks.linearizability`.
+The history is that of ten clients, each always busy, of a correct key-value store; half of the operations are reads,
+and of the rest one in five is a delete or a swap. Variants have one key only (each operation overlaps nine others), ten
+times as many unknown outcomes, or one stale read near the end (the time includes shrinking the counterexample). The
+floor applies the model once per operation, in the order of their effects. `python -m benchmarks.linearizability`.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ def _answer(before: Datum, asked: Datum) -> tuple[Datum, Datum]:
             return before is not None, None
         case ("compare_and_swap", expected, value):
             return before == expected, value if before == expected else before
-    raise ValueError(f"{asked!r} is not one of ours")
+    raise ValueError(f"unknown operation {asked!r}")
 
 
 class Client:
-    """Invokes, takes effect, returns: a step at a time."""
+    """A client: each call of `step` invokes an operation, applies it, or returns its result."""
 
     def __init__(self, name: str, history: History, store: Store, rng: random.Random, keys: int) -> None:
         self._name, self._history, self._store, self._rng, self._keys = name, history, store, rng, keys
         self._number = -1
         self._key = 0
         self._asked: Datum = None
-        self._told: Datum = None
+        self._output: Datum = None
         self._stage = 0
 
     def step(self, at_s: float, unknown: float) -> None:
@@ -71,12 +71,12 @@ class Client:
         elif self._stage == 1:
             is_lost = self._rng.random() < unknown
             if not is_lost or self._rng.random() < 0.5:
-                self._told = self._store.apply(self._key, self._asked)
+                self._output = self._store.apply(self._key, self._asked)
             if is_lost:
                 self._history.unknown(self._number, at_s=at_s)
                 self._stage = 2
         else:
-            self._history.returned(self._number, self._told, at_s=at_s)
+            self._history.returned(self._number, self._output, at_s=at_s)
         self._stage = (self._stage + 1) % 3
 
     def _choose(self) -> Datum:
@@ -101,7 +101,7 @@ def recorded(count: int, keys: int, unknown: float) -> tuple[History, Store]:
 
 
 def with_a_stale_read(operations: Sequence[Operation]) -> Sequence[Operation]:
-    """Let the last read that returned see the first value that was put under its key."""
+    """Change the last answered read to return the first value that was put under its key."""
     read = max((it for it in operations if it.input == ("get",) and it.returned_at), key=lambda it: it.invoked_at)
     puts = (it.input for it in operations if it.key == read.key and it.returned_at and it.output is None)
     first = next(asked[1] for asked in puts if isinstance(asked, tuple) and asked[0] == "put")
@@ -125,11 +125,11 @@ def _measured(name: str, settings: Settings, *, keys: int, unknown: float, is_st
     for _ in range(settings.runs):
         floor.append(_floor(store))
         begin = time.perf_counter()
-        verdict = check(operations, MODEL)
+        result = check(operations, MODEL)
         own.append(time.perf_counter() - begin)
-        steps = verdict.steps
-        if verdict.status is not (Status.VIOLATION if is_stale else Status.OK):
-            raise RuntimeError(f"{name}: {verdict.text}")
+        steps = result.steps
+        if result.status is not (Status.VIOLATION if is_stale else Status.OK):
+            raise RuntimeError(f"{name}: {result.text}")
     lost = sum(operation.output is UNKNOWN for operation in operations)
     detail: dict[str, float | int | str] = {"operations": len(operations), "unknown": lost, "steps": steps}
     middle = sorted(floor)[len(floor) // 2]

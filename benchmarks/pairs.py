@@ -1,4 +1,4 @@
-"""Two processes on a core each: the benchmark itself, and a receiver."""
+"""`Pair`: the benchmark process and a receiver process, on one core each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.bare_wire import BareWire
-from benchmarks.own_system import check_nothing_lost
+from benchmarks.measured_system import check_nothing_lost
 from benchmarks.pinning import other_than_first
 from benchmarks.processes import Child
 from benchmarks.receivers import CLUSTER, RECEIVER, Lost
@@ -22,7 +22,7 @@ LINK_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """This process's system, linked with that of the `receiver`."""
+    """The system of this process, linked with that of the `receiver` process."""
 
     system: System
     receiver: Child
@@ -34,7 +34,7 @@ class Pair:
 
 @dataclass(slots=True)
 class BarePair:
-    """A floor's sender: wires to the receiver, and a future per numbered row that wants an answer."""
+    """The sender of the floor: sockets to the receiver, and a future per numbered row that needs an answer."""
 
     receiver: Child
     bulk: BareWire
@@ -44,7 +44,7 @@ class BarePair:
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     def ask(self, kind: int, *fields: object) -> asyncio.Future[Any]:
-        """Send a row that is answered by its number; the future has the answer."""
+        """Send a row that is answered by its number; return the future of the answer."""
         self._number += 1
         future: asyncio.Future[Any] = self._loop.create_future()
         self._future_by_number[self._number] = future

@@ -1,12 +1,12 @@
-"""How many messages a second do two actors pass to each other?
+"""Ping-pong: messages per second that two actors pass to each other.
 
-One message, built before, goes to and fro. The floor is a deque and a `call_soon` per player;
+One message, built before, goes back and forth. The floor is a deque and a `call_soon` per player;
 `floor_shared` is one deque of (method, message) for all, drained by one `call_soon`.
 """
 
 from __future__ import annotations
 
-from benchmarks.passing import circle
+from benchmarks.message_circle import circle_comparison
 from benchmarks.results import Result
 from benchmarks.settings import Settings
 
@@ -15,4 +15,4 @@ __all__ = ["run"]
 
 async def run(settings: Settings) -> list[Result]:
     """Measure passes."""
-    return await circle("ping_pong", 2).run(settings)
+    return await circle_comparison("ping_pong", 2).run(settings)

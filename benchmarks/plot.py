@@ -1,4 +1,4 @@
-"""The results as bars: one panel per question, one bar per contender, on a scale of their own."""
+"""Plot: draws the results as bar charts, one panel per benchmark variant, one bar per system."""
 
 # An extra that need not be installed.
 # pyright: reportMissingImports=false
@@ -22,13 +22,13 @@ _PEER_COLOR = "#d98032"
 
 
 def require_plotting() -> None:
-    """Raise ImportError, with the way out, if bars cannot be drawn here."""
+    """Raise ImportError, with the command to install it, if matplotlib is missing."""
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError("--plot needs matplotlib: pip install 'coterie[bench]'")
 
 
 def plot(path: str, results: Sequence[Result]) -> None:
-    """Draw the results into a file; its ending says the format (png, svg, pdf).
+    """Draw the results into a file; its suffix selects the format (png, svg, pdf).
 
     Raises:
         ImportError: matplotlib is missing.

@@ -1,4 +1,4 @@
-"""Child processes of a benchmark: started, measured, ended by their own ids."""
+"""`Child`: a child process of a benchmark: start, measure, end by its own id."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Child:
-    """One Python process running `python -m <arguments>`; its `first_line` holds `ready` when it is.
+    """One process `python -m <arguments>`; its `first_line` contains `ready` when it is ready.
 
-    It is in a session of its own: Ctrl-C reaches the benchmark alone, which then ends it.
+    It runs in its own session: Ctrl-C reaches only the benchmark, which then ends it.
     """
 
     def __init__(self, arguments: Sequence[str], *, ready: bytes = b"ready") -> None:
@@ -42,7 +42,7 @@ class Child:
         try:
             process = await asyncio.shield(made)
         except asyncio.CancelledError:
-            self._process = await made  # who is interrupted now must still be able to end it
+            self._process = await made  # `end` must find the process after an interrupt
             raise
         self._process = process
         assert process.stdout is not None
@@ -71,25 +71,25 @@ class Child:
         os.kill(self.pid, number)
 
     async def end(self) -> None:
-        """Kill it, if it lives, and wait for it."""
+        """Kill it if it runs, and wait for it."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
 
-    async def end_session(self, *, patience_s: float) -> None:
-        """Ask it, and all that it has started in its session, to end; kill whoever still lives after that time."""
+    async def end_session(self, *, timeout_s: float) -> None:
+        """Send SIGTERM to all processes of its session, and SIGKILL after `timeout_s`."""
         if self._process is None:
             return
         self._kill_session(signal.SIGTERM)
-        await self.wait(patience_s)
+        await self.wait(timeout_s)
         self._kill_session(signal.SIGKILL)
         await self._process.wait()
 
-    async def wait(self, patience_s: float) -> None:
-        """Let it end by itself, for that long."""
+    async def wait(self, timeout_s: float) -> None:
+        """Wait until it ends by itself, for `timeout_s` at most."""
         if self._process is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), patience_s)
+                await asyncio.wait_for(self._process.wait(), timeout_s)
 
     def _kill_session(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -107,7 +107,7 @@ def cpu_seconds(pids: Sequence[int]) -> float:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that are free now."""
+    """Return loopback ports that are free now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:

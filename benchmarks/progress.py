@@ -1,4 +1,4 @@
-"""A line on stderr that says what is being measured now: on a terminal it replaces itself."""
+"""`Progress`: a line on stderr with the current step; on a terminal it replaces itself."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _PLAIN_INTERVAL_S = 10.0
 
 
 class Progress:
-    """Says what goes on. Where stderr is no terminal: a line now and then only."""
+    """Prints the current step. If stderr is not a terminal: one line per 10 s at most."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
-        self._said_s = time.monotonic()
+        self._printed_s = time.monotonic()
 
-    def say(self, text: str) -> None:
-        """Show what is being done now."""
+    def show(self, text: str) -> None:
+        """Show `text` as the current step."""
         now_s = time.monotonic()
         if self._is_terminal:
             print(f"\r\033[K  {text}", end="", file=sys.stderr, flush=True)
-        elif now_s - self._said_s >= _PLAIN_INTERVAL_S:
+        elif now_s - self._printed_s >= _PLAIN_INTERVAL_S:
             print(f"  {text}", file=sys.stderr, flush=True)
-            self._said_s = now_s
+            self._printed_s = now_s
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._is_terminal:
             print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Three (or more) node processes with a replicated key-value store, durable logs and fsync on."""
+"""`BenchmarkCluster`: three or five node processes with a replicated key-value store, durable logs and fsync on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.processes import Child, cpu_seconds, free_ports
 from coterie import Client, KeyValue, Topology
 from coterie.actors.groups.group_messages import GroupStatus
 
-__all__ = ["STORE", "Cluster"]
+__all__ = ["STORE", "BenchmarkCluster"]
 
 STORE = "store"
 
@@ -29,8 +29,8 @@ three_nodes = topology(3)
 five_nodes = topology(5)
 
 
-class Cluster:
-    """Three or five node processes, started as users start theirs. Use it as an async context manager."""
+class BenchmarkCluster:
+    """Three or five node processes, started with `coterie run`. Use it as an async context manager."""
 
     def __init__(self, nodes: int = 3) -> None:
         self._topology = {3: "three_nodes", 5: "five_nodes"}[nodes]
@@ -71,7 +71,7 @@ class Cluster:
             await asyncio.sleep(0.05)
 
     async def syncs(self, client: Client) -> int:
-        """Return the fdatasyncs that all nodes have done."""
+        """Return the number of fdatasyncs of all nodes."""
         answers = (await client.group(STORE).status()).values()
         return sum(answer.syncs for answer in answers if isinstance(answer, GroupStatus))
 

@@ -1,8 +1,8 @@
-"""How long is a group without a leader unavailable? From the signal to the first acknowledged write, under load.
+"""Raft failover: time from a signal to the leader until the first acknowledged write, under load.
 
-SIGKILL and SIGSTOP of the leader of three nodes, 50 trials each, 16 clients that write, wait 10 ms and write again,
-time-outs at their defaults (election 200 … 400 ms, heartbeat 50 ms). Counted is the first write that was sent after the
-signal. A cluster serves ten trials: a restarted node applies its whole log again, and logs only grow as yet.
+SIGKILL and SIGSTOP of the leader of three nodes, 50 trials each; 16 clients that write, wait 10 ms and write again;
+time-outs at their defaults (election 200 … 400 ms, heartbeat 50 ms). Only writes sent after the signal count. A
+cluster serves ten trials, since a restarted node applies its whole log again.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import signal
 import sys
 import time
 
-from benchmarks.load import VALUE
-from benchmarks.raft_cluster import STORE, Cluster
+from benchmarks.closed_loop import VALUE
+from benchmarks.raft_cluster import STORE, BenchmarkCluster
 from benchmarks.results import Result, percentile
 from coterie import Client
 from coterie.actors.groups.group_messages import GroupStatus
@@ -37,7 +37,7 @@ class _Writers:
         self._recovered: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def write(self, number: int) -> None:
-        """Write for ever."""
+        """Write until cancelled."""
         key = b"key-%d" % number
         while True:
             sent = time.perf_counter()
@@ -51,7 +51,7 @@ class _Writers:
             await asyncio.sleep(THINK_S)
 
     def mark(self) -> asyncio.Future[float]:
-        """Take this moment as the signal's; the future is the seconds until a later write is acknowledged."""
+        """Take now as the time of the signal; the future gives the seconds until a later write is acknowledged."""
         self._recovered = asyncio.get_running_loop().create_future()
         self._marked_at = time.perf_counter()
         return self._recovered
@@ -59,7 +59,7 @@ class _Writers:
 
 async def _trials(which: signal.Signals, first: int, trials: int) -> list[float]:
     seconds: list[float] = []
-    async with Cluster() as cluster, Client(list(cluster.address_by_node.values())) as client:
+    async with BenchmarkCluster() as cluster, Client(list(cluster.address_by_node.values())) as client:
         writers = _Writers(client.key_value(STORE))
         tasks = [asyncio.create_task(writers.write(number)) for number in range(CLIENTS)]
         try:
@@ -78,8 +78,8 @@ async def _trials(which: signal.Signals, first: int, trials: int) -> list[float]
     return seconds
 
 
-async def _bring_back(cluster: Cluster, client: Client, node: str, which: signal.Signals) -> None:
-    """Let the node live again, and wait until it has what was committed when it came back."""
+async def _bring_back(cluster: BenchmarkCluster, client: Client, node: str, which: signal.Signals) -> None:
+    """Resume or restart the node, and wait until it has applied the entries committed by then."""
     if which is signal.SIGSTOP:
         cluster.child_by_node[node].signal(signal.SIGCONT)
     else:

@@ -1,4 +1,4 @@
-"""The floor under raft_put: the same work without Raft, actors or checks, as bare as Python allows.
+"""Raft floor: the work of `raft_put` without Raft, actors or checks, as bare as Python allows.
 
 Bare protocols on uvloop; one MessagePack array per loop tick; a leader that appends with one fdatasync in flight on a
 thread; two followers that only answer. A command is acknowledged when it is on the leader's disk and a follower has
@@ -30,7 +30,7 @@ _pack: Callable[[object], bytes] = msgpack.Packer().pack
 
 
 class Wire(asyncio.Protocol):
-    """Frames of MessagePack arrays; what is sent in one tick of the loop leaves as one."""
+    """Frames of MessagePack arrays; the items sent in one tick of the loop form one frame."""
 
     def __init__(self, receive: Callable[[Wire, list[Any]], None]) -> None:
         self._receive = receive
@@ -67,7 +67,7 @@ class Wire(asyncio.Protocol):
 
 
 class Leader:
-    """Appends, replicates, acknowledges."""
+    """The leader: appends, replicates and acknowledges."""
 
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
@@ -121,7 +121,7 @@ class Leader:
 
 
 class Follower:
-    """Only answers."""
+    """A follower: only answers."""
 
     def __init__(self) -> None:
         self._count = 0

@@ -1,7 +1,7 @@
-"""How many durable, replicated writes a second, and how long does one take?
+"""Raft writes: durable, replicated writes per second, and their latency.
 
-Three node processes, 100-byte values, fsync on, closed-loop clients over two connections of one process; beside it the
-floor of `raft_floor` in the same run, in turn.
+Three node processes, 100-byte values, fsync on, closed-loop clients over two connections of one process; the floor of
+`raft_floor` is measured alternately in the same run.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import os
 import sys
 from dataclasses import dataclass
 
-from benchmarks.load import Load, closed_loop
+from benchmarks.closed_loop import ClosedLoopResult, closed_loop
 from benchmarks.processes import cpu_seconds
-from benchmarks.raft_cluster import STORE, Cluster
+from benchmarks.raft_cluster import STORE, BenchmarkCluster
 from benchmarks.raft_floor import FloorCluster
 from benchmarks.results import Result, percentile
 from coterie import Client
@@ -26,13 +26,13 @@ WARM_UP_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    load: Load
+    load: ClosedLoopResult
     cpu_us: float
     syncs: int
 
 
 async def _raft(clients: int, measure_s: float) -> _Measured:
-    async with Cluster() as cluster:
+    async with BenchmarkCluster() as cluster:
         async with Client(list(cluster.address_by_node.values())) as finder:
             leader = await cluster.leader(finder)
         async with Client([cluster.address_by_node[leader.node]]) as client:
@@ -57,7 +57,7 @@ async def _floor(clients: int, measure_s: float) -> _Measured:
         return _Measured(load, _cpu_us(cpu, load, measure_s + WARM_UP_S), 0)
 
 
-def _cpu_us(cpu_s: float, load: Load, seconds: float) -> float:
+def _cpu_us(cpu_s: float, load: ClosedLoopResult, seconds: float) -> float:
     """Return the processor time of all processes per command (µs), taking the warm-up to be as fast as the rest."""
     return 1e6 * cpu_s / max(1.0, load.per_s * seconds)
 

@@ -1,9 +1,9 @@
-"""Does leadership hold under full load? Leader changes in 60 s of writes by 256 clients, default time-outs."""
+"""Raft stability: leader changes in 60 s of writes by 256 clients, with default time-outs."""
 
 from __future__ import annotations
 
-from benchmarks.load import closed_loop
-from benchmarks.raft_cluster import STORE, Cluster
+from benchmarks.closed_loop import closed_loop
+from benchmarks.raft_cluster import STORE, BenchmarkCluster
 from benchmarks.results import Result
 from coterie import Client
 
@@ -12,7 +12,7 @@ __all__ = ["run"]
 
 async def run(*, seconds: float = 60.0, clients: int = 256) -> list[Result]:
     """Count the terms that pass."""
-    async with Cluster() as cluster, Client(list(cluster.address_by_node.values())) as client:
+    async with BenchmarkCluster() as cluster, Client(list(cluster.address_by_node.values())) as client:
         store = client.key_value(STORE)
         await store.put(b"first", b"")
         before = await cluster.leader(client)

@@ -1,4 +1,4 @@
-"""The other end of the remote benchmarks: `python -m benchmarks.receivers coterie|floor <core>`.
+"""Receivers: the second process of the remote benchmarks: `python -m benchmarks.receivers coterie|floor <core>`.
 
 Prints `ready <port>`; ends when its standard input does.
 """
@@ -37,12 +37,12 @@ class Large:
 
 @message(name="benchmark.Mark")
 class Mark(Ask[int]):
-    """How many were handled before this?"""
+    """Asks for the number of messages handled before this one."""
 
 
 @message(name="benchmark.Lost")
 class Lost(Ask[int]):
-    """How many messages has this node dropped?"""
+    """Asks for the number of messages that this node has dropped."""
 
 
 @message(name="benchmark.Add")
@@ -57,11 +57,11 @@ class Beat:
 
 @message(name="benchmark.Delays")
 class Delays(Ask[tuple[float, ...]]):
-    """How late were the beats since the last time, in seconds?"""
+    """Asks for the delays of the beats since the last such ask (s)."""
 
 
 class Sink(Actor[Small | Large | Mark | Lost]):
-    """Counts."""
+    """Counts messages."""
 
     handled = 0
 
@@ -73,7 +73,7 @@ class Sink(Actor[Small | Large | Mark | Lost]):
 
 
 class Adder(Actor[Add]):
-    """Adds."""
+    """Adds amounts."""
 
     total = 0
 
@@ -83,7 +83,7 @@ class Adder(Actor[Add]):
 
 
 class Watcher(Actor[Beat | Delays]):
-    """Notes how late beats come, by a clock that all processes of a machine share."""
+    """Records the delays of beats, by a clock that all processes of a machine share."""
 
     def __init__(self) -> None:
         self.delays_s: list[float] = []
@@ -97,7 +97,7 @@ class Watcher(Actor[Beat | Delays]):
 
 
 COUNT, MARK, ADD, BEAT, DELAYS = range(5)
-"""The kinds of rows of the floor: the first element of each."""
+"""The kinds of rows of the floor; the first element of a row."""
 
 
 class BareReceiver:

@@ -1,6 +1,7 @@
-"""How many asks a second go from one process to another and back, 64 at a time, and what processor time do they take?
+"""Remote asks: asks per second between two processes, 64 at a time, and their processor time.
 
-Each process has a core. Each of 64 askers asks again when it has its reply. `cpu_us_per_ask` is of both processes.
+Each process has its own core. Each of 64 askers asks again when it has its reply. `cpu_us_per_ask` is the sum of both
+processes.
 The floor is a raw socket with MessagePack arrays of up to 256 rows, a future per ask in a dictionary, and no
 time-outs.
 """
@@ -11,11 +12,11 @@ import os
 from collections.abc import Awaitable, Callable
 
 from benchmarks.ask import ask_in_turn
-from benchmarks.contest import Contest
+from benchmarks.comparison import Comparison
 from benchmarks.pairs import bare_pair, pair
 from benchmarks.processes import Child, cpu_seconds
 from benchmarks.receivers import ADD, Add
-from benchmarks.results import Lap, Result
+from benchmarks.results import Measurement, Result
 from benchmarks.settings import Settings
 
 __all__ = ["run"]
@@ -24,29 +25,29 @@ COUNT = 200_000
 IN_FLIGHT = 64
 
 
-async def floor(count: int) -> Lap:
+async def floor(count: int) -> Measurement:
     async with bare_pair() as linked:
         return await _measured(lambda: linked.ask(ADD, 1), linked.receiver, count)
 
 
-async def coterie(count: int) -> Lap:
+async def coterie(count: int) -> Measurement:
     async with pair() as linked:
         adder, add = linked.at("adder"), Add(1)
         return await _measured(lambda: adder.ask(add), linked.receiver, count)
 
 
-async def _measured(ask: Callable[[], Awaitable[int]], receiver: Child, count: int) -> Lap:
+async def _measured(ask: Callable[[], Awaitable[int]], receiver: Child, count: int) -> Measurement:
     """Ask about `count` times. RuntimeError unless each one was handled exactly once."""
     pids = [os.getpid(), receiver.pid]
     before_s = cpu_seconds(pids)
-    lap = await ask_in_turn(ask, count, IN_FLIGHT)
+    measurement = await ask_in_turn(ask, count, IN_FLIGHT)
     cpu_s = cpu_seconds(pids) - before_s
     asked = max(1, count // IN_FLIGHT) * IN_FLIGHT
     if (total := await ask()) != asked + 1:
-        raise RuntimeError(f"the run does not count: {total - 1} of {asked} asks were handled")
-    return Lap(lap.value, {"cpu_us_per_ask": 1e6 * cpu_s / asked})
+        raise RuntimeError(f"the run is invalid: {total - 1} of {asked} asks were handled")
+    return Measurement(measurement.value, {"cpu_us_per_ask": 1e6 * cpu_s / asked})
 
 
 async def run(settings: Settings) -> list[Result]:
     """Measure 64 in flight."""
-    return await Contest(f"remote_ask/{IN_FLIGHT}", "asks/s", COUNT, floor, coterie).run(settings)
+    return await Comparison(f"remote_ask/{IN_FLIGHT}", "asks/s", COUNT, floor, coterie).run(settings)

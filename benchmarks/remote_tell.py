@@ -1,8 +1,8 @@
-"""How many messages a second go from one process to another, small ones and such of 1 KiB?
+"""Remote tells: messages per second from one process to another, small ones and ones of 1 KiB.
 
-Each process has a core. The sender builds 1,000 messages before, tells them again and again, and asks after each
-thousand how many were handled; at most eight thousand are under way, so that none finds a full mailbox. The floor is a
-raw socket with MessagePack arrays of up to 256 messages, a list built and a method called for each.
+Each process has its own core. The sender builds 1,000 messages before, tells them repeatedly, and asks after each
+thousand for the number handled; at most 8,000 are in flight, so that no mailbox overflows. The floor is a raw socket
+with MessagePack arrays of up to 256 messages, with one list and one method call per message.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from benchmarks.contest import Contest
+from benchmarks.comparison import Comparison
 from benchmarks.pairs import bare_pair, pair
 from benchmarks.receivers import COUNT as COUNT_ROW
 from benchmarks.receivers import MARK, Large, Mark, Small
-from benchmarks.results import Lap, Result
+from benchmarks.results import Measurement, Result
 from benchmarks.settings import Settings
 
 __all__ = ["pump", "run", "small_messages"]
@@ -48,11 +48,11 @@ async def pump(
         marks.append(mark())
         if len(marks) >= window_chunks:
             handled = await marks.popleft()
-        await asyncio.sleep(0)  # always: marks that have come already would let the sender hold its own loop
+        await asyncio.sleep(0)  # always: with answers at hand the sender would block its own loop
     while marks:
         handled = await marks.popleft()
     if handled != told:
-        raise RuntimeError(f"the run does not count: {handled} of {told} messages were handled")
+        raise RuntimeError(f"the run is invalid: {handled} of {told} messages were handled")
     return told
 
 
@@ -65,7 +65,7 @@ def _large_messages(count: int) -> list[Small | Large]:
     return [Large(number, PAYLOAD) for number in range(min(CHUNK, count))]
 
 
-async def floor(make: Callable[[int], list[Small | Large]], count: int) -> Lap:
+async def floor(make: Callable[[int], list[Small | Large]], count: int) -> Measurement:
     chunk = make(count)
     async with bare_pair() as linked:
         send = linked.bulk.send
@@ -80,23 +80,23 @@ async def floor(make: Callable[[int], list[Small | Large]], count: int) -> Lap:
         return await _timed(partial(pump, tell, partial(linked.ask, MARK), chunk), count)
 
 
-async def coterie(make: Callable[[int], list[Small | Large]], count: int) -> Lap:
+async def coterie(make: Callable[[int], list[Small | Large]], count: int) -> Measurement:
     chunk = make(count)
     async with pair() as linked:
         sink = linked.at("sink")
         return await _timed(partial(pump, sink.tell, lambda: sink.ask(Mark()), chunk), count)
 
 
-async def _timed(pumped: Callable[[Callable[[int], bool]], Awaitable[int]], count: int) -> Lap:
+async def _timed(pumped: Callable[[Callable[[int], bool]], Awaitable[int]], count: int) -> Measurement:
     begin = time.perf_counter()
     told = await pumped(lambda told: told < count)
-    return Lap(told / (time.perf_counter() - begin))
+    return Measurement(told / (time.perf_counter() - begin))
 
 
 async def run(settings: Settings) -> list[Result]:
     """Measure both sizes."""
     results = []
     for name, make in (("small", small_messages), ("1KiB", _large_messages)):
-        contest = Contest(f"remote_tell/{name}", "tells/s", COUNT, partial(floor, make), partial(coterie, make))
-        results += await contest.run(settings)
+        comparison = Comparison(f"remote_tell/{name}", "tells/s", COUNT, partial(floor, make), partial(coterie, make))
+        results += await comparison.run(settings)
     return results

@@ -1,4 +1,4 @@
-"""What a benchmark reports, and how it is shown."""
+"""`Result`: the measurements of one benchmark variant by one system; as text and JSON."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-__all__ = ["Lap", "Result", "percentile", "show", "write_json"]
+__all__ = ["Measurement", "Result", "percentile", "show", "write_json"]
 
 
 @dataclass(frozen=True, slots=True)
-class Lap:
-    """One measurement of one contender: its `value`, and `detail` by name with the unit last."""
+class Measurement:
+    """One measurement of one system: its `value`, and `detail` by name (the unit comes last)."""
 
     value: float
     detail: dict[str, float] = field(default_factory=dict)
@@ -36,11 +36,11 @@ class Result:
 
     @property
     def ratio(self) -> float | None:
-        """The value as a part of the floor."""
+        """The value divided by the floor."""
         return None if not self.floor else self.value / self.floor
 
     def as_object(self) -> dict[str, object]:
-        """Return it as JSON has it."""
+        """Return the result as a JSON object."""
         derived = {"value": self.value, "ratio": self.ratio}
         return {**asdict(self), "runs": list(self.runs), **derived}
 
@@ -48,13 +48,13 @@ class Result:
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that at least `share` (0 … 1) of the values do not exceed. ValueError if empty."""
     if not values:
-        raise ValueError("there is no percentile of nothing")
+        raise ValueError("no percentile: there are no values")
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * share // 1).__int__() - 1))]
 
 
 def show(result: Result) -> str:
-    """Return one line for people."""
+    """Return the result as one line of text."""
     ratio = "" if result.ratio is None else f"  = {result.ratio:.2f} x floor ({result.floor:,.4g})"
     spread = f"{min(result.runs):,.4g} … {max(result.runs):,.4g}"
     detail = "".join(

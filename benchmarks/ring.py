@@ -1,4 +1,4 @@
-"""How many messages a second go round a ring of 1,000 actors, one message at a time?
+"""Ring: messages per second around a ring of 1,000 actors, one message at a time.
 
 The floor is a deque and a `call_soon` per player;
 `floor_shared` is one deque of (method, message) for all, drained by one `call_soon`.
@@ -6,7 +6,7 @@ The floor is a deque and a `call_soon` per player;
 
 from __future__ import annotations
 
-from benchmarks.passing import circle
+from benchmarks.message_circle import circle_comparison
 from benchmarks.results import Result
 from benchmarks.settings import Settings
 
@@ -17,4 +17,4 @@ SIZE = 1_000
 
 async def run(settings: Settings) -> list[Result]:
     """Measure passes."""
-    return await circle("ring", SIZE).run(settings)
+    return await circle_comparison("ring", SIZE).run(settings)

@@ -1,4 +1,4 @@
-"""Rounds of messages: the next one when the last one is handled, so that no mailbox overflows."""
+"""Rounds of messages: each round starts when the last one is handled, so that no mailbox overflows."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from benchmarks.results import Lap
+from benchmarks.results import Measurement
 
 __all__ = ["in_rounds"]
 
 
-async def in_rounds(send: Callable[[], None], each: int, handled: Callable[[], int], count: int) -> Lap:
-    """Call `send`, which sends `each` messages, until `count` are sent and handled; return how many a second."""
+async def in_rounds(send: Callable[[], None], each: int, handled: Callable[[], int], count: int) -> Measurement:
+    """Call `send`, which sends `each` messages, until `count` are sent and handled; return messages per second."""
     sent = 0
     begin = time.perf_counter()
     while sent < count:
         send()
         sent += each
-        while handled() < sent:  # noqa: ASYNC110 (an event would be one more thing to pay for at each message)
+        while handled() < sent:  # noqa: ASYNC110 (an event would add cost to each message)
             await asyncio.sleep(0)
-    return Lap(sent / (time.perf_counter() - begin))
+    return Measurement(sent / (time.perf_counter() - begin))

@@ -1,4 +1,4 @@
-"""How thoroughly to measure, and whom to measure beside."""
+"""`Settings`: number of runs, amount of work, and the peers to measure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _QUICK_DIVISOR = 1000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line says.
+    """The settings of the command line.
 
-    `runs`: how often each contender is measured; the median counts. `is_quick`: a thousandth of the work, once, to see
-    that it runs; its figures mean nothing. `peers`: names of the other systems to measure in the same run.
+    `runs`: measurements per system; the median counts. `is_quick`: a thousandth of the work, once, to check that it
+    runs; its figures mean nothing. `peers`: names of the other actor systems to measure in the same run.
     """
 
     runs: int = 5
@@ -22,9 +22,9 @@ class Settings:
     peers: tuple[str, ...] = ()
 
     def count(self, full: int) -> int:
-        """Return how many operations to do where a thorough run does `full`."""
+        """Return the number of operations: `full`, or a thousandth of it in a quick run."""
         return max(1, full // _QUICK_DIVISOR) if self.is_quick else full
 
     def seconds(self, full: float) -> float:
-        """Return how long to measure where a thorough run takes `full` seconds."""
+        """Return the duration of a measurement: `full` seconds, or a twentieth of it in a quick run."""
         return full / 20 if self.is_quick else full

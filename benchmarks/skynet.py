@@ -1,7 +1,7 @@
-"""How fast is a tree of a million leaves grown, summed up and cut down?
+"""Skynet: growing, summing up and stopping a tree of a million leaves.
 
-The root makes ten children, each of them ten, down to 1,000,000 leaves; a leaf tells its number to its parent, a parent
-the sum of its ten to its own, and whoever has told ends. Each lap runs in a process of its own. The floor is the same
+The root makes ten children, each of them ten, down to 1,000,000 leaves; a leaf sends its number to its parent, a parent
+the sum of its ten children to its own, and stops. Each measurement runs in a separate process. The floor is the same
 tree of bare objects that share one deque, drained by one `call_soon`.
 """
 
@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.bare import BareSwitch
-from benchmarks.contest import Contest
-from benchmarks.own_process import in_own_process
-from benchmarks.own_system import own_system
-from benchmarks.results import Lap, Result
+from benchmarks.bare_queues import BareSwitch
+from benchmarks.comparison import Comparison
+from benchmarks.measured_system import measured_system
+from benchmarks.results import Measurement, Result
+from benchmarks.separate_process import in_separate_process
 from benchmarks.settings import Settings
 from coterie import Actor, Ref, message
 
@@ -92,33 +92,33 @@ class BareBranch:
             self.switch.tell(self.parent, self.total)
 
 
-async def floor(leaves: int) -> Lap:
+async def floor(leaves: int) -> Measurement:
     """Grow and sum up the bare tree."""
     done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     switch = BareSwitch()
     begin = time.perf_counter()
     switch.tell(BareBranch(switch, done.set_result, 0, leaves).start, None)
-    return _lap(leaves, await done, begin)
+    return _measurement(leaves, await done, begin)
 
 
-async def coterie(leaves: int) -> Lap:
+async def coterie(leaves: int) -> Measurement:
     """Grow and sum up the tree of actors."""
-    async with own_system() as system:
+    async with measured_system() as system:
         done: asyncio.Future[int] = system.loop.create_future()
         root = system.spawn(partial(Root, done))
         begin = time.perf_counter()
         system.spawn(partial(Branch, root, 0, leaves))
-        return _lap(leaves, await done, begin)
+        return _measurement(leaves, await done, begin)
 
 
-def _lap(leaves: int, total: int, begin: float) -> Lap:
+def _measurement(leaves: int, total: int, begin: float) -> Measurement:
     if total != leaves * (leaves - 1) // 2:
-        raise RuntimeError(f"the run does not count: the leaves sum up to {total}")
-    return Lap(leaves / (time.perf_counter() - begin))
+        raise RuntimeError(f"the run is invalid: the leaves sum up to {total}")
+    return Measurement(leaves / (time.perf_counter() - begin))
 
 
 async def run(settings: Settings) -> list[Result]:
-    """Measure one tree at a time."""
-    in_process = partial(in_own_process, "benchmarks.skynet")
+    """Measure one tree per process."""
+    in_process = partial(in_separate_process, "benchmarks.skynet")
     floor, coterie = partial(in_process, "floor"), partial(in_process, "coterie")
-    return await Contest("skynet", "leaves/s", COUNT, floor, coterie, is_warmed=False).run(settings)
+    return await Comparison("skynet", "leaves/s", COUNT, floor, coterie, is_warmed=False).run(settings)

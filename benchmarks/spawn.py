@@ -1,7 +1,7 @@
-"""How fast are actors made, and what does an idle one cost in memory, up to a million in one process?
+"""Spawn: actors started per second, and the memory of an idle one, up to a million in one process.
 
-Each lap runs in a process of its own. An actor counts when it has started; memory is the growth of the resident set
-after all of them have. The floor makes the bare objects: an actor, a place for it, and a handle with its name, entered
+Each measurement runs in a separate process. An actor counts when it has started; memory is the growth of the resident
+set after all of them have started. The floor makes bare objects: an actor, a cell, and a handle with its path, entered
 in a dictionary.
 """
 
@@ -11,10 +11,10 @@ import os
 import time
 from functools import partial
 
-from benchmarks.contest import Contest
-from benchmarks.own_process import in_own_process
-from benchmarks.own_system import own_system
-from benchmarks.results import Lap, Result
+from benchmarks.comparison import Comparison
+from benchmarks.measured_system import measured_system
+from benchmarks.results import Measurement, Result
+from benchmarks.separate_process import in_separate_process
 from benchmarks.settings import Settings
 from coterie import Actor, Ask, message
 
@@ -58,7 +58,7 @@ class BareHandle:
         self.path = path
 
 
-async def floor(count: int) -> Lap:
+async def floor(count: int) -> Measurement:
     """Make `count` bare objects."""
     cell_by_path: dict[str, BareCell] = {}
     before = _resident_bytes()
@@ -68,25 +68,25 @@ async def floor(count: int) -> Lap:
         path = f"idle-{number}"
         cell = cell_by_path[path] = BareCell(BareActor(), path)
         handles.append(cell.handle)
-    return _lap(count, begin, before)
+    return _measurement(count, begin, before)
 
 
-async def coterie(count: int) -> Lap:
+async def coterie(count: int) -> Measurement:
     """Spawn `count` actors and wait until the last one answers: by then all have started."""
-    async with own_system() as system:
+    async with measured_system() as system:
         before = _resident_bytes()
         begin = time.perf_counter()
         refs = [system.spawn(Idle) for _ in range(count)]
-        await refs[-1].ask(Greet(1), timeout=600.0)
-        lap = _lap(count, begin, before)
+        await refs[-1].ask(Greet(1), timeout_s=600.0)
+        measurement = _measurement(count, begin, before)
         if system.stats().actors != count:
-            raise RuntimeError(f"the run does not count: {system.stats().actors} of {count} actors live")
-        return lap
+            raise RuntimeError(f"the run is invalid: {system.stats().actors} of {count} actors live")
+        return measurement
 
 
-def _lap(count: int, begin: float, before: int) -> Lap:
+def _measurement(count: int, begin: float, before: int) -> Measurement:
     rate = count / (time.perf_counter() - begin)
-    return Lap(rate, {"bytes_per_actor": (_resident_bytes() - before) / count})
+    return Measurement(rate, {"bytes_per_actor": (_resident_bytes() - before) / count})
 
 
 def _resident_bytes() -> int:
@@ -96,10 +96,10 @@ def _resident_bytes() -> int:
 
 async def run(settings: Settings) -> list[Result]:
     """Measure a hundred thousand and a million."""
-    in_process = partial(in_own_process, "benchmarks.spawn")
+    in_process = partial(in_separate_process, "benchmarks.spawn")
     floor, coterie = partial(in_process, "floor"), partial(in_process, "coterie")
     results = []
     for count in COUNTS:
-        contest = Contest(f"spawn/{count}", "actors/s", count, floor, coterie, is_warmed=False)
-        results += await contest.run(settings)
+        comparison = Comparison(f"spawn/{count}", "actors/s", count, floor, coterie, is_warmed=False)
+        results += await comparison.run(settings)
     return results

@@ -1,6 +1,6 @@
-"""How many messages a second does one actor handle that one program tells it?
+"""Tell throughput: messages per second that one actor handles from one program.
 
-Chunks of 5,000 messages (half a mailbox) that were built before; the next chunk when the last one is handled. The
+Chunks of 5,000 messages (half a mailbox), built before; the next chunk follows when the last one is handled. The
 floor is one deque drained by one `call_soon` into a plain method, or by one task that awaits a coroutine.
 """
 
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.bare import AwaitingQueue, BareQueue
-from benchmarks.contest import Contest
-from benchmarks.own_system import own_system
-from benchmarks.results import Lap, Result
+from benchmarks.bare_queues import AwaitingQueue, BareQueue
+from benchmarks.comparison import Comparison
+from benchmarks.measured_system import measured_system
+from benchmarks.results import Measurement, Result
 from benchmarks.rounds import in_rounds
 from benchmarks.settings import Settings
 from coterie import Actor, message
@@ -52,7 +52,7 @@ class BareCounter:
         self.handled += 1
 
 
-async def pump(tell: Callable[[Item], None], handled: Callable[[], int], count: int) -> Lap:
+async def pump(tell: Callable[[Item], None], handled: Callable[[], int], count: int) -> Measurement:
     """Tell about `count` messages in chunks, each when the one before is handled."""
     chunk = [Item(number) for number in range(min(CHUNK, count))]
 
@@ -63,24 +63,24 @@ async def pump(tell: Callable[[Item], None], handled: Callable[[], int], count: 
     return await in_rounds(send, len(chunk), handled, count)
 
 
-async def floor_sync(count: int) -> Lap:
+async def floor_sync(count: int) -> Measurement:
     counter = BareCounter()
     return await pump(BareQueue(counter.receive).tell, lambda: counter.handled, count)
 
 
-async def floor_async(count: int) -> Lap:
+async def floor_async(count: int) -> Measurement:
     counter = BareCounter()
     return await pump(AwaitingQueue(counter.receive_async).tell, lambda: counter.handled, count)
 
 
-async def coterie_sync(count: int) -> Lap:
-    async with own_system() as system:
+async def coterie_sync(count: int) -> Measurement:
+    async with measured_system() as system:
         counter = Counter()
         return await pump(system.spawn(lambda: counter).tell, lambda: counter.handled, count)
 
 
-async def coterie_async(count: int) -> Lap:
-    async with own_system() as system:
+async def coterie_async(count: int) -> Measurement:
+    async with measured_system() as system:
         counter = AsyncCounter()
         return await pump(system.spawn(lambda: counter).tell, lambda: counter.handled, count)
 
@@ -88,6 +88,6 @@ async def coterie_async(count: int) -> Lap:
 async def run(settings: Settings) -> list[Result]:
     """Measure a plain `receive` and an `async def` one."""
     return [
-        *await Contest("tell/sync", "tells/s", COUNT, floor_sync, coterie_sync).run(settings),
-        *await Contest("tell/async", "tells/s", COUNT, floor_async, coterie_async).run(settings),
+        *await Comparison("tell/sync", "tells/s", COUNT, floor_sync, coterie_sync).run(settings),
+        *await Comparison("tell/async", "tells/s", COUNT, floor_async, coterie_async).run(settings),
     ]

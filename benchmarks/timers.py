@@ -1,7 +1,7 @@
-"""How many timers a second are set and go off, or are set and cancelled?
+"""Timers: timers per second that are set and fire, or are set and cancelled.
 
-1,000 actors set ten timers of a millisecond each when they are told to; the next round when all have been handled, or
-all are cancelled. The floor is the event loop's own `call_later`.
+1,000 actors set ten timers of 1 ms each when they get a start message; the next round follows when all timers have
+fired and were handled, or are cancelled. The floor is the event loop's own `call_later`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from benchmarks.contest import Contest
-from benchmarks.own_system import own_system
-from benchmarks.results import Lap, Result
+from benchmarks.comparison import Comparison
+from benchmarks.measured_system import measured_system
+from benchmarks.results import Measurement, Result
 from benchmarks.rounds import in_rounds
 from benchmarks.settings import Settings
 from coterie import Actor, message
@@ -69,19 +69,21 @@ class BareClock:
 _TICK = Tick(1)
 
 
-async def floor(is_cancelled: bool, count: int) -> Lap:
+async def floor(is_cancelled: bool, count: int) -> Measurement:
     counts = [0]
     return await _rounds([BareClock(counts).receive for _ in range(ACTORS)], is_cancelled, counts, count)
 
 
-async def coterie(is_cancelled: bool, count: int) -> Lap:
-    async with own_system() as system:
+async def coterie(is_cancelled: bool, count: int) -> Measurement:
+    async with measured_system() as system:
         counts = [0]
         clocks = [system.spawn(partial(Clock, counts)) for _ in range(ACTORS)]
         return await _rounds([clock.tell for clock in clocks], is_cancelled, counts, count)
 
 
-async def _rounds(tells: Sequence[Callable[[Begin], None]], is_cancelled: bool, counts: list[int], count: int) -> Lap:
+async def _rounds(
+    tells: Sequence[Callable[[Begin], None]], is_cancelled: bool, counts: list[int], count: int
+) -> Measurement:
     begin = Begin(is_cancelled)
 
     def send() -> None:
@@ -92,9 +94,9 @@ async def _rounds(tells: Sequence[Callable[[Begin], None]], is_cancelled: bool, 
 
 
 async def run(settings: Settings) -> list[Result]:
-    """Measure both ends of a timer."""
+    """Measure timers that fire, and timers that are cancelled."""
     results = []
     for name, is_cancelled in (("fire", False), ("cancel", True)):
         own, bare = partial(coterie, is_cancelled), partial(floor, is_cancelled)
-        results += await Contest(f"timers/{name}", "timers/s", COUNT, bare, own).run(settings)
+        results += await Comparison(f"timers/{name}", "timers/s", COUNT, bare, own).run(settings)
     return results

@@ -1,8 +1,8 @@
-"""Does the wire hold? Millions of mutated frames and hostile handshakes: no crash, no wrong delivery, memory flat.
+"""Wire fuzzing: millions of mutated frames and hostile handshakes: no crash, no wrong delivery, no memory growth.
 
     python -m benchmarks.wire_fuzz --frames 10000000 --seed 1
 
-Exits with 1, the seed, the case and its bytes if anything breaks; `--case` runs that one case again.
+On a failure it prints the seed, the case and its bytes, and exits with 1; `--case` runs that case again.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.fuzz_target import FuzzTarget
 from benchmarks.wire_attacks import (
     AUTH,
-    Breach,
-    Friend,
+    PropertyViolation,
+    TrustedPeer,
     damaged_stream,
     hostile_payloads,
-    lying_chunks,
-    strangers_at_the_door,
-    strangers_who_answer,
+    invalid_chunks,
+    untrusted_acceptor,
+    untrusted_dialers,
 )
-from benchmarks.wire_victim import Victim
 
-KINDS = ("damaged stream", "hostile payloads", "damaged stream", "strangers", "lying chunks")
+KINDS = ("damaged stream", "hostile payloads", "damaged stream", "untrusted peers", "invalid chunks")
 GROWTH_BYTES_MAX = 64 * 1024
 PROBE_CASES = 400
 REPORT_EVERY_FRAMES = 500_000
@@ -38,7 +38,7 @@ REPORT_EVERY_FRAMES = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What broke: enough to see it again."""
+    """A failed case, with all that is needed to reproduce it."""
 
     seed: int
     case: int
@@ -53,41 +53,41 @@ class Failure:
 
 
 class Fuzzer:
-    """Runs cases against one victim, which lives as long as the fuzzer does: what leaks adds up."""
+    """Runs cases against one target for its whole life, so that leaks add up."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._case = 0
-        self._victim = Victim(AUTH, random.Random(f"{seed}/victim"))
-        self._overheard = Friend(self._victim, random.Random(f"{seed}/friend"), "friend").said
-        self._victim.forget()
+        self._target = FuzzTarget(AUTH, random.Random(f"{seed}/victim"))
+        self._recorded = TrustedPeer(self._target, random.Random(f"{seed}/friend"), "friend").payloads
+        self._target.reset()
 
     def run_case(self, case: int) -> int:
-        """Run one case; return how many frames it fed. Breach (or whatever the transport lets out) if it fails."""
+        """Run one case; return the number of frames fed. PropertyViolation or a transport error if it fails."""
         self._case = case
-        rng, victim, name = random.Random(f"{self._seed}/{case}"), self._victim, f"peer-{case}"
+        rng, target, name = random.Random(f"{self._seed}/{case}"), self._target, f"peer-{case}"
         match KINDS[case % len(KINDS)]:
             case "damaged stream":
-                count = damaged_stream(victim, rng, name)
+                count = damaged_stream(target, rng, name)
             case "hostile payloads":
-                count = hostile_payloads(victim, rng, name)
-            case "lying chunks":
-                count = lying_chunks(victim, rng, name)
+                count = hostile_payloads(target, rng, name)
+            case "invalid chunks":
+                count = invalid_chunks(target, rng, name)
             case _:
-                count = strangers_at_the_door(victim, rng, self._overheard)
-                count += strangers_who_answer(rng, self._overheard)
-        victim.forget()
-        if victim.traces():
-            raise Breach(f"{victim.traces()} traces are left of those who were here")
+                count = untrusted_dialers(target, rng, self._recorded)
+                count += untrusted_acceptor(rng, self._recorded)
+        target.reset()
+        if target.leftover_entries():
+            raise PropertyViolation(f"{target.leftover_entries()} entries of closed connections are left")
         return count
 
     def failure(self, error: BaseException) -> Failure:
-        """Return the report on the case that has just failed."""
+        """Return the report of the case that has just failed."""
         kind, text = KINDS[self._case % len(KINDS)], f"{type(error).__name__}: {error}"
-        return Failure(self._seed, self._case, kind, text, self._victim.fed())
+        return Failure(self._seed, self._case, kind, text, self._target.fed())
 
     def growth_bytes(self, first_case: int) -> int:
-        """Return by how much memory grows over some hundred cases, after as many to warm up."""
+        """Return the growth of memory over `PROBE_CASES` cases, after as many to warm up."""
         tracemalloc.start()
         try:
             sizes = []
@@ -113,7 +113,7 @@ def fuzz(seed: int, first_case: int, step: int, frames: int, reports: multiproce
                 reports.put(fed - reported)
                 reported = fed
         growths.append(fuzzer.growth_bytes(2**41))
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is what we are looking for)
+    except Exception as error:  # noqa: BLE001 (any error is a finding)
         reports.put(fuzzer.failure(error))
         return
     reports.put(fed - reported)
@@ -153,9 +153,9 @@ def run(seed: int, frames: int, processes: int) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.wire_fuzz", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--frames", type=int, default=1_000_000, help="how many frames to feed")
-    parser.add_argument("--seed", type=int, default=1, help="where all randomness comes from")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many at once")
+    parser.add_argument("--frames", type=int, default=1_000_000, help="the number of frames to feed")
+    parser.add_argument("--seed", type=int, default=1, help="the seed of all randomness")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="the number of processes")
     parser.add_argument("--case", type=int, help="run this one case only")
     options = parser.parse_args(arguments)
     if options.case is None:

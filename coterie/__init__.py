@@ -1,6 +1,20 @@
-"""coterie: actors for asyncio that agree with each other.
+"""coterie: an actor runtime for asyncio, with Raft, Paxos and a deterministic simulator.
 
-Names are loaded when they are first used, so that `import coterie.protocols` does not load asyncio.
+Public names are loaded at their first use, so that `import coterie.protocols` does not load asyncio.
+
+`__main__.py`: `python -m coterie`, the command line
+`cluster_processes.py`: the node processes of a cluster on this machine
+`errors.py`: all exception classes
+`node_process.py`: starts and ends one node as a child process
+`reserved_port.py`: a free loopback port that stays reserved
+`actors/`: the consensus protocols as actors, with their clients and topologies
+`cli/`: the command line
+`demo/`: a demo job: a cluster counts identifiers while one of its nodes is killed
+`exploring/`: runs many seeds of a simulation and shrinks failures
+`nemesis/`: fault injection into a cluster of real processes
+`protocols/`: consensus protocols as pure state machines, their checkers and their simulation
+`runtime/`: the actor system
+`testing/`: a test kit for users' actors
 """
 
 from __future__ import annotations
@@ -18,7 +32,7 @@ if TYPE_CHECKING:
     from coterie.actors.node import Node
     from coterie.actors.paxos.synod_client import SynodClient
     from coterie.actors.pools.pool import Idempotent
-    from coterie.actors.simulation.buggify import sometimes
+    from coterie.actors.simulation.buggify import buggify
     from coterie.actors.topology import Topology
     from coterie.errors import CommandRefused, CoterieError, Outcome
     from coterie.protocols.balancing import RandomChoice, RoundRobin, SmoothWeighted
@@ -72,8 +86,8 @@ __all__ = [
     "Timer",
     "TlsConfig",
     "Topology",
+    "buggify",
     "message",
-    "sometimes",
 ]
 
 _HOMES = {
@@ -114,8 +128,8 @@ _HOMES = {
     "Timer": "runtime.actor",
     "TlsConfig": "runtime.hosts.tls_config",
     "Topology": "actors.topology",
+    "buggify": "actors.simulation.buggify",
     "message": "runtime.messages.message",
-    "sometimes": "actors.simulation.buggify",
 }
 
 

@@ -1,4 +1,4 @@
-"""`python -m coterie`."""
+"""Entry point of `python -m coterie`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node processes of a cluster on this machine: started, stopped, killed, started again, and never left behind."""
+"""`ClusterProcesses`: starts, kills, pauses, restarts and ends the node processes of a cluster on this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from coterie.errors import CoterieError
 from coterie.node_process import cluster_in, end_process, start_process
 from coterie.reserved_port import ReservedPort
 
-__all__ = ["Cluster", "NodeEnded"]
+__all__ = ["ClusterProcesses", "NodeEnded"]
 
 T = TypeVar("T")
 
@@ -25,25 +25,25 @@ REFUSAL_TIMEOUT_S = 60.0
 
 
 class NodeEnded(CoterieError):
-    """A node process ended by itself. Its last words are in the message."""
+    """A node process ended by itself. The last line of its log is in the message."""
 
 
-class Cluster:
-    """The processes of one cluster.
+class ClusterProcesses:
+    """The node processes of one cluster.
 
     Use it as an async context manager: it starts all nodes, and at the end stops those that run.
 
     Args:
-        where: the topology, as `module:name`, for `coterie run`.
-        topology: the same.
-        data: the directory of all data directories and logs of the nodes.
-        route: tells a node (the first argument) where to dial another; None: where that one listens.
-        environment: what the processes find in their environment beside our own.
+        topology_path: where the topology is declared, as `module:name` for `coterie run`.
+        topology: the topology itself.
+        data: the parent directory of the data directories and logs of the nodes.
+        route: returns the address at which a node (the first argument) dials another; None: where that one listens.
+        environment: variables added to the environment of the processes.
     """
 
     def __init__(
         self,
-        where: str,
+        topology_path: str,
         topology: Topology,
         data: str,
         *,
@@ -51,7 +51,7 @@ class Cluster:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.nodes = topology.nodes
-        self._where = where
+        self._topology_path = topology_path
         self._topology = topology
         self._data = data
         self._route = route or (lambda _, node: self.address(node))
@@ -80,22 +80,22 @@ class Cluster:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop all nodes: in order, or, after an error or Ctrl-C, at once (their logs are made for that)."""
+        """Stop all nodes: in order, or with SIGKILL after an error or Ctrl-C (their logs survive that)."""
         if kind is not None:
             self._signal(signal.SIGKILL)
         await self.close()
 
     @property
     def addresses(self) -> list[str]:
-        """Where the nodes listen, in order."""
+        """The addresses of the nodes (`host:port`), in order."""
         return [self.address(node) for node in self.nodes]
 
     def address(self, node: str) -> str:
-        """Where a node listens, in all its lives."""
+        """Return the address of a node (`host:port`); it stays the same over restarts."""
         return self._ports[node].address
 
     def pid(self, node: str) -> int:
-        """The process of a node in its latest life."""
+        """Return the process id of a node since its last start."""
         return self._processes[node].pid
 
     async def start(self, node: str) -> None:
@@ -111,20 +111,20 @@ class Cluster:
         await process.wait()
 
     def pause(self, node: str) -> None:
-        """Stop a node by SIGSTOP: it stands still until `resume`."""
+        """Stop a node by SIGSTOP until `resume`."""
         self._processes[node].send_signal(signal.SIGSTOP)
 
     def resume(self, node: str) -> None:
-        """Let a node go on after `pause`. Harmless otherwise."""
+        """Continue a node after `pause`; no effect if it is not paused."""
         process = self._processes[node]
         if process.returncode is None:
             process.send_signal(signal.SIGCONT)
 
     async def start_wiped(self, node: str) -> int:
-        """Start a killed node with an empty data directory that nobody formats; return its exit code when it ends.
+        """Start a killed node with an empty data directory, without formatting it; return its exit code.
 
         Raises:
-            TimeoutError: it has not ended in a minute: it must not run.
+            TimeoutError: it still runs after 60 s, although it must refuse to.
         """
         shutil.rmtree(os.path.join(self._data, node))
         process = await self._begin(node, may_format=False)
@@ -135,7 +135,7 @@ class Cluster:
         addresses = {peer: self.address(node) if peer == node else self._route(node, peer) for peer in self.nodes}
         with open(self._log(node), "ab") as log:  # noqa: ASYNC230 (the child's output; nothing is written here)
             process = await start_process(
-                self._where,
+                self._topology_path,
                 node,
                 addresses,
                 os.path.join(self._data, node),
@@ -147,7 +147,7 @@ class Cluster:
         return process
 
     async def guard(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine. If a node ends meanwhile that was not told to, cancel it and raise `NodeEnded`."""
+        """Run a coroutine. If a node ends by itself meanwhile, cancel the coroutine and raise `NodeEnded`."""
         task = asyncio.create_task(coroutine)
         both: tuple[asyncio.Future[Any], ...] = (task, self._ended)
         try:
@@ -160,21 +160,21 @@ class Cluster:
             await asyncio.gather(task, return_exceptions=True)
 
     async def close(self) -> None:
-        """Stop all nodes: in order, and by force if that takes too long. Twice is harmless."""
+        """Stop all nodes: with SIGTERM, and with SIGKILL after 10 s. May be called again."""
         for watch in self._watches.values():
             watch.cancel()
         self._signal(signal.SIGTERM)
-        self._signal(signal.SIGCONT)  # who is paused ends too
+        self._signal(signal.SIGCONT)  # paused nodes end too
         await asyncio.gather(*(end_process(process) for process in self._processes.values()))
         for port in self._ports.values():
             port.close()
         if not self._ended.cancel() and not self._ended.cancelled():
-            self._ended.exception()  # whoever is interested has looked by now
+            self._ended.exception()  # marks the error as retrieved
 
     async def _watch(self, node: str, process: Process) -> None:
         code = await process.wait()
         if not self._ended.done():
-            self._ended.set_exception(NodeEnded(f"node {node!r} ended with code {code}: {self._last_words(node)}"))
+            self._ended.set_exception(NodeEnded(f"node {node!r} ended with code {code}: {self._last_log_line(node)}"))
 
     def _signal(self, number: signal.Signals) -> None:
         for process in self._processes.values():
@@ -192,7 +192,7 @@ class Cluster:
     def _log(self, node: str) -> str:
         return os.path.join(self._data, f"{node}.log")
 
-    def _last_words(self, node: str) -> str:
+    def _last_log_line(self, node: str) -> str:
         with open(self._log(node), "rb") as log:
             lines = log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1] if lines else "its log is empty"

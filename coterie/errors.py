@@ -1,8 +1,7 @@
-"""Every error of coterie: one root, blame in the type, facts in the attributes.
+"""Errors: all exception classes of coterie, under the root `CoterieError`; `Outcome` says if the operation happened.
 
-This module imports the standard library only; it is the one leaf that everything else may import.
-
-`Outcome` answers the one question a caller of a distributed system has after an error: did it happen?
+The class of an error names the cause, its attributes hold the facts. This module imports only the standard library;
+every other module may import it.
 """
 
 from __future__ import annotations
@@ -56,16 +55,16 @@ __all__ = [
 
 
 class Outcome(enum.Enum):
-    """What an error says about the operation it ended."""
+    """The outcome of an operation that ended with an error."""
 
     DEFINITE = "definite"  # it did not happen, and will not
     UNKNOWN = "unknown"  # it may have happened, or may still happen
 
 
 class CoterieError(Exception):
-    """The root of all errors that coterie raises on purpose.
+    """The base class of all errors that coterie raises on purpose.
 
-    `outcome` says whether the operation definitely did not happen or may have happened.
+    `outcome`: the operation definitely did not happen, or may have happened.
     """
 
     outcome: Outcome = Outcome.DEFINITE
@@ -78,23 +77,23 @@ class InvariantViolated(CoterieError):
 
 
 class SimulationStuck(CoterieError):
-    """A simulation took more simulated time or more steps than it was given: it names what it waits for."""
+    """A simulation took more simulated time or more steps than its limit: the message names what it waits for."""
 
 
 class PlanError(CoterieError, ValueError):
-    """A fault plan that cannot be carried out: it names the fault or field and the nearest that exists."""
+    """A fault plan that cannot be carried out: the message names the fault or field and the most similar valid one."""
 
 
 class MessageTypeError(CoterieError, TypeError):
-    """A message class that cannot be one: a mutable or unencodable field, a name declared twice."""
+    """A class that cannot be a message: a mutable or unencodable field, a name declared twice."""
 
 
 class BadMessage(CoterieError, ValueError):
-    """What came from the wire (or goes to it) does not fit its message type: the message, the field and the value."""
+    """A value from (or for) the wire does not fit its message type: it names the message, the field and the value."""
 
 
 class WrongThread(CoterieError, RuntimeError):
-    """A system was used from outside its loop's thread: other threads go through `system.threadsafe`."""
+    """A system was used outside its event loop: other threads use `system.threadsafe`."""
 
     def __init__(self, node: str) -> None:
         super().__init__(
@@ -103,7 +102,7 @@ class WrongThread(CoterieError, RuntimeError):
 
 
 class AskError(CoterieError):
-    """An ask was not answered with a reply. `code` is what crosses the wire."""
+    """An ask ended without a reply. `code` is the error's code on the wire."""
 
     code: str = "ask_error"
 
@@ -116,7 +115,7 @@ class AskTimeout(AskError, TimeoutError):
 
 
 class ActorNotFound(AskError):
-    """Nobody lives at that path."""
+    """No actor has that path."""
 
     code = "not_found"
 
@@ -128,14 +127,14 @@ class ActorStopped(AskError):
 
 
 class ActorFailed(AskError):
-    """The handler raised; what it had done before that stands."""
+    """The handler raised an exception; its effects before that remain."""
 
     code = "failed"
     outcome = Outcome.UNKNOWN
 
 
 class AskCycle(AskError):
-    """The ask would wait for itself: `chain` are the actors (path@node) of the cycle, from whom it leads back to."""
+    """The ask would wait for itself: `chain` are the actors (path@node) of the cycle, from the one it leads back to."""
 
     code = "ask_cycle"
 
@@ -145,9 +144,9 @@ class AskCycle(AskError):
 
 
 class MailboxFullError(AskError):
-    """The mailbox is full: `policy` is the one in force, `limit` and `actual` count messages of the lane.
+    """The mailbox is full: `policy` is its overflow policy; `limit` and `actual` count messages of the lane.
 
-    They are "" and 0 if the mailbox is on another node: the text says the same.
+    They are "" and 0 if the mailbox is on another node: the text contains the same facts.
     """
 
     code = "mailbox_full"
@@ -173,21 +172,21 @@ class ConnectionLost(AskError):
 
 
 class TooManyInFlight(AskError):
-    """So many asks or offers to (or from) that node are unanswered that no more are taken."""
+    """Too many asks or offers to (or from) that node are unanswered: no more are accepted."""
 
     code = "too_many_in_flight"
 
 
 class SpawnRefused(AskError):
-    """The node does not spawn that on request: not registered there, not for clients, or not under that name."""
+    """The node refused a remote spawn: unregistered kind, not for clients, or a name that is taken or invalid."""
 
     code = "spawn_refused"
 
 
 class VirtualDeadlock(CoterieError):
-    """In virtual time nothing is ready, no timer is set, and somebody still waits: it would be for ever.
+    """In virtual time nothing is ready and no timer is set, but tasks still wait: they would wait forever.
 
-    `waiting` says for each pending task, in order, where it waits.
+    `waiting`: for each pending task, in order, where it waits.
     """
 
     def __init__(self, waiting: tuple[str, ...]) -> None:
@@ -197,7 +196,7 @@ class VirtualDeadlock(CoterieError):
 
 
 class FenceError(CoterieError, NotImplementedError):
-    """Code inside a virtual world reached for the real one: `call` is what it called, `place` its file and line."""
+    """Simulated code used the real machine: `call` is the function it called, `place` the caller's file and line."""
 
     def __init__(self, call: str, place: str, advice: str) -> None:
         super().__init__(f"{call} at {place} would leave the virtual world: {advice}")
@@ -206,7 +205,7 @@ class FenceError(CoterieError, NotImplementedError):
 
 
 class StorageError(CoterieError):
-    """The root of what a durable store refuses or suffers. `path` is the data directory or the file concerned."""
+    """The base class of the errors of durable stores. `path` is the data directory or the file concerned."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(message)
@@ -214,21 +213,21 @@ class StorageError(CoterieError):
 
 
 class DataDirectoryInUse(StorageError):
-    """Another opener (a process, or another System of this one) holds the lock of the data directory."""
+    """Another process, or another System of this process, holds the lock of the data directory."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, f"data directory {path!r} is in use: stop the node that has it open, or choose another")
 
 
 class NotFormatted(StorageError):
-    """The data directory was never formatted (or formatting was cut short by a crash)."""
+    """The data directory was never formatted, or formatting was interrupted by a crash."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, f'{path!r} is not formatted: a new node is formatted once, see bootstrap="new"')
 
 
 class AlreadyFormatted(StorageError):
-    """Formatting would destroy a store that is there."""
+    """Formatting would destroy an existing store."""
 
     def __init__(self, path: str, found: str) -> None:
         super().__init__(
@@ -263,7 +262,7 @@ class UnsupportedFormat(StorageError):
 
 
 class StorageDamaged(StorageError):
-    """Bytes that were durable do not read back: at `offset` (bytes) of file `path`. Nothing was changed or cut."""
+    """Durable bytes cannot be read back, at `offset` (bytes) of file `path`. Nothing was changed or truncated."""
 
     def __init__(self, path: str, offset: int, reason: str) -> None:
         super().__init__(
@@ -276,7 +275,7 @@ class StorageDamaged(StorageError):
 
 
 class StorageFailed(StorageError):
-    """A write or sync failed, or the store is closed: what was not reported durable may be on disk or lost."""
+    """A write or sync failed, or the store is closed: writes not reported durable may be on disk or lost."""
 
     outcome = Outcome.UNKNOWN
 
@@ -286,7 +285,7 @@ class StorageFailed(StorageError):
 
 
 class TransportError(CoterieError):
-    """Something between two nodes went wrong. Unless a subclass says otherwise, nothing was sent."""
+    """The base class of the errors between two nodes. Unless a subclass says otherwise, nothing was sent."""
 
 
 class NodeUnreachable(TransportError):
@@ -298,7 +297,7 @@ class NodeUnreachable(TransportError):
 
 
 class OutboundFull(TransportError):
-    """Too many bytes wait for `node` already (it reads too slowly, or not at all): the item was not queued."""
+    """Too many bytes already wait for `node` (it reads too slowly, or not at all): the item was not queued."""
 
     def __init__(self, node: str, *, size_bytes: int, pending_bytes: int, limit_bytes: int) -> None:
         super().__init__(
@@ -312,11 +311,11 @@ class OutboundFull(TransportError):
 
 
 class FrameTooLarge(TransportError):
-    """One item alone exceeds what `node` takes: it was not queued."""
+    """One item exceeds the size limit of `node`: it was not queued."""
 
     def __init__(self, node: str, *, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(
-            f"an item for node {node!r} takes {size_bytes} bytes, {limit_bytes} are the most: it was refused; "
+            f"an item for node {node!r} has {size_bytes} bytes, the limit is {limit_bytes}: it was refused; "
             f"send it in parts, or raise message_cap_bytes= on every node"
         )
         self.node = node
@@ -325,11 +324,11 @@ class FrameTooLarge(TransportError):
 
 
 class BrokenFrame(TransportError):
-    """The peer sent bytes that are no frame of ours: its connection is closed and counted, nothing is guessed."""
+    """The peer sent bytes that are not a valid frame: its connection is closed and counted."""
 
 
 class HandshakeRefused(TransportError):
-    """A handshake failed: `reason` is the short code (`wrong_cluster`, …), the message says the rest."""
+    """A handshake failed: `reason` is the short code (`wrong_cluster`, …), the message has the details."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(f"{reason}: {text}")
@@ -337,12 +336,12 @@ class HandshakeRefused(TransportError):
 
 
 class InsecureBind(TransportError):
-    """Listening where strangers could connect was refused before anything was bound."""
+    """Listening on an address that is not loopback, without authentication, was refused before anything was bound."""
 
     def __init__(self, host: str) -> None:
         super().__init__(
             f"refused to listen on {host!r}: connections are neither authenticated nor encrypted, and anybody who "
-            f"reaches it could speak as a node; listen on 127.0.0.1, give auth= or tls=, or pass insecure=True on a "
+            f"reaches it could act as a node; listen on 127.0.0.1, give auth= or tls=, or pass insecure=True on a "
             f"network you trust"
         )
         self.host = host
@@ -353,17 +352,17 @@ class CommandError(CoterieError):
 
 
 class CommandRefused(CommandError):
-    """The state machine refused the command, and nothing changed. User-written machines raise it."""
+    """The state machine refused the command, and nothing changed. Raised by user-written state machines."""
 
 
 class CommandFailed(CommandError):
-    """The state machine raised on the command; what it had changed before that stands, on all replicas alike."""
+    """The state machine raised an exception; its changes before that remain, the same on all replicas."""
 
     outcome = Outcome.UNKNOWN
 
 
 class CommandTimeout(CommandError, TimeoutError):
-    """No reply in time. `outcome` is DEFINITE if no node ever took the command, else UNKNOWN."""
+    """No reply came in time. `outcome` is DEFINITE if no node ever accepted the command, else UNKNOWN."""
 
     def __init__(self, message: str, outcome: Outcome) -> None:
         super().__init__(message)
@@ -371,7 +370,7 @@ class CommandTimeout(CommandError, TimeoutError):
 
 
 class CommandTooLate(CommandError):
-    """The session no longer knows what became of this command: it is below the low-water mark, or the session is gone.
+    """The session no longer has the result of this command: it is below the low-water mark, or the session has ended.
 
     It is not executed by this attempt. `outcome` is UNKNOWN if an earlier attempt may have executed it.
     """
@@ -382,7 +381,7 @@ class CommandTooLate(CommandError):
 
 
 class TopologyError(CoterieError, ValueError):
-    """A topology that cannot run: `mistakes` are all that were found, one line each."""
+    """A topology that cannot run: `mistakes` are all mistakes that were found, one line each."""
 
     def __init__(self, topology: str, mistakes: tuple[str, ...]) -> None:
         super().__init__(f"topology {topology!r} cannot run: {'; '.join(mistakes)}")

@@ -1,7 +1,7 @@
-"""One node as a process of its own: `python -m coterie run …`, as `coterie up` and the demo start it.
+"""Node process: starts and ends one node as a child process `python -m coterie run`, for `up`, `nemesis` and `demo`.
 
-It runs in a session of its own (Ctrl-C is for the parent alone), with a pipe as its standard input: when the parent is
-gone, however it went, the pipe ends, and so does the node.
+The child runs in its own session (Ctrl-C reaches only the parent), with a pipe as its standard input: when the parent
+ends, for any reason, the pipe ends, and then the node ends.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ async def start_process(
     may_format: bool = True,
     environment: Mapping[str, str] | None = None,
 ) -> Process:
-    """Start a node of the topology `module:name`; it formats its data directory if that holds none yet.
+    """Start a node of the topology `module:name`; it formats its data directory if that is not formatted yet.
 
     Args:
         topology: where the topology is declared.
-        node: which of its nodes.
-        addresses: where it listens and where it dials the others: `host:port` of every node, by name.
+        node: the name of the node.
+        addresses: `host:port` of every node, by name: where this node listens and where it dials the others.
         data: the node's own data directory.
         output: where its standard output and error go, as for `subprocess`.
-        may_format: False leaves a directory that holds no data as it is: then the node refuses to start.
-        environment: what it finds in its environment beside our own.
+        may_format: False never formats: then the node refuses to start on an unformatted directory.
+        environment: variables added to the environment of the process.
 
     Returns:
         The process, before the node is up.
@@ -64,7 +64,7 @@ async def start_process(
 
 
 async def end_process(process: Process) -> None:
-    """Wait until a process that was told to end has done so; by force if it takes too long."""
+    """Wait until a signalled process has ended; kill it after 10 s."""
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             await process.wait()
@@ -74,10 +74,10 @@ async def end_process(process: Process) -> None:
 
 
 def cluster_in(data: str) -> str | None:
-    """Return whose data is in a directory; None: nobody's yet, or its formatting was interrupted.
+    """Return the name of the cluster whose data is in a directory; None: it is not (completely) formatted.
 
     Raises:
-        StorageError: it is no data directory, or a damaged one.
+        StorageError: it is not a data directory, or it is damaged.
     """
     try:
         return read_meta(RealDisk(), data).cluster

@@ -1,4 +1,4 @@
-"""Free loopback ports that stay ours, also while the node that listens there is down."""
+"""`ReservedPort`: a free loopback port that stays reserved while the node that listens there is down."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import sys
 __all__ = ["ReservedPort"]
 
 _CAN_SHARE = sys.platform.startswith("linux")
-"""Linux lets a listener bind beside a socket that is bound but does not listen, if both set SO_REUSEADDR."""
+"""On Linux a listener can bind beside a socket that is bound but does not listen, if both set SO_REUSEADDR."""
 
 
 class ReservedPort:
-    """A port of 127.0.0.1 that nobody else is given, from construction to `close`.
+    """A port of 127.0.0.1 that the system gives to no other socket, from construction to `close`.
 
-    Where sockets cannot share, the reservation ends before use and the port is merely free.
+    Where sockets cannot share a port, there is no reservation: the port is only free at the time of construction.
     """
 
     def __init__(self) -> None:
@@ -27,9 +27,9 @@ class ReservedPort:
 
     @property
     def address(self) -> str:
-        """`host:port`."""
+        """The address, as `host:port`."""
         return f"127.0.0.1:{self.number}"
 
     def close(self) -> None:
-        """Give it up. Twice is harmless."""
+        """Release the port. May be called again."""
         self._socket.close()

@@ -1,7 +1,7 @@
-"""A program of one's own with a bug, found by a seed: a bank that counts a transfer twice when a reply is lost.
+"""A user program with a bug that a simulation finds: a bank that books a deposit twice when a reply is lost.
 
-Two actors: a teller on one node asks the vault on the other. When no answer comes the teller asks again, which is
-right, but the vault does not know that it has done it already. On a calm network every test passes.
+Two actors: a teller on one node asks the vault on the other. When no answer arrives the teller asks again, which is
+right, but the vault does not detect the repeated request. On a calm network every test passes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Deposit(Ask[int]):
 
 
 class Vault(Actor[Deposit]):
-    """Keeps the money. It has heard of no deposit before."""
+    """Holds the balance. It does not detect repeated deposits."""
 
     def __init__(self, _node: Node) -> None:
         self.balance = 0
@@ -31,7 +31,7 @@ class Vault(Actor[Deposit]):
 
 
 class Teller(Actor[Deposit]):
-    """Takes deposits, and asks the vault until it answers: there is the bug."""
+    """Accepts deposits, and asks the vault until it answers."""
 
     def __init__(self, node: Node) -> None:
         self.vault = node.system.at(Address("back", "vault"))
@@ -39,7 +39,7 @@ class Teller(Actor[Deposit]):
     async def receive(self, msg: Deposit) -> int:
         while True:
             try:
-                return int(await self.vault.ask(msg, timeout=0.2))
+                return int(await self.vault.ask(msg, timeout_s=0.2))
             except CoterieError:
                 await asyncio.sleep(0.05)
 
@@ -54,10 +54,10 @@ async def deposits(client: SimulatedClient) -> None:
     account = client.recorder("account", Counter())
     for _ in client.rounds(20):
         await asyncio.sleep(0.2 * client.random.random())
-        await account.record(("increment", 1), teller.ask(Deposit(1), timeout=5.0))
+        await account.record(("increment", 1), teller.ask(Deposit(1), timeout_s=5.0))
 
 
-def objection_to(seed: int, profile: str) -> Violation | None:
+def violation_of(seed: int, profile: str) -> Violation | None:
     sim = Simulation(seed, profile=profile, duration_s=2.0)
 
     async def main() -> None:
@@ -74,9 +74,9 @@ def objection_to(seed: int, profile: str) -> Violation | None:
 
 
 def main() -> None:
-    assert not any(objection_to(seed, "calm") for seed in range(3))
+    assert not any(violation_of(seed, "calm") for seed in range(3))
     print("calm: every seed passes")
-    found = next(filter(None, (objection_to(seed, "flaky-network") for seed in range(20))))
+    found = next(filter(None, (violation_of(seed, "flaky-network") for seed in range(20))))
     assert "no order explains" in str(found)
     print("flaky-network: a seed shows a deposit that was booked twice")
 

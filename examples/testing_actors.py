@@ -31,7 +31,7 @@ class Postman(Actor[Post]):
 
     async def receive(self, msg: Post, /) -> None:
         try:
-            is_delivered = await self._office.ask(Deliver(msg.letter), timeout=1.0)
+            is_delivered = await self._office.ask(Deliver(msg.letter), timeout_s=1.0)
         except CoterieError:
             is_delivered = False
         if not is_delivered:

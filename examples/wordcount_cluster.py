@@ -12,7 +12,7 @@ import tempfile
 
 from coterie import Client
 from coterie.demo.demo_topology import POOL, STORE, CountFile, demo_cluster
-from coterie.demo.store_keys import read_found
+from coterie.demo.store_keys import read_counts
 
 TEXTS = {b"one.py": b"total = total + amount\n", b"two.py": b"# nothing but total\ntotal = 0\n"}
 
@@ -26,7 +26,7 @@ async def count(client: Client) -> None:
         for _ in range(2):  # asking twice changes nothing
             await client.pool(POOL).ask(message)
         session.settle(identity)
-    found = read_found("run", [item async for item in client.key_value(STORE).scan(b"run/")])
+    found = read_counts("run", [item async for item in client.key_value(STORE).scan(b"run/")])
     print(found.totals)
     print(found.markers)  # how often each file's counts were added
 

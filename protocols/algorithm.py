@@ -1,11 +1,11 @@
-"""The seam: the one shape of every algorithm, and the generic effects and events that cross it.
+"""`Algorithm`: the interface of every algorithm, with the generic events and effects that pass through it.
 
     events (a batch) ──▶ Algorithm.handle ──▶ effects (ordered data)
           ▲                                        │
-          └── Persisted, Applied, Loaded ◀── driver or simulator, through a `Gate`
+          └── Persisted, Applied, Loaded ◀── driver or simulator, through a `DurabilityGate`
 
-An algorithm never does anything; it says what must be done, in order, and what must be durable first. Whoever runs
-it (the driver in `coterie.actors.driver`, the simulator in `coterie.protocols.simulation`) carries the effects out and
+An algorithm has no side effects; it returns effects: what must be done, in which order, and what must be durable first.
+The driver (`coterie.actors.driver`) or the simulator (`coterie.protocols.simulation`) carries the effects out and
 answers with events. Each algorithm has one closed union of effects and one of events, made of these and its own.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NewType, NoReturn, Protocol, TypeVar, final
 
-from coterie.protocols.fast_dataclass import quickly_made
+from coterie.protocols.fast_dataclass import fast_dataclass
 
 __all__ = ["Algorithm", "NodeId", "Observe", "Persist", "Persisted", "Received", "Send", "Token"]
 
@@ -23,7 +23,7 @@ NodeId = NewType("NodeId", str)
 """The name of a node, as the topology gives it; unique in a cluster."""
 
 Token = NewType("Token", int)
-"""Names one write of one life of an algorithm: 1, 2, 3, … in the order of its `Persist` effects."""
+"""The number of one write within one life of an algorithm: 1, 2, 3, … in the order of its `Persist` effects."""
 
 M = TypeVar("M")
 W = TypeVar("W")
@@ -32,7 +32,7 @@ EffectT = TypeVar("EffectT", covariant=True)
 
 
 @final
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Persist(Generic[W]):
     """Effect: make `write` durable, atomically, after all earlier writes; then answer `Persisted(token)`.
@@ -48,7 +48,7 @@ class Persist(Generic[W]):
 
 
 @final
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Send(Generic[M]):
     """Effect: send `message` to node `to`, but not before the write `after` (None: no write) is durable.
@@ -66,16 +66,16 @@ class Send(Generic[M]):
 
 @dataclass(frozen=True, slots=True)
 class Observe:
-    """Effect: something worth telling: `event` is `subject.past_verb`, `facts` its keys with units.
+    """Effect: report an event: `event` is `subject.past_verb`, `facts` its data; keys carry units.
 
-    The driver logs it, the simulator records it, tests read it. It never changes what the algorithm does.
+    The driver logs it, the simulator records it, tests read it. It never changes the behaviour of the algorithm.
     """
 
     event: str
     facts: Mapping[str, object] = field(default_factory=dict)
 
 
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Received(Generic[M]):
     """Event: `message` came from node `sender` (never from this node itself)."""
@@ -84,19 +84,19 @@ class Received(Generic[M]):
     message: M
 
 
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Persisted:
-    """Event: every write up to and including `token` is durable. Tokens of an earlier life are never answered."""
+    """Event: every write up to and including `token` is durable. Writes of an earlier life are never reported."""
 
     token: Token
 
 
 class Algorithm(Protocol[EventT, EffectT]):
-    """What a driver runs. Neither method blocks, raises on bad peers' input, or keeps its arguments' containers.
+    """A pure protocol. Neither method blocks, raises on bad input of a peer, or keeps a reference to its arguments.
 
     `InvariantViolated` (a safety invariant is broken) is the one error that either may raise: the driver then halts
-    the group and nobody restarts it.
+    the group, which is not restarted.
     """
 
     def handle(self, events: Sequence[EventT], *, now: float) -> Sequence[EffectT]:
@@ -104,14 +104,16 @@ class Algorithm(Protocol[EventT, EffectT]):
         ...
 
     def tick(self, *, now: float) -> Sequence[EffectT]:
-        """Let time pass: call it at or after `deadline`. Earlier calls are allowed and do nothing that is not due."""
+        """Handle expired timers: call it at or after `deadline`. An earlier call is allowed and has no effect."""
         ...
 
     @property
     def deadline(self) -> float | None:
-        """The next moment (monotonic, s) at which `tick` wants to run; None: not until an event comes."""
+        """The next time (monotonic, s) at which `tick` must be called; None: not before another event."""
         ...
 
 
 def _one_class_only(name: str) -> TypeError:
-    return TypeError(f"{name} has no subclasses: a Gate knows it by its very class, and would let them pass")
+    return TypeError(
+        f"{name} has no subclasses: a DurabilityGate compares exact classes, and would let instances of a subclass pass"
+    )

@@ -1,13 +1,14 @@
-"""The gate: keeps effects in order, and every `Send` back until the write it waits for is durable.
+"""`DurabilityGate`: keeps effects in order, and holds each `Send` back until the write it waits for is durable.
 
-Persist-before-send is data (`Send.after`); this class is the one place that honours it. The live driver and the
-simulator both use it, so that what is tested under faults is what runs.
+Persist-before-send is decided in the algorithms, as data (`Send.after`, set in `raft/` and `paxos/`), and carried out
+only here. Both the driver (`actors/driver.py`) and the simulator (`simulation/protocol_node.py`) use this class, so the
+code tested under faults is the code in production; `paxos/synod.py` uses it for messages of a node to itself.
 
     effects ──▶ admit ──▶ to be carried out now, in order
                   │
                   └─ a Send whose write is not durable: held ──▶ persisted(token) ──▶ to be carried out now, in order
 
-A held Send never holds back what follows it: the network reorders anyway, and a heartbeat must not wait for a disk.
+A held Send never delays the effects after it: the network reorders anyway, and a heartbeat must not wait for a disk.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from typing import Any, Generic, TypeVar
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import Persist, Send, Token
 
-__all__ = ["Gate"]
+__all__ = ["DurabilityGate"]
 
 EffectT = TypeVar("EffectT")
 
 
-class Gate(Generic[EffectT]):
+class DurabilityGate(Generic[EffectT]):
     """Decides which effects may be carried out now. It belongs to one life of one algorithm, as its tokens do.
 
-    `EffectT` is the algorithm's union of effects. Whoever runs the algorithm passes each batch of effects to `admit`,
-    and each durability answer to `persisted` before it tells the algorithm, and carries out what either returns.
+    `EffectT` is the algorithm's union of effects. The caller passes each batch of effects to `admit`, and each
+    completed write to `persisted` before it passes `Persisted` to the algorithm; it carries out what either returns.
     """
 
     __slots__ = ("_durable", "_held", "_issued")
@@ -43,16 +44,16 @@ class Gate(Generic[EffectT]):
         return len(self._held)
 
     def admit(self, effects: Iterable[EffectT]) -> list[EffectT]:
-        """Return what of `effects` may be carried out now, in order; keep the Sends that must wait.
+        """Return those of `effects` that may be carried out now, in order; hold the Sends that must wait.
 
         Raises:
             InvariantViolated: a `Persist` whose token is not the next one, or a `Send` that waits for a write which
-                has not been asked for yet: it would never leave, or leave too early.
+                has not been issued yet: it would be sent too early, or never.
         """
         admitted: list[EffectT] = []
         each: Iterable[Any] = effects
         for effect in each:
-            kind = type(effect)  # `isinstance` takes its time to say no
+            kind = type(effect)  # a negative `isinstance` is slow
             if kind is Send:
                 if effect.after is not None and effect.after > self._durable:
                     self._hold(effect.after, effect)
@@ -65,7 +66,7 @@ class Gate(Generic[EffectT]):
     def persisted(self, token: Token) -> list[EffectT]:
         """Note that every write up to and including `token` is durable; return the Sends this releases, in order.
 
-        A token at or below one that was reported before releases nothing.
+        A token at or below an earlier one releases nothing.
 
         Raises:
             ValueError: `token` was never issued in this life: it comes from an earlier one.
@@ -93,5 +94,5 @@ class Gate(Generic[EffectT]):
 
     def _hold(self, after: Token, send: EffectT) -> None:
         if after > self._issued:
-            raise InvariantViolated(f"a message waits for write {after}, but only {self._issued} were asked for")
+            raise InvariantViolated(f"a message waits for write {after}, but only {self._issued} were issued")
         self._held.append((after, send))

@@ -1,22 +1,22 @@
-"""Frozen dataclasses that are made in half the time: those of which a busy node makes tens of thousands a second."""
+"""`fast_dataclass`: decorator that halves the construction time of a frozen dataclass, for objects made very often."""
 
 from __future__ import annotations
 
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar
 
-__all__ = ["quickly_made"]
+__all__ = ["fast_dataclass"]
 
 T = TypeVar("T")
 
 
-def quickly_made(cls: type[T]) -> type[T]:
-    """Let a frozen, slotted dataclass fill its slots itself: `object.__setattr__` looks each name up by itself.
+def fast_dataclass(cls: type[T]) -> type[T]:
+    """Give a frozen, slotted dataclass an `__init__` that sets the slots directly, without `object.__setattr__`.
 
-    It stays frozen, and takes the same arguments.
+    The class stays frozen, and takes the same arguments. Apply it outside `@dataclass(frozen=True, slots=True)`.
 
     Raises:
-        TypeError: `cls` is no slotted dataclass, or making one takes more than filling its slots.
+        TypeError: `cls` is not a slotted dataclass, or its construction does more than set its slots.
     """
     if not is_dataclass(cls) or "__slots__" not in cls.__dict__ or hasattr(cls, "__post_init__"):
         raise TypeError(f"{cls.__qualname__} must be a dataclass with slots and without __post_init__")

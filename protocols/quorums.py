@@ -1,7 +1,7 @@
-"""Quorums: which sets of nodes may decide.
+"""Quorum systems: the sets of nodes that may decide (majority, weighted, grid, joint).
 
-Everything that coterie agrees on rests on one property: any two quorums share a node. Each class here has it by
-arithmetic that its constructor checks; for a quorum system of your own there is `verify_intersection`.
+The safety of every algorithm rests on one property: any two quorums share a node. Each class here has it by arithmetic
+that its constructor checks; `verify_intersection` checks it for other quorum systems.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Grid", "Joint", "Majority", "Quorum", "Weighted", "highest_matched",
 
 NOTHING = LogIndex(0)
 
-MOST_VERIFIABLE_MEMBERS = 16
+VERIFIABLE_MEMBERS_MAX = 16
 """`verify_intersection` tries half of all subsets: 2**15 of them at this size."""
 
 
@@ -31,13 +31,13 @@ class Quorum(Protocol):
         ...
 
     def is_quorum(self, members: Collection[NodeId]) -> bool:
-        """Return whether `members` contains a quorum. Strangers and repetitions in it count nothing."""
+        """Return whether `members` contains a quorum. Non-members and repetitions are ignored."""
         ...
 
 
 @dataclass(frozen=True)
 class Majority:
-    """More than half of the members. ValueError for none, or for one named twice."""
+    """More than half of the members. ValueError if there are none, or one is named twice."""
 
     members: tuple[NodeId, ...]
     size: int = field(init=False, repr=False, compare=False)
@@ -69,7 +69,7 @@ class Weighted:
         total = sum(self._weight_by_member.values())
         self.threshold = total // 2 + 1 if threshold is None else threshold
         if min(self._weight_by_member.values()) < 1:
-            raise ValueError("every weight must be at least 1: a node without a say is not a member")
+            raise ValueError("every weight must be at least 1: a node without a vote is not a member")
         if not total < 2 * self.threshold <= 2 * total:
             raise ValueError(
                 f"threshold {self.threshold} must be above half of the total weight {total} and at most it"
@@ -103,7 +103,7 @@ class Grid:
         self._members = tuple(itertools.chain.from_iterable(self._rows))
         _check_members(self._members)
         if not all(self._rows):
-            raise ValueError("an empty row is full without anybody: two quorums need not intersect")
+            raise ValueError("an empty row would count as full without any node: two quorums need not intersect")
 
     @property
     def members(self) -> tuple[NodeId, ...]:
@@ -111,7 +111,7 @@ class Grid:
         return self._members
 
     def is_quorum(self, members: Collection[NodeId]) -> bool:
-        """Return whether `members` has a full row and somebody in every row."""
+        """Return whether `members` has a full row and at least one member in every row."""
         counts = [(_count(row, members), len(row)) for row in self._rows]
         return all(count for count, _ in counts) and any(count == size for count, size in counts)
 
@@ -121,7 +121,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Joint:
-    """Both of two quorum systems at once, as while a cluster passes from one to the other (Raft §6).
+    """Joint consensus: a quorum in each of two quorum systems, while a cluster changes from one to the other (Raft §6).
 
     Two joint quorums intersect because their halves do.
     """
@@ -144,7 +144,7 @@ def highest_matched(quorum: Quorum, index_by_member: Mapping[NodeId, LogIndex]) 
 
     `index_by_member` maps members to the last index known to be durable there; missing members have none.
     """
-    if type(quorum) is Majority:  # the usual one, and asked for at every answer
+    if type(quorum) is Majority:  # the usual one; this runs at every reply
         reached = sorted(map(index_by_member.get, quorum.members, itertools.repeat(NOTHING)))
         return reached[-quorum.size]
     for index in sorted(index_by_member.values(), reverse=True):
@@ -161,8 +161,8 @@ def verify_intersection(quorum: Quorum) -> None:
     """
     members = quorum.members
     _check_members(members)
-    if len(members) > MOST_VERIFIABLE_MEMBERS:
-        raise ValueError(f"cannot verify {len(members)} members by trial (at most {MOST_VERIFIABLE_MEMBERS})")
+    if len(members) > VERIFIABLE_MEMBERS_MAX:
+        raise ValueError(f"cannot verify {len(members)} members by trial (at most {VERIFIABLE_MEMBERS_MAX})")
     if not quorum.is_quorum(members):
         raise ValueError("all members together must be a quorum")
     for mask in range(2 ** (len(members) - 1)):

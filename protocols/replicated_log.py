@@ -1,6 +1,6 @@
-"""What the engines of a replicated log share: its entries, and the events and effects between it and its user.
+"""Replicated log: the entries, events and effects that every algorithm replicating a log shares.
 
-Raft speaks this today and Multi-Paxos will, so that a user swaps engines with one argument. An engine is an
+Raft uses them today and Multi-Paxos will, so that a user exchanges the algorithm with one argument. It is an
 `Algorithm` whose events include `Propose`, `Applied` and `Loaded`, and whose effects include `Apply`, `Load` and
 `Reject`.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.fast_dataclass import quickly_made
+from coterie.protocols.fast_dataclass import fast_dataclass
 
 __all__ = [
     "Applied",
@@ -29,14 +29,14 @@ __all__ = [
 ]
 
 Term = NewType("Term", int)
-"""A leader's reign (Raft §5.1): 0 before the first election, then 1, 2, …"""
+"""A term (Raft §5.1), which has at most one leader: 0 before the first election, then 1, 2, …"""
 
 LogIndex = NewType("LogIndex", int)
-"""A place in the replicated log: the first entry has 1; 0 means "before the first"."""
+"""A position in the replicated log: the first entry has 1; 0 means "before the first"."""
 
 
 class EntryKind(enum.IntEnum):
-    """What an entry is for. Numbers are durable: never reuse one."""
+    """The purpose of an entry. Numbers are durable: never reuse one."""
 
     COMMAND = 0  # opaque bytes for the state machine
     NOOP = 1  # a new leader's first entry of its term (Raft §8)
@@ -49,13 +49,13 @@ class Entry(NamedTuple):
     dataclass.
     """
 
-    index: LogIndex  # type: ignore[assignment]  # hides tuple.index, which nobody asks of an entry
+    index: LogIndex  # type: ignore[assignment]  # hides tuple.index, which an entry does not need
     term: Term
     kind: EntryKind
     command: bytes
 
 
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Propose:
     """Event: replicate `command`.
@@ -68,7 +68,7 @@ class Propose:
     command: bytes
 
 
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Applied:
     """Event: the state machine has applied everything up to and including `index`."""
@@ -76,7 +76,7 @@ class Applied:
     index: LogIndex
 
 
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Event: the answer to a `Load` of the same `reader` and `first`: the entries that were read, in order.
@@ -89,24 +89,24 @@ class Loaded:
     entries: tuple[Entry, ...]
 
 
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Apply:
     """Effect: apply these committed entries, in order, exactly once each; then answer `Applied(last index)`.
 
-    `refs` maps the index of an entry to the `Propose.ref` that this very node proposed it with, if it did.
+    `refs` maps the index of an entry to the `Propose.ref` with which this node proposed it, if it did.
     """
 
     entries: tuple[Entry, ...]
     refs: dict[LogIndex, int]
 
 
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Load:
     """Effect: read durable entries `first`..`last` (inclusive), at most `max_bytes` of commands but at least one entry.
 
-    `reader` says for whom: the peer that lags, or this node itself (to apply). At most one Load per reader is open.
+    `reader` needs them: a peer that lags, or this node itself (to apply). At most one Load per reader is open.
     """
 
     reader: NodeId
@@ -116,7 +116,7 @@ class Load:
 
 
 class Refusal(enum.Enum):
-    """Why a proposal came back."""
+    """The reason for which a proposal was rejected."""
 
     NOT_LEADER = "not_leader"  # definite: it was not put into the log
     OVERLOADED = "overloaded"  # definite: too much is in flight already
@@ -125,7 +125,7 @@ class Refusal(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Effect: the proposal `ref` will not be answered by `Apply`. `leader` is where to ask next, if known."""
+    """Effect: the proposal `ref` will not be answered by `Apply`. `leader` is the node to ask next, if known."""
 
     ref: int
     reason: Refusal

@@ -1,4 +1,4 @@
-"""What a user writes: `Actor`, and what its handlers can do: `Context`.
+"""`Actor`: the base class of actors; `Context`: the operations available to its handlers.
 
 class Counter(Actor[Add]):
     total = 0
@@ -40,44 +40,44 @@ T = TypeVar("T")
 
 @message(name="coterie.Terminated")
 class Terminated:
-    """The actor of `ref`, which was watched, is no more: `cause` says why (`stopped`, `failed: …`)."""
+    """The notice that a watched actor, that of `ref`, has stopped; `cause` is the reason (`stopped`, `failed: …`)."""
 
     ref: Ref[Any]
     cause: str
 
 
 class Actor(Generic[M]):
-    """Somebody who handles messages of type M, one at a time.
+    """The base class of actors: an actor handles messages of type M, one at a time.
 
-    Override `receive`, and the hooks if needed. Hooks may be `def` or `async def`, but `on_visit_end`.
+    Override `receive`, and the hooks if needed. Hooks may be `def` or `async def`, except `on_visit_end` (`def` only).
     """
 
     _cell: Cell | None = None
     _context: Context | None = None
 
     def receive(self, msg: M, /) -> object:
-        """Handle one message; the return value is the reply if it was asked."""
+        """Handle one message; the return value is the reply if the message is an ask."""
         raise NotImplementedError(f"{type(self).__name__} has no receive")
 
     def on_start(self) -> object:
-        """Begin: called once before the first message."""
+        """Start hook: called once before the first message."""
 
     def on_stop(self) -> object:
-        """End: called when this instance goes away, after a stop or a failure, unless its start failed."""
+        """Stop hook: called when this instance ends, by a stop or a failure, unless its start hook failed."""
 
     def on_restart(self, error: BaseException) -> object:
-        """Begin again, on the new instance, after `error` ended the old one. Calls `on_start` unless overridden."""
+        """Restart hook: called on the new instance after `error` ended the old one; by default calls `on_start`."""
         return self.on_start()
 
     def on_visit_end(self) -> None:
-        """Look back on what one visit of the run queue brought (up to 64 messages): a chance to do it in one batch.
+        """Visit hook: called after each visit of the run queue (up to 64 messages), for work in batches.
 
         Also called after `Context.wake`.
         """
 
     @property
     def context(self) -> Context:
-        """What this actor can do. RuntimeError before it is spawned."""
+        """This actor's context. RuntimeError before it is spawned."""
         if self._context is None:
             if self._cell is None:
                 raise RuntimeError(f"{type(self).__name__} is not spawned yet: its context exists from on_start on")
@@ -86,7 +86,7 @@ class Actor(Generic[M]):
 
 
 class Timer:
-    """A message to come, once or again and again. Dies with its actor."""
+    """A timer that delivers a message to its actor, once or periodically. It ends with the actor's instance."""
 
     __slots__ = ("_cell", "_handle", "interval_s", "is_cancelled", "is_pending", "message")
 
@@ -99,16 +99,16 @@ class Timer:
         self._handle: asyncio.TimerHandle = cell.system.loop.call_later(delay_s, self._fire)
 
     def cancel(self) -> None:
-        """Stop it; a tick that waits in the mailbox is not delivered either. Twice is harmless."""
+        """Cancel the timer; a tick that waits in the mailbox is not delivered either. Calling it twice is harmless."""
         self.is_cancelled = True
         self._handle.cancel()
-        self._cell.bonds.timers.pop(self, None)
+        self._cell.relations.timers.pop(self, None)
 
     def take(self) -> object | None:
-        """Return the message of a tick whose turn has come; None if the timer was cancelled meanwhile."""
+        """Return the message of a tick that is to be handled now; None if the timer was cancelled meanwhile."""
         self.is_pending = False
         if self.interval_s is None:
-            self._cell.bonds.timers.pop(self, None)
+            self._cell.relations.timers.pop(self, None)
         return None if self.is_cancelled else self.message
 
     def _fire(self) -> None:
@@ -116,11 +116,11 @@ class Timer:
             self._handle = self._cell.system.loop.call_later(self.interval_s, self._fire)
         if not self.is_pending:
             self.is_pending = True
-            self._cell.take_control(self)
+            self._cell.post_control(self)
 
 
 class Later(Generic[R]):
-    """A reply that is given later: by anybody, at any time, once."""
+    """A reply that is given later, once, from any code of this system."""
 
     __slots__ = ("_envelope",)
 
@@ -128,12 +128,12 @@ class Later(Generic[R]):
         self._envelope = envelope
 
     def reply(self, value: R) -> None:
-        """Answer. The second answer is ignored; so is any if the message was told, not asked."""
+        """Send the reply. A second one is ignored; so is any if the message was sent by `tell`."""
         if self._envelope is not None:
             self._envelope.resolve(value)
 
     def fail(self, error: Exception) -> None:
-        """Answer with an error: an `AskError`, or one that the message declares, as it is; others as `ActorFailed`."""
+        """Send an error: an `AskError`, or one that the message declares, unchanged; any other as `ActorFailed`."""
         if self._envelope is None:
             return
         declared = message_type(type(self._envelope.message)).raises.classes
@@ -144,7 +144,7 @@ class Later(Generic[R]):
 
 
 class Context:
-    """What one actor can do. Made for it; ends with it."""
+    """The operations available to one instance of an actor."""
 
     __slots__ = ("_cell", "self_ref")
 
@@ -154,7 +154,7 @@ class Context:
 
     @property
     def system(self) -> System:
-        """The system this actor lives in."""
+        """The system that runs this actor."""
         return self._cell.system
 
     @property
@@ -164,17 +164,17 @@ class Context:
 
     @property
     def random(self) -> random.Random:
-        """The host's generator."""
+        """The host's random number generator."""
         return self._cell.system.host.random
 
     @property
     def log(self) -> FilteringBoundLogger:
-        """A logger with this node's and this actor's names bound."""
+        """A logger with the node's name and the actor's path bound."""
         return self._cell.log
 
     @property
     def deadline(self) -> float | None:
-        """When the asker of the present message gives up (monotonic, s); None if it was told."""
+        """The deadline of the ask being handled (monotonic, s); None if the message was sent by `tell`."""
         current = self._cell.current
         return current.deadline if isinstance(current, Envelope) else None
 
@@ -190,12 +190,14 @@ class Context:
     ) -> Ref[N]:
         """Spawn a child: it stops when this actor stops or restarts. See `System.spawn`."""
         system = self._cell.system
-        return system.spawn_under(self._cell, factory, name, system.plan_of(supervision, capacity, overflow, exported))
+        return system.spawn_under(
+            self._cell, factory, name, system.spawn_options(supervision, capacity, overflow, exported)
+        )
 
     def stop(self, ref: Ref[Any] | None = None, *, drain: bool = False) -> None:
-        """Stop an actor of this system (default: this one) after its present message; see `System.stop`.
+        """Stop an actor of this system (default: this one) after its current message; see `System.stop`.
 
-        A `permanent` actor that stops itself begins anew.
+        A `permanent` actor that stops itself is restarted.
         """
         if ref is None:
             self._cell.stop_itself(drain=drain)
@@ -203,10 +205,10 @@ class Context:
             self._cell.system.stop(ref, drain=drain)
 
     def watch(self, ref: Ref[Any]) -> None:
-        """Let `Terminated(ref, cause)` come once when the actor of `ref` is no more; at once if it is so already.
+        """Watch the actor of `ref`: `Terminated(ref, cause)` is delivered once when it stops, or at once if it has.
 
-        An actor on another node is no more, too, when its node is lost: the link to it was down, or silent, for
-        `lost_after_s` (see `TransportConfig`), or it is back in another life. Watching twice is watching once.
+        An actor on another node also counts as stopped when its node is lost: the link to it was down or silent for
+        `lost_after_s` (see `TransportConfig`), or the node has restarted. Watching twice has no further effect.
 
         Raises:
             TypeError: this actor's message type does not include `Terminated`.
@@ -215,37 +217,37 @@ class Context:
         self._cell.watch(ref)
 
     def unwatch(self, ref: Ref[Any]) -> None:
-        """Let no `Terminated` come of the actor of `ref` any more, not even one that waits in the mailbox."""
-        self._cell.bonds.unwatch(ref)
+        """Stop watching the actor of `ref`; a `Terminated` that already waits in the mailbox is removed too."""
+        self._cell.relations.unwatch(ref)
 
     def after(self, delay_s: float, message: object) -> Timer:
-        """Let `message` come to this actor after `delay_s` seconds, on the control lane.
+        """Deliver `message` to this actor after `delay_s` seconds, on the control lane.
 
-        The timer dies with this instance of the actor: with its stop, and with its restart.
+        The timer ends with this instance of the actor: at its stop or restart.
 
         Raises:
-            MessageTypeError: `message` is no message.
+            MessageTypeError: `message` is not a message.
         """
-        return self._cell.bonds.start_timer(message, delay_s, None)
+        return self._cell.relations.start_timer(message, delay_s, None)
 
     def every(self, interval_s: float, message: object) -> Timer:
-        """Let `message` come every `interval_s` seconds; ticks that are missed do not pile up.
+        """Deliver `message` to this actor every `interval_s` seconds; at most one tick waits in the mailbox.
 
         Raises:
             ValueError: the interval is not more than 0.
-            MessageTypeError: `message` is no message.
+            MessageTypeError: `message` is not a message.
         """
         if not interval_s > 0:
             raise ValueError(f"interval_s is {interval_s}: it must be more than 0")
-        return self._cell.bonds.start_timer(message, interval_s, interval_s)
+        return self._cell.relations.start_timer(message, interval_s, interval_s)
 
     def reply_later(self, message: Ask[R]) -> Later[R]:
-        """Take over the reply to `message`, the one being handled: the handler's return value no longer counts.
+        """Take over the reply to `message`, the one being handled: the handler's return value is then ignored.
 
         Raises:
             ValueError: another message is being handled.
         """
-        return Later(self._cell.take_envelope(message))
+        return Later(self._cell.defer_reply(message))
 
     def pipe(
         self,
@@ -253,31 +255,31 @@ class Context:
         to_message: Callable[[T], object],
         on_error: Callable[[BaseException], object] | None = None,
     ) -> None:
-        """Let the outcome of `awaitable` come as a message, in its turn: the handler need not wait for it.
+        """Send the outcome of `awaitable` to this actor as a message: the handler need not await it.
 
-        `to_message` makes the message of the result, `on_error` that of an exception (default: it is logged). A
-        coroutine runs in a task that dies with this instance of the actor; an outcome after that goes nowhere.
+        `to_message` makes the message from the result, `on_error` from an exception (default: it is logged). A
+        coroutine runs in a task that is cancelled with this instance of the actor; a later outcome is dropped.
         """
-        self._cell.bonds.pipe(awaitable, to_message, on_error)
+        self._cell.relations.pipe(awaitable, to_message, on_error)
 
     def stash(self) -> None:
-        """Put the present message aside, asked or told, until `unstash`; it is not answered meanwhile.
+        """Set the current message aside until `unstash`; an ask is not answered meanwhile.
 
         Raises:
-            MailboxFullError: as many lie there as the mailbox holds.
+            MailboxFullError: the stash already holds as many messages as one lane of the mailbox may.
             ValueError: no message is being handled.
         """
         stash(self._cell)
 
     def unstash(self) -> None:
-        """Let all that was put aside come next, in its order. A restart does the same; a stop refuses it."""
+        """Handle the stashed messages next, in their order. A restart does the same; a stop refuses them."""
         unstash(self._cell)
 
     def become(self, receive: Callable[[Any], object]) -> None:
-        """Let `receive` handle what comes after the present message, until the next `become` or restart.
+        """Let `receive` handle the messages after the current one, until the next `become` or restart.
 
         Raises:
-            TypeError: it is `async def` and the actor's own is not, or the other way round.
+            TypeError: only one of `receive` and the actor's own is `async def`.
         """
         become(self._cell, receive)
 
@@ -286,5 +288,5 @@ class Context:
         return self._cell.system.host.executor.run(function)
 
     def wake(self) -> None:
-        """Let `on_visit_end` be called soon, without a message: for answers that must not queue in a mailbox."""
+        """Request a call of `on_visit_end` without a message: for completions that must not queue in the mailbox."""
         self._cell.wake()

@@ -1,4 +1,4 @@
-"""The way to a path of this system: for addresses at home, and for refs whose actor was gone when they came back."""
+"""`LocalDelivery`: delivers to a path of this system, looked up for each message: for addresses and outdated refs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
     from coterie.runtime.system import System
 
-__all__ = ["OF_ANOTHER_LIFE", "LocalPostbox"]
+__all__ = ["OTHER_INCARNATION_UID", "LocalDelivery"]
 
-OF_ANOTHER_LIFE: Final = -1
-"""The uid of no actor: where refs of an earlier incarnation of this node lead."""
+OTHER_INCARNATION_UID: Final = -1
+"""A uid that no actor has: given to refs of an earlier incarnation of this node."""
 
 
-class LocalPostbox:
-    """The way to a path of this system, looked up at each message; uid 0: whoever lives there."""
+class LocalDelivery:
+    """Delivers to a path of this system, looked up for each message. uid 0: to the actor that has the path then."""
 
     __slots__ = ("_path", "_system", "_uid")
 
@@ -30,7 +30,7 @@ class LocalPostbox:
         self._uid = uid
 
     def tell(self, item: object) -> None:
-        """Hand a message on."""
+        """Pass a message to the actor's cell; without one it is a dead letter."""
         cell = self._cell()
         if cell is None:
             self._system.dead_letters.add(Reason.NOT_FOUND, self._path, item)
@@ -38,22 +38,22 @@ class LocalPostbox:
             cell.tell(item)
 
     def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
-        """Hand an ask on."""
+        """Pass an ask to the actor's cell; without one it fails."""
         cell = self._cell()
         if cell is not None:
             return cell.ask(item, timeout_s)
-        pending = self._system.asking.begin(item, timeout_s, self._path, PendingAsk)
+        pending = self._system.ask_deadlines.begin(item, timeout_s, self._path, PendingAsk)
         pending.reject(self._missing())
         return pending.future
 
     def offer(self, item: object) -> asyncio.Future[None]:
-        """Hand an offer on."""
+        """Pass an offer to the actor's cell; without one it fails."""
         cell = self._cell()
         if cell is not None:
             return cell.offer(item)
         room: asyncio.Future[None] = self._system.loop.create_future()
         room.set_exception(self._missing())
-        room.exception()  # an offerer who does not look is not warned
+        room.exception()  # marks it as retrieved: asyncio must not warn a caller that ignores the future
         return room
 
     def _cell(self) -> Cell | None:

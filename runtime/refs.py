@@ -1,8 +1,11 @@
-"""How actors are named: `Address` is a place, `Ref` is one actor's life at it.
+"""`Ref` and `Address`: the names of actors. A `Ref` names one actor; an `Address` names a path on a node.
 
-A `Ref` is (node, incarnation, path, uid) and dies with its actor; a supervised restart keeps it. An `Address` is (node,
-path) and means whoever lives there when a message arrives; `System.at` makes a ref of it (uid 0) that never dies.
-Both are values and travel inside messages.
+A `Ref` is (node, incarnation, path, uid) and is valid until its actor stops; a supervised restart keeps it. An
+`Address` is (node, path) and means the actor that has the path when a message arrives; `System.at` makes a ref of it
+(uid 0) that never becomes invalid. Both are values and travel inside messages.
+
+A ref's route is decided when the ref is made, in `System` (`spawn`, `ref` and `at` choose its `Delivery`), and carried
+out by that object: the actor's `Cell`, `LocalDelivery` for a path of this system, `RemoteDelivery` for another node.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from coterie.runtime.messages.message_codecs import Resolver
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Address", "Postbox", "Ref"]
+__all__ = ["Address", "Delivery", "Ref"]
 
 M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
@@ -26,7 +29,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A logical place: the actor at `path` on `node`, whoever that is when a message arrives."""
+    """A logical address: the actor that has `path` on `node` when a message arrives."""
 
     node: str
     path: str
@@ -37,7 +40,7 @@ class Address:
 
     @classmethod
     def from_wire(cls, row: object, resolver: Resolver) -> Address:
-        """Return the address of a row. BadMessage if it is none."""
+        """Return the address in a row. BadMessage if the row is not an address."""
         if type(row) is not tuple or list(map(type, row)) != [str, str]:
             raise BadMessage(f"expected an Address, got {row!r:.60}")
         return cls(*row)
@@ -46,49 +49,49 @@ class Address:
         return f"{self.path}@{self.node}"
 
 
-class Postbox(Protocol):
-    """Where a `Ref` drops messages: the actor's cell, or the way to its node."""
+class Delivery(Protocol):
+    """Delivers the messages of a `Ref`: the actor's cell, or an object that finds the path or the node."""
 
     def tell(self, item: object) -> None:
-        """Take a message; never block, never raise for a dead or full target."""
+        """Deliver a message; never block, never raise for a stopped or full target."""
         ...
 
     def ask(self, item: Any, timeout_s: float | None) -> asyncio.Future[Any]:
-        """Take an ask; the future has its reply or an `AskError`."""
+        """Deliver an ask; the future gets its reply or an `AskError`."""
         ...
 
     def offer(self, item: object) -> asyncio.Future[None]:
-        """Take a message once there is room; the future is done when it is in the mailbox."""
+        """Deliver a message once there is room; the future is done when it is in the mailbox."""
         ...
 
 
 class Ref(Generic[M_contra]):
-    """One actor's life, here or on another node. Compared and hashed by (node, incarnation, path, uid)."""
+    """A reference to one actor, here or on another node. Compared and hashed by (node, incarnation, path, uid)."""
 
-    __slots__ = ("__weakref__", "incarnation", "node", "path", "postbox", "uid")
+    __slots__ = ("__weakref__", "delivery", "incarnation", "node", "path", "uid")
 
-    def __init__(self, node: str, incarnation: int, path: str, uid: int, postbox: Postbox) -> None:
+    def __init__(self, node: str, incarnation: int, path: str, uid: int, delivery: Delivery) -> None:
         self.node = node
         self.incarnation = incarnation
         self.path = path
         self.uid = uid
-        self.postbox = postbox
+        self.delivery = delivery
 
     def tell(self, msg: M_contra, /) -> None:
-        """Send `msg`: never blocks, never raises. A dead or full target: it is counted among the dead letters."""
-        self.postbox.tell(msg)
+        """Send `msg`: never blocks, never raises. If the target has stopped or is full, `msg` becomes a dead letter."""
+        self.delivery.tell(msg)
 
-    def ask(self, msg: AskOf[M_contra, R], /, *, timeout: float | None = None) -> asyncio.Future[R]:
+    def ask(self, msg: AskOf[M_contra, R], /, *, timeout_s: float | None = None) -> asyncio.Future[R]:
         """Send `msg` now and return a future of its reply.
 
-        `timeout` in seconds (default: the system's, 5 s); never more than is left of the ask that is being handled.
+        `timeout_s`: seconds (default: the system's, 5 s); never more than the ask that is being handled has left.
 
         Raises:
             AskError: through the future: `AskTimeout`, `ActorStopped`, `ActorNotFound`, `ActorFailed`,
                 `MailboxFullError`, `ConnectionLost`, …; each says by `outcome` whether it may have been handled.
             TransportError: through the future: `NodeUnreachable`, `OutboundFull`, `FrameTooLarge`: it was not sent.
         """
-        return self.postbox.ask(msg, timeout)
+        return self.delivery.ask(msg, timeout_s)
 
     def offer(self, msg: M_contra, /) -> asyncio.Future[None]:
         """Send `msg` once there is room for it; the future is done when it is in the mailbox (back-pressure).
@@ -96,11 +99,11 @@ class Ref(Generic[M_contra]):
         Raises:
             AskError: through the future: `ActorStopped` if the actor is gone.
         """
-        return self.postbox.offer(msg)
+        return self.delivery.offer(msg)
 
     @property
     def address(self) -> Address:
-        """The place this actor lives at."""
+        """The address of this actor."""
         return Address(self.node, self.path)
 
     def to_wire(self) -> Sequence[object]:
@@ -109,7 +112,7 @@ class Ref(Generic[M_contra]):
 
     @classmethod
     def from_wire(cls, row: object, resolver: Resolver) -> object:
-        """Return the ref of a row. BadMessage if it is none."""
+        """Return the ref in a row. BadMessage if the row is not a ref."""
         if type(row) is not tuple or list(map(type, row)) != [str, int, str, int]:
             raise BadMessage(f"expected a Ref, got {row!r:.60}")
         node, incarnation, path, uid = row

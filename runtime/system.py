@@ -1,11 +1,11 @@
-"""A system: the actors of one process (or of one part of it), and their links to other systems.
+"""`System`: the actors of one process (or of one part of it), and their links to other systems.
 
     async with System() as system:
         counter = system.spawn(Counter)
         counter.tell(Add(1))
         print(await counter.ask(Add(2)))
 
-The host program owns the event loop: a system creates none, sets no policy, handles no signal and keeps no module
+The host program owns the event loop: a system creates no loop, sets no policy, handles no signal and has no module
 state.
 """
 
@@ -19,32 +19,32 @@ from typing import Any, Self, TypeVar
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
-from coterie.runtime.cells.actor_classes import Kind, kind_of
+from coterie.runtime.cells.actor_classes import ActorClass, actor_class_of
 from coterie.runtime.cells.ask_cycles import Wait, described_waits
-from coterie.runtime.cells.ask_deadlines import Asking
+from coterie.runtime.cells.ask_deadlines import AskDeadlines
 from coterie.runtime.cells.cell import Cell, State
 from coterie.runtime.cells.mailbox import Overflow
-from coterie.runtime.cells.spawn_options import Plan
+from coterie.runtime.cells.spawn_options import SpawnOptions
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.hosts.tls_config import TlsConfig
-from coterie.runtime.local_delivery import OF_ANOTHER_LIFE, LocalPostbox
+from coterie.runtime.local_delivery import OTHER_INCARNATION_UID, LocalDelivery
 from coterie.runtime.messages.message import message_type
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.observing.actor_events import Events
 from coterie.runtime.observing.dead_letters import DeadLetter, DeadLetters
 from coterie.runtime.observing.loggers import logger
 from coterie.runtime.observing.system_stats import SystemStats, stats_of
-from coterie.runtime.observing.watchdog import LOOKS, Watchdog
+from coterie.runtime.observing.watchdog import CHECKS_PER_STALL, Watchdog
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.incoming.remote_spawn import Spawnable
 from coterie.runtime.remote.link_events import LinkEvent, wait_until_linked
-from coterie.runtime.remote.remote_delivery import RemotePostbox
+from coterie.runtime.remote.remote_delivery import RemoteDelivery
 from coterie.runtime.remote.remoting import Remoting
 from coterie.runtime.system_config import SystemConfig
 from coterie.runtime.threadsafe import ThreadSafe
-from coterie.runtime.transport.handshake.identity import Identity, Peer, Role
+from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 from coterie.runtime.transport.transport import Transport
 
@@ -60,11 +60,11 @@ class System:
         node: this system's name in the cluster.
         cluster: the cluster's id; links form only within one. A client may leave it "".
         role: a node of the cluster, or a client outside it.
-        host: the outside world (default: this machine). One host belongs to one system.
+        host: clocks, network, disk and threads (default: this machine). One host belongs to one system.
         config: see `SystemConfig`.
         spawnable: the actors that other nodes may spawn here by name, see `spawn_on`; none by default.
-        clients_may_spawn: whether clients may, too.
-        auth: what both ends of a link must prove to know; None: nothing.
+        clients_may_spawn: True lets clients spawn them too.
+        auth: the shared key that both ends of a link must prove to know; None: no key.
         tls: the certificates for mutual TLS on every link; None: links are plain.
     """
 
@@ -73,7 +73,7 @@ class System:
         node: str = "local",
         *,
         cluster: str = "local",
-        role: Role = Role.NODE,
+        role: PeerRole = PeerRole.NODE,
         host: Host | None = None,
         config: SystemConfig | None = None,
         spawnable: Mapping[str, Callable[..., Actor[Any]]] | None = None,
@@ -85,7 +85,7 @@ class System:
         self.host: Host = host if host is not None else RealHost()
         self.config = config if config is not None else SystemConfig()
         self.incarnation = self.host.random.getrandbits(63)
-        self.identity = Identity(cluster, node, self.incarnation, role)
+        self.identity = SystemIdentity(cluster, node, self.incarnation, role)
         self.events = Events()
         self.threadsafe = ThreadSafe(self)
         self.dead_letters = DeadLetters()
@@ -99,41 +99,44 @@ class System:
         self._auth = auth
         self._tls = tls
         self._cells: dict[str, Cell] = {}
-        self._kinds: dict[type[Actor[Any]], Kind] = {}
+        self._actor_classes: dict[type[Actor[Any]], ActorClass] = {}
         self._last_uid = 0
-        self._plan = Plan(self.config.capacity)
+        self._default_options = SpawnOptions(self.config.capacity)
         self.handled_by_ended = 0
         self.deepest_of_ended = 0
         self._fault: BaseException | None = None
         self._owner: asyncio.Task[Any] | None = None
         self._cancelled_owner = False
         self._is_stopping = False
-        self._end_watch: Callable[[], None] = lambda: None
+        self._stop_watchdog: Callable[[], None] = lambda: None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._asking: Asking | None = None
+        self._ask_deadlines: AskDeadlines | None = None
         self._declare(message_type(Terminated))
 
-    # --- begin and end ----------------------------------------------------------------------------------------------
+    # --- start and stop ---------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        """Begin on the running loop."""
+        """Start on the running loop."""
         if self._loop is not None:
             raise RuntimeError(f"system {self.node!r} was entered before: make a new System")
         self._loop = asyncio.get_running_loop()
         self._owner = asyncio.current_task()
         self.run_queue = self.host.run_queue(self._loop, self.node)
-        self._asking = Asking(self, self._loop)
+        self._ask_deadlines = AskDeadlines(self, self._loop)
         if (stall_s := self.config.stall_s) is not None:
-            self._end_watch = self.host.executor.watch(Watchdog(self, stall_s).look, stall_s / LOOKS)
+            self._stop_watchdog = self.host.executor.call_periodically(
+                Watchdog(self, stall_s).check, stall_s / CHECKS_PER_STALL
+            )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop every actor, close every link. Raises what `fail` was given, if it was.
+        """Stop every actor and close every link. Raises the fault that `fail` was given, if any.
 
-        Cancelled meanwhile, it cancels the actors instead of waiting for them, closes the rest, and then gives way.
+        If it is cancelled meanwhile, it cancels the actors instead of waiting for them, closes the rest, and raises
+        CancelledError.
         """
         if self._cancelled_owner and kind is not asyncio.CancelledError:
             await self._take_own_cancellation()
@@ -146,7 +149,7 @@ class System:
                 raise self._fault
 
     async def _take_own_cancellation(self) -> None:
-        """Let `fail`'s cancellation arrive, if the body ended without awaiting it: it must not cut the stop short."""
+        """Receive the cancellation by `fail` if the body ended without awaiting: it must not interrupt the stop."""
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0)
 
@@ -158,16 +161,16 @@ class System:
         return self._loop
 
     @property
-    def asking(self) -> Asking:
-        """Who makes this system's asks. RuntimeError outside its `async with`."""
-        if self._asking is None:
+    def ask_deadlines(self) -> AskDeadlines:
+        """The maker of this system's asks. RuntimeError outside its `async with`."""
+        if self._ask_deadlines is None:
             raise _not_running(self.node)
-        return self._asking
+        return self._ask_deadlines
 
     def fail(self, fault: BaseException) -> None:
-        """Stop because of a fatal fault (a failed fsync, say): it is raised out of the system's `async with`.
+        """Stop because of a fatal fault (such as a failed fsync): it is raised from the system's `async with`.
 
-        The first one counts. The body of the `async with` is cancelled, unless it is over.
+        Only the first fault counts. The body of the `async with` is cancelled, unless it has ended.
         """
         if self._fault is not None:
             return
@@ -179,21 +182,21 @@ class System:
 
     @property
     def fault(self) -> BaseException | None:
-        """What `fail` was given."""
+        """The fault that `fail` was given; None if there is none."""
         return self._fault
 
     async def _stop_all(self) -> None:
-        """Stop actors, asks, links, closers, threads, in this order; each even if one before it failed."""
+        """Stop actors, asks, links, closers and threads, in this order; each even if an earlier one failed."""
         self._is_stopping = True
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.host.executor.close)
-            stack.callback(self._end_watch)
+            stack.callback(self._stop_watchdog)
             for closer in self._closers:
                 stack.push_async_callback(closer)
             if self.remoting.transport is not None:
                 stack.push_async_callback(self.remoting.transport.close)
             stack.callback(self.remoting.close)
-            stack.callback(self.asking.close)
+            stack.callback(self.ask_deadlines.close)
             await self._stop_actors()
 
     async def _stop_actors(self) -> None:
@@ -214,7 +217,7 @@ class System:
         self._closers.append(closer)
 
     async def _kill_all(self, late: set[asyncio.Future[None]]) -> None:
-        """Cancel the handlers that did not return; give them a second to let go."""
+        """Cancel the handlers that did not return, and wait one second for them to end."""
         for cell in list(self._cells.values()):
             self.log.error("actor.killed", actor=cell.path, stop_timeout_s=self.config.stop_timeout_s)
             cell.kill()
@@ -237,21 +240,23 @@ class System:
         Args:
             factory: makes the actor, now and at each restart: a class, or `functools.partial(Counter, 3)`.
             name: its path (default: the class name and a number).
-            supervision: what happens when it fails (default: `Supervision()`).
+            supervision: its restart policy (default: `Supervision()`).
             capacity: the most messages that wait in a lane of its mailbox (default: the system's).
-            overflow: what becomes of a message that finds its lane full.
-            exported: whether clients outside the cluster may reach it.
+            overflow: the policy for a message whose lane is full.
+            exported: True lets clients outside the cluster reach it.
 
         Raises:
-            ValueError: the name is taken or has a "/" in it, or the capacity is less than 1.
+            ValueError: the name is taken, empty or contains a "/", or the capacity is less than 1.
             RuntimeError: the system, or the parent, is stopping.
             WrongThread: this is not the thread, or not the loop, of the system.
-            MessageTypeError: its messages are no messages, its `receive` is annotated for others, or another class has
-                one of their wire names.
+            MessageTypeError: one of its message types is not a message, its `receive` is annotated for other messages,
+                or another class has one of their wire names.
         """
-        return self.spawn_under(None, factory, name, self.plan_of(supervision, capacity, overflow, exported))
+        return self.spawn_under(None, factory, name, self.spawn_options(supervision, capacity, overflow, exported))
 
-    def spawn_under(self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None, plan: Plan) -> Ref[M]:
+    def spawn_under(
+        self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None, options: SpawnOptions
+    ) -> Ref[M]:
         """Start an actor under `parent` (for `Context.spawn`)."""
         if self._is_stopping or self._loop is None:
             raise RuntimeError(f"system {self.node!r} does not run: spawn inside its `async with`")
@@ -260,41 +265,43 @@ class System:
         self.run_queue.check_loop()
         uid = self._last_uid = self._last_uid + 1
         path = self._path(parent, factory, name, uid)
-        cell = Cell(self, path, uid, factory, plan, parent)
+        cell = Cell(self, path, uid, factory, options, parent)
         self._cells[path] = cell
         if parent is not None:
-            parent.bonds.children[path] = cell
+            parent.relations.children[path] = cell
         cell.start()
         return cell.ref
 
-    def plan_of(
+    def spawn_options(
         self, supervision: Supervision | None, capacity: int | None, overflow: Overflow, exported: bool
-    ) -> Plan:
-        """Return the plan of these; actors that say nothing share one."""
+    ) -> SpawnOptions:
+        """Return these options as one object; actors with the default options share one."""
         if supervision is None and capacity is None and overflow is Overflow.FAIL and not exported:
-            return self._plan
+            return self._default_options
         bound = self.config.capacity if capacity is None else capacity
-        return Plan(bound, supervision or self._plan.supervision, overflow, exported)
+        return SpawnOptions(bound, supervision or self._default_options.supervision, overflow, exported)
 
     def _path(self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None, uid: int) -> str:
         if name is None:
             made_by = getattr(factory, "func", factory)
             name = f"{getattr(made_by, '__name__', 'actor').strip('<>').lower()}-{uid}"
         elif not name or "/" in name:
-            raise ValueError(f"an actor cannot be named {name!r}: a name is not empty and has no '/'")
+            raise ValueError(f"an actor cannot be named {name!r}: a name must not be empty or contain '/'")
         path = name if parent is None else f"{parent.path}/{name}"
         if path in self._cells:
-            raise ValueError(f"an actor named {path!r} lives on node {self.node!r} already")
+            raise ValueError(
+                f"node {self.node!r} already has an actor named {path!r}: choose another name, or stop it first"
+            )
         return path
 
     def stop(self, ref: Ref[Any], *, drain: bool = False) -> asyncio.Future[None]:
-        """Stop an actor of this system after its present message; the future is done when it has ended.
+        """Stop an actor of this system after its current message; the future is done when it has stopped.
 
-        What waits in its mailbox becomes dead letters, its asks fail with `ActorStopped`; its children stop first. With
-        `drain` it takes nothing new, and stops when it has handled what waits already.
+        Messages in its mailbox become dead letters, asks among them fail with `ActorStopped`; its children stop first.
+        With `drain` it accepts no new messages, and stops when it has handled those that already wait.
         """
         self.run_queue.check_loop()
-        cell = ref.postbox
+        cell = ref.delivery
         if ref.uid == 0 and ref.node == self.node:
             cell = self._cells.get(ref.path, cell)
         if isinstance(cell, Cell):
@@ -302,55 +309,55 @@ class System:
         raise ValueError(f"stop({ref!r}): only an actor of this system ({self.node!r}) can be stopped")
 
     def at(self, address: Address) -> Ref[Any]:
-        """Return a ref to whoever lives at `address` when a message arrives; it never dies."""
-        return Ref(address.node, 0, address.path, 0, self._postbox(address.node, 0, address.path, 0))
+        """Return a ref to the actor that has `address` when a message arrives; the ref never becomes invalid."""
+        return Ref(address.node, 0, address.path, 0, self._delivery(address.node, 0, address.path, 0))
 
     def lookup(
-        self, place: Address | str, kind: type[Actor[M]] | None = None, *, timeout_s: float | None = None
+        self, place: Address | str, actor_class: type[Actor[M]] | None = None, *, timeout_s: float | None = None
     ) -> asyncio.Future[Ref[M]]:
-        """Return a future of the ref of who lives at `place` ("node/path") now; see `Remoting.lookup`."""
-        return self.remoting.lookup(place, kind, timeout_s)
+        """Return a future of the ref of the actor now at `place` ("node/path"); see `Remoting.lookup`."""
+        return self.remoting.lookup(place, actor_class, timeout_s)
 
     def spawn_on(
         self, node: str, kind: str, *arguments: object, name: str | None = None, timeout_s: float | None = None
     ) -> asyncio.Future[Ref[Any]]:
-        """Let `node` spawn an actor of a kind that it has registered; see `Remoting.spawn_on`."""
+        """Request a spawn on `node`, of a kind in that system's `spawnable`; see `Remoting.spawn_on`."""
         return self.remoting.spawn_on(node, kind, arguments, name, timeout_s)
 
     def ref(self, node: str, incarnation: int, path: str, uid: int) -> Ref[Any]:
-        """Return the ref of that name (for refs that come in messages)."""
+        """Return the ref with that name (for refs that arrive in messages)."""
         if node == self.node and (uid == 0 or incarnation == self.incarnation):
             cell = self._cells.get(path)
             if cell is not None and cell.ref.uid == uid:
                 return cell.ref
-        return Ref(node, incarnation, path, uid, self._postbox(node, incarnation, path, uid))
+        return Ref(node, incarnation, path, uid, self._delivery(node, incarnation, path, uid))
 
-    def _postbox(self, node: str, incarnation: int, path: str, uid: int) -> Any:
+    def _delivery(self, node: str, incarnation: int, path: str, uid: int) -> Any:
         if node == self.node:
-            is_of_this_life = uid == 0 or incarnation == self.incarnation
-            return LocalPostbox(self, path, uid if is_of_this_life else OF_ANOTHER_LIFE)
-        return RemotePostbox(self.remoting, node, incarnation, path, uid)
+            is_current = uid == 0 or incarnation == self.incarnation
+            return LocalDelivery(self, path, uid if is_current else OTHER_INCARNATION_UID)
+        return RemoteDelivery(self.remoting, node, incarnation, path, uid)
 
     def cell_at(self, path: str) -> Cell | None:
-        """Return the cell at a path, if an actor lives there."""
+        """Return the cell at a path; None if no actor has it."""
         return self._cells.get(path)
 
-    def forget(self, cell: Cell) -> None:
-        """Free the place of an actor that has ended."""
+    def remove_cell(self, cell: Cell) -> None:
+        """Free the path of an actor that has stopped, and add its counts to those of the system."""
         if self._cells.get(cell.path) is cell:
             del self._cells[cell.path]
         self.handled_by_ended += cell.handled
         self.deepest_of_ended = max(self.deepest_of_ended, cell.high_water)
 
-    def kind_of(self, cls: type[Actor[Any]]) -> Kind:
-        """Return what is known of an actor class; enter its messages into this system's table."""
-        kind = self._kinds.get(cls)
-        if kind is None:
-            kind = kind_of(cls)
-            for described in kind.messages:
+    def actor_class_of(self, cls: type[Actor[Any]]) -> ActorClass:
+        """Return the facts of an actor class; enter its message types into this system's table."""
+        actor_class = self._actor_classes.get(cls)
+        if actor_class is None:
+            actor_class = actor_class_of(cls)
+            for described in actor_class.messages:
                 self._declare(described)
-            self._kinds[cls] = kind
-        return kind
+            self._actor_classes[cls] = actor_class
+        return actor_class
 
     def _declare(self, described: MessageType) -> None:
         known = self.message_types.setdefault(described.name, described)
@@ -363,7 +370,7 @@ class System:
     # --- asks -------------------------------------------------------------------------------------------------------
 
     def waiting(self) -> tuple[Wait, ...]:
-        """Return which handlers wait for a reply just now, and of whom: the edges of the wait-for graph."""
+        """Return the asks that handlers are waiting for now: the edges of the wait-for graph."""
         now = self.host.clock.monotonic()
         return tuple(wait for cell in self._cells.values() for wait in described_waits(cell, now))
 
@@ -379,31 +386,31 @@ class System:
 
         Raises:
             InsecureBind: `host` is not loopback, there is neither `auth` nor `tls`, and `insecure` is not True.
-            OSError: it cannot be bound, or a certificate cannot be read (also from `add_peer` and `dial`).
+            OSError: the address cannot be bound, or a certificate cannot be read (also from `add_peer` and `dial`).
         """
         return await self._network().listen(host, port, insecure=insecure)
 
     def add_peer(self, node: str, host: str, port: int) -> None:
-        """Keep a link with a node of the cluster: whoever has the smaller name dials, again and again."""
+        """Maintain a link with a node of the cluster: the one with the smaller name dials, and redials a lost link."""
         self._network().add_peer(node, host, port)
 
     def dial(self, host: str, port: int) -> None:
-        """Keep a link with whoever is at (host, port): what clients do."""
+        """Maintain a link with the system at (host, port), whatever its name: for clients."""
         self._network().dial(host, port)
 
     def reload_certificates(self) -> None:
-        """Read the certificates again, for links made from now on; those that are up stay.
+        """Read the certificates again, for new links; existing links stay up.
 
         Raises:
             TransportError: this system was made without `tls`.
-            OSError: a file cannot be read, or does not hold what it should. Nothing has changed.
+            OSError: a file cannot be read, or its content is not valid. Nothing has changed.
         """
         self._network().reload_certificates()
 
     def on_link(self, listener: Callable[[LinkEvent], None]) -> Callable[[], None]:
-        """Call `listener` at each link up, link down and node lost; return what ends that."""
-        self.remoting.listen_to_links(listener)
-        return lambda: self.remoting.ignore_links(listener)
+        """Call `listener` at each link up, link down and node lost; return a function that removes it."""
+        self.remoting.add_link_listener(listener)
+        return lambda: self.remoting.remove_link_listener(listener)
 
     async def linked(self, node: str, timeout_s: float = 5.0) -> None:
         """Wait until there is a link with `node`. NodeUnreachable: there was none within `timeout_s` seconds."""
@@ -411,7 +418,7 @@ class System:
 
     @property
     def links(self) -> tuple[Peer, ...]:
-        """Who is linked now."""
+        """The systems that are linked now."""
         return tuple(self.remoting.linked)
 
     def _network(self) -> Transport:
@@ -420,19 +427,19 @@ class System:
             transport = Transport(
                 self.host, self.identity, self.remoting, self.config.transport, auth=self._auth, tls=self._tls
             )
-            self.run_queue.bracket(transport.cork, transport.uncork)
+            self.run_queue.set_turn_hooks(transport.cork, transport.uncork)
             self.remoting.transport = transport
         return self.remoting.transport
 
-    # --- a look inside ----------------------------------------------------------------------------------------------
+    # --- inspection -------------------------------------------------------------------------------------------------
 
     def stats(self) -> SystemStats:
-        """Return what this system has been doing."""
+        """Return a snapshot of this system's counters."""
         return stats_of(self)
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """The places of all actors alive now, in the order of their spawning."""
+        """The cells of all actors alive now, in spawn order."""
         return tuple(self._cells.values())
 
 

@@ -1,4 +1,4 @@
-"""What can be set on a system."""
+"""`SystemConfig`: the settings of a system: timeouts, mailbox capacity, stall watchdog, transport and remoting."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["SystemConfig"]
 
 @dataclass(frozen=True, slots=True)
 class SystemConfig:
-    """What can be set on a system.
+    """The settings of a system.
 
-    `ask_timeout_s`: the default patience of an ask, seconds. `capacity`: the default bound of a mailbox lane,
+    `ask_timeout_s`: the default timeout of an ask, seconds. `capacity`: the default bound of a mailbox lane,
     messages: too low refuses bursts, too high hides overload and costs memory. `stop_timeout_s`: how long actors may
-    take to finish their present message when the system stops; then they are cancelled. `stall_s`: for how long one
-    message may hold the loop before the stall watchdog names it (None: no watchdog): too low blames whoever the
-    operating system paused, too high stays silent about what heartbeats suffer from. `transport`: sizes and times of
-    the links. `remote`: bounds of what is open with each linked node.
+    take to finish their current message when the system stops; then they are cancelled. `stall_s`: how long one
+    message may block the loop before the watchdog reports it (None: no watchdog): too low reports actors that the
+    operating system has paused, too high misses stalls that delay heartbeats. `transport`: sizes and times of the
+    links. `remote`: bounds per linked node on unanswered requests, waiting offers and routes.
     """
 
     ask_timeout_s: float = 5.0

@@ -1,4 +1,4 @@
-"""The way into a system from other threads: a worker thread, a web framework's thread pool, a signal's watcher.
+"""`ThreadSafe`: tell, ask and spawn from other threads: worker threads, a web framework's thread pool.
 
 total = system.threadsafe.ask(counter, Add(2)).result()     # blocks this thread, not the loop
 """
@@ -25,30 +25,30 @@ R = TypeVar("R")
 
 
 class ThreadSafe:
-    """What other threads may do with a system. Each call is carried out on the system's loop, in the order of calls.
+    """The operations of a system for other threads. Each call runs on the system's loop, in the order of the calls.
 
-    RuntimeError if that loop is closed, or if a result is asked for on the loop itself, which must not wait for it.
+    RuntimeError if that loop is closed, or if `ask` or `spawn` is called on the loop itself, which must not block.
     """
 
     def __init__(self, system: System) -> None:
         self._system = system
 
     def tell(self, ref: Ref[M], msg: M) -> None:
-        """Send `msg` soon: see `Ref.tell`. MessageTypeError if it is no message."""
+        """Schedule a tell: see `Ref.tell`. MessageTypeError if `msg` is not a message."""
         message_type(type(msg))
         self._system.loop.call_soon_threadsafe(ref.tell, msg)
 
-    def ask(self, ref: Ref[M], msg: AskOf[M, R], *, timeout: float | None = None) -> concurrent.futures.Future[R]:
-        """Ask soon: see `Ref.ask`. MessageTypeError if `msg` is no message."""
+    def ask(self, ref: Ref[M], msg: AskOf[M, R], *, timeout_s: float | None = None) -> concurrent.futures.Future[R]:
+        """Schedule an ask: see `Ref.ask`. MessageTypeError if `msg` is not a message."""
         message_type(type(msg))
 
         async def ask() -> R:
-            return await ref.ask(msg, timeout=timeout)
+            return await ref.ask(msg, timeout_s=timeout_s)
 
         return self._run(ask())
 
     def spawn(self, factory: Callable[[], Actor[M]], *, name: str | None = None) -> concurrent.futures.Future[Ref[M]]:
-        """Spawn soon: see `System.spawn`. For its other arguments spawn from the loop."""
+        """Schedule a spawn: see `System.spawn`. For its other arguments spawn on the loop."""
 
         async def spawn() -> Ref[M]:
             return self._system.spawn(factory, name=name)
@@ -62,4 +62,6 @@ class ThreadSafe:
         except WrongThread:
             return asyncio.run_coroutine_threadsafe(work, loop)
         work.close()
-        raise RuntimeError(f"threadsafe of system {self._system.node!r} is for other threads: await the ask here")
+        raise RuntimeError(
+            f"threadsafe of system {self._system.node!r} is for other threads: on the loop use the ref and the system"
+        )

@@ -1,7 +1,7 @@
-"""What every test may lean on: which loops a test runs on, the virtual host, and that no error is lost.
+"""Fixtures of every test: the event loops that it runs on, the virtual host, and a check that no error is lost.
 
 An ordinary `async def` test runs twice, on stock asyncio and on uvloop. One marked `@pytest.mark.virtual` runs once, on
-a `VirtualLoop`, where time jumps.
+a `VirtualLoop`, in virtual time. `@pytest.mark.asyncio(loop_factories=["uvloop"])` chooses one of the two.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
-    """Choose the loops of a test (a hook of pytest-asyncio; it demands both argument names)."""
+    """Choose the loops of a test (a hook of pytest-asyncio, which passes both arguments by name)."""
     del config
     if item.get_closest_marker("virtual"):
         return {"virtual": VirtualLoop}
@@ -29,7 +29,7 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> M
 
 
 class _Collector(logging.Handler):
-    """Keeps what asyncio logs as an error: an exception that nobody took."""
+    """Collects the errors that asyncio logs: exceptions that no code has handled."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -52,13 +52,13 @@ def no_error_is_lost() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def collections_are_quick() -> None:
-    """Set aside what was there before: full collections (worlds make many) look at the module's own objects."""
+def garbage_collections_are_short() -> None:
+    """Freeze all older objects: full collections (simulated worlds make many) visit only the module's own."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture
 async def virtual_host() -> VirtualHost:
-    """A host in the test's own virtual world; the test must be marked `virtual`."""
+    """A host on the test's own `VirtualLoop`; the test must be marked `virtual`."""
     return VirtualHost()

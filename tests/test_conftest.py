@@ -1,4 +1,4 @@
-"""What tests/conftest.py promises to every test."""
+"""The fixtures and hooks of tests/conftest.py."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_a_virtual_test_runs_on_a_virtual_loop() -> None:
     assert isinstance(asyncio.get_running_loop(), VirtualLoop)
 
 
-def test_an_error_that_only_the_log_has_seen_fails_the_test(tmp_path: Path) -> None:
+def test_an_error_that_was_only_logged_fails_the_test(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\nmarkers = virtual\n", encoding="utf-8")
     (tmp_path / "test_it.py").write_text(LOSES_AN_ERROR, encoding="utf-8")
     shutil.copy(Path(__file__).parent / "conftest.py", tmp_path)

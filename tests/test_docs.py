@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+
+from coterie.reserved_port import ReservedPort
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -15,7 +19,11 @@ README = ROOT / "README.md"
 RUNNABLE = [ROOT / "docs" / name for name in ("embedding.md", "exploring.md", "simulation.md", "testing.md")]
 
 PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"# (\S+\.(?:py|ini))\n")
+NAMED_PATH = re.compile(
+    r"`((?:actors|benchmarks|coterie|docs|examples|protocols|runtime|tests)/[\w./]*)`|\]\(([\w./]+\.md)\)"
+)
 NAMED_TEST = re.compile(r"`?(test_\w+\.py)(?:::(test_\w+))?`")
 
 
@@ -96,32 +104,81 @@ def test_the_how_to_of_simulation_finds_its_bug_and_its_repair_holds(tmp_path: P
     assert "3 passed, 0 failed" in explored.stdout, explored.stdout + explored.stderr
 
 
-def test_the_first_program_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:
-    counter = programs(README)[0]
-    (tmp_path / "counter.py").write_text(counter, encoding="utf-8")
+def saved_programs(page: Path, directory: Path) -> list[str]:
+    """Save the programs of a page that have a name in their first line; return the names."""
+    named = [(name[1], program) for program in programs(page) if (name := FILE_NAME.match(program))]
+    for file, program in named:
+        (directory / file).write_text(program, encoding="utf-8")
+    return [file for file, _ in named]
 
-    ended = run("counter.py", directory=tmp_path)
 
-    assert (ended.stderr, ended.stdout, ended.returncode) == ("", "3\n", 0)
-    assert "# 3:" in counter
+def commands(page: Path) -> list[str]:
+    """Return the `coterie` commands of a page's console blocks, without their comments."""
+    blocks = CONSOLE.findall(page.read_text(encoding="utf-8"))
+    lines = [line.removeprefix("$ ").partition("  # ")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line.removeprefix("coterie ") for line in lines if line.startswith("coterie ")]
+
+
+@pytest.mark.parametrize(("program", "printed"), [("counter.py", "3\n"), ("two_systems.py", "2\n")])
+def test_a_program_of_the_readme_prints_what_its_comment_says(program: str, printed: str, tmp_path: Path) -> None:
+    assert program in saved_programs(README, tmp_path)
+
+    ended = run(program, directory=tmp_path)
+
+    assert (ended.stderr, ended.stdout, ended.returncode) == ("", printed, 0)
 
 
 @pytest.mark.slow
 def test_the_shop_of_the_readme_is_drawn_and_loses_no_order_under_faults(tmp_path: Path) -> None:
-    [shop] = [program for program in programs(README) if 'Topology("shop"' in program]
-    [tests] = [program for program in programs(README) if "from shop import" in program]
-    parts = [program for program in programs(README) if program.startswith("topology.synod")]
-    more = "from coterie import Actor, Node, SmoothWeighted\n\ndef Worker(node: Node) -> Actor: ...\n\nFront = Worker\n"
-    (tmp_path / "shop.py").write_text(shop, encoding="utf-8")
-    (tmp_path / "all_parts.py").write_text(more + shop + "".join(parts), encoding="utf-8")
-    (tmp_path / "test_shop.py").write_text(tests.replace("seeds=100", "seeds=3"), encoding="utf-8")
+    saved_programs(README, tmp_path)
+    [parts] = [program for program in programs(README) if program.startswith("topology.synod")]
+    imports = (
+        "from coterie import Actor, Node, SmoothWeighted\n\ndef Worker(node: Node) -> Actor: ...\n\nFront = Worker\n"
+    )
+    shop = (tmp_path / "shop.py").read_text(encoding="utf-8")
+    (tmp_path / "all_parts.py").write_text(imports + shop + parts, encoding="utf-8")
+    tests = tmp_path / "test_shop.py"
+    tests.write_text(tests.read_text(encoding="utf-8").replace("seeds=100", "seeds=3"), encoding="utf-8")
 
     drawn = run("-m", "coterie", "topology", "all_parts:topology", directory=tmp_path)
     suite = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "coterie.testing.plugin")
-    ended = run(*suite, directory=tmp_path)
+    ended = run(*suite, "test_shop.py", directory=tmp_path)
 
-    assert [word for word in ("totals", "config", "workers", "front") if word not in drawn.stdout] == [], drawn.stderr
+    assert [word for word in ("totals", "store", "config", "workers", "front") if word not in drawn.stdout] == []
     assert ("1 passed" in ended.stdout, ended.returncode) == (True, 0), ended.stdout + ended.stderr
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_work_on_its_own_topology(tmp_path: Path) -> None:
+    saved_programs(README, tmp_path)
+    with ExitStack() as stack:
+        ports = [stack.enter_context(closing(ReservedPort())).number for _ in range(3)]
+
+        def with_ports(text: str) -> str:
+            for number, port in enumerate(ports, 1):
+                text = text.replace(f"127.0.0.1:740{number}", f"127.0.0.1:{port}")
+                text = text.replace(f"127.0.0.1:741{number}", f"127.0.0.1:{port}")
+            return text
+
+        nodes = ",".join(f"127.0.0.1:{port}" for port in ports)
+        lines = [with_ports(line) for line in commands(README)]
+        for line in lines:
+            if line.startswith("run "):
+                command = [sys.executable, "-m", "coterie", *shlex.split(line)]
+                node = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                stack.callback(node.wait)
+                stack.callback(node.terminate)
+        buy = tmp_path / "buy.py"
+        buy.write_text(with_ports(buy.read_text(encoding="utf-8")), encoding="utf-8")
+
+        bought = run(buy.name, directory=tmp_path)  # waits until the groups have formed
+        asked = [shlex.split(line.replace("$NODES", nodes)) for line in lines if "$NODES" in line]
+        answers = {" ".join(words[:2]): run("-m", "coterie", *words, directory=tmp_path) for words in asked}
+
+    assert (bought.stdout, bought.stderr) == ("2\n", "")
+    assert len(answers) == 6
+    assert {name: ended.returncode for name, ended in answers.items() if ended.returncode} == {}
+    assert answers["kv get"].stdout == "hello\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -134,3 +191,10 @@ def test_every_test_that_a_page_names_exists(page: Path) -> None:
         and not any(f"def {test}" in path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob(file))
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", [README, ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.stem)
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    paths = [ROOT / path if path else page.parent / link for path, link in NAMED_PATH.findall(text)]
+    assert [path for path in paths if not path.exists()] == []

@@ -88,9 +88,10 @@ def test_the_wheel_holds_the_three_packages_under_one_name(wheel: Path) -> None:
 
 @pytest.mark.timeout(300)
 def test_a_two_actor_program_works_from_the_wheel_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "fresh", with_pip=True)
+    venv.create(tmp_path / "fresh")
     python = tmp_path / "fresh" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, directory=tmp_path)
+    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
+    run(*pip, "install", "--quiet", wheel, directory=tmp_path)
     program = tmp_path / "two_actors.py"
     program.write_text(TWO_ACTORS, encoding="utf-8")
     assert run(python, program, directory=tmp_path) == "total 3\n"

@@ -1,4 +1,4 @@
-"""A client's session: who says under which identity a command goes, and from where on replies are still needed."""
+"""`Session`: numbers a client's commands, and tracks below which number no reply is needed any more."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["Identity", "Session"]
 
 @message(name="session.Identity")
 class Identity:
-    """Under what a command is executed at most once. It may travel: whoever has it may send the command.
+    """The identity under which a command is executed at most once. Any client that has it may send the command.
 
-    `low_water`: below this sequence its session has all replies.
+    `low_water`: the session has all replies below this sequence.
     """
 
     session: int
@@ -23,14 +23,14 @@ class Identity:
 
 
 class Session:
-    """Numbers commands. Several may be out at once; at most `window` above the oldest that is not settled."""
+    """Numbers commands. Several may be unsettled at once, all less than `session_window` above the oldest of them."""
 
-    def __init__(self, session: SessionId, window: int = 4096) -> None:
+    def __init__(self, session: SessionId, session_window: int = 4096) -> None:
         self.id = session
-        self._window = window
-        self._next = 1
-        self._out: dict[int, None] = {}
-        self._room = asyncio.Event()
+        self._session_window = session_window
+        self._next_sequence = 1
+        self._unsettled: dict[int, None] = {}
+        self._has_room = asyncio.Event()
 
     async def next(self) -> Identity:
         """Return a new identity; waits while the window is full. Call `settle` with it when its command is over."""
@@ -38,31 +38,31 @@ class Session:
         return Identity(self.id, sequence, self.low_water)
 
     def settle(self, identity: Identity) -> None:
-        """Take note that nobody will send this command again (it was answered, or given up). Twice is harmless."""
+        """Mark a command as settled: answered or given up, never to be sent again. Idempotent."""
         self.give_back(identity.sequence)
 
     def take(self) -> int:
         """Return a new sequence, or 0 while the window is full. Call `give_back` with it when its command is over."""
-        sequence = self._next
-        if sequence - self.low_water >= self._window:
+        sequence = self._next_sequence
+        if sequence - self.low_water >= self._session_window:
             return 0
-        self._next = sequence + 1
-        self._out[sequence] = None
+        self._next_sequence = sequence + 1
+        self._unsettled[sequence] = None
         return sequence
 
     async def take_when_room(self) -> int:
         """Return a new sequence; waits while the window is full."""
         while not (sequence := self.take()):
-            self._room.clear()
-            await self._room.wait()
+            self._has_room.clear()
+            await self._has_room.wait()
         return sequence
 
     def give_back(self, sequence: int) -> None:
-        """Take note that nobody will send the command of this number again. Twice is harmless."""
-        self._out.pop(sequence, None)
-        self._room.set()
+        """Mark the command of this number as settled. Idempotent."""
+        self._unsettled.pop(sequence, None)
+        self._has_room.set()
 
     @property
     def low_water(self) -> int:
         """The oldest sequence that is not settled."""
-        return next(iter(self._out), self._next)
+        return next(iter(self._unsettled), self._next_sequence)

@@ -1,4 +1,4 @@
-"""What a program holds of a replicated group: commands in, typed replies out, each executed exactly once.
+"""`GroupClient`: executes typed commands in a replicated group, each exactly once.
 
 group = client.group("totals")
 total = await group.execute(Add(2))
@@ -14,7 +14,7 @@ import msgpack
 
 from coterie.actors.groups.client_session import Identity, Session
 from coterie.actors.groups.group_messages import GroupStatus, LeaderIs, ReportStatus
-from coterie.actors.groups.leader_router import Routed, Router
+from coterie.actors.groups.leader_router import LeaderRouter, RoutedCommand
 from coterie.actors.groups.state_machine import Pack, Query, decode_result, encode_command
 from coterie.errors import CommandRefused, CommandTimeout, CommandTooLate, CoterieError, Outcome
 from coterie.protocols.sessions import (
@@ -26,9 +26,9 @@ from coterie.protocols.sessions import (
     SessionId,
     StaleCommand,
     UnknownSession,
-    open_session,
-    plain,
-    session_command,
+    encode_open_session,
+    encode_plain,
+    encode_session_command,
 )
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.system import System
@@ -41,16 +41,16 @@ TIMEOUT_S: Final = 10.0
 
 
 class GroupClient:
-    """One group, as seen from a node of its cluster or from a client. Get it from `Client.group` or `Node.group`.
+    """A handle to one group, on a node of its cluster or on a client. Get it from `Client.group` or `Node.group`.
 
-    Linearizable: what `execute` returned was true at some moment between its call and its return.
+    Linearizable: each command takes effect at one moment between the call of `execute` and its return.
     """
 
     def __init__(self, system: System, group: str, nodes: Callable[[], Sequence[str]]) -> None:
         self._system = system
         self._group = group
         self._nodes = nodes
-        self._router = Router(system, group, nodes)
+        self._router = LeaderRouter(system, group, nodes)
         self._pack: Pack = msgpack.Packer().pack
         self._opening = asyncio.Lock()
         self._session: Session | None = None
@@ -62,46 +62,46 @@ class GroupClient:
             CommandRefused: the machine refused it: nothing changed.
             CommandFailed: the machine raised.
             CommandTimeout: no reply in time; its `outcome` says whether it may have been executed.
-            CommandTooLate: the session is gone; its `outcome` says the same.
+            CommandTooLate: the session was evicted; its `outcome` says the same.
             BadMessage: a field cannot cross the wire.
         """
         payload = encode_command(command, self._pack)
         if not isinstance(command, Query):
             return await self._execute_in_session(command, payload, timeout_s)
-        reply = await self._router.execute(plain(payload), timeout_s=timeout_s)
+        reply = await self._router.execute(encode_plain(payload), timeout_s=timeout_s)
         asked: Ask[R] = command
-        return self._result(asked, reply, Routed())
+        return self._result(asked, reply, RoutedCommand())
 
     async def execute_as(self, identity: Identity, command: Ask[R], *, timeout_s: float = TIMEOUT_S) -> R:
-        """Execute a command under an identity that somebody's session gave: whoever sends it, it happens once.
+        """Execute a command under an identity from any session: it is executed once, however many clients send it.
 
         Raises:
             CommandError: as `execute`.
         """
         payload = encode_command(command, self._pack)
-        framed = session_command(SessionId(identity.session), identity.sequence, identity.low_water, payload)
-        routed = Routed()
+        framed = encode_session_command(SessionId(identity.session), identity.sequence, identity.low_water, payload)
+        routed = RoutedCommand()
         reply = await self._router.execute(framed, timeout_s=timeout_s, routed=routed)
         if isinstance(reply, UnknownSession):
-            routed.may_have_run = True  # whoever else has the identity may have sent it while the session lived
+            routed.may_have_run = True  # another holder of the identity may have sent it while the session was open
         return self._result(command, reply, routed)
 
     async def open_session(self, *, timeout_s: float = TIMEOUT_S) -> Session:
-        """Open a session of one's own (`execute` has one already).
+        """Open another session (`execute` already has one).
 
         Raises:
-            CommandTimeout: no reply in time. A session that was opened all the same is forgotten in due time.
+            CommandTimeout: no reply in time. If the session was opened nevertheless, it is evicted in the end.
         """
         nonce = self._system.host.random.getrandbits(63)
-        reply = await self._router.execute(open_session(nonce), timeout_s=timeout_s)
+        reply = await self._router.execute(encode_open_session(nonce), timeout_s=timeout_s)
         if not isinstance(reply, Opened):
             raise CommandRefused(f"group {self._group!r} answered the opening of a session with {reply}")
         return Session(reply.session)
 
     async def status(self, *, timeout_s: float = 2.0) -> dict[str, GroupStatus | CoterieError]:
-        """Return how each node of the group is doing; for one that does not answer, why."""
+        """Return the status of each node of the group, or the error of one that does not answer."""
         nodes = list(self._nodes())
-        asks = [self._router.ref(node).ask(ReportStatus(), timeout=timeout_s) for node in nodes]
+        asks = [self._router.ref(node).ask(ReportStatus(), timeout_s=timeout_s) for node in nodes]
         answers: dict[str, GroupStatus | CoterieError] = {}
         for node, ask in zip(nodes, asks, strict=True):
             try:
@@ -116,14 +116,14 @@ class GroupClient:
 
     @property
     def leader(self) -> str | None:
-        """Who is believed to lead now."""
+        """The node that is presumably the leader now; None: unknown."""
         return self._router.leader
 
     async def close(self) -> None:
-        """End the background work of this handle."""
+        """Stop the background tasks of this handle."""
         await self._router.close()
 
-    # --- one's own session ------------------------------------------------------------------------------------------
+    # --- the session of this client ---------------------------------------------------------------------------------
 
     async def _execute_in_session(self, command: Ask[R], payload: bytes, timeout_s: float) -> R:
         monotonic = self._system.host.clock.monotonic
@@ -131,9 +131,9 @@ class GroupClient:
         while True:
             session = self._session or await self._own_session(deadline)
             sequence = session.take() or await session.take_when_room()
-            routed = Routed()
+            routed = RoutedCommand()
             try:
-                framed = session_command(session.id, sequence, session.low_water, payload)
+                framed = encode_session_command(session.id, sequence, session.low_water, payload)
                 left_s = max(0.0, deadline - monotonic())
                 reply = await self._router.execute(framed, timeout_s=left_s, routed=routed)
             finally:
@@ -141,18 +141,18 @@ class GroupClient:
             if type(reply) is Done:
                 return decode_result(command, reply.payload)
             if isinstance(reply, UnknownSession) and not routed.may_have_run:
-                self._forget(session)  # evicted while we were idle: nothing was executed, a new one will do
+                self._forget(session)  # evicted while idle: nothing was executed, so retry in a new session
                 continue
             return self._result(command, reply, routed)
 
     async def _own_session(self, deadline: float) -> Session:
-        """Open it once for all who come meanwhile; nobody waits for that beyond his own `deadline`."""
+        """Open the session once for all concurrent callers; each waits no longer than its own `deadline`."""
         monotonic = self._system.host.clock.monotonic
         try:
             async with asyncio.timeout(max(0.0, deadline - monotonic())):
                 await self._opening.acquire()
         except TimeoutError as error:
-            raise self._no_session("somebody else is still trying") from error
+            raise self._no_session("another caller is still opening it") from error
         try:
             if self._session is None:
                 self._session = await self.open_session(timeout_s=deadline - monotonic())
@@ -163,7 +163,7 @@ class GroupClient:
             self._opening.release()
 
     def _no_session(self, why: str) -> CommandTimeout:
-        """Whatever became of the opening, the command itself was not sent."""
+        """The session may have been opened or not: the command itself was not sent."""
         text = f"group {self._group!r} opened no session in time ({why}): the command was not executed"
         return CommandTimeout(text, Outcome.DEFINITE)
 
@@ -171,19 +171,19 @@ class GroupClient:
         if self._session is session:
             self._session = None
 
-    def _result(self, command: Ask[R], reply: Reply, routed: Routed) -> R:
+    def _result(self, command: Ask[R], reply: Reply, routed: RoutedCommand) -> R:
         outcome = Outcome.UNKNOWN if routed.may_have_run else Outcome.DEFINITE
         name = type(command).__name__
         match reply:
             case Done(payload):
                 return decode_result(command, payload)
             case StaleCommand(low_water):
-                raise CommandTooLate(f"{name}: its session needs nothing below {low_water}", Outcome.UNKNOWN)
+                raise CommandTooLate(f"{name}: its session dropped all replies below {low_water}", Outcome.UNKNOWN)
             case UnknownSession():
                 raise CommandTooLate(f"{name}: group {self._group!r} does not know its session (any more)", outcome)
             case SessionFull(low_water):
                 raise CommandRefused(f"{name}: too many commands above {low_water} are unsettled in its session")
             case Malformed() | Opened():
-                raise CommandRefused(f"{name}: group {self._group!r} could not make sense of it ({reply})")
+                raise CommandRefused(f"{name}: group {self._group!r} could not decode it ({reply})")
             case _:
                 assert_never(reply)

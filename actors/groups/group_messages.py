@@ -1,6 +1,6 @@
-"""What one says to a replicated group from outside: execute, ask how it is, hear who leads.
+"""Messages between a replicated group and its clients: execute a command, report status, watch the leader.
 
-The same messages serve every engine of a replicated log.
+They are the same for every algorithm that replicates a log.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOT_REGISTERED: Final = "not_registered"
 class Refused:
     """Definite: the command was not put into the log. Ask `leader`, if it is known.
 
-    `NOT_REGISTERED`: the node takes no part, since the others do not remember its store (yet).
+    `NOT_REGISTERED`: the node takes no part, because the other voters do not remember its store (yet).
     """
 
     reason: str
@@ -40,9 +40,9 @@ class Refused:
 
 @message(name="group.Unsettled")
 class Unsettled:
-    """Unknown: the command is in a log, and may or may not be committed. Ask again under the same identity.
+    """Unknown outcome: the command is in a log, and may or may not be committed. Retry under the same identity.
 
-    `REPLY_TOO_LARGE`: it was executed, but what it replied fits into no frame; ask for the parts of a batch alone.
+    `REPLY_TOO_LARGE`: it was executed, but its reply fits into no frame; send the commands of a batch one by one.
     """
 
     reason: str
@@ -50,19 +50,19 @@ class Unsettled:
 
 
 Answer = bytes | Refused | Unsettled
-"""What became of a command. Bytes: it was executed, and this is the session layer's reply, encoded."""
+"""The result of a command. Bytes: it was executed, and this is the session layer's reply, encoded."""
 
 
 @message(name="group.Execute")
 class Execute(Ask[Answer]):
-    """Replicate and execute a command as `coterie.protocols.sessions` encodes it, perhaps a batch: one log entry."""
+    """Replicate and execute an encoded session command or batch (`coterie.protocols.sessions`) as one log entry."""
 
     command: bytes
 
 
 @message(name="group.LeaderIs")
 class LeaderIs:
-    """In `term`, `leader` leads `group`, as `node` sees it."""
+    """`node` reports that `leader` is the leader of `group` in `term`."""
 
     group: str
     node: str
@@ -72,17 +72,17 @@ class LeaderIs:
 
 @message(name="group.WatchLeader")
 class WatchLeader(Ask[LeaderIs | None]):
-    """Tell `watcher` each `LeaderIs` from now on, until its link is down. The reply is what is known now."""
+    """Send `watcher` each `LeaderIs` from now on, until its link is down. The reply is the leader known now."""
 
     watcher: Ref[LeaderIs]
 
 
 @message(name="group.Status")
 class GroupStatus:
-    """How one node of a group is doing. Indexes are log entries.
+    """The status of one node of a group. Indexes are those of log entries.
 
-    `role`: as the algorithm names it; or why the node takes no part: `registering`: its store is new, and too few of
-    the other voters have confirmed that they remember it; `refused`: for ever, they remember another under its name.
+    `role`: as the algorithm names it; or, for an inactive voter, `registering`: its store is new, and too few of the
+    other voters have confirmed that they remember it; or `refused`: they remember another store under its name.
     """
 
     group: str
@@ -99,4 +99,4 @@ class GroupStatus:
 
 @message(name="group.ReportStatus")
 class ReportStatus(Ask[GroupStatus]):
-    """Ask a node of a group how it is doing."""
+    """Ask a node of a group for its status."""

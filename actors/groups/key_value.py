@@ -1,7 +1,7 @@
-"""A key-value store as a replicated state machine. Keys and values are bytes; keys are kept in order.
+"""`KeyValue`: a key-value store as a replicated state machine. Keys and values are bytes; keys are ordered.
 
-A scan reads one moment: its first page fixes it, and later pages show the store as it was then. The machine keeps what
-is left of the latest `SCANS_KEPT` scans; an older one ends with `CommandRefused`.
+A scan reads a snapshot: its first page fixes it, and later pages show the store as of then. The machine keeps the rest
+of the latest `SCANS_KEPT` scans; an older scan ends with `CommandRefused`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message
 
 __all__ = [
-    "Batch",
+    "AtomicBatch",
     "BatchResult",
     "CompareAndSwap",
     "Delete",
@@ -53,14 +53,14 @@ class Put(Ask[None]):
 
 @message(name="kv.Delete")
 class Delete(Ask[bool]):
-    """Remove `key`; whether it was there."""
+    """Remove `key`; return whether it was present."""
 
     key: bytes
 
 
 @message(name="kv.CompareAndSwap")
 class CompareAndSwap(Ask[bool]):
-    """Set `key` to `value` (None: remove it) if it has the value `expected` (None: is absent); whether it had."""
+    """Set `key` to `value` (None: remove it) if its value is `expected` (None: absent); return whether it was."""
 
     key: bytes
     expected: bytes | None
@@ -69,7 +69,7 @@ class CompareAndSwap(Ask[bool]):
 
 @message(name="kv.Increment")
 class Increment(Ask[int]):
-    """Add `by` to the decimal number at `key` (absent: 0) and return the sum. CommandRefused: it is no number."""
+    """Add `by` to the decimal number at `key` (absent: 0) and return the sum. CommandRefused: not a number."""
 
     key: bytes
     by: int = 1
@@ -77,17 +77,17 @@ class Increment(Ask[int]):
 
 @message(name="kv.BatchResult")
 class BatchResult:
-    """Whether a batch was applied, and if not, the key whose expectation did not hold."""
+    """Whether a batch was applied; if not, `blocked_by` is the key whose value was not the expected one."""
 
     applied: bool
     blocked_by: bytes | None = None
 
 
 @message(name="kv.Batch")
-class Batch(Ask[BatchResult]):
-    """All or nothing: if every key in `expect` has that value (None: is absent), delete, then put, then increment.
+class AtomicBatch(Ask[BatchResult]):
+    """All or nothing: if every key in `expect` has that value (None: absent), delete, then put, then increment.
 
-    CommandRefused, and nothing changes: a key to increment holds no number, or is put or deleted too.
+    CommandRefused, and nothing changes: the value of a key to increment is not a number, or it is put or deleted too.
     """
 
     expect: Mapping[bytes, bytes | None] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Batch(Ask[BatchResult]):
 class Page:
     """One page of a scan: `items` in key order as of log entry `index`; `more`: whether `ScanOn(scan)` has a next page.
 
-    It holds as many items as were asked for, fewer if they take more than 1 MiB.
+    It holds up to `limit` items, and fewer if they take more than 1 MiB.
     """
 
     index: int
@@ -111,7 +111,7 @@ class Page:
 
 @message(name="kv.Scan")
 class Scan(Query[Page]):
-    """Begin to read all keys that begin with `prefix`, at most `limit` a page (1 … 10,000)."""
+    """Start a scan of all keys that begin with `prefix`; pages have at most `limit` items (1 … 10,000)."""
 
     prefix: bytes = b""
     limit: int = 1000
@@ -119,7 +119,7 @@ class Scan(Query[Page]):
 
 @message(name="kv.ScanOn")
 class ScanOn(Query[Page]):
-    """The next page of a `scan`: keys above `after`. CommandRefused if it began too long ago."""
+    """Read the next page of a `scan`: keys above `after`. CommandRefused if the scan is no longer kept."""
 
     scan: int
     after: bytes
@@ -129,8 +129,8 @@ class ScanOn(Query[Page]):
 Items = tuple[tuple[bytes, bytes], ...]
 
 
-class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | Batch | Scan | ScanOn]):
-    """The store."""
+class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | AtomicBatch | Scan | ScanOn]):
+    """The store: a dict of the values and a sorted list of the keys."""
 
     def __init__(self) -> None:
         self._values: dict[bytes, bytes] = {}
@@ -139,7 +139,7 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | Ba
         self._scan = 0
 
     def apply(
-        self, command: Get | Put | Delete | CompareAndSwap | Increment | Batch | Scan | ScanOn, /
+        self, command: Get | Put | Delete | CompareAndSwap | Increment | AtomicBatch | Scan | ScanOn, /
     ) -> bytes | int | BatchResult | Page | None:
         """Execute one command."""
         match command:
@@ -154,7 +154,7 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | Ba
                 return self._compare_and_swap(key, expected, value)
             case Increment(key, by):
                 return self._increment(key, by)
-            case Batch():
+            case AtomicBatch():
                 return self._batch(command)
             case Scan(prefix, limit):
                 return self._begin_scan(prefix, limit)
@@ -190,13 +190,13 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | Ba
         value = self._values.get(key, b"0")
         digits = value[1:] if value[:1] == b"-" else value
         if not digits.isdigit() or len(digits) > 19:  # int() would also take blanks, underscores and signs
-            raise CommandRefused(f"increment of {key!r}: its value {value[:40]!r} is no number of 64 bits")
+            raise CommandRefused(f"increment of {key!r}: its value {value[:40]!r} is not a number of 64 bits")
         total = int(value) + by
         if total not in INT64:
             raise CommandRefused(f"increment of {key!r}: {total} takes more than 64 bits")
         return total
 
-    def _batch(self, batch: Batch) -> BatchResult:
+    def _batch(self, batch: AtomicBatch) -> BatchResult:
         for key, expected in batch.expect.items():
             if self._values.get(key) != expected:
                 return BatchResult(applied=False, blocked_by=key)

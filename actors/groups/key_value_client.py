@@ -1,4 +1,4 @@
-"""A replicated key-value store as a program sees it."""
+"""`KeyValueClient`: the client of a replicated key-value store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value import (
-    Batch,
+    AtomicBatch,
     BatchResult,
     CompareAndSwap,
     Delete,
@@ -20,11 +20,11 @@ from coterie.actors.groups.key_value import (
 
 __all__ = ["KeyValueClient"]
 
-PAGE: Final = 1000
+PAGE_SIZE: Final = 1000
 
 
 class KeyValueClient:
-    """A store whose group runs `KeyValue`. Every call is linearizable; writes happen exactly once.
+    """A handle to a group that runs `KeyValue`. Every call is linearizable; each write is executed exactly once.
 
     Every method raises what `GroupClient.execute` raises, and takes at most 10 s.
     """
@@ -41,7 +41,7 @@ class KeyValueClient:
         await self.group.execute(Put(key, value))
 
     async def delete(self, key: bytes) -> bool:
-        """Remove `key`; return whether it was there."""
+        """Remove `key`; return whether it was present."""
         return await self.group.execute(Delete(key))
 
     async def compare_and_swap(self, key: bytes, expected: bytes | None, value: bytes | None) -> bool:
@@ -60,11 +60,11 @@ class KeyValueClient:
         put: Mapping[bytes, bytes] | None = None,
         increment: Mapping[bytes, int] | None = None,
     ) -> BatchResult:
-        """Do all of it at once, or, if an expectation does not hold, nothing."""
-        return await self.group.execute(Batch(expect or {}, delete, put or {}, increment or {}))
+        """Apply all changes atomically, or none if an expectation does not hold."""
+        return await self.group.execute(AtomicBatch(expect or {}, delete, put or {}, increment or {}))
 
-    async def scan(self, prefix: bytes = b"", *, page_size: int = PAGE) -> AsyncIterator[tuple[bytes, bytes]]:
-        """Yield all (key, value) whose keys begin with `prefix`, in order, as of one moment."""
+    async def scan(self, prefix: bytes = b"", *, page_size: int = PAGE_SIZE) -> AsyncIterator[tuple[bytes, bytes]]:
+        """Yield all (key, value) whose keys begin with `prefix`, in order, from one snapshot."""
         page = await self.group.execute(Scan(prefix, page_size))
         while True:
             for item in page.items:

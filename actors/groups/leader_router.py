@@ -1,6 +1,10 @@
-"""The way to a group's leader: ask, follow hints, try again, and say in the end whether it may have happened.
+"""`LeaderRouter`: sends commands to a group's leader: follows leader hints, retries, reports an unknown outcome.
 
-Trying again is safe because every command is a question or carries its identity (`coterie.protocols.sessions`).
+A leader hint comes from a node of the group: Raft puts it into `Reject.leader` (`protocols/raft/raft.py`),
+`raft_actor.py` sends it in `Refused.leader` and announces new leaders (`LeaderIs`). It is followed here:
+`_note_failure` and `_leader_changed` set `_leader_hint`, and `_pick_node` asks that node next.
+
+A retry is safe because every command is a query or carries its identity (`coterie.protocols.sessions`).
 """
 
 from __future__ import annotations
@@ -31,50 +35,49 @@ from coterie.errors import (
     FrameTooLarge,
     Outcome,
 )
-from coterie.protocols.sessions import Reply, decode_replies, decode_reply, is_opening
-from coterie.protocols.sessions import batch as batch_of
+from coterie.protocols.sessions import Reply, decode_replies, decode_reply, encode_batch, opens_session
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 
-__all__ = ["Routed", "Router"]
+__all__ = ["LeaderRouter", "RoutedCommand"]
 
 ATTEMPT_S: Final = 2.0
-"""How long one node is asked before another is tried."""
+"""The time-out of one attempt; then another node is tried."""
 
-PAUSE_FIRST_S: Final = 0.01
+PAUSE_MIN_S: Final = 0.01
 PAUSE_MAX_S: Final = 0.2
 SUBSCRIBE_PAUSE_MAX_S: Final = 5.0
 
 
 class _LeaderWatcher(Actor[LeaderIs]):
-    """Hears from the group's nodes who leads."""
+    """Receives the announcements of new leaders from the group's nodes."""
 
-    def __init__(self, heard: Callable[[LeaderIs], None]) -> None:
-        self._heard = heard
+    def __init__(self, on_leader: Callable[[LeaderIs], None]) -> None:
+        self._leader_changed = on_leader
 
     def receive(self, msg: LeaderIs, /) -> None:
-        self._heard(msg)
+        self._leader_changed(msg)
 
 
-class _Trouble(NamedTuple):
-    """An attempt brought no reply: who was asked, and what came of it; None: nobody could be asked."""
+class _FailedAttempt(NamedTuple):
+    """An attempt that brought no reply: the node that was asked and the cause; None: no node could be asked."""
 
     node: str
     cause: Refused | Unsettled | CoterieError | None
 
 
-_Waiting = tuple[bytes, float, "asyncio.Future[Reply | _Trouble]"]
-"""A command that waits to be sent, how long it may take (s), and who waits for it."""
+_QueuedCommand = tuple[bytes, float, "asyncio.Future[Reply | _FailedAttempt]"]
+"""A command that waits to be sent, how long it may take (s), and the future of its reply."""
 
 BATCH_COMMANDS: Final = 256
 BATCH_BYTES: Final = 1 << 20
 
 
-class Routed:
-    """One command under way: whether any attempt so far may have put it into a log."""
+class RoutedCommand:
+    """The state of one command in flight: whether any attempt may have put it into a log, and its number of pauses."""
 
     __slots__ = ("may_have_run", "pauses")
 
@@ -83,13 +86,13 @@ class Routed:
         self.pauses = 0
 
 
-class Router:
-    """Knows who leads one group, and brings commands there.
+class LeaderRouter:
+    """Sends commands to the leader of one group, in batches.
 
     Args:
         system: a node of the cluster, or a client linked to it.
         group: the group's name.
-        nodes: the nodes that may be asked now; their links come and go.
+        nodes: returns the nodes that are linked now.
     """
 
     def __init__(self, system: System, group: str, nodes: Callable[[], Sequence[str]]) -> None:
@@ -97,91 +100,91 @@ class Router:
         self._group = group
         self._nodes = nodes
         self._refs: dict[str, Ref[Any]] = {}
-        self._believed: LeaderIs | None = None
-        self._next = 0
-        self._hint: str | None = None
-        self._outbox: list[_Waiting] = []
-        self._scope = contextvars.Context()  # a batch has many senders: it inherits the deadline of none
+        self._newest_leader: LeaderIs | None = None
+        self._next_node = 0
+        self._leader_hint: str | None = None
+        self._outbox: list[_QueuedCommand] = []
+        self._batch_context = contextvars.Context()  # a batch has many callers and inherits the deadline of none
         self._in_flight: dict[asyncio.Future[Any], str] = {}
-        self._news = asyncio.Event()
+        self._leader_or_link_changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[Callable[[LeaderIs], None]] = []
-        self._watcher = system.spawn(partial(_LeaderWatcher, self._heard))
-        self._ignore_links = system.on_link(self._link_changed)
+        self._watcher = system.spawn(partial(_LeaderWatcher, self._leader_changed))
+        self._unsubscribe_links = system.on_link(self._link_changed)
         for node in nodes():
             self._subscribe(node)
 
     def on_leader(self, listener: Callable[[LeaderIs], None]) -> None:
         """Call `listener` with each new leader, once per term, from now on."""
         self._listeners.append(listener)
-        if self._believed is not None:
-            listener(self._believed)
+        if self._newest_leader is not None:
+            listener(self._newest_leader)
 
     @property
     def leader(self) -> str | None:
-        """Who is believed to lead."""
-        return self._hint
+        """The node that is presumably the leader; None: unknown."""
+        return self._leader_hint
 
-    async def execute(self, command: bytes, *, timeout_s: float, routed: Routed | None = None) -> Reply:
-        """Bring an encoded command to the leader and return the session layer's reply.
+    async def execute(self, command: bytes, *, timeout_s: float, routed: RoutedCommand | None = None) -> Reply:
+        """Send an encoded command to the leader and return the session layer's reply.
 
         Raises:
-            CommandTimeout: no reply in `timeout_s` seconds; its outcome says whether any node may have taken it.
-            CommandRefused, FrameTooLarge: it is larger than what nodes send each other.
-            CommandFailed: it was executed, but its reply is larger than that.
+            CommandTimeout: no reply in `timeout_s` seconds; `outcome`: whether a node may have put it into its log.
+            CommandRefused, FrameTooLarge: it does not fit into a frame.
+            CommandFailed: it was executed, but its reply does not fit into a frame.
         """
-        routed = routed or Routed()
+        routed = routed or RoutedCommand()
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
-        trouble = "no node of it is linked" if timeout_s > 0 else "no time was left"
-        # Trying again in the last moments would only make a definite outcome unknown.
-        while (left_s := deadline - monotonic()) > (PAUSE_FIRST_S if routed.pauses else 0.0):
+        failure = "none of its nodes is linked" if timeout_s > 0 else "no time was left"
+        # A retry in the last milliseconds would only turn a definite outcome into an unknown one.
+        while (left_s := deadline - monotonic()) > (PAUSE_MIN_S if routed.pauses else 0.0):
             answer = await self._attempt(command, left_s)
-            if not isinstance(answer, _Trouble):
+            if not isinstance(answer, _FailedAttempt):
                 return answer
             node, cause = answer
             if cause is not None:
-                trouble = f"{node!r}: {self._learn(node, cause, routed)}"
-            if cause is None or self._hint in (None, node):
+                failure = f"{node!r}: {self._note_failure(node, cause, routed)}"
+            if cause is None or self._leader_hint in (None, node):
                 await self._pause(routed, left_s)
         outcome = Outcome.UNKNOWN if routed.may_have_run else Outcome.DEFINITE
         fate = "it may have been executed" if routed.may_have_run else "it was not executed"
-        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {trouble}): {fate}"
+        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {failure}): {fate}"
         raise CommandTimeout(text, outcome)
 
     # --- one attempt ------------------------------------------------------------------------------------------------
 
-    def _attempt(self, command: bytes, left_s: float) -> asyncio.Future[Reply | _Trouble]:
-        """Send a command with all others of this turn of the loop; the future has what came of it."""
-        future: asyncio.Future[Reply | _Trouble] = self._system.loop.create_future()
+    def _attempt(self, command: bytes, left_s: float) -> asyncio.Future[Reply | _FailedAttempt]:
+        """Send a command with all others of this iteration of the loop; the future has the reply or the failure."""
+        future: asyncio.Future[Reply | _FailedAttempt] = self._system.loop.create_future()
         if not self._outbox:
-            self._system.loop.call_soon(self._flush, context=self._scope)
+            self._system.loop.call_soon(self._flush, context=self._batch_context)
         self._outbox.append((command, left_s, future))
-        if left_s < ATTEMPT_S:  # a batch waits as long as its most patient command
+        if left_s < ATTEMPT_S:  # a batch waits as long as its command with the longest time-out
             timer = self._system.loop.call_later(left_s, _expire, future)
             future.add_done_callback(lambda _: timer.cancel())
         return future
 
     def _flush(self) -> None:
         outbox, self._outbox = self._outbox, []
-        node = self._pick()
+        node = self._pick_node()
         for batch in _batches(outbox):
             if node is None:
-                _settle_all(batch, _Trouble("", None))
+                _fail_all(batch, _FailedAttempt("", None))
             else:
                 self._ask(node, batch)
 
-    def _ask(self, node: str, batch: list[_Waiting]) -> None:
+    def _ask(self, node: str, batch: list[_QueuedCommand]) -> None:
         timeout_s = min(ATTEMPT_S, max(left_s for _, left_s, _ in batch))
-        command = batch[0][0] if len(batch) == 1 else batch_of([command for command, _, _ in batch])
-        asked = self.ref(node).ask(Execute(command), timeout=timeout_s)
-        self._in_flight[asked] = node
-        asked.add_done_callback(partial(self._answered, node, batch))
+        command = batch[0][0] if len(batch) == 1 else encode_batch([command for command, _, _ in batch])
+        request = self.ref(node).ask(Execute(command), timeout_s=timeout_s)
+        self._in_flight[request] = node
+        request.add_done_callback(partial(self._handle_answer, node, batch))
 
-    def _answered(self, node: str, batch: list[_Waiting], asked: asyncio.Future[Answer]) -> None:
-        del self._in_flight[asked]
-        error = asked.exception()
-        answer = error if isinstance(error, CoterieError) else asked.result()
+    def _handle_answer(self, node: str, batch: list[_QueuedCommand], request: asyncio.Future[Answer]) -> None:
+        del self._in_flight[request]
+        error = request.exception()
+        answer = error if isinstance(error, CoterieError) else request.result()
         if isinstance(answer, bytes):
             replies = [decode_reply(answer)] if len(batch) == 1 else decode_replies(answer)
             for (_, _, future), reply in zip(batch, replies, strict=True):
@@ -192,16 +195,16 @@ class Router:
             self._ask(node, batch[:half])
             self._ask(node, batch[half:])
         else:
-            _settle_all(batch, _Trouble(node, answer))
+            _fail_all(batch, _FailedAttempt(node, answer))
 
-    def _learn(self, node: str, answer: Refused | Unsettled | CoterieError, routed: Routed) -> str:
-        """Take from an answer where to ask next; return what the trouble was."""
+    def _note_failure(self, node: str, answer: Refused | Unsettled | CoterieError, routed: RoutedCommand) -> str:
+        """Update the leader hint and `routed` from a failed attempt; return its reason."""
         if isinstance(answer, FrameTooLarge):
             raise answer
         if isinstance(answer, CoterieError):
             routed.may_have_run |= answer.outcome is Outcome.UNKNOWN
-            if self._hint == node:
-                self._hint = None
+            if self._leader_hint == node:
+                self._leader_hint = None
             return str(answer)
         if answer.reason == REPLY_TOO_LARGE:
             raise CommandFailed(f"group {self._group!r} executed a command whose reply would not fit into a frame")
@@ -209,29 +212,31 @@ class Router:
             raise CommandRefused(f"group {self._group!r} refused a command that would not fit into a frame")
         routed.may_have_run |= isinstance(answer, Unsettled)
         if answer.leader is not None and answer.leader not in self._nodes():
-            self._hint = None
-            return f"{answer.reason}; {answer.leader!r} leads, but there is no link to it: give its address too"
+            self._leader_hint = None
+            return (
+                f"{answer.reason}; {answer.leader!r} leads, but there is no link to it: give the client its address too"
+            )
         if answer.leader != node or answer.reason != "overloaded":
-            self._hint = answer.leader if answer.leader != node else None
+            self._leader_hint = answer.leader if answer.leader != node else None
         return answer.reason
 
-    def _pick(self) -> str | None:
+    def _pick_node(self) -> str | None:
         nodes = self._nodes()
-        if self._hint in nodes:
-            return self._hint
+        if self._leader_hint in nodes:
+            return self._leader_hint
         if not nodes:
             return None
-        self._next += 1
-        return nodes[self._next % len(nodes)]
+        self._next_node += 1
+        return nodes[self._next_node % len(nodes)]
 
-    async def _pause(self, routed: Routed, left_s: float) -> None:
-        """Wait a little longer each time, or until there is news of a leader or a link."""
-        pause_s = min(left_s, PAUSE_MAX_S, PAUSE_FIRST_S * 2**routed.pauses)
+    async def _pause(self, routed: RoutedCommand, left_s: float) -> None:
+        """Wait, longer after each attempt, but no longer than until a leader or link changes."""
+        pause_s = min(left_s, PAUSE_MAX_S, PAUSE_MIN_S * 2**routed.pauses)
         routed.pauses += 1
-        self._news.clear()
+        self._leader_or_link_changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s * (0.5 + self._system.host.random.random() / 2)):
-                await self._news.wait()
+                await self._leader_or_link_changed.wait()
 
     def ref(self, node: str) -> Ref[Any]:
         """Return the ref of the group's actor on a node."""
@@ -240,26 +245,28 @@ class Router:
             ref = self._refs[node] = self._system.at(Address(node, self._group))
         return ref
 
-    # --- news -------------------------------------------------------------------------------------------------------
+    # --- leaders and links ------------------------------------------------------------------------------------------
 
-    def _heard(self, news: LeaderIs) -> None:
-        if self._believed is not None and news.term <= self._believed.term:
+    def _leader_changed(self, announced: LeaderIs) -> None:
+        if self._newest_leader is not None and announced.term <= self._newest_leader.term:
             return
-        self._believed = news
-        self._hint = news.leader
-        self._news.set()
-        # An old leader that stands still answers nobody: ask the new one at once, under the same identity.
+        self._newest_leader = announced
+        self._leader_hint = announced.leader
+        self._leader_or_link_changed.set()
+        # A paused old leader does not answer: ask the new one at once, under the same identity.
         for future, node in list(self._in_flight.items()):
-            if node != news.leader and not future.done():
-                future.set_exception(ConnectionLost(f"{news.leader!r} leads {self._group!r} now; {node!r} was asked"))
+            if node != announced.leader and not future.done():
+                future.set_exception(
+                    ConnectionLost(f"{announced.leader!r} leads {self._group!r} now; {node!r} was asked")
+                )
         for listener in self._listeners:
-            listener(news)
+            listener(announced)
 
     def _link_changed(self, event: LinkEvent) -> None:
-        if event.role is not Role.NODE:
+        if event.role is not PeerRole.NODE:
             return
         if event.kind == "up":
-            self._news.set()
+            self._leader_or_link_changed.set()
             self._subscribe(event.node)
 
     def _subscribe(self, node: str) -> None:
@@ -268,33 +275,33 @@ class Router:
         task.add_done_callback(self._tasks.discard)
 
     async def _keep_subscribing(self, node: str) -> None:
-        """Ask a node to tell of leaders; while its group is not there yet, ask again."""
+        """Ask a node to announce leaders; retry while the group does not run there yet."""
         pause_s = PAUSE_MAX_S
         while node in self._nodes():
             try:
-                news = await self.ref(node).ask(WatchLeader(self._watcher), timeout=ATTEMPT_S)
+                announced = await self.ref(node).ask(WatchLeader(self._watcher), timeout_s=ATTEMPT_S)
             except CoterieError:
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, SUBSCRIBE_PAUSE_MAX_S)  # not every node need have the group
+                pause_s = min(2 * pause_s, SUBSCRIBE_PAUSE_MAX_S)  # the group may not run on this node at all
                 continue
-            if news is not None:
-                self._heard(news)
+            if announced is not None:
+                self._leader_changed(announced)
             return
 
     async def close(self) -> None:
-        """Stop listening for leaders."""
-        self._ignore_links()
+        """Stop watching leaders and links."""
+        self._unsubscribe_links()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _batches(outbox: list[_Waiting]) -> Iterator[list[_Waiting]]:
-    """Cut what waits into messages of bounded size; a command that is larger goes alone, and so does an opening."""
-    batch: list[_Waiting] = []
+def _batches(outbox: list[_QueuedCommand]) -> Iterator[list[_QueuedCommand]]:
+    """Split the outbox into batches of bounded size; a larger command is sent alone, and so is an `OpenSession`."""
+    batch: list[_QueuedCommand] = []
     size = 0
     for waiting in outbox:
-        if is_opening(waiting[0]):
+        if opens_session(waiting[0]):
             yield [waiting]
             continue
         if batch and (len(batch) >= BATCH_COMMANDS or size + len(waiting[0]) > BATCH_BYTES):
@@ -306,12 +313,12 @@ def _batches(outbox: list[_Waiting]) -> Iterator[list[_Waiting]]:
         yield batch
 
 
-def _expire(future: asyncio.Future[Reply | _Trouble]) -> None:
+def _expire(future: asyncio.Future[Reply | _FailedAttempt]) -> None:
     if not future.done():
-        future.set_result(_Trouble("its leader", AskTimeout("no reply in time; it may have run")))
+        future.set_result(_FailedAttempt("its leader", AskTimeout("no reply in time; it may have run")))
 
 
-def _settle_all(batch: list[_Waiting], trouble: _Trouble) -> None:
+def _fail_all(batch: list[_QueuedCommand], failure: _FailedAttempt) -> None:
     for _, _, future in batch:
         if not future.done():
-            future.set_result(trouble)
+            future.set_result(failure)

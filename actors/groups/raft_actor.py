@@ -1,8 +1,8 @@
 """`RaftActor`: one node of a Raft group as an actor.
 
-clients ── Execute ──▶┐                    ┌─▶ RaftLetter ──▶ peers
-peers ─── RaftLetter ▶│ Driver ─ Raft (pure)│─▶ store (Persist, Load)
-timer ─── Tick ──────▶┘                    └─▶ sessions ▶ state machine ▶ replies
+clients ── Execute ────────▶┐                    ┌─▶ RaftPeerMessage ▶ peers
+peers ── RaftPeerMessage ──▶│ Driver ─ Raft (pure)│─▶ store (Persist, Load)
+timer ── Tick ─────────────▶┘                    └─▶ sessions ▶ state machine ▶ replies
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from coterie.actors.groups.group_messages import (
     WatchLeader,
 )
 from coterie.actors.groups.raft_records import entries_of, restored_from, write_of
-from coterie.actors.peer_stores import KnownStores
-from coterie.actors.pending_voter import Outsider
-from coterie.actors.voter_registration import Registration, Remind
-from coterie.actors.wire_names import RaftLetter, Register, Registered
+from coterie.actors.peer_stores import PeerStores
+from coterie.actors.pending_voter import PendingVoter
+from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
+from coterie.actors.wire_names import RaftPeerMessage, RegisterStore, StoreRegistered
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
 from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Refusal, Reject
-from coterie.protocols.sessions import Machine, Replies, Reply, Sessions, encode_reply
+from coterie.protocols.sessions import Deduplication, Machine, Replies, Reply, encode_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
@@ -46,52 +46,63 @@ from coterie.runtime.storage.log_store import LogStore
 __all__ = ["RaftActor"]
 
 ENTRY_OVERHEAD_BYTES: Final = 4096
-"""More than a letter with one entry takes beside the command."""
+"""Upper bound of what a message with one entry takes in addition to the command."""
 
 
-class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick | Register | Registered | Remind]):
+class RaftActor(
+    Actor[
+        Execute
+        | RaftPeerMessage
+        | WatchLeader
+        | ReportStatus
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | RetryRegistration
+    ]
+):
     """One node of a Raft group.
 
     Args:
         group: the group's name: its actors' path on every node and its name in the store.
         config: the same on every node.
-        machine: makes the state machine, empty; each life of the actor applies the log to a new one.
-        store: where its term, vote and entries are durable.
+        machine: makes an empty state machine; each life of the actor applies the log to a new one.
+        store: the log store for its term, vote and entries.
     """
 
     def __init__(self, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore) -> None:
         self._group = group
         self._config = config
-        self._sessions = Sessions(machine())
+        self._deduplication = Deduplication(machine())
         self._store = store
-        self._known_stores = KnownStores(group, store)
+        self._peer_stores = PeerStores(group, store)
         self._refs = itertools.count(1)
         self._waiting: dict[int, Later[Answer]] = {}  # by Propose.ref
         self._watchers: dict[Ref[LeaderIs], None] = {}
         self._leader: LeaderIs | None = None
-        self._to_apply: Apply | None = None  # Raft hands over the next chunk when this one is applied
-        self._loads: set[asyncio.Task[None]] = set()
-        self._driver: Driver[RaftEvent, RaftEffect] | Outsider[RaftEvent] | None = None
+        self._to_apply: Apply | None = None  # Raft emits the next chunk when this one is applied
+        self._load_tasks: set[asyncio.Task[None]] = set()
+        self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
-        """Wait for the writes of an earlier life, read what is durable, begin as a follower once registered."""
+        """Wait for the writes of an earlier life, restore the durable state, and become a follower once registered."""
         system = self.context.system
         self._node = NodeId(system.node)
         state = await self._store.state(self._group)
-        await self._known_stores.restore()
+        await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
         self._raft = Raft(self._node, self._config, restored=restored_from(state), rng=rng)
-        # An entry that fits into no frame could never be replicated, and would hold up all that come after it.
+        # An entry that does not fit into a frame could never be replicated, and would block all later ones.
         self._command_bytes_max = system.config.transport.frame_cap_bytes - ENTRY_OVERHEAD_BYTES
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in self._config.voters if node != self._node
         }
-        self._end_links = system.on_link(self._link_changed)
-        self._driver = Outsider(self._turn_away)
-        self._registration = Registration(
-            self._node, self._peers, self._store, self._known_stores, self.context, self._take_part
+        self._unsubscribe_links = system.on_link(self._link_changed)
+        self._driver = PendingVoter(self._reject_unregistered)
+        self._registration = VoterRegistration(
+            self._node, self._peers, self._store, self._peer_stores, self.context, self._take_part
         )
         self._registration.begin(state)
 
@@ -100,26 +111,35 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick |
         self.context.wake()
 
     def on_stop(self) -> None:
-        """End this life: nobody gets an answer from it any more."""
+        """End this life: pending commands are answered `Unsettled`, later completions are dropped."""
         if self._driver is None:
             return
         self._driver.close()
         self._registration.close()
-        self._end_links()
-        for task in self._loads:
+        self._unsubscribe_links()
+        for task in self._load_tasks:
             task.cancel()
         for ref in list(self._waiting):
             self._answer(ref, Unsettled("stopped", None))
 
-    # --- what comes -------------------------------------------------------------------------------------------------
+    # --- incoming messages ------------------------------------------------------------------------------------------
 
     def receive(
-        self, msg: Execute | RaftLetter | WatchLeader | ReportStatus | Tick | Register | Registered | Remind, /
+        self,
+        msg: Execute
+        | RaftPeerMessage
+        | WatchLeader
+        | ReportStatus
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | RetryRegistration,
+        /,
     ) -> object:
         """Turn each message into an event of the batch, or answer it."""
         match msg:
-            case RaftLetter():
-                self._letter(msg)
+            case RaftPeerMessage():
+                self._receive_peer_message(msg)
             case Execute():
                 self._propose(msg)
             case Tick():
@@ -129,18 +149,18 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick |
                 return self._leader
             case ReportStatus():
                 return self._status()
-            case Register():
-                self._registration.asked(msg)
-            case Registered():
-                self._registration.answered(msg)
-            case Remind():
-                self._registration.reminded()
+            case RegisterStore():
+                self._registration.handle_request(msg)
+            case StoreRegistered():
+                self._registration.handle_reply(msg)
+            case RetryRegistration():
+                self._registration.retry()
             case _:
                 assert_never(msg)
         return None
 
     def on_visit_end(self) -> None:
-        """Hand what this visit brought to the protocol, at once."""
+        """Hand the messages of this visit to the protocol as one batch."""
         if self._to_apply is not None:
             effect, self._to_apply = self._to_apply, None
             self._running.feed(self._apply(effect))
@@ -149,7 +169,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick |
     def _apply_now(self, effect: Apply) -> None:
         self._to_apply = effect
         run_queue = self.context.system.run_queue
-        is_held = run_queue.hold()  # the visit comes in this call of the loop's
+        is_held = run_queue.hold()  # the visit takes place within this callback of the loop
         try:
             self.context.wake()
         finally:
@@ -157,7 +177,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick |
                 run_queue.release()
 
     @property
-    def _running(self) -> Driver[RaftEvent, RaftEffect] | Outsider[RaftEvent]:
+    def _running(self) -> Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent]:
         if self._driver is None:
             raise RuntimeError(f"group {self._group!r} has not started")
         return self._driver
@@ -171,16 +191,16 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick |
         self._waiting[ref] = later
         self._running.feed(Propose(ref, msg.command))
 
-    def _turn_away(self, event: RaftEvent) -> None:
+    def _reject_unregistered(self, event: RaftEvent) -> None:
         if isinstance(event, Propose):
             self._answer(event.ref, Refused(NOT_REGISTERED, None))
 
     def _answer(self, ref: int, answer: Answer) -> None:
         self._waiting.pop(ref).reply(answer)
 
-    def _letter(self, letter: RaftLetter) -> None:
-        if not self._known_stores.admit(letter, self._peers, self._running):
-            self.context.log.error("store.refused", peer=letter.sender, store=letter.store)
+    def _receive_peer_message(self, message: RaftPeerMessage) -> None:
+        if not self._peer_stores.admit(message, self._peers, self._running):
+            self.context.log.error("store.refused", peer=message.sender, store=message.store)
 
     def _link_changed(self, event: LinkEvent) -> None:
         if event.kind != "up":
@@ -188,27 +208,27 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick |
             for watcher in gone:
                 del self._watchers[watcher]
 
-    # --- the driver's duties ----------------------------------------------------------------------------------------
+    # --- effects ----------------------------------------------------------------------------------------------------
 
     def persist(self, write: LogWrite, done: Callable[[], None]) -> None:
         """Submit a write to the store."""
         self._store.write(write_of(self._group, write), done)
 
     def send(self, to: str, message: RaftMessage) -> None:
-        """Send a letter to a peer."""
-        self._peers[to].tell(RaftLetter(self._node, self._store.store_id, message))
+        """Send a message to a peer."""
+        self._peers[to].tell(RaftPeerMessage(self._node, self._store.store_id, message))
 
     def perform(self, effect: Apply | Load | Reject) -> RaftEvent | None:
-        """Apply, load or reject."""
+        """Carry out `Apply`, `Load` or `Reject`."""
         match effect:
             case Apply():
-                # Not now: a long backlog comes in many chunks, and between two of them the loop must read heartbeats,
-                # and the disk thread must get the interpreter to begin the write that came with this one.
+                # Not at once: a long backlog comes in many chunks; between two of them the loop must read heartbeats,
+                # and the disk thread needs the interpreter to start the write that came with this one.
                 self.context.system.loop.call_soon(self._apply_now, effect)
             case Load():
                 task = asyncio.ensure_future(self._load(effect))
-                self._loads.add(task)
-                task.add_done_callback(self._loads.discard)
+                self._load_tasks.add(task)
+                task.add_done_callback(self._load_tasks.discard)
             case Reject():
                 self._reject(effect)
             case _:
@@ -216,7 +236,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick |
         return None
 
     def observed(self, event: str, facts: Any) -> None:
-        """Log what the protocol tells; tell the watchers who leads."""
+        """Log an event of the protocol; announce a new leader to the watchers."""
         self.context.log.info(event, **facts)
         leader, term = self._raft.leader, self._raft.term
         if leader is not None and (self._leader is None or self._leader.term < term):
@@ -225,7 +245,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick |
                 watcher.tell(self._leader)
 
     def _apply(self, effect: Apply) -> Applied:
-        sessions, refs = self._sessions, effect.refs
+        sessions, refs = self._deduplication, effect.refs
         for entry in effect.entries:
             if entry.kind is EntryKind.COMMAND:
                 reply = sessions.apply(entry.index, entry.command)
@@ -242,7 +262,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick |
         try:
             records = await self._store.read(self._group, load.first, load.last, load.max_bytes)
             entries = entries_of(load.first, records)
-        except Exception as error:  # noqa: BLE001 (a log that does not read is fatal for the node)
+        except Exception as error:  # noqa: BLE001 (an unreadable log is fatal for the node)
             self.context.system.fail(error)
             return
         self._running.wake_with(Loaded(load.reader, load.first, entries))
@@ -256,7 +276,7 @@ class RaftActor(Actor[Execute | RaftLetter | WatchLeader | ReportStatus | Tick |
         return GroupStatus(
             group=self._group,
             node=self._node,
-            role=self._registration.absence or raft.role.value,
+            role=self._registration.inactive_reason or raft.role.value,
             term=raft.term,
             leader=raft.leader,
             last_index=raft.last_index,

@@ -1,4 +1,4 @@
-"""How Raft's durable state lies in a log store: entries as records tagged with their term, a register."""
+"""Encoding of Raft's durable state in a log store: entries as records, term and vote as group metadata."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_of(group: str, write: LogWrite) -> Write:
     """Return the store's form of one of Raft's writes."""
     return Write(
         group,
-        register=None if write.hard_state is None else encode_register(write.hard_state),
+        metadata=None if write.hard_state is None else encode_hard_state(write.hard_state),
         truncate_from=write.truncate_from,
         first=write.entries[0].index if write.entries else 0,
         records=[Record(entry.term, _PREFIXES[entry.kind] + entry.command) for entry in write.entries],
@@ -29,7 +29,7 @@ def write_of(group: str, write: LogWrite) -> Write:
 
 
 def entries_of(first: int, records: list[Record]) -> tuple[Entry, ...]:
-    """Return the entries that lie at position `first` and after. InvariantViolated if one has an unknown kind."""
+    """Decode the entries from index `first` on. InvariantViolated if one has an unknown kind."""
     return tuple(_entry(index, record) for index, record in enumerate(records, first))
 
 
@@ -41,27 +41,27 @@ def _entry(index: int, record: Record) -> Entry:
 
 
 def restored_from(state: GroupState) -> Restored:
-    """Return what Raft needs to know of what the store held."""
+    """Return the state that Raft starts from, given what the store holds."""
     return Restored(
-        hard_state=HardState(Term(0), None) if state.register is None else decode_register(state.register),
+        hard_state=HardState(Term(0), None) if state.metadata is None else decode_hard_state(state.metadata),
         terms=tuple((LogIndex(first), Term(tag)) for first, tag in state.tags),
         last_index=LogIndex(state.last),
     )
 
 
-def encode_register(hard_state: HardState) -> bytes:
+def encode_hard_state(hard_state: HardState) -> bytes:
     """Encode term and vote."""
     voted_for = hard_state.voted_for
     return _TERM.pack(hard_state.term, voted_for is not None) + (voted_for or "").encode()
 
 
-def decode_register(data: bytes) -> HardState:
-    """Decode term and vote. InvariantViolated if it is none."""
+def decode_hard_state(data: bytes) -> HardState:
+    """Decode term and vote. InvariantViolated if the bytes are malformed."""
     try:
         term, has_voted = _TERM.unpack_from(data)
         found = HardState(Term(term), NodeId(data[_TERM.size :].decode()) if has_voted else None)
-        if encode_register(found) != data:
-            raise ValueError("it is not as it was encoded")
+        if encode_hard_state(found) != data:
+            raise ValueError("it differs from its own encoding")
         return found
     except (struct.error, ValueError) as error:
-        raise InvariantViolated(f"a register of {len(data)} bytes is no term and vote: {data[:32]!r}") from error
+        raise InvariantViolated(f"metadata of {len(data)} bytes is no term and vote: {data[:32]!r}") from error

@@ -1,4 +1,4 @@
-"""Replicated state machines, typed: commands are messages, replies have their types.
+"""`StateMachine`: base class of typed replicated state machines; commands are messages, replies have their types.
 
     class Totals(StateMachine[Add | Total]):
         total = 0
@@ -7,8 +7,8 @@
                 self.total += command.amount
             return self.total
 
-`apply` must be deterministic: its reply and the state follow from the commands and their order alone. Commands are
-encoded once, at the client, and decoded once, where they are applied.
+`apply` must be deterministic: its reply and the state follow from the commands and their order alone. A command is
+encoded once, at the client, and decoded where it is applied, once per replica.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _OK, _REFUSED, _FAILED = range(3)
 """The first item of an encoded reply. Numbers are on the wire and in sessions: never reuse one."""
 
 REASON_CHARS_MAX: Final = 1000
-"""How much of an error's text is a reply: it is kept in the session of whoever sent the command."""
+"""The part of an error's text that is the reply: replies are stored in the session of the command."""
 
 
 class Query(Ask[R]):
-    """A command that changes nothing: it needs no session and may be tried again freely."""
+    """A command that changes nothing: it needs no session and may be retried freely."""
 
     __slots__ = ()
 
@@ -53,7 +53,7 @@ class StateMachine(Generic[C]):
         """Execute a command; the return value is its reply.
 
         Raises:
-            CommandRefused: it cannot be done and nothing has changed; whoever sent it gets this error.
+            CommandRefused: it cannot be executed and nothing has changed; its caller gets this error.
         """
         raise NotImplementedError(f"{type(self).__name__} has no apply")
 
@@ -67,21 +67,21 @@ class TypedMachine:
         self._types = {described.name: described for described in commands_of(type(machine))}
 
     def apply(self, index: LogIndex, command: bytes) -> bytes:
-        """Decode, execute, encode. Whatever goes wrong is a reply: all replicas must go on alike."""
+        """Decode, execute, encode. An error is a reply, too: all replicas must continue in the same way."""
         try:
             described, value = self._decode(command)
-        except (BadMessage, RecursionError) as error:  # the latter: nested without end
-            return self._no(_REFUSED, str(error))
+        except (BadMessage, RecursionError) as error:  # the latter: too deeply nested
+            return self._error_reply(_REFUSED, str(error))
         self.machine.index = index
         try:
             return self._pack((_OK, described.reply.encode(self.machine.apply(value))))
         except CommandRefused as error:
-            return self._no(_REFUSED, str(error))
+            return self._error_reply(_REFUSED, str(error))
         except Exception as error:  # noqa: BLE001 (a poison command must not halt every replica in turn)
-            return self._no(_FAILED, f"{type(error).__name__}: {error}")
+            return self._error_reply(_FAILED, f"{type(error).__name__}: {error}")
 
-    def _no(self, kind: int, text: str) -> bytes:
-        """Encode why not. The text is anybody's: it may be long, or no Unicode."""
+    def _error_reply(self, kind: int, text: str) -> bytes:
+        """Encode an error. Its text is arbitrary: it may be long, or not valid Unicode."""
         return self._pack((kind, text[:REASON_CHARS_MAX].encode(errors="backslashreplace")))
 
     def _decode(self, command: bytes) -> tuple[MessageType, Any]:
@@ -109,7 +109,7 @@ def commands_of(cls: type[StateMachine[Any]]) -> list[MessageType]:
     """Return the command types that a machine's class declares.
 
     Raises:
-        MessageTypeError: it declares none, or one that is no message or no `Ask`.
+        MessageTypeError: it declares none, or one that is not a message or not an `Ask`.
     """
     for base in cls.__mro__:
         for parent in getattr(base, "__orig_bases__", ()):
@@ -119,7 +119,7 @@ def commands_of(cls: type[StateMachine[Any]]) -> list[MessageType]:
                     if not described.is_ask:
                         raise MessageTypeError(f"command {described.name!r} of {cls.__qualname__} is no Ask[…]")
                 return found
-    raise MessageTypeError(f"{cls.__qualname__} does not say its commands: write {cls.__name__}(StateMachine[…])")
+    raise MessageTypeError(f"{cls.__qualname__} does not declare its commands: write {cls.__name__}(StateMachine[…])")
 
 
 def _members(annotation: Any) -> list[type]:
@@ -129,25 +129,25 @@ def _members(annotation: Any) -> list[type]:
 
 
 Pack = Callable[[object], bytes]
-"""`msgpack.Packer().pack`: kept by who packs often, because `msgpack.packb` makes a new packer each time."""
+"""`msgpack.Packer().pack`: reused where many commands are packed, because `msgpack.packb` makes a packer per call."""
 
 
 def encode_command(command: Ask[Any], pack: Pack) -> bytes:
-    """Encode a typed command. BadMessage names the field that cannot cross."""
+    """Encode a typed command. BadMessage names the field that cannot be encoded."""
     described = message_type(type(command))
     try:
         return pack((described.name, described.encode(command)))
     except (TypeError, ValueError, OverflowError) as error:
-        raise described.blame(command) from error
+        raise described.encoding_error(command) from error
 
 
 def decode_result(command: Ask[R], payload: bytes) -> R:
-    """Decode what `TypedMachine.apply` answered.
+    """Decode a reply of `TypedMachine.apply`.
 
     Raises:
         CommandRefused: the machine refused it; nothing changed.
-        CommandFailed: the machine raised, or replied what the command does not promise; what it had changed before
-            that stands, on all replicas alike.
+        CommandFailed: the machine raised, or its reply is not of the declared type; changes made before that remain,
+            the same on all replicas.
     """
     kind, value = msgpack.unpackb(payload, use_list=False, strict_map_key=False)
     if kind == _REFUSED:

@@ -9,10 +9,10 @@ from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.paxos.synod_records import decode_state, encode_state
-from coterie.actors.peer_stores import KnownStores
-from coterie.actors.pending_voter import Outsider
-from coterie.actors.voter_registration import Registration, Remind
-from coterie.actors.wire_names import Register, Registered, SynodLetter
+from coterie.actors.peer_stores import PeerStores
+from coterie.actors.pending_voter import PendingVoter
+from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
+from coterie.actors.wire_names import RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod import Synod, SynodEffect, SynodEvent
 from coterie.protocols.paxos.synod_config import SynodConfig
@@ -27,7 +27,7 @@ __all__ = ["ProposeValue", "ReadValue", "SynodActor"]
 
 @message(name="synod.ProposeValue")
 class ProposeValue(Ask[bytes]):
-    """Get a value chosen, this one if none is yet; the reply is the chosen value. Asking again is harmless."""
+    """Have a value chosen, this one unless another already is; the reply is the chosen value. Idempotent."""
 
     value: bytes
 
@@ -37,39 +37,41 @@ class ReadValue(Ask[bytes | None]):
     """Return the chosen value; None only if no acceptor of a quorum has accepted anything."""
 
 
-class SynodActor(Actor[ProposeValue | ReadValue | SynodLetter | Tick | Register | Registered | Remind]):
+class SynodActor(
+    Actor[ProposeValue | ReadValue | SynodPeerMessage | Tick | RegisterStore | StoreRegistered | RetryRegistration]
+):
     """One node of a synod.
 
     Args:
         name: the synod's name: its actors' path on every node and its name in the store.
         config: the same on every node.
-        store: where its promise, accepted proposal and round are durable.
+        store: the log store for its promise, accepted proposal and round.
     """
 
     def __init__(self, name: str, config: SynodConfig, store: LogStore) -> None:
         self._name = name
         self._config = config
         self._store = store
-        self._known_stores = KnownStores(name, store)
+        self._peer_stores = PeerStores(name, store)
         self._refs = itertools.count(1)
         self._later_by_ref: dict[int, Later[Any]] = {}
-        self._driver: Driver[SynodEvent, SynodEffect] | Outsider[SynodEvent] | None = None
+        self._driver: Driver[SynodEvent, SynodEffect] | PendingVoter[SynodEvent] | None = None
 
     async def on_start(self) -> None:
-        """Wait for the writes of an earlier life, read what is durable, begin once registered."""
+        """Wait for the writes of an earlier life, restore the durable state, and start once registered."""
         system = self.context.system
         self._node = NodeId(system.node)
         state = await self._store.state(self._name)
-        await self._known_stores.restore()
-        restored = SynodState() if state.register is None else decode_state(state.register)
+        await self._peer_stores.restore()
+        restored = SynodState() if state.metadata is None else decode_state(state.metadata)
         rng = random.Random(self.context.random.getrandbits(64))
         self._synod = Synod(self._node, self._config, restored=restored, rng=rng)
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._name)) for node in self._config.members if node != self._node
         }
-        self._driver = Outsider(self._turn_away)
-        self._registration = Registration(
-            self._node, self._peers, self._store, self._known_stores, self.context, self._take_part
+        self._driver = PendingVoter(self._reject_unregistered)
+        self._registration = VoterRegistration(
+            self._node, self._peers, self._store, self._peer_stores, self.context, self._take_part
         )
         self._registration.begin(state)
 
@@ -77,7 +79,7 @@ class SynodActor(Actor[ProposeValue | ReadValue | SynodLetter | Tick | Register 
         self._driver = Driver(self._synod, self.context, self)
 
     def on_stop(self) -> None:
-        """End this life; who waits for an answer may ask again."""
+        """End this life; pending requests fail, and their callers may ask again."""
         if self._driver is not None:
             self._driver.close()
             self._registration.close()
@@ -85,11 +87,15 @@ class SynodActor(Actor[ProposeValue | ReadValue | SynodLetter | Tick | Register 
             later.fail(RuntimeError(f"synod {self._name!r} stopped on {self._node!r}: ask again"))
         self._later_by_ref.clear()
 
-    def receive(self, msg: ProposeValue | ReadValue | SynodLetter | Tick | Register | Registered | Remind, /) -> None:
+    def receive(
+        self,
+        msg: ProposeValue | ReadValue | SynodPeerMessage | Tick | RegisterStore | StoreRegistered | RetryRegistration,
+        /,
+    ) -> None:
         """Turn each message into an event of the batch."""
         match msg:
-            case SynodLetter():
-                self._letter(msg)
+            case SynodPeerMessage():
+                self._receive_peer_message(msg)
             case ProposeValue():
                 ref = next(self._refs)
                 self._later_by_ref[ref] = self.context.reply_later(msg)
@@ -100,46 +106,46 @@ class SynodActor(Actor[ProposeValue | ReadValue | SynodLetter | Tick | Register 
                 self._running.feed(ReadRound(ref))
             case Tick():
                 self._running.ticked()
-            case Register():
-                self._registration.asked(msg)
-            case Registered():
-                self._registration.answered(msg)
-            case Remind():
-                self._registration.reminded()
+            case RegisterStore():
+                self._registration.handle_request(msg)
+            case StoreRegistered():
+                self._registration.handle_reply(msg)
+            case RetryRegistration():
+                self._registration.retry()
             case _:
                 assert_never(msg)
 
     def on_visit_end(self) -> None:
-        """Hand what this visit brought to the protocol, at once."""
+        """Hand the messages of this visit to the protocol as one batch."""
         self._running.flush()
 
     @property
-    def _running(self) -> Driver[SynodEvent, SynodEffect] | Outsider[SynodEvent]:
+    def _running(self) -> Driver[SynodEvent, SynodEffect] | PendingVoter[SynodEvent]:
         if self._driver is None:
             raise RuntimeError(f"synod {self._name!r} has not started")
         return self._driver
 
-    def _turn_away(self, event: SynodEvent) -> None:
+    def _reject_unregistered(self, event: SynodEvent) -> None:
         if isinstance(event, Propose | ReadRound):
-            trouble = RuntimeError(f"{self._node!r} takes no part in synod {self._name!r}: its store is not registered")
-            self._later_by_ref.pop(event.ref).fail(trouble)
+            error = RuntimeError(f"{self._node!r} takes no part in synod {self._name!r}: its store is not registered")
+            self._later_by_ref.pop(event.ref).fail(error)
 
-    def _letter(self, letter: SynodLetter) -> None:
-        if not self._known_stores.admit(letter, self._peers, self._running):
-            self.context.log.error("store.refused", peer=letter.sender, store=letter.store)
+    def _receive_peer_message(self, message: SynodPeerMessage) -> None:
+        if not self._peer_stores.admit(message, self._peers, self._running):
+            self.context.log.error("store.refused", peer=message.sender, store=message.store)
 
     def persist(self, write: SynodState, done: Callable[[], None]) -> None:
-        """Submit the register to the store."""
-        self._store.write(Write(self._name, register=encode_state(write)), done)
+        """Submit the state to the store."""
+        self._store.write(Write(self._name, metadata=encode_state(write)), done)
 
     def send(self, to: str, message: SynodMessage) -> None:
-        """Send a letter to a peer."""
-        self._peers[to].tell(SynodLetter(self._node, self._store.store_id, message))
+        """Send a message to a peer."""
+        self._peers[to].tell(SynodPeerMessage(self._node, self._store.store_id, message))
 
     def perform(self, effect: Chosen) -> None:
-        """Answer who waits."""
+        """Reply to the request `effect.ref`."""
         self._later_by_ref.pop(effect.ref).reply(effect.value)
 
     def observed(self, event: str, facts: Any) -> None:
-        """Log what the protocol tells."""
+        """Log an event of the protocol."""
         self.context.log.info(event, **facts)

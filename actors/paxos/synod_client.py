@@ -1,4 +1,4 @@
-"""A synod as a program sees it: one value, chosen once, for ever."""
+"""`SynodClient`: proposes and reads the one value of a synod, which never changes once chosen."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ PAUSE_S: Final = 0.05
 
 
 class SynodClient:
-    """One synod. Asking again is always harmless: it can only be told the one chosen value."""
+    """One synod. Every call may be repeated: the answer can only be the one chosen value."""
 
     def __init__(self, system: System, name: str, nodes: Callable[[], Sequence[str]]) -> None:
         self._system = system
         self._name = name
         self._nodes = nodes
-        self._next = 0
+        self._next_node = 0
 
     async def propose(self, value: bytes, *, timeout_s: float = TIMEOUT_S) -> bytes:
-        """Get a value chosen and return it: `value`, unless another was chosen before.
+        """Have a value chosen and return it: `value`, unless another was chosen before.
 
         Raises:
-            CommandTimeout: no answer in time; UNKNOWN if `value` may have been chosen or may be yet.
+            CommandTimeout: no answer in time; UNKNOWN if `value` may have been chosen or may still be.
         """
         return await self._ask(ProposeValue(value), timeout_s, outcome_if_asked=Outcome.UNKNOWN)
 
@@ -46,26 +46,26 @@ class SynodClient:
         """
         return await self._ask(ReadValue(), timeout_s, outcome_if_asked=Outcome.DEFINITE)
 
-    async def _ask(self, question: Ask[R], timeout_s: float, *, outcome_if_asked: Outcome) -> R:
+    async def _ask(self, request: Ask[R], timeout_s: float, *, outcome_if_asked: Outcome) -> R:
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
-        outcome, trouble = Outcome.DEFINITE, "no node of it is linked"
+        outcome, last_error = Outcome.DEFINITE, "none of its nodes is linked"
         while (left_s := deadline - monotonic()) > 0:
-            node = self._pick()
+            node = self._pick_node()
             if node is not None:
                 try:
-                    return await self._ref(node).ask(question, timeout=min(left_s, ATTEMPT_S))
+                    return await self._ref(node).ask(request, timeout_s=min(left_s, ATTEMPT_S))
                 except CoterieError as error:
-                    trouble = f"{node!r}: {error}"
+                    last_error = f"{node!r}: {error}"
                     if error.outcome is Outcome.UNKNOWN:
                         outcome = outcome_if_asked
             await asyncio.sleep(min(left_s, PAUSE_S))
-        raise CommandTimeout(f"synod {self._name!r} did not answer in {timeout_s:g} s (last: {trouble})", outcome)
+        raise CommandTimeout(f"synod {self._name!r} did not answer in {timeout_s:g} s (last: {last_error})", outcome)
 
-    def _pick(self) -> str | None:
+    def _pick_node(self) -> str | None:
         nodes = self._nodes()
-        self._next += 1
-        return nodes[self._next % len(nodes)] if nodes else None
+        self._next_node += 1
+        return nodes[self._next_node % len(nodes)] if nodes else None
 
     def _ref(self, node: str) -> Ref[Any]:
         return self._system.at(Address(node, self._name))

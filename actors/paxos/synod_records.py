@@ -1,4 +1,4 @@
-"""How Synod's durable state lies in a log store: promise, accepted proposal and round, in one register."""
+"""Encoding of Synod's durable state in a log store: promise, accepted proposal and round, as group metadata."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def encode_state(state: SynodState) -> bytes:
-    """Encode the register of one node."""
+    """Encode the state of one node."""
     accepted = state.acceptor.accepted
     row = (
         _row(state.acceptor.promised),
@@ -27,13 +27,13 @@ def encode_state(state: SynodState) -> bytes:
 
 
 def decode_state(data: bytes) -> SynodState:
-    """Decode the register of one node. InvariantViolated if it is none."""
+    """Decode the state of one node. InvariantViolated if it is malformed."""
     try:
         promised, accepted, round_ = msgpack.unpackb(data, use_list=False)
         acceptor = AcceptorState(_ballot(promised), None if accepted is None else _proposal(*accepted))
         return SynodState(acceptor, ProposerState(_exact(int, round_)))
     except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise InvariantViolated(f"a register of {len(data)} bytes is no state of a synod: {error}") from error
+        raise InvariantViolated(f"metadata of {len(data)} bytes is no state of a synod: {error}") from error
 
 
 def _row(ballot: Ballot | None) -> tuple[int, str] | None:

@@ -1,1 +1,4 @@
-"""Pools of workers that callers share under a balancing policy."""
+"""Pools of workers: callers choose a worker by a load-balancing policy.
+
+`pool.py`: `Pool`, the caller's handle, and `PoolActor`, the supervisor of one node's workers
+"""

@@ -1,4 +1,9 @@
-"""A pool of workers: on each node one `PoolActor` that spawns and supervises them; callers share them by a policy."""
+"""`Pool`: asks one of a pool's workers, picked by a balancing policy; `PoolActor` supervises the workers of one node.
+
+`Pool._candidates` lists the workers of the linked nodes, the policy picks one that was not asked yet (`Balancer.pick`,
+`protocols/balancing/`), `Pool.ask` sends the message and decides whether to retry, and the policy receives each
+outcome (`Balancer.settled`). The topology, or the argument `balance`, decides which policy is used.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,7 @@ from coterie.errors import (
     TooManyInFlight,
     TransportError,
 )
-from coterie.protocols.balancing.balancer import Balancer, Candidate, MakeBalancer, Verdict
+from coterie.protocols.balancing.balancer import Balancer, Candidate, MakeBalancer, PickOutcome
 from coterie.protocols.balancing.smooth_weighted import SmoothWeighted
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
@@ -34,7 +39,7 @@ R = TypeVar("R")
 ASK_TIMEOUT_S: Final = 5.0
 LIST_TIMEOUT_S: Final = 2.0
 
-ELSEWHERE: Final = (
+RETRYABLE: Final = (
     TransportError,
     ActorStopped,
     ActorNotFound,
@@ -43,18 +48,18 @@ ELSEWHERE: Final = (
     AskTimeout,
     ConnectionLost,
 )
-"""After these another worker may be asked: at once if the outcome is definite, else if the message is idempotent."""
+"""After these another worker is asked if the outcome is definite or the message is `Idempotent`."""
 
 
 class Idempotent(Ask[R]):
-    """A message that may be handled twice without harm: a pool asks another worker when an attempt is lost."""
+    """A message that may be handled twice without harm: a pool asks another worker if an attempt is lost."""
 
     __slots__ = ()
 
 
 @message(name="pool.Workers")
 class Workers:
-    """The workers of one node, and the share of the pool's work that each of them should get."""
+    """The workers of one node; `weight` is the relative share of the pool's work for each of them."""
 
     refs: tuple[Ref[Any], ...]
     weight: float
@@ -62,11 +67,11 @@ class Workers:
 
 @message(name="pool.ListWorkers")
 class ListWorkers(Ask[Workers]):
-    """Which workers this node has."""
+    """Ask for the workers of a node."""
 
 
 class PoolActor(Actor[ListWorkers]):
-    """The workers of one node. They are its children: each is restarted alone when it fails."""
+    """Supervises the workers of one node. They are its children: each is restarted alone when it fails."""
 
     def __init__(self, factory: Callable[[], Actor[Any]], count: int, *, weight: float, exported: bool) -> None:
         self._factory = factory
@@ -83,18 +88,18 @@ class PoolActor(Actor[ListWorkers]):
         )
 
     def receive(self, msg: ListWorkers, /) -> Workers:
-        """Name them."""
+        """Return the workers."""
         return Workers(self._workers, self._weight)
 
 
 class Pool:
-    """A pool as one caller sees it: `ask` goes to the worker that its policy picks. Nodes not linked are left out.
+    """One caller's handle to a pool: `ask` goes to the worker that its policy picks. Nodes without a link are left out.
 
     Args:
         system: a node of the cluster, or a client linked to it.
         name: the pool's name.
-        nodes: the nodes that may be asked now.
-        balance: makes the policy: this caller's own.
+        nodes: returns the nodes that may be asked now.
+        balance: makes the policy, which belongs to this caller.
     """
 
     def __init__(
@@ -113,40 +118,40 @@ class Pool:
         system.on_link(self._link_changed)
 
     async def ask(self, msg: Ask[R], *, timeout_s: float = ASK_TIMEOUT_S, attempt_s: float | None = None) -> R:
-        """Ask a worker. If it did not take the message (it is gone, or full), another one is asked.
+        """Ask a worker. If it did not take the message (it has stopped, or is full), ask another one.
 
-        An `Idempotent` message is also asked of another worker if nobody knows what became of the first attempt: the
-        link dropped, or no answer came within `attempt_s`.
+        An `Idempotent` message is also sent to another worker if the outcome of the first attempt is unknown: the link
+        dropped, or no answer came within `attempt_s`.
 
         Args:
-            msg: the question.
+            msg: the message.
             timeout_s: how long all attempts may take together, s.
-            attempt_s: how long one attempt of an `Idempotent` message may take, s (default: all the time there is).
+            attempt_s: how long one attempt of an `Idempotent` message may take, s (default: all the time left).
 
         Raises:
-            NodeUnreachable: no worker of the pool can be reached: definite.
+            NodeUnreachable: no worker of the pool can be reached; the outcome is definite.
             CoterieError: as `Ref.ask`, of the last attempt; its `outcome` says whether a worker may have handled it.
         """
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         tried: dict[str, None] = {}
-        trouble: CoterieError | None = None
+        last_error: CoterieError | None = None
         is_idempotent = isinstance(msg, Idempotent)
-        while (left_s := deadline - monotonic()) > 0 or trouble is None:
-            worker = await self._untried(tried)
+        while (left_s := deadline - monotonic()) > 0 or last_error is None:
+            worker = await self._pick_untried(tried)
             if worker is None:
                 break
             limit_s = min(left_s, attempt_s) if is_idempotent and attempt_s is not None else left_s
             try:
                 return await self._attempt(worker, msg, max(0.0, limit_s))
-            except ELSEWHERE as error:
+            except RETRYABLE as error:
                 if error.outcome is not Outcome.DEFINITE and not is_idempotent:
                     raise
-                trouble = error
-        raise trouble or NodeUnreachable(self._name, f"pool {self._name!r} has no worker on a linked node")
+                last_error = error
+        raise last_error or NodeUnreachable(self._name, f"pool {self._name!r} has no worker on a linked node")
 
     async def workers(self) -> list[Ref[Any]]:
-        """Return the workers that can be reached now, node by node in turn."""
+        """Return the workers that can be reached now, alternating between the nodes."""
         return [ref for _, ref in await self._candidates()]
 
     async def _candidates(self) -> list[tuple[Candidate, Ref[Any]]]:
@@ -162,8 +167,8 @@ class Pool:
             if at < len(workers.refs)
         ]
 
-    async def _untried(self, tried: dict[str, None]) -> tuple[Candidate, Ref[Any]] | None:
-        """Pick among the workers that were not asked yet; None if there are none."""
+    async def _pick_untried(self, tried: dict[str, None]) -> tuple[Candidate, Ref[Any]] | None:
+        """Pick one of the workers that were not asked yet; None if there is none."""
         by_key = {candidate.key: (candidate, ref) for candidate, ref in await self._candidates()}
         fresh = [candidate for key, (candidate, _) in by_key.items() if key not in tried]
         if not fresh:
@@ -173,30 +178,30 @@ class Pool:
         return by_key[picked.key]
 
     async def _attempt(self, worker: tuple[Candidate, Ref[Any]], msg: Ask[R], timeout_s: float) -> R:
-        """Ask one worker, and tell the policy what became of that, once."""
+        """Ask one worker, and report the outcome to the policy exactly once."""
         candidate, ref = worker
         monotonic = self._system.host.clock.monotonic
-        begun = monotonic()
-        verdict = Verdict.LOST  # if the caller gives up
+        started_s = monotonic()
+        outcome = PickOutcome.LOST  # if the caller gives up
         try:
-            reply: R = await ref.ask(msg, timeout=timeout_s)
-            verdict = Verdict.ANSWERED
+            reply: R = await ref.ask(msg, timeout_s=timeout_s)
+            outcome = PickOutcome.ANSWERED
             return reply
         except CoterieError as error:
-            verdict = _verdict(error)
+            outcome = _outcome_of(error)
             if isinstance(error, NodeUnreachable | ActorStopped | ActorNotFound):
-                self._workers_by_node.pop(ref.node, None)  # ask that node again whom it has
+                self._workers_by_node.pop(ref.node, None)  # ask that node for its workers again
             raise
         except Exception:
-            verdict = Verdict.ANSWERED  # an error that the message declares
+            outcome = PickOutcome.ANSWERED  # an error that the message declares
             raise
         finally:
             now = monotonic()
-            self._policy.settled(candidate, verdict, latency_s=now - begun, now=now)
+            self._policy.settled(candidate, outcome, latency_s=now - started_s, now=now)
 
     async def _list(self, node: str) -> None:
         try:
-            asked = self._system.at(Address(node, self._name)).ask(ListWorkers(), timeout=LIST_TIMEOUT_S)
+            asked = self._system.at(Address(node, self._name)).ask(ListWorkers(), timeout_s=LIST_TIMEOUT_S)
             self._workers_by_node[node] = await asked
         except CoterieError as error:
             self._system.log.info("pool.node_skipped", pool=self._name, peer=node, reason=str(error))
@@ -205,7 +210,7 @@ class Pool:
         self._workers_by_node.pop(event.node, None)
 
 
-def _verdict(error: CoterieError) -> Verdict:
+def _outcome_of(error: CoterieError) -> PickOutcome:
     if isinstance(error, ActorFailed):
-        return Verdict.FAILED
-    return Verdict.REFUSED if error.outcome is Outcome.DEFINITE else Verdict.LOST
+        return PickOutcome.FAILED
+    return PickOutcome.REFUSED if error.outcome is Outcome.DEFINITE else PickOutcome.LOST

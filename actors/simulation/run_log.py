@@ -1,4 +1,4 @@
-"""What happened in a simulation, for people: a line for each life, fault, letter of note and word of a judge."""
+"""`RunLog`: the readable trace of a run: one line for each node start, fault, captured message and violation."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from collections.abc import Callable
 
 from coterie.protocols.simulation.run_trace import TraceLine
 
-__all__ = ["Story"]
+__all__ = ["RunLog"]
 
 TAIL_LINES = 60
 
 
-class Story:
-    """The lines of one run.
+class RunLog:
+    """Collects the lines of one run.
 
     Args:
         now: the world's time (s).
-        note: takes each line into the world's own trace; None if nobody asked for its hash.
-        is_whole: whether to keep all lines, not the last ones alone.
+        on_line: adds each line to the world's step trace; None unless the run is hashed.
+        keeps_all: whether to keep all lines, not only the last 60.
     """
 
-    def __init__(self, now: Callable[[], float], note: Callable[..., None] | None, *, is_whole: bool) -> None:
+    def __init__(self, now: Callable[[], float], on_line: Callable[..., None] | None, *, keeps_all: bool) -> None:
         self._now = now
-        self._note = note
-        self.is_whole = is_whole
-        """Whether all lines are kept: then letters are worth telling too."""
-        self._lines: deque[TraceLine] = deque(maxlen=None if is_whole else TAIL_LINES)
+        self._on_line = on_line
+        self.keeps_all = keeps_all
+        """Whether all lines are kept; only then are single messages logged too."""
+        self._lines: deque[TraceLine] = deque(maxlen=None if keeps_all else TAIL_LINES)
 
-    def tell(self, node: str | None, what: str, detail: object = None) -> None:
-        """Note that `what` happened at `node` (None: to them all)."""
+    def record(self, node: str | None, what: str, detail: object = None) -> None:
+        """Add a line: `what` happened at `node` (None: in the whole cluster)."""
         line = TraceLine(self._now(), node, what, "" if detail is None else str(detail))
         self._lines.append(line)
-        if self._note is not None:
-            self._note(line)
+        if self._on_line is not None:
+            self._on_line(line)
 
     @property
     def lines(self) -> tuple[TraceLine, ...]:
-        """What is kept, oldest first."""
+        """The lines kept, oldest first."""
         return tuple(self._lines)
 
     @property
     def tail(self) -> tuple[str, ...]:
-        """The last lines, rendered."""
+        """The last 60 lines, rendered."""
         return tuple(str(line) for line in list(self._lines)[-TAIL_LINES:])

@@ -1,4 +1,4 @@
-"""Clients of a simulated cluster: each has a life of its own, and what it does is written down."""
+"""`SimulatedClient`: a client of a simulated cluster, in its own simulated process; its operations are recorded."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from coterie.actors.client import Client
-from coterie.actors.simulation.checkers.history_recording import Ledger, RecordedStore, Recorder
+from coterie.actors.simulation.checkers.history_recording import RecordedStore, Recorder, Recordings
 from coterie.errors import CoterieError, NodeUnreachable
 from coterie.protocols.checking.linearizability import KeyValue, Model
 
-__all__ = ["Crowd", "Rounds", "SimulatedClient", "Workload", "linked", "serve_client"]
+__all__ = ["RoundBudget", "SimulatedClient", "SimulatedClients", "Workload", "connected_client", "run_client"]
 
-RETRY_S = 0.2
+RETRY_INTERVAL_S = 0.2
 
 
-class Rounds:
-    """How many rounds all clients of a run may still do; `most` None: any number."""
+class RoundBudget:
+    """The number of rounds that all clients of a run may still do together; `limit` None: unlimited."""
 
-    def __init__(self, most: int | None) -> None:
-        self._left = most
+    def __init__(self, limit: int | None) -> None:
+        self._left = limit
 
     def take(self) -> bool:
-        """Take one; return whether there was one."""
+        """Take one round; return False if none is left."""
         if self._left is None:
             return True
         self._left -= 1
         return self._left >= 0
 
     def end(self) -> None:
-        """Leave none: nobody begins another."""
+        """Set the budget to zero: no client begins another round."""
         self._left = 0
 
 
 class SimulatedClient:
-    """What a workload has in hand: `await client.key_value("store").put(b"k", b"v")`.
+    """The client that a workload uses: `await client.key_value("store").put(b"k", b"v")`.
 
     Args:
         number: of the client, from 1.
-        name: its name.
-        access: the real client below.
-        rng: what it may draw from.
-        ledger: where it is written down.
-        rounds: how many rounds are left for all clients together.
+        name: in histories.
+        access: the real client.
+        rng: random generator of this client.
+        recordings: gets its operations.
+        rounds: the rounds left for all clients together.
         now: the world's time (s).
     """
 
@@ -54,47 +54,47 @@ class SimulatedClient:
         name: str,
         access: Client,
         rng: random.Random,
-        ledger: Ledger,
-        rounds: Rounds,
+        recordings: Recordings,
+        rounds: RoundBudget,
         now: Callable[[], float],
     ) -> None:
         self.number = number
-        """Of the client, from 1."""
+        """The number of the client, from 1."""
         self.name = name
         """Its name in histories."""
         self.access = access
-        """The `Client` below: pools, actors, groups; what it does directly is not written down."""
+        """The real `Client`, for pools, actors and groups; operations on it are not recorded."""
         self.random = rng
-        """A generator of its own."""
-        self._ledger = ledger
+        """The random generator of this client."""
+        self._recordings = recordings
         self._rounds = rounds
         self._now = now
 
     def rounds(self, count: int) -> Iterator[int]:
-        """Yield 0 … `count` - 1: `for at in client.rounds(100)`; fewer when a failure is being cut down."""
+        """Yield 0 … `count` - 1: `for at in client.rounds(100)`; fewer while a failure is being shrunk."""
         for at in range(count):
             if not self._rounds.take():
                 return
             yield at
 
     def key_value(self, group: str) -> RecordedStore:
-        """Return the key-value store of that name; each call is recorded, and judged as `KeyValue`."""
+        """Return the key-value store of that name; each call is recorded, and checked against `KeyValue`."""
         return RecordedStore(self.access.key_value(group), self.recorder(group, KeyValue()))
 
     def recorder(self, group: str, model: Model[Any]) -> Recorder:
-        """Return what records other calls to `group`, to be judged by `model`. ValueError if it has another already."""
-        return self._ledger.recorder(group, self.name, model, self._now)
+        """Return a recorder of other calls to `group`, checked against `model`. ValueError if it has another model."""
+        return self._recordings.recorder(group, self.name, model, self._now)
 
 
 Workload = Callable[[SimulatedClient], Awaitable[None]]
 
 
-class Crowd:
-    """Clients at work. `await crowd` waits until all are done; an error of coterie's ends a client, and is kept."""
+class SimulatedClients:
+    """The running clients of one `Simulation.clients` call; `await` it to wait until all are done."""
 
     def __init__(self, tasks: Sequence[asyncio.Task[None]], gave_up: dict[str, CoterieError]) -> None:
         self.gave_up = gave_up
-        """Who ended early, and why."""
+        """The `CoterieError` that ended a client early, by client name."""
         self._tasks = tuple(tasks)
 
     @property
@@ -107,21 +107,21 @@ class Crowd:
         yield from asyncio.wait(self._tasks).__await__()
 
 
-async def serve_client(
+async def run_client(
     make: Callable[[], Client],
     wrap: Callable[[Client], SimulatedClient],
     workload: Workload,
     gave_up: Callable[[CoterieError], None],
 ) -> None:
-    """Link a client, however long that takes, and let it work.
+    """Connect a client, however long that takes, and run its workload.
 
     Args:
-        make: makes the client, anew for each try.
-        wrap: gives it what is recorded.
-        workload: its work.
-        gave_up: is given the error of coterie's that ended the work; any other comes out.
+        make: makes a client for each attempt to connect.
+        wrap: makes a connected client a recorded one.
+        workload: the work of the client.
+        gave_up: is called with the `CoterieError` that ended the work; any other error is raised.
     """
-    access = await linked(make)
+    access = await connected_client(make)
     try:
         await workload(wrap(access))
     except CoterieError as error:
@@ -130,10 +130,10 @@ async def serve_client(
         await access.__aexit__(None, None, None)
 
 
-async def linked(make: Callable[[], Client]) -> Client:
-    """Return a client that is linked: `make` makes one for each try, however many it takes."""
+async def connected_client(make: Callable[[], Client]) -> Client:
+    """Return a connected client; `make` makes a new one for each attempt, without limit."""
     while True:
         try:
             return await make().__aenter__()
         except NodeUnreachable:
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(RETRY_INTERVAL_S)

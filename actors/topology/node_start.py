@@ -1,4 +1,4 @@
-"""One node of a topology comes to life: its store is opened, its parts are spawned."""
+"""Start of one node of a topology: opens its store and spawns its parts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from coterie.actors.groups.state_machine import StateMachine, TypedMachine
 from coterie.actors.node import Node
-from coterie.actors.node_report import DIRECTORY, DirectoryActor
+from coterie.actors.node_report import NODE_REPORT_PATH, NodeReportActor
 from coterie.actors.pools.pool import PoolActor
 from coterie.actors.topology.parts import ActorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.protocols.algorithm import NodeId
@@ -23,7 +23,7 @@ __all__ = ["open_store", "spawn_parts"]
 
 
 async def open_store(system: System, data: str | None, *, do_format: bool) -> LogStore:
-    """Open the node's store: in memory without `data`, else there, formatted first if `do_format`.
+    """Open the node's store: in memory without `data`, otherwise in that directory, formatted first if `do_format`.
 
     Raises:
         StorageError: as `format_store` and `SegmentedLog.open`.
@@ -37,22 +37,22 @@ async def open_store(system: System, data: str | None, *, do_format: bool) -> Lo
 
 
 def spawn_parts(node: Node, parts: Sequence[Part]) -> None:
-    """Spawn what runs on this node, and the directory that tells of it."""
+    """Spawn the parts that run on this node, and the `NodeReportActor` that reports them."""
     here = [part for part in parts if node.name in part.nodes]
     for part in here:
         _spawn(node, part)
 
-    def named(kind: type[Part]) -> tuple[str, ...]:
+    def names_of(kind: type[Part]) -> tuple[str, ...]:
         return tuple(part.name for part in here if isinstance(part, kind))
 
-    directory = partial(
-        DirectoryActor,
-        groups=named(RaftPart),
-        synods=named(SynodPart),
-        pools=named(PoolPart),
-        actors=named(ActorPart),
+    report_actor = partial(
+        NodeReportActor,
+        groups=names_of(RaftPart),
+        synods=names_of(SynodPart),
+        pools=names_of(PoolPart),
+        actors=names_of(ActorPart),
     )
-    node.system.spawn(directory, name=DIRECTORY, exported=True)
+    node.system.spawn(report_actor, name=NODE_REPORT_PATH, exported=True)
 
 
 def _spawn(node: Node, part: Part) -> None:
@@ -60,7 +60,7 @@ def _spawn(node: Node, part: Part) -> None:
     match part:
         case RaftPart():
             config = part.config(tuple(NodeId(voter) for voter in part.nodes))
-            spawn(partial(part.engine, part.name, config, partial(_typed, part.machine), node.store))
+            spawn(partial(part.engine, part.name, config, partial(_typed_machine, part.machine), node.store))
         case SynodPart():
             members = SynodConfig(tuple(NodeId(member) for member in part.nodes))
             spawn(partial(part.engine, part.name, members, node.store))
@@ -73,5 +73,5 @@ def _spawn(node: Node, part: Part) -> None:
             assert_never(part)
 
 
-def _typed(machine: Callable[[], StateMachine[Any]]) -> TypedMachine:
+def _typed_machine(machine: Callable[[], StateMachine[Any]]) -> TypedMachine:
     return TypedMachine(machine())

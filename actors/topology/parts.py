@@ -1,4 +1,4 @@
-"""What a topology is made of: data, one class for each kind of part."""
+"""Parts of a topology, as data: one class for each kind (actor, pool, Raft group, synod)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from coterie.runtime.actor import Actor
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.storage.log_store import LogStore
 
-__all__ = ["ActorPart", "Part", "PoolPart", "RaftPart", "SynodPart", "name_of"]
+__all__ = ["ActorPart", "Part", "PoolPart", "RaftPart", "SynodPart", "callable_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,14 @@ class ActorPart:
     supervision: Supervision | None
 
     @property
-    def what(self) -> str:
-        """Say it in a few words."""
-        return f"actor {name_of(self.make)}"
+    def summary(self) -> str:
+        """A short description, for trees and diagrams."""
+        return f"actor {callable_name(self.make)}"
 
 
 @dataclass(frozen=True, slots=True)
 class PoolPart:
-    """`per_node` workers on each of `nodes`; callers share them by `balance`, each node's workers weigh `weights`."""
+    """`per_node` workers on each of `nodes`; `balance` makes the callers' policy, `weights` are by node."""
 
     name: str
     worker: Callable[[Node], Actor[Any]]
@@ -50,18 +50,18 @@ class PoolPart:
     weights: Mapping[str, float]
 
     @property
-    def what(self) -> str:
-        """Say it in a few words."""
-        return f"pool of {self.per_node} {name_of(self.worker)} a node, {name_of(self.balance)}"
+    def summary(self) -> str:
+        """A short description, for trees and diagrams."""
+        return f"pool of {self.per_node} {callable_name(self.worker)} a node, {callable_name(self.balance)}"
 
     def weight_on(self, node: str) -> float:
-        """Return what a worker on `node` weighs."""
+        """Return the weight of each worker on `node`."""
         return self.weights.get(node, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class RaftPart:
-    """A state machine replicated with Raft on `nodes`. `engine` makes what runs on each."""
+    """A state machine replicated with Raft on `nodes`. `engine` makes the actor of each node."""
 
     name: str
     machine: Callable[[], StateMachine[Any]]
@@ -70,30 +70,30 @@ class RaftPart:
     engine: Callable[[str, RaftConfig, Callable[[], Machine], LogStore], RaftActor] = RaftActor
 
     @property
-    def what(self) -> str:
-        """Say it in a few words."""
-        return f"raft group of {name_of(self.machine)}"
+    def summary(self) -> str:
+        """A short description, for trees and diagrams."""
+        return f"raft group of {callable_name(self.machine)}"
 
 
 @dataclass(frozen=True, slots=True)
 class SynodPart:
-    """One value chosen with single-decree Paxos by `nodes`. `engine` makes what runs on each."""
+    """One value chosen with single-decree Paxos by `nodes`. `engine` makes the actor of each node."""
 
     name: str
     nodes: tuple[str, ...]
     engine: Callable[[str, SynodConfig, LogStore], SynodActor] = SynodActor
 
     @property
-    def what(self) -> str:
-        """Say it in a few words."""
+    def summary(self) -> str:
+        """A short description, for trees and diagrams."""
         return "synod"
 
 
 Part = ActorPart | PoolPart | RaftPart | SynodPart
 
 
-def name_of(made_by: Callable[..., object]) -> str:
-    """Return how a class, a function or a partial of one is called."""
-    while isinstance(made_by, partial):
-        made_by = made_by.func
-    return str(getattr(made_by, "__name__", type(made_by).__name__))
+def callable_name(maker: Callable[..., object]) -> str:
+    """Return the name of a class, of a function, or of the one in a partial."""
+    while isinstance(maker, partial):
+        maker = maker.func
+    return str(getattr(maker, "__name__", type(maker).__name__))

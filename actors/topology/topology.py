@@ -1,4 +1,4 @@
-"""A cluster, declared in code: which nodes there are, and what runs on them.
+"""`Topology`: declares a cluster in code: its nodes, and the parts that run on them.
 
 topology = Topology("kv", nodes=["n1", "n2", "n3"])          # the name is the cluster id
 topology.raft("store", machine=KeyValue)                     # one RaftActor per node
@@ -20,7 +20,7 @@ from coterie.actors.node import Node
 from coterie.actors.topology.node_start import open_store, spawn_parts
 from coterie.actors.topology.parts import ActorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
-from coterie.actors.topology.validation import mistakes_of
+from coterie.actors.topology.validation import find_mistakes
 from coterie.errors import TopologyError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing.balancer import MakeBalancer
@@ -40,10 +40,10 @@ Bootstrap = Literal["new"]
 
 
 class Topology:
-    """A cluster in code. Nothing runs, and nothing is checked, before `validate`, `start` or `run`.
+    """The declaration of a cluster. Nothing runs, and nothing is checked, before `validate`, `start` or `run`.
 
     Args:
-        name: the cluster's id: its nodes link only with nodes of the same one.
+        name: the cluster's id: nodes link only with nodes of the same cluster.
         nodes: the names of all nodes.
     """
 
@@ -54,20 +54,20 @@ class Topology:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """What runs in the cluster, in the order of declaration."""
+        """The parts of the cluster, in the order of declaration."""
         return tuple(self._parts)
 
     def with_parts(self, parts: Sequence[Part]) -> Topology:
-        """Return a cluster of the same name and nodes with other parts."""
+        """Return a topology of the same name and nodes with other parts."""
         other = Topology(self.name, self.nodes)
         other._parts += parts
         return other
 
     def balance_of(self, pool: str) -> MakeBalancer | None:
-        """Return how callers within the cluster share a pool; None if there is no such pool."""
+        """Return the maker of the policy for callers within the cluster; None if there is no such pool."""
         return next((part.balance for part in self._parts if isinstance(part, PoolPart) and part.name == pool), None)
 
-    # --- declaring --------------------------------------------------------------------------------------------------
+    # --- declaration ------------------------------------------------------------------------------------------------
 
     def actor(
         self,
@@ -92,8 +92,8 @@ class Topology:
     ) -> None:
         """Run `per_node` workers on each of `nodes` (default: all); `worker(node)` makes one.
 
-        `balance` makes the policy of each caller within the cluster; clients choose their own. `weights`: the share of
-        a worker by its node, for policies that look at it (default: 1 each).
+        `balance` makes the policy of each caller within the cluster; clients choose their own. `weights`: the weight of
+        a worker by its node, for policies that use it (default: 1 each).
         """
         self._parts.append(PoolPart(name, worker, self._members(nodes), per_node, balance, dict(weights or {})))
 
@@ -107,7 +107,7 @@ class Topology:
     ) -> None:
         """Replicate a state machine with Raft: a `RaftActor` named `name` on each of `nodes` (default: all).
 
-        `machine` makes it, empty (a class). `config` makes the `RaftConfig` of the voters, for other time-outs.
+        `machine` (a class) makes it, empty. `config` makes the `RaftConfig` from the voters, for other time-outs.
         """
         self._parts.append(RaftPart(name, machine, self._members(nodes), config))
 
@@ -118,29 +118,29 @@ class Topology:
     def _members(self, nodes: Sequence[str] | None) -> tuple[str, ...]:
         return self.nodes if nodes is None else tuple(nodes)
 
-    # --- checking ---------------------------------------------------------------------------------------------------
+    # --- validation -------------------------------------------------------------------------------------------------
 
     def validate(self) -> None:
-        """Check everything at once.
+        """Check the whole declaration.
 
         Raises:
-            TopologyError: with all mistakes: no or doubled nodes, parts on unknown nodes, doubled names, makers that do
-                not take the node, machines that are none, pools without workers, weights that are none.
+            TopologyError: with all mistakes: missing or duplicate nodes, parts on unknown nodes, duplicate names,
+                makers that do not take the node, invalid state machines, pools without workers, invalid weights.
         """
-        if mistakes := tuple(mistakes_of(self.nodes, self._parts)):
+        if mistakes := tuple(find_mistakes(self.nodes, self._parts)):
             raise TopologyError(self.name, mistakes)
 
-    # --- looking ----------------------------------------------------------------------------------------------------
+    # --- display ----------------------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        """Return it as a tree of text."""
+        """Return the topology as a text tree."""
         return tree(self.name, self.nodes, self._parts)
 
     def diagram(self, language: Literal["mermaid", "dot"] = "mermaid") -> str:
-        """Return it as a diagram, in the language of Mermaid or of Graphviz."""
+        """Return the topology as a Mermaid or Graphviz diagram."""
         draw = {"mermaid": mermaid, "dot": dot}.get(language)
         if draw is None:
-            raise ValueError(f"diagram in {language!r}: it can be drawn in 'mermaid' or 'dot'")
+            raise ValueError(f"no diagram in {language!r}: choose 'mermaid' or 'dot'")
         return draw(self.name, self.nodes, self._parts)
 
     def _check_start(self, node: str, peers: Mapping[str, str], data: str | None, bootstrap: Bootstrap | None) -> None:
@@ -179,7 +179,7 @@ class Topology:
             node: which node.
             listen: `host:port` to listen on; port 0 picks a free one (see `Node.address`).
             peers: `host:port` of the other nodes, by name.
-            data: the data directory; None keeps everything in memory, and the node may not come back under its name.
+            data: the data directory; None keeps everything in memory, and the node must not restart under its name.
             bootstrap: "new" formats the data directory first: once in a node's life.
             insecure: allow listening beyond loopback without `auth` and `tls`.
             auth: the key that both ends of each link must prove to know.
@@ -188,7 +188,7 @@ class Topology:
             config: see `SystemConfig`.
 
         Raises:
-            TopologyError, ValueError: what was given does not fit; it names what.
+            TopologyError, ValueError: an argument is invalid; the text names it.
             StorageError: the data directory is in use, unformatted, formatted already, of another node, or damaged.
             OSError: the address cannot be bound.
         """
@@ -196,9 +196,9 @@ class Topology:
         self._check_start(node, peers, data, bootstrap)
         listen_at = parse_address(listen)
         peer_at = {peer: parse_address(address) for peer, address in peers.items()}
-        world: Host = host if host is not None else RealHost()
-        async with System(node, cluster=self.name, host=world, config=config, auth=auth, tls=tls) as system:
-            # The address first: if it is taken nothing has been formatted, and the same call works the next time.
+        used_host: Host = host if host is not None else RealHost()
+        async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
+            # Listen first: if the address is taken, nothing has been formatted, and the same call works the next time.
             address = await system.listen(*listen_at, insecure=insecure)
             store = await open_store(system, data, do_format=bootstrap == "new")
             system.at_end(store.close)
@@ -247,7 +247,7 @@ class Topology:
     ) -> AsyncIterator[dict[str, Node]]:
         """Run all nodes in this process, linked over loopback, for as long as the `async with` lasts.
 
-        For tests, and for trying things out. Yields the nodes by name.
+        For tests and experiments. Yields the nodes by name.
 
         Args:
             data: the directory of the data directories (one for each node, named after it); None: all in memory.
@@ -262,8 +262,8 @@ class Topology:
         async with AsyncExitStack() as stack:
             for name in self.nodes:
                 where = None if data is None else f"{data}/{name}"
-                world = None if host is None else host(name)
-                running = self.start(node=name, data=where, bootstrap=bootstrap, host=world, config=config)
+                used_host = None if host is None else host(name)
+                running = self.start(node=name, data=where, bootstrap=bootstrap, host=used_host, config=config)
                 nodes[name] = await stack.enter_async_context(running)
             for name, node in nodes.items():
                 for peer in nodes.values():

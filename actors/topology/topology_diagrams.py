@@ -1,4 +1,4 @@
-"""A topology as a person sees it: a tree, or a diagram in Mermaid's or Graphviz's language. Pure."""
+"""Diagrams of a topology: a text tree, a Mermaid flowchart or a Graphviz graph. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,46 +10,49 @@ __all__ = ["dot", "mermaid", "tree"]
 
 
 def tree(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
-    """Return the parts as lines of text, each with the nodes it is on."""
+    """Return the parts as a text tree, each with the nodes it runs on."""
     lines = [f"{name} ({', '.join(nodes)})"]
     width = max((len(part.name) for part in parts), default=0)
     for part in parts:
         branch = "└─" if part is parts[-1] else "├─"
         where = "every node" if tuple(part.nodes) == tuple(nodes) else ", ".join(part.nodes)
-        lines.append(f"{branch} {part.name.ljust(width)}  {part.what}, on {where}{_weights(part)}")
+        lines.append(f"{branch} {part.name.ljust(width)}  {part.summary}, on {where}{_weights_text(part)}")
     return "\n".join(lines)
 
 
 def mermaid(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
     """Return a flowchart for Mermaid: a box for each node, and lines between the members of a group."""
-    lines = ["flowchart LR", f"  %% {_text(name)}"]
+    lines = ["flowchart LR", f"  %% {_escaped(name)}"]
     for at, node in enumerate(nodes):
-        lines.append(f'  subgraph n{at}["{_text(node)}"]')
-        lines += [f'    {key}["{_text(part.name)}<br/>{_text(part.what)}"]' for key, part in _on(node, at, parts)]
+        lines.append(f'  subgraph n{at}["{_escaped(node)}"]')
+        lines += [
+            f'    {key}["{_escaped(part.name)}<br/>{_escaped(part.summary)}"]'
+            for key, part in _parts_on(node, at, parts)
+        ]
         lines.append("  end")
-    lines += [f"  {one} --- {other}" for one, other in _lines(nodes, parts)]
+    lines += [f"  {one} --- {other}" for one, other in _edges(nodes, parts)]
     return "\n".join(lines)
 
 
 def dot(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
-    """Return a graph for Graphviz' `dot`: the same picture."""
+    """Return the same diagram as a graph for Graphviz' `dot`."""
     lines = [f"graph {_quoted(name)} {{", "  rankdir=LR; node [shape=box];"]
     for at, node in enumerate(nodes):
         lines.append(f"  subgraph cluster_n{at} {{ label={_quoted(node)};")
-        lines += [f"    {key} [label={_quoted(part.name, part.what)}];" for key, part in _on(node, at, parts)]
+        lines += [f"    {key} [label={_quoted(part.name, part.summary)}];" for key, part in _parts_on(node, at, parts)]
         lines.append("  }")
-    lines += [f"  {one} -- {other};" for one, other in _lines(nodes, parts)]
+    lines += [f"  {one} -- {other};" for one, other in _edges(nodes, parts)]
     return "\n".join([*lines, "}"])
 
 
-def _on(node: str, at: int, parts: Sequence[Part]) -> Iterator[tuple[str, Part]]:
+def _parts_on(node: str, at: int, parts: Sequence[Part]) -> Iterator[tuple[str, Part]]:
     for number, part in enumerate(parts):
         if node in part.nodes:
             yield f"n{at}p{number}", part
 
 
-def _lines(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
-    """Yield who talks to whom: every two members of a group. Workers and lone actors talk to anybody."""
+def _edges(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
+    """Yield the edges: one for every two members of a group. Workers and single actors have none."""
     for number, part in enumerate(parts):
         if isinstance(part, ActorPart | PoolPart):
             continue
@@ -59,14 +62,14 @@ def _lines(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[tuple[str, s
                 yield one, other
 
 
-def _weights(part: Part) -> str:
+def _weights_text(part: Part) -> str:
     if not isinstance(part, PoolPart) or not part.weights:
         return ""
     return " (" + ", ".join(f"{node} weighs {weight:g}" for node, weight in part.weights.items()) + ")"
 
 
-def _text(text: str) -> str:
-    """Escape what Mermaid would read as its own."""
+def _escaped(text: str) -> str:
+    """Escape the characters that are Mermaid syntax."""
     return "".join(sign if sign.isalnum() or sign in " _-.,:()" else f"#{ord(sign)};" for sign in text)
 
 

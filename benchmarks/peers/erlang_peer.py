@@ -1,6 +1,6 @@
-"""Erlang/OTP: a process per actor, the emulator with one scheduler per node; two nodes for the remote work.
+"""Erlang/OTP: one process per actor, one scheduler per emulator; two nodes for the remote work.
 
-The workloads are in `bench.erl`, which is compiled into a directory of its own first.
+The workloads are in `bench.erl`, which is compiled into a temporary directory first.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from benchmarks.peers.lap import Order, Workload
+from benchmarks.peers.peer_runs import RunRequest, Workload
 from benchmarks.processes import free_ports
-from benchmarks.results import Lap
+from benchmarks.results import Measurement
 
-__all__ = ["MOST", "WORKLOADS"]
+__all__ = ["COUNT_MAX", "WORKLOADS"]
 
 _SOURCE = Path(__file__).with_name("bench.erl")
 _COOKIE = "benchmark"
@@ -46,7 +46,7 @@ async def _erl(*arguments: str, core: int = -1) -> asyncio.subprocess.Process:
     )  # fmt: skip
 
 
-async def _measured(workload: str, count: int, *options: str, node: str = "") -> Lap:
+async def _measured(workload: str, count: int, *options: str, node: str = "") -> Measurement:
     """Run a workload in a new emulator; RuntimeError if it prints no rate."""
     process = await _erl(*options, "-run", "bench", "main", workload, str(count), *([node] if node else []))
     printed, _ = await process.communicate()
@@ -54,21 +54,21 @@ async def _measured(workload: str, count: int, *options: str, node: str = "") ->
         raise RuntimeError(f"erl failed at {workload}: {printed.decode()}")
     answer = json.loads(printed)
     rate, *memory = answer if isinstance(answer, list) else [answer]
-    return Lap(rate, {"bytes_per_actor": memory[0]} if memory else {})
+    return Measurement(rate, {"bytes_per_actor": memory[0]} if memory else {})
 
 
-async def _local(workload: str, order: Order) -> Lap:
-    return await _measured(workload, order.count)
+async def _local(workload: str, request: RunRequest) -> Measurement:
+    return await _measured(workload, request.count)
 
 
-async def _remote(workload: str, order: Order) -> Lap:
-    async with _port_mapper(), _receiving_node(order.other_core):
-        return await _measured(workload, order.count, *_named(_SENDER), node=f"{_RECEIVER}@localhost")
+async def _remote(workload: str, request: RunRequest) -> Measurement:
+    async with _port_mapper(), _receiving_node(request.other_core):
+        return await _measured(workload, request.count, *_named(_SENDER), node=f"{_RECEIVER}@localhost")
 
 
 @contextlib.asynccontextmanager
 async def _port_mapper() -> AsyncIterator[None]:
-    """Run a port mapper of our own, which ends with us: the one that `erl` starts would stay."""
+    """Run our own port mapper, which ends with this process: one started by `erl` would keep running."""
     (port,) = free_ports(1)
     os.environ["ERL_EPMD_PORT"] = str(port)
     process = await asyncio.create_subprocess_exec("epmd")
@@ -124,5 +124,5 @@ WORKLOADS: dict[str, Workload] = {
     },
 }
 
-MOST = {"spawn/100000": 100_000, "spawn/1000000": 1_000_000, "skynet": 1_000_000}
-"""Operations in one lap."""
+COUNT_MAX = {"spawn/100000": 100_000, "spawn/1000000": 1_000_000, "skynet": 1_000_000}
+"""Operations in one measurement."""

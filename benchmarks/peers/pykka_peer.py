@@ -1,4 +1,4 @@
-"""Pykka: an actor is a thread with a queue. It has no timers, no bounds, and nothing across processes."""
+"""Pykka: an actor is a thread with a queue; no timers, no bounded mailboxes, no remote messages."""
 
 # An extra that need not be installed.
 # pyright: reportMissingImports=false
@@ -11,10 +11,10 @@ from typing import Any
 
 import pykka
 
-from benchmarks.peers.lap import Order, Workload
-from benchmarks.results import Lap
+from benchmarks.peers.peer_runs import RunRequest, Workload
+from benchmarks.results import Measurement
 
-__all__ = ["MOST", "WORKLOADS"]
+__all__ = ["COUNT_MAX", "WORKLOADS"]
 
 TIMEOUT_S = 5.0
 RING = 1_000
@@ -77,63 +77,63 @@ def _stop_all(refs: list[pykka.ActorRef[Any]]) -> None:
         ref.stop()
 
 
-async def tell(order: Order) -> Lap:
+async def tell(request: RunRequest) -> Measurement:
     done = threading.Event()
-    ref = Counter.start(order.count, done)
+    ref = Counter.start(request.count, done)
     begin = time.perf_counter()
-    for number in range(order.count):
+    for number in range(request.count):
         ref.tell(number)
     done.wait()
-    lap = Lap(order.count / (time.perf_counter() - begin))
+    measurement = Measurement(request.count / (time.perf_counter() - begin))
     ref.stop()
-    return lap
+    return measurement
 
 
-async def ask_one(order: Order) -> Lap:
+async def ask_one(request: RunRequest) -> Measurement:
     ref = Adder.start()
     begin = time.perf_counter()
-    for _ in range(order.count):
+    for _ in range(request.count):
         ref.ask(1, timeout=TIMEOUT_S)
-    lap = Lap(order.count / (time.perf_counter() - begin))
+    measurement = Measurement(request.count / (time.perf_counter() - begin))
     ref.stop()
-    return lap
+    return measurement
 
 
-async def ask_many(order: Order) -> Lap:
-    ref, rounds = Adder.start(), max(1, order.count // 64)
+async def ask_many(request: RunRequest) -> Measurement:
+    ref, rounds = Adder.start(), max(1, request.count // 64)
     begin = time.perf_counter()
     for _ in range(rounds):
         futures = [ref.ask(1, block=False) for _ in range(64)]
         for future in futures:
             future.get(timeout=TIMEOUT_S)
-    lap = Lap(64 * rounds / (time.perf_counter() - begin))
+    measurement = Measurement(64 * rounds / (time.perf_counter() - begin))
     ref.stop()
-    return lap
+    return measurement
 
 
-async def _circle(order: Order, size: int) -> Lap:
+async def _circle(request: RunRequest, size: int) -> Measurement:
     done = threading.Event()
     players = [Player.start(done) for _ in range(size)]
     for player, following in zip(players, [*players[1:], players[0]], strict=True):
         player.tell(following)
     begin = time.perf_counter()
-    players[0].tell(order.count)
+    players[0].tell(request.count)
     done.wait()
-    lap = Lap(order.count / (time.perf_counter() - begin))
+    measurement = Measurement(request.count / (time.perf_counter() - begin))
     _stop_all(players)
-    return lap
+    return measurement
 
 
-async def ping_pong(order: Order) -> Lap:
-    return await _circle(order, 2)
+async def ping_pong(request: RunRequest) -> Measurement:
+    return await _circle(request, 2)
 
 
-async def ring(order: Order) -> Lap:
-    return await _circle(order, RING)
+async def ring(request: RunRequest) -> Measurement:
+    return await _circle(request, RING)
 
 
-async def fan_in(order: Order) -> Lap:
-    done, rounds = threading.Event(), max(1, order.count // (SENDERS * EACH))
+async def fan_in(request: RunRequest) -> Measurement:
+    done, rounds = threading.Event(), max(1, request.count // (SENDERS * EACH))
     total = rounds * SENDERS * EACH
     counter = Counter.start(total, done)
     senders = [Sender.start(counter) for _ in range(SENDERS)]
@@ -142,18 +142,18 @@ async def fan_in(order: Order) -> Lap:
         for sender in senders:
             sender.tell(0)
     done.wait()
-    lap = Lap(total / (time.perf_counter() - begin))
+    measurement = Measurement(total / (time.perf_counter() - begin))
     _stop_all([*senders, counter])
-    return lap
+    return measurement
 
 
-async def spawn(order: Order) -> Lap:
+async def spawn(request: RunRequest) -> Measurement:
     begin = time.perf_counter()
-    refs: list[pykka.ActorRef[Any]] = [Adder.start() for _ in range(order.count)]
+    refs: list[pykka.ActorRef[Any]] = [Adder.start() for _ in range(request.count)]
     refs[-1].ask(1, timeout=TIMEOUT_S)
-    lap = Lap(order.count / (time.perf_counter() - begin))
+    measurement = Measurement(request.count / (time.perf_counter() - begin))
     _stop_all(refs)
-    return lap
+    return measurement
 
 
 WORKLOADS: dict[str, Workload] = {
@@ -166,5 +166,5 @@ WORKLOADS: dict[str, Workload] = {
     "spawn/100000": spawn,
 }
 
-MOST = {"spawn/100000": 1_000}
-"""Operations in one lap: threads are scarce."""
+COUNT_MAX = {"spawn/100000": 1_000}
+"""Operations in one measurement: threads are scarce."""

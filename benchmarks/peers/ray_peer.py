@@ -1,6 +1,6 @@
-"""Ray: an actor is a process, so local and remote work are the same, and rings of a thousand are out of reach.
+"""Ray: an actor is a process, so local and remote work are the same; too many processes for a ring of 1,000.
 
-It is not pinned: its own processes need all cores. What it keeps about the session goes with the process.
+It is not pinned: its own processes need all cores. Its session ends with this process.
 """
 
 # An extra that need not be installed.
@@ -18,10 +18,10 @@ from typing import Any
 
 import ray
 
-from benchmarks.peers.lap import Order, Workload
-from benchmarks.results import Lap
+from benchmarks.peers.peer_runs import RunRequest, Workload
+from benchmarks.results import Measurement
 
-__all__ = ["MOST", "WORKLOADS"]
+__all__ = ["COUNT_MAX", "WORKLOADS"]
 
 CHUNK = 1_000
 PAYLOAD = b"x" * 1024
@@ -79,54 +79,54 @@ def _spawned(cls: type) -> Any:
     return ray.remote(cls).remote()
 
 
-async def tell(payload: bytes, order: Order) -> Lap:
+async def tell(payload: bytes, request: RunRequest) -> Measurement:
     counter, told = _spawned(Counter), 0
     ray.get(counter.mark.remote())
     begin = time.perf_counter()
-    while told < order.count:
+    while told < request.count:
         for number in range(CHUNK):
             counter.count.remote(number, payload)
         told += CHUNK
         if (handled := ray.get(counter.mark.remote())) != told:
-            raise RuntimeError(f"the run does not count: {handled} of {told} messages were handled")
-    lap = Lap(told / (time.perf_counter() - begin))
+            raise RuntimeError(f"the run is invalid: {handled} of {told} messages were handled")
+    measurement = Measurement(told / (time.perf_counter() - begin))
     ray.kill(counter)
-    return lap
+    return measurement
 
 
-async def ask(in_flight: int, order: Order) -> Lap:
-    adder, rounds = _spawned(Adder), max(1, order.count // in_flight)
+async def ask(in_flight: int, request: RunRequest) -> Measurement:
+    adder, rounds = _spawned(Adder), max(1, request.count // in_flight)
     ray.get(adder.add.remote(1))
     begin = time.perf_counter()
     for _ in range(rounds):
         ray.get([adder.add.remote(1) for _ in range(in_flight)])
-    lap = Lap(rounds * in_flight / (time.perf_counter() - begin))
+    measurement = Measurement(rounds * in_flight / (time.perf_counter() - begin))
     ray.kill(adder)
-    return lap
+    return measurement
 
 
-async def ping_pong(order: Order) -> Lap:
+async def ping_pong(request: RunRequest) -> Measurement:
     first, second = _spawned(Player), _spawned(Player)
     ray.get([first.meet.remote(second), second.meet.remote(first)])
     begin = time.perf_counter()
-    first.play.remote(order.count)
+    first.play.remote(request.count)
     while not any(ray.get([first.over.remote(), second.over.remote()])):  # noqa: ASYNC110 (it lives in other processes)
         await asyncio.sleep(0.001)
-    lap = Lap(order.count / (time.perf_counter() - begin))
+    measurement = Measurement(request.count / (time.perf_counter() - begin))
     ray.kill(first)
     ray.kill(second)
-    return lap
+    return measurement
 
 
-async def spawn(order: Order) -> Lap:
+async def spawn(request: RunRequest) -> Measurement:
     _begun()
     begin = time.perf_counter()
-    adders = [_spawned(Adder) for _ in range(order.count)]
+    adders = [_spawned(Adder) for _ in range(request.count)]
     ray.get([adder.add.remote(1) for adder in adders])
-    lap = Lap(order.count / (time.perf_counter() - begin))
+    measurement = Measurement(request.count / (time.perf_counter() - begin))
     for adder in adders:
         ray.kill(adder)
-    return lap
+    return measurement
 
 
 WORKLOADS: dict[str, Workload] = {
@@ -140,5 +140,5 @@ WORKLOADS: dict[str, Workload] = {
     "remote_ask/64": functools.partial(ask, 64),
 }
 
-MOST = {"spawn/100000": 4}
-"""Operations in one lap: processes are scarce."""
+COUNT_MAX = {"spawn/100000": 4}
+"""Operations in one measurement: processes are scarce."""

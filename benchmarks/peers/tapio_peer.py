@@ -1,4 +1,4 @@
-"""tapio: typed asyncio actors, a task each; two systems over TCP for the remote work. Run on uvloop.
+"""tapio: typed asyncio actors, one task each; two systems over TCP for the remote work; on uvloop.
 
 As the second process: `python -m benchmarks.peers.tapio_peer <core>` prints `ready <port>`; it ends with its input.
 """
@@ -21,14 +21,14 @@ import uvloop
 from tapio import ActorRef, ActorSystem, Behavior, Behaviors, Message, RemoteSettings, TapioSettings, register_message
 
 from benchmarks.ask import ask_in_turn
-from benchmarks.peers.lap import Order, Workload
+from benchmarks.peers.peer_runs import RunRequest, Workload
 from benchmarks.pinning import pin
 from benchmarks.processes import Child
 from benchmarks.remote_tell import pump
-from benchmarks.results import Lap
+from benchmarks.results import Measurement
 from benchmarks.rounds import in_rounds
 
-__all__ = ["MOST", "WORKLOADS"]
+__all__ = ["COUNT_MAX", "WORKLOADS"]
 
 CHUNK = 5_000
 REMOTE_CHUNK = 1_000
@@ -65,7 +65,7 @@ class Begin(Message):
 
 
 class Counts:
-    """What an actor has counted, where the benchmark can see it."""
+    """The count of an actor, shared with the benchmark."""
 
     def __init__(self) -> None:
         self.handled = 0
@@ -94,7 +94,7 @@ def _adder() -> Behavior[Any]:
     return Behaviors.receive_message(on_message)
 
 
-async def tell(order: Order) -> Lap:
+async def tell(request: RunRequest) -> Measurement:
     async with ActorSystem("benchmark") as system:
         counts, chunk = Counts(), [Item(number=number) for number in range(CHUNK)]
         ref = system.spawn(_sink(counts), name="sink")
@@ -103,22 +103,22 @@ async def tell(order: Order) -> Lap:
             for item in chunk:
                 ref.tell(item)
 
-        return await in_rounds(send, CHUNK, lambda: counts.handled, order.count)
+        return await in_rounds(send, CHUNK, lambda: counts.handled, request.count)
 
 
-async def ask(in_flight: int, order: Order) -> Lap:
+async def ask(in_flight: int, request: RunRequest) -> Measurement:
     async with ActorSystem("benchmark") as system:
         ref = system.spawn(_adder(), name="adder")
-        return await ask_in_turn(lambda: ref.ask(_add, expect=Total), order.count, in_flight)
+        return await ask_in_turn(lambda: ref.ask(_add, expect=Total), request.count, in_flight)
 
 
 def _add(reply_to: ActorRef[Total]) -> Add:
     return Add(amount=1, reply_to=reply_to)
 
 
-async def circle(size: int, order: Order) -> Lap:
+async def circle(size: int, request: RunRequest) -> Measurement:
     async with ActorSystem("benchmark") as system:
-        left, over = order.count, asyncio.get_running_loop().create_future()
+        left, over = request.count, asyncio.get_running_loop().create_future()
         refs: list[ActorRef[Item]] = []
 
         def player(place: int) -> Behavior[Any]:
@@ -137,10 +137,10 @@ async def circle(size: int, order: Order) -> Lap:
         begin = time.perf_counter()
         refs[0].tell(Item(number=1))
         await over
-        return Lap(order.count / (time.perf_counter() - begin))
+        return Measurement(request.count / (time.perf_counter() - begin))
 
 
-async def fan_in(order: Order) -> Lap:
+async def fan_in(request: RunRequest) -> Measurement:
     async with ActorSystem("benchmark") as system:
         counts, items = Counts(), [Item(number=number) for number in range(EACH)]
         to, word = system.spawn(_sink(counts), name="sink"), Begin(number=1)
@@ -158,19 +158,19 @@ async def fan_in(order: Order) -> Lap:
             for sender in senders:
                 sender.tell(word)
 
-        return await in_rounds(send, SENDERS * EACH, lambda: counts.handled, order.count)
+        return await in_rounds(send, SENDERS * EACH, lambda: counts.handled, request.count)
 
 
-async def spawn(order: Order) -> Lap:
+async def spawn(request: RunRequest) -> Measurement:
     async with ActorSystem("benchmark") as system:
         begin = time.perf_counter()
-        refs = [system.spawn_anonymous(_adder()) for _ in range(order.count)]
+        refs = [system.spawn_anonymous(_adder()) for _ in range(request.count)]
         await refs[-1].ask(_add, expect=Total)
-        return Lap(order.count / (time.perf_counter() - begin))
+        return Measurement(request.count / (time.perf_counter() - begin))
 
 
-async def remote_tell(payload: str, order: Order) -> Lap:
-    async with _pair(order.other_core) as (system, port):
+async def remote_tell(payload: str, request: RunRequest) -> Measurement:
+    async with _pair(request.other_core) as (system, port):
         sink = await system.resolve(f"tapio://receiver@127.0.0.1:{port}/user/sink", expect=Item | Mark)
         chunk = [Item(number=number, payload=payload) for number in range(REMOTE_CHUNK)]
 
@@ -182,15 +182,15 @@ async def remote_tell(payload: str, order: Order) -> Lap:
             return asyncio.ensure_future(ask_mark())
 
         begin = time.perf_counter()
-        told = await pump(sink.tell, mark, chunk, lambda told: told < order.count)
-        return Lap(told / (time.perf_counter() - begin))
+        told = await pump(sink.tell, mark, chunk, lambda told: told < request.count)
+        return Measurement(told / (time.perf_counter() - begin))
 
 
-async def remote_ask(order: Order) -> Lap:
-    async with _pair(order.other_core) as (system, port):
+async def remote_ask(request: RunRequest) -> Measurement:
+    async with _pair(request.other_core) as (system, port):
         adder = await system.resolve(f"tapio://receiver@127.0.0.1:{port}/user/adder", expect=Add)
         await adder.ask(_add, expect=Total)
-        return await ask_in_turn(lambda: adder.ask(_add, expect=Total), order.count, 64)
+        return await ask_in_turn(lambda: adder.ask(_add, expect=Total), request.count, 64)
 
 
 def _settings() -> TapioSettings:
@@ -229,8 +229,8 @@ WORKLOADS: dict[str, Workload] = {
     "remote_ask/64": remote_ask,
 }
 
-MOST = {"spawn/100000": 10_000}
-"""Operations in one lap: an actor is a task of some 15 KB, and all of them must stop again."""
+COUNT_MAX = {"spawn/100000": 10_000}
+"""Operations in one measurement: an actor is a task of some 15 KB, and all of them must stop again."""
 
 if __name__ == "__main__":
     logging.disable()

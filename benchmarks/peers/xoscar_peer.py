@@ -1,4 +1,4 @@
-"""xoscar: an actor is an object in a pool, called by method; a pool with a sub-process for the remote work. On uvloop.
+"""xoscar: an actor is an object in a pool, called by method; a sub-process for the remote work; on uvloop.
 
 A tell is a coroutine too. Local actors live in the main pool, the remote ones in the sub-pool, on the other core.
 """
@@ -18,12 +18,12 @@ from typing import Any
 import xoscar
 
 from benchmarks.ask import ask_in_turn
-from benchmarks.peers.lap import Order, Workload
+from benchmarks.peers.peer_runs import RunRequest, Workload
 from benchmarks.pinning import pin
 from benchmarks.processes import free_ports
-from benchmarks.results import Lap
+from benchmarks.results import Measurement
 
-__all__ = ["MOST", "WORKLOADS"]
+__all__ = ["COUNT_MAX", "WORKLOADS"]
 
 CHUNK = 5_000
 REMOTE_CHUNK = 1_000
@@ -34,7 +34,7 @@ PAYLOAD = b"x" * 1024
 
 
 class Counter(xoscar.Actor):
-    """Counts; tells how many when it is asked. `core`: where its process shall stay."""
+    """Counts messages. `core`: the core to which its process is pinned."""
 
     def __init__(self, core: int) -> None:
         self.handled = 0
@@ -97,7 +97,7 @@ class Sender(xoscar.Actor):
 
 @contextlib.asynccontextmanager
 async def _pool(processes: int) -> AsyncIterator[tuple[str, str]]:
-    """Run a pool; yield its address and that of where remote actors live (the same, without sub-processes)."""
+    """Run a pool; yield its address and that of the remote actors (the same without sub-processes)."""
     pool = await xoscar.create_actor_pool(f"127.0.0.1:{free_ports(1)[0]}", n_process=processes)
     async with pool:
         subs = list(pool.sub_processes) if processes else []
@@ -105,12 +105,12 @@ async def _pool(processes: int) -> AsyncIterator[tuple[str, str]]:
 
 
 async def _handled(counter: Any, told: int) -> None:
-    """Wait until all that was told is handled: tells and calls may overtake each other."""
+    """Wait until all tells are handled: tells and calls may overtake each other."""
     while await counter.mark() < told:  # noqa: ASYNC110 (the counter may live in another process)
         await asyncio.sleep(0)
 
 
-async def _tells(counter: Any, fields: tuple[object, ...], chunk: int, count: int) -> Lap:
+async def _tells(counter: Any, fields: tuple[object, ...], chunk: int, count: int) -> Measurement:
     """Tell in chunks, each when the one before is handled."""
     told = 0
     begin = time.perf_counter()
@@ -119,64 +119,64 @@ async def _tells(counter: Any, fields: tuple[object, ...], chunk: int, count: in
             await counter.count.tell(*fields)
         told += chunk
         await _handled(counter, told)
-    return Lap(told / (time.perf_counter() - begin))
+    return Measurement(told / (time.perf_counter() - begin))
 
 
-async def tell(order: Order) -> Lap:
+async def tell(request: RunRequest) -> Measurement:
     async with _pool(0) as (address, _):
-        return await _tells(await xoscar.create_actor(Counter, -1, address=address), (1,), CHUNK, order.count)
+        return await _tells(await xoscar.create_actor(Counter, -1, address=address), (1,), CHUNK, request.count)
 
 
-async def ask(in_flight: int, order: Order) -> Lap:
+async def ask(in_flight: int, request: RunRequest) -> Measurement:
     async with _pool(0) as (address, _):
         adder = await xoscar.create_actor(Adder, -1, address=address)
-        return await ask_in_turn(lambda: adder.add(1), order.count, in_flight)
+        return await ask_in_turn(lambda: adder.add(1), request.count, in_flight)
 
 
-async def circle(size: int, order: Order) -> Lap:
+async def circle(size: int, request: RunRequest) -> Measurement:
     async with _pool(0) as (address, _):
         over = await xoscar.create_actor(Referee, address=address)
         players = [await xoscar.create_actor(Player, address=address) for _ in range(size)]
         for player, following in zip(players, [*players[1:], players[0]], strict=True):
             await player.meet(following, over)
         begin = time.perf_counter()
-        await players[0].play.tell(order.count)
+        await players[0].play.tell(request.count)
         await over.wait()
-        return Lap(order.count / (time.perf_counter() - begin))
+        return Measurement(request.count / (time.perf_counter() - begin))
 
 
-async def fan_in(order: Order) -> Lap:
+async def fan_in(request: RunRequest) -> Measurement:
     async with _pool(0) as (address, _):
         counter = await xoscar.create_actor(Counter, -1, address=address)
         senders = [await xoscar.create_actor(Sender, counter, address=address) for _ in range(SENDERS)]
         told = 0
         begin = time.perf_counter()
-        while told < order.count:
+        while told < request.count:
             for sender in senders:
                 await sender.begin.tell()
             told += SENDERS * EACH
             await _handled(counter, told)
-        return Lap(told / (time.perf_counter() - begin))
+        return Measurement(told / (time.perf_counter() - begin))
 
 
-async def spawn(order: Order) -> Lap:
+async def spawn(request: RunRequest) -> Measurement:
     async with _pool(0) as (address, _):
         begin = time.perf_counter()
-        for _ in range(order.count):
+        for _ in range(request.count):
             await xoscar.create_actor(Adder, -1, address=address)
-        return Lap(order.count / (time.perf_counter() - begin))
+        return Measurement(request.count / (time.perf_counter() - begin))
 
 
-async def remote_tell(payload: bytes, order: Order) -> Lap:
+async def remote_tell(payload: bytes, request: RunRequest) -> Measurement:
     async with _pool(1) as (_, remote):
-        counter = await xoscar.create_actor(Counter, order.other_core, address=remote)
-        return await _tells(counter, (1, payload), REMOTE_CHUNK, order.count)
+        counter = await xoscar.create_actor(Counter, request.other_core, address=remote)
+        return await _tells(counter, (1, payload), REMOTE_CHUNK, request.count)
 
 
-async def remote_ask(order: Order) -> Lap:
+async def remote_ask(request: RunRequest) -> Measurement:
     async with _pool(1) as (_, remote):
-        adder = await xoscar.create_actor(Adder, order.other_core, address=remote)
-        return await ask_in_turn(lambda: adder.add(1), order.count, 64)
+        adder = await xoscar.create_actor(Adder, request.other_core, address=remote)
+        return await ask_in_turn(lambda: adder.add(1), request.count, 64)
 
 
 WORKLOADS: dict[str, Workload] = {
@@ -192,5 +192,5 @@ WORKLOADS: dict[str, Workload] = {
     "remote_ask/64": remote_ask,
 }
 
-MOST: dict[str, int] = {"spawn/100000": 100_000}
-"""Operations in one lap."""
+COUNT_MAX: dict[str, int] = {"spawn/100000": 100_000}
+"""Operations in one measurement."""

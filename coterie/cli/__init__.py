@@ -1,8 +1,20 @@
-"""The command line: each command is a file of its own.
+"""Command line: `coterie demo`, `run`, `up`, `topology`, `status`, `top`, `actors`, `waits`, `kv`, `sim`, `nemesis`.
 
-demo; run, up, topology; status, top, actors, waits; kv; sim, nemesis.
+Signals are handled and logging is configured only in this package: as a library coterie leaves both to its host.
 
-Only here are signals handled and logging configured: as a library coterie leaves both to its host.
+Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `nemesis_run.py` by outcome; 2 is void).
+`main` maps errors to 1, Ctrl-C to 130 and a closed output pipe to 141; argparse uses 2 for wrong usage.
+`command_loop.py` turns SIGINT and SIGTERM into exceptions: `demo` and `nemesis` map SIGTERM to 143, `run` to 0.
+
+`commands/`: one module per command: its options and its output
+`command_loop.py`: runs a command's coroutine until it ends or a signal arrives
+`cluster_connection.py`: the options `--connect` and `--name`, and a client of the cluster they name
+`node_queries.py`: asks the nodes of a running cluster for their reports
+`security_options.py`: the options for a shared key and TLS certificates
+`log_options.py`: the option `--log-level`, and the logging configuration
+`list_option.py`: the option `--list`
+`sim_run.py`: the work of `coterie sim`
+`nemesis_run.py`: the work of `coterie nemesis`
 """
 
 from __future__ import annotations
@@ -30,27 +42,27 @@ from coterie.errors import CoterieError
 __all__ = ["INTERRUPTED", "main"]
 
 INTERRUPTED = 130
-UNHEARD = 141
+BROKEN_PIPE = 141
 FAILED = 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
-    0: done. 1: an error, told in one line on stderr, or a plain "no". 2: wrong usage, or a void run. 130: Ctrl-C.
-    141: whoever read the output has gone (`| head`); nothing more is said.
+    0: done. 1: an error, reported in one line on stderr, or a negative answer. 2: wrong usage, or a void run.
+    130: Ctrl-C. 141: the reader of the output has closed it (`| head`); nothing more is printed.
     """
     try:
         try:
-            return _carried_out(argv)
+            return _run_command(argv)
         finally:
-            sys.stdout.flush()  # now: while Python ends nobody could catch what it raises
+            sys.stdout.flush()  # now: an error raised while Python shuts down could not be caught
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return UNHEARD
+        return BROKEN_PIPE
 
 
-def _carried_out(argv: Sequence[str] | None) -> int:
+def _run_command(argv: Sequence[str] | None) -> int:
     args = make_parser().parse_args(argv)
     args.is_whole_process = argv is None
     args.log_level = args.log_level or args.usual_log_level
@@ -70,7 +82,7 @@ def _carried_out(argv: Sequence[str] | None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(prog="coterie", description="Actors for asyncio that agree with each other.")
+    parser = argparse.ArgumentParser(prog="coterie", description="Actors for asyncio, with replicated state.")
     parser.set_defaults(log_level=None, usual_log_level=log_options.DEFAULT_LEVEL)
     log_options.add_option(parser)
     subparsers = parser.add_subparsers(metavar="command", required=True)

@@ -1,4 +1,4 @@
-"""How the commands that talk to a running cluster find it."""
+"""`ClusterConnection`: the options that name a running cluster, and a client linked with its nodes."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from coterie.actors.client import Client
-from coterie.cli.security_options import OPEN, Security, add_security, security_of
+from coterie.cli.security_options import NO_SECURITY, SecurityOptions, add_security, security_of
 from coterie.runtime.remote.link_events import LinkEvent
 
-__all__ = ["Connection", "add_connect", "connection_of"]
+__all__ = ["ClusterConnection", "add_connect", "connection_of"]
 
 CONNECT_TIMEOUT_S = 5.0
-"""How long the first node may take to let us in."""
+"""Time limit for the link with the first node."""
 
-PATIENCE_S = 1.0
-"""How long the other nodes may take to answer once the first has: links stand within milliseconds, or not at all."""
+OTHER_NODES_TIMEOUT_S = 1.0
+"""Time limit for links with the other nodes after the first: a link is up within milliseconds, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
-    """Where a cluster is, and what to show it."""
+class ClusterConnection:
+    """The addresses of a cluster, and the client's name, key and certificates."""
 
     addresses: tuple[str, ...]
     name: str | None = None
-    security: Security = OPEN
+    security: SecurityOptions = NO_SECURITY
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
-        """Be linked with one of the nodes, for as long as the `async with` lasts."""
+        """Link with one of the nodes until the `async with` block ends."""
         security = self.security
         async with Client(
             self.addresses,
@@ -45,35 +45,35 @@ class Connection:
 
     @asynccontextmanager
     async def client_of_all(self) -> AsyncIterator[Client]:
-        """Be linked with all of the nodes that answer."""
+        """Link with all nodes that answer until the `async with` block ends."""
         async with self.client() as client:
             await _linked(client, len(self.addresses))
             yield client
 
 
 def add_connect(parser: argparse.ArgumentParser) -> None:
-    """Let a parser take `--connect`, and what the cluster wants to see."""
+    """Add `--connect`, `--name` and the security options to a parser."""
     parser.add_argument(
         "--connect",
         required=True,
         action="append",
         metavar="HOST:PORT[,…]",
-        help="where nodes of the cluster listen; name all of them if you can",
+        help="the addresses of the cluster's nodes; give all of them if you can",
     )
     parser.add_argument(
-        "--name", help="this client's name (default: a random one; with TLS its certificate's, and more)"
+        "--name", help="this client's name (default: a random one; with TLS the certificate's name and a random suffix)"
     )
     add_security(parser)
 
 
-def connection_of(args: argparse.Namespace) -> Connection:
-    """Return what the options of `add_connect` name. OSError, ValueError: what does not read, or does not fit."""
+def connection_of(args: argparse.Namespace) -> ClusterConnection:
+    """Return the connection that the options describe. OSError, ValueError: as `security_of`."""
     addresses = tuple(address for text in args.connect for address in text.split(",") if address)
-    return Connection(addresses, args.name, security_of(args))
+    return ClusterConnection(addresses, args.name, security_of(args))
 
 
 async def _linked(client: Client, count: int) -> None:
-    """Wait until `client` is linked with `count` nodes, or no longer: some may be down."""
+    """Wait until `client` is linked with `count` nodes, for 1 s at most: some may be down."""
     changed = asyncio.Event()
 
     def note(_: LinkEvent) -> None:
@@ -81,7 +81,7 @@ async def _linked(client: Client, count: int) -> None:
 
     ignore = client.system.on_link(note)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(OTHER_NODES_TIMEOUT_S):
             while len(client.nodes) < count:
                 changed.clear()
                 await changed.wait()

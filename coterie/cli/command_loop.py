@@ -1,4 +1,4 @@
-"""How a command runs its coroutine: on uvloop, until it is done or a signal asks for an end."""
+"""Command loop: runs a command's coroutine on uvloop until it is done, or SIGINT or SIGTERM arrives."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any, TypeVar
 
 import uvloop
 
-__all__ = ["Ended", "run_async"]
+__all__ = ["Terminated", "run_async"]
 
 T = TypeVar("T")
 
 
-class Ended(Exception):
-    """SIGTERM came, and the coroutine has ended in order."""
+class Terminated(Exception):
+    """SIGTERM arrived, and the coroutine has ended in order."""
 
 
 def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on a loop of its own.
+    """Run a coroutine on a new event loop.
 
     Raises:
-        KeyboardInterrupt: after SIGINT, once the coroutine, cancelled, has ended.
-        Ended: the same after SIGTERM.
+        KeyboardInterrupt: SIGINT arrived; the coroutine was cancelled and has ended.
+        Terminated: the same after SIGTERM.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_until_signalled(coroutine))
@@ -32,10 +32,10 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
 async def _until_signalled(coroutine: Coroutine[Any, Any, T]) -> T:
     loop = asyncio.get_running_loop()
     task = loop.create_task(coroutine)
-    came: list[signal.Signals] = []
+    received: list[signal.Signals] = []
 
     def end(number: signal.Signals) -> None:
-        came.append(number)
+        received.append(number)
         task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -43,9 +43,9 @@ async def _until_signalled(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         return await task
     except asyncio.CancelledError:
-        if not came:
+        if not received:
             raise
-        raise (KeyboardInterrupt if came[0] is signal.SIGINT else Ended) from None
+        raise (KeyboardInterrupt if received[0] is signal.SIGINT else Terminated) from None
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

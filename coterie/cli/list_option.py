@@ -1,6 +1,6 @@
-"""The option `--list`: names what there is to choose from, and ends.
+"""`ListOption`: the option `--list`, which prints the possible names and ends the program.
 
-A help text would have to know the names whenever a parser is made; to know them is to import what they name.
+The names are not in the help text, because that would import the modules they name whenever a parser is made.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Listing"]
+__all__ = ["ListOption"]
 
 
-class Listing(argparse.Action):
+class ListOption(argparse.Action):
     """Prints what `names` returns, a line each, and ends the program with exit code 0."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, *, names: Callable[[], Iterable[str]], help: str):  # noqa: A002 (argparse's word)
@@ -19,6 +19,6 @@ class Listing(argparse.Action):
         self._names = names
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        """Be called by argparse when the option is met."""
+        """Print the names and end (called by argparse when it meets the option)."""
         print("\n".join(self._names()))
         parser.exit()

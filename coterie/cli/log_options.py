@@ -1,4 +1,4 @@
-"""What the command line logs: to stderr, warnings and worse unless told otherwise."""
+"""Log options: the option `--log-level`; logs go to stderr, by default from level warning."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _LEVELS = ("debug", "info", "warning", "error", "critical", NOTHING)
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
-    """Let a parser take `--log-level`; without it, the parser's default `usual_log_level` holds."""
+    """Add `--log-level` to a parser; its default is the parser's default `usual_log_level`."""
     usual = parser.get_default("usual_log_level") or DEFAULT_LEVEL
     parser.add_argument(
         "--log-level",
         choices=_LEVELS,
-        default=argparse.SUPPRESS,  # it may stand before and after the command
-        help=f"what to log on stderr (default {usual})",
+        default=argparse.SUPPRESS,  # it may be given before and after the command
+        help=f"the lowest level to log (default {usual})",
     )
 
 
 def configure(level: str) -> None:
-    """Send what coterie's loggers say, from `level` up, to stderr."""
+    """Send the records of coterie's loggers from `level` up to stderr."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("coterie").setLevel(logging.CRITICAL + 1 if level == NOTHING else level.upper())

@@ -1,4 +1,4 @@
-"""What `coterie nemesis` does: it finds the plan, runs the attack with progress, and concludes."""
+"""Nemesis run: reads or draws the fault plan, runs the attack with progress, and reports (`coterie nemesis`)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from coterie.cli.command_loop import Ended, run_async
+from coterie.cli.command_loop import Terminated, run_async
 from coterie.errors import PlanError
 from coterie.exploring.saved_case import read_plan_or_case
 from coterie.nemesis import attack_report
-from coterie.nemesis.attack import Attack, Options
-from coterie.nemesis.unsupported_faults import Fitted, fit
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.nemesis.attack import Attack, AttackOptions
+from coterie.nemesis.unsupported_faults import SupportedPlan, drop_unsupported
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.faults.profiles.fault_profiles import PROFILES, draw_plan
-from coterie.protocols.simulation.scenarios.run_outcome import Outcome, Verdict
+from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunResult
 
-__all__ = ["carry_out"]
+__all__ = ["run_nemesis"]
 
 DEFAULT_NODES: Final = 5
 DEFAULT_SECONDS: Final = 30.0
@@ -31,42 +31,42 @@ RUNS: Final = "coterie-runs"
 PROGRESS_S: Final = 2.0
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
-EXIT_CODE_BY_OUTCOME: Final = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.VOID: 2}
+EXIT_CODE_BY_OUTCOME: Final = {RunOutcome.PASSED: 0, RunOutcome.FAILED: 1, RunOutcome.VOID: 2}
 
 
-def carry_out(args: argparse.Namespace) -> int:
+def run_nemesis(args: argparse.Namespace) -> int:
     """Carry out `coterie nemesis`; return the exit code.
 
     Raises:
-        PlanError: there is no such plan or profile, or real processes cannot suffer it; the fault is named.
+        PlanError: there is no such plan or profile, or real processes do not support it; the fault is named.
         ValueError: the options contradict the plan.
-        OSError: the folder cannot be made.
+        OSError: the folder cannot be created.
     """
     fitted = _plan(args)
     folder = _folder(args, fitted.plan)
-    attack = Attack(Options(fitted.plan, folder, args.seed, args.clients, skipped=fitted.skipped))
+    attack = Attack(AttackOptions(fitted.plan, folder, args.seed, args.clients, skipped=fitted.skipped))
     folder.mkdir(parents=True)
-    _tell(attack_report.omissions(fitted.skipped))
+    _print_lines(attack_report.omissions(fitted.skipped))
     try:
-        verdict = run_async(_with_progress(attack))
-    except (KeyboardInterrupt, Ended) as ended:
+        result = run_async(_with_progress(attack))
+    except (KeyboardInterrupt, Terminated) as ended:
         attack_report.save(attack, None)
-        _tell([attack.describe(), f"kept: {folder}", f"again: {attack_report.replay(attack)}"])
+        _print_lines([attack.describe(), f"saved: {folder}", f"run again: {attack_report.replay(attack)}"])
         return INTERRUPTED if isinstance(ended, KeyboardInterrupt) else TERMINATED
-    _conclude(args, attack, verdict)
-    return EXIT_CODE_BY_OUTCOME[verdict.outcome]
+    _report(args, attack, result)
+    return EXIT_CODE_BY_OUTCOME[result.outcome]
 
 
-def _plan(args: argparse.Namespace) -> Fitted:
+def _plan(args: argparse.Namespace) -> SupportedPlan:
     path = Path(args.plan)
     is_file = path.exists() or path.suffix == ".json" or len(path.parts) > 1
     if not is_file or args.plan in PROFILES:
-        return Fitted(_draw_plan(args), {})
+        return SupportedPlan(_draw_plan(args), {})
     plan = _read_plan(args)
-    return fit(plan) if args.skip_unsupported else Fitted(_suffered_whole(plan), {})
+    return drop_unsupported(plan) if args.skip_unsupported else SupportedPlan(_check_supported(plan), {})
 
 
-def _draw_plan(args: argparse.Namespace) -> Plan:
+def _draw_plan(args: argparse.Namespace) -> FaultPlan:
     count = DEFAULT_NODES if args.nodes is None else args.nodes
     if count < 1:
         raise ValueError(f"--nodes {count}: at least one is needed")
@@ -75,29 +75,29 @@ def _draw_plan(args: argparse.Namespace) -> Plan:
     return draw_plan(args.plan, random.Random(f"nemesis/{args.seed}"), names, duration_s, level=Level.PROCESS)
 
 
-def _read_plan(args: argparse.Namespace) -> Plan:
+def _read_plan(args: argparse.Namespace) -> FaultPlan:
     plan = read_plan_or_case(Path(args.plan)).plan
     assert plan is not None, "a job that was read with a plan has one"
     if args.seconds is not None:
-        raise ValueError(f"--seconds {args.seconds:g}: {args.plan!r} says itself that it lasts {plan.ends_at_s:g} s")
+        raise ValueError(f"--seconds {args.seconds:g}: the plan {args.plan!r} lasts {plan.ends_at_s:g} s")
     if args.nodes not in (None, len(plan.nodes)):
         raise ValueError(f"--nodes {args.nodes}: {args.plan!r} is for {len(plan.nodes)} nodes: {', '.join(plan.nodes)}")
     return plan
 
 
-def _suffered_whole(plan: Plan) -> Plan:
+def _check_supported(plan: FaultPlan) -> FaultPlan:
     try:
         plan.check_level(Level.PROCESS)
     except PlanError as error:
-        raise PlanError(f"{error}; --skip-unsupported leaves such faults out and carries out the rest") from error
+        raise PlanError(f"{error}; use --skip-unsupported to leave out such faults") from error
     return plan
 
 
-def _folder(args: argparse.Namespace, plan: Plan) -> Path:
+def _folder(args: argparse.Namespace, plan: FaultPlan) -> Path:
     """Return a directory that does not exist yet."""
     if args.keep is not None:
         if Path(args.keep).exists():
-            raise FileExistsError(f"--keep {args.keep!r} exists already: name a new directory")
+            raise FileExistsError(f"--keep {args.keep!r} exists already: choose a new directory")
         return Path(args.keep)
     name, number = f"nemesis-{plan.profile or 'plan'}-{args.seed}", 1
     while (folder := Path(RUNS) / (name if number == 1 else f"{name}-{number}")).exists():
@@ -105,13 +105,13 @@ def _folder(args: argparse.Namespace, plan: Plan) -> Path:
     return folder
 
 
-async def _with_progress(attack: Attack) -> Verdict:
-    telling = asyncio.create_task(_progress(attack))
+async def _with_progress(attack: Attack) -> RunResult:
+    progress = asyncio.create_task(_progress(attack))
     try:
         return await attack.run()
     finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
+        progress.cancel()
+        await asyncio.gather(progress, return_exceptions=True)
 
 
 async def _progress(attack: Attack) -> None:
@@ -120,22 +120,22 @@ async def _progress(attack: Attack) -> None:
         print(attack.describe(), file=sys.stderr, flush=True)
 
 
-def _conclude(args: argparse.Namespace, attack: Attack, verdict: Verdict) -> None:
+def _report(args: argparse.Namespace, attack: Attack, result: RunResult) -> None:
     folder = attack.options.folder
-    is_kept = args.keep is not None or verdict.outcome is Outcome.FAILED
-    if verdict.outcome is Outcome.FAILED:
-        _tell(attack_report.explanation(verdict))
-    _tell(attack_report.omissions(attack.options.skipped))
-    _tell(attack_report.summary(verdict))
+    is_kept = args.keep is not None or result.outcome is RunOutcome.FAILED
+    if result.outcome is RunOutcome.FAILED:
+        _print_lines(attack_report.explanation(result))
+    _print_lines(attack_report.omissions(attack.options.skipped))
+    _print_lines(attack_report.summary(result))
     if is_kept:
-        attack_report.save(attack, verdict)
-        _tell([f"kept: {folder}", f"again: {attack_report.replay(attack)}"])
+        attack_report.save(attack, result)
+        _print_lines([f"saved: {folder}", f"run again: {attack_report.replay(attack)}"])
     else:
         shutil.rmtree(folder)
     if args.json:
-        print(json.dumps(attack_report.facts(attack, verdict) | {"kept": str(folder) if is_kept else None}), flush=True)
+        print(json.dumps(attack_report.facts(attack, result) | {"kept": str(folder) if is_kept else None}), flush=True)
 
 
-def _tell(lines: Iterable[str]) -> None:
+def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
         print(line, flush=True)

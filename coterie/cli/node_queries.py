@@ -1,4 +1,4 @@
-"""How `top`, `actors` and `waits` look at the nodes of a running cluster."""
+"""Node queries: ask the nodes of a running cluster for their reports, for `top`, `actors`, `waits` and `status`."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from typing import TypeVar
 
 from coterie.actors.client import Client
 from coterie.actors.inspection import ActorsReport, ReportActors
-from coterie.actors.node_report import DIRECTORY
+from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.errors import CoterieError
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address
 
-__all__ = ["Look", "ask_directory", "facts_of", "look_at"]
+__all__ = ["ReportByNode", "as_json", "query_actors", "query_node"]
 
 R = TypeVar("R")
 
 ASK_TIMEOUT_S = 5.0
 
-Look = Mapping[str, ActorsReport | CoterieError]
-"""What each node told, or why it did not."""
+ReportByNode = Mapping[str, ActorsReport | CoterieError]
+"""The report of each node, or the error in its place."""
 
 
-async def look_at(client: Client, asked: ReportActors) -> Look:
-    """Ask all nodes that are linked, at once."""
-    answers = await asyncio.gather(*(ask_directory(client, node, asked, ASK_TIMEOUT_S) for node in client.nodes))
+async def query_actors(client: Client, request: ReportActors) -> ReportByNode:
+    """Ask all linked nodes at once for their actors."""
+    answers = await asyncio.gather(*(query_node(client, node, request, ASK_TIMEOUT_S) for node in client.nodes))
     return dict(zip(client.nodes, answers, strict=True))
 
 
-async def ask_directory(client: Client, node: str, asked: Ask[R], timeout_s: float) -> R | CoterieError:
-    """Ask what a node knows of itself. An error is an answer: one node that is silent does not end the look at all."""
+async def query_node(client: Client, node: str, request: Ask[R], timeout_s: float) -> R | CoterieError:
+    """Ask a node for a report. An error is returned, not raised: one silent node must not fail the whole query."""
     try:
-        report: R = await client.system.at(Address(node, DIRECTORY)).ask(asked, timeout=timeout_s)
+        report: R = await client.system.at(Address(node, NODE_REPORT_PATH)).ask(request, timeout_s=timeout_s)
     except CoterieError as error:
         return error
     return report
 
 
-def facts_of(look: Look) -> dict[str, object]:
-    """Return a look as JSON can hold it."""
+def as_json(reports: ReportByNode) -> dict[str, object]:
+    """Return the reports as a JSON object."""
     return {
         node: {"error": str(report)} if isinstance(report, CoterieError) else dataclasses.asdict(report)
-        for node, report in look.items()
+        for node, report in reports.items()
     }

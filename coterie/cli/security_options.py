@@ -1,4 +1,4 @@
-"""Keys and certificates on the command line."""
+"""`SecurityOptions`: the command-line options for a shared key and TLS certificates."""
 
 from __future__ import annotations
 
@@ -9,32 +9,36 @@ from typing import Final
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 
-__all__ = ["OPEN", "Security", "add_security", "security_of"]
+__all__ = ["NO_SECURITY", "SecurityOptions", "add_security", "security_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Security:
-    """What both ends of a link must show; None: nothing."""
+class SecurityOptions:
+    """The shared key and the certificates of a link; None: not used."""
 
     auth: SharedKey | None = None
     tls: TlsConfig | None = None
 
 
-OPEN: Final = Security()
-"""Nothing is to be shown."""
+NO_SECURITY: Final = SecurityOptions()
+"""No key and no certificates."""
 
 
 def add_security(parser: argparse.ArgumentParser) -> None:
-    """Let a parser take a shared key and certificates."""
-    group = parser.add_argument_group("security", "what both ends of a link must show")
+    """Add the options for a shared key and certificates to a parser."""
+    group = parser.add_argument_group("security", "how both ends of a link prove who they are")
     group.add_argument("--key-file", metavar="FILE", help="the cluster's key: all bytes of FILE, 16 or more")
     group.add_argument("--tls-certificate", metavar="FILE", help="this end's certificate (PEM)")
     group.add_argument("--tls-key", metavar="FILE", help="its private key (PEM)")
-    group.add_argument("--tls-authority", metavar="FILE", help="whose signature on certificates counts (PEM)")
+    group.add_argument(
+        "--tls-authority",
+        metavar="FILE",
+        help="the certificate authority that must have signed the peer's certificate (PEM)",
+    )
 
 
-def security_of(args: argparse.Namespace) -> Security:
-    """Return what the options name. OSError, ValueError: a file that does not read, options that do not fit."""
+def security_of(args: argparse.Namespace) -> SecurityOptions:
+    """Return the options as an object. OSError: a file cannot be read. ValueError: the options do not fit together."""
     auth = None
     if args.key_file is not None:
         with open(args.key_file, "rb") as file:
@@ -46,4 +50,4 @@ def security_of(args: argparse.Namespace) -> Security:
     files = (args.tls_certificate, args.tls_key, args.tls_authority)
     if any(files) and not all(files):
         raise ValueError("--tls-certificate, --tls-key and --tls-authority go together: give all three or none")
-    return Security(auth, TlsConfig(*files) if all(files) else None)
+    return SecurityOptions(auth, TlsConfig(*files) if all(files) else None)

@@ -1,4 +1,4 @@
-"""What `coterie sim` does: it runs the seeds with progress, keeps what failed, and concludes."""
+"""Simulation run: runs the seeds with progress, shrinks and saves a failure, and reports (`coterie sim`)."""
 
 from __future__ import annotations
 
@@ -15,55 +15,54 @@ from coterie.cli.log_options import NOTHING
 from coterie.exploring import exploration_report
 from coterie.exploring.determinism_check import check_determinism
 from coterie.exploring.failure_folder import folder_for, save
-from coterie.exploring.failure_shrinking import MOST_TRIES, reduce
-from coterie.exploring.fixed_hash_seed import with_fixed_hashes
-from coterie.exploring.run_jobs import Job, many_runs
-from coterie.exploring.run_jobs import carry_out as carry_out_job
+from coterie.exploring.failure_shrinking import TRIES_MAX, shrink_failure
+from coterie.exploring.fixed_hash_seed import restart_with_fixed_hash_seed
+from coterie.exploring.run_jobs import Job, run_job, worker_settings
 from coterie.exploring.saved_case import read_case, read_plan_or_case
-from coterie.exploring.scenario_discovery import find
+from coterie.exploring.scenario_discovery import find_scenario
 from coterie.exploring.seed_exploration import Exploration, explore
 from coterie.protocols.faults.kinds.fault_kinds import Level
-from coterie.protocols.simulation.scenarios.run_outcome import Outcome, Verdict
+from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunResult
 
-__all__ = ["carry_out"]
+__all__ = ["run_sim"]
 
 PROGRESS_S = 2.0
 INTERRUPTED = 130
-EXIT_CODE_BY_OUTCOME = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.VOID: 2}
+EXIT_CODE_BY_OUTCOME = {RunOutcome.PASSED: 0, RunOutcome.FAILED: 1, RunOutcome.VOID: 2}
 
 
-def carry_out(args: argparse.Namespace) -> int:
+def run_sim(args: argparse.Namespace) -> int:
     """Carry out `coterie sim`; return the exit code.
 
     Raises:
         ScenarioError, PlanError: there is no such scenario, profile or plan; the nearest is named.
     """
     if getattr(args, "is_whole_process", False):
-        with_fixed_hashes()
+        restart_with_fixed_hash_seed()
     if args.scenario == "mutants":
-        from coterie.cli.commands.mutants_command import run_mutants  # noqa: PLC0415 (they bring all of coterie along)
+        from coterie.cli.commands.mutants_command import run_mutants  # noqa: PLC0415 (they import all of coterie)
 
         return run_mutants(only=args.only or (), jobs=args.jobs, is_json=args.json)
     if args.only:
-        raise ValueError(f"--only {args.only[0]!r} chooses among mutants: coterie sim mutants --only …")
+        raise ValueError(f"--only {args.only[0]!r} selects mutants: use coterie sim mutants --only …")
     if args.replay is not None:
         return _replay(args)
     job, seeds = _job(args), _seeds(args)
     if args.check_determinism:
         return _check_determinism(args, job, seeds)
-    found = explore(job, seeds, processes=args.jobs, progress=_Progress(job), is_heard=_is_heard(args))
-    return _conclude(args, job, found)
+    exploration = explore(job, seeds, processes=args.jobs, progress=_Progress(job), is_logging=_is_logging(args))
+    return _report(args, job, exploration)
 
 
 def _job(args: argparse.Namespace) -> Job:
     level = None if args.level is None else Level(args.level)
-    level = find(args.scenario, level).level
+    level = find_scenario(args.scenario, level).level
     plan = None if args.plan is None else read_plan_or_case(Path(args.plan)).plan
     is_alone = args.seed is not None and args.seeds is None
     return Job(args.scenario, 0, level, args.profile, args.nodes, args.operations, plan, hashed=is_alone)
 
 
-def _is_heard(args: argparse.Namespace) -> bool:
+def _is_logging(args: argparse.Namespace) -> bool:
     return getattr(args, "log_level", NOTHING) != NOTHING
 
 
@@ -74,90 +73,98 @@ def _seeds(args: argparse.Namespace) -> range:
 
 
 class _Progress:
-    """Tells now and then on stderr where an exploration stands."""
+    """Prints the progress of an exploration on stderr, every 2 s."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._told_s = time.perf_counter()
+        self._printed_s = time.perf_counter()
 
-    def __call__(self, found: Exploration) -> None:
-        if time.perf_counter() - self._told_s > PROGRESS_S:
-            self._told_s = time.perf_counter()
-            print(exploration_report.progress(self._job, found), file=sys.stderr)
+    def __call__(self, exploration: Exploration) -> None:
+        if time.perf_counter() - self._printed_s > PROGRESS_S:
+            self._printed_s = time.perf_counter()
+            print(exploration_report.progress(self._job, exploration), file=sys.stderr)
 
 
-def _conclude(args: argparse.Namespace, job: Job, found: Exploration) -> int:
-    facts = exploration_report.facts(job, found, jobs=args.jobs)
-    failure = found.first_failure()
+def _report(args: argparse.Namespace, job: Job, exploration: Exploration) -> int:
+    facts = exploration_report.facts(job, exploration, jobs=args.jobs)
+    failure = exploration.first_failure()
     if failure is not None:
-        facts |= _keep(args, job, failure, is_hasty=found.is_interrupted)
-    if job.hashed and found.verdicts:
-        print(f"trace {found.verdicts[0].digest}")
-        facts["trace_hash"] = found.verdicts[0].digest
-    _tell(exploration_report.summary(job, found))
-    _tell_how_to_go_on(args, job, found)
-    return _end(args, facts, found)
+        facts |= _shrink_and_save(args, job, failure, is_interrupted=exploration.is_interrupted)
+    if job.hashed and exploration.results:
+        print(f"trace {exploration.results[0].digest}")
+        facts["trace_hash"] = exploration.results[0].digest
+    _print_lines(exploration_report.summary(job, exploration))
+    _print_continuation(args, job, exploration)
+    return _print_json_and_exit_code(args, facts, exploration)
 
 
-def _end(args: argparse.Namespace, facts: dict[str, object], found: Exploration) -> int:
+def _print_json_and_exit_code(args: argparse.Namespace, facts: dict[str, object], exploration: Exploration) -> int:
     if args.json:
         print(json.dumps(facts))
-    if found.is_interrupted and not found.summary.failed:
+    if exploration.is_interrupted and not exploration.summary.failed:
         return INTERRUPTED
-    return EXIT_CODE_BY_OUTCOME[found.summary.outcome]
+    return EXIT_CODE_BY_OUTCOME[exploration.summary.outcome]
 
 
-def _keep(args: argparse.Namespace, job: Job, failure: Verdict, *, is_hasty: bool) -> dict[str, object]:
-    """Cut a failure down, save it, tell it; return facts about it."""
-    _tell(exploration_report.explanation(failure))
-    tries = 0 if is_hasty or args.shrink <= 0 else MOST_TRIES
-    reduction = reduce(replace(job, hashed=False), failure, processes=args.jobs, within_s=args.shrink, tries=tries)
+def _shrink_and_save(
+    args: argparse.Namespace, job: Job, failure: RunResult, *, is_interrupted: bool
+) -> dict[str, object]:
+    """Shrink a failure, save it, print it; return its JSON facts."""
+    _print_lines(exploration_report.explanation(failure))
+    tries = 0 if is_interrupted or args.shrink <= 0 else TRIES_MAX
+    shrunk = shrink_failure(replace(job, hashed=False), failure, processes=args.jobs, within_s=args.shrink, tries=tries)
     folder = folder_for(Path(args.runs), args.scenario, failure.seed)
-    save(reduction, folder)
-    _tell(exploration_report.reduced(reduction, folder))
-    faults = None if reduction.plan is None else len(reduction.plan.faults)
-    return {"saved": str(folder), "shrunk_faults": faults, "shrinking_s": round(reduction.wall_s, 3)}
+    save(shrunk, folder)
+    _print_lines(exploration_report.shrunk_lines(shrunk, folder))
+    faults = None if shrunk.plan is None else len(shrunk.plan.faults)
+    return {"saved": str(folder), "shrunk_faults": faults, "shrinking_s": round(shrunk.wall_s, 3)}
 
 
-def _tell_how_to_go_on(args: argparse.Namespace, job: Job, found: Exploration) -> None:
-    if found.is_interrupted and found.left:
-        first, count, is_double = found.left[0], len(found.left), args.check_determinism
-        words = exploration_report.command(
-            job, seed=first, seeds=count, jobs=args.jobs, plan_file=args.plan, is_double=is_double
+def _print_continuation(args: argparse.Namespace, job: Job, exploration: Exploration) -> None:
+    if exploration.is_interrupted and exploration.remaining_seeds:
+        first, count, checks_determinism = (
+            exploration.remaining_seeds[0],
+            len(exploration.remaining_seeds),
+            args.check_determinism,
         )
-        print(f"go on: {words}")
+        words = exploration_report.command(
+            job, seed=first, seeds=count, jobs=args.jobs, plan_file=args.plan, checks_determinism=checks_determinism
+        )
+        print(f"continue: {words}")
 
 
 def _check_determinism(args: argparse.Namespace, job: Job, seeds: range) -> int:
-    found, differences = check_determinism(job, seeds, processes=args.jobs, progress=_Progress(job))
-    _tell(map(str, differences))
-    _tell(exploration_report.summary(job, found))
-    print(f"{job.scenario}: {len(found.verdicts)} seeds twice each, {len(differences)} of them not deterministic")
-    _tell_how_to_go_on(args, job, found)
-    facts = exploration_report.facts(job, found, jobs=args.jobs)
+    exploration, differences = check_determinism(job, seeds, processes=args.jobs, progress=_Progress(job))
+    _print_lines(map(str, differences))
+    _print_lines(exploration_report.summary(job, exploration))
+    print(f"{job.scenario}: {len(exploration.results)} seeds twice each, {len(differences)} of them not deterministic")
+    _print_continuation(args, job, exploration)
+    facts = exploration_report.facts(job, exploration, jobs=args.jobs)
     facts |= {"nondeterministic_seeds": [difference.seed for difference in differences]}
-    code = _end(args, facts, found)
+    code = _print_json_and_exit_code(args, facts, exploration)
     if differences:
         return 1
-    return 0 if code == EXIT_CODE_BY_OUTCOME[Outcome.VOID] else code  # a void run has a trace like any other
+    return 0 if code == EXIT_CODE_BY_OUTCOME[RunOutcome.VOID] else code  # a void run can be deterministic
 
 
 def _replay(args: argparse.Namespace) -> int:
-    """Run a saved case once and tell what it comes to; nothing is cut down or saved."""
+    """Run a saved case once and print its result; nothing is shrunk or saved."""
     saved = read_case(Path(args.replay)).job
     if saved.scenario != args.scenario:
         raise ValueError(f"{args.replay!r} holds a case of scenario {saved.scenario!r}, not of {args.scenario!r}")
     began_s = time.perf_counter()
-    with many_runs(is_heard=_is_heard(args)):
-        verdict = carry_out_job(replace(saved, hashed=True))
-    found = Exploration([saved.seed], [verdict], time.perf_counter() - began_s)
-    if verdict.violation is not None:
-        _tell(exploration_report.explanation(verdict))
-    print(f"trace {verdict.digest}")
-    _tell(exploration_report.summary(saved, found))
-    return _end(args, exploration_report.facts(saved, found, jobs=1) | {"trace_hash": verdict.digest}, found)
+    with worker_settings(is_logging=_is_logging(args)):
+        result = run_job(replace(saved, hashed=True))
+    exploration = Exploration([saved.seed], [result], time.perf_counter() - began_s)
+    if result.violation is not None:
+        _print_lines(exploration_report.explanation(result))
+    print(f"trace {result.digest}")
+    _print_lines(exploration_report.summary(saved, exploration))
+    return _print_json_and_exit_code(
+        args, exploration_report.facts(saved, exploration, jobs=1) | {"trace_hash": result.digest}, exploration
+    )
 
 
-def _tell(lines: Iterable[str]) -> None:
+def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
         print(line)

@@ -1,18 +1,18 @@
-"""The judge: what the cluster found against what a plain count found. Pure."""
+"""Comparison of the counts in the cluster with those of a plain count. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from coterie.demo.store_keys import Found
+from coterie.demo.store_keys import StoredCounts
 
-__all__ = ["Difference", "Judgement", "PlainCount", "judge"]
+__all__ = ["Comparison", "Difference", "PlainCount", "compare"]
 
 
 @dataclass(frozen=True, slots=True)
 class PlainCount:
-    """What the plain count found: which files there are, which of them count nothing, and the totals of the others."""
+    """Result of the plain count: all files, those of them that count nothing, and the totals of the others."""
 
     files: frozenset[str]
     skipped: frozenset[str]
@@ -29,8 +29,8 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """The verdict.
+class Comparison:
+    """The differences.
 
     `lost`: files whose counts were acknowledged or sent but are not in the store. `duplicated`: files whose counts
     were added more than once. `foreign`: files that only one side saw. `skipped_apart`: files that only one side
@@ -49,10 +49,10 @@ class Judgement:
         return not (self.lost or self.duplicated or self.foreign or self.skipped_apart or self.wrong)
 
 
-def judge(plain: PlainCount, files: Sequence[str], found: Found) -> Judgement:
+def compare(plain: PlainCount, files: Sequence[str], found: StoredCounts) -> Comparison:
     """Compare: `files` is what the coordinator sent, `found` what the store holds at the end."""
     sent = frozenset(files)
-    return Judgement(
+    return Comparison(
         lost=tuple(sorted(file for file in sent if found.markers.get(file, 0) < 1)),
         duplicated=tuple(sorted(file for file, times in found.markers.items() if times > 1)),
         foreign=tuple(sorted((plain.files ^ sent) | (found.markers.keys() - sent))),

@@ -1,4 +1,4 @@
-"""What the demo prints while it runs: one line per event, and the progress in between."""
+"""`DemoOutput`: prints one line per event while the demo runs, and the progress in between."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["Progress", "Timeline"]
+__all__ = ["DemoOutput", "Progress"]
 
 TTY_INTERVAL_S: Final = 0.5
 LINE_INTERVAL_S: Final = 1.5
 CLEAR: Final = "\r\x1b[K"
 
 
-class Timeline:
-    """Events with the seconds since its construction. On a terminal the progress is one line that is written over."""
+class DemoOutput:
+    """Events with the seconds since its construction. On a terminal the progress is one line that is overwritten."""
 
     def __init__(self) -> None:
         self._began_s = time.monotonic()
@@ -32,24 +32,24 @@ class Timeline:
         print(f"{CLEAR if self._is_tty else ''}{self.elapsed_s:7.2f} s  {text}", flush=True)
 
     async def show(self, describe: Callable[[float], str]) -> None:
-        """Print, again and again, what `describe(seconds since the last time)` says, until cancelled."""
+        """Print the text of `describe(seconds since the last call)` periodically, until cancelled."""
         if self._is_tty:
             try:
-                await self._write_over(describe)
+                await self._overwrite(describe)
             finally:
                 print(CLEAR, end="", flush=True)
         while True:
             await asyncio.sleep(LINE_INTERVAL_S)
             self.say(describe(LINE_INTERVAL_S))
 
-    async def _write_over(self, describe: Callable[[float], str]) -> None:
+    async def _overwrite(self, describe: Callable[[float], str]) -> None:
         while True:
             await asyncio.sleep(TTY_INTERVAL_S)
             print(f"{CLEAR}{self.elapsed_s:7.2f} s  {describe(TTY_INTERVAL_S)}", end="", flush=True)
 
 
 class Progress:
-    """Counts acknowledged files; whoever waits for a number of them is woken."""
+    """Counts acknowledged files; a caller can wait for a number of them."""
 
     def __init__(self, total: int) -> None:
         self.total = total

@@ -1,15 +1,15 @@
-"""What came out of the main job, for people and for programs."""
+"""`DemoReport`: the result of a demo run, as text and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from coterie.demo.count_comparison import Judgement, PlainCount
-from coterie.demo.node_kill import Killed
-from coterie.demo.store_keys import Found
+from coterie.demo.count_comparison import Comparison, PlainCount
+from coterie.demo.node_kill import KillRecord
+from coterie.demo.store_keys import StoredCounts
 
-__all__ = ["Report"]
+__all__ = ["DemoReport"]
 
 IDENTICAL = 0
 DIFFERENT = 1
@@ -18,16 +18,16 @@ NAMED_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """One run. `void`: why it proves nothing, if so; `skipped`: reason by file; `resent`: attempts after the first.
+class DemoReport:
+    """One run. `void`: reasons why it proves nothing; `skipped`: reason by file; `resent`: attempts after the first.
 
     `term`: the last. `work_s`: from the first file sent to the last acknowledged. `seconds`: all of it.
     """
 
-    judgement: Judgement
+    comparison: Comparison
     plain: PlainCount
-    found: Found
-    killed: Killed | None
+    found: StoredCounts
+    killed: KillRecord | None
     void: Sequence[str]
     skipped: Mapping[str, str]
     acknowledged: int
@@ -39,13 +39,13 @@ class Report:
     @property
     def exit_code(self) -> int:
         """1: not identical. 2: identical, but void. 0: identical."""
-        if not self.judgement.is_identical or self.acknowledged != len(self.plain.files):
+        if not self.comparison.is_identical or self.acknowledged != len(self.plain.files):
             return DIFFERENT
         return VOID if self.void else IDENTICAL
 
     def lines(self) -> list[str]:
         """Return the report as lines for people."""
-        return ["", *self._frequent(), *self._skipped(), *self._mistakes(), "", *self._verdict()]
+        return ["", *self._frequent(), *self._skipped(), *self._differences(), "", *self._verdict()]
 
     def facts(self) -> dict[str, object]:
         """Return the report as one JSON object. Times in s or ms; `identifiers` are distinct ones."""
@@ -54,10 +54,10 @@ class Report:
             "files": len(self.plain.files),
             "identifiers": len(self.found.totals),
             "occurrences": sum(self.found.totals.values()),
-            "identical": self.judgement.is_identical,
+            "identical": self.comparison.is_identical,
             "acknowledged": self.acknowledged,
-            "lost": len(self.judgement.lost),
-            "duplicated": len(self.judgement.duplicated),
+            "lost": len(self.comparison.lost),
+            "duplicated": len(self.comparison.duplicated),
             "failover_ms": None if killed is None or killed.failover_ms is None else round(killed.failover_ms, 1),
             "commands_per_s": round(self.acknowledged / self.work_s, 1),
             "seconds": round(self.seconds, 2),
@@ -67,7 +67,8 @@ class Report:
             "killed": None if killed is None else killed.node,
             "killed_leader": None if killed is None else killed.was_leader,
             "in_flight": None if killed is None else killed.in_flight,
-            "acknowledged_away": None if killed is None else killed.acknowledged_away,
+            "unanswered": None if killed is None else killed.unanswered,
+            "acknowledged_away": None if killed is None else killed.acknowledged_while_down,
             "catch_up_ms": None if killed is None or killed.catch_up_ms is None else round(killed.catch_up_ms, 1),
             "void": list(self.void),
         }
@@ -82,33 +83,36 @@ class Report:
         named = [f"  {_plain(file)}: {_plain(reason)}" for file, reason in sorted(self.skipped.items())]
         return ["", f"{len(named)} files count nothing, on both sides", *_some(named)]
 
-    def _mistakes(self) -> list[str]:
-        judgement = self.judgement
-        lines = [f"lost: {_plain(file)}" for file in judgement.lost]
-        lines += [f"duplicated: {_plain(file)}" for file in judgement.duplicated]
-        lines += [f"seen by one side only: {_plain(file)}" for file in judgement.foreign]
-        lines += [f"skipped by one side only: {_plain(file)}" for file in judgement.skipped_apart]
-        lines += [f"{each.identifier}: {each.cluster}, but {each.plain} in the plain count" for each in judgement.wrong]
+    def _differences(self) -> list[str]:
+        comparison = self.comparison
+        lines = [f"lost: {_plain(file)}" for file in comparison.lost]
+        lines += [f"duplicated: {_plain(file)}" for file in comparison.duplicated]
+        lines += [f"seen by one side only: {_plain(file)}" for file in comparison.foreign]
+        lines += [f"skipped by one side only: {_plain(file)}" for file in comparison.skipped_apart]
+        lines += [
+            f"{each.identifier}: {each.cluster}, but {each.plain} in the plain count" for each in comparison.wrong
+        ]
         return _some(lines)
 
     def _verdict(self) -> list[str]:
-        found, judgement = self.found, self.judgement
+        found, comparison = self.found, self.comparison
         size = (
             f"{len(self.plain.files)} files, {len(found.totals)} identifiers, {sum(found.totals.values())} occurrences"
         )
-        pace = (
+        rate = (
             f"{self.acknowledged} commits acknowledged, {self.acknowledged / self.work_s:.0f}/s; {self.seconds:.1f} s"
         )
-        kept = (
-            f"lost {len(judgement.lost)}, duplicated {len(judgement.duplicated)}, wrong totals {len(judgement.wrong)}"
+        faults = (
+            f"lost {len(comparison.lost)}, duplicated {len(comparison.duplicated)}, "
+            f"wrong totals {len(comparison.wrong)}"
         )
         void = [f"VOID: {reason}" for reason in self.void]
-        verdict = "IDENTICAL to the plain count" if judgement.is_identical else "NOT IDENTICAL"
-        return [size, pace, f"{kept}; {self.resent} sent again", *void, verdict]
+        verdict = "IDENTICAL to the plain count" if comparison.is_identical else "NOT IDENTICAL"
+        return [size, rate, f"{faults}; {self.resent} sent again", *void, verdict]
 
 
 def _plain(text: str) -> str:
-    """Return a file's name as something every terminal can print."""
+    """Return a file's name so that every terminal can print it."""
     return text.encode(errors="backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""The cluster of the demo, in code: a replicated key-value store, and workers on every node.
+"""Topology of the demo cluster: a replicated key-value store, and workers on every node.
 
 coterie run coterie.demo.demo_topology:three_nodes --node n1 --listen … --peer n2=… --peer n3=… --data …
 """
@@ -12,8 +12,8 @@ from coterie.actors.groups.client_session import Identity
 from coterie.actors.groups.key_value import KeyValue
 from coterie.actors.node import Node
 from coterie.actors.topology import Topology
-from coterie.cluster_processes import Cluster
-from coterie.demo.identifier_counts import Skipped, tally
+from coterie.cluster_processes import ClusterProcesses
+from coterie.demo.identifier_counts import SkippedFile, count_identifiers
 from coterie.demo.store_keys import batch_of
 from coterie.errors import CommandError
 from coterie.runtime.actor import Actor
@@ -36,7 +36,7 @@ class Counted:
 
 @message(name="demo.NotCounted")
 class NotCounted:
-    """The commit did not end with a reply: whoever asked should ask again, under the same identity."""
+    """The commit did not end with a reply: the caller should ask again, under the same identity."""
 
     reason: str
 
@@ -45,35 +45,35 @@ class NotCounted:
 class CountFile(Ask[Counted | NotCounted]):
     """Count the identifiers of `source` and add them to the run's totals under `identity`, with the file's marker.
 
-    `trouble`: why the file could not be read, if so; it counts nothing then.
+    `read_error`: why the file could not be read, if so; it counts nothing then.
     """
 
     run: str
     file: bytes
     source: bytes
-    trouble: str | None
+    read_error: str | None
     identity: Identity
 
 
 class Worker(Actor[CountFile]):
-    """Counts one file at a time, off the loop, and commits the counts."""
+    """Counts one file at a time, in a thread, and commits the counts."""
 
     def __init__(self, node: Node) -> None:
         self._store = node.group(STORE)
 
     async def receive(self, msg: CountFile, /) -> Counted | NotCounted:
-        """Count, commit, report."""
-        if msg.trouble is None:
-            tallied = await self.context.run_blocking(partial(tally, msg.source))
+        """Count, commit, answer."""
+        if msg.read_error is None:
+            counted = await self.context.run_blocking(partial(count_identifiers, msg.source))
         else:
-            tallied = Skipped(msg.trouble)
+            counted = SkippedFile(msg.read_error)
         try:
-            await self._store.execute_as(msg.identity, batch_of(msg.run, msg.file, tallied))
+            await self._store.execute_as(msg.identity, batch_of(msg.run, msg.file, counted))
         except CommandError as error:
             return NotCounted(str(error))
-        if isinstance(tallied, Skipped):
-            return Counted(0, tallied.reason)
-        return Counted(len(tallied.counts), None)
+        if isinstance(counted, SkippedFile):
+            return Counted(0, counted.reason)
+        return Counted(len(counted.counts), None)
 
 
 def three_nodes() -> Topology:
@@ -86,10 +86,10 @@ def five_nodes() -> Topology:
     return _cluster(5)
 
 
-def demo_cluster(size: int, data: str) -> Cluster:
+def demo_cluster(size: int, data: str) -> ClusterProcesses:
     """Return the processes of the cluster of three or five, their data and logs under `data`."""
     topology = three_nodes if size == 3 else five_nodes
-    return Cluster(f"{__name__}:{topology.__name__}", topology(), data)
+    return ClusterProcesses(f"{__name__}:{topology.__name__}", topology(), data)
 
 
 def _cluster(size: int) -> Topology:

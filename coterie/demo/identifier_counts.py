@@ -1,4 +1,4 @@
-"""How a worker counts the identifiers of one source file.
+"""Count of the identifiers in one source file, as the workers do it.
 
 The rule, which `plain_count` follows too with code of its own: NAME tokens of `tokenize` that are no keywords, in text
 decoded as `tokenize.open` does. A file that does not decode or tokenize, or that goes beyond a limit, counts nothing.
@@ -14,7 +14,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["DISTINCT_MAX", "FILE_BYTES_MAX", "NAME_CHARACTERS_MAX", "Skipped", "Tally", "tally"]
+__all__ = [
+    "DISTINCT_MAX",
+    "FILE_BYTES_MAX",
+    "NAME_CHARACTERS_MAX",
+    "IdentifierCounts",
+    "SkippedFile",
+    "count_identifiers",
+]
 
 FILE_BYTES_MAX: Final = 2 << 20
 DISTINCT_MAX: Final = 50_000
@@ -24,30 +31,30 @@ _KEYWORDS: Final = frozenset(keyword.kwlist)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class IdentifierCounts:
     """How often each identifier occurs in a file."""
 
     counts: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
-    """Why a file counts nothing."""
+class SkippedFile:
+    """The reason why a file counts nothing."""
 
     reason: str
 
 
-def tally(source: bytes) -> Tally | Skipped:
+def count_identifiers(source: bytes) -> IdentifierCounts | SkippedFile:
     """Count the identifiers in a file's content."""
     if len(source) > FILE_BYTES_MAX:
-        return Skipped(f"too large: {len(source)} bytes of at most {FILE_BYTES_MAX}")
+        return SkippedFile(f"too large: {len(source)} bytes of at most {FILE_BYTES_MAX}")
     try:
         counts = Counter(_names(source))
     except Exception as error:  # noqa: BLE001 (a file may name a codec that raises whatever it likes)
-        return Skipped(f"{type(error).__name__}: {error}")
+        return SkippedFile(f"{type(error).__name__}: {error}")
     if len(counts) > DISTINCT_MAX or max(map(len, counts), default=0) > NAME_CHARACTERS_MAX:
-        return Skipped(f"too large: more than {DISTINCT_MAX} identifiers, or one of over {NAME_CHARACTERS_MAX}")
-    return Tally(dict(counts))
+        return SkippedFile(f"too large: more than {DISTINCT_MAX} identifiers, or one of over {NAME_CHARACTERS_MAX}")
+    return IdentifierCounts(dict(counts))
 
 
 def _names(source: bytes) -> list[str]:

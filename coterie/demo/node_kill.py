@@ -1,82 +1,107 @@
-"""In the middle of the work a node is killed, and later started again. What was seen of it is data."""
+"""`NodeKill`: kills a node while it has work, starts it again, and records what was measured."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from coterie.actors.client import Client
 from coterie.actors.groups.group_messages import GroupStatus
-from coterie.cluster_processes import Cluster
+from coterie.cluster_processes import ClusterProcesses
 from coterie.demo.coordinator import Coordinator
-from coterie.demo.demo_output import Progress, Timeline
+from coterie.demo.demo_output import DemoOutput, Progress
 from coterie.demo.demo_topology import STORE
 from coterie.demo.store_keys import probe_key
 from coterie.errors import CommandTimeout, CoterieError
 
-__all__ = ["Disturbance", "Killed", "NotCaughtUp", "Victim", "term_of", "void_reasons"]
+__all__ = ["KillRecord", "NodeKill", "NotCaughtUp", "Victim", "held_back", "term_of", "void_reasons"]
 
 Victim = Literal["leader", "follower", "none"]
 
 KILL_AT: Final = 0.4
-"""The share of the files that is acknowledged at the kill."""
+"""The share of the files that is acknowledged when the kill is prepared."""
 
-AWAY_S: Final = 2.0
-AWAY_SHARE: Final = 0.2
-"""The node is away for this long, or for this share of the files, whichever is over first."""
+HELD_BACK: Final = 0.4
+"""The share of the files that is not sent before the victim is chosen: the work cannot be over by then."""
+
+DRAIN_TURNS: Final = 10
+"""Turns of the loop that read the answers a node sent before it was stopped: all of them wait in the sockets."""
+
+DOWN_TIME_S: Final = 2.0
+DOWN_SHARE: Final = 0.2
+"""The node is down for this long, or until this share of the files was acknowledged, whichever comes first."""
 
 POLL_S: Final = 0.05
 CATCH_UP_TIMEOUT_S: Final = 120.0
 
 
 class NotCaughtUp(CoterieError):
-    """The node that was started again did not reach what was committed before."""
+    """The restarted node did not apply the entries committed before its start in time."""
 
 
 @dataclass(slots=True)
-class Killed:
-    """One kill: `in_flight` and `acknowledged` are files at that moment, `acknowledged_away` until the restart."""
+class KillRecord:
+    """One kill, in numbers of files.
+
+    `in_flight`, `acknowledged`: at the kill. `unanswered`: of those in flight, the files that the killed node had been
+    sent and had not answered; no answer was on the way. `acknowledged_while_down`: between the kill and the restart.
+    """
 
     node: str
     was_leader: bool
     term: int
     in_flight: int
+    unanswered: int
     acknowledged: int
     failover_ms: float | None = None
-    acknowledged_away: int = 0
+    acknowledged_while_down: int = 0
     catch_up_ms: float | None = None
     caught_up_index: int | None = None
 
 
-def void_reasons(killed: Killed, last_term: int) -> list[str]:
+def void_reasons(killed: KillRecord, last_term: int) -> list[str]:
     """Return why a run with a kill proves nothing, if so."""
     reasons = []
     if killed.in_flight == 0:
         reasons.append("no file was in flight at the kill")
-    if killed.acknowledged_away == 0:
+    elif killed.unanswered == 0:
+        reasons.append("no file was in flight to the killed node")
+    if killed.acknowledged_while_down == 0:
         reasons.append("no file was acknowledged between kill and restart")
     if killed.was_leader and last_term <= killed.term:
         reasons.append(f"the leader was killed, but the term ({killed.term}) did not rise")
     return reasons
 
 
-@dataclass(slots=True)
-class Disturbance:
-    """Kills one node of a cluster at work, and brings it back."""
+def held_back(files: int, victim: Victim) -> int:
+    """Return how many of the files, the last ones, the coordinator must not send before it is released."""
+    return 0 if victim == "none" else math.ceil(HELD_BACK * files)
 
-    cluster: Cluster
+
+@dataclass(slots=True)
+class NodeKill:
+    """Kills one node of a cluster at work, and starts it again.
+
+    The coordinator holds back a part of the files until the victim is chosen, so that a fast cluster does not run out
+    of work meanwhile. Then, right after an acknowledgement, the victim is stopped (SIGSTOP) and the answers that it
+    has sent are read: if files are still unanswered, it is killed in this state; else it is continued, and the next
+    acknowledgement is the next attempt.
+    """
+
+    cluster: ClusterProcesses
     client: Client
     coordinator: Coordinator
     progress: Progress
-    timeline: Timeline
-    run: str
+    output: DemoOutput
+    run_id: str
     victim: Victim
-    killed: Killed | None = field(default=None, init=False)
+    killed: KillRecord | None = field(default=None, init=False)
 
-    async def carry_out(self) -> None:
+    async def run(self) -> None:
         """Wait for the middle of the work, kill, measure, restart, wait until the node has caught up.
 
         Raises:
@@ -84,25 +109,27 @@ class Disturbance:
         """
         if self.victim == "none":
             return
-        await self.progress.reached(max(1, int(KILL_AT * self.progress.total)))
+        await self.progress.reached(int(KILL_AT * self.progress.total))
         killed = await self._kill()
-        await self._stay_away(killed)
+        await self._wait_while_down(killed)
         await self._restart(killed)
 
-    async def _kill(self) -> Killed:
+    async def _kill(self) -> KillRecord:
         node, term, was_leader = await self._choose()
-        killed = Killed(node, was_leader, term, len(self.coordinator.in_flight), self.progress.count)
+        self.coordinator.release()
+        unanswered = await self._stop_at_work(node)
+        killed = KillRecord(node, was_leader, term, len(self.coordinator.in_flight), unanswered, self.progress.count)
         self.killed = killed
         role, pid = ("leader" if was_leader else "follower"), self.cluster.pid(node)
         began_s = time.monotonic()
         await self.cluster.kill(node)
-        self.timeline.say(
+        self.output.say(
             f"KILL -9 of {node}, the {role} in term {term} (pid {pid}): {killed.in_flight} files in flight, "
-            f"{killed.acknowledged} acknowledged"
+            f"{killed.unanswered} of them to it, {killed.acknowledged} acknowledged"
         )
         await self._probe()
         killed.failover_ms = (time.monotonic() - began_s) * 1000
-        self.timeline.say(f"first commit after the kill: unavailable for {killed.failover_ms:.0f} ms")
+        self.output.say(f"first commit after the kill: unavailable for {killed.failover_ms:.0f} ms")
         return killed
 
     async def _choose(self) -> tuple[str, int, bool]:
@@ -116,30 +143,48 @@ class Disturbance:
                 return (leader.node if is_leader else followers[-1].node), leader.term, is_leader
             await asyncio.sleep(POLL_S)
 
+    async def _stop_at_work(self, node: str) -> int:
+        """Stop the node while it has unanswered files; return how many. 0: all were acknowledged before."""
+        requests = self.coordinator.requests
+        while self.progress.count < self.progress.total:
+            await self.progress.reached(self.progress.count + 1)
+            sent = requests.sent_by_node[node]
+            if sent > requests.settled_by_node[node]:
+                self.cluster.pause(node)
+                for _ in range(DRAIN_TURNS):
+                    await asyncio.sleep(0)
+                # What was sent in the meantime does not count: the node has not begun it.
+                if (unanswered := sent - requests.settled_by_node[node]) > 0:
+                    return unanswered
+                self.cluster.resume(node)
+        return 0
+
     async def _probe(self) -> None:
         """Commit a command that was sent after the kill: the old leader cannot have answered it."""
         while True:
             with contextlib.suppress(CommandTimeout):
-                await self.client.key_value(STORE).increment(probe_key(self.run))
+                await self.client.key_value(STORE).increment(probe_key(self.run_id))
                 return
 
-    async def _stay_away(self, killed: Killed) -> None:
+    async def _wait_while_down(self, killed: KillRecord) -> None:
         one_more = self.progress.count + 1
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(AWAY_S):
-                await self.progress.reached(killed.acknowledged + int(AWAY_SHARE * self.progress.total))
+            async with asyncio.timeout(DOWN_TIME_S):
+                await self.progress.reached(killed.acknowledged + int(DOWN_SHARE * self.progress.total))
         await self.progress.reached(one_more)
 
-    async def _restart(self, killed: Killed) -> None:
-        killed.acknowledged_away = self.progress.count - killed.acknowledged
+    async def _restart(self, killed: KillRecord) -> None:
+        killed.acknowledged_while_down = self.progress.count - killed.acknowledged
         goal = max(status.commit_index for status in await group_statuses(self.client))
-        self.timeline.say(f"{killed.node} is started again; {killed.acknowledged_away} files were committed without it")
+        self.output.say(
+            f"{killed.node} is started again; {killed.acknowledged_while_down} files were committed without it"
+        )
         began_s = time.monotonic()
         await self.cluster.start(killed.node)
         await self._until_applied(killed.node, goal)
         killed.caught_up_index = goal
         killed.catch_up_ms = (time.monotonic() - began_s) * 1000
-        self.timeline.say(f"{killed.node} has caught up: entry {goal} is applied, {killed.catch_up_ms:.0f} ms later")
+        self.output.say(f"{killed.node} has caught up: entry {goal} is applied, {killed.catch_up_ms:.0f} ms later")
 
     async def _until_applied(self, node: str, goal: int) -> None:
         try:
@@ -154,7 +199,7 @@ class Disturbance:
 
 
 async def group_statuses(client: Client) -> list[GroupStatus]:
-    """Return how the nodes of the store that answer are doing."""
+    """Return the status of the store at each node that answers."""
     answers = await client.group(STORE).status()
     return [answer for answer in answers.values() if isinstance(answer, GroupStatus)]
 

@@ -1,9 +1,9 @@
-"""Count the identifiers of all files under a directory: one process, one loop, nothing of coterie.
+"""Plain count of the identifiers in all files under a directory: one process, one loop, no import of coterie.
 
     python -I plain_count.py DIRECTORY    prints one JSON object: {"files": […], "skipped": […], "totals": {…}}
 
-This is what the cluster's totals are judged against, so it shares no code with it: the rule of `identifiers.py` and
-`sources.py` stands here a second time on purpose, written differently. It ends when its standard input ends.
+The cluster's totals are compared with these, so both share no code: the rules of `identifier_counts.py` and
+`source_files.py` are repeated here on purpose, written differently. It exits when its standard input ends.
 """
 
 import collections
@@ -67,8 +67,8 @@ def count_directory(directory: str) -> "dict[str, object]":
     return {"files": sorted(files), "skipped": sorted(skipped), "totals": dict(totals)}
 
 
-def end_with_parent() -> None:
-    """End this process at once when standard input ends: whoever wanted the answer is gone."""
+def exit_with_parent() -> None:
+    """Exit at once when standard input ends: the parent process, which wanted the answer, is gone."""
     while os.read(0, 1024):
         pass
     os._exit(1)
@@ -76,7 +76,7 @@ def end_with_parent() -> None:
 
 def main() -> None:
     """Count the directory that the command line names."""
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     os.nice(5)  # the cluster goes first
     print(json.dumps(count_directory(sys.argv[1])), flush=True)
 

@@ -1,4 +1,4 @@
-"""The plain count as a separate process: it starts early and runs beside the cluster."""
+"""`PlainCountProcess`: the plain count as a separate process, which starts early and runs beside the cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from coterie.demo import identifier_counts
 from coterie.demo.count_comparison import PlainCount
 from coterie.errors import CoterieError
 
-__all__ = ["PlainCountFailed", "PlainCounter"]
+__all__ = ["PlainCountFailed", "PlainCountProcess"]
 
 SCRIPT = os.path.join(os.path.dirname(identifier_counts.__file__), "plain_count.py")
 
@@ -23,8 +23,8 @@ class PlainCountFailed(CoterieError):
     """The plain count ended without an answer."""
 
 
-class PlainCounter:
-    """Runs `plain_count.py` on a directory; as an async context manager, so that it never outlives the demo."""
+class PlainCountProcess:
+    """Runs `plain_count.py` on a directory; an async context manager, so that the process never outlives the demo."""
 
     def __init__(self, root: str) -> None:
         self._root = root
@@ -60,7 +60,7 @@ class PlainCounter:
             PlainCountFailed: there is none.
         """
         if self._process is None or self._answer is None:
-            raise RuntimeError("use PlainCounter inside `async with`")
+            raise RuntimeError("use PlainCountProcess inside `async with`")
         answer = await self._answer
         code = await self._process.wait()
         if code != 0:

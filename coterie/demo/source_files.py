@@ -1,4 +1,4 @@
-"""Which files are the input: every `.py` under a directory, in one order."""
+"""Source files: finds the input, every `.py` file under a directory, in one order."""
 
 from __future__ import annotations
 

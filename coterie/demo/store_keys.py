@@ -1,12 +1,12 @@
-"""Where a run keeps its numbers in the store: under a prefix of its own, so that runs share a cluster.
+"""Store keys: a run keeps its counts under a prefix of its own, so that runs can share a cluster.
 
-<run>/n/<shelf>/<identifier>    how often it occurs
+<run>/n/<shard>/<identifier>    how often it occurs
 <run>/f/<file>                  the marker of a file: how often its counts were added
 <run>/s/<file>                  present if the file was skipped
 <run>/p                         the probe, which measures how long the cluster is unavailable
 
-A scan fixes all it will give when it begins, in one step of the state machine. The identifiers stand on sixteen
-shelves, each with a scan of its own, so that no step is long enough to look like a dead leader.
+A scan collects all its results when it begins, in one step of the state machine. The identifiers are split into
+sixteen shards, each with a scan of its own, so that no step is long enough to look like a dead leader.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from coterie.actors.groups.key_value import Batch
-from coterie.demo.identifier_counts import Skipped, Tally
+from coterie.actors.groups.key_value import AtomicBatch
+from coterie.demo.identifier_counts import IdentifierCounts, SkippedFile
 
-__all__ = ["Found", "batch_of", "probe_key", "read_found", "scan_prefixes"]
+__all__ = ["StoredCounts", "batch_of", "probe_key", "read_counts", "scan_prefixes"]
 
-SHELVES: Final = b"0123456789abcdef"
+SHARDS: Final = b"0123456789abcdef"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a store says of a run: totals by identifier, marker by file, and the files that were skipped."""
+class StoredCounts:
+    """Contents of the store for one run: totals by identifier, marker by file, and the files that were skipped."""
 
     totals: dict[str, int] = field(default_factory=dict)
     markers: dict[str, int] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Found:
 def scan_prefixes(run: str) -> list[bytes]:
     """Return the prefixes that together hold all of a run but its probe."""
     prefix = _prefix(run)
-    return [prefix + b"f/", prefix + b"s/", *(prefix + b"n/%c/" % shelf for shelf in SHELVES)]
+    return [prefix + b"f/", prefix + b"s/", *(prefix + b"n/%c/" % shard for shard in SHARDS)]
 
 
 def probe_key(run: str) -> bytes:
@@ -45,19 +45,19 @@ def probe_key(run: str) -> bytes:
     return _prefix(run) + b"p"
 
 
-def batch_of(run: str, file: bytes, tallied: Tally | Skipped) -> Batch:
+def batch_of(run: str, file: bytes, counted: IdentifierCounts | SkippedFile) -> AtomicBatch:
     """Return the one command that adds a file's counts and its marker."""
     prefix = _prefix(run)
     increment = {prefix + b"f/" + file: 1}
-    if isinstance(tallied, Skipped):
+    if isinstance(counted, SkippedFile):
         increment[prefix + b"s/" + file] = 1
     else:
-        increment |= {prefix + b"n/" + _shelved(name): count for name, count in tallied.counts.items()}
-    return Batch(increment=increment)
+        increment |= {prefix + b"n/" + _sharded(name): count for name, count in counted.counts.items()}
+    return AtomicBatch(increment=increment)
 
 
-def read_found(run: str, items: Iterable[tuple[bytes, bytes]]) -> Found:
-    """Read what the scans gave."""
+def read_counts(run: str, items: Iterable[tuple[bytes, bytes]]) -> StoredCounts:
+    """Return the contents that the scanned `items` hold."""
     start = len(_prefix(run))
     totals: dict[str, int] = {}
     markers: dict[str, int] = {}
@@ -70,13 +70,13 @@ def read_found(run: str, items: Iterable[tuple[bytes, bytes]]) -> Found:
             markers[os.fsdecode(name)] = int(value)
         elif kind == b"s/":
             skipped.add(os.fsdecode(name))
-    return Found(totals, markers, frozenset(skipped))
+    return StoredCounts(totals, markers, frozenset(skipped))
 
 
 def _prefix(run: str) -> bytes:
     return f"{run}/".encode()
 
 
-def _shelved(identifier: str) -> bytes:
+def _sharded(identifier: str) -> bytes:
     name = identifier.encode()
-    return b"%c/%b" % (SHELVES[zlib.crc32(name) % len(SHELVES)], name)
+    return b"%c/%b" % (SHARDS[zlib.crc32(name) % len(SHARDS)], name)

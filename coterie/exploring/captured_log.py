@@ -1,4 +1,4 @@
-"""What a run logs, kept for people who look at its failure."""
+"""Log capture: keeps the last log records of a run, for the folder of a failure."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-__all__ = ["MOST_KEPT", "kept_log"]
+__all__ = ["RECORDS_MAX", "capture_log"]
 
-MOST_KEPT = 10_000
-"""Records; a failure is at the end, so the last ones stay."""
+RECORDS_MAX = 10_000
+"""Number of records; the last ones are kept, since the failure is at the end."""
 
-OURS = "coterie"
+LOGGER = "coterie"
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 @contextmanager
-def kept_log(*, most: int = MOST_KEPT) -> Iterator[Sequence[str]]:
-    """Keep the last `most` records that are logged at level INFO or above while the block runs; nobody else gets them.
+def capture_log(*, records_max: int = RECORDS_MAX) -> Iterator[Sequence[str]]:
+    """Capture the last `records_max` records logged at level INFO or above in the block; no other handler gets them.
 
-    Gives the sequence that they are added to, each as a line (an error's traceback makes it several).
+    Yields the sequence they are appended to, each as formatted text (several lines if it has a traceback).
     """
-    ours, root = logging.getLogger(OURS), logging.getLogger()
-    before = logging.root.manager.disable, root.handlers, root.level, ours.level
-    keeper = _Keeper(most)
-    root.handlers = [keeper]
+    logger, root = logging.getLogger(LOGGER), logging.getLogger()
+    before = logging.root.manager.disable, root.handlers, root.level, logger.level
+    handler = _CapturingHandler(records_max)
+    root.handlers = [handler]
     root.setLevel(logging.INFO)
-    ours.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO)
     logging.disable(logging.NOTSET)
     try:
-        yield keeper.lines
+        yield handler.lines
     finally:
-        disabled, root.handlers, level, our_level = before
+        disabled, root.handlers, level, logger_level = before
         root.setLevel(level)
-        ours.setLevel(our_level)
+        logger.setLevel(logger_level)
         logging.disable(disabled)
 
 
-class _Keeper(logging.Handler):
-    """Puts records into words and keeps the last of them."""
+class _CapturingHandler(logging.Handler):
+    """Formats records and keeps the last `records_max` of them."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, records_max: int) -> None:
         super().__init__()
         self.setFormatter(logging.Formatter(FORMAT))
-        self.lines = deque[str](maxlen=most)
+        self.lines = deque[str](maxlen=records_max)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(self.format(record))

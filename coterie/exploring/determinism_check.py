@@ -1,4 +1,4 @@
-"""Is a seed one trace? Each runs twice, in two processes whose string hashes differ, and the traces are compared."""
+"""Determinism check: runs each seed in two processes with different string hashes and compares the traces."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from coterie.exploring.run_jobs import Job, carry_out, workers
+from coterie.exploring.run_jobs import Job, run_job, worker_pool
 from coterie.exploring.seed_exploration import Exploration
 from coterie.protocols.simulation.run_trace import TraceLine
-from coterie.protocols.simulation.scenarios.run_outcome import Verdict
+from coterie.protocols.simulation.scenarios.run_result import RunResult
 
-__all__ = ["HASH_SEEDS", "Difference", "check_determinism", "first_difference"]
+__all__ = ["HASH_SEEDS", "TraceDifference", "check_determinism", "first_difference"]
 
 HASH_SEEDS = (1, 2)
-"""Under which sets of strings are iterated over in different orders."""
+"""Hash seeds under which sets of strings are iterated in different orders."""
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """A seed that ran in two ways. `line` counts from 1; None if a second look showed no difference of the lines."""
+class TraceDifference:
+    """A seed with two different traces. `line` counts from 1; None if the traces of a second pair of runs are equal."""
 
     seed: int
     line: int | None
@@ -31,56 +31,56 @@ class Difference:
 
     def __str__(self) -> str:
         if self.line is None:
-            return f"seed {self.seed} is not deterministic: its trace hashes differ, though no line did when run again"
+            return f"seed {self.seed} is not deterministic: its trace hashes differ, but two more runs had equal traces"
         return (
-            f"seed {self.seed} is not deterministic: its traces differ first in line {self.line}:\n"
+            f"seed {self.seed} is not deterministic: its traces first differ in line {self.line}:\n"
             f"  with hash seed {HASH_SEEDS[0]}: {self.one}\n  with hash seed {HASH_SEEDS[1]}: {self.other}"
         )
 
 
 def check_determinism(
     job: Job, seeds: Sequence[int], *, processes: int = 2, progress: Callable[[Exploration], None] = lambda _: None
-) -> tuple[Exploration, Sequence[Difference]]:
-    """Run each of `seeds` twice; return what the first runs came to, and every difference.
+) -> tuple[Exploration, Sequence[TraceDifference]]:
+    """Run each of `seeds` twice; return the results of the first runs, and every difference.
 
-    `processes`: how many in all, at least two. Ctrl-C ends it early.
+    `processes`: the total number of worker processes, at least two. Ctrl-C ends the check early.
     """
-    found, differences = Exploration(seeds), list[Difference]()
+    exploration, differences = Exploration(seeds), list[TraceDifference]()
     began_s = time.perf_counter()
     with ExitStack() as stack:
         try:
-            pools = [stack.enter_context(workers(max(1, processes // 2), hash_seed=seed)) for seed in HASH_SEEDS]
-            waiting = [[_submit(pool, job, seed) for pool in pools] for seed in seeds]
-            for one, other in waiting:
-                verdicts = one.result(), other.result()
-                found.verdicts.append(verdicts[0])
-                found.wall_s = time.perf_counter() - began_s
-                if _fingerprint(verdicts[0]) != _fingerprint(verdicts[1]):
-                    differences.append(_look_again(pools, job, verdicts[0].seed))
-                progress(found)
+            pools = [stack.enter_context(worker_pool(max(1, processes // 2), hash_seed=seed)) for seed in HASH_SEEDS]
+            runs = [[_submit(pool, job, seed) for pool in pools] for seed in seeds]
+            for one, other in runs:
+                results = one.result(), other.result()
+                exploration.results.append(results[0])
+                exploration.wall_s = time.perf_counter() - began_s
+                if _fingerprint(results[0]) != _fingerprint(results[1]):
+                    differences.append(_compare_traces(pools, job, results[0].seed))
+                progress(exploration)
         except KeyboardInterrupt:
-            found.is_interrupted = True
-    found.wall_s = time.perf_counter() - began_s
-    return found, differences
+            exploration.is_interrupted = True
+    exploration.wall_s = time.perf_counter() - began_s
+    return exploration, differences
 
 
-def first_difference(seed: int, one: Sequence[TraceLine], other: Sequence[TraceLine]) -> Difference:
-    """Return where two traces part; a line that only one of them has shows as an empty one."""
+def first_difference(seed: int, one: Sequence[TraceLine], other: Sequence[TraceLine]) -> TraceDifference:
+    """Return the first line in which two traces differ; a missing line is shown as an empty one."""
     for number, (left, right) in enumerate(zip_longest(one, other), start=1):
         if left != right:
-            return Difference(seed, number, str(left or ""), str(right or ""))
-    return Difference(seed, None, "", "")
+            return TraceDifference(seed, number, str(left or ""), str(right or ""))
+    return TraceDifference(seed, None, "", "")
 
 
-def _submit(pool: ProcessPoolExecutor, job: Job, seed: int) -> Future[Verdict]:
-    return pool.submit(carry_out, replace(job, seed=seed, hashed=True))
+def _submit(pool: ProcessPoolExecutor, job: Job, seed: int) -> Future[RunResult]:
+    return pool.submit(run_job, replace(job, seed=seed, hashed=True))
 
 
-def _fingerprint(verdict: Verdict) -> tuple[object, ...]:
-    return verdict.digest, str(verdict.violation), verdict.events, verdict.operations, verdict.fired
+def _fingerprint(result: RunResult) -> tuple[object, ...]:
+    return result.digest, str(result.violation), result.events, result.operations, result.fired
 
 
-def _look_again(pools: Sequence[ProcessPoolExecutor], job: Job, seed: int) -> Difference:
+def _compare_traces(pools: Sequence[ProcessPoolExecutor], job: Job, seed: int) -> TraceDifference:
     traced = replace(job, seed=seed, hashed=True, traced=True)
-    one, other = [pool.submit(carry_out, traced) for pool in pools]
+    one, other = [pool.submit(run_job, traced) for pool in pools]
     return first_difference(seed, one.result().trace, other.result().trace)

@@ -1,14 +1,14 @@
-"""What is kept of a failure: a folder that shows it, and from which it can be run again.
+"""Failure folder: the files that show a failure and from which it can be replayed.
 
-| file | what |
+| file | content |
 | --- | --- |
 | `case.json` | everything a replay needs: `coterie sim SCENARIO --replay FOLDER` |
 | `plan.json` | the faults alone, for other runs and for real processes |
-| `trace.txt` | everything that happened, one line each |
-| `history.jsonl`, `timeline.html` | what the clients asked and saw, if the scenario has recorded it |
+| `trace.txt` | the whole trace, one line per record |
+| `history.jsonl`, `timeline.html` | the clients' operations, if the scenario recorded them |
 | `sequence.svg` | the last messages before the failure |
-| `log.txt` | what the simulated nodes logged last, if they did |
-| `verdict.json` | what broke, where and when, and what it was cut down from |
+| `log.txt` | the last log records of the simulated nodes, if there are any |
+| `verdict.json` | the violation (invariant, node, step, time), and the failure before shrinking |
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from coterie.exploring.failure_shrinking import Reduction
+from coterie.exploring.failure_shrinking import ShrunkFailure
 from coterie.exploring.saved_case import CASE_FILE, SavedCase, dump_case
 from coterie.exploring.sequence_chart import sequence_chart
-from coterie.protocols.checking.linearizability import history_lines, timeline
+from coterie.protocols.checking.linearizability import history_lines, history_page
 from coterie.protocols.faults.plan_format import dump_plan
-from coterie.protocols.simulation.scenarios.run_outcome import Verdict
+from coterie.protocols.simulation.scenarios.run_result import RunResult
 
 __all__ = ["folder_for", "save"]
 
 
 def folder_for(runs: Path, scenario: str, seed: int) -> Path:
-    """Return where the failure of `seed` belongs; whatever cannot stand in a file's name becomes a dash."""
+    """Return the folder for the failure of `seed`; characters that do not fit a file name become dashes."""
     return runs / f"{re.sub(r'[^A-Za-z0-9_.]+', '-', scenario)}-{seed}"
 
 
-def save(reduction: Reduction, folder: Path) -> None:
-    """Write everything about a failure into `folder`, which is made; files of an earlier run are replaced.
+def save(shrunk: ShrunkFailure, folder: Path) -> None:
+    """Write all files of a failure into `folder`, created if missing; files of an earlier run are replaced.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = dict(_files(reduction))
+    files = dict(_files(shrunk))
     for name in _NAMES:
         (folder / name).unlink(missing_ok=True)
     for name, text in files.items():
@@ -52,40 +52,40 @@ _NAMES = (
 )  # fmt: skip
 
 
-def _files(reduction: Reduction) -> Iterator[tuple[str, str]]:
-    verdict, job = reduction.verdict, reduction.job
-    ending = str(verdict.violation or "")
-    title = f"{job.scenario}, seed {verdict.seed}"
+def _files(shrunk: ShrunkFailure) -> Iterator[tuple[str, str]]:
+    result, job = shrunk.result, shrunk.job
+    ending = str(result.violation or "")
+    title = f"{job.scenario}, seed {result.seed}"
     yield CASE_FILE, dump_case(SavedCase(job, ending))
-    if reduction.plan is not None:
-        yield "plan.json", dump_plan(reduction.plan)
-    yield "trace.txt", "".join(f"{line}\n" for line in verdict.trace)
-    if verdict.history is not None:
-        yield "history.jsonl", "".join(f"{line}\n" for line in history_lines(verdict.history))
-        yield "timeline.html", timeline(verdict.history, verdict.linearizability, title=title)
-    yield "sequence.svg", sequence_chart(verdict.trace, verdict.nodes, title=title, ending=ending)
-    if reduction.log:
-        yield "log.txt", "".join(f"{line}\n" for line in reduction.log)
-    yield "verdict.json", json.dumps(_facts(reduction), indent=2) + "\n"
+    if shrunk.plan is not None:
+        yield "plan.json", dump_plan(shrunk.plan)
+    yield "trace.txt", "".join(f"{line}\n" for line in result.trace)
+    if result.history is not None:
+        yield "history.jsonl", "".join(f"{line}\n" for line in history_lines(result.history))
+        yield "timeline.html", history_page(result.history, result.linearizability, title=title)
+    yield "sequence.svg", sequence_chart(result.trace, result.nodes, title=title, ending=ending)
+    if shrunk.log:
+        yield "log.txt", "".join(f"{line}\n" for line in shrunk.log)
+    yield "verdict.json", json.dumps(_facts(shrunk), indent=2) + "\n"
 
 
-def _facts(reduction: Reduction) -> dict[str, object]:
+def _facts(shrunk: ShrunkFailure) -> dict[str, object]:
     return {
-        "scenario": reduction.job.scenario,
-        "level": None if reduction.job.level is None else reduction.job.level.value,
-        **_outcome(reduction.verdict),
-        "faults": None if reduction.plan is None else len(reduction.plan.faults),
-        "trace_hash": reduction.verdict.digest,
-        "tries": reduction.tries,
-        "wall_s": round(reduction.wall_s, 3),
-        "is_smallest": reduction.is_complete,
-        "found": _outcome(reduction.found),
+        "scenario": shrunk.job.scenario,
+        "level": None if shrunk.job.level is None else shrunk.job.level.value,
+        **_outcome(shrunk.result),
+        "faults": None if shrunk.plan is None else len(shrunk.plan.faults),
+        "trace_hash": shrunk.result.digest,
+        "tries": shrunk.tries,
+        "wall_s": round(shrunk.wall_s, 3),
+        "is_smallest": shrunk.is_complete,
+        "found": _outcome(shrunk.original),
     }
 
 
-def _outcome(verdict: Verdict) -> dict[str, object]:
-    violation = verdict.violation
-    broke = (
+def _outcome(result: RunResult) -> dict[str, object]:
+    violation = result.violation
+    violation_facts = (
         None
         if violation is None
         else {
@@ -97,13 +97,13 @@ def _outcome(verdict: Verdict) -> dict[str, object]:
         }
     )
     return {
-        "seed": verdict.seed,
-        "profile": verdict.profile,
-        "nodes": list(verdict.nodes),
-        "outcome": verdict.outcome.value,
-        "violation": broke,
-        "operations": verdict.operations,
-        "events": verdict.events,
-        "simulated_s": verdict.simulated_s,
-        "fired": verdict.fired,
+        "seed": result.seed,
+        "profile": result.profile,
+        "nodes": list(result.nodes),
+        "outcome": result.outcome.value,
+        "violation": violation_facts,
+        "operations": result.operations,
+        "events": result.events,
+        "simulated_s": result.simulated_s,
+        "fired": result.fired,
     }

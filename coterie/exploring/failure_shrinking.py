@@ -1,4 +1,9 @@
-"""A failure, cut down to the smallest case that fails in the same way: by the same invariant."""
+"""Shrinking a failure: finds the smallest case that breaks the same invariant, and runs it for its files.
+
+`protocols/faults/shrinking.py` decides which smaller cases are tried and in which order (ddmin). This module decides
+whether a candidate fails in the same way, runs the candidates (in this process or in workers), and runs the smallest
+case again for its trace, digest and log.
+"""
 
 from __future__ import annotations
 
@@ -8,170 +13,174 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from coterie.exploring.captured_log import kept_log
-from coterie.exploring.run_jobs import Job, carry_out, many_runs, workers
-from coterie.exploring.scenario_discovery import find
+from coterie.exploring.captured_log import capture_log
+from coterie.exploring.run_jobs import Job, run_job, worker_pool, worker_settings
+from coterie.exploring.scenario_discovery import find_scenario
 from coterie.protocols.checking.violation import Violation
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.shrinking import Case, shrink
-from coterie.protocols.simulation.scenarios.run_outcome import Verdict
+from coterie.protocols.simulation.scenarios.run_result import RunResult
 
-__all__ = ["MOST_TRIES", "WITHIN_S", "Reduction", "reduce"]
+__all__ = ["TIME_LIMIT_S", "TRIES_MAX", "ShrunkFailure", "shrink_failure"]
 
-WITHIN_S = 60.0
-MOST_TRIES = 2000
+TIME_LIMIT_S = 60.0
+TRIES_MAX = 2000
 
-LATE = 1.25
-LATE_S = 0.5
-"""How much later than the smallest failure so far a candidate may fail: a quarter, and half a second. Then it ends."""
+LATE_FACTOR = 1.25
+LATE_MARGIN_S = 0.5
+"""A candidate is ended this much later than the smallest failure so far: after 1.25 times its time, and 0.5 s."""
 
-STUCK = "SimulationStuck"
-"""The error of a run that took too long: if that is the failure itself, candidates are not ended."""
+STUCK_ERROR = "SimulationStuck"
+"""The error of a run that took too long: if it is the failure itself, candidates are not ended early."""
 
-RAISED = ("program", "scenario.raised")
-"""The invariants that stand for whatever a scenario of somebody's raises."""
+PROGRAM_ERRORS = ("program", "scenario.raised")
+"""The invariants that stand for any exception raised by a scenario."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reduction:
-    """A failing run, made small.
+class ShrunkFailure:
+    """The smallest case found for a failure.
 
     Attributes:
         job: the run; it fails again, in every process.
-        verdict: what it came to, with its trace and digest.
-        plan: what it suffers, None if nobody knows.
-        found: the verdict of the run that was cut down.
-        tries: how many runs that took.
-        wall_s: how long.
-        is_complete: whether nothing smaller is left to try; False if time ended the search.
+        result: its result, with trace and digest.
+        plan: its fault plan, None if unknown.
+        original: the result of the run before shrinking.
+        tries: the number of runs that were needed.
+        wall_s: the duration of the search (s).
+        is_complete: whether nothing smaller is left to try; False if a limit ended the search.
         log: the last lines that were logged in the run.
     """
 
     job: Job
-    verdict: Verdict
-    plan: Plan | None
-    found: Verdict
+    result: RunResult
+    plan: FaultPlan | None
+    original: RunResult
     tries: int
     wall_s: float
     is_complete: bool
     log: tuple[str, ...] = ()
 
 
-def reduce(
+def shrink_failure(
     job: Job,
-    found: Verdict,
+    original: RunResult,
     *,
     processes: int = 1,
-    within_s: float = WITHIN_S,
-    tries: int = MOST_TRIES,
+    within_s: float = TIME_LIMIT_S,
+    tries: int = TRIES_MAX,
     clock: Callable[[], float] = time.perf_counter,
-) -> Reduction:
-    """Cut down the failing run of `job` with the seed of `found`; Ctrl-C ends the search with the best so far.
+) -> ShrunkFailure:
+    """Shrink the failing run of `job` with the seed of `original`; Ctrl-C ends the search with the best case so far.
 
-    With more than one of `processes`, candidates run in workers, several at once. `within_s` and `tries` bound the
-    search; with 0 tries nothing is cut. A run that does not fail in the same way when
-    it is given its own plan is not cut down: it is kept as a seed.
+    With `processes` above 1, candidates run in workers, several at once. `within_s` and `tries` bound the search; with
+    0 tries nothing is shrunk. A run that does not fail in the same way when it is given its own plan is not shrunk: it
+    is saved as a seed.
 
     Raises:
-        ValueError: `found` is no failure.
+        ValueError: `original` is not a failure.
     """
-    if found.violation is None:
-        raise ValueError(f"seed {found.seed} did not fail: there is nothing to cut down")
+    if original.violation is None:
+        raise ValueError(f"seed {original.seed} did not fail: there is nothing to shrink")
     began_s = clock()
-    with many_runs(), _pool(processes) as pool:
-        search = _Search(replace(job, seed=found.seed), _kind(found.violation), processes, pool)
-        case = Case(found.seed, _plan_of(search.job, found), job.operations)
+    with worker_settings(), _pool(processes) as pool:
+        search = _CandidateRuns(
+            replace(job, seed=original.seed), _failure_signature(original.violation), processes, pool
+        )
+        case = Case(original.seed, _plan_of(search.job, original), job.operations)
         failed_at_s = search.fails(case) if tries else None
         if failed_at_s is None:
-            verdict, log = _shown(search.job)
-            return Reduction(search.job, verdict, verdict.plan, found, 1, clock() - began_s, not tries, log)
+            result, log = _final_run(search.job)
+            return ShrunkFailure(search.job, result, result.plan, original, 1, clock() - began_s, not tries, log)
         shrunk = shrink(
             case,
             failed_at_s,
             search.fails,
             tries=tries,
             within_s=within_s,
-            clock=lambda: search.stopped or clock(),
-            ahead=search.begin,
+            clock=lambda: search.stopped_at_s or clock(),
+            prefetch=search.prefetch,
         )
         smallest = search.job_of(shrunk.case)
-        verdict, log = _shown(smallest)
+        result, log = _final_run(smallest)
     wall_s = clock() - began_s
-    return Reduction(smallest, verdict, shrunk.case.plan, found, shrunk.tries + 1, wall_s, shrunk.is_complete, log)
+    return ShrunkFailure(
+        smallest, result, shrunk.case.plan, original, shrunk.tries + 1, wall_s, shrunk.is_complete, log
+    )
 
 
-def _plan_of(job: Job, found: Verdict) -> Plan:
-    if found.plan is not None:
-        return found.plan
-    return job.plan or find(job.scenario, job.level).plan(job.seed, profile=job.profile, nodes=job.nodes)
+def _plan_of(job: Job, original: RunResult) -> FaultPlan:
+    if original.plan is not None:
+        return original.plan
+    return job.plan or find_scenario(job.scenario, job.level).plan(job.seed, profile=job.profile, nodes=job.nodes)
 
 
-def _shown(job: Job) -> tuple[Verdict, tuple[str, ...]]:
-    """Run `job` for its digest, and again for what people read: together they may give another trace."""
-    with kept_log() as log:
-        verdict = carry_out(replace(job, traced=True))
-    return replace(verdict, digest=carry_out(replace(job, hashed=True)).digest), tuple(log)
+def _final_run(job: Job) -> tuple[RunResult, tuple[str, ...]]:
+    """Run `job` for its trace and log, and again for its digest: both at once may change the trace."""
+    with capture_log() as log:
+        result = run_job(replace(job, traced=True))
+    return replace(result, digest=run_job(replace(job, hashed=True)).digest), tuple(log)
 
 
 def _pool(processes: int) -> AbstractContextManager[ProcessPoolExecutor | None]:
-    return nullcontext() if processes == 1 else workers(processes)
+    return nullcontext() if processes == 1 else worker_pool(processes)
 
 
-def _kind(violation: Violation) -> str:
-    """Return what makes two failures the same: the invariant; of what a program raised, the type of the error too."""
-    if violation.invariant in RAISED:
+def _failure_signature(violation: Violation) -> str:
+    """Return the signature by which two failures are the same: the invariant, and for exceptions the error's type."""
+    if violation.invariant in PROGRAM_ERRORS:
         return f"{violation.invariant} {violation.detail.partition(':')[0]}"
     return violation.invariant
 
 
-class _Search:
-    """Runs candidates of one job; Ctrl-C makes every later one fail to fail, and time run out."""
+class _CandidateRuns:
+    """Runs the candidates of one job. After Ctrl-C every later one counts as passed, and the time limit as reached."""
 
-    def __init__(self, job: Job, kind: str, processes: int, pool: ProcessPoolExecutor | None) -> None:
+    def __init__(self, job: Job, signature: str, processes: int, pool: ProcessPoolExecutor | None) -> None:
         self.job = job
-        self.stopped = 0.0
-        self._kind = kind
+        self.stopped_at_s = 0.0
+        self._signature = signature
         self._max_s: float | None = None
         self._processes = processes
         self._pool = pool
         self._upcoming: list[Case] = []
-        self._begun: dict[Case, Future[Verdict]] = {}
+        self._runs: dict[Case, Future[RunResult]] = {}
 
     def job_of(self, case: Case) -> Job:
         return replace(self.job, seed=case.seed, plan=case.plan, operations=case.operations, nodes=None)
 
-    def expect(self, failed_at_s: float) -> None:
-        """Give the candidates to come the time that a failure at `failed_at_s` (simulated s) suggests."""
-        self._max_s = None if STUCK in self._kind else LATE * failed_at_s + LATE_S
+    def limit_time(self, failed_at_s: float) -> None:
+        """Set the time limit of later candidates from a failure at `failed_at_s` (simulated s)."""
+        self._max_s = None if STUCK_ERROR in self._signature else LATE_FACTOR * failed_at_s + LATE_MARGIN_S
 
-    def begin(self, cases: Sequence[Case]) -> None:
-        """Note which cases come next, and that those before do not."""
+    def prefetch(self, cases: Sequence[Case]) -> None:
+        """Note the cases that come next; cancel the runs of earlier ones that have not started."""
         self._upcoming = list(cases)
-        self._begun = {case: run for case, run in self._begun.items() if not run.cancel()}
+        self._runs = {case: run for case, run in self._runs.items() if not run.cancel()}
 
     def fails(self, case: Case) -> float | None:
         try:
             violation = self._run(case).violation
         except KeyboardInterrupt:
-            self.stopped = float("inf")
+            self.stopped_at_s = float("inf")
             return None
-        if violation is None or _kind(violation) != self._kind:
+        if violation is None or _failure_signature(violation) != self._signature:
             return None
-        self.expect(violation.time_s)
+        self.limit_time(violation.time_s)
         return violation.time_s
 
-    def _run(self, case: Case) -> Verdict:
+    def _run(self, case: Case) -> RunResult:
         if self._pool is None:
-            return carry_out(self._bounded(case))
-        self._upcoming = [it for it in (case, *self._upcoming) if it not in self._begun]
-        while self._upcoming and sum(not run.done() for run in self._begun.values()) < self._processes:
+            return run_job(self._bounded(case))
+        self._upcoming = [it for it in (case, *self._upcoming) if it not in self._runs]
+        while self._upcoming and sum(not run.done() for run in self._runs.values()) < self._processes:
             self._submit(self._pool, self._upcoming.pop(0))
-        if case not in self._begun:
+        if case not in self._runs:
             self._submit(self._pool, case)
-        return self._begun[case].result()
+        return self._runs[case].result()
 
     def _submit(self, pool: ProcessPoolExecutor, case: Case) -> None:
-        self._begun[case] = pool.submit(carry_out, self._bounded(case))
+        self._runs[case] = pool.submit(run_job, self._bounded(case))
 
     def _bounded(self, case: Case) -> Job:
         return replace(self.job_of(case), max_s=self._max_s)

@@ -1,6 +1,7 @@
-"""The same string hashes in every run: Python draws them anew for each process, unless it is told otherwise.
+"""Fixed hash seed: restarts this process with the same string hashes in every run.
 
-Nothing in coterie leans on the order of a set, but user code in a simulation may, and then a seed would not be one run.
+Python randomises string hashes per process unless PYTHONHASHSEED is set. Nothing in coterie depends on the order of a
+set, but user code in a simulation may, and then one seed would give several runs.
 """
 
 from __future__ import annotations
@@ -8,23 +9,23 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["has_fixed_hashes", "with_fixed_hashes"]
+__all__ = ["has_fixed_hash_seed", "restart_with_fixed_hash_seed"]
 
-HASH_SEED = "PYTHONHASHSEED"
-
-
-def has_fixed_hashes() -> bool:
-    """Whether string hashes follow from a seed that was given to this process."""
-    return os.environ.get(HASH_SEED, "random") != "random"
+HASH_SEED_VARIABLE = "PYTHONHASHSEED"
 
 
-def with_fixed_hashes() -> None:
-    """Begin this process again from the start with hash seed 0, unless it has a fixed one; then return at once.
+def has_fixed_hash_seed() -> bool:
+    """Whether the string hashes of this process follow from a given seed."""
+    return os.environ.get(HASH_SEED_VARIABLE, "random") != "random"
 
-    Call it only from the main program of a process of one's own, before it has done anything.
+
+def restart_with_fixed_hash_seed() -> None:
+    """Restart this process from the start with hash seed 0; return at once if its hash seed is fixed already.
+
+    Call it only from a main program that owns its process, before it has done anything.
     """
-    if has_fixed_hashes():
+    if has_fixed_hash_seed():
         return
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, HASH_SEED: "0"})
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, HASH_SEED_VARIABLE: "0"})

@@ -1,4 +1,4 @@
-"""All mutants, hunted: which there are, and how several processes share the hunts."""
+"""Mutant jobs: the list of all mutants, and runs them in this process or in workers."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from dataclasses import dataclass
 
 from coterie.actors.simulation.mutants import SYSTEM_MUTANTS
 from coterie.errors import CoterieError
-from coterie.exploring.run_jobs import many_runs, workers
+from coterie.exploring.run_jobs import worker_pool, worker_settings
 from coterie.protocols.faults.nearest_name import hint
-from coterie.protocols.simulation.mutants import MUTANTS, Hunt, Mutant, Trial, hunt
+from coterie.protocols.simulation.mutants import MUTANTS, Mutant, MutantResult, MutantTrial, run_mutant
 
-__all__ = ["ALL_MUTANTS", "Catch", "MutantError", "hunt_all", "mutant_named"]
+__all__ = ["ALL_MUTANTS", "MutantError", "TimedMutantResult", "mutant_named", "run_mutant_jobs"]
 
 ALL_MUTANTS: tuple[Mutant, ...] = (*MUTANTS, *SYSTEM_MUTANTS)
-"""Those of the pure algorithms first."""
+"""All mutants; those of the pure algorithms first."""
 
 
 class MutantError(CoterieError, ValueError):
-    """There is no such mutant: the error names what was asked for and the nearest that exists."""
+    """There is no such mutant: the error names the requested one and the nearest that exists."""
 
 
 @dataclass(frozen=True, slots=True)
-class Catch:
-    """A hunt that has ended, and how long it took (s)."""
+class TimedMutantResult:
+    """The result of one mutant, and how long its run took (s)."""
 
-    hunt: Hunt
+    result: MutantResult
     wall_s: float
 
     @property
-    def trial(self) -> Trial:
-        """Where the mutant was hunted."""
-        return mutant_named(self.hunt.name).trial
+    def trial(self) -> MutantTrial:
+        """The trial in which the mutant ran."""
+        return mutant_named(self.result.name).trial
 
 
 def mutant_named(name: str) -> Mutant:
-    """Return a mutant.
+    """Return the mutant called `name`.
 
     Raises:
         MutantError: there is none of that name; the nearest is named.
@@ -48,8 +48,10 @@ def mutant_named(name: str) -> Mutant:
     raise MutantError(f"there is no mutant {name!r}{hint(name, [mutant.name for mutant in ALL_MUTANTS])}")
 
 
-def hunt_all(names: Sequence[str], *, processes: int = 1, caught: Callable[[Catch], None]) -> list[Catch]:
-    """Hunt these mutants, each in one process; `caught` hears of each hunt as it ends.
+def run_mutant_jobs(
+    names: Sequence[str], *, processes: int = 1, on_result: Callable[[TimedMutantResult], None]
+) -> list[TimedMutantResult]:
+    """Run these mutants, each in one process; `on_result` is called with each result as it is ready.
 
     Raises:
         MutantError: there is no such mutant.
@@ -57,26 +59,26 @@ def hunt_all(names: Sequence[str], *, processes: int = 1, caught: Callable[[Catc
     """
     for name in names:
         mutant_named(name)
-    catches: list[Catch] = []
-    for catch in _hunt_here(names) if processes == 1 else _hunt_elsewhere(names, processes):
-        catches.append(catch)
-        caught(catch)
-    return catches
+    results: list[TimedMutantResult] = []
+    for timed in _run_here(names) if processes == 1 else _run_in_workers(names, processes):
+        results.append(timed)
+        on_result(timed)
+    return results
 
 
-def _hunt_here(names: Sequence[str]) -> Iterator[Catch]:
-    with many_runs():
+def _run_here(names: Sequence[str]) -> Iterator[TimedMutantResult]:
+    with worker_settings():
         for name in names:
-            yield _hunt(name)
+            yield _run_one(name)
 
 
-def _hunt_elsewhere(names: Sequence[str], processes: int) -> Iterator[Catch]:
-    with workers(processes) as pool:
-        for hunted in as_completed([pool.submit(_hunt, name) for name in names]):
-            yield hunted.result()
+def _run_in_workers(names: Sequence[str], processes: int) -> Iterator[TimedMutantResult]:
+    with worker_pool(processes) as pool:
+        for finished in as_completed([pool.submit(_run_one, name) for name in names]):
+            yield finished.result()
 
 
-def _hunt(name: str) -> Catch:
+def _run_one(name: str) -> TimedMutantResult:
     began_s = time.perf_counter()
-    ended = hunt(mutant_named(name))
-    return Catch(ended, time.perf_counter() - began_s)
+    result = run_mutant(mutant_named(name))
+    return TimedMutantResult(result, time.perf_counter() - began_s)

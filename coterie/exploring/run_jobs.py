@@ -1,4 +1,4 @@
-"""One run as data, carried out in this process or in workers."""
+"""`Job`: one simulated run as data; runs in this process or in worker processes."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from coterie.errors import PlanError
-from coterie.exploring.scenario_discovery import find
+from coterie.exploring.scenario_discovery import find_scenario
 from coterie.protocols.checking.violation import Violation
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.simulation.scenarios.protocol_scenarios import EVERYTHING, Endable
-from coterie.protocols.simulation.scenarios.run_outcome import Outcome, Verdict
+from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunResult
 
-__all__ = ["Job", "carry_out", "many_runs", "workers"]
+__all__ = ["Job", "run_job", "worker_pool", "worker_settings"]
 
-RARE_COLLECTIONS = 200_000
-"""Net allocations between collections: a simulated world is one big cycle until its seed is done."""
+GC_THRESHOLD = 200_000
+"""Net allocations between garbage collections: a simulated world is one large cycle until its run ends."""
 
-HASH_SEED = "PYTHONHASHSEED"
+HASH_SEED_VARIABLE = "PYTHONHASHSEED"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run: the scenario by name (so that a worker can find it), and the arguments of `Scenario.run`.
+    """One run: the name of the scenario (a worker finds it by name), and the arguments of `Scenario.run`.
 
-    `max_s`: when it ends (simulated s), if the scenario lets itself be ended early; None: when it is over.
+    `max_s`: the simulated time after which it is ended (s), if the scenario supports that; None: no limit.
     """
 
     scenario: str
@@ -42,27 +42,27 @@ class Job:
     profile: str = EVERYTHING
     nodes: int | None = None
     operations: int | None = None
-    plan: Plan | None = None
+    plan: FaultPlan | None = None
     hashed: bool = False
     traced: bool = False
     max_s: float | None = None
 
 
-def carry_out(job: Job) -> Verdict:
-    """Run a job. Whatever a scenario raises is a failure of its seed; history and plan come with failures only.
+def run_job(job: Job) -> RunResult:
+    """Run a job. Any exception of a scenario is a failure of its seed; only failures have a history and a plan.
 
     Raises:
-        PlanError: the plan cannot be carried out at all, or there is no such profile.
+        PlanError: the plan cannot be carried out, or there is no such profile.
         ScenarioError: there is no such scenario.
     """
-    verdict = _run(job)
-    if verdict.outcome is Outcome.FAILED or job.traced:
-        return verdict
-    return replace(verdict, plan=None, history=None, linearizability=None)
+    result = _run(job)
+    if result.outcome is RunOutcome.FAILED or job.traced:
+        return result
+    return replace(result, plan=None, history=None, linearizability=None)
 
 
-def _run(job: Job) -> Verdict:
-    scenario = find(job.scenario, job.level)
+def _run(job: Job) -> RunResult:
+    scenario = find_scenario(job.scenario, job.level)
     if job.max_s is not None and isinstance(scenario, Endable):
         scenario = scenario.ending_at(job.max_s)
     try:
@@ -79,14 +79,14 @@ def _run(job: Job) -> Verdict:
         raise
     except Violation as violation:
         return _failed(job, violation)
-    except Exception as error:  # noqa: BLE001 - a scenario of anybody's: whatever it is, its seed must be told
+    except Exception as error:  # noqa: BLE001 (a user's scenario may raise anything: it must be reported with its seed)
         lines = tuple("".join(traceback.format_exception(error)).splitlines())
         detail = f"{type(error).__name__}: {error}"
         return replace(_failed(job, Violation("scenario.raised", detail, node=None, step=0, time_s=0.0)), tail=lines)
 
 
-def _failed(job: Job, violation: Violation) -> Verdict:
-    return Verdict(
+def _failed(job: Job, violation: Violation) -> RunResult:
+    return RunResult(
         seed=job.seed,
         violation=violation,
         void=None,
@@ -103,17 +103,17 @@ def _failed(job: Job, violation: Violation) -> Verdict:
 
 
 @contextmanager
-def workers(count: int, *, hash_seed: int = 0) -> Iterator[ProcessPoolExecutor]:
-    """Give `count` fresh processes in which string hashes follow from `hash_seed`; they end with the block.
+def worker_pool(count: int, *, hash_seed: int = 0) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool of `count` new processes whose string hashes follow from `hash_seed`; they end with the block.
 
-    Ctrl-C is for the parent alone; what is under way when the block ends is cut off. A worker that dies raises
-    `BrokenProcessPool` from what waits for it.
+    Workers ignore Ctrl-C. Jobs that still run when the block ends are terminated. If a worker dies, waiting for its job
+    raises `BrokenProcessPool`.
     """
     others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _prepare_worker, (hash_seed,))
     try:
-        # Inherited by the processes, which start as jobs arrive.
-        with _environment(HASH_SEED, str(hash_seed)), _deaf():
+        # Inherited by the processes, which start when jobs are submitted.
+        with _environment(HASH_SEED_VARIABLE, str(hash_seed)), _interrupts_blocked():
             for started in [pool.submit(os.getpid) for _ in range(count)]:
                 started.result()
         yield pool
@@ -139,8 +139,8 @@ def _environment(name: str, value: str) -> Iterator[None]:
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
-    """Let Ctrl-C wait while the block runs: it is sent to workers too, which know how to ignore it a little later."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Defer SIGINT until the block ends: workers get it too, and ignore it only after their start."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -149,23 +149,23 @@ def _deaf() -> Iterator[None]:
 
 
 def _prepare_worker(hash_seed: int) -> None:
-    if os.environ.get(HASH_SEED) != str(hash_seed):
-        raise RuntimeError(f"a worker began with hash seed {os.environ.get(HASH_SEED)}, not {hash_seed}")
+    if os.environ.get(HASH_SEED_VARIABLE) != str(hash_seed):
+        raise RuntimeError(f"a worker began with hash seed {os.environ.get(HASH_SEED_VARIABLE)}, not {hash_seed}")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.set_threshold(RARE_COLLECTIONS)
+    gc.set_threshold(GC_THRESHOLD)
     logging.disable(logging.CRITICAL)
 
 
 @contextmanager
-def many_runs(*, is_heard: bool = False) -> Iterator[None]:
-    """Be what workers are while the block runs jobs here: collect garbage rarely, and let nobody log.
+def worker_settings(*, is_logging: bool = False) -> Iterator[None]:
+    """Apply the settings of a worker to this process within the block: rare garbage collection, and no logging.
 
-    What simulated nodes have to say about their faults would fill pages; to put it into words costs time. With
-    `is_heard` they log as ever.
+    The log of simulated nodes under faults would fill pages, and formatting it costs time. With `is_logging` they log
+    as usual.
     """
     usual, before = gc.get_threshold(), logging.root.manager.disable
-    gc.set_threshold(RARE_COLLECTIONS)
-    logging.disable(before if is_heard else logging.CRITICAL)
+    gc.set_threshold(GC_THRESHOLD)
+    logging.disable(before if is_logging else logging.CRITICAL)
     try:
         yield
     finally:

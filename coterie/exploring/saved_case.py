@@ -1,9 +1,14 @@
-"""A case as JSON: what a replay needs, and what the corpus in `tests/corpus` is made of.
+"""`SavedCase`: a run as JSON, for replays and for the corpus in `tests/corpus`.
+
+Replaying a seed: a run follows from scenario, level, seed, plan (or profile and number of nodes) and operations.
+This module stores them; `cli/sim_run.py` (`--replay`) reads them; `run_jobs.run_job` runs them again. The scenario
+draws all randomness from the seed (`protocols/simulation/protocol_world.py`,
+`runtime/hosts/simulation/simulated_world.py`), and `fixed_hash_seed.py` fixes the string hashes.
 
     {"format": 1, "scenario": "raft", "level": "protocol", "seed": 17, "profile": "everything", "nodes": 3,
      "operations": 8, "note": "entries of old terms were committed by counting", "plan": {…}}
 
-`scenario` and `seed` must be there. Without a `plan` the seed draws its own, from `profile`; with one the nodes are
+`scenario` and `seed` are required. Without a `plan` one is drawn with the seed from `profile`; with one the nodes are
 those of the plan.
 """
 
@@ -34,14 +39,14 @@ FIELDS = ("format", "scenario", "level", "seed", "profile", "nodes", "operations
 
 @dataclass(frozen=True, slots=True)
 class SavedCase:
-    """A run, and why it is kept."""
+    """A run, and a note with the reason for saving it."""
 
     job: Job
     note: str = ""
 
 
 def dump_case(case: SavedCase) -> str:
-    """Return `case` as JSON text, one line for each fault."""
+    """Return `case` as JSON text with one line per fault."""
     job = case.job
     facts: dict[str, object] = {"format": FORMAT, "scenario": job.scenario}
     if job.level is not None:
@@ -62,14 +67,14 @@ def load_case(text: str) -> SavedCase:
     """Return the case that `text` (JSON) holds.
 
     Raises:
-        PlanError: it is none; the error names what does not fit.
+        PlanError: it is not a case; the error names the wrong part.
     """
     facts = _object(text)
     for name in facts:
         if name not in FIELDS:
             raise PlanError(f"a case has no field {name!r}{hint(name, FIELDS)}")
     if facts.get("format", FORMAT) != FORMAT:
-        raise PlanError(f"the case has format {facts['format']!r}, this release reads {FORMAT}")
+        raise PlanError(f"the case has format {facts['format']!r}, but this release reads format {FORMAT}")
     level = facts.get("level")
     plan = facts.get("plan")
     job = Job(
@@ -95,7 +100,7 @@ def read_case(path: Path) -> SavedCase:
 
 
 def read_plan_or_case(path: Path) -> Job:
-    """Return a job with the plan in the file `path` (or the run folder), which is a plan alone or a whole case.
+    """Return a job with the plan in the file or run folder `path`: a plan alone, or a whole case.
 
     Raises:
         PlanError: there is no such file, or no plan in it; the error names the file.
@@ -109,7 +114,7 @@ def _job_with_plan(text: str) -> Job:
         return Job("", 0, plan=decode_plan(facts))
     job = load_case(text).job
     if job.plan is None:
-        raise PlanError("the case has no plan of its own: its seed draws one")
+        raise PlanError("the case has no plan of its own: it is drawn from its seed")
     return job
 
 
@@ -127,7 +132,7 @@ def _named(file: Path, load: Callable[[str], T]) -> T:
 
 
 def _nearest(missing: Path) -> str:
-    """Return a hint at the file or run folder beside `missing` whose name is the most like it, if one is."""
+    """Return a hint at the file or run folder beside `missing` with the most similar name, "" if there is none."""
     there = {
         path.name: path for path in missing.parent.glob("*") if path.suffix == ".json" or (path / CASE_FILE).exists()
     }
@@ -141,21 +146,21 @@ def _object(text: str) -> Mapping[str, object]:
     except ValueError as error:
         raise PlanError(f"it is not JSON: {error}") from error
     if not isinstance(facts, dict):
-        raise PlanError("it is no JSON object")
+        raise PlanError("it is not a JSON object")
     return facts
 
 
 def _text(facts: Mapping[str, object], name: str, default: str | None = None) -> str:
     value = facts.get(name, default)
     if not isinstance(value, str):
-        raise PlanError(f"a case has the field {name!r}, a string, not {value!r}")
+        raise PlanError(f"the field {name!r} of a case must be a string, not {value!r}")
     return value
 
 
 def _number(facts: Mapping[str, object], name: str) -> int:
     value = facts.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise PlanError(f"a case has the field {name!r}, a whole number, not {value!r}")
+        raise PlanError(f"the field {name!r} of a case must be a whole number, not {value!r}")
     return value
 
 

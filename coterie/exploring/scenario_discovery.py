@@ -1,4 +1,4 @@
-"""Finds scenarios: coterie's own by name, anybody's as `package.module:attribute`."""
+"""Scenario discovery: finds coterie's scenarios by name, a user's as `package.module:attribute`."""
 
 from __future__ import annotations
 
@@ -16,41 +16,43 @@ from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.faults.nearest_name import hint
 from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS, Scenario
 
-__all__ = ["SYSTEMS", "ScenarioError", "find", "names"]
+__all__ = ["SYSTEM_SCENARIOS", "ScenarioError", "find_scenario", "scenario_names"]
 
-SYSTEMS: Mapping[str, str] = {
+SYSTEM_SCENARIOS: Mapping[str, str] = {
     "raft-kv": "coterie.actors.simulation.scenarios.raft_kv:RAFT_KV",
     "raft": "coterie.actors.simulation.scenarios.raft_kv:RAFT_KV",
     "actors": "coterie.actors.simulation.scenarios.actors_scenario:ACTORS",
     "store": "coterie.actors.simulation.scenarios.store_scenario:STORE",
 }
-"""Where those of the system level are: they are imported when they are asked for."""
+"""Scenarios of the system level, by name; they are imported on demand."""
 
 
 class ScenarioError(CoterieError, ValueError):
-    """There is no such scenario: the error names what was asked for and the nearest that exists."""
+    """There is no such scenario: the error names the requested one and the nearest that exists."""
 
 
-def names() -> Sequence[str]:
-    """Return the names of coterie's own scenarios: those of the protocol level first."""
-    return tuple(dict.fromkeys((*SCENARIOS, *SYSTEMS)))
+def scenario_names() -> Sequence[str]:
+    """Return the names of coterie's own scenarios, those of the protocol level first."""
+    return tuple(dict.fromkeys((*SCENARIOS, *SYSTEM_SCENARIOS)))
 
 
-def find(name: str, level: Level | None = None) -> Scenario:
-    """Return the scenario `name`, at `level` (None: the first level at which there is one).
+def find_scenario(name: str, level: Level | None = None) -> Scenario:
+    """Return the scenario `name` at `level` (None: the first level that has one).
 
     `package.module:attribute` is imported; modules in the working directory are found too.
 
     Raises:
-        ScenarioError: there is none; the nearest that exists is named, or what went wrong with the import.
+        ScenarioError: there is none; the error names the nearest that exists, or the failure of the import.
     """
     if ":" in name:
-        return _at_level(_imported(name), name, level)
-    if name not in names():
-        raise ScenarioError(f"there is no scenario {name!r}{hint(name, names())} (or write package.module:attribute)")
-    if name in SCENARIOS and (name not in SYSTEMS or level is not Level.SYSTEM):
+        return _at_level(_import_scenario(name), name, level)
+    if name not in scenario_names():
+        raise ScenarioError(
+            f"there is no scenario {name!r}{hint(name, scenario_names())} (or write package.module:attribute)"
+        )
+    if name in SCENARIOS and (name not in SYSTEM_SCENARIOS or level is not Level.SYSTEM):
         return _at_level(SCENARIOS[name], name, level)
-    return _at_level(_imported(SYSTEMS[name]), name, level)
+    return _at_level(_import_scenario(SYSTEM_SCENARIOS[name]), name, level)
 
 
 def _at_level(scenario: Scenario, name: str, level: Level | None) -> Scenario:
@@ -61,20 +63,20 @@ def _at_level(scenario: Scenario, name: str, level: Level | None) -> Scenario:
     return scenario
 
 
-def _imported(where: str) -> Scenario:
+def _import_scenario(where: str) -> Scenario:
     module_name, _, attribute = where.partition(":")
     if not (module_name and attribute):
-        raise ScenarioError(f"{where!r} names no scenario: write package.module:attribute")
-    module = _module(module_name, where)
+        raise ScenarioError(f"{where!r} does not name a scenario: write package.module:attribute")
+    module = _import_module(module_name, where)
     found: object = getattr(module, attribute, None)
     if found is None:
         raise ScenarioError(f"module {module_name!r} has no {attribute!r}{hint(attribute, _scenarios_in(module))}")
     if not _is_scenario(found):
-        raise ScenarioError(f"{where!r} is no scenario: {_reason(found)}")
-    return found  # type: ignore[return-value]  # it was looked at just now
+        raise ScenarioError(f"{where!r} is not a scenario: {_reason(found)}")
+    return found  # type: ignore[return-value]  # checked by `_is_scenario`
 
 
-def _module(name: str, where: str) -> ModuleType:
+def _import_module(name: str, where: str) -> ModuleType:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -82,12 +84,12 @@ def _module(name: str, where: str) -> ModuleType:
     except ModuleNotFoundError as error:
         near = _nearest_module(name) if error.name is not None and f"{name}.".startswith(f"{error.name}.") else ""
         raise ScenarioError(f"cannot import {name!r} for {where!r}: {error}{near}") from error
-    except Exception as error:  # a user's module may raise anything; it is told in one line
+    except Exception as error:  # a user's module may raise anything; it is reported in one line
         raise ScenarioError(f"importing {name!r} raised {type(error).__name__}: {error}") from error
 
 
 def _nearest_module(name: str) -> str:
-    """Return a hint at the module beside `name`, in the working directory, whose name is the most like it, if any."""
+    """Return a hint at the module beside `name`, in the working directory, with the most similar name, or ""."""
     package, _, last = name.rpartition(".")
     there = [path.stem for path in Path(*package.split(".")).glob("*.py")]
     near = difflib.get_close_matches(last, there, n=1)
@@ -96,8 +98,8 @@ def _nearest_module(name: str) -> str:
 
 def _reason(found: object) -> str:
     if inspect.iscoroutinefunction(found):
-        return "a bare function; decorate it with @scenario(nodes=…) of coterie.testing"
-    return f"it has no {', '.join(_lacking(found))} (its type: {type(found).__name__})"
+        return "it is a plain function; decorate it with @scenario(nodes=…) of coterie.testing"
+    return f"it has no {', '.join(_missing_attributes(found))} (its type: {type(found).__name__})"
 
 
 def _scenarios_in(module: ModuleType) -> list[str]:
@@ -105,8 +107,8 @@ def _scenarios_in(module: ModuleType) -> list[str]:
 
 
 def _is_scenario(value: object) -> bool:
-    return not isinstance(value, type) and not _lacking(value)
+    return not isinstance(value, type) and not _missing_attributes(value)
 
 
-def _lacking(value: object) -> list[str]:
+def _missing_attributes(value: object) -> list[str]:
     return [name for name in ("name", "level", "plan", "run") if not hasattr(value, name)]

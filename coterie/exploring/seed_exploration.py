@@ -1,4 +1,4 @@
-"""Seed after seed: the verdicts as they arrive, and what was learned so far."""
+"""Seed exploration: runs many seeds of a scenario and collects their results."""
 
 from __future__ import annotations
 
@@ -7,49 +7,51 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, field, replace
 
-from coterie.exploring.run_jobs import Job, carry_out, many_runs, workers
-from coterie.protocols.simulation.scenarios.run_outcome import Outcome, Summary, Verdict, summarise
+from coterie.exploring.run_jobs import Job, run_job, worker_pool, worker_settings
+from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunResult, Summary, summarise
 
 __all__ = ["Exploration", "explore"]
 
 
 @dataclass(slots=True)
 class Exploration:
-    """What many seeds came to, so far.
+    """The results of many seeds so far.
 
     Attributes:
-        wanted: the seeds to run.
-        verdicts: one for each seed that has run, in the order of arrival.
-        wall_s: how long that took.
-        is_interrupted: Ctrl-C ended it.
+        requested_seeds: the seeds to run.
+        results: one per finished seed, in the order of arrival.
+        wall_s: the elapsed time (s).
+        is_interrupted: whether Ctrl-C ended it.
     """
 
-    wanted: Sequence[int]
-    verdicts: list[Verdict] = field(default_factory=list)
+    requested_seeds: Sequence[int]
+    results: list[RunResult] = field(default_factory=list)
     wall_s: float = 0.0
     is_interrupted: bool = False
 
     @property
     def summary(self) -> Summary:
-        """All verdicts added up, in the order of their seeds."""
-        return summarise(sorted(self.verdicts, key=lambda verdict: verdict.seed))
+        """The sum of all results, in the order of their seeds."""
+        return summarise(sorted(self.results, key=lambda result: result.seed))
 
     @property
     def seeds_per_minute(self) -> float:
-        """How fast it went."""
-        return 60 * len(self.verdicts) / max(self.wall_s, 1e-9)
+        """Finished seeds per minute of wall time."""
+        return 60 * len(self.results) / max(self.wall_s, 1e-9)
 
     @property
-    def left(self) -> Sequence[int]:
-        """The seeds from the first one that has not run on: where to go on."""
-        done = {verdict.seed for verdict in self.verdicts}
-        first = next((place for place, seed in enumerate(self.wanted) if seed not in done), len(self.wanted))
-        return self.wanted[first:]
+    def remaining_seeds(self) -> Sequence[int]:
+        """The requested seeds from the first unfinished one on: the seeds to continue with."""
+        done = {result.seed for result in self.results}
+        first = next(
+            (place for place, seed in enumerate(self.requested_seeds) if seed not in done), len(self.requested_seeds)
+        )
+        return self.requested_seeds[first:]
 
-    def first_failure(self) -> Verdict | None:
-        """Return the verdict of the smallest failing seed, None if all is well."""
-        failed = [verdict for verdict in self.verdicts if verdict.outcome is Outcome.FAILED]
-        return min(failed, key=lambda verdict: verdict.seed, default=None)
+    def first_failure(self) -> RunResult | None:
+        """Return the result of the smallest failing seed, None if no seed failed."""
+        failed = [result for result in self.results if result.outcome is RunOutcome.FAILED]
+        return min(failed, key=lambda result: result.seed, default=None)
 
 
 def explore(
@@ -58,36 +60,36 @@ def explore(
     *,
     processes: int = 1,
     progress: Callable[[Exploration], None] = lambda _: None,
-    is_heard: bool = False,
+    is_logging: bool = False,
 ) -> Exploration:
     """Run `job` with each of `seeds`; call `progress` after each.
 
-    With one process everything happens in this one; with more, in workers. Ctrl-C ends it early. `is_heard`: let what
-    is simulated log, which workers never do.
+    With `processes` 1 the seeds run in this process, otherwise in workers. Ctrl-C ends it early. `is_logging`: let the
+    simulated nodes log; workers never log.
 
     Raises:
-        PlanError, ScenarioError: as `carry_out`.
+        PlanError, ScenarioError: as `run_job`.
     """
-    found = Exploration(seeds)
+    exploration = Exploration(seeds)
     began_s = time.perf_counter()
     try:
-        for verdict in _verdicts(job, seeds, processes, is_heard=is_heard):
-            found.verdicts.append(verdict)
-            found.wall_s = time.perf_counter() - began_s
-            progress(found)
+        for result in _results(job, seeds, processes, is_logging=is_logging):
+            exploration.results.append(result)
+            exploration.wall_s = time.perf_counter() - began_s
+            progress(exploration)
     except KeyboardInterrupt:
-        found.is_interrupted = True
-    found.wall_s = time.perf_counter() - began_s
-    return found
+        exploration.is_interrupted = True
+    exploration.wall_s = time.perf_counter() - began_s
+    return exploration
 
 
-def _verdicts(job: Job, seeds: Sequence[int], processes: int, *, is_heard: bool) -> Iterator[Verdict]:
+def _results(job: Job, seeds: Sequence[int], processes: int, *, is_logging: bool) -> Iterator[RunResult]:
     if processes == 1:
-        with many_runs(is_heard=is_heard):
+        with worker_settings(is_logging=is_logging):
             for seed in seeds:
-                yield carry_out(replace(job, seed=seed))
+                yield run_job(replace(job, seed=seed))
         return
-    with workers(min(processes, len(seeds))) as pool:
-        waiting = [pool.submit(carry_out, replace(job, seed=seed)) for seed in seeds]
+    with worker_pool(min(processes, len(seeds))) as pool:
+        waiting = [pool.submit(run_job, replace(job, seed=seed)) for seed in seeds]
         for done in as_completed(waiting):
             yield done.result()

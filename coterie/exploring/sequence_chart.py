@@ -1,8 +1,8 @@
-"""What happened last, as a message sequence chart: one SVG file that needs nothing else.
+"""Sequence chart: draws the last records of a trace as one self-contained SVG file.
 
-Each node has a line, each record a row: time runs down, one row for each thing that happened, so that what happened in
-the same instant can still be told apart. An arrow is a message, drawn where it arrived; a dot is anything else. A line
-is broken while its node is down. Whatever is too long for the chart is in the tooltip of its row.
+Each node has a vertical line, each record a row: time runs down, with one row per record, so that simultaneous records
+can be told apart. An arrow is a message, drawn at its arrival; a dot is any other record. A line is dashed while its
+node is down. Text that is too long for the chart is in the tooltip of its row.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 
 from coterie.protocols.simulation.run_trace import TraceLine
 
-__all__ = ["LAST", "sequence_chart"]
+__all__ = ["RECORDS_SHOWN", "sequence_chart"]
 
-LAST = 60
-"""How many records are shown."""
+RECORDS_SHOWN = 60
+"""The default number of records in a chart."""
 
 DOWN = "node.crashed"
 UP = "node.started"
@@ -55,16 +55,16 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;",
 
 
 def sequence_chart(
-    trace: Sequence[TraceLine], nodes: Iterable[str] = (), *, title: str, ending: str = "", last: int = LAST
+    trace: Sequence[TraceLine], nodes: Iterable[str] = (), *, title: str, ending: str = "", last: int = RECORDS_SHOWN
 ) -> str:
     """Return the last records of `trace` as an SVG.
 
     Args:
-        trace: what happened, in order.
-        nodes: the nodes from left to right; others that appear follow.
-        title: what it is, above.
-        ending: what it came to, below: a violation.
-        last: how many records to show.
+        trace: the records, in order.
+        nodes: the nodes from left to right; other nodes of the trace follow.
+        title: the title above the chart.
+        ending: the text below the chart: the violation.
+        last: the number of records to show.
     """
     shown = trace[-last:] if last else ()
     lanes = _lanes(shown, nodes)
@@ -89,7 +89,7 @@ def sequence_chart(
 
 
 def _lanes(shown: Iterable[TraceLine], nodes: Iterable[str]) -> dict[str, int]:
-    """Return where each node's line is."""
+    """Return the x position of each node's line (pixels)."""
     names = dict.fromkeys(nodes)
     for line in shown:
         names |= dict.fromkeys(name for name in (line.sender, line.node) if name is not None)
@@ -105,7 +105,7 @@ def _down_before(trace: Iterable[TraceLine]) -> set[str]:
 
 
 def _lane(name: str, x: int, shown: Sequence[TraceLine], bottom: int, *, is_down: bool) -> list[str]:
-    """Return the line of a node with its name on top, in pieces: solid while it is up."""
+    """Return the line of a node with its name on top, in pieces: solid while it is up, dashed while it is down."""
     parts, since = [], _TOP - 12
     for row, line in enumerate(shown):
         if line.node == name and line.what in (DOWN, UP) and (line.what == DOWN) != is_down:
@@ -143,7 +143,7 @@ def _picture(line: TraceLine, lanes: dict[str, int], y: int) -> str:
 
 
 def _facts(line: TraceLine) -> str:
-    """Return an observation's facts, less what the chart shows anyhow: `term 3` for `{'node': 'n1', 'term': 3}`."""
+    """Return an observation's facts without those in the chart: `term 3` for `{'node': 'n1', 'term': 3}`."""
     if not line.detail.startswith("{"):
         return line.detail
     facts = line.detail[1:-1].replace(f"'node': '{line.node}'", "").lstrip(", ")
@@ -151,7 +151,7 @@ def _facts(line: TraceLine) -> str:
 
 
 def _fitting(text: str, width: float) -> str:
-    """Cut `text` to what fits into so many pixels."""
+    """Return `text`, shortened to fit into `width` pixels."""
     most = max(4, int(width / _CHARACTER))
     return text if len(text) <= most else f"{text[: most - 1]}…"
 

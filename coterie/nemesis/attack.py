@@ -1,4 +1,4 @@
-"""A run from beginning to end: cluster, proxies, clients, plan; then quiet, everything read back, and the judges."""
+"""`Attack`: one nemesis run: cluster, proxies and clients; the fault plan; recovery, read-back and checks."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from pathlib import Path
 from typing import Final
 
 from coterie.actors.client import Client
-from coterie.actors.simulation.checkers.history_recording import Ledger
-from coterie.actors.simulation.run_log import Story
+from coterie.actors.simulation.checkers.history_recording import Recordings
+from coterie.actors.simulation.run_log import RunLog
 from coterie.actors.simulation.scenarios.list_store import STORE
-from coterie.actors.simulation.scenarios.raft_kv import Work
+from coterie.actors.simulation.scenarios.raft_kv import KeyValueWorkload
 from coterie.actors.simulation.simulated_client import SimulatedClient
-from coterie.cluster_processes import Cluster, NodeEnded
+from coterie.cluster_processes import ClusterProcesses, NodeEnded
 from coterie.errors import CoterieError
-from coterie.nemesis.attack_checks import judge, undecided
-from coterie.nemesis.attacked_topology import NODES_VARIABLE, WHERE, store_on
-from coterie.nemesis.chaos_proxies import Proxies
+from coterie.nemesis.attack_checks import check_histories, undecided_groups
+from coterie.nemesis.attacked_topology import NODES_VARIABLE, TOPOLOGY_PATH, topology_on
+from coterie.nemesis.chaos_proxies import ChaosProxies
 from coterie.nemesis.process_faults import WipedNodeRan
-from coterie.nemesis.process_injector import Injector, check_plan
-from coterie.nemesis.recorded_clients import Crowd
-from coterie.nemesis.role_observer import Observer
+from coterie.nemesis.process_injector import ProcessInjector, check_plan
+from coterie.nemesis.recorded_clients import RecordedClients
+from coterie.nemesis.role_observer import RoleObserver
 from coterie.protocols.checking.violation import Violation
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.profiles.fault_profiles import is_live
-from coterie.protocols.simulation.scenarios.run_outcome import Verdict
+from coterie.protocols.simulation.scenarios.run_result import RunResult
 from coterie.runtime.hosts.real_host import RealHost
 
-__all__ = ["OPERATIONS_MIN", "Attack", "Options"]
+__all__ = ["OPERATIONS_MIN", "Attack", "AttackOptions"]
 
 OPERATIONS_MIN: Final = 100
-"""A run with fewer answered operations proves nothing."""
+"""A run with fewer answered operations is void."""
 
-ENOUGH_S: Final = 20.0
-"""How long clients may go on after a plan that was too short for so many."""
+EXTRA_WORK_S: Final = 20.0
+"""How long clients may continue after a plan that was too short for `OPERATIONS_MIN`."""
 
 START_TIMEOUT_S: Final = 60.0
-RECOVERY_S: Final = 30.0
-"""How long everything may take to be readable after the plan; processes that were just killed must start first."""
+RECOVERY_TIMEOUT_S: Final = 30.0
+"""Time limit for each step of the recovery after the plan; killed processes must restart in it."""
 
-CATCH_UP_S: Final = 60.0
+CATCH_UP_TIMEOUT_S: Final = 60.0
 WATCHDOG_S: Final = 300.0
-"""How much longer than its plan a run may take."""
+"""Time limit for a run, beyond the duration of its plan."""
 
 INVARIANT_BY_ERROR: Final[Mapping[type[CoterieError], str]] = {
     NodeEnded: "nemesis.node_ended",
@@ -53,23 +53,23 @@ INVARIANT_BY_ERROR: Final[Mapping[type[CoterieError], str]] = {
 }
 
 READER: Final = "reader"
-LOOK_EVERY_S: Final = 0.1
+POLL_INTERVAL_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What a run is.
+class AttackOptions:
+    """The options of a run.
 
     Attributes:
-        plan: what the cluster suffers.
+        plan: the fault plan.
         folder: an existing directory, for the nodes' data and logs.
-        seed: for the clients' choices and the weather.
-        clients: how many work at a time, at least 1.
-        think_s: how long a client pauses before an operation, at most (s).
-        skipped: how many faults of each kind were left out of the plan, since no real process can suffer them.
+        seed: seed of the clients' choices and the link conditions.
+        clients: the number of concurrent clients, at least 1.
+        think_s: the longest pause of a client before an operation (s).
+        skipped: the number of faults of each kind that were left out of the plan as unsupported by real processes.
     """
 
-    plan: Plan
+    plan: FaultPlan
     folder: Path
     seed: int = 0
     clients: int = 10
@@ -78,28 +78,28 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.clients < 1:
-            raise ValueError(f"clients={self.clients}: at least one must ask for something")
+            raise ValueError(f"clients={self.clients}: at least 1 is needed")
 
 
 class Attack:
-    """One run. What it has learned so far can be seen at any time, also after it was cancelled.
+    """One nemesis run. Its state can be read at any time, also after it was cancelled.
 
     Raises:
-        PlanError: real processes cannot suffer this plan, or it goes beyond the fault budget.
+        PlanError: real processes do not support a fault of the plan, or it exceeds the fault budget.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: AttackOptions) -> None:
         check_plan(options.plan)
         self.options = options
-        """What it is."""
-        self.ledger = Ledger()
-        """What the clients asked and saw."""
+        """The options of the run."""
+        self.recordings = Recordings()
+        """The clients' operations and results."""
         self._clock = RealHost().clock
         self._began_s = self._clock.monotonic()
-        self.story = Story(self.now, None, is_whole=True)
-        """What happened to the cluster."""
-        self._doing = "waiting for a leader"
-        self._injector: Injector | None = None
+        self.run_log = RunLog(self.now, None, keeps_all=True)
+        """The faults and leader changes of the cluster."""
+        self._phase = "waiting for a leader"
+        self._injector: ProcessInjector | None = None
 
     def now(self) -> float:
         """Return the time since the construction (s)."""
@@ -108,18 +108,18 @@ class Attack:
     @property
     def fired(self) -> dict[str, int]:
         """How often each kind of fault has taken effect."""
-        return {} if self._injector is None else dict(sorted(self._injector.firings.count_by_kind.items()))
+        return {} if self._injector is None else dict(sorted(self._injector.fault_counts.count_by_kind.items()))
 
     def describe(self) -> str:
-        """Return where the run stands, in one line."""
+        """Return the state of the run, in one line."""
         fired = ", ".join(f"{name} {count}" for name, count in self.fired.items()) or "nothing yet"
-        return f"{self.now():6.1f} s  {self._doing}; {self.ledger.answered} operations; fired: {fired}"
+        return f"{self.now():6.1f} s  {self._phase}; {self.recordings.answered} operations; fired: {fired}"
 
-    async def run(self) -> Verdict:
-        """Do it all.
+    async def run(self) -> RunResult:
+        """Run from start to end; return the result.
 
         Raises:
-            OSError: the machine has no room for so many processes, sockets or files.
+            OSError: the system refused another process, socket or file.
         """
         violation: Violation | None = None
         try:
@@ -127,13 +127,13 @@ class Attack:
                 await self._with_cluster()
         except Violation as broken:
             violation = broken
-        except CoterieError as error:  # a node ended, a wiped one did not, a client met what it cannot expect
-            violation = self._broken(
+        except CoterieError as error:  # a node ended, a wiped one did not, or a client got an unexpected error
+            violation = self._violation(
                 INVARIANT_BY_ERROR.get(type(error), "nemesis.unexpected_error"), f"{type(error).__name__}: {error}"
             )
         except TimeoutError:
-            violation = self._broken("nemesis.watchdog", f"still {self._doing} after {self.now():.0f} s")
-        return self._verdict(judge(self.ledger, now_s=self.now()) or violation)
+            violation = self._violation("nemesis.watchdog", f"still {self._phase} after {self.now():.0f} s")
+        return self._result(check_histories(self.recordings, now_s=self.now()) or violation)
 
     async def _with_cluster(self) -> None:
         options, nodes = self.options, self.options.plan.nodes
@@ -141,61 +141,73 @@ class Attack:
         data.mkdir()
         clients = [f"c{number}" for number in range(1, options.clients + 1)]
         rng = random.Random(f"{options.seed}/weather")
-        proxies = Proxies(nodes, [*clients, READER], rng=rng, clock=self._clock)
-        cluster = Cluster(
-            WHERE, store_on(nodes), str(data), route=proxies.address, environment={NODES_VARIABLE: ",".join(nodes)}
+        proxies = ChaosProxies(nodes, [*clients, READER], rng=rng, clock=self._clock)
+        cluster = ClusterProcesses(
+            TOPOLOGY_PATH,
+            topology_on(nodes),
+            str(data),
+            route=proxies.address,
+            environment={NODES_VARIABLE: ",".join(nodes)},
         )
-        crowd = Crowd(
+        recorded = RecordedClients(
             clients,
             lambda name: [proxies.address(name, node) for node in nodes],
             seed=options.seed,
             think_s=options.think_s,
-            ledger=self.ledger,
+            recordings=self.recordings,
             now=self.now,
         )
         proxies.listens_at = cluster.address
-        async with proxies, cluster, crowd:
-            await cluster.guard(self._with_nodes(cluster, proxies, clients, crowd))
+        async with proxies, cluster, recorded:
+            await cluster.guard(self._with_nodes(cluster, proxies, clients, recorded))
 
-    async def _with_nodes(self, cluster: Cluster, proxies: Proxies, clients: list[str], crowd: Crowd) -> None:
-        """Run the plan while clients work, once the group answers."""
+    async def _with_nodes(
+        self, cluster: ClusterProcesses, proxies: ChaosProxies, clients: list[str], recorded: RecordedClients
+    ) -> None:
+        """Wait for the group; run the plan while clients work; recover."""
         async with Client(cluster.addresses, name="observer", connect_timeout_s=START_TIMEOUT_S) as access:
             group = access.group(STORE)
-            group.on_leader(lambda news: self.story.tell(news.leader, "leads", f"term {news.term}"))
+            group.on_leader(lambda news: self.run_log.record(news.leader, "leads", f"term {news.term}"))
             await group.open_session(timeout_s=START_TIMEOUT_S)
-            observer, plan = Observer(group), self.options.plan
-            self._injector = Injector(plan, cluster, proxies, clients, observer, self._clock, self.story.tell)
-            self._doing = "under attack"
-            crowd.begin()
-            await crowd.meanwhile(self._injector.carry_out())
+            observer, plan = RoleObserver(group), self.options.plan
+            self._injector = ProcessInjector(
+                plan, cluster, proxies, clients, observer, self._clock, self.run_log.record
+            )
+            self._phase = "under attack"
+            recorded.start()
+            await recorded.guard(self._injector.run_plan())
             if is_live(plan):
-                await crowd.meanwhile(self._enough())
-                await self._recover(observer, crowd)
+                await recorded.guard(self._wait_for_operations())
+                await self._recover(observer, recorded)
 
-    async def _enough(self) -> None:
-        """Let the clients work on after a short plan, until there is something to judge or it takes too long."""
-        self._doing = "waiting for more operations"
+    async def _wait_for_operations(self) -> None:
+        """Let the clients continue after a short plan until `OPERATIONS_MIN` are answered, for 20 s at most."""
+        self._phase = "waiting for more operations"
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ENOUGH_S):
-                while self.ledger.answered < OPERATIONS_MIN:  # noqa: ASYNC110 (each client answers in its own time)
-                    await asyncio.sleep(LOOK_EVERY_S)
+            async with asyncio.timeout(EXTRA_WORK_S):
+                while self.recordings.answered < OPERATIONS_MIN:  # noqa: ASYNC110 (there is no event per operation)
+                    await asyncio.sleep(POLL_INTERVAL_S)
 
-    async def _recover(self, observer: Observer, crowd: Crowd) -> None:
-        """Let the clients finish, read everything back, and wait for the nodes that were away."""
-        await self._within(RECOVERY_S, "waiting for the clients", crowd.finish())
-        await self._within(RECOVERY_S, "reading everything back", crowd.serve(0, READER, _read_everything))
-        await self._within(CATCH_UP_S, "waiting for every node to catch up", self._caught_up(observer))
+    async def _recover(self, observer: RoleObserver, recorded: RecordedClients) -> None:
+        """Let the clients finish, read everything back, and wait until all nodes have caught up."""
+        await self._within(RECOVERY_TIMEOUT_S, "waiting for the clients", recorded.finish())
+        await self._within(
+            RECOVERY_TIMEOUT_S, "reading everything back", recorded.run_client(0, READER, _read_everything)
+        )
+        await self._within(
+            CATCH_UP_TIMEOUT_S, "waiting for every node to catch up", self._wait_until_caught_up(observer)
+        )
 
-    async def _within(self, limit_s: float, doing: str, it: Awaitable[object]) -> None:
-        self._doing = doing
+    async def _within(self, limit_s: float, phase: str, work: Awaitable[object]) -> None:
+        self._phase = phase
         try:
             async with asyncio.timeout(limit_s):
-                await it
+                await work
         except TimeoutError:
-            raise self._broken("nemesis.liveness", f"still {doing} {limit_s:g} s after everything healed") from None
+            raise self._violation("nemesis.liveness", f"still {phase} {limit_s:g} s after everything healed") from None
 
-    async def _caught_up(self, observer: Observer) -> None:
-        """Wait until every node that has not lost its data has applied what is committed."""
+    async def _wait_until_caught_up(self, observer: RoleObserver) -> None:
+        """Wait until every node that has its data has applied all committed entries."""
         plan, injector = self.options.plan, self._injector
         awaited = [node for node in plan.nodes if injector is None or not injector.is_gone(node)]
         while True:
@@ -204,33 +216,33 @@ class Attack:
             there = {status.node for status in statuses if status.applied_index >= goal}
             if all(node in there for node in awaited):
                 return
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
-    def _broken(self, invariant: str, detail: str) -> Violation:
-        return Violation(invariant, detail, node=None, step=self.ledger.answered, time_s=self.now())
+    def _violation(self, invariant: str, detail: str) -> Violation:
+        return Violation(invariant, detail, node=None, step=self.recordings.answered, time_s=self.now())
 
-    def _verdict(self, violation: Violation | None) -> Verdict:
-        plan, answered = self.options.plan, self.ledger.answered
+    def _result(self, violation: Violation | None) -> RunResult:
+        plan, answered = self.options.plan, self.recordings.answered
         void = f"only {answered} operations were answered" if answered < OPERATIONS_MIN and is_live(plan) else None
-        if unjudged := undecided(self.ledger):
-            void = f"the budget did not suffice to judge the history of {', '.join(unjudged)}"
-        return Verdict(
+        if unchecked := undecided_groups(self.recordings):
+            void = f"the checker's budget was too small for the history of {', '.join(unchecked)}"
+        return RunResult(
             seed=self.options.seed,
             violation=violation,
             void=void,
             operations=answered,
-            events=len(self.story.lines),
+            events=len(self.run_log.lines),
             simulated_s=self.now(),
             planned=tuple(plan.kinds()) if is_live(plan) else (),
             fired=self.fired,
             digest=None,
-            tail=() if violation is None else self.story.tail,
+            tail=() if violation is None else self.run_log.tail,
             profile=plan.profile or "",
             nodes=plan.nodes,
             plan=plan,
-            trace=self.story.lines,
+            trace=self.run_log.lines,
         )
 
 
 async def _read_everything(client: SimulatedClient) -> None:
-    await Work(client).read_everything(lambda _: None)
+    await KeyValueWorkload(client).read_everything(lambda _: None)

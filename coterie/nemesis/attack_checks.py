@@ -1,57 +1,59 @@
-"""What is claimed at the end of a run, and how it is judged."""
+"""Attack checks: check the clients' histories after a nemesis run for lost writes and linearizability."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 
-from coterie.actors.simulation.checkers.history_recording import Ledger, Recording
+from coterie.actors.simulation.checkers.history_recording import GroupRecording, Recordings
 from coterie.protocols.checking.linearizability import Datum, History, Key, Status, check
 from coterie.protocols.checking.violation import Violation
 
-__all__ = ["judge", "undecided"]
+__all__ = ["check_histories", "undecided_groups"]
 
 
-def judge(ledger: Ledger, *, now_s: float) -> Violation | None:
-    """Judge all histories of a run; return the first claim that does not hold.
+def check_histories(recordings: Recordings, *, now_s: float) -> Violation | None:
+    """Check all histories of a run; return the first violated invariant.
 
-    | claim | broken when |
+    | invariant | broken when |
     | --- | --- |
     | `nemesis.lost_write` | an acknowledged append is missing in the last whole list that was read after it |
     | `nemesis.doubled_write` | an append is in a list twice |
     | `linearizability` | no order of a history's operations explains what the clients saw |
 
-    Each recording keeps its verdict. The first two follow from the third; they are judged apart because they say
-    at once what happened, and share nothing with the checker but the history.
+    Each recording keeps its check result. The first two follow from the third; they are checked separately because
+    their messages are direct, and because they share only the history with the linearizability checker.
     """
-    for recording in ledger.by_group.values():
-        recording.verdict = check(recording.history, recording.model)
-    found = [*_broken(ledger)]
-    step = ledger.answered
+    for recording in recordings.by_group.values():
+        recording.result = check(recording.history, recording.model)
+    found = [*_violations(recordings)]
+    step = recordings.answered
     return Violation(*found[0], node=None, step=step, time_s=now_s) if found else None
 
 
-def undecided(ledger: Ledger) -> list[str]:
-    """Return the groups whose histories could not be judged within the checker's budget."""
-    return [group for group, each in ledger.by_group.items() if each.verdict and each.verdict.status is Status.UNKNOWN]
+def undecided_groups(recordings: Recordings) -> list[str]:
+    """Return the groups whose histories could not be checked within the checker's budget."""
+    return [
+        group for group, each in recordings.by_group.items() if each.result and each.result.status is Status.UNKNOWN
+    ]
 
 
-def _broken(ledger: Ledger) -> Iterator[tuple[str, str]]:
-    for recording in ledger.by_group.values():
-        yield from _lists(recording.history)
-    for recording in ledger.by_group.values():
-        yield from _order(recording)
+def _violations(recordings: Recordings) -> Iterator[tuple[str, str]]:
+    for recording in recordings.by_group.values():
+        yield from _list_violations(recording.history)
+    for recording in recordings.by_group.values():
+        yield from _linearizability_violations(recording)
 
 
-def _order(recording: Recording) -> Iterator[tuple[str, str]]:
-    verdict = recording.verdict
-    if verdict is not None and verdict.status is Status.VIOLATION:
-        yield "linearizability", f"group {recording.group!r}: {verdict.text}"
+def _linearizability_violations(recording: GroupRecording) -> Iterator[tuple[str, str]]:
+    result = recording.result
+    if result is not None and result.status is Status.VIOLATION:
+        yield "linearizability", f"group {recording.group!r}: {result.text}"
 
 
-def _lists(history: History) -> Iterator[tuple[str, str]]:
-    read: dict[Key, tuple[int, tuple[Datum, ...]]] = {}  # by key: when the last read began, and what it saw
-    appends: dict[Key, list[tuple[int, Datum]]] = {}  # by key: when each was acknowledged
+def _list_violations(history: History) -> Iterator[tuple[str, str]]:
+    read: dict[Key, tuple[int, tuple[Datum, ...]]] = {}  # by key: the invocation of the last read, and its result
+    appends: dict[Key, list[tuple[int, Datum]]] = {}  # by key: the acknowledgement of each append
     for operation in history.operations:
         match operation.input, operation.output:
             case ("read",), tuple() as seen if operation.returned_at is not None:
@@ -65,5 +67,5 @@ def _lists(history: History) -> Iterator[tuple[str, str]]:
         if lost := [item for ended_at, item in appends.get(key, ()) if ended_at < began_at and item not in count]:
             yield (
                 "nemesis.lost_write",
-                f"list {key!r} lacks {lost!r:.200}, which {len(lost)} clients were told it holds",
+                f"list {key!r} lacks {lost!r:.200}: {len(lost)} acknowledged appends are lost",
             )

@@ -1,4 +1,4 @@
-"""What came out of a run, for people, for programs, and on disk."""
+"""Attack report: the result of a nemesis run as text lines, as JSON and as files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from coterie.nemesis.attack import Attack
-from coterie.protocols.checking.linearizability import history_lines, timeline
+from coterie.protocols.checking.linearizability import history_lines, history_page
 from coterie.protocols.faults.plan_format import dump_plan
-from coterie.protocols.simulation.scenarios.run_outcome import Verdict
+from coterie.protocols.simulation.scenarios.run_result import RunResult
 
 __all__ = ["explanation", "facts", "omissions", "replay", "save", "summary"]
 
@@ -17,32 +17,32 @@ PLAN_FILE = "plan.json"
 
 
 def omissions(skipped: Mapping[str, int]) -> Iterator[str]:
-    """Tell which faults of a plan are not carried out."""
+    """Yield the faults that were left out of a plan."""
     if skipped:
         kinds = ", ".join(f"{name} {count}" for name, count in skipped.items())
-        yield f"skipped, since no real process can suffer it: {kinds}"
+        yield f"skipped, not supported by real processes: {kinds}"
 
 
-def summary(verdict: Verdict) -> Iterator[str]:
-    """Tell what a run came to."""
+def summary(result: RunResult) -> Iterator[str]:
+    """Yield the result of a run."""
     yield (
-        f"nemesis: {len(verdict.nodes)} nodes, {verdict.simulated_s:.1f} s, {verdict.operations} operations answered; "
-        f"profile {verdict.profile or 'none'}, seed {verdict.seed}"
+        f"nemesis: {len(result.nodes)} nodes, {result.simulated_s:.1f} s, {result.operations} operations answered; "
+        f"profile {result.profile or 'none'}, seed {result.seed}"
     )
-    if verdict.fired:
-        yield f"faults: {', '.join(f'{name} {count}' for name, count in verdict.fired.items())}"
-    if missed := verdict.missed():
+    if result.fired:
+        yield f"faults: {', '.join(f'{name} {count}' for name, count in result.fired.items())}"
+    if missed := result.missed():
         yield f"never fired: {' '.join(missed)}"
-    if verdict.void is not None:
-        yield f"void: {verdict.void}"
-    yield f"verdict: {verdict.outcome.value}"
+    if result.void is not None:
+        yield f"void: {result.void}"
+    yield f"result: {result.outcome.value}"
 
 
-def explanation(verdict: Verdict) -> Iterator[str]:
-    """Tell what happened last, and what does not hold."""
-    yield from verdict.tail
-    if verdict.violation is not None:
-        yield f"{verdict.violation.invariant} broken: {verdict.violation.detail}"
+def explanation(result: RunResult) -> Iterator[str]:
+    """Yield the last records of the run, and the violation."""
+    yield from result.tail
+    if result.violation is not None:
+        yield f"{result.violation.invariant} broken: {result.violation.detail}"
 
 
 def replay(attack: Attack) -> str:
@@ -60,59 +60,59 @@ def replay(attack: Attack) -> str:
     return shlex.join(words)
 
 
-def facts(attack: Attack, verdict: Verdict) -> dict[str, object]:
-    """Return the facts for programs. Times in s; `by_group` counts operations."""
+def facts(attack: Attack, result: RunResult) -> dict[str, object]:
+    """Return the result as a JSON object. Times in s; `by_group` counts operations."""
     return {
-        "outcome": verdict.outcome.value,
-        "profile": verdict.profile or None,
-        "seed": verdict.seed,
-        "nodes": list(verdict.nodes),
+        "outcome": result.outcome.value,
+        "profile": result.profile or None,
+        "seed": result.seed,
+        "nodes": list(result.nodes),
         "clients": attack.options.clients,
         "faults": len(attack.options.plan.faults),
-        "fired": verdict.fired,
-        "never_fired": verdict.missed(),
+        "fired": result.fired,
+        "never_fired": result.missed(),
         "skipped": dict(attack.options.skipped),
-        "operations": verdict.operations,
-        "unknown": sum(each.returned_at is None for it in attack.ledger.by_group.values() for each in it.history),
+        "operations": result.operations,
+        "unknown": sum(each.returned_at is None for it in attack.recordings.by_group.values() for each in it.history),
         "by_group": {
             group: {
                 "operations": len(recording.history),
                 "answered": recording.answered,
-                "linearizable": None if recording.verdict is None else recording.verdict.status.value,
+                "linearizable": None if recording.result is None else recording.result.status.value,
             }
-            for group, recording in attack.ledger.by_group.items()
+            for group, recording in attack.recordings.by_group.items()
         },
-        "seconds": round(verdict.simulated_s, 2),
-        "void": verdict.void,
-        "violation": None if verdict.violation is None else verdict.violation.invariant,
-        "detail": None if verdict.violation is None else verdict.violation.detail,
+        "seconds": round(result.simulated_s, 2),
+        "void": result.void,
+        "violation": None if result.violation is None else result.violation.invariant,
+        "detail": None if result.violation is None else result.violation.detail,
     }
 
 
-def save(attack: Attack, verdict: Verdict | None) -> None:
-    """Write what is known of a run into its folder, beside the nodes' data and logs.
+def save(attack: Attack, result: RunResult | None) -> None:
+    """Write the files of a run into its folder, beside the nodes' data and logs.
 
-    | file | what |
+    | file | content |
     | --- | --- |
     | `plan.json` | the faults: `coterie nemesis FOLDER/plan.json` runs them again |
     | `trace.txt` | faults and leaders, one line each |
-    | `history-GROUP.jsonl`, `timeline-GROUP.html` | what the clients asked and saw |
-    | `verdict.json` | what it came to |
+    | `history-GROUP.jsonl`, `timeline-GROUP.html` | the clients' operations |
+    | `verdict.json` | the result |
     | `nodes/` | data directories and logs (`n1.log`) |
 
     Raises:
-        OSError: it cannot be written.
+        OSError: a file cannot be written.
     """
-    for name, text in _files(attack, verdict):
+    for name, text in _files(attack, result):
         (attack.options.folder / name).write_text(text, encoding="utf-8")
 
 
-def _files(attack: Attack, verdict: Verdict | None) -> Iterator[tuple[str, str]]:
+def _files(attack: Attack, result: RunResult | None) -> Iterator[tuple[str, str]]:
     yield PLAN_FILE, dump_plan(attack.options.plan)
-    yield "trace.txt", "".join(f"{line}\n" for line in attack.story.lines)
-    for group, recording in attack.ledger.by_group.items():
+    yield "trace.txt", "".join(f"{line}\n" for line in attack.run_log.lines)
+    for group, recording in attack.recordings.by_group.items():
         title = f"{group}, seed {attack.options.seed}"
         yield f"history-{group}.jsonl", "".join(f"{line}\n" for line in history_lines(recording.history))
-        yield f"timeline-{group}.html", timeline(recording.history, recording.verdict, title=title)
-    if verdict is not None:
-        yield "verdict.json", json.dumps(facts(attack, verdict), indent=2) + "\n"
+        yield f"timeline-{group}.html", history_page(recording.history, recording.result, title=title)
+    if result is not None:
+        yield "verdict.json", json.dumps(facts(attack, result), indent=2) + "\n"

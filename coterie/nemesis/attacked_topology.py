@@ -1,4 +1,4 @@
-"""The cluster under attack: a replicated key-value store with lists beside it, on as many nodes as a plan has."""
+"""Attacked topology: a replicated key-value store with lists, on the nodes of a fault plan."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from coterie.actors.simulation.scenarios.list_store import STORE, Shelf
+from coterie.actors.simulation.scenarios.list_store import STORE, ListStore
 from coterie.actors.topology import Topology
 
-__all__ = ["NODES_VARIABLE", "WHERE", "from_environment", "store_on"]
+__all__ = ["NODES_VARIABLE", "TOPOLOGY_PATH", "from_environment", "topology_on"]
 
 NODES_VARIABLE: Final = "COTERIE_NEMESIS_NODES"
-"""The names of the nodes, with commas between them, in the environment of each."""
+"""The environment variable of each node process with the names of all nodes, separated by commas."""
 
-WHERE: Final = f"{__name__}:from_environment"
+TOPOLOGY_PATH: Final = f"{__name__}:from_environment"
 """The topology for `coterie run`."""
 
 
-def store_on(nodes: Sequence[str]) -> Topology:
+def topology_on(nodes: Sequence[str]) -> Topology:
     """Return the topology on these nodes."""
     topology = Topology("nemesis", nodes=list(nodes))
-    topology.raft(STORE, machine=Shelf)
+    topology.raft(STORE, machine=ListStore)
     return topology
 
 
 def from_environment() -> Topology:
-    """Return the topology on the nodes that the environment names. ValueError if it names none."""
+    """Return the topology on the nodes named in the environment. ValueError if there are none."""
     names = os.environ.get(NODES_VARIABLE, "")
     if not names:
         raise ValueError(f"set {NODES_VARIABLE} to the names of the nodes, such as n1,n2,n3")
-    return store_on(names.split(","))
+    return topology_on(names.split(","))

@@ -1,8 +1,12 @@
-"""A proxy for each way from somebody who dials to a node: a network of real sockets whose links can be struck.
+"""`ChaosProxies`: TCP proxies between the processes of a cluster, which inject network faults into real connections.
 
-    n1 ──dials──▶ proxy n1→n2 ══▶ n2          bytes to n2 feel the weather of link (n1, n2), those back of (n2, n1)
+    n1 ──dials──▶ proxy n1→n2 ══▶ n2          link (n1, n2) applies to bytes to n2, link (n2, n1) to those back
 
-Its verbs are those of a `VirtualNetwork`, so that the same faults strike both.
+There is one proxy for each pair of a dialer (node or client) and a node. A network fault on real processes: the fault
+plan decides its time and links; `process_injector.py` begins it; `actors/simulation/faults/network_faults.py` turns it
+into calls of this class, whose methods are those of a `VirtualNetwork`, so that the same faults apply to both; and
+`proxy_pipe.py` carries it out on the bytes of a connection, with the rules of
+`runtime/hosts/simulation/link_conditions.py`.
 """
 
 from __future__ import annotations
@@ -13,28 +17,28 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from coterie.nemesis.proxy_pipe import Pipe
-from coterie.nemesis.proxy_tunnel import Tunnel
+from coterie.nemesis.proxy_pipe import ProxyPipe
+from coterie.nemesis.proxy_tunnel import ProxyTunnel
 from coterie.runtime.hosts.host import Clock
-from coterie.runtime.hosts.simulation.link_conditions import WeatherLink
-from coterie.runtime.hosts.simulation.random_durations import Duration
+from coterie.runtime.hosts.simulation.link_conditions import ConditionedLink
+from coterie.runtime.hosts.simulation.random_durations import RandomDuration
 
-__all__ = ["TUNNELS_MAX", "Proxies"]
+__all__ = ["TUNNELS_MAX", "ChaosProxies"]
 
 TUNNELS_MAX: Final = 1024
-"""How many connections there may be at a time; one more is reset at once."""
+"""The largest number of connections at a time; one more is reset at once."""
 
-AT_ONCE: Final = Duration(0.0)
+NO_DELAY: Final = RandomDuration(0.0)
 
 
-class Proxies:
-    """All proxies of a run. Use it as an async context manager: it listens, and at the end resets every connection.
+class ChaosProxies:
+    """All proxies of a run, as an async context manager: it listens, and at the end resets every connection.
 
     Args:
         nodes: the names of the nodes.
-        clients: the names of those who only dial.
-        rng: what the weather is drawn from.
-        clock: for the weather.
+        clients: the names of the clients, which only dial.
+        rng: the source of random link conditions.
+        clock: the clock of the link conditions.
     """
 
     def __init__(
@@ -47,17 +51,17 @@ class Proxies:
     ) -> None:
         self._nodes = tuple(nodes)
         self._dialers = (*nodes, *clients)
-        self.listens_at: Callable[[str], str] = _nowhere
-        """Returns where a node listens (`host:port`); asked at each connection. To be set before there are any."""
+        self.listens_at: Callable[[str], str] = _no_address
+        """Returns the address of a node (`host:port`); called for each connection. Set it before the first one."""
         self._rng = rng
         self._clock = clock
-        self._links: dict[tuple[str, str], WeatherLink] = {}
+        self._links: dict[tuple[str, str], ConditionedLink] = {}
         self._servers: dict[tuple[str, str], asyncio.Server] = {}
-        self._tunnels: dict[Tunnel, None] = {}
+        self._tunnels: dict[ProxyTunnel, None] = {}
         self._dials: dict[asyncio.Task[None], None] = {}
 
     async def __aenter__(self) -> Self:
-        """Listen. OSError if there is no port."""
+        """Listen. OSError if no port is free."""
         loop = asyncio.get_running_loop()
         try:
             for dialer in self._dialers:
@@ -73,28 +77,28 @@ class Proxies:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close everything."""
+        """Close all sockets."""
         self._close()
         await asyncio.gather(*self._dials, return_exceptions=True)
 
     def address(self, dialer: str, node: str) -> str:
-        """Return where `dialer` reaches `node`: `host:port`."""
+        """Return the address at which `dialer` reaches `node` (`host:port`)."""
         host, port = self._servers[dialer, node].sockets[0].getsockname()[:2]
         return f"{host}:{port}"
 
     @property
     def held_bytes(self) -> int:
-        """How much waits in all pipes (bytes)."""
+        """The bytes that wait in all pipes."""
         return sum(pipe.held_bytes for pipe in self._pipes())
 
     # --- faults (FaultyNetwork) -------------------------------------------------------------------------------------
 
-    def link(self, source: str, target: str) -> WeatherLink:
-        """Return the way from `source` to `target`, which all their connections share."""
+    def link(self, source: str, target: str) -> ConditionedLink:
+        """Return the link from `source` to `target` (one way), shared by all their connections."""
         link = self._links.get((source, target))
         if link is None:
             rng = random.Random(self._rng.getrandbits(64))
-            link = self._links[source, target] = WeatherLink(source, target, lambda: AT_ONCE, self._clock, rng)
+            link = self._links[source, target] = ConditionedLink(source, target, lambda: NO_DELAY, self._clock, rng)
         return link
 
     def connections(self) -> list[tuple[str, str]]:
@@ -102,10 +106,10 @@ class Proxies:
         return [(pipe.link.source, pipe.link.target) for pipe in self._pipes()]
 
     def block(self, source: str, target: str) -> None:
-        """Hold back everything from `source` to `target` (one way)."""
+        """Hold all bytes from `source` to `target` (one way) until `unblock`."""
         link = self.link(source, target)
         if not link.is_blocked:
-            link.is_blocked, link.is_knocked_at = True, False
+            link.is_blocked, link.has_connect_attempt = True, False
 
     def unblock(self, source: str, target: str) -> None:
         """End `block`, one way."""
@@ -114,73 +118,77 @@ class Proxies:
             pipe.pump()
 
     def holds_back(self, source: str, target: str) -> bool:
-        """Return whether something waits for a blocked way from `source` to `target`: bytes, or who would connect."""
+        """Return whether the link is blocked and bytes or a connection attempt wait for it."""
         link = self.link(source, target)
         if not link.is_blocked:
             return False
-        return link.is_knocked_at or any(not pipe.is_idle for pipe in self._pipes(source, target))
+        return link.has_connect_attempt or any(not pipe.is_idle for pipe in self._pipes(source, target))
 
-    def open_hole(self, source: str, target: str) -> None:
-        """Swallow everything from `source` to `target` (one way), telling nobody, until `close_hole`."""
-        self.link(source, target).is_hole = True
+    def open_black_hole(self, source: str, target: str) -> None:
+        """Drop all bytes from `source` to `target` (one way) without an error, until `close_black_hole`."""
+        self.link(source, target).is_black_hole = True
 
-    def has_swallowed(self, source: str, target: str) -> bool:
-        """Return whether an open connection has lost something in a hole from `source` to `target`."""
-        return any(pipe.has_hole for pipe in self._pipes(source, target))
+    def has_lost_data(self, source: str, target: str) -> bool:
+        """Return whether an open connection has lost bytes from `source` to `target` in a black hole."""
+        return any(pipe.has_lost_bytes for pipe in self._pipes(source, target))
 
-    def close_hole(self, source: str, target: str) -> int:
-        """End `open_hole`: reset the connections that lost something, never whole again; return how many."""
-        self.link(source, target).is_hole = False
+    def close_black_hole(self, source: str, target: str) -> int:
+        """End `open_black_hole`: reset the connections that lost bytes; return how many."""
+        self.link(source, target).is_black_hole = False
         broken = [
             tunnel
             for tunnel in list(self._tunnels)
-            if any(pipe.has_hole and _goes(pipe, source, target) for pipe in tunnel.pipes)
+            if any(pipe.has_lost_bytes and _has_direction(pipe, source, target) for pipe in tunnel.pipes)
         ]
         for tunnel in broken:
-            tunnel.break_off()
+            tunnel.reset()
         return len(broken)
 
     def reset(self, source: str, target: str) -> None:
-        """Reset every connection between the two, at both ends, losing what flies."""
+        """Reset every connection between the two at both ends; bytes in flight are lost."""
         for tunnel in list(self._tunnels):
-            if any(_goes(pipe, source, target) for pipe in tunnel.pipes):
-                tunnel.break_off()
+            if any(_has_direction(pipe, source, target) for pipe in tunnel.pipes):
+                tunnel.reset()
 
     def heal(self) -> None:
-        """End all blocks, and let what is late arrive now."""
+        """End all blocks, and deliver delayed bytes now."""
         for link in self._links.values():
             link.is_blocked = False
         for pipe in self._pipes():
-            pipe.hurry()
+            pipe.deliver_now()
 
     # --- connections ------------------------------------------------------------------------------------------------
 
     def _accepting(self, dialer: str, node: str) -> Callable[[], asyncio.Protocol]:
         def accept() -> asyncio.Protocol:
-            there, back = self.link(dialer, node), self.link(node, dialer)
-            there.is_knocked_at = back.is_knocked_at = True
-            tunnel = Tunnel(there, back, self._clock, lambda tunnel: self._tunnels.pop(tunnel, None))
+            forward, backward = self.link(dialer, node), self.link(node, dialer)
+            forward.has_connect_attempt = backward.has_connect_attempt = True
+            tunnel = ProxyTunnel(forward, backward, self._clock, lambda tunnel: self._tunnels.pop(tunnel, None))
             if len(self._tunnels) >= TUNNELS_MAX:
                 tunnel.dial_failed()
-                return tunnel.near
+                return tunnel.accepted
             self._tunnels[tunnel] = None
             dial = asyncio.get_running_loop().create_task(self._dial(tunnel, node))
             self._dials[dial] = None
             dial.add_done_callback(lambda task: self._dials.pop(task, None))
-            return tunnel.near
+            return tunnel.accepted
 
         return accept
 
-    async def _dial(self, tunnel: Tunnel, node: str) -> None:
+    async def _dial(self, tunnel: ProxyTunnel, node: str) -> None:
         host, _, port = self.listens_at(node).rpartition(":")
         try:
-            await asyncio.get_running_loop().create_connection(lambda: tunnel.far, host, int(port))
+            await asyncio.get_running_loop().create_connection(lambda: tunnel.dialled, host, int(port))
         except OSError:
             tunnel.dial_failed()
 
-    def _pipes(self, source: str | None = None, target: str | None = None) -> list[Pipe]:
+    def _pipes(self, source: str | None = None, target: str | None = None) -> list[ProxyPipe]:
         pipes = [pipe for tunnel in self._tunnels for pipe in tunnel.pipes]
-        return pipes if source is None or target is None else [each for each in pipes if _goes(each, source, target)]
+        return (
+            pipes
+            if source is None or target is None
+            else [each for each in pipes if _has_direction(each, source, target)]
+        )
 
     def _close(self) -> None:
         for server in self._servers.values():
@@ -188,12 +196,12 @@ class Proxies:
         for dial in list(self._dials):
             dial.cancel()
         for tunnel in list(self._tunnels):
-            tunnel.break_off()
+            tunnel.reset()
 
 
-def _nowhere(node: str) -> str:
-    raise LookupError(f"nobody has said where node {node!r} listens: set `listens_at`")
+def _no_address(node: str) -> str:
+    raise LookupError(f"the address of node {node!r} is unknown: set `listens_at` first")
 
 
-def _goes(pipe: Pipe, source: str, target: str) -> bool:
+def _has_direction(pipe: ProxyPipe, source: str, target: str) -> bool:
     return (pipe.link.source, pipe.link.target) == (source, target)

@@ -1,4 +1,4 @@
-"""Faults of processes: SIGKILL, SIGSTOP and SIGCONT, restarts, power failures, wiped directories."""
+"""`ProcessFaults`: SIGKILL, SIGSTOP and SIGCONT, restarts, power failures and wiped directories of node processes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, Protocol, assert_never
 
-from coterie.actors.simulation.faults.fault_timing import Timing
+from coterie.actors.simulation.faults.fault_timing import FaultTiming
 from coterie.errors import CoterieError
-from coterie.protocols.faults.fault_counts import Firings
+from coterie.protocols.faults.fault_counts import FaultCounts
 from coterie.protocols.faults.kinds.fault_kinds import Crash, Outage, Pause, WipedDisk
 
-__all__ = ["ProcessFault", "ProcessFaults", "Processes", "WipedNodeRan"]
+__all__ = ["NodeProcesses", "ProcessFault", "ProcessFaults", "WipedNodeRan"]
 
-LATER_S: Final = 0.1
+RETRY_S: Final = 0.1
 
 ProcessFault = Crash | Pause | WipedDisk
 
@@ -22,8 +22,8 @@ class WipedNodeRan(CoterieError):
     """A node whose data directory was wiped did not refuse to start under its old name."""
 
 
-class Processes(Protocol):
-    """The node processes: `coterie.cluster_processes.Cluster` says what each verb does."""
+class NodeProcesses(Protocol):
+    """The node processes; see `coterie.cluster_processes.ClusterProcesses` for each method."""
 
     @property
     def nodes(self) -> tuple[str, ...]: ...  # noqa: D102 (as the class says)
@@ -35,42 +35,42 @@ class Processes(Protocol):
 
 
 class ProcessFaults:
-    """Strikes processes. A fault for a node that is down or paused waits until it is not.
+    """Injects faults into node processes. A fault for a node that is down or paused waits until it runs.
 
-    A wiped node must refuse to start under its old name. It stays away for good.
+    A wiped node must refuse to start under its old name. It is not started again.
 
     Args:
-        processes: whom it strikes.
+        processes: the node processes.
         timing: when faults begin and end.
-        firings: what took effect is noted here.
-        begin: runs a coroutine beside everything else; its error ends the run.
+        fault_counts: counts the faults that took effect.
+        begin: starts a coroutine as a task; its error ends the run.
     """
 
     def __init__(
         self,
-        processes: Processes,
-        timing: Timing,
-        firings: Firings,
+        processes: NodeProcesses,
+        timing: FaultTiming,
+        fault_counts: FaultCounts,
         begin: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._processes = processes
         self._timing = timing
-        self._firings = firings
+        self._fault_counts = fault_counts
         self._begin = begin
         self._down: dict[str, None] = {}
         self._paused: dict[str, None] = {}
         self._gone: dict[str, None] = {}
 
     def is_gone(self, node: str) -> bool:
-        """Return whether a node is out for good."""
+        """Return whether a node was wiped and is not started again."""
         return node in self._gone
 
-    def strike(self, fault: ProcessFault, node: str) -> None:
-        """Carry a fault out on `node`."""
+    def inject(self, fault: ProcessFault, node: str) -> None:
+        """Inject a fault into `node`."""
         if node in self._gone:
             return
         if node in self._down or node in self._paused:
-            self._timing.after(LATER_S, lambda: self.strike(fault, node))
+            self._timing.after(RETRY_S, lambda: self.inject(fault, node))
             return
         match fault:
             case Crash():
@@ -89,32 +89,32 @@ class ProcessFaults:
                 self._kill(fault, node, fault.down_s[at % len(fault.down_s)])
 
     async def recover(self) -> None:
-        """Resume who is paused, start who is down and may come back. Nothing else may be under way."""
+        """Resume paused nodes and restart killed ones, except wiped ones. No other fault may be in progress."""
         for node in list(self._paused):
             self._resume(node)
         for node in list(self._down):
-            await self._revive(node)
+            await self._restart(node)
 
     def _kill(self, fault: Crash | Outage, node: str, down_s: float) -> None:
         if node in self._down:
             return
         self._down[node] = None
         self._paused.pop(node, None)
-        self._firings.note(fault.KIND)
+        self._fault_counts.note(fault.KIND)
         self._begin(self._crash(node, down_s))
 
     async def _crash(self, node: str, down_s: float) -> None:
         await self._processes.kill(node)
-        self._timing.after(down_s, lambda: self._begin(self._revive(node)))
+        self._timing.after(down_s, lambda: self._begin(self._restart(node)))
 
-    async def _revive(self, node: str) -> None:
+    async def _restart(self, node: str) -> None:
         if node in self._down:
             await self._processes.start(node)
             del self._down[node]
 
     def _pause(self, fault: Pause, node: str) -> None:
         self._paused[node] = None
-        self._firings.note(fault.KIND)
+        self._fault_counts.note(fault.KIND)
         self._processes.pause(node)
         self._timing.after(fault.duration_s, partial(self._resume, node))
 
@@ -125,17 +125,21 @@ class ProcessFaults:
 
     def _wipe(self, fault: WipedDisk, node: str) -> None:
         self._gone[node] = None
-        self._firings.note(fault.KIND)
+        self._fault_counts.note(fault.KIND)
         self._begin(self._replace_disk(node, fault.down_s))
 
     async def _replace_disk(self, node: str, down_s: float) -> None:
         await self._processes.kill(node)
-        self._timing.after(down_s, lambda: self._begin(self._try_without_data(node)))
+        self._timing.after(down_s, lambda: self._begin(self._start_wiped(node)))
 
-    async def _try_without_data(self, node: str) -> None:
+    async def _start_wiped(self, node: str) -> None:
         try:
             code = await self._processes.start_wiped(node)
         except TimeoutError as error:
-            raise WipedNodeRan(f"node {node!r} runs with an empty data directory that nobody formatted") from error
+            raise WipedNodeRan(
+                f"node {node!r} runs with an empty, unformatted data directory: it must refuse to start"
+            ) from error
         if code == 0:
-            raise WipedNodeRan(f"node {node!r} ended in order with an empty data directory: it must refuse to start")
+            raise WipedNodeRan(
+                f"node {node!r} ended with exit code 0 on an empty data directory: it must refuse to start"
+            )

@@ -1,11 +1,11 @@
-"""One direction of one connection through a proxy: bytes go in at one end and come out late, spoilt or not at all.
+"""`ProxyPipe`: one direction of a proxied connection; delays, holds, corrupts or drops its bytes.
 
-    near socket ──push──▶ queue (bounded: a full one stops the reading) ──pump──▶ far socket
-                            │ weather: when each chunk is due, and what of it arrives
-                            │ blocked link: everything waits
-                            └ hole: everything vanishes, and the connection is never whole again
+    source socket ──push──▶ queue (bounded: a full one stops the reading) ──pump──▶ target socket
+                              │ link conditions: when each chunk is due, and which of its bytes arrive
+                              │ blocked link: all bytes wait
+                              └ black hole: all bytes are dropped; the connection cannot continue after it
 
-What is delivered is in order and without a gap.
+Bytes are delivered in order and without a gap.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from collections import deque
 from typing import Final, Protocol
 
 from coterie.runtime.hosts.host import Clock
-from coterie.runtime.hosts.simulation.link_conditions import WeatherLink
+from coterie.runtime.hosts.simulation.link_conditions import ConditionedLink
 from coterie.runtime.hosts.virtual.virtual_link import Signal
 
-__all__ = ["HELD_BYTES_MAX", "Pipe", "PipeEnd"]
+__all__ = ["HELD_BYTES_MAX", "PipeEnd", "ProxyPipe"]
 
 HELD_BYTES_MAX: Final = 256 * 1024
-"""How much one direction holds before it stops reading; one read more may come on top."""
+"""Bytes that one direction holds before it stops reading; one more read may exceed it."""
 
 SEGMENT_BYTES: Final = 1400
-"""On a narrow link bytes trickle in pieces of this size."""
+"""Size of the pieces in which bytes are delivered on a link with limited bandwidth."""
 
 
 class PipeEnd(Protocol):
-    """A socket, as its pipes see it."""
+    """A socket, as its pipes use it."""
 
     @property
     def is_full(self) -> bool:
-        """Whether it takes nothing more for now."""
+        """Whether it accepts no more bytes for now."""
         ...
 
-    def hold(self) -> None:
-        """Read nothing more until `go_on`."""
+    def pause_reading(self) -> None:
+        """Read no more until `resume_reading`."""
         ...
 
-    def go_on(self) -> None:
+    def resume_reading(self) -> None:
         """Read again."""
         ...
 
@@ -48,27 +48,27 @@ class PipeEnd(Protocol):
         ...
 
 
-class Pipe:
-    """Carries what `source` reads to `target`, in the weather of `link`, whose times are those of `clock`."""
+class ProxyPipe:
+    """Carries bytes read by `source` to `target`, under the conditions of `link` (times by `clock`)."""
 
-    def __init__(self, link: WeatherLink, source: PipeEnd, target: PipeEnd, clock: Clock) -> None:
+    def __init__(self, link: ConditionedLink, source: PipeEnd, target: PipeEnd, clock: Clock) -> None:
         self.link = link
-        """The weather, which all connections of this direction share."""
-        self.has_hole = False
-        """Whether something vanished in it."""
+        """The link conditions, shared by all connections of this direction."""
+        self.has_lost_bytes = False
+        """Whether bytes were dropped in a black hole."""
         self._source = source
         self._target = target
         self._now = clock.monotonic
         self._waiting: deque[tuple[float, bytes | Signal]] = deque()
         self._held_bytes = 0
-        self._is_holding = False
-        self._is_over = False
+        self._is_reading_paused = False
+        self._is_closed = False
         self._latest_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def held_bytes(self) -> int:
-        """How much waits in it (bytes)."""
+        """The bytes that wait in it."""
         return self._held_bytes
 
     @property
@@ -77,24 +77,24 @@ class Pipe:
         return not self._waiting
 
     def push(self, item: bytes | Signal) -> None:
-        """Take what was read, or how the reading ended."""
-        if self._is_over:
+        """Accept bytes that were read, or the end of the reading."""
+        if self._is_closed:
             return
-        if self.link.is_hole:
-            self.has_hole = True
+        if self.link.is_black_hole:
+            self.has_lost_bytes = True
             return
         narrow = self.link.bytes_per_s is not None
         step = SEGMENT_BYTES if narrow else HELD_BYTES_MAX
         pieces = [item[at : at + step] for at in range(0, len(item), step)] if isinstance(item, bytes) else [item]
         for piece in pieces:
             self._queue(piece)
-        if self._held_bytes >= HELD_BYTES_MAX and not self._is_holding:
-            self._is_holding = True
-            self._source.hold()
+        if self._held_bytes >= HELD_BYTES_MAX and not self._is_reading_paused:
+            self._is_reading_paused = True
+            self._source.pause_reading()
         self.pump()
 
     def pump(self) -> None:
-        """Deliver what is due, as far as the link and the target let it."""
+        """Deliver what is due, unless the link is blocked or the target is full."""
         self._stop_timer()
         while self._waiting and not self.link.is_blocked and not self._target.is_full:
             due_s, item = self._waiting[0]
@@ -106,19 +106,19 @@ class Pipe:
             self._held_bytes -= _size(item)
             for piece in self.link.carry(item):
                 self._deliver(piece)
-        if self._is_holding and self._held_bytes < HELD_BYTES_MAX // 2:
-            self._is_holding = False
-            self._source.go_on()
+        if self._is_reading_paused and self._held_bytes < HELD_BYTES_MAX // 2:
+            self._is_reading_paused = False
+            self._source.resume_reading()
 
-    def hurry(self) -> None:
-        """Let everything that waits be due now."""
+    def deliver_now(self) -> None:
+        """Make everything that waits due now."""
         self._latest_s = 0.0
         self._waiting = deque((0.0, item) for _, item in self._waiting)
         self.pump()
 
-    def end(self) -> None:
-        """Carry nothing more, and forget what waits."""
-        self._is_over = True
+    def close(self) -> None:
+        """Deliver nothing more, and drop what waits."""
+        self._is_closed = True
         self._waiting.clear()
         self._held_bytes = 0
         self._stop_timer()
@@ -129,10 +129,10 @@ class Pipe:
         self._held_bytes += _size(item)
 
     def _deliver(self, item: bytes | Signal) -> None:
-        if self._is_over:
+        if self._is_closed:
             return
         if item is Signal.RESET:
-            self.end()
+            self.close()
         self._target.deliver(item)
 
     def _stop_timer(self) -> None:

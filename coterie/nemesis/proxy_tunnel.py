@@ -1,4 +1,4 @@
-"""One connection through a proxy: two sockets, and a pipe for each direction between them."""
+"""`ProxyTunnel`: one connection through a chaos proxy: two sockets, and a pipe for each direction."""
 
 from __future__ import annotations
 
@@ -9,78 +9,80 @@ import struct
 from collections.abc import Callable
 from typing import Final, cast
 
-from coterie.nemesis.proxy_pipe import Pipe
+from coterie.nemesis.proxy_pipe import ProxyPipe
 from coterie.runtime.hosts.host import Clock
-from coterie.runtime.hosts.simulation.link_conditions import WeatherLink
+from coterie.runtime.hosts.simulation.link_conditions import ConditionedLink
 from coterie.runtime.hosts.virtual.virtual_link import Signal
 
-__all__ = ["Tunnel"]
+__all__ = ["ProxyTunnel"]
 
-NO_LINGERING: Final = struct.pack("ii", 1, 0)
-"""Who closes such a socket sends a reset."""
+NO_LINGER: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER with time 0: closing the socket sends a reset (RST)."""
 
 
-class Tunnel:
-    """A connection, and both its sockets.
+class ProxyTunnel:
+    """A proxied connection, with both its sockets.
 
     Args:
-        there: the weather from who dialled.
-        back: the weather to who dialled.
-        clock: that of the weather.
-        ended: called once, when both sockets are gone.
+        forward: the link from the dialer to the node.
+        backward: the link from the node to the dialer.
+        clock: the clock of the link conditions.
+        ended: called once, when both sockets are closed.
     """
 
-    def __init__(self, there: WeatherLink, back: WeatherLink, clock: Clock, ended: Callable[[Tunnel], None]) -> None:
-        self.near = _Socket(self)
-        """The protocol of the accepted socket."""
-        self.far = _Socket(self)
-        """The protocol of the dialled one."""
-        self.there = Pipe(there, self.near, self.far, clock)
-        """From who dialled."""
-        self.back = Pipe(back, self.far, self.near, clock)
-        """To who dialled."""
-        self.near.outgoing, self.near.incoming = self.there, self.back
-        self.far.outgoing, self.far.incoming = self.back, self.there
+    def __init__(
+        self, forward: ConditionedLink, backward: ConditionedLink, clock: Clock, ended: Callable[[ProxyTunnel], None]
+    ) -> None:
+        self.accepted = _Socket(self)
+        """The protocol of the accepted socket (to the dialer)."""
+        self.dialled = _Socket(self)
+        """The protocol of the dialled socket (to the node)."""
+        self.forward = ProxyPipe(forward, self.accepted, self.dialled, clock)
+        """From the dialer to the node."""
+        self.backward = ProxyPipe(backward, self.dialled, self.accepted, clock)
+        """From the node to the dialer."""
+        self.accepted.outgoing, self.accepted.incoming = self.forward, self.backward
+        self.dialled.outgoing, self.dialled.incoming = self.backward, self.forward
         self.is_broken = False
-        """Whether it was reset from here."""
+        """Whether the proxy has reset it."""
         self._ended = ended
-        self._is_over = False
+        self._is_closed = False
 
     @property
-    def pipes(self) -> tuple[Pipe, Pipe]:
-        """There and back."""
-        return self.there, self.back
+    def pipes(self) -> tuple[ProxyPipe, ProxyPipe]:
+        """Both directions: forward, backward."""
+        return self.forward, self.backward
 
     def dial_failed(self) -> None:
-        """Note that there will be no far socket: who dialled learns it by a reset."""
-        self.far.is_closed = True
-        self.break_off()
+        """Note that the node cannot be dialled; the dialer gets a reset."""
+        self.dialled.is_closed = True
+        self.reset()
 
-    def break_off(self) -> None:
-        """Reset both sockets at once; what is under way is lost."""
+    def reset(self) -> None:
+        """Reset both sockets at once; bytes in flight are lost."""
         self.is_broken = True
         for pipe in self.pipes:
-            pipe.end()
-        for end in (self.near, self.far):
+            pipe.close()
+        for end in (self.accepted, self.dialled):
             end.deliver(Signal.RESET)
         self.socket_closed()
 
     def socket_closed(self) -> None:
         """Note that a socket may have closed (called by the sockets)."""
-        if self.near.is_closed and self.far.is_closed and not self._is_over:
-            self._is_over = True
+        if self.accepted.is_closed and self.dialled.is_closed and not self._is_closed:
+            self._is_closed = True
             for pipe in self.pipes:
-                pipe.end()
+                pipe.close()
             self._ended(self)
 
 
 class _Socket(asyncio.Protocol):
-    """One socket of a tunnel (PipeEnd): what is read goes into `outgoing`, what comes out of `incoming` is written."""
+    """One socket of a tunnel (`PipeEnd`): bytes read go into `outgoing`; bytes out of `incoming` are written."""
 
-    outgoing: Pipe
-    incoming: Pipe
+    outgoing: ProxyPipe
+    incoming: ProxyPipe
 
-    def __init__(self, tunnel: Tunnel) -> None:
+    def __init__(self, tunnel: ProxyTunnel) -> None:
         self.is_full = True  # until it is connected
         self.is_closed = False
         self._tunnel = tunnel
@@ -107,7 +109,7 @@ class _Socket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = self.is_full = True
-        self.incoming.end()
+        self.incoming.close()
         if not (self._has_read_all and self._has_written_all):
             self.outgoing.push(Signal.RESET)
         self._tunnel.socket_closed()
@@ -119,11 +121,11 @@ class _Socket(asyncio.Protocol):
         self.is_full = self.is_closed
         self.incoming.pump()
 
-    def hold(self) -> None:
+    def pause_reading(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
-    def go_on(self) -> None:
+    def resume_reading(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -139,7 +141,7 @@ class _Socket(asyncio.Protocol):
             transport.write(item)
         else:
             self._has_written_all = True
-            with contextlib.suppress(OSError):  # it broke a moment ago, and says so in a moment
+            with contextlib.suppress(OSError):  # it has just broken; `connection_lost` follows
                 transport.write_eof()
             self._close_if_done()
 
@@ -151,6 +153,6 @@ class _Socket(asyncio.Protocol):
 def _abort(transport: asyncio.Transport) -> None:
     raw: socket.socket | None = transport.get_extra_info("socket")
     if raw is not None and not transport.is_closing():
-        with contextlib.suppress(OSError):  # it is gone already
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
+        with contextlib.suppress(OSError):  # it is closed already
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     transport.abort()

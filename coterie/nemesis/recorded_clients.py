@@ -1,4 +1,4 @@
-"""The clients of a run: real ones, each linked through proxies of its own; what they do is written down."""
+"""`RecordedClients`: the clients of a nemesis run, each behind its own proxies; their operations are recorded."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from coterie.actors.client import Client
-from coterie.actors.simulation.checkers.history_recording import Ledger
-from coterie.actors.simulation.scenarios.raft_kv import Work
-from coterie.actors.simulation.simulated_client import Rounds, SimulatedClient, serve_client
+from coterie.actors.simulation.checkers.history_recording import Recordings
+from coterie.actors.simulation.scenarios.raft_kv import KeyValueWorkload
+from coterie.actors.simulation.simulated_client import RoundBudget, SimulatedClient, run_client
 from coterie.errors import CoterieError
 
-__all__ = ["Crowd"]
+__all__ = ["RecordedClients"]
 
-FOR_EVER: Final = 1_000_000
-"""How many rounds a client would do if nobody ended the work. Their numbers keep what clients write apart."""
+ROUNDS_MAX: Final = 1_000_000
+"""Rounds per client, more than it can do in a run; round numbers make the written values unique."""
 
 
-class Crowd:
-    """Clients at work, from `begin` until `finish`; whoever is left at the end of `async with` is cancelled.
+class RecordedClients:
+    """The clients; they work from `start` until `finish`, and are cancelled at the end of `async with`.
 
     Args:
-        names: of the clients.
-        addresses_of: returns where a client reaches each node.
-        seed: for their choices.
-        think_s: how long each pauses before an operation, at most (s).
-        ledger: where they are written down.
-        now: the time (s).
+        names: the names of the clients.
+        addresses_of: returns the addresses at which a client reaches the nodes.
+        seed: seed of their random choices.
+        think_s: the longest pause before an operation (s).
+        recordings: records their operations.
+        now: returns the time (s).
     """
 
     def __init__(
@@ -40,47 +40,47 @@ class Crowd:
         *,
         seed: int,
         think_s: float,
-        ledger: Ledger,
+        recordings: Recordings,
         now: Callable[[], float],
     ) -> None:
         self._names = names
         self._addresses_of = addresses_of
         self._seed = seed
         self._think_s = think_s
-        self._ledger = ledger
+        self._recordings = recordings
         self._now = now
-        self._rounds = Rounds(None)
+        self._rounds = RoundBudget(None)
         self._tasks: list[asyncio.Task[None]] = []
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def __aenter__(self) -> Self:
-        """Do nothing yet."""
+        """Return itself; clients begin with `start`."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Cancel whoever still works."""
+        """Cancel the clients that still work."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if not self._failed.cancel() and not self._failed.cancelled():
-            self._failed.exception()  # whoever is interested has looked by now
+            self._failed.exception()  # marks the error as retrieved
 
-    def begin(self) -> None:
-        """Let all of them work."""
+    def start(self) -> None:
+        """Start all clients."""
         for number, name in enumerate(self._names, start=1):
-            task = asyncio.create_task(self.serve(number, name, self._work))
+            task = asyncio.create_task(self.run_client(number, name, self._work))
             task.add_done_callback(self._ended)
             self._tasks.append(task)
 
     async def finish(self) -> None:
-        """Let nobody begin another operation; wait until all are done."""
+        """Let no client begin another round; wait until all are done."""
         self._rounds.end()
         await asyncio.gather(*self._tasks)
 
-    async def meanwhile(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Await a coroutine; the error of a client, if there is one, ends it and is raised."""
+    async def guard(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine. If a client fails meanwhile, cancel the coroutine and raise the client's error."""
         task = asyncio.create_task(coroutine)
         both: tuple[asyncio.Future[None], ...] = (task, self._failed)
         try:
@@ -92,25 +92,25 @@ class Crowd:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def serve(self, number: int, name: str, workload: Callable[[SimulatedClient], Awaitable[None]]) -> None:
-        """Link a client, however long that takes, and let it do `workload`.
+    async def run_client(self, number: int, name: str, workload: Callable[[SimulatedClient], Awaitable[None]]) -> None:
+        """Link a client, without time limit, and run `workload` with it.
 
         Raises:
-            CoterieError: the error that ended the work: every outcome of a command is expected, nothing else.
+            CoterieError: an unexpected error ended the workload (the outcomes of commands are expected).
         """
         gave_up: list[CoterieError] = []
         rng = random.Random(f"{self._seed}/{name}")
 
         def wrap(access: Client) -> SimulatedClient:
-            return SimulatedClient(number, name, access, rng, self._ledger, self._rounds, self._now)
+            return SimulatedClient(number, name, access, rng, self._recordings, self._rounds, self._now)
 
         make = partial(Client, list(self._addresses_of(name)), name=name)
-        await serve_client(make, wrap, workload, gave_up.append)
+        await run_client(make, wrap, workload, gave_up.append)
         if gave_up:
             raise gave_up[0]
 
     async def _work(self, client: SimulatedClient) -> None:
-        await Work(client, rounds=FOR_EVER, think_s=self._think_s).run()
+        await KeyValueWorkload(client, rounds=ROUNDS_MAX, think_s=self._think_s).run()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None and not self._failed.done():

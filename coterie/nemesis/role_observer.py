@@ -1,4 +1,4 @@
-"""Who shows which role now: the group is asked, from outside and past the proxies."""
+"""`RoleObserver`: finds the node in a given role by asking the group, not through the chaos proxies."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Final, assert_never
 
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.group_messages import GroupStatus
-from coterie.protocols.faults.kinds.fault_kinds import Role
+from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 
-__all__ = ["Observer"]
+__all__ = ["RoleObserver"]
 
 STATUS_TIMEOUT_S: Final = 0.3
-"""A paused node does not answer: nobody waits long for it."""
+"""Time limit for an answer; a paused node does not answer."""
 
 CANDIDATES: Final = ("candidate", "pre_candidate")
 
 
-class Observer:
-    """Asks the nodes of a group how they are doing.
+class RoleObserver:
+    """Asks the nodes of a group for their status.
 
-    | role | who shows it |
+    | role | node |
     | --- | --- |
-    | leader | who leads in the highest term |
-    | candidate | who stands for election, or asks whether it should |
-    | voter | a follower whose term has risen since it was last asked: most such have voted |
-    | busiest | who has synced its disk most often in this life |
+    | leader | the leader with the highest term |
+    | candidate | a candidate, or a node in a pre-vote |
+    | voter | a follower whose term has risen since the last query: most of them have voted |
+    | busiest | the node with the most disk syncs since its start |
     """
 
     def __init__(self, group: GroupClient) -> None:
@@ -32,29 +32,29 @@ class Observer:
         self._term_by_node: dict[str, int] = {}
 
     async def statuses(self) -> list[GroupStatus]:
-        """Return how those are doing that answer."""
+        """Return the statuses of the nodes that answer."""
         answers = await self._group.status(timeout_s=STATUS_TIMEOUT_S)
         return [answer for answer in answers.values() if isinstance(answer, GroupStatus)]
 
-    async def who(self, role: Role) -> str | None:
-        """Return who shows `role` now, None if nobody does (or any node would do)."""
+    async def node_in_role(self, role: TargetRole) -> str | None:
+        """Return the node that is in `role` now, None if there is none (or the role is any)."""
         statuses = await self.statuses()
-        found = self._showing(role, statuses)
+        found = self._find(role, statuses)
         self._term_by_node |= {status.node: status.term for status in statuses}
         return None if found is None else found.node
 
-    def _showing(self, role: Role, statuses: list[GroupStatus]) -> GroupStatus | None:
+    def _find(self, role: TargetRole, statuses: list[GroupStatus]) -> GroupStatus | None:
         match role:
-            case Role.ANY:
+            case TargetRole.ANY:
                 return None
-            case Role.LEADER:
+            case TargetRole.LEADER:
                 leading = [status for status in statuses if status.role == "leader"]
                 return max(leading, key=lambda status: status.term, default=None)
-            case Role.CANDIDATE:
+            case TargetRole.CANDIDATE:
                 return next((status for status in statuses if status.role in CANDIDATES), None)
-            case Role.VOTER:
+            case TargetRole.VOTER:
                 return next((status for status in statuses if self._has_just_voted(status)), None)
-            case Role.BUSIEST:
+            case TargetRole.BUSIEST:
                 return max(statuses, key=lambda status: status.syncs, default=None)
             case _:
                 assert_never(role)

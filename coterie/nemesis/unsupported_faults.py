@@ -1,4 +1,4 @@
-"""A plan that was made for a simulation, cut to what real processes can suffer."""
+"""Unsupported faults: removes the faults that real processes do not support from a simulation's fault plan."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from coterie.errors import PlanError
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Level
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["SupportedPlan", "drop_unsupported"]
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """What is left of a plan. `skipped`: how many faults of each kind were left out."""
+class SupportedPlan:
+    """A plan without unsupported faults. `skipped`: the number of faults left out, by kind."""
 
-    plan: Plan
+    plan: FaultPlan
     skipped: Mapping[str, int]
 
 
-def fit(plan: Plan) -> Fitted:
-    """Leave out of `plan` what no real process can suffer; who suffers the rest, and when, stays as it is.
+def drop_unsupported(plan: FaultPlan) -> SupportedPlan:
+    """Leave out the faults that real processes do not support; the targets and times of the others stay the same.
 
     Raises:
-        PlanError: nothing would be left; the error names the kinds.
+        PlanError: no fault would be left; the error names the kinds.
     """
     kept = tuple(fault for fault in plan.faults if Level.PROCESS in fault.LEVELS)
     skipped = Counter(fault.KIND for fault in plan.faults if Level.PROCESS not in fault.LEVELS)
     if skipped and not kept:
-        raise PlanError(f"real processes can suffer none of its faults: {', '.join(sorted(skipped))}")
-    return Fitted(replace(plan, faults=kept), dict(sorted(skipped.items())))
+        raise PlanError(f"real processes support none of its faults: {', '.join(sorted(skipped))}")
+    return SupportedPlan(replace(plan, faults=kept), dict(sorted(skipped.items())))

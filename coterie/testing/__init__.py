@@ -1,19 +1,30 @@
-"""The test kit: probes, virtual time, clusters in memory, checks that nothing leaks. It needs no test framework.
+"""Test kit: probes, virtual time, clusters in memory, leak checks. It needs no test framework.
 
 | you want to | use |
 | --- | --- |
-| see what an actor sends | `Probe`, from `TestKit.probe` |
-| test in a world where time jumps | `run_virtual`, `VirtualLoop`, `advance`, `settle` |
-| run several systems in one process and part them | `Systems` |
+| see the messages that an actor sends | `Probe`, from `TestKit.probe` |
+| test in virtual time | `run_virtual`, `VirtualLoop`, `advance`, `settle` |
+| run several systems in one process and partition them | `Systems` |
 | run a whole topology, kill its nodes and start them again | `Cluster` |
-| attack a whole topology, and judge what its clients saw | `Simulation`, `scenario` |
-| know that nothing was left behind | `no_leaks` |
-| know that the host program is as it was | `untouched_host` |
+| inject faults into a whole topology, and check what its clients saw | `Simulation`, `scenario` |
+| check that no resource was left behind | `no_leaks` |
+| check that the host program was not changed | `untouched_host` |
 
-`coterie.testing.plugin` is the pytest plugin: the fixture `sim`. Names here are loaded when they are first used, so
-that it costs a test run nothing that does not ask for it.
+`actor_test_kit.py`: `TestKit`, one system and its probes, which fails the test if an actor fails or a resource leaks
+`expectations.py`: matches a message with an expectation, and describes both in error texts
+`host_state.py`: `untouched_host`, checks that process-wide state is unchanged
+`leak_check.py`: `no_leaks`, checks that no task, timer, thread, socket, file or process is left
+`linked_systems.py`: `Systems`, several linked systems on a virtual network
+`plugin.py`: the pytest plugin: the fixture `sim` and its marker
+`probe.py`: `Probe`, an actor that records messages and lets a test expect them
+`process_resources.py`: lists the tasks, timers, threads, open files, sockets and child processes of this process
+`virtual_cluster.py`: `Cluster`, a whole topology on virtual hosts
+`virtual_time.py`: `advance` and `settle`, which let virtual time pass
+`virtual_world.py`: `World`, named nodes on one virtual network that can be killed, restarted and partitioned
 
-What a test expected and did not get is an `AssertionError`; a kit that is used wrongly says so by another error.
+Names here are loaded at their first use, so that unused ones cost a test run nothing.
+
+A failed expectation is an `AssertionError`; wrong use of the kit raises another error.
 """
 
 from __future__ import annotations
@@ -33,8 +44,8 @@ if TYPE_CHECKING:
     from coterie.testing.linked_systems import Systems
     from coterie.testing.probe import Probe
     from coterie.testing.virtual_cluster import Cluster
-    from coterie.testing.virtual_machines import World
     from coterie.testing.virtual_time import advance, settle
+    from coterie.testing.virtual_world import World
 
 __all__ = [
     "Cluster",
@@ -65,7 +76,7 @@ _HOMES = {
     "TestKit": "coterie.testing.actor_test_kit",
     "VirtualHost": "coterie.runtime.hosts.virtual.virtual_host",
     "VirtualLoop": "coterie.runtime.hosts.virtual.virtual_loop",
-    "World": "coterie.testing.virtual_machines",
+    "World": "coterie.testing.virtual_world",
     "advance": "coterie.testing.virtual_time",
     "no_leaks": "coterie.testing.leak_check",
     "run_virtual": "coterie.runtime.hosts.virtual.virtual_loop",

@@ -1,4 +1,4 @@
-"""A system to test actors in, that looks after itself: it fails the test that fails an actor or leaves something."""
+"""`TestKit`: one system for testing actors; it fails the test if an actor fails or a resource is left behind."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class TestKit:
             await probe.expect(Greeting("hello, world"))
 
     At its end it raises an AssertionError if an actor failed (unless `may_fail`), or if a task, timer, socket, file,
-    thread or process is left.
+    thread or process is left behind.
 
     Args:
-        config: of the system.
-        may_fail: whether actors may fail: for tests of failures.
+        config: configuration of the system.
+        may_fail: whether actors may fail, for tests of failures.
     """
 
-    __test__: ClassVar[bool] = False  # pytest collects what is called Test…
+    __test__: ClassVar[bool] = False  # pytest would collect a class named Test…
     system: System
     """The system, from the beginning of the `async with`."""
 
@@ -51,26 +51,26 @@ class TestKit:
         return Probe(self.system, *messages, name=name)
 
     async def __aenter__(self) -> Self:
-        """Begin on the running loop."""
+        """Start the system on the running loop."""
         await self._exit.enter_async_context(no_leaks())
         self._exit.push(self._check_failures)
         is_virtual = isinstance(asyncio.get_running_loop(), VirtualLoop)
         host: Host = VirtualHost() if is_virtual else RealHost()
         self.system = await self._exit.enter_async_context(System("test", host=host, config=self._config))
-        self.system.events.subscribe(self._note)
+        self.system.events.subscribe(self._record_failure)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the system, and look whether all is well unless the body raised."""
+        """Stop the system; unless the body raised, check for failed actors and leaks."""
         await self._exit.__aexit__(kind, error, trace)
 
     def _check_failures(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None and self.failures and not self._may_fail:
-            told = "".join(f"\n  {event.actor}: {event.facts.get('error')}" for event in self.failures)
-            raise AssertionError(f"actors failed (see may_fail=):{told}")
+            failed = "".join(f"\n  {event.actor}: {event.facts.get('error')}" for event in self.failures)
+            raise AssertionError(f"actors failed (see may_fail=):{failed}")
 
-    def _note(self, event: Event) -> None:
+    def _record_failure(self, event: Event) -> None:
         if event.name == "actor.failed":
             self.failures.append(event)

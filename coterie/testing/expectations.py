@@ -1,4 +1,4 @@
-"""What a test expects of a message: whether it is so, and how it is said."""
+"""Expectations: match a message with an expected class, function or value, and describe both in error texts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 
 __all__ = ["described", "listed", "matches"]
 
-_MOST_LISTED: Final = 10
+_MAX_LISTED: Final = 10
 
 
 def matches(what: object, message: object) -> bool:
-    """Whether `message` is `what`: an instance of a class, one for which a function is true, or equal."""
+    """Return whether `message` matches `what`: an instance of the class, true for the function, or equal."""
     if isinstance(what, type):
         return isinstance(message, what)
     if isinstance(what, types.FunctionType):
@@ -21,7 +21,7 @@ def matches(what: object, message: object) -> bool:
 
 
 def described(what: object) -> str:
-    """Return an expectation in words."""
+    """Return a description of an expectation."""
     if isinstance(what, type):
         return what.__name__
     if isinstance(what, types.FunctionType):
@@ -30,9 +30,9 @@ def described(what: object) -> str:
 
 
 def listed(messages: Sequence[object]) -> str:
-    """Return messages as a list in words; of many, the first."""
+    """Return the messages as text; of more than ten, the first ten."""
     if not messages:
         return "nothing"
-    shown = ", ".join(map(repr, messages[:_MOST_LISTED]))
-    more = len(messages) - _MOST_LISTED
+    shown = ", ".join(map(repr, messages[:_MAX_LISTED]))
+    more = len(messages) - _MAX_LISTED
     return f"{shown} and {more} more" if more > 0 else shown

@@ -1,4 +1,4 @@
-"""Several systems in one process, linked over a network in memory: the real transport, in virtual time."""
+"""`Systems`: several systems in one process, linked over a virtual network: the real transport, in virtual time."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from coterie.actors.network_addresses import parse_address
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.system import System
-from coterie.testing.virtual_machines import World
 from coterie.testing.virtual_time import advance
+from coterie.testing.virtual_world import World
 
 __all__ = ["Systems"]
 
 _LINK_TIMEOUT_S: Final = 60.0
-_LOOK_EVERY_S: Final = 0.01
+_POLL_INTERVAL_S: Final = 0.01
 
 
-def _plain(node: str, host: Host) -> System:
+def _default_system(node: str, host: Host) -> System:
     return System(node, cluster="test", host=host)
 
 
 class Systems(World[System]):
-    """Systems by name, every two of them linked when the `async with` begins.
+    """Systems by name, each pair linked when the `async with` begins.
 
         async with Systems("n1", "n2") as systems:
             probe = Probe(systems["n1"], Pong)
@@ -34,20 +34,20 @@ class Systems(World[System]):
             await probe.expect(Pong)
 
     Args:
-        nodes: their names.
-        make: makes the system of a name on its host, now and at each restart, with the configuration of your choice.
-        seed: what all randomness follows from.
+        nodes: the names of the systems.
+        make: makes the system with a name on a host, at each start, with the configuration of your choice.
+        seed: determines all random choices.
 
     Raises:
-        TypeError: the running loop is no `VirtualLoop`.
+        TypeError: the running loop is not a `VirtualLoop`.
     """
 
-    def __init__(self, *nodes: str, make: Callable[[str, Host], System] = _plain, seed: int = 0) -> None:
+    def __init__(self, *nodes: str, make: Callable[[str, Host], System] = _default_system, seed: int = 0) -> None:
         super().__init__(nodes, seed=seed)
         self._make = make
 
     async def __aenter__(self) -> Self:
-        """Start everybody, and wait for the links."""
+        """Start all systems, and wait for the links."""
         await super().__aenter__()
         try:
             await self.linked()
@@ -57,20 +57,20 @@ class Systems(World[System]):
         return self
 
     async def linked(self) -> None:
-        """Wait until every two that live are linked: after a `heal` or a `start`.
+        """Wait until each pair of running systems is linked, for example after a `heal` or a `start`.
 
         Raises:
-            TimeoutError: they are not after a minute of virtual time.
+            TimeoutError: they are not linked after a minute of virtual time.
         """
         async with asyncio.timeout(_LINK_TIMEOUT_S):
             while not all(self._is_linked(node) for node in self):
-                await advance(_LOOK_EVERY_S)
+                await advance(_POLL_INTERVAL_S)
 
     def _is_linked(self, node: str) -> bool:
         return {peer.node for peer in self[node].links} >= set(self) - {node}
 
     @asynccontextmanager
-    async def _live(self, name: str, host: VirtualHost) -> AsyncIterator[System]:
+    async def _run_node(self, name: str, host: VirtualHost) -> AsyncIterator[System]:
         async with self._make(name, host) as system:
             await system.listen(*parse_address(self.addresses[name]))
             for peer, address in self.addresses.items():

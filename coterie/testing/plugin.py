@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture `sim`, and the marker that runs a test under many seeds.
+"""Pytest plugin: the fixture `sim`, and the marker that runs a test under many seeds.
 
     @pytest.mark.sim(seeds=100, profile="everything")
     async def test_no_write_is_lost(sim: Simulation) -> None:
@@ -6,18 +6,18 @@
         await sim.clients(5, workload)
         sim.assert_linearizable()
 
-A test that asks for `sim` runs inside the simulated world, once for each seed, each time with a new `Simulation`; a
-test that does not ask for it never meets this plugin. It makes no event loop but the world's own, and needs no plugin
-for async tests; with pytest-asyncio, in whatever mode, it takes its own tests out of that one's hands.
+A test with the argument `sim` runs inside the simulated world, once for each seed, each time with a new `Simulation`;
+other tests are not affected. The plugin makes no event loop but the world's own, and needs no plugin for async tests;
+pytest-asyncio, in any mode, does not run these tests.
 
 | marker's argument | meaning | default |
 | --- | --- | --- |
 | `seeds` | how many seeds, or a list of them | 1 |
 | `first` | the first seed, if `seeds` is a number | 0 |
-| everything else | as for `Simulation`: `profile`, `plan`, `duration_s`, `max_s`, `max_steps` | |
+| all others | as for `Simulation`: `profile`, `plan`, `duration_s`, `max_s`, `max_steps` | |
 
-`pytest --sim-seed 17 …` runs every such test with this one seed: it is how a failure is seen again. `--sim-seeds 1000`
-replaces the number of seeds: for the night.
+`pytest --sim-seed 17 …` runs every such test with this one seed, to reproduce a failure. `--sim-seeds 1000` replaces
+the number of seeds, for long runs.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ TAIL_LINES = 20
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--sim-seed` and `--sim-seeds`."""
     group = parser.getgroup("coterie", "simulations (coterie)")
-    group.addoption("--sim-seed", type=int, metavar="S", help="run tests that ask for `sim` with this seed alone")
-    group.addoption("--sim-seeds", type=int, metavar="N", help="run them with N seeds, whatever their marker says")
+    group.addoption("--sim-seed", type=int, metavar="S", help="run tests that use `sim` with this seed only")
+    group.addoption("--sim-seeds", type=int, metavar="N", help="run them with N seeds, overriding their markers")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,35 +56,35 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def sim(request: pytest.FixtureRequest) -> Worlds:
+def sim(request: pytest.FixtureRequest) -> SeededRuns:
     """A `Simulation`: the test runs in its world, once for each seed of its marker."""
-    return Worlds.of(request)
+    return SeededRuns.of(request)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
-    """Turn tests that ask for `sim` into ordinary functions that run seed by seed.
+    """Turn tests with the argument `sim` into ordinary functions that run once per seed.
 
-    Being the innermost wrapper it comes before plugins for async tests have a look.
+    As the innermost wrapper it runs before the plugins for async tests.
     """
     made = yield
     for item in made if isinstance(made, list) else [made]:
         if isinstance(item, pytest.Function) and FIXTURE in inspect.signature(item.obj).parameters:
-            item.obj = _in_worlds(item.obj)
+            item.obj = _run_per_seed(item.obj)
     return made
 
 
-def _in_worlds(test: Callable[..., Any]) -> Callable[..., None]:
+def _run_per_seed(test: Callable[..., Any]) -> Callable[..., None]:
     """Return a function that runs `test` with a new simulation for each seed."""
 
-    def run(*, sim: Worlds, **fixtures: Any) -> None:
+    def run(*, sim: SeededRuns, **fixtures: Any) -> None:
         __tracebackhide__ = True
         sim.run(functools.partial(test, **fixtures), is_async=inspect.iscoroutinefunction(test))
 
     return run
 
 
-class Worlds:
+class SeededRuns:
     """The simulations of one test: one for each seed."""
 
     def __init__(self, seeds: Sequence[int], options: dict[str, Any], test: str) -> None:
@@ -93,8 +93,8 @@ class Worlds:
         self._test = test
 
     @classmethod
-    def of(cls, request: pytest.FixtureRequest) -> Worlds:
-        """Return those that the marker of a test and the command line ask for."""
+    def of(cls, request: pytest.FixtureRequest) -> SeededRuns:
+        """Return the runs that the marker of a test and the command line request."""
         marker = request.node.get_closest_marker("sim")
         if marker is not None and marker.args:
             raise pytest.UsageError(f"@pytest.mark.sim{marker.args}: it takes keywords only, such as seeds=100")
@@ -106,16 +106,16 @@ class Worlds:
             seeds = [config.getoption("sim_seed")]
         elif config.getoption("sim_seeds") is not None:
             seeds = config.getoption("sim_seeds")
-        _check_words(given)
+        _check_arguments(given)
         chosen = range(first, first + seeds) if isinstance(seeds, int) else tuple(seeds)
         if not chosen:
             raise pytest.UsageError(f"@pytest.mark.sim(seeds={seeds!r}): at least one seed is needed")
-        return cls(chosen, given, _named_from_here(request))
+        return cls(chosen, given, _id_from_here(request))
 
     def run(self, test: Callable[..., Any], *, is_async: bool) -> None:
-        """Run `test` under one seed after the other; the first that fails says how to see it again."""
+        """Run `test` with one seed after the other; the first failure gets a note that says how to reproduce it."""
         __tracebackhide__ = True
-        from coterie.actors.simulation.simulation import Simulation  # noqa: PLC0415 (only who asks for it pays)
+        from coterie.actors.simulation.simulation import Simulation  # noqa: PLC0415 (loaded only if used)
 
         for seed in self._seeds:
             simulation = Simulation(seed, **self._options)
@@ -125,19 +125,19 @@ class Worlds:
                 else:
                     test(**{FIXTURE: simulation})
             except Exception as error:
-                error.add_note(self._told(simulation))
+                error.add_note(self._failure_note(simulation))
                 raise
 
-    def _told(self, simulation: Simulation) -> str:
-        """Say under which seed it failed, how to see it again, and what happened last."""
+    def _failure_note(self, simulation: Simulation) -> str:
+        """Return a text with the failed seed, the command that reproduces it, and the last trace lines."""
         lines = [f"seed {simulation.seed} failed; again: pytest {shlex.quote(self._test)} --sim-seed {simulation.seed}"]
         lines += simulation.tail[-TAIL_LINES:]
         return "\n".join(lines)
 
 
-def _check_words(given: Mapping[str, object]) -> None:
-    """Refuse an argument of a marker that nobody knows."""
-    from coterie.actors.simulation.simulation import Simulation  # noqa: PLC0415 (only who asks for it pays)
+def _check_arguments(given: Mapping[str, object]) -> None:
+    """Raise UsageError if the marker has an unknown argument."""
+    from coterie.actors.simulation.simulation import Simulation  # noqa: PLC0415 (loaded only if used)
     from coterie.protocols.faults.nearest_name import hint  # noqa: PLC0415
 
     known = [*OWN_ARGUMENTS, *(name for name in inspect.signature(Simulation).parameters if name != "seed")]
@@ -146,8 +146,8 @@ def _check_words(given: Mapping[str, object]) -> None:
             raise pytest.UsageError(f"@pytest.mark.sim({name}={value!r}): it has no such argument{hint(name, known)}")
 
 
-def _named_from_here(request: pytest.FixtureRequest) -> str:
-    """Return the id of a test so that pytest finds it from where it was started, not from its root directory."""
+def _id_from_here(request: pytest.FixtureRequest) -> str:
+    """Return the id of a test relative to the directory in which pytest was started, not to its root directory."""
     _, *inside = request.node.nodeid.split("::")
     path = os.path.relpath(request.node.path, request.config.invocation_params.dir)
     return "::".join((path, *inside))

@@ -1,7 +1,7 @@
-"""What there is in this process now: tasks and timers of the loop, threads, open files and sockets, child processes.
+"""Process resources: finds the loop's tasks and timers, threads, open files and sockets, and child processes.
 
-Everything is found by looking: at asyncio's own lists, at Python's threads, and, where the system tells (Linux), at
-`/proc`. Elsewhere open files are found by asking for each number, and child processes not at all.
+Sources are asyncio's own lists, Python's threads and, on Linux, `/proc`. On other systems open files are found by
+trying each descriptor number, and child processes are not found.
 """
 
 from __future__ import annotations
@@ -18,49 +18,49 @@ from typing import Any, Final, NamedTuple
 
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
-__all__ = ["Found", "census"]
+__all__ = ["Resource", "find_resources"]
 
 _PROC: Final = Path("/proc/self")
-_MOST_DESCRIPTORS: Final = 1024
+_MAX_DESCRIPTORS: Final = 1024
 _EXECUTORS: Final = ("asyncio_", "uvloop_")
 
 
-class Found(NamedTuple):
-    """One thing that is there: `thing`, if told by its id, is kept for that not to be used again; `text` names it."""
+class Resource(NamedTuple):
+    """One resource: `identity`, if its id() is the key, is kept so that the id is not reused; `text` describes it."""
 
-    thing: object
+    identity: object
     text: str
 
 
-def census(loop: asyncio.AbstractEventLoop) -> dict[Hashable, Found]:
-    """Return all there is, by identity; without the task that asks, and without the loop's own executor's threads."""
-    found: dict[Hashable, Found] = {}
-    for kind, things in (("task", _tasks(loop)), ("timer", _timers(loop)), ("thread", _threads())):
-        found |= {(kind, id(one.thing)): one for one in things}
+def find_resources(loop: asyncio.AbstractEventLoop) -> dict[Hashable, Resource]:
+    """Return all resources by key, except the calling task and the threads of the loop's default executor."""
+    found: dict[Hashable, Resource] = {}
+    for kind, resources in (("task", _tasks(loop)), ("timer", _timers(loop)), ("thread", _threads())):
+        found |= {(kind, id(one.identity)): one for one in resources}
     return found | dict((*_descriptors(), *_children()))
 
 
-def _tasks(loop: asyncio.AbstractEventLoop) -> Iterator[Found]:
+def _tasks(loop: asyncio.AbstractEventLoop) -> Iterator[Resource]:
     for task in asyncio.all_tasks(loop) - {asyncio.current_task(loop)}:
         stack = task.get_stack(limit=1)
         where = f" at {stack[0].f_code.co_filename}:{stack[0].f_lineno}" if stack else ""
-        yield Found(task, f"task {task.get_name()!r}: {getattr(task.get_coro(), '__qualname__', '')}{where}")
+        yield Resource(task, f"task {task.get_name()!r}: {getattr(task.get_coro(), '__qualname__', '')}{where}")
 
 
-def _threads() -> Iterator[Found]:
+def _threads() -> Iterator[Resource]:
     for thread in threading.enumerate():
-        # The loop's default executor keeps its threads until the loop is closed: name look-ups make them.
+        # The loop's default executor keeps its threads until the loop is closed: name look-ups start them.
         if not thread.name.startswith(_EXECUTORS):
-            yield Found(thread, f"thread {thread.name!r}")
+            yield Resource(thread, f"thread {thread.name!r}")
 
 
 # --- timers
 
 
-def _timers(loop: asyncio.AbstractEventLoop) -> Iterator[Found]:
+def _timers(loop: asyncio.AbstractEventLoop) -> Iterator[Resource]:
     for handle in _pending(loop):
         if not handle.cancelled():
-            yield Found(handle, f"timer {handle!r}")
+            yield Resource(handle, f"timer {handle!r}")
 
 
 def _pending(loop: asyncio.AbstractEventLoop) -> list[asyncio.TimerHandle]:
@@ -71,8 +71,8 @@ def _pending(loop: asyncio.AbstractEventLoop) -> list[asyncio.TimerHandle]:
 
 
 def _timers_of_uvloop(loop: asyncio.AbstractEventLoop) -> list[Any]:
-    """Find the timers of a loop that keeps them to itself: a pending one refers to its loop and to a timer of libuv."""
-    handles = [thing for thing in gc.get_objects() if type(thing).__name__ == "TimerHandle"]
+    """Find the timers of uvloop, which does not list them: a pending one refers to its loop and to a timer of libuv."""
+    handles = [each for each in gc.get_objects() if type(each).__name__ == "TimerHandle"]
     return [handle for handle in handles if _is_pending(handle, loop)]
 
 
@@ -84,30 +84,30 @@ def _is_pending(handle: object, loop: asyncio.AbstractEventLoop) -> bool:
 # --- descriptors
 
 
-def _descriptors() -> Iterator[tuple[Hashable, Found]]:
+def _descriptors() -> Iterator[tuple[Hashable, Resource]]:
     """Yield the open files and sockets."""
     for number in _open_numbers():
         try:
             state = os.fstat(number)
             text, has_name = _described(number, state.st_mode)
         except OSError:
-            continue  # it was what listed them
+            continue  # the descriptor used for listing
         if text.endswith(os.devnull):
             continue  # libuv opens it once for each loop that listens
-        # The same number may be another file later: it is told by its inode too. But not a pair of sockets without
-        # names: uvloop makes itself a new one whenever it begins to run.
-        yield (number, state.st_ino if has_name else None), Found(None, text)
+        # A number may be reused for another file, so the key includes the inode; except for a pair of unnamed sockets:
+        # uvloop makes a new one whenever it starts to run.
+        yield (number, state.st_ino if has_name else None), Resource(None, text)
 
 
 def _open_numbers() -> list[int]:
     try:
         return sorted(int(name) for name in os.listdir(_PROC / "fd"))
     except OSError:
-        return list(range(_MOST_DESCRIPTORS))
+        return list(range(_MAX_DESCRIPTORS))
 
 
 def _described(number: int, mode: int) -> tuple[str, bool]:
-    """Return what a descriptor is, in words, and whether it has a name. OSError if it is not open."""
+    """Return a description of a descriptor, and whether it has a name. OSError if it is not open."""
     if stat.S_ISSOCK(mode):
         ends = _ends(number)
         return f"socket {number}: {ends or 'of a pair'}", bool(ends)
@@ -129,14 +129,14 @@ def _ends(number: int) -> str:
 # --- processes
 
 
-def _children() -> Iterator[tuple[Hashable, Found]]:
+def _children() -> Iterator[tuple[Hashable, Resource]]:
     for children in _PROC.glob("task/*/children"):
         try:
             numbers = children.read_text().split()
         except OSError:
-            continue  # that thread has ended since it was listed, and its children are another one's now
+            continue  # that thread has ended since it was listed; its children now belong to another thread
         for number in numbers:
-            yield ("process", number), Found(None, f"process {number}: {_command(number)}")
+            yield ("process", number), Resource(None, f"process {number}: {_command(number)}")
 
 
 def _command(number: str) -> str:

@@ -1,4 +1,4 @@
-"""A whole topology in virtual time: the real actors, transport and storage on virtual hosts."""
+"""`Cluster`: a whole topology in virtual time: the real actors, transport and storage on virtual hosts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from coterie.actors.topology import Topology
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.system import SystemConfig
-from coterie.testing.virtual_machines import World
+from coterie.testing.virtual_world import World
 
 __all__ = ["Cluster"]
 
-_LOOK_EVERY_S: Final = 0.05
+_POLL_INTERVAL_S: Final = 0.05
 
 
 class Cluster(World[Node]):
-    """The nodes of a topology by name; they can be killed and started again on what their disks hold.
+    """The nodes of a topology by name; they can be killed, and started again with the data on their disks.
 
         async with Cluster(topology) as cluster:
             store = (await cluster.client()).key_value("store")
@@ -31,13 +31,13 @@ class Cluster(World[Node]):
             assert await store.get(b"k") == b"v"
 
     Args:
-        topology: what runs.
-        durable: whether nodes have data directories. Without, a voter that was killed may not come back.
-        config: of the systems.
-        seed: what all randomness follows from.
+        topology: the topology that runs.
+        durable: whether nodes have data directories. Without them, a killed voter cannot rejoin.
+        config: configuration of the systems.
+        seed: determines all random choices.
 
     Raises:
-        TypeError: the running loop is no `VirtualLoop`.
+        TypeError: the running loop is not a `VirtualLoop`.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Cluster(World[Node]):
     ) -> None:
         super().__init__(topology.nodes, seed=seed)
         self.topology = topology
-        """What runs."""
+        """The topology that runs."""
         self._durable = durable
         self._config = config
         self._formatted: set[str] = set()
@@ -62,10 +62,10 @@ class Cluster(World[Node]):
             await super().__aexit__(kind, error, trace)
 
     async def client(self) -> Client:
-        """Return a new client of all nodes, linked; the network knows it as `client`. It closes with the cluster.
+        """Return a new client, linked to the nodes; its name on the network is `client`. It closes with the cluster.
 
         Raises:
-            NodeUnreachable: no node let it in.
+            NodeUnreachable: no node accepted it.
         """
         client = Client(list(self.addresses.values()), cluster=self.topology.name, host=self.host("client"))
         return await self._clients.enter_async_context(client)
@@ -80,16 +80,16 @@ class Cluster(World[Node]):
             for node, state in states.items():
                 if state.role == "leader" and state.term == latest:
                     return node
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(_POLL_INTERVAL_S)
 
     def wipe(self, name: str) -> None:
-        """Give a node that does not live a new, empty disk; its next life formats that."""
+        """Give a stopped node a new, empty disk; its next start formats it."""
         if name in self:
-            raise ValueError(f"wipe({name!r}): it lives; kill it first")
+            raise ValueError(f"wipe({name!r}): the node is running; kill it first")
         self.disks[name] = VirtualDisk()
         self._formatted.discard(name)
 
-    def _live(self, name: str, host: VirtualHost) -> AbstractAsyncContextManager[Node]:
+    def _run_node(self, name: str, host: VirtualHost) -> AbstractAsyncContextManager[Node]:
         is_fresh = self._durable and name not in self._formatted
         self._formatted.add(name)
         return self.topology.start(

@@ -1,4 +1,4 @@
-"""Verbs for tests in virtual time."""
+"""Virtual time in tests: `advance` lets time pass, `settle` runs everything that needs no time."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _MOMENT_S: Final = 1e-6
 
 
 async def advance(seconds: float) -> None:
-    """Let `seconds` of virtual time pass, and everything happen that happens meanwhile.
+    """Let `seconds` of virtual time pass, and run everything that is due meanwhile.
 
     Raises:
         ValueError: `seconds` is negative.
-        TypeError: the running loop is no `VirtualLoop`.
+        TypeError: the running loop is not a `VirtualLoop`.
     """
     if seconds < 0:
-        raise ValueError(f"advance({seconds}): time does not go back")
+        raise ValueError(f"advance({seconds}): the time must not be negative")
     running_virtual_loop()
     await asyncio.sleep(seconds)
 
 
 async def settle() -> None:
-    """Let everything happen that needs no time: returns when nothing is ready. The clock moves by a microsecond.
+    """Run everything that needs no time; return when nothing is ready. The clock moves by a microsecond.
 
     Raises:
-        TypeError: the running loop is no `VirtualLoop`.
+        TypeError: the running loop is not a `VirtualLoop`.
     """
     await advance(_MOMENT_S)  # time stands still while anything is ready
 
@@ -38,7 +38,7 @@ def running_virtual_loop() -> VirtualLoop:
     """Return the running loop.
 
     Raises:
-        TypeError: it is no `VirtualLoop`.
+        TypeError: it is not a `VirtualLoop`.
     """
     loop = asyncio.get_running_loop()
     if not isinstance(loop, VirtualLoop):

@@ -1,4 +1,4 @@
-"""The seam between a pool and its policy: who can be picked, who is, and what became of it."""
+"""`Balancer`: the interface of a load-balancing policy, with its candidates and the outcome of a pick."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Balancer", "Candidate", "MakeBalancer", "Verdict"]
+__all__ = ["Balancer", "Candidate", "MakeBalancer", "PickOutcome"]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody who can be picked now: `key` names it for as long as it lives; `weight` (above 0) is its share."""
+    """A target that can be picked now: `key` identifies it while it exists; `weight` (above 0) is its share."""
 
     key: str
     weight: float = 1.0
@@ -23,26 +23,26 @@ class Candidate:
             raise ValueError(f"candidate {self.key!r} has weight {self.weight}: it must be above 0 and finite")
 
 
-class Verdict(enum.Enum):
-    """What became of one pick."""
+class PickOutcome(enum.Enum):
+    """The outcome of one pick."""
 
     ANSWERED = "answered"  # a reply, or an error that the message declares
-    REFUSED = "refused"  # it did not take the message: it is gone, full, or cannot be reached
+    REFUSED = "refused"  # it did not take the message: stopped, full, or unreachable
     FAILED = "failed"  # it took the message and raised
-    LOST = "lost"  # nobody knows: no answer in time, the link dropped, or the caller gave up
+    LOST = "lost"  # unknown: no answer in time, the link dropped, or the caller gave up
 
 
 class Balancer(Protocol):
-    """A policy: one for each caller, so what it knows of the load is what this caller has seen."""
+    """A policy. Each caller has its own, so it knows only the load that this caller has seen."""
 
     def pick(self, candidates: Sequence[Candidate], *, now: float) -> Candidate:
         """Return one of `candidates` at `now` (monotonic, s). ValueError if there is none."""
         ...
 
-    def settled(self, picked: Candidate, verdict: Verdict, *, latency_s: float, now: float) -> None:
-        """Take note of what became of a pick, `latency_s` after it. Called exactly once for each pick."""
+    def settled(self, picked: Candidate, outcome: PickOutcome, *, latency_s: float, now: float) -> None:
+        """Record the outcome of a pick, `latency_s` after it. Called exactly once for each pick."""
         ...
 
 
 MakeBalancer = Callable[[random.Random], Balancer]
-"""How a policy is made for a caller: a class like `RoundRobin`, or a partial of one that has settings."""
+"""Makes the policy of a caller: a class like `RoundRobin`, or a partial of one that has settings."""

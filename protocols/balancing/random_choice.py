@@ -1,26 +1,26 @@
-"""Random: anybody, in proportion to the weights."""
+"""`RandomChoice`: picks at random, in proportion to the weights."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 
-from coterie.protocols.balancing.balancer import Candidate, Verdict
+from coterie.protocols.balancing.balancer import Candidate, PickOutcome
 
 __all__ = ["RandomChoice"]
 
 
 class RandomChoice:
-    """Picks a candidate at random, in proportion to the weights. It remembers nothing, so callers cannot interfere."""
+    """Picks a candidate at random, in proportion to the weights. It has no state, so callers cannot get in step."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
 
     def pick(self, candidates: Sequence[Candidate], *, now: float) -> Candidate:
-        """Return any candidate. ValueError if there is none."""
+        """Return a random candidate. ValueError if there is none."""
         if not candidates:
-            raise ValueError("random choice has nobody to pick from")
+            raise ValueError("random choice: there are no candidates")
         return self._rng.choices(candidates, [candidate.weight for candidate in candidates])[0]
 
-    def settled(self, picked: Candidate, verdict: Verdict, *, latency_s: float, now: float) -> None:
-        """Ignore it: every pick is drawn anew."""
+    def settled(self, picked: Candidate, outcome: PickOutcome, *, latency_s: float, now: float) -> None:
+        """Ignore the outcome: picks are independent."""

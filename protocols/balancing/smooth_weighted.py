@@ -1,21 +1,21 @@
-"""Smooth weighted round robin (Igor Sysoev, nginx 1.3.1, 2012): shares by weight, and no bursts."""
+"""`SmoothWeighted`: smooth weighted round robin (Igor Sysoev, nginx 1.3.1, 2012): shares by weight, no bursts."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 
-from coterie.protocols.balancing.balancer import Candidate, Verdict
+from coterie.protocols.balancing.balancer import Candidate, PickOutcome
 
 __all__ = ["SmoothWeighted"]
 
 
 class SmoothWeighted:
-    """Picks each candidate in proportion to its weight, spread as evenly as can be: 5, 1, 1 gives a a b a c a a.
+    """Picks each candidate in proportion to its weight, spread as evenly as possible: 5, 1, 1 gives a a b a c a a.
 
-    Every pick adds to each credit the candidate's weight, takes who has most, and takes the sum of all weights off its
-    credit. So the credits always sum up to 0, and of any W picks in a row (W: that sum, whole weights) each candidate
-    gets exactly its weight.
+    Every pick adds to each credit the candidate's weight, picks the highest credit, and subtracts the sum of all
+    weights from it. So the credits always sum up to 0, and of any W picks in a row (W: that sum, whole weights) each
+    candidate gets exactly its weight.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -23,9 +23,9 @@ class SmoothWeighted:
         self._credit_by_key: dict[str, float] = {}
 
     def pick(self, candidates: Sequence[Candidate], *, now: float) -> Candidate:
-        """Return who has the most credit; among equals, who comes first. ValueError if there is no candidate."""
+        """Return the candidate with the highest credit; among equals, the first. ValueError if there is none."""
         if not candidates:
-            raise ValueError("smooth weighted has nobody to pick from")
+            raise ValueError("smooth weighted: there are no candidates")
         credit_by_key = self._credits(candidates)
         for candidate in candidates:
             credit_by_key[candidate.key] += candidate.weight
@@ -33,13 +33,13 @@ class SmoothWeighted:
         credit_by_key[picked.key] -= sum(candidate.weight for candidate in candidates)
         return picked
 
-    def settled(self, picked: Candidate, verdict: Verdict, *, latency_s: float, now: float) -> None:
-        """Ignore it: the weights are given."""
+    def settled(self, picked: Candidate, outcome: PickOutcome, *, latency_s: float, now: float) -> None:
+        """Ignore the outcome: the weights are fixed."""
 
     def _credits(self, candidates: Sequence[Candidate]) -> dict[str, float]:
-        """Return the credits of these candidates: who left is forgotten, and who came begins somewhere of its own.
+        """Return the credits of these candidates: one that left is forgotten, a new one starts with a random credit.
 
-        Where a newcomer begins is drawn, or a hundred callers that start together would all pick the same one first.
+        The start is random because a hundred callers that start together would otherwise all pick the same one first.
         """
         known = self._credit_by_key
         if len(known) != len(candidates) or any(candidate.key not in known for candidate in candidates):

@@ -1,23 +1,23 @@
-"""The judge of a Raft group (Raft Figure 3, and what must be durable before what leaves).
+"""`RaftChecker`: the invariants of a Raft group (Raft Figure 3), and of what must be durable before a message leaves.
 
 | invariant | broken when |
 | --- | --- |
 | `raft.election_safety` | a term has two leaders, or one in two lives |
 | `raft.election_quorum` | a leader takes office without durable votes of a majority in its term |
-| `raft.leader_append_only` | a leader tells two different stories of one index in its term |
+| `raft.leader_append_only` | a leader sends two different entries for one index in its term |
 | `raft.log_matching` | two disks hold different entries, or different predecessors, under one index and term |
 | `raft.log_contiguous` | a write leaves a gap in the log |
 | `raft.leader_completeness` | a leader lacks an entry that was committed in an earlier term |
 | `raft.state_machine_safety` | two nodes, or two lives, apply different entries at one index |
 | `raft.apply_order` | a life skips or repeats an index |
-| `raft.commit_durable` | something is applied or announced that no majority of disks holds |
+| `raft.commit_durable` | an entry is applied or announced that is not on a majority of the disks |
 | `raft.commit_kept` | a disk loses a committed entry |
 | `raft.commit_on_majority` | an audit of the disk images finds a committed entry on less than a majority of them |
 | `raft.acknowledgement_kept` | a disk loses an acknowledged entry within the term of the acknowledgement |
 | `raft.term_monotone`, `raft.vote_once` | a durable term falls; a durable vote changes within its term |
 | `raft.term_ahead_of_disk` | a message carries a term that is not durable at its sender |
-| `raft.vote_ahead_of_disk` | a candidacy, a grant or a leadership leaves without its vote on disk |
-| `raft.append_ahead_of_disk` | a success is told for entries that are not, or not as verified, on disk |
+| `raft.vote_ahead_of_disk` | a vote request, a granted vote or a leadership is sent without its vote on disk |
+| `raft.append_ahead_of_disk` | a success is sent for entries that are not on disk, or differ there from the leader's |
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from collections.abc import Collection, Sequence
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_disk import RaftDisk
-from coterie.protocols.checking.raft_log_checker import RaftLogJudge
-from coterie.protocols.checking.violation import Bench
+from coterie.protocols.checking.raft_log_checker import RaftLogChecker
+from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
@@ -40,84 +40,84 @@ from coterie.protocols.raft.raft_messages import (
 )
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
 
-__all__ = ["RaftJudge"]
+__all__ = ["RaftChecker"]
 
 
-class RaftJudge:
-    """Judges one group from outside. Tell it everything, in order; `bench` says when.
+class RaftChecker:
+    """Checks one group from outside. Report every event, in order; `context` supplies the current step and time.
 
-    A message must be told before anything that became durable after it left.
+    A message must be reported before any write that became durable after it left.
     """
 
-    def __init__(self, voters: Sequence[NodeId], bench: Bench) -> None:
-        self._bench = bench
-        self._log = RaftLogJudge(voters, bench)
+    def __init__(self, voters: Sequence[NodeId], context: ViolationContext) -> None:
+        self._context = context
+        self._log = RaftLogChecker(voters, context)
         self._life_of_leader: dict[Term, tuple[NodeId, int]] = {}
-        self._story: dict[Term, dict[LogIndex, Term]] = {}
+        self._leader_log: dict[Term, dict[LogIndex, Term]] = {}
         self._life = {voter: (voter, 0) for voter in voters}
         self._applied = dict.fromkeys(voters, LogIndex(0))
         self._executed: list[Entry] = []
 
     @property
     def committed(self) -> Sequence[Entry]:
-        """The committed log, by the judge's own count."""
+        """The committed log, as the checker computes it."""
         return self._log.committed
 
     def disk(self, node: NodeId) -> RaftDisk:
-        """Return the judge's own image of a disk: look, don't touch."""
+        """Return the checker's own image of a disk. Do not modify it."""
         return self._log.disks[node]
 
     def applied_index(self, node: NodeId) -> LogIndex:
-        """Return how far the present life of `node` has applied."""
+        """Return the last index that the current life of `node` has applied."""
         return self._applied[node]
 
     def started(self, node: NodeId) -> None:
-        """Note that a new life of `node` begins: with an empty state machine."""
+        """Note that a new life of `node` begins, with an empty state machine."""
         self._life[node] = (node, self._life[node][1] + 1)
         self._applied[node] = LogIndex(0)
 
     def wrote(self, node: NodeId, write: LogWrite) -> None:
-        """Judge a write that has become durable at `node`."""
+        """Check a write that has become durable at `node`."""
         self._log.write(node, write)
 
     def led(self, node: NodeId, term: Term) -> None:
-        """Judge that `node` takes itself for the leader of `term`."""
+        """Check that `node` may act as the leader of `term`."""
         me = self._life[node]
         known = self._life_of_leader.get(term)
         if known is me:
             return
         if known is not None:
-            self._bench.fail("raft.election_safety", node, f"term {term} already has a leader: {known[0]}")
+            self._context.fail("raft.election_safety", node, f"term {term} already has a leader: {known[0]}")
         if self._log.vote(node, term) != node:
-            self._bench.fail("raft.vote_ahead_of_disk", node, f"leads term {term} without its own vote on disk")
+            self._context.fail("raft.vote_ahead_of_disk", node, f"leads term {term} without its own vote on disk")
         self._life_of_leader[term] = me
         self._log.lead(node, term)
         self._check_elected(node, term)
 
     def applied(self, node: NodeId, entry: Entry) -> None:
-        """Judge that the state machine of `node` executes `entry`."""
+        """Check that the state machine of `node` may execute `entry` next."""
         index, executed = entry.index, self._executed
         if index != self._applied[node] + 1:
-            self._bench.fail("raft.apply_order", node, f"{index} is applied after {self._applied[node]}")
+            self._context.fail("raft.apply_order", node, f"{index} is applied after {self._applied[node]}")
         self._applied[node] = index
         if index > len(executed):
             executed.append(entry)
         elif entry != executed[index - 1]:
             detail = f"entry {index} is {entry}, elsewhere it was {executed[index - 1]}"
-            self._bench.fail("raft.state_machine_safety", node, detail)
+            self._context.fail("raft.state_machine_safety", node, detail)
         committed = self._log.committed
         if index > len(committed):
             self._fail_uncommitted(node, index, "applied")
         if entry != committed[index - 1]:
-            self._bench.fail("raft.state_machine_safety", node, f"entry {index} is not the committed one")
+            self._context.fail("raft.state_machine_safety", node, f"entry {index} is not the committed one")
 
     def sent(self, node: NodeId, to: NodeId, message: RaftMessage) -> None:
-        """Judge a message that leaves `node` for `to`, against what is durable at `node`."""
+        """Check a message that leaves `node` for `to`, against what is durable at `node`."""
         match message:
             case AppendEntries():
                 self._check_term(node, message.term)
                 self.led(node, message.term)
-                self._check_story(node, message)
+                self._check_append_only(node, message)
                 if message.leader_commit > len(self._log.committed):
                     self._fail_uncommitted(node, message.leader_commit, "announced")
             case AppendEntriesReply():
@@ -132,59 +132,59 @@ class RaftJudge:
                     self._check_vote(node, message.term, to)
                 self._check_term(node, message.term)
             case PreVote():
-                self._check_term(node, Term(message.term - 1))  # a question about the term after one's own
+                self._check_term(node, Term(message.term - 1))  # it asks about the term after the sender's own
             case PreVoteReply():
-                if not message.granted:  # a grant repeats the asked term, which is nobody's yet
+                if not message.granted:  # a grant repeats the requested term, which has not begun
                     self._check_term(node, message.term)
 
-    def audit(self, forgetful: Collection[NodeId] = ()) -> None:
-        """Count anew, on the disk images as they are now, that every committed entry is on a majority of them.
+    def audit(self, lost_disks: Collection[NodeId] = ()) -> None:
+        """Check, on the disk images as they are now, that every committed entry is on a majority of them.
 
-        It takes time in proportion to the logs: call it at an end. `forgetful`: nodes whose disks were wiped, rotted or
-        are stale; they count as holders, for none of them will ever vote again.
+        It takes time in proportion to the logs: call it at the end of a run. `lost_disks`: nodes whose disks were
+        wiped, rotted or are stale. They count as holders, because they never vote again.
         """
-        self._log.audit(forgetful)
+        self._log.audit(lost_disks)
 
     def _check_elected(self, node: NodeId, term: Term) -> None:
         supporters = [voter for voter in self._life if self._log.vote(voter, term) == node]
         if len(supporters) <= len(self._life) // 2:
-            self._bench.fail("raft.election_quorum", node, f"leads term {term} with the votes of {supporters} only")
+            self._context.fail("raft.election_quorum", node, f"leads term {term} with the votes of {supporters} only")
 
     def _check_term(self, node: NodeId, term: Term) -> None:
         durable = self._log.disks[node].hard_state.term
         if term > durable:
-            self._bench.fail("raft.term_ahead_of_disk", node, f"sends term {term}, but {durable} is durable")
+            self._context.fail("raft.term_ahead_of_disk", node, f"sends term {term}, but {durable} is durable")
 
     def _check_vote(self, node: NodeId, term: Term, candidate: NodeId) -> None:
         vote = self._log.vote(node, term)
         if vote != candidate:
-            detail = f"tells of its vote for {candidate} in term {term}; durable is {vote}"
-            self._bench.fail("raft.vote_ahead_of_disk", node, detail)
+            detail = f"sends its vote for {candidate} in term {term}, but {vote} is durable"
+            self._context.fail("raft.vote_ahead_of_disk", node, detail)
 
-    def _check_story(self, node: NodeId, message: AppendEntries) -> None:
-        story = self._story.get(message.term)
-        if story is None:
-            story = self._story[message.term] = {}
-        told = story.setdefault(message.prev_log_index, message.prev_log_term)
-        if told != message.prev_log_term:
-            self._fail_story(node, message.term, message.prev_log_index)
+    def _check_append_only(self, node: NodeId, message: AppendEntries) -> None:
+        leader_log = self._leader_log.get(message.term)
+        if leader_log is None:
+            leader_log = self._leader_log[message.term] = {}
+        known_term = leader_log.setdefault(message.prev_log_index, message.prev_log_term)
+        if known_term != message.prev_log_term:
+            self._fail_append_only(node, message.term, message.prev_log_index)
         for entry in message.entries:
-            if story.setdefault(entry.index, entry.term) != entry.term:
-                self._fail_story(node, message.term, entry.index)
+            if leader_log.setdefault(entry.index, entry.term) != entry.term:
+                self._fail_append_only(node, message.term, entry.index)
 
-    def _fail_story(self, node: NodeId, term: Term, index: LogIndex) -> None:
-        self._bench.fail("raft.leader_append_only", node, f"in term {term} the leader changed its entry {index}")
+    def _fail_append_only(self, node: NodeId, term: Term, index: LogIndex) -> None:
+        self._context.fail("raft.leader_append_only", node, f"in term {term} the leader changed its entry {index}")
 
     def _check_acknowledgement(self, node: NodeId, reply: AppendEntriesReply) -> None:
         index = reply.match_index
-        story = self._story.get(reply.term)
-        verified = None if story is None else story.get(index)
+        leader_log = self._leader_log.get(reply.term)
+        verified = None if leader_log is None else leader_log.get(index)
         durable = self._log.disks[node].term_at(index)
         if durable is None or durable != verified:
             detail = f"acknowledges entry {index} of term {verified} in term {reply.term}; durable is term {durable}"
-            self._bench.fail("raft.append_ahead_of_disk", node, detail)
+            self._context.fail("raft.append_ahead_of_disk", node, detail)
         self._log.acknowledge(node, reply.term, index)
 
     def _fail_uncommitted(self, node: NodeId, index: LogIndex, what: str) -> None:
         detail = f"entry {index} is {what}, but only {len(self._log.committed)} are on a majority of the disks"
-        self._bench.fail("raft.commit_durable", node, detail)
+        self._context.fail("raft.commit_durable", node, detail)

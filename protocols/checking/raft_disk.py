@@ -1,11 +1,10 @@
-"""What is durable of one Raft node: the register and the log, as a sequence of `LogWrite`s leaves them."""
+"""`RaftDisk`: the durable state of one Raft node, hard state and log, as a sequence of `LogWrite`s leaves it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from coterie.protocols.raft.raft_log import cut
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
-from coterie.protocols.replicated_log import Entry, LogIndex, Term
+from coterie.protocols.replicated_log import Entry, Load, Loaded, LogIndex, Term
 
 __all__ = ["RaftDisk"]
 
@@ -49,22 +48,18 @@ class RaftDisk:
             entries.append(entry)
 
     def restored(self) -> Restored:
-        """Return what a new life is told."""
+        """Return what a new life reads."""
         runs: list[tuple[LogIndex, Term]] = []
         for entry in self.entries:
             if not runs or runs[-1][1] != entry.term:
                 runs.append((entry.index, entry.term))
         return Restored(self.hard_state, tuple(runs), self.last_index)
 
-    def read(self, first: int, last: int, max_bytes: int) -> tuple[Entry, ...]:
-        """Return what exists of `first`..`last`, cut after `max_bytes` of commands but not before the first entry."""
-        return _cut(self.entries[first - 1 : last], max_bytes)
+    @property
+    def terms(self) -> list[Term]:
+        """The terms of all entries."""
+        return [entry.term for entry in self.entries]
 
-
-def _cut(entries: Sequence[Entry], max_bytes: int) -> tuple[Entry, ...]:
-    size_bytes = 0
-    for count, entry in enumerate(entries):
-        size_bytes += len(entry.command)
-        if count and size_bytes > max_bytes:
-            return tuple(entries[:count])
-    return tuple(entries)
+    def read(self, load: Load) -> Loaded:
+        """Return the answer to `load`: the entries that exist, cut at its limit but not before the first."""
+        return Loaded(load.reader, load.first, cut(self.entries[load.first - 1 : load.last], load.max_bytes))

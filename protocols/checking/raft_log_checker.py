@@ -1,8 +1,8 @@
-"""What must hold of Raft's logs, judged on the disk images (Raft §5.3, §5.4, Figure 3).
+"""`RaftLogChecker`: the invariants of Raft's logs, checked on the disk images (Raft §5.3, §5.4, Figure 3).
 
-The judge computes by itself what is committed: an entry of term T is, with all before it, once a majority of the nodes
-held it on disk while their register said T, or told so in term T (an answer to a leader may leave with the same write
-that already carries the next term).
+The checker computes by itself what is committed: an entry of term T is committed, with all entries before it, once a
+majority of the nodes held it on disk while their durable term was T, or acknowledged it in term T (an acknowledgement
+may leave with the same write that already carries the next term).
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Collection, Sequence
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_disk import RaftDisk
-from coterie.protocols.checking.violation import Bench
+from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.raft.raft_messages import HardState, LogWrite
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
-__all__ = ["RaftLogJudge"]
+__all__ = ["RaftLogChecker"]
 
 
-class RaftLogJudge:
-    """Keeps its own image of every disk, the votes ever cast on it, and the committed log."""
+class RaftLogChecker:
+    """Maintains its own image of every disk, all votes ever cast on it, and the committed log."""
 
-    def __init__(self, voters: Sequence[NodeId], bench: Bench) -> None:
-        self._bench = bench
+    def __init__(self, voters: Sequence[NodeId], context: ViolationContext) -> None:
+        self._context = context
         self._majority = len(voters) // 2 + 1
         self.disks = {voter: RaftDisk() for voter in voters}
         self.committed: list[Entry] = []
@@ -34,56 +34,56 @@ class RaftLogJudge:
         self._committed_up_to: list[tuple[Term, int]] = []
 
     def vote(self, node: NodeId, term: Term) -> NodeId | None:
-        """Return for whom `node` has durably voted in `term`, ever."""
+        """Return the candidate for which `node` has ever durably voted in `term`."""
         return self._votes.get((node, term))
 
     def acknowledge(self, node: NodeId, term: Term, index: LogIndex) -> None:
-        """Note that `node` has told the leader of `term` that it holds everything up to `index`, and does."""
+        """Note that `node` has acknowledged to the leader of `term` all entries up to `index`, and holds them."""
         if (term, index) > self._acknowledged[node]:
             self._acknowledged[node] = (term, index)
             self._count(node, term, index)
 
     def lead(self, node: NodeId, term: Term) -> None:
-        """Judge the log of the leader of `term`, new in office (leader completeness, Raft §5.4.3)."""
+        """Check the log of the newly elected leader of `term` (leader completeness, Raft §5.4.3)."""
         self._leaders[term] = node
         length = max((length for of_term, length in self._committed_up_to if of_term < term), default=0)
         self._check_completeness(node, term, length)
 
     def write(self, node: NodeId, write: LogWrite) -> None:
-        """Judge what has become durable at `node`."""
+        """Check what has become durable at `node`."""
         disk = self.disks[node]
         if write.hard_state is not None:
-            self._check_register(node, disk.hard_state, write.hard_state)
+            self._check_hard_state(node, disk.hard_state, write.hard_state)
         cut = [] if write.truncate_from is None else disk.entries[max(write.truncate_from, 1) - 1 :]
         try:
             disk.write(write)
         except ValueError as error:
-            self._bench.fail("raft.log_contiguous", node, str(error))
+            self._context.fail("raft.log_contiguous", node, str(error))
         if cut:
             self._check_truncation(node, disk, cut)
         if write.entries:
             self._check_matching(node, disk, write.entries)
             self._count(node, disk.hard_state.term, disk.last_index)
 
-    def audit(self, forgetful: Collection[NodeId]) -> None:
-        """Count anew, on the disk images as they are: every committed entry is on a majority of them.
+    def audit(self, lost_disks: Collection[NodeId]) -> None:
+        """Check, on the disk images as they are, that every committed entry is on a majority of them.
 
-        `forgetful` have lost their disks: they count as holders, for none of them will ever vote again.
+        `lost_disks`: nodes that lost their disks. They count as holders, because they never vote again.
         """
-        remembering = [disk for node, disk in self.disks.items() if node not in forgetful]
+        remembering = [disk for node, disk in self.disks.items() if node not in lost_disks]
         needed = self._majority - (len(self.disks) - len(remembering))
         for entry in self.committed:
             holders = sum(disk.term_at(entry.index) == entry.term for disk in remembering)
             if holders < needed:
                 detail = f"the committed entry {entry.index} is on {holders} disks, {needed} should hold it"
-                self._bench.fail("raft.commit_on_majority", None, detail)
+                self._context.fail("raft.commit_on_majority", None, detail)
 
-    def _check_register(self, node: NodeId, old: HardState, new: HardState) -> None:
+    def _check_hard_state(self, node: NodeId, old: HardState, new: HardState) -> None:
         if new.term < old.term:
-            self._bench.fail("raft.term_monotone", node, f"the durable term fell from {old.term} to {new.term}")
+            self._context.fail("raft.term_monotone", node, f"the durable term fell from {old.term} to {new.term}")
         if new.term == old.term and old.voted_for is not None and new.voted_for != old.voted_for:
             detail = f"in term {new.term} the durable vote changed from {old.voted_for} to {new.voted_for}"
-            self._bench.fail("raft.vote_once", node, detail)
+            self._context.fail("raft.vote_once", node, detail)
         if new.voted_for is not None:
             self._votes[node, new.term] = new.voted_for
 
@@ -92,11 +92,11 @@ class RaftLogJudge:
             was_committed = entry.index <= len(self.committed) and entry == self.committed[entry.index - 1]
             if was_committed and disk.term_at(entry.index) != entry.term:
                 detail = f"the committed entry {entry.index} was truncated, from {cut[0].index} on"
-                self._bench.fail("raft.commit_kept", node, detail)
+                self._context.fail("raft.commit_kept", node, detail)
         term, acknowledged = self._acknowledged[node]
         if term == disk.hard_state.term and disk.last_index < acknowledged:
             detail = f"entry {acknowledged} was acknowledged in term {term} and truncated in it, from {cut[0].index} on"
-            self._bench.fail("raft.acknowledgement_kept", node, detail)
+            self._context.fail("raft.acknowledgement_kept", node, detail)
 
     def _check_matching(self, node: NodeId, disk: RaftDisk, entries: Sequence[Entry]) -> None:
         # Raft §5.3: equal index and term mean equal entries and equal predecessors; by induction, equal logs.
@@ -105,7 +105,7 @@ class RaftLogJudge:
             content = (previous, entry.kind, entry.command)
             if self._seen.setdefault((entry.index, entry.term), content) != content:
                 detail = f"entry {entry.index} of term {entry.term} differs between two logs, or follows another one"
-                self._bench.fail("raft.log_matching", node, detail)
+                self._context.fail("raft.log_matching", node, detail)
             previous = entry.term
 
     def _count(self, node: NodeId, term: Term, index: LogIndex) -> None:
@@ -125,7 +125,7 @@ class RaftLogJudge:
         known = min(len(committed), length)
         if known and entries[known - 1].term != committed[known - 1].term:
             detail = f"entry {known} was committed in term {committed[known - 1].term} and again differently"
-            self._bench.fail("raft.state_machine_safety", node, detail)
+            self._context.fail("raft.state_machine_safety", node, detail)
         if length == known:
             return
         committed += entries[known:length]
@@ -137,4 +137,4 @@ class RaftLogJudge:
     def _check_completeness(self, node: NodeId, term: Term, length: int) -> None:
         if length and self.disks[node].term_at(length) != self.committed[length - 1].term:
             detail = f"the leader of term {term} lacks entry {length}, committed in an earlier term"
-            self._bench.fail("raft.leader_completeness", node, detail)
+            self._context.fail("raft.leader_completeness", node, detail)

@@ -1,22 +1,22 @@
-"""The judge of an actor runtime: what was sent against what was handled, by events that any runtime can tell.
+"""`RuntimeChecker`: compares what an actor runtime was asked to do (sends, asks, watches) with what it did.
 
 | invariant | broken when |
 | --- | --- |
-| `runtime.invented` | an actor handles a message that nobody told it, or somebody else's |
+| `runtime.invented` | an actor handles a message that was never sent to it |
 | `runtime.at_most_once` | an actor handles a message twice |
 | `runtime.order` | a message overtakes an earlier one of the same sender, receiver and lane |
-| `runtime.one_at_a_time` | an actor begins with a message before it is through with the one before |
+| `runtime.one_at_a_time` | an actor begins a message before it has finished the previous one |
 | `runtime.after_stop` | an actor that has stopped, or whose node has crashed, handles or restarts |
-| `runtime.control_starved` | a message of the first lane waits while more than `patience` others are handled |
-| `runtime.mailbox_bounded` | more messages wait in a mailbox than it may hold |
+| `runtime.control_starved` | a message of the control lane waits while more than `max_overtaken` others are handled |
+| `runtime.mailbox_bounded` | more messages wait in a mailbox than its bound |
 | `runtime.ask_resolved_once` | an ask is resolved twice, or was never asked |
-| `runtime.ask_resolved` | at the end, an ask of a living asker was never resolved |
+| `runtime.ask_resolved` | at the end, an ask was never resolved although its asker still runs |
 | `runtime.restart_budget` | an actor is restarted more often than its supervision allows |
-| `runtime.watch_once` | a watcher is told of one end twice, or of what it does not watch |
-| `runtime.watch_fired` | at the end, a living watcher was never told of the end of what it watches |
-| `runtime.nothing_left` | something is left after a shutdown |
+| `runtime.watch_once` | a watcher is notified twice of one end, or of the end of an actor that it does not watch |
+| `runtime.watch_fired` | at the end, a running watcher was never notified of the end of an actor that it watches |
+| `runtime.nothing_left` | tasks, timers, connections or buffers remain after a shutdown |
 
-Lossy by contract (at most once): that a message is never handled breaks nothing.
+Delivery is at most once: a message that is never handled breaks no invariant.
 """
 
 from __future__ import annotations
@@ -26,26 +26,27 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.violation import Bench
+from coterie.protocols.checking.violation import ViolationContext
 
-__all__ = ["CONTROL", "RuntimeJudge"]
+__all__ = ["CONTROL", "RuntimeChecker"]
 
 CONTROL = 0
-"""The lane that is served first; the others are higher numbers."""
+"""The lane that is served first; the others have higher numbers."""
 
-PATIENCE = 64
+MAX_OVERTAKEN = 64
 
 
-class RuntimeJudge:
-    """Judges actors by their names, which must be unique for ever: a restart keeps it, a new life is a new actor.
+class RuntimeChecker:
+    """Checks actors by name. A name is never used twice: a restart keeps it, a new incarnation needs a new one.
 
-    Tell it everything in the order in which it happens; `bench` says when. An actor must be `spawned` first.
-    `patience`: how many other messages may be handled while one of the control lane waits.
+    Report every event in the order in which it happens; `context` supplies the current step and time. An actor must be
+    `spawned` first.
+    `max_overtaken`: how many other messages may be handled while one of the control lane waits.
     """
 
-    def __init__(self, bench: Bench, *, patience: int = PATIENCE) -> None:
-        self._bench = bench
-        self._patience = patience
+    def __init__(self, context: ViolationContext, *, max_overtaken: int = MAX_OVERTAKEN) -> None:
+        self._context = context
+        self._max_overtaken = max_overtaken
         self._actors: dict[str, _Actor] = {}
         self._streams: dict[tuple[str, str, int], _Stream] = {}
         self._asks: dict[object, str] = {}
@@ -55,61 +56,61 @@ class RuntimeJudge:
     def spawned(
         self, actor: str, *, mailbox: int | None = None, restarts: int | None = None, within_s: float = 0.0
     ) -> None:
-        """Note a new actor: how many messages may wait for it, how often it may be restarted within how long."""
+        """Note a new actor: its mailbox bound, and how many restarts are allowed within `within_s`."""
         self._actors[actor] = _Actor(mailbox, restarts, within_s)
 
-    def told(self, sender: str, receiver: str, lane: int, number: int) -> None:
-        """Note that `sender` sends message `number` (rising for each sender, receiver and lane) to `receiver`."""
-        self._streams.setdefault((sender, receiver, lane), _Stream()).last_told = number
+    def sent(self, sender: str, receiver: str, lane: int, number: int) -> None:
+        """Note that `sender` sends message `number` to `receiver`; numbers rise for each sender, receiver and lane."""
+        self._streams.setdefault((sender, receiver, lane), _Stream()).last_sent = number
 
     def enqueued(self, receiver: str, lane: int) -> None:
-        """Judge that a message now waits in the mailbox of `receiver`."""
+        """Check the bound of the mailbox of `receiver`, in which one more message now waits."""
         actor = self._actors[receiver]
         if lane == CONTROL:
             actor.waiting_control += 1
             return
         actor.waiting += 1
         if actor.mailbox is not None and actor.waiting > actor.mailbox:
-            self._fail("mailbox_bounded", receiver, f"{actor.waiting} messages wait, {actor.mailbox} are the most")
+            self._fail("mailbox_bounded", receiver, f"{actor.waiting} messages wait, the bound is {actor.mailbox}")
 
     def dropped(self, receiver: str, lane: int) -> None:
-        """Note that a message that waited for `receiver` is thrown away (a full mailbox, a stop)."""
+        """Note that a message that waited for `receiver` is dropped (a full mailbox, a stop)."""
         self._actors[receiver].took(lane)
 
     def handling(self, receiver: str, sender: str, lane: int, number: int) -> None:
-        """Judge that `receiver` begins to handle message `number` of `sender`."""
+        """Check that `receiver` may begin to handle message `number` of `sender`."""
         actor, message = self._actors[receiver], f"message {number} of {sender} in lane {lane}"
         if actor.is_over:
             self._fail("after_stop", receiver, f"{message} is handled after the end")
         if actor.handles is not None:
-            self._fail("one_at_a_time", receiver, f"{message} is begun within {actor.handles}")
+            self._fail("one_at_a_time", receiver, f"{message} is begun before {actor.handles} is finished")
         actor.handles = message
         actor.took(lane)
         actor.overtaken = actor.overtaken + 1 if lane != CONTROL and actor.waiting_control else 0
-        if actor.overtaken > self._patience:
+        if actor.overtaken > self._max_overtaken:
             self._fail("control_starved", receiver, f"{actor.overtaken} others were handled while a control one waits")
         self._check_stream(receiver, sender, lane, number, message)
 
     def handled(self, actor: str) -> None:
-        """Note that `actor` is through with its message, however that ended."""
+        """Note that `actor` has finished its message, with or without an error."""
         self._actors[actor].handles = None
 
     def asked(self, ask: object, asker: str) -> None:
-        """Note that `asker` asks; `ask` is a unique name of this very ask."""
+        """Note that `asker` asks; `ask` is a unique name of this ask."""
         self._asks[ask] = asker
 
     def resolved(self, ask: object) -> None:
-        """Judge that an ask is resolved: by a reply, an error or a time-out."""
+        """Check that an ask may be resolved now, by a reply, an error or a time-out."""
         asker = self._asks.get(ask)
         if asker is None:
-            self._fail("ask_resolved_once", "nobody", f"ask {ask} is resolved, but was never asked")
+            self._fail("ask_resolved_once", "unknown asker", f"ask {ask} is resolved, but was never asked")
         if ask in self._resolved:
             self._fail("ask_resolved_once", asker, f"ask {ask} is resolved a second time")
         self._resolved[ask] = None
 
     def restarted(self, actor: str) -> None:
-        """Judge that supervision restarts `actor` now."""
-        one, now_s = self._actors[actor], self._bench.time_s
+        """Check that supervision may restart `actor` now."""
+        one, now_s = self._actors[actor], self._context.time_s
         if one.is_over:
             self._fail("after_stop", actor, "it is restarted after its end")
         one.handles = None
@@ -117,56 +118,56 @@ class RuntimeJudge:
         while one.restarted_s[0] <= now_s - one.within_s < now_s:
             one.restarted_s.popleft()
         if one.restarts is not None and len(one.restarted_s) > one.restarts:
-            detail = f"{len(one.restarted_s)} restarts within {one.within_s} s, {one.restarts} are the most"
+            detail = f"{len(one.restarted_s)} restarts within {one.within_s} s, the limit is {one.restarts}"
             self._fail("restart_budget", actor, detail)
 
     def stopped(self, actor: str) -> None:
-        """Note that `actor` is over: it will never handle anything again."""
+        """Note that `actor` has stopped: it must not handle anything again."""
         self._actors[actor].is_over = True
 
     def crashed(self, actor: str) -> None:
-        """Note that `actor` is over in the middle of whatever it did, together with its node."""
+        """Note that `actor` ended with its node, perhaps in the middle of a message."""
         self.stopped(actor)
 
     def watched(self, watcher: str, target: str) -> None:
-        """Note that `watcher` wants to be told of the end of `target`."""
+        """Note that `watcher` watches `target`."""
         self._watches.setdefault((watcher, target), False)
 
     def unwatched(self, watcher: str, target: str) -> None:
-        """Note that `watcher` does not want to be told any more."""
+        """Note that `watcher` no longer watches `target`."""
         self._watches.pop((watcher, target), None)
 
     def terminated(self, watcher: str, target: str) -> None:
-        """Judge that `watcher` is told of the end of `target` (its stop, or the loss of its node)."""
-        was_told = self._watches.get((watcher, target))
-        if was_told is None:
-            self._fail("watch_once", watcher, f"it is told of the end of {target}, which it does not watch")
-        if was_told:
-            self._fail("watch_once", watcher, f"it is told of the end of {target} a second time")
+        """Check that `watcher` may be notified of the end of `target` (its stop, or the loss of its node)."""
+        was_notified = self._watches.get((watcher, target))
+        if was_notified is None:
+            self._fail("watch_once", watcher, f"it is notified of the end of {target}, which it does not watch")
+        if was_notified:
+            self._fail("watch_once", watcher, f"it is notified of the end of {target} a second time")
         self._watches[watcher, target] = True
 
     def shut_down(self, system: str, left: Iterable[str]) -> None:
-        """Judge what is left once `system` has shut down: tasks, timers, connections, buffers, by name."""
+        """Check that no task, timer, connection or buffer (named in `left`) remains after the shutdown of `system`."""
         names = list(left)
         if names:
-            self._fail("nothing_left", system, f"after its shutdown there are left: {', '.join(names)}")
+            self._fail("nothing_left", system, f"after its shutdown there is left: {', '.join(names)}")
 
     def ended(self) -> None:
-        """Judge the end, when all is quiet: who still waits for an answer, or for news of an end?"""
+        """Check the end of a run, after all activity: no ask and no watch may be open."""
         for ask, asker in self._asks.items():
             if ask not in self._resolved and not self._is_over(asker):
                 self._fail("ask_resolved", asker, f"ask {ask} was never resolved")
-        for (watcher, target), was_told in self._watches.items():
-            if not was_told and self._is_over(target) and not self._is_over(watcher):
-                self._fail("watch_fired", watcher, f"it was never told of the end of {target}")
+        for (watcher, target), was_notified in self._watches.items():
+            if not was_notified and self._is_over(target) and not self._is_over(watcher):
+                self._fail("watch_fired", watcher, f"it was never notified of the end of {target}")
 
     def _is_over(self, actor: str) -> bool:
         return actor in self._actors and self._actors[actor].is_over
 
     def _check_stream(self, receiver: str, sender: str, lane: int, number: int, message: str) -> None:
         stream = self._streams.get((sender, receiver, lane))
-        if stream is None or number > stream.last_told:
-            self._fail("invented", receiver, f"{message} was never told to it")
+        if stream is None or number > stream.last_sent:
+            self._fail("invented", receiver, f"{message} was never sent to it")
         if number in stream.handled:
             self._fail("at_most_once", receiver, f"{message} is handled a second time")
         if number < stream.last_handled:
@@ -174,12 +175,12 @@ class RuntimeJudge:
         stream.handled.add(number)
         stream.last_handled = number
 
-    def _fail(self, what: str, actor: str, detail: str) -> NoReturn:
-        self._bench.fail(f"runtime.{what}", NodeId(actor), detail)
+    def _fail(self, invariant: str, actor: str, detail: str) -> NoReturn:
+        self._context.fail(f"runtime.{invariant}", NodeId(actor), detail)
 
 
 class _Actor:
-    """What is known of one actor."""
+    """The recorded state of one actor."""
 
     __slots__ = (
         "handles", "is_over", "mailbox", "overtaken", "restarted_s", "restarts", "waiting", "waiting_control",
@@ -198,7 +199,7 @@ class _Actor:
         self.restarted_s: deque[float] = deque()
 
     def took(self, lane: int) -> None:
-        """Note that one waits less; whoever never tells of `enqueued` is not counted."""
+        """Note that one message fewer waits. Messages that were not reported to `enqueued` are not counted."""
         if lane == CONTROL:
             self.waiting_control = max(0, self.waiting_control - 1)
         else:
@@ -208,9 +209,9 @@ class _Actor:
 class _Stream:
     """The messages of one sender to one receiver in one lane."""
 
-    __slots__ = ("handled", "last_handled", "last_told")
+    __slots__ = ("handled", "last_handled", "last_sent")
 
     def __init__(self) -> None:
-        self.last_told = -1
+        self.last_sent = -1
         self.last_handled = -1
         self.handled: set[int] = set()

@@ -1,4 +1,4 @@
-"""The judge of exactly-once: what clients were told against what the state machines did.
+"""`SessionsChecker`: exactly-once execution, by comparing the answers of clients with what the state machines did.
 
 | invariant | broken when |
 | --- | --- |
@@ -13,18 +13,18 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.violation import Bench
+from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions import Reply
 
-__all__ = ["SessionsJudge"]
+__all__ = ["SessionsChecker"]
 
 
-class SessionsJudge:
-    """Judges commands by their payloads, which must be unique: one payload, one intended effect."""
+class SessionsChecker:
+    """Checks commands by their payloads, which must be unique: one payload, one intended effect."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
+    def __init__(self, context: ViolationContext) -> None:
+        self._context = context
         self._executed: dict[NodeId, dict[bytes, LogIndex]] = {}
         self._place: dict[bytes, LogIndex] = {}
         self._floor: dict[bytes, LogIndex] = {}
@@ -41,7 +41,7 @@ class SessionsJudge:
         return self._acknowledged.keys()
 
     def executed_by(self, node: NodeId) -> Collection[bytes]:
-        """Return what the present life of `node` has executed, in order."""
+        """Return the commands that the current life of `node` has executed, in order."""
         return self._executed[node].keys()
 
     def started(self, node: NodeId) -> None:
@@ -49,40 +49,42 @@ class SessionsJudge:
         self._executed[node] = {}
 
     def executed(self, node: NodeId, index: LogIndex, payload: bytes) -> None:
-        """Judge that the state machine of `node` itself (below the sessions) executes `payload` at `index`."""
+        """Check that the state machine of `node` itself (below the sessions) may execute `payload` at `index`."""
         done = self._executed[node]
         if payload in done:
-            self._bench.fail("sessions.executed_twice", node, f"{payload!r} at {done[payload]} and again at {index}")
+            self._context.fail("sessions.executed_twice", node, f"{payload!r} at {done[payload]} and again at {index}")
         done[payload] = index
         if self._place.setdefault(payload, index) != index:
             detail = f"{payload!r} took effect at {index} here and at {self._place[payload]} elsewhere"
-            self._bench.fail("sessions.answer_differs", node, detail)
+            self._context.fail("sessions.answer_differs", node, detail)
 
     def submitted(self, payload: bytes) -> None:
-        """Note that a client begins to ask for `payload` (its first attempt)."""
+        """Note that a client submits `payload` for the first time."""
         self._floor.setdefault(payload, self._latest_acknowledged)
 
     def answered(self, payload: bytes, index: LogIndex) -> None:
-        """Judge an answer: the client was told that `payload` took effect at `index`."""
+        """Check an answer to a client: `payload` took effect at `index`."""
         if self._place.get(payload) != index:
             detail = f"{payload!r} was answered with {index}, it took effect at {self._place.get(payload)}"
-            self._bench.fail("sessions.answer_differs", None, detail)
+            self._context.fail("sessions.answer_differs", None, detail)
         if index <= self._floor.get(payload, 0):
             detail = f"{payload!r} took effect at {index}, but {self._floor[payload]} was answered before it was asked"
-            self._bench.fail("sessions.real_time_order", None, detail)
+            self._context.fail("sessions.real_time_order", None, detail)
         self._acknowledged[payload] = index
         self._latest_acknowledged = max(self._latest_acknowledged, index)
 
     def refused(self, payload: bytes, reply: Reply) -> None:
-        """Judge that an open command of a live session was answered by an error: the sessions have lost track of it."""
-        self._bench.fail("sessions.answer_differs", None, f"{payload!r}, not answered before, was answered by {reply}")
+        """Report a violation: an open command of a live session was answered by an error."""
+        self._context.fail(
+            "sessions.answer_differs", None, f"{payload!r}, not answered before, was answered by {reply}"
+        )
 
     def ended(self, nodes: Collection[NodeId] | None = None) -> None:
-        """Judge the end: each of `nodes` (None: of all) has executed every answered command; twice it cannot have."""
+        """Check the end of a run: each of `nodes` (None: all nodes) has executed every answered command."""
         for node, done in self._executed.items():
             if nodes is not None and node not in nodes:
                 continue
             for payload, index in self._acknowledged.items():
                 if payload not in done:
                     detail = f"{payload!r} was answered with {index}, but never took effect here"
-                    self._bench.fail("sessions.acknowledged_lost", node, detail)
+                    self._context.fail("sessions.acknowledged_lost", node, detail)

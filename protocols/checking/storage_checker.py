@@ -1,13 +1,13 @@
-"""The judge of a log store: what it acknowledged against what a recovery reads.
+"""`StorageChecker`: compares what a log store acknowledged with what a recovery reads.
 
 | invariant | broken when |
 | --- | --- |
 | `storage.acknowledged_lost` | a recovery reads less than what was acknowledged, or something else in its place |
-| `storage.invented` | a recovery reads what nobody wrote, half a write, or a write without the ones before it |
+| `storage.invented` | a recovery reads what was never written, part of a write, or a write without the earlier ones |
 | `storage.acknowledged_unasked` | a write is acknowledged that was never submitted |
 
-Writes of all groups of a store become durable in the order of their submission, each whole or not at all: what a
-recovery reads must be what some number of them leaves, at least all the acknowledged ones.
+Writes of all groups of a store become durable in the order of their submission, each completely or not at all: a
+recovery must read the result of a prefix of them that contains all acknowledged ones.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.violation import Bench
+from coterie.protocols.checking.violation import ViolationContext
 
-__all__ = ["Contents", "StorageJudge", "Submitted"]
+__all__ = ["Contents", "StorageChecker", "Submitted"]
 
 
 class Submitted(Protocol):
-    """One atomic write to one group: register, then truncation, then append (what `runtime.storage.Write` is)."""
+    """One atomic write to one group: metadata, then truncation, then append (see `log_store.Write`)."""
 
     @property
     def group(self) -> str:
-        """Whose log it is."""
+        """The group to whose log it writes."""
         ...
 
     @property
-    def register(self) -> bytes | None:
-        """The group's new register, None: unchanged."""
+    def metadata(self) -> bytes | None:
+        """The group's new metadata, None: unchanged."""
         ...
 
     @property
@@ -49,9 +49,9 @@ class Submitted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a recovery reads of one group: its register, and its records from position `first` on."""
+    """What a recovery reads of one group: its metadata, and its records from position `first` on."""
 
-    register: bytes | None = None
+    metadata: bytes | None = None
     records: tuple[object, ...] = ()
     first: int = 1
 
@@ -64,31 +64,31 @@ class _Drop:
     position: int
 
 
-class StorageJudge:
-    """Judges one store. Tell it what is submitted, what is acknowledged, and what each recovery finds."""
+class StorageChecker:
+    """Checks one store. Report what is submitted, what is acknowledged, and what each recovery finds."""
 
-    def __init__(self, store: str, bench: Bench) -> None:
+    def __init__(self, store: str, context: ViolationContext) -> None:
         self._store = NodeId(store)
-        self._bench = bench
+        self._context = context
         self._acknowledged: dict[str, _Group] = {}
         self._pending: deque[Submitted | _Drop] = deque()
 
     def submitted(self, write: Submitted) -> None:
-        """Note that `write` is asked for."""
+        """Note that `write` is submitted."""
         self._pending.append(write)
 
     def dropping(self, group: str, position: int) -> None:
-        """Note that the removal of all records of `group` before `position` is asked for: it counts as a write."""
+        """Note a submitted removal of all records of `group` before `position`: it counts as a write."""
         self._pending.append(_Drop(group, position))
 
     def acknowledged(self) -> None:
-        """Judge that the store reports the oldest write of which it had not."""
+        """Check that the store may acknowledge now: it acknowledges the oldest unacknowledged write."""
         if not self._pending:
-            self._bench.fail("storage.acknowledged_unasked", self._store, "a write is reported that nobody asked for")
+            self._context.fail("storage.acknowledged_unasked", self._store, "an acknowledged write was never submitted")
         _carry_out(self._acknowledged, self._pending.popleft())
 
     def recovered(self, found: Mapping[str, Contents]) -> None:
-        """Judge what a new life finds (groups left out are empty); from now on this is what counts as acknowledged."""
+        """Check what a new life recovers (absent groups are empty); from now on this counts as acknowledged."""
         groups = {name: group.copy() for name, group in self._acknowledged.items()}
         if _are_equal(groups, found):
             self._adopt(groups)
@@ -101,7 +101,7 @@ class StorageJudge:
         self._explain(found)
 
     def wiped(self) -> None:
-        """Note that the store was destroyed on purpose: a new one begins empty."""
+        """Note that the store was wiped on purpose: a new one begins empty."""
         self._adopt({})
 
     def _adopt(self, groups: dict[str, _Group]) -> None:
@@ -112,8 +112,8 @@ class StorageJudge:
         for name, group in self._acknowledged.items():
             self._check_nothing_lost(name, group, found.get(name, Contents()))
         names = [name for name in found if not self._is_known(name, found[name])]
-        detail = f"what was read of {', '.join(names) or 'all groups together'} is not what any number of writes leaves"
-        self._bench.fail("storage.invented", self._store, detail)
+        detail = f"the recovered {', '.join(names) or 'groups together'} are not the result of a prefix of the writes"
+        self._context.fail("storage.invented", self._store, detail)
 
     def _check_nothing_lost(self, name: str, group: _Group, found: Contents) -> None:
         later = [it for it in self._pending if it.group == name]
@@ -125,15 +125,15 @@ class StorageJudge:
             kept = group.records[position - group.first]
             if not 0 <= place < len(found.records) or found.records[place] != kept:
                 detail = f"record {position} of {name} was acknowledged and is not what was read"
-                self._bench.fail("storage.acknowledged_lost", self._store, detail)
-        registers = [group.register, *(it.register for it in writes if it.register is not None)]
-        if found.register not in registers:
-            detail = f"the register of {name} reads {found.register!r}, acknowledged was {group.register!r}"
-            lost = found.register is None
-            self._bench.fail(f"storage.{'acknowledged_lost' if lost else 'invented'}", self._store, detail)
+                self._context.fail("storage.acknowledged_lost", self._store, detail)
+        versions = [group.metadata, *(it.metadata for it in writes if it.metadata is not None)]
+        if found.metadata not in versions:
+            detail = f"the metadata of {name} reads {found.metadata!r}, acknowledged was {group.metadata!r}"
+            lost = found.metadata is None
+            self._context.fail(f"storage.{'acknowledged_lost' if lost else 'invented'}", self._store, detail)
 
     def _is_known(self, name: str, found: Contents) -> bool:
-        """Whether this group alone could be what some number of writes leaves."""
+        """Return whether this group alone could be the result of a prefix of the writes."""
         groups = {name: self._acknowledged.get(name, _Group()).copy()}
         if _are_equal(groups, {name: found}):
             return True
@@ -146,12 +146,12 @@ class StorageJudge:
 
 
 class _Group:
-    """What one group should hold."""
+    """The expected contents of one group."""
 
-    __slots__ = ("first", "records", "register")
+    __slots__ = ("first", "metadata", "records")
 
     def __init__(self) -> None:
-        self.register: bytes | None = None
+        self.metadata: bytes | None = None
         self.first = 1
         self.records: list[object] = []
 
@@ -161,13 +161,13 @@ class _Group:
         return self.first + len(self.records)
 
     def copy(self) -> _Group:
-        """Return another one with the same contents."""
+        """Return a copy with the same contents."""
         other = _Group()
-        other.register, other.first, other.records = self.register, self.first, list(self.records)
+        other.metadata, other.first, other.records = self.metadata, self.first, list(self.records)
         return other
 
     def drop_before(self, position: int) -> None:
-        """Remove what is before `position`, which may be after the end."""
+        """Remove all records before `position`, which may be after the end."""
         del self.records[: max(0, position - self.first)]
         self.first = max(self.first, position)
 
@@ -177,8 +177,8 @@ def _carry_out(groups: dict[str, _Group], write: Submitted | _Drop) -> None:
     if isinstance(write, _Drop):
         group.drop_before(write.position)
         return
-    if write.register is not None:
-        group.register = write.register
+    if write.metadata is not None:
+        group.metadata = write.metadata
     if write.truncate_from is not None:
         del group.records[max(0, write.truncate_from - group.first) :]
     group.records += write.records
@@ -191,4 +191,4 @@ def _are_equal(groups: Mapping[str, _Group], found: Mapping[str, Contents]) -> b
 
 
 def _is_equal(group: _Group, found: Contents) -> bool:
-    return group.register == found.register and group.first == found.first and tuple(group.records) == found.records
+    return group.metadata == found.metadata and group.first == found.first and tuple(group.records) == found.records

@@ -1,4 +1,4 @@
-"""What a judge says when an invariant is broken, and where."""
+"""`Violation`: the error for a broken invariant, with the node, step and time at which it broke."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NoReturn
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId
 
-__all__ = ["Bench", "Violation"]
+__all__ = ["Violation", "ViolationContext"]
 
 
 class Violation(InvariantViolated):
@@ -16,8 +16,8 @@ class Violation(InvariantViolated):
 
     Attributes:
         invariant: its stable name, such as `raft.election_safety`.
-        detail: what was seen.
-        node: where it was seen; None if it concerns them all.
+        detail: what was observed.
+        node: the node at which it was observed; None if it concerns all nodes.
         step: the number of the step that broke it.
         time_s: the moment of that step (s).
     """
@@ -32,15 +32,15 @@ class Violation(InvariantViolated):
         self.time_s = time_s
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive the way between two processes (an exception is otherwise made again from its message alone)."""
+        """Support pickling between processes (by default an exception is rebuilt from its message alone)."""
         again = partial(type(self), self.invariant, self.detail, node=self.node, step=self.step, time_s=self.time_s)
         return again, ()
 
 
-class Bench:
-    """Where judges sit: the present step and time, so that every violation names them.
+class ViolationContext:
+    """The current step and time, which every violation names.
 
-    Whoever drives the judges sets `step` and `time_s` before each step. Several judges may share a bench.
+    The driver of the checkers sets `step` and `time_s` before each step. Several checkers may share one context.
     """
 
     __slots__ = ("step", "time_s")
@@ -50,5 +50,5 @@ class Bench:
         self.time_s = 0.0
 
     def fail(self, invariant: str, node: NodeId | None, detail: str) -> NoReturn:
-        """Raise the `Violation`."""
+        """Raise a `Violation` of `invariant` at the current step and time."""
         raise Violation(invariant, detail, node=node, step=self.step, time_s=self.time_s)

@@ -1,16 +1,20 @@
-"""Faults as data: which, when and at whom, for all three levels at which a plan can be carried out.
+"""Fault plans: faults as data, decided before a run, for all three levels at which a plan can be carried out.
 
-    profiles.py  (name, generator) ──▶ plan.py   Plan: nodes, faults by time, the end at which everything heals
-                                        │  ▲
-    budget.py    beyond the model? ◀────┤  └──── codec.py   JSON in and out
-                                        ▼
-         Level.PROTOCOL   coterie.protocols.simulation   pure algorithms on an event heap
-         Level.SYSTEM     coterie.actors.simulation      the whole runtime in virtual time
-         Level.PROCESS    coterie.nemesis                real processes, real sockets
-                                        │
-                                        ▼
-    firings.py   what took effect: a kind that was planned and never fired makes a run void
+`kinds/`: every kind of fault, and the levels at which it can be carried out.
+`profiles/`: named mixtures of faults, from which a plan is drawn at random.
+`fault_budget.py`: the fault budget, which refuses plans that the algorithms do not promise to survive.
+`fault_counts.py`: `FaultCounts`, how often each kind of fault took effect.
+`fault_plan.py`: `FaultPlan`, the nodes, the faults by time, and the time at which everything heals.
+`nearest_name.py`: "did you mean" hints for error messages.
+`plan_format.py`: the JSON format of fault plans.
+`shrinking.py`: shrinks a failing case to fewer faults, operations and nodes.
 
-`kinds.py` lists every kind of fault, and says at which levels it can be carried out. Nothing here draws a number by
-itself, and nothing here happens: a plan is decided before anything runs, so that it can be cut down and replayed.
+Nothing in this package draws random numbers by itself or carries faults out: a plan is decided before a run, so that it
+can be shrunk and replayed. Three injectors carry plans out:
+
+    Level.PROTOCOL   coterie.protocols.simulation   pure algorithms on an event heap
+    Level.SYSTEM     coterie.actors.simulation      the whole runtime in virtual time
+    Level.PROCESS    coterie.nemesis                real processes, real sockets
+
+A kind of fault that was planned and never took effect makes a run void.
 """

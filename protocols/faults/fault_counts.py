@@ -1,14 +1,14 @@
-"""What took effect: the faults that hit something, counted by kind."""
+"""`FaultCounts`: how often each kind of fault took effect in a run."""
 
 from __future__ import annotations
 
-__all__ = ["Firings"]
+__all__ = ["FaultCounts"]
 
 
-class Firings:
-    """Counts which faults took effect: a life ended, a paused node missed an event, a message was stopped.
+class FaultCounts:
+    """Counts the faults that took effect: a life ended, a paused node missed an event, a message was lost.
 
-    A plan only promises; a fault counts here when it has changed what happened. Names are those of `kinds.kind`.
+    A planned fault counts only once it has changed what happens. Names are those of `fault_kinds.kind`.
     """
 
     __slots__ = ("count_by_kind",)

@@ -1,4 +1,4 @@
-"""The nearest name that exists, for errors about one that does not."""
+"""`hint`: "did you mean" suggestions for errors about unknown names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["hint"]
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error's sentence: the nearest of `known` if any is near, else all of them."""
+    """Return the end of an error message: the name in `known` nearest to `name` if one is near, else all of them."""
     names = list(known)
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f": did you mean {nearest[0]!r}?" if nearest else f": there are {', '.join(names)}"

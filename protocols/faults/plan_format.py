@@ -1,9 +1,9 @@
-"""Plans as JSON.
+"""The JSON format of fault plans.
 
     {"format": 1, "profile": "crashes", "nodes": ["n1", "n2", "n3"], "ends_at_s": 20.0, "faults": [
         {"kind": "crash", "at_s": 1.5, "target": "n2", "role": "leader", "delay_s": 0.001, "down_s": 0.2}]}
 
-A field that has a default may be left out. What is written has all of them, in the order of their declaration.
+A field with a default may be absent. Written plans have all fields, in the order of their declaration.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import cache
 from typing import cast, get_args, get_origin, get_type_hints
 
 from coterie.errors import PlanError
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import KINDS, Fault
 from coterie.protocols.faults.nearest_name import hint
 
@@ -27,7 +27,7 @@ PLAN_FIELDS = ("format", "profile", "nodes", "ends_at_s", "faults")
 JSON_NAMES = {float: "a number", int: "a whole number", str: "a string"}
 
 
-def dump_plan(plan: Plan) -> str:
+def dump_plan(plan: FaultPlan) -> str:
     """Return `plan` as JSON text: one line for each fault."""
     facts = encode_plan(plan)
     faults = ",\n  ".join(json.dumps(fault) for fault in cast("list[object]", facts.pop("faults")))
@@ -35,20 +35,20 @@ def dump_plan(plan: Plan) -> str:
     return f'{head}, "faults": [\n  {faults}\n]}}\n' if faults else f'{head}, "faults": []}}\n'
 
 
-def load_plan(text: str) -> Plan:
-    """Return the plan that `text` (JSON) holds.
+def load_plan(text: str) -> FaultPlan:
+    """Return the plan in `text` (JSON).
 
     Raises:
-        PlanError: it is no plan; the error names what does not fit, and the nearest that would.
+        PlanError: it is not a valid plan; the error names what is wrong and the nearest valid name.
     """
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise PlanError(f"a plan is JSON, this is not: {error}") from error
+        raise PlanError(f"the plan is not valid JSON: {error}") from error
     return decode_plan(data)
 
 
-def encode_plan(plan: Plan) -> dict[str, object]:
+def encode_plan(plan: FaultPlan) -> dict[str, object]:
     """Return `plan` as JSON data."""
     return {
         "format": FORMAT,
@@ -64,11 +64,11 @@ def encode_fault(fault: Fault) -> dict[str, object]:
     return {"kind": fault.KIND} | {field.name: _encode(getattr(fault, field.name)) for field in fields(fault)}
 
 
-def decode_plan(data: object) -> Plan:
-    """Return the plan that JSON data holds.
+def decode_plan(data: object) -> FaultPlan:
+    """Return the plan in JSON data.
 
     Raises:
-        PlanError: it is no plan; the error names what does not fit, and the nearest that would.
+        PlanError: it is not a valid plan; the error names what is wrong and the nearest valid name.
     """
     facts = _object(data, "the plan")
     _check_names(facts, PLAN_FIELDS, ("nodes", "ends_at_s", "faults"), "the plan")
@@ -78,7 +78,7 @@ def decode_plan(data: object) -> Plan:
     faults = facts["faults"]
     if not isinstance(faults, list):
         raise PlanError(f"the plan has faults {faults!r}: it must be a list")
-    return Plan(
+    return FaultPlan(
         nodes=cast("tuple[str, ...]", _decode(tuple[str, ...], facts["nodes"], "the plan has nodes")),
         faults=tuple(_decode_fault(fault, f"faults[{number}]") for number, fault in enumerate(faults)),
         ends_at_s=cast("float", _decode(float, facts["ends_at_s"], "the plan has ends_at_s")),
@@ -109,7 +109,7 @@ def _decode_fault(data: object, place: str) -> Fault:
 
 @cache
 def _fields_of(name: str) -> tuple[dict[str, object], tuple[str, ...]]:
-    """Return the type of each field of a kind, and which must be given."""
+    """Return the type of each field of a kind, and the names of the required fields."""
     owner = KINDS[name]
     hints = get_type_hints(owner)
     types = {field.name: hints[field.name] for field in fields(owner)}

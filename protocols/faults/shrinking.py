@@ -1,14 +1,18 @@
-"""Cuts a failing case down: fewer faults, fewer operations, fewer nodes, earlier times.
+"""`shrink`: shrinks a failing case to fewer faults, fewer operations, fewer nodes and earlier times.
 
-What makes every later try cheaper comes first, if the failure does not mind: nothing after it, few operations, few
-nodes, all of it sooner.
+Shrinking spans three places: this file decides which smaller cases to try; `coterie.exploring.failure_shrinking` runs
+them (`fails`), in several processes if there are, and decides what counts as the same failure; a scenario with
+`ending_at` ends each try early. `coterie.exploring.failure_folder` saves the smallest case.
+
+Reductions that make every later try cheaper come first: drop what follows the failure, then operations and nodes, and
+move everything earlier.
 
 Delta debugging (A. Zeller, R. Hildebrandt: "Simplifying and Isolating Failure-Inducing Input", 2002, algorithm ddmin)
-over the faults, from the last ones before the failure on: they are the likeliest. A run that fails stops there, so that
-tries which fail are short; what came after the failure goes first, and for nothing.
+is applied to the faults, beginning with the last ones before the failure, which are the likeliest causes. A run ends at
+its failure, so that failing tries are short.
 
-Take a fault away and all chance falls differently, as with another seed. So when nothing is left to take away but many
-faults are, a candidate may try some neighbouring seeds too: what matters is that the case is small and can be replayed.
+Without one fault all random draws of a run change, as with another seed. So if no fault can be removed but many remain,
+a candidate may also be tried with some neighbouring seeds: the goal is a small case that can be replayed.
 """
 
 from __future__ import annotations
@@ -20,37 +24,37 @@ from itertools import pairwise
 from typing import Any
 
 from coterie.errors import PlanError
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Fault, nodes_of
 
 __all__ = ["FEW_FAULTS", "Case", "Shrunk", "shrink"]
 
 FEW_FAULTS = 5
-"""With so few faults people see what happens; only above does a candidate try other seeds too."""
+"""So few faults can be understood; only above this number are candidates tried with other seeds too."""
 
 FEWEST_NODES = 3
-NEIGHBOURS = 4
-"""How many other seeds a candidate may try."""
+NEIGHBOUR_SEEDS = 4
+"""How many other seeds are tried for each candidate."""
 
-PLACES = (1, 3)
-"""To how many decimals times are cut, if the failure does not mind."""
+DECIMALS = (1, 3)
+"""The numbers of decimals to which times are cut, if the case still fails."""
 
-SHORT_RUNS = (50, 200)
-"""How many operations are tried before any fault is dropped."""
+FEW_OPERATIONS = (50, 200)
+"""The numbers of operations that are tried before any fault is dropped."""
 
-RUNS = (1, 4, 16, 64, 256, 1024, 4096)
-"""How many operations are tried as long as there are many, or nobody says how many."""
+OPERATION_COUNTS = (1, 4, 16, 64, 256, 1024, 4096)
+"""The numbers of operations that are tried as long as there are many, or the number is not given."""
 
-PARTS = (8, 4, 2)
-"""Which part of few operations is tried next."""
+DIVISORS = (8, 4, 2)
+"""By these numbers few operations are divided for the next tries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a run follows from. `operations`: the most that clients ask for (None: the usual number)."""
+    """The inputs that determine a run. `operations`: the most that clients request (None: the default number)."""
 
     seed: int
-    plan: Plan
+    plan: FaultPlan
     operations: int | None = None
 
 
@@ -58,7 +62,7 @@ class Case:
 class Shrunk:
     """The smallest failing case found after `tries` runs; `is_complete` unless the budget ended the search.
 
-    `failed_at_s`: when it fails, in simulated time.
+    `failed_at_s`: when it fails (simulated s).
     """
 
     case: Case
@@ -75,32 +79,32 @@ def shrink(
     tries: int,
     within_s: float,
     clock: Callable[[], float],
-    ahead: Callable[[Sequence[Case]], None] = lambda _: None,
+    prefetch: Callable[[Sequence[Case]], None] = lambda _: None,
 ) -> Shrunk:
-    """Cut `case` down.
+    """Shrink `case`.
 
     Args:
-        case: it fails, at `failed_at_s` of simulated time.
-        failed_at_s: see there (s).
-        fails: runs a case and returns when it fails (simulated s), None if it does not. Whoever gives it says what
-            counts as the same failure: by custom, the same invariant. A `PlanError` of it means "does not fail".
+        case: a failing case.
+        failed_at_s: when it fails (simulated s).
+        fails: runs a case and returns when it fails (simulated s), None if it does not. It decides what counts as the
+            same failure: by custom, the same invariant. If it raises `PlanError`, the case does not fail.
         tries: the most runs.
-        within_s: how long to search, by `clock` (s); the try that is under way is finished.
+        within_s: how long to search, by `clock` (s); a running try is finished.
         clock: returns seconds that do not go back.
-        ahead: is told which cases will be tried next, in this order, until one of them fails: whoever has processes to
-            spare may begin with them.
+        prefetch: called with the cases that will be tried next, in this order, until one of them fails. Idle processes
+            may begin to run them.
     """
-    search = _Search(case, failed_at_s, fails, tries, clock() + within_s, clock, ahead)
+    search = _Search(case, failed_at_s, fails, tries, clock() + within_s, clock, prefetch)
     is_complete = search.run()
     return Shrunk(search.best, search.failed_at_s, search.tried, is_complete)
 
 
 class _OutOfBudget(Exception):
-    """No further tries."""
+    """The budget of tries or time is spent."""
 
 
 class _Search:
-    """The smallest failing case so far, and what was tried."""
+    """The smallest failing case so far, and the results of all tries."""
 
     def __init__(
         self,
@@ -110,7 +114,7 @@ class _Search:
         tries: int,
         ends_s: float,
         clock: Callable[[], float],
-        ahead: Callable[[Sequence[Case]], None],
+        prefetch: Callable[[Sequence[Case]], None],
     ) -> None:
         self.best = case
         self.failed_at_s = failed_at_s
@@ -119,16 +123,16 @@ class _Search:
         self._tries = tries
         self._ends_s = ends_s
         self._clock = clock
-        self._ahead = ahead
+        self._prefetch = prefetch
         self._known: dict[Case, float | None] = {case: failed_at_s}
-        self._neighbours = 0
+        self._neighbour_seeds = 0
 
     def run(self) -> bool:
-        """Search until nothing gets smaller; return whether the budget sufficed."""
+        """Search until the case does not get smaller; return whether the budget sufficed."""
         try:
             self._until_stable()
             if len(self.best.plan.faults) > FEW_FAULTS:
-                self._neighbours = NEIGHBOURS
+                self._neighbour_seeds = NEIGHBOUR_SEEDS
                 self._until_stable()
             self._first(_rounded(self.best.plan))
         except _OutOfBudget:
@@ -142,17 +146,17 @@ class _Search:
             self._drop_what_came_later()
             self._drop_most_operations()
             self._drop_nodes()
-            self._hasten()
+            self._scale_times()
             self._drop_faults()
             self._drop_operations()
             self._drop_nodes()
-            self._bring_forward()
+            self._close_gaps()
 
-    # Trying.
+    # Tries.
 
     def _accepts(self, case: Case) -> bool:
-        """Run a candidate, with neighbouring seeds if they are allowed; keep the first that fails."""
-        seeds = range(case.seed, case.seed + self._neighbours + 1)
+        """Run a candidate, with neighbouring seeds if they are allowed; accept the first that fails."""
+        seeds = range(case.seed, case.seed + self._neighbour_seeds + 1)
         return any(self._does_fail(replace(case, seed=seed)) for seed in seeds)
 
     def _does_fail(self, case: Case) -> bool:
@@ -170,12 +174,12 @@ class _Search:
         self.best, self.failed_at_s = case, failed_at_s
         return True
 
-    def _first(self, plans: Iterator[Plan]) -> bool:
-        """Keep the first of `plans` that still fails; return whether one did."""
+    def _first(self, plans: Iterator[FaultPlan]) -> bool:
+        """Accept the first of `plans` that still fails; return whether one did."""
         return self._first_case([replace(self.best, plan=plan) for plan in plans if plan != self.best.plan])
 
     def _first_case(self, cases: Sequence[Case]) -> bool:
-        self._ahead([case for case in cases if case not in self._known])
+        self._prefetch([case for case in cases if case not in self._known])
         return any(self._accepts(case) for case in cases)
 
     # Fewer faults.
@@ -200,16 +204,18 @@ class _Search:
             else:
                 parts = min(count, parts * 2)
 
-    # Fewer operations, and nodes.
+    # Fewer operations and nodes.
 
     def _drop_most_operations(self) -> None:
-        """Make every later try shorter, if the failure does not mind."""
-        self._drop_operations_to(SHORT_RUNS)
+        """Make every later try shorter, if the case still fails."""
+        self._drop_operations_to(FEW_OPERATIONS)
 
     def _drop_operations(self) -> None:
-        if self.best.operations is None or self.best.operations > SHORT_RUNS[-1]:
-            self._drop_operations_to(RUNS)
-        while (count := self.best.operations or 0) > 1 and self._drop_operations_to([count // part for part in PARTS]):
+        if self.best.operations is None or self.best.operations > FEW_OPERATIONS[-1]:
+            self._drop_operations_to(OPERATION_COUNTS)
+        while (count := self.best.operations or 0) > 1 and self._drop_operations_to(
+            [count // part for part in DIVISORS]
+        ):
             pass
 
     def _drop_operations_to(self, counts: Sequence[int]) -> bool:
@@ -221,44 +227,44 @@ class _Search:
         while len(self.best.plan.nodes) > FEWEST_NODES and self._first(_with_fewer_nodes(self.best.plan)):
             pass
 
-    # Earlier.
+    # Earlier times.
 
-    def _hasten(self) -> None:
-        """Let everything happen sooner: every later try is the shorter."""
+    def _scale_times(self) -> None:
+        """Scale all times down, which makes every later try shorter."""
         for factor in (0.1, 0.3, 0.6):
-            if self._first(_sooner(self.best.plan, factor)):
+            if self._first(_scaled(self.best.plan, factor)):
                 self._first(_ending_sooner(self.best.plan, self.failed_at_s))
                 break
 
-    def _bring_forward(self) -> None:
-        self._hasten()
+    def _close_gaps(self) -> None:
+        self._scale_times()
         for number in range(len(self.best.plan.faults)):
             self._first(_closed_gap(self.best.plan, number))
 
 
-def _with_faults(plan: Plan, faults: Sequence[Fault]) -> Iterator[Plan]:
+def _with_faults(plan: FaultPlan, faults: Sequence[Fault]) -> Iterator[FaultPlan]:
     yield replace(plan, faults=tuple(faults))
 
 
 def _chunks(faults: Sequence[Fault], parts: int) -> list[Sequence[Fault]]:
-    """Cut into `parts` pieces of about the same length, the last one first."""
+    """Split into `parts` pieces of about the same length, the last one first."""
     ends = [len(faults) * number // parts for number in range(parts + 1)]
     return [faults[begin:end] for begin, end in pairwise(ends)][::-1]
 
 
-def _alone(plan: Plan, chunks: Sequence[Sequence[Fault]]) -> Iterator[Plan]:
+def _alone(plan: FaultPlan, chunks: Sequence[Sequence[Fault]]) -> Iterator[FaultPlan]:
     for chunk in chunks:
         yield from _with_faults(plan, chunk)
 
 
-def _complements(plan: Plan, chunks: Sequence[Sequence[Fault]]) -> Iterator[Plan]:
-    for left_out in reversed(range(len(chunks))):  # the earliest are the least likely to matter
+def _complements(plan: FaultPlan, chunks: Sequence[Sequence[Fault]]) -> Iterator[FaultPlan]:
+    for left_out in reversed(range(len(chunks))):  # the earliest are the least likely causes
         kept = [fault for number, chunk in enumerate(chunks) if number != left_out for fault in chunk]
         yield from _with_faults(plan, kept)
 
 
-def _with_fewer_nodes(plan: Plan) -> Iterator[Plan]:
-    """Leave out the node that the fewest faults name, and those faults; first two nodes, so that majorities stay."""
+def _with_fewer_nodes(plan: FaultPlan) -> Iterator[FaultPlan]:
+    """Leave out the nodes that the fewest faults name, and those faults; first two nodes, so that majorities remain."""
     names = sorted(plan.nodes, key=lambda name: sum(name in nodes_of(fault) for fault in plan.faults))
     for count in (2, 1):
         gone = names[:count]
@@ -275,12 +281,12 @@ def _moved(fault: Fault, at_s: float) -> Fault:
     return replace(fault, at_s=at_s)
 
 
-def _sooner(plan: Plan, factor: float) -> Iterator[Plan]:
+def _scaled(plan: FaultPlan, factor: float) -> Iterator[FaultPlan]:
     yield replace(plan, faults=tuple(_moved(fault, fault.at_s * factor) for fault in plan.faults))
 
 
-def _closed_gap(plan: Plan, number: int) -> Iterator[Plan]:
-    """Bring fault `number` and all after it forward: to where the one before strikes, or half of the way."""
+def _closed_gap(plan: FaultPlan, number: int) -> Iterator[FaultPlan]:
+    """Move fault `number` and all later ones earlier: to the time of the previous one, or half of the way."""
     faults = plan.faults
     since_s = faults[number - 1].at_s if number else 0.0
     gap_s = faults[number].at_s - since_s
@@ -289,15 +295,15 @@ def _closed_gap(plan: Plan, number: int) -> Iterator[Plan]:
         yield replace(plan, faults=faults[:number] + later)
 
 
-def _ending_sooner(plan: Plan, failed_at_s: float) -> Iterator[Plan]:
+def _ending_sooner(plan: FaultPlan, failed_at_s: float) -> Iterator[FaultPlan]:
     last_s = max([failed_at_s, *(fault.at_s for fault in plan.faults)])
     if 0 < last_s < plan.ends_at_s:
         yield replace(plan, ends_at_s=last_s)
 
 
-def _rounded(plan: Plan) -> Iterator[Plan]:
-    """Cut all seconds to few decimals, but none to zero, and let the plan end at a rounder moment, a little later."""
-    for places in PLACES:
+def _rounded(plan: FaultPlan) -> Iterator[FaultPlan]:
+    """Cut all seconds to few decimals, but none to zero, and round the end of the plan up."""
+    for places in DECIMALS:
         scale = 10**places
         faults = tuple(_with_few_decimals(fault, scale) for fault in plan.faults)
         yield replace(plan, faults=faults, ends_at_s=math.ceil(plan.ends_at_s * scale) / scale)

@@ -1,4 +1,13 @@
-"""Paxos, pure: Synod is the single-decree protocol of *Paxos Made Simple* (Lamport, 2001)."""
+"""Single-decree Paxos, pure: the Synod protocol of *Paxos Made Simple* (Lamport, 2001).
+
+`acceptor.py`: `Acceptor`, promises and accepts ballots
+`learner.py`: `Learner`, detects the chosen value
+`proposer.py`: `Proposer`, runs rounds until a value is chosen
+`synod.py`: `Synod`, one node: a proposer, an acceptor and a learner
+`synod_config.py`: `SynodConfig`, the parameters of a synod
+`synod_messages.py`: the messages, events and durable states
+`synod_observations.py`: the events that Synod reports
+"""
 
 from coterie.protocols.paxos.acceptor import Acceptor
 from coterie.protocols.paxos.learner import Learner

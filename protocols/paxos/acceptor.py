@@ -1,4 +1,4 @@
-"""The acceptor of *Paxos Made Simple*: the memory of the synod.
+"""`Acceptor`: the acceptor of *Paxos Made Simple*: promises ballots and accepts proposals, durably.
 
     Prepare(b): b > promised           ──▶ promised := b;                  durable; then Promise(b, accepted)
     Accept(b, v): b ≥ promised         ──▶ promised := b, accepted := b,v; durable; then Accepted(b, v) to all learners
@@ -23,10 +23,10 @@ AcceptorEffect = Persist[AcceptorState] | Send[Promise] | Send[Accepted] | Send[
 
 
 class Acceptor:
-    """Promises and accepts, and forgets neither.
+    """Promises and accepts; both are durable before they are answered.
 
-    `learners` hear of everything that is accepted. `restored` is what was durable when this life began. `tokens`
-    numbers the writes; roles that share one register share it.
+    `learners` are sent every acceptance. `restored` is what was durable when this life began. `tokens`
+    numbers the writes; roles whose states are written together share it.
     """
 
     def __init__(
@@ -35,21 +35,21 @@ class Acceptor:
         self._learners = tuple(learners)
         self._state = restored
         self._tokens = tokens if tokens is not None else itertools.count(1)
-        # Every answer speaks of the present state, so it waits for the latest write (None: of an earlier life).
+        # Every answer depends on the present state, so it waits for the latest write (None: of an earlier life).
         self._written: Token | None = None
 
     @property
     def state(self) -> AcceptorState:
-        """The present state, perhaps not durable yet."""
+        """The present state, which may not be durable yet."""
         return self._state
 
     @property
     def deadline(self) -> float | None:
-        """Never: an acceptor only answers."""
+        """None: an acceptor has no timers."""
         return None
 
     def tick(self, *, now: float) -> list[AcceptorEffect]:
-        """Do nothing: an acceptor only answers."""
+        """Do nothing: an acceptor has no timers."""
         return []
 
     def handle(self, events: Sequence[AcceptorEvent], *, now: float) -> list[AcceptorEffect]:

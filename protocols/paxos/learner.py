@@ -1,4 +1,4 @@
-"""The learner of *Paxos Made Simple* §2.3: a value is chosen when a quorum has accepted one proposal."""
+"""`Learner`: the learner of *Paxos Made Simple* §2.3: a value is chosen when a quorum has accepted one proposal."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ class Learner:
 
     @property
     def deadline(self) -> float | None:
-        """Never: a learner only listens."""
+        """None: a learner has no timers."""
         return None
 
     def tick(self, *, now: float) -> list[Learned]:
-        """Do nothing: a learner only listens."""
+        """Do nothing: a learner has no timers."""
         return []
 
     def handle(self, events: Sequence[Received[Accepted]], *, now: float) -> list[Learned]:
-        """Take note of acceptances; return `Learned` each time a quorum has accepted one ballot.
+        """Count acceptances; return `Learned` each time a quorum has accepted one ballot.
 
         Raises:
             InvariantViolated: two different values were chosen.
         """
-        return [learned for event in events for learned in self._note(event)]
+        return [learned for event in events for learned in self._count(event)]
 
-    def _note(self, event: Received[Accepted]) -> list[Learned]:
+    def _count(self, event: Received[Accepted]) -> list[Learned]:
         ballot, value = event.message.ballot, event.message.value
         latest = self._latest_by_acceptor.get(event.sender)
         if latest is not None and ballot <= latest.ballot:

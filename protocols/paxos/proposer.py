@@ -1,4 +1,4 @@
-"""The proposer of *Paxos Made Simple*: gets some value chosen, its own only if no other may have been.
+"""`Proposer`: the proposer of *Paxos Made Simple*: gets a value chosen, its own only if no other may have been.
 
         a request                 a quorum promised                     a quorum accepted
 IDLE ──────────────▶ PREPARING ────────────────────▶ ACCEPTING ──────────────────────────▶ IDLE, chosen
@@ -38,7 +38,7 @@ ProposerEffect = Persist[ProposerState] | Send[Prepare] | Send[Accept] | Chosen 
 
 
 class Phase(enum.Enum):
-    """Where a proposer stands."""
+    """The phase of a proposer."""
 
     IDLE = "idle"
     PREPARING = "preparing"
@@ -47,10 +47,10 @@ class Phase(enum.Enum):
 
 
 class Proposer:
-    """Runs rounds for as long as requests wait. Which rounds is all it must remember (§2.4).
+    """Runs rounds while requests are pending. Its only durable state is the highest round it has used (§2.4).
 
     `restored` is what was durable when this life began. `rng` draws time-outs and back-off. `tokens` numbers the
-    writes; roles that share one register share it.
+    writes; roles whose states are written together share it.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Proposer:
 
     @property
     def phase(self) -> Phase:
-        """Where it stands."""
+        """The present phase."""
         return self._phase
 
     @property
@@ -90,7 +90,7 @@ class Proposer:
 
     @property
     def deadline(self) -> float | None:
-        """When the round is given up or the back-off ends (monotonic, s); None when nothing waits."""
+        """When the round is abandoned or the back-off ends (monotonic, s); None if neither is pending."""
         return self._deadline
 
     def tick(self, *, now: float) -> list[ProposerEffect]:
@@ -100,7 +100,7 @@ class Proposer:
         return self._begin_round(now)
 
     def handle(self, events: Sequence[ProposerEvent], *, now: float) -> list[ProposerEffect]:
-        """Take requests, the acceptors' answers and the learner's news; start a round if one is wanted."""
+        """Handle requests, answers of acceptors and `Learned` of the learner; start a round if requests are pending."""
         effects: list[ProposerEffect] = []
         for event in events:
             effects += self._handle_one(event, now)
@@ -179,7 +179,7 @@ class Proposer:
         answered: list[ProposerEffect] = [Chosen(ref, None) for ref in self._reads_of_round]
         for ref in self._reads_of_round:
             del self._waiting[ref]
-        self._rest()
+        self._become_idle()
         return answered
 
     def _refused(self, nack: Nack, now: float) -> list[ProposerEffect]:
@@ -188,11 +188,11 @@ class Proposer:
             return []
         self._phase = Phase.BACKING_OFF
         self._refusals += 1
-        wait_s = self._rng.uniform(0, self._longest_backoff_s())
+        wait_s = self._rng.uniform(0, self._backoff_max_s())
         self._deadline = now + wait_s
         return [Observe(BACKED_OFF, {"node": self._node_id, "round": self._round, "wait_s": wait_s})]
 
-    def _longest_backoff_s(self) -> float:
+    def _backoff_max_s(self) -> float:
         doublings = min(self._refusals - 1, 30)
         return min(self._config.backoff_min_s * (1 << doublings), self._config.backoff_max_s)
 
@@ -204,10 +204,10 @@ class Proposer:
             answered.append(Observe(VALUE_CHOSEN, facts))
         answered += [Chosen(ref, self._chosen) for ref in self._waiting]
         self._waiting.clear()
-        self._rest()
+        self._become_idle()
         return answered
 
-    def _rest(self) -> None:
+    def _become_idle(self) -> None:
         self._phase = Phase.IDLE
         self._refusals = 0
         self._deadline = None

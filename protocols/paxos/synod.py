@@ -1,11 +1,11 @@
-"""Synod: single-decree Paxos, one proposer, one acceptor and one learner on every node, behind one seam.
+"""`Synod`: one node of single-decree Paxos: a proposer, an acceptor and a learner as one algorithm.
 
     requests ──▶ Proposer ──Prepare, Accept──▶ Acceptor ──Accepted──▶ Learner
                   ▲   ▲ └───────────Promise, Nack─┘                      │
                   │   └────────────────────Learned──────────────────────┘
                   Chosen
 
-What one role sends to another of the same node never touches the network, but waits for durability all the same.
+A message from one role to another of the same node does not use the network, but it also waits for durability.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send
-from coterie.protocols.durability_gate import Gate
+from coterie.protocols.durability_gate import DurabilityGate
 from coterie.protocols.paxos.acceptor import Acceptor, AcceptorEffect
 from coterie.protocols.paxos.learner import Learner
 from coterie.protocols.paxos.proposer import Phase, Proposer, ProposerEffect
@@ -62,7 +62,7 @@ class Synod:
         self._acceptor = Acceptor(config.members, restored=restored.acceptor, tokens=tokens)
         self._proposer = Proposer(node_id, config, restored=restored.proposer, rng=rng, tokens=tokens)
         self._learner = Learner(config.quorums)
-        self._own: Gate[SynodEffect] = Gate()
+        self._local_gate: DurabilityGate[SynodEffect] = DurabilityGate()
         self._steps: deque[_Step] = deque()
 
     @property
@@ -72,12 +72,12 @@ class Synod:
 
     @property
     def phase(self) -> Phase:
-        """Where this node's proposer stands."""
+        """The phase of this node's proposer."""
         return self._proposer.phase
 
     @property
     def state(self) -> SynodState:
-        """The register, perhaps not durable yet."""
+        """The present state, which may not be durable yet."""
         return self._state
 
     @property
@@ -87,16 +87,16 @@ class Synod:
 
     @property
     def deadline(self) -> float | None:
-        """When `tick` wants to run (monotonic, s); None when nothing waits."""
+        """When `tick` must be called (monotonic, s); None if no timer is pending."""
         return self._proposer.deadline
 
     def tick(self, *, now: float) -> list[SynodEffect]:
-        """Let time pass: give a round up or end a back-off if that is due."""
+        """Abandon a round or end a back-off if that is due."""
         effects = self._carry_out(self._proposer.tick(now=now))
         return effects + self._run(now)
 
     def handle(self, events: Sequence[SynodEvent], *, now: float) -> list[SynodEffect]:
-        """Take a batch of events.
+        """Handle a batch of events.
 
         Raises:
             InvariantViolated: two values were chosen, or one ballot was used for two values.
@@ -104,7 +104,7 @@ class Synod:
         effects: list[SynodEffect] = []
         for event in events:
             if isinstance(event, Persisted):
-                self._deliver_own(self._own.persisted(event.token))
+                self._deliver_to_self(self._local_gate.persisted(event.token))
             else:
                 self._steps.append(event)
             effects += self._run(now)
@@ -141,10 +141,10 @@ class Synod:
             match effect:
                 case Persist():
                     write: SynodEffect = Persist(effect.token, self._merge(effect.write))
-                    self._own.admit([write])
+                    self._local_gate.admit([write])
                     outward.append(write)
                 case Send() if effect.to == self._node_id:
-                    self._deliver_own(self._own.admit([Send(effect.to, effect.message, effect.after)]))
+                    self._deliver_to_self(self._local_gate.admit([Send(effect.to, effect.message, effect.after)]))
                 case Send():
                     outward.append(Send(effect.to, effect.message, effect.after))
                 case Chosen() | Observe():
@@ -159,5 +159,5 @@ class Synod:
                 self._state = replace(self._state, proposer=write)
         return self._state
 
-    def _deliver_own(self, effects: Iterable[SynodEffect]) -> None:
+    def _deliver_to_self(self, effects: Iterable[SynodEffect]) -> None:
         self._steps.extend(Received(self._node_id, effect.message) for effect in effects if isinstance(effect, Send))

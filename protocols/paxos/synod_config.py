@@ -1,4 +1,4 @@
-"""The parameters of a synod."""
+"""`SynodConfig`: the parameters of a synod: its members, quorums, round time-outs and back-off."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["SynodConfig"]
 
 @dataclass(frozen=True, slots=True)
 class SynodConfig:
-    """Who takes part, and how patient proposers are. Safety depends on `members` and `quorum` only.
+    """The members of a synod and the time-outs of its proposers. Safety depends on `members` and `quorum` only.
 
     Attributes:
         members: every node; each hosts a proposer, an acceptor and a learner. All nodes must agree on it.
-        quorum: which sets of members decide; None: any majority. Any two must intersect.
+        quorum: the sets of members that decide; None: any majority. Any two must intersect.
         round_timeout_min_s: a round that has not ended within a random time from here …
         round_timeout_max_s: … to here is given up and a higher one begun. Default 0.2 to 0.4 s, a hundred local round
             trips: too low abandons rounds that would have succeeded, too high waits long after a lost message.
         backoff_min_s: the longest wait after the first refusal; it doubles with each further one. Default 0.02 s, about
-            the time a round takes: too low and duelling proposers keep refusing each other, too high wastes time.
+            the time a round takes: too low: duelling proposers keep refusing each other; too high: wasted time.
         backoff_max_s: the end of the doubling. Default 0.5 s: too low cannot separate many proposers.
     """
 
@@ -33,7 +33,7 @@ class SynodConfig:
     backoff_max_s: float = 0.5
 
     def __post_init__(self) -> None:
-        """Check what can be checked.
+        """Validate the values.
 
         Raises:
             ValueError: no members or one twice, or times that are not positive or not ascending.

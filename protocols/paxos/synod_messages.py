@@ -1,4 +1,4 @@
-"""Synod's messages, named as in *Paxos Made Simple* (Lamport, 2001), and what its roles make durable."""
+"""Synod messages, named as in *Paxos Made Simple* (Lamport, 2001), with its events and durable states."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A value under a number (§2.2): what acceptors accept. `value` is opaque bytes."""
+    """A value under a ballot (§2.2), which acceptors accept. `value` is opaque bytes."""
 
     ballot: Ballot
     value: bytes
@@ -46,14 +46,14 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Phase 1a: promise me `ballot`. Leaves only after its round is durable at the proposer."""
+    """Phase 1a: ask for a promise of `ballot`. Sent only after its round is durable at the proposer."""
 
     ballot: Ballot
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Phase 1b: nothing below `ballot` will be accepted here. Leaves only after the promise is durable.
+    """Phase 1b: nothing below `ballot` will be accepted here. Sent only after the promise is durable.
 
     `accepted` is the highest-numbered proposal accepted so far, None if there is none.
     """
@@ -72,7 +72,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Phase 2b, to every learner: accepted here. Leaves only after ballot, value and promise are durable."""
+    """Phase 2b, to every learner: accepted here. Sent only after ballot, value and promise are durable."""
 
     ballot: Ballot
     value: bytes
@@ -91,7 +91,7 @@ SynodMessage = Prepare | Promise | Accept | Accepted | Nack
 
 @dataclass(frozen=True, slots=True)
 class AcceptorState:
-    """What an acceptor must remember across failures (§2.2): its promise and its highest accepted proposal."""
+    """The durable state of an acceptor (§2.2): its promise and its highest accepted proposal."""
 
     promised: Ballot | None = None
     accepted: Proposal | None = None
@@ -99,14 +99,14 @@ class AcceptorState:
 
 @dataclass(frozen=True, slots=True)
 class ProposerState:
-    """What a proposer must remember across failures (§2.4): the highest round it has ever used, 0 for none."""
+    """The durable state of a proposer (§2.4): the highest round it has ever used, 0 for none."""
 
     round: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SynodState:
-    """The register of one node: both states in one atomic write."""
+    """The durable state of one node: both states in one atomic write."""
 
     acceptor: AcceptorState = AcceptorState()
     proposer: ProposerState = ProposerState()
@@ -114,7 +114,7 @@ class SynodState:
 
 @dataclass(frozen=True, slots=True)
 class Propose:
-    """Event: get a value chosen, `value` if none is yet.
+    """Event: have a value chosen, `value` if none is yet.
 
     `ref` is the caller's own number, unique in this life. It comes back exactly once, in `Chosen`.
     """
@@ -125,7 +125,7 @@ class Propose:
 
 @dataclass(frozen=True, slots=True)
 class ReadRound:
-    """Event: what has been chosen? Answered by `Chosen(ref, …)`, after a round if this node does not know.
+    """Event: read the chosen value. Answered by `Chosen(ref, …)`, after a round if this node does not know it.
 
     None is answered only after a quorum, asked after this event, promised and had accepted nothing.
     """

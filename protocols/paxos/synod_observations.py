@@ -1,4 +1,4 @@
-"""What Synod tells about itself: the names of its `Observe` events and the facts that each carries."""
+"""Observations of Synod: the names of its `Observe` events and the facts of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["BACKED_OFF", "ROUND_STARTED", "VALUE_CHOSEN"]
 
 ROUND_STARTED: Final = "synod.round_started"
-"""This node's proposer begins phase 1: `node`, `round`."""
+"""This node's proposer starts phase 1: `node`, `round`."""
 
 BACKED_OFF: Final = "synod.backed_off"
 """A higher ballot was promised elsewhere, so this proposer waits: `node`, `round` (the refused one), `wait_s`."""

@@ -1,4 +1,49 @@
-"""Raft (Ongaro and Ousterhout, 2014), pure: `Raft` is one node, `raft.py` the map of the rest."""
+"""Raft (Ongaro and Ousterhout, 2014), pure: `Raft` is one node of a group.
+
+* `raft.py`: `Raft`, one node: takes events, returns effects; the map of the other modules.
+* `raft_messages.py`: the messages of Figure 2, and the writes that must be durable.
+* `raft_effects.py`: the closed unions of events and effects, and the outbox that collects the effects of one call.
+* `raft_config.py`: `RaftConfig`, the parameters of a group.
+* `role.py`: role, term and leader, and the moves between roles (Figure 4).
+* `elections.py`: standing for election, voting, counting votes (§5.2, §5.4.1; dissertation §9.6).
+* `follower.py`: the receiver of AppendEntries (§5.3).
+* `leadership.py`: one leader in one term: replication, commitment, check-quorum (§5.3, §5.4.2).
+* `progress.py`: the leader's view of one follower: nextIndex, matchIndex, unanswered entries.
+* `raft_log.py`: the terms of all entries, and the newest entries themselves.
+* `entry_loading.py`: reading entries that are no longer in memory.
+* `durability.py`: hard state and writes: which message waits for which write.
+* `pending_proposals.py`: proposals of this leader that are not answered yet.
+* `applier.py`: committed entries on their way to the state machine.
+* `raft_observations.py`: the names and facts of the `Observe` events.
+
+Figure 2 of the paper, and where it is here:
+
+| Figure 2 | here |
+| --- | --- |
+| currentTerm, votedFor | `HardState.term`, `HardState.voted_for`, kept by `Durability.hard_state` |
+| log[] | `RaftLog`; on disk, what `LogWrite`s leave |
+| commitIndex, lastApplied | `RaftLog.commit_index`, `Applier.applied_index` |
+| nextIndex[], matchIndex[] | `Progress.next_index`, `Progress.match_index` |
+| AppendEntries: term, prevLogIndex, prevLogTerm, entries[], leaderCommit | `AppendEntries`; leaderId is the sender |
+| AppendEntries: results | `AppendEntriesReply`; what follows `success` is the fast back-up of §5.3 |
+| AppendEntries: receiver, rules 1 to 5 | `Follower.handle_append_entries` |
+| RequestVote: term, lastLogIndex, lastLogTerm | `RequestVote`; candidateId is the sender |
+| RequestVote: results | `RequestVoteReply` |
+| RequestVote: receiver, rules 1 and 2 | `Elections.handle_request_vote` |
+| All servers: apply up to commitIndex | `Applier.advance` |
+| All servers: a newer term converts to follower | `RoleState.adopt_term` |
+| Followers: election timeout | `Raft.tick`, `Elections.start_pre_vote` |
+| Candidates: start election | `RoleState.become_candidate` |
+| Candidates: votes from a majority | `Elections.count_vote`, `RoleState.become_leader` |
+| Leaders: heartbeats | `Leadership.heartbeat` |
+| Leaders: append a command, respond after it is applied | `Leadership.append`, `PendingProposals` |
+| Leaders: send entries from nextIndex on | `Leadership.replicate` |
+| Leaders: success or failure of AppendEntries | `Leadership.handle_append_entries_reply` |
+| Leaders: advance commitIndex (§5.3, §5.4) | `Leadership.advance_commit`, `Leadership.may_commit` |
+
+Beyond Figure 2: pre-vote (dissertation §9.6), check-quorum, and no votes while a leader is heard (§6). Not here yet:
+snapshots (§7), membership changes (§6), read-only requests (§8).
+"""
 
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
@@ -15,7 +60,7 @@ from coterie.protocols.raft.raft_messages import (
     RequestVoteReply,
     Restored,
 )
-from coterie.protocols.raft.role import Role
+from coterie.protocols.raft.role import RaftRole
 
 __all__ = [
     "AppendEntries",
@@ -29,8 +74,8 @@ __all__ = [
     "RaftEffect",
     "RaftEvent",
     "RaftMessage",
+    "RaftRole",
     "RequestVote",
     "RequestVoteReply",
     "Restored",
-    "Role",
 ]

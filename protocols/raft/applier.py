@@ -1,10 +1,10 @@
-"""Committed entries go to the state machine: in order, each once per life, one bounded chunk at a time (Raft §5.3)."""
+"""`Applier`: hands committed entries to the state machine, in order, once per life, in bounded chunks (Raft §5.3)."""
 
 from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.raft.entry_loading import Loading
-from coterie.protocols.raft.pending_proposals import Proposals
+from coterie.protocols.raft.entry_loading import EntryLoading
+from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox
 from coterie.protocols.raft.raft_log import RaftLog
@@ -27,8 +27,8 @@ class Applier:
         config: RaftConfig,
         *,
         log: RaftLog,
-        loading: Loading,
-        proposals: Proposals,
+        loading: EntryLoading,
+        proposals: PendingProposals,
         outbox: Outbox,
     ) -> None:
         self._node_id = node_id
@@ -47,7 +47,7 @@ class Applier:
         if handed >= self._log.commit_index or self.applied_index < handed:
             return  # the machine is up to date, or at work
         first = LogIndex(handed + 1)
-        if first >= self._log.window_first:
+        if first >= self._log.cache_first:
             config = self._config
             last = self._log.commit_index
             self._hand_over(self._log.read(first, last, config.max_apply_entries, config.max_apply_bytes))
@@ -61,10 +61,7 @@ class Applier:
 
     def applied(self, index: LogIndex) -> None:
         """Take note that the machine is done up to `index`."""
-        if index > self._handed_index:
-            index = self._handed_index
-        if index > self.applied_index:
-            self.applied_index = index
+        self.applied_index = max(self.applied_index, min(index, self._handed_index))
 
     def _hand_over(self, entries: tuple[Entry, ...]) -> None:
         self._handed_index = entries[-1].index

@@ -1,7 +1,7 @@
-"""What this node has written: the register, the writes under way, and what they prove once they are durable.
+"""`Durability`: the hard state and the writes of one node, and which message must wait for which write.
 
-The rule of the seam is that nothing leaves ahead of its durability. The journal is where a message learns which write
-it must wait for, and where the leader learns how far its own disk counts.
+No message leaves ahead of the write that it depends on: here a message learns which write that is, and here the leader
+learns how far its own disk counts.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from coterie.protocols.algorithm import NodeId, Persist, Token
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
 
-__all__ = ["Journal"]
+__all__ = ["Durability"]
 
 
 class _Write:
-    """One write: what it changes, and up to where it will prove the log durable (0: nothing)."""
+    """One write: its changes, and the index up to which it will prove the log durable (0: nothing)."""
 
     __slots__ = ("entries", "hard_state", "proves", "token", "truncate_from")
 
@@ -28,48 +28,48 @@ class _Write:
         self.proves = LogIndex(0)
 
     def seal(self) -> Persist[LogWrite]:
-        """Return the effect; only what is needed to understand its answer is kept."""
+        """Return the effect, and keep only what its answer will need."""
         entries = tuple(self.entries)
         self.entries = []
         return Persist(self.token, LogWrite(self.hard_state, self.truncate_from, entries))
 
 
-class Journal:
-    """The register and the writes of one life.
+class Durability:
+    """The hard state and the writes of one life.
 
-    What one call changes becomes as few writes as keep their meaning: a register is never replaced, and an entry never
-    dropped, within the write that brought it.
+    The changes of one call become as few writes as keep their meaning: no write replaces a hard state or drops an entry
+    that it brought itself.
     """
 
     __slots__ = (
         "_durable_token",
+        "_hard_state_token",
         "_last_token",
-        "_register_token",
         "_under_way",
         "_unsealed",
         "durable_index",
-        "register",
+        "hard_state",
     )
 
     def __init__(self, restored: Restored) -> None:
-        self.register = restored.hard_state
+        self.hard_state = restored.hard_state
         self.durable_index = restored.last_index
         """Every entry up to here is durable on this node, with the term that the log now has there."""
         self._durable_token = Token(0)
-        self._register_token = Token(0)
+        self._hard_state_token = Token(0)
         self._last_token = Token(0)
         self._under_way: deque[_Write] = deque()
         self._unsealed: list[_Write] = []
 
     # Writing.
 
-    def set_register(self, term: Term, voted_for: NodeId | None) -> None:
-        """Write term and vote together (one register: hashicorp/raft #661 shows what two writes cost)."""
+    def set_hard_state(self, term: Term, voted_for: NodeId | None) -> None:
+        """Write term and vote together (one write: hashicorp/raft #661 shows what two cost)."""
         write = self._unsealed[-1] if self._unsealed else self._begin()
         if write.hard_state is not None or write.truncate_from is not None or write.entries:
             write = self._begin()
-        self.register = write.hard_state = HardState(term, voted_for)
-        self._register_token = write.token
+        self.hard_state = write.hard_state = HardState(term, voted_for)
+        self._hard_state_token = write.token
 
     def append(self, entry: Entry) -> None:
         """Write `entry`, which continues the log."""
@@ -94,10 +94,10 @@ class Journal:
         self._unsealed = []
         return sealed
 
-    # What is durable.
+    # Durable so far.
 
     def persisted(self, token: Token) -> None:
-        """Take note that all writes up to `token` are durable."""
+        """Note that all writes up to `token` are durable."""
         if token > self._durable_token:
             self._durable_token = token
         under_way = self._under_way
@@ -107,18 +107,18 @@ class Journal:
                 self.durable_index = proved
 
     @property
-    def is_register_durable(self) -> bool:
+    def is_hard_state_durable(self) -> bool:
         """Whether the present term and vote would survive a crash."""
-        return self._register_token <= self._durable_token
+        return self._hard_state_token <= self._durable_token
 
-    def after_register(self) -> Token | None:
+    def after_hard_state(self) -> Token | None:
         """Return the write that a message of the present term must wait for; None: it is durable."""
-        token = self._register_token
+        token = self._hard_state_token
         return None if token <= self._durable_token else token
 
     def after_entries(self, index: LogIndex) -> Token | None:
         """Return the write that an acknowledgement of all entries up to `index` must wait for; None: durable."""
-        return self._last_token if index > self.durable_index else self.after_register()
+        return self._last_token if index > self.durable_index else self.after_hard_state()
 
     def _begin(self) -> _Write:
         self._last_token = Token(self._last_token + 1)

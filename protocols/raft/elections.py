@@ -1,124 +1,135 @@
-"""Elections (Raft §5.2, §5.4.1, §6; dissertation §9.6): who asks, who grants, who is ignored."""
+"""Elections (Raft §5.2, §5.4.1, §6; dissertation §9.6): which node stands, which votes are given, which ones count."""
 
 from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.raft_messages import PreVote, PreVoteReply, RequestVote, RequestVoteReply
 from coterie.protocols.raft.raft_observations import VOTE_GRANTED
-from coterie.protocols.raft.role import Role, Standing
+from coterie.protocols.raft.role import RaftRole, RoleState
 from coterie.protocols.replicated_log import Term
 
 __all__ = ["Elections"]
 
 
 class Elections:
-    """The rules of voting, on one node."""
+    """The rules of voting, on one node, and the votes that it has been given."""
 
-    __slots__ = ("_journal", "_log", "_outbox", "_peers", "_standing")
+    __slots__ = ("_durability", "_granted_by", "_log", "_outbox", "_peers", "_quorum", "_role_state")
 
-    def __init__(self, standing: Standing) -> None:
-        self._standing = standing
-        self._log = standing.log
-        self._journal = standing.journal
-        self._outbox = standing.outbox
-        self._peers = tuple(node for node in standing.config.voters if node != standing.node_id)
+    def __init__(self, role_state: RoleState) -> None:
+        self._role_state = role_state
+        self._log = role_state.log
+        self._durability = role_state.durability
+        self._outbox = role_state.outbox
+        self._peers = tuple(node for node in role_state.config.voters if node != role_state.node_id)
+        self._quorum = role_state.config.quorum_or_majority()
+        self._granted_by: dict[NodeId, None] = {}
 
     # Standing for election.
 
-    def timed_out(self) -> None:
-        """Nobody led for an election time-out: ask whether an election could be won (dissertation §9.6)."""
-        standing = self._standing
-        standing.become_pre_candidate()
-        asked = PreVote(Term(standing.term + 1), self._log.last_index, self._log.last_term)
+    def start_pre_vote(self) -> None:
+        """No leader was heard for an election time-out: ask whether an election could be won (dissertation §9.6)."""
+        role_state = self._role_state
+        role_state.become_pre_candidate()
+        self._granted_by = {}
+        request = PreVote(Term(role_state.term + 1), self._log.last_index, self._log.last_term)
         for peer in self._peers:
-            self._outbox.send(peer, asked, self._journal.after_register())
-        self._count_pre_vote(standing.node_id)
+            self._outbox.send(peer, request, self._durability.after_hard_state())
+        self._count_pre_vote(role_state.node_id)
 
-    def pre_vote_answered(self, voter: NodeId, reply: PreVoteReply) -> None:
+    def handle_pre_vote_reply(self, voter: NodeId, reply: PreVoteReply) -> None:
         """Count a pre-vote; a refusal with a newer term is the news that this node missed."""
-        standing = self._standing
+        role_state = self._role_state
         if not reply.granted:
-            if reply.term > standing.term:
-                standing.adopt_term(reply.term)
-        elif standing.role is Role.PRE_CANDIDATE and reply.term == standing.term + 1:
+            if reply.term > role_state.term:
+                role_state.adopt_term(reply.term)
+        elif role_state.role is RaftRole.PRE_CANDIDATE and reply.term == role_state.term + 1:
             self._count_pre_vote(voter)
 
-    def vote_answered(self, voter: NodeId, reply: RequestVoteReply) -> None:
+    def handle_request_vote_reply(self, voter: NodeId, reply: RequestVoteReply) -> None:
         """Count a vote of this very candidacy; others are too late (Raft §5.2)."""
-        standing = self._standing
-        if reply.term > standing.term:
-            standing.adopt_term(reply.term)
-        elif reply.granted and reply.term == standing.term and standing.role is Role.CANDIDATE:
+        role_state = self._role_state
+        if reply.term > role_state.term:
+            role_state.adopt_term(reply.term)
+        elif reply.granted and reply.term == role_state.term and role_state.role is RaftRole.CANDIDATE:
             self._count_vote(voter)
 
     def count_own_vote_if_durable(self) -> None:
         """Count this candidate's own vote, once a crash could not make it forget it."""
-        standing = self._standing
-        if standing.role is Role.CANDIDATE and self._journal.is_register_durable:
-            self._count_vote(standing.node_id)
+        role_state = self._role_state
+        if role_state.role is RaftRole.CANDIDATE and self._durability.is_hard_state_durable:
+            self._count_vote(role_state.node_id)
 
     # Voting.
 
-    def pre_vote_asked(self, candidate: NodeId, asked: PreVote) -> None:
+    def handle_pre_vote(self, candidate: NodeId, request: PreVote) -> None:
         """Answer whether this node would vote so. Changes nothing here (dissertation §9.6)."""
-        standing = self._standing
-        is_granted = self.would_vote(asked)
-        term = asked.term if is_granted else standing.term
-        self._outbox.send(candidate, PreVoteReply(term, is_granted), self._journal.after_register())
+        is_granted = self.would_vote(request)
+        term = request.term if is_granted else self._role_state.term
+        self._outbox.send(candidate, PreVoteReply(term, is_granted), self._durability.after_hard_state())
 
-    def vote_asked(self, candidate: NodeId, asked: RequestVote) -> None:
-        """Vote, refuse, or ignore (Raft §5.2, §5.4.1, §6)."""
-        standing = self._standing
-        if asked.term < standing.term:
-            self._answer_vote(candidate, is_granted=False)
-        elif not standing.hears_leader:
-            # Raft §6: whoever hears a leader ignores the rest, its term included, so that a node that was cut off
-            # cannot depose it.
-            self._answer_vote(candidate, is_granted=self._vote(candidate, asked))
+    def handle_request_vote(self, candidate: NodeId, request: RequestVote) -> None:
+        """Vote, refuse, or ignore (Raft Figure 2, "RequestVote RPC": receiver; §5.2, §5.4.1, §6)."""
+        role_state = self._role_state
+        if request.term < role_state.term:
+            # Rule 1: reply false if term < currentTerm.
+            self._reply_to_vote(candidate, is_granted=False)
+        elif not role_state.hears_leader:
+            # Raft §6: a node that hears a leader ignores other requests, their terms included, so that a node that was
+            # cut off cannot depose that leader.
+            self._reply_to_vote(candidate, is_granted=self._vote(candidate, request))
 
-    def would_vote(self, asked: PreVote) -> bool:
-        """Return whether a RequestVote like `asked` would be granted now (dissertation §9.6)."""
-        standing = self._standing
-        if asked.term <= standing.term or standing.hears_leader:
+    def would_vote(self, request: PreVote) -> bool:
+        """Return whether a RequestVote like `request` would be granted now (dissertation §9.6)."""
+        role_state = self._role_state
+        if request.term <= role_state.term or role_state.hears_leader:
             return False
-        return self._log.is_up_to_date(asked.last_log_index, asked.last_log_term)
+        return self._log.is_up_to_date(request.last_log_index, request.last_log_term)
 
     def may_vote_for(self, candidate: NodeId) -> bool:
         """Return whether the one vote of the present term is free or already the candidate's (Raft §5.2)."""
-        return self._journal.register.voted_for in (None, candidate)
+        return self._durability.hard_state.voted_for in (None, candidate)
+
+    # Votes.
+
+    def count_vote(self, voter: NodeId) -> bool:
+        """Count `voter` once, however often it answers; return whether a quorum has granted."""
+        self._granted_by[voter] = None
+        return self._quorum.is_quorum(self._granted_by)
 
     # Inside.
 
-    def _vote(self, candidate: NodeId, asked: RequestVote) -> bool:
-        """Adopt the term and decide; term and vote change in one write."""
-        standing = self._standing
-        is_granted = self._log.is_up_to_date(asked.last_log_index, asked.last_log_term)
-        if asked.term > standing.term:
-            standing.adopt_term(asked.term, voted_for=candidate if is_granted else None)
+    def _vote(self, candidate: NodeId, request: RequestVote) -> bool:
+        """Adopt the term and decide (Figure 2, rule 2); term and vote change in one write."""
+        role_state = self._role_state
+        is_granted = self._log.is_up_to_date(request.last_log_index, request.last_log_term)
+        if request.term > role_state.term:
+            role_state.adopt_term(request.term, voted_for=candidate if is_granted else None)
         else:
             is_granted = is_granted and self.may_vote_for(candidate)
-            if is_granted and self._journal.register.voted_for is None:
-                self._journal.set_register(asked.term, candidate)
+            if is_granted and self._durability.hard_state.voted_for is None:
+                self._durability.set_hard_state(request.term, candidate)
         if is_granted:
-            standing.support_other()
-            self._outbox.observe(VOTE_GRANTED, term=asked.term, candidate=candidate)
+            role_state.support_other()
+            self._outbox.observe(VOTE_GRANTED, term=request.term, candidate=candidate)
         return is_granted
 
-    def _answer_vote(self, candidate: NodeId, *, is_granted: bool) -> None:
-        reply = RequestVoteReply(self._standing.term, is_granted)
-        self._outbox.send(candidate, reply, self._journal.after_register())
+    def _reply_to_vote(self, candidate: NodeId, *, is_granted: bool) -> None:
+        reply = RequestVoteReply(self._role_state.term, is_granted)
+        self._outbox.send(candidate, reply, self._durability.after_hard_state())
 
     def _count_pre_vote(self, voter: NodeId) -> None:
-        if self._standing.count_vote(voter):
-            self._stand()
+        if self.count_vote(voter):
+            self._start_election()
 
     def _count_vote(self, voter: NodeId) -> None:
-        if self._standing.count_vote(voter):
-            self._standing.become_leader()
+        if self.count_vote(voter):
+            self._role_state.become_leader()
 
-    def _stand(self) -> None:
-        standing = self._standing
-        standing.become_candidate()
-        request = RequestVote(standing.term, self._log.last_index, self._log.last_term)
+    def _start_election(self) -> None:
+        role_state = self._role_state
+        role_state.become_candidate()
+        self._granted_by = {}
+        request = RequestVote(role_state.term, self._log.last_index, self._log.last_term)
         for peer in self._peers:
-            self._outbox.send(peer, request, self._journal.after_register())
+            self._outbox.send(peer, request, self._durability.after_hard_state())

@@ -1,4 +1,4 @@
-"""Old entries come from the disk: at most one `Load` per reader is open, and only what still fits the log is used."""
+"""`EntryLoading`: reads old entries from the disk, one `Load` per reader at a time, and drops stale answers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.raft.raft_observations import LOAD_DISCARDED
 from coterie.protocols.replicated_log import Load, Loaded, LogIndex
 
-__all__ = ["Loading"]
+__all__ = ["EntryLoading"]
 
 
-class Loading:
-    """The open loads of one life, whoever led when they were asked for."""
+class EntryLoading:
+    """The open loads of one life, by reader: a follower that lacks entries, or this node's own applier."""
 
     __slots__ = ("_first_by_reader", "_log", "_outbox")
 
@@ -30,11 +30,11 @@ class Loading:
         if self.is_open(reader):
             return
         self._first_by_reader[reader] = first
-        last_on_disk = LogIndex(self._log.window_first - 1)
+        last_on_disk = LogIndex(self._log.cache_first - 1)
         self._outbox.add(Load(reader, first, min(last, last_on_disk), max_bytes))
 
     def answered(self, loaded: Loaded) -> bool:
-        """Close the load; return whether its entries still are the log's (if not, whoever needs them asks again)."""
+        """Close the load; return whether its entries still are the log's (if not, the reader asks again)."""
         if self._first_by_reader.get(loaded.reader) != loaded.first:
             return False
         del self._first_by_reader[loaded.reader]

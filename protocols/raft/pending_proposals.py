@@ -1,4 +1,4 @@
-"""What this node proposed as leader and still owes an answer for."""
+"""`PendingProposals`: the proposals of this leader that are not answered yet."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.raft_effects import Outbox
 from coterie.protocols.replicated_log import LogIndex, Refusal, Reject
 
-__all__ = ["Proposals"]
+__all__ = ["PendingProposals"]
 
 
-class Proposals:
+class PendingProposals:
     """The pending proposals of one leadership, in log order: each is answered exactly once, by `Apply` or `Reject`."""
 
     __slots__ = ("_max_bytes", "_max_entries", "_pending", "_pending_bytes")
@@ -43,7 +43,7 @@ class Proposals:
         return refs
 
     def lose(self, outbox: Outbox, leader: NodeId | None) -> None:
-        """Reject all: this node leads no more, and whoever leads now may or may not commit them."""
+        """Reject all: this node leads no more, and the next leader may or may not commit them."""
         for _, ref, _ in self._pending:
             outbox.add(Reject(ref, Refusal.LEADERSHIP_LOST, leader))
         self._pending.clear()

@@ -1,11 +1,11 @@
-"""What a leader knows of one follower (Raft §5.3: nextIndex and matchIndex), and how much is on its way to it.
+"""`Progress`: the leader's view of one follower (Raft §5.3: nextIndex, matchIndex), and the entries on their way to it.
 
     PROBING ── an answer matches ──▶ REPLICATING (a pipeline: the next message does not wait for the last answer)
        ▲                                  │
        └──────── a refusal ───────────────┘
 
 While probing one message at a time finds where the logs agree. While replicating `next_index` runs ahead of
-`match_index`; what lies between is the window.
+`match_index`; the entries between them are in flight, and limited.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Progress:
         self.match_index = LogIndex(0)
         self.is_probing = True
         self.has_answered = False
-        """Whether the peer said anything in this term since the last check of the quorum."""
+        """Whether the peer has answered in this term since the last check of the quorum."""
         self._is_awaiting_probe = False
         self._config = config
         self._inflight: deque[tuple[LogIndex, int]] = deque()
@@ -57,20 +57,20 @@ class Progress:
 
     @property
     def room_entries(self) -> int:
-        """How many more entries the window takes."""
+        """How many more entries may be in flight."""
         return self._config.max_inflight_entries - (self.next_index - 1 - self.match_index)
 
     @property
     def room_bytes(self) -> int:
-        """How many more bytes of commands the window takes."""
+        """How many more bytes of commands may be in flight."""
         return self._config.max_inflight_bytes - self._inflight_bytes
 
     def probed(self) -> None:
-        """Take note that a probe left; its answer, or that of any heartbeat, moves things on."""
+        """Note that a probe left; the next one waits for its answer, or for that of any heartbeat."""
         self._is_awaiting_probe = True
 
     def sent(self, entries: Sequence[Entry]) -> None:
-        """Take note that `entries`, from `next_index` on, left."""
+        """Note that `entries`, from `next_index` on, left."""
         if self.is_probing:
             self.probed()
             return
@@ -81,16 +81,14 @@ class Progress:
 
     def matched(self, index: LogIndex) -> None:
         """Take a success: the peer's log is durable and like ours up to `index`. Late answers take nothing back."""
-        if index > self.match_index:
-            self.match_index = index
-        if self.next_index <= self.match_index:
-            self.next_index = LogIndex(self.match_index + 1)
+        self.match_index = max(self.match_index, index)
+        self.next_index = max(self.next_index, LogIndex(self.match_index + 1))
         self.is_probing = self._is_awaiting_probe = False
         while self._inflight and self._inflight[0][0] <= index:
             self._inflight_bytes -= self._inflight.popleft()[1]
 
     def is_stale_refusal(self, refused: LogIndex) -> bool:
-        """Return whether the refusal of `refused` (a prev_log_index) is an answer to something long settled."""
+        """Return whether the refusal of `refused` (a prev_log_index) answers a message that is already settled."""
         return refused <= self.match_index or (self.is_probing and refused != self.next_index - 1)
 
     def refused(self, next_index: LogIndex) -> None:

@@ -1,4 +1,4 @@
-"""The knobs of Raft: what each means, its unit, its default and why."""
+"""`RaftConfig`: the parameters of a group, each with its meaning, unit, default and reason."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ class RaftConfig:
             votes are refused after hearing a leader (§6). Default 0.2, well above a round trip, an fdatasync and a
             pause of the collector. Too low: needless elections. Too high: that much longer without a leader.
         election_timeout_max_s: the longest such silence. Default 0.4: the spread keeps candidates apart (§9.3). It is
-            also the window of the check-quorum: a leader that hears no quorum within one steps down. Too near to the
+            also the period of check-quorum: a leader that hears no quorum within it steps down. Too near to the
             minimum: split votes.
         max_append_bytes: the most that one AppendEntries carries (one entry at least). Default 1 MiB. Too low: more
             messages. Too high: heartbeats wait behind them.
         max_append_entries: the most entries in one AppendEntries. Default 1024.
-        max_inflight_bytes: the most that is on its way to one follower, unanswered: the window of the pipeline.
+        max_inflight_bytes: the most that is on its way to one follower, unanswered: the depth of the pipeline.
             Default 8 MiB. Too low: the round trip limits throughput. Too high: memory for a slow follower.
         max_inflight_entries: the same in entries. Default 8192.
         cache_bytes: how much of the durable log is kept in memory. Default 16 MiB: a follower that was away for less
             is served without reading the disk.
         cache_entries: the same in entries. Default 16384.
-        max_uncommitted_bytes: how much of its clients' work a leader holds that is not yet being applied; beyond it
+        max_uncommitted_bytes: the most of its clients' commands that a leader holds and has not applied yet; beyond it
             proposals are rejected as OVERLOADED. Default 32 MiB. Too low: refusals in a burst. Too high: memory, and
             answers that come after the client gave up. A single command is always taken if nothing else is held.
         max_uncommitted_entries: the same in entries. Default 16384.

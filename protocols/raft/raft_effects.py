@@ -1,4 +1,4 @@
-"""What goes into Raft and what comes out: its closed unions, and the outbox in which one call collects its effects."""
+"""Events and effects of Raft: the closed unions, and the `Outbox` in which one call collects its effects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Outbox:
         self._effects: list[RaftEffect] = []
 
     def add(self, effect: RaftEffect) -> None:
-        """Append any effect but a `Persist`: those come from the journal."""
+        """Append any effect but a `Persist`: those come from the durability."""
         self._effects.append(effect)
 
     def send(self, to: NodeId, message: RaftMessage, after: Token | None) -> None:

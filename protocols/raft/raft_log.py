@@ -1,6 +1,6 @@
-"""The log as one node sees it: the terms of all its entries, and the newest entries themselves.
+"""`RaftLog`: the log as one node sees it: the terms of all entries, and the newest entries themselves.
 
-    index   1 ……………………………… window_first …………… commit_index …………… last_index
+    index   1 ……………………………… cache_first …………… commit_index …………… last_index
     terms   ├── runs of equal terms, for every index ─────────────────────────┤
     entries   (on disk only)       ├── in memory: recent or not yet durable ──┤
 
@@ -20,7 +20,7 @@ __all__ = ["RaftLog", "TermRuns", "cut"]
 
 
 class TermRuns:
-    """Where each run of equal terms begins. Terms never fall along the log (Raft §5.3), so they can be searched."""
+    """The index at which each run of equal terms begins. Terms never fall along the log (Raft §5.3)."""
 
     __slots__ = ("_starts", "_terms")
 
@@ -70,7 +70,7 @@ class TermRuns:
 class RaftLog:
     """All terms, the newest entries, and how far the log is committed."""
 
-    __slots__ = ("_entries", "_runs", "commit_index", "entries_bytes", "last_index", "last_term", "window_first")
+    __slots__ = ("_entries", "_runs", "cache_first", "commit_index", "entries_bytes", "last_index", "last_term")
 
     def __init__(self, runs: Sequence[tuple[LogIndex, Term]] = (), last_index: LogIndex = LogIndex(0)) -> None:
         if (runs[0][0] if runs else 0) != min(1, last_index) or (runs and runs[-1][0] > last_index):
@@ -78,11 +78,11 @@ class RaftLog:
         self._runs = TermRuns(runs)
         self._entries: list[Entry] = []
         self.entries_bytes = 0
-        """What the commands of the entries in memory take."""
+        """The size of the commands of the entries in memory."""
         self.last_index = last_index
         self.last_term = self._runs.last_term
         self.commit_index = LogIndex(0)
-        self.window_first = LogIndex(last_index + 1)
+        self.cache_first = LogIndex(last_index + 1)
         """The first index whose entry is in memory; last_index + 1 when none is."""
 
     def term_at(self, index: LogIndex) -> Term | None:
@@ -91,7 +91,7 @@ class RaftLog:
             return None
         return self.last_term if index == self.last_index else self._runs.term_at(index)
 
-    # What the paper asks of a log.
+    # Questions that the paper asks of a log.
 
     def is_up_to_date(self, last_log_index: LogIndex, last_log_term: Term) -> bool:
         """Return whether a candidate's log that ends so is at least as up-to-date as this one (Raft §5.4.1)."""
@@ -115,7 +115,7 @@ class RaftLog:
         """Return the last index that has `term`; None if no entry has it."""
         return self._runs.end_of_term(term, self.last_index)
 
-    # Changing it.
+    # Changes.
 
     def append(self, entry: Entry) -> None:
         """Append `entry`, whose index must be last_index + 1 and whose term must not be below the last one."""
@@ -132,13 +132,13 @@ class RaftLog:
         """Drop `index` and all after it. InvariantViolated if a committed entry is among them (Raft §5.4)."""
         if index <= self.commit_index:
             raise InvariantViolated(f"entry {index} is committed (up to {self.commit_index}) and cannot be dropped")
-        keep = max(0, index - self.window_first)
+        keep = max(0, index - self.cache_first)
         self.entries_bytes -= sum(len(entry.command) for entry in self._entries[keep:])
         del self._entries[keep:]
         self._runs.truncate_from(index)
         self.last_index = LogIndex(index - 1)
         self.last_term = self._runs.last_term
-        self.window_first = min(self.window_first, index)
+        self.cache_first = min(self.cache_first, index)
 
     def commit_to(self, index: LogIndex) -> None:
         """Commit everything up to `index`; never goes back. InvariantViolated beyond the end of the log."""
@@ -147,24 +147,24 @@ class RaftLog:
         if index > self.commit_index:
             self.commit_index = index
 
-    # What is in memory.
+    # The entries in memory.
 
     def read(self, first: LogIndex, last: LogIndex, max_entries: int, max_bytes: int) -> tuple[Entry, ...]:
-        """Return entries from `first` (in memory: at least `window_first`) to `last`, cut as `cut` says."""
-        start, count = first - self.window_first, last - first + 1
-        if count > max_entries:
-            count = max_entries
+        """Return entries from `first` (in memory: at least `cache_first`) to `last`, cut as `cut` says."""
+        start, count = first - self.cache_first, min(last - first + 1, max_entries)
         return cut(self._entries[start : start + count], max_bytes)
 
     def evict(self, durable_index: LogIndex, *, max_entries: int, max_bytes: int) -> None:
         """Drop the oldest entries from memory until the rest fits, but none beyond `durable_index`."""
-        droppable = min(len(self._entries), durable_index - self.window_first + 1)
+        if len(self._entries) <= max_entries and self.entries_bytes <= max_bytes:
+            return
+        droppable = min(len(self._entries), durable_index - self.cache_first + 1)
         dropped = 0
         while dropped < droppable and (len(self._entries) - dropped > max_entries or self.entries_bytes > max_bytes):
             self.entries_bytes -= len(self._entries[dropped].command)
             dropped += 1
         del self._entries[:dropped]
-        self.window_first = LogIndex(self.window_first + dropped)
+        self.cache_first = LogIndex(self.cache_first + dropped)
 
 
 def cut(entries: Sequence[Entry], max_bytes: int) -> tuple[Entry, ...]:

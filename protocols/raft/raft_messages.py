@@ -1,11 +1,11 @@
-"""Raft's messages, named as in the paper (Figure 2), and what it makes durable."""
+"""Raft's messages, named as in the paper (Figure 2), and the state that it makes durable."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.fast_dataclass import quickly_made
+from coterie.protocols.fast_dataclass import fast_dataclass
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
 
 __all__ = [
@@ -56,7 +56,7 @@ class PreVoteReply:
     granted: bool
 
 
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class AppendEntries:
     """Raft §5.3; empty `entries` are the heartbeat of §5.2. The sender is the leader of `term`."""
@@ -68,22 +68,23 @@ class AppendEntries:
     entries: tuple[Entry, ...]
 
 
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class AppendEntriesReply:
     """Raft §5.3. Success leaves only after the entries are durable.
 
     Success: `match_index` is the last entry verified (`prev_log_index` + number of entries), never the log's end.
-    Refusal: `match_index` is the refused `prev_log_index`; the hint for fast back-up (§5.3, end) is `conflict_term`
-    (the term of the follower's entry there, or 0 if its log is too short) and `conflict_index` (the first index of
-    that term, or the follower's last index + 1).
+    Refusal: `refused_index` is the `prev_log_index` that did not match; the hint for fast back-up (§5.3, end) is
+    `conflict_term` (the term of the follower's entry there, or 0 if its log is too short) and `conflict_index` (the
+    first index of that term, or the follower's last index + 1). The fields of the other case are 0.
     """
 
     term: Term
     success: bool
-    match_index: LogIndex
-    conflict_index: LogIndex
-    conflict_term: Term
+    match_index: LogIndex = LogIndex(0)
+    conflict_index: LogIndex = LogIndex(0)
+    conflict_term: Term = Term(0)
+    refused_index: LogIndex = LogIndex(0)
 
 
 RaftMessage = RequestVote | RequestVoteReply | PreVote | PreVoteReply | AppendEntries | AppendEntriesReply
@@ -91,18 +92,18 @@ RaftMessage = RequestVote | RequestVoteReply | PreVote | PreVoteReply | AppendEn
 
 @dataclass(frozen=True, slots=True)
 class HardState:
-    """The register: what must survive a crash together (Raft Figure 2, "persistent state")."""
+    """Term and vote, which must survive a crash together (Raft Figure 2, "persistent state")."""
 
     term: Term
     voted_for: NodeId | None
 
 
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class LogWrite:
-    """One atomic write, carried out in this order: register, truncation, append.
+    """One atomic write, carried out in this order: hard state, truncation, append.
 
-    `hard_state`: replaces the register (None: unchanged). `truncate_from`: drop this index and all after it (None:
+    `hard_state`: replaces the stored one (None: unchanged). `truncate_from`: drop this index and all after it (None:
     nothing). `entries`: append these; they continue the log without a gap.
     """
 
@@ -113,7 +114,7 @@ class LogWrite:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What the disk held when this life began.
+    """The contents of the disk when this life began.
 
     `terms`: where each run of equal terms begins, as (first index, term), ascending; empty for an empty log.
     `last_index`: the last durable entry, 0 for an empty log.

@@ -1,6 +1,6 @@
-"""What Raft tells about itself: the names of its `Observe` events and the facts that each carries.
+"""Observations of Raft: the names of its `Observe` events, and the facts that each carries.
 
-Nothing is told per heartbeat or per command: an observation is a change that an operator would ask about.
+None is made per heartbeat or per command: an observation is a change that an operator would ask about.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LEADER_ELECTED: Final = "raft.leader_elected"
 """This node won: `node`, `term`, `last_index` (of its log, before its own first entry)."""
 
 LEADER_RECOGNIZED: Final = "raft.leader_recognized"
-"""This node learned who leads the term: `node`, `term`, `leader`."""
+"""This node learned which node leads the term: `node`, `term`, `leader`."""
 
 STEPPED_DOWN: Final = "raft.stepped_down"
 """This node led and leads no more: `node`, `term` (the one it led), `reason` ("newer_term" or "no_quorum")."""

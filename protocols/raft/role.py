@@ -1,4 +1,4 @@
-"""Where a node stands: its role, its term, its leader, and the moves between them (Raft Figure 4, dissertation §9.6).
+"""`RoleState`: one node's role, term and leader, and the moves between roles (Raft Figure 4, dissertation §9.6).
 
                 silence                   a quorum would vote               a quorum voted
 ┌──────────┐ ──────────▶ ┌───────────────┐ ─────────────────▶ ┌───────────┐ ──────────────▶ ┌────────┐
@@ -16,10 +16,10 @@ import random
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.raft.durability import Journal
-from coterie.protocols.raft.entry_loading import Loading
-from coterie.protocols.raft.leader import Leadership
-from coterie.protocols.raft.pending_proposals import Proposals
+from coterie.protocols.raft.durability import Durability
+from coterie.protocols.raft.entry_loading import EntryLoading
+from coterie.protocols.raft.leadership import Leadership
+from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox
 from coterie.protocols.raft.raft_log import RaftLog
@@ -33,11 +33,11 @@ from coterie.protocols.raft.raft_observations import (
 )
 from coterie.protocols.replicated_log import EntryKind, Term
 
-__all__ = ["Role", "Standing"]
+__all__ = ["RaftRole", "RoleState"]
 
 
-class Role(enum.Enum):
-    """What a node is in its term (Raft §5.1); PRE_CANDIDATE is the dissertation's §9.6."""
+class RaftRole(enum.Enum):
+    """The role of a node in its term (Raft §5.1); PRE_CANDIDATE is the dissertation's §9.6."""
 
     FOLLOWER = "follower"
     PRE_CANDIDATE = "pre_candidate"
@@ -45,14 +45,14 @@ class Role(enum.Enum):
     LEADER = "leader"
 
 
-class Standing:
-    """Role, term, leader, election timer and votes of one node, and every move between roles.
+class RoleState:
+    """Role, term, leader and election timer of one node, and every move between roles.
 
     Args:
         node_id: this node.
         config: the group's configuration.
-        log, journal, loading, proposals, outbox: this node's.
-        rng: where election time-outs are drawn from.
+        log, durability, loading, proposals, outbox: this node's.
+        rng: the source of election time-outs.
     """
 
     def __init__(
@@ -61,18 +61,18 @@ class Standing:
         config: RaftConfig,
         *,
         log: RaftLog,
-        journal: Journal,
-        loading: Loading,
-        proposals: Proposals,
+        durability: Durability,
+        loading: EntryLoading,
+        proposals: PendingProposals,
         outbox: Outbox,
         rng: random.Random,
     ) -> None:
         self.node_id = node_id
         self.config = config
         self.log = log
-        self.journal = journal
+        self.durability = durability
         self.outbox = outbox
-        self.role = Role.FOLLOWER
+        self.role = RaftRole.FOLLOWER
         self.leader: NodeId | None = None
         self.leadership: Leadership | None = None
         self.now = 0.0
@@ -81,21 +81,19 @@ class Standing:
         self._proposals = proposals
         self._rng = rng
         self._leader_heard_at_s = 0.0
-        self._quorum = config.quorum_or_majority()
-        self._granted_by: dict[NodeId, None] = {}
 
     @property
     def term(self) -> Term:
         """The present term; it may not be durable yet."""
-        return self.journal.register.term
+        return self.durability.hard_state.term
 
     @property
     def hears_leader(self) -> bool:
         """Whether this node leads, or heard its leader within the shortest election time-out (Raft §6, §4.2.3).
 
-        A leader may count itself because check-quorum deposes it when nobody answers.
+        A leader may count itself because check-quorum deposes it when no quorum answers.
         """
-        if self.role is Role.LEADER:
+        if self.role is RaftRole.LEADER:
             return True
         return self.leader is not None and self.now < self._leader_heard_at_s + self.config.election_timeout_min_s
 
@@ -109,19 +107,19 @@ class Standing:
     def adopt_term(self, term: Term, *, voted_for: NodeId | None = None, leader: NodeId | None = None) -> None:
         """Become a follower in the newer `term` (Raft §5.1), with its vote if it is given at once.
 
-        `leader` is who leads it, where known: pending proposals are sent on to it.
+        `leader` leads it, where known: rejected proposals name it.
         """
         if term <= self.term:
             raise InvariantViolated(f"{self.node_id} cannot go from term {self.term} to {term}: terms only grow")
         self.outbox.observe(TERM_ADVANCED, term=term, previous_term=self.term)
         self._leave_leadership("newer_term", leader)
-        self.journal.set_register(term, voted_for)
+        self.durability.set_hard_state(term, voted_for)
         self._become_follower()
 
     def follow(self, leader: NodeId) -> None:
-        """Recognise `leader`, who spoke as the leader of the present term (Raft §5.2)."""
+        """Recognise `leader`, which spoke as the leader of the present term (Raft §5.2)."""
         known = self.leader
-        if self.role is Role.LEADER or (known is not None and known != leader):
+        if self.role is RaftRole.LEADER or (known is not None and known != leader):
             raise InvariantViolated(f"term {self.term} has two leaders, {known} and {leader} (Raft §5.2)")
         self._leader_heard_at_s = self.now
         self.reset_election_timer()
@@ -136,30 +134,28 @@ class Standing:
         self.reset_election_timer()
 
     def step_down_without_quorum(self) -> None:
-        """End the reign in the present term: no quorum answers, so others may elect without being heard here."""
+        """Stop leading the present term (check-quorum): without a quorum, others may elect a leader unnoticed."""
         self._leave_leadership("no_quorum", None)
         self._become_follower()
 
     def become_pre_candidate(self) -> None:
         """Ask before standing (dissertation §9.6): no term, no vote, nothing durable changes."""
-        self.role = Role.PRE_CANDIDATE
+        self.role = RaftRole.PRE_CANDIDATE
         self.leader = None
-        self._granted_by = {}
         self.reset_election_timer()
         self.outbox.observe(PRE_VOTE_STARTED, term=self.term)
 
     def become_candidate(self) -> None:
         """Stand in a new term (Raft §5.2): term and own vote are one write."""
-        self.journal.set_register(Term(self.term + 1), self.node_id)
-        self.role = Role.CANDIDATE
+        self.durability.set_hard_state(Term(self.term + 1), self.node_id)
+        self.role = RaftRole.CANDIDATE
         self.leader = None
-        self._granted_by = {}
         self.reset_election_timer()
         self.outbox.observe(ELECTION_STARTED, term=self.term)
 
     def become_leader(self) -> None:
         """Lead the present term, and begin with an entry of its own (Raft §8: only that lets older entries commit)."""
-        self.role = Role.LEADER
+        self.role = RaftRole.LEADER
         self.leader = self.node_id
         self.outbox.observe(LEADER_ELECTED, term=self.term, last_index=self.log.last_index)
         self.leadership = Leadership(
@@ -168,25 +164,17 @@ class Standing:
             now=self.now,
             config=self.config,
             log=self.log,
-            journal=self.journal,
+            durability=self.durability,
             loading=self._loading,
             outbox=self.outbox,
         )
         self.leadership.append(EntryKind.NOOP, b"")
 
-    # Votes.
-
-    def count_vote(self, voter: NodeId) -> bool:
-        """Count `voter` once, however often it says so; return whether a quorum has granted."""
-        self._granted_by[voter] = None
-        return self._quorum.is_quorum(self._granted_by)
-
     # Inside.
 
     def _become_follower(self) -> None:
-        self.role = Role.FOLLOWER
+        self.role = RaftRole.FOLLOWER
         self.leader = None
-        self._granted_by = {}
 
     def _leave_leadership(self, reason: str, leader: NodeId | None) -> None:
         if self.leadership is None:

@@ -1,33 +1,25 @@
-"""Exactly once: sessions as a pure wrapper around any state machine (Ongaro's dissertation §6.3; Raft §8).
+"""Exactly-once execution: client sessions around any state machine (Ongaro's dissertation §6.3; Raft §8). Pure.
 
-A client that hears nothing must ask again, and then its command may be in the log twice. So a client opens a session
-(its id is the index of that entry) and numbers its commands 1, 2, 3, …; the first copy in the log is executed and its
-reply kept, every other copy gets the kept reply. Commands may be in flight together and arrive in any order.
-
-    sequence   1 … │ low_water ………………………………………………… low_water + window - 1 │ …
-               stale │ executed once, reply kept │ not seen yet            │ full
-
-With each command the client says its low-water mark: it has the replies of everything below and will not ask for it
-again, so those replies are dropped. A copy that arrives below the mark is answered `StaleCommand`, one of a session
-that is unknown or was evicted `UnknownSession`: an error, never a second execution.
-
-Everything here is decided by the log alone, so all replicas decide alike.
+`deduplication.py`: `Deduplication`, executes each session command once and answers repeats with the stored reply
+`length_prefixed.py`: encoding of lists of byte strings
+`session_commands.py`: the commands of the session layer and their encoding in a log entry
+`session_replies.py`: the replies of the session layer and their encoding
 """
 
-from coterie.protocols.sessions.deduplication import Machine, Sessions
+from coterie.protocols.sessions.deduplication import Deduplication, Machine
 from coterie.protocols.sessions.session_commands import (
-    Batch,
     Command,
+    CommandBatch,
     OpenSession,
     Plain,
     SessionCommand,
     SessionId,
-    batch,
     decode_command,
-    is_opening,
-    open_session,
-    plain,
-    session_command,
+    encode_batch,
+    encode_open_session,
+    encode_plain,
+    encode_session_command,
+    opens_session,
 )
 from coterie.protocols.sessions.session_replies import (
     Done,
@@ -44,8 +36,9 @@ from coterie.protocols.sessions.session_replies import (
 )
 
 __all__ = [
-    "Batch",
     "Command",
+    "CommandBatch",
+    "Deduplication",
     "Done",
     "Machine",
     "Malformed",
@@ -57,16 +50,15 @@ __all__ = [
     "SessionCommand",
     "SessionFull",
     "SessionId",
-    "Sessions",
     "StaleCommand",
     "UnknownSession",
-    "batch",
     "decode_command",
     "decode_replies",
     "decode_reply",
+    "encode_batch",
+    "encode_open_session",
+    "encode_plain",
     "encode_reply",
-    "is_opening",
-    "open_session",
-    "plain",
-    "session_command",
+    "encode_session_command",
+    "opens_session",
 ]

@@ -1,4 +1,4 @@
-"""What a log entry asks of the state machine, and how it lies in the entry."""
+"""Session commands: the commands that a log entry may contain, and their encoding."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
-from coterie.protocols.sessions.byte_strings import join, split
+from coterie.protocols.sessions.length_prefixed import join_parts, split_parts
 
 __all__ = [
-    "Batch",
     "Command",
+    "CommandBatch",
     "OpenSession",
     "Plain",
     "SessionCommand",
     "SessionId",
-    "batch",
     "decode_command",
-    "is_opening",
-    "open_session",
-    "plain",
-    "session_command",
+    "encode_batch",
+    "encode_open_session",
+    "encode_plain",
+    "encode_session_command",
+    "opens_session",
 ]
 
 SessionId = NewType("SessionId", int)
@@ -36,14 +36,14 @@ _NUMBERS = struct.Struct(">BQQQ")
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A command outside sessions: executed as often as it is in the log. For reads and idempotent questions."""
+    """A command outside sessions: executed as often as it is in the log. For reads and idempotent commands."""
 
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """Open a session. `nonce` tells two openings apart in a log or a trace; every copy opens a session of its own."""
+    """Open a session. `nonce` distinguishes openings in a log or trace; each copy opens a separate session."""
 
     nonce: int
 
@@ -61,25 +61,25 @@ class SessionCommand(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Several commands in one log entry, each encoded as if it were alone; executed in this order, answered together.
+class CommandBatch:
+    """Several commands in one log entry, each with its own encoding; executed in this order, answered together.
 
-    They are independent: what becomes of one is nothing to the next. A batch holds neither batches nor openings (a
-    session is named after the entry that opened it).
+    They are independent: the failure of one does not affect the next. A batch contains neither batches nor
+    `OpenSession` (the id of a session is the index of the entry that opened it).
     """
 
     commands: list[bytes]
 
 
-Command = Plain | OpenSession | SessionCommand | Batch
+Command = Plain | OpenSession | SessionCommand | CommandBatch
 
 
-def plain(payload: bytes) -> bytes:
+def encode_plain(payload: bytes) -> bytes:
     """Encode a `Plain` command."""
     return bytes((_PLAIN,)) + payload
 
 
-def open_session(nonce: int) -> bytes:
+def encode_open_session(nonce: int) -> bytes:
     """Encode an `OpenSession`. ValueError unless `nonce` is in 0 … 2**64-1."""
     try:
         return _NONCE.pack(_OPEN, nonce)
@@ -87,7 +87,7 @@ def open_session(nonce: int) -> bytes:
         raise ValueError(f"nonce {nonce} does not fit into 64 bits") from error
 
 
-def session_command(session: SessionId, sequence: int, low_water: int, payload: bytes) -> bytes:
+def encode_session_command(session: SessionId, sequence: int, low_water: int, payload: bytes) -> bytes:
     """Encode a `SessionCommand`. ValueError unless each number is in 0 … 2**64-1."""
     try:
         return _NUMBERS.pack(_SESSION, session, sequence, low_water) + payload
@@ -95,18 +95,18 @@ def session_command(session: SessionId, sequence: int, low_water: int, payload: 
         raise ValueError(f"session {session}, sequence {sequence}, low water {low_water}: not 64-bit") from error
 
 
-def batch(commands: Sequence[bytes]) -> bytes:
-    """Encode a `Batch` of encoded commands."""
-    return join(_BATCH, commands)
+def encode_batch(commands: Sequence[bytes]) -> bytes:
+    """Encode a `CommandBatch` of encoded commands."""
+    return join_parts(_BATCH, commands)
 
 
-def is_opening(command: bytes) -> bool:
-    """Return whether an encoded command opens a session, and so must stay alone."""
+def opens_session(command: bytes) -> bool:
+    """Return whether an encoded command opens a session; such a command must not be in a batch."""
     return command[0] == _OPEN if command else False
 
 
 def decode_command(data: bytes) -> Command:
-    """Decode what the encoders above made. ValueError for anything else."""
+    """Decode the output of the encoders above. ValueError for anything else."""
     kind = data[0] if data else None
     try:
         if kind == _SESSION:
@@ -117,7 +117,7 @@ def decode_command(data: bytes) -> Command:
     except struct.error as error:
         raise ValueError(f"a command of kind {kind} cannot have {len(data)} bytes") from error
     if kind == _BATCH:
-        return Batch(split(data))
+        return CommandBatch(split_parts(data))
     if kind == _PLAIN:
         return Plain(data[1:])
-    raise ValueError(f"no command is of kind {kind}")
+    raise ValueError(f"no command has the kind {kind}")

@@ -1,4 +1,4 @@
-"""What the session layer answers, and how it crosses the wire."""
+"""Session replies: the results of session commands, and their encoding on the wire."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
-from coterie.protocols.sessions.byte_strings import join, split
+from coterie.protocols.sessions.length_prefixed import join_parts, split_parts
 from coterie.protocols.sessions.session_commands import SessionId
 
 __all__ = [
@@ -31,7 +31,7 @@ _KIND_AND_NUMBER = struct.Struct(">BQ")
 
 
 class Done(NamedTuple):
-    """The command was executed, now or earlier; `payload` is what the machine replied then."""
+    """The command was executed, now or earlier; `payload` is the reply of the machine at that time."""
 
     payload: bytes
 
@@ -45,14 +45,14 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class StaleCommand:
-    """The client had said that it needs nothing below `low_water`: whether this was executed is forgotten."""
+    """The client no longer needs replies below `low_water`: whether this command was executed is unknown."""
 
     low_water: int
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownSession:
-    """There is no such session, or no more: whether this was executed is forgotten."""
+    """The session does not exist (any more): whether this command was executed is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +64,16 @@ class SessionFull:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """These bytes are no command: definitely not executed."""
+    """The bytes are not a valid command: definitely not executed."""
 
 
 Reply = Done | Opened | StaleCommand | UnknownSession | SessionFull | Malformed
-"""What became of one command."""
+"""The result of one command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """What became of the commands of a `Batch`, in their order."""
+    """The results of the commands of a `CommandBatch`, in their order."""
 
     replies: list[Reply]
 
@@ -84,7 +84,7 @@ def encode_reply(reply: Reply | Replies) -> bytes:
         case Done(payload):
             return _DONE_BYTE + payload
         case Replies(replies):
-            return join(_REPLIES, [encode_reply(each) for each in replies])
+            return join_parts(_REPLIES, [encode_reply(each) for each in replies])
         case Opened(number):
             return _KIND_AND_NUMBER.pack(_OPENED, number)
         case StaleCommand(number):
@@ -100,7 +100,7 @@ def encode_reply(reply: Reply | Replies) -> bytes:
 
 
 def decode_reply(data: bytes) -> Reply:
-    """Decode what `encode_reply` made of one reply. ValueError for anything else."""
+    """Decode the output of `encode_reply` for one reply. ValueError for anything else."""
     kind = data[0] if data else None
     if kind == _DONE:
         return Done(data[1:])
@@ -111,11 +111,11 @@ def decode_reply(data: bytes) -> Reply:
         if kind == _OPENED:
             return Opened(SessionId(number))
         return StaleCommand(number) if kind == _STALE else SessionFull(number)
-    raise ValueError(f"no reply is of kind {kind} with {len(data)} bytes")
+    raise ValueError(f"no reply has the kind {kind} and {len(data)} bytes")
 
 
 def decode_replies(data: bytes) -> list[Reply]:
-    """Decode what `encode_reply` made of the replies to a batch. ValueError for anything else."""
+    """Decode the output of `encode_reply` for the replies to a batch. ValueError for anything else."""
     if data[:1] != bytes((_REPLIES,)):
-        raise ValueError(f"replies to a batch are of kind {_REPLIES}, these are of kind {data[:1]!r}")
-    return [decode_reply(each) for each in split(data)]
+        raise ValueError(f"replies to a batch have the kind {_REPLIES}, these have the kind {data[:1]!r}")
+    return [decode_reply(each) for each in split_parts(data)]

@@ -1,4 +1,4 @@
-"""The simulated disk of one node: writes wait for a sync, syncs take time, and a crash keeps a prefix."""
+"""`ProtocolDisk`: a node's simulated disk; writes wait for a sync, syncs take time, a crash keeps a prefix."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from coterie.protocols.algorithm import Token
-from coterie.protocols.simulation.event_heap import Timeline
+from coterie.protocols.simulation.event_heap import EventHeap
 
-__all__ = ["SimulatedDisk"]
+__all__ = ["ProtocolDisk"]
 
 W = TypeVar("W")
 
 FASTEST_S, SLOWEST_S = 0.0001, 0.001
-"""Between these is what a sync of a sound disk usually takes."""
+"""The usual duration of a sync on a sound disk is between these."""
 
 
-class SimulatedDisk(Generic[W]):
-    """Makes writes durable in order, those that wait together in one sync (group commit).
+class ProtocolDisk(Generic[W]):
+    """Makes writes durable in order; writes that wait together share one sync (group commit).
 
-    `durable(token, write)` is called for each write when it is, `synced(token)` after each group with its last token.
-    A crash calls `survived(write)` for the prefix that reached the platter unreported.
+    `durable(token, write)` is called for each write that has become durable, then `synced(token)` with the group's last
+    token. A crash calls `survived(write)` for each write of the prefix that became durable without a report.
     """
 
     __slots__ = (
         "_durable",
         "_epoch",
         "_failed",
+        "_heap",
         "_rng",
         "_slowed",
         "_survived",
         "_synced",
         "_syncing",
-        "_timeline",
         "_waiting",
         "slowness",
     )
 
     def __init__(
         self,
-        timeline: Timeline,
+        heap: EventHeap,
         rng: random.Random,
         *,
         durable: Callable[[Token, W], None],
         synced: Callable[[Token], None],
         survived: Callable[[W], None],
     ) -> None:
-        self._timeline = timeline
+        self._heap = heap
         self._rng = rng
         self._durable = durable
         self._synced = synced
@@ -60,25 +60,25 @@ class SimulatedDisk(Generic[W]):
         self.slowness = 1.0
 
     def slow_down(self, factor: float, slowed: Callable[[], None] | None = None) -> None:
-        """Let every sync take `factor` times as long from now on; `slowed` is called for each."""
+        """Make every sync take `factor` times as long from now on; `slowed` is called for each."""
         self.slowness = factor
         self._slowed = slowed
 
     def fail_next(self, failed: Callable[[], None] | None) -> None:
-        """Let the next sync fail: it loses what it should have kept, and `failed` is called (None: not any more).
+        """Make the next sync fail: its writes are lost, and `failed` is called (None: cancel this).
 
-        Whoever is told must end this life: nothing of that sync may ever be acknowledged.
+        `failed` must end the current life: no write of that sync may ever be acknowledged.
         """
         self._failed = failed
 
     def submit(self, token: Token, write: W) -> None:
-        """Take a write."""
+        """Accept a write."""
         self._waiting.append((token, write))
         if not self._syncing:
             self._sync()
 
     def crash(self) -> None:
-        """Lose what is not durable, except a random prefix of it, and forget who waits for an answer."""
+        """Lose all writes that are not durable, except a random prefix of them; none of them is reported."""
         pending = self._syncing + self._waiting
         self._syncing, self._waiting = [], []
         self._epoch += 1
@@ -88,7 +88,7 @@ class SimulatedDisk(Generic[W]):
 
     def _sync(self) -> None:
         self._syncing, self._waiting = self._waiting, []
-        self._timeline.after(self._duration_s(), self._finish, self._epoch)
+        self._heap.after(self._duration_s(), self._finish, self._epoch)
         if self._slowed is not None:
             self._slowed()
 
@@ -102,7 +102,7 @@ class SimulatedDisk(Generic[W]):
     def _finish(self, epoch: int) -> None:
         if epoch != self._epoch:
             return
-        self._timeline.events += 1
+        self._heap.events += 1
         group, self._syncing = self._syncing, []
         if self._failed is not None:
             self._fail(self._failed)
@@ -110,7 +110,7 @@ class SimulatedDisk(Generic[W]):
         for token, write in group:
             self._durable(token, write)
         self._synced(group[-1][0])
-        if self._waiting and not self._syncing:  # who was told may have written at once
+        if self._waiting and not self._syncing:  # `synced` may have submitted a write
             self._sync()
 
     def _fail(self, failed: Callable[[], None]) -> None:

@@ -1,7 +1,11 @@
-"""The simulated network: messages take their time, and rules on links lose, delay, double, hold or overtake them.
+"""`ProtocolNetwork`: a simulated network with random latency, on which fault rules change the messages of links.
 
-Without rules every message arrives once. A rule is begun on links, each one way, and ended on them; several rules on
-one link judge a message one after the other.
+Without rules every message arrives once. A rule is added to links, each in one direction, and removed from them;
+several rules on one link are applied to a message one after the other.
+
+A partition at this level is decided in `faults/link_faults.py` (`broken_links` lists the links that its shape breaks),
+begins by `add_rule` with the rule `block` of `faults/link_rules.py`, is carried out in `send`, which loses each message
+on those links, and ends by `remove_rule` when `faults/active_faults.py` says so. Messages in flight still arrive.
 """
 
 from __future__ import annotations
@@ -12,12 +16,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.simulation.event_heap import Timeline
+from coterie.protocols.simulation.event_heap import EventHeap
 
-__all__ = ["USUAL", "Flight", "Judge", "Latency", "Link", "Network", "Rule"]
+__all__ = ["DEFAULT_LATENCY", "FaultRule", "Latency", "LinkRule", "NodePair", "OutgoingMessage", "ProtocolNetwork"]
 
 M = TypeVar("M")
-Link = tuple[NodeId, NodeId]
+NodePair = tuple[NodeId, NodeId]
 
 TAIL_SHAPE = 1.2
 """The exponent of the heavy tail (Pareto): its mean is finite, its variance is not."""
@@ -25,12 +29,12 @@ TAIL_SHAPE = 1.2
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long a message is under way.
+    """The distribution of a message's delay.
 
     Attributes:
-        delay_s: the typical one-way delay; drawn between half and one and a half of it.
-        tail: the probability that a heavy tail is added, which is what overtakes.
-        tail_s: the scale of that tail; ten times as much is the longest.
+        delay_s: the typical one-way delay (s); drawn between 0.5 and 1.5 times it.
+        tail: the probability that a heavy tail is added, which reorders messages.
+        tail_s: the scale of that tail (s); at most ten times it is added.
     """
 
     delay_s: float = 0.001
@@ -45,11 +49,11 @@ class Latency:
         return self.delay_s * (0.5 + draw())
 
 
-USUAL = Latency()
+DEFAULT_LATENCY = Latency()
 
 
-class Flight:
-    """A message that is about to leave: each copy's delay (s). Rules change the list; an empty one means it is lost."""
+class OutgoingMessage:
+    """A message about to leave, with the delay of each copy (s). Rules change `delays_s`; empty means lost."""
 
     __slots__ = ("delays_s", "message", "sender", "to")
 
@@ -60,52 +64,52 @@ class Flight:
         self.delays_s = [delay_s]
 
 
-Judge = Callable[[Flight], bool]
-"""Changes a flight, and returns whether it did."""
+LinkRule = Callable[[OutgoingMessage], bool]
+"""Decides the fate of a message: changes its delays, and returns whether it did."""
 
 
-class Rule:
-    """What happens to the messages of some links. `name` is what counts when it hits one."""
+class FaultRule:
+    """The link rule of one fault. `name` is the name under which its hits are counted."""
 
-    __slots__ = ("judge", "name")
+    __slots__ = ("apply", "name")
 
-    def __init__(self, name: str, judge: Judge) -> None:
+    def __init__(self, name: str, apply: LinkRule) -> None:
         self.name = name
-        self.judge = judge
+        self.apply = apply
 
 
-class Network(Generic[M]):
+class ProtocolNetwork(Generic[M]):
     """Carries messages between nodes. `deliver(to, sender, message)` is called for each arrival.
 
-    `fired` is called with the name of whatever rule has just hit a message.
+    `fired` is called with the name of each rule that has just changed a message.
     """
 
-    __slots__ = ("_cuts", "_deliver", "_fired", "_rng", "_rules", "_timeline", "latency", "sent")
+    __slots__ = ("_deliver", "_dropped_up_to", "_fired", "_heap", "_rng", "_rules", "latency", "sent")
 
     def __init__(
         self,
-        timeline: Timeline,
+        heap: EventHeap,
         rng: random.Random,
         deliver: Callable[[NodeId, NodeId, M], None],
         fired: Callable[[str], None],
     ) -> None:
-        self._timeline = timeline
+        self._heap = heap
         self._rng = rng
         self._deliver = deliver
         self._fired = fired
-        self._rules: dict[Link, list[Rule]] = {}
-        self._cuts: dict[Link, int] = {}
+        self._rules: dict[NodePair, list[FaultRule]] = {}
+        self._dropped_up_to: dict[NodePair, int] = {}
         self.sent = 0
-        """How many messages have left so far."""
-        self.latency = USUAL
+        """How many messages have been sent so far."""
+        self.latency = DEFAULT_LATENCY
 
-    def begin(self, rule: Rule, links: Iterable[Link]) -> None:
-        """Let `rule` judge what leaves over `links` from now on; what is under way arrives."""
+    def add_rule(self, rule: FaultRule, links: Iterable[NodePair]) -> None:
+        """Apply `rule` to messages sent over `links` from now on; messages in flight are not affected."""
         for link in links:
             self._rules.setdefault(link, []).append(rule)
 
-    def end(self, rule: Rule, links: Iterable[Link]) -> None:
-        """Take `rule` from each of `links`, if it is still there."""
+    def remove_rule(self, rule: FaultRule, links: Iterable[NodePair]) -> None:
+        """Remove `rule` from each of `links` that still has it."""
         for link in links:
             rules = self._rules.get(link, [])
             if rule in rules:
@@ -113,42 +117,42 @@ class Network(Generic[M]):
             if not rules:
                 self._rules.pop(link, None)
 
-    def cut(self, links: Iterable[Link]) -> None:
-        """Lose what is under way over `links`; what leaves later is not concerned."""
+    def drop_in_flight(self, links: Iterable[NodePair]) -> None:
+        """Lose all messages in flight over `links`; later ones are not affected."""
         for link in links:
-            self._cuts[link] = self.sent
+            self._dropped_up_to[link] = self.sent
 
     def send(self, sender: NodeId, to: NodeId, message: M) -> None:
-        """Carry `message`, perhaps."""
+        """Send `message`; rules may lose, delay or duplicate it."""
         self.sent += 1
         delay_s = self.latency.draw_s(self._rng)
         rules = self._rules.get((sender, to)) if self._rules else None
         if rules is None:
-            self._timeline.after(delay_s, self._arrive, self.sent, sender, to, message)
+            self._heap.after(delay_s, self._arrive, self.sent, sender, to, message)
             return
-        flight = Flight(sender, to, message, delay_s)
-        self._judge(flight, tuple(rules))
-        self.release(flight)
+        outgoing = OutgoingMessage(sender, to, message, delay_s)
+        self._apply(outgoing, tuple(rules))
+        self.release(outgoing)
 
-    def release(self, flight: Flight) -> None:
-        """Carry on a flight of this network that a rule has kept, whatever the rules say by now."""
-        for delay_s in flight.delays_s:
-            self._carry(flight.sender, flight.to, cast("M", flight.message), delay_s)
+    def release(self, outgoing: OutgoingMessage) -> None:
+        """Send a message on that a rule has queued, without applying rules again."""
+        for delay_s in outgoing.delays_s:
+            self._carry(outgoing.sender, outgoing.to, cast("M", outgoing.message), delay_s)
 
     def delay_s(self) -> float:
-        """Draw how long one message is under way (s)."""
+        """Draw the delay of one message (s)."""
         return self.latency.draw_s(self._rng)
 
     def _carry(self, sender: NodeId, to: NodeId, message: M, delay_s: float) -> None:
-        self._timeline.after(delay_s, self._arrive, self.sent, sender, to, message)
+        self._heap.after(delay_s, self._arrive, self.sent, sender, to, message)
 
-    def _judge(self, flight: Flight, rules: Sequence[Rule]) -> None:
-        for rule in rules:  # all of them: what one has stopped another would have stopped too, and has hit
-            if rule.judge(flight):
+    def _apply(self, outgoing: OutgoingMessage, rules: Sequence[FaultRule]) -> None:
+        for rule in rules:  # all of them: a rule counts as a hit even if an earlier one has lost the message
+            if rule.apply(outgoing):
                 self._fired(rule.name)
 
     def _arrive(self, number: int, sender: NodeId, to: NodeId, message: M) -> None:
-        if self._cuts and number <= self._cuts.get((sender, to), 0):
+        if self._dropped_up_to and number <= self._dropped_up_to.get((sender, to), 0):
             return
-        self._timeline.events += 1
+        self._heap.events += 1
         self._deliver(to, sender, message)

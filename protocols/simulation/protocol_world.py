@@ -1,4 +1,4 @@
-"""A world: time, network, nodes and faults, everything from one seed, and nothing of any one algorithm."""
+"""`ProtocolWorld`: event heap, network, nodes and faults of one run, all from one seed, for any algorithm."""
 
 from __future__ import annotations
 
@@ -8,100 +8,102 @@ from typing import Generic, TypeVar
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId, Received
-from coterie.protocols.checking.violation import Bench, Violation
-from coterie.protocols.faults.fault_counts import Firings
-from coterie.protocols.faults.fault_plan import Plan
-from coterie.protocols.simulation.event_heap import Timeline, stream
-from coterie.protocols.simulation.faults.protocol_injector import Injector
-from coterie.protocols.simulation.protocol_network import Network
-from coterie.protocols.simulation.protocol_node import Node, Resident
-from coterie.protocols.simulation.run_trace import FROM, Trace
+from coterie.protocols.checking.violation import Violation, ViolationContext
+from coterie.protocols.faults.fault_counts import FaultCounts
+from coterie.protocols.faults.fault_plan import FaultPlan
+from coterie.protocols.simulation.event_heap import EventHeap, stream
+from coterie.protocols.simulation.faults.protocol_injector import ProtocolInjector
+from coterie.protocols.simulation.protocol_network import ProtocolNetwork
+from coterie.protocols.simulation.protocol_node import AlgorithmHarness, ProtocolNode
+from coterie.protocols.simulation.run_trace import FROM, RunTrace
 
-__all__ = ["World"]
+__all__ = ["ProtocolWorld"]
 
 W = TypeVar("W")
 M = TypeVar("M")
 
 
 DRIFT = 0.01
-"""How far clocks run from the true time: more than any real one."""
+"""The largest relative error of clocks: more than any real one has."""
 
 
-class World(Generic[W, M]):
-    """Hosts a scenario: `resident` knows the algorithm, the world knows the circumstances.
+class ProtocolWorld(Generic[W, M]):
+    """Runs an algorithm under a plan: `harness` supplies the algorithm, the world everything else.
 
     Raises:
-        PlanError: `plan` has a kind of fault that the level of protocols lacks.
+        PlanError: `plan` has a kind of fault that level PROTOCOL lacks.
     """
 
     def __init__(
         self,
         seed: str,
-        plan: Plan,
-        resident: Resident[W, M],
-        bench: Bench,
+        plan: FaultPlan,
+        harness: AlgorithmHarness[W, M],
+        context: ViolationContext,
         *,
         hashed: bool = False,
         traced: bool = False,
     ) -> None:
-        self.timeline = Timeline(bench)
-        self.trace = Trace(self.timeline, hashed=hashed, traced=traced)
-        self.firings = Firings()
-        self._resident = resident
+        self.heap = EventHeap(context)
+        self.trace = RunTrace(self.heap, hashed=hashed, traced=traced)
+        self.fault_counts = FaultCounts()
+        self._harness = harness
         self.nodes = {
-            node_id: Node(node_id, resident, self.timeline, self.trace, stream(seed, f"node {node_id}"), drift=DRIFT)
+            node_id: ProtocolNode(node_id, harness, self.heap, self.trace, stream(seed, f"node {node_id}"), drift=DRIFT)
             for node_id in map(NodeId, plan.nodes)
         }
-        self.network: Network[M] = Network(self.timeline, stream(seed, "network"), self._deliver, self.firings.note)
+        self.network: ProtocolNetwork[M] = ProtocolNetwork(
+            self.heap, stream(seed, "network"), self._deliver, self.fault_counts.note
+        )
         nodes = list(self.nodes.values())
-        self.faults = Injector(
+        self.faults = ProtocolInjector(
             plan,
-            self.timeline,
+            self.heap,
             self.trace,
-            self.firings,
+            self.fault_counts,
             nodes,
             self.network,
             rng=stream(seed, "faults"),
-            healed=resident.healed,
+            healed=harness.healed,
         )
-        self._aiming = self.faults.aiming
+        self._targeting = self.faults.targeting
         self._arrival_from = {node_id: f"{FROM}{node_id}" for node_id in self.nodes}
 
     @property
     def now(self) -> float:
-        """The present moment (s)."""
-        return self.timeline.now
+        """The current simulated time (s)."""
+        return self.heap.now
 
     def run(self, *, until_s: float, end: Callable[[], None]) -> Violation | None:
-        """Start every node, let things happen until the timeline stops or `until_s`, then call `end` to judge the end.
+        """Start every node, run the event heap until it stops or until `until_s`, then call `end` to check the end.
 
         Returns:
-            The first broken invariant. `algorithm.halted` is an algorithm's own finding; `algorithm.raised` any other
-            error: no input may make an algorithm raise.
+            The first broken invariant, None if none broke. `algorithm.halted`: the algorithm itself reported a broken
+            invariant; `algorithm.raised`: it raised another error, which no input may cause.
         """
         try:
             for node in self.nodes.values():
                 node.start()
-            self.timeline.run(until_s=until_s)
+            self.heap.run(until_s=until_s)
             end()
         except Violation as violation:
             return violation
         except InvariantViolated as error:
             return self._found("algorithm.halted", str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, its seed must be told
+        except Exception as error:  # noqa: BLE001 - every error must be reported with its seed
             self.trace.record(None, "raised", "".join(traceback.format_exception(error)))
             return self._found("algorithm.raised", repr(error))
         return None
 
     def _found(self, invariant: str, detail: str) -> Violation:
-        return Violation(invariant, detail, node=None, step=self.timeline.steps, time_s=self.now)
+        return Violation(invariant, detail, node=None, step=self.heap.steps, time_s=self.now)
 
     def send(self, sender: NodeId, to: NodeId, message: M) -> None:
-        """Carry `message`, and notice in which role `sender` shows itself by it."""
-        if self._aiming.armed:
-            role = self._resident.role_shown(message)
+        """Send `message`, and report the role that `sender` shows by it to the fault targeting."""
+        if self._targeting.waiting:
+            role = self._harness.sender_role(message)
             if role is not None:
-                self._aiming.showed(role, sender)
+                self._targeting.role_shown(role, sender)
         self.network.send(sender, to, message)
 
     def _deliver(self, to: NodeId, sender: NodeId, message: M) -> None:

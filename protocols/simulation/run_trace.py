@@ -1,4 +1,4 @@
-"""What happened, for people: the tail of a run, and a hash of all of it."""
+"""`RunTrace`: the record of a run; keeps the last records (or all of them) and a hash of all."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections import deque
 from dataclasses import dataclass
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.simulation.event_heap import Timeline
+from coterie.protocols.simulation.event_heap import EventHeap
 
-__all__ = ["FROM", "Trace", "TraceLine"]
+__all__ = ["FROM", "RunTrace", "TraceLine"]
 
 TAIL_LINES = 60
 
 FROM = "from "
-"""How the name of an arrival begins; its sender follows."""
+"""The prefix of an arrival's name; the sender follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class TraceLine:
-    """One thing that happened, at any level of simulation.
+    """One record of a trace, at any level of simulation.
 
     Attributes:
-        at_s: when, in simulated time (s).
-        node: where; None if it concerns them all.
-        what: an event's name, or `from n2` for a message that arrives from there.
-        detail: whatever else there is to say, rendered; may be empty.
+        at_s: the time (simulated s).
+        node: the node; None if it concerns all nodes.
+        what: an event's name, or `from n2` for a message that arrives from n2.
+        detail: further facts as text; may be empty.
     """
 
     at_s: float
@@ -35,7 +35,7 @@ class TraceLine:
 
     @property
     def sender(self) -> str | None:
-        """Who sent the message that arrives here; None if this is no arrival."""
+        """The sender of the message that arrives; None if this is not an arrival."""
         return self.what.removeprefix(FROM) if self.what.startswith(FROM) else None
 
     def __str__(self) -> str:
@@ -43,22 +43,22 @@ class TraceLine:
         return f"{line}  {self.detail}" if self.detail else line
 
 
-class Trace:
-    """Records what happens. `hashed` renders every record for the digest, `traced` keeps them all, not the tail alone.
+class RunTrace:
+    """Records the events of a run. `hashed`: hash every record; `traced`: keep all records, not the last ones alone.
 
-    Records are rendered by `repr`: give it nothing whose `repr` shows an address or the order of a set.
+    Records are rendered by `repr`: do not record objects whose `repr` shows an address or the order of a set.
     """
 
-    __slots__ = ("_hash", "_tail", "_timeline")
+    __slots__ = ("_hash", "_heap", "_tail")
 
-    def __init__(self, timeline: Timeline, *, hashed: bool, traced: bool = False) -> None:
-        self._timeline = timeline
+    def __init__(self, heap: EventHeap, *, hashed: bool, traced: bool = False) -> None:
+        self._heap = heap
         self._tail: deque[tuple[float, NodeId | None, str, object]] = deque(maxlen=None if traced else TAIL_LINES)
         self._hash = hashlib.sha256() if hashed else None
 
     def record(self, node: NodeId | None, what: str, detail: object = None) -> None:
-        """Note that `what` happened at `node` (None: to the whole group)."""
-        record = (self._timeline.now, node, what, detail)
+        """Record that `what` happened at `node` (None: at the whole group)."""
+        record = (self._heap.now, node, what, detail)
         self._tail.append(record)
         if self._hash is not None:
             self._hash.update(repr(record).encode())
@@ -68,7 +68,7 @@ class Trace:
         return [str(_line(*record)) for record in list(self._tail)[-TAIL_LINES:]]
 
     def lines(self) -> list[TraceLine]:
-        """Return every record (only the last ones unless `traced`), oldest first."""
+        """Return all records (only the last ones unless `traced`), oldest first."""
         return [_line(*record) for record in self._tail]
 
     def digest(self) -> str | None:

@@ -1,4 +1,4 @@
-"""What the runtime knows of an actor class: its messages, its hooks. Looked up once per class and system."""
+"""`ActorClass`: the message types and hooks of an actor class, found by reflection once per class and system."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from coterie.runtime.messages.message import message_type
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.messages.receive_signatures import check_receive
 
-__all__ = ["Kind", "kind_of"]
+__all__ = ["ActorClass", "actor_class_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ActorClass:
     """One actor class.
 
-    `messages`: the message types that its M names. `plain`: the classes of those that wait in the bulk lane and say no
-    more of their delivery: with them a ref need not look further. `main`: the first of these, None if there is none.
+    `messages`: the message types that its M names. `plain`: the classes of those in the bulk lane without delivery
+    options; a ref enqueues them directly. `main`: the first plain class; None if there is none. `is_async`: `receive`
+    is `async def`. `has_start`, `has_stop`, `has_visit_end`: the class overrides that hook.
     """
 
     messages: tuple[MessageType, ...]
@@ -35,31 +36,31 @@ class Kind:
     has_visit_end: bool
 
     @property
-    def is_direct(self) -> bool:
-        """Whether a visit has nothing more to do than to call `receive`."""
+    def is_receive_only(self) -> bool:
+        """True if a visit has only to call `receive`, which is a `def`."""
         return not (self.is_async or self.has_visit_end)
 
     def takes(self, described: MessageType) -> bool:
-        """Whether this is one of its messages."""
+        """Return True if `described` is one of its message types."""
         return described in self.messages
 
     @property
     def takes_terminated(self) -> bool:
-        """Whether `Terminated` is one of its messages."""
+        """True if `Terminated` is one of its message types."""
         return any(described.cls is Terminated for described in self.messages)
 
 
-def kind_of(cls: type[Actor[Any]]) -> Kind:
-    """Look at an actor class.
+def actor_class_of(cls: type[Actor[Any]]) -> ActorClass:
+    """Return the facts of an actor class.
 
     Raises:
-        MessageTypeError: it does not say its messages (`Actor[Add | Get]`), one of them is no message, or its `receive`
-            is annotated for others.
+        MessageTypeError: it does not name its messages (`Actor[Add | Get]`), one of them is not a message, or its
+            `receive` is annotated for other messages.
     """
     messages = tuple(message_type(member) for member in _members(_declared(cls), cls))
     check_receive(cls, messages)
     plain = [message.cls for message in messages if getattr(message.cls, "__lane__", None) is Lane.BULK]
-    return Kind(
+    return ActorClass(
         messages=messages,
         plain=frozenset(plain),
         main=plain[0] if plain else None,
@@ -74,12 +75,12 @@ def _declared(cls: type[Actor[Any]]) -> object:
     """Return the M of `Actor[M]`, through generic classes in between."""
     argument = _argument(cls)
     if argument is None or isinstance(argument, TypeVar):
-        raise MessageTypeError(f"{cls.__qualname__} does not say its messages: write class {cls.__name__}(Actor[…])")
+        raise MessageTypeError(f"{cls.__qualname__} does not name its messages: write class {cls.__name__}(Actor[…])")
     return argument
 
 
 def _argument(cls: type) -> object:
-    """Return what `cls` gives `Actor` as M: a type, a type variable of its own, or None."""
+    """Return the type argument that `cls` passes to `Actor`: a type, a type variable of its own, or None."""
     for parent in cls.__dict__.get("__orig_bases__", cls.__bases__):
         origin = get_origin(parent) or parent
         if origin is Actor:
@@ -97,5 +98,5 @@ def _members(annotation: object, cls: type) -> list[type]:
     if get_origin(annotation) in (typing.Union, types.UnionType):
         return [member for part in get_args(annotation) for member in _members(part, cls)]
     if not isinstance(annotation, type):
-        raise MessageTypeError(f"Actor[…] of {cls.__qualname__}: {annotation!r} is no message class")
+        raise MessageTypeError(f"Actor[…] of {cls.__qualname__}: {annotation!r} is not a message class")
     return [annotation]

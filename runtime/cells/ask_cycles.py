@@ -1,13 +1,13 @@
-"""Who waits for whom: the asks that a handler makes itself and waits for, and the cycles they must not close.
+"""Ask cycles: refuses an ask that would wait for itself, because its target waits for the asker (deadlock detection).
 
-A handler that asks, in its own task, waits: its actor handles nothing else meanwhile. So an ask that leads back into
-it can never be answered, and is refused at once. Two ways lead back:
+A handler that awaits an ask in its own task blocks its actor, which handles nothing else meanwhile. So an ask that
+leads back to that actor can never be answered, and is refused at once. There are two kinds of cycle:
 
-* along the chain that the ask carries: A's handler asks B, and B's handler of that very ask asks A;
-* across: A's handler asks B, whose handler of another message asks A meanwhile (seen within one system).
+* a chain cycle, found in the chain that the ask carries: A's handler asks B, and B's handler of that same ask asks A;
+* a crossing cycle: A's handler asks B, while B's handler of another message asks A (detected within one system only).
 
-No wait is an ask out of a `def` handler (it returns), out of a task of its own, or given to `Context.pipe`; and nobody
-waits for a handler that has taken over the reply with `reply_later`.
+An ask from a `def` handler (which returns), from a separate task, or given to `Context.pipe` is no wait; neither is one
+whose handler has taken over the reply with `reply_later`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from coterie.runtime.cells.asks import Envelope, Hop, PendingAsk
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["HANDLER", "Wait", "begin_wait", "close_cycle", "crossing", "described_waits", "waits_of"]
+__all__ = ["CURRENT_CELL", "Wait", "begin_wait", "chain_cycle", "crossing_cycle", "described_waits", "waits_of"]
 
-HANDLER: Final[contextvars.ContextVar[Cell | None]] = contextvars.ContextVar("coterie.handler", default=None)
-"""The cell in whose scope this code runs: set once for every actor with an `async def` receive."""
+CURRENT_CELL: Final[contextvars.ContextVar[Cell | None]] = contextvars.ContextVar("coterie.handler", default=None)
+"""The cell in whose context this code runs: set once for each actor that has a context of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """One pending ask of a handler: the actor at `asker` waits for the one at `target`, `left_s` seconds at most."""
+    """One pending ask of a handler: the actor at `asker` waits for the one at `target`, at most `left_s` seconds."""
 
     asker: str
     target: str
@@ -41,7 +41,7 @@ class Wait:
 
 
 def begin_wait(cell: Cell, pending: PendingAsk, number: int) -> None:
-    """Note that the present activation of `cell` waits for `pending`, if it is its own task that asks."""
+    """Record that the current activation of `cell` waits for `pending`, if the ask is made in the cell's own task."""
     if asyncio.current_task() is not cell.task:
         return
     if cell.waits is None:
@@ -53,25 +53,25 @@ def begin_wait(cell: Cell, pending: PendingAsk, number: int) -> None:
 
 
 def end_wait(cell: Cell, future: object) -> None:
-    """Take note that nobody waits for `future` any more: somebody else looks after it."""
+    """Record that `cell` no longer waits for `future`: it was given to `Context.pipe`."""
     for number, pending in list((cell.waits or {}).items()):
         if pending.future is future:
             del cell.waits[number]  # type: ignore[union-attr]
 
 
 def waits_of(cell: Cell) -> Iterator[PendingAsk]:
-    """Yield the asks that the present activation of `cell` waits for."""
+    """Yield the asks that the current activation of `cell` waits for."""
     return (pending for pending in (cell.waits or {}).values() if not pending.is_abandoned())
 
 
 def described_waits(cell: Cell, now: float) -> Iterator[Wait]:
-    """Yield the same as whoever looks from outside at `now` (monotonic, s) should see it."""
+    """Yield the same as `Wait` records, with the time that is left at `now` (monotonic, s)."""
     for pending in waits_of(cell):
         yield Wait(cell.path, pending.target, type(pending.message).__name__, pending.deadline - now)
 
 
-def close_cycle(target: Cell, envelope: Envelope) -> AskCycle | None:
-    """Return the error of an ask that would wait for itself at `target`; None if it would not."""
+def chain_cycle(target: Cell, envelope: Envelope) -> AskCycle | None:
+    """Return the error of an ask whose chain already contains a waiting activation of `target`; None if it does not."""
     ref = target.ref
     for at, hop in enumerate(envelope.chain):
         if hop.uid == ref.uid and hop.path == ref.path and hop.node == ref.node and _still_waits(target, hop):
@@ -79,9 +79,9 @@ def close_cycle(target: Cell, envelope: Envelope) -> AskCycle | None:
     return None
 
 
-def crossing(target: Cell, envelope: Envelope) -> AskCycle | None:
-    """Return the error of an ask at `target` whose handler waits, itself or through others, for the asker's."""
-    asker = HANDLER.get()
+def crossing_cycle(target: Cell, envelope: Envelope) -> AskCycle | None:
+    """Return the error of an ask to `target` if its handler waits, directly or not, for the asker's; None if not."""
+    asker = CURRENT_CELL.get()
     if asker is None:
         return None
     came_from: dict[Cell, Cell] = {target: asker}
@@ -90,7 +90,7 @@ def crossing(target: Cell, envelope: Envelope) -> AskCycle | None:
         cell = to_see.pop()
         for awaited in _awaited(cell):
             if awaited is asker:
-                return _cycle([f"{cell.path}@{cell.system.node}" for cell in _way(came_from, asker, cell)], envelope)
+                return _cycle([f"{cell.path}@{cell.system.node}" for cell in _path(came_from, asker, cell)], envelope)
             if awaited not in came_from:
                 came_from[awaited] = cell
                 to_see.append(awaited)
@@ -98,14 +98,14 @@ def crossing(target: Cell, envelope: Envelope) -> AskCycle | None:
 
 
 def _awaited(cell: Cell) -> Iterator[Cell]:
-    """Yield the actors of this system whose handlers `cell` waits for."""
+    """Yield the cells of this system that the current handler of `cell` waits for."""
     for pending in waits_of(cell):
-        awaited = None if pending.is_taken else cell.system.cell_at(pending.target)
+        awaited = None if pending.is_reply_deferred else cell.system.cell_at(pending.target)
         if awaited is not None:
             yield awaited
 
 
-def _way(came_from: dict[Cell, Cell], first: Cell, last: Cell) -> list[Cell]:
+def _path(came_from: dict[Cell, Cell], first: Cell, last: Cell) -> list[Cell]:
     way = [last]
     while way[-1] is not first:
         way.append(came_from[way[-1]])

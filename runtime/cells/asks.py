@@ -1,6 +1,10 @@
-"""Asks: an envelope that waits for its reply, and the wheel on which all of them run out of time.
+"""Asks: the envelope of a message that awaits a reply, and the timing wheel on which pending asks expire.
 
-An ask resolves exactly once: with a reply, an error, a timeout, a dead target, or *unknown* when a connection drops.
+An ask resolves exactly once: with a reply, an error, a timeout, a stopped target, or *unknown* when a connection drops.
+
+Deadlines are decided in `ask_deadlines` (timeout, default, inheritance from the enclosing ask) and, for asks from other
+nodes, in `remote.incoming.incoming_rows`. They are carried out here: `DeadlineWheel` expires the asks made in this
+system, and `Envelope.open` drops an ask that is already over before its turn.
 """
 
 from __future__ import annotations
@@ -18,20 +22,23 @@ from coterie.runtime.messages.declared_errors import is_declared
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["ACTIVATION", "RESOLUTION_S", "DeadlineWheel", "Envelope", "Hop", "PendingAsk"]
+__all__ = ["CURRENT_ASK", "RESOLUTION_S", "DeadlineWheel", "Envelope", "Hop", "PendingAsk"]
 
-ACTIVATION: Final[contextvars.ContextVar[Envelope | None]] = contextvars.ContextVar("coterie.activation", default=None)
-"""The ask whose `async def` handler runs in this context: asks made by it inherit what is left of its time."""
+CURRENT_ASK: Final[contextvars.ContextVar[Envelope | None]] = contextvars.ContextVar("coterie.activation", default=None)
+"""The ask whose `async def` handler runs in this context: asks that it makes inherit its deadline."""
 
 RESOLUTION_S: Final = 0.02
+"""The width of one bucket of the wheel, seconds: an ask expires at most that much after its deadline."""
+
 TOLERANCE_S: Final = 0.001
+"""How much before its time a timer may fire and still expire its bucket, seconds."""
 
 
 class Hop(NamedTuple):
-    """One link of the chain that an ask belongs to: `activation` of an actor waits for its own ask number `ask`.
+    """One hop of the chain of an ask: `activation` of an actor waits for its own ask number `ask`.
 
     An activation is the handling of one message. The chain of an ask is a tuple of hops, the first asker first; it
-    travels with the ask, so that whoever would ask back into it is refused.
+    travels with the ask, so that an ask back to an actor in the chain is refused.
     """
 
     node: str
@@ -42,27 +49,27 @@ class Hop(NamedTuple):
 
 
 class Envelope:
-    """A message in a mailbox that somebody waits for.
+    """An ask in a mailbox: the message, and where its reply goes.
 
-    `deadline`: monotonic seconds. `chain`: who waits for this ask, and for whose ask he handles, and so on.
-    `is_handled`: its handler runs now. `is_taken`: its reply comes later, from whoever took it over.
+    `deadline`: monotonic seconds. `chain`: the activations that wait for this ask, directly or not; see `Hop`.
+    `is_handled`: its handler runs now. `is_reply_deferred`: `reply_later` has taken over the reply.
     """
 
-    __slots__ = ("chain", "deadline", "is_handled", "is_taken", "message")
+    __slots__ = ("chain", "deadline", "is_handled", "is_reply_deferred", "message")
 
-    __lane__: ClassVar[None] = None  # no message: whoever handles mail looks what it is
+    __lane__: ClassVar[None] = None  # marks an item that is not a message itself: a visit must open it
 
     def __init__(self, message: object, deadline: float) -> None:
         self.message = message
         self.deadline = deadline
         self.chain: tuple[Hop, ...] = ()
         self.is_handled = False
-        self.is_taken = False
+        self.is_reply_deferred = False
 
     def open(self, cell: Cell, receive: Callable[[Any], object]) -> None:
-        """Let `cell` handle the message by a plain `receive`, and answer with what that returns.
+        """Let `cell` handle the message with a `def` receive, and reply with its return value.
 
-        Raises what `receive` raises, unless the message declares it.
+        Raises what `receive` raises, unless the message declares that error.
         """
         if self.is_abandoned():
             cell.expire(self.message)
@@ -78,22 +85,22 @@ class Envelope:
                 self.resolve(result)
 
     def is_abandoned(self) -> bool:
-        """Whether nobody waits any more."""
+        """Return True if the asker no longer waits for a reply."""
         raise NotImplementedError
 
     def resolve(self, value: object) -> None:
-        """Answer with a reply. Only the first answer counts."""
+        """Complete with a reply. Only the first completion counts."""
         raise NotImplementedError
 
     def reject(self, error: Exception) -> None:
-        """Answer with an error: a `CoterieError`, or one that the message declares. Only the first answer counts."""
+        """Complete with an error: a `CoterieError`, or one that the message declares. Only the first one counts."""
         raise NotImplementedError
 
 
 class PendingAsk(Envelope):
-    """An ask made in this process: it lies in a local mailbox, or in the table of asks that are out to other nodes.
+    """An ask made in this process: it waits in a local mailbox, or in the table of unanswered asks to other nodes.
 
-    `bucket`: where on the wheel it waits.
+    `bucket`: its bucket on the wheel; None when it is on no wheel.
     """
 
     __slots__ = ("bucket", "future", "target")
@@ -106,22 +113,22 @@ class PendingAsk(Envelope):
         future: asyncio.Future[Any],
         bucket: dict[PendingAsk, None] | None = None,
     ) -> None:
-        # The fields of Envelope stand here too: a call of its __init__ would cost a tenth of an ask.
+        # The fields of Envelope are set here too: calling its __init__ would cost a tenth of an ask.
         self.message = message
         self.deadline = deadline
         self.chain = ()
         self.is_handled = False
-        self.is_taken = False
+        self.is_reply_deferred = False
         self.target = target
         self.future = future
         self.bucket = bucket
 
     def is_abandoned(self) -> bool:
-        """Whether it is over: answered, expired, or cancelled by the asker."""
+        """Return True if it is over: answered, expired, or cancelled by the asker."""
         return self.future.done()
 
     def open(self, cell: Cell, receive: Callable[[Any], object]) -> None:
-        """Do as any envelope does, but the whole way in this one call."""
+        """Do the same as `Envelope.open`, with all steps inlined."""
         future = self.future
         if future.done():
             cell.expire(self.message)
@@ -140,7 +147,7 @@ class PendingAsk(Envelope):
             future.set_result(result)
 
     def resolve(self, value: object) -> None:
-        """Answer with a reply."""
+        """Complete with a reply."""
         bucket = self.bucket
         if bucket is not None:
             self.bucket = None
@@ -150,16 +157,16 @@ class PendingAsk(Envelope):
             future.set_result(value)
 
     def reject(self, error: Exception) -> None:
-        """Answer with an error; an asker who does not look is not warned."""
+        """Complete with an error; asyncio does not warn an asker that ignores it."""
         if self.bucket is not None:
             self.bucket.pop(self, None)
             self.bucket = None
         if not self.future.done():
             self.future.set_exception(error)
-            self.future.exception()  # marks it as looked at
+            self.future.exception()  # marks it as retrieved
 
     def expire(self) -> None:
-        """Answer that time is over."""
+        """Complete with `AskTimeout`: the deadline has passed."""
         self.bucket = None
         self.reject(AskTimeout(f"{type(self.message).__name__} to {self.target}: no reply in time; it may have run"))
 
@@ -173,13 +180,13 @@ class DeadlineWheel:
         self.buckets: dict[int, dict[PendingAsk, None]] = {}
         self._order: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._context = contextvars.Context()  # the timer must not keep the variables of whoever asked first
+        self._context = contextvars.Context()  # the timer must not keep the variables of the first asker
         self.is_closed = False
 
     def add(self, ask: PendingAsk) -> None:
         """Let `ask` expire at its deadline, or up to 20 ms later; soon if the system has stopped."""
         if self.is_closed:
-            # Not now: a target that has stopped gives the better answer, that it was not handled.
+            # Not at once: a stopped target gives the better error, that the message was not handled.
             self._loop.call_soon(ask.reject, _stopped(ask))
             return
         ask.bucket = self.bucket(self.slot_of(ask.deadline))
@@ -200,7 +207,7 @@ class DeadlineWheel:
         return bucket
 
     def close(self) -> None:
-        """Stop the timer and tell everybody who waits here still: there will be no reply."""
+        """Stop the timer and fail every pending ask: the system has stopped."""
         self.is_closed = True
         self._disarm()
         for bucket in list(self.buckets.values()):
@@ -221,7 +228,7 @@ class DeadlineWheel:
             self._timer = self._loop.call_later(max(delay_s, 0.0), self._turn, context=self._context)
 
     def _turn(self) -> None:
-        # A timer may go off a rounding error early: without the tolerance it would be set again for no time at all.
+        # A timer may fire early by a rounding error: without the tolerance it would be set again for zero seconds.
         now = self._monotonic() + TOLERANCE_S
         while self._order and self._order[0] * RESOLUTION_S <= now:
             for ask in list(self.buckets.pop(heapq.heappop(self._order))):

@@ -1,6 +1,6 @@
-"""What ties an actor to others: its children, who watches it, whom it watches, its timers, its pipes.
+"""`ChildrenAndWatches`: the children, watchers, watched actors, timers and pipes of one actor.
 
-Made when the first of them is: most actors have none.
+Made at the first use: most actors have none of them.
 """
 
 from __future__ import annotations
@@ -12,46 +12,46 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from coterie.runtime.actor import Terminated, Timer
 from coterie.runtime.cells.ask_cycles import end_wait
 from coterie.runtime.cells.life_cycle import State
-from coterie.runtime.cells.undeliverable import no_message
+from coterie.runtime.cells.undeliverable import not_a_message_error
 from coterie.runtime.refs import Ref
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["Bonds", "ToMessage", "Watched", "Watcher"]
+__all__ = ["ChildrenAndWatches", "ToMessage", "Watched", "Watcher"]
 
 T = TypeVar("T")
 ToMessage = Callable[[T], object]
 
 
 class Watcher(Protocol):
-    """Who is told of an actor's end: another actor, or a node for its actors."""
+    """Gets a notice when an actor stops: another actor's cell, or a proxy for watchers on another node."""
 
     def watched_ended(self, watched: Watched, notice: Terminated) -> None:
-        """Take the notice, once."""
+        """Handle the notice; called once."""
         ...
 
 
 class Watched(Protocol):
-    """Whose end somebody waits for: an actor here, or what stands for one on another node."""
+    """An actor that is watched: a cell of this system, or a proxy for an actor on another node."""
 
     ref: Ref[Any]
 
     def drop_watcher(self, watcher: Any, /) -> None:
-        """Tell `watcher` nothing."""
+        """Remove a watcher: it gets no notice."""
         ...
 
 
-class Bonds:
-    """The bonds of one cell."""
+class ChildrenAndWatches:
+    """The children, watches, timers and pipes of one cell, and the futures of the callers that wait for its stop."""
 
-    __slots__ = ("_cell", "_pipes", "children", "ends", "timers", "watched", "watchers")
+    __slots__ = ("_cell", "_pipes", "children", "stop_futures", "timers", "watched", "watchers")
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         self.children: dict[str, Cell] = {}
         self.timers: dict[Timer, None] = {}
-        self.ends: list[asyncio.Future[None]] = []
+        self.stop_futures: list[asyncio.Future[None]] = []
         self.watchers: dict[Watcher, None] = {}
         self.watched: dict[Watched, None] = {}
         self._pipes: dict[asyncio.Future[Any], bool] = {}
@@ -59,28 +59,28 @@ class Bonds:
     # --- children ---------------------------------------------------------------------------------------------------
 
     async def _stop_children(self) -> None:
-        """Stop the children, last spawned first, until there are none."""
+        """Stop the children, the last spawned first, until none is left."""
         while self.children:
             for ended in [child.stop() for child in reversed(list(self.children.values()))]:
                 await ended
 
-    # --- what dies with an instance ---------------------------------------------------------------------------------
+    # --- timers and pipes: they end with the instance ---------------------------------------------------------------
 
     async def end_instance(self) -> None:
-        """Let nothing come any more of what this instance began, and stop its children."""
+        """Cancel the timers and pipes of this instance, and stop its children."""
         self.cancel_timers()
         self._cancel_pipes()
         await self._stop_children()
 
     def cancel_timers(self) -> None:
-        """Let no tick come any more."""
+        """Cancel every timer; no tick is delivered any more."""
         for timer in list(self.timers):
             timer.cancel()
 
     def start_timer(self, message: object, delay_s: float, interval_s: float | None) -> Timer:
-        """Start a timer that dies with this instance. MessageTypeError if `message` is none."""
+        """Start a timer that ends with this instance. MessageTypeError if `message` is not a message."""
         if getattr(message, "__lane__", None) is None:
-            raise no_message(message)
+            raise not_a_message_error(message)
         timer = Timer(self._cell, message, delay_s, interval_s)
         self.timers[timer] = None
         if self._cell.state is State.STOPPED:
@@ -90,18 +90,18 @@ class Bonds:
     def pipe(
         self, awaitable: Awaitable[T], to_message: ToMessage[T], on_error: ToMessage[BaseException] | None
     ) -> None:
-        """Tell the actor of the outcome of `awaitable`, unless this instance has gone by then."""
+        """Send the actor the outcome of `awaitable` as a message, unless this instance has ended by then."""
         end_wait(self._cell, awaitable)
         pipe: asyncio.Future[T] = asyncio.ensure_future(awaitable)
         self._pipes[pipe] = pipe is not awaitable
-        pipe.add_done_callback(lambda pipe: self._piped(pipe, to_message, on_error))
+        pipe.add_done_callback(lambda pipe: self._on_pipe_done(pipe, to_message, on_error))
 
-    def _piped(
+    def _on_pipe_done(
         self, pipe: asyncio.Future[T], to_message: ToMessage[T], on_error: ToMessage[BaseException] | None
     ) -> None:
         error = asyncio.CancelledError() if pipe.cancelled() else pipe.exception()
         if self._pipes.pop(pipe, None) is None:
-            return  # nobody is there to hear of it
+            return  # the instance has ended
         if error is None:
             self._cell.tell(to_message(pipe.result()))
         elif on_error is not None:
@@ -110,25 +110,25 @@ class Bonds:
             self._cell.log.error("actor.pipe_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
 
     def _cancel_pipes(self) -> None:
-        """Let nothing of them come any more; what was begun for them is cancelled."""
+        """Drop every pipe; the tasks that were created for them are cancelled."""
         pipes, self._pipes = self._pipes, {}
-        for pipe, is_own in pipes.items():
-            if is_own:
+        for pipe, is_own_task in pipes.items():
+            if is_own_task:
                 pipe.cancel()
 
     # --- watching ---------------------------------------------------------------------------------------------------
 
     def unwatch(self, ref: Ref[Any]) -> None:
-        """Hear no more of the actor of `ref`, not even by a notice that waits already."""
+        """Stop watching the actor of `ref`; a notice that already waits in the mailbox is removed too."""
         for watched in [watched for watched in self.watched if watched.ref == ref]:
             del self.watched[watched]
             watched.drop_watcher(self._cell)
-        self._cell.keep_control(lambda entry: not (isinstance(entry, Terminated) and entry.ref == ref))
+        self._cell.filter_control(lambda entry: not (isinstance(entry, Terminated) and entry.ref == ref))
 
-    # --- the end ----------------------------------------------------------------------------------------------------
+    # --- stop -------------------------------------------------------------------------------------------------------
 
-    def cut(self, ref: Ref[Any], cause: str) -> None:
-        """Tell the watchers, forget whom it watched and what it began."""
+    def close(self, ref: Ref[Any], cause: str) -> None:
+        """Notify the watchers, stop watching others, and cancel timers and pipes."""
         self.cancel_timers()
         self._cancel_pipes()
         watchers, self.watchers = self.watchers, {}
@@ -138,9 +138,9 @@ class Bonds:
         for other in watched:
             other.drop_watcher(self._cell)
 
-    def tell_ends(self) -> None:
-        """Let whoever waits for the end go on."""
-        for ended in self.ends:
-            if not ended.done():
-                ended.set_result(None)
-        self.ends.clear()
+    def resolve_stop_futures(self) -> None:
+        """Complete the futures of those callers that wait for the stop."""
+        for stopped in self.stop_futures:
+            if not stopped.done():
+                stopped.set_result(None)
+        self.stop_futures.clear()

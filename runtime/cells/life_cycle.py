@@ -1,4 +1,4 @@
-"""The life cycle of one actor: starting, restarting and stopping it, as supervision decides.
+"""`LifeCycle`: starts, restarts and stops one actor, as its supervision decides.
 
     spawn ─▶ STARTING ─▶ RUNNING ◀──────── back-off over ────┐
                  │          │ a handler or hook raised       │
@@ -10,8 +10,8 @@
                             ▼
                         STOPPED
 
-Hooks that return at once run at once; starting, restarting and stopping run in a task of the cell's where a hook or a
-child must be waited for.
+A `def` hook runs inline; starting, restarting and stopping run in a task of the cell when a hook or a child must be
+awaited.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import InvariantViolated
-from coterie.runtime.cells.sibling_restarts import Company, Rest
+from coterie.runtime.cells.sibling_restarts import SiblingPause, SiblingRestarts
 from coterie.runtime.cells.stash import unstash
 from coterie.runtime.cells.supervision import Restart, RestartBudget
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["Call", "LifeCycle", "State"]
+__all__ = ["LifeCycle", "LifeCycleSignal", "State"]
 
 ERROR_CHARS_MAX: Final = 300
-"""How much of an actor's last error is remembered."""
+"""The most characters of an actor's last error that are kept."""
 
 
 class State(enum.Enum):
-    """Where in its life a cell is."""
+    """The state of a cell: see the diagram above."""
 
     STARTING = enum.auto()
     RUNNING = enum.auto()
@@ -45,75 +45,75 @@ class State(enum.Enum):
     STOPPED = enum.auto()
 
 
-class Call(enum.IntEnum):
-    """What an actor is called to do between two messages; the greater goes before."""
+class LifeCycleSignal(enum.IntEnum):
+    """A signal that an actor obeys between two messages; a greater one takes precedence."""
 
     RESTART = 1  # it stopped itself, and is permanent
-    REST = 2  # another one failed with which it is restarted
+    PAUSE = 2  # a sibling failed with which it is restarted
     STOP = 3
 
 
 class LifeCycle:
-    """Starts, restarts and stops the actor of one cell. Made when there is something to do."""
+    """Starts, restarts and stops the actor of one cell. Made at the first use."""
 
-    __slots__ = ("_backoff", "_budget", "_cell", "_has_begun", "_rest", "is_killed", "last_error", "restarts")
+    __slots__ = ("_backoff", "_budget", "_cell", "_has_started", "_pause", "is_killed", "last_error", "restarts")
 
     def __init__(self, cell: Cell) -> None:
         self.is_killed = False
         self.restarts = 0
         self.last_error: str | None = None
         self._cell = cell
-        # Whether the present instance's start hook succeeded: only then it says goodbye.
-        self._has_begun = cell.state is State.RUNNING
+        # True once the current instance's start hook has succeeded: only then is its stop hook called.
+        self._has_started = cell.state is State.RUNNING
         self._budget: RestartBudget | None = None
         self._backoff: asyncio.Future[None] | None = None
-        self._rest: Rest | None = None
+        self._pause: SiblingPause | None = None
 
     @property
     def is_ending(self) -> bool:
-        """Whether the actor is stopping or has stopped."""
+        """True when the actor is stopping or has stopped."""
         return self._cell.state is State.STOPPING or self._cell.state is State.STOPPED
 
     def is_kill(self, error: BaseException) -> bool:
-        """Whether `error` is the cancellation that `Cell.kill` sent: it goes on, any other is a failure like all."""
+        """Return True if `error` is the cancellation sent by `Cell.kill`: that propagates; any other is a failure."""
         return self.is_killed and isinstance(error, asyncio.CancelledError)
 
     # --- starting ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Call the start hook; a task awaits what it returns."""
+        """Call the start hook; if it is `async def`, a task awaits it."""
         try:
-            waits = self._cell.actor.on_start()
+            result = self._cell.actor.on_start()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a hook's error is the supervisor's)
             self.fail(error)
             return
-        if inspect.isawaitable(waits):
-            self._cell.run(self._started(waits))
+        if inspect.isawaitable(result):
+            self._cell.run(self._started(result))
         else:
-            self._begin("actor.started")
-            self._cell.push_if_mail()
+            self._enter_running("actor.started")
+            self._cell.push_if_needed()
 
-    async def _started(self, waits: Any) -> None:
+    async def _started(self, result: Any) -> None:
         try:
-            await waits
-            self._begin("actor.started")
+            await result
+            self._enter_running("actor.started")
         except (Exception, asyncio.CancelledError) as error:  # a hook's error is the supervisor's
             self.fail(error)
             if self.is_kill(error):
                 raise
 
-    def _begin(self, event: str) -> None:
-        """Be running: the present instance has started."""
-        self._has_begun = True
+    def _enter_running(self, event: str) -> None:
+        """Enter RUNNING: the current instance has started."""
+        self._has_started = True
         self._cell.state = State.RUNNING
-        self._cell.settle()
+        self._cell.update_bulk_only()
         if self._cell.system.events.listeners:
             self._cell.system.events.publish(event, self._cell.path)
 
     # --- supervision ------------------------------------------------------------------------------------------------
 
     def fail(self, error: BaseException) -> None:
-        """Tell the log that a hook or handler failed, and let supervision decide."""
+        """Log that a hook or handler failed, and let supervision decide."""
         cell = self._cell
         self.last_error = f"{type(error).__name__}: {error}"[:ERROR_CHARS_MAX]
         cell.log.error("actor.failed", error=f"{type(error).__name__}: {error}", exc_info=error)
@@ -123,8 +123,8 @@ class LifeCycle:
         self.supervise(error)
 
     def supervise(self, error: BaseException) -> None:
-        """Decide between restart and end."""
-        policy = self._cell.plan.supervision
+        """Decide between restart and stop: see `Supervision`."""
+        policy = self._cell.options.supervision
         cause = f"failed: {type(error).__name__}: {error}"
         if self.is_killed or isinstance(error, InvariantViolated) or policy.restart is Restart.TEMPORARY:
             self.begin_stop(cause)
@@ -137,38 +137,38 @@ class LifeCycle:
             self.begin_stop(cause, escalate=error)
         else:
             self._cell.state = State.RESTARTING
-            self._cell.follow(self._restart(error, backoff_s))
+            self._cell.run_soon(self._restart(error, backoff_s))
 
     # --- restarting -------------------------------------------------------------------------------------------------
 
     async def _restart(self, error: BaseException, backoff_s: float) -> None:
-        company = Company(self._cell)
+        siblings = SiblingRestarts(self._cell)
         try:
-            await company.rest_later_ones()
+            await siblings.pause_later()
             await self._end_instance()
-            await company.rest_earlier_ones()
-            self._cell.forget_failed_children()
+            await siblings.pause_earlier()
+            self._cell.discard_child_failures()
             await self._back_off(backoff_s)
-            await company.resume_earlier_ones(error)
-            await self._begin_again(error)
-            await company.resume_later_ones(error)
+            await siblings.resume_earlier(error)
+            await self._restart_instance(error)
+            await siblings.resume_later(error)
         finally:
-            company.release(error)
+            siblings.resume_all(error)
 
-    async def _begin_again(self, error: BaseException) -> None:
+    async def _restart_instance(self, error: BaseException) -> None:
         cell = self._cell
-        if cell.call is Call.STOP:
-            self._end("stopped")
+        if cell.pending_signal is LifeCycleSignal.STOP:
+            self._finish_stop("stopped")
             return
         try:
             cell.make_actor()
             cell.system.restarts += 1
             self.restarts += 1
-            waits = cell.actor.on_restart(error)
-            if inspect.isawaitable(waits):
-                await waits
+            result = cell.actor.on_restart(error)
+            if inspect.isawaitable(result):
+                await result
             unstash(cell)
-            self._begin("actor.restarted")
+            self._enter_running("actor.restarted")
         except (Exception, asyncio.CancelledError) as again:  # a hook's error is the supervisor's
             self.fail(again)
             if self.is_kill(again):
@@ -176,98 +176,98 @@ class LifeCycle:
 
     async def _back_off(self, backoff_s: float) -> None:
         self._backoff = self._cell.system.loop.create_future()
-        timer = self._cell.system.loop.call_later(backoff_s, self.cut_backoff)
+        timer = self._cell.system.loop.call_later(backoff_s, self.end_backoff)
         try:
-            if self._cell.call is not Call.STOP:
+            if self._cell.pending_signal is not LifeCycleSignal.STOP:
                 await self._backoff
         finally:
             timer.cancel()
             self._backoff = None
 
-    def cut_backoff(self) -> None:
-        """Wait no longer before the restart, if it is that what is waited for."""
+    def end_backoff(self) -> None:
+        """End the back-off now, if one is in progress."""
         if self._backoff is not None and not self._backoff.done():
             self._backoff.set_result(None)
 
-    # --- restarting for another one's sake --------------------------------------------------------------------------
+    # --- restarting together with a sibling -------------------------------------------------------------------------
 
     @property
-    def can_rest(self) -> bool:
-        """Whether it lives, and is not being restarted already."""
-        return self._cell.state in (State.STARTING, State.RUNNING) and (self._rest is None or self._rest.is_over)
+    def can_pause(self) -> bool:
+        """True if the actor is starting or running and is not already restarting."""
+        return self._cell.state in (State.STARTING, State.RUNNING) and (self._pause is None or self._pause.is_over)
 
-    def rest(self) -> asyncio.Future[None]:
-        """End this instance after its present message, and wait for `resume`; the future is done when it has ended."""
-        self._rest = Rest(self._cell.system.loop)
-        self._cell.summon(Call.REST)
-        return self._rest.ended
+    def pause(self) -> asyncio.Future[None]:
+        """End this instance after its current message, then wait for `resume`; the future is done when it has ended."""
+        self._pause = SiblingPause(self._cell.system.loop)
+        self._cell.signal(LifeCycleSignal.PAUSE)
+        return self._pause.ended
 
     def resume(self, error: BaseException) -> asyncio.Future[None]:
-        """Begin again with a new instance; the future is done when it has begun, or never will."""
-        if self._rest is None:
-            raise RuntimeError(f"actor {self._cell.path!r} does not rest")
-        if not self._rest.again.done():
-            self._rest.again.set_result(error)
-        return self._rest.begun
+        """Start a new instance; the future is done when it has started, or when the actor has stopped instead."""
+        if self._pause is None:
+            raise RuntimeError(f"actor {self._cell.path!r} is not paused: call pause first")
+        if not self._pause.resumed.done():
+            self._pause.resumed.set_result(error)
+        return self._pause.restarted
 
-    def begin_rest(self) -> None:
-        """Rest now: nothing is being handled."""
+    def begin_pause(self) -> None:
+        """Obey the signal PAUSE; no message is being handled."""
         self._cell.state = State.RESTARTING
-        self._cell.follow(self._rest_and_return())
+        self._cell.run_soon(self._pause_and_restart())
 
-    async def _rest_and_return(self) -> None:
-        rest = self._rest
-        if rest is None:
-            raise RuntimeError(f"actor {self._cell.path!r} was not asked to rest")
+    async def _pause_and_restart(self) -> None:
+        pause = self._pause
+        if pause is None:
+            raise RuntimeError(f"actor {self._cell.path!r} is not paused: call pause first")
         try:
             await self._end_instance()
-            rest.ended.set_result(None)
-            self._cell.forget_failed_children()
-            await self._begin_again(await rest.again)
+            pause.ended.set_result(None)
+            self._cell.discard_child_failures()
+            await self._restart_instance(await pause.resumed)
         finally:
-            rest.finish()
+            pause.finish()
 
     # --- stopping ---------------------------------------------------------------------------------------------------
 
     def begin_stop(self, cause: str, escalate: BaseException | None = None) -> None:
-        """Stop: at once if nobody must be waited for. `escalate` fails the parent when it is done."""
+        """Stop: at once if no child or stop hook must be awaited. `escalate`: the error that then fails the parent."""
         if self.is_ending:
             return
         cell = self._cell
         cell.state = State.STOPPING
-        cell.is_calm = False
-        if not cell.children and not (cell.kind.has_stop and self._has_begun):
-            self._end(cause, escalate)
+        cell.is_bulk_only = False
+        if not cell.children and not (cell.actor_class.has_stop and self._has_started):
+            self._finish_stop(cause, escalate)
         else:
-            cell.follow(self._stop(cause, escalate))
+            cell.run_soon(self._stop(cause, escalate))
 
     async def _stop(self, cause: str, escalate: BaseException | None) -> None:
         try:
             await self._end_instance()
         finally:
-            self._end(cause, escalate)
+            self._finish_stop(cause, escalate)
 
     async def _end_instance(self) -> None:
-        """Stop timers, pipes and children, then let the instance say goodbye if it ever began."""
-        await self._cell.bonds.end_instance()
-        if self._has_begun:
-            self._has_begun = False
-            await self._say_goodbye()
-            # What the goodbye itself began does not outlive it.
-            await self._cell.bonds.end_instance()
+        """Stop timers, pipes and children, then call the stop hook if the instance has started."""
+        await self._cell.relations.end_instance()
+        if self._has_started:
+            self._has_started = False
+            await self._run_stop_hook()
+            # Timers, pipes and children that the stop hook itself created end with it.
+            await self._cell.relations.end_instance()
 
-    async def _say_goodbye(self) -> None:
+    async def _run_stop_hook(self) -> None:
         try:
-            waits = self._cell.actor.on_stop()
-            if inspect.isawaitable(waits):
-                await waits
-        except (Exception, asyncio.CancelledError) as error:  # a goodbye that fails must not keep the actor alive
+            result = self._cell.actor.on_stop()
+            if inspect.isawaitable(result):
+                await result
+        except (Exception, asyncio.CancelledError) as error:  # a failing stop hook must not keep the actor alive
             self._cell.log.error("actor.stop_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
             if self.is_kill(error):
                 raise
 
-    def _end(self, cause: str, escalate: BaseException | None = None) -> None:
+    def _finish_stop(self, cause: str, escalate: BaseException | None = None) -> None:
         self._cell.state = State.STOPPED
-        if self._rest is not None:
-            self._rest.finish()
-        self._cell.vacate(cause, escalate)
+        if self._pause is not None:
+            self._pause.finish()
+        self._cell.terminate(cause, escalate)

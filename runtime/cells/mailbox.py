@@ -1,8 +1,11 @@
-"""A mailbox: three lanes, bounded, first in first out per lane.
+"""`Mailbox`: three bounded lanes, first in, first out within each lane.
 
-Control (timer ticks, notices) is bounded by construction: one tick per timer, one notice per watch. Consensus and
-bulk hold at most `capacity` messages each; what does not fit is refused, or dropped, or waits outside if it was
-offered. Queues are made when first needed: an idle actor has none.
+The control lane (timer ticks, notices) is bounded by construction: one tick per timer, one notice per watch. The
+consensus and bulk lanes hold at most `capacity` messages each. Queues are made at the first use: an idle actor has
+none.
+
+Overflow is decided here: `put` and `queue_offer` say whether there is room, `Overflow` is the policy. It is carried out
+in `Cell.tell`, `ask` and `offer` (`drop_old` in `Cell._enqueue`) and in `undeliverable.refuse` (error or dead letter).
 """
 
 from __future__ import annotations
@@ -15,11 +18,11 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
 from coterie.errors import AskError
-from coterie.runtime.messages.delivery_options import Parcel
+from coterie.runtime.messages.delivery_options import WrappedMessage
 from coterie.runtime.messages.lanes import Lane
 
 if TYPE_CHECKING:
-    from coterie.runtime.messages.delivery_options import Delivery
+    from coterie.runtime.messages.delivery_options import DeliveryOptions
 
 __all__ = ["NO_QUEUE", "OFFERS_MAX", "Mailbox", "Overflow"]
 
@@ -27,24 +30,24 @@ Queue = collections.deque[object]
 
 
 OFFERS_MAX: Final = 10_000
-"""How many offers wait outside of a lane at most: whoever offers without waiting is refused in the end."""
+"""The most offers that wait for room in one lane; further ones are refused."""
 
 
 class Overflow(enum.Enum):
-    """What becomes of a message that finds its lane full. An asker always hears of it: `MailboxFullError`."""
+    """The policy for a message whose lane is full. An ask that is refused or dropped gets a `MailboxFullError`."""
 
     FAIL = "fail"
-    """It is refused: a tell becomes a dead letter (`mailbox_full`), an offer waits for room. The default."""
+    """The message is refused: a tell becomes a dead letter (`mailbox_full`), an offer waits for room. The default."""
 
     DROP_NEW = "drop_new"
-    """It is dropped, as is to be expected: a tell is counted among the dead letters as `dropped`."""
+    """The message is dropped: a tell becomes a dead letter with the reason `dropped`; no overflow event."""
 
     DROP_OLD = "drop_old"
-    """The oldest of its lane is dropped and counted, and makes room for it."""
+    """The oldest message of the lane is dropped and counted as a dead letter to make room."""
 
 
 class _NoQueue(Queue):
-    """A queue that was not made yet: it is empty to whoever takes, and full to whoever puts."""
+    """Stands for a queue that is not made yet: it is empty for readers and full for writers."""
 
     def __len__(self) -> int:
         return sys.maxsize
@@ -54,11 +57,11 @@ class _NoQueue(Queue):
 
 
 NO_QUEUE: Final = _NoQueue()
-"""The bulk lane of a mailbox that never had mail, or is closed. Nothing is ever put into it."""
+"""The bulk lane of a mailbox that never had a bulk message, or is closed. Nothing is ever added to it."""
 
 
 class Mailbox:
-    """What waits for one actor."""
+    """The messages that wait for one actor."""
 
     __slots__ = ("_latest", "_offers", "bulk", "capacity", "consensus", "control", "high_water")
 
@@ -69,10 +72,10 @@ class Mailbox:
         self.control: Queue | None = None
         self.high_water = 0
         self._offers: dict[Lane, dict[asyncio.Future[None], object]] | None = None
-        self._latest: dict[Hashable, Parcel] | None = None
+        self._latest: dict[Hashable, WrappedMessage] | None = None
 
     def put(self, item: object, lane: Lane) -> bool:
-        """Take `item` if there is room in its lane; return whether there was."""
+        """Enqueue `item` if its lane has room; return True if it had."""
         if self.is_sealed:
             return False
         queue = self._queue(lane)
@@ -82,48 +85,48 @@ class Mailbox:
         return True
 
     def put_control(self, item: object) -> None:
-        """Take a timer tick or a notice."""
+        """Enqueue a timer tick or a notice."""
         if self.control is None:
             self.control = collections.deque()
         self.control.append(item)
 
-    def parcel(self, message: object, delivery: Delivery, now: float) -> Parcel | None:
-        """Wrap a message that says more than its lane; None if an earlier one of its key waits and was replaced."""
-        expires_at = None if delivery.ttl_s is None else now + delivery.ttl_s
-        if delivery.key is None:
-            return Parcel(message, expires_at, None)
-        key = delivery.key(message)
+    def wrap(self, message: object, options: DeliveryOptions, now: float) -> WrappedMessage | None:
+        """Wrap a message with delivery options; None if it has replaced a waiting message with the same key."""
+        expires_at = None if options.ttl_s is None else now + options.ttl_s
+        if options.key is None:
+            return WrappedMessage(message, expires_at, None)
+        key = options.key(message)
         waiting = None if self._latest is None else self._latest.get(key)
         if waiting is None:
-            return Parcel(message, expires_at, key)
+            return WrappedMessage(message, expires_at, key)
         waiting.message, waiting.expires_at = message, expires_at
         return None
 
-    def note_latest(self, parcel: Parcel) -> None:
-        """Remember that a parcel waits here, if it has a key: a later one of its key takes its place."""
-        if parcel.key is not None:
+    def remember_latest(self, wrapped: WrappedMessage) -> None:
+        """Record a wrapped message by its key, if it has one: a later message with the same key replaces it."""
+        if wrapped.key is not None:
             if self._latest is None:
                 self._latest = {}
-            self._latest[parcel.key] = parcel
+            self._latest[wrapped.key] = wrapped
 
-    def unpack(self, parcel: Parcel) -> object:
-        """Return the message of a parcel whose turn has come."""
-        if parcel.key is not None and self._latest is not None:
-            self._latest.pop(parcel.key, None)
-        return parcel.message
+    def unwrap(self, wrapped: WrappedMessage) -> object:
+        """Return the message that was wrapped; later messages no longer replace it."""
+        if wrapped.key is not None and self._latest is not None:
+            self._latest.pop(wrapped.key, None)
+        return wrapped.message
 
-    def put_back(self, items: list[object]) -> None:
-        """Let `items` be the next of the bulk lane, before all others, whether there is room or not."""
+    def put_first(self, items: list[object]) -> None:
+        """Put `items` at the front of the bulk lane, even if it is full."""
         self._queue(Lane.BULK).extendleft(reversed(items))
 
     def drop_oldest(self, lane: Lane) -> object:
-        """Take out what has waited longest in a full lane."""
+        """Remove and return the oldest item of a full lane."""
         return self._queue(lane).popleft()
 
-    def wait_with(self, item: object, lane: Lane, room: asyncio.Future[None]) -> bool:
-        """Keep an offered `item` outside until there is room for it; then `room` is done and it is inside.
+    def queue_offer(self, item: object, lane: Lane, room: asyncio.Future[None]) -> bool:
+        """Queue an offered `item` until its lane has room; then it is enqueued and `room` is done.
 
-        An offer whose `room` is cancelled is forgotten at once. False if `OFFERS_MAX` wait for that lane already.
+        An offer whose `room` is cancelled is dropped at once. False if `OFFERS_MAX` already wait for that lane.
         """
         if self._offers is None:
             self._offers = {}
@@ -145,20 +148,20 @@ class Mailbox:
         else:
             return None
         if self._offers:
-            self._let_in(lane)
+            self._admit_offers(lane)
         return item
 
     def seal(self, error: AskError) -> None:
-        """Refuse everything new, and the offers that wait; what is inside stays."""
+        """Refuse new messages and fail the waiting offers; messages already in a lane stay."""
         self.capacity = -1
         offers, self._offers = self._offers or {}, None
         for room in [room for waiting in offers.values() for room in waiting]:
             if not room.done():
                 room.set_exception(error)
-                room.exception()  # an offerer who does not look is not warned
+                room.exception()  # marks it as retrieved: asyncio must not warn a caller that ignores the future
 
     def close(self, error: AskError) -> list[object]:
-        """Refuse everything from now on; fail the offers that wait; return what was inside."""
+        """Refuse new messages, fail the waiting offers, and return the messages that were in the bounded lanes."""
         self.seal(error)
         left = [*(self.consensus or ()), *(self.bulk or ())]
         self.control = self.consensus = None
@@ -166,45 +169,45 @@ class Mailbox:
         self._latest = None
         return left
 
-    def keep_control(self, does_stay: Callable[[object], bool]) -> None:
-        """Forget the control mail that is not to stay."""
+    def filter_control(self, is_kept: Callable[[object], bool]) -> None:
+        """Remove the entries of the control lane for which `is_kept` returns False."""
         if self.control:
-            self.control = collections.deque(entry for entry in self.control if does_stay(entry))
+            self.control = collections.deque(entry for entry in self.control if is_kept(entry))
 
-    def note_depth(self) -> None:
-        """Remember how deep it has been."""
+    def record_depth(self) -> None:
+        """Raise the high-water mark to the present depth if that is greater."""
         depth = self.depth
         if depth > self.high_water:
             self.high_water = depth
 
     @property
     def depth(self) -> int:
-        """How many messages wait in the bounded lanes."""
+        """The number of messages in the bounded lanes."""
         bulk = self.bulk
         return (len(bulk) if bulk else 0) + len(self.consensus or ())
 
     @property
     def is_sealed(self) -> bool:
-        """Whether it refuses everything new."""
+        """True if new messages are refused."""
         return self.capacity < 0
 
     @property
     def has_urgent(self) -> bool:
-        """Whether control or consensus mail waits."""
+        """True if a control or consensus message waits."""
         return bool(self.control or self.consensus)
 
     @property
     def has_offers(self) -> bool:
-        """Whether somebody waits outside."""
+        """True if an offer waits for room."""
         return bool(self._offers) and any((self._offers or {}).values())
 
     @property
     def has_any(self) -> bool:
-        """Whether any mail waits."""
+        """True if any message waits."""
         return bool(self.bulk or self.control or self.consensus)
 
     def _queue(self, lane: Lane) -> Queue:
-        """Return the queue of a lane, made now if it was not yet."""
+        """Return the queue of a lane; make it if needed."""
         if lane is Lane.BULK:
             if self.bulk is NO_QUEUE:
                 self.bulk = collections.deque()
@@ -213,8 +216,8 @@ class Mailbox:
             self.consensus = collections.deque()
         return self.consensus
 
-    def _let_in(self, lane: Lane) -> None:
-        """Take the offers that found room in `lane`, first come first served: a tell finds none before them."""
+    def _admit_offers(self, lane: Lane) -> None:
+        """Enqueue waiting offers in order while `lane` has room: they come before any later tell."""
         waiting = (self._offers or {}).get(lane)
         while waiting:
             room = next(iter(waiting))

@@ -1,7 +1,8 @@
-"""The run queue: one per system, drained by a single `call_soon`, so that a busy actor costs no wake-up of its own.
+"""`RunQueue`: schedules the visits of all cells of one system in turns, each one `call_soon` of the event loop.
 
-Two deques of runnable cells: what has control or consensus mail goes before what has only bulk mail. A turn lasts about
-a millisecond; then sockets and timers get theirs. This is also where a simulator picks who runs next.
+Two deques of runnable cells: cells with control or consensus messages go before cells with bulk messages only. A turn
+lasts about a millisecond, so that the loop can serve sockets and timers. In a simulation `SeededRunQueue` chooses which
+cell runs next.
 """
 
 from __future__ import annotations
@@ -17,94 +18,101 @@ from coterie.errors import WrongThread
 from coterie.runtime.hosts.host import Clock
 
 __all__ = [
-    "BATCH",
     "BUSY",
-    "COUNTS",
+    "CLOCK_CHECK_MESSAGES",
     "IDLE",
-    "LOOK_AT_CLOCK",
     "NORMAL",
     "SLICE_S",
     "URGENT",
+    "VISIT_COUNTS",
+    "VISIT_MESSAGES_MAX",
     "RunQueue",
     "Runnable",
 ]
 
 SLICE_S: Final = 0.001
+"""How long one turn lasts, seconds."""
 
-VISITS: Final = 1000
-"""How many cells one turn visits at most: for worlds in which time stands still within a turn."""
+TURN_VISITS_MAX: Final = 1000
+"""The most visits of one turn: needed in simulations, where time stands still within a turn."""
 
-VISITS_LEFT: Final = range(VISITS, -2, -1)
+VISITS_LEFT: Final = range(TURN_VISITS_MAX, -2, -1)
 
-BATCH: Final = 64
-"""How many messages one visit handles at most."""
+VISIT_MESSAGES_MAX: Final = 64
+"""The most messages that one visit handles."""
 
-LOOK_AT_CLOCK: Final = 8
-"""After how many messages somebody looks whether the slice is over: slow handlers must not add up to a long turn."""
+CLOCK_CHECK_MESSAGES: Final = 8
+"""The number of messages after which a visit checks the clock: slow handlers must not add up to a long turn."""
 
-COUNTS: Final = tuple((count, count % LOOK_AT_CLOCK == 0) for count in range(1, BATCH + 1))
-"""The messages of one visit: the number of each, and whether to look at the clock after it. (Cheaper than to count.)"""
+VISIT_COUNTS: Final = tuple((count, count % CLOCK_CHECK_MESSAGES == 0) for count in range(1, VISIT_MESSAGES_MAX + 1))
+"""For each message of one visit: its number, and True if the clock is checked after it. (Cheaper than counting.)"""
 
 IDLE: Final = 0
+"""`queued` of a cell that waits for no visit."""
+
 NORMAL: Final = 1
+"""`queued` of a cell that waits for a visit with bulk messages only."""
+
 URGENT: Final = 2
+"""`queued` of a cell that waits for a visit with control or consensus messages, or a signal."""
+
 BUSY: Final = 3
-"""`queued` while a task runs a cell: the run queue leaves it alone."""
+"""`queued` while a task runs a cell: the run queue does not visit it."""
 
 
 class Runnable(Protocol):
-    """A cell as the run queue sees it.
+    """The interface of a cell for the run queue.
 
-    `queued` is IDLE, NORMAL, URGENT, or BUSY while somebody else runs the cell; `in_normal` belongs to the run queue.
+    `queued` is IDLE, NORMAL, URGENT, or BUSY while a task runs the cell; `in_normal` is the run queue's own.
     """
 
     queued: int
     in_normal: bool
 
     def visit(self, end: float) -> None:
-        """Handle some messages, about until `end` (the host's monotonic clock); push itself again if some are left."""
+        """Handle messages until about `end` (the host's monotonic clock); push itself again if some are left."""
         ...
 
     def adopt(self, context: contextvars.Context) -> None:
-        """Keep `context`, in which this cell's visit set a variable: it is the cell's own from now on."""
+        """Keep `context`, in which this cell's visit has set a variable, as the cell's own from now on."""
         ...
 
 
 class RunQueue:
-    """Who has something to do."""
+    """The cells of one system that wait for a visit."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, *, owner: str = "") -> None:
         self._loop = loop
         self._call_soon = loop.call_soon
-        self._due = self._turn  # bound once
+        self._turn_callback = self._turn  # bound once
         self._owner = owner
         self._monotonic = clock.monotonic
         self._urgent: collections.deque[Runnable] = collections.deque()
         self._normal: collections.deque[Runnable] = collections.deque()
-        # Turns run in a context of their own: whoever pushed first must not leave his variables to all others. It is
-        # empty: a cell that sets a variable in it takes it away.
+        # Turns run in a separate context: the variables of the first pusher must not leak to all cells. It is empty:
+        # a cell that sets a variable in it adopts it, and the run queue makes a new one.
         self._context = contextvars.Context()
         self._armed = False
         self.visiting: Runnable | None = None
         self._begin: Callable[[], None] | None = None
         self._end: Callable[[], None] | None = None
-        self._took: Callable[[Runnable, float], None] | None = None
+        self._on_visit: Callable[[Runnable, float], None] | None = None
         self.turns = 0
 
-    def bracket(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
-        """Call `begin` before and `end` after each turn from now on: what a turn sends leaves in few writes.
+    def set_turn_hooks(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        """Call `begin` before and `end` after each turn from now on: all that a turn sends leaves in few writes.
 
-        A turn that `hold` keeps back begins with the `hold`, too: `begin` may be called twice for one `end`.
+        For a turn that `hold` delays, `begin` is also called at the `hold`: it may be called twice for one `end`.
         """
         self._begin = begin
         self._end = end
 
-    def time_visits(self, took: Callable[[Runnable, float], None] | None) -> None:
-        """Call `took(cell, seconds)` after each visit from now on; None: no more."""
-        self._took = took
+    def observe_visits(self, on_visit: Callable[[Runnable, float], None] | None) -> None:
+        """Call `on_visit(cell, seconds)` after each visit from now on; None ends that."""
+        self._on_visit = on_visit
 
     def hold(self) -> bool:
-        """Let pushes wait for a `release` that comes in the same call of the loop; False: a turn is due already."""
+        """Delay the turn until `release`, in the same iteration of the loop; False if a turn is already scheduled."""
         if self._armed:
             return False
         self._armed = True
@@ -113,7 +121,7 @@ class RunQueue:
         return True
 
     def release(self) -> None:
-        """Take the turn now that `hold` kept back: what has arrived need not wait for another one of the loop's."""
+        """Run the turn that `hold` has delayed, now: its messages need not wait for the next iteration of the loop."""
         if self._urgent or self._normal:
             self._context.run(self._turn)
             return
@@ -122,30 +130,30 @@ class RunQueue:
             self._end()
 
     def check_loop(self) -> None:
-        """Refuse to go on outside the loop: WrongThread, also if this thread runs another one."""
+        """Raise WrongThread outside the system's loop, also if this thread runs another loop."""
         if running_loop() is not self._loop:
             raise WrongThread(self._owner)
 
     def slice_end(self) -> float:
-        """Return when a slice that begins now is over (the host's monotonic clock)."""
+        """Return the end of a slice that begins now (the host's monotonic clock)."""
         return self._monotonic() + SLICE_S
 
     @property
-    def is_awaited(self) -> bool:
-        """Whether any cell waits for a visit."""
+    def has_runnable(self) -> bool:
+        """True if any cell waits for a visit."""
         return bool(self._urgent or self._normal)
 
     def is_over(self, end: float) -> bool:
-        """Whether it is `end` or later."""
+        """Return True if it is `end` or later."""
         return self._monotonic() >= end
 
     def push(self, cell: Runnable, priority: int) -> None:
-        """Let `cell` be visited soon; a cell that waits already is only moved forward, never back."""
+        """Schedule a visit of `cell`; one that is already scheduled may move from NORMAL to URGENT, never back."""
         if cell.queued >= priority:
             return
         cell.queued = priority
         if priority == URGENT:
-            # It leaves its place among the normal ones behind: that is skipped, or taken again when it goes back.
+            # Its entry among the normal cells remains; it is skipped, or reused when the cell is pushed there again.
             self._urgent.append(cell)
         elif not cell.in_normal:
             cell.in_normal = True
@@ -154,7 +162,7 @@ class RunQueue:
             self._arm()
 
     def push_idle(self, cell: Runnable) -> None:
-        """Let a cell that is IDLE be visited soon: `push(cell, NORMAL)` in fewer steps."""
+        """Schedule a visit of a cell that is IDLE: `push(cell, NORMAL)` in fewer steps."""
         cell.queued = NORMAL
         if not cell.in_normal:
             cell.in_normal = True
@@ -165,14 +173,14 @@ class RunQueue:
     def _turn(self) -> None:  # noqa: C901 (one function: see below)
         """Visit runnable cells, urgent ones first, until none is left or the slice is over.
 
-        A turn that came to no normal cell visits one at its end: urgent cells that never rest must not starve them.
-        All in one function: asks one after the other pay for a turn each.
+        A turn that has visited no normal cell visits one at its end: urgent cells must not starve them. It is one
+        function because sequential asks cost one turn each.
         """
         self.turns += 1
         urgent: collections.deque[Runnable] | tuple[()] = self._urgent
-        normal, monotonic, context, took = self._normal, self._monotonic, self._context, self._took
+        normal, monotonic, context, on_visit = self._normal, self._monotonic, self._context, self._on_visit
         end = monotonic() + SLICE_S
-        came_to_normal = False
+        has_visited_normal = False
         if self._begin is not None:
             self._begin()
         try:
@@ -182,42 +190,42 @@ class RunQueue:
                 elif normal:
                     cell, place = normal.popleft(), NORMAL
                     cell.in_normal = False
-                    came_to_normal = True
+                    has_visited_normal = True
                 else:
                     break
                 if cell.queued != place:
-                    continue  # it has moved: it waits elsewhere, or a task runs it
+                    continue  # a stale entry: the cell waits in the other deque, or a task runs it
                 cell.queued = IDLE
                 self.visiting = cell
-                if took is None:
+                if on_visit is None:
                     cell.visit(end)
                 else:
                     begun = monotonic()
                     cell.visit(end)
-                    took(cell, monotonic() - begun)
+                    on_visit(cell, monotonic() - begun)
                 if context:
                     cell.adopt(context)
                     break
                 if (normal or urgent) and (monotonic() >= end or left <= 0):
-                    if came_to_normal or not normal:
+                    if has_visited_normal or not normal:
                         break
                     urgent = ()
         finally:
             self.visiting = None
             if context:
                 self._context = contextvars.Context()
-            self._armed = False  # before the look: a push between the two must arm
+            self._armed = False  # before the check: a push between the two must arm
             if self._urgent or normal:
                 self._arm()
             if self._end is not None:
                 self._end()
 
     def _arm(self) -> None:
-        """Let a turn come. WrongThread outside the loop: what was pushed is visited all the same."""
+        """Schedule a turn. WrongThread outside the loop; the pushed cell is visited all the same."""
         self._armed = True
         if running_loop() is self._loop:
-            self._call_soon(self._due, context=self._context)
+            self._call_soon(self._turn_callback, context=self._context)
             return
-        # Had a turn been due already, nothing would have been noticed, and no harm done: the cell is in its queue.
-        self._loop.call_soon_threadsafe(self._due, context=self._context)
+        # If a turn had already been scheduled, the wrong thread would not be detected; the cell is queued either way.
+        self._loop.call_soon_threadsafe(self._turn_callback, context=self._context)
         raise WrongThread(self._owner)

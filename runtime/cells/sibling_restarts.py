@@ -1,4 +1,4 @@
-"""Who goes down with an actor that fails, and comes back with it: `all_for_one` and `rest_for_one`."""
+"""`SiblingRestarts`: restarts the siblings of a failed actor together with it (`all_for_one`, `rest_for_one`)."""
 
 from __future__ import annotations
 
@@ -10,73 +10,76 @@ from coterie.runtime.cells.supervision import Restart, Strategy
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["Company", "Rest"]
+__all__ = ["SiblingPause", "SiblingRestarts"]
 
 
-class Rest:
-    """One rest of an actor: its instance has `ended`, it is to begin `again` (after that error), it has `begun`."""
+class SiblingPause:
+    """One pause of an actor while a sibling restarts; a future per step.
 
-    __slots__ = ("again", "begun", "ended")
+    `ended`: the old instance has ended. `resumed`: the actor is to restart, after this error. `restarted`: it has.
+    """
+
+    __slots__ = ("ended", "restarted", "resumed")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.ended: asyncio.Future[None] = loop.create_future()
-        self.again: asyncio.Future[BaseException] = loop.create_future()
-        self.begun: asyncio.Future[None] = loop.create_future()
+        self.resumed: asyncio.Future[BaseException] = loop.create_future()
+        self.restarted: asyncio.Future[None] = loop.create_future()
 
     @property
     def is_over(self) -> bool:
-        """Whether the actor rests no more."""
-        return self.begun.done()
+        """True once the actor has restarted, or has stopped."""
+        return self.restarted.done()
 
     def finish(self) -> None:
-        """Let whoever waits for the actor go on."""
-        for future in (self.ended, self.begun):
+        """Complete the futures that are still pending."""
+        for future in (self.ended, self.restarted):
             if not future.done():
                 future.set_result(None)
 
 
-class Company:
-    """The siblings that one restart concerns, as its strategy says, in the order of their spawning.
+class SiblingRestarts:
+    """The siblings that restart together with one failed actor, in spawn order.
 
-    They rest in the reverse order, the failed one in its place among them, and resume in that order after it. Siblings
-    that are being restarted already, or are ending, are left to themselves; `temporary` ones stop for good.
+    They are paused in the reverse order, the failed one in its place among them, and restarted in spawn order. Siblings
+    that are already restarting or stopping are left alone; `temporary` ones stop for good.
     """
 
     def __init__(self, failed: Cell) -> None:
-        strategy = failed.plan.supervision.strategy
+        strategy = failed.options.supervision.strategy
         siblings = list(failed.parent.children) if failed.parent is not None else []
         at = siblings.index(failed) if failed in siblings else len(siblings)
         self._earlier = siblings[:at] if strategy is Strategy.ALL_FOR_ONE else []
         self._later = siblings[at + 1 :] if strategy is not Strategy.ONE_FOR_ONE else []
-        self._resting: list[Cell] = []
+        self._paused: list[Cell] = []
 
-    async def rest_later_ones(self) -> None:
-        """Let those rest that were spawned after the failed one."""
-        await self._rest(self._later)
+    async def pause_later(self) -> None:
+        """Pause the siblings that were spawned after the failed one."""
+        await self._pause(self._later)
 
-    async def rest_earlier_ones(self) -> None:
-        """Let those rest that were spawned before it."""
-        await self._rest(self._earlier)
+    async def pause_earlier(self) -> None:
+        """Pause the siblings that were spawned before the failed one."""
+        await self._pause(self._earlier)
 
-    async def resume_earlier_ones(self, error: BaseException) -> None:
-        """Let those that were spawned before it begin again."""
-        for cell in [cell for cell in self._earlier if cell in self._resting]:
-            await cell.life.resume(error)
+    async def resume_earlier(self, error: BaseException) -> None:
+        """Restart the siblings that were spawned before the failed one."""
+        for cell in [cell for cell in self._earlier if cell in self._paused]:
+            await cell.life_cycle.resume(error)
 
-    async def resume_later_ones(self, error: BaseException) -> None:
-        """Let those that were spawned after it begin again."""
-        for cell in [cell for cell in self._later if cell in self._resting]:
-            await cell.life.resume(error)
+    async def resume_later(self, error: BaseException) -> None:
+        """Restart the siblings that were spawned after the failed one."""
+        for cell in [cell for cell in self._later if cell in self._paused]:
+            await cell.life_cycle.resume(error)
 
-    def release(self, error: BaseException) -> None:
-        """Keep nobody resting, whatever became of the failed one."""
-        for cell in self._resting:
-            cell.life.resume(error)
+    def resume_all(self, error: BaseException) -> None:
+        """Resume every paused sibling, also if the failed actor did not restart."""
+        for cell in self._paused:
+            cell.life_cycle.resume(error)
 
-    async def _rest(self, cells: list[Cell]) -> None:
+    async def _pause(self, cells: list[Cell]) -> None:
         for cell in reversed(cells):
-            if cell.plan.supervision.restart is Restart.TEMPORARY:
+            if cell.options.supervision.restart is Restart.TEMPORARY:
                 await cell.stop()
-            elif cell.life.can_rest:
-                self._resting.append(cell)
-                await cell.life.rest()
+            elif cell.life_cycle.can_pause:
+                self._paused.append(cell)
+                await cell.life_cycle.pause()

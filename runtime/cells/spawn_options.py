@@ -1,4 +1,4 @@
-"""What `spawn` was given besides the factory: how an actor is looked after."""
+"""`SpawnOptions`: the mailbox capacity, overflow policy, supervision and export flag of one actor."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.supervision import Supervision
 
-__all__ = ["Plan"]
+__all__ = ["SpawnOptions"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """`capacity`: the most messages that wait in a lane of the mailbox. `overflow`: what becomes of those beyond.
+class SpawnOptions:
+    """Options of a spawn. Actors that are spawned with the default options share one object.
 
-    `exported`: whether clients outside the cluster may reach the actor. Actors that were spawned alike share one.
+    `capacity`: the most messages that wait in one lane of the mailbox. `supervision`: what happens when the actor
+    fails. `overflow`: what happens to a message whose lane is full. `exported`: clients outside the cluster may reach
+    the actor.
     """
 
     capacity: int

@@ -1,4 +1,4 @@
-"""Putting messages aside, and changing who handles them: what small protocols within one actor are made of."""
+"""Stash and become: set the current message aside for later, and replace the actor's message handler."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ __all__ = ["become", "stash", "unstash"]
 
 
 def stash(cell: Cell) -> None:
-    """Put the present message aside; it is not answered meanwhile.
+    """Set the current message aside until `unstash`; an ask is not answered meanwhile.
 
     Raises:
-        MailboxFullError: as many lie there as the mailbox holds.
+        MailboxFullError: the stash already holds as many messages as one lane of the mailbox may.
         ValueError: no message is being handled.
     """
     if cell.current is None:
-        raise ValueError(f"stash in {cell.path!r}: no message is being handled, or it was put aside already")
+        raise ValueError(f"stash in {cell.path!r}: no message is being handled, or it is stashed already")
     stashed = cell.stashed = cell.stashed or []
-    if len(stashed) >= cell.plan.capacity:
+    if len(stashed) >= cell.options.capacity:
         raise full_error(cell, "stash")
     stashed.append(cell.current)
     cell.current = None
 
 
 def unstash(cell: Cell) -> None:
-    """Let what was put aside come next, in its order."""
+    """Put the stashed messages at the front of the bulk lane, in their order."""
     if cell.stashed:
         items, cell.stashed = cell.stashed, None
-        cell.put_back(items)
+        cell.put_first(items)
         cell.run_queue.push(cell, NORMAL)
 
 
 def become(cell: Cell, receive: Callable[[Any], object]) -> None:
-    """Let `receive` handle what comes after the present message. TypeError if only one of the two is `async def`."""
-    if inspect.iscoroutinefunction(receive) is not cell.kind.is_async:
+    """Let `receive` handle the messages after the current one. TypeError if only one of the two is `async def`."""
+    if inspect.iscoroutinefunction(receive) is not cell.actor_class.is_async:
         raise TypeError(f"become in {cell.path!r}: {receive!r} must be `async def` just as the actor's receive is")
     cell.actor.receive = receive  # type: ignore[method-assign]
-    cell.is_calm = False  # the visit that goes on has looked up the old one
+    cell.is_bulk_only = False  # ends the fast path: this visit has already looked up the old handler

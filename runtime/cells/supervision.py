@@ -1,6 +1,8 @@
-"""Supervision: what happens to an actor that fails (after Erlang's supervisors; Armstrong's thesis §5).
+"""`Supervision`: the restart policy of an actor that fails (after Erlang's supervisors; Armstrong's thesis §5).
 
-`Supervision` is data, given at spawn; `RestartBudget` is the decision: restart after so long, or give up.
+`Supervision` is data, given at spawn; `RestartBudget` decides: restart after a back-off, or give up.
+`LifeCycle.supervise` asks it and carries the decision out, `SiblingRestarts` for the siblings; `Cell.terminate`
+escalates to the parent.
 """
 
 from __future__ import annotations
@@ -14,32 +16,33 @@ __all__ = ["Restart", "RestartBudget", "Strategy", "Supervision"]
 
 
 class Strategy(enum.Enum):
-    """Who is restarted when one of several children fails. An actor without a parent has nobody beside it."""
+    """The siblings that are restarted when one child fails. An actor without a parent has no siblings."""
 
-    ONE_FOR_ONE = "one_for_one"  # it alone
+    ONE_FOR_ONE = "one_for_one"  # the failed child alone
     ALL_FOR_ONE = "all_for_one"  # all children of its parent
-    REST_FOR_ONE = "rest_for_one"  # it, and those that were spawned after it
+    REST_FOR_ONE = "rest_for_one"  # the failed child, and those that were spawned after it
 
 
 class Restart(enum.Enum):
-    """What an actor is restarted after. A stop by somebody else, its parent or the system is always final."""
+    """The endings after which an actor is restarted. A stop by another actor, its parent or the system is final."""
 
     PERMANENT = "permanent"  # after a failure, and after it stopped itself
     TRANSIENT = "transient"  # after a failure
-    TEMPORARY = "temporary"  # never: its failure is its end, and no failure of its parent
+    TEMPORARY = "temporary"  # never: a failure stops it, and does not escalate to its parent
 
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
-    """What happens when one actor fails: data, given at its spawn.
+    """The restart policy of one actor, given at its spawn.
 
-    `strategy`: who else is restarted with it: they stop in the reverse order of their spawning and start again in that
-    order; those that are `temporary` stop for good. `restart`: what it is restarted after.
+    `strategy`: the siblings that are restarted with it: they stop in reverse spawn order and start again in spawn
+    order; those that are `temporary` stop for good. `restart`: the endings after which it is restarted.
 
     `max_restarts` within `within_s` seconds (default 5 in 30 s; 0: never restart), each after a back-off of
-    `backoff_min_s` doubling up to `backoff_max_s`, with ± `jitter` (a fraction) so that failures do not march in step.
-    Too low a budget stops actors for a hiccup; too high keeps a broken one thrashing. When it is spent the actor stops
-    and its parent fails in its place (escalation); at the top the system logs `actor.gave_up` and goes on without it.
+    `backoff_min_s` doubling up to `backoff_max_s`, with ± `jitter` (a fraction) so that restarts do not synchronize.
+    Too low a budget stops actors after a brief fault; too high lets a broken one restart endlessly. When it is spent
+    the actor stops and its parent fails in its place (escalation); an actor without a parent is logged as
+    `actor.gave_up`.
     """
 
     max_restarts: int = 5
@@ -71,13 +74,13 @@ class RestartBudget:
         self._moments: collections.deque[float] = collections.deque()
 
     def next_backoff_s(self, now: float, rng: random.Random) -> float | None:
-        """Take one restart out of the budget at `now` (monotonic, s): the seconds to wait, or None if it is spent."""
+        """Take one restart from the budget at `now` (monotonic, s); return the back-off (s), None if it is spent."""
         policy, moments = self._policy, self._moments
         while moments and moments[0] <= now - policy.within_s:
             moments.popleft()
         if len(moments) >= policy.max_restarts:
             return None
-        doublings = min(len(moments), 64)  # beyond that a float overflows long after the maximum is reached
+        doublings = min(len(moments), 64)  # more doublings would overflow a float; the maximum is reached long before
         backoff_s = min(policy.backoff_max_s, policy.backoff_min_s * 2.0**doublings)
         moments.append(now)
         return backoff_s * (1 + policy.jitter * (2 * rng.random() - 1))

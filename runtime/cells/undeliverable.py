@@ -1,4 +1,4 @@
-"""What becomes of mail that an actor does not handle: its askers hear an error, the rest are dead letters."""
+"""Undeliverable messages: an ask that cannot be enqueued gets an error, any other message becomes a dead letter."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import TYPE_CHECKING
 from coterie.errors import ActorStopped, MailboxFullError, MessageTypeError
 from coterie.runtime.cells.asks import Envelope
 from coterie.runtime.cells.mailbox import Overflow
-from coterie.runtime.messages.delivery_options import Parcel
+from coterie.runtime.messages.delivery_options import WrappedMessage
 from coterie.runtime.observing.dead_letters import Reason
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["full_error", "no_message", "refuse", "stopped_error"]
+__all__ = ["full_error", "not_a_message_error", "refuse", "stopped_error"]
 
 
 def refuse(cell: Cell, item: object) -> None:
-    """Answer the asker of `item`, which has no place in the mailbox, or count it among the dead letters."""
+    """Reject `item`, which does not fit into the mailbox, if it is an ask; else count it as a dead letter."""
     if isinstance(item, Envelope):
         item.reject(stopped_error(cell) if cell.is_sealed else full_error(cell, "ask"))
         return
-    message = cell.unpack(item) if isinstance(item, Parcel) else item
+    message = cell.unwrap(item) if isinstance(item, WrappedMessage) else item
     if cell.is_sealed:
         cell.system.dead_letters.add(Reason.STOPPED, cell.path, message)
-    elif cell.plan.overflow is Overflow.FAIL:
+    elif cell.options.overflow is Overflow.FAIL:
         _publish_overflow(cell, "tell")
         cell.system.dead_letters.add(Reason.MAILBOX_FULL, cell.path, message)
     else:
-        cell.system.dead_letters.add(Reason.DROPPED, cell.path, message, cell.plan.overflow.value)
+        cell.system.dead_letters.add(Reason.DROPPED, cell.path, message, cell.options.overflow.value)
 
 
 def full_error(cell: Cell, what: str) -> MailboxFullError:
-    """Return the error of a `what` that finds no room."""
-    limit, policy = cell.plan.capacity, cell.plan.overflow
+    """Return the error for a `what` ("ask", "offer", "stash") whose lane is full."""
+    limit, policy = cell.options.capacity, cell.options.overflow
     _publish_overflow(cell, what)
     return MailboxFullError(
         f"mailbox of {cell.path!r} is full ({limit} of {limit}, overflow={policy.value!r}): the {what} was refused; "
@@ -45,15 +45,15 @@ def full_error(cell: Cell, what: str) -> MailboxFullError:
 
 
 def _publish_overflow(cell: Cell, refused: str) -> None:
-    if cell.plan.overflow is Overflow.FAIL and cell.system.events.listeners:
-        cell.system.events.publish("mailbox.overflowed", cell.path, capacity=cell.plan.capacity, refused=refused)
+    if cell.options.overflow is Overflow.FAIL and cell.system.events.listeners:
+        cell.system.events.publish("mailbox.overflowed", cell.path, capacity=cell.options.capacity, refused=refused)
 
 
 def stopped_error(cell: Cell) -> ActorStopped:
-    """Return the error of mail that comes too late."""
+    """Return the error for a message to an actor that has stopped."""
     return ActorStopped(f"actor {cell.path!r} on {cell.system.node!r} has stopped: it did not handle this message")
 
 
-def no_message(item: object) -> MessageTypeError:
-    """Return the error of sending what is no message."""
-    return MessageTypeError(f"{type(item).__name__} is no message: decorate the class with @message")
+def not_a_message_error(item: object) -> MessageTypeError:
+    """Return the error for sending an object that is not a message."""
+    return MessageTypeError(f"{type(item).__name__} is not a message: decorate the class with @message")

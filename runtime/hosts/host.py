@@ -1,7 +1,8 @@
-"""The outside world as the runtime sees it: clock, random, network, disk, executor.
+"""`Host`: the interface to everything outside the runtime: clock, random numbers, network, disk and executor.
 
 `runtime/` and `actors/` reach the outside only through a `Host`, so that a simulator can be the host. `RealHost`
-(`real_host`) is this machine; `VirtualHost` (`virtual/`) is a world where time jumps.
+(`real_host.py`) is this machine; `VirtualHost` (`virtual/`) runs in virtual time; `SimulatedHost` (`simulation/`) is
+one simulated process's view.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ class Clock(Protocol):
     """Two clocks, both in seconds."""
 
     def monotonic(self) -> float:
-        """Return a time that never goes back; only differences mean anything."""
+        """Return a time that never goes back; only differences have a meaning."""
         ...
 
     def wall(self) -> float:
-        """Return seconds since the epoch; may jump. For people, never for decisions."""
+        """Return seconds since the epoch; may jump. For display only, never for decisions."""
         ...
 
 
@@ -38,11 +39,11 @@ class Listener(Protocol):
 
     @property
     def address(self) -> tuple[str, int]:
-        """The (host, port) really bound: port 0 asked for any."""
+        """The (host, port) bound; if port 0 was requested, the port that was assigned."""
         ...
 
     def close(self) -> None:
-        """Stop accepting; connections that were accepted live on. Twice is harmless."""
+        """Stop accepting; accepted connections stay open. Idempotent."""
         ...
 
 
@@ -50,55 +51,57 @@ class Connections(Protocol):
     """Stream connections between asyncio protocols."""
 
     async def listen(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> Listener:
-        """Accept connections at (host, port), a protocol of `factory` for each. OSError if it cannot be bound."""
+        """Accept connections at (host, port), each with a new protocol from `factory`. OSError if it cannot bind."""
         ...
 
     async def connect(self, factory: Callable[[], asyncio.Protocol], host: str, port: int) -> None:
-        """Connect a protocol of `factory` to (host, port). OSError if nobody answers."""
+        """Connect a new protocol from `factory` to (host, port). OSError if the connection fails."""
         ...
 
 
 class SecuredNetwork(Connections, Protocol):
     """Stream connections, each in mutual TLS 1.3: both ends have shown a certificate that an authority signed.
 
-    To whom it was made out is for the user of the connection to compare, by `get_extra_info("ssl_object")`. `connect`
-    raises HandshakeRefused if somebody answers without a good certificate.
+    The caller compares the peer's name with its certificate (`get_extra_info("ssl_object")`). `connect` raises
+    HandshakeRefused if the peer has no valid certificate.
     """
 
     def reload(self) -> None:
-        """Read the certificates again, for the connections from now on. If it raises OSError nothing has changed."""
+        """Read the certificates again, for new connections. If it raises OSError nothing has changed."""
         ...
 
 
 class Network(Connections, Protocol):
     """The network: stream connections, plain or secured."""
 
-    def secured(self, tls: TlsConfig, refused: Callable[[str], None], *, handshake_timeout_s: float) -> SecuredNetwork:
-        """Return the same network in mutual TLS; who takes longer than `handshake_timeout_s` to get there is dropped.
+    def secured(
+        self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float
+    ) -> SecuredNetwork:
+        """Return the same network in mutual TLS; a handshake longer than `handshake_timeout_s` is dropped.
 
-        `refused` is called with the reason when somebody who connected had no good certificate. OSError, naming the
-        file, if a certificate cannot be read.
+        `on_refused` is called with the reason when an incoming connection has no valid certificate. OSError, naming
+        the file, if a certificate cannot be read.
         """
         ...
 
-    def names_on(self, tls: TlsConfig) -> tuple[str, ...]:
-        """Return the names that our own certificate vouches for. OSError, naming the file, if it cannot be read."""
+    def certificate_names(self, tls: TlsConfig) -> tuple[str, ...]:
+        """Return the names in our own certificate. OSError, naming the file, if it cannot be read."""
         ...
 
 
 class File(Protocol):
-    """An open file. All calls block: use them on the disk executor only."""
+    """An open file. All calls block: make them on the disk executor only."""
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset`; fewer only at the end of the file."""
         ...
 
     def write_at(self, offset: int, data: bytes) -> None:
-        """Write all of `data` at `offset` (not durable before `sync`). OSError if it cannot."""
+        """Write all of `data` at `offset` (not durable before `sync`). OSError if it fails."""
         ...
 
     def truncate(self, size: int) -> None:
-        """Cut or extend (with zeros) to `size` bytes."""
+        """Truncate or extend (with zeros) to `size` bytes."""
         ...
 
     def size(self) -> int:
@@ -110,19 +113,19 @@ class File(Protocol):
         ...
 
     def close(self) -> None:
-        """Close it. Twice is harmless."""
+        """Close the file. Idempotent."""
         ...
 
 
 class Disk(Protocol):
-    """A file system, by absolute or relative path strings. All calls block: use them on the disk executor only."""
+    """A file system, by absolute or relative path strings. All calls block: make them on the disk executor only."""
 
     def open(self, path: str, *, create: bool = False) -> File:
-        """Open for reading and writing. `create` makes it and fails with FileExistsError if it is there."""
+        """Open for reading and writing. `create` creates the file; FileExistsError if it exists."""
         ...
 
     def names(self, directory: str) -> list[str]:
-        """Return the sorted names in `directory`. FileNotFoundError if there is none."""
+        """Return the sorted names in `directory`. FileNotFoundError if it does not exist."""
         ...
 
     def exists(self, path: str) -> bool:
@@ -130,7 +133,7 @@ class Disk(Protocol):
         ...
 
     def make_directories(self, path: str) -> None:
-        """Create `path` and what is missing above it, durably; nothing if it is there."""
+        """Create `path` and its missing parents, durably; do nothing if it exists."""
         ...
 
     def rename(self, source: str, target: str) -> None:
@@ -146,45 +149,45 @@ class Disk(Protocol):
         ...
 
     def lock(self, path: str) -> Callable[[], None]:
-        """Lock `path` (created if missing) against every other process and opener; return the unlocker.
+        """Lock `path` (created if missing) against every other process and opener; return the function that unlocks it.
 
-        BlockingIOError if somebody has it.
+        BlockingIOError if it is locked already.
         """
         ...
 
 
 class Executor(Protocol):
-    """Where blocking functions run."""
+    """Runs blocking functions."""
 
     def run(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        """Run `function` on a worker thread (several at once)."""
+        """Run `function` on a worker thread; several run at the same time."""
         ...
 
     def run_disk(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        """Run `function` on the one disk thread, in order of the calls."""
+        """Run `function` on the single disk thread, in order of the calls."""
         ...
 
     def submit_disk(self, function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
-        """Do as `run_disk` does, then call `done(result, error)` on the loop: a future would cost one more turn of it.
+        """Do as `run_disk`, then call `done(result, error)` on the loop: a future would cost one more turn of the loop.
 
-        What `done` raises goes to the loop's exception handler.
+        An error raised by `done` goes to the loop's exception handler.
         """
         ...
 
-    def watch(self, look: Callable[[], None], interval_s: float) -> Callable[[], None]:
-        """Call `look` every `interval_s` seconds on a thread of its own, whatever the loop does; return what ends that.
+    def call_periodically(self, function: Callable[[], None], interval_s: float) -> Callable[[], None]:
+        """Call `function` every `interval_s` seconds on its own thread, even if the loop is blocked; return a stopper.
 
-        Where time is virtual nothing is called: there a loop is never held.
+        In virtual time nothing is called: a virtual loop is never blocked.
         """
         ...
 
     def close(self) -> None:
-        """Let the threads end after their present work. Twice is harmless."""
+        """Let the threads end after their current work. Idempotent."""
         ...
 
 
 class Host(Protocol):
-    """The whole outside world. One Host belongs to one System."""
+    """Clocks, random numbers, network, disk and executor. One Host belongs to one System."""
 
     @property
     def clock(self) -> Clock:
@@ -193,7 +196,7 @@ class Host(Protocol):
 
     @property
     def random(self) -> random.Random:
-        """The generator from which all others are seeded."""
+        """The random generator from which all others are seeded."""
         ...
 
     @property
@@ -212,5 +215,5 @@ class Host(Protocol):
         ...
 
     def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:
-        """Make the run queue of the System `owner`, which runs on `loop`: a simulator's draws who goes next."""
+        """Make the run queue of the System `owner`, which runs on `loop`; a simulator's queue draws the next cell."""
         ...

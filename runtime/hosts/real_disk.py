@@ -1,7 +1,7 @@
-"""This machine's file system, as `coterie.runtime.hosts.host.Disk`.
+"""`RealDisk`: this machine's file system.
 
-Every call blocks and belongs on the disk thread. Durability is POSIX's: data after `File.sync` (fdatasync), names
-after `Disk.sync_directory` (fsync of the directory).
+Every call blocks: make it on the disk thread. Durability is POSIX's: data after `File.sync` (fdatasync), names after
+`Disk.sync_directory` (fsync of the directory).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class RealFile:
             return data
         parts = [data]
         missing = size - len(data)
-        while missing > 0:  # pread may return less than there is (signals; 2 GiB at most per call)
+        while missing > 0:  # pread may return less than the file has (signals; 2 GiB at most per call)
             data = os.pread(self._descriptor, missing, offset + size - missing)
             if not data:
                 break
@@ -47,7 +47,7 @@ class RealFile:
             written += os.pwrite(self._descriptor, view[written:], offset + written)
 
     def truncate(self, size: int) -> None:
-        """Cut or extend (with zeros) to `size` bytes."""
+        """Truncate or extend (with zeros) to `size` bytes."""
         os.ftruncate(self._descriptor, size)
 
     def size(self) -> int:
@@ -59,7 +59,7 @@ class RealFile:
         _sync_data(self._descriptor)
 
     def close(self) -> None:
-        """Close it. Twice is harmless."""
+        """Close the file. Idempotent."""
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
@@ -69,7 +69,7 @@ class RealDisk:
     """The file system (the contract is `coterie.runtime.hosts.host.Disk`)."""
 
     def open(self, path: str, *, create: bool = False) -> RealFile:
-        """Open for reading and writing; `create` makes it and refuses one that is there."""
+        """Open for reading and writing; `create` creates the file, and fails if it exists."""
         flags = os.O_RDWR | os.O_CLOEXEC
         if create:
             flags |= os.O_CREAT | os.O_EXCL
@@ -84,12 +84,12 @@ class RealDisk:
         return os.path.exists(path)
 
     def make_directories(self, path: str) -> None:
-        """Create `path` and what is missing above it, durably."""
+        """Create `path` and its missing parents, durably."""
         if os.path.isdir(path):
             return
         parent = os.path.dirname(os.path.abspath(path))
         self.make_directories(parent)
-        with contextlib.suppress(FileExistsError):  # somebody else made it meanwhile: just as good
+        with contextlib.suppress(FileExistsError):  # created by another process meanwhile
             os.mkdir(path)
         self.sync_directory(parent)
 
@@ -110,9 +110,9 @@ class RealDisk:
             os.close(descriptor)
 
     def lock(self, path: str) -> Callable[[], None]:
-        """Lock `path` against every other opener, of this process too; return the unlocker (twice is harmless).
+        """Lock `path` against every other opener, in this process too; return an idempotent unlock function.
 
-        The lock is flock's: the kernel drops it when the process dies, so a crash leaves nothing to clean up.
+        The lock is flock's: the kernel releases it when the process ends, so a crash leaves no stale lock.
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:

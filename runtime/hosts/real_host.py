@@ -1,4 +1,4 @@
-"""This machine as a `Host`: its clocks, entropy, sockets, disk and threads. Importing it creates nothing."""
+"""`RealHost`: this machine's clocks, entropy, sockets, disk and threads. Importing the module starts no thread."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class RealClock:
 
 
 class _DiskThread:
-    """One thread that runs what it is given, in order.
+    """One thread that runs the submitted calls in order.
 
-    A ThreadPoolExecutor takes three locks and two futures a call; a commit waits for that, so this takes one queue.
+    A ThreadPoolExecutor takes three locks and two futures per call, and a commit waits for them; this takes one queue.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class _DiskThread:
 
     def submit(self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], None]) -> None:
         if self._is_closed:
-            raise RuntimeError("the disk thread is closed: it takes no more calls")
+            raise RuntimeError("the disk thread is closed: it accepts no more calls")
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="coterie-disk", daemon=True)
             self._thread.start()
@@ -71,11 +71,11 @@ class _DiskThread:
             result: object = None
             try:
                 result = function()
-            except BaseException as raised:  # noqa: BLE001 (it belongs to who waits for it)
+            except BaseException as raised:  # noqa: BLE001 (passed on to `done`)
                 error = raised
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the result has no receiver
                 loop.call_soon_threadsafe(done, result, error)
-            del call, function, done, error, result  # an idle thread keeps nothing alive
+            del call, function, done, error, result  # an idle thread must not keep objects alive
 
 
 _Call = tuple[Callable[[], object], asyncio.AbstractEventLoop, Callable[[Any, BaseException | None], None]]
@@ -91,10 +91,10 @@ def _settle(future: asyncio.Future[Any], result: object, error: BaseException | 
 
 
 class RealExecutor:
-    """Threads: at most `workers` for blocking calls and one for the disk. None exists before its first call."""
+    """Threads: at most `workers` for blocking calls and one for the disk; each is started by its first call."""
 
     def __init__(self, workers: int = _DEFAULT_WORKERS) -> None:
-        # These are objects only; each starts its threads on demand.
+        # Neither starts a thread here; threads are started on demand.
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="coterie-worker")
         self._disk = _DiskThread()
 
@@ -103,40 +103,40 @@ class RealExecutor:
         return asyncio.get_running_loop().run_in_executor(self._workers, function)
 
     def run_disk(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        """Run `function` on the one disk thread, in order of the calls. RuntimeError once closed."""
+        """Run `function` on the single disk thread, in order of the calls. RuntimeError once closed."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._disk.submit(function, partial(_settle, future))
         return future
 
     def submit_disk(self, function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
-        """Do as `run_disk` does, then call `done(result, error)` on the loop. RuntimeError once closed."""
+        """Do as `run_disk`, then call `done(result, error)` on the loop. RuntimeError once closed."""
         self._disk.submit(function, done)
 
-    def watch(self, look: Callable[[], None], interval_s: float) -> Callable[[], None]:
-        """Call `look` every `interval_s` seconds on a thread of its own; return what ends that, and waits for it."""
-        over = threading.Event()
+    def call_periodically(self, function: Callable[[], None], interval_s: float) -> Callable[[], None]:
+        """Call `function` every `interval_s` seconds on its own thread; return the function that stops and joins it."""
+        stopped = threading.Event()
 
-        def keep_looking() -> None:
-            while not over.wait(interval_s):
-                look()
+        def run() -> None:
+            while not stopped.wait(interval_s):
+                function()
 
-        thread = threading.Thread(target=keep_looking, name="coterie-watch", daemon=True)
+        thread = threading.Thread(target=run, name="coterie-watch", daemon=True)
         thread.start()
 
-        def end() -> None:
-            over.set()
+        def stop() -> None:
+            stopped.set()
             thread.join()
 
-        return end
+        return stop
 
     def close(self) -> None:
-        """Take no more; worker calls that have not begun are cancelled, disk calls are all done. Waits for nothing."""
+        """Accept no more calls. Worker calls not yet started are cancelled, disk calls all run. Returns at once."""
         self._workers.shutdown(wait=False, cancel_futures=True)
-        # A write that was taken is not dropped: whoever submitted it may have ordered others after it.
+        # An accepted write is never dropped: its caller may have ordered other writes after it.
         self._disk.close()
 
     def join(self) -> None:
-        """Close, and block until the threads are gone."""
+        """Close, and block until the threads have ended."""
         self.close()
         self._workers.shutdown(wait=True)
         self._disk.join()
@@ -162,7 +162,7 @@ class RealHost:
 
     @property
     def random(self) -> random.Random:
-        """The generator from which all others are seeded."""
+        """The random generator from which all others are seeded."""
         return self._random
 
     @property
@@ -181,9 +181,9 @@ class RealHost:
         return self._executor
 
     def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:
-        """Make a run queue: first come, first served."""
+        """Make a run queue: first in, first out."""
         return RunQueue(loop, self._clock, owner=owner)
 
     def close(self) -> None:
-        """End the threads and block until they are gone. Twice is harmless."""
+        """End the threads and block until they have ended. Idempotent."""
         self._executor.join()

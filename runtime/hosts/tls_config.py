@@ -1,4 +1,4 @@
-"""What a system needs for mutual TLS, as data; the host makes the connections (see `Network.secured`)."""
+"""`TlsConfig`: the certificate files for mutual TLS; the host makes the connections (see `Network.secured`)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ __all__ = ["TlsConfig"]
 
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
-    """Files in PEM form. Both ends of every connection show a certificate (TLS 1.3), or there is no connection.
+    """Paths of PEM files. Both ends of every connection must present a certificate (TLS 1.3).
 
-    A certificate vouches for a name: one of its DNS names, or its common name where it has no alternative names, is
-    the node's (or client's) name, letter by letter. It vouches for a role, too: a node's has the extended key usages
-    `serverAuth` and `clientAuth`, a client's has `clientAuth` alone, and no client can speak as a node with it. Clients
-    may share a certificate: one for `web` is good for `web` and for every `web+…`.
+    A certificate proves a name: one of its DNS names, or its common name if it has no alternative names, must equal
+    the node's (or client's) name exactly. It also proves a role: a node's certificate has the extended key usages
+    `serverAuth` and `clientAuth`, a client's has only `clientAuth`, so that no client can connect as a node. Clients
+    may share a certificate: one for `web` is valid for `web` and for every `web+…`.
 
     Attributes:
         certificate: this system's certificate, followed by intermediate ones if there are any.
         key: its private key, not encrypted.
-        authority: the certificates of the authorities whose signature counts.
+        authority: the certificates of the trusted authorities.
     """
 
     certificate: str

@@ -1,17 +1,17 @@
-"""The functions that turn messages into rows and rows into messages, written once for each message class.
+"""Codec generation: compiles, per message class, functions that encode messages to rows and decode rows to messages.
 
 A generic loop over fields and codecs costs more than everything else that happens to a message on its way. So each
 class gets functions of straight-line code, here for `Note(number: int, text: str)`:
 
-    def write(message):
+    def encode(message):
         return (message.number, message.text,)
 
-    def teller(head, send):                     # for each route one: its number, and what queues rows on its link
+    def make_sender(head, send):                # once per route: its number, and the function that queues rows
         def tell(message):
             send((head, message.number, message.text,))
         return tell
 
-    def read(row, resolver):
+    def decode(row, resolver):
         try:
             head, v0, v1 = row
         except ValueError:
@@ -23,8 +23,8 @@ class gets functions of straight-line code, here for `Note(number: int, text: st
         set_1(message, v1)
         return message
 
-Filling the slots through their descriptors takes half the time of a frozen dataclass's `__init__`; a named tuple is
-made of its values at once. What does not fit goes the slow way, which says what is wrong.
+Setting the slots through their descriptors takes half the time of a frozen dataclass's `__init__`; a named tuple is
+made from its values at once. A row that does not fit is passed to `slow`, which reports the error.
 """
 
 from __future__ import annotations
@@ -37,33 +37,33 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from coterie.runtime.messages.message_codecs import Codec, Resolver
 
-__all__ = ["Read", "Teller", "Write", "compile_read", "compile_teller", "compile_write"]
+__all__ = ["RowDecoder", "RowEncoder", "SenderFactory", "compile_decoder", "compile_encoder", "compile_sender_factory"]
 
-Write = Callable[[Any], tuple[object, ...]]
-"""message → its fields, as MessagePack can carry them."""
+RowEncoder = Callable[[Any], tuple[object, ...]]
+"""message → its row: the values of its fields, as MessagePack can carry them."""
 
-Teller = Callable[[object, Callable[[tuple[object, ...]], None]], Callable[[Any], None]]
+SenderFactory = Callable[[object, Callable[[tuple[object, ...]], None]], Callable[[Any], None]]
 """(head, send) → a function of a message that sends (head, *fields)."""
 
-Read = Callable[[Any, "Resolver"], object]
+RowDecoder = Callable[[Any, "Resolver"], object]
 """(row, resolver) → message; the row is a tuple."""
 
 
-def compile_write(names: Sequence[str], codecs: Sequence[Codec]) -> Write:
-    """Return a `Write`. It raises whatever a codec raises for a value of another type."""
+def compile_encoder(names: Sequence[str], codecs: Sequence[Codec]) -> RowEncoder:
+    """Return a `RowEncoder`. It raises what a codec raises for a value of another type."""
     fields, scope = _fields(names, codecs)
-    write: Write = _compile(f"def made(message):\n    return ({fields})", scope)
-    return write
+    encode: RowEncoder = _compile(f"def made(message):\n    return ({fields})", scope)
+    return encode
 
 
-def compile_teller(names: Sequence[str], codecs: Sequence[Codec]) -> Teller:
-    """Return a `Teller`. What it makes raises whatever a codec raises for a value of another type, and `send`."""
+def compile_sender_factory(names: Sequence[str], codecs: Sequence[Codec]) -> SenderFactory:
+    """Return a `SenderFactory`. Its senders raise what a codec raises for a value of another type, or `send` raises."""
     fields, scope = _fields(names, codecs)
-    teller: Teller = _compile(_TELLER.format(fields=fields), scope)
-    return teller
+    make_sender: SenderFactory = _compile(_SENDER_FACTORY.format(fields=fields), scope)
+    return make_sender
 
 
-_TELLER: Final = """
+_SENDER_FACTORY: Final = """
 def made(head, send):
     def tell(message):
         send((head, {fields}))
@@ -72,11 +72,11 @@ def made(head, send):
 
 
 def _fields(names: Sequence[str], codecs: Sequence[Codec]) -> tuple[str, dict[str, Any]]:
-    """Return the fields of `message` as a row holds them, each with a comma behind it, and the scope that needs."""
+    """Return the source of the encoded fields of `message`, each followed by a comma, and the scope that it needs."""
     scope: dict[str, Any] = {}
     parts = []
     for at, (name, codec) in enumerate(zip(names, codecs, strict=True)):
-        if codec.passes:
+        if codec.is_identity:
             parts.append(f"message.{name},")
         else:
             scope[f"encode_{at}"] = codec.encode
@@ -84,11 +84,13 @@ def _fields(names: Sequence[str], codecs: Sequence[Codec]) -> tuple[str, dict[st
     return " ".join(parts), scope
 
 
-def compile_read(cls: type, names: Sequence[str], codecs: Sequence[Codec], slow: Read, *, has_head: bool) -> Read:
-    """Return a function that makes the message of a row, the head of which (if it has one) it ignores.
+def compile_decoder(
+    cls: type, names: Sequence[str], codecs: Sequence[Codec], slow: RowDecoder, *, has_head: bool
+) -> RowDecoder:
+    """Return a `RowDecoder`. With `has_head` it ignores the first item of a row.
 
-    It is `slow` for every class that is more than its fields, and calls `slow` for a row with other fields than the
-    class has. A field that needs more than a look at its type raises what its codec raises.
+    It is `slow` itself for a class whose construction does more than store its fields, and it calls `slow` for a row
+    whose number or types of fields differ. A field with a codec of its own raises what that codec raises.
     """
     setters = _setters(cls, names)
     is_tuple = _is_named_tuple(cls, names)
@@ -115,13 +117,13 @@ def compile_read(cls: type, names: Sequence[str], codecs: Sequence[Codec], slow:
         scope |= {f"set_{at}": setter for at, setter in enumerate(setters)}
         body = ["message = new(cls)", *(f"set_{at}(message, {value})" for at, value in enumerate(values))]
     parts = ["head"] * has_head + [f"v{at}" for at in range(len(names))]
-    made: Read = _compile(
-        _READ.format(row=", ".join(parts), tests=" or ".join(tests) or "False", body=_lines(body)), scope
+    decode: RowDecoder = _compile(
+        _DECODER.format(row=", ".join(parts), tests=" or ".join(tests) or "False", body=_lines(body)), scope
     )
-    return made
+    return decode
 
 
-_READ: Final = """
+_DECODER: Final = """
 def made(row, resolver):
     try:
         [{row}] = row
@@ -139,7 +141,7 @@ def _lines(statements: Sequence[str]) -> str:
 
 
 def _setters(cls: type, names: Sequence[str]) -> list[Callable[[object, object], None]] | None:
-    """Return what fills the slots of `cls`; None if making one takes more than that."""
+    """Return the setters of the slots of `cls`; None if its construction does more than set them."""
     is_plain = all("__new__" not in base.__dict__ for base in cls.__mro__[:-1])
     if not is_plain or hasattr(cls, "__post_init__") or not _has_made_init(cls):
         return None
@@ -150,18 +152,18 @@ def _setters(cls: type, names: Sequence[str]) -> list[Callable[[object, object],
 
 
 def _is_named_tuple(cls: type, names: Sequence[str]) -> bool:
-    """Whether `cls` is a tuple of just these fields, with the `__new__` that was written for it."""
+    """Return True if `cls` is a tuple of exactly these fields, with the generated `__new__`."""
     code = getattr(cls.__new__, "__code__", None)
     is_made = "__new__" in cls.__dict__ and code is not None and code.co_filename.startswith("<")
     return bool(names) and is_made and issubclass(cls, tuple) and getattr(cls, "_fields", ()) == tuple(names)
 
 
 def _has_made_init(cls: type) -> bool:
-    """Whether `dataclass` wrote the `__init__` of `cls`: one written by hand may do more than store its arguments."""
+    """Return True if `dataclass` generated the `__init__` of `cls`: a written one may do more than store arguments."""
     code = getattr(cls.__init__, "__code__", None)  # type: ignore[misc]
     return code is not None and code.co_filename == "<string>"
 
 
 def _compile(source: str, scope: dict[str, Any]) -> Any:
-    exec(source, scope)  # our own text; names of fields are identifiers
+    exec(source, scope)  # the source is generated here; field names are identifiers
     return scope["made"]

@@ -1,12 +1,13 @@
-"""Errors that a message declares: answers like any other, which go to the asker alone and cross the wire as themselves.
+"""`DeclaredErrors`: the errors that a message declares: they are sent to the asker unchanged, and are not failures.
 
     @message(raises=(NotEnough,))
     class Withdraw(Ask[int]):
         amount: int
 
-An error crosses as its class name and its values: the fields of a dataclass, or else `error.args`. Whoever receives it
-calls the class with those values, so they must be what the class takes, and None, bool, int (64 bits), float, str,
-bytes or tuples of these. Both sides know the classes from the message: a name that it does not declare is refused.
+An error crosses the wire as its class name and its values: the fields of a dataclass, or else `error.args`. The
+receiver calls the class with those values, so they must be the arguments of the class, and None, bool, int (64 bits),
+float, str, bytes or tuples of these. Both sides know the classes from the message: a name that it does not declare is
+refused.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from coterie.runtime.messages.message_codecs import INT64, message_type_of
 __all__ = ["NO_ERRORS", "DeclaredErrors", "is_declared"]
 
 _VALUES_DEPTH_MAX: Final = 8
+"""How deeply tuples may be nested in the values of an error."""
 
 
 def is_declared(error: BaseException, message: object) -> bool:
-    """Return whether `message` is of a class that declares errors of this one's class."""
+    """Return True if the class of `message` declares the class of `error`, or a base of it."""
     described = message_type_of(type(message))
     return described is not None and isinstance(error, described.raises.classes)
 
@@ -32,7 +34,8 @@ class DeclaredErrors:
     """The errors that one message class declares: `classes`, for `isinstance`.
 
     Raises:
-        MessageTypeError: one of them is no exception class, is coterie's own or asyncio's, or two have one name.
+        MessageTypeError: one of them is not an exception class, is one of coterie's own or StopIteration, or two have
+            one name.
     """
 
     __slots__ = ("_by_name", "classes")
@@ -43,10 +46,10 @@ class DeclaredErrors:
         self.classes = classes
         self._by_name = {_name(cls): cls for cls in classes}
         if len(self._by_name) < len(classes):
-            raise MessageTypeError(f"message {message_name!r}: two of the errors it raises have one name")
+            raise MessageTypeError(f"message {message_name!r}: two of its declared errors have the same name")
 
     def encode(self, error: Exception) -> tuple[str, tuple[object, ...]]:
-        """Return the name and the values by which a declared error crosses the wire.
+        """Return the name and the values with which a declared error crosses the wire.
 
         An instance of a subclass crosses as the declared class.
 
@@ -63,10 +66,10 @@ class DeclaredErrors:
         return _name(cls), values
 
     def decode(self, name: str, values: object) -> Exception:
-        """Return the error of that name, made of those values.
+        """Return the error with that name, made from those values.
 
         Raises:
-            BadMessage: this message declares no such error, or the class does not take these values.
+            BadMessage: this message declares no such error, or the class does not accept these values.
         """
         cls = self._by_name.get(name)
         if cls is None:
@@ -75,17 +78,17 @@ class DeclaredErrors:
             raise BadMessage(f"error {name!r}: expected a row of values, got {values!r:.60}")
         try:
             return cls(*values)
-        except Exception as error:  # whatever a foreign class raises when it is called with what it does not take
-            raise BadMessage(f"error {name!r} does not take {values!r:.60}: {error}") from error
+        except Exception as error:  # a user's class may raise anything when its arguments are wrong
+            raise BadMessage(f"error {name!r} does not accept {values!r:.60}: {error}") from error
 
 
 NO_ERRORS: Final = DeclaredErrors("", ())
-"""What a message declares that declares none."""
+"""The declared errors of a message that declares none."""
 
 
 def _check(message_name: str, cls: object) -> None:
     if not (isinstance(cls, type) and issubclass(cls, Exception)):
-        raise MessageTypeError(f"message {message_name!r} cannot raise {cls!r}: it is no exception class")
+        raise MessageTypeError(f"message {message_name!r} cannot declare {cls!r}: it is not an exception class")
     if issubclass(cls, (CoterieError, StopIteration)):
         raise MessageTypeError(f"message {message_name!r} cannot declare {cls.__name__}: declare an error of your own")
 

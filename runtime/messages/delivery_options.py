@@ -1,7 +1,7 @@
-"""How a message class wants to be delivered, where its lane is not all there is to say: for how long, and how often.
+"""`DeliveryOptions`: the time to live and the conflation key of a message class.
 
-A class that says nothing has its `Lane` as `__lane__`; one that says more has a `Delivery` there, and what waits in a
-mailbox of it is a `Parcel`.
+A message class without options has its `Lane` as `__lane__`; one with options has a `DeliveryOptions` there, and its
+messages wait in a mailbox as `WrappedMessage`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from coterie.runtime.messages.lanes import Lane
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["Delivery", "Parcel", "delivery_of"]
+__all__ = ["DeliveryOptions", "WrappedMessage", "delivery_options_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """`lane`; `ttl_s`: how long a message may wait in a mailbox, seconds (None: for ever); `key`: what it is about.
+class DeliveryOptions:
+    """The delivery options of one message class.
 
-    Of the messages of one class and one key only the latest waits, in the place of the first (None: all of them do).
+    `lane`: its lane. `ttl_s`: how long a message may wait in a mailbox, seconds; None: without limit. `key`: returns
+    the conflation key of a message: of the messages with one key only the latest waits, in the place of the first;
+    None: all of them wait.
     """
 
     lane: Lane
@@ -32,12 +34,12 @@ class Delivery:
     key: Callable[[Any], Hashable] | None
 
 
-class Parcel:
-    """A message in a mailbox that may be over before its turn, or be overtaken by a later one of its key."""
+class WrappedMessage:
+    """A message in a mailbox that may expire before its turn, or be replaced by a later one with the same key."""
 
     __slots__ = ("expires_at", "key", "message")
 
-    __lane__: ClassVar[None] = None  # no message: whoever handles mail looks what it is
+    __lane__: ClassVar[None] = None  # marks an item that is not a message itself: a visit must open it
 
     def __init__(self, message: object, expires_at: float | None, key: Hashable) -> None:
         self.message = message
@@ -45,24 +47,24 @@ class Parcel:
         self.key = key
 
     def open(self, cell: Cell, receive: Callable[[Any], object]) -> None:
-        """Let `cell` handle the message, if it is not too late."""
-        if (message := self.unpack(cell)) is not None:
+        """Let `cell` handle the message, unless it has expired."""
+        if (message := self.unwrap(cell)) is not None:
             cell.current = message
             receive(message)
 
-    def unpack(self, cell: Cell) -> object | None:
-        """Return the message; None if it has waited too long."""
-        message = cell.unpack(self)
+    def unwrap(self, cell: Cell) -> object | None:
+        """Return the message; None if it has expired."""
+        message = cell.unwrap(self)
         if self.expires_at is None or cell.system.host.clock.monotonic() <= self.expires_at:
             return message
         cell.expire(message)
         return None
 
 
-def delivery_of(
+def delivery_options_of(
     cls: type, lane: Lane, *, is_ask: bool, ttl_s: float | None, conflate: str | tuple[str, ...] | None
-) -> Lane | Delivery:
-    """Return how messages of `cls` are delivered.
+) -> Lane | DeliveryOptions:
+    """Return the delivery options of `cls`, or only its lane if it has no others.
 
     Raises:
         MessageTypeError: a time to live that is not more than 0, an ask that would be conflated, or an unknown field.
@@ -72,10 +74,10 @@ def delivery_of(
     if ttl_s is not None and not ttl_s > 0:
         raise MessageTypeError(f"{cls.__qualname__}: ttl_s is {ttl_s}: it must be more than 0")
     if conflate is None:
-        return Delivery(lane, ttl_s, None)
+        return DeliveryOptions(lane, ttl_s, None)
     if is_ask:
-        raise MessageTypeError(f"{cls.__qualname__} is an Ask: it cannot be conflated, somebody waits for each of them")
-    return Delivery(lane, ttl_s, _key(cls, (conflate,) if isinstance(conflate, str) else conflate))
+        raise MessageTypeError(f"{cls.__qualname__} is an Ask: it cannot be conflated, each one needs a reply")
+    return DeliveryOptions(lane, ttl_s, _key(cls, (conflate,) if isinstance(conflate, str) else conflate))
 
 
 def _key(cls: type, names: tuple[str, ...]) -> Callable[[Any], Hashable]:

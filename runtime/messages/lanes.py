@@ -1,4 +1,4 @@
-"""The lanes of a message: what may overtake what."""
+"""`Lane`: control, consensus or bulk; a message may overtake messages of other lanes, never of its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ __all__ = ["Lane"]
 
 
 class Lane(enum.IntEnum):
-    """First in, first out holds within a lane. The numbers travel on the wire and order urgency: lower goes first."""
+    """The lane of a message, first in, first out. The numbers travel on the wire; a lower number goes first."""
 
-    CONTROL = 0  # the runtime's own signals: stop, watch, timers
-    CONSENSUS = 1  # messages of the algorithms
-    BULK = 2  # everything else
+    CONTROL = 0  # the runtime's own: watches, timers
+    CONSENSUS = 1  # messages of the consensus algorithms
+    BULK = 2  # all other messages

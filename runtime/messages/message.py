@@ -1,7 +1,7 @@
-"""Messages: what a message class is, and the type of its reply.
+"""`message`: the decorator that makes a class a message; `Ask`: the base class of messages that want a reply.
 
     @message
-    class Add(Ask[int]):        # whoever asks gets an int
+    class Add(Ask[int]):        # its reply is an int
         amount: int
 
 A message is a frozen, slotted dataclass with a stable wire name. How its fields cross the wire is in
@@ -17,11 +17,11 @@ from typing import Any, Generic, Protocol, Self, TypeVar, dataclass_transform, g
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.messages.declared_errors import NO_ERRORS, DeclaredErrors
-from coterie.runtime.messages.delivery_options import Delivery, delivery_of
+from coterie.runtime.messages.delivery_options import DeliveryOptions, delivery_options_of
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message_codecs import MessageType, message_type_of
 
-__all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register", "reply_annotation"]
+__all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register_message", "reply_annotation"]
 
 T = TypeVar("T")
 M_co = TypeVar("M_co", covariant=True)
@@ -29,7 +29,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class AskOf(Protocol[M_co, R_co]):
-    """What `Ref.ask` takes: a message that is an `Ask[R]`. For type checkers; `Ask` satisfies it."""
+    """The argument type of `Ref.ask`: a message that is an `Ask[R]`. For type checkers; `Ask` satisfies it."""
 
     def __ask_of__(self) -> tuple[M_co, R_co]:
         """Never called: it ties the message to its reply."""
@@ -71,42 +71,43 @@ def message(
     """Make a class a message: a frozen, slotted dataclass with the wire name `name` (default: module.Class).
 
     Fields may be None, bool, int (64 bits), float, str, bytes, tuple, Mapping of those, enum, message, `Ref`,
-    `Address`, and unions. `lane` is BULK or CONSENSUS. A class of `__main__` needs a `name` to cross nodes. `raises`
-    are the errors that answer it: they go to the asker alone, any other exception of the handler is a failure. `ttl_s`:
-    how long a message may wait in a mailbox, seconds; then it is a dead letter (`expired`). `conflate`: the field (or
-    fields, () for none) that says what a message is about: only the latest about the same waits, in the first's place.
+    `Address`, and unions. `lane` is BULK or CONSENSUS. A class of `__main__` needs a `name` to cross nodes. `raises`:
+    declared errors, which only fail the ask; any other exception of the handler fails the actor. `ttl_s`: how long a
+    message may wait in a mailbox, seconds; then it is a dead letter (`expired`). `conflate`: the field or fields (()
+    for none) of the conflation key: of the messages with one key only the latest waits, in the place of the first.
 
     Raises:
         MessageTypeError: a field is mutable or cannot cross the wire; it names the class and the field. Or an error
-            cannot be declared (see `coterie.runtime.messages.declared_errors`), or `ttl_s` or `conflate` make no sense.
+            cannot be declared (see `coterie.runtime.messages.declared_errors`), or `ttl_s` or `conflate` is invalid.
     """
     scope = sys._getframe(1).f_locals  # noqa: SLF001 (annotations may name classes that are local to a function)
 
-    def stamp(plain: type[T]) -> type[T]:
+    def decorate(plain: type[T]) -> type[T]:
         frozen: type[T] = dataclasses.dataclass(frozen=True, slots=True)(plain)
         wire_name = name or _default_name(plain)
         errors = DeclaredErrors(wire_name, raises) if raises else NO_ERRORS
-        _stamp(frozen, name=wire_name, lane=lane, raises=errors, scope=scope)
+        _attach_type(frozen, name=wire_name, lane=lane, raises=errors, scope=scope)
         is_ask = issubclass(frozen, Ask)
-        delivery = delivery_of(frozen, lane, is_ask=is_ask, ttl_s=ttl_s, conflate=conflate)
+        delivery = delivery_options_of(frozen, lane, is_ask=is_ask, ttl_s=ttl_s, conflate=conflate)
         frozen.__lane__ = delivery  # type: ignore[attr-defined]
         return frozen
 
-    return stamp if cls is None else stamp(cls)
+    return decorate if cls is None else decorate(cls)
 
 
-def register(cls: type[T], *, name: str, lane: Lane = Lane.BULK) -> type[T]:
-    """Let a frozen dataclass or NamedTuple that is no `@message` cross the wire under `name`, as the protocols' do.
+def register_message(cls: type[T], *, name: str, lane: Lane = Lane.BULK) -> type[T]:
+    """Make a frozen dataclass or NamedTuple a message with the wire name `name`, without `@message` (for protocols).
 
     Registering the same class under the same name again changes nothing.
 
     Raises:
-        MessageTypeError: neither of the two, another name, the control lane, or a field that cannot cross.
+        MessageTypeError: it is neither of the two, has another name already, is given the control lane, or has a field
+            that cannot cross the wire.
     """
-    return _stamp(cls, name=name, lane=lane, raises=NO_ERRORS, scope={})
+    return _attach_type(cls, name=name, lane=lane, raises=NO_ERRORS, scope={})
 
 
-def _stamp(cls: type[T], *, name: str, lane: Lane, raises: DeclaredErrors, scope: dict[str, Any]) -> type[T]:
+def _attach_type(cls: type[T], *, name: str, lane: Lane, raises: DeclaredErrors, scope: dict[str, Any]) -> type[T]:
     if lane is Lane.CONTROL:
         raise MessageTypeError(f"message {name!r}: the control lane is the runtime's own; use CONSENSUS or BULK")
     known = cls.__dict__.get("__coterie__")
@@ -115,10 +116,12 @@ def _stamp(cls: type[T], *, name: str, lane: Lane, raises: DeclaredErrors, scope
             raise MessageTypeError(f"{cls.__qualname__} is already message {known.name!r}: it cannot be {name!r} too")
         return cls
     if not _is_immutable(cls):
-        raise MessageTypeError(f"{cls.__qualname__} cannot be message {name!r}: no frozen dataclass, no NamedTuple")
+        raise MessageTypeError(
+            f"{cls.__qualname__} cannot be message {name!r}: it is neither a frozen dataclass nor a NamedTuple"
+        )
     described = MessageType(cls, name, lane, reply=reply_annotation(cls), raises=raises, scope=scope)
     if raises.classes and not described.is_ask:
-        raise MessageTypeError(f"message {name!r} declares errors, but is no Ask: nobody would hear of them")
+        raise MessageTypeError(f"message {name!r} declares errors, but is not an Ask: it has no asker to send them to")
     cls.__coterie__ = described  # type: ignore[attr-defined]
     try:
         described.prepare()
@@ -130,20 +133,20 @@ def _stamp(cls: type[T], *, name: str, lane: Lane, raises: DeclaredErrors, scope
 
 
 def message_type(cls: type[object]) -> MessageType:
-    """Return what `message` or `register` stamped on a class.
+    """Return the `MessageType` that `message` or `register_message` attached to a class.
 
     Raises:
-        MessageTypeError: the class is no message.
+        MessageTypeError: the class is not a message.
     """
     described = message_type_of(cls)
     if described is None:
-        raise MessageTypeError(f"{cls.__module__}.{cls.__qualname__} is no message: decorate it with @message")
+        raise MessageTypeError(f"{cls.__module__}.{cls.__qualname__} is not a message: decorate it with @message")
     return described
 
 
 def lane_of(item: object) -> Lane:
-    """Return the lane of a message (BULK for what is no message)."""
-    lane: Lane | Delivery = getattr(item, "__lane__", Lane.BULK)
+    """Return the lane of a message (BULK for any other object)."""
+    lane: Lane | DeliveryOptions = getattr(item, "__lane__", Lane.BULK)
     return lane if isinstance(lane, Lane) else lane.lane
 
 
@@ -157,7 +160,7 @@ def _default_name(cls: type[object]) -> str:
 
 
 def reply_annotation(cls: type[object]) -> object:
-    """Return the R of Ask[R], or `MessageType.NO_REPLY`. MessageTypeError for an Ask without an R."""
+    """Return the R of Ask[R], or `MessageType.NO_REPLY` if it is not an Ask. MessageTypeError for an Ask without R."""
     for base in getattr(cls, "__orig_bases__", ()):
         origin = get_origin(base)
         if isinstance(origin, type) and issubclass(origin, Ask):

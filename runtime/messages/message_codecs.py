@@ -1,9 +1,11 @@
-"""How messages cross the wire: for each annotation a codec, for each message class a row of them.
+"""`MessageType`: the wire name, lane and codecs of one message class; `Codec`: the wire format of one annotation.
 
-A message becomes a row of its fields' values; a field that is None, bool, int, float, str or bytes crosses as it is.
-Rows arrive as tuples. What arrives is checked against the annotations before an object is made of it: a wrong field is
-a `BadMessage`. A message evolves by appending fields with defaults: missing ones take the default, surplus ones are
-ignored.
+A message becomes a row of its fields' values; a field that is None, bool, int, float, str or bytes crosses unchanged.
+A row arrives as a tuple and is checked against the annotations before an object is made: a wrong field is a
+`BadMessage`. A message evolves by appending fields with defaults: missing ones take them, surplus ones are ignored.
+
+Encoding is decided here per annotation (`_codec_of`) and in `codec_generation` per message. It is carried out in
+`remote` (`OutgoingRoute` encodes, `IncomingRoute` decodes); rows become bytes in `transport.framing.items`.
 """
 
 from __future__ import annotations
@@ -18,48 +20,49 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NewType, Protocol, get_args, get_origin
 
 from coterie.errors import BadMessage, MessageTypeError
-from coterie.runtime.messages.codec_generation import Read, Teller, Write, compile_read, compile_teller, compile_write
+from coterie.runtime.messages.codec_generation import compile_decoder, compile_encoder, compile_sender_factory
 from coterie.runtime.messages.lanes import Lane
 
 if typing.TYPE_CHECKING:
+    from coterie.runtime.messages.codec_generation import RowDecoder, RowEncoder, SenderFactory
     from coterie.runtime.messages.declared_errors import DeclaredErrors
 
 __all__ = ["Codec", "MessageType", "Resolver", "message_type_of"]
 
 INT64: Final = range(-(2**63), 2**64)
-"""What MessagePack can carry in an integer."""
+"""The integers that MessagePack can carry."""
 
 
 class Resolver(Protocol):
-    """What decoding needs to know of the system that decodes: how to make a `Ref`."""
+    """Makes the `Ref` objects of a decoded message; the system that decodes implements it."""
 
     def ref(self, node: str, incarnation: int, path: str, uid: int) -> object:
-        """Return the reference of that name."""
+        """Return the ref with that name."""
         ...
 
 
-Encode = Callable[[Any], object]
-Decode = Callable[[object, Resolver], object]
+EncodeValue = Callable[[Any], object]
+DecodeValue = Callable[[object, Resolver], object]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Codec:
-    """How the values of one annotation cross the wire.
+    """The wire format of one annotation.
 
-    `exact`: the types that cross as they are, if that is all there is to it; `encode` and `decode` do the same slowly.
-    `shapes`: the types that a decoder of MessagePack may see, by which the members of a union are told apart; there,
-    `instances` are the values that `encode` is for.
+    `exact`: the types whose values cross unchanged, if a test of the type is all that is needed; `encode` and `decode`
+    then do the same more slowly. `wire_types`: the types of the encoded value, by which the members of a union are told
+    apart. `instances`: the types whose values `encode` accepts; used for the members of a union.
     """
 
-    encode: Encode
-    decode: Decode
+    encode: EncodeValue
+    decode: DecodeValue
     exact: tuple[type, ...] = ()
-    shapes: frozenset[type] = frozenset()
+    wire_types: frozenset[type] = frozenset()
     instances: type | tuple[type, ...] = ()
 
     @property
-    def passes(self) -> bool:
-        """Whether values cross as they are: for MessagePack, `encode` changes nothing."""
+    def is_identity(self) -> bool:
+        """True if values cross unchanged: `encode` returns its argument."""
         return self.encode is _same
 
 
@@ -68,14 +71,14 @@ _MAP: Final = frozenset({dict})
 
 
 class _NoReply:
-    """Stands for "this message is no ask"."""
+    """Marks a message that is not an ask."""
 
 
 class MessageType:
-    """One message class: its wire name, its lane, what it raises, and how its fields and its reply cross the wire.
+    """One message class: its wire name, lane, declared errors, and the codecs of its fields and its reply.
 
-    Codecs are built by `prepare`, or, where an annotation names a class that does not exist yet, at the first use. The
-    functions that do the work are compiled at the first use: see `coterie.runtime.messages.codec_generation`.
+    Codecs are built by `prepare`, or, if an annotation names a class that does not exist yet, at the first use. The
+    encoder, decoder and sender are compiled at the first use: see `coterie.runtime.messages.codec_generation`.
     """
 
     NO_REPLY: Final = _NoReply
@@ -95,9 +98,9 @@ class MessageType:
         self._reply: Codec | None = None
 
     def prepare(self) -> None:
-        """Build the codecs if every annotation can be resolved yet. MessageTypeError if one cannot cross the wire.
+        """Build the codecs if every annotation can already be resolved. MessageTypeError if one cannot cross the wire.
 
-        The class carries this object already: a message may stand in its own fields.
+        This object must be attached to the class before: a message may be a field of itself.
         """
         try:
             self._build()
@@ -107,57 +110,57 @@ class MessageType:
             self._scope = {}
 
     def encode(self, value: object) -> Sequence[object]:
-        """Return the fields of `value` as MessagePack can carry them. BadMessage if one cannot cross.
+        """Return the row of `value`, as MessagePack can carry it. BadMessage if a field cannot cross the wire.
 
         RecursionError if messages are nested too deeply.
         """
         try:
-            return self.write(value)
+            return self.encode_unchecked(value)
         except (AttributeError, TypeError, ValueError) as error:
-            raise self.blame(value) from error
+            raise self.encoding_error(value) from error
 
     def encode_nested(self, value: object) -> Sequence[object]:
-        """Return the row of a message that stands in a field. BadMessage if it is another message, or none."""
+        """Return the row of a message in a field of another one. BadMessage if it is not of this class."""
         if type(value) is not self.cls:
             raise BadMessage(f"expected {self.name!r}, got {_show(value)}")
         return self.encode(value)
 
     def decode(self, row: object, resolver: Resolver) -> object:
-        """Return the message of a row of fields. BadMessage names the message, the field and the value.
+        """Return the message in a row of fields. BadMessage names the message, the field and the value.
 
         RecursionError if messages are nested too deeply.
         """
         if type(row) is not tuple:
             raise BadMessage(f"message {self.name!r}: expected a row of fields, got {_show(row)}")
         try:
-            return self._read(row, resolver)
+            return self._decode_row(row, resolver)
         except BadMessage:
             return self._decode_slowly(row, resolver)  # which names the field
 
     @functools.cached_property
-    def teller(self) -> Teller:
-        """(head, send) → a function that sends (head, *fields) of a message. What it raises, `blame` explains."""
-        return compile_teller(self._names, self._ready_codecs)
+    def make_sender(self) -> SenderFactory:
+        """(head, send) → a function that sends (head, *fields) of a message. On its errors see `encoding_error`."""
+        return compile_sender_factory(self._names, self._ready_codecs)
 
     @functools.cached_property
-    def from_row(self) -> Read:
-        """((head, *fields), resolver) → message; for receivers in a hurry. BadMessage may name the value only."""
-        return compile_read(self.cls, self._names, self._ready_codecs, self._decode_after_head, has_head=True)
+    def decode_with_head(self) -> RowDecoder:
+        """((head, *fields), resolver) → message; faster than `decode`. Its BadMessage may name only the value."""
+        return compile_decoder(self.cls, self._names, self._ready_codecs, self._decode_after_head, has_head=True)
 
     @functools.cached_property
-    def write(self) -> Write:
-        """Message → its fields; for senders in a hurry. What it raises, `blame` explains."""
-        return compile_write(self._names, self._ready_codecs)
+    def encode_unchecked(self) -> RowEncoder:
+        """Message → its row; faster than `encode`. It raises the errors of the codecs: see `encoding_error`."""
+        return compile_encoder(self._names, self._ready_codecs)
 
     @functools.cached_property
-    def _read(self) -> Read:
-        return compile_read(self.cls, self._names, self._ready_codecs, self._decode_slowly, has_head=False)
+    def _decode_row(self) -> RowDecoder:
+        return compile_decoder(self.cls, self._names, self._ready_codecs, self._decode_slowly, has_head=False)
 
     def _decode_after_head(self, row: Sequence[object], resolver: Resolver) -> object:
         return self._decode_slowly(row[1:], resolver)
 
     def _decode_slowly(self, row: Sequence[object], resolver: Resolver) -> object:
-        """Decode field by field: what was appended may be missing or unknown, and what is wrong gets its name."""
+        """Decode field by field: appended fields may be missing or unknown; an error names its field."""
         if len(row) < self._required:
             raise BadMessage(f"message {self.name!r}: {len(row)} fields came, at least {self._required} are required")
         values = []
@@ -173,22 +176,22 @@ class MessageType:
             return self.cls(*fields)
         except RecursionError:
             raise
-        except Exception as error:  # a message may check its fields in __post_init__, and raise what it likes
+        except Exception as error:  # a message may check its fields in __post_init__ and raise anything
             raise BadMessage(f"message {self.name!r} refuses its fields: {type(error).__name__}: {error}") from error
 
     @property
     def reply(self) -> Codec:
-        """The codec of the reply. MessageTypeError if this message is no ask."""
+        """The codec of the reply. MessageTypeError if this message is not an ask."""
         self._ready_codecs  # noqa: B018 (builds the reply's codec too)
         if self._reply is None:
-            raise MessageTypeError(f"message {self.name!r} is no Ask: it has no reply")
+            raise MessageTypeError(f"message {self.name!r} is not an Ask: it has no reply")
         return self._reply
 
-    def blame(self, value: object) -> BadMessage:
-        """Return an error that names the field of `value` that cannot cross the wire."""
+    def encoding_error(self, value: object) -> BadMessage:
+        """Return the error that names the field of `value` that cannot cross the wire."""
         for name, codec in zip(self._names, self._ready_codecs, strict=True):
             field = getattr(value, name, None)
-            if (why := _complaint(codec, field)) is not None:
+            if (why := _why_not_encodable(codec, field)) is not None:
                 return BadMessage(f"message {self.name!r}, field {name!r}: {why}")
         return BadMessage(f"message {self.name!r} cannot cross the wire: {_show(value)}")
 
@@ -200,7 +203,7 @@ class MessageType:
             return self._build()
         except NameError as error:
             raise MessageTypeError(
-                f"message {self.name!r}: an annotation names what does not exist: {error}"
+                f"message {self.name!r}: an annotation uses a name that does not exist: {error}"
             ) from error
 
     def _build(self) -> tuple[Codec, ...]:
@@ -213,19 +216,19 @@ class MessageType:
         return codecs
 
     def _hints(self) -> dict[str, Any]:
-        # The class may be redefined by dataclass(slots=True), so its own name may not resolve yet: give it.
+        # dataclass(slots=True) makes a new class, so the class's own name may not resolve yet: supply it here.
         return typing.get_type_hints(self.cls, localns={**self._scope, self.cls.__name__: self.cls})
 
 
 def _fields_of(cls: Any) -> tuple[tuple[str, ...], int]:
-    """Return the names of the fields of a dataclass or NamedTuple, and how many of them have no default."""
+    """Return the field names of a dataclass or NamedTuple, and the number of fields without a default."""
     names: tuple[str, ...] | None = getattr(cls, "_fields", None)
     if names is not None:
         return names, len(names) - len(cls._field_defaults)
     fields = dataclasses.fields(cls)
     for field in fields:
         if field.kw_only or not field.init:
-            raise MessageTypeError(f"{cls.__qualname__}.{field.name}: every field of a message is positional")
+            raise MessageTypeError(f"{cls.__qualname__}.{field.name}: every field of a message must be positional")
     missing = dataclasses.MISSING
     required = sum(field.default is missing and field.default_factory is missing for field in fields)
     return tuple(field.name for field in fields), required
@@ -239,7 +242,7 @@ def _resolve(annotation: object, cls: type, scope: dict[str, Any]) -> object:
 
 
 def message_type_of(cls: object) -> MessageType | None:
-    """Return what was stamped on `cls` itself; None if it is no message, even if one of its bases is."""
+    """Return the `MessageType` attached to `cls` itself; None if it has none, even if one of its bases has."""
     described = cls.__dict__.get("__coterie__") if isinstance(cls, type) else None
     return described if isinstance(described, MessageType) else None
 
@@ -250,7 +253,7 @@ PRIMITIVES: Final = (type(None), bool, int, str, bytes)
 
 
 def _codec_of(annotation: object, where: str) -> Codec:
-    """Return the codec of an annotation. MessageTypeError names `where` it stands."""
+    """Return the codec of an annotation. `where`: the class and field, named by a MessageTypeError."""
     if annotation is None:
         return _exact(type(None))
     while isinstance(annotation, NewType):
@@ -275,9 +278,9 @@ def _of_class(cls: type, where: str) -> Codec:
     if issubclass(cls, enum.Enum):
         return _enum(cls, where)
     if (described := message_type_of(cls)) is not None:
-        return Codec(described.encode_nested, described.decode, shapes=_ROW, instances=cls)
+        return Codec(described.encode_nested, described.decode, wire_types=_ROW, instances=cls)
     if hasattr(cls, "to_wire") and hasattr(cls, "from_wire"):
-        return Codec(lambda value: value.to_wire(), cls.from_wire, shapes=_ROW, instances=cls)
+        return Codec(lambda value: value.to_wire(), cls.from_wire, wire_types=_ROW, instances=cls)
     raise _refused(cls, where)
 
 
@@ -315,13 +318,13 @@ def _exact(cls: type) -> Codec:
 def _decode_float(value: object, _: Resolver) -> object:
     if type(value) is float:
         return value
-    if type(value) is int:  # 1 is a fair way to write 1.0
+    if type(value) is int:  # 1 is accepted as 1.0
         return float(value)
     raise BadMessage(f"expected float, got {_show(value)}")
 
 
 def _enum(cls: type[enum.Enum], where: str) -> Codec:
-    """An enum crosses as its value."""
+    """Return the codec of an enum: a member crosses as its value."""
     members: dict[object, object] = {}
     for member in cls:
         if type(member.value) not in PRIMITIVES:
@@ -333,19 +336,19 @@ def _enum(cls: type[enum.Enum], where: str) -> Codec:
         return _flag(cls)
 
     def decode(value: object, _: Resolver) -> object:
-        member = members.get(value) if type(value) in shapes else None
+        member = members.get(value) if type(value) in wire_types else None
         if member is None:
             raise BadMessage(f"expected a {cls.__name__}, got {_show(value)}")
         return member
 
-    shapes = frozenset(map(type, members))
+    wire_types = frozenset(map(type, members))
     if issubclass(cls, enum.IntEnum):  # MessagePack carries it as the integer it is
-        return Codec(_same, decode, shapes=shapes, instances=cls)
-    return Codec(lambda member: member.value, decode, shapes=shapes, instances=cls)
+        return Codec(_same, decode, wire_types=wire_types, instances=cls)
+    return Codec(lambda member: member.value, decode, wire_types=wire_types, instances=cls)
 
 
 def _flag(cls: type[enum.Flag]) -> Codec:
-    """A flag crosses as an integer: members may be combined."""
+    """Return the codec of a flag: it crosses as an integer, since members may be combined."""
 
     def decode(value: object, _: Resolver) -> object:
         if type(value) is not int:
@@ -355,7 +358,7 @@ def _flag(cls: type[enum.Flag]) -> Codec:
         except ValueError as error:
             raise BadMessage(f"expected a {cls.__name__}, got {_show(value)}") from error
 
-    return Codec(lambda member: member.value, decode, shapes=frozenset({int}), instances=cls)
+    return Codec(lambda member: member.value, decode, wire_types=frozenset({int}), instances=cls)
 
 
 def _tuple(arguments: tuple[Any, ...], where: str) -> Codec:
@@ -364,7 +367,7 @@ def _tuple(arguments: tuple[Any, ...], where: str) -> Codec:
     codecs = tuple(_codec_of(argument, where) for argument in arguments if argument != ())
 
     def encode(value: Any) -> object:
-        # A tuple, not a list: it may be the key of a mapping.
+        # A tuple, not a list: it may be a key of a mapping.
         return tuple([codec.encode(item) for codec, item in zip(codecs, value, strict=True)])
 
     def decode(value: object, resolver: Resolver) -> object:
@@ -372,7 +375,7 @@ def _tuple(arguments: tuple[Any, ...], where: str) -> Codec:
             raise BadMessage(f"expected {len(codecs)} items, got {_show(value)}")
         return tuple(codec.decode(item, resolver) for codec, item in zip(codecs, value, strict=True))
 
-    return Codec(encode, decode, shapes=_ROW, instances=tuple)
+    return Codec(encode, decode, wire_types=_ROW, instances=tuple)
 
 
 def _homogeneous(codec: Codec) -> Codec:
@@ -389,7 +392,7 @@ def _homogeneous(codec: Codec) -> Codec:
             return value
         return tuple([decode_item(item, resolver) for item in value])
 
-    return Codec(encode, decode, shapes=_ROW, instances=tuple)
+    return Codec(encode, decode, wire_types=_ROW, instances=tuple)
 
 
 def _mapping(arguments: tuple[Any, ...], where: str) -> Codec:
@@ -405,28 +408,28 @@ def _mapping(arguments: tuple[Any, ...], where: str) -> Codec:
         try:
             return dict(decoded)
         except TypeError as error:
-            raise BadMessage(f"a key of a mapping cannot be one: {error}") from error
+            raise BadMessage(f"a key of a mapping is not hashable: {error}") from error
 
-    return Codec(encode, decode, shapes=_MAP, instances=Mapping)
+    return Codec(encode, decode, wire_types=_MAP, instances=Mapping)
 
 
 def _union(members: tuple[Any, ...], where: str) -> Codec:
-    """A union crosses as it is; messages in it cross as (name, row). What arrives is told apart by its wire type.
+    """Return the codec of a union: each member crosses in its own form, messages as (name, row).
 
-    MessageTypeError if two members look alike on the wire.
+    The decoder tells members apart by their wire type. MessageTypeError if two members have the same one.
     """
     plain = [_codec_of(member, where) for member in members if message_type_of(member) is None]
     tagged = [described for member in members if (described := message_type_of(member)) is not None]
     codecs = plain + ([_tagged(tagged)] if tagged else [])
-    by_shape = _by_shape(codecs, where)
+    by_wire_type = _by_wire_type(codecs, where)
     exact = tuple(cls for codec in codecs for cls in codec.exact)
-    rich = [codec for codec in codecs if not codec.exact]
+    others = [codec for codec in codecs if not codec.exact]
     names = " or ".join(getattr(member, "__name__", str(member)) for member in members)
 
     def encode(value: Any) -> object:
         if type(value) in exact:
             return value
-        for codec in rich:
+        for codec in others:
             if isinstance(value, codec.instances):
                 return codec.encode(value)
         if type(value) is int and float in exact:
@@ -434,30 +437,30 @@ def _union(members: tuple[Any, ...], where: str) -> Codec:
         raise BadMessage(f"expected {names}, got {_show(value)}")
 
     def decode(value: object, resolver: Resolver) -> object:
-        codec = by_shape.get(type(value))
+        codec = by_wire_type.get(type(value))
         if codec is None:
             raise BadMessage(f"expected {names}, got {_show(value)}")
         return codec.decode(value, resolver)
 
-    shapes = frozenset(by_shape)
-    return Codec(encode, decode, shapes=shapes, instances=object) if rich else Codec(_same, decode, exact, shapes)
+    found = frozenset(by_wire_type)
+    return Codec(encode, decode, wire_types=found, instances=object) if others else Codec(_same, decode, exact, found)
 
 
-def _by_shape(codecs: Sequence[Codec], where: str) -> dict[type, Codec]:
-    """Return who takes which wire type. MessageTypeError if two would."""
+def _by_wire_type(codecs: Sequence[Codec], where: str) -> dict[type, Codec]:
+    """Return the codec for each wire type. MessageTypeError if two codecs have the same one."""
     found: dict[type, Codec] = {}
     for codec in codecs:
-        for shape in codec.shapes:
-            known = found.setdefault(shape, codec)
+        for wire_type in codec.wire_types:
+            known = found.setdefault(wire_type, codec)
             if known is not codec and not (known.exact and codec.exact):
                 raise MessageTypeError(f"{where}: this union is ambiguous on the wire; wrap its members in messages")
     if float in found:
-        found.setdefault(int, found[float])  # 1 is a fair way to write 1.0
+        found.setdefault(int, found[float])  # 1 is accepted as 1.0
     return found
 
 
 def _tagged(members: Sequence[MessageType]) -> Codec:
-    """The messages of a union cross as (name, row)."""
+    """Return the codec of the messages of a union: they cross as (name, row)."""
     by_name = {described.name: described for described in members}
 
     def encode(value: Any) -> object:
@@ -471,11 +474,11 @@ def _tagged(members: Sequence[MessageType]) -> Codec:
             return by_name[value[0]].decode(value[1], resolver)
         raise BadMessage(f"expected {' or '.join(by_name)}, got {_show(value)}")
 
-    return Codec(encode, decode, shapes=_ROW, instances=tuple(described.cls for described in members))
+    return Codec(encode, decode, wire_types=_ROW, instances=tuple(described.cls for described in members))
 
 
-def _complaint(codec: Codec, value: object) -> str | None:
-    """Say why a field cannot cross; None if it can, as far as can be told."""
+def _why_not_encodable(codec: Codec, value: object) -> str | None:
+    """Return the reason why a field cannot cross the wire; None if it can, as far as can be determined."""
     try:
         codec.encode(value)
         if isinstance(value, str):
@@ -487,7 +490,7 @@ def _complaint(codec: Codec, value: object) -> str | None:
     except (AttributeError, TypeError, ValueError):
         return f"{_show(value)} cannot cross the wire"
     if type(value) is int and float in codec.exact and value in INT64:
-        return None  # 1 is a fair way to write 1.0
+        return None  # 1 is accepted as 1.0
     fits = type(value) in codec.exact if codec.exact else True
     return None if fits and (type(value) is not int or value in INT64) else f"{_show(value)} cannot cross the wire"
 

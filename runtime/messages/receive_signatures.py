@@ -1,7 +1,7 @@
-"""Whether an actor's `receive` is annotated for the messages that its `Actor[…]` names, and for their replies.
+"""`check_receive`: checks that an actor's `receive` is annotated for the messages of its `Actor[…]` and their replies.
 
-A checker of types sees most of it; this sees it at the spawn, also where no checker runs. What cannot be resolved, or
-is too general to judge (`object`, `Any`, type variables, …), passes.
+A type checker finds most mismatches; this check finds them at the spawn, also where no type checker runs. Annotations
+that cannot be resolved, or are too general to decide (`object`, `Any`, type variables, …), pass.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ __all__ = ["check_receive"]
 
 
 def check_receive(cls: type, messages: Iterable[MessageType]) -> None:
-    """Look at the annotations of `cls.receive`.
+    """Check the annotations of `cls.receive`.
 
     Raises:
-        MessageTypeError: one of `messages` is not among what it takes, or what it returns is no reply to one of them.
+        MessageTypeError: one of `messages` is not accepted, or the return type is not a reply to one of them.
     """
     receive: Any = cls.receive  # type: ignore[attr-defined]
     try:
         hints = typing.get_type_hints(receive)
     except (NameError, TypeError, AttributeError):
-        return  # a name that only checkers see
+        return  # a name that exists for type checkers only
     taken = _members(hints.get(_message_parameter(receive), object))
     returned = _members(hints.get("return", object))
     for described in messages:
@@ -70,19 +70,19 @@ def _is_among(message: type, taken: list[object]) -> bool:
 
 
 def _overlap(one: object, other: object) -> bool:
-    """Whether a value may be of both types, as far as classes tell."""
+    """Return True if a value may be of both types, as far as the classes show."""
     if not (isinstance(one, type) and isinstance(other, type)):
         return True
-    if {one, other} == {int, float}:  # an int is a fair way to write a float
+    if {one, other} == {int, float}:  # an int is accepted as a float
         return True
     try:
-        return issubclass(one, other) or issubclass(other, one) or not _is_judged(one) or not _is_judged(other)
+        return issubclass(one, other) or issubclass(other, one) or not _is_concrete(one) or not _is_concrete(other)
     except TypeError:
-        return True  # a protocol that cannot be asked
+        return True  # a Protocol without runtime checks
 
 
-def _is_judged(cls: type) -> bool:
-    """Whether all there is to say of a class is in its bases: abstract ones have values that do not name them."""
+def _is_concrete(cls: type) -> bool:
+    """Return True if every instance names the class among its bases: abstract classes and Protocols have others."""
     return not inspect.isabstract(cls) and not getattr(cls, "_is_protocol", False)
 
 

@@ -1,16 +1,16 @@
-"""What happens to actors, for whoever wants to know: events, published where they happen.
+"""Actor events: started, failed, restarted, stopped, stalled, overflow and dead letter, published to subscribers.
 
     unsubscribe = system.events.subscribe(lambda event: print(event.name, event.actor, event.facts))
 
 | name | when | facts |
 | --- | --- | --- |
-| `actor.started` | its start hook succeeded, for the first time | |
+| `actor.started` | its start hook succeeded for the first time | |
 | `actor.failed` | a handler or hook raised | `error` |
-| `actor.restarted` | a new instance is in its place | |
-| `actor.stopped` | it is no more | `cause` |
-| `actor.stalled` | its handler has held the loop too long | `message`, `held_s` |
-| `mailbox.overflowed` | a message found no room and the policy is to fail | `message`, `capacity` |
-| `dead_letter` | a message reached nobody | `message`, `reason`, `detail` |
+| `actor.restarted` | a new instance has started | |
+| `actor.stopped` | it has stopped for good | `cause` |
+| `actor.stalled` | its handler has blocked the loop too long | `message`, `held_s` |
+| `mailbox.overflowed` | a message was refused because its lane is full (`Overflow.FAIL`) | `capacity`, `refused` |
+| `dead_letter` | a message was not delivered | `message`, `reason`, `detail` |
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Event", "Events"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened: `name` as in the table, `actor` its path, `facts` what more there is to say."""
+    """One event: `name` and `facts` as in the table above; `actor` is the actor's path."""
 
     name: str
     actor: str
@@ -31,7 +31,7 @@ class Event:
 
 
 class Events:
-    """The events of one system. Publishers look at `listeners` first, so that it costs nothing while there are none."""
+    """Publishes the events of one system. Publishers test `listeners` first: without any, an event costs nothing."""
 
     __slots__ = ("listeners",)
 
@@ -39,9 +39,9 @@ class Events:
         self.listeners: list[Callable[[Event], None]] = []
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `listener` with each event from now on, where it happens; return what ends that.
+        """Call `listener` synchronously with each event from now on; return a function that unsubscribes it.
 
-        It must be quick and must not raise.
+        The listener must be quick and must not raise.
         """
         self.listeners.append(listener)
 
@@ -52,7 +52,7 @@ class Events:
         return unsubscribe
 
     def publish(self, name: str, actor: str, **facts: object) -> None:
-        """Tell whoever listens."""
+        """Call every listener with a new event."""
         event = Event(name, actor, facts)
         for listener in tuple(self.listeners):
             listener(event)

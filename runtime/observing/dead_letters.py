@@ -1,4 +1,4 @@
-"""Messages that reached nobody: counted by reason, the latest kept, listeners told."""
+"""Dead letters: messages that were not delivered, counted by reason; the latest are kept and listeners are notified."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ __all__ = ["DeadLetter", "DeadLetters", "Reason"]
 
 
 class Reason(enum.Enum):
-    """Why a message reached nobody."""
+    """The reason why a message was not delivered."""
 
-    NOT_FOUND = "not_found"  # nobody lives at that path
-    STOPPED = "stopped"  # the actor stopped before it came to this message
+    NOT_FOUND = "not_found"  # no actor has that path
+    STOPPED = "stopped"  # the actor stopped before it handled this message
     MAILBOX_FULL = "mailbox_full"
-    DROPPED = "dropped"  # from a full mailbox, as its overflow policy says
+    DROPPED = "dropped"  # from a full mailbox, by its overflow policy
     UNREACHABLE = "unreachable"  # no link to that node
     OUTBOUND_FULL = "outbound_full"  # the node does not read fast enough
-    BAD_MESSAGE = "bad_message"  # of an unknown type, or a field does not fit
+    BAD_MESSAGE = "bad_message"  # the type is unknown, or a field has the wrong type
     NOT_EXPORTED = "not_exported"  # a client sent to an actor that is not exported
-    EXPIRED = "expired"  # its deadline, or its time to live, was over before it was handled
+    EXPIRED = "expired"  # its deadline, or its time to live, passed before it was handled
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One message that reached nobody: `target` is its address, `detail` names what was wrong with it."""
+    """One message that was not delivered: `target` is its address; `detail` explains the reason."""
 
     reason: Reason
     target: str
@@ -35,15 +35,15 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """The dead letters of one system. Memory is bounded: counts, and the latest `keep` letters."""
+    """The dead letters of one system. Memory is bounded: counts, and the latest `latest_max` letters."""
 
-    def __init__(self, keep: int = 64) -> None:
+    def __init__(self, latest_max: int = 64) -> None:
         self.counts: dict[Reason, int] = dict.fromkeys(Reason, 0)
-        self.latest: collections.deque[DeadLetter] = collections.deque(maxlen=keep)
+        self.latest: collections.deque[DeadLetter] = collections.deque(maxlen=latest_max)
         self._listeners: list[Callable[[DeadLetter], None]] = []
 
     def add(self, reason: Reason, target: str, item: object, detail: str = "") -> None:
-        """Count a letter and tell the listeners."""
+        """Count a dead letter and notify the listeners."""
         letter = DeadLetter(reason, target, item, detail)
         self.counts[reason] += 1
         self.latest.append(letter)
@@ -51,10 +51,10 @@ class DeadLetters:
             listener(letter)
 
     def listen(self, listener: Callable[[DeadLetter], None]) -> None:
-        """Call `listener` with each further letter, where it happens: it must be quick and must not raise."""
+        """Call `listener` synchronously with each further dead letter: it must be quick and must not raise."""
         self._listeners.append(listener)
 
     @property
     def total(self) -> int:
-        """How many there were."""
+        """The number of dead letters since the system was made."""
         return sum(self.counts.values())

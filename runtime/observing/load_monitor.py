@@ -1,7 +1,7 @@
-"""A closer look at a system, for as long as somebody looks: who keeps the loop busy, and how late it is.
+"""`LoadMonitor`: measures, on demand, each actor's share of the loop's time and the loop's lag.
 
-Depths, high-water marks, counts and restarts are always there; these two would cost time at every visit. So they are
-measured only while `keep` was called in the last `LEASE_S` seconds.
+Depths, high-water marks, counts and restarts are always recorded; these two would cost time at every visit. They are
+measured only for `LEASE_S` seconds after each call of `renew`.
 """
 
 from __future__ import annotations
@@ -14,81 +14,86 @@ if TYPE_CHECKING:
     from coterie.runtime.cells.run_queue import Runnable
     from coterie.runtime.system import System
 
-__all__ = ["LEASE_S", "Lookout"]
+__all__ = ["LEASE_S", "LoadMonitor"]
 
 LEASE_S: Final = 10.0
+"""How long one `renew` keeps the measurement running, seconds."""
+
 PROBE_S: Final = 0.1
-PRUNE_AT_LEAST: Final = 1000
+"""Time between two probes of the loop's lag, seconds."""
+
+PRUNE_MIN: Final = 1000
+"""The fewest recorded actors at which those that have ended are pruned."""
 
 
-class Lookout:
-    """Measures while it is kept. What it has measured is forgotten when it ends."""
+class LoadMonitor:
+    """Measures while its lease lasts. All measurements are discarded when it stops."""
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._kept_until = 0.0
-        self._since = 0.0
+        self._lease_ends_at = 0.0
+        self._started_at = 0.0
         self._busy_s: dict[Runnable, float] = {}
         self._probe: asyncio.TimerHandle | None = None
         self._probe_due = 0.0
         self._lag_s = 0.0
-        self._prune_at = PRUNE_AT_LEAST
+        self._prune_at = PRUNE_MIN
 
     @property
-    def is_looking(self) -> bool:
-        """Whether it measures now."""
+    def is_measuring(self) -> bool:
+        """True while the lease lasts."""
         return self._probe is not None
 
-    def keep(self) -> None:
-        """Measure for `LEASE_S` seconds from now, at least."""
+    def renew(self) -> None:
+        """Measure for at least `LEASE_S` seconds from now."""
         now = self._system.host.clock.monotonic()
-        self._kept_until = now + LEASE_S
+        self._lease_ends_at = now + LEASE_S
         if self._probe is None:
-            self._since = now
-            self._system.run_queue.time_visits(self._took)
+            self._started_at = now
+            self._system.run_queue.observe_visits(self._on_visit)
             self._set_probe(now)
 
-    def end(self) -> None:
-        """Measure no more. Twice is harmless."""
+    def stop(self) -> None:
+        """Stop measuring; calling it twice is harmless."""
         if self._probe is not None:
             self._probe.cancel()
             self._probe = None
-            self._system.run_queue.time_visits(None)
+            self._system.run_queue.observe_visits(None)
             self._busy_s.clear()
-            self._prune_at = PRUNE_AT_LEAST
+            self._prune_at = PRUNE_MIN
             self._lag_s = 0.0
 
     def busy_share(self, cell: Cell) -> float:
-        """Return which share of the time since the look began the loop was in this actor's visits: 0 … 1.
+        """Return the share of the time since measuring began that the loop spent in this actor's visits: 0 … 1.
 
-        An `async def` handler runs in a task of its own, whose time is not in it.
+        An `async def` handler runs in a separate task, whose time is not included.
         """
-        seconds = self._system.host.clock.monotonic() - self._since
-        return min(1.0, self._busy_s.get(cell, 0.0) / seconds) if self.is_looking and seconds > 0 else 0.0
+        seconds = self._system.host.clock.monotonic() - self._started_at
+        return min(1.0, self._busy_s.get(cell, 0.0) / seconds) if self.is_measuring and seconds > 0 else 0.0
 
     def take_lag_s(self) -> float:
-        """Return how late (s) the loop was at worst since this was last called."""
+        """Return the greatest lag of the loop (s) since the last call."""
         lag_s, self._lag_s = self._lag_s, 0.0
         return lag_s
 
-    def _took(self, cell: Runnable, seconds: float) -> None:
+    def _on_visit(self, cell: Runnable, seconds: float) -> None:
         self._busy_s[cell] = self._busy_s.get(cell, 0.0) + seconds
 
-    def _forget_ended(self) -> None:
-        """Look through all actors only when as many more have been visited as lived the last time: they may be many."""
+    def _prune_ended(self) -> None:
+        """Drop ended actors, but only once the table has doubled since the last time: there may be many actors."""
         if len(self._busy_s) > self._prune_at:
             self._busy_s = {cell: self._busy_s[cell] for cell in self._system.cells if cell in self._busy_s}
-            self._prune_at = 2 * len(self._busy_s) + PRUNE_AT_LEAST
+            self._prune_at = 2 * len(self._busy_s) + PRUNE_MIN
 
     def _set_probe(self, now: float) -> None:
         self._probe_due = now + PROBE_S
-        self._probe = self._system.loop.call_later(PROBE_S, self._probed)
+        self._probe = self._system.loop.call_later(PROBE_S, self._on_probe)
 
-    def _probed(self) -> None:
+    def _on_probe(self) -> None:
         now = self._system.host.clock.monotonic()
         self._lag_s = max(self._lag_s, now - self._probe_due)
-        self._forget_ended()
-        if now >= self._kept_until:
-            self.end()
+        self._prune_ended()
+        if now >= self._lease_ends_at:
+            self.stop()
         else:
             self._set_probe(now)

@@ -1,4 +1,4 @@
-"""Loggers: structlog's interface on stdlib loggers named `coterie.*`, silent until the host configures something."""
+"""Loggers: structlog's interface on stdlib loggers named `coterie.*`; silent until the host program adds a handler."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["logger"]
 
 
 def logger(name: str) -> FilteringBoundLogger:
-    """Return a logger that hands events to the stdlib logger `coterie.<name>`, the facts as `extra`.
+    """Return a logger that passes events to the stdlib logger `coterie.<name>`, with the facts as `extra`.
 
-    Nothing is printed unless the host gave the logging tree a handler: the `coterie` logger has a NullHandler.
+    Nothing is printed unless the host program added a handler: the `coterie` logger itself has a NullHandler.
     """
     root = logging.getLogger("coterie")
     if not root.handlers:
@@ -30,7 +30,7 @@ def logger(name: str) -> FilteringBoundLogger:
 
 
 def _to_stdlib(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Render `event key=value …` as the message, and give the facts as `extra` for handlers that want them."""
+    """Render `event key=value …` as the message, and pass the facts as `extra` for structured handlers."""
     exc_info = event.pop("exc_info", None)
     name = event.pop("event")
     facts = " ".join(f"{key}={value}" for key, value in event.items())

@@ -1,4 +1,4 @@
-"""What a look at a system shows."""
+"""`SystemStats`: a snapshot of the counters of one system."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ __all__ = ["SystemStats", "stats_of"]
 
 @dataclass(frozen=True, slots=True)
 class SystemStats:
-    """A look at a system. Counts are since its start.
+    """A snapshot of one system. Counts are since its start.
 
-    `actors`: alive now. `handled`: messages. `waiting`: messages in mailboxes now; `deepest`: the deepest mailbox.
-    `asks_out`: asks to other nodes that are unanswered. `failures`: exceptions out of handlers and hooks. `restarts`.
-    `dead_letters`: by reason. `links`: names of linked systems. `transport`: counters of frames, bytes and items.
+    `actors`: alive now. `handled`: messages handled. `waiting`: messages in mailboxes now. `deepest`: the most messages
+    that ever waited in one mailbox. `asks_out`: unanswered asks to other nodes. `failures`: exceptions raised by
+    handlers and hooks. `restarts`: of actors. `dead_letters`: by reason. `links`: names of linked systems. `transport`:
+    counters of frames, bytes and items.
     """
 
     actors: int
@@ -33,7 +34,7 @@ class SystemStats:
 
 
 def stats_of(system: System) -> SystemStats:
-    """Look at a system."""
+    """Return a snapshot of a system."""
     cells = system.cells
     transport = system.remoting.transport
     return SystemStats(

@@ -1,8 +1,8 @@
-"""The stall watchdog: says which actor and which message hold the loop, while they do.
+"""`Watchdog`: reports the actor and the message that block the event loop, while they block it.
 
 A handler that blocks (`time.sleep`, a synchronous request, a long computation) stops every actor, timer and link of the
-loop. A thread of the host's looks now and then who is running; whoever is found again and again while the loop does not
-answer is reported, once: in the log at once (`actor.stalled`), and as an event when the loop goes on.
+loop. A thread of the host checks periodically which actor is running. One that is found repeatedly while the loop does
+not respond is reported once: in the log at once (`actor.stalled`), and as an event when the loop runs again.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from coterie.runtime.cells.cell import Cell
 if TYPE_CHECKING:
     from coterie.runtime.system import System
 
-__all__ = ["LOOKS", "Watchdog"]
+__all__ = ["CHECKS_PER_STALL", "Watchdog"]
 
-LOOKS: Final = 2
-"""How often the watchdog looks within the time that it tolerates."""
+CHECKS_PER_STALL: Final = 2
+"""How many times the watchdog checks within `stall_s`."""
 
 
 class Watchdog:
-    """Watches the loop of one system. `look` is called from another thread; it changes nothing of the system's."""
+    """Watches the loop of one system. `check` is called from another thread and modifies nothing of the system."""
 
     def __init__(self, system: System, stall_s: float) -> None:
         self._system = system
         self._stall_s = stall_s
         self._suspect: tuple[Cell, object] | None = None
-        self._since = 0.0
-        self._has_answered = False
+        self._suspected_at = 0.0
+        self._has_responded = False
         self._is_reported = False
 
-    def look(self) -> None:
-        """See who runs; report him if he has run too long."""
+    def check(self) -> None:
+        """Find the running actor; report it if it has run for `stall_s` seconds without the loop responding."""
         suspect = self._running()
         if suspect is None:
             self._suspect = None
@@ -41,24 +41,24 @@ class Watchdog:
         now = self._system.host.clock.monotonic()
         if self._suspect is None or suspect[0] is not self._suspect[0] or suspect[1] is not self._suspect[1]:
             self._begin(suspect, now)
-        elif self._has_answered:
-            self._begin(suspect, now)  # the loop goes on between the steps of a handler: no stall
-        elif not self._is_reported and now - self._since >= self._stall_s:
+        elif self._has_responded:
+            self._begin(suspect, now)  # the loop runs between the steps of a handler: no stall
+        elif not self._is_reported and now - self._suspected_at >= self._stall_s:
             self._is_reported = True
-            self._report(*suspect, now - self._since)
+            self._report(*suspect, now - self._suspected_at)
 
     def _begin(self, suspect: tuple[Cell, object], now: float) -> None:
         self._suspect = suspect
-        self._since = now
-        self._has_answered = False
+        self._suspected_at = now
+        self._has_responded = False
         self._is_reported = False
-        self._system.loop.call_soon_threadsafe(self._answer)
+        self._system.loop.call_soon_threadsafe(self._respond)
 
-    def _answer(self) -> None:
-        self._has_answered = True
+    def _respond(self) -> None:
+        self._has_responded = True
 
     def _running(self) -> tuple[Cell, object] | None:
-        """Return the cell whose handler runs just now, and what it handles."""
+        """Return the cell whose handler is running now, and the message that it handles."""
         visiting = self._system.run_queue.visiting
         cell = visiting if isinstance(visiting, Cell) else None
         if cell is None:

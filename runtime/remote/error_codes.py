@@ -1,4 +1,4 @@
-"""How errors cross the wire, and under which reason a message that failed is counted."""
+"""Error codes: errors as (code, text) on the wire, and the dead-letter reason of each error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from coterie.errors import (
 )
 from coterie.runtime.observing.dead_letters import Reason
 
-__all__ = ["TEXT_CHARS_MAX", "code_of", "error_of", "reason_of", "short"]
+__all__ = ["TEXT_CHARS_MAX", "code_of", "dead_letter_reason", "error_of", "wire_text"]
 
 TEXT_CHARS_MAX: Final = 1000
 
@@ -55,23 +55,23 @@ _REASONS: Final[tuple[tuple[type[CoterieError], Reason], ...]] = (
 
 
 def code_of(error: BaseException) -> str:
-    """Return the code by which an error crosses; whatever has none of its own is the actor's failure."""
+    """Return the wire code of an error; `ActorFailed.code` for an error without one."""
     if isinstance(error, BadMessage):
         return _BAD_MESSAGE_CODE
     return error.code if isinstance(error, AskError) and error.code in _ERRORS else ActorFailed.code
 
 
 def error_of(code: str, text: str) -> CoterieError:
-    """Return the error of a code; of one that a later version sends, the actor's failure."""
+    """Return the error of a code; `ActorFailed` for an unknown code, which a later version may send."""
     return BadMessage(text) if code == _BAD_MESSAGE_CODE else _ERRORS.get(code, ActorFailed)(text)
 
 
-def short(error: BaseException) -> str:
-    """Return the text of an error as it crosses the wire: it must fit in a frame whatever a handler put in it."""
+def wire_text(error: BaseException) -> str:
+    """Return the text of an error, valid in UTF-8 and cut to `TEXT_CHARS_MAX`, so that it fits into a frame."""
     text = str(error)[: TEXT_CHARS_MAX + 1].encode("utf-8", "replace").decode()
     return text if len(text) <= TEXT_CHARS_MAX else text[:TEXT_CHARS_MAX] + "…"
 
 
-def reason_of(error: CoterieError) -> Reason:
-    """Return under which reason a message that failed with `error` is counted."""
+def dead_letter_reason(error: CoterieError) -> Reason:
+    """Return the dead-letter reason for a message that failed with `error`."""
     return next((reason for cls, reason in _REASONS if isinstance(error, cls)), Reason.BAD_MESSAGE)

@@ -1,7 +1,7 @@
-"""Routes: a number for (path, uid, message type), so that names cross a connection once and not with each message.
+"""Interned routes: a number for (path, uid, message type), so that names cross a connection once.
 
 Each connection has a table in each direction, new with each link. The sender defines a number with a ROUTE row ahead
-of its first use. A full table starts over from the first number: what was sent before is ahead of the new definitions.
+of its first use. A full table starts over from the first number: rows sent before precede the new definitions.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorNotFound, ActorStopped, AskError, BadMessage, NotExported
-from coterie.runtime.messages.delivery_options import Delivery
+from coterie.runtime.messages.delivery_options import DeliveryOptions
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.remote.error_codes import reason_of
+from coterie.runtime.remote.error_codes import dead_letter_reason
 from coterie.runtime.remote.rows import FIRST_ROUTE, ROUTE, Row
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from coterie.runtime.remote.association import Association
     from coterie.runtime.system import System
 
-__all__ = ["NAME_CHARS_MAX", "Arrivals", "Departures", "InRoute", "OutRoute", "find_cell"]
+__all__ = ["NAME_CHARS_MAX", "IncomingRoute", "IncomingRoutes", "OutgoingRoute", "OutgoingRoutes", "find_cell"]
 
 NAME_CHARS_MAX: Final = 1024
-"""The longest path, or name of a message type, that crosses, in characters: it bounds what a table costs."""
+"""The longest path or message type name on the wire, in characters; bounds the memory of a table."""
 
 
-class OutRoute:
-    """The way to one actor for messages of one type. `is_live`: until its table ends or starts over.
+class OutgoingRoute:
+    """The sender's route to one actor for messages of one type. `is_live`: until its table ends or starts over.
 
-    `tell` sends a message as the row that it is, `send` any other row; `write` makes the fields of a message. What
-    these raise, `described.blame` explains. `reply`: the codec of their replies, if they are asks; what else asks need
-    of the association and the class stands here, too.
+    `tell` sends a message as a row, `send` any other row; `write` returns the fields of a message. Their errors are
+    explained by `described.encoding_error`. `reply`: the codec of replies, if the type is an ask. The remaining
+    attributes cache what each ask needs of the association and the class.
     """
 
     __slots__ = (
-        "asking", "association", "described", "is_live", "number", "questions", "raises", "reply", "send", "tell",
-        "write",
+        "ask_deadlines", "association", "described", "is_live", "number", "pending_requests", "raises", "reply",
+        "send", "tell", "write",
     )  # fmt: skip
 
     def __init__(
@@ -48,18 +48,18 @@ class OutRoute:
         self.association = association
         self.number = number
         self.described = described
-        self.tell = described.teller(number, send)
-        self.write = described.write
+        self.tell = described.make_sender(number, send)
+        self.write = described.encode_unchecked
         self.raises = described.raises
-        self.questions = association.questions
-        self.asking = association.system.asking
+        self.pending_requests = association.pending_requests
+        self.ask_deadlines = association.system.ask_deadlines
         self.reply = described.reply if described.is_ask else None
         self.send = send
         self.is_live = True
 
 
-class Departures:
-    """The sender's table of one connection. `send` queues a row on it."""
+class OutgoingRoutes:
+    """The sender's route table of one connection. `send` queues a row on that connection."""
 
     __slots__ = ("_association", "_limit", "_routes", "_send")
 
@@ -67,56 +67,64 @@ class Departures:
         self._association = association
         self._send = send
         self._limit = limit
-        self._routes: dict[tuple[str, int, str], OutRoute] = {}
+        self._routes: dict[tuple[str, int, str], OutgoingRoute] = {}
 
-    def route(self, path: str, uid: int, described: MessageType) -> OutRoute:
-        """Return the route to an actor; the other end knows it before anything that is sent on it.
+    def route(self, path: str, uid: int, described: MessageType) -> OutgoingRoute:
+        """Return the route to an actor; its definition is sent before its first use.
 
         Raises:
-            ActorNotFound: a name is longer than any that crosses.
-            TransportError: its definition cannot be sent.
+            ActorNotFound: a name exceeds `NAME_CHARS_MAX`.
+            TransportError: the definition cannot be sent.
         """
         key = (path, uid, described.name)
         route = self._routes.get(key)
         if route is None:
             if max(len(path), len(described.name)) > NAME_CHARS_MAX:
                 raise ActorNotFound(
-                    f"{described.name!r:.60} to {path!r:.60}: names cross up to {NAME_CHARS_MAX} characters"
+                    f"{described.name!r:.60} to {path!r:.60}: names on the wire have up to {NAME_CHARS_MAX} characters"
                 )
             if len(self._routes) >= self._limit:
                 self.end()
             number = FIRST_ROUTE + len(self._routes)
             self._send((ROUTE, number, path, uid, described.name))
-            route = self._routes[key] = OutRoute(self._association, number, described, self._send)
+            route = self._routes[key] = OutgoingRoute(self._association, number, described, self._send)
         return route
 
     def end(self) -> None:
-        """Forget all routes; who holds one must ask for another."""
+        """Invalidate all routes; their holders must request new ones."""
         for route in self._routes.values():
             route.is_live = False
         self._routes.clear()
 
 
-class InRoute:
-    """The receiver's end of a route: finds the actor, and makes the messages.
+class IncomingRoute:
+    """The receiver's end of a route: finds the actor and decodes the messages.
 
-    `read` makes one of a row, see `MessageType.from_row`. `known_cell`: who lived there when last looked, he is still
-    there while his capacity is not negative. `plain_cell`: the same, if a bulk message may go straight into his mailbox
-    while there is room in it. (When he has gone there is none any more.)
-    `encode_reply` makes what crosses of a reply to it, if it is an ask. `patience_s`: how long an ask of that type may
-    wait in a mailbox.
+    `read` decodes the message of a row, see `MessageType.from_row`. `known_cell`: the cell found last; it is valid
+    while its capacity is not negative. `plain_cell`: the same cell, if bulk messages may be put into its mailbox
+    directly while there is room. `encode_reply` encodes a reply, if the type is an ask. `mailbox_ttl_s`: how long an
+    ask of that type may wait in a mailbox.
     """
 
     __slots__ = (
-        "_is_plain", "_role", "_system", "described", "encode_reply", "known_cell", "path", "patience_s", "plain_cell",
-        "read", "uid",
+        "_is_plain",
+        "_role",
+        "_system",
+        "described",
+        "encode_reply",
+        "known_cell",
+        "mailbox_ttl_s",
+        "path",
+        "plain_cell",
+        "read",
+        "uid",
     )  # fmt: skip
 
-    def __init__(self, system: System, role: Role, path: str, uid: int, described: MessageType) -> None:
+    def __init__(self, system: System, role: PeerRole, path: str, uid: int, described: MessageType) -> None:
         self.path = path
         self.uid = uid
         self.described = described
-        self.read = described.from_row
+        self.read = described.decode_with_head
         self.encode_reply = described.reply.encode if described.is_ask else _no_reply
         self.known_cell: Cell | None = None
         self.plain_cell: Cell | None = None
@@ -124,30 +132,30 @@ class InRoute:
         self._role = role
         delivery = described.cls.__dict__.get("__lane__")
         self._is_plain = delivery is Lane.BULK
-        ttl_s = delivery.ttl_s if isinstance(delivery, Delivery) else None
-        self.patience_s = math.inf if ttl_s is None else ttl_s
+        ttl_s = delivery.ttl_s if isinstance(delivery, DeliveryOptions) else None
+        self.mailbox_ttl_s = math.inf if ttl_s is None else ttl_s
 
     def tell(self, row: Any) -> None:
-        """Deliver the message of a row to who lives at the end of the route now. BadMessage if it is none."""
+        """Deliver the message of a row to the current actor of the route. BadMessage if it does not decode."""
         message = self.read(row, self._system)
         try:
             cell = self.known_cell
             if cell is None or cell.capacity < 0:
                 cell = self.cell()
         except AskError as error:
-            self._system.dead_letters.add(reason_of(error), self.path, message, str(error))
+            self._system.dead_letters.add(dead_letter_reason(error), self.path, message, str(error))
         else:
             cell.tell(message)
 
     def message(self, fields: tuple[object, ...]) -> object:
-        """Return the message of its fields. BadMessage names what is wrong with it."""
+        """Decode a message from its fields. BadMessage names the invalid field."""
         try:
             return self.described.decode(fields, self._system)
         except RecursionError as error:
             raise self._too_deep() from error
 
     def explained(self, row: Any, error: Exception) -> BadMessage:
-        """Return what is wrong with a row whose message could not be made, with the name of the field."""
+        """Return a BadMessage that names the invalid field of a row that did not decode."""
         try:
             self.described.decode(row[1:], self._system)
         except BadMessage as better:
@@ -163,12 +171,12 @@ class InRoute:
         """Return the cell at the end of this route.
 
         Raises:
-            AskError: there is none that may be reached.
-            BadMessage: it takes no such message.
+            AskError: there is no reachable actor.
+            BadMessage: the actor does not accept this message type.
         """
         cell = find_cell(self._system, self._role, self.path, self.uid)
-        if not cell.kind.takes(self.described):
-            # What comes from outside must not make an actor fail.
+        if not cell.actor_class.takes(self.described):
+            # A peer must not be able to make an actor fail.
             where = f"actor {self.path!r} on node {self._system.node!r}"
             raise BadMessage(f"{where} does not take {self.described.name!r}")
         self.known_cell = cell
@@ -177,32 +185,34 @@ class InRoute:
 
 
 def _no_reply(value: object) -> object:
-    raise TypeError(f"this message is no ask: {value!r:.60} is nobody's reply")
+    raise TypeError(f"this message is no ask: {value!r:.60} cannot be its reply")
 
 
-class Arrivals:
-    """The receiver's table of one connection: `routes` by number."""
+class IncomingRoutes:
+    """The receiver's route table of one connection: `routes` by number."""
 
     __slots__ = ("_limit", "_role", "_system", "_unknown", "routes")
 
-    def __init__(self, system: System, role: Role, limit: int) -> None:
-        self.routes: dict[int, InRoute] = {}
+    def __init__(self, system: System, role: PeerRole, limit: int) -> None:
+        self.routes: dict[int, IncomingRoute] = {}
         self._system = system
         self._role = role
         self._limit = limit
-        self._unknown: dict[int, tuple[str, int, str]] = {}  # whose message type nobody has declared
+        self._unknown: dict[int, tuple[str, int, str]] = {}  # message type not declared here (yet)
 
     def define(self, number: int, path: str, uid: int, name: str) -> None:
-        """Take a definition. BadMessage if its number or its names are beyond what a table holds."""
+        """Add a definition. BadMessage if its number or its names exceed the limits."""
         is_sound = 0 <= number - FIRST_ROUTE < self._limit and max(len(path), len(name)) <= NAME_CHARS_MAX
         if not is_sound:
-            raise BadMessage(f"route {number} to {path!r:.60} is beyond the {self._limit} that a table holds")
+            raise BadMessage(
+                f"route {number} to {path!r:.60} is beyond the {self._limit} routes of a table, or too long"
+            )
         self.routes.pop(number, None)
         self._unknown[number] = (path, uid, name)
         self._resolve(number)
 
-    def route(self, number: int) -> InRoute:
-        """Return the route of that number. BadMessage if there is none, or it is for a message unknown here."""
+    def route(self, number: int) -> IncomingRoute:
+        """Return the route of a number. BadMessage if it is undefined or its message type is unknown here."""
         route = self.routes.get(number) or self._resolve(number)
         if route is None:
             if number not in self._unknown:
@@ -211,28 +221,28 @@ class Arrivals:
             raise BadMessage(f"unknown message type {name!r}: no actor of {self._system.node!r} declares it")
         return route
 
-    def _resolve(self, number: int) -> InRoute | None:
-        """Make a route of its definition once its message type is known: an actor may declare it at any time."""
+    def _resolve(self, number: int) -> IncomingRoute | None:
+        """Create the route of a definition once its message type is known: an actor may declare it at any time."""
         path, uid, name = self._unknown.get(number, ("", 0, ""))
         described = self._system.message_types.get(name)
         if described is None:
             return None
         del self._unknown[number]
-        route = self.routes[number] = InRoute(self._system, self._role, path, uid, described)
+        route = self.routes[number] = IncomingRoute(self._system, self._role, path, uid, described)
         return route
 
 
-def find_cell(system: System, role: Role, path: str, uid: int) -> Cell:
-    """Return the cell at a path for a peer of that role; `uid` 0 means whoever lives there.
+def find_cell(system: System, role: PeerRole, path: str, uid: int) -> Cell:
+    """Return the cell at a path for a peer of that role; `uid` 0 matches any actor there.
 
     Raises:
-        ActorNotFound, NotExported, ActorStopped: there is none that may be reached.
+        ActorNotFound, NotExported, ActorStopped: there is no reachable actor.
     """
     cell = system.cell_at(path)
     if cell is None:
         raise ActorNotFound(f"no actor at {path!r:.100} on node {system.node!r}")
-    if role is Role.CLIENT and not cell.plan.exported:
+    if role is PeerRole.CLIENT and not cell.options.exported:
         raise NotExported(f"actor {path!r} on node {system.node!r} is not exported: clients cannot reach it")
     if uid not in (0, cell.ref.uid):
-        raise ActorStopped(f"actor {path!r} on node {system.node!r} has stopped; another lives there now")
+        raise ActorStopped(f"actor {path!r} on node {system.node!r} has stopped; another actor has its path now")
     return cell

@@ -1,4 +1,4 @@
-"""What happens to links, told to whoever wants to know."""
+"""`LinkEvent`: a link went up or down, or a node is lost; and waiting for a link."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from coterie.runtime.remote.remoting import Remoting
@@ -16,29 +16,29 @@ __all__ = ["LinkEvent", "wait_until_linked"]
 
 @dataclass(frozen=True, slots=True)
 class LinkEvent:
-    """What happened to the link with a node: `kind` is `up`, `down` or `lost` (final for that incarnation)."""
+    """Change of the link with a node: `kind` is `up`, `down` or `lost` (final for that incarnation)."""
 
     kind: str
     node: str
     incarnation: int
-    role: Role
+    role: PeerRole
     reason: str
 
 
 async def wait_until_linked(remoting: Remoting, node: str, timeout_s: float) -> None:
-    """Wait until there is a link with `node`. NodeUnreachable says why there was none in `timeout_s` s."""
+    """Wait until a link with `node` is up. NodeUnreachable, with the reason, after `timeout_s`."""
     changed = asyncio.Event()
 
     def note(_: LinkEvent) -> None:
         changed.set()
 
-    remoting.listen_to_links(note)
+    remoting.add_link_listener(note)
     try:
         async with asyncio.timeout(timeout_s):
             while all(peer.node != node for peer in remoting.linked):
                 changed.clear()
                 await changed.wait()
     except TimeoutError:
-        remoting.reach(node)  # which says why there is none
+        remoting.reach(node)  # raises NodeUnreachable with the reason
     finally:
-        remoting.ignore_links(note)
+        remoting.remove_link_listener(note)

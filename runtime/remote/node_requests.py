@@ -1,4 +1,4 @@
-"""What the runtime itself asks of another node; the answer to each is a ref."""
+"""Node requests: lookup and spawn on another node; the answer to each is a ref."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from coterie.runtime.messages.message_codecs import Codec
 from coterie.runtime.refs import Ref
 from coterie.runtime.remote.rows import LOOKUP, SPAWN, Row
 
-__all__ = ["REF", "Lookup", "Spawn"]
+__all__ = ["REF_CODEC", "LookupRequest", "SpawnRequest"]
 
-REF: Final = Codec(lambda ref: ref.to_wire(), Ref.from_wire, shapes=frozenset({tuple}), instances=Ref)
+REF_CODEC: Final = Codec(lambda ref: ref.to_wire(), Ref.from_wire, wire_types=frozenset({tuple}), instances=Ref)
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """Who lives at `path`, and does he take the messages called `names`?"""
+class LookupRequest:
+    """Request for the ref of the actor at `path`, which must accept the messages called `names`."""
 
     path: str
     names: tuple[str, ...]
@@ -27,8 +27,8 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Spawn:
-    """Spawn an actor of `kind`, made with `arguments`, under `name` (None: any)."""
+class SpawnRequest:
+    """Request to spawn an actor of `kind`, created with `arguments`, under `name` (None: any)."""
 
     kind: str
     arguments: tuple[object, ...]

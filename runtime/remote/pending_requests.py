@@ -1,4 +1,4 @@
-"""What this system has asked a peer: asks, offers and requests that wait for their answer."""
+"""`PendingRequests`: asks, offers and node requests that wait for the answer of one peer."""
 
 from __future__ import annotations
 
@@ -14,78 +14,78 @@ if TYPE_CHECKING:
     from coterie.runtime.messages.message_codecs import Codec, Resolver
     from coterie.runtime.remote.association import Association
 
-__all__ = ["OutgoingAsk", "OutgoingOffer", "Question", "Questions"]
+__all__ = ["OutgoingAsk", "OutgoingOffer", "PendingRequest", "PendingRequests"]
 
 _SWEEP_AT_LEAST: Final = 64
 
 
-class Question(Protocol):
-    """Something that waits for an answer from another node. `target` is for error messages."""
+class PendingRequest(Protocol):
+    """A request that waits for an answer from another node. `target` is for error messages."""
 
     @property
     def message(self) -> object:
-        """What was asked."""
+        """The message that was sent."""
         ...
 
     @property
     def target(self) -> str:
-        """Who was."""
+        """The actor or node it was sent to."""
         ...
 
     def is_abandoned(self) -> bool:
-        """Whether nobody waits any more."""
+        """Whether it was settled or cancelled."""
         ...
 
     def answer(self, value: object, resolver: Resolver) -> None:
-        """Take a REPLY. BadMessage if the value does not fit; whoever waits has been told."""
+        """Resolve with the value of a REPLY. BadMessage if it does not decode; the request is then rejected."""
         ...
 
     def answer_declared(self, name: str, values: tuple[object, ...]) -> None:
-        """Take an error that the message declares. BadMessage as above."""
+        """Reject with an error that the message declares. BadMessage as above."""
         ...
 
     def reject(self, error: Exception) -> None:
-        """Take an error."""
+        """Reject with an error."""
         ...
 
 
-class Questions:
-    """The open questions to one node, by number; at most `limit`."""
+class PendingRequests:
+    """The pending requests to one node, by number; at most `limit`."""
 
     __slots__ = ("_limit", "_node", "_open", "_sweep_at")
 
     def __init__(self, node: str, limit: int) -> None:
         self._node = node
         self._limit = limit
-        self._open: dict[int, Question] = {}
+        self._open: dict[int, PendingRequest] = {}
         self._sweep_at = min(limit, _SWEEP_AT_LEAST)
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def enter(self, number: int, question: Question) -> None:
-        """Let a question wait here. TooManyInFlight if there are too many."""
+    def enter(self, number: int, request: PendingRequest) -> None:
+        """Add a request. TooManyInFlight if there are `limit` already."""
         if len(self._open) >= self._sweep_at:
             self._sweep()
-        self._open[number] = question
+        self._open[number] = request
 
-    def take(self, number: int) -> Question | None:
-        """Return a question that was answered; None if it waits no more."""
+    def take(self, number: int) -> PendingRequest | None:
+        """Remove and return a request; None if it is not pending."""
         return self._open.pop(number, None)
 
-    def take_all(self) -> list[Question]:
-        """Return all questions."""
-        questions = list(self._open.values())
+    def take_all(self) -> list[PendingRequest]:
+        """Remove and return all requests."""
+        pending_requests = list(self._open.values())
         self._open.clear()
-        return questions
+        return pending_requests
 
     def _sweep(self) -> None:
-        """Forget what was abandoned.
+        """Remove abandoned requests.
 
-        A callback at each future would cost every ask; swept whenever their number has doubled, the abandoned ones
-        are never more than the others, or `_SWEEP_AT_LEAST`.
+        A callback at each future would slow down every ask. Since this runs whenever the number has doubled, there are
+        never more abandoned requests than others, or than `_SWEEP_AT_LEAST`.
         """
-        for number in [number for number, question in self._open.items() if question.is_abandoned()]:
+        for number in [number for number, request in self._open.items() if request.is_abandoned()]:
             del self._open[number]
         waiting = len(self._open)
         if waiting >= self._limit:
@@ -95,20 +95,20 @@ class Questions:
 
 
 class OutgoingAsk(PendingAsk):
-    """An ask, or a request of the runtime's own, that is out to another node."""
+    """An ask or a node request that was sent to another node."""
 
-    __slots__ = ("_number", "_questions", "_raises", "_reply")
+    __slots__ = ("_number", "_pending_requests", "_raises", "_reply")
 
-    def enter(self, questions: Questions, number: int, reply: Codec, raises: DeclaredErrors) -> None:
-        """Wait for the answer with that number, ahead of all else. TooManyInFlight if there are too many."""
-        self._questions = questions
+    def enter(self, pending_requests: PendingRequests, number: int, reply: Codec, raises: DeclaredErrors) -> None:
+        """Add this ask to the pending requests; call it before any other method. TooManyInFlight if they are full."""
+        self._pending_requests = pending_requests
         self._number = number
         self._reply = reply
         self._raises = raises
-        questions.enter(number, self)
+        pending_requests.enter(number, self)
 
     def answer(self, value: object, resolver: Resolver) -> None:
-        """Take the reply."""
+        """Resolve with the decoded reply."""
         try:
             reply = self._reply.decode(value, resolver)
         except (BadMessage, RecursionError) as error:
@@ -116,7 +116,7 @@ class OutgoingAsk(PendingAsk):
         self.resolve(reply)
 
     def answer_declared(self, name: str, values: tuple[object, ...]) -> None:
-        """Take an error that the message declares."""
+        """Reject with an error that the message declares."""
         try:
             error = self._raises.decode(name, values)
         except BadMessage as bad:
@@ -124,8 +124,8 @@ class OutgoingAsk(PendingAsk):
         self.reject(error)
 
     def reject(self, error: Exception) -> None:
-        """Answer with an error, be it one of our own."""
-        self._questions.take(self._number)
+        """Reject with an error, of the peer or of this system."""
+        self._pending_requests.take(self._number)
         super().reject(error)
 
     def _bad_reply(self, error: Exception) -> BadMessage:
@@ -135,7 +135,7 @@ class OutgoingAsk(PendingAsk):
 
 
 class OutgoingOffer:
-    """An offer that is out to another node: `room` is done when it is in the mailbox there."""
+    """An offer that was sent to another node: `room` is done when it is in the mailbox there."""
 
     __slots__ = ("_association", "_lane", "_number", "message", "room", "target")
 
@@ -146,8 +146,8 @@ class OutgoingOffer:
         self._association: Association | None = None
 
     def enter(self, association: Association, number: int, lane: Lane) -> None:
-        """Wait for the answer with that number. TooManyInFlight if there are too many."""
-        association.questions.enter(number, self)
+        """Add this offer to the pending requests. TooManyInFlight if they are full."""
+        association.pending_requests.enter(number, self)
         self._association = association
         self._number = number
         self._lane = lane
@@ -158,23 +158,27 @@ class OutgoingOffer:
         return self.room.done()
 
     def answer(self, value: object, resolver: Resolver) -> None:
-        """Hear that it is in the mailbox."""
+        """Resolve: the message is in the mailbox."""
         if not self.room.done():
             self.room.set_result(None)
 
     def answer_declared(self, name: str, values: tuple[object, ...]) -> None:
-        """Refuse: an offer has no reply."""
+        """Reject: an offer has no declared errors."""
         self.reject(ActorFailed(f"an offer to {self.target} was answered with the error {name!r:.60}"))
 
     def reject(self, error: Exception) -> None:
-        """Hear that it will not be in the mailbox; an offerer who does not look is not warned."""
+        """Reject: the message is not in the mailbox; asyncio does not warn if the error is never retrieved."""
         if self._association is not None:
-            self._association.questions.take(self._number)
+            self._association.pending_requests.take(self._number)
         if not self.room.done():
             self.room.set_exception(error)
             self.room.exception()
 
     def _over(self, room: asyncio.Future[None]) -> None:
         association = self._association
-        if association is not None and association.questions.take(self._number) is not None and association.is_up:
-            association.withdraw(self._lane, self._number)  # cancelled: it must not take up a place over there
+        if (
+            association is not None
+            and association.pending_requests.take(self._number) is not None
+            and association.is_up
+        ):
+            association.withdraw(self._lane, self._number)  # cancelled: it must not take a place at the peer

@@ -1,4 +1,4 @@
-"""What can be set on the messages between systems."""
+"""`RemoteConfig`: bounds on requests, offers and routes per linked node."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class RemoteConfig:
     """Bounds per linked node.
 
     Attributes:
-        in_flight_max: asks, offers and requests to one node that are unanswered. Beyond: `TooManyInFlight`. Lower:
+        in_flight_max: unanswered asks, offers and requests to one node. Beyond: `TooManyInFlight`. Lower:
             bursts are refused. Higher: a node that does not answer costs that much memory.
-        offers_max: offers of one node that wait here for room. Beyond: it is told `TooManyInFlight`.
+        offers_max: offers of one node that wait here for room. Beyond: the node gets `TooManyInFlight`.
         routes_max: numbers for (path, actor, message type) on one connection in one direction. When they are used up
-            the table starts over. Lower: names are sent more often. Higher: memory at both ends. It must not be more
-            than what the other node has.
+            the table starts over. Lower: names are sent more often. Higher: memory at both ends. It must not exceed
+            the value of the other node.
     """
 
     in_flight_max: int = 65_536

@@ -1,4 +1,4 @@
-"""The way to one actor on another node: the postbox of its `Ref`."""
+"""`RemoteDelivery`: sends the messages of a `Ref` to its actor on another node."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 from coterie.errors import ActorStopped, BadMessage, CoterieError, MessageTypeError
 from coterie.runtime.cells.asks import PendingAsk
 from coterie.runtime.messages.message import message_type
-from coterie.runtime.remote.error_codes import reason_of
+from coterie.runtime.remote.error_codes import dead_letter_reason
 from coterie.runtime.remote.pending_requests import OutgoingAsk, OutgoingOffer
 from coterie.runtime.remote.rows import ASK, OFFER
 
 if TYPE_CHECKING:
-    from coterie.runtime.remote.interned_routes import OutRoute
+    from coterie.runtime.remote.interned_routes import OutgoingRoute
     from coterie.runtime.remote.remoting import Remoting
 
-__all__ = ["RemotePostbox"]
+__all__ = ["RemoteDelivery"]
 
 _NOT_FOR_THE_WIRE = (CoterieError, AttributeError, TypeError, ValueError, RecursionError)
-"""What sending raises: an error of ours, or what a field of another type makes its codec or MessagePack raise."""
+"""Errors of a send: of coterie, or of a codec or MessagePack for a field of a wrong type."""
 
 
-class RemotePostbox:
-    """Sends to (node, incarnation, path, uid) by whatever link there is to that node at the moment."""
+class RemoteDelivery:
+    """Sends to (node, incarnation, path, uid) by the current link to that node."""
 
     __slots__ = ("_incarnation", "_node", "_path", "_remoting", "_routes", "_target", "_uid")
 
@@ -34,11 +34,11 @@ class RemotePostbox:
         self._incarnation = incarnation
         self._path = path
         self._uid = uid
-        self._routes: dict[type, OutRoute] = {}
+        self._routes: dict[type, OutgoingRoute] = {}
         self._target = f"{path}@{node}"
 
     def tell(self, item: object) -> None:
-        """Send a message, or count it among the dead letters."""
+        """Send a message; count it as a dead letter if it cannot be sent."""
         try:
             route = self._routes.get(type(item))
             if route is None or not route.is_live:
@@ -48,10 +48,10 @@ class RemotePostbox:
             raise
         except _NOT_FOR_THE_WIRE as error:
             why = _explained(item, error)
-            self._remoting.system.dead_letters.add(reason_of(why), self._target, item, str(why))
+            self._remoting.system.dead_letters.add(dead_letter_reason(why), self._target, item, str(why))
 
     def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
-        """Send an ask; the future has its reply."""
+        """Send an ask; return the future of its reply."""
         remoting = self._remoting
         try:
             route = self._routes.get(type(item))
@@ -60,27 +60,28 @@ class RemotePostbox:
         except MessageTypeError:
             raise
         except CoterieError as error:
-            return _refused(remoting.system.asking.begin(item, timeout_s, self._target, PendingAsk), error)
-        reply = route.reply or route.described.reply  # which raises: it is no ask
-        asking = route.asking
+            return _refused(remoting.system.ask_deadlines.begin(item, timeout_s, self._target, PendingAsk), error)
+        reply = route.reply or route.described.reply  # raises for a message that is no ask
+        ask_deadlines = route.ask_deadlines
         if timeout_s is None:
-            ask = asking.begin_plain(item, self._target, OutgoingAsk)
+            ask = ask_deadlines.begin_with_default_timeout(item, self._target, OutgoingAsk)
         else:
-            ask = asking.begin(item, timeout_s, self._target, OutgoingAsk)
+            ask = ask_deadlines.begin(item, timeout_s, self._target, OutgoingAsk)
         try:
             number = remoting.next_number()
-            ask.enter(route.questions, number, reply, route.raises)
-            left_s = ask.deadline - asking.monotonic()
-            if left_s > 0:  # else the wheel will say so soon
+            ask.enter(route.pending_requests, number, reply, route.raises)
+            left_s = ask.deadline - ask_deadlines.monotonic()
+            if left_s > 0:  # else the timer wheel rejects it soon
                 route.send((ASK, number, route.number, route.write(item), ceil(left_s * 1000), ask.chain))
         except _NOT_FOR_THE_WIRE as error:
             ask.reject(_explained(item, error))
         return ask.future
 
     def offer(self, item: object) -> asyncio.Future[None]:
-        """Send a message once there is room for it: the future is done when it is in the mailbox over there.
+        """Offer a message; the future is done when it is in the remote mailbox.
 
-        Cancelled, it is withdrawn if it still waits there. A link that drops leaves it unknown; nothing is repeated.
+        Cancelling the future withdraws the offer if it still waits there. If the link drops, its result is unknown;
+        nothing is repeated.
         """
         message_type(type(item))
         offer = OutgoingOffer(item, self._target, self._remoting.system.loop.create_future())
@@ -95,25 +96,25 @@ class RemotePostbox:
             offer.reject(_explained(item, error))
         return offer.room
 
-    def _route(self, item: object) -> OutRoute:
+    def _route(self, item: object) -> OutgoingRoute:
         route = self._routes.get(type(item))
         return self._open(item) if route is None or not route.is_live else route
 
-    def _open(self, item: object) -> OutRoute:
-        """Return a route for messages of that type, on the link that stands now.
+    def _open(self, item: object) -> OutgoingRoute:
+        """Return a route for messages of the type of `item`, on the current link.
 
         Raises:
-            MessageTypeError: it is no message, or none that has a name elsewhere.
+            MessageTypeError: `item` is not a message, or its type has no wire name.
             NodeUnreachable: there is no link.
-            ActorStopped: the node lives another life than the one that the actor lived in.
-            ActorNotFound, TransportError: see `Departures.route`.
+            ActorStopped: the actor belonged to another incarnation of the node.
+            ActorNotFound, TransportError: see `OutgoingRoutes.route`.
         """
         described = message_type(type(item))
         if described.name.startswith("__main__."):
             raise MessageTypeError(f"{described.name} is a class of the main program: give it a name= to cross nodes")
         association = self._remoting.reach(self._node)
         if self._uid and association.peer.incarnation != self._incarnation:
-            raise ActorStopped(f"actor {self._path!r} ended with an earlier life of node {self._node!r}")
+            raise ActorStopped(f"actor {self._path!r} ended with an earlier incarnation of node {self._node!r}")
         route = self._routes[type(item)] = association.route(self._path, self._uid, described)
         return route
 
@@ -124,10 +125,10 @@ def _refused(ask: PendingAsk, error: CoterieError) -> asyncio.Future[Any]:
 
 
 def _explained(item: object, error: Exception) -> CoterieError:
-    """Return what the sender is told: the field is named if it is a field's fault."""
+    """Return the error for the sender; it names the field that cannot be encoded."""
     if isinstance(error, CoterieError) and not isinstance(error, BadMessage):
         return error
     described = message_type(type(item))
     if isinstance(error, RecursionError):
         return BadMessage(f"message {described.name!r} is nested too deeply to cross the wire")
-    return described.blame(item)
+    return described.encoding_error(item)

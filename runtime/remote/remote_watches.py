@@ -1,12 +1,12 @@
-"""Watching actors on other nodes: exactly one notice for each watch, whatever happens to the links meanwhile.
+"""`RemoteWatches`: watches of actors on other nodes: exactly one notice per watch, whatever happens to the links.
 
     watcher's node                                    watched node
-    Watches: node → actor → watchers    WATCH ─▶      RemoteWatcher, one for each actor and peer
-                                      ◀─ ENDED        when the actor ends, or is gone already
+    RemoteWatches: node → actor → watchers    WATCH ─▶      RemoteWatcher, one for each actor and peer
+                                      ◀─ ENDED        when the actor ends, or has ended already
 
-An association ends with its link, and the watched node forgets the peer's watches with it; each new link to the same
-life of the node announces them anew, so that an end in between is heard then. A life that is lost, or replaced by
-another, has ended for all.
+The watched node drops a peer's watches when its link goes down. Each new link to the same incarnation announces them
+again, so that an end in between is reported then. If an incarnation is lost, or replaced by another, all its watched
+actors count as ended.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from coterie.errors import AskError
 from coterie.runtime.actor import Terminated
-from coterie.runtime.remote.error_codes import TEXT_CHARS_MAX, short
+from coterie.runtime.remote.error_codes import TEXT_CHARS_MAX, wire_text
 from coterie.runtime.remote.interned_routes import find_cell
 from coterie.runtime.remote.rows import ENDED, UNWATCH, WATCH
 
@@ -27,49 +27,49 @@ if TYPE_CHECKING:
     from coterie.runtime.remote.remoting import Remoting
     from coterie.runtime.transport.handshake.identity import Peer
 
-__all__ = ["RemoteWatcher", "Watch", "Watches", "unwatch_for", "watch_for"]
+__all__ = ["RemoteWatch", "RemoteWatcher", "RemoteWatches", "unwatch_for", "watch_for"]
 
-Life = tuple[int, str, int]
+ActorKey = tuple[int, str, int]
 """(incarnation, path, uid)."""
 
 
-class Watch:
-    """One actor on another node that is watched here, and who watches it."""
+class RemoteWatch:
+    """One actor on another node that is watched here, and its watchers."""
 
     __slots__ = ("_watches", "ref", "watchers")
 
-    def __init__(self, watches: Watches, ref: Ref[Any]) -> None:
+    def __init__(self, watches: RemoteWatches, ref: Ref[Any]) -> None:
         self.ref = ref
         self.watchers: dict[Cell, None] = {}
         self._watches = watches
 
     def drop_watcher(self, watcher: Cell) -> None:
-        """Tell `watcher` nothing; the last one to go ends the watch."""
+        """Remove `watcher`; the watch ends with its last watcher."""
         self.watchers.pop(watcher, None)
         if not self.watchers:
             self._watches.drop(self)
 
 
-class Watches:
-    """What the actors of this system watch on other nodes."""
+class RemoteWatches:
+    """The watches of this system's actors on other nodes."""
 
     def __init__(self, remoting: Remoting) -> None:
         self._remoting = remoting
-        self._by_node: dict[str, dict[Life, Watch]] = {}
-        self._patience: dict[str, asyncio.TimerHandle] = {}  # with nodes that had no link when they were watched
+        self._by_node: dict[str, dict[ActorKey, RemoteWatch]] = {}
+        self._grace_timers: dict[str, asyncio.TimerHandle] = {}  # by node without a link
 
-    def watch(self, watcher: Cell, ref: Ref[Any]) -> Watch:
-        """Let `watcher` hear of the end of `ref`; return what it is one of the watchers of."""
-        by_life = self._by_node.setdefault(ref.node, {})
-        watch = by_life.get(_life(ref))
+    def watch(self, watcher: Cell, ref: Ref[Any]) -> RemoteWatch:
+        """Notify `watcher` of the end of `ref`; return the watch it belongs to."""
+        by_actor = self._by_node.setdefault(ref.node, {})
+        watch = by_actor.get(_actor_key(ref))
         if watch is None:
-            watch = by_life[_life(ref)] = Watch(self, ref)
+            watch = by_actor[_actor_key(ref)] = RemoteWatch(self, ref)
             self._announce(watch)
         watch.watchers[watcher] = None
         return watch
 
-    def drop(self, watch: Watch) -> None:
-        """Watch no more; the other node forgets it as well."""
+    def drop(self, watch: RemoteWatch) -> None:
+        """End a watch here and at the other node."""
         if self._forget(watch):
             association = self._remoting.association(watch.ref.node)
             if association is not None and association.peer.incarnation == watch.ref.incarnation:
@@ -78,79 +78,77 @@ class Watches:
     def __len__(self) -> int:
         return sum(map(len, self._by_node.values()))
 
-    # --- what is heard ----------------------------------------------------------------------------------------------
+    # --- events -----------------------------------------------------------------------------------------------------
 
     def link_up(self, association: Association) -> None:
-        """Announce what is watched there; what was watched in another life of the node is no more."""
+        """Announce the watches of that node; those of another incarnation have ended."""
         node = association.peer.node
-        self._be_patient_no_more(node)
+        self._cancel_grace_timer(node)
         for watch in list(self._by_node.get(node, {}).values()):
             self._announce(watch)
 
     def node_lost(self, peer: Peer, reason: str) -> None:
-        """Tell the watchers of that life of a node that it is over."""
+        """Notify the watchers of all actors of that incarnation."""
         for watch in list(self._by_node.get(peer.node, {}).values()):
             if watch.ref.incarnation == peer.incarnation:
                 self._end(watch, f"lost: {reason}")
 
     def ended(self, peer: Peer, path: str, uid: int, cause: str) -> None:
-        """Tell the watchers of an actor that it is no more; nobody, if nobody watches it any more."""
+        """Notify the watchers of an actor that it has ended; no effect if it is not watched."""
         watch = self._by_node.get(peer.node, {}).get((peer.incarnation, path, uid))
         if watch is not None:
             self._end(watch, cause)
 
     def close(self) -> None:
-        """Wait for nobody any more."""
-        for node in list(self._patience):
-            self._be_patient_no_more(node)
+        """Cancel all timers."""
+        for node in list(self._grace_timers):
+            self._cancel_grace_timer(node)
 
-    # --- leaves -----------------------------------------------------------------------------------------------------
-
-    def _announce(self, watch: Watch) -> None:
+    def _announce(self, watch: RemoteWatch) -> None:
         association = self._remoting.association(watch.ref.node)
         if association is None:
-            self._be_patient(watch.ref.node)
+            self._start_grace_timer(watch.ref.node)
         elif association.peer.incarnation != watch.ref.incarnation:
-            # Not at this moment: the watcher is not entered yet.
-            self._remoting.system.loop.call_soon(self._end, watch, "lost: its node is back in another life")
+            # Later: the watcher is not added yet.
+            self._remoting.system.loop.call_soon(self._end, watch, "lost: its node is back as a new incarnation")
         else:
             association.signal((WATCH, watch.ref.path, watch.ref.uid))
 
-    def _be_patient(self, node: str) -> None:
-        """Give a node without a link the time after which one is lost: of a node never met, nobody else would tell."""
-        if node not in self._patience:
+    def _start_grace_timer(self, node: str) -> None:
+        """Start a timer for a node without a link: the transport reports no loss of a node never linked."""
+        if node not in self._grace_timers:
             lost_after_s = self._remoting.system.config.transport.lost_after_s
-            self._patience[node] = self._remoting.system.loop.call_later(lost_after_s, self._give_up, node)
+            self._grace_timers[node] = self._remoting.system.loop.call_later(lost_after_s, self._end_grace, node)
 
-    def _be_patient_no_more(self, node: str) -> None:
-        timer = self._patience.pop(node, None)
+    def _cancel_grace_timer(self, node: str) -> None:
+        timer = self._grace_timers.pop(node, None)
         if timer is not None:
             timer.cancel()
 
-    def _give_up(self, node: str) -> None:
-        self._be_patient_no_more(node)
+    def _end_grace(self, node: str) -> None:
+        self._cancel_grace_timer(node)
         for watch in list(self._by_node.get(node, {}).values()):
             self._end(watch, "lost: there is no link to its node")
 
-    def _end(self, watch: Watch, cause: str) -> None:
+    def _end(self, watch: RemoteWatch, cause: str) -> None:
         if self._forget(watch):
             watchers, watch.watchers = watch.watchers, {}
             for watcher in watchers:
                 watcher.watched_ended(watch, Terminated(watch.ref, cause))
 
-    def _forget(self, watch: Watch) -> bool:
-        by_life = self._by_node.get(watch.ref.node, {})
-        if by_life.get(_life(watch.ref)) is not watch:
+    def _forget(self, watch: RemoteWatch) -> bool:
+        by_actor = self._by_node.get(watch.ref.node, {})
+        if by_actor.get(_actor_key(watch.ref)) is not watch:
             return False
-        del by_life[_life(watch.ref)]
-        if not by_life:
+        del by_actor[_actor_key(watch.ref)]
+        if not by_actor:
             del self._by_node[watch.ref.node]
-            self._be_patient_no_more(watch.ref.node)
+            self._cancel_grace_timer(watch.ref.node)
         return True
 
 
 class RemoteWatcher:
-    """A peer in its role as the watcher of one actor of ours. Lives in `association.watched`."""
+    """A peer as the watcher of one local actor. Kept in `association.watched`."""
 
     __slots__ = ("_association", "_cell")
 
@@ -161,34 +159,34 @@ class RemoteWatcher:
         cell.add_watcher(self)
 
     def watched_ended(self, watched: object, notice: Terminated) -> None:
-        """Tell the peer that the actor is no more."""
+        """Tell the peer that the actor has ended."""
         self._association.watched.pop(self._cell, None)
         self._association.signal((ENDED, self._cell.path, self._cell.ref.uid, notice.cause[:TEXT_CHARS_MAX]))
 
     def end(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._association.watched.pop(self._cell, None)
         self._cell.drop_watcher(self)
 
 
 def watch_for(association: Association, path: str, uid: int) -> None:
-    """Let the peer of an association hear of the end of an actor of ours: now, if it is over."""
+    """Notify the peer of an association of the end of a local actor: at once, if it has ended."""
     try:
         cell = find_cell(association.system, association.peer.role, path, uid)
     except AskError as error:
-        association.signal((ENDED, path, uid, f"stopped: {short(error)}"))
+        association.signal((ENDED, path, uid, f"stopped: {wire_text(error)}"))
         return
     if cell not in association.watched:
         RemoteWatcher(association, cell)
 
 
 def unwatch_for(association: Association, path: str, uid: int) -> None:
-    """Let the peer of an association hear no more of an actor of ours."""
+    """Stop notifying the peer of an association about a local actor."""
     cell = association.system.cell_at(path)
     watcher = association.watched.get(cell) if cell is not None and cell.ref.uid == uid else None
     if watcher is not None:
         watcher.end()
 
 
-def _life(ref: Ref[Any]) -> Life:
+def _actor_key(ref: Ref[Any]) -> ActorKey:
     return (ref.incarnation, ref.path, ref.uid)

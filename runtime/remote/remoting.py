@@ -1,4 +1,4 @@
-"""Between systems: the links of one system, and what it has open with whoever is linked."""
+"""`Remoting`: the associations of one system: link events, lookups and spawns on other nodes, incoming rows."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from coterie.runtime.messages.declared_errors import NO_ERRORS
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.refs import Address
 from coterie.runtime.remote.association import Association
-from coterie.runtime.remote.incoming.incoming_rows import Inbound
+from coterie.runtime.remote.incoming.incoming_rows import IncomingRows
 from coterie.runtime.remote.incoming.remote_spawn import spawn_for
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.remote.lookup import address_of, find, type_names
-from coterie.runtime.remote.node_requests import REF, Lookup, Spawn
+from coterie.runtime.remote.node_requests import REF_CODEC, LookupRequest, SpawnRequest
 from coterie.runtime.remote.pending_requests import OutgoingAsk
-from coterie.runtime.remote.refused_handshakes import Refusals
+from coterie.runtime.remote.refused_handshakes import RefusedHandshakes
 from coterie.runtime.remote.remote_config import RemoteConfig
-from coterie.runtime.remote.remote_watches import Watches
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.remote.remote_watches import RemoteWatches
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     import asyncio
@@ -35,96 +35,99 @@ __all__ = ["Remoting"]
 
 
 class Remoting:
-    """Hears of links (it is the transport's `TransportEvents`) and keeps an `Association` for each that stands."""
+    """Implements the transport's `TransportEvents`; keeps an `Association` for each link that is up."""
 
     def __init__(self, system: System, config: RemoteConfig | None = None) -> None:
         self.system = system
         self.config = config or RemoteConfig()
         self.transport: Transport | None = None
-        self.watches = Watches(self)
-        self.refusals = Refusals(system.host.clock)
+        self.watches = RemoteWatches(self)
+        self.refused_handshakes = RefusedHandshakes(system.host.clock)
         self.next_number = itertools.count(1).__next__
         self._associations: dict[str, Association] = {}
-        self._inbound: dict[str, Inbound] = {}
+        self._incoming_rows: dict[str, IncomingRows] = {}
         self._listeners: list[Callable[[LinkEvent], None]] = []
 
-    # --- looking outward --------------------------------------------------------------------------------------------
+    # --- requests to other nodes ------------------------------------------------------------------------------------
 
     def association(self, node: str) -> Association | None:
-        """Return what is open with a node; None if there is no link to it."""
+        """Return the association with a node; None if there is no link to it."""
         return self._associations.get(node)
 
     def reach(self, node: str) -> Association:
-        """Return what is open with a node. NodeUnreachable if there is no link to it."""
+        """Return the association with a node. NodeUnreachable if there is no link to it."""
         association = self._associations.get(node)
         if association is not None:
             return association
         if self.transport is None:
             raise NodeUnreachable(node, "this system has no network: it neither listens nor dials")
-        raise NodeUnreachable(node, self.transport.absence(node))
+        raise NodeUnreachable(node, self.transport.unreachable_reason(node))
 
     @property
     def linked(self) -> Iterable[Peer]:
-        """Who is linked now."""
+        """The linked peers."""
         return [association.peer for association in self._associations.values()]
 
     @property
     def asks_pending(self) -> int:
-        """How many asks, offers and requests are out."""
-        return sum(len(association.questions) for association in self._associations.values())
+        """Number of pending asks, offers and requests."""
+        return sum(len(association.pending_requests) for association in self._associations.values())
 
     def lookup(
         self, place: Address | str, kind: type[Actor[Any]] | None, timeout_s: float | None
     ) -> asyncio.Future[Any]:
-        """Return a future of the ref of the actor that lives at `place` now: an address, or "node/path".
+        """Return a future of the ref of the current actor at `place`: an Address, or "node/path".
 
-        `kind`: it must take the messages that this actor class takes; the ref is typed by it.
+        `kind`: an actor class; the actor must accept its messages, and the ref is typed by it.
 
         Raises:
             ValueError: `place` names no actor.
             AskError: through the future: `ActorNotFound`, or `NotExported` to a client; `ConnectionLost`, `AskTimeout`.
-            BadMessage: through the future: it does not take a message that `kind` takes.
+            BadMessage: through the future: it does not accept a message of `kind`.
             TransportError: through the future: the node cannot be asked.
         """
         place = address_of(place)
         names = type_names(kind)
         if place.node == self.system.node:
-            ask = self.system.asking.begin(Lookup(place.path, names), timeout_s, str(place), PendingAsk)
-            _settle(ask, lambda: find(self.system, Role.NODE, place.path, names))
+            ask = self.system.ask_deadlines.begin(LookupRequest(place.path, names), timeout_s, str(place), PendingAsk)
+            _resolve_with(ask, lambda: find(self.system, PeerRole.NODE, place.path, names))
             return ask.future
-        return self._request(place.node, Lookup(place.path, names), timeout_s)
+        return self._request(place.node, LookupRequest(place.path, names), timeout_s)
 
     def spawn_on(
         self, node: str, kind: str, arguments: tuple[object, ...], name: str | None, timeout_s: float | None
     ) -> asyncio.Future[Any]:
-        """Let `node` spawn an actor of a kind that it has registered (`System(spawnable=…)`); return its ref.
+        """Spawn an actor on `node`, of a kind registered there (`System(spawnable=…)`); return a future of its ref.
 
-        `arguments` go to what is registered there: None, bool, int, float, str, bytes, and tuples and dicts of those.
+        `arguments` are passed to the registered factory: None, bool, int, float, str, bytes, and tuples and dicts of
+        those.
 
         Raises:
             AskError: through the future: `SpawnRefused`: the kind is not registered there, the name is taken, or
-                clients may not spawn; `ActorFailed`: making the actor failed; `ConnectionLost`, `AskTimeout`: it may
-                live.
-            TransportError, TypeError: through the future: it was not sent; an argument cannot cross.
+                clients may not spawn; `ActorFailed`: the factory failed; `ConnectionLost`, `AskTimeout`: it may have
+                been spawned.
+            TransportError, TypeError: through the future: not sent; an argument cannot be encoded.
         """
-        spawn = Spawn(kind, arguments, name)
+        spawn = SpawnRequest(kind, arguments, name)
         if node == self.system.node:
-            ask = self.system.asking.begin(spawn, timeout_s, node, PendingAsk)
-            _settle(ask, lambda: spawn_for(self.system, Role.NODE, spawn.kind, spawn.arguments, spawn.name))
+            ask = self.system.ask_deadlines.begin(spawn, timeout_s, node, PendingAsk)
+            _resolve_with(ask, lambda: spawn_for(self.system, PeerRole.NODE, spawn.kind, spawn.arguments, spawn.name))
             return ask.future
         return self._request(node, spawn, timeout_s)
 
-    def _request(self, node: str, request: Lookup | Spawn, timeout_s: float | None) -> asyncio.Future[Any]:
+    def _request(
+        self, node: str, request: LookupRequest | SpawnRequest, timeout_s: float | None
+    ) -> asyncio.Future[Any]:
         try:
             association = self.reach(node)
         except CoterieError as error:
-            refused = self.system.asking.begin(request, timeout_s, node, PendingAsk)
+            refused = self.system.ask_deadlines.begin(request, timeout_s, node, PendingAsk)
             refused.reject(error)
             return refused.future
-        ask = self.system.asking.begin(request, timeout_s, node, OutgoingAsk)
+        ask = self.system.ask_deadlines.begin(request, timeout_s, node, OutgoingAsk)
         try:
             number = self.next_number()
-            ask.enter(association.questions, number, REF, NO_ERRORS)
+            ask.enter(association.pending_requests, number, REF_CODEC, NO_ERRORS)
             association.send(Lane.BULK, request.row(number))
         except (CoterieError, TypeError) as error:
             ask.reject(error)
@@ -132,68 +135,68 @@ class Remoting:
 
     # --- listeners --------------------------------------------------------------------------------------------------
 
-    def listen_to_links(self, listener: Callable[[LinkEvent], None]) -> None:
+    def add_link_listener(self, listener: Callable[[LinkEvent], None]) -> None:
         """Call `listener` with each link event from now on."""
         self._listeners.append(listener)
 
-    def ignore_links(self, listener: Callable[[LinkEvent], None]) -> None:
-        """Call `listener` no more."""
+    def remove_link_listener(self, listener: Callable[[LinkEvent], None]) -> None:
+        """Remove `listener`."""
         if listener in self._listeners:
             self._listeners.remove(listener)
 
     def close(self) -> None:
-        """Wait for nobody any more. The transport, closed next, reports each link down."""
+        """Cancel the timers of watches. The transport, closed next, reports each link down."""
         self.watches.close()
 
     # --- the transport's events -------------------------------------------------------------------------------------
 
     def link_up(self, peer: Peer) -> None:
-        """Begin an association."""
+        """Create the association of a link."""
         if self.transport is None:
             raise RuntimeError("a link is up, but the system has no transport")
         association = Association(self, self.transport, peer)
         self._associations[peer.node] = association
-        self._inbound[peer.node] = Inbound(self, association)
+        self._incoming_rows[peer.node] = IncomingRows(self, association)
         self.watches.link_up(association)
-        self._tell("up", peer, "")
+        self._notify("up", peer, "")
 
     def link_down(self, peer: Peer, reason: str) -> None:
-        """End an association."""
-        self._inbound.pop(peer.node, None)
+        """End the association of a link."""
+        self._incoming_rows.pop(peer.node, None)
         association = self._associations.pop(peer.node, None)
         if association is not None:
             association.end(reason)
-        self._tell("down", peer, reason)
+        self._notify("down", peer, reason)
 
     def node_lost(self, peer: Peer, reason: str) -> None:
-        """Tell that a node's life is over as far as we can know."""
+        """End the watches of an incarnation that is lost, and notify link listeners."""
         self.watches.node_lost(peer, reason)
-        self._tell("lost", peer, reason)
+        self._notify("lost", peer, reason)
 
     def refused(self, address: object, reason: str) -> None:
-        """Tell the log of a handshake that failed; of those that are like it soon after, for debugging only."""
-        times = self.refusals.note(str(address), reason)
-        tell = self.system.log.warning if times else self.system.log.debug
-        tell("transport.handshake_refused", address=str(address), reason=reason, times=max(1, times))
+        """Log a failed handshake: as a warning, or as debug output if a similar one was logged lately."""
+        times = self.refused_handshakes.note(str(address), reason)
+        log = self.system.log.warning if times else self.system.log.debug
+        log("transport.handshake_refused", address=str(address), reason=reason, times=max(1, times))
 
     def delivered(self, peer: Peer, lane_class: int, items: list[Any]) -> None:
-        """Hand each row of a frame to whom it is for, and let them have their turn."""
+        """Deliver the rows of a frame, then run the actors that received messages."""
         run_queue = self.system.run_queue
         is_held = run_queue.hold()
         try:
-            self._inbound[peer.node].take(lane_class, items)
+            self._incoming_rows[peer.node].take(lane_class, items)
         finally:
             if is_held:
                 run_queue.release()
 
-    def _tell(self, kind: str, peer: Peer, reason: str) -> None:
+    def _notify(self, kind: str, peer: Peer, reason: str) -> None:
         event = LinkEvent(kind, peer.node, peer.incarnation, peer.role, reason)
         self.system.log.info("link.changed", kind=kind, peer=peer.node, reason=reason)
         for listener in list(self._listeners):
             listener(event)
 
 
-def _settle(ask: PendingAsk, find_out: Callable[[], object]) -> None:
+def _resolve_with(ask: PendingAsk, find_out: Callable[[], object]) -> None:
     try:
         ask.resolve(find_out())
     except CoterieError as error:

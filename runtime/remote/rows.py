@@ -1,21 +1,21 @@
-"""The rows that systems exchange: each is one item of the transport. Pure.
+"""Rows: the wire format between systems; each row is one item of the transport. Pure.
 
-    (route, *fields)                                a message for the actor at the end of that route
-    (ROUTE, route, path, uid, type name)            what a number from 16 on stands for, on this connection
+    (route, *fields)                                a message for the actor of that route
+    (ROUTE, route, path, uid, type name)            defines a route number (from 16 on) for this connection
     (ASK, id, route, fields, milliseconds left, chain)
     (OFFER, id, route, fields)
-    (WITHDRAW, id)                                  an offer that nobody waits for any more
+    (WITHDRAW, id)                                  cancels an offer
     (REPLY, id, value)                              the answer to an ask or a request; an offer is in the mailbox
-    (ERROR, id, code, text)                         the answer is an error of ours
+    (ERROR, id, code, text)                         the answer is an error of the runtime
     (DECLARED, id, name, values)                    the answer is an error that the message declares
     (WATCH, path, uid)   (UNWATCH, path, uid)
-    (ENDED, path, uid, cause)                       that actor, which was watched, is no more
+    (ENDED, path, uid, cause)                       the watched actor has ended
     (LOOKUP, id, path, type names)
     (SPAWN, id, kind, arguments, name or None)
 
 A row that starts with a number from `FIRST_ROUTE` on is a message: the commonest row is the shortest. `uid` 0 means
-"whoever lives at that path". A connection delivers in order, so a route is known before it is used; routes are new
-with each link. `id` counts what one system asked for: the answer carries it back.
+"any actor at that path". A connection delivers in order, so a route is defined before it is used; routes are new with
+each link. `id` numbers the requests of one system; the answer carries it back.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ _SHAPES: Final[dict[int, tuple[int, list[type]]]] = {
     LOOKUP: (4, [int, int, str, tuple]),
     SPAWN: (5, [int, int, str, tuple]),
 }
-"""By kind: how long a row is, and the types it begins with."""
+"""By kind: length of a row, and the types of its first fields."""
 
 
 def kind_of_row(row: Any) -> int:
-    """Return the kind of a row that is no message. BadMessage if it is none of the above.
+    """Return the kind of a row that is not a message. BadMessage if it is invalid.
 
-    By lists of exact types, not by patterns: those take ten times as long.
+    Compares lists of exact types: `match` patterns take ten times as long.
     """
     kind = row[0] if type(row) is tuple and row else None
     shape = _SHAPES.get(kind) if type(kind) is int else None
@@ -93,6 +93,4 @@ def kind_of_row(row: Any) -> int:
 
 
 def _no_row(row: object) -> BadMessage:
-    return BadMessage(
-        f"not a row of the wire: {reprlib.repr(row):.80}"
-    )  # which looks into large or deep rows no further
+    return BadMessage(f"not a row of the wire: {reprlib.repr(row):.80}")  # bounded for large and deep rows

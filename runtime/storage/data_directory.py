@@ -1,11 +1,11 @@
-"""Whose data directory this is: the meta file, and the one explicit act that makes it.
+"""Data directory: the meta file with the identity of a store, its lock, and formatting.
 
     coterie store, format 1
     {"cluster": …, "node": …, "salt": …, "store_id": …}
     <CRC-32 of the lines above, 8 hex digits>
 
-The version stands before anything that may change with it. Formatting makes the first segment, then the meta file
-under a passing name, and renames it as the last step: a crash before that leaves "not formatted".
+The version precedes everything that may change with it. Formatting creates the first segment, then the meta file under
+a temporary name, and renames it as the last step: a crash before that leaves the directory "not formatted".
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from coterie.runtime.storage.segment_format import SegmentHeader
 
 __all__ = [
     "FORMAT_VERSION",
-    "Meta",
+    "StoreMeta",
     "check_owner",
     "decode_meta",
     "encode_meta",
@@ -48,7 +48,7 @@ _META_NEW = "meta.new"
 
 
 @dataclass(frozen=True, slots=True)
-class Meta:
+class StoreMeta:
     """The identity of a store. `salt` seeds all its checksums (32 bits); `store_id` is 32 hex digits."""
 
     cluster: str
@@ -60,30 +60,30 @@ class Meta:
 async def format_store(host: Host, path: str, *, cluster: str, node: str) -> str:
     """Make an empty store for `node` of `cluster` in the directory `path` (created if missing); return its store id.
 
-    Done once in the life of a node, on purpose: a node that lost its data must not come back under its old name.
+    Run once for each node, explicitly: a node that lost its data must not come back under its old name.
 
     Raises:
-        AlreadyFormatted: There is a store already, or segments that are not those of an interrupted formatting.
-        DataDirectoryInUse: Another opener holds the directory.
+        AlreadyFormatted: There is a store already, or segments that an interrupted formatting does not explain.
+        DataDirectoryInUse: Another process holds the lock.
         ValueError: `cluster` or `node` is empty.
     """
     if not cluster or not node:
         raise ValueError("cluster and node must not be empty")
     store_id = f"{host.random.getrandbits(128):032x}"
-    meta = Meta(cluster, node, host.random.getrandbits(32), store_id)
+    meta = StoreMeta(cluster, node, host.random.getrandbits(32), store_id)
     await host.executor.run_disk(lambda: _format(host.disk, path, meta))
     return store_id
 
 
 def lock_store(disk: Disk, path: str) -> Callable[[], None]:
-    """Lock the data directory, return the unlocker. `DataDirectoryInUse` if somebody has it."""
+    """Lock the data directory; return the function that unlocks it. `DataDirectoryInUse` if it is locked."""
     try:
         return disk.lock(os.path.join(path, "lock"))
     except BlockingIOError as error:
         raise DataDirectoryInUse(path) from error
 
 
-def read_meta(disk: Disk, path: str) -> Meta:
+def read_meta(disk: Disk, path: str) -> StoreMeta:
     """Read the meta file of the data directory `path`. `NotFormatted`, `UnsupportedFormat` or `StorageDamaged`."""
     name = os.path.join(path, _META)
     if not disk.exists(name):
@@ -92,19 +92,19 @@ def read_meta(disk: Disk, path: str) -> Meta:
         return decode_meta(file.read_at(0, file.size()), name)
 
 
-def check_owner(meta: Meta, path: str, *, cluster: str, node: str) -> None:
+def check_owner(meta: StoreMeta, path: str, *, cluster: str, node: str) -> None:
     """`WrongStore` unless the store belongs to this node of this cluster."""
     if (meta.cluster, meta.node) != (cluster, node):
         raise WrongStore(path, expected=(cluster, node), found=(meta.cluster, meta.node))
 
 
-def encode_meta(meta: Meta) -> bytes:
+def encode_meta(meta: StoreMeta) -> bytes:
     """Return the bytes of the meta file."""
     text = f"{_TITLE}{FORMAT_VERSION}\n{json.dumps(asdict(meta), sort_keys=True)}\n".encode()
     return text + f"{zlib.crc32(text):08x}\n".encode()
 
 
-def decode_meta(data: bytes, name: str) -> Meta:
+def decode_meta(data: bytes, name: str) -> StoreMeta:
     """Read the bytes of the meta file `name`. `UnsupportedFormat` or `StorageDamaged`."""
     lines = data.split(b"\n")
     version = lines[0].removeprefix(_TITLE.encode())
@@ -115,10 +115,10 @@ def decode_meta(data: bytes, name: str) -> Meta:
     text = b"\n".join(lines[:2]) + b"\n"
     if data != text + f"{zlib.crc32(text):08x}\n".encode():
         raise StorageDamaged(name, 0, "the checksum of the meta file does not match")
-    return Meta(**json.loads(lines[1]))
+    return StoreMeta(**json.loads(lines[1]))
 
 
-def _format(disk: Disk, path: str, meta: Meta) -> None:
+def _format(disk: Disk, path: str, meta: StoreMeta) -> None:
     disk.make_directories(path)
     unlock = lock_store(disk, path)
     try:
@@ -144,7 +144,7 @@ def _remove_leftovers(disk: Disk, path: str) -> None:
     disk.sync_directory(path)
 
 
-def _write_meta(disk: Disk, path: str, meta: Meta) -> None:
+def _write_meta(disk: Disk, path: str, meta: StoreMeta) -> None:
     with contextlib.closing(disk.open(os.path.join(path, _META_NEW), create=True)) as file:
         file.write_at(0, encode_meta(meta))
         file.sync()

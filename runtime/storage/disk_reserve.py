@@ -1,7 +1,11 @@
-"""Room kept back on the disk, so that a store whose disk is full can still end its log in good order.
+"""Disk reserve: space reserved on the disk, so that a store whose disk is full can still end its log cleanly.
 
-It is a file of zeros beside the segments. When a write finds no room, the file goes, what was half written is cut off,
-and a last batch header proves that everything before it was synced.
+The reserve is a file of zeros beside the segments. When a write finds no space, the file is removed, the partial write
+is cut off, and a last batch header proves that everything before it was synced.
+
+Full disk. Decided in `group_commit.py` (`_write_to`, `_write_to_new`), by `is_disk_full`. Carried out by its
+`_end_log_cleanly` and `fail`: no further write is acknowledged, `LogStore.failure` is set and `on_failure` stops the
+node. The next `SegmentedLog.open` makes a new reserve, or fails with `StorageFailed` until there is space.
 """
 
 from __future__ import annotations
@@ -14,16 +18,16 @@ from typing import Final
 from coterie.errors import StorageFailed
 from coterie.runtime.hosts.host import Disk
 
-__all__ = ["RESERVE_BYTES", "is_full", "keep_reserve", "spend_reserve"]
+__all__ = ["RESERVE_BYTES", "ensure_reserve", "is_disk_full", "release_reserve"]
 
 RESERVE_BYTES: Final = 64 * 1024
-"""A batch header takes tens of bytes; file systems give out blocks, and want some for themselves."""
+"""A batch header takes tens of bytes, but file systems allocate blocks, and some for their own metadata."""
 
 _NAME: Final = "reserve"
 
 
-def keep_reserve(disk: Disk, directory: str) -> None:
-    """See to it that the reserve is there, durably. `StorageFailed` if there is no room for it."""
+def ensure_reserve(disk: Disk, directory: str) -> None:
+    """Create the reserve durably if it is missing. `StorageFailed` if there is no space for it."""
     path = os.path.join(directory, _NAME)
     is_new = not disk.exists(path)
     with contextlib.closing(disk.open(path, create=is_new)) as file:
@@ -33,22 +37,22 @@ def keep_reserve(disk: Disk, directory: str) -> None:
             file.write_at(0, bytes(RESERVE_BYTES))
             file.sync()
         except OSError as error:
-            if not is_full(error):
+            if not is_disk_full(error):
                 raise
             file.truncate(0)
-            reason = f"the disk is full: no room for its reserve of {RESERVE_BYTES} bytes; make some"
+            reason = f"the disk is full: no space for the reserve of {RESERVE_BYTES} bytes; free some space"
             raise StorageFailed(directory, reason) from error
     if is_new:
         disk.sync_directory(directory)
 
 
-def spend_reserve(disk: Disk, directory: str) -> None:
-    """Give the reserve's room back to the disk; the next open keeps a new one."""
+def release_reserve(disk: Disk, directory: str) -> None:
+    """Remove the reserve; the next open creates a new one."""
     path = os.path.join(directory, _NAME)
     if disk.exists(path):
         disk.remove(path)
 
 
-def is_full(error: OSError) -> bool:
-    """Whether the disk, or its owner's share of it, is full."""
+def is_disk_full(error: OSError) -> bool:
+    """Return whether the disk, or the user's quota of it, is full."""
     return error.errno in {errno.ENOSPC, errno.EDQUOT}

@@ -1,9 +1,9 @@
-"""The end of the log where batches go: group commit, one batch at a time.
+"""`GroupCommit`: writes submitted together share one batch: one write, one fdatasync; one batch at a time.
 
     submitted ──▶ queue ──▶ in flight (disk thread: write, fdatasync) ──▶ applied, acknowledged (event loop)
 
-Everything submitted while a batch is in flight forms the next one. The disk thread gets bytes and a place, the event
-loop owns all else; so a failure leaves nothing half done in memory, and nothing is ever tried again.
+Everything submitted while a batch is in flight forms the next one. The disk thread gets only bytes and a place; the
+event loop owns all state. So a failure leaves no partial change in memory, and no write is retried.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from typing import TypeVar
 
 from coterie.errors import StorageDamaged, StorageFailed
 from coterie.runtime.hosts.host import Host
-from coterie.runtime.storage.disk_reserve import is_full, spend_reserve
+from coterie.runtime.storage.disk_reserve import is_disk_full, release_reserve
 from coterie.runtime.storage.log_store import DoneCallback, Record
 from coterie.runtime.storage.record_index import GroupIndex, place_of
 from coterie.runtime.storage.record_reader import read_records
 from coterie.runtime.storage.segment_files import Segment, create_segment, remove_segment, segment_path
 from coterie.runtime.storage.segment_format import BATCH_HEADER_BYTES, SegmentHeader, encode_batch_header
 from coterie.runtime.storage.storage_config import StorageConfig
-from coterie.runtime.storage.write_batch import Batch, encode_checkpoint
+from coterie.runtime.storage.write_batch import WriteBatch, encode_checkpoint
 
-__all__ = ["Journal"]
+__all__ = ["GroupCommit"]
 
 T = TypeVar("T")
 
 
-class Journal:
-    """Writes batches to the last segment, and begins a new one when that is full.
+class GroupCommit:
+    """Writes batches to the last segment; starts a new segment when that is full.
 
-    `segments` are the open ones, oldest first; `groups` all groups by name (the owner adds to them). `on_batch` is
+    `segments`: the open ones, oldest first. `groups`: all groups by name (the owner adds new ones). `on_batch` is
     called after each batch that became durable, `on_failure` once.
     """
 
@@ -60,27 +60,27 @@ class Journal:
         self._config = config
         self._loop = asyncio.get_running_loop()
         self._on_failure = on_failure
-        self._queue: deque[Batch] = deque()
-        self._in_flight: Batch | None = None
+        self._queue: deque[WriteBatch] = deque()
+        self._in_flight: WriteBatch | None = None
         self._is_scheduled = False
         self._waiters: list[asyncio.Future[None]] = []
-        self._mark_timer: asyncio.TimerHandle | None = None
-        self._is_proven = False  # whether a batch header stands after the last batch that has items
+        self._sync_marker_timer: asyncio.TimerHandle | None = None
+        self._is_sync_proven = False  # whether a batch header follows the last batch with items
 
     @property
-    def batch(self) -> Batch:
-        """The batch for what comes now; add to it, then call `submit`."""
+    def batch(self) -> WriteBatch:
+        """The batch for the next items; add to it, then call `submit`."""
         if not self._queue or self._queue[-1].size_bytes >= self._config.batch_bytes:
-            self._queue.append(Batch(self.salt))
+            self._queue.append(WriteBatch(self.salt))
         return self._queue[-1]
 
-    def submit(self, batch: Batch, done: DoneCallback | None = None) -> None:
-        """See to it that `batch`, which was just added to, is written; `done` is called when it is durable."""
+    def submit(self, batch: WriteBatch, done: DoneCallback | None = None) -> None:
+        """Schedule the write of `batch`, to which items were just added; `done` is called when they are durable."""
         if done is not None:
-            batch.dones.append(done)
+            batch.done_callbacks.append(done)
         self._schedule()
 
-    async def settled(self) -> None:
+    async def wait_until_durable(self) -> None:
         """Wait until everything submitted before is durable and applied. Raises what `check` raises."""
         self.check()
         last = self._queue[-1] if self._queue else self._in_flight
@@ -88,18 +88,18 @@ class Journal:
             return
         waiter = self._loop.create_future()
         self._waiters.append(waiter)
-        last.dones.append(partial(self._release, waiter))
+        last.done_callbacks.append(partial(self._release, waiter))
         self._schedule()
         await waiter
 
-    async def mark(self) -> None:
-        """Prove, by an empty batch, that the last one was synced: damage to it is no torn tail any more."""
-        if not self._is_proven:
-            self._submit_mark()
-        await self.settled()
+    async def write_sync_marker(self) -> None:
+        """Write an empty batch; it proves that the last one was synced, so damage to that is no longer a torn tail."""
+        if not self._is_sync_proven:
+            self._submit_sync_marker()
+        await self.wait_until_durable()
 
     async def run_disk(self, function: Callable[[], T]) -> T:
-        """Run `function` on the disk thread, after what was submitted there; its OSError or damage stops the store."""
+        """Run `function` on the disk thread, after earlier submissions; an OSError or damage stops the store."""
         self.check()
         try:
             return await self._host.executor.run_disk(function)
@@ -114,17 +114,17 @@ class Journal:
         return await self.run_disk(partial(read_records, targets, group.number, max_bytes, self.salt))
 
     async def remove_oldest(self) -> None:
-        """Remove the oldest segment, in which nothing may live any more."""
+        """Remove the oldest segment, which must not hold live records."""
         await self.run_disk(partial(remove_segment, self._host.disk, self.segments[0]))
         del self.segments[0]
 
     def check(self) -> None:
-        """Raise if the store has stopped."""
+        """Raise the failure if the store has stopped."""
         if self.failure is not None:
             raise self._stopped()
 
     def fail(self, error: BaseException) -> None:
-        """Stop for good: nothing submitted is acknowledged from now on. The first call counts."""
+        """Stop permanently: no submission is acknowledged from now on. Only the first call has an effect."""
         if self.failure is not None:
             return
         self.failure = error if isinstance(error, StorageDamaged) else StorageFailed(self.path, repr(error))
@@ -140,20 +140,20 @@ class Journal:
             self._on_failure(self.failure)
 
     def cancel_timer(self) -> None:
-        """Forget the timer of the next mark."""
-        if self._mark_timer is not None:
-            self._mark_timer.cancel()
-            self._mark_timer = None
+        """Cancel the timer of the next sync marker."""
+        if self._sync_marker_timer is not None:
+            self._sync_marker_timer.cancel()
+            self._sync_marker_timer = None
 
     def _stopped(self) -> Exception:
-        """Return a fresh error for one more caller: a raised exception is not shared."""
+        """Return a new copy of the failure for each caller: a raised exception must not be shared."""
         failure = self.failure
         if isinstance(failure, StorageDamaged):
             return StorageDamaged(failure.path, failure.offset, failure.reason)
         return StorageFailed(self.path, failure.reason if isinstance(failure, StorageFailed) else repr(failure))
 
     def _schedule(self) -> None:
-        # Not at once: what else is submitted in this turn of the loop shares the batch.
+        # Not at once: further submissions in this turn of the loop share the batch.
         if self._in_flight is None and not self._is_scheduled:
             self._is_scheduled = True
             self._loop.call_soon(self._dispatch)
@@ -172,38 +172,38 @@ class Journal:
             job = partial(self._write_to, last, batch)
         self._host.executor.submit_disk(job, partial(self._written, batch))
 
-    def _write_to_new(self, last: Segment, checkpoint: bytes, batch: Batch) -> Segment:
+    def _write_to_new(self, last: Segment, checkpoint: bytes, batch: WriteBatch) -> Segment:
         header = SegmentHeader(last.number + 1, last.size_bytes, 0)
         try:
             segment = create_segment(self._host.disk, self.path, header, checkpoint, self.salt)
         except OSError as error:
             if not self._host.disk.exists(segment_path(self.path, header.number)):  # else `last` is not the last
-                self._end_in_order(last, error)
+                self._end_log_cleanly(last, error)
             raise
         return self._write_to(segment, batch)
 
-    def _write_to(self, segment: Segment, batch: Batch) -> Segment:
+    def _write_to(self, segment: Segment, batch: WriteBatch) -> Segment:
         header = encode_batch_header(segment.number, segment.size_bytes, batch.size_bytes, self.salt)
         try:
             segment.file.write_at(segment.size_bytes, b"".join((header, *batch.parts)))
         except OSError as error:
-            self._end_in_order(segment, error)
+            self._end_log_cleanly(segment, error)
             raise
         segment.file.sync()
         return segment
 
-    def _end_in_order(self, segment: Segment, error: OSError) -> None:
-        """If the disk is full, cut off what was half written and mark the end: the reserve has room for that."""
-        if not is_full(error):
+    def _end_log_cleanly(self, segment: Segment, error: OSError) -> None:
+        """If the disk is full, cut off the partial write and write a last batch header, in the space of the reserve."""
+        if not is_disk_full(error):
             return
-        with contextlib.suppress(OSError):  # it ends as in a crash, then, and that is safe, too
-            spend_reserve(self._host.disk, self.path)
+        with contextlib.suppress(OSError):  # then the log ends as after a crash, which is safe too
+            release_reserve(self._host.disk, self.path)
             segment.file.truncate(segment.size_bytes)
-            mark = encode_batch_header(segment.number, segment.size_bytes, 0, self.salt)
-            segment.file.write_at(segment.size_bytes, mark)
+            header = encode_batch_header(segment.number, segment.size_bytes, 0, self.salt)
+            segment.file.write_at(segment.size_bytes, header)
             segment.file.sync()
 
-    def _written(self, batch: Batch, segment: Segment | None, error: BaseException | None) -> None:
+    def _written(self, batch: WriteBatch, segment: Segment | None, error: BaseException | None) -> None:
         if self.failure is not None:
             return
         if segment is None:
@@ -212,13 +212,13 @@ class Journal:
         self._in_flight = None
         self._apply(batch, segment)
         try:
-            self._acknowledge(deque(batch.dones))
-        finally:  # a `done` that raises is its owner's trouble, not the log's
+            self._acknowledge(deque(batch.done_callbacks))
+        finally:  # a `done` that raises must not stop the log
             self.on_batch()
             self._dispatch()
-            self._arm_mark()
+            self._start_sync_marker_timer()
 
-    def _apply(self, batch: Batch, segment: Segment) -> None:
+    def _apply(self, batch: WriteBatch, segment: Segment) -> None:
         self.syncs += 1
         if segment is not self.segments[-1]:
             self.segments.append(segment)
@@ -226,29 +226,29 @@ class Journal:
         batch.apply(place_of(segment.number, segment.size_bytes + BATCH_HEADER_BYTES))
         segment.size_bytes += BATCH_HEADER_BYTES + batch.size_bytes
         segment.records += batch.records
-        self._is_proven = not batch.size_bytes
+        self._is_sync_proven = not batch.size_bytes
 
-    def _acknowledge(self, dones: deque[DoneCallback]) -> None:
-        """Call them in order; one that raises does not rob the others of their call."""
+    def _acknowledge(self, done_callbacks: deque[DoneCallback]) -> None:
+        """Call the callbacks in order; if one raises, the others are still called."""
         try:
-            while dones:
-                dones.popleft()()
+            while done_callbacks:
+                done_callbacks.popleft()()
         finally:
-            if dones:
-                self._loop.call_soon(self._acknowledge, dones)
+            if done_callbacks:
+                self._loop.call_soon(self._acknowledge, done_callbacks)
 
-    def _arm_mark(self) -> None:
+    def _start_sync_marker_timer(self) -> None:
         is_idle = self._in_flight is None and not self._queue
-        if is_idle and not self._is_proven and not self.is_closed and self._mark_timer is None:
-            self._mark_timer = self._loop.call_later(self._config.mark_after_s, self._mark_if_idle)
+        if is_idle and not self._is_sync_proven and not self.is_closed and self._sync_marker_timer is None:
+            self._sync_marker_timer = self._loop.call_later(self._config.mark_after_s, self._write_sync_marker_if_idle)
 
-    def _mark_if_idle(self) -> None:
-        self._mark_timer = None
+    def _write_sync_marker_if_idle(self) -> None:
+        self._sync_marker_timer = None
         if self._in_flight is None and not self._queue:
-            self._submit_mark()
+            self._submit_sync_marker()
 
-    def _submit_mark(self) -> None:
-        self._queue.append(Batch(self.salt))
+    def _submit_sync_marker(self) -> None:
+        self._queue.append(WriteBatch(self.salt))
         self._schedule()
 
     def _release(self, waiter: asyncio.Future[None]) -> None:

@@ -1,16 +1,16 @@
-"""A group's end as it will be once everything submitted is durable: what the next write is checked against."""
+"""`GroupTail`: positions of a group after all submitted writes; the next write is checked against them."""
 
 from __future__ import annotations
 
 from coterie.runtime.storage.log_store import Write
 
-__all__ = ["Tail"]
+__all__ = ["GroupTail"]
 
 _MAX_NAME_BYTES = 1024
 
 
-class Tail:
-    """The positions a group will hold. `is_known` says whether anything was ever submitted to it."""
+class GroupTail:
+    """The positions that a group will hold. `is_known`: whether anything was ever submitted to the group."""
 
     __slots__ = ("first", "group", "is_known", "last")
 
@@ -23,7 +23,7 @@ class Tail:
         self.is_known = is_known
 
     def check(self, write: Write) -> None:
-        """ValueError if `write` truncates where nothing is held, or leaves a gap."""
+        """Raise ValueError if `write` truncates outside the held positions, or leaves a gap."""
         cut = write.truncate_from
         if cut is not None and not self.first <= cut <= self.last + 1:
             raise ValueError(
@@ -34,14 +34,14 @@ class Tail:
             raise ValueError(f"the next record of group {self.group!r} must be {expected}, not {write.first}")
 
     def advance(self, write: Write) -> None:
-        """Take note that a checked `write` was submitted."""
+        """Advance by a checked `write` that was submitted."""
         self.is_known = True
         if write.truncate_from is not None:
             self.last = write.truncate_from - 1
         self.last += len(write.records)
 
     def drop_before(self, position: int) -> bool:
-        """Take note that a drop was submitted; return False if there is nothing to drop."""
+        """Advance by a submitted drop; return False if there is nothing to drop."""
         if position <= self.first:
             return False
         self.is_known = True

@@ -1,8 +1,13 @@
-"""From the segments on the disk to the index in memory: scan once, check everything, cut the torn tail.
+"""Log recovery: replays the segments into the index in memory, checks all bytes, and cuts a torn tail.
 
-A log is replayed from its oldest segment on. The checkpoint at a segment's head tells each group's first and last
-position and its register at that moment, so older segments may be gone; records that were live in them come later, as
-copies. A position that is held but was never seen is damage.
+A log is replayed from its oldest segment on. The checkpoint at the head of a segment holds each group's first and last
+position and its metadata at that moment, so older segments may be missing; records that were live in them follow later,
+as copies. A position that is held but was not found is damage.
+
+Recovery after a crash. Decided here: a batch that does not read back is a torn tail if it is in the last segment and no
+batch header follows it, else damage (see `segment_format.py`). Carried out here (`_cut_torn_tail`, `StorageDamaged`)
+and in `SegmentedLog.open`, which writes a sync marker. Each group then reads its state with `LogStore.state`:
+`actors/groups/raft_records.py` and `actors/paxos/synod_records.py` decode it for the algorithms.
 """
 
 from __future__ import annotations
@@ -29,24 +34,24 @@ from coterie.runtime.storage.segment_format import (
     has_batch_after,
 )
 
-__all__ = ["Recovered", "recover"]
+__all__ = ["RecoveredLog", "recover"]
 
-_NOWHERE = 0  # no place is 0: segments begin with 1
+_NO_PLACE = 0  # no place is 0: segments start at 1
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
-    """What a log holds: segments, oldest first (the last is written on), groups, and how many bytes were cut."""
+class RecoveredLog:
+    """Content of a log: segments, oldest first (the last is appended to), groups, and the number of bytes cut."""
 
     segments: tuple[Segment, ...]
     groups: tuple[GroupIndex, ...]
     cut_bytes: int
 
 
-def recover(disk: Disk, directory: str, salt: int) -> Recovered:
-    """Read the log in `directory`, cut a torn tail durably, and make durable what is kept.
+def recover(disk: Disk, directory: str, salt: int) -> RecoveredLog:
+    """Read the log in `directory`, cut a torn tail durably, and sync the rest.
 
-    `StorageDamaged` names file and offset of what was durable and does not read back; then nothing was changed.
+    `StorageDamaged` names file and offset of durable bytes that do not read back; then nothing was changed.
     """
     names = segment_names(disk, directory)
     if not names:
@@ -60,24 +65,24 @@ def recover(disk: Disk, directory: str, salt: int) -> Recovered:
             previous = segments[-2] if len(segments) > 1 else None
             unproven_from = _Scan(segments[-1], previous, salt, is_last=name == names[-1]).run(replay)
         groups = replay.finish(directory)
-        cut_bytes = _settle(segments[-1], unproven_from)
+        cut_bytes = _cut_torn_tail(segments[-1], unproven_from)
         disk.sync_directory(directory)
     except BaseException:
         for segment in segments:
             segment.file.close()
         raise
-    return Recovered(tuple(segments), groups, cut_bytes)
+    return RecoveredLog(tuple(segments), groups, cut_bytes)
 
 
 def _open(disk: Disk, path: str, number: int) -> Segment:
     return Segment(number, path, disk.open(path), 0, 0)
 
 
-def _settle(last: Segment, unproven_from: int) -> int:
-    """Cut what follows the last whole batch; write that batch again and sync; return how much was cut.
+def _cut_torn_tail(last: Segment, unproven_from: int) -> int:
+    """Cut the bytes after the last whole batch, write that batch again and sync; return the number of bytes cut.
 
-    The last batch may never have been synced, and after a sync that failed the kernel may hold its pages as clean
-    although they are not on the disk: only a new write makes the next sync mean something.
+    The last batch may never have been synced. After a failed sync the kernel may mark its pages as clean although they
+    are not on the disk: only after a new write does the next sync make them durable.
     """
     file_bytes = last.file.size()
     last.file.truncate(last.size_bytes)
@@ -97,7 +102,7 @@ class _Scan:
         self._data = segment.file.read_at(0, segment.file.size())
 
     def run(self, replay: _Replay) -> int:
-        """Feed every batch to `replay`, complete the segment's facts, and return where its last batch begins."""
+        """Pass every batch to `replay`, fill in the segment's sizes, and return where its last batch begins."""
         header = self._header()
         at = last_batch_at = SEGMENT_HEADER_BYTES
         while at < len(self._data):
@@ -107,7 +112,7 @@ class _Scan:
             last_batch_at = at
             at = items[-1].end if items else at + BATCH_HEADER_BYTES
             self._segment.records += self._replay(items, replay)
-        if at < header.created_bytes:  # durable before the file got its name: no torn tail
+        if at < header.created_bytes:  # durable before the file was renamed: not a torn tail
             raise StorageDamaged(self._segment.path, at, f"its checkpoint does not read back ({header})")
         self._segment.size_bytes = at
         self._segment.created_bytes = header.created_bytes
@@ -147,14 +152,14 @@ class _Scan:
 
 
 class _GroupReplay:
-    """One group while the log is replayed: a place and a tag per position."""
+    """One group during replay: a place and a tag per position."""
 
-    __slots__ = ("first", "name", "places", "register", "tags")
+    __slots__ = ("first", "metadata", "name", "places", "tags")
 
     def __init__(self, name: str, first: int, last: int) -> None:
         self.name = name
         self.first = first
-        self.register: bytes | None = None
+        self.metadata: bytes | None = None
         self.places = array("Q", bytes(8 * (last - first + 1)))
         self.tags = array("Q", bytes(8 * (last - first + 1)))
 
@@ -181,11 +186,11 @@ class _GroupReplay:
         self.first = position
 
     def finish(self, number: int, directory: str) -> GroupIndex:
-        if _NOWHERE in self.places:
-            missing = self.first + self.places.index(_NOWHERE)
+        if _NO_PLACE in self.places:
+            missing = self.first + self.places.index(_NO_PLACE)
             raise StorageDamaged(directory, 0, f"record {missing} of {self.name!r} is in none of the segments")
         index = GroupIndex(self.name, number)
-        index.register = self.register
+        index.metadata = self.metadata
         index.drop_before(self.first)
         for start, end in _runs_in_one_segment(self.places):
             index.append(self.places[start:end], self.tags[start:end])
@@ -198,13 +203,13 @@ def _runs_in_one_segment(places: array[int]) -> list[tuple[int, int]]:
 
 
 class _Replay:
-    """All groups while the log is replayed. ValueError for an item that cannot have been written there."""
+    """All groups during replay. ValueError for an item that cannot have been written there."""
 
     def __init__(self) -> None:
         self._groups: dict[int, _GroupReplay] = {}
 
     def take(self, item: Item, segment: int, data: bytes) -> None:
-        """Carry out one item."""
+        """Apply one item."""
         if item.kind == ItemKind.GROUP:
             self._declare(item, data)
             return
@@ -216,8 +221,8 @@ class _Replay:
                 group.append(item.position, item.tag, place_of(segment, item.offset))
             case ItemKind.COPY:
                 group.copy(item.position, item.tag, place_of(segment, item.offset))
-            case ItemKind.REGISTER:
-                group.register = data[item.body_at : item.end]
+            case ItemKind.METADATA:
+                group.metadata = data[item.body_at : item.end]
             case ItemKind.TRUNCATE:
                 group.truncate(item.position)
             case ItemKind.DROP:

@@ -1,4 +1,4 @@
-"""`MemoryLog`: the contract of a log store, kept for one process life."""
+"""`MemoryLog`: a log store in memory, lost with its process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from coterie.errors import StorageFailed
 from coterie.runtime.hosts.host import Host
-from coterie.runtime.storage.group_tail import Tail
+from coterie.runtime.storage.group_tail import GroupTail
 from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
 from coterie.runtime.storage.record_index import TagRuns
 
@@ -15,10 +15,10 @@ __all__ = ["MemoryLog"]
 
 
 class MemoryLog:
-    """A `LogStore` without a disk: it outlives its actors, not its process.
+    """A `LogStore` without a disk: it survives a restart of its actors, not of its process.
 
-    It gets a new store id each time, so a voter that restarts with it is a new member and not the old one with a lost
-    memory. A write is "durable" at once; `done` is called in the next turn of the event loop, never within `write`.
+    Each instance has a new store id, so a voter that restarts with it is a new member, not the old one that lost its
+    state. A write is "durable" at once; `done` is called in the next turn of the event loop, never within `write`.
     """
 
     def __init__(self, host: Host) -> None:
@@ -42,21 +42,21 @@ class MemoryLog:
         return 0
 
     async def state(self, group: str) -> GroupState:
-        """Return what is held of `group`, once everything submitted before is done."""
+        """Return the state of `group`, after everything submitted before this call."""
         self._check_open()
         await self._turn()
         held = self._groups.get(group)
         if held is None:
             return GroupState(None, 1, 0, ())
-        return GroupState(held.register, held.tail.first, held.tail.last, held.tags.pairs())
+        return GroupState(held.metadata, held.tail.first, held.tail.last, held.tags.pairs())
 
     def write(self, write: Write, done: DoneCallback) -> None:
-        """Carry `write` out; `done()` is called in the next turn. ValueError for a gap or a bad truncation."""
+        """Apply `write`; `done()` is called in the next turn. ValueError for a gap or a bad truncation."""
         self._check_open()
-        group = self._groups.get(write.group) or _Group(Tail(write.group))
+        group = self._groups.get(write.group) or _Group(GroupTail(write.group))
         group.tail.check(write)
-        if write.register is not None:
-            group.register = write.register
+        if write.metadata is not None:
+            group.metadata = write.metadata
         if write.truncate_from is not None:
             del group.records[write.truncate_from - group.tail.first :]
             group.tags.truncate(write.truncate_from)
@@ -67,9 +67,9 @@ class MemoryLog:
         asyncio.get_running_loop().call_soon(done)
 
     def drop_before(self, group: str, position: int, done: DoneCallback | None = None) -> None:
-        """Forget the records of `group` before `position`, which is the first from now on; see `SegmentedLog`."""
+        """Drop the records of `group` before `position`, which is the first from now on; see `SegmentedLog`."""
         self._check_open()
-        held = self._groups.get(group) or _Group(Tail(group))
+        held = self._groups.get(group) or _Group(GroupTail(group))
         first = held.tail.first
         if held.tail.drop_before(position):
             del held.records[: position - first]
@@ -94,12 +94,12 @@ class MemoryLog:
         return found
 
     async def close(self) -> None:
-        """Let the submitted writes be done. Twice is harmless."""
+        """Finish the submitted writes. Calling it twice is harmless."""
         self._is_closed = True
         await self._turn()
 
     async def _turn(self) -> None:
-        """Wait until the `done`s that are due have been called."""
+        """Wait until the pending `done`s have been called."""
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         loop.call_soon(_resolve, turn)
@@ -112,12 +112,12 @@ class MemoryLog:
 
 @dataclass(slots=True)
 class _Group:
-    tail: Tail
-    register: bytes | None = None
+    tail: GroupTail
+    metadata: bytes | None = None
     records: list[Record] = field(default_factory=list)
     tags: TagRuns = field(default_factory=TagRuns)
 
 
 def _resolve(turn: asyncio.Future[None]) -> None:
-    if not turn.done():  # whoever waited may have been cancelled
+    if not turn.done():  # the waiting call may have been cancelled
         turn.set_result(None)

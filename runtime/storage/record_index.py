@@ -1,6 +1,6 @@
-"""What is in memory of one group: where each of its records stands, its register, its runs of tags.
+"""`GroupIndex`: state in memory of one group: place of each record, metadata, runs of tags.
 
-A *place* is one number: segment << 32 | offset in the segment. 8 bytes a record, no record itself.
+A *place* is one number: segment << 32 | offset in the segment. The index takes 8 bytes a record and holds no bodies.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def offset_of(place: int) -> int:
 
 
 class TagRuns:
-    """Where each run of equal tags begins, ascending."""
+    """The first position of each run of equal tags, ascending."""
 
     __slots__ = ("_starts", "_tags")
 
@@ -42,7 +42,7 @@ class TagRuns:
         self._tags: list[int] = []
 
     def extend(self, first: int, tags: Iterable[int]) -> None:
-        """Note the tags of the next positions, from `first` on."""
+        """Add the tags of the next positions, from `first` on."""
         current = self._tags[-1] if self._tags else None
         for position, tag in enumerate(tags, first):
             if tag != current:
@@ -51,12 +51,12 @@ class TagRuns:
                 current = tag
 
     def truncate(self, position: int) -> None:
-        """Forget `position` and all after it."""
+        """Remove `position` and all after it."""
         kept = bisect_left(self._starts, position)
         del self._starts[kept:], self._tags[kept:]
 
     def drop_before(self, position: int, last: int) -> None:
-        """Forget all before `position`; the run that covers it begins there from now on. `last` is the last held."""
+        """Remove all before `position`; the run that covers it then begins there. `last` is the last held."""
         if position > last:
             self.truncate(0)
             return
@@ -73,15 +73,15 @@ class TagRuns:
 class GroupIndex:
     """The index of one group's durable records.
 
-    `pending_truncations` counts the truncations that are submitted and not yet applied here.
+    `pending_truncations`: number of truncations that are submitted but not yet applied here.
     """
 
-    __slots__ = ("_live_by_segment", "_places", "_tags", "first", "name", "number", "pending_truncations", "register")
+    __slots__ = ("_live_by_segment", "_places", "_tags", "first", "metadata", "name", "number", "pending_truncations")
 
     def __init__(self, name: str, number: int) -> None:
         self.name = name
         self.number = number
-        self.register: bytes | None = None
+        self.metadata: bytes | None = None
         self.first = 1
         self.pending_truncations = 0
         self._places = array("Q")
@@ -94,8 +94,8 @@ class GroupIndex:
         return self.first + len(self._places) - 1
 
     def state(self) -> GroupState:
-        """Return what the owner of the group may know."""
-        return GroupState(self.register, self.first, self.last, self._tags.pairs())
+        """Return the durable state, as `LogStore.state` reports it."""
+        return GroupState(self.metadata, self.first, self.last, self._tags.pairs())
 
     def append(self, places: Sequence[int], tags: Iterable[int]) -> None:
         """Add the next records: their places, all in one segment, and their tags."""
@@ -104,14 +104,14 @@ class GroupIndex:
         self._live_by_segment[segment_of(places[0])] += len(places)
 
     def truncate(self, position: int) -> None:
-        """Forget `position` and all after it."""
+        """Remove `position` and all after it."""
         kept = max(position - self.first, 0)
         self._release(self._places[kept:])
         del self._places[kept:]
         self._tags.truncate(position)
 
     def drop_before(self, position: int) -> None:
-        """Forget all before `position`, which is the first from now on, even if nothing is left."""
+        """Remove all before `position`, which is the first from now on, even if nothing is left."""
         if position <= self.first:
             return
         self._tags.drop_before(position, self.last)
@@ -120,20 +120,20 @@ class GroupIndex:
         self.first = position
 
     def move(self, position: int, old: int, new: int) -> None:
-        """Note that the record at `position` has a copy at `new`; nothing if it is no longer at `old`."""
+        """Set the place of the record at `position` to its copy at `new`, if it is still at `old`."""
         if self.places(position, position) == [old]:
             self._release((old,))
             self._places[position - self.first] = new
             self._live_by_segment[segment_of(new)] += 1
 
     def places(self, first: int, last: int) -> list[int]:
-        """Return the places of `first`..`last` as far as they are held; nothing if `first` is not held."""
+        """Return the places of the held positions of `first`..`last`; [] if `first` is not held."""
         if first < self.first:
             return []
         return self._places[first - self.first : max(last - self.first + 1, 0)].tolist()
 
     def live_in(self, segment: int) -> int:
-        """Return how many of the records stand in `segment`."""
+        """Return the number of records in `segment`."""
         return self._live_by_segment.get(segment, 0)
 
     def live_by_segment(self) -> Iterable[tuple[int, int]]:
@@ -141,11 +141,11 @@ class GroupIndex:
         return self._live_by_segment.items()
 
     def positions_in(self, segment: int) -> list[int]:
-        """Return the positions of the records that stand in `segment`."""
+        """Return the positions of the records in `segment`."""
         missing = self.live_in(segment)
         found: list[int] = []
         for position, place in enumerate(self._places, self.first):
-            if len(found) == missing:  # usually soon: the oldest records stand first
+            if len(found) == missing:  # usually soon: the oldest records come first
                 break
             if segment_of(place) == segment:
                 found.append(position)

@@ -1,4 +1,4 @@
-"""Reading records back from their places, with every checksum and identity checked. All calls block."""
+"""Record reader: reads records from their places and checks checksums and positions. All calls block."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from coterie.runtime.storage.segment_format import (
 
 __all__ = ["read_records"]
 
-_WINDOW_BYTES = 64 * 1024  # records that were written together are read together
+_READ_AHEAD_BYTES = 64 * 1024  # records that were written together are read together
 
 
 def read_records(targets: Sequence[tuple[int, Segment, int]], group: int, max_bytes: int, salt: int) -> list[Record]:
-    """Return the records of `group` that stand at `targets`: (position, segment, offset).
+    """Return the records of `group` at `targets`: (position, segment, offset).
 
     Stops before `max_bytes` of bodies would be exceeded, but not before the first record. `StorageDamaged` if one is
-    not as it was written.
+    not as written.
     """
     reader = _Reader(salt)
     records: list[Record] = []
@@ -43,29 +43,29 @@ def read_records(targets: Sequence[tuple[int, Segment, int]], group: int, max_by
 
 
 class _Reader:
-    """Reads items through a window onto one segment."""
+    """Reads items of segments through a read-ahead buffer."""
 
     def __init__(self, salt: int) -> None:
         self._salt = salt
         self._segment = 0
         self._start = 0
-        self._window = b""
+        self._buffer = b""
 
     def item(self, segment: Segment, offset: int) -> tuple[Item, bytes]:
         try:
-            at = self._show(segment, offset, ITEM_HEADER_BYTES)
-            length = decode_body_length(self._window, at, self._salt, base=self._start)
-            at = self._show(segment, offset, ITEM_HEADER_BYTES + length)
-            item = decode_item(self._window, at, self._salt, base=self._start)
+            at = self._fill(segment, offset, ITEM_HEADER_BYTES)
+            length = decode_body_length(self._buffer, at, self._salt, base=self._start)
+            at = self._fill(segment, offset, ITEM_HEADER_BYTES + length)
+            item = decode_item(self._buffer, at, self._salt, base=self._start)
         except BadBytes as error:
             raise StorageDamaged(segment.path, error.offset, error.reason) from error
         body_at = at + ITEM_HEADER_BYTES
-        return item, self._window[body_at : body_at + length]
+        return item, self._buffer[body_at : body_at + length]
 
-    def _show(self, segment: Segment, offset: int, size: int) -> int:
-        """Bring `size` bytes at `offset` into the window (fewer at the end of the file); return where in it."""
-        inside = self._start <= offset and offset + size <= self._start + len(self._window)
+    def _fill(self, segment: Segment, offset: int, size: int) -> int:
+        """Bring `size` bytes at `offset` into the buffer (fewer at the end of the file); return their index in it."""
+        inside = self._start <= offset and offset + size <= self._start + len(self._buffer)
         if self._segment != segment.number or not inside:
             self._segment, self._start = segment.number, offset
-            self._window = segment.file.read_at(offset, max(size, _WINDOW_BYTES))
+            self._buffer = segment.file.read_at(offset, max(size, _READ_AHEAD_BYTES))
         return offset - self._start

@@ -1,4 +1,4 @@
-"""The files of a log on the disk: their names, how one is made, read from and removed. All calls block."""
+"""Segment files: names, creation and removal of the files of a log. All calls block."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _NEW = "segment.new"
 class Segment:
     """One open segment.
 
-    `created_bytes` is the size of header and checkpoint, `size_bytes` where the next batch goes, `records` how many
-    were ever written to it.
+    `created_bytes`: size of header and checkpoint. `size_bytes`: offset of the next batch. `records`: number of records
+    ever written to it.
     """
 
     number: int
@@ -63,7 +63,7 @@ def segment_names(disk: Disk, directory: str) -> list[str]:
 
 
 def is_pristine(disk: Disk, directory: str) -> bool:
-    """Return whether no batch was ever written here: there is at most the first segment, with nothing in it."""
+    """Return whether no batch was ever written here: there is at most the first segment, without batches."""
     names = segment_names(disk, directory)
     if not names:
         return True
@@ -72,25 +72,25 @@ def is_pristine(disk: Disk, directory: str) -> bool:
 
 
 def create_segment(disk: Disk, directory: str, header: SegmentHeader, items: bytes, salt: int) -> Segment:
-    """Make the segment `header.number`, with `items` as its checkpoint; it exists as a whole or not at all.
+    """Create the segment `header.number`, with `items` as its checkpoint, atomically.
 
     `header.created_bytes` is filled in. The segment is durable on return.
     """
     checkpoint = encode_batch_header(header.number, SEGMENT_HEADER_BYTES, len(items), salt) + items
     header = replace(header, created_bytes=SEGMENT_HEADER_BYTES + len(checkpoint))
-    passing, final = os.path.join(directory, _NEW), segment_path(directory, header.number)
-    if disk.exists(passing):  # left by a crash
-        disk.remove(passing)
-    file = disk.open(passing, create=True)
+    temporary, final = os.path.join(directory, _NEW), segment_path(directory, header.number)
+    if disk.exists(temporary):  # left by a crash
+        disk.remove(temporary)
+    file = disk.open(temporary, create=True)
     file.write_at(0, encode_segment_header(header, salt) + checkpoint)
     file.sync()
-    disk.rename(passing, final)
+    disk.rename(temporary, final)
     disk.sync_directory(directory)
     return Segment(header.number, final, file, header.created_bytes, header.created_bytes)
 
 
 def remove_segment(disk: Disk, segment: Segment) -> None:
-    """Remove a segment for good, before any later one goes: the numbers stay without a gap."""
+    """Remove a segment durably, before any later one: so the numbers have no gap."""
     segment.file.close()
     disk.remove(segment.path)
     disk.sync_directory(os.path.dirname(segment.path))

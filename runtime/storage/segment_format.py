@@ -1,16 +1,16 @@
-"""The bytes of a segment: pure functions, bytes in and bytes out.
+"""Segment format: encoding and decoding of segments, batches and items. Pure: bytes in, bytes out.
 
     segment = segment header, batch, batch, …         (the first batch is the checkpoint)
     batch   = batch header, item, item, …             written at once, then synced
     item    = item header (fields, body checksum, header checksum), body
 
 All numbers are little-endian. Every checksum is a CRC-32 that starts from the store's salt, so that bytes of another
-store, or bytes that a user put into a body, never pass for ours.
+store, or bytes that a user put into a body, are never valid here.
 
-A batch is written only when everything before it is synced. So a batch header with a good checksum **proves that all
-bytes before it were durable**: what does not read back before such a header has rotted; what does not read back after
-the last one was never acknowledged (a torn tail) and may be cut. See Alagappan et al., "Protocol-Aware Recovery for
-Consensus-Based Storage", FAST 2018, §3.3.
+A batch is written only when everything before it is synced. So a batch header with a valid checksum **proves that all
+bytes before it were durable**: bytes before such a header that do not read back are damaged; bytes after the last one
+that do not read back were never acknowledged (a torn tail) and may be cut. See Alagappan et al., "Protocol-Aware
+Recovery for Consensus-Based Storage", FAST 2018, §3.3.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ ITEM_HEADER_BYTES = _ITEM.size + _CRC.size
 
 
 class BadBytes(ValueError):
-    """Bytes that do not decode: at `offset`, because of `reason`."""
+    """Raised for bytes that do not decode: at `offset`, because of `reason`."""
 
     def __init__(self, offset: int, reason: str) -> None:
         super().__init__(f"byte {offset}: {reason}")
@@ -61,17 +61,17 @@ class BadBytes(ValueError):
 
 
 class ItemKind(enum.IntEnum):
-    """What an item says about its group. Numbers are durable: never reuse one.
+    """Kind of an item. The numbers are durable: never reuse one.
 
-    Where a kind has no use for position or tag they are 0.
+    Position and tag are 0 in kinds that do not use them.
     """
 
     GROUP = 1  # the group has this number; first is `position`, last is `tag`, the body is its name
-    REGISTER = 2  # the register becomes the body
-    TRUNCATE = 3  # `position` and all after it are dropped
+    METADATA = 2  # the body replaces the metadata
+    TRUNCATE = 3  # `position` and all after it are removed
     APPEND = 4  # the next record
-    DROP = 5  # all before `position` is dropped; it is the first from now on
-    COPY = 6  # the record at `position` again, written forward from a segment that goes away
+    DROP = 5  # all before `position` are removed; it is the first from now on
+    COPY = 6  # the record at `position` again, copied from a segment that will be removed
 
 
 class Item(NamedTuple):
@@ -86,21 +86,21 @@ class Item(NamedTuple):
 
     @property
     def body_at(self) -> int:
-        """Where the body begins."""
+        """Offset of the body."""
         return self.offset + ITEM_HEADER_BYTES
 
     @property
     def end(self) -> int:
-        """Where the next item begins."""
+        """Offset of the next item."""
         return self.offset + ITEM_HEADER_BYTES + self.length
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentHeader:
-    """The head of a segment file. It and the checkpoint after it are durable before the file gets its name.
+    """Header of a segment file. It and the checkpoint after it are durable before the file gets its final name.
 
-    `previous_bytes`: the final size of the segment before (0: there was none). `created_bytes`: the size of header and
-    checkpoint.
+    `previous_bytes`: the final size of the previous segment (0: there was none). `created_bytes`: the size of header
+    and checkpoint.
     """
 
     number: int
@@ -115,7 +115,7 @@ def encode_segment_header(header: SegmentHeader, salt: int) -> bytes:
 
 
 def decode_segment_header(data: bytes, number: int, salt: int) -> SegmentHeader:
-    """Read the header of segment `number` at the start of `data`. `BadBytes` if it is damaged or another's."""
+    """Read the header of segment `number` at the start of `data`. `BadBytes` if it is damaged or of another segment."""
     if len(data) < SEGMENT_HEADER_BYTES:
         raise BadBytes(len(data), "the file ends within its segment header")
     fields = data[: _SEGMENT.size]
@@ -134,7 +134,7 @@ def encode_batch_header(segment: int, offset: int, length: int, salt: int) -> by
 
 
 def encode_item(kind: int, group: int, position: int, tag: int, body: bytes, salt: int) -> bytes:
-    """Return an item's header; the body follows it as it is.
+    """Return an item's header; the caller writes the body after it, unchanged.
 
     ValueError for a number out of its range (positions and tags: 0 … 2**64-1).
     """
@@ -146,7 +146,7 @@ def encode_item(kind: int, group: int, position: int, tag: int, body: bytes, sal
 
 
 def decode_batch(data: bytes, offset: int, segment: int, salt: int) -> list[Item]:
-    """Read the batch at `offset` of `data` (the whole segment). `BadBytes` unless every byte of it is as written."""
+    """Read the batch at `offset` of `data` (the whole segment). `BadBytes` unless every byte is as written."""
     end = offset + BATCH_HEADER_BYTES
     length = _batch_length(data, offset, segment, salt)
     if length is None:
@@ -187,7 +187,7 @@ def decode_body_length(data: bytes, offset: int, salt: int, *, base: int = 0) ->
 
 
 def has_batch_after(data: bytes, offset: int, segment: int, salt: int) -> bool:
-    """Return whether a good batch header stands after `offset`: then all before it was durable once."""
+    """Return whether a valid batch header follows `offset`: then all bytes before it were durable."""
     at = data.find(_BATCH_MAGIC, offset + 1)
     while at >= 0:
         if _batch_length(data, at, segment, salt) is not None:
@@ -197,7 +197,7 @@ def has_batch_after(data: bytes, offset: int, segment: int, salt: int) -> bool:
 
 
 def _batch_length(data: bytes, offset: int, segment: int, salt: int) -> int | None:
-    """Return the length of the items of the batch at `offset`, or None if its header is not good."""
+    """Return the length of the items of the batch at `offset`, or None if its header is not valid."""
     if offset + BATCH_HEADER_BYTES > len(data):
         return None
     magic, length, found_segment, found_offset = _BATCH.unpack_from(data, offset)

@@ -1,9 +1,9 @@
 """`SegmentedLog`: one write-ahead log per node, shared by all its groups.
 
-    write ──▶ Tail (does it continue the log?) ──▶ Batch (bytes) ──▶ Journal (disk) ──▶ GroupIndex (memory) ──▶ done
-    read  ──▶ GroupIndex (where?) ──▶ reader (disk, checksums)
+    write ──▶ GroupTail (check) ──▶ WriteBatch (bytes) ──▶ GroupCommit (disk) ──▶ GroupIndex (memory) ──▶ done
+    read  ──▶ GroupIndex (places) ──▶ record reader (disk, checksums)
 
-The files: `meta` (whose store this is), `lock`, `reserve`, `segment-0000000001.log` and so on (`storage.encoding`).
+The files: `meta` (identity of the store), `lock`, `reserve`, `segment-0000000001.log` and so on (`segment_format.py`).
 """
 
 from __future__ import annotations
@@ -13,43 +13,45 @@ from collections.abc import Callable
 
 from coterie.errors import StorageError, StorageFailed
 from coterie.runtime.hosts.host import Disk, Host
-from coterie.runtime.storage.data_directory import Meta, check_owner, lock_store, read_meta
-from coterie.runtime.storage.disk_reserve import keep_reserve
-from coterie.runtime.storage.group_commit import Journal
-from coterie.runtime.storage.group_tail import Tail
-from coterie.runtime.storage.log_recovery import Recovered, recover
+from coterie.runtime.storage.data_directory import StoreMeta, check_owner, lock_store, read_meta
+from coterie.runtime.storage.disk_reserve import ensure_reserve
+from coterie.runtime.storage.group_commit import GroupCommit
+from coterie.runtime.storage.group_tail import GroupTail
+from coterie.runtime.storage.log_recovery import RecoveredLog, recover
 from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
 from coterie.runtime.storage.record_index import GroupIndex, offset_of, segment_of
-from coterie.runtime.storage.space_reclaim import Reclaimer
+from coterie.runtime.storage.space_reclaim import SpaceReclaimer
 from coterie.runtime.storage.storage_config import StorageConfig
 
 __all__ = ["SegmentedLog"]
 
-_LAST_POSITION = 2**63  # positions have 64 bits on the disk; this leaves room for whatever follows
+_LAST_POSITION = 2**63  # positions have 64 bits on the disk; this leaves room for the records that follow
 
 
 class SegmentedLog:
-    """A durable `LogStore` in one directory. Made by `SegmentedLog.open`, after `format_store` once in its life."""
+    """A durable `LogStore` in one directory. Created by `SegmentedLog.open`, after `format_store` was run once."""
 
     def __init__(
         self,
         host: Host,
-        meta: Meta,
-        journal: Journal,
+        meta: StoreMeta,
+        group_commit: GroupCommit,
         config: StorageConfig,
-        recovered: Recovered,
+        recovered: RecoveredLog,
         unlock: Callable[[], None],
     ) -> None:
         self._host = host
         self._meta = meta
-        self._journal = journal
+        self._group_commit = group_commit
         self._max_write_bytes = config.max_write_bytes
         self._cut_bytes = recovered.cut_bytes
         self._unlock = unlock
-        self._tails = {each.name: Tail(each.name, each.first, each.last, is_known=True) for each in recovered.groups}
+        self._tails = {
+            each.name: GroupTail(each.name, each.first, each.last, is_known=True) for each in recovered.groups
+        }
         self._next_number = max((each.number for each in recovered.groups), default=0) + 1
-        self._reclaimer = Reclaimer(journal, config.reclaim_below)
-        journal.on_batch = self._reclaimer.poke
+        self._reclaimer = SpaceReclaimer(group_commit, config.reclaim_below)
+        group_commit.on_batch = self._reclaimer.start_if_needed
 
     @classmethod
     async def open(
@@ -64,23 +66,23 @@ class SegmentedLog:
     ) -> SegmentedLog:
         """Open the store in directory `path`, which `format_store` made for this node of this cluster.
 
-        `on_failure` is called once, on the event loop, with what `failure` then is: stop the node.
+        `on_failure` is called once, on the event loop, with the `failure`; it should stop the node.
 
         Raises:
             NotFormatted: There is no store.
             UnsupportedFormat: It was written by a release with another format.
             WrongStore: It belongs to another cluster or node.
-            DataDirectoryInUse: Somebody has it open.
-            StorageDamaged: What was durable does not read back; nothing was changed.
+            DataDirectoryInUse: It is open already.
+            StorageDamaged: Durable bytes do not read back; nothing was changed.
             StorageFailed: The disk cannot be written, or is full.
         """
         config = config or StorageConfig()
         disk = host.disk
         meta, recovered, unlock = await host.executor.run_disk(lambda: _open(disk, path, cluster, node))
-        journal = Journal(host, path, meta.salt, config, recovered.segments, recovered.groups, on_failure)
-        log = cls(host, meta, journal, config, recovered, unlock)
+        group_commit = GroupCommit(host, path, meta.salt, config, recovered.segments, recovered.groups, on_failure)
+        log = cls(host, meta, group_commit, config, recovered, unlock)
         try:
-            await journal.mark()  # what was recovered is durable, and from here on it is known to be
+            await group_commit.write_sync_marker()  # proves that the recovered bytes are durable
         except BaseException:
             await log.close()
             raise
@@ -94,121 +96,121 @@ class SegmentedLog:
     @property
     def failure(self) -> Exception | None:
         """Why this store stopped, or None."""
-        return self._journal.failure
+        return self._group_commit.failure
 
     @property
     def syncs(self) -> int:
-        """How many fdatasyncs have been done in this life."""
-        return self._journal.syncs
+        """Number of fdatasyncs since the store was opened."""
+        return self._group_commit.syncs
 
     @property
     def cut_bytes(self) -> int:
-        """How many bytes of a torn tail were cut at open; they were never acknowledged."""
+        """Bytes of a torn tail that were cut at open; they were never acknowledged."""
         return self._cut_bytes
 
     async def state(self, group: str) -> GroupState:
-        """Return what is durable of `group`, once everything submitted before is."""
+        """Return the durable state of `group`, after everything submitted before this call."""
         self._check_open()
-        await self._journal.settled()
-        index = self._journal.groups.get(group)
+        await self._group_commit.wait_until_durable()
+        index = self._group_commit.groups.get(group)
         return GroupState(None, 1, 0, ()) if index is None else index.state()
 
     def write(self, write: Write, done: DoneCallback) -> None:
         """Submit `write`; `done()` is called on the event loop once it is durable.
 
-        ValueError for a gap, a bad truncation, a tag or a size out of range. After a failure nothing happens.
+        ValueError for a gap, a bad truncation, a tag or a size out of range. After a failure the call has no effect.
         """
-        if self._journal.failure is not None:
+        if self._group_commit.failure is not None:
             return
         self._check_open()
-        tail = self._tails.get(write.group) or Tail(write.group)
+        tail = self._tails.get(write.group) or GroupTail(write.group)
         tail.check(write)
         index = self._index_of(tail)
-        batch = self._journal.batch
+        batch = self._group_commit.batch
         batch.add_write(index, write, is_new=not tail.is_known, max_bytes=self._max_write_bytes)
         self._remember(tail, index)
         tail.advance(write)
         if write.truncate_from is not None:
             self._reclaimer.note_garbage()
-        self._journal.submit(batch, done)
+        self._group_commit.submit(batch, done)
 
     def drop_before(self, group: str, position: int, done: DoneCallback | None = None) -> None:
-        """Submit: the records of `group` before `position` are not needed any more (a snapshot covers them).
+        """Drop the records of `group` before `position`, because a snapshot covers them.
 
         `position` is the first from now on, even if it is beyond the last: then the log is empty and continues there.
-        Nothing if it is at or before the first. ValueError for a position out of range.
+        No effect if it is at or before the first. ValueError for a position out of range.
         """
-        if self._journal.failure is not None:
+        if self._group_commit.failure is not None:
             return
         self._check_open()
         if not 1 <= position <= _LAST_POSITION:
             raise ValueError(f"group {group!r}: the first position must be within 1 … 2**63, not {position}")
-        tail = self._tails.get(group) or Tail(group)
-        batch = self._journal.batch
+        tail = self._tails.get(group) or GroupTail(group)
+        batch = self._group_commit.batch
         if position > tail.first:
             index = self._index_of(tail)
             batch.add_drop(index, position, is_new=not tail.is_known)
             self._remember(tail, index)
             tail.drop_before(position)
             self._reclaimer.note_garbage()
-        self._journal.submit(batch, done)
+        self._group_commit.submit(batch, done)
 
     async def read(self, group: str, first: int, last: int, max_bytes: int) -> list[Record]:
         """Return the durable records `first`..`last` that exist, cut after `max_bytes` but not before the first.
 
-        Nothing if `first` itself is not held. `StorageDamaged` (and `failure`) if a record is not as it was written.
+        [] if `first` itself is not held. `StorageDamaged` (and `failure`) if a record is not as written.
         """
         self._check_open()
-        self._journal.check()
-        index = self._journal.groups.get(group)
+        self._group_commit.check()
+        index = self._group_commit.groups.get(group)
         while index is not None and (places := index.places(first, last)):
-            by_number = {segment.number: segment for segment in self._journal.segments}
+            by_number = {segment.number: segment for segment in self._group_commit.segments}
             targets = [(at, by_number[segment_of(each)], offset_of(each)) for at, each in enumerate(places, first)]
-            records = await self._journal.read(index, targets, max_bytes)
+            records = await self._group_commit.read(index, targets, max_bytes)
             if index.places(first, first + len(records) - 1) == places[: len(records)]:
                 return records
-            # Truncated, overwritten or moved meanwhile: read what is there now.
+            # Truncated, overwritten or moved meanwhile: read again.
         return []
 
     async def close(self) -> None:
-        """Finish the submitted writes, release the lock. Twice is harmless."""
-        if self._journal.is_closed:
+        """Finish the submitted writes and release the lock. Calling it twice is harmless."""
+        if self._group_commit.is_closed:
             return
-        self._journal.is_closed = True
-        self._journal.cancel_timer()
+        self._group_commit.is_closed = True
+        self._group_commit.cancel_timer()
         try:
-            with contextlib.suppress(StorageError):  # its owner knows: `failure`, `on_failure`
+            with contextlib.suppress(StorageError):  # reported already by `failure` and `on_failure`
                 await self._reclaimer.stop()
-                await self._journal.mark()
+                await self._group_commit.write_sync_marker()
         finally:
             await self._host.executor.run_disk(self._release)
 
-    def _index_of(self, tail: Tail) -> GroupIndex:
-        return self._journal.groups.get(tail.group) or GroupIndex(tail.group, self._next_number)
+    def _index_of(self, tail: GroupTail) -> GroupIndex:
+        return self._group_commit.groups.get(tail.group) or GroupIndex(tail.group, self._next_number)
 
-    def _remember(self, tail: Tail, index: GroupIndex) -> None:
+    def _remember(self, tail: GroupTail, index: GroupIndex) -> None:
         if not tail.is_known:
             self._next_number += 1
             self._tails[tail.group] = tail
-            self._journal.groups[tail.group] = index
+            self._group_commit.groups[tail.group] = index
 
     def _check_open(self) -> None:
-        if self._journal.is_closed:
-            raise StorageFailed(self._journal.path, "it was closed")
+        if self._group_commit.is_closed:
+            raise StorageFailed(self._group_commit.path, "it was closed")
 
     def _release(self) -> None:
-        for segment in self._journal.segments:
+        for segment in self._group_commit.segments:
             segment.file.close()
         self._unlock()
 
 
-def _open(disk: Disk, path: str, cluster: str, node: str) -> tuple[Meta, Recovered, Callable[[], None]]:
+def _open(disk: Disk, path: str, cluster: str, node: str) -> tuple[StoreMeta, RecoveredLog, Callable[[], None]]:
     meta = read_meta(disk, path)
     check_owner(meta, path, cluster=cluster, node=node)
     unlock = lock_store(disk, path)
     try:
         recovered = recover(disk, path, meta.salt)
-        keep_reserve(disk, path)
+        ensure_reserve(disk, path)
         return meta, recovered, unlock
     except BaseException:
         unlock()

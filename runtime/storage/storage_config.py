@@ -1,4 +1,4 @@
-"""The knobs of a `SegmentedLog`."""
+"""`StorageConfig`: settings of a `SegmentedLog`: sizes of segments and batches, space reclaim, sync markers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _LARGEST = 1024 * _MIB  # a place in a segment has 32 bits
 
 @dataclass(frozen=True, slots=True)
 class StorageConfig:
-    """How a `SegmentedLog` cuts its log into batches and segments. ValueError for a value out of range.
+    """Settings of a `SegmentedLog`. ValueError for a value out of range.
 
     Attributes:
-        segment_bytes: A segment that reached this size is followed by a new one; 4 KiB … 1 GiB. Default 64 MiB: it
-            is read in one piece at start, and space comes back in such pieces. Too low: many files, and the groups'
-            registers are repeated often; too high: memory at start, and space comes back late.
-        batch_bytes: Writes that wait together share a batch until it reached this size; 1 KiB … 1 GiB. Default 4 MiB.
-            Too low: more fdatasyncs under load; too high: the first of a batch waits long for the last.
+        segment_bytes: A segment that reaches this size is followed by a new one; 4 KiB … 1 GiB. Default 64 MiB: a
+            segment is read in one piece at start, and space is reclaimed by segment. Too low: many files, and the
+            metadata of the groups is repeated often; too high: memory at start, and space is reclaimed late.
+        batch_bytes: Writes that wait together share a batch until it reaches this size; 1 KiB … 1 GiB. Default 4 MiB.
+            Too low: more fdatasyncs under load; too high: the first write of a batch waits long for the last.
         max_write_bytes: The largest single `Write`, headers included; 1 KiB … 1 GiB. Default 64 MiB. A write is never
-            split, and is held in memory a few times over.
+            split; several copies of it are in memory.
         reclaim_below: The oldest segment is emptied (its live records are written again at the end) while the live
             part of the whole log is at most this; 0 … 0.9. Default 0.5: at worst each byte is written twice more.
-            Too low: an idle group pins disk space; too high: the log is copied round and round.
-        mark_after_s: After so long (s) without a batch an empty one is written, which proves that the last real one was
-            synced: damage to it is then told from a torn tail. Default 1.0. Too low: needless fdatasyncs; too high:
-            rot of the last batch can be taken for a torn one for longer.
+            Too low: an idle group pins disk space; too high: the same records are copied again and again.
+        mark_after_s: After this time (s) without a batch an empty one (a sync marker) is written. It proves that the
+            last batch was synced: damage to that batch is then distinguished from a torn tail. Default 1.0. Too low:
+            needless fdatasyncs; too high: for longer, damage to the last batch can be mistaken for a torn tail.
     """
 
     segment_bytes: int = 64 * _MIB

@@ -1,4 +1,4 @@
-"""A batch in the making: the bytes of its items, and what becomes true in memory once they are durable."""
+"""`WriteBatch`: the bytes of items that become durable together, and the changes to apply in memory then."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from coterie.runtime.storage.log_store import DoneCallback, Record, Write
 from coterie.runtime.storage.record_index import GroupIndex
 from coterie.runtime.storage.segment_format import ITEM_HEADER_BYTES, ItemKind, encode_item
 
-__all__ = ["Batch", "encode_checkpoint"]
+__all__ = ["WriteBatch", "encode_checkpoint"]
 
 
-class Batch:
-    """Items that become durable together, or not at all.
+class WriteBatch:
+    """Items that become durable atomically.
 
-    `parts` are their bytes, `size_bytes` the sum of these, `records` counts appended and copied records, `dones` are
-    to be called once it is durable.
+    `parts`: their bytes. `size_bytes`: the sum of these. `records`: number of appended and copied records.
+    `done_callbacks`: called once the batch is durable.
     """
 
-    __slots__ = ("_salt", "_steps", "dones", "parts", "records", "size_bytes")
+    __slots__ = ("_salt", "_steps", "done_callbacks", "parts", "records", "size_bytes")
 
     def __init__(self, salt: int) -> None:
         self._salt = salt
@@ -27,7 +27,7 @@ class Batch:
         self.parts: list[bytes] = []
         self.size_bytes = 0
         self.records = 0
-        self.dones: list[DoneCallback] = []
+        self.done_callbacks: list[DoneCallback] = []
 
     def add_write(self, group: GroupIndex, write: Write, *, is_new: bool, max_bytes: int) -> None:
         """Add a checked write; `is_new` declares the group first.
@@ -36,33 +36,33 @@ class Batch:
         """
         declaration = _encode_group(group, self._salt) if is_new else ()
         parts, offsets, size_bytes = _encode_write(group.number, write, self._salt)
-        tags = [record.tag for record in write.records]  # now: the caller's list is the caller's
+        tags = [record.tag for record in write.records]  # copied now: the caller may change its list
         if size_bytes > max_bytes:
             raise ValueError(
                 f"a write of {size_bytes} bytes to group {group.name!r}: see max_write_bytes ({max_bytes})"
             )
         self._take(*declaration)
         group.pending_truncations += write.truncate_from is not None
-        self._steps.append(_WriteStep(group, write.register, write.truncate_from, self.size_bytes, offsets, tags))
+        self._steps.append(_WriteStep(group, write.metadata, write.truncate_from, self.size_bytes, offsets, tags))
         self.records += len(offsets)
         self.parts += parts
         self.size_bytes += size_bytes
 
     def add_drop(self, group: GroupIndex, position: int, *, is_new: bool) -> None:
-        """Add: all before `position` goes. ValueError if it is out of range."""
+        """Add a drop of all records before `position`. ValueError if it is out of range."""
         drop = encode_item(ItemKind.DROP, group.number, position, 0, b"", self._salt)
         self._take(*(_encode_group(group, self._salt) if is_new else ()), drop)
         self._steps.append(lambda _: group.drop_before(position))
 
     def add_copy(self, group: GroupIndex, position: int, place: int, record: Record) -> None:
-        """Add a copy of the record that stands at `place`."""
+        """Add a copy of the record at `place`."""
         offset = self.size_bytes
         self._take(encode_item(ItemKind.COPY, group.number, position, record.tag, record.body, self._salt), record.body)
         self._steps.append(lambda base: group.move(position, place, base + offset))
         self.records += 1
 
     def apply(self, base: int) -> None:
-        """Carry out in memory, in order, what is durable now; `base` is the place where the items begin."""
+        """Apply the durable items in memory, in order; `base` is the place of the first item."""
         for step in self._steps:
             step(base)
 
@@ -73,12 +73,12 @@ class Batch:
 
 
 def encode_checkpoint(groups: Iterable[GroupIndex], salt: int) -> bytes:
-    """Return the items that tell where every group stands."""
+    """Return the items that hold the first and last position and the metadata of every group."""
     parts: list[bytes] = []
     for group in groups:
         parts += _encode_group(group, salt)
-        if group.register is not None:
-            parts += (encode_item(ItemKind.REGISTER, group.number, 0, 0, group.register, salt), group.register)
+        if group.metadata is not None:
+            parts += (encode_item(ItemKind.METADATA, group.number, 0, 0, group.metadata, salt), group.metadata)
     return b"".join(parts)
 
 
@@ -88,13 +88,13 @@ def _encode_group(group: GroupIndex, salt: int) -> tuple[bytes, bytes]:
 
 
 def _encode_write(group: int, write: Write, salt: int) -> tuple[list[bytes], list[int], int]:
-    """Return the bytes of a write, where each record begins in them, and their number."""
+    """Return the bytes of a write, the offset of each record in them, and their total size."""
     parts: list[bytes] = []
     offsets: list[int] = []
     offset = 0
-    if write.register is not None:
-        parts += (encode_item(ItemKind.REGISTER, group, 0, 0, write.register, salt), write.register)
-        offset = ITEM_HEADER_BYTES + len(write.register)
+    if write.metadata is not None:
+        parts += (encode_item(ItemKind.METADATA, group, 0, 0, write.metadata, salt), write.metadata)
+        offset = ITEM_HEADER_BYTES + len(write.metadata)
     if write.truncate_from is not None:
         parts.append(encode_item(ItemKind.TRUNCATE, group, write.truncate_from, 0, b"", salt))
         offset += ITEM_HEADER_BYTES
@@ -109,10 +109,10 @@ def _encode_write(group: int, write: Write, salt: int) -> tuple[list[bytes], lis
 
 @dataclass(slots=True)
 class _WriteStep:
-    """A `Write` that waits to be true in memory. `start` is where its bytes begin among the items."""
+    """A `Write` to apply in memory. `start`: offset of its bytes among the items of the batch."""
 
     group: GroupIndex
-    register: bytes | None
+    metadata: bytes | None
     truncate_from: int | None
     start: int
     offsets: list[int]
@@ -120,8 +120,8 @@ class _WriteStep:
 
     def __call__(self, base: int) -> None:
         group = self.group
-        if self.register is not None:
-            group.register = self.register
+        if self.metadata is not None:
+            group.metadata = self.metadata
         if self.truncate_from is not None:
             group.truncate(self.truncate_from)
             group.pending_truncations -= 1

@@ -1,4 +1,4 @@
-"""A large item on its way out in chunks, and what has to wait behind it."""
+"""`ChunkBacklog`: send queue of one lane from a large item, sent in chunks, until all items behind it have left."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Callable
 
 from coterie.errors import OutboundFull
 from coterie.runtime.transport.framing.chunks import encode_chunk
-from coterie.runtime.transport.framing.items import batches, join
-from coterie.runtime.transport.transport_state import Counters
+from coterie.runtime.transport.framing.items import join, split_items
+from coterie.runtime.transport.transport_state import TransportCounters
 
-__all__ = ["Backlog"]
+__all__ = ["ChunkBacklog"]
 
 
-class Backlog:
-    """Stands in for a connection's queue, for one lane, from a large item until everything behind it has left.
+class ChunkBacklog:
+    """Replaces a connection's queue, for one lane, until it is empty.
 
-    It has its own bound, so that a large item of one lane makes no other lane full.
+    It has its own bound, so a large item of one lane makes no other lane full.
 
     Args:
-        lane: whose items these are.
+        lane: the lane of these items.
         soft_bytes: the most that goes into one frame.
-        limit_bytes: how much may wait behind the first item, which is taken however large it is.
+        limit_bytes: how much may wait behind the first item, which is accepted at any size.
         counters: the transport's.
-        queued: called whenever something was queued.
-        emptied: called once, with the lane, when nothing is left: then its time is over.
+        queued: called after each item that was queued.
+        emptied: called once, with the lane, when nothing is left; the backlog is not used after that.
     """
 
     __slots__ = (
@@ -45,14 +45,14 @@ class Backlog:
         *,
         soft_bytes: int,
         limit_bytes: int,
-        counters: Counters,
+        counters: TransportCounters,
         queued: Callable[[], None],
         emptied: Callable[[int], None],
     ) -> None:
         self.lane = lane
-        self.size_bytes = 0  # of all that waits here, what has left of the first item not deducted
+        self.size_bytes = 0  # of all items here; the sent part of the first one is not deducted
         self._items: deque[bytes] = deque()
-        self._start = 0  # what of the first item has left
+        self._start = 0  # offset in the first item of its next chunk
         self._soft_bytes = soft_bytes
         self._limit_bytes = limit_bytes
         self._counters = counters
@@ -74,10 +74,10 @@ class Backlog:
         self._queued()
 
     def next_payload(self) -> bytes:
-        """Return the payload of the next frame: a chunk of the first item, or a few small ones whole."""
+        """Return the payload of the next frame: a chunk of the first item, or several small items."""
         first, soft = self._items[0], self._soft_bytes
         if len(first) <= soft:
-            batch = next(batches(self._items, soft))
+            batch = next(split_items(self._items, soft))
             self._drop(len(batch))
             return join(batch)
         payload = encode_chunk(self.lane, first, self._start, soft)

@@ -1,9 +1,9 @@
-"""One TCP connection: frames out of bytes, queued items into few writes. It does not know what frames mean.
+"""`Connection`: one TCP connection: cuts frames from bytes, joins queued items into few writes.
 
     items of a tick  ─ 256 bytes ─▶ write ─ 1 KiB more ─▶ write ─ 4 KiB more ─▶ write … ─ the tick ends ─▶ write
 
-The other end begins with the first of them while this one still makes the others: two that ask and answer in batches
-would else take turns, and one of their cores would always wait.
+The other end starts on the first items while this end still produces the rest. Otherwise two nodes that ask and answer
+in batches would take turns, and one core would always idle.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from coterie.errors import BrokenFrame, OutboundFull
-from coterie.runtime.transport.chunk_backlog import Backlog
+from coterie.runtime.transport.chunk_backlog import ChunkBacklog
 from coterie.runtime.transport.framing.frames import FrameDecoder, FrameEncoder
-from coterie.runtime.transport.framing.items import EMPTY, ITEMS_MAX, batches, join
+from coterie.runtime.transport.framing.items import EMPTY, ITEMS_MAX, join, split_items
 from coterie.runtime.transport.handshake.certificate import Certificate, certificate_of
-from coterie.runtime.transport.keep_alive import Patience, Vitals
+from coterie.runtime.transport.keep_alive import Activity, KeepAlive
 from coterie.runtime.transport.transport_config import HELLO_CAP_BYTES
-from coterie.runtime.transport.transport_state import Hub
+from coterie.runtime.transport.transport_state import TransportState
 
 __all__ = ["Connection", "ConnectionOwner"]
 
 READ_SLICE_S: Final = 0.001
 
 EARLY_BYTES: Final = 256
-"""How much a tick queues before some of it leaves early; each next time it is `EARLY_GROWTH` times as much."""
+"""Bytes queued in one tick before they leave early; each further threshold is `EARLY_GROWTH` times as high."""
 
 EARLY_GROWTH: Final = 4
 
 EARLY_ITEMS: Final = 8
-"""With fewer items than these a write of their own is not worth it."""
+"""Fewest items that are worth an early write."""
 
 
 class ConnectionOwner(Protocol):
-    """Who decides what happens on a connection: a handshake first, then its link."""
+    """Receiver of a connection's payloads and events: a handshake first, then a link."""
 
     def connection_opened(self, connection: Connection) -> None:
-        """Take note that bytes may flow."""
+        """Start: the connection is open."""
         ...
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
@@ -47,11 +47,11 @@ class ConnectionOwner(Protocol):
         ...
 
     def connection_ended(self, connection: Connection) -> None:
-        """Take note that the peer will send no more (TCP's FIN). The connection stays open until it is closed."""
+        """Handle the end of the peer's direction (TCP FIN). The connection stays open until it is closed."""
         ...
 
     def connection_lost(self, connection: Connection, reason: str) -> None:
-        """Take note that it is gone, broken, or made no link in time; not called after `abort` or `close`."""
+        """Handle the loss of the connection, or that it made no link in time; not called after `abort` or `close`."""
         ...
 
 
@@ -63,8 +63,8 @@ class Connection(asyncio.Protocol):
     `write_buffer_bytes`.
 
     Args:
-        owner: who hears of it; handed on by assigning the attribute.
-        hub: what it shares with the transport's other connections.
+        owner: receives payloads and events; assign the attribute to change it.
+        shared: the state that the transport's connections share.
     """
 
     __slots__ = (
@@ -72,79 +72,79 @@ class Connection(asyncio.Protocol):
         "_decoder",
         "_early_bytes",
         "_encoder",
-        "_expiry",
+        "_flush_at_bytes",
+        "_handshake_timer",
         "_has_ended",
-        "_hub",
         "_is_dirty",
         "_is_open",
-        "_is_paused",
-        "_is_sated",
+        "_is_reading_paused",
         "_is_secured",
-        "_mark_bytes",
-        "_patience",
+        "_is_writing_paused",
+        "_keep_alive",
         "_queue",
         "_queued_bytes",
         "_room_bytes",
+        "_shared",
         "_transport",
         "address",
         "certificate",
-        "has_heard",
-        "has_spoken",
+        "has_received",
+        "has_sent",
         "lane_class",
         "owner",
     )
 
-    def __init__(self, owner: ConnectionOwner, hub: Hub) -> None:
+    def __init__(self, owner: ConnectionOwner, shared: TransportState) -> None:
         self.owner = owner
         self.lane_class = 0
         self.address = "unknown"
-        self.has_heard = False  # since the last `beat`
-        self.has_spoken = False  # since the last `beat`
+        self.has_received = False  # since the last `keep_alive`
+        self.has_sent = False  # since the last `keep_alive`
         self.certificate: Certificate | None = None  # the peer's, if the connection is secured
-        self._hub = hub
+        self._shared = shared
         self._transport: asyncio.Transport | None = None
         self._is_open = False
-        self._is_paused = False
-        self._is_sated = False  # frames wait here: nothing is read meanwhile
+        self._is_writing_paused = False
+        self._is_reading_paused = False  # frames wait here; nothing is read until they are handled
         self._is_secured = False
-        self._has_ended = False  # the peer sends no more
-        self._patience = Patience(hub.config)
-        self._backlogs: list[Backlog] = []  # in the order of their turns
+        self._has_ended = False  # the peer ended its direction
+        self._keep_alive = KeepAlive(shared.config)
+        self._backlogs: list[ChunkBacklog] = []  # in round-robin order
         self._decoder = FrameDecoder(HELLO_CAP_BYTES)
         self._encoder = FrameEncoder()
         self._queue: list[bytes] = []
         self._queued_bytes = 0
-        self._room_bytes = hub.config.outbound_limit_bytes
+        self._room_bytes = shared.config.outbound_limit_bytes
         self._early_bytes = EARLY_BYTES
-        self._mark_bytes = min(self._early_bytes, self._room_bytes)
+        self._flush_at_bytes = min(self._early_bytes, self._room_bytes)
         self._is_dirty = False
-        self._expiry: asyncio.TimerHandle | None = None
+        self._handshake_timer: asyncio.TimerHandle | None = None
 
-    # What the owner calls.
+    # Called by the owner.
 
     @property
     def is_open(self) -> bool:
-        """Whether it is connected and neither end has torn it down."""
+        """Whether it is connected and neither end has closed or aborted it."""
         return self._is_open
 
     @property
     def queued_bytes(self) -> int:
-        """How many bytes of items wait here (not counting the socket's buffer)."""
+        """Bytes of items that wait here (without the socket's buffer)."""
         return self._queued_bytes + sum(backlog.size_bytes for backlog in self._backlogs)
 
     @property
     def silent_s(self) -> float:
-        """How long nothing has arrived (s), in whole beats."""
-        return self._patience.silent_s
+        """How long nothing has arrived (s), in whole keep-alive intervals."""
+        return self._keep_alive.silent_s
 
-    def open_backlog(self, lane: int, emptied: Callable[[int], None]) -> Backlog:
-        """Return what takes the place of `queue` for the items of `lane` until `emptied` is called."""
-        config = self._hub.config
-        backlog = Backlog(
+    def open_backlog(self, lane: int, emptied: Callable[[int], None]) -> ChunkBacklog:
+        """Return the backlog that replaces `queue` for the items of `lane` until `emptied` is called."""
+        config = self._shared.config
+        backlog = ChunkBacklog(
             lane,
             soft_bytes=config.frame_soft_bytes,
             limit_bytes=config.outbound_limit_bytes,
-            counters=self._hub.counters,
+            counters=self._shared.counters,
             queued=self._write_later,
             emptied=emptied,
         )
@@ -152,21 +152,21 @@ class Connection(asyncio.Protocol):
         return backlog
 
     def queue(self, packed: bytes, node: str) -> None:
-        """Queue a packed item for the end of this tick, at the latest. `OutboundFull` (towards `node`): no room."""
+        """Queue a packed item; it leaves by the end of this tick. `OutboundFull` (names `node`) if there is no room."""
         size = len(packed)
-        if self._queued_bytes + size > self._mark_bytes:
-            self._pass_mark(size, node)
+        if self._queued_bytes + size > self._flush_at_bytes:
+            self._make_room(size, node)
         self._queue.append(packed)
         self._queued_bytes += size
         if not self._is_dirty:
             self._is_dirty = True
-            self._hub.write_later(self)
+            self._shared.write_later(self)
 
     def flush(self) -> None:
-        """Write what is queued, unless the socket's buffer is full; chunks only until it is."""
+        """Write queued items unless the socket's buffer is full; chunks only until it is full."""
         self._is_dirty = False
         self._early_bytes = EARLY_BYTES
-        if self._is_paused or not self._is_open:
+        if self._is_writing_paused or not self._is_open:
             return
         if self._queue:
             self._write_queue()
@@ -174,32 +174,32 @@ class Connection(asyncio.Protocol):
             self._write_chunks()
 
     def send_payload(self, payload: bytes) -> None:
-        """Write a payload at once, ahead of what is queued."""
+        """Write a payload at once, ahead of queued items."""
         if self._is_open:
             self._write(self._encoder.encode(payload), frames=1)
 
     def raise_cap(self) -> None:
         """Accept frames of full size: the handshake has passed."""
-        self._decoder.cap_bytes = self._hub.config.frame_cap_bytes
+        self._decoder.cap_bytes = self._shared.config.frame_cap_bytes
 
-    def settle(self) -> None:
-        """Take note that the link stands: the time for making it no longer runs."""
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
+    def cancel_handshake_timeout(self) -> None:
+        """Stop the handshake timeout: the link is up."""
+        if self._handshake_timer is not None:
+            self._handshake_timer.cancel()
+            self._handshake_timer = None
 
-    def beat(self, step_s: float) -> str | None:
-        """Let `step_s` of watching pass; say "I am here" if nothing else was said. Return why to give up, or None."""
-        complaint = self._patience.beat(step_s, self._vitals())
-        self.has_heard = False
-        if not self.has_spoken and not self._is_paused:
+    def keep_alive(self, step_s: float) -> str | None:
+        """Advance time by `step_s`; send a keep-alive if nothing else was sent. Return why to close, or None."""
+        failure = self._keep_alive.check(step_s, self._activity())
+        self.has_received = False
+        if not self.has_sent and not self._is_writing_paused:
             self.send_payload(EMPTY)
-        self.has_spoken = False
-        return complaint
+        self.has_sent = False
+        return failure
 
     def finish(self) -> None:
-        """Write all that is queued, even beyond the socket's buffer, then end our direction; keep the other open."""
-        self.settle()
+        """Write all queued items, even beyond the socket's buffer, then end our direction; keep the other open."""
+        self.cancel_handshake_timeout()
         if not self._is_open or self._transport is None:
             return
         if self._queue:
@@ -212,46 +212,49 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def close(self) -> None:
-        """Close after the socket's buffer has drained; the owner hears no more of it."""
-        self._let_go()
+        """Close after the socket's buffer has drained; the owner gets no further call."""
+        self._release()
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once; the owner hears no more of it."""
-        self._let_go()
+        """Close at once; the owner gets no further call."""
+        self._release()
         if self._transport is not None:
             self._transport.abort()
 
-    # What the loop calls.
+    # Called by the loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin (asyncio.Protocol)."""
+        """Open the connection (asyncio.Protocol)."""
         # Nagle's delay is off already: asyncio and uvloop set TCP_NODELAY on every stream socket.
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=self._hub.config.write_buffer_bytes)
+        self._transport.set_write_buffer_limits(high=self._shared.config.write_buffer_bytes)
         self._is_open = True
         channel = transport.get_extra_info("ssl_object")
         self._is_secured, self.certificate = channel is not None, certificate_of(channel)
         self.address = _address(transport.get_extra_info("peername"))
-        self._hub.live[self] = None
-        self._expiry = self._hub.loop.call_later(self._hub.config.handshake_timeout_s, self._expire)
+        self._shared.connections[self] = None
+        self._handshake_timer = self._shared.loop.call_later(
+            self._shared.config.handshake_timeout_s, self._handshake_timed_out
+        )
         self.owner.connection_opened(self)
 
     def data_received(self, data: bytes) -> None:
-        """Cut frames out of what arrived (asyncio.Protocol)."""
-        self.has_heard = True
-        self._hub.counters.bytes_in += len(data)
+        """Cut frames from the bytes that arrived (asyncio.Protocol)."""
+        self.has_received = True
+        self._shared.counters.bytes_in += len(data)
         self._decoder.feed(data)
         self._take_frames()
 
     def eof_received(self) -> bool:
-        """Hear that the peer ends its direction (asyncio.Protocol).
+        """Handle the end of the peer's direction (asyncio.Protocol).
 
-        Ours stays open until the owner closes it; in TLS both directions end together, and the end comes with the last
-        bytes although reading is paused: the frames that still wait here are handed on now, or they would be lost.
+        Our direction stays open until the owner closes it. In TLS both directions end together, and the end is reported
+        with the last bytes even while reading is paused: frames that still wait here are handed on now, else they are
+            lost.
         """
-        if self._is_sated:
+        if self._is_reading_paused:
             self._take_frames(math.inf)
         if self._is_open:
             self._has_ended = True
@@ -259,76 +262,76 @@ class Connection(asyncio.Protocol):
         return not self._is_secured
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End (asyncio.Protocol)."""
+        """Release the connection; report it if it was open (asyncio.Protocol)."""
         was_open = self._is_open
-        self._let_go()
-        self._hub.forget(self)
+        self._release()
+        self._shared.forget(self)
         if was_open and not self._has_ended:
             self.owner.connection_lost(self, f"connection lost: {exc}" if exc else "connection closed")
 
     def pause_writing(self) -> None:
-        """Hold back: the socket's buffer is full (asyncio.Protocol)."""
-        self._is_paused = True
+        """Stop writing: the socket's buffer is full (asyncio.Protocol)."""
+        self._is_writing_paused = True
 
     def resume_writing(self) -> None:
-        """Go on: the socket's buffer has drained (asyncio.Protocol)."""
-        self._is_paused = False
+        """Resume writing: the socket's buffer has drained (asyncio.Protocol)."""
+        self._is_writing_paused = False
         self._measure_room()
         self.flush()
 
-    # Below: how it reads.
+    # Reading.
 
     def _take_frames(self, slice_s: float = READ_SLICE_S) -> None:
-        """Hand frames on while the slice lasts. One read may bring so many that a heartbeat would wait behind them."""
-        decoder, hub = self._decoder, self._hub
-        end = hub.monotonic() + slice_s
+        """Hand on frames for at most `slice_s`. One read may bring so many that a heartbeat would wait behind them."""
+        decoder, shared = self._decoder, self._shared
+        end = shared.monotonic() + slice_s
         try:
             while self._is_open and (payload := decoder.next_payload()) is not None:
-                hub.counters.frames_in += 1
+                shared.counters.frames_in += 1
                 self.owner.payload_received(self, payload)
                 if not decoder.held_bytes:
                     break
-                if hub.monotonic() >= end:
-                    self._take_later()
+                if shared.monotonic() >= end:
+                    self._resume_later()
                     return
         except BrokenFrame as error:
-            hub.counters.broken_frames += 1
-            self._break_off(f"broken frame: {error}")
-        if self._is_sated and self._transport is not None:
-            self._is_sated = False
+            shared.counters.broken_frames += 1
+            self._fail(f"broken frame: {error}")
+        if self._is_reading_paused and self._transport is not None:
+            self._is_reading_paused = False
             if self._is_open:
                 self._transport.resume_reading()
 
-    def _take_later(self) -> None:
-        """Go on when the loop has looked after all others; read no more until then."""
+    def _resume_later(self) -> None:
+        """Continue in the next turn of the loop; pause reading until then."""
         if not self._is_open or self._transport is None:
             return
-        if not self._is_sated:
-            self._is_sated = True
+        if not self._is_reading_paused:
+            self._is_reading_paused = True
             self._transport.pause_reading()
-        self._hub.loop.call_soon(self._take_frames)
+        self._shared.loop.call_soon(self._take_frames)
 
-    # Below: how it writes.
+    # Writing.
 
     def _write_later(self) -> None:
         if not self._is_dirty:
             self._is_dirty = True
-            self._hub.write_later(self)
+            self._shared.write_later(self)
 
     def _write_queue(self) -> None:
-        queue, size, soft = self._queue, self._queued_bytes, self._hub.config.frame_soft_bytes
+        queue, size, soft = self._queue, self._queued_bytes, self._shared.config.frame_soft_bytes
         self._queue, self._queued_bytes = [], 0
-        self._hub.counters.items_out += len(queue)
+        self._shared.counters.items_out += len(queue)
         if size <= soft and len(queue) <= ITEMS_MAX:
             self._write(self._encoder.encode(join(queue)), frames=1)
         else:
-            frames = [self._encoder.encode(join(batch)) for batch in batches(queue, soft)]
+            frames = [self._encoder.encode(join(batch)) for batch in split_items(queue, soft)]
             self._write(b"".join(frames), frames=len(frames))
         self._measure_room()
 
     def _write_chunks(self) -> None:
-        """Write chunks, the lanes in turn, while the socket takes them: what comes next must not wait for them all."""
-        while self._backlogs and not self._is_paused and self._is_open:
+        """Write chunks, round-robin over the lanes, until the socket's buffer is full: later items must not wait."""
+        while self._backlogs and not self._is_writing_paused and self._is_open:
             self._write_chunk()
 
     def _write_chunk(self) -> None:
@@ -341,43 +344,45 @@ class Connection(asyncio.Protocol):
     def _write(self, data: bytes, *, frames: int) -> None:
         if self._transport is None:
             return
-        self.has_spoken = True
-        self._hub.counters.frames_out += frames
-        self._hub.counters.bytes_out += len(data)
+        self.has_sent = True
+        self._shared.counters.frames_out += frames
+        self._shared.counters.bytes_out += len(data)
         self._transport.write(data)
 
-    def _pass_mark(self, size_bytes: int, node: str) -> None:
-        """Let what is queued leave early; look again how much the socket has taken meanwhile, before refusing."""
+    def _make_room(self, size_bytes: int, node: str) -> None:
+        """Write queued items early and measure the room again; raise `OutboundFull` if there is still none."""
         self._early_bytes *= EARLY_GROWTH
-        if len(self._queue) >= EARLY_ITEMS and not self._is_paused and self._is_open:
+        if len(self._queue) >= EARLY_ITEMS and not self._is_writing_paused and self._is_open:
             self._write_queue()
         self._measure_room()
         if self._queued_bytes + size_bytes > self._room_bytes:
-            limit = self._hub.config.outbound_limit_bytes
+            limit = self._shared.config.outbound_limit_bytes
             pending = self._queued_bytes + limit - self._room_bytes
-            self._hub.counters.items_refused += 1
+            self._shared.counters.items_refused += 1
             raise OutboundFull(node, size_bytes=size_bytes, pending_bytes=pending, limit_bytes=limit)
 
     def _measure_room(self) -> None:
         if self._transport is not None:
-            self._room_bytes = self._hub.config.outbound_limit_bytes - self._transport.get_write_buffer_size()
-            self._mark_bytes = min(self._early_bytes, self._room_bytes)
+            self._room_bytes = self._shared.config.outbound_limit_bytes - self._transport.get_write_buffer_size()
+            self._flush_at_bytes = min(self._early_bytes, self._room_bytes)
 
-    def _vitals(self) -> Vitals:
-        unread_bytes = self._transport.get_write_buffer_size() if self._is_paused and self._transport is not None else 0
-        return Vitals(self.has_heard, self._decoder.frames, self._decoder.held_bytes > 0, unread_bytes)
+    def _activity(self) -> Activity:
+        unread_bytes = (
+            self._transport.get_write_buffer_size() if self._is_writing_paused and self._transport is not None else 0
+        )
+        return Activity(self.has_received, self._decoder.frames, self._decoder.held_bytes > 0, unread_bytes)
 
-    def _expire(self) -> None:
-        self._break_off(f"no link was made within {self._hub.config.handshake_timeout_s} s")
+    def _handshake_timed_out(self) -> None:
+        self._fail(f"no link was made within {self._shared.config.handshake_timeout_s} s")
 
-    def _break_off(self, reason: str) -> None:
+    def _fail(self, reason: str) -> None:
         self.abort()
         self.owner.connection_lost(self, reason)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         self._is_open = False
-        self.settle()
-        self._hub.counters.items_dropped += len(self._queue) + sum(map(len, self._backlogs))
+        self.cancel_handshake_timeout()
+        self._shared.counters.items_dropped += len(self._queue) + sum(map(len, self._backlogs))
         self._queue, self._queued_bytes = [], 0
         self._backlogs = []
 

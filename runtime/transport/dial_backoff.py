@@ -1,16 +1,16 @@
-"""How long to wait before dialling again. Pure."""
+"""`DialBackoff`: exponential back-off with jitter between dials. Pure."""
 
 from __future__ import annotations
 
 import random
 
-__all__ = ["Backoff"]
+__all__ = ["DialBackoff"]
 
 
-class Backoff:
+class DialBackoff:
     """Doubles from `first_s` to `cap_s`, each wait multiplied by a random factor in 0.5 … 1.
 
-    The jitter keeps the nodes of a cluster, which all lost the same switch, from dialling in step.
+    The jitter keeps nodes that all lost the same switch from dialling in step.
     """
 
     __slots__ = ("_cap_s", "_first_s", "_next_s", "_rng")
@@ -21,11 +21,11 @@ class Backoff:
         self._rng = rng
 
     def next_s(self) -> float:
-        """Return how long to wait now (s); the next wait is longer."""
+        """Return the wait before the next dial (s); each wait is longer, up to the cap."""
         wait_s = self._next_s * self._rng.uniform(0.5, 1.0)
         self._next_s = min(self._cap_s, 2 * self._next_s)
         return wait_s
 
     def reset(self) -> None:
-        """Begin anew, after a success."""
+        """Restart from `first_s`, after a success."""
         self._next_s = self._first_s

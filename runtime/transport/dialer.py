@@ -1,4 +1,4 @@
-"""The side that dials: connects twice, makes a link, and does it again whenever the link is gone."""
+"""`Dialer`: dials a peer, makes a link of two connections, and dials again whenever the link is down."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 from coterie.errors import HandshakeRefused
 from coterie.runtime.hosts.host import Connections, Host
 from coterie.runtime.transport.connection import Connection
-from coterie.runtime.transport.dial_backoff import Backoff
-from coterie.runtime.transport.handshake.certificate import foreign_to
+from coterie.runtime.transport.dial_backoff import DialBackoff
+from coterie.runtime.transport.handshake.certificate import certificate_refusal
 from coterie.runtime.transport.handshake.handshake import Continue, DialerHandshake, Passed
-from coterie.runtime.transport.handshake.handshake_messages import RefusalReason, Refused
+from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, RefusalReason
 from coterie.runtime.transport.handshake.identity import Peer
 from coterie.runtime.transport.link import Link, LinkState
-from coterie.runtime.transport.peers import Roster
-from coterie.runtime.transport.transport_state import Hub
+from coterie.runtime.transport.peers import Peers
+from coterie.runtime.transport.transport_state import TransportState
 
-__all__ = ["Dialer", "Target"]
+__all__ = ["DialTarget", "Dialer"]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where to dial, and whom to expect there ("": anyone)."""
+class DialTarget:
+    """Address to dial, and the node expected there ("": any)."""
 
     host: str
     port: int
@@ -34,48 +34,48 @@ class Target:
 
 
 class Dialer:
-    """Keeps a link to one target: dials while none is there, with a growing, jittered pause after each failure.
+    """Keeps a link to one target: dials while there is none, with a growing, jittered pause after each failure.
 
     Args:
-        target: where, and whom.
+        target: address and expected node.
         host: the outside world.
-        network: where it dials: the host's network, plain or secured.
-        hub, roster: what the transport shares.
+        network: the host's network, plain or secured.
+        shared, peers: of the transport.
         refused: called with the address and the reason of each failed handshake.
     """
 
     def __init__(
         self,
-        target: Target,
+        target: DialTarget,
         host: Host,
         network: Connections,
-        hub: Hub,
-        roster: Roster,
+        shared: TransportState,
+        peers: Peers,
         refused: Callable[[str, str], None],
     ) -> None:
         self._target = target
         self._host = host
         self._network = network
-        self._hub = hub
-        self._roster = roster
+        self._shared = shared
+        self._peers = peers
         self._refused = refused
-        self._backoff = Backoff(hub.config.reconnect_first_s, hub.config.reconnect_cap_s, host.random)
-        self._met = target.node  # whom we met there last
-        self._is_self = False
+        self._backoff = DialBackoff(shared.config.reconnect_first_s, shared.config.reconnect_cap_s, host.random)
+        self._last_node = target.node  # the node linked there last
+        self._has_dialled_self = False
 
     async def run(self) -> None:
-        """Dial for ever; return only if it turns out that we dial ourselves."""
-        while not self._is_self:
-            link = self._roster.present(self._met) or await self._dial()
+        """Dial until cancelled; return only if the target turns out to be this process."""
+        while not self._has_dialled_self:
+            link = self._peers.link_to(self._last_node) or await self._dial()
             if link is not None:
-                await self._outlive(link)
+                await self._wait_until_down(link)
             await asyncio.sleep(self._backoff.next_s())
 
-    async def _outlive(self, link: Link) -> None:
-        """Wait until `link` is gone; if it was more than a flash, the next pause is short again."""
+    async def _wait_until_down(self, link: Link) -> None:
+        """Wait until `link` is down; if it was up for at least `reconnect_cap_s`, reset the back-off."""
         born_s = self._host.clock.monotonic()
-        await asyncio.wait([link.closed])  # awaiting it directly would cancel it for everybody, were we cancelled
-        if self._host.clock.monotonic() - born_s >= self._hub.config.reconnect_cap_s:
+        await asyncio.wait([link.closed])  # awaiting it directly would cancel it for all, if we are cancelled
+        if self._host.clock.monotonic() - born_s >= self._shared.config.reconnect_cap_s:
             self._backoff.reset()
 
     async def _dial(self) -> Link | None:
@@ -84,92 +84,94 @@ class Dialer:
             link = await self._make_link(opened)
             return link if link.state is LinkState.UP else None
         except HandshakeRefused as error:
-            self._hub.counters.refused_handshakes += 1
-            # A stranger may say so too, but then our own acceptor has not said it.
-            self._is_self = error.reason == RefusalReason.DIALLED_SELF.value and self._hub.has_met_itself
+            self._shared.counters.refused_handshakes += 1
+            # An unauthenticated peer may answer so too, but then our own listener has not refused our dial.
+            self._has_dialled_self = (
+                error.reason == RefusalReason.DIALLED_SELF.value and self._shared.has_refused_own_dial
+            )
             self._refused(str(self._target), str(error))
             return None
         except OSError:  # TimeoutError is one
-            self._hub.counters.failed_dials += 1
+            self._shared.counters.failed_dials += 1
             return None
         finally:
             for connection in opened:
                 connection.abort()
 
     async def _make_link(self, opened: list[Connection]) -> Link:
-        """Connect twice; on success nothing is left in `opened`."""
+        """Connect twice and make a link; on success `opened` is empty."""
         link_id = self._host.random.getrandbits(64)
         control, passed = await self._open(opened, 0, link_id, self._target.node)
-        if not self._hub.identity.cluster:  # we came without one: it is that of the first node that welcomes us
-            self._hub.identity = replace(self._hub.identity, cluster=passed.cluster)
-        refusal = self._roster.refusal(passed.peer)
+        if not self._shared.identity.cluster:  # a client without one takes that of the first node
+            self._shared.identity = replace(self._shared.identity, cluster=passed.cluster)
+        refusal = self._peers.refusal(passed.peer)
         if refusal is not None:
             raise HandshakeRefused(refusal.reason.value, refusal.text)
         bulk, _ = await self._open(opened, 1, link_id, passed.peer)
         opened.clear()
-        self._met = passed.peer.node
-        link = Link(passed, control, bulk, self._hub, self._roster, is_dialled_by_us=True)
+        self._last_node = passed.peer.node
+        link = Link(passed, control, bulk, self._shared, self._peers, is_dialled_by_us=True)
         link.begin()
         return link
 
     async def _open(
         self, opened: list[Connection], lane_class: int, link_id: int, expected: str | Peer
     ) -> tuple[Connection, Passed]:
-        hub = self._hub
+        shared = self._shared
         handshake = DialerHandshake(
-            hub.identity,
+            shared.identity,
             lane_class=lane_class,
             link_id=link_id,
             expected=expected,
-            credentials=hub.credentials(),
-            versions=hub.config.versions,
+            credentials=shared.credentials(),
+            versions=shared.config.versions,
         )
-        attempt = _Attempt(handshake, hub.loop)
-        connection = Connection(attempt, self._hub)
+        attempt = _DialAttempt(handshake, shared.loop)
+        connection = Connection(attempt, self._shared)
         connection.lane_class = lane_class
         opened.append(connection)
-        async with asyncio.timeout(self._hub.config.handshake_timeout_s):
+        async with asyncio.timeout(self._shared.config.handshake_timeout_s):
             await self._network.connect(lambda: connection, self._target.host, self._target.port)
-        verdict = await attempt.verdict
-        if isinstance(verdict, Refused):
-            raise HandshakeRefused(verdict.reason.value, verdict.text)
-        return connection, verdict
+        step = await attempt.result
+        if isinstance(step, HandshakeRefusal):
+            raise HandshakeRefused(step.reason.value, step.text)
+        return connection, step
 
 
-class _Attempt:
-    """Owns one dialled connection until its link takes it (ConnectionOwner)."""
+class _DialAttempt:
+    """Owns one dialled connection until a link takes it over (ConnectionOwner)."""
 
     def __init__(self, handshake: DialerHandshake, loop: asyncio.AbstractEventLoop) -> None:
         self._handshake = handshake
-        self.verdict: asyncio.Future[Passed | Refused] = loop.create_future()
+        self.result: asyncio.Future[Passed | HandshakeRefusal] = loop.create_future()
 
     def connection_opened(self, connection: Connection) -> None:
         connection.send_payload(self._handshake.hello)
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
-        verdict = self._handshake.receive(payload)
-        if isinstance(verdict, Passed):
-            foreign = foreign_to(connection.certificate, verdict.peer)
-            # Without a reply: the acceptor is waiting for items, not for words.
-            verdict = verdict if foreign is None else Refused(foreign.reason, foreign.text)
-        if isinstance(verdict, Passed):
+        step = self._handshake.receive(payload)
+        if isinstance(step, Passed):
+            refusal = certificate_refusal(connection.certificate, step.peer)
+            # Without a reply: the acceptor expects items, not handshake messages.
+            step = step if refusal is None else HandshakeRefusal(refusal.reason, refusal.text)
+        if isinstance(step, Passed):
             connection.raise_cap()
-        if isinstance(verdict, Refused) and verdict.reply is not None:
-            connection.send_payload(verdict.reply)
-        if isinstance(verdict, Continue):
-            connection.send_payload(verdict.reply)
+        if isinstance(step, HandshakeRefusal) and step.reply is not None:
+            connection.send_payload(step.reply)
+        if isinstance(step, Continue):
+            connection.send_payload(step.reply)
         else:
-            self._decide(verdict)
+            self._decide(step)
 
     def connection_ended(self, connection: Connection) -> None:
         connection.abort()
         self.connection_lost(connection, "the other end closed it")
 
     def connection_lost(self, connection: Connection, reason: str) -> None:
-        # Who refuses a certificate in TLS ends the connection without a word that would reach us.
-        hint = "" if connection.certificate is None else "; perhaps it does not accept our certificate: its log tells"
-        self._decide(Refused(RefusalReason.INCOMPLETE, reason + hint))
+        # A peer that refuses our certificate ends the connection before its TLS alert reaches us.
+        hint = "" if connection.certificate is None else "; it may have refused our certificate: see its log"
+        self._decide(HandshakeRefusal(RefusalReason.INCOMPLETE, reason + hint))
 
-    def _decide(self, verdict: Passed | Refused) -> None:
-        if not self.verdict.done():
-            self.verdict.set_result(verdict)
+    def _decide(self, step: Passed | HandshakeRefusal) -> None:
+        if not self.result.done():
+            self.result.set_result(step)

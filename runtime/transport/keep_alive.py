@@ -1,4 +1,4 @@
-"""How long a peer may be silent, keep a frame open, or not read. Pure: beats in, complaints out."""
+"""`KeepAlive`: detects a connection that is silent, receives one frame too slowly, or does not drain. Pure."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Final
 
 from coterie.runtime.transport.transport_config import TransportConfig
 
-__all__ = ["DRAINED_BYTES_MIN", "Patience", "Vitals"]
+__all__ = ["DRAINED_BYTES_MIN", "Activity", "KeepAlive"]
 
 DRAINED_BYTES_MIN: Final = 4096
-"""How much of a full buffer must leave between two beats for its peer to count as one that reads."""
+"""Bytes that must leave a full buffer between two checks for the peer to count as reading."""
 
 
 @dataclass(slots=True)
-class Vitals:
-    """What a connection shows at a beat.
+class Activity:
+    """State of a connection at one check.
 
-    `has_heard`: whether anything has come since the last one. `frames`: how many whole frames have come (modulo
-    anything). `is_inside_frame`: whether part of another one has. `unread_bytes`: what waits in the socket's buffer if
-    that is full, else 0.
+    `has_received`: whether any byte arrived since the last check. `frames`: count of whole frames received (modulo
+    anything). `is_inside_frame`: whether part of a further frame has arrived. `unread_bytes`: bytes that wait in the
+    socket's buffer if it is full, else 0.
     """
 
-    has_heard: bool
+    has_received: bool
     frames: int
     is_inside_frame: bool
     unread_bytes: int
 
 
-class Patience:
-    """Watches one connection."""
+class KeepAlive:
+    """Measures how long one connection has been silent, inside one frame, and stalled."""
 
     __slots__ = ("_config", "_frames", "_partial_s", "_stalled_s", "_unread_bytes", "silent_s")
 
@@ -41,17 +41,17 @@ class Patience:
         self._frames = 0
         self._unread_bytes = 0
 
-    def beat(self, step_s: float, vitals: Vitals) -> str | None:
-        """Let `step_s` pass; return why the connection should be given up, or None."""
-        is_trickling = vitals.is_inside_frame and vitals.frames == self._frames
-        is_stalled = vitals.unread_bytes > 0 and self._unread_bytes - vitals.unread_bytes < DRAINED_BYTES_MIN
-        self._frames, self._unread_bytes = vitals.frames, vitals.unread_bytes
-        self.silent_s = 0.0 if vitals.has_heard else self.silent_s + step_s
+    def check(self, step_s: float, activity: Activity) -> str | None:
+        """Advance time by `step_s`; return why the connection must be closed, or None."""
+        is_trickling = activity.is_inside_frame and activity.frames == self._frames
+        is_stalled = activity.unread_bytes > 0 and self._unread_bytes - activity.unread_bytes < DRAINED_BYTES_MIN
+        self._frames, self._unread_bytes = activity.frames, activity.unread_bytes
+        self.silent_s = 0.0 if activity.has_received else self.silent_s + step_s
         self._partial_s = self._partial_s + step_s if is_trickling else 0.0
         self._stalled_s = self._stalled_s + step_s if is_stalled else 0.0
-        return self._complaint()
+        return self._failure()
 
-    def _complaint(self) -> str | None:
+    def _failure(self) -> str | None:
         config = self._config
         if self.silent_s >= config.silence_timeout_s:
             return f"silent for {self.silent_s:.1f} s"

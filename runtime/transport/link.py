@@ -1,12 +1,17 @@
-"""A link: the two connections to one peer, which live and die together.
+"""`Link`: the two connections to one peer, as one unit: if one ends, both end.
 
-       both hellos passed       first frame, or we dialled        one end finished
+       both handshakes passed   first frame, or we dialled      one connection ended
     ────────────────────▶ PAIRED ──────────────────────▶ UP ──────────────────▶ DRAINING
-                            │                            │                         │ the other finished too,
-                            └──────── either broke, fell silent, was replaced ─────┴───▶ DOWN   or took too long
+                            │                            │                         │ the other ended too,
+                            └──────── either broke, was silent, was replaced ──────┴───▶ DOWN   or took too long
 
 The acceptor waits in PAIRED for the dialer's first frame: the dialer may still be waiting for the second Welcome, and
-what we said on the first connection could overtake it.
+what we send on the first connection could overtake it.
+
+Back-pressure of a link. Decided in `connection.py` (`_make_room`), `chunk_backlog.py` (`queue`) and `queue_large`
+below: an item that would exceed `outbound_limit_bytes` or a size cap is not queued, and `OutboundFull` or
+`FrameTooLarge` is raised out of `Transport.send`. Carried out by the caller: `remote/remote_delivery.py` counts a
+tell as a dead letter and rejects an ask or an offer with the error; `Association.signal` retries.
 """
 
 from __future__ import annotations
@@ -17,13 +22,13 @@ from typing import Final, Protocol
 
 from coterie.errors import FrameTooLarge
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.transport.chunk_backlog import Backlog
+from coterie.runtime.transport.chunk_backlog import ChunkBacklog
 from coterie.runtime.transport.connection import Connection
-from coterie.runtime.transport.framing.chunks import CHUNK_MARK, Assembler
+from coterie.runtime.transport.framing.chunks import CHUNK_MARK, ChunkAssembler
 from coterie.runtime.transport.framing.items import ARRAY_HEADER_BYTES, EMPTY, unpack_item, unpack_items
 from coterie.runtime.transport.handshake.handshake import Passed
 from coterie.runtime.transport.handshake.protocol_versions import CHUNKS_SINCE
-from coterie.runtime.transport.transport_state import Hub
+from coterie.runtime.transport.transport_state import TransportState
 
 __all__ = ["Link", "LinkObserver", "LinkState"]
 
@@ -31,7 +36,7 @@ _LANES_BY_CLASS: Final = ((Lane.CONTROL, Lane.CONSENSUS), (Lane.BULK,))
 
 
 class LinkState(enum.Enum):
-    """Where a link is in its life; see the module."""
+    """State of a link; see the diagram of the module."""
 
     PAIRED = "paired"
     UP = "up"
@@ -40,18 +45,18 @@ class LinkState(enum.Enum):
 
 
 class LinkObserver(Protocol):
-    """Who hears of links."""
+    """Callbacks of a link."""
 
     def link_ready(self, link: Link) -> None:
-        """Take note that `link` could be up: call `link.admit()` or `link.down(reason)`."""
+        """Admit or refuse a link that could be up: call `link.admit()` or `link.down(reason)`."""
         ...
 
     def link_draining(self, link: Link) -> None:
-        """Take note that the peer finished: nothing can be sent any more, but something may still arrive."""
+        """Report that the peer ended one connection: nothing can be sent any more, but items may still arrive."""
         ...
 
     def link_down(self, link: Link, reason: str) -> None:
-        """Take note that `link` is down; called once, and only if it was admitted."""
+        """Report that `link` is down; called once, and only if it was admitted."""
         ...
 
     def items_received(self, link: Link, lane_class: int, items: list[object]) -> None:
@@ -63,27 +68,27 @@ class Link:
     """Two connections to one peer.
 
     Args:
-        passed: what the handshake found out.
+        passed: the result of the handshake.
         control, bulk: the connections; the link becomes their owner.
-        hub: what the transport's connections share.
-        observer: who hears of it.
-        is_dialled_by_us: else by the peer.
+        shared: the state that the transport's connections share.
+        observer: receives the callbacks.
+        is_dialled_by_us: False if the peer dialled.
     """
 
     __slots__ = (
         "_assemblers",
         "_drain",
         "_ended",
-        "_hub",
         "_observer",
+        "_shared",
         "_state",
         "_was_admitted",
         "bulk",
-        "by_lane",
         "closed",
         "control",
         "is_dialled_by_us",
         "peer",
+        "queue_by_lane",
         "version",
     )
 
@@ -92,7 +97,7 @@ class Link:
         passed: Passed,
         control: Connection,
         bulk: Connection,
-        hub: Hub,
+        shared: TransportState,
         observer: LinkObserver,
         *,
         is_dialled_by_us: bool = False,
@@ -102,11 +107,15 @@ class Link:
         self.is_dialled_by_us = is_dialled_by_us
         self.control = control
         self.bulk = bulk
-        self.by_lane: list[Connection | Backlog] = [control, control, bulk]  # where to queue, indexed by `Lane`
-        cap_bytes = hub.config.message_cap_bytes
-        self._assemblers = [Assembler(lanes, cap_bytes) for lanes in _LANES_BY_CLASS]
-        self.closed: asyncio.Future[str] = hub.loop.create_future()
-        self._hub = hub
+        self.queue_by_lane: list[Connection | ChunkBacklog] = [
+            control,
+            control,
+            bulk,
+        ]  # queue of each lane, indexed by `Lane`
+        cap_bytes = shared.config.message_cap_bytes
+        self._assemblers = [ChunkAssembler(lanes, cap_bytes) for lanes in _LANES_BY_CLASS]
+        self.closed: asyncio.Future[str] = shared.loop.create_future()
+        self._shared = shared
         self._observer = observer
         self._state = LinkState.PAIRED
         self._was_admitted = False
@@ -116,59 +125,59 @@ class Link:
 
     @property
     def state(self) -> LinkState:
-        """Where it is in its life."""
+        """The current state."""
         return self._state
 
     def queue_large(self, packed: bytes, lane: Lane) -> None:
-        """Queue an item that exceeds a frame's soft size: in chunks, if the peer knows of them.
+        """Queue an item that exceeds `frame_soft_bytes`: in chunks, if the peer's protocol version has them.
 
         Raises:
-            FrameTooLarge: it exceeds what the peer takes.
+            FrameTooLarge: it exceeds the size that the peer accepts.
             OutboundFull: there is no room.
         """
         has_chunks = self.version >= CHUNKS_SINCE
-        config, queue = self._hub.config, self.by_lane[lane]
+        config, queue = self._shared.config, self.queue_by_lane[lane]
         limit = config.message_cap_bytes if has_chunks else config.frame_cap_bytes - ARRAY_HEADER_BYTES
         if len(packed) > limit:
             raise FrameTooLarge(self.peer.node, size_bytes=len(packed), limit_bytes=limit)
         if has_chunks and isinstance(queue, Connection):
-            queue = self.by_lane[lane] = queue.open_backlog(lane, self._backlog_emptied)
+            queue = self.queue_by_lane[lane] = queue.open_backlog(lane, self._backlog_emptied)
         queue.queue(packed, self.peer.node)
 
     def begin(self) -> None:
-        """Come up on the dialer's side, and let the acceptor know."""
+        """Bring the link up on the dialer's side, and notify the acceptor with an empty frame."""
         self._ready()
         self.control.send_payload(EMPTY)
 
     def admit(self) -> None:
-        """Be up: called by the observer out of `link_ready`."""
+        """Enter UP: called by the observer within `link_ready`."""
         self._state = LinkState.UP
         self._was_admitted = True
-        self.control.settle()
-        self.bulk.settle()
+        self.control.cancel_handshake_timeout()
+        self.bulk.cancel_handshake_timeout()
 
-    def beat(self, step_s: float) -> None:
-        """Let `step_s` of watching pass: keep alive, and go down if either connection has been silent for too long."""
+    def keep_alive(self, step_s: float) -> None:
+        """Advance time by `step_s`: send keep-alives; take the link down if a connection must be closed."""
         for connection in (self.control, self.bulk):
-            complaint = connection.beat(step_s)
-            if complaint is not None:
-                self.down(complaint)
+            failure = connection.keep_alive(step_s)
+            if failure is not None:
+                self.down(failure)
                 return
 
     @property
     def silent_s(self) -> float:
-        """How long nothing has arrived on the quieter connection (s), in whole beats."""
+        """How long nothing has arrived on the quieter connection (s), in whole keep-alive intervals."""
         return max(self.control.silent_s, self.bulk.silent_s)
 
     def down(self, reason: str) -> None:
-        """End both connections at once. Twice is harmless."""
+        """Abort both connections. Calling it twice is harmless."""
         if self._leave():
             self.control.abort()
             self.bulk.abort()
             self._report(reason)
 
     def finish(self, reason: str) -> None:
-        """End it, but let everything queued leave first; what still arrives is thrown away."""
+        """Close the link after all queued items have left; items that still arrive are dropped."""
         if self._state is not LinkState.UP:
             self.down(reason)
         elif self._leave():
@@ -176,10 +185,10 @@ class Link:
             self.bulk.finish()
             self._report(reason)
 
-    # What the connections call.
+    # Called by the connections.
 
     def connection_opened(self, connection: Connection) -> None:
-        """Nothing to do: a link is made of connections that are open (ConnectionOwner)."""
+        """Do nothing: a link is made of open connections (ConnectionOwner)."""
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         """Take one frame's items (ConnectionOwner)."""
@@ -192,13 +201,13 @@ class Link:
         if self._state is LinkState.PAIRED:
             self._ready()
         if self._state is LinkState.DOWN:
-            self._hub.counters.items_dropped += len(items)
+            self._shared.counters.items_dropped += len(items)
         elif items:
-            self._hub.counters.items_in += len(items)
+            self._shared.counters.items_in += len(items)
             self._observer.items_received(self, connection.lane_class, items)
 
     def connection_ended(self, connection: Connection) -> None:
-        """Wait for the other connection to end as well: what was sent before the end may be in it (ConnectionOwner)."""
+        """Wait for the end of the other connection: it may still hold items sent earlier (ConnectionOwner)."""
         self._ended.append(connection)
         if self._state is LinkState.DOWN:
             connection.close()
@@ -206,27 +215,27 @@ class Link:
             self._end()
         else:
             self._state = LinkState.DRAINING
-            self._drain = self._hub.loop.call_later(self._hub.config.drain_timeout_s, self._end)
+            self._drain = self._shared.loop.call_later(self._shared.config.drain_timeout_s, self._end)
             self._observer.link_draining(self)
 
     def connection_lost(self, connection: Connection, reason: str) -> None:
-        """Go down with the connection (ConnectionOwner)."""
+        """Take the link down (ConnectionOwner)."""
         self.down(reason)
 
-    # Below: how it changes state.
+    # State changes.
 
     def _assembled(self, connection: Connection, payload: bytes) -> list[object]:
         packed = self._assemblers[connection.lane_class].take(payload)
         return [] if packed is None else [unpack_item(packed)]
 
     def _backlog_emptied(self, lane: int) -> None:
-        self.by_lane[lane] = self.bulk if lane == Lane.BULK else self.control
+        self.queue_by_lane[lane] = self.bulk if lane == Lane.BULK else self.control
 
     def _ready(self) -> None:
         if self.control.is_open and self.bulk.is_open:
             self._observer.link_ready(self)
         else:
-            self.down("connection lost while the link was made")
+            self.down("a connection was lost while the link was made")
 
     def _end(self) -> None:
         if self._leave():
@@ -235,7 +244,7 @@ class Link:
             self._report("the peer closed the link")
 
     def _leave(self) -> bool:
-        """Enter DOWN; return False if that is where we were."""
+        """Enter DOWN; return False if the link was down already."""
         if self._state is LinkState.DOWN:
             return False
         self._state = LinkState.DOWN

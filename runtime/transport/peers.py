@@ -1,4 +1,11 @@
-"""Who is out there: the one link to each node, and when a node counts as lost."""
+"""`Peers`: peer table with the one link of each node; decides when a node is lost.
+
+Lost nodes. Decided here, in `check_liveness`, once a node has had no link for `lost_after_s` (its silence before the
+link went down counts), and in `link_ready`, when it is back as a new incarnation. Carried out by
+`TransportEvents.node_lost`: `remote/remoting.py` ends the watches of that incarnation (`remote/remote_watches.py`) and
+tells link listeners. A silent connection is detected by `keep_alive.py`; the link then goes down, which alone does not
+make the node lost.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +13,20 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from coterie.runtime.transport.connection import Connection
-from coterie.runtime.transport.handshake.handshake_messages import RefusalReason, Refused, refuse
-from coterie.runtime.transport.handshake.identity import Peer, Role
+from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, RefusalReason, refuse
+from coterie.runtime.transport.handshake.identity import Peer, PeerRole
 from coterie.runtime.transport.link import Link
 from coterie.runtime.transport.transport_events import TransportEvents
-from coterie.runtime.transport.transport_state import Hub
+from coterie.runtime.transport.transport_state import TransportState
 
-__all__ = ["Roster"]
+__all__ = ["Peers"]
 
 _SUPERSEDED_MAX = 16
 
 
 @dataclass(slots=True)
-class _Node:
-    """What is known of one name. `peer` is its last life; `is_member` says that it was named, not merely met."""
+class _PeerEntry:
+    """State of one node name. `peer`: its latest incarnation. `is_member`: see `add_member`."""
 
     is_member: bool = False
     link: Link | None = None
@@ -29,36 +36,36 @@ class _Node:
     superseded: deque[int] = field(default_factory=lambda: deque(maxlen=_SUPERSEDED_MAX))
 
 
-class Roster:
-    """Keeps at most one link per node and tells the events in their order.
+class Peers:
+    """Keeps at most one link per node and reports the events in order.
 
-    A newer link replaces the older one, except that of two that the same two lives dialled at the same time, from both
-    ends, the one dialled by the smaller name stays: so both ends keep the same one. A newer life of a node ends the
-    older life for good. Members (see
-    `add_member`) are remembered for ever, everybody else until lost.
+    A newer link replaces the older one, with one exception: if both ends dialled at the same time (same two
+    incarnations), the link dialled by the smaller name stays, so both ends keep the same one. A new incarnation of a
+    node supersedes the old one permanently. Members (see `add_member`) are never forgotten, other peers when they are
+    lost.
 
-    Time passes here only through `sweep`. A step is capped by whoever calls it, so that a stall of our own loop,
-    however long, never counts as a long absence of everybody else.
+    Time advances here only by `check_liveness`. Its caller caps each step, so that a stall of our own loop never counts
+    as absence of the peers.
     """
 
-    def __init__(self, hub: Hub, events: TransportEvents) -> None:
-        self._hub = hub
+    def __init__(self, shared: TransportState, events: TransportEvents) -> None:
+        self._shared = shared
         self._events = events
-        self._nodes: dict[str, _Node] = {}
-        self.links: dict[str, Link] = {}  # what `send` looks into: links that are up, by node
+        self._entries: dict[str, _PeerEntry] = {}
+        self.links: dict[str, Link] = {}  # links that are up, by node; used by `send`
 
     def add_member(self, node: str) -> None:
-        """Remember `node` as a node of the cluster: no client may take its name."""
-        self._nodes.setdefault(node, _Node()).is_member = True
+        """Add `node` as a node of the cluster: no client may take its name."""
+        self._entries.setdefault(node, _PeerEntry()).is_member = True
 
-    def present(self, node: str) -> Link | None:
-        """Return the link to `node` that is up or draining, if any."""
-        known = self._nodes.get(node)
+    def link_to(self, node: str) -> Link | None:
+        """Return the link to `node` that is up or draining; None if there is none."""
+        known = self._entries.get(node)
         return known.link if known is not None else None
 
-    def absence(self, node: str) -> str:
-        """Say why there is no link to `node`."""
-        known = self._nodes.get(node)
+    def unreachable_reason(self, node: str) -> str:
+        """Return why there is no link to `node`."""
+        known = self._entries.get(node)
         if known is None:
             return "no such node is known"
         if known.link is not None:
@@ -67,96 +74,94 @@ class Roster:
             return "it has not been linked yet"
         return f"its link has been down for {known.absent_s:.1f} s" + (", it is lost" if known.is_lost else "")
 
-    def refusal(self, peer: Peer) -> Refused | None:
+    def refusal(self, peer: Peer) -> HandshakeRefusal | None:
         """Return why `peer` may not have a link, or None if it may."""
-        known = self._nodes.get(peer.node)
+        known = self._entries.get(peer.node)
         if known is None:
             return None
         if peer.incarnation in known.superseded:
-            text = f"a newer life of {peer.node!r} has been here; if both run, one of them needs another name"
+            text = f"a newer incarnation of {peer.node!r} was linked; if both run, give one of them another name"
             return refuse(RefusalReason.SUPERSEDED, text)
         if peer.role is not _role(known, peer):
             return refuse(RefusalReason.NAME_TAKEN, f"{peer.node!r} is the name of a {_role(known, peer).value}")
         return None
 
-    def sweep(self, step_s: float) -> None:
-        """Let `step_s` pass: links keep alive or fall silent, absent nodes become lost."""
-        for name, node in list(self._nodes.items()):
+    def check_liveness(self, step_s: float) -> None:
+        """Advance time by `step_s`: keep links alive, close silent ones, declare nodes without a link lost."""
+        for name, node in list(self._entries.items()):
             if node.link is not None:
-                node.link.beat(step_s)
+                node.link.keep_alive(step_s)
             elif node.peer is not None and not node.is_lost:
                 node.absent_s += step_s
-                if node.absent_s >= self._hub.config.lost_after_s:
-                    self._lose(name, node, f"out of reach for {node.absent_s:.1f} s")
+                if node.absent_s >= self._shared.config.lost_after_s:
+                    self._mark_lost(name, node, f"out of reach for {node.absent_s:.1f} s")
 
     def finish(self, reason: str) -> list[Connection]:
-        """End every link, letting what is queued leave; return the connections that may still be busy with that."""
-        links = [node.link for node in list(self._nodes.values()) if node.link is not None]
+        """Close every link after its queued items have left; return the connections that may still be writing."""
+        links = [node.link for node in list(self._entries.values()) if node.link is not None]
         for link in links:
             link.finish(reason)
         return [connection for link in links for connection in (link.control, link.bulk)]
 
-    # What links call.
+    # Called by links.
 
     def link_ready(self, link: Link) -> None:
-        """Admit `link`, ending what it replaces (LinkObserver)."""
+        """Admit `link` and close the link that it replaces (LinkObserver)."""
         peer = link.peer
         refusal = self.refusal(peer)
         if refusal is not None:
             link.down(refusal.text)
             return
-        node = self._nodes.setdefault(peer.node, _Node())
+        node = self._entries.setdefault(peer.node, _PeerEntry())
         if node.link is not None:
-            if self._yields(link, node.link):
+            if self._loses_crossing_dial(link, node.link):
                 link.down("both ends dialled: the link dialled by the smaller name stays")
                 return
             node.link.down(_replaced(node.link.peer, peer))
         if node.peer is not None:
-            self._hub.counters.reconnects += 1
+            self._shared.counters.reconnects += 1
             if node.peer.incarnation != peer.incarnation:
                 self._supersede(peer.node, node, node.peer)
-        self._nodes[peer.node] = node  # losing the older life may have forgotten it
+        self._entries[peer.node] = node  # `_mark_lost` may have deleted it
         node.link, node.peer, node.is_lost, node.absent_s = link, peer, False, 0.0
         self.links[peer.node] = link
-        self._hub.counters.links_up += 1
+        self._shared.counters.links_up += 1
         link.admit()
         self._events.link_up(peer)
 
     def link_draining(self, link: Link) -> None:
-        """Send no more to it (LinkObserver)."""
+        """Stop sending on `link` (LinkObserver)."""
         del self.links[link.peer.node]
 
     def link_down(self, link: Link, reason: str) -> None:
-        """Report it (LinkObserver)."""
-        self.links.pop(link.peer.node, None)  # a link that was draining is out already
-        node = self._nodes[link.peer.node]
+        """Report that `link` is down (LinkObserver)."""
+        self.links.pop(link.peer.node, None)  # a draining link is already removed
+        node = self._entries[link.peer.node]
         node.link = None
-        node.absent_s = link.silent_s  # silence was absence already
-        self._hub.counters.links_down += 1
+        node.absent_s = link.silent_s  # silence counts as absence
+        self._shared.counters.links_down += 1
         self._events.link_down(link.peer, reason)
 
     def items_received(self, link: Link, lane_class: int, items: list[object]) -> None:
-        """Deliver them (LinkObserver)."""
+        """Deliver items (LinkObserver)."""
         self._events.delivered(link.peer, lane_class, items)
 
-    # Below: leaves.
-
-    def _yields(self, newer: Link, older: Link) -> bool:
-        """Return whether `newer` is the crossing dial of the larger name."""
+    def _loses_crossing_dial(self, newer: Link, older: Link) -> bool:
+        """Return whether both ends dialled and `newer` was dialled by the larger name."""
         is_crossing = newer.peer == older.peer and newer.is_dialled_by_us is not older.is_dialled_by_us
-        our_name_is_smaller = self._hub.identity.node < newer.peer.node
+        our_name_is_smaller = self._shared.identity.node < newer.peer.node
         return is_crossing and newer.is_dialled_by_us is not our_name_is_smaller
 
-    def _supersede(self, name: str, node: _Node, old: Peer) -> None:
+    def _supersede(self, name: str, node: _PeerEntry, old: Peer) -> None:
         node.superseded.append(old.incarnation)
         if not node.is_lost:
-            self._lose(name, node, "it came back as a new incarnation")
+            self._mark_lost(name, node, "it came back as a new incarnation")
 
-    def _lose(self, name: str, node: _Node, reason: str) -> None:
+    def _mark_lost(self, name: str, node: _PeerEntry, reason: str) -> None:
         node.is_lost = True
         if not node.is_member:
-            del self._nodes[name]
-        self._hub.counters.nodes_lost += 1
+            del self._entries[name]
+        self._shared.counters.nodes_lost += 1
         if node.peer is not None:
             self._events.node_lost(node.peer, reason)
 
@@ -164,11 +169,11 @@ class Roster:
 def _replaced(older: Peer, newer: Peer) -> str:
     if older.incarnation == newer.incarnation:
         return "replaced by a newer link"
-    return f"another life of {newer.node!r} has linked; if both run, one of them needs another name"
+    return f"another incarnation of {newer.node!r} was linked; if both run, give one of them another name"
 
 
-def _role(known: _Node, peer: Peer) -> Role:
-    """Return the role that the name stands for."""
+def _role(known: _PeerEntry, peer: Peer) -> PeerRole:
+    """Return the role that the name is reserved for."""
     if known.is_member:
-        return Role.NODE
+        return PeerRole.NODE
     return known.peer.role if known.peer is not None else peer.role

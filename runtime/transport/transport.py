@@ -1,9 +1,9 @@
-"""The transport of one system: listens, dials, sends, and tells its owner what happens.
+"""`Transport`: listens, dials and sends for one system, and reports links and items to its owner.
 
     send ─▶ pack ─▶ queue per connection ─▶ few writes a tick ═▶ ═▶ frames ─▶ unpack ─▶ events.delivered
 
 Between two systems there is one link of two connections: control and consensus on one, bulk on the other, so that a
-heartbeat does not wait behind a megabyte. Items of one connection arrive in the order they were sent, at most once.
+heartbeat does not wait behind a large item. Items of one connection arrive in the order they were sent, at most once.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from coterie.errors import InsecureBind, NodeUnreachable, TransportError
 from coterie.runtime.hosts.host import Connections, Host, Listener, SecuredNetwork
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.transport.dialer import Dialer, Target
+from coterie.runtime.transport.dialer import Dialer, DialTarget
 from coterie.runtime.transport.framing.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
-from coterie.runtime.transport.handshake.identity import Identity, Peer, Role
+from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 from coterie.runtime.transport.link import Link
-from coterie.runtime.transport.listener import Acceptor
-from coterie.runtime.transport.peers import Roster
+from coterie.runtime.transport.listener import LinkListener
+from coterie.runtime.transport.peers import Peers
 from coterie.runtime.transport.transport_config import TransportConfig
 from coterie.runtime.transport.transport_events import TransportEvents
-from coterie.runtime.transport.transport_state import Hub
+from coterie.runtime.transport.transport_state import TransportState
 
 __all__ = ["Transport"]
 
 
 class Transport:
-    """Moves items between systems. Make it on the running loop; everything happens on that loop.
+    """Moves items between systems. Create it on the running loop; all its callbacks run on that loop.
 
     Args:
         host: the outside world.
-        identity: who we are.
-        events: whom to tell; see `TransportEvents`.
+        identity: of this system.
+        events: the owner's callbacks.
         config: sizes and times.
-        auth: what each end must prove to know; None: nobody proves anything.
+        auth: the shared keys that each end must prove to know; None: no proof is required.
         tls: the certificates for mutual TLS on every connection; None: connections are plain.
 
     Raises:
@@ -48,7 +48,7 @@ class Transport:
     def __init__(
         self,
         host: Host,
-        identity: Identity,
+        identity: SystemIdentity,
         events: TransportEvents,
         config: TransportConfig | None = None,
         *,
@@ -57,49 +57,51 @@ class Transport:
     ) -> None:
         self._host = host
         self._events = events
-        self._is_open_to_strangers = auth is None and tls is None
+        self._is_unauthenticated = auth is None and tls is None
         loop, settings = asyncio.get_running_loop(), config or TransportConfig()
-        self._hub = Hub(loop, host.clock.monotonic, identity, settings, host.random, auth)
-        self.cork = self._hub.cork  # the hub's own: they frame every turn of a system
-        """Queue what is sent from now on until `uncork`, in the same call of the loop."""
-        self.uncork = self._hub.uncork
-        """Write what is queued since `cork`."""
+        self._shared = TransportState(loop, host.clock.monotonic, identity, settings, host.random, auth)
+        self.cork = self._shared.cork  # the methods themselves, without a wrapper: every turn of a system calls them
+        """Hold items sent from now on until `uncork`, in the same call of the loop."""
+        self.uncork = self._shared.uncork
+        """Write the items queued since `cork`."""
         self._secured: SecuredNetwork | None = None
         if tls is not None:
-            patience_s = self._hub.config.handshake_timeout_s
-            self._secured = host.network.secured(tls, self._stranger, handshake_timeout_s=patience_s)
-        self._roster = Roster(self._hub, events)
-        self._acceptor = Acceptor(self._hub, self._roster, events)
+            timeout_s = self._shared.config.handshake_timeout_s
+            self._secured = host.network.secured(tls, self._report_unauthenticated, handshake_timeout_s=timeout_s)
+        self._peers = Peers(self._shared, events)
+        self._link_listener = LinkListener(self._shared, self._peers, events)
         self._packer = ItemPacker()
-        self._links = self._roster.links
-        self._soft_bytes = self._hub.config.frame_soft_bytes
+        self._links = self._peers.links
+        self._soft_bytes = self._shared.config.frame_soft_bytes
         self._short_bytes = min(SHORT_BYTES, self._soft_bytes)
         self._listeners: list[Listener] = []
-        self._dialers: dict[str, tuple[Target, asyncio.Task[None]]] = {}
+        self._dialers: dict[str, tuple[DialTarget, asyncio.Task[None]]] = {}
         self._is_closed = False
-        self._swept_s = host.clock.monotonic()
-        self._sweep_timer = self._hub.loop.call_later(self._hub.config.keepalive_interval_s, self._sweep)
+        self._liveness_checked_s = host.clock.monotonic()
+        self._liveness_timer = self._shared.loop.call_later(
+            self._shared.config.keepalive_interval_s, self._check_liveness
+        )
 
     @property
-    def identity(self) -> Identity:
-        """Who we are; a client that came without a cluster knows it after its first welcome."""
-        return self._hub.identity
+    def identity(self) -> SystemIdentity:
+        """Identity of this system; a client created without a cluster learns it from the first Welcome."""
+        return self._shared.identity
 
     async def listen(self, host: str, port: int, *, insecure: bool = False) -> tuple[str, int]:
-        """Accept links at (host, port) and return the address really bound (port 0 asks for any free one).
+        """Accept links at (host, port) and return the bound address (port 0: any free port).
 
         Raises:
             InsecureBind: `host` is not loopback, there is neither auth nor TLS, and `insecure` is False; nothing was
                 bound.
-            OSError: it cannot be bound.
-            TransportError: we are a client, or closed.
+            OSError: the address cannot be bound.
+            TransportError: this system is a client, or the transport is closed.
         """
         self._check_open()
-        if self.identity.role is Role.CLIENT:
+        if self.identity.role is PeerRole.CLIENT:
             raise TransportError(f"client {self.identity.node!r} cannot listen: only nodes are dialled")
-        if self._is_open_to_strangers and not insecure and not _is_loopback(host):
+        if self._is_unauthenticated and not insecure and not _is_loopback(host):
             raise InsecureBind(host)
-        listener = await self._network().listen(self._acceptor.accept, host, port)
+        listener = await self._network().listen(self._link_listener.accept, host, port)
         if self._is_closed:
             listener.close()
             self._check_open()
@@ -107,165 +109,165 @@ class Transport:
         return listener.address
 
     def add_peer(self, node: str, host: str, port: int) -> None:
-        """Keep a link to `node`, a node of our cluster: we dial it if our name is the smaller one, else it dials us.
+        """Keep a link to `node`, a node of our cluster: this end dials if its name is smaller, else the other end does.
 
-        Called again with another address, it is dialled there once the present link is gone.
+        Called again with another address, the node is dialled there once the current link is down.
 
         Raises:
-            ValueError: `node` is ourselves.
-            TransportError: closed.
+            ValueError: `node` is this node.
+            TransportError: the transport is closed.
         """
         self._check_open()
         if node == self.identity.node:
             raise ValueError(f"node {node!r} cannot be its own peer")
-        self._roster.add_member(node)
+        self._peers.add_member(node)
         if self.identity.node < node:
-            self._keep_dialling(f"node {node}", Target(host, port, node))
+            self._keep_dialling(f"node {node}", DialTarget(host, port, node))
 
     def dial(self, host: str, port: int) -> None:
-        """Keep a link to whoever is at (host, port). This is how clients connect. TransportError if closed."""
+        """Keep a link to the node at (host, port); clients connect this way. TransportError if closed."""
         self._check_open()
-        self._keep_dialling(f"address {host}:{port}", Target(host, port))
+        self._keep_dialling(f"address {host}:{port}", DialTarget(host, port))
 
     def send(self, node: str, lane: Lane, item: object) -> None:
-        """Queue `item` for the end of this tick, at the latest. It is packed now: later changes to it do not matter.
+        """Queue `item`; it leaves by the end of this tick. It is packed now: later changes to it have no effect.
 
         Raises:
             NodeUnreachable: no link to `node` is up.
-            OutboundFull: too much waits for it already.
-            FrameTooLarge: the item alone exceeds what the node takes (`message_cap_bytes`).
-            TypeError: MessagePack has no form for some part of it, which the message names.
-            In each case the item was not queued and everything else is as it was.
+            OutboundFull: the send queue to `node` is full.
+            FrameTooLarge: the item alone exceeds the size that the node accepts (`message_cap_bytes`).
+            TypeError: MessagePack cannot encode some part of it, which the error names.
+            In each case the item was not queued and nothing else changed.
         """
         self.sender(node, lane)(item)
 
     def sender(self, node: str, lane: Lane) -> Callable[[object], None]:
-        """Return what does as `send` does for items of that node and lane: for whoever sends it many."""
+        """Return a function that does what `send` does, for one node and lane: faster for callers that send often."""
         find, pack, short_bytes = self._links.get, self._packer.pack_short, self._short_bytes
 
         def send(item: object) -> None:
             link = find(node)
             if link is None:
-                raise NodeUnreachable(node, self.absence(node))
+                raise NodeUnreachable(node, self.unreachable_reason(node))
             try:
                 packed = pack(item)
             except PACK_ERRORS:
-                packed = self._packer.pack(item)  # which says what is wrong
+                packed = self._packer.pack(item)  # raises a TypeError that names the part
             if len(packed) < short_bytes:
-                link.by_lane[lane].queue(packed, node)
+                link.queue_by_lane[lane].queue(packed, node)
             else:
                 self._send_long(link, lane, item, packed)
 
         return send
 
-    def absence(self, node: str) -> str:
-        """Say why nothing can be sent to `node`."""
-        return "this transport is closed" if self._is_closed else self._roster.absence(node)
+    def unreachable_reason(self, node: str) -> str:
+        """Return why nothing can be sent to `node`."""
+        return "this transport is closed" if self._is_closed else self._peers.unreachable_reason(node)
 
     def flush(self) -> None:
-        """Write what is queued now instead of at the end of the tick. For owners that know their turn is over."""
-        self._hub.flush()
+        """Write queued items now instead of at the end of the tick; for owners whose turn is over."""
+        self._shared.flush()
 
     def reload_certificates(self) -> None:
-        """Read the certificates again, for connections made from now on; links that are up stay.
+        """Read the certificate files again, for new connections; links that are up stay.
 
         Raises:
-            TransportError: there are none: this transport has no TLS.
-            OSError: a file cannot be read, or does not hold what it should. Nothing has changed.
+            TransportError: this transport has no TLS.
+            OSError: a file cannot be read or is invalid; nothing was changed.
         """
         if self._secured is None:
             raise TransportError(f"{self.identity.node!r} has no certificates to reload: it was made without tls=")
         self._secured.reload()
 
     def peers(self) -> list[Peer]:
-        """Return who is linked now, oldest link first."""
+        """Return the linked peers, oldest link first."""
         return [link.peer for link in self._links.values()]
 
     def stats(self) -> dict[str, int]:
-        """Return counters since the start (see `hub.Counters`) and what there is now.
+        """Return counters since the start (see `TransportCounters`) and gauges.
 
-        Now: `links`, `connections`, and `queued_bytes`, which wait for a tick's end or for a socket to drain.
+        Gauges: `links`, `connections`, and `queued_bytes` (waiting for the end of a tick or for a socket to drain).
         """
-        counters = self._hub.counters
+        counters = self._shared.counters
         stats = {name: int(getattr(counters, name)) for name in counters.__slots__}
         stats["links"] = len(self._links)
-        stats["connections"] = len(self._hub.live)
-        stats["queued_bytes"] = sum(connection.queued_bytes for connection in self._hub.live)
+        stats["connections"] = len(self._shared.connections)
+        stats["queued_bytes"] = sum(connection.queued_bytes for connection in self._shared.connections)
         return stats
 
     async def close(self) -> None:
-        """Stop listening and dialling, let what is queued leave (for `close_timeout_s`), close every connection.
+        """Stop listening and dialling, send queued items (for at most `close_timeout_s`), close every connection.
 
-        Each link that is up is reported down at once. No task, timer or socket is left. Twice is harmless.
+        Each link that is up is reported down at once. No task, timer or socket is left. Calling it twice is harmless.
         """
         self._is_closed = True
-        self._sweep_timer.cancel()
+        self._liveness_timer.cancel()
         for listener in self._listeners:
             listener.close()
-        self._acceptor.close()
+        self._link_listener.close()
         dialling = [task for _, task in self._dialers.values()]
         for task in dialling:
             task.cancel()
-        busy = self._roster.finish("this end was closed")
-        for connection in list(self._hub.live):
+        busy = self._peers.finish("this end was closed")
+        for connection in list(self._shared.connections):
             if connection not in busy:
                 connection.abort()
         try:
             await asyncio.gather(*dialling, return_exceptions=True)
-            await self._hub.wait_until_gone(self._hub.config.close_timeout_s)
+            await self._shared.wait_until_closed(self._shared.config.close_timeout_s)
         finally:
-            for connection in list(self._hub.live):
+            for connection in list(self._shared.connections):
                 connection.abort()
-        await self._hub.wait_until_gone(self._hub.config.close_timeout_s)
+        await self._shared.wait_until_closed(self._shared.config.close_timeout_s)
 
     def _send_long(self, link: Link, lane: Lane, item: object, packed: bytes) -> None:
         self._packer.check(item)
         if len(packed) > self._soft_bytes:
             link.queue_large(packed, lane)
         else:
-            link.by_lane[lane].queue(packed, link.peer.node)
+            link.queue_by_lane[lane].queue(packed, link.peer.node)
 
     def _network(self) -> Connections:
         return self._secured or self._host.network
 
-    def _stranger(self, reason: str) -> None:
-        """Report somebody who connected without a good certificate: there is no name to tell."""
-        self._hub.counters.refused_handshakes += 1
-        self._events.refused("somebody", reason)
+    def _report_unauthenticated(self, reason: str) -> None:
+        """Report a connection without a valid certificate; its address is not known here."""
+        self._shared.counters.refused_handshakes += 1
+        self._events.refused("unknown", reason)
 
     def _check_open(self) -> None:
         if self._is_closed:
             raise TransportError(f"the transport of {self.identity.node!r} is closed; make a new one")
 
-    def _keep_dialling(self, key: str, target: Target) -> None:
+    def _keep_dialling(self, key: str, target: DialTarget) -> None:
         if key in self._dialers:
             known, task = self._dialers[key]
             if known == target:
                 return
             task.cancel()
-        dialer = Dialer(target, self._host, self._network(), self._hub, self._roster, self._events.refused)
-        task = self._hub.loop.create_task(dialer.run(), name=f"coterie dials {target}")
+        dialer = Dialer(target, self._host, self._network(), self._shared, self._peers, self._events.refused)
+        task = self._shared.loop.create_task(dialer.run(), name=f"coterie dials {target}")
         task.add_done_callback(self._dialer_ended)
         self._dialers[key] = (target, task)
 
     def _dialer_ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            context = {"message": f"{task.get_name()}: it failed and will not dial again", "exception": error}
-            self._hub.loop.call_exception_handler(context)
+            context = {"message": f"{task.get_name()}: the dialer failed and will not dial again", "exception": error}
+            self._shared.loop.call_exception_handler(context)
 
-    def _sweep(self) -> None:
-        """Let watched time pass.
+    def _check_liveness(self) -> None:
+        """Advance the time of keep-alives and lost nodes.
 
-        A step counts as two intervals at most: after a stall of our own loop, what the others sent meanwhile is still
-        unread, and they must be heard before anybody is accused of silence.
+        A step counts as two intervals at most: after a stall of our own loop, the bytes that peers sent meanwhile are
+        still unread, and must be read before a peer counts as silent.
         """
-        interval_s = self._hub.config.keepalive_interval_s
-        self._sweep_timer = self._hub.loop.call_later(interval_s, self._sweep)
+        interval_s = self._shared.config.keepalive_interval_s
+        self._liveness_timer = self._shared.loop.call_later(interval_s, self._check_liveness)
         now_s = self._host.clock.monotonic()
-        step_s = min(now_s - self._swept_s, 2 * interval_s)
-        self._swept_s = now_s
-        self._roster.sweep(step_s)
+        step_s = min(now_s - self._liveness_checked_s, 2 * interval_s)
+        self._liveness_checked_s = now_s
+        self._peers.check_liveness(step_s)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""What can be set on a transport, and why it is set as it is."""
+"""`TransportConfig`: sizes, times and protocol versions of a transport, with the reason for each default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coterie.runtime.transport.handshake.protocol_versions import VERSION_MAX, V
 __all__ = ["HELLO_CAP_BYTES", "TransportConfig"]
 
 HELLO_CAP_BYTES = 4096
-"""The longest payload that is read from somebody who has not passed the handshake."""
+"""The longest payload that is read from a peer before its handshake has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,32 +23,32 @@ class TransportConfig:
         frame_soft_bytes: where the items of one tick are cut into several frames, and a larger item into chunks.
             Lower: more headers. Higher: a receiver handles more before anything else gets its turn.
         message_cap_bytes: the largest item, sent or accepted; it crosses in chunks. Each connection may hold one
-            such item of each of its lanes until it is whole, and decoding it takes up to about 75 times its size if
-            somebody who knows the key means harm. All nodes should agree; an item beyond the receiver's cap costs
+            such item of each of its lanes until it is complete, and decoding it takes up to about 75 times its size if
+            an authenticated peer is hostile. All nodes should agree; an item beyond the receiver's cap closes
             the link. (To a node of protocol version 2 the cap is that of its frames.)
-        outbound_limit_bytes: how much may wait for one connection (ours and the socket's buffer together) before
-            `OutboundFull`; as much again, in each lane, for what waits behind a large item that is on its way.
+        outbound_limit_bytes: bytes that may wait for one connection (our queue and the socket's buffer together) before
+            `OutboundFull`; as much again, in each lane, for items behind a large item that is being sent.
             Lower: bursts are refused. Higher: a peer that never reads costs that much memory.
         write_buffer_bytes: how much of that is handed to the socket's buffer before we wait for it to drain.
-        connections_max: accepted connections; those beyond are refused. A link takes two.
-        handshake_timeout_s: how long connecting, or a handshake, or the second connection of a link may take.
-        keepalive_interval_s: an empty frame goes out when nothing else did for this long; also the grain of all the
-            times below.
+        connections_max: most accepted connections; more are refused. A link takes two.
+        handshake_timeout_s: longest time for connecting, for a handshake, and for the second connection of a link.
+        keepalive_interval_s: an empty frame is sent when nothing else was for this long; also the granularity of all
+            the times below.
         silence_timeout_s: a connection on which nothing arrives for this long is closed. A stopped process keeps its
-            TCP connections up, so silence is the only sign. At least three keep-alives, so that one lost interval
-            accuses nobody.
+            TCP connections up, so silence is the only sign. At least three keep-alives, so that one delayed
+            keep-alive closes nothing.
         frame_timeout_s: a connection on which one frame takes this long to arrive is closed. Lower: slow networks
-            cannot carry a whole frame (at most `frame_cap_bytes`); higher: who trickles bytes stays for longer.
+            cannot carry a whole frame (at most `frame_cap_bytes`); higher: a peer that trickles bytes stays longer.
         stall_timeout_s: a connection whose peer has hardly read for this long (less than 4 KiB between two
             keep-alives) while our buffer for it is full is closed.
-        lost_after_s: a node without a link (or silent) for this long is lost. Lower: watchers learn sooner; higher:
+        lost_after_s: a node without a link (or silent) for this long is lost. Lower: watchers are told sooner; higher:
             short outages and restarts of switches go unnoticed.
         reconnect_first_s, reconnect_cap_s: the back-off between dials doubles from the first to the cap, each time
             multiplied by a random factor in 0.5 … 1.
         drain_timeout_s: how long the second connection of a link may still deliver after the first one ended.
-        close_timeout_s: how long `close` waits for queued bytes to leave.
-        version_min, version_max: the protocol versions spoken. Lower the maximum to hold new features back until
-            all nodes are upgraded; raise the minimum to shut out the old ones.
+        close_timeout_s: longest wait of `close` for queued bytes to leave.
+        version_min, version_max: the supported protocol versions. Lower the maximum to disable new features until
+            all nodes are upgraded; raise the minimum to refuse old nodes.
     """
 
     frame_cap_bytes: int = 4 * 1024 * 1024
@@ -72,7 +72,7 @@ class TransportConfig:
 
     @property
     def versions(self) -> Versions:
-        """The lowest and the highest protocol version spoken."""
+        """The lowest and the highest supported protocol version."""
         return self.version_min, self.version_max
 
     def __post_init__(self) -> None:
@@ -93,8 +93,8 @@ class TransportConfig:
             )
         if not VERSION_MIN <= self.version_min <= self.version_max <= VERSION_MAX:
             raise ValueError(
-                f"versions {self.version_min} … {self.version_max} cannot be spoken; "
-                f"there are {VERSION_MIN} … {VERSION_MAX}"
+                f"versions {self.version_min} … {self.version_max} are not supported; "
+                f"supported are {VERSION_MIN} … {VERSION_MAX}"
             )
         if self.outbound_limit_bytes < self.frame_cap_bytes:
             raise ValueError(

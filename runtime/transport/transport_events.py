@@ -1,4 +1,4 @@
-"""What a transport tells whoever owns it."""
+"""`TransportEvents`: callbacks from a transport to its owner: links, lost nodes, items, failed handshakes."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ __all__ = ["TransportEvents"]
 
 
 class TransportEvents(Protocol):
-    """Callbacks. All are called on the event loop and must not raise. Any of them may call `Transport.send`.
+    """Callbacks of a transport's owner. All run on the event loop and must not raise. Each may call `Transport.send`.
 
     For one node the order is: link_up, delivered…, link_down, and again; `node_lost` comes only while no link to the
-    node is up. After a new incarnation has come up, nothing of the old one is ever reported again.
+    node is up. After `link_up` of a new incarnation, nothing of the old one is reported.
     """
 
     def link_up(self, peer: Peer) -> None:
-        """Both connections to `peer` stand: `send` works from now on, from within this call already."""
+        """Report that both connections to `peer` are up: `send` works from now on, also within this call."""
         ...
 
     def link_down(self, peer: Peer, reason: str) -> None:
-        """Report that the link ended, once per `link_up`: every item not yet delivered may be lost, either way.
+        """Report that the link ended, once per `link_up`: items not yet delivered may be lost, in both directions.
 
         Called when connections broke or fell silent, when a newer link replaced this one, and by `Transport.close`.
         """
         ...
 
     def node_lost(self, peer: Peer, reason: str) -> None:
-        """Report that `peer` has been out of reach for `lost_after_s`, or is back as a new incarnation.
+        """Report that `peer` has been unreachable for `lost_after_s`, or is back as a new incarnation.
 
-        In the second case it is final: that incarnation will never be linked again. In the first, the same life may
-        come back (it was only cut off): a new `link_up` follows then, and a new `node_lost` if it goes again.
+        The second case is final: that incarnation will never be linked again. In the first, the same incarnation may
+        come back (after a partition): then a new `link_up` follows, and a new `node_lost` if it is lost again.
         """
         ...
 
     def delivered(self, peer: Peer, lane_class: int, items: list[object]) -> None:
-        """Take the items of one frame, at least one, in the order they were sent; arrays come as tuples.
+        """Take the items of one frame, at least one, in the order they were sent; arrays arrive as tuples.
 
         `lane_class` is 0 for control and consensus, 1 for bulk.
         """
         ...
 
     def refused(self, address: str, reason: str) -> None:
-        """Report a handshake that failed, on either side; `address` ("host:port") is where the other end is."""
+        """Report a failed handshake, on either side; `address` ("host:port") is that of the other end."""
         ...

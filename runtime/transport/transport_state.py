@@ -1,4 +1,4 @@
-"""What all connections of one transport share: settings, counters, who is alive, and the write at the end of a tick."""
+"""`TransportState`: settings, counters and pending writes, shared by all connections of one transport."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coterie.runtime.transport.handshake.handshake import Credentials
-from coterie.runtime.transport.handshake.identity import Identity
+from coterie.runtime.transport.handshake.identity import SystemIdentity
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 from coterie.runtime.transport.transport_config import TransportConfig
 
 if TYPE_CHECKING:
     from coterie.runtime.transport.connection import Connection
 
-__all__ = ["Counters", "Hub"]
+__all__ = ["TransportCounters", "TransportState"]
 
 
 @dataclass(slots=True)
-class Counters:
-    """What has happened since the transport was made. Bytes and frames include handshakes and keep-alives."""
+class TransportCounters:
+    """Counters since the transport was made. Bytes and frames include handshakes and keep-alives."""
 
     frames_in: int = 0
     frames_out: int = 0
@@ -33,36 +33,36 @@ class Counters:
     items_dropped: int = 0  # queued when their link went down, or arrived after `close`
     broken_frames: int = 0
     refused_handshakes: int = 0
-    failed_dials: int = 0  # nobody answered at the address
+    failed_dials: int = 0  # no answer at the address
     links_up: int = 0
     links_down: int = 0
     reconnects: int = 0  # a link to a node that had one before
     nodes_lost: int = 0
 
 
-class Hub:
-    """One per transport.
+class TransportState:
+    """State that the connections of one transport share.
 
     Args:
         loop: the running loop.
         monotonic: the host's clock (s).
-        identity: who we are; a client's cluster may still be "".
+        identity: of this system; a client's cluster may still be "".
         config: the settings.
-        rng: where nonces come from.
-        auth: the shared keys, if there are any.
+        rng: source of nonces.
+        auth: the shared keys, if any.
     """
 
     __slots__ = (
+        "_all_closed",
         "_auth",
         "_dirty",
-        "_gone",
         "_is_corked",
         "_rng",
         "config",
+        "connections",
         "counters",
-        "has_met_itself",
+        "has_refused_own_dial",
         "identity",
-        "live",
         "loop",
         "monotonic",
     )
@@ -71,7 +71,7 @@ class Hub:
         self,
         loop: asyncio.AbstractEventLoop,
         monotonic: Callable[[], float],
-        identity: Identity,
+        identity: SystemIdentity,
         config: TransportConfig,
         rng: random.Random,
         auth: SharedKey | None = None,
@@ -82,35 +82,35 @@ class Hub:
         self._auth = auth
         self.identity = identity
         self.config = config
-        self.counters = Counters()
-        self.has_met_itself = False  # our acceptor has heard our dialer
-        self.live: dict[Connection, None] = {}  # a set in order of opening: whoever iterates must not depend on hashes
+        self.counters = TransportCounters()
+        self.has_refused_own_dial = False  # our listener has refused our own dialer
+        self.connections: dict[Connection, None] = {}  # a set, in order of opening
         self._dirty: list[Connection] = []
         self._is_corked = False
-        self._gone: asyncio.Future[None] | None = None
+        self._all_closed: asyncio.Future[None] | None = None
 
     def credentials(self) -> Credentials | None:
-        """Return what we bring into a new handshake: the shared keys with a fresh nonce; None without keys."""
+        """Return the shared keys with a fresh nonce, for one handshake; None without keys."""
         return None if self._auth is None else Credentials(self._auth, self._auth.nonce(self._rng))
 
     def write_later(self, connection: Connection) -> None:
-        """Remember that `connection` has something queued; write it when this tick of the loop (or the cork) ends."""
+        """Flush `connection` when this tick of the loop (or the cork) ends."""
         if not self._dirty and not self._is_corked:
             self.loop.call_soon(self.flush)
         self._dirty.append(connection)
 
     def cork(self) -> None:
-        """Let what is queued wait for `uncork`, which must come in the same call of the loop (or leave early)."""
+        """Hold queued items (unless they leave early) until `uncork`, which must come in the same call of the loop."""
         self._is_corked = True
 
     def uncork(self) -> None:
-        """Write what was queued since `cork`: that saves a turn of the loop against `write_later`'s own."""
+        """Write the items queued since `cork`; this saves the turn of the loop that `write_later` would take."""
         self._is_corked = False
         if self._dirty:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has been queued, control and consensus before bulk."""
+        """Write all queued items, control and consensus before bulk."""
         dirty, self._dirty = self._dirty, []
         if len(dirty) > 1:
             dirty.sort(key=_lane_class)
@@ -118,18 +118,19 @@ class Hub:
             connection.flush()
 
     def forget(self, connection: Connection) -> None:
-        """Take note that `connection` is closed for good."""
-        self.live.pop(connection, None)
-        if not self.live and self._gone is not None:
-            self._gone.set_result(None)
-            self._gone = None
+        """Remove a connection that is closed."""
+        self.connections.pop(connection, None)
+        if not self.connections and self._all_closed is not None:
+            self._all_closed.set_result(None)
+            self._all_closed = None
 
-    async def wait_until_gone(self, timeout_s: float) -> bool:
-        """Wait until no connection is left, or for `timeout_s`; return whether none is."""
-        if self.live:
-            self._gone = self._gone or self.loop.create_future()  # shared: `close` may be called twice at once
-            await asyncio.wait([self._gone], timeout=timeout_s)
-        return not self.live
+    async def wait_until_closed(self, timeout_s: float) -> bool:
+        """Wait at most `timeout_s` until no connection is open; return whether none is."""
+        if self.connections:
+            # One future for all callers: `close` may be called twice at once.
+            self._all_closed = self._all_closed or self.loop.create_future()
+            await asyncio.wait([self._all_closed], timeout=timeout_s)
+        return not self.connections
 
 
 def _lane_class(connection: Connection) -> int:

@@ -174,7 +174,7 @@ async def test_the_mail_of_one_visit_is_one_batch_in_order(player: Ref[Poke], st
     await settle()
 
     assert stage.fake.batches == [[0, 1, 2, 3, 4]]
-    assert (stage.driver.load.batches, stage.driver.load.events) == (1, 5)
+    assert (stage.driver.stats.batches, stage.driver.stats.events) == (1, 5)
 
 
 async def test_a_lone_message_waits_for_nothing(player: Ref[Poke], stage: Stage, host: VirtualHost) -> None:
@@ -422,7 +422,7 @@ async def test_a_tick_from_elsewhere_leaves_one_timer(player: Ref[Any], stage: S
         player.tell(Tick())
         await settle()
 
-    assert len(stage.lives[-1].context._cell.bonds.timers) == 1
+    assert len(stage.lives[-1].context._cell.relations.timers) == 1
 
 
 async def test_a_violated_invariant_ends_the_actor_for_good_and_answers_who_waits(

@@ -11,7 +11,7 @@ from coterie import KeyValue, Outcome, Topology
 from coterie.actors.groups.group_messages import NOT_REGISTERED, Execute, GroupStatus, Refused, ReportStatus
 from coterie.actors.groups.key_value import Get, Put
 from coterie.errors import CommandTimeout
-from coterie.protocols.sessions import plain
+from coterie.protocols.sessions import encode_plain
 from coterie.runtime.refs import Address
 from coterie.runtime.storage.log_store import Write
 
@@ -54,7 +54,7 @@ async def test_who_takes_no_part_refuses_commands(make_cluster: Any) -> None:
     cluster = make_cluster()
     await cluster.start("n1")
 
-    answer = await cluster["n1"].system.at(Address("n1", "store")).ask(Execute(plain(b"x")))
+    answer = await cluster["n1"].system.at(Address("n1", "store")).ask(Execute(encode_plain(b"x")))
 
     assert answer == Refused(NOT_REGISTERED, None)
 
@@ -125,7 +125,7 @@ async def test_a_node_with_a_new_store_stays_out_says_so_and_is_refused_by_both(
     assert await client.key_value("store").get(b"k") == b"v"
 
 
-async def test_a_new_voter_answers_no_letter_and_writes_nothing_of_its_own(make_cluster: Any) -> None:
+async def test_a_new_voter_answers_no_peer_message_and_writes_nothing_of_its_own(make_cluster: Any) -> None:
     cluster = make_cluster()
     await cluster.start()
     store = (await cluster.client()).key_value("store")
@@ -142,7 +142,7 @@ async def test_a_new_voter_answers_no_letter_and_writes_nothing_of_its_own(make_
 
     for group in ("store", "config"):
         state = await cluster[wiped].store.state(group)
-        assert (state.register, state.last) == (None, 0)
+        assert (state.metadata, state.last) == (None, 0)
 
 
 async def test_data_of_an_older_release_takes_part_at_once(make_cluster: Any) -> None:
@@ -152,7 +152,7 @@ async def test_data_of_an_older_release_takes_part_at_once(make_cluster: Any) ->
     await store.put(b"k", b"v")
     for name in list(cluster):
         for group in ("store", "config"):  # nobody remembers anybody, and nobody has a mark
-            cluster[name].store.write(Write(f"{group}#stores", register=b"{}"), lambda: None)
+            cluster[name].store.write(Write(f"{group}#stores", metadata=b"{}"), lambda: None)
         await cluster[name].store.state("store")
     for name in list(cluster):
         await cluster.kill(name)

@@ -10,7 +10,7 @@ import pytest
 from coterie import Actor, Ask, KeyValue, Node, Topology, message
 from coterie.actors import inspection
 from coterie.actors.inspection import ActorsReport, ReportActors, UnknownOrder
-from coterie.actors.node_report import DIRECTORY
+from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.runtime.refs import Address
 
 pytestmark = pytest.mark.virtual
@@ -43,7 +43,7 @@ class Front(Actor[Sleep]):
         self._sleeper = node.actor("sleeper", node="n1")
 
     async def receive(self, msg: Sleep, /) -> None:
-        await self._sleeper.ask(Sleep(), timeout=3600)
+        await self._sleeper.ask(Sleep(), timeout_s=3600)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def cluster(make_cluster: Any) -> Any:
 
 async def look(cluster: Any, **asked: Any) -> ActorsReport:
     client = await cluster.client()
-    report: ActorsReport = await client.system.at(Address("n1", DIRECTORY)).ask(ReportActors(**asked))
+    report: ActorsReport = await client.system.at(Address("n1", NODE_REPORT_PATH)).ask(ReportActors(**asked))
     return report
 
 
@@ -67,7 +67,7 @@ async def test_a_client_sees_depth_handling_restarts_and_waits(cluster: Any) -> 
     client = await cluster.client()
     client.actor("sleeper", node="n1").tell(Fail())
     await asyncio.sleep(1)
-    abandoned = [client.actor("front", node="n1").ask(Sleep(), timeout=3600.0) for _ in range(3)]
+    abandoned = [client.actor("front", node="n1").ask(Sleep(), timeout_s=3600.0) for _ in range(3)]
     await asyncio.sleep(1)
 
     report = await look(cluster)
@@ -122,5 +122,5 @@ async def test_what_ended_actors_had_handled_still_counts(cluster: Any) -> None:
 
 
 async def test_a_look_at_many_actors_gives_the_loop_its_turn(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection, "SLICE", 2)
+    monkeypatch.setattr(inspection, "SLICE_ACTORS", 2)
     assert len((await look(cluster, limit=2)).actors) == 2

@@ -1,4 +1,4 @@
-"""Each peer's store is learned durably before its first letter counts, and no other is ever believed."""
+"""Each peer's store is remembered durably before its first message counts, and no other is ever accepted."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from coterie.actors.peer_stores import KnownStores
-from coterie.actors.wire_names import SynodLetter
+from coterie.actors.peer_stores import PeerStores
+from coterie.actors.wire_names import SynodPeerMessage
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import Received
 from coterie.runtime.storage.log_store import GroupState, Record, Write
@@ -35,8 +35,8 @@ class SlowStore:
 
     def sync_one(self) -> None:
         write, done = self.pending.pop(0)
-        assert write.register is not None
-        self.durable[write.group] = write.register
+        assert write.metadata is not None
+        self.durable[write.group] = write.metadata
         done()
 
     async def read(self, group: str, first: int, last: int, max_bytes: int) -> Sequence[Record]:
@@ -49,16 +49,16 @@ class SlowStore:
 MEMBERS = tuple(f"n{number}" for number in range(1, 10))
 
 
-class Letters:
-    """Stands for the driver: keeps the letters that counted."""
+class FakeDriver:
+    """Stands for the driver: keeps the messages that counted."""
 
     def __init__(self, store: SlowStore, group: str = "g") -> None:
-        self.known = KnownStores(group, store)  # type: ignore[arg-type]
+        self.peer_stores = PeerStores(group, store)  # type: ignore[arg-type]
         self.counted: list[str] = []
 
     def arrive(self, sender: str, store: str, text: str) -> bool:
-        letter = SynodLetter(sender, store, text)  # type: ignore[arg-type]
-        return self.known.admit(letter, MEMBERS, self)  # type: ignore[arg-type]
+        peer_message = SynodPeerMessage(sender, store, text)  # type: ignore[arg-type]
+        return self.peer_stores.admit(peer_message, MEMBERS, self)  # type: ignore[arg-type]
 
     def feed(self, received: Received[str]) -> None:
         self.counted.append(received.message)
@@ -72,116 +72,118 @@ def store() -> SlowStore:
 
 
 @pytest.fixture
-def letters(store: SlowStore) -> Letters:
-    return Letters(store)
+def driver(store: SlowStore) -> FakeDriver:
+    return FakeDriver(store)
 
 
-async def reborn(store: SlowStore) -> Letters:
+async def reborn(store: SlowStore) -> FakeDriver:
     """The next life, after a crash: what was not durable is gone."""
     store.pending.clear()
-    letters = Letters(store)
-    await letters.known.restore()
-    return letters
+    driver = FakeDriver(store)
+    await driver.peer_stores.restore()
+    return driver
 
 
-async def test_a_first_letter_counts_only_once_its_store_is_remembered_durably(
-    letters: Letters, store: SlowStore
+async def test_a_first_message_counts_only_once_its_store_is_remembered_durably(
+    driver: FakeDriver, store: SlowStore
 ) -> None:
-    assert letters.arrive("n2", "a", "first")
-    assert letters.counted == []
+    assert driver.arrive("n2", "a", "first")
+    assert driver.counted == []
 
     store.sync_one()
 
-    assert letters.counted == ["first"]
-    assert letters.arrive("n2", "a", "second")
-    assert letters.counted == ["first", "second"]
+    assert driver.counted == ["first"]
+    assert driver.arrive("n2", "a", "second")
+    assert driver.counted == ["first", "second"]
     assert store.pending == []
 
 
-async def test_letters_that_come_meanwhile_wait_in_order_with_one_write(letters: Letters, store: SlowStore) -> None:
+async def test_messages_that_come_meanwhile_wait_in_order_with_one_write(driver: FakeDriver, store: SlowStore) -> None:
     for text in ("1", "2", "3"):
-        assert letters.arrive("n2", "a", text)
+        assert driver.arrive("n2", "a", text)
 
     assert len(store.pending) == 1
     store.sync_one()
 
-    assert letters.counted == ["1", "2", "3"]
+    assert driver.counted == ["1", "2", "3"]
 
 
-async def test_another_store_is_refused_while_the_first_is_being_written(letters: Letters, store: SlowStore) -> None:
-    letters.arrive("n2", "a", "first")
+async def test_another_store_is_refused_while_the_first_is_being_written(driver: FakeDriver, store: SlowStore) -> None:
+    driver.arrive("n2", "a", "first")
 
-    assert not letters.arrive("n2", "b", "impostor")
+    assert not driver.arrive("n2", "b", "impostor")
     store.sync_one()
 
-    assert not letters.arrive("n2", "b", "impostor")
-    assert letters.counted == ["first"]
+    assert not driver.arrive("n2", "b", "impostor")
+    assert driver.counted == ["first"]
 
 
-async def test_another_store_is_refused_for_ever_also_after_restarts(letters: Letters, store: SlowStore) -> None:
-    letters.arrive("n2", "a", "first")
+async def test_another_store_is_refused_for_ever_also_after_restarts(driver: FakeDriver, store: SlowStore) -> None:
+    driver.arrive("n2", "a", "first")
     store.sync_one()
 
     for _ in range(3):
-        letters = await reborn(store)
-        assert not letters.arrive("n2", "b", "impostor")
-        assert letters.arrive("n2", "a", "known")
+        driver = await reborn(store)
+        assert not driver.arrive("n2", "b", "impostor")
+        assert driver.arrive("n2", "a", "known")
 
-    assert letters.counted == ["known"]
+    assert driver.counted == ["known"]
     assert store.pending == []
 
 
-async def test_what_a_crash_lost_was_never_counted_and_may_be_learned_anew(letters: Letters, store: SlowStore) -> None:
-    letters.arrive("n2", "a", "lost")
+async def test_what_a_crash_lost_was_never_counted_and_may_be_learned_anew(
+    driver: FakeDriver, store: SlowStore
+) -> None:
+    driver.arrive("n2", "a", "lost")
 
-    letters = await reborn(store)
-    assert letters.arrive("n2", "b", "first")
+    driver = await reborn(store)
+    assert driver.arrive("n2", "b", "first")
     store.sync_one()
 
-    assert letters.counted == ["first"]
-    assert not letters.arrive("n2", "a", "impostor")
+    assert driver.counted == ["first"]
+    assert not driver.arrive("n2", "a", "impostor")
 
 
 async def test_peers_that_write_for_the_first_time_together_are_all_remembered(
-    letters: Letters, store: SlowStore
+    driver: FakeDriver, store: SlowStore
 ) -> None:
     for number in (2, 3, 4):
-        letters.arrive(f"n{number}", f"store {number}", f"from {number}")
+        driver.arrive(f"n{number}", f"store {number}", f"from {number}")
     while store.pending:
         store.sync_one()
 
     again = await reborn(store)
 
-    assert letters.counted == ["from 2", "from 3", "from 4"]
+    assert driver.counted == ["from 2", "from 3", "from 4"]
     for number in (2, 3, 4):
-        assert again.known.knows(f"n{number}", f"store {number}")
+        assert again.peer_stores.is_known(f"n{number}", f"store {number}")
         assert not again.arrive(f"n{number}", "another", "impostor")
 
 
-async def test_who_comes_later_does_not_make_the_earlier_forgotten(letters: Letters, store: SlowStore) -> None:
+async def test_a_later_peer_does_not_make_an_earlier_one_forgotten(driver: FakeDriver, store: SlowStore) -> None:
     for number in (2, 3, 4):
-        letters.arrive(f"n{number}", "its own", "x")
+        driver.arrive(f"n{number}", "its own", "x")
         store.sync_one()
 
     again = await reborn(store)
 
-    assert all(again.known.knows(f"n{number}", "its own") for number in (2, 3, 4))
+    assert all(again.peer_stores.is_known(f"n{number}", "its own") for number in (2, 3, 4))
 
 
-async def test_a_crash_between_two_first_letters_keeps_what_was_counted(letters: Letters, store: SlowStore) -> None:
-    letters.arrive("n2", "a", "from 2")
-    letters.arrive("n3", "b", "from 3")
+async def test_a_crash_between_two_first_messages_keeps_what_was_counted(driver: FakeDriver, store: SlowStore) -> None:
+    driver.arrive("n2", "a", "from 2")
+    driver.arrive("n3", "b", "from 3")
     store.sync_one()
 
     again = await reborn(store)
 
-    assert letters.counted == ["from 2"]
-    assert again.known.knows("n2", "a")
-    assert not again.known.knows("n3", "b")
+    assert driver.counted == ["from 2"]
+    assert again.peer_stores.is_known("n2", "a")
+    assert not again.peer_stores.is_known("n3", "b")
 
 
 async def test_groups_remember_apart(store: SlowStore) -> None:
-    one, two = Letters(store, "one"), Letters(store, "two")
+    one, two = FakeDriver(store, "one"), FakeDriver(store, "two")
     one.arrive("n2", "a", "x")
     store.sync_one()
 
@@ -189,17 +191,17 @@ async def test_groups_remember_apart(store: SlowStore) -> None:
     assert two.arrive("n2", "b", "y")
 
 
-@pytest.mark.parametrize("register", [b"", b"\xff", b"[]", b"7", b'{"n2": ', b'"text"', b'{"n2": 7}', b'{"n2": null}'])
-async def test_a_register_that_does_not_read_is_a_violation(store: SlowStore, register: bytes) -> None:
-    store.durable["g#stores"] = register
+@pytest.mark.parametrize("metadata", [b"", b"\xff", b"[]", b"7", b'{"n2": ', b'"text"', b'{"n2": 7}', b'{"n2": null}'])
+async def test_metadata_that_does_not_read_is_a_violation(store: SlowStore, metadata: bytes) -> None:
+    store.durable["g#stores"] = metadata
 
-    with pytest.raises(InvariantViolated, match="the register 'g#stores' does not read"):
-        await Letters(store).known.restore()
+    with pytest.raises(InvariantViolated, match="the store ids in 'g#stores' cannot be decoded"):
+        await FakeDriver(store).peer_stores.restore()
     await asyncio.sleep(0)
 
 
-async def test_a_stranger_is_neither_heard_nor_remembered(letters: Letters, store: SlowStore) -> None:
-    assert letters.arrive("stranger", "s", "hello")
+async def test_a_stranger_is_neither_counted_nor_remembered(driver: FakeDriver, store: SlowStore) -> None:
+    assert driver.arrive("stranger", "s", "hello")
 
-    assert letters.counted == []
+    assert driver.counted == []
     assert store.pending == []

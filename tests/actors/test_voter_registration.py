@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from coterie.actors import voter_registration
-from coterie.actors.voter_registration import REMIND_MAX_S, REMIND_S, confirmations_needed
-from coterie.actors.wire_names import Register, Registered, SynodLetter
+from coterie.actors.voter_registration import RETRY_MAX_S, RETRY_MIN_S, confirmations_needed
+from coterie.actors.wire_names import RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.errors import InvariantViolated
 from coterie.runtime.storage.log_store import GroupState
-from tests.actors.town import Town
+from tests.actors.registering_voters import RegisteringVoters
 
 pytestmark = pytest.mark.virtual
 
 
-def mail_of(town: Town, kind: type) -> list[tuple[str, Any]]:
-    return [(to, message) for to, message in town.mail if isinstance(message, kind)]
+def messages_of(group: RegisteringVoters, kind: type) -> list[tuple[str, Any]]:
+    return [(to, message) for to, message in group.messages if isinstance(message, kind)]
 
 
 # How many.
@@ -36,226 +36,226 @@ def test_so_many_must_confirm_that_two_registrations_meet_at_a_voter_that_was_no
 
 
 async def test_a_single_voter_takes_part_at_once_and_asks_nobody() -> None:
-    town = Town(1)
+    group = RegisteringVoters(1)
 
-    await town.start()
+    await group.start()
 
-    assert town.active == ["n1"]
-    assert not town.disks["n1"].pending
+    assert group.active == ["n1"]
+    assert not group.disks["n1"].pending
 
 
 async def test_three_voters_wait_for_each_other_and_then_all_take_part() -> None:
-    town = Town(3)
-    await town.start("n1", "n2")
-    town.settle()
-    assert town.active == []
-    assert town.up["n1"].registration.absence == "registering"
+    group = RegisteringVoters(3)
+    await group.start("n1", "n2")
+    group.settle()
+    assert group.active == []
+    assert group.up["n1"].registration.inactive_reason == "registering"
 
-    await town.start("n3")
-    town.remind()
-    town.settle()
+    await group.start("n3")
+    group.remind()
+    group.settle()
 
-    assert town.active == ["n1", "n2", "n3"]
-    assert all(voter.registration.absence is None for voter in town.up.values())
-    assert all(voter.events == ["registration.completed"] for voter in town.up.values())
+    assert group.active == ["n1", "n2", "n3"]
+    assert all(voter.registration.inactive_reason is None for voter in group.up.values())
+    assert all(voter.events == ["registration.completed"] for voter in group.up.values())
 
 
 async def test_four_of_five_voters_suffice_and_three_do_not() -> None:
-    town = Town(5)
-    await town.start("n1", "n2", "n3")
-    town.settle()
-    assert town.active == []
+    group = RegisteringVoters(5)
+    await group.start("n1", "n2", "n3")
+    group.settle()
+    assert group.active == []
 
-    await town.start("n4")
-    town.remind()
-    town.settle()
+    await group.start("n4")
+    group.remind()
+    group.settle()
 
-    assert town.active == ["n1", "n2", "n3", "n4"]
+    assert group.active == ["n1", "n2", "n3", "n4"]
 
 
 # Durable first.
 
 
 async def test_a_peer_confirms_only_what_it_remembers_durably() -> None:
-    town = Town(3)
-    await town.start("n2")
-    town.mail.clear()
+    group = RegisteringVoters(3)
+    await group.start("n2")
+    group.messages.clear()
 
-    town.send("n2", Register("n1", "n1/1"))
-    town.deliver()
-    assert town.mail == []
+    group.send("n2", RegisterStore("n1", "n1/1"))
+    group.deliver()
+    assert group.messages == []
 
-    town.disks["n2"].sync_one()
-    assert town.mail == [("n1", Registered("n2", "n1/1"))]
+    group.disks["n2"].sync_one()
+    assert group.messages == [("n1", StoreRegistered("n2", "n1/1"))]
 
 
 async def test_a_voter_takes_part_only_once_its_mark_is_durable() -> None:
-    town = Town(3)
-    await town.start("n1")
+    group = RegisteringVoters(3)
+    await group.start("n1")
 
     for peer in ("n2", "n3"):
-        town.send("n1", Registered(peer, "n1/1"))
-    town.mail = mail_of(town, Registered)
-    town.deliver()
-    assert not town.disks["n1"].pending
-    town.deliver()
-    assert town.active == []
+        group.send("n1", StoreRegistered(peer, "n1/1"))
+    group.messages = messages_of(group, StoreRegistered)
+    group.deliver()
+    assert not group.disks["n1"].pending
+    group.deliver()
+    assert group.active == []
 
-    town.disks["n1"].sync_one()
-    assert town.active == ["n1"]
+    group.disks["n1"].sync_one()
+    assert group.active == ["n1"]
 
 
 async def test_a_crash_before_the_mark_is_durable_means_to_register_again() -> None:
-    town = Town(3)
-    await town.start("n1")
+    group = RegisteringVoters(3)
+    await group.start("n1")
     for peer in ("n2", "n3"):
-        town.up["n1"].registration.answered(Registered(peer, "n1/1"))
+        group.up["n1"].registration.handle_reply(StoreRegistered(peer, "n1/1"))
 
-    await town.start("n1")
+    await group.start("n1")
 
-    assert town.active == []
-    assert len(mail_of(town, Register)) == 4
+    assert group.active == []
+    assert len(messages_of(group, RegisterStore)) == 4
 
 
 async def test_a_crash_after_the_mark_is_durable_and_before_anybody_knows_is_no_loss() -> None:
-    town = Town(3)
-    await town.start("n1")
+    group = RegisteringVoters(3)
+    await group.start("n1")
     for peer in ("n2", "n3"):
-        town.up["n1"].registration.answered(Registered(peer, "n1/1"))
-    town.disks["n1"].sync_one(is_told=False)
-    town.mail.clear()
+        group.up["n1"].registration.handle_reply(StoreRegistered(peer, "n1/1"))
+    group.disks["n1"].sync_one(is_reported=False)
+    group.messages.clear()
 
-    await town.start("n1")
+    await group.start("n1")
 
-    assert town.active == ["n1"]
-    assert town.mail == []
+    assert group.active == ["n1"]
+    assert group.messages == []
 
 
 async def test_what_becomes_durable_after_the_end_of_a_life_is_for_the_next_one() -> None:
-    town = Town(3)
-    await town.start("n1")
-    voter = town.up["n1"]
+    group = RegisteringVoters(3)
+    await group.start("n1")
+    voter = group.up["n1"]
     for peer in ("n2", "n3"):
-        voter.registration.answered(Registered(peer, "n1/1"))
-    voter.registration.asked(Register("n2", "n2/1"))
-    town.mail.clear()
+        voter.registration.handle_reply(StoreRegistered(peer, "n1/1"))
+    voter.registration.handle_request(RegisterStore("n2", "n2/1"))
+    group.messages.clear()
 
     voter.registration.close()
     voter.disk.sync_one()
     voter.disk.sync_one()
 
     assert not voter.takes_part
-    assert town.mail == []
+    assert group.messages == []
 
 
 # Who is counted.
 
 
 async def test_confirmations_of_an_earlier_store_count_for_nothing() -> None:
-    town = Town(3)
-    await town.start("n1")
-    town.wipe("n1")
-    await town.start("n1")
+    group = RegisteringVoters(3)
+    await group.start("n1")
+    group.wipe("n1")
+    await group.start("n1")
 
     for peer in ("n2", "n3"):
-        town.up["n1"].registration.answered(Registered(peer, "n1/1"))
+        group.up["n1"].registration.handle_reply(StoreRegistered(peer, "n1/1"))
 
-    assert not town.disks["n1"].pending
-    assert town.up["n1"].registration.absence == "refused"
+    assert not group.disks["n1"].pending
+    assert group.up["n1"].registration.inactive_reason == "refused"
 
 
 async def test_a_peer_that_confirms_twice_counts_once_and_a_stranger_never() -> None:
-    town = Town(5)
-    await town.start("n1")
+    group = RegisteringVoters(5)
+    await group.start("n1")
 
     for sender in ("n2", "n2", "n2", "n1", "stranger", "n3", "n3"):
-        town.up["n1"].registration.answered(Registered(sender, "n1/1"))
+        group.up["n1"].registration.handle_reply(StoreRegistered(sender, "n1/1"))
 
-    assert not town.disks["n1"].pending
+    assert not group.disks["n1"].pending
 
 
 async def test_a_stranger_is_not_registered_and_nobody_registers_in_our_own_name() -> None:
-    town = Town(3)
-    await town.start("n1")
-    town.mail.clear()
+    group = RegisteringVoters(3)
+    await group.start("n1")
+    group.messages.clear()
 
-    town.send("n1", Register("stranger", "s"))
-    town.send("n1", Register("n1", "n1/1"))
-    town.deliver()
-    town.deliver()
+    group.send("n1", RegisterStore("stranger", "s"))
+    group.send("n1", RegisterStore("n1", "n1/1"))
+    group.deliver()
+    group.deliver()
 
-    assert not town.disks["n1"].pending
-    assert town.mail == []
+    assert not group.disks["n1"].pending
+    assert group.messages == []
 
 
-async def test_a_letter_in_our_own_name_does_not_mark_us() -> None:
-    town = Town(3)
-    await town.start("n1")
-    letter = SynodLetter("n1", "n1/1", "text")  # type: ignore[arg-type]
-    peers = [name for name in town.names if name != "n1"]
+async def test_a_message_in_our_own_name_does_not_mark_us() -> None:
+    group = RegisteringVoters(3)
+    await group.start("n1")
+    peer_message = SynodPeerMessage("n1", "n1/1", "text")  # type: ignore[arg-type]
+    peers = [name for name in group.names if name != "n1"]
 
-    town.up["n1"].known.admit(letter, peers, None)  # type: ignore[arg-type]
+    group.up["n1"].peer_stores.admit(peer_message, peers, None)  # type: ignore[arg-type]
 
-    assert not town.disks["n1"].pending
+    assert not group.disks["n1"].pending
 
 
 async def test_a_mark_of_another_store_is_a_violation() -> None:
-    town = Town(3)
-    town.disks["n1"].durable["g#stores"] = b'{"n1": "n1/0"}'
-    await town.start("n1")
-    town.up["n1"].registration.answered(Registered("n2", "n1/1"))
+    group = RegisteringVoters(3)
+    group.disks["n1"].durable["g#stores"] = b'{"n1": "n1/0"}'
+    await group.start("n1")
+    group.up["n1"].registration.handle_reply(StoreRegistered("n2", "n1/1"))
 
     with pytest.raises(InvariantViolated, match="is not the one that was registered as 'n1'"):
-        town.up["n1"].registration.answered(Registered("n3", "n1/1"))
+        group.up["n1"].registration.handle_reply(StoreRegistered("n3", "n1/1"))
 
 
 # Who was wiped.
 
 
 async def test_a_wiped_voter_stays_out_for_ever_and_everybody_says_so() -> None:
-    town = Town(3)
-    await town.start()
-    town.settle()
-    town.wipe("n2")
+    group = RegisteringVoters(3)
+    await group.start()
+    group.settle()
+    group.wipe("n2")
 
     for _ in range(3):
-        await town.start("n2")
+        await group.start("n2")
         for _ in range(10):
-            town.settle()
-            town.remind()
-        assert town.up["n2"].registration.absence == "refused"
-        assert town.up["n2"].events == ["registration.refused"] * 2
-        assert town.up["n2"].logged[0][1] == {"peer": "n1", "store": "n2/2", "remembered": "n2/1"}
-    assert town.up["n1"].logged[-1] == ("store.refused", {"peer": "n2", "store": "n2/2", "remembered": "n2/1"})
-    assert town.active == ["n1", "n3"]
+            group.settle()
+            group.remind()
+        assert group.up["n2"].registration.inactive_reason == "refused"
+        assert group.up["n2"].events == ["registration.refused"] * 2
+        assert group.up["n2"].logged[0][1] == {"peer": "n1", "store": "n2/2", "remembered": "n2/1"}
+    assert group.up["n1"].logged[-1] == ("store.refused", {"peer": "n2", "store": "n2/2", "remembered": "n2/1"})
+    assert group.active == ["n1", "n3"]
 
 
 async def test_two_wiped_of_five_do_not_confirm_each_other_back() -> None:
-    town = Town(5)
-    await town.start()
-    town.settle()
+    group = RegisteringVoters(5)
+    await group.start()
+    group.settle()
 
     for name in ("n2", "n3"):
-        town.wipe(name)
-    await town.start("n2", "n3")
+        group.wipe(name)
+    await group.start("n2", "n3")
     for _ in range(10):
-        town.settle()
-        town.remind()
+        group.settle()
+        group.remind()
 
-    assert town.active == ["n1", "n4", "n5"]
+    assert group.active == ["n1", "n4", "n5"]
 
 
 async def test_another_store_is_refused_while_the_first_is_being_written() -> None:
-    town = Town(3)
-    await town.start("n1")
-    town.mail.clear()
-    town.up["n1"].registration.asked(Register("n2", "n2/1"))
-    town.up["n1"].registration.asked(Register("n2", "n2/2"))
+    group = RegisteringVoters(3)
+    await group.start("n1")
+    group.messages.clear()
+    group.up["n1"].registration.handle_request(RegisterStore("n2", "n2/1"))
+    group.up["n1"].registration.handle_request(RegisterStore("n2", "n2/2"))
 
-    town.disks["n1"].sync_one()
+    group.disks["n1"].sync_one()
 
-    assert town.mail == [("n2", Registered("n1", "n2/1"))]
-    assert town.up["n1"].logged == [("store.refused", {"peer": "n2", "store": "n2/2", "remembered": None})]
+    assert group.messages == [("n2", StoreRegistered("n1", "n2/1"))]
+    assert group.up["n1"].logged == [("store.refused", {"peer": "n2", "store": "n2/2", "remembered": None})]
 
 
 # Older releases.
@@ -263,81 +263,81 @@ async def test_another_store_is_refused_while_the_first_is_being_written() -> No
 
 @pytest.mark.parametrize("state", [GroupState(b"term", 1, 0, ()), GroupState(None, 1, 1, ((1, 1),))])
 async def test_a_store_that_took_part_before_goes_on_and_registers_beside(state: GroupState) -> None:
-    town = Town(3)
-    await town.start(state=state)
-    assert town.active == ["n1", "n2", "n3"]
+    group = RegisteringVoters(3)
+    await group.start(state=state)
+    assert group.active == ["n1", "n2", "n3"]
 
-    town.settle()
-    assert all(voter.events == ["registration.completed"] for voter in town.up.values())
-    town.wipe("n2")
-    await town.start("n2")
-    town.settle()
+    group.settle()
+    assert all(voter.events == ["registration.completed"] for voter in group.up.values())
+    group.wipe("n2")
+    await group.start("n2")
+    group.settle()
 
-    assert town.active == ["n1", "n3"]
+    assert group.active == ["n1", "n3"]
 
 
 # Asking again.
 
 
 async def test_who_does_not_answer_is_asked_again_ever_more_seldom_and_named_in_the_log() -> None:
-    town = Town(3)
-    await town.start("n1", "n2")
-    town.settle()
-    voter = town.up["n1"]
+    group = RegisteringVoters(3)
+    await group.start("n1", "n2")
+    group.settle()
+    voter = group.up["n1"]
 
     for _ in range(8):
-        voter.registration.reminded()
+        voter.registration.retry()
 
-    assert {to for to, _ in town.mail} == {"n3"}
-    assert voter.delays[:3] == [REMIND_S, 2 * REMIND_S, 4 * REMIND_S]
-    assert voter.delays[-2:] == [REMIND_MAX_S] * 2
+    assert {to for to, _ in group.messages} == {"n3"}
+    assert voter.delays[:3] == [RETRY_MIN_S, 2 * RETRY_MIN_S, 4 * RETRY_MIN_S]
+    assert voter.delays[-2:] == [RETRY_MAX_S] * 2
     assert voter.logged == [("registration.delayed", {"store": "n1/1", "missing": "n3"})] * 2
 
 
 async def test_who_gets_a_link_is_asked_at_once_and_nobody_after_all_have_answered() -> None:
-    town = Town(3)
-    await town.start("n1")
-    voter = town.up["n1"]
-    town.mail.clear()
+    group = RegisteringVoters(3)
+    await group.start("n1")
+    voter = group.up["n1"]
+    group.messages.clear()
 
     for kind, node in (("up", "n2"), ("down", "n3"), ("up", "stranger")):
         voter.listeners[0](SimpleNamespace(kind=kind, node=node))
-    assert town.mail == [("n2", Register("n1", "n1/1"))]
+    assert group.messages == [("n2", RegisterStore("n1", "n1/1"))]
 
     for peer in ("n2", "n3"):
-        voter.registration.answered(Registered(peer, "n1/1"))
+        voter.registration.handle_reply(StoreRegistered(peer, "n1/1"))
     voter.disk.sync_one()
-    town.mail.clear()
-    voter.registration.reminded()
-    assert town.mail == []
+    group.messages.clear()
+    voter.registration.retry()
+    assert group.messages == []
     assert voter.listeners == []
 
 
 # Everything at once.
 
 
-async def wander(voters: int, seed: int) -> Town:
-    """Let anything happen, as long as only a minority is ever wiped; the town sees a second store take part."""
-    rng, town, wiped = random.Random(seed), Town(voters), set[str]()
+async def wander(voters: int, seed: int) -> RegisteringVoters:
+    """Let anything happen, as long as only a minority is ever wiped; the group sees a second store take part."""
+    rng, group, wiped = random.Random(seed), RegisteringVoters(voters), set[str]()
     for _ in range(300):
-        name = rng.choice(town.names)
+        name = rng.choice(group.names)
         chance = rng.random()
-        if chance < 0.55 and town.mail:
-            town.deliver(rng.randrange(len(town.mail)), is_kept=rng.random() < 0.2)
-        elif chance < 0.7 and name in town.up and town.disks[name].pending:
-            town.disks[name].sync_one(is_told=rng.random() < 0.9)
-        elif chance < 0.75 and name in town.up:
-            town.up[name].registration.reminded()
-        elif chance < 0.8 and len(town.mail) > 1:
-            town.mail.pop(rng.randrange(len(town.mail)))
+        if chance < 0.55 and group.messages:
+            group.deliver(rng.randrange(len(group.messages)), is_duplicate=rng.random() < 0.2)
+        elif chance < 0.7 and name in group.up and group.disks[name].pending:
+            group.disks[name].sync_one(is_reported=rng.random() < 0.9)
+        elif chance < 0.75 and name in group.up:
+            group.up[name].registration.retry()
+        elif chance < 0.8 and len(group.messages) > 1:
+            group.messages.pop(rng.randrange(len(group.messages)))
         elif chance < 0.83:
-            town.crash(name)
+            group.crash(name)
         elif chance < 0.85 and len(wiped | {name}) <= (voters - 1) // 2:
             wiped.add(name)
-            town.wipe(name)
-        elif name not in town.up:
-            await town.start(name)
-    return town
+            group.wipe(name)
+        elif name not in group.up:
+            await group.start(name)
+    return group
 
 
 @pytest.mark.parametrize("voters", [2, 3, 4, 5, 6, 7])
@@ -348,19 +348,19 @@ async def test_whatever_happens_no_name_takes_part_with_two_stores(voters: int) 
 
 async def cut(voters: int, sides: tuple[int, int]) -> list[str]:
     """Register n1 at one side, wipe it with all that both sides share, register it at the other; return who is in."""
-    town = Town(voters)
+    group = RegisteringVoters(voters)
     first, second = sides
-    others = town.names[1:]
-    await town.start("n1", *others[:first])
-    town.settle()
+    others = group.names[1:]
+    await group.start("n1", *others[:first])
+    group.settle()
     shared = others[voters - 1 - second : first]
     for name in ("n1", *shared[: (voters - 1) // 2 - 1]):
-        town.wipe(name)
+        group.wipe(name)
     for name in others[: voters - 1 - second]:
-        town.crash(name)
-    await town.start("n1", *others[voters - 1 - second :])
-    town.settle()
-    return town.active
+        group.crash(name)
+    await group.start("n1", *others[voters - 1 - second :])
+    group.settle()
+    return group.active
 
 
 @pytest.mark.parametrize("voters", [3, 4, 5, 6, 7, 9])

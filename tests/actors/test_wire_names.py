@@ -14,7 +14,7 @@ import pytest
 import coterie.actors
 import coterie.runtime
 from coterie.actors.groups.state_machine import NO_REFS
-from coterie.actors.wire_names import NAMES, RaftLetter, Register, Registered, SynodLetter
+from coterie.actors.wire_names import NAMES, RaftPeerMessage, RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.errors import BadMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod_messages import (
@@ -42,7 +42,7 @@ from coterie.runtime.messages.message import message_type
 from coterie.runtime.messages.message_codecs import MessageType
 
 GOLDEN = {
-    "coterie.Remind": "Remind()",
+    "coterie.Remind": "RetryRegistration()",
     "coterie.Terminated": "Terminated(ref, cause)",
     "coterie.Tick": "Tick()",
     "group.Execute": "Execute(command)",
@@ -54,7 +54,7 @@ GOLDEN = {
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.WatchLeader": "WatchLeader(watcher)",
-    "kv.Batch": "Batch(expect, delete, put, increment)",
+    "kv.Batch": "AtomicBatch(expect, delete, put, increment)",
     "kv.BatchResult": "BatchResult(applied, blocked_by)",
     "kv.CompareAndSwap": "CompareAndSwap(key, expected, value)",
     "kv.Delete": "Delete(key)",
@@ -77,8 +77,10 @@ GOLDEN = {
     "pool.ListWorkers": "ListWorkers()",
     "pool.Workers": "Workers(refs, weight)",
     "raft.AppendEntries": "AppendEntries(term, prev_log_index, prev_log_term, leader_commit, entries)",
-    "raft.AppendEntriesReply": "AppendEntriesReply(term, success, match_index, conflict_index, conflict_term)",
-    "raft.Letter": "RaftLetter(sender, store, body)",
+    "raft.AppendEntriesReply": (
+        "AppendEntriesReply(term, success, match_index, conflict_index, conflict_term, refused_index)"
+    ),
+    "raft.Letter": "RaftPeerMessage(sender, store, body)",
     "raft.PreVote": "PreVote(term, last_log_index, last_log_term)",
     "raft.PreVoteReply": "PreVoteReply(term, granted)",
     "raft.RequestVote": "RequestVote(term, last_log_index, last_log_term)",
@@ -87,15 +89,15 @@ GOLDEN = {
     "synod.Accept": "Accept(ballot, value)",
     "synod.Accepted": "Accepted(ballot, value)",
     "synod.Ballot": "Ballot(round, node)",
-    "synod.Letter": "SynodLetter(sender, store, body)",
+    "synod.Letter": "SynodPeerMessage(sender, store, body)",
     "synod.Nack": "Nack(ballot, promised)",
     "synod.Prepare": "Prepare(ballot)",
     "synod.Promise": "Promise(ballot, accepted)",
     "synod.Proposal": "Proposal(ballot, value)",
     "synod.ProposeValue": "ProposeValue(value)",
     "synod.ReadValue": "ReadValue()",
-    "voter.Register": "Register(sender, store)",
-    "voter.Registered": "Registered(sender, store)",
+    "voter.Register": "RegisterStore(sender, store)",
+    "voter.Registered": "StoreRegistered(sender, store)",
 }
 """Every message of coterie: name, class, fields in order. Add; append fields with defaults; never change the rest."""
 
@@ -129,7 +131,7 @@ def test_names_classes_and_fields_are_what_they_were() -> None:
 
 
 def test_what_the_protocols_say_travels_on_the_consensus_lane() -> None:
-    for cls in (*NAMES.values(), RaftLetter, SynodLetter, Register, Registered):
+    for cls in (*NAMES.values(), RaftPeerMessage, SynodPeerMessage, RegisterStore, StoreRegistered):
         assert message_type(cls).lane is Lane.CONSENSUS
 
 
@@ -137,13 +139,13 @@ def test_every_message_of_the_protocols_is_in_the_table() -> None:
     for union in (RaftMessage, SynodMessage):
         for cls in union.__args__:
             assert cls in NAMES.values()
-    assert set(message_annotation(RaftLetter)) == set(RaftMessage.__args__)
-    assert set(message_annotation(SynodLetter)) == set(SynodMessage.__args__)
+    assert set(message_annotation(RaftPeerMessage)) == set(RaftMessage.__args__)
+    assert set(message_annotation(SynodPeerMessage)) == set(SynodMessage.__args__)
 
 
-def message_annotation(letter: type[Any]) -> tuple[type, ...]:
-    module = sys.modules[letter.__module__]
-    (body,) = [field.type for field in dataclasses.fields(letter) if field.name == "body"]
+def message_annotation(peer_message: type[Any]) -> tuple[type, ...]:
+    module = sys.modules[peer_message.__module__]
+    (body,) = [field.type for field in dataclasses.fields(peer_message) if field.name == "body"]
     union: Any = eval(body, vars(module)) if isinstance(body, str) else body
     arguments: tuple[type, ...] = union.__args__
     return arguments
@@ -159,8 +161,8 @@ LOW, HIGH = Ballot(1, NodeId("n1")), Ballot(2**62, NodeId("nœud"))
 RAFT: list[RaftMessage] = [
     AppendEntries(T, I, T, I, ()),
     AppendEntries(T, I, T, I, (entry(8, EntryKind.NOOP, b""), entry(9, EntryKind.COMMAND, b"\x00\xff" * 500))),
-    AppendEntriesReply(T, True, I, LogIndex(0), Term(0)),
-    AppendEntriesReply(T, False, LogIndex(0), I, T),
+    AppendEntriesReply(T, True, I),
+    AppendEntriesReply(T, False, conflict_index=I, conflict_term=T, refused_index=I),
     RequestVote(T, I, T),
     RequestVoteReply(T, False),
     PreVote(T, I, T),
@@ -174,23 +176,27 @@ SYNOD: list[SynodMessage] = [
     Accepted(HIGH, b"value"),
     Nack(LOW, HIGH),
 ]
-LETTERS = [RaftLetter("n1", "ab" * 16, body) for body in RAFT] + [SynodLetter("n1", "ab" * 16, body) for body in SYNOD]
+PEER_MESSAGES = [RaftPeerMessage("n1", "ab" * 16, body) for body in RAFT] + [
+    SynodPeerMessage("n1", "ab" * 16, body) for body in SYNOD
+]
 
 
 def test_the_samples_have_every_kind_of_message() -> None:
     assert {type(body) for body in (*RAFT, *SYNOD)} == {*RaftMessage.__args__, *SynodMessage.__args__}
 
 
-@pytest.mark.parametrize("letter", LETTERS, ids=lambda letter: type(letter.body).__name__)
-def test_a_letter_comes_back_from_messagepack_as_it_left(letter: RaftLetter | SynodLetter) -> None:
-    described = message_type(type(letter))
+@pytest.mark.parametrize("peer_message", PEER_MESSAGES, ids=lambda peer_message: type(peer_message.body).__name__)
+def test_a_peer_message_comes_back_from_messagepack_as_it_left(
+    peer_message: RaftPeerMessage | SynodPeerMessage,
+) -> None:
+    described = message_type(type(peer_message))
 
-    row = msgpack.unpackb(msgpack.packb(described.encode(letter)), use_list=False, strict_map_key=False)
+    row = msgpack.unpackb(msgpack.packb(described.encode(peer_message)), use_list=False, strict_map_key=False)
     again = described.decode(row, NO_REFS)
 
-    assert again == letter
-    assert isinstance(again, RaftLetter | SynodLetter)
-    assert type(again.body) is type(letter.body)
+    assert again == peer_message
+    assert isinstance(again, RaftPeerMessage | SynodPeerMessage)
+    assert type(again.body) is type(peer_message.body)
     if isinstance(again.body, AppendEntries):
         assert all(type(each) is Entry and type(each.kind) is EntryKind for each in again.body.entries)
 
@@ -209,6 +215,6 @@ def test_a_letter_comes_back_from_messagepack_as_it_left(letter: RaftLetter | Sy
         (),
     ],
 )
-def test_a_letter_that_is_none_is_a_bad_message(row: object) -> None:
+def test_a_malformed_peer_message_is_a_bad_message(row: object) -> None:
     with pytest.raises(BadMessage):
-        message_type(RaftLetter).decode(row, NO_REFS)
+        message_type(RaftPeerMessage).decode(row, NO_REFS)

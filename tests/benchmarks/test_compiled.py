@@ -1,10 +1,10 @@
-"""What a compiled core would buy: the modules are there, and nothing is told that was not the same work."""
+"""Compiled core: the compiled modules exist, and different traces give no result."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.compiled import COMPILED, ROOT, Measured, measure, tell
+from benchmarks.compiled import COMPILED, ROOT, CompiledRun, measure, report
 
 
 def test_every_module_that_is_compiled_exists() -> None:
@@ -22,12 +22,12 @@ def test_the_same_seed_has_the_same_digest() -> None:
 
 
 def test_different_traces_are_no_result(capsys: pytest.CaptureFixture[str]) -> None:
-    assert tell([(Measured(10, 1.0, "a"), Measured(10, 0.5, "b"))]) == 1
+    assert report([(CompiledRun(10, 1.0, "a"), CompiledRun(10, 0.5, "b"))]) == 1
     assert "differ" in capsys.readouterr().out
 
 
 def test_the_best_rounds_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
-    slow, fast = Measured(1_000, 1.0, "a"), Measured(1_000, 0.5, "a")
+    slow, fast = CompiledRun(1_000, 1.0, "a"), CompiledRun(1_000, 0.5, "a")
 
-    assert tell([(slow, slow), (slow, fast)]) == 0
+    assert report([(slow, slow), (slow, fast)]) == 0
     assert "2.00 x" in capsys.readouterr().out

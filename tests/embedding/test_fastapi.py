@@ -90,7 +90,7 @@ def serving(app: FastAPI, factory: Factory) -> Iterator[str]:
 
     with ThreadPoolExecutor(1) as thread:
         ended = thread.submit(serve)
-        assert server.is_up.wait(20)
+        assert server.is_up.wait(60)
         host, port = server.servers[0].sockets[0].getsockname()
         yield f"http://{host}:{port}"
         server.should_exit = True
@@ -99,7 +99,7 @@ def serving(app: FastAPI, factory: Factory) -> Iterator[str]:
 
 
 def request(address: str, method: str = "POST") -> object:
-    with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=20) as answer:
+    with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=60) as answer:
         return json.loads(answer.read())
 
 

@@ -34,7 +34,7 @@ async def linked_pair(a: System, b: System) -> Ref[Add]:
     a.add_peer(b.node, *at_b)
     b.add_peer(a.node, *at_a)
     b.spawn(Counter, name="counter")
-    await asyncio.wait_for(linked.wait(), 10)
+    await asyncio.wait_for(linked.wait(), 60)
     return a.at(Address(b.node, "counter"))
 
 
@@ -54,7 +54,7 @@ async def test_two_cycles_on_the_same_addresses() -> None:
             a.add_peer("b", "127.0.0.1", ports[1])
             b.add_peer("a", "127.0.0.1", ports[0])
             b.spawn(Counter, name="counter")
-            await asyncio.wait_for(linked.wait(), 10)
+            await asyncio.wait_for(linked.wait(), 60)
             assert await a.at(Address("b", "counter")).ask(Add(3)) == 3
 
 
@@ -174,7 +174,7 @@ async def test_the_hosts_signals_reach_the_host_while_a_system_runs() -> None:
         counter = await linked_pair(a, b)
         os.kill(os.getpid(), signal.SIGUSR1)
 
-        await asyncio.wait_for(came.wait(), 10)
+        await asyncio.wait_for(came.wait(), 60)
 
         assert await counter.ask(Add(1)) == 1
     asyncio.get_running_loop().remove_signal_handler(signal.SIGUSR1)

@@ -6,7 +6,7 @@ import pytest
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Send, Token
-from coterie.protocols.durability_gate import Gate
+from coterie.protocols.durability_gate import DurabilityGate
 
 Effect = Persist[str] | Send[str] | Observe
 
@@ -22,14 +22,14 @@ def message(text: str, after: int | None = None) -> Send[str]:
 
 
 def test_gate_admits_everything_that_waits_for_nothing_in_order() -> None:
-    gate: Gate[Effect] = Gate()
+    gate: DurabilityGate[Effect] = DurabilityGate()
     effects: list[Effect] = [message("a"), write(1), Observe("something.happened"), message("b")]
 
     assert gate.admit(effects) == effects
 
 
 def test_gate_holds_a_send_until_its_write_is_durable() -> None:
-    gate: Gate[Effect] = Gate()
+    gate: DurabilityGate[Effect] = DurabilityGate()
 
     assert gate.admit([write(1), message("vote", after=1)]) == [write(1)]
     assert gate.held == 1
@@ -38,7 +38,7 @@ def test_gate_holds_a_send_until_its_write_is_durable() -> None:
 
 
 def test_gate_lets_a_later_send_overtake_a_held_one() -> None:
-    gate: Gate[Effect] = Gate()
+    gate: DurabilityGate[Effect] = DurabilityGate()
 
     admitted = gate.admit([write(1), message("vote", after=1), message("heartbeat")])
 
@@ -46,7 +46,7 @@ def test_gate_lets_a_later_send_overtake_a_held_one() -> None:
 
 
 def test_gate_admits_at_once_what_waits_for_a_write_that_is_already_durable() -> None:
-    gate: Gate[Effect] = Gate()
+    gate: DurabilityGate[Effect] = DurabilityGate()
     gate.admit([write(1)])
     gate.persisted(Token(1))
 
@@ -54,7 +54,7 @@ def test_gate_admits_at_once_what_waits_for_a_write_that_is_already_durable() ->
 
 
 def test_gate_takes_tokens_as_cumulative_and_releases_in_order_of_admission() -> None:
-    gate: Gate[Effect] = Gate()
+    gate: DurabilityGate[Effect] = DurabilityGate()
     gate.admit([write(1), write(2), write(3)])
     gate.admit([message("b", after=2), message("a", after=1), message("c", after=3)])
 
@@ -63,7 +63,7 @@ def test_gate_takes_tokens_as_cumulative_and_releases_in_order_of_admission() ->
 
 
 def test_gate_releases_nothing_twice_and_ignores_an_older_token() -> None:
-    gate: Gate[Effect] = Gate()
+    gate: DurabilityGate[Effect] = DurabilityGate()
     gate.admit([write(1), write(2), message("a", after=2)])
 
     assert gate.persisted(Token(2)) == [message("a", after=2)]
@@ -73,7 +73,7 @@ def test_gate_releases_nothing_twice_and_ignores_an_older_token() -> None:
 
 
 def test_gate_refuses_a_token_of_an_earlier_life() -> None:
-    gate: Gate[Effect] = Gate()
+    gate: DurabilityGate[Effect] = DurabilityGate()
     gate.admit([write(1)])
 
     with pytest.raises(ValueError, match="never issued"):
@@ -82,7 +82,7 @@ def test_gate_refuses_a_token_of_an_earlier_life() -> None:
 
 @pytest.mark.parametrize("token", [0, 1, 3])
 def test_gate_refuses_writes_out_of_order(token: int) -> None:
-    gate: Gate[Effect] = Gate()
+    gate: DurabilityGate[Effect] = DurabilityGate()
     gate.admit([write(1)])
 
     with pytest.raises(InvariantViolated, match="in order"):
@@ -90,7 +90,7 @@ def test_gate_refuses_writes_out_of_order(token: int) -> None:
 
 
 def test_gate_refuses_a_send_that_waits_for_a_write_nobody_asked_for() -> None:
-    gate: Gate[Effect] = Gate()
+    gate: DurabilityGate[Effect] = DurabilityGate()
 
     with pytest.raises(InvariantViolated, match="waits for write 1"):
         gate.admit([message("early", after=1), write(1)])

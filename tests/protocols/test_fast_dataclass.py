@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coterie.protocols.algorithm import NodeId, Send
-from coterie.protocols.fast_dataclass import quickly_made
+from coterie.protocols.fast_dataclass import fast_dataclass
 from coterie.protocols.raft.raft_messages import AppendEntriesReply, LogWrite
 from coterie.protocols.replicated_log import LogIndex, Term
 
@@ -22,7 +22,7 @@ class Slow:
     second: str = "b"
 
 
-@quickly_made
+@fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Quick:
     first: int
@@ -83,4 +83,4 @@ def test_what_takes_more_than_filling_slots_is_refused() -> None:
 
     for cls in (Checked, Filled, Loose, int):
         with pytest.raises(TypeError, match=cls.__qualname__):
-            quickly_made(cls)
+            fast_dataclass(cls)

@@ -1,4 +1,4 @@
-"""What the tests between systems share: nodes on one virtual network, each with the actors of the test's choice."""
+"""Fixtures of the tests between systems: nodes on one virtual network, each with the actors that the test chooses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System, SystemConfig
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.transport.transport_config import TransportConfig
 from coterie.testing import no_leaks
 
@@ -31,7 +31,7 @@ class World:
         self.events: list[tuple[str, str, str]] = []
         self.lives = 0
 
-    async def start(self, node: str, role: Role = Role.NODE, **options: Any) -> System:
+    async def start(self, node: str, role: PeerRole = PeerRole.NODE, **options: Any) -> System:
         options = {"config": CONFIG, **options}
         self.lives += 1
         host = VirtualHost(node, network=self.network, seed=self.lives)
@@ -39,7 +39,7 @@ class World:
         await system.__aenter__()
         self.systems[node] = system
         system.on_link(lambda event: self.note(node, event))
-        if role is Role.NODE:
+        if role is PeerRole.NODE:
             system.spawn(self.kind, name="server", exported=True)
             system.spawn(self.kind, name="private")
             await system.listen(f"{node}.test", 1, insecure=True)

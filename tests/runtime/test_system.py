@@ -1,4 +1,4 @@
-"""A system as a whole: how it begins, how it ends, and what it leaves behind (nothing)."""
+"""`System` as a whole: its start, its stop, and that it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -227,8 +227,8 @@ async def test_nothing_is_left_on_the_loop(virtual_host: VirtualHost) -> None:
     async with System(host=virtual_host) as system:
         await system.listen()
         ref = system.spawn(Busy)
-        await ref.ask(Add(1), timeout=500.0)
-        ref.ask(Add(1), timeout=500.0)
+        await ref.ask(Add(1), timeout_s=500.0)
+        ref.ask(Add(1), timeout_s=500.0)
         await asyncio.sleep(3.5)
         system.spawn(Counter).tell(Add(-1))
         await asyncio.sleep(0)
@@ -236,7 +236,7 @@ async def test_nothing_is_left_on_the_loop(virtual_host: VirtualHost) -> None:
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert [entry for entry in loop._timers if not entry[2].cancelled()] == []
-    ref.ask(Add(1), timeout=500.0)
+    ref.ask(Add(1), timeout_s=500.0)
     assert [entry for entry in loop._timers if not entry[2].cancelled()] == []
 
 

@@ -1,4 +1,4 @@
-"""Other threads: the way in that is theirs, and the ways that are refused."""
+"""`ThreadSafe`: tell, ask and spawn from other threads, and the calls that are refused."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_what_is_no_message_is_refused_in_the_thread_itself() -> None:
 async def test_the_loop_itself_must_not_wait_for_a_result() -> None:
     async with System() as system:
         ref = system.spawn(Counter)
-        with pytest.raises(RuntimeError, match="await the ask here"):
+        with pytest.raises(RuntimeError, match="is for other threads"):
             system.threadsafe.ask(ref, Add(1))
 
 

@@ -1,11 +1,11 @@
-"""What clients ask and are told, written down as operations for the linearizability judge.
+"""`Recordings`: records client operations as histories for the linearizability checker.
 
-    ledger = Ledger()                                       # one history for each group
-    store = RecordedStore(client.key_value("store"), ledger.recorder("store", "c1", KeyValue(), now))
-    await store.put(b"k", b"v")                             # recorded, whatever becomes of it
+    recordings = Recordings()                                       # one history for each group
+    store = RecordedStore(client.key_value("store"), recordings.recorder("store", "c1", KeyValue(), now))
+    await store.put(b"k", b"v")                             # recorded, whether it succeeds or fails
 
-An operation that ended in an error which says "definitely not" is recorded as failed; in any other, as unknown. One
-whose client is still waiting, or died, counts as unknown too.
+An operation that ended in an error of a definite outcome ("not executed") is recorded as failed, in any other error as
+unknown. An operation whose client still waits, or crashed, counts as unknown too.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ from typing import Any, TypeVar, cast
 
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.errors import CoterieError, Outcome
-from coterie.protocols.checking.linearizability import Datum, History, Key, Model, Output, Verdict
+from coterie.protocols.checking.linearizability import CheckResult, Datum, History, Key, Model, Output
 
-__all__ = ["Ledger", "RecordedStore", "Recorder", "Recording"]
+__all__ = ["GroupRecording", "RecordedStore", "Recorder", "Recordings"]
 
 R = TypeVar("R")
 
 
 @dataclass(slots=True)
-class Recording:
-    """What all clients did to one group, and how the group should behave. `verdict`: how it was judged last."""
+class GroupRecording:
+    """The history of one group and the model of the group. `result`: of the last linearizability check."""
 
     group: str
     model: Model[Any]
     history: History = field(default_factory=History)
     answered: int = 0
-    verdict: Verdict | None = None
+    result: CheckResult | None = None
 
 
-class Ledger:
-    """The recordings of one run, by group."""
+class Recordings:
+    """The recordings of one run, one for each group."""
 
     def __init__(self) -> None:
-        self.by_group: dict[str, Recording] = {}
+        self.by_group: dict[str, GroupRecording] = {}
 
     @property
     def answered(self) -> int:
-        """How many operations were answered."""
+        """The number of operations that were answered."""
         return sum(recording.answered for recording in self.by_group.values())
 
     def recorder(self, group: str, client: str, model: Model[Any], now: Callable[[], float]) -> Recorder:
-        """Return what writes down what `client` does to `group`.
+        """Return a recorder for the operations of `client` on `group`.
 
         Raises:
-            ValueError: `group` is recorded with another kind of model already.
+            ValueError: `group` is recorded with a model of another type already.
         """
-        recording = self.by_group.setdefault(group, Recording(group, model))
+        recording = self.by_group.setdefault(group, GroupRecording(group, model))
         if type(recording.model) is not type(model):
             kinds = f"{type(recording.model).__name__}, not a {type(model).__name__}"
             raise ValueError(f"group {group!r} is recorded as a {kinds}: one group has one model")
@@ -59,32 +59,32 @@ class Ledger:
 
 
 class Recorder:
-    """Writes down what one client does to one group. `now` is the world's time (s)."""
+    """Records the operations of one client on one group. `now` returns the world's time (s)."""
 
-    def __init__(self, recording: Recording, client: str, now: Callable[[], float]) -> None:
+    def __init__(self, recording: GroupRecording, client: str, now: Callable[[], float]) -> None:
         self._recording = recording
         self._client = client
         self._now = now
 
     async def record(
         self,
-        input: Datum,  # noqa: A002 (the judges' word)
+        input: Datum,  # noqa: A002 (the checkers' term)
         call: Awaitable[R],
         *,
         key: Key = None,
         output: Callable[[R], Output] | None = None,
     ) -> R:
-        """Await `call`, which does `input` to `key`; return its result.
+        """Await `call`, which performs `input` on `key`, and record it; return its result.
 
         Args:
-            input: what is asked, in the words of the group's model: `("put", b"1")`.
-            call: what asks it.
-            key: what it is about; None if the whole group is one object.
-            output: makes of the result what the model expects (default: the result itself).
+            input: the operation in the terms of the group's model: `("put", b"1")`.
+            call: performs the operation.
+            key: the object of the operation; None if the whole group is one object.
+            output: converts the result to the output of the model (default: no conversion).
 
         Raises:
-            HistoryError: the input, key or output is nothing that a history can hold.
-            BaseException: what `call` raises.
+            HistoryError: a history cannot hold the input, key or output.
+            BaseException: the error that `call` raises.
         """
         history, recording = self._recording.history, self._recording
         number = history.invoked(self._client, input, key=key, at_s=self._now())
@@ -103,7 +103,7 @@ class Recorder:
 
 
 class RecordedStore:
-    """A key-value store whose every call is recorded. It raises what `KeyValueClient` raises."""
+    """A `KeyValueClient` whose calls are recorded; it raises the same errors."""
 
     def __init__(self, store: KeyValueClient, recorder: Recorder) -> None:
         self._store = store

@@ -1,11 +1,11 @@
-"""The judge of one Raft group, beside its actors: it sees each write, each letter and each entry.
+"""`RaftGroupChecker`: checks one Raft group on real actors and disks: each write, message and applied entry.
 
-    WatchedRaftActor ─▶ RaftWatch ─▶ RaftJudge
-    a RaftActor that     what no life of a node knows: which writes were
-    tells what it does   on their way to the disk when the node crashed
+    CheckedRaftActor ─▶ RaftGroupChecker ─▶ RaftChecker
+    a RaftActor that     also knows which writes were pending
+    reports its steps    when a node crashed
 
-After a crash a disk may hold more than it had confirmed: some of the writes that were under way, the earlier ones
-first. What a node recovers must be one of these states: anything else was invented, or was lost though durable.
+After a crash a disk may hold more than it had confirmed: some of the pending writes, the earlier ones first. A node
+must recover one of these states; any other state has lost durable data or contains data that was never written.
 """
 
 from __future__ import annotations
@@ -16,200 +16,205 @@ from typing import Any
 
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.groups.raft_records import restored_from
-from coterie.actors.simulation.checkers.run_checkers import Stand
-from coterie.actors.simulation.run_log import Story
-from coterie.actors.wire_names import RaftLetter
+from coterie.actors.simulation.checkers.run_checkers import RunCheckers
+from coterie.actors.simulation.run_log import RunLog
+from coterie.actors.wire_names import RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.raft_checker import RaftJudge
+from coterie.protocols.checking.raft_checker import RaftChecker
 from coterie.protocols.checking.raft_disk import RaftDisk
-from coterie.protocols.faults.kinds.fault_kinds import Role
+from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_messages import (
     LogWrite,
     RaftMessage,
     Restored,
 )
-from coterie.protocols.raft.role import Role as Standing
+from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.replicated_log import Applied, Apply, Entry, Term
 from coterie.protocols.sessions import Machine
-from coterie.protocols.simulation.scenarios.raft_run import role_shown_by
+from coterie.protocols.simulation.scenarios.raft_run import sender_role
 from coterie.runtime.storage.log_store import LogStore
 
-__all__ = ["RaftWatch", "WatchedRaftActor"]
+__all__ = ["CheckedRaftActor", "RaftGroupChecker"]
 
 
-class RaftWatch:
-    """Judges one group, over all lives of its nodes.
+class RaftGroupChecker:
+    """Checks one group over all process lives of its nodes.
 
     Args:
-        group: its name.
+        group: the name of the group.
         voters: its nodes.
-        stand: where its judge sits.
-        shows: is called with a role and a node whenever a node shows itself in that role.
-        story: where it is told what happens.
+        checkers: calls the checker, and ends the run at a violation.
+        on_role: is called with a role and a node whenever a message shows that the node has that role.
+        run_log: gets the messages and events of the group.
     """
 
     def __init__(
-        self, group: str, voters: Sequence[str], stand: Stand, shows: Callable[[Role, str], None], story: Story
+        self,
+        group: str,
+        voters: Sequence[str],
+        checkers: RunCheckers,
+        on_role: Callable[[TargetRole, str], None],
+        run_log: RunLog,
     ) -> None:
         self.group = group
         self.voters = tuple(NodeId(voter) for voter in voters)
-        self.judge = RaftJudge(self.voters, stand.bench)
+        self.protocol_checker = RaftChecker(self.voters, checkers.violation_context)
         self.term_led_by: dict[str, Term] = {}
-        """Who takes himself for a leader now, and of which term."""
-        self._stand = stand
-        self._shows = shows
-        self._story = story
-        self._under_way: dict[NodeId, deque[LogWrite]] = {voter: deque() for voter in self.voters}
+        """The nodes that are in the role leader now, with their terms."""
+        self._checkers = checkers
+        self._on_role = on_role
+        self._run_log = run_log
+        self._pending_writes: dict[NodeId, deque[LogWrite]] = {voter: deque() for voter in self.voters}
         self._life = dict.fromkeys(self.voters, 0)
-        self._has_forgotten: dict[str, None] = {}
+        self._replaced_disks: dict[str, None] = {}
 
     @property
     def leader(self) -> str | None:
-        """Who leads, by the latest term; None if nobody takes himself for a leader."""
+        """The leader of the highest term; None if no node is in the role leader."""
         return max(self.term_led_by, key=lambda node: self.term_led_by[node], default=None)
 
     def has_converged(self, node: str) -> bool:
-        """Return whether `node` has applied all that is committed, and holds nothing else."""
-        length = len(self.judge.committed)
+        """Return whether `node` has applied every committed entry, and its log holds no others."""
+        length = len(self.protocol_checker.committed)
         voter = NodeId(node)
-        return self.judge.applied_index(voter) == length == self.judge.disk(voter).last_index
+        return self.protocol_checker.applied_index(voter) == length == self.protocol_checker.disk(voter).last_index
 
-    def forgot(self, node: str) -> None:
-        """Note that the disk of `node` is not what it was: it is no voter any more, and nothing is held against it."""
-        self._has_forgotten[node] = None
+    def disk_replaced(self, node: str) -> None:
+        """Note that the disk of `node` was replaced: it is no longer a voter, and is not checked any more."""
+        self._replaced_disks[node] = None
         self.ended(node)
 
     def ended(self, node: str) -> None:
-        """Note that the present life of `node` is over."""
+        """Note that the present process life of `node` has ended."""
         self.term_led_by.pop(node, None)
 
-    # --- what the actors tell ---------------------------------------------------------------------------------------
+    # --- called by the actors ---------------------------------------------------------------------------------------
 
     def started(self, node: NodeId, restored: Restored) -> int:
-        """Judge what a new life of `node` has found on its disk; return the number of that life."""
+        """Check the state that `node` has recovered from its disk; return the number of this process life."""
         self._life[node] += 1
         self.ended(node)
-        if node not in self._has_forgotten:
-            self._stand.hear(self._recover, node, restored)
-            self._stand.hear(self.judge.started, node)
+        if node not in self._replaced_disks:
+            self._checkers.check(self._recover, node, restored)
+            self._checkers.check(self.protocol_checker.started, node)
         return self._life[node]
 
     def submitted(self, node: NodeId, write: LogWrite) -> None:
-        """Note that a write is on its way to the disk."""
-        self._under_way[node].append(write)
+        """Note that a write is pending on the disk."""
+        self._pending_writes[node].append(write)
 
     def durable(self, node: NodeId, life: int) -> None:
-        """Judge the write that has become durable: the oldest that was under way in `life`."""
-        if life == self._life[node] and node not in self._has_forgotten:
-            self._stand.hear(self.judge.wrote, node, self._under_way[node].popleft())
+        """Check the write that has become durable: the oldest that was pending in process life `life`."""
+        if life == self._life[node] and node not in self._replaced_disks:
+            self._checkers.check(self.protocol_checker.wrote, node, self._pending_writes[node].popleft())
 
     def sent(self, node: NodeId, to: str, message: RaftMessage) -> None:
-        """Judge a letter that leaves."""
-        if node not in self._has_forgotten:
-            self._stand.hear(self.judge.sent, node, NodeId(to), message)
-            role = role_shown_by(message)
+        """Check a message that is sent."""
+        if node not in self._replaced_disks:
+            self._checkers.check(self.protocol_checker.sent, node, NodeId(to), message)
+            role = sender_role(message)
             if role is not None:
-                self._shows(role, node)
+                self._on_role(role, node)
 
     def arrived(self, node: NodeId, sender: str, message: RaftMessage) -> None:
-        """Note a letter that arrives."""
-        if self._story.is_whole:
-            self._story.tell(node, f"from {sender}", message)
+        """Log a message that arrives."""
+        if self._run_log.keeps_all:
+            self._run_log.record(node, f"from {sender}", message)
 
     def observed(self, node: NodeId, event: str, facts: object) -> None:
-        """Note what the algorithm tells."""
-        self._story.tell(node, event, facts)
+        """Log an event of the algorithm."""
+        self._run_log.record(node, event, facts)
 
     def applied(self, node: NodeId, entries: Sequence[Entry]) -> None:
-        """Judge entries that the state machine is given."""
-        if node not in self._has_forgotten:
-            self._stand.hear(self._judge_applied, node, entries)
+        """Check entries that are applied to the state machine."""
+        if node not in self._replaced_disks:
+            self._checkers.check(self._check_applied, node, entries)
 
-    def _judge_applied(self, node: NodeId, entries: Sequence[Entry]) -> None:
+    def _check_applied(self, node: NodeId, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            self.judge.applied(node, entry)
+            self.protocol_checker.applied(node, entry)
 
-    def visited(self, node: NodeId, standing: Standing, term: Term) -> None:
-        """Judge who takes himself for a leader."""
-        if standing is not Standing.LEADER:
+    def role_observed(self, node: NodeId, role: RaftRole, term: Term) -> None:
+        """Check the role and term of `node` after an actor visit."""
+        if role is not RaftRole.LEADER:
             self.term_led_by.pop(node, None)
-        elif self.term_led_by.get(node) != term and node not in self._has_forgotten:
+        elif self.term_led_by.get(node) != term and node not in self._replaced_disks:
             self.term_led_by[node] = term
-            self._stand.hear(self.judge.led, node, term)
+            self._checkers.check(self.protocol_checker.led, node, term)
 
     def _recover(self, node: NodeId, restored: Restored) -> None:
-        """Tell the judge of the writes that reached the disk although nobody was told."""
-        image, under_way = _copy(self.judge.disk(node)), self._under_way[node]
-        writes, self._under_way[node] = tuple(under_way), deque()
-        reached = 0 if _is_like(image, restored) else None
+        """Pass to the checker the writes that reached the disk unconfirmed before the crash."""
+        image, pending = _copy(self.protocol_checker.disk(node)), self._pending_writes[node]
+        writes, self._pending_writes[node] = tuple(pending), deque()
+        reached = 0 if _matches(image, restored) else None
         for count, write in enumerate(writes, 1):
             image.write(write)
-            if _is_like(image, restored):
+            if _matches(image, restored):
                 reached = count
         if reached is None:
-            disk = self.judge.disk(node)
-            detail = f"recovers {restored}, but had made durable {disk.restored()}, with {len(writes)} writes under way"
-            self._stand.bench.fail("storage.recovered", node, detail)
+            disk = self.protocol_checker.disk(node)
+            detail = f"recovers {restored}, but {disk.restored()} was durable, with {len(writes)} writes pending"
+            self._checkers.violation_context.fail("storage.recovered", node, detail)
         for write in writes[:reached]:
-            self.judge.wrote(node, write)
+            self.protocol_checker.wrote(node, write)
 
 
-class WatchedRaftActor(RaftActor):
-    """A `RaftActor` that tells a `RaftWatch` what it does."""
+class CheckedRaftActor(RaftActor):
+    """A `RaftActor` that reports its steps to a `RaftGroupChecker`."""
 
     def __init__(
-        self, watch: RaftWatch, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore
+        self, checker: RaftGroupChecker, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore
     ) -> None:
         super().__init__(group, config, machine, store)
-        self._watch = watch
+        self._checker = checker
         self._life = 0
 
     async def on_start(self) -> None:
-        """Tell what is on the disk, and begin."""
+        """Report the state on the disk, then start."""
         state = await self._store.state(self._group)
-        self._life = self._watch.started(NodeId(self.context.system.node), restored_from(state))
+        self._life = self._checker.started(NodeId(self.context.system.node), restored_from(state))
         await super().on_start()
 
     def on_visit_end(self) -> None:
-        """Do as always, and tell who leads."""
+        """End the visit, then report role and term."""
         super().on_visit_end()
-        self._watch.visited(self._node, self._raft.role, self._raft.term)
+        self._checker.role_observed(self._node, self._raft.role, self._raft.term)
 
     def persist(self, write: LogWrite, done: Callable[[], None]) -> None:
-        """Do as always, and tell when it was submitted and when it is durable."""
+        """Persist `write`, and report when it is submitted and when it is durable."""
 
         def durable() -> None:
-            self._watch.durable(self._node, self._life)
+            self._checker.durable(self._node, self._life)
             done()
 
-        self._watch.submitted(self._node, write)
+        self._checker.submitted(self._node, write)
         super().persist(write, durable)
 
     def send(self, to: str, message: RaftMessage) -> None:
-        """Tell, and do as always."""
-        self._watch.sent(self._node, to, message)
+        """Report the message, then send it."""
+        self._checker.sent(self._node, to, message)
         super().send(to, message)
 
     def observed(self, event: str, facts: Any) -> None:
-        """Do as always, and tell."""
-        self._watch.observed(self._node, event, facts)
+        """Report the event, then handle it as usual."""
+        self._checker.observed(self._node, event, facts)
         super().observed(event, facts)
 
-    def _letter(self, letter: RaftLetter) -> None:
-        self._watch.arrived(self._node, letter.sender, letter.body)
-        super()._letter(letter)
+    def _receive_peer_message(self, message: RaftPeerMessage) -> None:
+        self._checker.arrived(self._node, message.sender, message.body)
+        super()._receive_peer_message(message)
 
     def _apply(self, effect: Apply) -> Applied:
-        self._watch.applied(self._node, effect.entries)
+        self._checker.applied(self._node, effect.entries)
         return super()._apply(effect)
 
 
 def _copy(disk: RaftDisk) -> RaftDisk:
-    twin = RaftDisk()
-    twin.hard_state, twin.entries = disk.hard_state, list(disk.entries)
-    return twin
+    copy = RaftDisk()
+    copy.hard_state, copy.entries = disk.hard_state, list(disk.entries)
+    return copy
 
 
-def _is_like(image: RaftDisk, restored: Restored) -> bool:
+def _matches(image: RaftDisk, restored: Restored) -> bool:
     return image.restored() == restored

@@ -1,41 +1,41 @@
-"""Where the judges of one run sit: they are told when it is, and the first violation is the end of the run."""
+"""`RunCheckers`: calls the invariant checkers of one run; the first violation ends the run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeVar
 
-from coterie.protocols.checking.violation import Bench, Violation
+from coterie.protocols.checking.violation import Violation, ViolationContext
 
-__all__ = ["Stand"]
+__all__ = ["RunCheckers"]
 
 T = TypeVar("T")
 
 
-class Stand:
-    """Hears what judges have to say, at the right moment, and until the first of them objects.
+class RunCheckers:
+    """Calls checkers with the present time and step, until the first violation.
 
     Args:
-        now: the world's time (s).
-        steps: how many steps the world has made.
-        fail: ends the run.
+        now: returns the world's time (s).
+        steps: returns how many steps the world has made.
+        fail: ends the run with a violation.
     """
 
     def __init__(self, now: Callable[[], float], steps: Callable[[], int], fail: Callable[[Violation], None]) -> None:
-        self.bench = Bench()
-        """The bench of all judges of this run."""
+        self.violation_context = ViolationContext()
+        """The present time and step, shared by all checkers of this run."""
         self._now = now
         self._steps = steps
         self._fail = fail
         self._is_over = False
 
-    def hear(self, judge: Callable[..., object], *facts: object) -> None:
-        """Call `judge(*facts)`. An objection does not come out here: what is judged must not notice."""
+    def check(self, method: Callable[..., object], *facts: object) -> None:
+        """Call `method(*facts)` of a checker. A violation is not raised here: the checked code must not notice it."""
         if self._is_over:
             return
-        self.bench.time_s, self.bench.step = self._now(), self._steps()
+        self.violation_context.time_s, self.violation_context.step = self._now(), self._steps()
         try:
-            judge(*facts)
+            method(*facts)
         except Violation as violation:
             self._is_over = True
             self._fail(violation)

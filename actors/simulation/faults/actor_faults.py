@@ -1,4 +1,4 @@
-"""Faults of actors: a handler that raises, is cancelled, or does not return; a poison message; a full mailbox."""
+"""`ActorFaults`: makes a handler raise, be cancelled or hang; sends poison messages; fills mailboxes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, assert_never
 
 from coterie.actors.simulation.deployment import Deployment
-from coterie.actors.simulation.faults.fault_timing import Timing
+from coterie.actors.simulation.faults.fault_timing import FaultTiming
 from coterie.actors.simulation.simulated_node import SimulatedNode
-from coterie.protocols.faults.fault_counts import Firings
+from coterie.protocols.faults.fault_counts import FaultCounts
 from coterie.protocols.faults.kinds.fault_kinds import (
     ANYWHERE,
     CancelHandler,
@@ -26,42 +26,44 @@ from coterie.runtime.messages.message import message
 
 __all__ = ["ActorFaults", "InjectedError", "Poison"]
 
-LATER_S = 0.05
+RETRY_INTERVAL_S = 0.05
 
 ActorFault = RaiseInHandler | CancelHandler | HangHandler | PoisonMessage | FullMailbox
 
 
 class InjectedError(Exception):
-    """What a handler raises because the plan says so."""
+    """The error that an injected fault raises in a handler."""
 
 
 @message(name="coterie.simulation.Poison")
 class Poison:
-    """A message that no actor knows."""
+    """A message of a type that no actor handles."""
 
 
 class ActorFaults:
-    """Strikes actors of the topology: the one named, or ("*") any of the node's; of the next node's if it has none."""
+    """Injects faults into the named actor of a node, or ("*") a random one; on the next node if it has none."""
 
-    def __init__(self, deployed: Deployment, world: SimulatedWorld, timing: Timing, firings: Firings) -> None:
-        self._deployed = deployed
+    def __init__(
+        self, deployment: Deployment, world: SimulatedWorld, timing: FaultTiming, fault_counts: FaultCounts
+    ) -> None:
+        self._deployment = deployment
         self._timing = timing
-        self._firings = firings
+        self._fault_counts = fault_counts
         self._rng = world.rng("actor faults")
         self._full: dict[Cell, int] = {}
 
-    def strike(self, fault: ActorFault, node: SimulatedNode) -> None:
-        """Carry a fault out on an actor of `node`, once there is one that runs."""
-        node = self._deployed.peopled(node) if fault.actor == ANYWHERE else node
+    def inject(self, fault: ActorFault, node: SimulatedNode) -> None:
+        """Inject a fault into an actor of `node`, once one runs."""
+        node = self._deployment.first_with_actors(node) if fault.actor == ANYWHERE else node
         cell = self._cell(fault, node)
         if cell is None or node.is_paused:
-            self._timing.after(LATER_S, lambda: self.strike(fault, node))
+            self._timing.after(RETRY_INTERVAL_S, lambda: self.inject(fault, node))
             return
         match fault:
             case RaiseInHandler() | CancelHandler() | HangHandler():
-                self._trap(fault, node, cell)
+                self._replace_receive(fault, node, cell)
             case PoisonMessage():
-                self._firings.note(fault.KIND)
+                self._fault_counts.note(fault.KIND)
                 with node.life:
                     cell.tell(Poison())
             case FullMailbox():
@@ -69,8 +71,8 @@ class ActorFaults:
             case _:
                 assert_never(fault)
 
-    def calm(self) -> None:
-        """Give every mailbox its room back."""
+    def end_all(self) -> None:
+        """Restore the capacity of every mailbox."""
         for cell, capacity in self._full.items():
             cell.capacity = capacity
         self._full.clear()
@@ -80,82 +82,84 @@ class ActorFaults:
             return None
         path = fault.actor
         if path == ANYWHERE:
-            paths = self._deployed.paths_on(node)
+            paths = self._deployment.paths_on(node)
             if not paths:
                 return None
             path = self._rng.choice(paths)
         cell = node.system.cell_at(path)
         return cell if cell is not None and cell.state is State.RUNNING else None
 
-    def _trap(self, fault: RaiseInHandler | CancelHandler | HangHandler, node: SimulatedNode, cell: Cell) -> None:
-        """Let the next handling go wrong; strike again if the actor ends before that."""
+    def _replace_receive(
+        self, fault: RaiseInHandler | CancelHandler | HangHandler, node: SimulatedNode, cell: Cell
+    ) -> None:
+        """Make the next call of `receive` fail; inject again if the actor ends before that."""
         life, actor = node.life, cell.actor
 
-        def has_sprung() -> None:
-            self._firings.note(fault.KIND)
+        def on_fired() -> None:
+            self._fault_counts.note(fault.KIND)
 
-        trap = _Trap(fault, life, self._timing, actor.receive, has_sprung)
-        vars(actor)["receive"] = trap.awaited if cell.kind.is_async else trap.called
+        replacement = _FaultyReceive(fault, life, self._timing, actor.receive, on_fired)
+        vars(actor)["receive"] = replacement.awaited if cell.actor_class.is_async else replacement.called
 
-        def look() -> None:
-            if trap.is_sprung:
+        def poll() -> None:
+            if replacement.has_fired:
                 vars(actor).pop("receive", None)
             elif life.is_over or cell.actor is not actor:
-                self.strike(fault, node)
+                self.inject(fault, node)
             else:
-                self._timing.after(LATER_S, look)
+                self._timing.after(RETRY_INTERVAL_S, poll)
 
-        look()
+        poll()
 
     def _fill(self, fault: FullMailbox, cell: Cell) -> None:
-        self._firings.note(fault.KIND)
+        self._fault_counts.note(fault.KIND)
         self._full.setdefault(cell, cell.capacity)
         cell.capacity = 0
 
-        def empty() -> None:
+        def restore_capacity() -> None:
             if cell in self._full:
                 cell.capacity = self._full.pop(cell)
 
-        self._timing.after(fault.duration_s, empty)
+        self._timing.after(fault.duration_s, restore_capacity)
 
 
-class _Trap:
-    """Stands in for an actor's `receive`: the first call goes wrong, later ones (of the same visit) do not."""
+class _FaultyReceive:
+    """Replaces an actor's `receive`: the first call carries out the fault, later ones (of the same visit) do not."""
 
     def __init__(
         self,
         fault: RaiseInHandler | CancelHandler | HangHandler,
         life: Life,
-        timing: Timing,
-        usual: Callable[[Any], Any],
-        has_sprung: Callable[[], None],
+        timing: FaultTiming,
+        receive: Callable[[Any], Any],
+        on_fired: Callable[[], None],
     ) -> None:
-        self.is_sprung = False
+        self.has_fired = False
         self._fault = fault
         self._life = life
         self._timing = timing
-        self._usual = usual
-        self._has_sprung = has_sprung
+        self._receive = receive
+        self._on_fired = on_fired
 
     def called(self, msg: Any, /) -> Any:
-        """Do what the fault says, in a handler that cannot await: one that hangs holds its whole process."""
-        if self._springs() and isinstance(self._fault, HangHandler):
+        """Carry out the fault in a synchronous handler; one that hangs blocks its whole process."""
+        if self._fires() and isinstance(self._fault, HangHandler):
             self._life.pause()
             self._timing.after(self._fault.duration_s, lambda: None if self._life.is_over else self._life.resume())
-        return self._usual(msg)
+        return self._receive(msg)
 
     async def awaited(self, msg: Any, /) -> Any:
-        """Do what the fault says, in a handler that can await."""
-        if self._springs() and isinstance(self._fault, HangHandler):
+        """Carry out the fault in an asynchronous handler."""
+        if self._fires() and isinstance(self._fault, HangHandler):
             await asyncio.sleep(self._fault.duration_s)
-        return await self._usual(msg)
+        return await self._receive(msg)
 
-    def _springs(self) -> bool:
-        """Return whether this is the first call. Raises what the fault says."""
-        if self.is_sprung:
+    def _fires(self) -> bool:
+        """Return whether this is the first call. Raise `InjectedError` or `CancelledError` if the fault says so."""
+        if self.has_fired:
             return False
-        self.is_sprung = True
-        self._has_sprung()
+        self.has_fired = True
+        self._on_fired()
         if isinstance(self._fault, RaiseInHandler):
             raise InjectedError("the plan says so")
         if isinstance(self._fault, CancelHandler):

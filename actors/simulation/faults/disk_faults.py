@@ -1,7 +1,7 @@
-"""Faults of disks: syncs and writes that fail, a full disk, rot, slowness.
+"""`DiskFaults`: injects failed syncs, short writes, full disks, bit rot and slow disks.
 
-A node whose disk fails must stop by itself and acknowledge nothing of what failed. It starts again later, as an
-operator would start it; not if its old records have rotted: it has to say so, and stays down.
+A node whose disk fails must stop by itself and acknowledge none of the failed writes. It is started again later, as an
+operator would do. After bit rot in old records it must stop with `StorageDamaged`, and stays down.
 """
 
 from __future__ import annotations
@@ -10,46 +10,48 @@ from collections.abc import Callable
 from typing import assert_never
 
 from coterie.actors.simulation.deployment import Deployment
-from coterie.actors.simulation.faults.fault_timing import Timing
-from coterie.actors.simulation.simulated_node import DATA, SimulatedNode
+from coterie.actors.simulation.faults.fault_timing import FaultTiming
+from coterie.actors.simulation.simulated_node import DATA_DIRECTORY, SimulatedNode
 from coterie.errors import StorageDamaged
-from coterie.protocols.faults.fault_counts import Firings
+from coterie.protocols.faults.fault_counts import FaultCounts
 from coterie.protocols.faults.kinds.fault_kinds import BitRot, DiskFull, FsyncError, ShortWrite, SlowDisk
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 
 __all__ = ["DiskFaults"]
 
-LATER_S = 0.05
-LEAST_RECORDS_BYTES = 512
-"""Rot waits until a disk holds as much: there must be old records."""
+RETRY_INTERVAL_S = 0.05
+MIN_RECORDS_BYTES = 512
+"""Bit rot waits until a segment holds this many bytes, so that there are old records."""
 
 DiskFault = FsyncError | DiskFull | ShortWrite | BitRot | SlowDisk
 
 
 class DiskFaults:
-    """Strikes disks. A fault for a node that is down, or has stopped being a replica, waits."""
+    """Injects faults into disks. A fault for a node that is down or has a faulty or replaced disk waits."""
 
-    def __init__(self, deployed: Deployment, world: SimulatedWorld, timing: Timing, firings: Firings) -> None:
-        self._deployed = deployed
+    def __init__(
+        self, deployment: Deployment, world: SimulatedWorld, timing: FaultTiming, fault_counts: FaultCounts
+    ) -> None:
+        self._deployment = deployment
         self._world = world
         self._timing = timing
-        self._firings = firings
+        self._fault_counts = fault_counts
         self._rng = world.rng("disk faults")
 
-    def strike(self, fault: DiskFault, node: SimulatedNode) -> None:
-        """Carry a fault out on the disk of `node`."""
-        if not node.is_up or node.may_end or node.has_forgotten:
-            self._timing.after(LATER_S, lambda: self.strike(fault, node))
+    def inject(self, fault: DiskFault, node: SimulatedNode) -> None:
+        """Inject a fault into the disk of `node`."""
+        if not node.is_up or node.may_end or node.has_replaced_disk:
+            self._timing.after(RETRY_INTERVAL_S, lambda: self.inject(fault, node))
             return
         disk = self._world.disk(node.name)
         match fault:
             case FsyncError():
                 disk.fail_next_sync()
-                self._await_end(fault, node, lambda: self._timing.after(fault.down_s, node.start))
+                self._await_failure(fault, node, lambda: self._timing.after(fault.down_s, node.start))
             case ShortWrite():
                 disk.fail_next_write()
-                self._await_end(fault, node, lambda: self._timing.after(fault.down_s, node.start))
+                self._await_failure(fault, node, lambda: self._timing.after(fault.down_s, node.start))
             case DiskFull():
                 self._fill(fault, node, disk)
             case BitRot():
@@ -59,75 +61,75 @@ class DiskFaults:
             case _:
                 assert_never(fault)
 
-    def calm(self) -> None:
-        """Give every disk room, and its usual speed."""
-        for node in self._deployed.nodes.values():
+    def end_all(self) -> None:
+        """Remove the size limit of every disk, and restore its speed."""
+        for node in self._deployment.nodes.values():
             self._world.disk(node.name).capacity_bytes = None
             if not node.is_down:
                 node.life.host.executor.disk_factor = 1.0
 
-    def _await_end(self, fault: FsyncError | ShortWrite, node: SimulatedNode, then: Callable[[], None]) -> None:
-        """Call `then` once the node has stopped because of its disk; strike again if it ended otherwise before that."""
+    def _await_failure(self, fault: FsyncError | ShortWrite, node: SimulatedNode, then: Callable[[], None]) -> None:
+        """Call `then` once the node has stopped because of its disk; inject again if it ended for another reason."""
         life, node.has_bad_disk = node.life, True
 
-        def look() -> None:
+        def poll() -> None:
             if node.is_down and node.failure is not None:
-                self._firings.note(fault.KIND)
+                self._fault_counts.note(fault.KIND)
                 then()
             elif node.is_down or node.life is not life:
-                self.strike(fault, node)
+                self.inject(fault, node)
             else:
-                self._timing.after(LATER_S, look)
+                self._timing.after(RETRY_INTERVAL_S, poll)
 
-        look()
+        poll()
 
     def _fill(self, fault: DiskFull, node: SimulatedNode, disk: VirtualDisk) -> None:
         disk.capacity_bytes = disk.used_bytes + fault.free_bytes
         full_until_s, has_stopped = self._timing.now() + fault.duration_s, False
 
-        def look() -> None:
+        def poll() -> None:
             nonlocal has_stopped
             if node.failure is not None and not has_stopped:
                 has_stopped = True
-                self._firings.note(fault.KIND)
+                self._fault_counts.note(fault.KIND)
             if has_stopped and self._timing.now() >= full_until_s:
                 disk.capacity_bytes = None
                 node.start()
             else:
-                self._timing.after(LATER_S, look)
+                self._timing.after(RETRY_INTERVAL_S, poll)
 
-        look()
+        poll()
 
     def _slow(self, fault: SlowDisk, node: SimulatedNode) -> None:
-        self._firings.note(fault.KIND)
+        self._fault_counts.note(fault.KIND)
         executor = node.life.host.executor
         executor.disk_factor = fault.factor
 
-        def hasten() -> None:
+        def restore_speed() -> None:
             executor.disk_factor = 1.0
 
-        self._timing.after(fault.duration_s, hasten)
+        self._timing.after(fault.duration_s, restore_speed)
 
-    # --- rot --------------------------------------------------------------------------------------------------------
+    # --- bit rot ----------------------------------------------------------------------------------------------------
 
     def _rot(self, fault: BitRot, node: SimulatedNode) -> None:
         node.crash()
-        if not self._spoil(self._world.disk(node.name)):
+        if not self._flip_old_bit(self._world.disk(node.name)):
             node.start()
-            self._timing.after(LATER_S, lambda: self.strike(fault, node))
+            self._timing.after(RETRY_INTERVAL_S, lambda: self.inject(fault, node))
             return
-        self._firings.note(fault.KIND)
-        node.is_rotten = True
+        self._fault_counts.note(fault.KIND)
+        node.has_bit_rot = True
         self._timing.after(fault.down_s, node.start)
 
-    def _spoil(self, disk: VirtualDisk) -> bool:
-        """Flip a bit among the older half of what a segment holds; return whether there was enough.
+    def _flip_old_bit(self, disk: VirtualDisk) -> bool:
+        """Flip a bit in the older half of a segment; return whether any segment holds enough.
 
-        The end of the log is left alone: rot there cannot be told from a write that the crash tore.
+        The end of the log is not changed: bit rot there cannot be distinguished from a write torn by the crash.
         """
-        paths = [f"{DATA}/{name}" for name in disk.names(DATA) if name.endswith(".log")]
+        paths = [f"{DATA_DIRECTORY}/{name}" for name in disk.names(DATA_DIRECTORY) if name.endswith(".log")]
         held = {path: len(disk.contents(path).rstrip(b"\0")) for path in paths}
-        old = [path for path in paths if held[path] >= LEAST_RECORDS_BYTES]
+        old = [path for path in paths if held[path] >= MIN_RECORDS_BYTES]
         if not old:
             return False
         path = self._rng.choice(old)
@@ -135,6 +137,6 @@ class DiskFaults:
         return True
 
 
-def is_noticed_rot(node: SimulatedNode, error: BaseException) -> bool:
-    """Return whether `error` is how a node must end that has found its records rotten."""
-    return node.is_rotten and isinstance(error, StorageDamaged)
+def is_detected_rot(node: SimulatedNode, error: BaseException) -> bool:
+    """Return whether `error` is the error with which `node` must end after it has detected bit rot."""
+    return node.has_bit_rot and isinstance(error, StorageDamaged)

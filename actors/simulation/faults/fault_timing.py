@@ -1,22 +1,22 @@
-"""When faults begin and end."""
+"""`FaultTiming`: schedules the beginning and end of faults."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
-__all__ = ["EXTENSION_S", "Timing"]
+__all__ = ["EXTENSION_S", "FaultTiming"]
 
 EXTENSION_S = 0.1
-"""By how much a fault is prolonged, again and again, while it has hit nothing."""
+"""By how much a fault without effect is extended each time (s)."""
 
 
-class Timing:
-    """Calls things later, until `end`.
+class FaultTiming:
+    """Calls functions later, until `end`.
 
     Args:
-        now: the time (s).
-        call_later: has something called in so many seconds, as nobody's own affair.
+        now: returns the time (s).
+        call_later: calls a function after a delay (s), independently of any node.
     """
 
     def __init__(self, now: Callable[[], float], call_later: Callable[[float, Callable[[], object]], object]) -> None:
@@ -26,11 +26,11 @@ class Timing:
         self._is_over = False
 
     def after(self, delay_s: float, act: Callable[[], object]) -> None:
-        """Call `act` in `delay_s` seconds, unless all is over by then."""
+        """Call `act` in `delay_s` seconds, unless `end` is called before."""
         self._call_later(delay_s, partial(self._act, act))
 
-    def lasting(self, duration_s: float, has_hit: Callable[[], bool], stop: Callable[[], object]) -> None:
-        """Call `stop` in `duration_s` seconds, or once `has_hit` after that."""
+    def stop_after(self, duration_s: float, has_hit: Callable[[], bool], stop: Callable[[], object]) -> None:
+        """Call `stop` once `duration_s` seconds have passed and `has_hit()` is true."""
 
         def stop_if_hit() -> None:
             if has_hit():
@@ -41,7 +41,7 @@ class Timing:
         self.after(duration_s, stop_if_hit)
 
     def end(self) -> None:
-        """Call nothing more."""
+        """Cancel all calls that are still scheduled."""
         self._is_over = True
 
     def _act(self, act: Callable[[], object]) -> None:

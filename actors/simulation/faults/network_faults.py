@@ -1,6 +1,6 @@
-"""Faults of the network: weather, resets, holes, and links that are blocked for a while.
+"""`NetworkFaults`: injects delay, loss, corruption, low bandwidth, resets, half-open links and blocked links.
 
-A link may be blocked by several faults at once: it opens when the last of them has ended.
+A link may be blocked by several faults at once; it is unblocked when the last of them has ended.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol, assert_never
 
-from coterie.actors.simulation.faults.fault_timing import Timing
+from coterie.actors.simulation.faults.fault_timing import FaultTiming
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.faults.fault_counts import Firings
+from coterie.protocols.faults.fault_counts import FaultCounts
 from coterie.protocols.faults.kinds.fault_kinds import (
     ANYWHERE,
     Bandwidth,
@@ -21,86 +21,86 @@ from coterie.protocols.faults.kinds.fault_kinds import (
     Delay,
     Flap,
     HalfOpen,
-    Link,
     Loss,
+    NodePair,
     Partition,
     Reset,
     ResetMidFrame,
     kind,
 )
 from coterie.protocols.simulation.faults.link_faults import broken_links, links_between
-from coterie.runtime.hosts.simulation.link_conditions import WeatherLink
-from coterie.runtime.hosts.simulation.random_durations import Duration
+from coterie.runtime.hosts.simulation.link_conditions import ConditionedLink
+from coterie.runtime.hosts.simulation.random_durations import RandomDuration
 
 __all__ = ["FaultyNetwork", "NetworkFaults"]
 
-LOOK_EVERY_S = 0.01
-LATER_S = 0.05
+POLL_INTERVAL_S = 0.01
+RETRY_INTERVAL_S = 0.05
 
-Weather = Delay | Loss | Corrupt | Bandwidth
-NetworkFault = Weather | Reset | ResetMidFrame | HalfOpen | Clog | Flap
+LinkConditionFault = Delay | Loss | Corrupt | Bandwidth
+NetworkFault = LinkConditionFault | Reset | ResetMidFrame | HalfOpen | Clog | Flap
 
 
 class FaultyNetwork(Protocol):
-    """A network whose links can be struck: that of a simulated world, or real proxies.
+    """A network into which faults can be injected: that of a simulated world, or real proxies.
 
-    Its verbs are those of `VirtualNetwork`, which says what each does.
+    `VirtualNetwork` documents the methods.
     """
 
-    def link(self, source: str, target: str, /) -> WeatherLink: ...  # noqa: D102 (as the class says)
+    def link(self, source: str, target: str, /) -> ConditionedLink: ...  # noqa: D102 (documented in VirtualNetwork)
     def connections(self) -> list[tuple[str, str]]: ...  # noqa: D102
     def block(self, source: str, target: str, /) -> None: ...  # noqa: D102
     def unblock(self, source: str, target: str, /) -> None: ...  # noqa: D102
     def holds_back(self, source: str, target: str, /) -> bool: ...  # noqa: D102
-    def open_hole(self, source: str, target: str, /) -> None: ...  # noqa: D102
-    def has_swallowed(self, source: str, target: str, /) -> bool: ...  # noqa: D102
-    def close_hole(self, source: str, target: str, /) -> int: ...  # noqa: D102
+    def open_black_hole(self, source: str, target: str, /) -> None: ...  # noqa: D102
+    def has_lost_data(self, source: str, target: str, /) -> bool: ...  # noqa: D102
+    def close_black_hole(self, source: str, target: str, /) -> int: ...  # noqa: D102
     def reset(self, source: str, target: str, /) -> None: ...  # noqa: D102
     def heal(self) -> None: ...  # noqa: D102
 
 
 class NetworkFaults:
-    """Strikes links. "*" is every node, and as a source or destination of weather every client too.
+    """Injects faults into links. "*" is every node; in link conditions and resets also every client.
 
     Args:
-        network: what is struck.
+        network: to inject faults into.
         nodes: the names of the nodes.
-        timing: when faults begin and end.
-        firings: what took effect is noted here.
-        dialers: returns the clients that there are now.
-        is_gone: whether a node is out for good: its links are left alone.
+        timing: schedules the end of faults.
+        fault_counts: counts the faults that took effect.
+        clients: returns the names of the present clients.
+        is_gone: returns whether a node is permanently down; its links get no faults.
     """
 
     def __init__(
         self,
         network: FaultyNetwork,
         nodes: Sequence[str],
-        timing: Timing,
-        firings: Firings,
+        timing: FaultTiming,
+        fault_counts: FaultCounts,
         *,
-        dialers: Callable[[], Sequence[str]],
+        clients: Callable[[], Sequence[str]],
         is_gone: Callable[[str], bool],
     ) -> None:
         self._network = network
         self._nodes = tuple(NodeId(name) for name in nodes)
-        self._dialers = dialers
+        self._clients = clients
         self._is_gone = is_gone
         self._timing = timing
-        self._firings = firings
-        self._blocks: Counter[Link] = Counter()
-        self._holes: dict[Link, None] = {}
+        self._fault_counts = fault_counts
+        self._blocks: Counter[NodePair] = Counter()
+        self._black_holes: dict[NodePair, None] = {}
 
-    def strike(self, fault: NetworkFault) -> None:
-        """Carry a fault out."""
+    def inject(self, fault: NetworkFault) -> None:
+        """Inject a fault."""
         match fault:
             case Delay() | Loss() | Corrupt() | Bandwidth():
-                self._turn(fault)
+                self._set_conditions(fault)
             case Reset():
                 self._reset(fault)
             case ResetMidFrame():
                 self._cut(fault)
             case HalfOpen():
-                self._open_holes(fault)
+                self._open_black_holes(fault)
             case Clog():
                 self._clog(fault)
             case Flap():
@@ -108,77 +108,77 @@ class NetworkFaults:
             case _:
                 assert_never(fault)
 
-    def part(self, fault: Partition, middle: str) -> None:
-        """Break the links of a partition around `middle`."""
-        links = broken_links(fault.shape, middle, fault.others, self._nodes)
+    def partition(self, fault: Partition, target: str) -> None:
+        """Block the links of a partition around `target`."""
+        links = broken_links(fault.shape, target, fault.others, self._nodes)
         self._block(links)
         has_hit = self._watch(kind(fault), links, self._network.holds_back)
-        self._timing.lasting(fault.duration_s, has_hit, lambda: self._unblock(links))
+        self._timing.stop_after(fault.duration_s, has_hit, lambda: self._unblock(links))
 
-    def calm(self) -> None:
-        """End everything at once."""
+    def end_all(self) -> None:
+        """End every network fault at once."""
         self._blocks.clear()
-        self._close_holes(list(self._holes))
-        for source, target in self._everywhere(ANYWHERE, ANYWHERE):
-            self._network.link(source, target).calm()
+        self._close_black_holes(list(self._black_holes))
+        for source, target in self._pairs(ANYWHERE, ANYWHERE):
+            self._network.link(source, target).clear_conditions()
         self._network.heal()
 
-    # --- weather ----------------------------------------------------------------------------------------------------
+    # --- link conditions --------------------------------------------------------------------------------------------
 
-    def _turn(self, fault: Weather) -> None:
-        links = [self._network.link(*ends) for ends in self._everywhere(fault.source, fault.destination)]
-        name, clear = _weather(fault, links)
+    def _set_conditions(self, fault: LinkConditionFault) -> None:
+        links = [self._network.link(*ends) for ends in self._pairs(fault.source, fault.destination)]
+        name, clear = _apply(fault, links)
         before = sum(link.fired[name] for link in links)
 
         def has_hit() -> bool:
             return sum(link.fired[name] for link in links) > before
 
         def stop() -> None:
-            self._firings.note(fault.KIND)
+            self._fault_counts.note(fault.KIND)
             clear()
 
-        self._timing.lasting(fault.duration_s, has_hit, stop)
+        self._timing.stop_after(fault.duration_s, has_hit, stop)
 
     def _reset(self, fault: Reset) -> None:
         open_now = set(self._network.connections())
-        hit = [ends for ends in self._everywhere(fault.source, fault.destination) if ends in open_now]
+        hit = [ends for ends in self._pairs(fault.source, fault.destination) if ends in open_now]
         if not hit:
-            self._timing.after(LATER_S, lambda: self._reset(fault))
+            self._timing.after(RETRY_INTERVAL_S, lambda: self._reset(fault))
             return
-        self._firings.note(fault.KIND)
+        self._fault_counts.note(fault.KIND)
         for source, target in hit:
             self._network.reset(source, target)
 
     def _cut(self, fault: ResetMidFrame) -> None:
-        links = [self._network.link(*ends) for ends in self._everywhere(fault.source, fault.destination)]
+        links = [self._network.link(*ends) for ends in self._pairs(fault.source, fault.destination)]
         before = sum(link.fired["cut"] for link in links)
         for link in links:
             link.cuts_next = True
-        self._timing.lasting(
-            LATER_S,
+        self._timing.stop_after(
+            RETRY_INTERVAL_S,
             lambda: sum(link.fired["cut"] for link in links) > before,
-            lambda: self._firings.note(fault.KIND),
+            lambda: self._fault_counts.note(fault.KIND),
         )
 
-    def _open_holes(self, fault: HalfOpen) -> None:
-        links = self._living(links_between(fault.source, fault.destination, self._nodes))
+    def _open_black_holes(self, fault: HalfOpen) -> None:
+        links = self._usable(links_between(fault.source, fault.destination, self._nodes))
         for link in links:
-            self._holes[link] = None
-            self._network.open_hole(*link)
+            self._black_holes[link] = None
+            self._network.open_black_hole(*link)
 
-        has_hit = self._watch(fault.KIND, links, self._network.has_swallowed)
-        self._timing.lasting(fault.duration_s, has_hit, lambda: self._close_holes(links))
+        has_hit = self._watch(fault.KIND, links, self._network.has_lost_data)
+        self._timing.stop_after(fault.duration_s, has_hit, lambda: self._close_black_holes(links))
 
-    def _close_holes(self, links: Iterable[Link]) -> None:
+    def _close_black_holes(self, links: Iterable[NodePair]) -> None:
         for link in links:
-            if link in self._holes:
-                del self._holes[link]
-                self._network.close_hole(*link)
+            if link in self._black_holes:
+                del self._black_holes[link]
+                self._network.close_black_hole(*link)
 
     # --- blocked links ----------------------------------------------------------------------------------------------
 
     def _clog(self, fault: Clog) -> None:
-        half_s, links = fault.duration_s / 2, self._living(fault.links)
+        half_s, links = fault.duration_s / 2, self._usable(fault.links)
         opens = [link for link in fault.opens if link in links] or links
         step_s = half_s / len(links)
         for at, link in enumerate(links):
@@ -188,10 +188,10 @@ class NetworkFaults:
             for at, link in enumerate(opens):
                 self._timing.after(at * step_s, partial(self._unblock, [link]))
 
-        self._timing.lasting(half_s, self._watch(kind(fault), links, self._network.holds_back), reopen)
+        self._timing.stop_after(half_s, self._watch(kind(fault), links, self._network.holds_back), reopen)
 
     def _flap(self, fault: Flap) -> None:
-        links = self._living(links_between(fault.source, fault.destination, self._nodes))
+        links = self._usable(links_between(fault.source, fault.destination, self._nodes))
         ends_at_s = self._timing.now() + fault.duration_s
         has_hit = self._watch(kind(fault), links, self._network.holds_back)
 
@@ -206,68 +206,71 @@ class NetworkFaults:
 
         go_down()
 
-    def _watch(self, name: str, links: Sequence[Link], is_hit: Callable[[str, str], bool]) -> Callable[[], bool]:
-        """Look at `links` from now on until one is hit, which counts as `name`; return what says whether one was."""
-        is_noted = False
+    def _watch(self, name: str, links: Sequence[NodePair], is_hit: Callable[[str, str], bool]) -> Callable[[], bool]:
+        """Poll `links` until one is hit, and count that as fault `name`; return a function: was one hit?"""
+        was_hit = False
 
-        def look() -> None:
-            nonlocal is_noted
-            is_noted = any(is_hit(*link) for link in links)
-            if is_noted:
-                self._firings.note(name)
+        def poll() -> None:
+            nonlocal was_hit
+            was_hit = any(is_hit(*link) for link in links)
+            if was_hit:
+                self._fault_counts.note(name)
             else:
-                self._timing.after(LOOK_EVERY_S, look)
+                self._timing.after(POLL_INTERVAL_S, poll)
 
-        look()
-        return lambda: is_noted
+        poll()
+        return lambda: was_hit
 
-    def _block(self, links: Iterable[Link]) -> None:
+    def _block(self, links: Iterable[NodePair]) -> None:
         for link in links:
             self._blocks[link] += 1
             self._network.block(*link)
 
-    def _unblock(self, links: Iterable[Link]) -> None:
+    def _unblock(self, links: Iterable[NodePair]) -> None:
         for link in links:
             self._blocks[link] -= 1
             if self._blocks[link] <= 0:
                 del self._blocks[link]
                 self._network.unblock(*link)
 
-    # --- where ------------------------------------------------------------------------------------------------------
+    # --- affected links ---------------------------------------------------------------------------------------------
 
-    def _everywhere(self, source: str, destination: str) -> list[tuple[str, str]]:
-        everybody = (*self._nodes, *(NodeId(name) for name in self._dialers()))
-        return list(self._living(links_between(source, destination, everybody)))
+    def _pairs(self, source: str, destination: str) -> list[tuple[str, str]]:
+        endpoints = (*self._nodes, *(NodeId(name) for name in self._clients()))
+        return list(self._usable(links_between(source, destination, endpoints)))
 
-    def _living(self, links: Sequence[Link]) -> Sequence[Link]:
-        """Return those of `links` whose ends are not out for good; if there is none, all such links."""
+    def _usable(self, links: Sequence[NodePair]) -> Sequence[NodePair]:
+        """Return the `links` without a node that is permanently down; if none is left, all links of the other nodes."""
         gone = [name for name in self._nodes if self._is_gone(name)]
         left = [link for link in links if not any(name in gone for name in link)]
-        living = [node for node in self._nodes if node not in gone]
-        return left or links_between(ANYWHERE, ANYWHERE, living)
+        remaining = [node for node in self._nodes if node not in gone]
+        return left or links_between(ANYWHERE, ANYWHERE, remaining)
 
 
-def _weather(fault: Weather, links: Sequence[WeatherLink]) -> tuple[str, Callable[[], None]]:
-    """Turn the weather of `links`; return how the links count it, and what ends it if nothing has replaced it."""
+def _apply(fault: LinkConditionFault, links: Sequence[ConditionedLink]) -> tuple[str, Callable[[], None]]:
+    """Set the conditions of `links`; return the name of their counter, and a function that ends the fault.
+
+    It does not change a link whose condition a later fault has replaced.
+    """
     match fault:
         case Delay():
-            extra = Duration(fault.delay_s, fault.tail, fault.tail_s)
-            return "delayed", _set(links, "extra", extra, None)
+            extra = RandomDuration(fault.delay_s, fault.tail, fault.tail_s)
+            return "delayed", _set_condition(links, "extra_delay", extra, None)
         case Loss():
-            return "lost", _set(links, "loss", fault.probability, 0.0)
+            return "lost", _set_condition(links, "loss", fault.probability, 0.0)
         case Corrupt():
-            return "corrupted", _set(links, "corruption", fault.probability, 0.0)
+            return "corrupted", _set_condition(links, "corruption", fault.probability, 0.0)
         case Bandwidth():
-            return "throttled", _set(links, "bytes_per_s", float(fault.bytes_per_s), None)
+            return "throttled", _set_condition(links, "bytes_per_s", float(fault.bytes_per_s), None)
 
 
-def _set(links: Sequence[WeatherLink], what: str, value: object, calm: object) -> Callable[[], None]:
+def _set_condition(links: Sequence[ConditionedLink], what: str, value: object, default: object) -> Callable[[], None]:
     for link in links:
         setattr(link, what, value)
 
     def clear() -> None:
         for link in links:
             if getattr(link, what) is value or getattr(link, what) == value:
-                setattr(link, what, calm)
+                setattr(link, what, default)
 
     return clear

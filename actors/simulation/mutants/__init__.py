@@ -1,6 +1,10 @@
-"""Deliberate bugs in whole systems.
+"""Mutants of whole systems: deliberate bugs that the checkers must find.
 
-What mutants are, and how they are hunted, is in `coterie.protocols.simulation.mutants`.
+`storage_mutants.py`: bugs in the log store and in recovery.
+`replication_mutants.py`: bugs in the driver, voter registration and client retries.
+`runtime_mutants.py`: bugs in mailboxes, supervision, asks, watches and the transport.
+
+`coterie.protocols.simulation.mutants` explains mutants and how they are run.
 """
 
 from coterie.actors.simulation.mutants.replication_mutants import REPLICATION_MUTANTS
@@ -11,4 +15,4 @@ from coterie.protocols.simulation.mutants import Mutant
 __all__ = ["SYSTEM_MUTANTS"]
 
 SYSTEM_MUTANTS: tuple[Mutant, ...] = (*STORAGE_MUTANTS, *REPLICATION_MUTANTS, *RUNTIME_MUTANTS)
-"""Those of whole systems."""
+"""All mutants of whole systems."""

@@ -1,4 +1,4 @@
-"""Mutants of the runtime: mailboxes, supervision, asks, watches, and the wire below them."""
+"""Mutants of the runtime: mailboxes, supervision, asks, watches, and the transport."""
 
 # ruff: noqa: SLF001 - a mutant is surgery on private methods
 
@@ -11,24 +11,24 @@ from typing import Any
 from coterie.actors.simulation.scenarios.actors_scenario import ACTORS
 from coterie.actors.simulation.scenarios.directed_runs import crowded_mailbox, strangers_key
 from coterie.protocols.faults.kinds.fault_kinds import Level
-from coterie.protocols.simulation.mutants import Directed, Explored, Mutant, Patch
+from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch, ScenarioTrial
 from coterie.runtime.cells.asks import PendingAsk
 from coterie.runtime.cells.cell import Cell
 from coterie.runtime.cells.mailbox import NO_QUEUE, Mailbox
 from coterie.runtime.cells.supervision import RestartBudget
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message_type
-from coterie.runtime.remote.remote_delivery import RemotePostbox
-from coterie.runtime.remote.remote_watches import Watch, Watches
+from coterie.runtime.remote.remote_delivery import RemoteDelivery
+from coterie.runtime.remote.remote_watches import RemoteWatch, RemoteWatches
 from coterie.runtime.remote.rows import WATCH
 from coterie.runtime.transport.framing import frames
 from coterie.runtime.transport.handshake import handshake
 from coterie.runtime.transport.handshake.identity import Peer
-from coterie.runtime.transport.handshake.shared_key import Side
+from coterie.runtime.transport.handshake.shared_key import HandshakeSide
 
 __all__ = ["RUNTIME_MUTANTS"]
 
-TRIAL = Explored(ACTORS)
+TRIAL = ScenarioTrial(ACTORS)
 
 
 class _LastInFirstOut(collections.deque[object]):
@@ -39,7 +39,7 @@ class _LastInFirstOut(collections.deque[object]):
 _queue = Mailbox._queue
 
 
-def _stack(self: Mailbox, lane: Lane) -> collections.deque[object]:
+def _last_in_first_out_queue(self: Mailbox, lane: Lane) -> collections.deque[object]:
     if lane is Lane.BULK and self.bulk is NO_QUEUE:
         self.bulk = _LastInFirstOut()
     return _queue(self, lane)
@@ -49,12 +49,12 @@ def _always_restart(self: RestartBudget, now: float, rng: random.Random) -> floa
     return 0.01
 
 
-def _next_in_spite_of_a_call(self: Cell) -> object | None:
-    call = self.call
-    self.call = None
+def _next_item_during_call(self: Cell) -> object | None:
+    call = self.pending_signal
+    self.pending_signal = None
     item = _next_item(self)
-    if self.call is None:
-        self.call = call
+    if self.pending_signal is None:
+        self.pending_signal = call
     return item
 
 
@@ -62,11 +62,11 @@ _next_item = Cell.next_item
 
 
 def _bulk_first(self: Cell) -> object | None:
-    item = self.take() if self.call is None else None
+    item = self.take() if self.pending_signal is None else None
     return _next_item(self) if item is None else item
 
 
-def _any_key(keys: tuple[bytes, ...], side: Side, hello: bytes, challenge: bytes, proof: bytes) -> bytes:
+def _any_key(keys: tuple[bytes, ...], side: HandshakeSide, hello: bytes, challenge: bytes, proof: bytes) -> bytes:
     return keys[0]
 
 
@@ -77,14 +77,14 @@ def _resolve_again(self: PendingAsk, value: object) -> None:
     self.future.set_result(value)
 
 
-def _tell_nobody(self: Watches, peer: Peer, reason: str) -> None:
+def _notify_no_watcher(self: RemoteWatches, peer: Peer, reason: str) -> None:
     return
 
 
-def _announce_to_any_life(self: Watches, watch: Watch) -> None:
+def _announce_to_any_incarnation(self: RemoteWatches, watch: RemoteWatch) -> None:
     association = self._remoting.association(watch.ref.node)
     if association is None:
-        self._be_patient(watch.ref.node)
+        self._start_grace_timer(watch.ref.node)
     else:
         association.signal((WATCH, watch.ref.path, watch.ref.uid))
 
@@ -93,7 +93,7 @@ def _no_checksum(covered: bytes | bytearray, payload: bytes) -> int:
     return 0
 
 
-def _open_to_any_life(self: RemotePostbox, item: object) -> Any:
+def _open_to_any_incarnation(self: RemoteDelivery, item: object) -> Any:
     described = message_type(type(item))
     association = self._remoting.reach(self._node)
     route = self._routes[type(item)] = association.route(self._path, self._uid, described)
@@ -105,26 +105,26 @@ def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
 
 
 RUNTIME_MUTANTS: tuple[Mutant, ...] = (
-    _mutant("mailbox reordered", Patch(Mailbox, "_queue", _stack)),
+    _mutant("mailbox reordered", Patch(Mailbox, "_queue", _last_in_first_out_queue)),
     _mutant("restart budget ignored", Patch(RestartBudget, "next_backoff_s", _always_restart)),
-    _mutant("message handled after stop", Patch(Cell, "next_item", _next_in_spite_of_a_call)),
+    _mutant("message handled after stop", Patch(Cell, "next_item", _next_item_during_call)),
     _mutant("ask resolved twice", Patch(PendingAsk, "resolve", _resolve_again)),
     _mutant(
         "watch not fired on node loss",
-        Patch(Watches, "node_lost", _tell_nobody),
-        Patch(Watches, "_announce", _announce_to_any_life),  # the second line of defence
+        Patch(RemoteWatches, "node_lost", _notify_no_watcher),
+        Patch(RemoteWatches, "_announce", _announce_to_any_incarnation),  # the second check of the same property
     ),
     _mutant("frame CRC dropped", Patch(frames, "_checksum", _no_checksum), first_seed=6),
-    _mutant("old incarnation's mail accepted", Patch(RemotePostbox, "_open", _open_to_any_life)),
+    _mutant("old incarnation's mail accepted", Patch(RemoteDelivery, "_open", _open_to_any_incarnation)),
     Mutant(
         "runtime: control lane starved",
-        Directed("crowded mailbox", Level.SYSTEM, crowded_mailbox),
+        DirectedTrial("crowded mailbox", Level.SYSTEM, crowded_mailbox),
         (Patch(Cell, "next_item", _bulk_first),),
     ),
     Mutant(
         "runtime: HMAC check skipped",
-        Directed("stranger's key", Level.SYSTEM, strangers_key),
+        DirectedTrial("stranger's key", Level.SYSTEM, strangers_key),
         (Patch(handshake, "find_key", _any_key),),
     ),
 )
-"""All but the last two die under the profile `everything`."""
+"""All but the last two are killed under the profile `everything`."""

@@ -1,4 +1,4 @@
-"""Mutants of the store."""
+"""Mutants of the log store and its recovery."""
 
 # ruff: noqa: SLF001 - a mutant is surgery on private methods
 
@@ -8,23 +8,23 @@ import contextlib
 from typing import Any
 
 from coterie.actors.simulation.scenarios.store_scenario import STORE
-from coterie.protocols.simulation.mutants import Explored, Mutant, Patch
+from coterie.protocols.simulation.mutants import Mutant, Patch, ScenarioTrial
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.storage import log_recovery, record_reader, segment_format
-from coterie.runtime.storage.group_commit import Journal
+from coterie.runtime.storage.group_commit import GroupCommit
 from coterie.runtime.storage.segment_files import Segment
 from coterie.runtime.storage.segment_format import BATCH_HEADER_BYTES, BadBytes, Item, encode_batch_header
 
 __all__ = ["STORAGE_MUTANTS"]
 
 
-def _decode_whatever_has_a_header(data: bytes, offset: int, salt: int, *, base: int = 0) -> Item:
+def _decode_without_checksum(data: bytes, offset: int, salt: int, *, base: int = 0) -> Item:
     segment_format._check_item_header(data, offset, salt, base)
     kind, group, position, tag, length, _ = segment_format._ITEM.unpack_from(data, offset)
     return Item(kind, group, position, tag, base + offset, length)
 
 
-def _decode_what_is_there(data: bytes, offset: int, segment: int, salt: int) -> list[Item]:
+def _decode_torn_batch(data: bytes, offset: int, segment: int, salt: int) -> list[Item]:
     length = segment_format._batch_length(data, offset, segment, salt)
     if length is None:
         raise BadBytes(offset, "no batch")
@@ -32,18 +32,18 @@ def _decode_what_is_there(data: bytes, offset: int, segment: int, salt: int) -> 
     at, end = offset + BATCH_HEADER_BYTES, offset + BATCH_HEADER_BYTES + length
     with contextlib.suppress(BadBytes):
         while at < end:
-            items.append(_decode_whatever_has_a_header(data, at, salt))
+            items.append(_decode_without_checksum(data, at, salt))
             at = items[-1].end
     if length and not items:
-        raise BadBytes(offset, "nothing of the batch is there")
+        raise BadBytes(offset, "no item of the batch is intact")
     return items
 
 
-def _nothing_follows(data: bytes, offset: int, segment: int, salt: int) -> bool:
+def _no_batch_follows(data: bytes, offset: int, segment: int, salt: int) -> bool:
     return False
 
 
-def _write_and_hope(self: Journal, segment: Segment, batch: Any) -> Segment:
+def _write_ignoring_sync_error(self: GroupCommit, segment: Segment, batch: Any) -> Segment:
     header = encode_batch_header(segment.number, segment.size_bytes, batch.size_bytes, self.salt)
     segment.file.write_at(segment.size_bytes, b"".join((header, *batch.parts)))
     with contextlib.suppress(OSError):
@@ -51,23 +51,23 @@ def _write_and_hope(self: Journal, segment: Segment, batch: Any) -> Segment:
     return segment
 
 
-def _sync_no_names(self: VirtualDisk, path: str) -> None:
+def _skip_directory_sync(self: VirtualDisk, path: str) -> None:
     return
 
 
 def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
-    return Mutant(f"storage: {name}", Explored(STORE), patches, first_seed)
+    return Mutant(f"storage: {name}", ScenarioTrial(STORE), patches, first_seed)
 
 
 STORAGE_MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "torn tail accepted",
-        Patch(log_recovery, "decode_batch", _decode_what_is_there),
-        Patch(record_reader, "decode_item", _decode_whatever_has_a_header),
+        Patch(log_recovery, "decode_batch", _decode_torn_batch),
+        Patch(record_reader, "decode_item", _decode_without_checksum),
     ),
-    _mutant("rot cut as if torn", Patch(log_recovery, "has_batch_after", _nothing_follows), first_seed=38),
-    _mutant("fsync error ignored", Patch(Journal, "_write_to", _write_and_hope)),
-    # All calls of the store meet there; it is not enough to leave out one: recovery syncs the directory, too.
-    _mutant("directory not synced", Patch(VirtualDisk, "sync_directory", _sync_no_names)),
+    _mutant("rot cut as if torn", Patch(log_recovery, "has_batch_after", _no_batch_follows), first_seed=38),
+    _mutant("fsync error ignored", Patch(GroupCommit, "_write_to", _write_ignoring_sync_error)),
+    # Patched here because every directory sync of the store passes here: recovery syncs the directory, too.
+    _mutant("directory not synced", Patch(VirtualDisk, "sync_directory", _skip_directory_sync)),
 )
-"""Each dies under the profile `everything`."""
+"""All are killed under the profile `everything`."""

@@ -1,8 +1,8 @@
-"""The scenario `actors`: what the runtime promises, on nodes that fail, before the judge of runtimes.
+"""Scenario `actors`: the guarantees of the actor runtime between failing nodes, checked by `RuntimeChecker`.
 
-On every node a `Talker` and its two `Pupil`s tell each other, ask each other, watch each other, within a node and
-across; they fail on purpose, stop themselves and answer late. No algorithm and no store heals what the runtime does
-wrong. When the plan has healed and all is quiet, every ask has ended and every watcher knows.
+On every node a `Sender` and its two `Child` actors tell, ask and watch actors of the same and of other nodes. They fail
+on purpose, stop themselves and reply late. No algorithm and no store can hide an error of the runtime. When the plan
+has ended and no messages are pending, every ask has ended and every watcher has its notice.
 """
 
 from __future__ import annotations
@@ -20,392 +20,398 @@ from coterie.actors.simulation.scenarios.system_scenario import SystemScenario
 from coterie.actors.simulation.simulation import Simulation
 from coterie.actors.topology import Topology
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.runtime_checker import RuntimeJudge
+from coterie.protocols.checking.runtime_checker import RuntimeChecker
 from coterie.runtime.actor import Actor, Context, Later, Terminated
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Ref
 
-__all__ = ["ACTORS", "Pupil", "Question", "Say", "Talker", "Urge"]
+__all__ = ["ACTORS", "BulkTell", "Child", "ConsensusTell", "Question", "Sender"]
 
-PUPILS: Final = 2
+CHILDREN: Final = 2
 BURSTS: Final = (1, 1, 2, 5, 20)
-TALKER_BEAT_S: Final = 0.1
-PUPIL_BEAT_S: Final = 0.2
-ASK_S: Final = 0.5
-QUIET_S: Final = 20.0
+SENDER_INTERVAL_S: Final = 0.1
+CHILD_INTERVAL_S: Final = 0.2
+ASK_TIMEOUT_S: Final = 0.5
+DRAIN_S: Final = 20.0
 FINISH_S: Final = 60.0
-FEWEST_HANDLED: Final = 1000
+MIN_HANDLED: Final = 1000
 
-PUPIL_RESTARTS: Final = 4
-PUPIL_SUPERVISION: Final = Supervision(max_restarts=PUPIL_RESTARTS, within_s=30.0, backoff_max_s=0.05)
-TALKER_SUPERVISION: Final = Supervision(max_restarts=1000, within_s=30.0, backoff_max_s=0.05)
+CHILD_RESTARTS: Final = 4
+CHILD_SUPERVISION: Final = Supervision(max_restarts=CHILD_RESTARTS, within_s=30.0, backoff_max_s=0.05)
+SENDER_SUPERVISION: Final = Supervision(max_restarts=1000, within_s=30.0, backoff_max_s=0.05)
 
-JUDGED_WITHIN_S: Final = 25.0
-"""Budgets are kept by clocks that may run fast by a tenth, and a pause may delay the first restart of a series: so the
-judge counts one more, within less."""
+CHECKED_WITHIN_S: Final = 25.0
+"""A node's clock may run 10 % fast, and a pause may delay the first restart of a series: so the checker allows one more
+restart, within a shorter time, than the supervision does."""
 
-NO_RECORDS: Final = ("fsync_error", "disk_full", "short_write", "bit_rot", "slow_disk", "stale_disk", "wiped_disk")
+EXCLUDED_KINDS: Final = ("fsync_error", "disk_full", "short_write", "bit_rot", "slow_disk", "stale_disk", "wiped_disk")
 
 
 @message(name="simulation.Say")
-class Say:
-    """Message `number` of `sender`; `seal` tells whether it arrived whole, and where it should."""
+class BulkTell:
+    """Tell number `number` of `sender`; `payload` shows whether it arrived intact, and at its receiver."""
 
     sender: str
     number: int
-    seal: bytes
+    payload: bytes
 
 
 @message(name="simulation.Urge", lane=Lane.CONSENSUS)
-class Urge:
-    """The same, ahead of the bulk."""
+class ConsensusTell:
+    """The same on the consensus lane, which precedes the bulk lane."""
 
     sender: str
     number: int
-    seal: bytes
+    payload: bytes
 
 
 @message(name="simulation.Question")
 class Question(Ask[int]):
-    """The same, and its number is wanted back."""
+    """The same as an ask; the reply is `number`."""
 
     sender: str
     number: int
-    seal: bytes
+    payload: bytes
 
 
 @message(name="simulation.Beat")
-class Beat:
-    """It is time to speak; never crosses the wire."""
+class Tick:
+    """Timer message: time to send; never crosses the wire."""
 
 
-Talk = Say | Urge | Question
+NumberedMessage = BulkTell | ConsensusTell | Question
 
 
-class OnPurpose(Exception):
-    """What talkers and pupils fail with by themselves."""
+class OwnError(Exception):
+    """The error that senders and children raise by themselves."""
 
 
-OWN_FAULTS: Final = (OnPurpose, InjectedError, asyncio.CancelledError)
+EXPECTED_ERRORS: Final = (OwnError, InjectedError, asyncio.CancelledError)
 
 
-class Company:
-    """Who lives, by names that are unique for ever, and the judge who is told whatever they do."""
+class ActorRegistry:
+    """All actors of a run, under names that are never reused, and the checker of what they do."""
 
     def __init__(self, sim: Simulation) -> None:
         self.sim = sim
-        self.judge = RuntimeJudge(sim.bench)
-        self.is_quiet = False
+        self.checker = RuntimeChecker(sim.violation_context)
+        self.is_draining = False
         self.handled = 0
-        self.living: dict[str, tuple[Any, ...]] = {}
-        self.members: dict[str, Member] = {}
+        self.alive: dict[str, tuple[Any, ...]] = {}
+        self.reporters: dict[str, ActorReporter] = {}
         self.numbers = itertools.count()
         self._name_by_row: dict[tuple[Any, ...], str] = {}
         self._lives: dict[str, list[int]] = {}
 
-    def enter(self, ref: Ref[Any], restarts: int | None = None) -> Member:
-        """Take up a new actor, which may be restarted so often."""
+    def add(self, ref: Ref[Any], restarts: int | None = None) -> ActorReporter:
+        """Register a new actor, which may be restarted `restarts` times; return its reporter."""
         name = f"{ref.node}/{self._life(ref.node, ref.incarnation)}/{ref.path}#{ref.uid}"
-        row = self.living[name] = tuple(ref.to_wire())
+        row = self.alive[name] = tuple(ref.to_wire())
         self._name_by_row[row] = name
-        member = self.members[name] = Member(name, row, self)
-        self.tell(lambda: self.judge.spawned(name, restarts=restarts, within_s=JUDGED_WITHIN_S))
-        return member
+        reporter = self.reporters[name] = ActorReporter(name, row, self)
+        self.report(lambda: self.checker.spawned(name, restarts=restarts, within_s=CHECKED_WITHIN_S))
+        return reporter
 
-    def member(self, context: Context) -> Member:
-        """Return who entered before as this actor."""
-        return self.members[self.name_of(context.self_ref)]
+    def reporter_of(self, context: Context) -> ActorReporter:
+        """Return the reporter of the registered actor of `context`."""
+        return self.reporters[self.name_of(context.self_ref)]
 
     def name_of(self, ref: Ref[Any]) -> str:
-        """Return the name of the actor of a ref; a ref of nobody is a name of its own."""
+        """Return the name of the actor of a ref; the repr of the ref if the actor is not registered."""
         return self._name_by_row.get(tuple(ref.to_wire()), repr(ref))
 
-    def end(self) -> None:
-        """Tell the judge who is over, and that this is the end."""
-        for name in self.members:
-            if name not in self.living:
-                self.tell(partial(self.judge.stopped, name))
-        self.tell(self.judge.ended)
+    def finish(self) -> None:
+        """Report the actors that have stopped, and the end of the run."""
+        for name in self.reporters:
+            if name not in self.alive:
+                self.report(partial(self.checker.stopped, name))
+        self.report(self.checker.ended)
 
-    def tell(self, word: Callable[[], None]) -> None:
-        """Tell the judge something."""
-        self.sim.judge(word)
+    def report(self, fact: Callable[[], None]) -> None:
+        """Call a method of the checker."""
+        self.sim.check(fact)
 
     def _life(self, node: str, incarnation: int) -> int:
-        """Return the number of a node's life; with a new one, all who lived in the one before are over."""
+        """Return the number of a node's process life; a new one ends the actors of the life before."""
         lives = self._lives.setdefault(node, [])
         if incarnation not in lives:
             lives.append(incarnation)
-            for name in [name for name in self.members if name.startswith(f"{node}/")]:
-                self.living.pop(name, None)
-                self.tell(partial(self.judge.crashed, name))
+            for name in [name for name in self.reporters if name.startswith(f"{node}/")]:
+                self.alive.pop(name, None)
+                self.report(partial(self.checker.crashed, name))
         return len(lives)
 
 
-class Member:
-    """One actor as the company knows it, over all its restarts: whom it knows, what it owes."""
+class ActorReporter:
+    """Reports the actions of one actor over all its restarts; holds its refs and deferred replies."""
 
-    def __init__(self, name: str, row: tuple[Any, ...], company: Company) -> None:
+    def __init__(self, name: str, row: tuple[Any, ...], registry: ActorRegistry) -> None:
         self.name = name
         self._row = row
         self.refs: dict[str, Ref[Any]] = {}
-        self.owed: list[tuple[Later[int], int]] = []
-        self._gone: Ref[Any] | None = None
-        self._company = company
-        self._judge = company.judge
+        self.deferred: list[tuple[Later[int], int]] = []
+        self._terminated_ref: Ref[Any] | None = None
+        self._registry = registry
+        self._checker = registry.checker
 
-    def begin(self, msg: Talk) -> None:
-        """Tell the judge that a message is being handled."""
-        self._company.handled += 1
-        is_whole = msg.seal == _seal(msg.sender, self.name, msg.number)
-        sender = msg.sender if is_whole else f"nobody (it came as {msg!r:.80})"
-        self._tell(lambda: self._judge.handling(self.name, sender, _lane(msg), msg.number))
+    def begin(self, msg: NumberedMessage) -> None:
+        """Report that the handling of a message begins."""
+        self._registry.handled += 1
+        is_intact = msg.payload == _payload(msg.sender, self.name, msg.number)
+        sender = msg.sender if is_intact else f"unknown (received as {msg!r:.80})"
+        self._report(lambda: self._checker.handling(self.name, sender, _lane(msg), msg.number))
 
     def end(self) -> None:
-        """Tell the judge that it is through."""
-        self._tell(lambda: self._judge.handled(self.name))
+        """Report that the handling of the message has ended."""
+        self._report(lambda: self._checker.handled(self.name))
 
     def stopped(self) -> None:
-        """Tell the judge that it has stopped itself: the present message was its last."""
-        self._company.living.pop(self.name, None)
-        self._tell(lambda: self._judge.stopped(self.name))
+        """Report that the actor has stopped itself: the present message was its last."""
+        self._registry.alive.pop(self.name, None)
+        self._report(lambda: self._checker.stopped(self.name))
 
     def restarted(self, context: Context, error: BaseException) -> None:
-        """Tell the judge that it begins again: for a fault of its own, or an injected one."""
-        if not isinstance(error, OnPurpose):
-            self._forget_all(context)  # a notice may have been the message that the fault ate
-        self._company.living[self.name] = self._row
-        self._tell(lambda: self._judge.restarted(self.name))
-        if not isinstance(error, OWN_FAULTS):
-            detail = f"it failed for what it did not do: {type(error).__name__}: {error}"
-            self._tell(lambda: self._company.sim.bench.fail("runtime.innocent_failed", NodeId(self.name), detail))
+        """Report a restart, after an error of its own or an injected one."""
+        if not isinstance(error, OwnError):
+            self._unwatch_all(context)  # the injected fault may have hit a termination notice
+        self._registry.alive[self.name] = self._row
+        self._report(lambda: self._checker.restarted(self.name))
+        if not isinstance(error, EXPECTED_ERRORS):
+            detail = f"it failed with an error that it did not raise: {type(error).__name__}: {error}"
+            self._report(
+                lambda: self._registry.sim.violation_context.fail("runtime.innocent_failed", NodeId(self.name), detail)
+            )
 
     def terminated(self, notice: Terminated) -> None:
-        """Tell the judge of a notice; whoever is met again may be watched again."""
-        other = self._company.name_of(notice.ref)
-        self._tell(lambda: self._judge.terminated(self.name, other))
-        self._tell(lambda: self._judge.unwatched(self.name, other))
-        self._gone = self.refs.pop(other, notice.ref)
+        """Report a termination notice; an actor that is found again may be watched again."""
+        other = self._registry.name_of(notice.ref)
+        self._report(lambda: self._checker.terminated(self.name, other))
+        self._report(lambda: self._checker.unwatched(self.name, other))
+        self._terminated_ref = self.refs.pop(other, notice.ref)
 
-    def _forget_all(self, context: Context) -> None:
+    def _unwatch_all(self, context: Context) -> None:
         for other, ref in self.refs.items():
             context.unwatch(ref)
-            self._tell(partial(self._judge.unwatched, self.name, other))
+            self._report(partial(self._checker.unwatched, self.name, other))
         self.refs.clear()
 
-    def speak(self, context: Context, rng: random.Random, times: int) -> None:
-        """Send something to somebody, so many times."""
-        others = [name for name in self._company.living if name != self.name]
-        if self._company.is_quiet or not others:
+    def send_random(self, context: Context, rng: random.Random, times: int) -> None:
+        """Send `times` random messages to one random actor."""
+        others = [name for name in self._registry.alive if name != self.name]
+        if self._registry.is_draining or not others:
             return
-        if self._gone is not None and rng.random() < 0.1:
-            ref = self._gone  # nobody must hear what is said to the dead
+        if self._terminated_ref is not None and rng.random() < 0.1:
+            ref = self._terminated_ref  # messages to a terminated actor must not be handled
         else:
             known = [name for name in self.refs if rng.random() < 0.5]
-            ref = self._meet(context, rng.choice(known or others))
-        other = self._company.name_of(ref)
+            ref = self._ref_to(context, rng.choice(known or others))
+        other = self._registry.name_of(ref)
         for _ in range(times):
-            self._send(ref, other, rng.choice((Say, Say, Urge, Question)))
+            self._send(ref, other, rng.choice((BulkTell, BulkTell, ConsensusTell, Question)))
 
-    def owe(self, later: Later[int], number: int) -> None:
-        """Answer later."""
-        self.owed.append((later, number))
+    def defer_reply(self, later: Later[int], number: int) -> None:
+        """Keep a reply for `send_deferred`."""
+        self.deferred.append((later, number))
 
-    def pay(self) -> None:
-        """Answer what is owed, twice: only the first answer counts."""
-        owed, self.owed = self.owed, []
-        for later, number in owed:
+    def send_deferred(self) -> None:
+        """Send every deferred reply twice: only the first one counts."""
+        deferred, self.deferred = self.deferred, []
+        for later, number in deferred:
             later.reply(number)
             later.reply(-number)
 
-    def _meet(self, context: Context, other: str) -> Ref[Any]:
+    def _ref_to(self, context: Context, other: str) -> Ref[Any]:
         ref = self.refs.get(other)
-        return self.watch(context, context.system.ref(*self._company.living[other])) if ref is None else ref
+        return self.watch(context, context.system.ref(*self._registry.alive[other])) if ref is None else ref
 
     def watch(self, context: Context, ref: Ref[Any]) -> Ref[Any]:
-        """Know somebody until his end."""
-        other = self._company.name_of(ref)
+        """Watch an actor and keep its ref until it terminates."""
+        other = self._registry.name_of(ref)
         self.refs[other] = ref
-        self._tell(lambda: self._judge.watched(self.name, other))
+        self._report(lambda: self._checker.watched(self.name, other))
         context.watch(ref)
         return ref
 
-    def _send(self, ref: Ref[Any], other: str, kind: type[Say | Urge | Question]) -> None:
-        number = next(self._company.numbers)
-        msg = kind(self.name, number, _seal(self.name, other, number))
-        self._tell(lambda: self._judge.told(self.name, other, _lane(msg), number))
+    def _send(self, ref: Ref[Any], other: str, kind: type[BulkTell | ConsensusTell | Question]) -> None:
+        number = next(self._registry.numbers)
+        msg = kind(self.name, number, _payload(self.name, other, number))
+        self._report(lambda: self._checker.sent(self.name, other, _lane(msg), number))
         if isinstance(msg, Question):
-            self._tell(lambda: self._judge.asked(number, self.name))
-            ref.ask(msg, timeout=ASK_S).add_done_callback(lambda future: self._resolved(number, future))
+            self._report(lambda: self._checker.asked(number, self.name))
+            ref.ask(msg, timeout_s=ASK_TIMEOUT_S).add_done_callback(lambda future: self._resolved(number, future))
         else:
             ref.tell(msg)
 
     def _resolved(self, number: int, future: asyncio.Future[int]) -> None:
-        self._tell(lambda: self._judge.resolved(number))
+        self._report(lambda: self._checker.resolved(number))
         if not future.cancelled() and future.exception() is None and future.result() != number:
             detail = f"ask {number} was answered with {future.result()}"
-            self._tell(lambda: self._company.sim.bench.fail("runtime.ask_resolved_once", NodeId(self.name), detail))
+            self._report(
+                lambda: self._registry.sim.violation_context.fail(
+                    "runtime.ask_resolved_once", NodeId(self.name), detail
+                )
+            )
 
-    def _tell(self, word: Callable[[], None]) -> None:
-        self._company.tell(word)
+    def _report(self, fact: Callable[[], None]) -> None:
+        self._registry.report(fact)
 
 
-class Talker(Actor[Say | Urge | Question | Beat | Terminated]):
-    """One on each node: handles at once, and has always two pupils."""
+class Sender(Actor[BulkTell | ConsensusTell | Question | Tick | Terminated]):
+    """The top-level actor of each node: handles messages at once, and replaces children that terminate."""
 
-    def __init__(self, company: Company, node: Node) -> None:
-        self._company = company
-        self._member: Member | None = None
-        self._pupils: dict[Ref[Any], None] = {}
+    def __init__(self, registry: ActorRegistry, node: Node) -> None:
+        self._registry = registry
+        self._reporter: ActorReporter | None = None
+        self._children: dict[Ref[Any], None] = {}
 
     def on_start(self) -> None:
-        """Enter the company."""
-        self._begin(self._company.enter(self.context.self_ref))
+        """Register the actor."""
+        self._begin(self._registry.add(self.context.self_ref))
 
     def on_restart(self, error: BaseException) -> None:
-        """Go on under the same name."""
-        member = self._company.member(self.context)
-        member.restarted(self.context, error)
-        self._begin(member)
+        """Continue under the same name."""
+        reporter = self._registry.reporter_of(self.context)
+        reporter.restarted(self.context, error)
+        self._begin(reporter)
 
-    def _begin(self, member: Member) -> None:
-        self._member = member
-        self.context.every(TALKER_BEAT_S, Beat())
+    def _begin(self, reporter: ActorReporter) -> None:
+        self._reporter = reporter
+        self.context.every(SENDER_INTERVAL_S, Tick())
 
-    def receive(self, msg: Say | Urge | Question | Beat | Terminated, /) -> object:
-        """Do as is written above."""
-        me, rng = _present(self._member), self.context.random
+    def receive(self, msg: BulkTell | ConsensusTell | Question | Tick | Terminated, /) -> object:
+        """Handle a message, or send some at a tick."""
+        reporter, rng = _started(self._reporter), self.context.random
         match msg:
-            case Beat():
-                me.pay()
-                me.speak(self.context, rng, rng.choice(BURSTS))
-                self._teach(me)
+            case Tick():
+                reporter.send_deferred()
+                reporter.send_random(self.context, rng, rng.choice(BURSTS))
+                self._spawn_children(reporter)
             case Terminated():
-                me.terminated(msg)
-                self._pupils.pop(msg.ref, None)
-            case Say() | Urge() | Question():
-                me.begin(msg)
+                reporter.terminated(msg)
+                self._children.pop(msg.ref, None)
+            case BulkTell() | ConsensusTell() | Question():
+                reporter.begin(msg)
                 try:
-                    return self._talk(msg, me, rng)
+                    return self._handle(msg, reporter, rng)
                 finally:
-                    me.end()
+                    reporter.end()
             case _:
-                raise OnPurpose(f"nobody knows {msg!r:.80}")
+                raise OwnError(f"unknown type: {msg!r:.80}")
         return None
 
-    def _talk(self, msg: Talk, me: Member, rng: random.Random) -> int:
+    def _handle(self, msg: NumberedMessage, reporter: ActorReporter, rng: random.Random) -> int:
         if rng.random() < 0.2:
-            me.speak(self.context, rng, 1)
+            reporter.send_random(self.context, rng, 1)
         if rng.random() < 0.002:
-            raise OnPurpose("a talker fails")
+            raise OwnError("a sender failed")
         if isinstance(msg, Question) and rng.random() < 0.5:
-            me.owe(self.context.reply_later(msg), msg.number)
+            reporter.defer_reply(self.context.reply_later(msg), msg.number)
         return msg.number
 
-    def _teach(self, me: Member) -> None:
-        while len(self._pupils) < PUPILS:
-            ref = self.context.spawn(partial(Pupil, self._company), supervision=PUPIL_SUPERVISION)
-            self._company.enter(ref, PUPIL_RESTARTS + 1)
-            self._pupils[me.watch(self.context, ref)] = None
+    def _spawn_children(self, reporter: ActorReporter) -> None:
+        while len(self._children) < CHILDREN:
+            ref = self.context.spawn(partial(Child, self._registry), supervision=CHILD_SUPERVISION)
+            self._registry.add(ref, CHILD_RESTARTS + 1)
+            self._children[reporter.watch(self.context, ref)] = None
 
 
-class Pupil(Actor[Say | Urge | Question | Beat | Terminated]):
-    """Takes its time, fails often, and stops itself now and then."""
+class Child(Actor[BulkTell | ConsensusTell | Question | Tick | Terminated]):
+    """A child of a sender: handles messages slowly, fails often, and sometimes stops itself."""
 
-    def __init__(self, company: Company) -> None:
-        self._company = company
-        self._member: Member | None = None
+    def __init__(self, registry: ActorRegistry) -> None:
+        self._registry = registry
+        self._reporter: ActorReporter | None = None
 
     def on_start(self) -> None:
-        """Begin to speak."""
-        self._begin(self._company.member(self.context))
+        """Start the timer."""
+        self._begin(self._registry.reporter_of(self.context))
 
     def on_restart(self, error: BaseException) -> None:
-        """Go on under the same name."""
-        member = self._company.member(self.context)
-        member.restarted(self.context, error)
-        self._begin(member)
+        """Continue under the same name."""
+        reporter = self._registry.reporter_of(self.context)
+        reporter.restarted(self.context, error)
+        self._begin(reporter)
 
-    def _begin(self, member: Member) -> None:
-        self._member = member
-        self.context.every(PUPIL_BEAT_S, Beat())
+    def _begin(self, reporter: ActorReporter) -> None:
+        self._reporter = reporter
+        self.context.every(CHILD_INTERVAL_S, Tick())
 
     def on_stop(self) -> None:
-        """Be gone, unless a restart follows."""
-        self._company.living.pop(_present(self._member).name, None)
+        """Mark the actor as not alive; a restart marks it as alive again."""
+        self._registry.alive.pop(_started(self._reporter).name, None)
 
-    async def receive(self, msg: Say | Urge | Question | Beat | Terminated, /) -> object:
-        """Do as is written above."""
-        me, rng = _present(self._member), self.context.random
+    async def receive(self, msg: BulkTell | ConsensusTell | Question | Tick | Terminated, /) -> object:
+        """Handle a message, or send some at a tick."""
+        reporter, rng = _started(self._reporter), self.context.random
         match msg:
-            case Beat():
-                me.pay()
-                me.speak(self.context, rng, rng.choice(BURSTS))
+            case Tick():
+                reporter.send_deferred()
+                reporter.send_random(self.context, rng, rng.choice(BURSTS))
             case Terminated():
-                me.terminated(msg)
-            case Say() | Urge() | Question():
-                me.begin(msg)
-                is_last = False
+                reporter.terminated(msg)
+            case BulkTell() | ConsensusTell() | Question():
+                reporter.begin(msg)
+                has_stopped = False
                 try:
-                    is_last = await self._talk(msg, me, rng)
+                    has_stopped = await self._handle(msg, reporter, rng)
                 finally:
-                    me.end()
-                if is_last:
-                    me.stopped()
+                    reporter.end()
+                if has_stopped:
+                    reporter.stopped()
                 return msg.number
             case _:
-                raise OnPurpose(f"nobody knows {msg!r:.80}")
+                raise OwnError(f"unknown type: {msg!r:.80}")
         return None
 
-    async def _talk(self, msg: Talk, me: Member, rng: random.Random) -> bool:
-        """Return whether this was its last message."""
+    async def _handle(self, msg: NumberedMessage, reporter: ActorReporter, rng: random.Random) -> bool:
+        """Handle a message; return whether the actor has stopped itself."""
         chance = rng.random()
         if chance < 0.2:
             await asyncio.sleep(chance / 20)
         elif chance < 0.3:
-            me.speak(self.context, rng, 1)
+            reporter.send_random(self.context, rng, 1)
         elif chance < 0.4:
-            raise OnPurpose("a pupil fails")
+            raise OwnError("a child failed")
         elif chance < 0.42:
             self.context.stop()
             return True
         elif isinstance(msg, Question):
-            me.owe(self.context.reply_later(msg), msg.number)
+            reporter.defer_reply(self.context.reply_later(msg), msg.number)
         return False
 
 
 async def run(sim: Simulation) -> None:
-    """Run the scenario in `sim`, which has its plan."""
+    """Run the scenario in `sim`, which must have a plan."""
     if sim.plan is None:
-        raise ValueError("this scenario takes its nodes from the plan: Simulation(plan=…)")
-    company = Company(sim)
+        raise ValueError("the scenario takes its nodes from the plan: pass one to Simulation(plan=…)")
+    registry = ActorRegistry(sim)
     topology = Topology("actors", nodes=sim.plan.nodes)
-    topology.actor("talker", partial(Talker, company), supervision=TALKER_SUPERVISION)
+    topology.actor("sender", partial(Sender, registry), supervision=SENDER_SUPERVISION)
     sim.deploy(topology)
-    await sim.until(lambda: sim.injector.is_over, within=sim.plan.ends_at_s + FINISH_S)
-    await sim.until(lambda: all(node.is_up for node in sim.nodes), within=FINISH_S)
-    company.is_quiet = True
-    await asyncio.sleep(QUIET_S)
-    company.end()
-    if company.handled < FEWEST_HANDLED:
-        raise AssertionError(f"only {company.handled} messages were handled")
+    await sim.until(lambda: sim.injector.is_over, within_s=sim.plan.ends_at_s + FINISH_S)
+    await sim.until(lambda: all(node.is_up for node in sim.nodes), within_s=FINISH_S)
+    registry.is_draining = True
+    await asyncio.sleep(DRAIN_S)
+    registry.finish()
+    if registry.handled < MIN_HANDLED:
+        raise AssertionError(f"only {registry.handled} messages were handled, at least {MIN_HANDLED} are required")
 
 
-def _present(member: Member | None) -> Member:
-    if member is None:
-        raise RuntimeError("nobody handles anything before the start")
-    return member
+def _started(reporter: ActorReporter | None) -> ActorReporter:
+    if reporter is None:
+        raise RuntimeError("no message is handled before on_start")
+    return reporter
 
 
-def _lane(msg: Talk) -> int:
-    return int(Lane.CONSENSUS if isinstance(msg, Urge) else Lane.BULK)
+def _lane(msg: NumberedMessage) -> int:
+    return int(Lane.CONSENSUS if isinstance(msg, ConsensusTell) else Lane.BULK)
 
 
-def _seal(sender: str, receiver: str, number: int) -> bytes:
+def _payload(sender: str, receiver: str, number: int) -> bytes:
     return f"{sender} to {receiver}: {number};".encode() * 4
 
 
-ACTORS = SystemScenario("actors", run, nodes=3, fewest_operations=0, leaves_out=NO_RECORDS)
-"""`coterie sim actors`. Without faults of disks: these actors keep no records."""
+ACTORS = SystemScenario("actors", run, nodes=3, min_operations=0, excluded_kinds=EXCLUDED_KINDS)
+"""`coterie sim actors`. Without disk faults: these actors store nothing."""

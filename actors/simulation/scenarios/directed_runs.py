@@ -1,7 +1,7 @@
-"""Directed stories of whole systems: what must hold where chance rarely leads; each raises `Violation` where it fails.
+"""Directed runs of whole systems: situations that random plans rarely reach; a failed run raises `Violation`.
 
-They stage what no plan within the budget does (a node that comes back with another store, a stranger with another key)
-or what only a crowded mailbox shows.
+They show what no plan within the fault budget does (a node that returns with another store, a node with another key) or
+what only a mailbox with many waiting messages shows.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from coterie.actors.simulation.simulated_client import SimulatedClient
 from coterie.actors.simulation.simulation import Simulation
 from coterie.actors.topology import Topology
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.runtime_checker import CONTROL, RuntimeJudge
-from coterie.protocols.checking.violation import Bench
+from coterie.protocols.checking.runtime_checker import CONTROL, RuntimeChecker
+from coterie.protocols.checking.violation import ViolationContext
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.hosts.simulation.process_life import Life
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
@@ -30,14 +30,14 @@ from coterie.runtime.transport.handshake.shared_key import SharedKey
 __all__ = ["another_store", "crowded_mailbox", "strangers_key", "unheard_store"]
 
 WITHIN_S: Final = 30.0
-LONG_S: Final = 10.0
+SETTLE_S: Final = 10.0
 
 
-# A node comes back under its old name with another store.
+# A node returns under its old name with another store.
 
 
 def another_store(seed: int) -> None:
-    """Tell of a leader whose disk is replaced and formatted again: nobody is elected with its help.
+    """Replace and format the disk of a leader: its vote must not elect a follower that lacks an acknowledged write.
 
     Raises:
         Violation: a follower that lacks an acknowledged write leads.
@@ -52,7 +52,7 @@ async def _replace_the_leader(sim: Simulation) -> None:
     sim.deploy(topology)
     await sim.ready()
     await sim.clients(1, _put)
-    leader = await sim.until(lambda: sim.leader_of("store"), within=WITHIN_S)
+    leader = await sim.until(lambda: sim.leader_of("store"), within_s=WITHIN_S)
     holder, behind = [node.name for node in sim.nodes if node.name != leader]
     sim.partition([behind], [leader, holder])
     await sim.clients(1, _put)
@@ -60,7 +60,7 @@ async def _replace_the_leader(sim: Simulation) -> None:
     sim.node(leader).wipe(do_format=True)
     sim.node(leader).start()
     sim.heal()
-    await asyncio.sleep(LONG_S)
+    await asyncio.sleep(SETTLE_S)
 
 
 async def _put(client: SimulatedClient) -> None:
@@ -68,7 +68,7 @@ async def _put(client: SimulatedClient) -> None:
 
 
 def unheard_store(seed: int) -> None:
-    """Tell of a follower that is formatted again, whom the other followers have never heard: nobody counts on it.
+    """Format a follower again whose first store the other followers do not know: it must not count for a majority.
 
     Raises:
         Violation: a write that no majority of the old stores holds is applied.
@@ -83,69 +83,69 @@ async def _replace_a_follower(sim: Simulation) -> None:
     sim.deploy(topology)
     await sim.ready()
     await sim.clients(1, _put)
-    leader = await sim.until(lambda: sim.leader_of("store"), within=WITHIN_S)
+    leader = await sim.until(lambda: sim.leader_of("store"), within_s=WITHIN_S)
     wiped, *down, _ = [node.name for node in sim.nodes if node.name != leader]
     sim.node(wiped).wipe(do_format=True)
     sim.node(wiped).start()
-    await asyncio.sleep(LONG_S)
+    await asyncio.sleep(SETTLE_S)
     for name in (leader, down[0]):
         sim.node(name).crash()
-    await asyncio.sleep(LONG_S)  # two of the old stores are left: they elect nobody
+    await asyncio.sleep(SETTLE_S)  # two of the old stores are left: they elect no leader
 
 
-# Control mail comes before a full mailbox.
+# Control messages precede the messages that wait in a mailbox.
 
 
 @message(name="simulation.Work")
-class Work:
-    """One of many."""
+class WorkItem:
+    """One of many messages."""
 
     number: int
 
 
-class Crowded(Actor[Work | Terminated]):
-    """Has much to do, and hears of the end of somebody it watches in the middle of it."""
+class BusyActor(Actor[WorkItem | Terminated]):
+    """Has many messages waiting, and gets a termination notice while it handles them."""
 
-    MUCH: Final = 1000
+    WORK_ITEMS: Final = 1000
 
-    def __init__(self, sim: Simulation, judge: RuntimeJudge, node: Node) -> None:
+    def __init__(self, sim: Simulation, checker: RuntimeChecker, node: Node) -> None:
         self._sim = sim
-        self._judge = judge
+        self._checker = checker
 
     def on_start(self) -> None:
-        """Let somebody end, and much work wait."""
-        self._gone = self.context.spawn(Idle)
-        self.context.stop(self._gone)
-        self._tell(partial(self._judge.spawned, "crowded"))
-        for number in range(self.MUCH):
-            self._tell(partial(self._judge.told, "itself", "crowded", Lane.BULK, number))
-            self.context.self_ref.tell(Work(number))
+        """Stop a child, and fill the mailbox with work."""
+        self._stopped = self.context.spawn(Idle)
+        self.context.stop(self._stopped)
+        self._report(partial(self._checker.spawned, "crowded"))
+        for number in range(self.WORK_ITEMS):
+            self._report(partial(self._checker.sent, "itself", "crowded", Lane.BULK, number))
+            self.context.self_ref.tell(WorkItem(number))
 
-    def receive(self, msg: Work | Terminated, /) -> None:
-        """Work; watch, at the first piece of work: the notice comes at once, for who is watched has ended."""
+    def receive(self, msg: WorkItem | Terminated, /) -> None:
+        """Handle an item; after a tenth of them watch the stopped child, so that a notice is sent at once."""
         if isinstance(msg, Terminated):
-            self._tell(partial(self._judge.told, "the runtime", "crowded", CONTROL, 0))
-            self._tell(partial(self._judge.handling, "crowded", "the runtime", CONTROL, 0))
+            self._report(partial(self._checker.sent, "the runtime", "crowded", CONTROL, 0))
+            self._report(partial(self._checker.handling, "crowded", "the runtime", CONTROL, 0))
         else:
-            self._tell(partial(self._judge.handling, "crowded", "itself", Lane.BULK, msg.number))
-            if msg.number == self.MUCH // 10:
-                self._tell(partial(self._judge.enqueued, "crowded", CONTROL))
-                self.context.watch(self._gone)
-        self._tell(partial(self._judge.handled, "crowded"))
+            self._report(partial(self._checker.handling, "crowded", "itself", Lane.BULK, msg.number))
+            if msg.number == self.WORK_ITEMS // 10:
+                self._report(partial(self._checker.enqueued, "crowded", CONTROL))
+                self.context.watch(self._stopped)
+        self._report(partial(self._checker.handled, "crowded"))
 
-    def _tell(self, word: partial[None]) -> None:
-        self._sim.judge(word)
+    def _report(self, fact: partial[None]) -> None:
+        self._sim.check(fact)
 
 
-class Idle(Actor[Work]):
-    """Nobody tells it anything."""
+class Idle(Actor[WorkItem]):
+    """An actor that gets no messages."""
 
-    def receive(self, msg: Work, /) -> None:
+    def receive(self, msg: WorkItem, /) -> None:
         """Do nothing."""
 
 
 def crowded_mailbox(seed: int) -> None:
-    """Tell of an actor with a thousand messages to handle: a notice comes before the rest of them.
+    """Run an actor with a thousand waiting messages: a termination notice must precede the rest of them.
 
     Raises:
         Violation: `runtime.control_starved`.
@@ -153,56 +153,56 @@ def crowded_mailbox(seed: int) -> None:
     sim = Simulation(seed)
 
     async def main() -> None:
-        topology = Topology("crowd", nodes=["n1"])
-        topology.actor("crowded", partial(Crowded, sim, RuntimeJudge(sim.bench)))
+        topology = Topology("mailbox", nodes=["n1"])
+        topology.actor("crowded", partial(BusyActor, sim, RuntimeChecker(sim.violation_context)))
         sim.deploy(topology)
-        await asyncio.sleep(LONG_S)
+        await asyncio.sleep(SETTLE_S)
 
     sim.run(main)
 
 
-# Who does not know the key is not heard.
+# Messages of a node without the key are not received.
 
 
-class Listener(Actor[Work]):
-    """Tells the judge of whatever it hears."""
+class Listener(Actor[WorkItem]):
+    """Collects the messages that it receives."""
 
-    def __init__(self, heard: list[Work]) -> None:
-        self._heard = heard
+    def __init__(self, received: list[WorkItem]) -> None:
+        self._received = received
 
-    def receive(self, msg: Work, /) -> None:
-        """Remember it."""
-        self._heard.append(msg)
+    def receive(self, msg: WorkItem, /) -> None:
+        """Store the message."""
+        self._received.append(msg)
 
 
 def strangers_key(seed: int) -> None:
-    """Tell of two nodes with different keys, whichever of them dials: neither hears the other.
+    """Connect two nodes with different keys, in both directions: neither must receive a message of the other.
 
     Raises:
         Violation: `runtime.stranger_heard`.
     """
     for ours, theirs in (("n1", "n2"), ("n2", "n1")):
-        world, heard = SimulatedWorld(seed), list[Work]()
-        world.run(partial(_listen_and_call, world, ours, theirs, heard))
-        if heard:
-            detail = f"it has handled {len(heard)} messages of a node that does not know its key"
-            Bench().fail("runtime.stranger_heard", NodeId(ours), detail)
+        world, received = SimulatedWorld(seed), list[WorkItem]()
+        world.run(partial(_listen_and_call, world, ours, theirs, received))
+        if received:
+            detail = f"it has handled {len(received)} messages of a node that does not know its key"
+            ViolationContext().fail("runtime.stranger_heard", NodeId(ours), detail)
 
 
-async def _listen_and_call(world: SimulatedWorld, ours: str, theirs: str, heard: list[Work]) -> None:
+async def _listen_and_call(world: SimulatedWorld, ours: str, theirs: str, received: list[WorkItem]) -> None:
     ports = {ours: 7401, theirs: 7402}
     one, other = world.begin(ours), world.begin(theirs)
-    one.create_task(_live(one, ports, theirs, b"a key of ours alone", heard))
+    one.create_task(_live(one, ports, theirs, b"a key of ours alone", received))
     other.create_task(_live(other, ports, ours, b"another, of theirs", []))
-    await asyncio.sleep(LONG_S)
+    await asyncio.sleep(SETTLE_S)
 
 
-async def _live(life: Life, ports: dict[str, int], peer: str, key: bytes, heard: list[Work]) -> None:
+async def _live(life: Life, ports: dict[str, int], peer: str, key: bytes, received: list[WorkItem]) -> None:
     async with System(life.name, cluster="c", host=life.host, auth=SharedKey(key)) as system:
         await system.listen("127.0.0.1", ports[life.name])
-        system.spawn(partial(Listener, heard), name="listener")
+        system.spawn(partial(Listener, received), name="listener")
         system.add_peer(peer, "127.0.0.1", ports[peer])
-        listener: Ref[Work] = system.at(Address(peer, "listener"))
+        listener: Ref[WorkItem] = system.at(Address(peer, "listener"))
         while True:
-            listener.tell(Work(0))
+            listener.tell(WorkItem(0))
             await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The machine that the attacked clusters replicate: a key-value store, and lists that show the order of all appends."""
+"""`ListStore`: the state machine of `raft-kv`: a key-value store, and lists that show the order of all appends."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from coterie.actors.groups.key_value import CompareAndSwap, Delete, Get, KeyValu
 from coterie.actors.groups.state_machine import Query, StateMachine
 from coterie.runtime.messages.message import Ask, message
 
-__all__ = ["STORE", "Append", "ReadList", "Shelf"]
+__all__ = ["STORE", "Append", "ListStore", "ReadList"]
 
 STORE: Final = "store"
-"""The name of the group that runs it."""
+"""The name of the group that replicates it."""
 
 
 @message(name="simulation.Append")
@@ -29,8 +29,8 @@ class ReadList(Query[tuple[int, ...]]):
     key: bytes
 
 
-class Shelf(StateMachine[Get | Put | Delete | CompareAndSwap | Append | ReadList]):
-    """A key-value store, and lists beside it."""
+class ListStore(StateMachine[Get | Put | Delete | CompareAndSwap | Append | ReadList]):
+    """A key-value store and separate append-only lists."""
 
     def __init__(self) -> None:
         self._values = KeyValue()

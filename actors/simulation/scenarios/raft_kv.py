@@ -1,7 +1,7 @@
-"""The scenario `raft-kv`: a replicated store on whole systems, ten clients, every judge.
+"""Scenario `raft-kv`: a replicated key-value store on whole systems, ten clients, all checkers.
 
 Five nodes, each a process with transport, `SegmentedLog` and `RaftActor`; ten clients that get, put, delete, compare
-and swap, and append to lists that show the order of all appends. When the plan has healed there must be a leader and
+and swap, and append to lists that show the order of all appends. When the plan has ended there must be a leader and
 readable data within ten election time-outs, and then all replicas must become equal.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from coterie.actors.simulation.scenarios.list_store import STORE, Append, ReadList, Shelf
+from coterie.actors.simulation.scenarios.list_store import STORE, Append, ListStore, ReadList
 from coterie.actors.simulation.scenarios.system_scenario import SystemScenario
 from coterie.actors.simulation.simulated_client import SimulatedClient
 from coterie.actors.simulation.simulation import Simulation
@@ -21,11 +21,11 @@ from coterie.actors.topology import Topology
 from coterie.errors import CommandError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.linearizability import AppendList
-from coterie.protocols.checking.liveness_checker import LivenessJudge
+from coterie.protocols.checking.liveness_checker import LivenessChecker
 from coterie.protocols.faults.profiles.fault_profiles import is_live
 from coterie.protocols.raft.raft_config import RaftConfig
 
-__all__ = ["LISTS", "RAFT_KV", "Work", "list_key"]
+__all__ = ["LISTS", "RAFT_KV", "KeyValueWorkload", "list_key"]
 
 LISTS: Final = "store.lists"
 CLIENTS: Final = 10
@@ -35,11 +35,11 @@ KEYS: Final = 8
 LIST_KEYS: Final = 2
 CONVERGE_S: Final = 30.0
 FINISH_S: Final = 120.0
-LOOK_EVERY_S: Final = 0.05
+POLL_INTERVAL_S: Final = 0.05
 
 
-class Work:
-    """What one client does: a little of everything, with a pause (up to `think_s`) before each of `rounds` rounds."""
+class KeyValueWorkload:
+    """The workload of one client: random operations, with a pause (up to `think_s`) before each of `rounds` rounds."""
 
     def __init__(self, client: SimulatedClient, *, rounds: int = ROUNDS, think_s: float = THINK_S) -> None:
         self._client = client
@@ -50,7 +50,7 @@ class Work:
         self._group = client.access.group(STORE)
 
     async def run(self) -> None:
-        """Do all rounds; what fails is recorded as what it was, and the next round comes."""
+        """Do all rounds; a failed operation is recorded, and the next round follows."""
         for at in self._client.rounds(self._rounds):
             await asyncio.sleep(self._think_s * self._client.random.random())
             with contextlib.suppress(CommandError):
@@ -74,61 +74,61 @@ class Work:
             await self.read_list(list_key(rng.randrange(LIST_KEYS)))
 
     async def append(self, key: bytes, item: int) -> None:
-        """Append to a list."""
+        """Append `item` to the list at `key`."""
         await self._lists.record(("append", item), self._group.execute(Append(key, item)), key=key)
 
     async def read_list(self, key: bytes) -> tuple[int, ...]:
-        """Read a list."""
+        """Read the list at `key`."""
         return await self._lists.record(("read",), self._group.execute(ReadList(key)), key=key)
 
     async def read_everything(self, read: Callable[[bytes], None]) -> None:
-        """Read every key until it is answered; `read` is told of each."""
+        """Read every key, and retry until it is answered; call `read` with each answered key."""
         for at in range(KEYS):
-            await _insist(partial(self._store.get, b"k%d" % at))
+            await _retry(partial(self._store.get, b"k%d" % at))
             read(b"k%d" % at)
         for at in range(LIST_KEYS):
-            await _insist(partial(self.read_list, list_key(at)))
+            await _retry(partial(self.read_list, list_key(at)))
             read(list_key(at))
 
 
 async def run(sim: Simulation) -> None:
-    """Run the scenario in `sim`, which has its plan."""
+    """Run the scenario in `sim`, which must have a plan."""
     if sim.plan is None:
-        raise ValueError("this scenario takes its nodes from the plan: Simulation(plan=…)")
+        raise ValueError("the scenario takes its nodes from the plan: pass one to Simulation(plan=…)")
     topology = Topology("raft-kv", nodes=sim.plan.nodes)
-    topology.raft(STORE, machine=Shelf)
+    topology.raft(STORE, machine=ListStore)
     sim.deploy(topology)
-    crowd = sim.clients(CLIENTS, lambda client: Work(client).run())
-    await sim.until(lambda: sim.injector.is_over, within=sim.plan.ends_at_s + FINISH_S)
+    clients = sim.clients(CLIENTS, lambda client: KeyValueWorkload(client).run())
+    await sim.until(lambda: sim.injector.is_over, within_s=sim.plan.ends_at_s + FINISH_S)
     if is_live(sim.plan):
-        await _judge_liveness(sim)
-        await sim.until(lambda: crowd.is_done, within=FINISH_S)
-        await sim.until(partial(_has_converged, sim), within=CONVERGE_S)
+        await _check_liveness(sim)
+        await sim.until(lambda: clients.is_done, within_s=FINISH_S)
+        await sim.until(partial(_has_converged, sim), within_s=CONVERGE_S)
     sim.assert_linearizable()
 
 
-async def _judge_liveness(sim: Simulation) -> None:
-    """Let a new client read everything, in the time that a healed group has."""
+async def _check_liveness(sim: Simulation) -> None:
+    """Check that a new client can read everything in the time that a group has after the end of all faults."""
     voters = tuple(NodeId(node.name) for node in sim.nodes)
-    judge = LivenessJudge(sim.bench, election_timeout_s=RaftConfig(voters).election_timeout_max_s)
+    checker = LivenessChecker(sim.violation_context, election_timeout_s=RaftConfig(voters).election_timeout_max_s)
     for key in (*(b"k%d" % at for at in range(KEYS)), *(list_key(at) for at in range(LIST_KEYS))):
-        judge.acknowledged(key)
-    sim.judge(judge.healed)
-    reader = sim.clients(1, lambda client: Work(client).read_everything(judge.read))
-    while not (judge.is_satisfied and reader.is_done):
+        checker.acknowledged(key)
+    sim.check(checker.healed)
+    reader = sim.clients(1, lambda client: KeyValueWorkload(client).read_everything(checker.read))
+    while not (checker.is_satisfied and reader.is_done):
         if (leader := sim.leader_of(STORE)) is not None:
-            judge.led(NodeId(leader))
-        sim.judge(judge.check)
-        await asyncio.sleep(LOOK_EVERY_S)
+            checker.led(NodeId(leader))
+        sim.check(checker.check)
+        await asyncio.sleep(POLL_INTERVAL_S)
 
 
 def _has_converged(sim: Simulation) -> bool:
-    """Return whether all replicas that are still replicas hold the same, and have applied it."""
-    watch = sim.deployment.rafts[0]
-    return all(watch.has_converged(node.name) for node in sim.nodes if node.is_up and not node.has_forgotten)
+    """Return whether all remaining replicas hold and have applied the same entries."""
+    checker = sim.deployment.raft_checkers[0]
+    return all(checker.has_converged(node.name) for node in sim.nodes if node.is_up and not node.has_replaced_disk)
 
 
-async def _insist(call: Callable[[], Awaitable[object]]) -> None:
+async def _retry(call: Callable[[], Awaitable[object]]) -> None:
     while True:
         with contextlib.suppress(CommandError):
             await call()

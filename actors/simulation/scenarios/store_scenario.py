@@ -1,7 +1,7 @@
-"""The scenario `store`: one keeper of records on each node, before the judge of log stores.
+"""Scenario `store`: one actor on each node writes to the log store; checked by `StorageChecker`.
 
-A keeper writes all the time: registers, truncations, records of all sizes. What each of its lives recovers must be what
-some number of its writes leaves, at least all the acknowledged ones. Nothing above the store could hide a mistake.
+The actor writes all the time: metadata, truncations, records of all sizes. Each start must recover the result of a
+prefix of its writes, with at least all acknowledged ones. No layer above the store can hide an error.
 """
 
 from __future__ import annotations
@@ -14,115 +14,117 @@ from coterie.actors.node import Node
 from coterie.actors.simulation.scenarios.system_scenario import SystemScenario
 from coterie.actors.simulation.simulation import Simulation
 from coterie.actors.topology import Topology
-from coterie.protocols.checking.storage_checker import Contents, StorageJudge
+from coterie.protocols.checking.storage_checker import Contents, StorageChecker
 from coterie.runtime.actor import Actor
-from coterie.runtime.hosts.simulation.random_durations import Duration
+from coterie.runtime.hosts.simulation.random_durations import RandomDuration
 from coterie.runtime.messages.message import message
 from coterie.runtime.storage.log_store import LogStore, Record, Write
 
-__all__ = ["STORE", "Keeper"]
+__all__ = ["STORE", "Writer"]
 
 GROUP: Final = "records"
-BEAT_S: Final = 0.05
-DISK: Final = Duration(0.05, tail=0.02, tail_s=0.2)
-"""A slow disk, so that many crashes fall into the middle of a call."""
+WRITE_INTERVAL_S: Final = 0.05
+DISK_DURATION: Final = RandomDuration(0.05, tail=0.02, tail_s=0.2)
+"""The duration of disk calls: slow, so that many crashes happen during a call."""
 
-MOST_RECORDS: Final = 100
-LARGEST_BYTES: Final = 2000
-EVERYTHING_BYTES: Final = 1 << 30
+MAX_RECORDS: Final = 100
+MAX_RECORD_BYTES: Final = 2000
+READ_LIMIT_BYTES: Final = 1 << 30
 FINISH_S: Final = 60.0
-FEWEST_ACKNOWLEDGED: Final = 500
+MIN_ACKNOWLEDGED: Final = 500
 
-NO_STORE: Final = (
+EXCLUDED_KINDS: Final = (
     "delay", "loss", "duplicate", "reorder", "reset", "reset_mid_frame", "half_open", "corrupt", "bandwidth",
     "partition", "clog", "flap", "stale_disk", "wiped_disk", "raise_in_handler", "cancel_handler", "poison_message",
 )  # fmt: skip
-"""Faults of networks and handlers, and disks that forget everything: that is for others to notice."""
+"""Faults of networks and handlers, and replaced disks: other scenarios cover them."""
 
 
 @message(name="simulation.Keep")
-class Keep:
-    """It is time to write; never crosses the wire."""
+class Tick:
+    """Timer message: time to write; never crosses the wire."""
 
 
-class Books:
-    """One judge for each node, and how much was acknowledged."""
+class StoreCheckers:
+    """One storage checker for each node, and the number of acknowledged writes."""
 
     def __init__(self, sim: Simulation) -> None:
         self.sim = sim
         self.acknowledged = 0
-        self._judge_by_node: dict[str, StorageJudge] = {}
+        self._checker_by_node: dict[str, StorageChecker] = {}
 
-    def judge(self, node: str) -> StorageJudge:
-        """Return the judge of a node's store, over all its lives."""
-        return self._judge_by_node.setdefault(node, StorageJudge(node, self.sim.bench))
+    def checker(self, node: str) -> StorageChecker:
+        """Return the checker of a node's store over all its process lives."""
+        return self._checker_by_node.setdefault(node, StorageChecker(node, self.sim.violation_context))
 
     def write(self, store: LogStore, node: str, write: Write) -> None:
-        """Write, and tell the judge when it was asked for and when it was acknowledged."""
-        judge = self.judge(node)
+        """Write, and report when the write is submitted and when it is acknowledged."""
+        checker = self.checker(node)
 
         def acknowledged() -> None:
             self.acknowledged += 1
-            self.sim.judge(judge.acknowledged)
+            self.sim.check(checker.acknowledged)
 
-        self.sim.judge(judge.submitted, write)
+        self.sim.check(checker.submitted, write)
         store.write(write, acknowledged)
 
 
-class Keeper(Actor[Keep]):
-    """Reads what is there, then writes without end."""
+class Writer(Actor[Tick]):
+    """Reads the recovered records, then writes until the end of the run."""
 
-    def __init__(self, books: Books, node: Node) -> None:
-        self._books = books
+    def __init__(self, checkers: StoreCheckers, node: Node) -> None:
+        self._checkers = checkers
         self._store = node.store
         self._node = node.name
         self._last = 0
 
     async def on_start(self) -> None:
-        """Tell the judge what is recovered, and begin."""
-        self._books.sim.node(self._node).life.host.executor.disk = DISK
+        """Report what is recovered, and start the timer."""
+        self._checkers.sim.node(self._node).life.host.executor.disk = DISK_DURATION
         state = await self._store.state(GROUP)
-        records = await self._store.read(GROUP, state.first, state.last, EVERYTHING_BYTES)
+        records = await self._store.read(GROUP, state.first, state.last, READ_LIMIT_BYTES)
         self._last = state.last
-        found = {GROUP: Contents(state.register, tuple(records), state.first)}
-        self._books.sim.judge(self._books.judge(self._node).recovered, found)
-        self.context.every(BEAT_S, Keep())
+        found = {GROUP: Contents(state.metadata, tuple(records), state.first)}
+        self._checkers.sim.check(self._checkers.checker(self._node).recovered, found)
+        self.context.every(WRITE_INTERVAL_S, Tick())
 
-    def receive(self, msg: Keep, /) -> None:
-        """Write a little."""
+    def receive(self, msg: Tick, /) -> None:
+        """Write one or three times."""
         for _ in range(self.context.random.choice((1, 1, 3))):
-            write = _draw(self.context.random, self._last)
+            write = _random_write(self.context.random, self._last)
             self._last = write.first - 1 + len(write.records)
-            self._books.write(self._store, self._node, write)
+            self._checkers.write(self._store, self._node, write)
 
 
-def _draw(rng: random.Random, last: int) -> Write:
-    register = rng.randbytes(rng.randint(1, 100)) if rng.random() < 0.3 else None
+def _random_write(rng: random.Random, last: int) -> Write:
+    metadata = rng.randbytes(rng.randint(1, 100)) if rng.random() < 0.3 else None
     cut: int | None = None
-    if last > MOST_RECORDS:
+    if last > MAX_RECORDS:
         cut = rng.randint(1, last)
     elif last and rng.random() < 0.1:
         cut = rng.randint(max(1, last - 10), last)
     first = last + 1 if cut is None else cut
     records = [
-        Record(rng.randint(1, 9), rng.randbytes(rng.randint(0, LARGEST_BYTES))) for _ in range(rng.randint(1, 4))
+        Record(rng.randint(1, 9), rng.randbytes(rng.randint(0, MAX_RECORD_BYTES))) for _ in range(rng.randint(1, 4))
     ]
-    return Write(GROUP, register=register, truncate_from=cut, first=first, records=records)
+    return Write(GROUP, metadata=metadata, truncate_from=cut, first=first, records=records)
 
 
 async def run(sim: Simulation) -> None:
-    """Run the scenario in `sim`, which has its plan."""
+    """Run the scenario in `sim`, which must have a plan."""
     if sim.plan is None:
-        raise ValueError("this scenario takes its nodes from the plan: Simulation(plan=…)")
-    books = Books(sim)
+        raise ValueError("the scenario takes its nodes from the plan: pass one to Simulation(plan=…)")
+    checkers = StoreCheckers(sim)
     topology = Topology("store", nodes=sim.plan.nodes)
-    topology.actor("keeper", partial(Keeper, books))
+    topology.actor("writer", partial(Writer, checkers))
     sim.deploy(topology)
-    await sim.until(lambda: sim.injector.is_over, within=sim.plan.ends_at_s + FINISH_S)
-    await sim.until(lambda: all(node.is_up or node.is_gone for node in sim.nodes), within=FINISH_S)
-    if books.acknowledged < FEWEST_ACKNOWLEDGED:
-        raise AssertionError(f"only {books.acknowledged} writes were acknowledged")
+    await sim.until(lambda: sim.injector.is_over, within_s=sim.plan.ends_at_s + FINISH_S)
+    await sim.until(lambda: all(node.is_up or node.is_gone for node in sim.nodes), within_s=FINISH_S)
+    if checkers.acknowledged < MIN_ACKNOWLEDGED:
+        raise AssertionError(
+            f"only {checkers.acknowledged} writes were acknowledged, at least {MIN_ACKNOWLEDGED} are required"
+        )
 
 
-STORE = SystemScenario("store", run, nodes=3, fewest_operations=0, leaves_out=NO_STORE)
-"""`coterie sim store`. Without faults of networks."""
+STORE = SystemScenario("store", run, nodes=3, min_operations=0, excluded_kinds=EXCLUDED_KINDS)
+"""`coterie sim store`. Without network faults."""

@@ -1,7 +1,7 @@
-"""The scenario `synod` on whole systems: many synods, one after the other, whose proposers duel.
+"""Scenario `synod` on whole systems: many synods in turn, each with competing proposers.
 
-Five nodes with twenty synods on one store each; ten clients propose to, or read, the synod whose second it is. Every
-answer must be the one value, whoever crashed meanwhile; and when the plan has healed every synod must answer.
+Five nodes run twenty synods on one store each. In each second ten clients propose to, or read, one of the synods. Every
+answer must be the one chosen value, whatever crashes happen; when the plan has ended every synod must answer.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ THINK_S: Final = 1.5
 FINISH_S: Final = 120.0
 
 
-class Duel:
-    """What one client does. `sim` tells the time, and so which synod is fought for."""
+class SynodWorkload:
+    """The workload of one client. The time of `sim` selects the synod."""
 
     def __init__(self, sim: Simulation, client: SimulatedClient) -> None:
         self._sim = sim
@@ -36,14 +36,14 @@ class Duel:
         self._recorder = client.recorder("synods", Consensus())
 
     async def run(self) -> None:
-        """Propose or read, again and again; what nobody answered is recorded as such."""
+        """Propose or read repeatedly; an operation that is not answered is recorded as unknown."""
         for at in self._client.rounds(ROUNDS):
             await asyncio.sleep(THINK_S * self._client.random.random())
             with contextlib.suppress(CommandTimeout):
                 await self._round(_name(int(self._sim.now()) % SYNODS), b"%d.%d" % (self._client.number, at))
 
     async def read_all(self) -> None:
-        """Read every synod, each until it answers."""
+        """Read every synod, and retry each until it answers."""
         for number in range(SYNODS):
             while True:
                 with contextlib.suppress(CommandTimeout):
@@ -62,19 +62,19 @@ class Duel:
 
 
 async def run(sim: Simulation) -> None:
-    """Run the scenario in `sim`, which has its plan."""
+    """Run the scenario in `sim`, which must have a plan."""
     if sim.plan is None:
-        raise ValueError("this scenario takes its nodes from the plan: Simulation(plan=…)")
+        raise ValueError("the scenario takes its nodes from the plan: pass one to Simulation(plan=…)")
     topology = Topology("synods", nodes=sim.plan.nodes)
     for number in range(SYNODS):
         topology.synod(_name(number))
     sim.deploy(topology)
-    crowd = sim.clients(CLIENTS, lambda client: Duel(sim, client).run())
-    await sim.until(lambda: sim.injector.is_over, within=sim.plan.ends_at_s + FINISH_S)
+    clients = sim.clients(CLIENTS, lambda client: SynodWorkload(sim, client).run())
+    await sim.until(lambda: sim.injector.is_over, within_s=sim.plan.ends_at_s + FINISH_S)
     if is_live(sim.plan):
-        await sim.until(lambda: crowd.is_done, within=FINISH_S)
-        readers = sim.clients(1, lambda client: Duel(sim, client).read_all())
-        await sim.until(lambda: readers.is_done, within=FINISH_S)
+        await sim.until(lambda: clients.is_done, within_s=FINISH_S)
+        readers = sim.clients(1, lambda client: SynodWorkload(sim, client).read_all())
+        await sim.until(lambda: readers.is_done, within_s=FINISH_S)
     sim.assert_linearizable()
 
 

@@ -1,4 +1,4 @@
-"""A program in a simulation as the explorer runs it, seed by seed: `coterie sim package.module:attribute`.
+"""`SystemScenario`: makes a program on `Simulation` a scenario: `coterie sim package.module:attribute`.
 
     @scenario(nodes=["n1", "n2", "n3"])
     async def transfers(sim: Simulation) -> None:
@@ -6,7 +6,8 @@
         await sim.clients(5, transfer)
         sim.assert_linearizable()
 
-What the program raises is what the run came to. If it ends before the plan does, the run goes on until all has healed.
+An error that the program raises is the result of the run. If the program ends before the plan, the run continues until
+the plan has ended.
 """
 
 from __future__ import annotations
@@ -15,40 +16,39 @@ import copy
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
-from coterie.actors.simulation.simulation import LONGEST_S, Simulation
+from coterie.actors.simulation.simulation import MAX_S, Simulation
 from coterie.errors import PlanError, SimulationStuck
-from coterie.protocols.checking.linearizability import History
-from coterie.protocols.checking.linearizability import Verdict as Linearizability
+from coterie.protocols.checking.linearizability import CheckResult, History
 from coterie.protocols.checking.violation import Violation
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.faults.profiles.fault_profiles import draw_plan, is_live
 from coterie.protocols.simulation.run_trace import TraceLine
-from coterie.protocols.simulation.scenarios.run_outcome import Verdict
+from coterie.protocols.simulation.scenarios.run_result import RunResult
 
 __all__ = ["Program", "SystemScenario", "scenario"]
 
 Program = Callable[[Simulation], Awaitable[None]]
 
-FEWEST_OPERATIONS = 100
-PLAN_S = 20.0
-LONGEST_DELAY_S = 10.0
+MIN_OPERATIONS = 100
+PLAN_DURATION_S = 20.0
+MAX_END_DELAY_S = 10.0
 
 
 class SystemScenario:
     """A `Scenario` (see `coterie.protocols.simulation.scenarios.protocol_scenarios`) at the level of systems.
 
     Args:
-        name: what people call it.
-        program: what runs, in a `Simulation` that has its plan; `sim.plan.nodes` are the nodes.
-        nodes: the nodes. A number: any number will do, this many if nobody says.
-        duration_s: how long plans last (s).
-        fewest_operations: with fewer recorded operations answered a run is void.
-        leaves_out: kinds of faults that plans do without: what the program has nothing for.
+        name: of the scenario, as on the command line.
+        program: runs in a `Simulation` that has a plan; `sim.plan.nodes` are the nodes.
+        nodes: the names of the nodes, or the default number of nodes if any number is allowed.
+        duration_s: of fault plans (s).
+        min_operations: a run with fewer answered recorded operations is void.
+        excluded_kinds: kinds of faults that plans leave out, because they have no effect on the program.
     """
 
     level = Level.SYSTEM
-    """Where it carries plans out."""
+    """The level at which it carries out fault plans."""
 
     def __init__(
         self,
@@ -56,80 +56,78 @@ class SystemScenario:
         program: Program,
         *,
         nodes: int | Sequence[str],
-        duration_s: float = PLAN_S,
-        fewest_operations: int = FEWEST_OPERATIONS,
-        leaves_out: Sequence[str] = (),
+        duration_s: float = PLAN_DURATION_S,
+        min_operations: int = MIN_OPERATIONS,
+        excluded_kinds: Sequence[str] = (),
     ) -> None:
         self.name = name
-        """What people call it."""
+        """The name of the scenario."""
         self._program = program
         self._nodes = nodes if isinstance(nodes, int) else tuple(nodes)
         self._duration_s = duration_s
-        self._fewest_operations = fewest_operations
-        self._leaves_out = tuple(leaves_out)
-        self._max_s = LONGEST_S
+        self._min_operations = min_operations
+        self._excluded_kinds = tuple(excluded_kinds)
+        self._max_s = MAX_S
 
     def ending_at(self, max_s: float) -> SystemScenario:
-        """Return the same scenario, whose runs end at `max_s` (simulated s), or up to a second later (`Endable`).
+        """Return the same scenario with runs that end at `max_s` (simulated s), or up to a second later (`Endable`).
 
-        What clients have seen by then must be linearizable: what is not will never become so.
+        The history recorded by then must be linearizable: a history that is not will never become so.
         """
         ending = copy.copy(self)
         ending._max_s = min(max_s, self._max_s)  # noqa: SLF001 (a copy of our own)
         return ending
 
-    def plan(self, seed: int, *, profile: str = "everything", nodes: int | None = None) -> Plan:
-        """Return the plan that `run` would give itself.
+    def plan(self, seed: int, *, profile: str = "everything", nodes: int | None = None) -> FaultPlan:
+        """Return the plan that `run` draws for `seed`.
 
         Raises:
-            PlanError: there is no such profile, or the scenario has another number of nodes.
+            PlanError: the profile does not exist, or the scenario has another number of nodes.
         """
         rng = random.Random(f"{self.name}/{seed}/plan")
         drawn = draw_plan(profile, rng, self._names(nodes), self._duration_s, level=self.level)
-        kept = tuple(fault for fault in drawn.faults if fault.KIND not in self._leaves_out)
-        return Plan(drawn.nodes, kept, drawn.ends_at_s, drawn.profile)
+        faults = tuple(fault for fault in drawn.faults if fault.KIND not in self._excluded_kinds)
+        return FaultPlan(drawn.nodes, faults, drawn.ends_at_s, drawn.profile)
 
     def run(
         self,
         seed: int,
         *,
-        plan: Plan | None = None,
+        plan: FaultPlan | None = None,
         profile: str = "everything",
         nodes: int | None = None,
         operations: int | None = None,
         hashed: bool = False,
         traced: bool = False,
-    ) -> Verdict:
-        """Run `seed` and say what it came to; the arguments are those of `Scenario.run`.
+    ) -> RunResult:
+        """Run `seed` and return the result; the arguments are those of `Scenario.run`.
 
         Raises:
-            PlanError: `plan` has a fault that this level cannot carry out, or is beyond its budget; no such profile.
+            PlanError: `plan` has a fault unsupported at this level or exceeds its budget; the profile does not exist.
         """
         plan = plan or self.plan(seed, profile=profile, nodes=nodes)
-        sim = Simulation(
-            seed, plan=plan, max_s=self._max_s, most_operations=operations, is_hashed=hashed, is_traced=traced
-        )
+        sim = Simulation(seed, plan=plan, max_s=self._max_s, max_rounds=operations, is_hashed=hashed, is_traced=traced)
         violation = self._violation(sim)
-        judged, history = _judged(sim)
-        is_enough = sim.operations >= self._fewest_operations or operations is not None or not is_live(plan)
-        unknown = judged is not None and bool(judged.undecided)
+        check_result, history = _check_result(sim)
+        is_enough = sim.operations >= self._min_operations or operations is not None or not is_live(plan)
+        unknown = check_result is not None and bool(check_result.undecided)
         void = None if is_enough else f"only {sim.operations} operations were answered"
-        return Verdict(
+        return RunResult(
             seed=seed,
             violation=violation,
-            void="the budget did not suffice to judge the history" if unknown and void is None else void,
+            void="the budget was too small to check the history" if unknown and void is None else void,
             operations=sim.operations,
             events=sim.world.loop.handled,
             simulated_s=sim.now(),
             planned=tuple(plan.kinds()) if is_live(plan) else (),
-            fired=dict(sim.firings.count_by_kind),
+            fired=dict(sim.fault_counts.count_by_kind),
             digest=sim.digest if hashed else None,
             tail=() if violation is None else sim.tail,
             profile=plan.profile or "",
             nodes=plan.nodes,
             plan=plan,
             history=history,
-            linearizability=judged,
+            linearizability=check_result,
             trace=_trace(sim, hashed=hashed) if traced else (),
             messages=sim.world.network.carried(),
         )
@@ -137,7 +135,7 @@ class SystemScenario:
     def _violation(self, sim: Simulation) -> Violation | None:
         async def main() -> None:
             await self._program(sim)
-            await sim.until(lambda: sim.injector.is_over, within=self._duration_s + LONGEST_DELAY_S)
+            await sim.until(lambda: sim.injector.is_over, within_s=self._duration_s + MAX_END_DELAY_S)
 
         try:
             sim.run(main)
@@ -147,20 +145,20 @@ class SystemScenario:
             return violation
         except SimulationStuck as stuck:
             return self._unfinished(sim, stuck)
-        except Exception as error:  # noqa: BLE001 (whatever a program raises is what the run came to)
-            return Violation("program", _told(error), node=None, step=sim.world.loop.handled, time_s=sim.now())
+        except Exception as error:  # noqa: BLE001 (any error of the program is the result of the run)
+            return Violation("program", _error_text(error), node=None, step=sim.world.loop.handled, time_s=sim.now())
         return None
 
     def _unfinished(self, sim: Simulation, stuck: SimulationStuck) -> Violation:
-        """Say what a run came to that did not come to its end; one that was ended is judged by what it has so far."""
-        if self._max_s < LONGEST_S and sim.recordings:
+        """Return the violation of a run that did not finish; a run cut short by `ending_at` is checked first."""
+        if self._max_s < MAX_S and sim.recordings:
             try:
                 sim.assert_linearizable()
             except Violation as violation:
                 return violation
             except AssertionError:
-                pass  # that nobody can tell is no failure
-        return Violation("program", _told(stuck), node=None, step=sim.world.loop.handled, time_s=sim.now())
+                pass  # an undecided check is no failure
+        return Violation("program", _error_text(stuck), node=None, step=sim.world.loop.handled, time_s=sim.now())
 
     def _names(self, nodes: int | None) -> Sequence[str]:
         if isinstance(self._nodes, int):
@@ -174,46 +172,46 @@ def scenario(
     *,
     nodes: int | Sequence[str],
     name: str | None = None,
-    duration_s: float = PLAN_S,
-    fewest_operations: int = 0,
-    leaves_out: Sequence[str] = (),
+    duration_s: float = PLAN_DURATION_S,
+    min_operations: int = 0,
+    excluded_kinds: Sequence[str] = (),
 ) -> Callable[[Program], SystemScenario]:
     """Make a scenario of an `async def` that takes a `Simulation`; the arguments are those of `SystemScenario`."""
 
     def make(program: Program) -> SystemScenario:
-        called = name or str(getattr(program, "__name__", "scenario"))
+        scenario_name = name or str(getattr(program, "__name__", "scenario"))
         return SystemScenario(
-            called,
+            scenario_name,
             program,
             nodes=nodes,
             duration_s=duration_s,
-            fewest_operations=fewest_operations,
-            leaves_out=leaves_out,
+            min_operations=min_operations,
+            excluded_kinds=excluded_kinds,
         )
 
     return make
 
 
-def _told(error: BaseException) -> str:
-    """Return an error in one line, a group with what is in it."""
-    told = f"{type(error).__name__}: {error}"
+def _error_text(error: BaseException) -> str:
+    """Return an error as one line; an exception group with its members."""
+    text = f"{type(error).__name__}: {error}"
     if isinstance(error, BaseExceptionGroup):
-        return f"{told}: {'; '.join(map(_told, error.exceptions))}"
-    return told
+        return f"{text}: {'; '.join(map(_error_text, error.exceptions))}"
+    return text
 
 
-def _judged(sim: Simulation) -> tuple[Linearizability | None, History | None]:
-    """Return the judgement worth showing, and its history: a violation before anything else."""
+def _check_result(sim: Simulation) -> tuple[CheckResult | None, History | None]:
+    """Return the check result to report, and its history: a violation if there is one, else the first."""
     for recording in sim.recordings:
-        if recording.verdict is not None and recording.verdict.counterexample is not None:
-            return recording.verdict, recording.history
+        if recording.result is not None and recording.result.counterexample is not None:
+            return recording.result, recording.history
     for recording in sim.recordings:
-        return recording.verdict, recording.history
+        return recording.result, recording.history
     return None, None
 
 
 def _trace(sim: Simulation, *, hashed: bool) -> tuple[TraceLine, ...]:
-    """Return what happened: for people, or every step of the world, where two runs are to be compared."""
+    """Return the run log, or if `hashed` every step of the world, for the comparison of two runs."""
     if not hashed or sim.world.trace is None:
         return sim.trace
     return tuple(TraceLine(0.0, None, line) for line in sim.world.trace.lines)

@@ -1,4 +1,4 @@
-"""The scenarios on whole systems, by name."""
+"""`SYSTEM_SCENARIOS`: the built-in scenarios on whole systems, by name."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ from coterie.actors.simulation.scenarios.system_scenario import SystemScenario
 __all__ = ["SYSTEM_SCENARIOS"]
 
 SYSTEM_SCENARIOS: Mapping[str, SystemScenario] = {each.name: each for each in (RAFT_KV, SYNOD, ACTORS, STORE)}
-"""coterie's own scenarios at the level of systems."""
+"""The built-in scenarios at the level of systems."""

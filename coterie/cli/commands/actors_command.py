@@ -2,7 +2,7 @@
 
     coterie actors --connect 127.0.0.1:7401,127.0.0.1:7402 [PATTERN] [--sort busy] [--limit 20] [-o json]
 
-PATTERN is a part of a path or of a class name. What is measured only while somebody looks (`busy`) needs a second look.
+PATTERN is a part of a path or of a class name. `busy` is measured only between two queries: run the command twice.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 
-from coterie.actors.inspection import ORDERS, ActorLine, ReportActors
-from coterie.cli.cluster_connection import Connection, add_connect, connection_of
+from coterie.actors.inspection import SORT_KEYS, ActorLine, ReportActors
+from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import Look, facts_of, look_at
+from coterie.cli.node_queries import ReportByNode, as_json, query_actors
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run"]
@@ -29,31 +29,33 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add_connect(parser)
     parser.add_argument("pattern", nargs="?", default="", help="a part of a path or of a class name")
-    parser.add_argument("--sort", choices=ORDERS, default="depth", help="what comes first (default: depth)")
-    parser.add_argument("--limit", type=int, default=50, help="how many of each node (default: 50, at most 1000)")
-    parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="how to print them")
+    parser.add_argument(
+        "--sort", choices=SORT_KEYS, default="depth", help="the sort key, largest first (default: depth)"
+    )
+    parser.add_argument("--limit", type=int, default=50, help="how many actors per node (default: 50, at most 1000)")
+    parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="the output format")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie actors`; return the exit code."""
-    asked = ReportActors(args.pattern, args.sort, args.limit)
-    look = run_async(_look(connection_of(args), asked))
+    request = ReportActors(args.pattern, args.sort, args.limit)
+    reports = run_async(_query(connection_of(args), request))
     if args.form == "json":
-        print(json.dumps(facts_of(look)))
+        print(json.dumps(as_json(reports)))
     else:
-        print("\n".join(_lines(look)))
-    return 0 if any(not isinstance(report, CoterieError) for report in look.values()) else 1
+        print("\n".join(_lines(reports)))
+    return 0 if any(not isinstance(report, CoterieError) for report in reports.values()) else 1
 
 
-async def _look(connection: Connection, asked: ReportActors) -> Look:
+async def _query(connection: ClusterConnection, request: ReportActors) -> ReportByNode:
     async with connection.client_of_all() as client:
-        return await look_at(client, asked)
+        return await query_actors(client, request)
 
 
-def _lines(look: Look) -> list[str]:
+def _lines(reports: ReportByNode) -> list[str]:
     lines = [f"{'actor':<40} {'class':<20} {'state':<10} {'depth':>7} {'high':>7} {'handled':>11} {'restarts':>8}"]
-    for node, report in look.items():
+    for node, report in reports.items():
         if isinstance(report, CoterieError):
             lines.append(f"node {node}: {report}")
             continue

@@ -1,11 +1,11 @@
-"""`coterie demo`: three processes agree, one is killed, nothing is lost.
+"""`coterie demo`: runs a cluster of three processes, kills one at work, and verifies that nothing is lost.
 
-A cluster on loopback counts the identifiers of the running interpreter's standard library (or of --input). In the
-middle of the work a node is killed (SIGKILL), work goes on, the node comes back and catches up. At the end everything
-is read back and compared with a plain count by a separate process.
+A cluster on loopback counts the identifiers of the running interpreter's standard library (or of --input). During the
+work a node is killed (SIGKILL); the others continue, and the node restarts and catches up. At the end all counts are
+read back and compared with those of a separate process that counts without coterie.
 
-Exit codes: 0 identical, nothing lost, nothing duplicated; 1 not so, or an error; 2 the run was void (too little
-happened around the kill); 130 interrupted.
+Exit codes: 0 identical, nothing lost, nothing duplicated; 1 a difference, or an error; 2 the run was void (too little
+happened around the kill); 130 interrupted; 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from coterie.cli.command_loop import Ended, run_async
+from coterie.cli.command_loop import Terminated, run_async
 
 __all__ = ["add_parser", "run"]
 
@@ -34,20 +34,20 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--data", metavar="DIR", help="keep the nodes' data here (default: temporary, removed)")
     parser.add_argument("--input", metavar="DIR", help="count the .py files under here (default: the standard library)")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie demo`; return the exit code."""
-    from coterie.demo.demo_job import Options, run_job  # noqa: PLC0415 (a node of any other cluster starts without it)
+    from coterie.demo.demo_job import DemoOptions, run_job  # noqa: PLC0415 (other commands do not need it)
     from coterie.demo.source_files import standard_library  # noqa: PLC0415
 
     root = args.input if args.input is not None else standard_library()
-    options = Options(root=root, nodes=args.nodes, victim=args.kill, data=args.data)
+    options = DemoOptions(root=root, nodes=args.nodes, victim=args.kill, data=args.data)
     try:
         report = run_async(run_job(options))
-    except Ended:
+    except Terminated:
         return TERMINATED
     for line in report.lines():
         print(line)

@@ -3,7 +3,7 @@
     coterie kv get KEY --connect 127.0.0.1:7401
     coterie kv cas KEY --expect OLD --value NEW --connect 127.0.0.1:7401
 
-Exit code 1 is a plain no: `get` and `delete` of an absent key, a `cas` whose expectation did not hold.
+Exit code 1: `get` or `delete` of an absent key, or a `cas` whose expected value did not match.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add(actions, "delete", _delete, "remove a key").add_argument("key")
     cas = _add(actions, "cas", _cas, "set a key if it has the expected value")
     cas.add_argument("key")
-    cas.add_argument("--expect", metavar="TEXT", help="the value it must have (default: it must be absent)")
-    cas.add_argument("--value", metavar="TEXT", help="the value it gets (default: it is removed)")
+    cas.add_argument("--expect", metavar="TEXT", help="the expected value (default: the key must be absent)")
+    cas.add_argument("--value", metavar="TEXT", help="the new value (default: the key is removed)")
     incr = _add(actions, "incr", _incr, "add to the number at a key and print the sum")
     incr.add_argument("key")
     incr.add_argument("by", type=int, nargs="?", default=1)
-    scan = _add(actions, "scan", _scan, "print all keys and values, as of one moment")
-    scan.add_argument("prefix", nargs="?", default="", help="only keys that begin so")
+    scan = _add(actions, "scan", _scan, "print all keys and values of one snapshot")
+    scan.add_argument("prefix", nargs="?", default="", help="only keys with this prefix")
     parser.set_defaults(run=run)
 
 
@@ -102,7 +102,7 @@ async def _scan(store: KeyValueClient, args: argparse.Namespace) -> int:
 
 
 def _bytes(argument: str) -> bytes:
-    return argument.encode(errors="surrogateescape")  # as the operating system gave it
+    return argument.encode(errors="surrogateescape")  # the bytes that the operating system passed
 
 
 def _text(value: bytes) -> str:

@@ -1,12 +1,12 @@
-"""`coterie sim mutants`: deliberate bugs, each of which the judges must catch, in a table."""
+"""`coterie sim mutants`: runs deliberate bugs that the checkers must find, and prints a table."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 
-from coterie.exploring.mutant_jobs import ALL_MUTANTS, Catch, hunt_all, mutant_named
-from coterie.protocols.simulation.mutants import Trial
+from coterie.exploring.mutant_jobs import ALL_MUTANTS, TimedMutantResult, mutant_named, run_mutant_jobs
+from coterie.protocols.simulation.mutants import MutantTrial
 from coterie.protocols.simulation.scenarios.protocol_scenarios import EVERYTHING
 
 __all__ = ["run_mutants"]
@@ -16,39 +16,39 @@ TITLES = ("mutant", "killed by", "how", "level", "seeds", "s", "clean")
 
 
 def run_mutants(*, only: Sequence[str], jobs: int, is_json: bool) -> int:
-    """Hunt all mutants (or `only` those), and print a line for each; return the exit code: 1 if any survives.
+    """Run all mutants (or `only` these) and print a line for each; return the exit code: 1 if any survives.
 
     Raises:
         MutantError: there is no such mutant; the nearest is named.
     """
     names = [mutant_named(name).name for name in only] or [mutant.name for mutant in ALL_MUTANTS]
     print(_line(TITLES))
-    catches = hunt_all(names, processes=jobs, caught=lambda catch: print(_line(_row(catch)), flush=True))
-    killed = sum(catch.hunt.is_success for catch in catches)
-    survived = len(catches) - killed
+    results = run_mutant_jobs(names, processes=jobs, on_result=lambda timed: print(_line(_row(timed)), flush=True))
+    killed = sum(timed.result.is_success for timed in results)
+    survived = len(results) - killed
     if is_json:
-        facts = [_facts(catch) for catch in catches]
+        facts = [_facts(timed) for timed in results]
         print(json.dumps({"scenario": "mutants", "killed": killed, "survived": survived, "mutants": facts}))
     else:
-        _tell_how_they_fell(catches)
+        _print_kill_counts(results)
         print(f"{killed} killed, {survived} survived")
     return 1 if survived else 0
 
 
-def _tell_how_they_fell(catches: Sequence[Catch]) -> None:
-    by_profile = sum(catch.hunt.is_success and catch.trial.is_random for catch in catches)
-    directed = sum(catch.hunt.is_success and not catch.trial.is_random for catch in catches)
+def _print_kill_counts(results: Sequence[TimedMutantResult]) -> None:
+    by_profile = sum(timed.result.is_success and timed.trial.is_random for timed in results)
+    directed = sum(timed.result.is_success and not timed.trial.is_random for timed in results)
     print(f"{by_profile} under the profile {EVERYTHING}, {directed} in directed scenarios")
 
 
-def _row(catch: Catch) -> tuple[str, ...]:
-    hunt, trial = catch.hunt, catch.trial
-    killed_by = hunt.killed_by or f"SURVIVED {hunt.seeds} seeds"
-    clean = "passes" if hunt.alarm is None else f"FAILS {hunt.alarm}"
-    return hunt.name, killed_by, _how(trial), trial.level.value, str(hunt.seeds), f"{catch.wall_s:.1f}", clean
+def _row(timed: TimedMutantResult) -> tuple[str, ...]:
+    result, trial = timed.result, timed.trial
+    killed_by = result.killed_by or f"SURVIVED {result.seeds} seeds"
+    clean = "passes" if result.false_alarm is None else f"FAILS {result.false_alarm}"
+    return result.name, killed_by, _how(trial), trial.level.value, str(result.seeds), f"{timed.wall_s:.1f}", clean
 
 
-def _how(trial: Trial) -> str:
+def _how(trial: MutantTrial) -> str:
     return f"{EVERYTHING} ({trial.name})" if trial.is_random else f"directed ({trial.name})"
 
 
@@ -57,16 +57,16 @@ def _line(cells: Sequence[str]) -> str:
     return " ".join([*words, f"{seeds.strip():>5}", f"{seconds.strip():>6}", "", clean.strip()])
 
 
-def _facts(catch: Catch) -> dict[str, object]:
-    hunt, trial = catch.hunt, catch.trial
+def _facts(timed: TimedMutantResult) -> dict[str, object]:
+    result, trial = timed.result, timed.trial
     return {
-        "mutant": hunt.name,
-        "killed_by": hunt.killed_by,
+        "mutant": result.name,
+        "killed_by": result.killed_by,
         "how": "profile" if trial.is_random else "directed",
         "where": trial.name,
         "level": trial.level.value,
-        "seed": hunt.seed,
-        "seeds": hunt.seeds,
-        "wall_s": round(catch.wall_s, 3),
-        "alarm": hunt.alarm,
+        "seed": result.seed,
+        "seeds": result.seeds,
+        "wall_s": round(timed.wall_s, 3),
+        "alarm": result.false_alarm,
     }

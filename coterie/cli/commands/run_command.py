@@ -1,10 +1,11 @@
-"""`coterie run`: one node of a topology that a module declares.
+"""`coterie run`: runs one node of a topology that a module declares.
 
     coterie run shop:topology --node n1 --listen 127.0.0.1:7401 --peer n2=127.0.0.1:7402 --data n1 --bootstrap new
 
 `shop:topology` is a `Topology`, or a callable without arguments that returns one, in a module that can be imported
-from here. The node runs until SIGTERM or Ctrl-C. A data directory is formatted once in its life: `--bootstrap new`.
-A group forms once more than a majority of its nodes have met (all three of three, four of five); see `coterie status`.
+from the working directory. The node runs until SIGTERM or Ctrl-C. Format a new data directory once, with
+`--bootstrap new`. A new group starts when one node more than a majority is up (three of three, four of five); see
+`coterie status`.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from coterie.actors.topology import Topology
-from coterie.cli.command_loop import Ended, run_async
-from coterie.cli.security_options import Security, add_security, security_of
+from coterie.cli.command_loop import Terminated, run_async
+from coterie.cli.security_options import SecurityOptions, add_security, security_of
 
 __all__ = ["add_parser", "load_topology", "run"]
 
 SWITCH_INTERVAL_S = 0.001
-"""How long a worker thread keeps the interpreter while the loop waits: the default, 5 ms, is a slow heartbeat."""
+"""How long a worker thread may hold the interpreter: the default of 5 ms would delay heartbeats."""
 
 COLLECT_AFTER = 50_000
-"""Net allocations between collections: the default, 700, goes through a large state machine far too often."""
+"""Net allocations between garbage collections: the default of 700 would traverse a large state machine too often."""
 
 _PORT_ERRORS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
@@ -43,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("topology", metavar="module:topology", help="where the topology is declared")
-    parser.add_argument("--node", required=True, help="which of its nodes to run")
+    parser.add_argument("--node", required=True, help="the node to run")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="where to listen (port 0: any free one)")
     parser.add_argument(
         "--peer",
@@ -53,11 +54,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="NODE=HOST:PORT",
         help="where another node listens (repeat for each)",
     )
-    parser.add_argument("--data", metavar="DIR", help="the data directory (default: keep everything in memory)")
-    parser.add_argument("--bootstrap", choices=["new"], help="new: format the data directory first, once in its life")
-    parser.add_argument("--insecure", action="store_true", help="allow listening beyond loopback, unauthenticated")
+    parser.add_argument("--data", metavar="DIR", help="the data directory (default: all data in memory)")
+    parser.add_argument(
+        "--bootstrap", choices=["new"], help="new: format the data directory first; only for the first start"
+    )
+    parser.add_argument(
+        "--insecure", action="store_true", help="allow listening beyond loopback without authentication"
+    )
     add_security(parser)
-    parser.add_argument("--with-stdin", action="store_true", help="end when standard input ends (for parent programs)")
+    parser.add_argument("--with-stdin", action="store_true", help="exit when standard input ends (for parent programs)")
     parser.set_defaults(run=run)
 
 
@@ -67,19 +72,19 @@ def run(args: argparse.Namespace) -> int:
     peers = parse_peers(args.peers)
     security = security_of(args)
     _tune_interpreter()
-    with suppress(Ended):
+    with suppress(Terminated):
         run_async(_run(args, topology, peers, security))
     return 0
 
 
 def _tune_interpreter() -> None:
-    """Make pauses short: this process is ours, and a pause of the leader looks like its death."""
+    """Shorten pauses of this process: a paused leader is taken for a failed one."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(COLLECT_AFTER, 20, 50)
-    gc.freeze()  # what has been imported stays: it need not be looked at again
+    gc.freeze()  # imported modules live until the end: collections need not traverse them
 
 
-async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, str], security: Security) -> None:
+async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, str], security: SecurityOptions) -> None:
     with _naming_the_port(args.listen):
         async with topology.start(
             node=args.node,
@@ -96,7 +101,7 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
 
 
 async def _input_end() -> None:
-    """Wait until standard input ends: a pipe does when the process that holds its other end is gone."""
+    """Wait until standard input ends: a pipe ends when the process at its other end has ended."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
 
@@ -122,7 +127,7 @@ def _naming_the_port(listen: str) -> Iterator[None]:
 
 
 def parse_peers(texts: Sequence[str]) -> dict[str, str]:
-    """Return addresses by node of `node=host:port`s. ValueError names the one that is none or comes twice."""
+    """Return addresses by node from texts `node=host:port`. ValueError names a malformed text or a repeated node."""
     peers: dict[str, str] = {}
     for text in texts:
         node, equals, address = text.partition("=")
@@ -138,11 +143,11 @@ def load_topology(where: str) -> Topology:
     """Import the topology that `module:name` names.
 
     Raises:
-        ValueError: it is no such text, or there is no such module, name or topology; the message names which.
+        ValueError: the text is malformed, or there is no such module, name or topology; the message says which.
     """
     module_name, colon, name = where.partition(":")
     if not (module_name and colon and name):
-        raise ValueError(f"{where!r} names no topology: write module:name")
+        raise ValueError(f"{where!r} does not name a topology: write module:name")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -150,10 +155,10 @@ def load_topology(where: str) -> Topology:
         topology = found if isinstance(found, Topology) or not callable(found) else found()
     except ModuleNotFoundError as error:
         raise ValueError(f"cannot import {module_name!r} for {where!r}: {error}") from error
-    except Exception as error:  # a user's module may raise anything; it is told in one line
+    except Exception as error:  # a user's module may raise anything; it is reported in one line
         raise ValueError(f"{where!r} raised {type(error).__name__}: {error}") from error
     if not isinstance(topology, Topology):
         kind = f"it is of type {type(topology).__name__}"
         what = f"module {module_name!r} has no {name!r}" if found is None else kind
-        raise ValueError(f"{where!r} is no Topology: {what}")
+        raise ValueError(f"{where!r} is not a Topology: {what}")
     return topology

@@ -1,8 +1,8 @@
-"""`coterie status`: how a running cluster is doing, as its nodes tell it.
+"""`coterie status`: shows nodes, groups and leaders of a running cluster, as its nodes report them.
 
     coterie status --connect 127.0.0.1:7401,127.0.0.1:7402 [--group store] [--json]
 
-Name all nodes: one that is not named, or does not answer, is not shown. Exit code 1 if a group has no leader.
+Name all nodes: a node that is not named, or does not answer, is not shown. Exit code 1 if a group has no leader.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from typing import Final
 
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.actors.node_report import NodeReport, ReportNode
-from coterie.cli.cluster_connection import Connection, add_connect, connection_of
+from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import ask_directory
+from coterie.cli.node_queries import query_node
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run"]
 
 ASK_TIMEOUT_S = 2.0
 
-ABSENCES: Final = {
-    "registering": "its store {store} is new, and waits until enough of the other voters are up to remember it",
-    "refused": "the others remember another store than {store} under its name, and refuse this one for ever",
+NON_PARTICIPATION: Final = {
+    "registering": "its store {store} is new, and waits until enough other voters are up to register it",
+    "refused": "the other voters have registered another store than {store} under its name: this one stays refused",
 }
-"""What to say of nodes that take no part in a group, by their role."""
+"""Explanation by role, for nodes that take no part in a group."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What was learned: reports by node, and statuses by group and node; an error where no answer came."""
+class _ClusterStatus:
+    """Reports by node, and statuses by group and node; an error in place of a missing answer."""
 
     nodes: dict[str, NodeReport | CoterieError]
     groups: dict[str, dict[str, GroupStatus | CoterieError]]
@@ -44,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command `status` to the command line."""
     parser = subparsers.add_parser(
         "status",
-        help="show how a running cluster is doing",
+        help="show the nodes, groups and leaders of a running cluster",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -56,7 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie status`; return the exit code."""
-    seen = run_async(_look(connection_of(args), args.groups))
+    seen = run_async(_query(connection_of(args), args.groups))
     if args.json:
         print(json.dumps(_facts(seen)))
     else:
@@ -64,23 +64,23 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(_has_leader(statuses.values()) for statuses in seen.groups.values()) else 1
 
 
-async def _look(connection: Connection, wanted: Sequence[str]) -> _Seen:
+async def _query(connection: ClusterConnection, wanted: Sequence[str]) -> _ClusterStatus:
     async with connection.client_of_all() as client:
-        nodes = {node: await ask_directory(client, node, ReportNode(), ASK_TIMEOUT_S) for node in client.nodes}
+        nodes = {node: await query_node(client, node, ReportNode(), ASK_TIMEOUT_S) for node in client.nodes}
         known = {group for report in nodes.values() if isinstance(report, NodeReport) for group in report.groups}
         names = wanted or sorted(known)
-        return _Seen(nodes, {name: await client.group(name).status(timeout_s=ASK_TIMEOUT_S) for name in names})
+        return _ClusterStatus(nodes, {name: await client.group(name).status(timeout_s=ASK_TIMEOUT_S) for name in names})
 
 
 def _has_leader(statuses: Iterable[GroupStatus | CoterieError]) -> bool:
     return any(isinstance(status, GroupStatus) and status.role == "leader" for status in statuses)
 
 
-def _show(seen: _Seen) -> None:
+def _show(seen: _ClusterStatus) -> None:
     for node, report in seen.nodes.items():
         if isinstance(report, NodeReport):
             parts = ", ".join([*report.groups, *report.synods, *report.pools]) or "nothing"
-            print(f"node {node} of {report.cluster}: runs {parts}; linked with {', '.join(report.links) or 'nobody'}")
+            print(f"node {node} of {report.cluster}: runs {parts}; linked with {', '.join(report.links) or 'no node'}")
         else:
             print(f"node {node}: {report}")
     for group, statuses in seen.groups.items():
@@ -89,8 +89,8 @@ def _show(seen: _Seen) -> None:
         for node, status in statuses.items():
             print(f"  {node:<12} {_row(status)}")
         for node, status in statuses.items():
-            if isinstance(status, GroupStatus) and status.role in ABSENCES:
-                print(f"  {node} takes no part: {ABSENCES[status.role].format(store=status.store)}")
+            if isinstance(status, GroupStatus) and status.role in NON_PARTICIPATION:
+                print(f"  {node} takes no part: {NON_PARTICIPATION[status.role].format(store=status.store)}")
 
 
 def _row(status: GroupStatus | CoterieError) -> str:
@@ -100,7 +100,7 @@ def _row(status: GroupStatus | CoterieError) -> str:
     return f"{status.role:<12} {status.term:>6} {status.leader or '-':<12} {indexes}"
 
 
-def _facts(seen: _Seen) -> dict[str, object]:
+def _facts(seen: _ClusterStatus) -> dict[str, object]:
     return {
         "nodes": {node: _fact(report) for node, report in seen.nodes.items()},
         "groups": {

@@ -1,11 +1,11 @@
-"""`coterie top`: what the nodes of a running cluster are doing, live.
+"""`coterie top`: shows the load of the nodes of a running cluster, live.
 
     coterie top --connect 127.0.0.1:7401,127.0.0.1:7402 [--interval 2] [--once] [-o json]
 
-For each node: actors, messages handled a second, how many wait, restarts and failures, dead letters, and how late the
-loop was at worst (lag). Then the classes of actors, busiest first: `busy` is their share of the node's loop (of `def`
-handlers; `async def` ones run in tasks of their own). Then the actors with the deepest mailboxes. `-o json` prints one
-object a look.
+For each node: actors, messages handled per second, waiting messages, restarts and failures, dead letters, and the
+largest lag of the event loop. Then the classes of actors, busiest first: `busy` is their share of the node's loop
+(only of `def` handlers; `async def` ones run in their own tasks). Then the actors with the deepest mailboxes. `-o json`
+prints one object per interval.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import json
 import sys
 
 from coterie.actors.inspection import ActorLine, ActorsReport, ReportActors, TypeLine
-from coterie.actors.node_report import DIRECTORY
-from coterie.cli.cluster_connection import Connection, add_connect, connection_of
+from coterie.actors.node_report import NODE_REPORT_PATH
+from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import Look, facts_of, look_at
+from coterie.cli.node_queries import ReportByNode, as_json, query_actors
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run", "table"]
@@ -27,7 +27,7 @@ __all__ = ["add_parser", "run", "table"]
 CLEAR = "\x1b[H\x1b[2J"
 ACTORS_SHOWN = 10
 TYPES_SHOWN = 15
-FIRST_LOOK_S = 1.0
+FIRST_INTERVAL_S = 1.0
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,9 +39,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_connect(parser)
-    parser.add_argument("--interval", type=float, default=2.0, help="seconds between two looks (default: 2)")
-    parser.add_argument("--once", action="store_true", help="look for a second, print, end")
-    parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="how to print it")
+    parser.add_argument("--interval", type=float, default=2.0, help="seconds between two queries (default: 2)")
+    parser.add_argument("--once", action="store_true", help="measure for one second, print, exit")
+    parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="the output format")
     parser.set_defaults(run=run)
 
 
@@ -53,30 +53,30 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _watch(connection: Connection, args: argparse.Namespace) -> None:
-    asked = ReportActors(limit=ACTORS_SHOWN)
+async def _watch(connection: ClusterConnection, args: argparse.Namespace) -> None:
+    request = ReportActors(limit=ACTORS_SHOWN)
     async with connection.client_of_all() as client:
-        before = await look_at(client, asked)
-        pause_s = FIRST_LOOK_S
+        before = await query_actors(client, request)
+        pause_s = FIRST_INTERVAL_S
         while True:
             await asyncio.sleep(pause_s)
-            now = await look_at(client, asked)
+            now = await query_actors(client, request)
             _print(before, now, args.form, is_live=not args.once)
             if args.once:
                 return
             before, pause_s = now, args.interval
 
 
-def _print(before: Look, now: Look, form: str, *, is_live: bool) -> None:
+def _print(before: ReportByNode, now: ReportByNode, form: str, *, is_live: bool) -> None:
     if form == "json":
-        print(json.dumps(facts_of(now)), flush=True)
+        print(json.dumps(as_json(now)), flush=True)
     else:
         clear = CLEAR if is_live and sys.stdout.isatty() else ""
         print(clear + "\n".join(table(before, now)), flush=True)
 
 
-def table(before: Look, now: Look) -> list[str]:
-    """Return two looks as lines: what there is now, and what was handled a second between them."""
+def table(before: ReportByNode, now: ReportByNode) -> list[str]:
+    """Return the lines of the table: the current state, and the rates between two queries."""
     counts = f"{'waiting':>9} {'deepest':>8} {'restarts':>8} {'failures':>8} {'dead':>8} {'lag ms':>7}"
     lines = [f"{'node':<12} {'actors':>9} {'handled/s':>11} {counts}"]
     reports = {node: report for node, report in now.items() if not isinstance(report, CoterieError)}
@@ -89,7 +89,7 @@ def table(before: Look, now: Look) -> list[str]:
     types = [(node, line) for node, report in reports.items() for line in report.types]
     types.sort(key=lambda pair: (-pair[1].busy, -pair[1].depth, pair[1].type, pair[0]))
     lines += [_type(before.get(node), reports[node], node, line) for node, line in types[:TYPES_SHOWN]]
-    actors = [(node, actor) for node, report in reports.items() for actor in report.actors if _is_news(actor)]
+    actors = [(node, actor) for node, report in reports.items() for actor in report.actors if _is_notable(actor)]
     actors.sort(key=lambda pair: (-pair[1].depth, -pair[1].restarts, pair[1].path))
     if actors:
         lines += ["", f"{'actor':<40} {'waiting':>9} {'high':>7} {'restarts':>8}  handling, last error"]
@@ -119,15 +119,15 @@ def _type(before: ActorsReport | CoterieError | None, now: ActorsReport, node: s
 
 
 def _rate(before: ActorsReport | CoterieError | None, now: ActorsReport, earlier: int | None, later: int) -> str:
-    """Return how many a second; "-" if the earlier look did not see it, or saw an earlier life of the node."""
+    """Return the rate per second; "-" if the earlier query lacks it, or came before a restart of the node."""
     if earlier is None or not isinstance(before, ActorsReport) or now.at_s <= before.at_s or later < earlier:
         return "-"
     return f"{(later - earlier) / (now.at_s - before.at_s):,.0f}"
 
 
-def _is_news(actor: ActorLine) -> bool:
-    is_this_look = actor.path == DIRECTORY and actor.handling == "ReportActors"
-    return bool(actor.depth or actor.restarts or actor.last_error or (actor.handling and not is_this_look))
+def _is_notable(actor: ActorLine) -> bool:
+    is_this_query = actor.path == NODE_REPORT_PATH and actor.handling == "ReportActors"
+    return bool(actor.depth or actor.restarts or actor.last_error or (actor.handling and not is_this_query))
 
 
 def _actor(node: str, actor: ActorLine) -> str:

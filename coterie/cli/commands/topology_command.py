@@ -1,10 +1,10 @@
-"""`coterie topology`: check a topology that a module declares, and draw it.
+"""`coterie topology`: checks and draws a topology that a module declares.
 
     coterie topology shop:topology                    as a tree
     coterie topology shop:topology --as mermaid       for a Markdown page
     coterie topology shop:topology --as dot | dot -Tsvg > shop.svg
 
-Nothing is started. Exit code 1 if it has mistakes; all are told at once.
+Nothing is started. Exit code 1 if it has mistakes; all of them are printed at once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("topology", metavar="module:topology", help="where the topology is declared")
-    parser.add_argument("--as", choices=["tree", "mermaid", "dot"], default="tree", dest="form", help="how to draw it")
+    parser.add_argument(
+        "--as", choices=["tree", "mermaid", "dot"], default="tree", dest="form", help="the output format"
+    )
     parser.set_defaults(run=run)
 
 

@@ -1,10 +1,10 @@
-"""`coterie up`: all nodes of a topology on this machine, a process each. A node that dies is started again.
+"""`coterie up`: runs all nodes of a topology on this machine, one process each, and restarts a node that ends.
 
     coterie up shop:topology                          at 127.0.0.1:7401, 7402, …, data in coterie-data/
     coterie up shop:topology --port 0 --data /var/shop
 
-A data directory is formatted when it is not there yet. Each line of output has its node's name in front. The second
-death in a row waits longer than the first. Ctrl-C and SIGTERM stop all nodes in order.
+A missing data directory is formatted. Each line of output begins with the node's name. The delay before a restart grows
+with each failure in a row. Ctrl-C and SIGTERM stop all nodes in order.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 
 from coterie.actors.topology import Topology
-from coterie.cli.command_loop import Ended, run_async
+from coterie.cli.command_loop import Terminated, run_async
 from coterie.cli.commands.run_command import load_topology
 from coterie.node_process import cluster_in, end_process, start_process
-from coterie.runtime.transport.dial_backoff import Backoff
+from coterie.runtime.transport.dial_backoff import DialBackoff
 
 __all__ = ["add_parser", "run"]
 
@@ -31,7 +31,7 @@ FIRST_PORT = 7401
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 10.0
 HEALTHY_S = 10.0
-"""A node that lived this long was well: its next death counts as the first."""
+"""A node that ran this long was healthy: its next failure counts as the first."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,9 +47,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--port",
         type=int,
         default=FIRST_PORT,
-        help=f"of the first node; the others follow (default: {FIRST_PORT}; 0: any)",
+        help=f"port of the first node; the others follow (default: {FIRST_PORT}; 0: any free ports)",
     )
-    parser.add_argument("--data", default="coterie-data", metavar="DIR", help="where the data directories are made")
+    parser.add_argument("--data", default="coterie-data", metavar="DIR", help="where the data directories are created")
     parser.set_defaults(run=run)
 
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         _check_data(directory, topology)
     addresses = _addresses(topology, args.port)
     os.makedirs(args.data, exist_ok=True)
-    with suppress(Ended):
+    with suppress(Terminated):
         run_async(_run(args.topology, addresses, data))
     return 0
 
@@ -74,11 +74,13 @@ def _check_data(directory: str, topology: Topology) -> None:
 
 
 def _addresses(topology: Topology, first: int) -> dict[str, str]:
-    """Return where each node will listen. OSError names an address that is taken; ValueError a port that is none."""
+    """Return the address of each node. OSError names an address in use, ValueError a port out of range."""
     if not 0 <= first <= 65536 - len(topology.nodes):
-        raise ValueError(f"--port {first}: {len(topology.nodes)} ports from there must be 1 … 65535 (or 0: any)")
+        raise ValueError(
+            f"--port {first}: {len(topology.nodes)} ports from there must be in 1 … 65535 (or 0: any free ports)"
+        )
     addresses = {}
-    with ExitStack() as probes:  # all at once: the same free port is not given twice
+    with ExitStack() as probes:  # all open at once, so that no free port is given twice
         for at, node in enumerate(topology.nodes):
             probe = probes.enter_context(socket.socket())
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -93,34 +95,34 @@ def _addresses(topology: Topology, first: int) -> dict[str, str]:
 
 
 async def _run(topology: str, addresses: Mapping[str, str], data: Mapping[str, str]) -> None:
-    keepers = [_Keeper(topology, node, addresses, data[node]) for node in addresses]
+    supervisors = [_NodeSupervisor(topology, node, addresses, data[node]) for node in addresses]
     async with asyncio.TaskGroup() as group:
-        for keeper in keepers:
-            group.create_task(keeper.keep())
+        for supervisor in supervisors:
+            group.create_task(supervisor.run())
 
 
-class _Keeper:
-    """Keeps one node alive until cancelled, and then stops it in order."""
+class _NodeSupervisor:
+    """Restarts one node whenever it ends, until cancelled; then stops it in order."""
 
     def __init__(self, topology: str, node: str, addresses: Mapping[str, str], data: str) -> None:
         self._topology = topology
         self._node = node
         self._addresses = addresses
         self._data = data
-        self._backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S, random.Random())
+        self._backoff = DialBackoff(BACKOFF_FIRST_S, BACKOFF_MAX_S, random.Random())
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         while True:
             begun = time.monotonic()
-            code = await self._live()
+            code = await self._run_once()
             if time.monotonic() - begun >= HEALTHY_S:
                 self._backoff.reset()
             wait_s = self._backoff.next_s()
-            self._say(f"ended with code {code}: it starts again in {wait_s:.1f} s")
+            self._say(f"ended with code {code}: restart in {wait_s:.1f} s")
             await asyncio.sleep(wait_s)
 
-    async def _live(self) -> int:
-        """One life of the node; return its exit code."""
+    async def _run_once(self) -> int:
+        """Run the node once; return its exit code."""
         pipe = asyncio.subprocess.PIPE
         process = await start_process(self._topology, self._node, self._addresses, self._data, output=pipe)
         try:
@@ -139,8 +141,8 @@ class _Keeper:
         while True:
             try:
                 line = await process.stdout.readline()
-            except ValueError:  # longer than the reader holds: it has been dropped
-                line = b"(a line too long to show)"
+            except ValueError:  # longer than the reader's limit: the line was dropped
+                line = b"(line too long to show)"
             if not line:
                 return
             self._say(line.decode(errors="replace").rstrip())

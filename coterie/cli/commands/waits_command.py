@@ -1,8 +1,8 @@
-"""`coterie waits`: who waits for whom: the pending asks of handlers in a running cluster, as a graph.
+"""`coterie waits`: draws the pending asks of handlers in a running cluster as a graph (wait-for graph).
 
     coterie waits --connect 127.0.0.1:7401,127.0.0.1:7402 [--as text|mermaid|dot]
 
-Each line is a handler that can take no other message before its ask is answered, or times out.
+Each line is a handler that takes no other message until its ask is answered or times out.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 from coterie.actors.inspection import ReportActors, WaitLine
-from coterie.cli.cluster_connection import Connection, add_connect, connection_of
+from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import Look, look_at
+from coterie.cli.node_queries import ReportByNode, query_actors
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run"]
@@ -23,29 +23,31 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command `waits` to the command line."""
     parser = subparsers.add_parser(
         "waits",
-        help="show who waits for whom in a running cluster",
+        help="show which actors wait for a reply, and from which actor",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_connect(parser)
-    parser.add_argument("--as", choices=["text", "mermaid", "dot"], default="text", dest="form", help="how to draw it")
+    parser.add_argument(
+        "--as", choices=["text", "mermaid", "dot"], default="text", dest="form", help="the output format"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie waits`; return the exit code."""
-    look = run_async(_look(connection_of(args)))
-    print("\n".join(draw(list(_waits(look)), args.form)))
+    reports = run_async(_query(connection_of(args)))
+    print("\n".join(draw(list(_waits(reports)), args.form)))
     return 0
 
 
-async def _look(connection: Connection) -> Look:
+async def _query(connection: ClusterConnection) -> ReportByNode:
     async with connection.client_of_all() as client:
-        return await look_at(client, ReportActors(limit=0))
+        return await query_actors(client, ReportActors(limit=0))
 
 
-def _waits(look: Look) -> Iterator[WaitLine]:
-    for node, report in look.items():
+def _waits(reports: ReportByNode) -> Iterator[WaitLine]:
+    for node, report in reports.items():
         if not isinstance(report, CoterieError):
             for wait in report.waits:
                 yield WaitLine(_at(wait.asker, node), _at(wait.target, node), wait.message, wait.left_s)
@@ -67,4 +69,4 @@ def draw(waits: Sequence[WaitLine], form: str) -> list[str]:
         return ["digraph waits {", *(edge.replace("\\", "\\\\") for edge in edges), "}"]
     width = max((len(wait.asker) for wait in waits), default=0)
     lines = [f"{w.asker:<{width}} waits for {w.target} ({w.message}, {w.left_s:.1f} s left)" for w in waits]
-    return lines or ["nobody waits"]
+    return lines or ["no actor waits for a reply"]

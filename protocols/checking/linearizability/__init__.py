@@ -1,10 +1,22 @@
-"""The judge of what clients saw: is there one order of their operations that explains it all?
+"""Linearizability: checks whether one sequential order of operations explains everything that clients observed.
 
-    history = History()                                  # written down while clients run
+    history = History()                                  # recorded while clients run
     put = history.invoked("c1", ("put", b"1"), key=b"k", at_s=0.0)
     history.returned(put, at_s=0.1)
-    verdict = check(history, KeyValue())                 # ok, violation or unknown; never wrong
+    verdict = check(history, KeyValue())                 # ok, violation or unknown; the first two are certain
     print(verdict.text)
+
+`models/`: sequential specifications of objects: register, key-value store, list, counter, consensus, log positions.
+`counterexample.py`: `Counterexample`, a small set of operations that shows why a history is not linearizable.
+`decision.py`: `decide`, decides whether the operations of one key are linearizable.
+`history.py`: `History`, operations and their results, recorded while clients run.
+`history_format.py`: histories as JSON lines, one event a line.
+`history_page.py`: `history_page`, a history as one HTML page.
+`linearizability_checker.py`: `check`, checks a history key by key and returns a `CheckResult`.
+`operation.py`: `Operation`, one operation as its client observed it.
+`search.py`: `Search`, the search for a linearization (Wing and Gong, with memory).
+`search_problem.py`: `SearchProblem`, the operations of one key, arranged for the search.
+`values.py`: `Datum`, the values in histories, and their JSON form.
 
 Linearizability is that of M. P. Herlihy, J. M. Wing: "Linearizability: a correctness condition for concurrent objects"
 (1990): every operation seems to take effect at one moment between its invocation and its return.
@@ -13,10 +25,10 @@ Linearizability is that of M. P. Herlihy, J. M. Wing: "Linearizability: a correc
 from coterie.protocols.checking.linearizability.counterexample import Counterexample
 from coterie.protocols.checking.linearizability.history import History, HistoryError
 from coterie.protocols.checking.linearizability.history_format import event_line, history_from_lines, history_lines
-from coterie.protocols.checking.linearizability.history_page import timeline
-from coterie.protocols.checking.linearizability.linearizability_checker import BUDGET, Status, Verdict, check
+from coterie.protocols.checking.linearizability.history_page import history_page
+from coterie.protocols.checking.linearizability.linearizability_checker import BUDGET, CheckResult, Status, check
 from coterie.protocols.checking.linearizability.models.append_list import AppendList
-from coterie.protocols.checking.linearizability.models.consensus import Consensus, Places
+from coterie.protocols.checking.linearizability.models.consensus import Consensus, LogPositions
 from coterie.protocols.checking.linearizability.models.counter import Counter
 from coterie.protocols.checking.linearizability.models.model import Model, Step
 from coterie.protocols.checking.linearizability.models.registers import KeyValue, Register
@@ -27,6 +39,7 @@ __all__ = [
     "BUDGET",
     "UNKNOWN",
     "AppendList",
+    "CheckResult",
     "Consensus",
     "Counter",
     "Counterexample",
@@ -35,18 +48,17 @@ __all__ = [
     "HistoryError",
     "Key",
     "KeyValue",
+    "LogPositions",
     "Model",
     "Operation",
     "Output",
-    "Places",
     "Register",
     "Status",
     "Step",
     "Unknown",
-    "Verdict",
     "check",
     "event_line",
     "history_from_lines",
     "history_lines",
-    "timeline",
+    "history_page",
 ]

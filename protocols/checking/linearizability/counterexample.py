@@ -1,9 +1,9 @@
-"""Why a history is not linearizable, in as few operations as possible.
+"""`Counterexample`: as few operations as possible that show why a history is not linearizable.
 
-Leaving an operation out would be unsound: without the write, every read of its value is wrong. So operations are not
-left out but set *free*: a free one may take effect at any time after its invocation, or never, like one of unknown
-outcome (where states are finitely many, even again and again, because that is quicker to refute). What is impossible
-although all others are free is impossible in the whole history too.
+Removing an operation would be unsound: without the write, every read of its value is wrong. So operations are not
+removed but set *free*: a free operation may take effect at any time after its invocation, or never, like one of unknown
+outcome (where states are finitely many, even repeatedly, because that is quicker to refute). Operations that conflict
+although all others are free conflict in the whole history too.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from coterie.protocols.checking.linearizability.decision import Decision
 from coterie.protocols.checking.linearizability.models.model import Model
 from coterie.protocols.checking.linearizability.operation import Operation
 from coterie.protocols.checking.linearizability.search import Answer, Search
-from coterie.protocols.checking.linearizability.search_problem import Problem
+from coterie.protocols.checking.linearizability.search_problem import SearchProblem
 from coterie.protocols.checking.linearizability.values import Key
 
-__all__ = ["Counterexample", "cut_down"]
+__all__ = ["Counterexample", "shrink_counterexample"]
 
 S = TypeVar("S", bound=Hashable)
 
@@ -29,16 +29,17 @@ _SHOWN = 16
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """Operations that cannot all have happened as their clients saw them.
+    """Operations that cannot all have happened as their clients observed them.
 
     Attributes:
-        key: what they are about.
-        operations: the conflicting ones, in the order of invocation. With any one of them free, the rest could be.
-        free: the others that were invoked before the conflict ended; none of them is left out, all are free.
-        order: an order of some of both that fits the times and the model, as long as any.
-        stuck: the conflicting operation that had to come next, and does not fit.
-        states: repr of each state that it might have found: first that at the end of `order`, then those of others.
-        is_minimal: whether nothing more can be set free; False if the budget did not suffice to tell.
+        key: the key of all of them.
+        operations: the conflicting ones, in the order of invocation. With any one of them free, the others do not
+            conflict.
+        free: all other operations that were invoked before the conflict ended.
+        order: a longest order of operations from both lists that agrees with the times and the model.
+        stuck: the conflicting operation that had to come next, but fits in no reachable state.
+        states: repr of each state in which it was tried: first the state after `order`, then those after other orders.
+        is_minimal: whether no further operation can be set free; False if the budget did not suffice to decide.
     """
 
     key: Key
@@ -51,12 +52,12 @@ class Counterexample:
 
     @property
     def text(self) -> str:
-        """The conflict in words, several lines: who saw what, and why it cannot be."""
+        """The conflict as text of several lines: the operations, and why they conflict."""
         return "\n".join([self._headline(), *self._conflicting(), *self._ordered(), self._conclusion()])
 
     def _headline(self) -> str:
         where = "" if self.key is None else f" under key {self.key!r}"
-        perhaps = "" if self.is_minimal else " (perhaps fewer would do: the budget did not suffice to find out)"
+        perhaps = "" if self.is_minimal else " (perhaps not the fewest: the budget did not suffice to decide)"
         count = len(self.operations)
         what = "this operation" if count == 1 else f"these {count} operations"
         return f"no order explains {what}{where}{perhaps}:"
@@ -68,7 +69,7 @@ class Counterexample:
         lines = [f"  … {left_out} more"] if left_out > 0 else []
         lines += [f"  {it.client:<{client_width}}  {it.call:<{call_width}}  {it.interval}" for it in shown]
         if self.free:
-            lines.append(f"even if all else before ({len(self.free)}) may have happened late, or never;")
+            lines.append(f"even if all other operations before ({len(self.free)}) happened late, or never;")
         return lines
 
     def _ordered(self) -> list[str]:
@@ -87,25 +88,27 @@ class Counterexample:
         more = f", or {len(self.states) - _SHOWN_STATES} more" if len(self.states) > _SHOWN_STATES else ""
         return (
             f"then {self.stuck.call} by {self.stuck.client} had to happen before it returned at "
-            f"{self.stuck.returned_s:.6g} s, but it could find no other state than: {shown}{more}"
+            f"{self.stuck.returned_s:.6g} s, but the only reachable states were: {shown}{more}"
         )
 
 
-def cut_down(operations: Sequence[Operation], model: Model[S], decision: Decision[S], *, budget: int) -> Counterexample:
+def shrink_counterexample(
+    operations: Sequence[Operation], model: Model[S], decision: Decision[S], *, budget: int
+) -> Counterexample:
     """Return a counterexample of as few operations as `budget` steps can find.
 
     Args:
         operations: operations of one key that are not linearizable.
-        model: of which they are not.
-        decision: which said so.
-        budget: how often the model may be asked, about; with too little of it the result is larger, never wrong.
+        model: the specification that they violate.
+        decision: the refutation.
+        budget: about how many times the model may be called; if it is too small, the result is larger, never wrong.
     """
-    until_stuck = _Cutter(operations, model, decision.search.stuck.returned_at or 0, decision.search, budget)
-    if until_stuck.cut():
+    until_stuck = _Shrinker(operations, model, decision.search.stuck.returned_at or 0, decision.search, budget)
+    if until_stuck.shrink():
         return until_stuck.counterexample()
-    # A stepper that looks ahead may have known more than what was invoked until then.
-    whole = _Cutter(operations, model, 1 + max(_last_place(it) for it in operations), decision.search, budget)
-    whole.cut()
+    # A stepper that looks ahead may have used operations that were invoked later.
+    whole = _Shrinker(operations, model, 1 + max(_last_place(it) for it in operations), decision.search, budget)
+    whole.shrink()
     return whole.counterexample()
 
 
@@ -113,8 +116,8 @@ def _last_place(operation: Operation) -> int:
     return operation.invoked_at if operation.returned_at is None else operation.returned_at
 
 
-class _Cutter(Generic[S]):
-    """Cuts down what was invoked before `end`; `refuted` is the latest of the searches that found nothing."""
+class _Shrinker(Generic[S]):
+    """Shrinks the set of operations invoked before `end`; `refuted` is the last search that found no linearization."""
 
     def __init__(
         self, operations: Sequence[Operation], model: Model[S], end: int, refuted: Search[S], budget: int
@@ -128,18 +131,18 @@ class _Cutter(Generic[S]):
         self._budget = budget
         self._is_certain = True
 
-    def cut(self) -> bool:
-        """Return whether what was invoked before `end` is impossible by itself, and can be shown to be."""
-        window = self._window() if self._model.has_finite_states else None
-        if window is None:  # the easier problem does not show it
+    def shrink(self) -> bool:
+        """Return whether the operations invoked before `end` alone were shown to conflict."""
+        suffix = self._smallest_refuted_suffix() if self._model.has_finite_states else None
+        if suffix is None:  # the uncounted problem does not show the conflict
             self._is_counted, self._is_certain = True, True
-            window = self._window()
-        if window is not None:
-            self._kept = self._thinned(window)
-        return window is not None
+            suffix = self._smallest_refuted_suffix()
+        if suffix is not None:
+            self._kept = self._minimized(suffix)
+        return suffix is not None
 
     def counterexample(self) -> Counterexample:
-        """Tell what is left, with the search that refuted it."""
+        """Return the remaining operations, with the search that refuted them."""
         kept = dict.fromkeys(self._kept)
         original = {it.number: it for it in self._before}
         order = [original[operation.number] for _, operation in self._refuted.order]
@@ -149,7 +152,7 @@ class _Cutter(Generic[S]):
             free=[it for it in self._before if it.number not in kept],
             order=order,
             stuck=original[self._refuted.stuck.number],
-            # The first is that at the end of `order`: as it was before the model simplified it.
+            # The first is the state after `order`, with the inputs as they were before the model simplified them.
             states=[repr(state) for state in (self._after(order), *self._refuted.states[1:])],
             is_minimal=self._is_certain,
         )
@@ -160,8 +163,8 @@ class _Cutter(Generic[S]):
             _, state = self._model.step(state, operation.input, operation.output)
         return state
 
-    def _window(self) -> Sequence[int] | None:
-        """Return the last few returns that are impossible by themselves, doubling their number."""
+    def _smallest_refuted_suffix(self) -> Sequence[int] | None:
+        """Return the last few returns that conflict by themselves; their number is doubled until they do."""
         size, count = 1, len(self._kept)
         while size < 2 * count:
             if self._is_refuted(self._kept[-size:]):
@@ -169,8 +172,8 @@ class _Cutter(Generic[S]):
             size *= 2
         return None
 
-    def _thinned(self, kept: Sequence[int]) -> Sequence[int]:
-        """Set free by halves, quarters, …, one by one. More freedom never hurts, so one pass of ones is final."""
+    def _minimized(self, kept: Sequence[int]) -> Sequence[int]:
+        """Set operations free by halves, quarters, …, one by one. One pass of ones is final: freedom is monotone."""
         size = len(kept)
         while size := size // 2:
             start = 0
@@ -194,5 +197,5 @@ class _Cutter(Generic[S]):
     def _search(self, kept: Container[int]) -> Search[S]:
         freed = [it if it.number in kept else replace(it, returned_at=None) for it in self._before]
         operations = self._model.simplified(freed)
-        problem = Problem(operations, self._model.only_reads, is_counted=self._is_counted)
+        problem = SearchProblem(operations, self._model.only_reads, is_counted=self._is_counted)
         return Search(problem, self._model.initial(), self._model.stepper(operations))

@@ -1,4 +1,4 @@
-"""Whether operations of one key are linearizable."""
+"""`decide`: decides whether the operations of one key are linearizable, within a budget of steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from coterie.protocols.checking.linearizability.models.model import Model
 from coterie.protocols.checking.linearizability.operation import Operation
 from coterie.protocols.checking.linearizability.search import Answer, Search
-from coterie.protocols.checking.linearizability.search_problem import Problem
+from coterie.protocols.checking.linearizability.search_problem import SearchProblem
 
 __all__ = ["Decision", "decide"]
 
@@ -18,7 +18,7 @@ S = TypeVar("S", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[S]):
-    """The answer, how many steps it took, and the search that gave it."""
+    """The answer, how many steps it took, and the search that found it."""
 
     answer: Answer
     steps: int
@@ -28,8 +28,8 @@ class Decision(Generic[S]):
 def decide(operations: Sequence[Operation], model: Model[S], budget: int) -> Decision[S]:
     """Decide, in about `budget` steps.
 
-    If there are operations of unknown outcome, the problem that does not count them may be the quicker way to no, and
-    is tried when a first eighth of the budget has not sufficed; the counted one gets the rest.
+    If there are operations of unknown outcome, the uncounted problem may be quicker to refute. It is tried when an
+    eighth of the budget has not sufficed for the counted problem, which then gets the rest.
     """
     simplified = model.simplified(operations)
     counted = _search(simplified, model, is_counted=True)
@@ -48,5 +48,5 @@ def decide(operations: Sequence[Operation], model: Model[S], budget: int) -> Dec
 
 
 def _search(operations: Sequence[Operation], model: Model[S], *, is_counted: bool) -> Search[S]:
-    problem = Problem(operations, model.only_reads, is_counted=is_counted)
+    problem = SearchProblem(operations, model.only_reads, is_counted=is_counted)
     return Search(problem, model.initial(), model.stepper(operations))

@@ -1,4 +1,4 @@
-"""What clients did and saw, written down while it happens."""
+"""`History`: the operations of clients and their results, recorded while they run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Event", "EventKind", "History", "HistoryError"]
 
 
 class HistoryError(CoterieError, ValueError):
-    """A history contradicts itself, or was given what it cannot hold: the message names the operation."""
+    """A history contradicts itself, or was given a value that it cannot hold: the message names the operation."""
 
 
 class EventKind(StrEnum):
-    """What may happen to an operation."""
+    """The kinds of events of an operation."""
 
     INVOKED = "invoked"
     RETURNED = "returned"
@@ -29,7 +29,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to an operation, which it leaves as `operation` (the output of a failed one is lost)."""
+    """An event of an operation; `operation` is its state afterwards (a failed one has no output)."""
 
     kind: EventKind
     operation: Operation
@@ -45,12 +45,12 @@ class History:
         put = history.invoked("c1", ("put", b"1"), key=b"k", at_s=0.0)
         history.returned(put, at_s=0.1)
 
-    Every operation then has one end at most: `returned`; `failed`, it definitely did not and will not happen (it is
-    left out of `operations`); or `unknown`, such as a time-out or a lost connection: it may take effect at any later
-    time, or never. What has no end when the history is judged counts as unknown.
+    Every operation ends at most once: `returned`; `failed`: it definitely did not and will not take effect (it is not
+    in `operations`); or `unknown`, such as a time-out or a lost connection: it may take effect at any later time, or
+    never. An operation without an end when the history is checked counts as unknown.
 
-    Times are seconds of any clock that does not go back. Every method raises `HistoryError` on what cannot be: an
-    operation that was never invoked or has ended, time that goes back, a value that is no `Datum`.
+    Times are seconds of any clock that does not go back. Every method raises `HistoryError` on a contradiction: an
+    operation that was never invoked or has ended, time that goes back, a value that is not a `Datum`.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class History:
         return tuple(event.operation for event in self._last if event.kind is not EventKind.FAILED)
 
     def invoked(self, client: str, input: Datum, *, key: Key = None, at_s: float) -> int:  # noqa: A002 (its word)
-        """Note that `client` begins an operation; return its number, which names it from now on."""
+        """Record that `client` begins an operation; return its number, which identifies it from now on."""
         number = len(self._last)
         if not isinstance(client, str):
             raise HistoryError(f"operation {number}: the client must be a str, not {client!r}")
@@ -87,7 +87,7 @@ class History:
         return number
 
     def returned(self, number: int, output: Output = None, *, at_s: float) -> None:
-        """Note that operation `number` ended and told its client `output` (`UNKNOWN`: it ended, but nobody looked)."""
+        """Record that operation `number` returned `output` (`UNKNOWN`: it returned, but the output was not read)."""
         operation = self._open(number, at_s)
         if output is not UNKNOWN:
             self._check_datum(number, operation.client, "output", output)
@@ -95,11 +95,11 @@ class History:
         self._append(EventKind.RETURNED, ended, at_s)
 
     def failed(self, number: int, *, at_s: float) -> None:
-        """Note that operation `number` has definitely not happened and never will."""
+        """Record that operation `number` has definitely not taken effect and never will."""
         self._append(EventKind.FAILED, self._open(number, at_s), at_s)
 
     def unknown(self, number: int, *, at_s: float) -> None:
-        """Note that the client gave operation `number` up: nobody will ever know whether it happened."""
+        """Record that the client gave up operation `number`: its outcome is unknown."""
         self._append(EventKind.UNKNOWN, self._open(number, at_s), at_s)
 
     def __iter__(self) -> Iterator[Operation]:
@@ -116,19 +116,19 @@ class History:
             raise HistoryError(f"operation {number} was never invoked: there are {len(self._last)}")
         last = self._last[number]
         if last.kind is not EventKind.INVOKED:
-            raise HistoryError(f"operation {number} of {last.operation.client!r} has ended already: {last.kind.value}")
+            raise HistoryError(f"operation {number} of {last.operation.client!r} has already ended: {last.kind.value}")
         self._check_time(number, at_s)
         return last.operation
 
     def _check_time(self, number: int, at_s: float) -> None:
         if not math.isfinite(at_s):
-            raise HistoryError(f"operation {number}: {at_s!r} is no time")
+            raise HistoryError(f"operation {number}: {at_s!r} is not a finite time")
         if self._events and at_s < self._events[-1].at_s:
             raise HistoryError(f"operation {number}: time goes back from {self._events[-1].at_s!r} to {at_s!r} s")
 
     def _check_datum(self, number: int, client: str, what: str, value: object) -> None:
         if not is_datum(value):
             raise HistoryError(
-                f"operation {number} of {client!r}: its {what} {value!r} is not made of None, bool, int, finite float, "
-                f"str, bytes and tuples alone"
+                f"operation {number} of {client!r}: its {what} {value!r} must be None, bool, int, finite float, "
+                f"str, bytes or a tuple of those"
             )

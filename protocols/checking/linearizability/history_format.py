@@ -1,11 +1,11 @@
-r"""Histories as JSON lines: one event a line, so that a recorder may append while it runs and lose nothing by a crash.
+r"""The JSON lines format of histories: one event a line, so that a recorder may append and lose nothing by a crash.
 
     {"event": "invoked", "operation": 0, "at_s": 0.5, "client": "c1", "key": "k", "input": ["put", 1]}
     {"event": "returned", "operation": 0, "at_s": 0.75, "output": null}
     {"event": "failed", "operation": 1, "at_s": 0.8}
     {"event": "unknown", "operation": 2, "at_s": 0.9}
 
-`key` may be missing (None); a `returned` without `output` has an unknown one.
+`key` may be absent (None); a `returned` event without `output` has an unknown output.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def history_lines(history: History) -> Iterator[str]:
 
 
 def event_line(event: Event) -> str:
-    """Return one event as a line, without its end."""
+    """Return one event as a line, without the line end."""
     operation = event.operation
     line: dict[str, object] = {"event": event.kind.value, "operation": operation.number, "at_s": event.at_s}
     if event.kind is EventKind.INVOKED:
@@ -37,12 +37,12 @@ def event_line(event: Event) -> str:
 
 
 def history_from_lines(lines: Iterable[str]) -> History:
-    """Return the history that these lines tell; empty lines are skipped.
+    """Return the history in these lines; empty lines are skipped.
 
-    Operations may have any distinct numbers; they are counted anew from 0.
+    Operations may have any distinct numbers; they are renumbered from 0.
 
     Raises:
-        HistoryError: a line is not what is described above, or the history contradicts itself; the line is named.
+        HistoryError: a line is malformed, or the history contradicts itself; the error names the line.
     """
     history = History()
     number_by_name: dict[int, int] = {}
@@ -76,14 +76,14 @@ def _replay(history: History, number_by_name: dict[int, int], line: Mapping[str,
 def _invoke(history: History, line: Mapping[str, object], at_s: float) -> int:
     client = line.get("client")
     if not isinstance(client, str) or "input" not in line:
-        raise ValueError("an invocation has a client, which is a string, and an input")
+        raise ValueError("an invocation must have a client, which is a string, and an input")
     return history.invoked(client, from_json(line["input"]), key=_key(line), at_s=at_s)
 
 
 def _object(line: str) -> Mapping[str, object]:
     value = json.loads(line)
     if not isinstance(value, dict):
-        raise ValueError(f"{value!r} is no object")
+        raise ValueError(f"{value!r} is not an object")
     return value
 
 
@@ -104,5 +104,5 @@ def _time(line: Mapping[str, object]) -> float:
 def _key(line: Mapping[str, object]) -> Key:
     key = from_json(line.get("key"))
     if not is_key(key) or isinstance(key, (tuple, float)):
-        raise ValueError(f"{key!r} is no key")
+        raise ValueError(f"{key!r} is not a key: it must be a string, bytes, a whole number or null")
     return key

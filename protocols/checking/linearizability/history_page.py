@@ -1,7 +1,7 @@
-"""A history as one HTML page: clients are rows, operations are bars, the conflicting ones stand out.
+"""`history_page`: a history as one HTML page; clients are rows, operations are bars, conflicts are highlighted.
 
-The page needs nothing else: no script, no font, no network. Its horizontal axis is the order of events, not time, so
-that what happened in the same instant can still be told apart; times are in each bar's tooltip and under the axis.
+The page is self-contained: no script, no font, no network. Its horizontal axis is the order of events, not time, so
+that events of the same instant stay distinguishable; times are in each bar's tooltip and under the axis.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from coterie.protocols.checking.linearizability.counterexample import Counterexample
-from coterie.protocols.checking.linearizability.linearizability_checker import Verdict
+from coterie.protocols.checking.linearizability.linearizability_checker import CheckResult
 from coterie.protocols.checking.linearizability.operation import Operation
 
-__all__ = ["timeline"]
+__all__ = ["history_page"]
 
 _COLUMN_MIN, _COLUMN_MAX = 34, 160
 _PAGE = 1200
-"""Columns are as wide as they may be on a page of that width, so that what was answered can be read (pixels)."""
+"""The page width (pixels); columns are as wide as it allows, so that outputs can be read."""
 _TICK = 80
 _ROW = 26
 _TOP = 34
@@ -38,19 +38,19 @@ text { font: 12px ui-monospace, monospace; fill: #222 }
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
 
-def timeline(history: Iterable[Operation], verdict: Verdict | None, *, title: str = "history") -> str:
-    """Return a page that shows a history, judged (None: by nobody).
+def history_page(history: Iterable[Operation], result: CheckResult | None, *, title: str = "history") -> str:
+    """Return a page that shows a history and the `result` of its check (None: it was not checked).
 
-    Of a violation it shows the conflicting operations, those of the order that goes as far as any, and whatever ran at
-    the same time as a conflicting one; of any other verdict it shows all. Bars of unknown outcome are open to the
-    right; conflicting ones are red, and the one that fits nowhere is darker.
+    If the result is a violation, the page shows the conflicting operations, those of the longest order, and those that
+    overlap a conflicting one; otherwise it shows all. Bars of unknown outcome are open to the right;
+    conflicting ones are red, and the one that fits in no reachable state is darker.
     """
-    example = None if verdict is None else verdict.counterexample
+    example = None if result is None else result.counterexample
     shown = list(history) if example is None else _around(history, example)
     body = "".join(
         (
             f"<h1>{_escaped(title)}</h1>",
-            f"<pre>{_escaped('not judged' if verdict is None else verdict.text)}</pre>",
+            f"<pre>{_escaped('not checked' if result is None else result.text)}</pre>",
             "<p>One column is one event, in order; times are in the tooltips.</p>",
             f'<div class="chart">{_chart(shown, example)}</div>',
         )
@@ -87,13 +87,13 @@ def _chart(operations: Sequence[Operation], example: Counterexample | None) -> s
 
 
 def _columns(operations: Sequence[Operation]) -> Mapping[int, int]:
-    """Number the events that are shown, without gaps."""
+    """Number the displayed events, without gaps."""
     places = [it.invoked_at for it in operations] + [it.returned_at for it in operations if it.returned_at is not None]
     return {place: number for number, place in enumerate(sorted(places))}
 
 
 def _lanes(operations: Sequence[Operation]) -> Sequence[tuple[str, Sequence[Operation]]]:
-    """A client has as many rows as it had operations in flight at once; one of unknown outcome keeps its row."""
+    """Give a client one row per concurrent operation; an operation of unknown outcome occupies its row to the end."""
     lanes: dict[str, list[list[Operation]]] = {}
     for it in sorted(operations, key=lambda it: it.invoked_at):
         of_client = lanes.setdefault(it.client, [])

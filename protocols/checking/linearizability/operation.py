@@ -1,4 +1,4 @@
-"""One operation as its client saw it."""
+"""`Operation`: one operation as its client observed it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ __all__ = ["Operation"]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a client asked for and what it was told.
+    """An operation of a client: its input and, if it returned, its output.
 
     Attributes:
-        number: which operation of its history, counted from 0 in the order of invocation.
-        client: who asked. A client may have several operations in flight.
-        key: what it is about; None if the history is about one object.
-        input: what was asked: by custom a verb and its arguments, such as `("put", b"1")`.
-        output: what was told; `UNKNOWN` if nothing was.
-        invoked_at: its place among all events of the history; places order the events, seconds only illustrate.
-        returned_at: the place of its return, before which it took effect. None: its outcome is unknown, it may have
+        number: its number within the history, from 0 in the order of invocation.
+        client: the client that invoked it. A client may have several operations in flight.
+        key: the key of the object; None if the history is about one object.
+        input: by custom a verb and its arguments, such as `("put", b"1")`.
+        output: the returned value; `UNKNOWN` if there was none.
+        invoked_at: the place of its invocation among all events of the history; places order the events, seconds are
+            only informative.
+        returned_at: the place of its return, before which it took effect. None: its outcome is unknown; it may have
             taken effect at any time after its invocation, or never (with this output, if there is one).
         invoked_s: when it was invoked (s).
         returned_s: when it returned (s); None like `returned_at`.
@@ -38,16 +39,16 @@ class Operation:
 
     @property
     def call(self) -> str:
-        """What was asked and told, as people write it: `put('x') -> None`, `get() -> ?`."""
-        told = "?" if self.output is UNKNOWN else repr(self.output)
+        """Input and output as text: `put('x') -> None`, `get() -> ?`."""
+        output = "?" if self.output is UNKNOWN else repr(self.output)
         match self.input:
             case (str() as verb, *arguments):
-                return f"{verb}({', '.join(repr(argument) for argument in arguments)}) -> {told}"
+                return f"{verb}({', '.join(repr(argument) for argument in arguments)}) -> {output}"
             case _:
-                return f"{self.input!r} -> {told}"
+                return f"{self.input!r} -> {output}"
 
     @property
     def interval(self) -> str:
-        """When it ran, as people write it: `0.100 … 0.250 s`, open-ended if its outcome is unknown."""
+        """Its time interval as text: `0.1 … 0.25 s`, open-ended if its outcome is unknown."""
         end = "?" if self.returned_s is None else f"{self.returned_s:.6g} s"
         return f"{self.invoked_s:.6g} … {end}"

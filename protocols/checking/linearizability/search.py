@@ -1,14 +1,14 @@
-"""The search for a linearization: Wing and Gong's, with memory.
+"""`Search`: the search for a linearization, by the algorithm of Wing and Gong with memory.
 
 After J. M. Wing, C. Gong: "Testing and verifying concurrent objects" (1993): choose, among the operations that no
-other must precede, one that fits, and go on; if none fits, go back. As in G. Lowe: "Testing for linearizability"
-(2017), what was reached once (the linearized operations and the state) is not searched again, and operations are
-linearized just in time for a return. That it is done key by key is the P-compositionality of A. Horn, D. Kroening:
-"Faster linearizability checking via P-compositionality" (2015).
+other must precede, one that fits, and continue; if none fits, backtrack. As in G. Lowe: "Testing for linearizability"
+(2017), a configuration (the linearized operations and the state) is searched only once, and operations are linearized
+just in time for a return. Searching key by key is the P-compositionality of A. Horn, D. Kroening: "Faster
+linearizability checking via P-compositionality" (2015).
 
-Ours is one more thing about operations of unknown outcome: to have needed fewer of them is never worse. So what
-was reached before with the same operations that returned, the same state, and no more of any kind of those that did
-not return, is not searched again either.
+One rule is added for operations of unknown outcome: using fewer of them is never worse. So a configuration is skipped
+too if an earlier one had the same returned operations and the same state, and used no more operations of any kind that
+did not return.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from typing import Generic, TypeAlias, TypeVar
 
 from coterie.protocols.checking.linearizability.models.model import Step
 from coterie.protocols.checking.linearizability.operation import Operation
-from coterie.protocols.checking.linearizability.search_problem import Problem
+from coterie.protocols.checking.linearizability.search_problem import SearchProblem
 
 __all__ = ["Answer", "Search"]
 
 S = TypeVar("S", bound=Hashable)
 
 _Place: TypeAlias = tuple[int, int, int, S]
-"""Where the search is: frontier, bits of the linearized operations that still run, `taken`, state."""
+"""A configuration of the search: frontier, bits of the linearized operations that still run, `taken`, state."""
 
 _Move: TypeAlias = tuple[tuple[int, Operation], _Place[S]]
-"""What is linearized at which frontier, and where that leads."""
+"""The operation that is linearized, with its frontier, and the resulting configuration."""
 
 
 class Answer(Enum):
-    """What a search found."""
+    """The result of a search: a linearization, none, or the budget was spent."""
 
     FOUND = "found"
     NONE = "none"
@@ -45,23 +45,23 @@ class Search(Generic[S]):
     """One search through one problem.
 
     Attributes:
-        steps: how often the model was asked.
-        deepest: the last frontier that was reached; if there is no linearization, the return that no order explains.
-        order: the linearization; if there is none, an order that fits and leads to `deepest`. With each operation the
-            frontier at which it was taken.
+        steps: how many times the model was called.
+        deepest: the last frontier that was reached; if there is no linearization, the return that fits in no order.
+        order: the linearization; if there is none, an order that fits and leads to `deepest`. Each operation comes with
+            the frontier at which it was linearized.
     """
 
-    def __init__(self, problem: Problem, initial: S, step: Step[S]) -> None:
+    def __init__(self, problem: SearchProblem, initial: S, step: Step[S]) -> None:
         self._problem = problem
         self._step = step
         self._taken_by_place: dict[tuple[int, int, S], list[int]] = {(0, 0, initial): [0]}
         self._path: list[tuple[int, Operation]] = []
-        self._depth = 0  # of the path, where it first came to `deepest`
+        self._depth = 0  # of the path when it first reached `deepest`
         self._is_noted = False
         self.steps = 0
         self.deepest = 0
         self.order: Sequence[tuple[int, Operation]] = ()
-        # A stack of our own: histories are deeper than Python's.
+        # An explicit stack: histories are deeper than Python's recursion limit.
         self._choices = [self._moves((0, 0, 0, initial))] if problem.frontiers else []
 
     @property
@@ -76,39 +76,39 @@ class Search(Generic[S]):
         return tuple(reached)
 
     def run(self, budget: int) -> Answer:
-        """Search until the answer is certain, or the model was asked about `budget` times more; it may be run again."""
+        """Search until the answer is certain or about `budget` more steps are spent; call again to continue."""
         end, limit = len(self._problem.frontiers), self.steps + budget
         if not end:
-            return Answer.FOUND  # nothing returned, so nothing need have happened
+            return Answer.FOUND  # nothing returned, so nothing must have happened
         while self._choices:
             if self.steps >= limit:
                 return Answer.SPENT
             move = next(self._choices[-1], None)
             if move is None:
-                self._back()
+                self._backtrack()
             elif move[1][0] == end:
                 self.order = (*self._path, move[0])
                 return Answer.FOUND
             elif self._is_new(move[1]):
-                self._forth(move)
+                self._descend(move)
         return Answer.NONE
 
-    def _forth(self, move: _Move[S]) -> None:
+    def _descend(self, move: _Move[S]) -> None:
         self._path.append(move[0])
         self._choices.append(self._moves(move[1]))
         if move[1][0] > self.deepest:
             self.deepest, self._depth, self._is_noted = move[1][0], len(self._path), False
 
-    def _back(self) -> None:
-        if not self._is_noted:  # this is the first step back from the deepest place so far
+    def _backtrack(self) -> None:
+        if not self._is_noted:  # this is the first step back from the deepest configuration so far
             self._is_noted, self.order = True, tuple(self._path[: self._depth])
         self._choices.pop()
         del self._path[-1:]
 
     def _moves(self, place: _Place[S]) -> Iterator[_Move[S]]:
-        """Return what may be linearized next: first what must be soonest, last what need not be at all.
+        """Return the possible moves: first operations whose return is next, last those that need not happen at all.
 
-        What fits and only reads is taken at once: what could come before it, could come after it just as well.
+        A read that fits is taken at once: any operation that could come before it could come after it as well.
         """
         frontier, linearized, taken, state = place
         step = self._step
@@ -125,7 +125,7 @@ class Search(Generic[S]):
         return chain(moves, self._optional_moves(place))
 
     def _optional_moves(self, place: _Place[S]) -> Iterator[_Move[S]]:
-        """Yield first what makes the next return possible: others lead far away before they lead back."""
+        """Yield moves of operations of unknown outcome: first those that make the next return possible."""
         frontier, linearized, taken, state = place
         step, required = self._step, self._problem.frontiers[frontier].operation
         others: list[_Move[S]] = []
@@ -145,7 +145,7 @@ class Search(Generic[S]):
         yield from others
 
     def _passed(self, frontier: int, linearized: int) -> tuple[int, int]:
-        """Go past the returns of operations that are linearized; their bits are free then."""
+        """Skip the returns of linearized operations, which frees their bits."""
         frontiers = self._problem.frontiers
         while frontier < len(frontiers) and linearized & frontiers[frontier].bit:
             linearized ^= frontiers[frontier].bit

@@ -1,13 +1,13 @@
-"""The operations of one key, laid out for the search.
+"""`SearchProblem`: the operations of one key, arranged for the search.
 
-What returned must take effect before its return. So the search goes from return to return: at *frontier* i, the i-th
-return is the next that must be accounted for, and whatever was invoked before it is a candidate.
+An operation that returned must take effect before its return. So the search goes from return to return: at *frontier*
+i, the i-th return is the next one that must be explained, and every operation invoked before it is a candidate.
 
-Operations that return are few at a time, and each has a bit while it runs (bits are used again). Operations of unknown
-outcome never return; those with the same input and output are alike, and are a *kind*: it never helps to take a later
-one before an earlier one, so how many of each kind were taken says which. All those counts are one integer, `taken`.
-If a problem is not counted, each kind may be taken again and again once its first was invoked: an easier problem. If
-even that has no solution, the counted one has none.
+Few operations that return run at the same time, and each has a bit while it runs (bits are reused). Operations of
+unknown outcome never return; those with the same input and output form a *kind*: it never helps to take a later one
+before an earlier one, so the number taken of each kind identifies them. All those counts are packed into one integer,
+`taken`. In an uncounted problem each kind may be taken any number of times once its first operation was invoked: an
+easier problem. If even that has no solution, the counted one has none.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from dataclasses import dataclass
 
 from coterie.protocols.checking.linearizability.operation import Operation
 
-__all__ = ["Frontier", "Kind", "Problem"]
+__all__ = ["Frontier", "OperationKind", "SearchProblem"]
 
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
     """The next return: that of `operation`, whose bit is `bit`.
 
-    `running` are all that may be linearized before it, itself the first: bit, operation, whether that only reads.
+    `running`: all operations that may be linearized before it, itself first: bit, operation, whether it only reads.
     """
 
     operation: Operation
@@ -34,10 +34,10 @@ class Frontier:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """Operations of unknown outcome that are alike, in the order of invocation.
+class OperationKind:
+    """Operations of unknown outcome with equal input and output, in the order of invocation.
 
-    Their count is `taken >> shift & mask`; to take one more adds `one` to `taken`.
+    Their count is `taken >> shift & mask`; taking one more adds `one` to `taken`.
     """
 
     operations: Sequence[Operation]
@@ -46,17 +46,17 @@ class Kind:
     one: int
 
     def next(self, taken: int, before: int) -> Operation | None:
-        """Return the first that is not taken, if it was invoked before the event at `before`."""
+        """Return the first operation that is not taken, if it was invoked before the event at `before`."""
         count = taken >> self.shift & self.mask
         if count < len(self.operations) and self.operations[count].invoked_at < before:
             return self.operations[count]
         return None
 
 
-class Problem:
-    """The `frontiers` and the `kinds` of some operations, the kinds in the order of their first.
+class SearchProblem:
+    """The `frontiers` and the `kinds` of some operations; kinds are in the order of their first operations.
 
-    `guards` has the bit above each count: that is how two `taken` are compared, count by count, in one subtraction.
+    `guards` has the bit above each count, so that two `taken` are compared count by count in one subtraction.
     """
 
     __slots__ = ("frontiers", "guards", "kinds")
@@ -66,16 +66,16 @@ class Problem:
     ) -> None:
         self.frontiers = _frontiers([it for it in operations if it.returned_at is not None], only_reads)
         optional = _alike([it for it in operations if it.returned_at is None and not only_reads(it)])
-        self.kinds = _counted(optional) if is_counted else [Kind(group, 0, 0, 0) for group in optional]
+        self.kinds = _counted(optional) if is_counted else [OperationKind(group, 0, 0, 0) for group in optional]
         self.guards = sum(kind.one * (kind.mask + 1) for kind in self.kinds)
 
-    def kinds_before(self, place: int) -> Iterator[Kind]:
-        """Yield the kinds with something invoked before the event at `place`, the latest (the likeliest) first."""
+    def kinds_before(self, place: int) -> Iterator[OperationKind]:
+        """Yield the kinds with an operation invoked before the event at `place`, the latest (the likeliest) first."""
         count = bisect_left(self.kinds, place, key=lambda kind: kind.operations[0].invoked_at)
         return (self.kinds[position] for position in range(count - 1, -1, -1))
 
     def took_no_more(self, taken: int, other: int) -> bool:
-        """Tell whether of no kind `taken` has more than `other`."""
+        """Return whether `taken` has no more operations of any kind than `other`."""
         return (other | self.guards) - taken & self.guards == self.guards
 
 
@@ -109,10 +109,10 @@ def _alike(operations: Sequence[Operation]) -> list[list[Operation]]:
     return list(alike.values())
 
 
-def _counted(groups: Sequence[Sequence[Operation]]) -> list[Kind]:
+def _counted(groups: Sequence[Sequence[Operation]]) -> list[OperationKind]:
     kinds, shift = [], 0
     for group in groups:
         width = len(group).bit_length()
-        kinds.append(Kind(group, shift, (1 << width) - 1, 1 << shift))
+        kinds.append(OperationKind(group, shift, (1 << width) - 1, 1 << shift))
         shift += width + 1  # and its guard
     return kinds

@@ -1,4 +1,4 @@
-"""Faults of actors, and of the order in which things run. `actor` is a path at the node `target`, or "*"."""
+"""Kinds of faults of actors and of scheduling. `actor` is a path at the node `target`, or "*"."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class HangHandler:
 
 @dataclass(frozen=True, slots=True)
 class PoisonMessage:
-    """`actor` is sent a message that it does not know."""
+    """A message of a type that `actor` does not handle is sent to it."""
 
     KIND: ClassVar[str] = "poison_message"
     LEVELS: ClassVar[frozenset[Level]] = RUNTIME
@@ -72,7 +72,7 @@ class PoisonMessage:
 
 @dataclass(frozen=True, slots=True)
 class FullMailbox:
-    """For `duration_s` the mailbox of `actor` takes nothing more."""
+    """For `duration_s` the mailbox of `actor` accepts no message."""
 
     KIND: ClassVar[str] = "full_mailbox"
     LEVELS: ClassVar[frozenset[Level]] = RUNTIME
@@ -85,7 +85,7 @@ class FullMailbox:
 
 @dataclass(frozen=True, slots=True)
 class RandomOrder:
-    """For `duration_s` whoever is ready runs in random order, not in the order in which it became ready."""
+    """For `duration_s` ready actors run in random order, not in the order in which they became ready."""
 
     KIND: ClassVar[str] = "random_order"
     LEVELS: ClassVar[frozenset[Level]] = SIMULATED
@@ -96,7 +96,7 @@ class RandomOrder:
 
 @dataclass(frozen=True, slots=True)
 class Priorities:
-    """For `duration_s` everybody has a priority, and who has a lower one waits; they are drawn anew `changes` times.
+    """For `duration_s` actors have random priorities, and lower ones wait; they are drawn again `changes` times.
 
     Source: Burckhardt et al., A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs, ASPLOS 2010.
     """
@@ -111,7 +111,7 @@ class Priorities:
 
 @dataclass(frozen=True, slots=True)
 class Starve:
-    """For `duration_s` `actor` (at the level of protocols: the whole node) runs only when nobody else is ready."""
+    """For `duration_s` `actor` (at level PROTOCOL: the whole node) runs only when no other actor is ready."""
 
     KIND: ClassVar[str] = "starve"
     LEVELS: ClassVar[frozenset[Level]] = SIMULATED

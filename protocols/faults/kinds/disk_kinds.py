@@ -1,7 +1,7 @@
-"""Faults of disks. `target` is the node; `role` sends the fault to whoever shows it next.
+"""Kinds of faults of disks. `target` is the node; with `role` the fault hits the next node that shows that role.
 
-How a crash treats what was not synced (kept, dropped, torn; names without a directory sync lost) is no fault of its
-own: it is the rule of every crash.
+What happens at a crash to unsynced data (kept, dropped or torn; names without a directory sync lost) is not a kind of
+fault: the rules of the disk apply to every crash.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from coterie.protocols.faults.kinds.fault_targets import SIMULATED, Level, Role
+from coterie.protocols.faults.kinds.fault_targets import SIMULATED, Level, TargetRole
 
 __all__ = ["BitRot", "DiskFull", "FsyncError", "ShortWrite", "SlowDisk"]
 
@@ -18,9 +18,9 @@ BYTES = frozenset({Level.SYSTEM})
 
 @dataclass(frozen=True, slots=True)
 class FsyncError:
-    """The node's next sync fails, what it should have kept is lost, and later syncs would succeed.
+    """The node's next sync fails, its data is lost, and later syncs would succeed.
 
-    The node stops: nothing of that sync may be acknowledged. It starts again after `down_s` with what survived.
+    The node stops: nothing of that sync may be acknowledged. It starts again after `down_s` with the surviving data.
     """
 
     KIND: ClassVar[str] = "fsync_error"
@@ -28,7 +28,7 @@ class FsyncError:
 
     at_s: float
     target: str
-    role: Role = Role.ANY
+    role: TargetRole = TargetRole.ANY
     down_s: float = 0.0
 
 
@@ -43,7 +43,7 @@ class DiskFull:
     target: str
     duration_s: float
     free_bytes: int = 0
-    role: Role = Role.ANY
+    role: TargetRole = TargetRole.ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,20 @@ class ShortWrite:
 
     at_s: float
     target: str
-    role: Role = Role.ANY
+    role: TargetRole = TargetRole.ANY
     down_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class BitRot:
-    """The node crashes, one bit of an old record flips, and it starts after `down_s`: it must notice."""
+    """The node crashes, one bit of an old record flips, and it starts after `down_s`: it must detect that."""
 
     KIND: ClassVar[str] = "bit_rot"
     LEVELS: ClassVar[frozenset[Level]] = BYTES
 
     at_s: float
     target: str
-    role: Role = Role.ANY
+    role: TargetRole = TargetRole.ANY
     down_s: float = 0.0
 
 
@@ -83,4 +83,4 @@ class SlowDisk:
     target: str
     duration_s: float
     factor: float
-    role: Role = Role.ANY
+    role: TargetRole = TargetRole.ANY

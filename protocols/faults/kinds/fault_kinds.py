@@ -1,6 +1,6 @@
-"""Every kind of fault, as one closed union, by name, and what can be asked of any fault.
+"""`Fault`: the union of all kinds of faults; the kinds by name; functions that apply to any fault.
 
-| room | kinds |
+| category | kinds |
 | --- | --- |
 | messages | delay, loss, duplicate, reorder |
 | links | reset, reset_mid_frame, half_open, corrupt, bandwidth, partition, clog, flap |
@@ -8,7 +8,7 @@
 | clock | clock_rate, wall_jump |
 | disk | fsync_error, disk_full, short_write, bit_rot, slow_disk |
 | actors | raise_in_handler, cancel_handler, hang_handler, poison_message, full_mailbox |
-| schedule | random_order, priorities, starve |
+| scheduling | random_order, priorities, starve |
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from coterie.protocols.faults.kinds.actor_kinds import (
     Starve,
 )
 from coterie.protocols.faults.kinds.disk_kinds import BitRot, DiskFull, FsyncError, ShortWrite, SlowDisk
-from coterie.protocols.faults.kinds.fault_targets import ANYWHERE, Level, Role, Shape
+from coterie.protocols.faults.kinds.fault_targets import ANYWHERE, Level, Shape, TargetRole
 from coterie.protocols.faults.kinds.network_kinds import (
     Bandwidth,
     Clog,
@@ -37,8 +37,8 @@ from coterie.protocols.faults.kinds.network_kinds import (
     Duplicate,
     Flap,
     HalfOpen,
-    Link,
     Loss,
+    NodePair,
     Partition,
     Reorder,
     Reset,
@@ -75,8 +75,8 @@ __all__ = [
     "HalfOpen",
     "HangHandler",
     "Level",
-    "Link",
     "Loss",
+    "NodePair",
     "Outage",
     "Partition",
     "Pause",
@@ -87,13 +87,13 @@ __all__ = [
     "Reorder",
     "Reset",
     "ResetMidFrame",
-    "Role",
     "Shape",
     "ShortWrite",
     "SlowDisk",
     "SlowNode",
     "StaleDisk",
     "Starve",
+    "TargetRole",
     "WallJump",
     "WipedDisk",
     "kind",

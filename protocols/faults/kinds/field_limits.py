@@ -1,4 +1,4 @@
-"""The numbers that the fields of faults may hold, by the name of the field: a name means the same in every kind."""
+"""`Limit`: the allowed numbers of each field of faults, by field name; a name means the same in every kind."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["LIMITS", "Limit", "check_numbers"]
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Finite numbers from `least` to `most`, `least` itself excluded if `is_open`."""
+    """Finite numbers from `least` to `most`; `least` itself is excluded if `is_open`."""
 
     least: float = 0.0
     most: float = math.inf
     is_open: bool = False
 
     def allows(self, number: float) -> bool:
-        """Return whether `number` is one of them."""
+        """Return whether `number` is within the limit."""
         too_low = number <= self.least if self.is_open else number < self.least
         return math.isfinite(number) and not too_low and number <= self.most
 
@@ -54,10 +54,10 @@ LIMITS: dict[str, Limit] = {
 
 
 def check_numbers(fault: Fault, place: str) -> None:
-    """Refuse a fault with a number out of bounds, or with nothing to do.
+    """Refuse a fault with a number out of its limits, or without links or times.
 
     Raises:
-        PlanError: it names `place`, the field and its bounds.
+        PlanError: a number is invalid; the error names `place`, the field and its limits.
     """
     for field in fields(fault):
         value = getattr(fault, field.name)

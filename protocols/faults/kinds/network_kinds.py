@@ -1,7 +1,7 @@
-"""Faults of the network. `source` and `destination` are node names or "*": each link is hit in that direction only.
+"""Kinds of faults of the network. `source` and `destination` are node names or "*"; a fault hits one direction only.
 
-On a connection nothing can vanish, be doubled or overtaken: there a lost message is a stall or a reset, and
-`Duplicate` and `Reorder` do not exist.
+A connection cannot lose, duplicate or reorder messages: there a lost message is a stall or a reset, and `Duplicate` and
+`Reorder` do not exist.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ __all__ = [
     "Duplicate",
     "Flap",
     "HalfOpen",
-    "Link",
     "Loss",
+    "NodePair",
     "Partition",
     "Reorder",
     "Reset",
     "ResetMidFrame",
 ]
 
-Link = tuple[str, str]
+NodePair = tuple[str, str]
 """(source, destination): one direction."""
 
 MESSAGES = frozenset({Level.PROTOCOL})
@@ -98,7 +98,7 @@ class Reorder:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """At `at_s` connections break: what is under way on these links, in this direction, is lost."""
+    """At `at_s` connections break: messages in flight on these links, in this direction, are lost."""
 
     KIND: ClassVar[str] = "reset"
     LEVELS: ClassVar[frozenset[Level]] = ALL_LEVELS
@@ -110,7 +110,7 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class ResetMidFrame:
-    """From `at_s` on, the next frame on each of these links arrives in part, and then its connection breaks."""
+    """From `at_s` on, the next frame on each of these links arrives in part, then its connection breaks."""
 
     KIND: ClassVar[str] = "reset_mid_frame"
     LEVELS: ClassVar[frozenset[Level]] = CONNECTIONS
@@ -122,7 +122,7 @@ class ResetMidFrame:
 
 @dataclass(frozen=True, slots=True)
 class HalfOpen:
-    """For `duration_s` bytes vanish in this direction and nobody is told; then the connection is reset."""
+    """For `duration_s` bytes in this direction are lost without an error; then the connection is reset."""
 
     KIND: ClassVar[str] = "half_open"
     LEVELS: ClassVar[frozenset[Level]] = CONNECTIONS
@@ -165,7 +165,7 @@ class Bandwidth:
 class Partition:
     """For `duration_s` nothing passes over the links that `shape` breaks around `target`.
 
-    `others` is the rest of the target's side of HALVES; the other shapes need none.
+    `others`: the other nodes on the side of `target`, for HALVES only.
     """
 
     KIND: ClassVar[str] = "partition"
@@ -182,8 +182,8 @@ class Partition:
 class Clog:
     """`links` clog one by one during the first half of `duration_s`, and open one by one during the second.
 
-    What a clogged link is given it keeps, and delivers late when it opens. `opens` are the same links in the order in
-    which they open; empty: the order in which they clogged.
+    A clogged link queues its messages and delivers them when it opens. `opens`: the same links in the order in which
+    they open; empty: the order in which they clog.
     """
 
     KIND: ClassVar[str] = "clog"
@@ -191,8 +191,8 @@ class Clog:
 
     at_s: float
     duration_s: float
-    links: tuple[Link, ...]
-    opens: tuple[Link, ...] = ()
+    links: tuple[NodePair, ...]
+    opens: tuple[NodePair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

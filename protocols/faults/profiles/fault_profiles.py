@@ -1,18 +1,18 @@
-"""Profiles: named mixtures of faults, from which a seed draws a plan.
+"""`Profile`: a named mixture of faults, from which a fault plan is drawn at random.
 
-| profile | what it is about | what must hold |
+| profile | faults | what must hold |
 | --- | --- | --- |
-| calm | nothing fails | everything |
+| calm | none | everything |
 | flaky-network | messages and links | everything |
-| crashes | processes end, pause and crawl | everything |
-| disk | syncs fail or crawl, replicas forget | everything |
-| everything | all kinds that the level has | everything |
-| raft | elections: leaders cut off, votes and commits under fast restarts, links that flap | everything |
-| synod | duels: proposers and acceptors that restart or stall in the middle of a round | everything |
-| beyond-budget | more than a minority forgets, clocks run wild | safety alone: it may stop for ever, it never lies |
+| crashes | processes crash, pause and run slowly | everything |
+| disk | syncs fail or are slow, replicas lose state | everything |
+| everything | all kinds of the level | everything |
+| raft | elections: isolated leaders, votes and commits under fast restarts, links that flap | everything |
+| synod | duels: proposers and acceptors that restart or stall within a round | everything |
+| beyond-budget | more than a minority loses state, clocks run far too fast or slow | safety alone, not progress |
 
-A replica that has forgotten never comes back under its old name. So beyond the budget a majority may be gone for good:
-nothing more can be decided, and nothing that was decided may be contradicted.
+A replica that has lost state never comes back under its old name. So beyond the budget a majority may be gone
+permanently: nothing more can be decided, and nothing that was decided may be contradicted.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from coterie.errors import PlanError
-from coterie.protocols.faults.fault_budget import BEYOND_BUDGET, Forgetting, check_budget, most_forgotten
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_budget import BEYOND_BUDGET, StateLoss, check_budget, max_state_losses
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Fault, Level
 from coterie.protocols.faults.nearest_name import hint
 from coterie.protocols.faults.profiles.network_recipes import NETWORK_RECIPES
 from coterie.protocols.faults.profiles.node_recipes import NODE_RECIPES
-from coterie.protocols.faults.profiles.random_draws import Draw
+from coterie.protocols.faults.profiles.random_draws import RandomDraws
 
-__all__ = ["PROFILES", "Profile", "draw_doomed", "draw_plan", "is_live", "profile_named"]
+__all__ = ["PROFILES", "Profile", "draw_plan", "draw_state_loss_nodes", "is_live", "profile_named"]
 
 RECIPES = {**NETWORK_RECIPES, **NODE_RECIPES}
 FAULTS_PER_S = 0.9
-LATEST = 0.9
-"""The part of a plan's time within which faults begin: the last ones want to be seen too."""
+LATEST_START = 0.9
+"""The fraction of a plan's time within which faults begin, so that the last ones can take effect."""
 MOST_DRAWS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A mixture.
+    """A named mixture of faults.
 
     Attributes:
         name: its name.
-        weights: how likely each recipe is, relative to the others; none: no faults.
-        is_live: whether a group must answer again once its plan has healed.
+        weights: the relative probability of each recipe; empty: no faults.
+        is_live: whether a group must make progress again after the plan has ended.
     """
 
     name: str
@@ -102,18 +102,18 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 
 
 def profile_named(name: str) -> Profile:
-    """Return a profile.
+    """Return the profile called `name`.
 
     Raises:
-        PlanError: there is none of that name; the error names the nearest.
+        PlanError: there is no such profile; the error names the nearest.
     """
     if name not in PROFILES:
         raise PlanError(f"there is no profile {name!r}{hint(name, PROFILES)}")
     return PROFILES[name]
 
 
-def is_live(plan: Plan) -> bool:
-    """Return whether a group must answer again once `plan` has healed: not if it went beyond the budget."""
+def is_live(plan: FaultPlan) -> bool:
+    """Return whether a group must make progress again after `plan` has ended: not if it is beyond the budget."""
     profile = PROFILES.get(plan.profile or "")
     return profile is None or profile.is_live
 
@@ -126,49 +126,49 @@ def draw_plan(
     *,
     level: Level,
     faults: int | None = None,
-    haste: float = 1.0,
-    doomed: Sequence[str] | None = None,
-) -> Plan:
-    """Draw a plan of profile `name`, of kinds that `level` has. It keeps to the budget, unless that is what it is not.
+    early_bias: float = 1.0,
+    state_loss_nodes: Sequence[str] | None = None,
+) -> FaultPlan:
+    """Draw a plan of profile `name`, with kinds of faults that `level` has. It is within the budget of its profile.
 
     Args:
         name: the profile.
-        rng: where everything is drawn from.
+        rng: the source of all random draws.
         nodes: the nodes of the run.
         duration_s: when everything heals.
-        level: where the plan will be carried out.
-        faults: how often something strikes (some strike together); None: about once a second.
-        haste: above 1, faults come early rather than evenly.
-        doomed: the nodes that may forget what they promised; None: they are drawn.
+        level: the level at which the plan will be carried out.
+        faults: the number of draws (some draw several faults); None: about one a second.
+        early_bias: above 1, faults are early rather than evenly distributed.
+        state_loss_nodes: the nodes that may lose their state; None: they are drawn.
 
     Raises:
-        PlanError: there is no such profile, or it has nothing for so few nodes at that level.
+        PlanError: there is no such profile, or it has no fault for so few nodes at that level.
     """
     profile = profile_named(name)
     count = 0 if not profile.weights else math.ceil(FAULTS_PER_S * duration_s) if faults is None else faults
-    if doomed is None:
-        doomed = draw_doomed(name, rng, nodes)
-    times = sorted(LATEST * rng.random() ** haste * duration_s for _ in range(count))
-    draws = (Draw(rng, tuple(nodes), tuple(doomed), at_s, duration_s) for at_s in times)
-    struck = [fault for draw in draws for fault in _strike(profile, draw, level)]
-    plan = Plan(tuple(nodes), tuple(_forgetting_once(struck)), duration_s, profile.name)
+    if state_loss_nodes is None:
+        state_loss_nodes = draw_state_loss_nodes(name, rng, nodes)
+    times = sorted(LATEST_START * rng.random() ** early_bias * duration_s for _ in range(count))
+    occasions = (RandomDraws(rng, tuple(nodes), tuple(state_loss_nodes), at_s, duration_s) for at_s in times)
+    drawn = [fault for draws in occasions for fault in _draw_faults(profile, draws, level)]
+    plan = FaultPlan(tuple(nodes), tuple(_one_state_loss_per_node(drawn)), duration_s, profile.name)
     check_budget(plan)
     return plan
 
 
-def draw_doomed(name: str, rng: random.Random, nodes: Sequence[str]) -> tuple[str, ...]:
-    """Draw the nodes that may forget what they promised: a minority, or under `beyond-budget` a majority or all."""
-    most = most_forgotten(len(nodes))
+def draw_state_loss_nodes(name: str, rng: random.Random, nodes: Sequence[str]) -> tuple[str, ...]:
+    """Draw the nodes that may lose their state: at most a minority; under `beyond-budget` a majority or all."""
+    most = max_state_losses(len(nodes))
     count = rng.randint(most + 1, len(nodes)) if name == BEYOND_BUDGET else rng.randint(0, most)
     return tuple(rng.sample(list(nodes), count))
 
 
-def _forgetting_once(faults: Sequence[Fault]) -> list[Fault]:
-    """Leave out what strikes a replica that has already forgotten everything: it is gone."""
+def _one_state_loss_per_node(faults: Sequence[Fault]) -> list[Fault]:
+    """Leave out later state losses of a node: after the first it is gone."""
     gone: dict[str, None] = {}
     kept: list[Fault] = []
     for fault in faults:
-        if isinstance(fault, Forgetting):
+        if isinstance(fault, StateLoss):
             if fault.target in gone:
                 continue
             gone[fault.target] = None
@@ -176,11 +176,11 @@ def _forgetting_once(faults: Sequence[Fault]) -> list[Fault]:
     return kept
 
 
-def _strike(profile: Profile, draw: Draw, level: Level) -> list[Fault]:
+def _draw_faults(profile: Profile, draws: RandomDraws, level: Level) -> list[Fault]:
     names, weights = list(profile.weights), list(profile.weights.values())
     for _ in range(MOST_DRAWS):
-        recipe = RECIPES[draw.rng.choices(names, weights)[0]]
-        possible = [fault for fault in recipe(draw) if level in fault.LEVELS]
+        recipe = RECIPES[draws.rng.choices(names, weights)[0]]
+        possible = [fault for fault in recipe(draws) if level in fault.LEVELS]
         if possible:
             return possible
-    raise PlanError(f"profile {profile.name!r} has nothing for {len(draw.nodes)} nodes at level {level.value!r}")
+    raise PlanError(f"profile {profile.name!r} has no fault for {len(draws.nodes)} nodes at level {level.value!r}")

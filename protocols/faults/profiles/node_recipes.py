@@ -1,7 +1,7 @@
-"""How faults of processes, clocks, disks, actors and schedules are drawn.
+"""Recipes for faults of processes, clocks, disks, actors and scheduling: each draws one kind of fault at random.
 
-Plain random crashes miss the worst moments (Raft's Figure 8, a vote forgotten by a fast restart): most crashes here
-are aimed at whoever leads, stands for election or has just voted, and most restarts come within 5 ms.
+Uniformly random crashes miss the worst moments (Raft's Figure 8, a vote forgotten by a fast restart): most crashes here
+hit leaders, candidates or nodes that have just voted, and most restarts follow within 5 ms.
 """
 
 from __future__ import annotations
@@ -25,117 +25,137 @@ from coterie.protocols.faults.kinds.fault_kinds import (
     Priorities,
     RaiseInHandler,
     RandomOrder,
-    Role,
     ShortWrite,
     SlowDisk,
     SlowNode,
     StaleDisk,
     Starve,
+    TargetRole,
     WallJump,
     WipedDisk,
 )
-from coterie.protocols.faults.profiles.random_draws import Draw, Recipe
+from coterie.protocols.faults.profiles.random_draws import RandomDraws, Recipe
 
 __all__ = ["NODE_RECIPES"]
 
 
-def _crash(draw: Draw) -> tuple[Fault, ...]:
-    delay_s = draw.among(0.0, draw.rng.uniform(0, 0.005))
-    return (Crash(draw.at_s, draw.node(), draw.role(), delay_s, draw.down_s()),)
+def _crash(draws: RandomDraws) -> tuple[Fault, ...]:
+    delay_s = draws.one_of(0.0, draws.rng.uniform(0, 0.005))
+    return (Crash(draws.at_s, draws.node(), draws.role(), delay_s, draws.down_s()),)
 
 
-def _fast_crash(draw: Draw) -> tuple[Fault, ...]:
-    role = draw.among(Role.LEADER, Role.CANDIDATE, Role.VOTER)
-    return (Crash(draw.at_s, draw.node(), role, draw.rng.uniform(0, 0.005), draw.rng.uniform(0, 0.005)),)
+def _fast_crash(draws: RandomDraws) -> tuple[Fault, ...]:
+    role = draws.one_of(TargetRole.LEADER, TargetRole.CANDIDATE, TargetRole.VOTER)
+    return (Crash(draws.at_s, draws.node(), role, draws.rng.uniform(0, 0.005), draws.rng.uniform(0, 0.005)),)
 
 
-def _outage(draw: Draw) -> tuple[Fault, ...]:
-    return (Outage(draw.at_s, tuple(draw.down_s() for _ in draw.nodes)),)
+def _outage(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (Outage(draws.at_s, tuple(draws.down_s() for _ in draws.nodes)),)
 
 
-def _pause(draw: Draw) -> tuple[Fault, ...]:
-    return (Pause(draw.at_s, draw.node(), draw.lasting_s(), draw.among(Role.ANY, Role.LEADER)),)
+def _pause(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (Pause(draws.at_s, draws.node(), draws.duration_s(), draws.one_of(TargetRole.ANY, TargetRole.LEADER)),)
 
 
-def _slow_node(draw: Draw) -> tuple[Fault, ...]:
-    role = draw.among(Role.ANY, Role.LEADER, Role.BUSIEST)
-    return (SlowNode(draw.at_s, draw.node(), draw.lasting_s(), draw.among(0.005, 0.05), role),)
+def _slow_node(draws: RandomDraws) -> tuple[Fault, ...]:
+    role = draws.one_of(TargetRole.ANY, TargetRole.LEADER, TargetRole.BUSIEST)
+    return (SlowNode(draws.at_s, draws.node(), draws.duration_s(), draws.one_of(0.005, 0.05), role),)
 
 
-def _stale_disk(draw: Draw) -> tuple[Fault, ...]:
-    if not draw.doomed:
+def _stale_disk(draws: RandomDraws) -> tuple[Fault, ...]:
+    if not draws.state_loss_nodes:
         return ()
-    return (StaleDisk(draw.at_s, draw.rng.choice(draw.doomed), draw.rng.uniform(0.1, 5.0), down_s=draw.down_s()),)
+    return (
+        StaleDisk(
+            draws.at_s, draws.rng.choice(draws.state_loss_nodes), draws.rng.uniform(0.1, 5.0), down_s=draws.down_s()
+        ),
+    )
 
 
-def _wiped_disk(draw: Draw) -> tuple[Fault, ...]:
-    return (WipedDisk(draw.at_s, draw.rng.choice(draw.doomed), down_s=draw.down_s()),) if draw.doomed else ()
+def _wiped_disk(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (
+        (WipedDisk(draws.at_s, draws.rng.choice(draws.state_loss_nodes), down_s=draws.down_s()),)
+        if draws.state_loss_nodes
+        else ()
+    )
 
 
-def _bit_rot(draw: Draw) -> tuple[Fault, ...]:
-    return (BitRot(draw.at_s, draw.rng.choice(draw.doomed), down_s=draw.down_s()),) if draw.doomed else ()
+def _bit_rot(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (
+        (BitRot(draws.at_s, draws.rng.choice(draws.state_loss_nodes), down_s=draws.down_s()),)
+        if draws.state_loss_nodes
+        else ()
+    )
 
 
-def _wall_jump(draw: Draw) -> tuple[Fault, ...]:
-    return (WallJump(draw.at_s, draw.node(), draw.among(-3600.0, -1.0, 1.0, 86400.0)),)
+def _wall_jump(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (WallJump(draws.at_s, draws.node(), draws.one_of(-3600.0, -1.0, 1.0, 86400.0)),)
 
 
-def _clock_rate(draw: Draw) -> tuple[Fault, ...]:
-    rate = draw.among(1 - LARGEST_DRIFT, 1 + LARGEST_DRIFT, draw.rng.uniform(1 - LARGEST_DRIFT, 1 + LARGEST_DRIFT))
-    return (ClockRate(draw.at_s, draw.node(), 2 * draw.lasting_s(), rate, draw.among(Role.ANY, Role.LEADER)),)
+def _clock_rate(draws: RandomDraws) -> tuple[Fault, ...]:
+    rate = draws.one_of(1 - LARGEST_DRIFT, 1 + LARGEST_DRIFT, draws.rng.uniform(1 - LARGEST_DRIFT, 1 + LARGEST_DRIFT))
+    return (
+        ClockRate(
+            draws.at_s, draws.node(), 2 * draws.duration_s(), rate, draws.one_of(TargetRole.ANY, TargetRole.LEADER)
+        ),
+    )
 
 
-def _wild_clock(draw: Draw) -> tuple[Fault, ...]:
-    return (ClockRate(draw.at_s, draw.node(), 2 * draw.lasting_s(), draw.among(0.3, 3.0)),)
+def _wild_clock(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (ClockRate(draws.at_s, draws.node(), 2 * draws.duration_s(), draws.one_of(0.3, 3.0)),)
 
 
-def _fsync_error(draw: Draw) -> tuple[Fault, ...]:
-    return (FsyncError(draw.at_s, draw.node(), draw.among(Role.ANY, Role.LEADER, Role.VOTER), draw.down_s()),)
+def _fsync_error(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (
+        FsyncError(
+            draws.at_s, draws.node(), draws.one_of(TargetRole.ANY, TargetRole.LEADER, TargetRole.VOTER), draws.down_s()
+        ),
+    )
 
 
-def _disk_full(draw: Draw) -> tuple[Fault, ...]:
-    return (DiskFull(draw.at_s, draw.node(), draw.lasting_s(), draw.among(0, 4096)),)
+def _disk_full(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (DiskFull(draws.at_s, draws.node(), draws.duration_s(), draws.one_of(0, 4096)),)
 
 
-def _short_write(draw: Draw) -> tuple[Fault, ...]:
-    return (ShortWrite(draw.at_s, draw.node(), down_s=draw.down_s()),)
+def _short_write(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (ShortWrite(draws.at_s, draws.node(), down_s=draws.down_s()),)
 
 
-def _slow_disk(draw: Draw) -> tuple[Fault, ...]:
-    role = draw.among(Role.ANY, Role.LEADER)
-    return (SlowDisk(draw.at_s, draw.node(), draw.lasting_s(), draw.among(5.0, 50.0), role),)
+def _slow_disk(draws: RandomDraws) -> tuple[Fault, ...]:
+    role = draws.one_of(TargetRole.ANY, TargetRole.LEADER)
+    return (SlowDisk(draws.at_s, draws.node(), draws.duration_s(), draws.one_of(5.0, 50.0), role),)
 
 
-def _random_order(draw: Draw) -> tuple[Fault, ...]:
-    return (RandomOrder(draw.at_s, draw.lasting_s()),)
+def _random_order(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (RandomOrder(draws.at_s, draws.duration_s()),)
 
 
-def _priorities(draw: Draw) -> tuple[Fault, ...]:
-    return (Priorities(draw.at_s, draw.lasting_s(), draw.rng.randint(1, 4)),)
+def _priorities(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (Priorities(draws.at_s, draws.duration_s(), draws.rng.randint(1, 4)),)
 
 
-def _starve(draw: Draw) -> tuple[Fault, ...]:
-    return (Starve(draw.at_s, draw.node(), draw.lasting_s()),)
+def _starve(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (Starve(draws.at_s, draws.node(), draws.duration_s()),)
 
 
-def _raise(draw: Draw) -> tuple[Fault, ...]:
-    return (RaiseInHandler(draw.at_s, draw.node()),)
+def _raise(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (RaiseInHandler(draws.at_s, draws.node()),)
 
 
-def _cancel(draw: Draw) -> tuple[Fault, ...]:
-    return (CancelHandler(draw.at_s, draw.node()),)
+def _cancel(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (CancelHandler(draws.at_s, draws.node()),)
 
 
-def _hang(draw: Draw) -> tuple[Fault, ...]:
-    return (HangHandler(draw.at_s, draw.node(), draw.lasting_s()),)
+def _hang(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (HangHandler(draws.at_s, draws.node(), draws.duration_s()),)
 
 
-def _poison(draw: Draw) -> tuple[Fault, ...]:
-    return (PoisonMessage(draw.at_s, draw.node()),)
+def _poison(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (PoisonMessage(draws.at_s, draws.node()),)
 
 
-def _full_mailbox(draw: Draw) -> tuple[Fault, ...]:
-    return (FullMailbox(draw.at_s, draw.node(), draw.lasting_s()),)
+def _full_mailbox(draws: RandomDraws) -> tuple[Fault, ...]:
+    return (FullMailbox(draws.at_s, draws.node(), draws.duration_s()),)
 
 
 NODE_RECIPES: Mapping[str, Recipe] = {

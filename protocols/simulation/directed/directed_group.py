@@ -1,8 +1,7 @@
-"""Directed schedules: a Raft group on a table, where every message, write and second moves by hand.
+"""`DirectedGroup`: a Raft group whose messages, writes and time a test moves by hand, step by step.
 
-The simulator finds what nobody thought of; this is for what somebody did think of (Figure 8 of the paper, say), step
-by step and readable. `DirectedGroup` keeps the rules of the seam: a write is durable when `sync` says so, a message
-waits for the write it names, a crash loses what was not durable.
+The simulator explores random schedules; this is for a known one (Figure 8 of the paper, for example). A write is
+durable when `sync` says so, a message waits in the `DurabilityGate` for its write, a crash loses what was not durable.
 """
 
 from __future__ import annotations
@@ -13,82 +12,17 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
+from coterie.protocols.checking.raft_disk import RaftDisk
+from coterie.protocols.durability_gate import DurabilityGate
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
-from coterie.protocols.raft.raft_messages import HardState, LogWrite, PreVote, PreVoteReply, RaftMessage, Restored
-from coterie.protocols.replicated_log import (
-    Applied,
-    Apply,
-    Entry,
-    EntryKind,
-    Load,
-    Loaded,
-    LogIndex,
-    Propose,
-    Reject,
-    Term,
-)
+from coterie.protocols.raft.raft_messages import LogWrite, PreVote, PreVoteReply, RaftMessage
+from coterie.protocols.replicated_log import Applied, Apply, Entry, Load, Propose, Reject
 
-__all__ = ["DirectedGroup", "DiskImage", "InFlight", "NodeRecord"]
+__all__ = ["DirectedGroup", "InFlight", "NodeRecord"]
 
 _MANY_STEPS = 1_000
-
-
-@dataclass
-class DiskImage:
-    """What is durable on one node: a fresh one is an empty disk."""
-
-    hard_state: HardState = HardState(Term(0), None)
-    entries: list[Entry] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, *terms: int, term: int | None = None, voted_for: str | None = None) -> DiskImage:
-        """Return the disk of a log whose entries have `terms`; the register's `term` is the last of them if None.
-
-        The command of entry 3 of term 2 is b"2.3".
-        """
-        entries = [
-            Entry(LogIndex(index), Term(t), EntryKind.COMMAND, b"%d.%d" % (t, index))
-            for index, t in enumerate(terms, 1)
-        ]
-        register_term = Term(max(terms, default=0) if term is None else term)
-        return cls(HardState(register_term, NodeId(voted_for) if voted_for else None), entries)
-
-    @property
-    def terms(self) -> list[int]:
-        """The terms of all entries."""
-        return [entry.term for entry in self.entries]
-
-    def write(self, write: LogWrite) -> None:
-        """Carry out `write`. ValueError if its entries leave a gap or overlap."""
-        if write.hard_state is not None:
-            self.hard_state = write.hard_state
-        if write.truncate_from is not None:
-            del self.entries[write.truncate_from - 1 :]
-        for entry in write.entries:
-            if entry.index != len(self.entries) + 1:
-                raise ValueError(f"entry {entry.index} was written after {len(self.entries)}")
-            self.entries.append(entry)
-
-    def restored(self) -> Restored:
-        """Return what a new life reads."""
-        terms: list[tuple[LogIndex, Term]] = []
-        for entry in self.entries:
-            if not terms or terms[-1][1] != entry.term:
-                terms.append((entry.index, entry.term))
-        return Restored(self.hard_state, tuple(terms), LogIndex(len(self.entries)))
-
-    def read(self, load: Load) -> Loaded:
-        """Return the answer to `load`."""
-        chosen: list[Entry] = []
-        size_bytes = 0
-        for entry in self.entries[load.first - 1 : load.last]:
-            size_bytes += len(entry.command)
-            if chosen and size_bytes > load.max_bytes:
-                break
-            chosen.append(entry)
-        return Loaded(load.reader, load.first, tuple(chosen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +36,12 @@ class InFlight:
 
 @dataclass
 class NodeRecord:
-    """One node: its disk, its present life (None: it is down), and what it did in that life."""
+    """One node: its disk, its present life (None: it is down), and the effects of that life."""
 
-    disk: DiskImage = field(default_factory=DiskImage)
+    disk: RaftDisk = field(default_factory=RaftDisk)
     raft: Raft | None = None
     unsynced: list[Persist[LogWrite]] = field(default_factory=list)
-    held: list[Send[RaftMessage]] = field(default_factory=list)
-    durable_token: Token = Token(0)
+    gate: DurabilityGate[RaftEffect] = field(default_factory=DurabilityGate)
     loads: list[Load] = field(default_factory=list)
     applies: list[Apply] = field(default_factory=list)
     applied: list[Entry] = field(default_factory=list)
@@ -117,7 +50,7 @@ class NodeRecord:
 
 
 class DirectedGroup:
-    """A group of nodes n1, n2, … whose world is moved by hand. All start with empty disks, at time 1 s.
+    """A group of nodes n1, n2, … moved by hand. All start with empty disks (unless given others), at time 1 s.
 
     Args:
         size: how many nodes.
@@ -131,15 +64,15 @@ class DirectedGroup:
         size: int,
         *,
         config: Callable[[tuple[NodeId, ...]], RaftConfig] = RaftConfig,
-        disks: dict[str, DiskImage] | None = None,
+        disks: dict[str, RaftDisk] | None = None,
         seed: int = 0,
     ) -> None:
         names = tuple(NodeId(f"n{number + 1}") for number in range(size))
         self.config = config(names)
-        self.nodes = {name: NodeRecord((disks or {}).get(name, DiskImage())) for name in names}
+        self.nodes = {name: NodeRecord((disks or {}).get(name) or RaftDisk()) for name in names}
         self.network: list[InFlight] = []
         self.observed: list[Observe] = []
-        """What all nodes told, over all their lives."""
+        """What all nodes observed, over all their lives."""
         self.now = 1.0
         self._rng = random.Random(seed)
         self._ref = 0
@@ -153,9 +86,9 @@ class DirectedGroup:
         size: int = 3,
         *,
         config: Callable[[tuple[NodeId, ...]], RaftConfig] = RaftConfig,
-        disks: dict[str, DiskImage] | None = None,
+        disks: dict[str, RaftDisk] | None = None,
     ) -> DirectedGroup:
-        """Return a group that `leader` leads and in which everybody knows what is committed."""
+        """Return a group that `leader` leads and in which every node knows what is committed."""
         group = cls(size, config=config, disks=disks)
         group.elect(leader)
         group.beat(leader)
@@ -203,17 +136,13 @@ class DirectedGroup:
 
     def persisted(self, name: str, token: Token) -> None:
         """Tell node `name` that its writes up to `token` are durable, and let go what waited for them."""
-        record = self.record(name)
-        record.durable_token = max(record.durable_token, token)
-        released = [send for send in record.held if (send.after or 0) <= token]
-        record.held = [send for send in record.held if (send.after or 0) > token]
-        self.network += [InFlight(NodeId(name), send.to, send.message) for send in released]
+        self._perform(name, self.record(name).gate.persisted(token))
         self.handle(name, Persisted(token))
 
     def deliver(
         self, *, sender: str | None = None, to: str | None = None, kind: type[RaftMessage] | None = None
     ) -> list[RaftMessage]:
-        """Deliver, one by one, the messages in flight that fit (None: any); return them. Dead nodes get none."""
+        """Deliver the messages in flight that match (None: any) to nodes that are up; return them all."""
         chosen = self._take(sender, to, kind)
         for flight in chosen:
             if self.nodes[flight.to].raft is not None:
@@ -223,7 +152,7 @@ class DirectedGroup:
     def drop(
         self, *, sender: str | None = None, to: str | None = None, kind: type[RaftMessage] | None = None
     ) -> list[RaftMessage]:
-        """Lose the messages in flight that fit (None: any); return them."""
+        """Lose the messages in flight that match (None: any); return them."""
         return [flight.message for flight in self._take(sender, to, kind)]
 
     def send(self, sender: str, to: str, message: RaftMessage) -> None:
@@ -259,7 +188,7 @@ class DirectedGroup:
         return had_work
 
     def settle(self, *names: str) -> None:
-        """Let nodes `names` (none: all that are up) work and talk to each other until all is quiet; lose the rest."""
+        """Let nodes `names` (none: all that are up) work and talk until all are idle; lose other messages."""
         group = [NodeId(name) for name in names] or list(self.nodes)
         group = [name for name in group if self.nodes[name].raft is not None]
         for _ in range(_MANY_STEPS):
@@ -270,7 +199,7 @@ class DirectedGroup:
                     self.handle(flight.to, Received(flight.sender, flight.message))
             if not is_busy and not flights:
                 return
-        raise RuntimeError(f"{group} never come to rest")
+        raise RuntimeError(f"{group} still have work after {_MANY_STEPS} steps")
 
     def beat(self, leader: str, *names: str) -> None:
         """Let `leader` send heartbeats and settle with `names` (none: all)."""
@@ -279,7 +208,7 @@ class DirectedGroup:
         self.settle(*names)
 
     def elect(self, name: str, *names: str) -> None:
-        """Make node `name` leader with the votes of `names` (none: all), all others being cut off for the while."""
+        """Make node `name` leader with the votes of `names` (none: all); all other nodes are cut off meanwhile."""
         self.network = []
         for _ in range(_MANY_STEPS):
             self.now = max(self.now + self.config.election_timeout_max_s, self[name].deadline or 0.0)
@@ -297,25 +226,29 @@ class DirectedGroup:
         self.sync(name)
 
     def forget_leaders(self) -> None:
-        """Let so much time pass that no follower hears a leader any more; nobody is ticked."""
+        """Let so much time pass that no follower hears a leader any more, without ticking any node."""
         self.now += self.config.election_timeout_max_s
 
     # Inside.
 
     def _take(self, sender: str | None, to: str | None, kind: type[RaftMessage] | None) -> list[InFlight]:
-        chosen = [flight for flight in self.network if _fits(flight, sender, to, kind)]
-        self.network = [flight for flight in self.network if not _fits(flight, sender, to, kind)]
+        chosen = [flight for flight in self.network if _matches(flight, sender, to, kind)]
+        self.network = [flight for flight in self.network if not _matches(flight, sender, to, kind)]
         return chosen
 
     def _carry_out(self, name: str, effects: Iterable[RaftEffect]) -> list[RaftEffect]:
+        effects = list(effects)
+        self._perform(name, self.record(name).gate.admit(effects))
+        return effects
+
+    def _perform(self, name: str, admitted: Iterable[RaftEffect]) -> None:
         record = self.record(name)
-        done = list(effects)
-        for effect in done:
+        for effect in admitted:
             match effect:
                 case Persist():
                     record.unsynced.append(effect)
                 case Send():
-                    self._leave(NodeId(name), record, effect)
+                    self.network.append(InFlight(NodeId(name), effect.to, effect.message))
                 case Apply():
                     record.applies.append(effect)
                     record.applied += effect.entries
@@ -328,16 +261,9 @@ class DirectedGroup:
                     self.observed.append(effect)
                 case _:
                     assert_never(effect)
-        return done
-
-    def _leave(self, name: NodeId, record: NodeRecord, send: Send[RaftMessage]) -> None:
-        if (send.after or 0) > record.durable_token:
-            record.held.append(send)
-        else:
-            self.network.append(InFlight(name, send.to, send.message))
 
 
-def _fits(flight: InFlight, sender: str | None, to: str | None, kind: type[RaftMessage] | None) -> bool:
+def _matches(flight: InFlight, sender: str | None, to: str | None, kind: type[RaftMessage] | None) -> bool:
     return (
         sender in (None, flight.sender) and to in (None, flight.to) and (kind is None or type(flight.message) is kind)
     )

@@ -1,20 +1,54 @@
-"""Raft's messages in short, for directed schedules: plain numbers in, the real things out."""
+"""Shorthand for directed schedules of Raft: plain numbers in; messages, entries and disks out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from coterie.protocols.algorithm import NodeId, Received, Send
+from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.raft.raft_effects import RaftEffect
-from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply, PreVote, RaftMessage, RequestVote
+from coterie.protocols.raft.raft_messages import (
+    AppendEntries,
+    AppendEntriesReply,
+    HardState,
+    LogWrite,
+    PreVote,
+    RaftMessage,
+    RequestVote,
+)
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
-__all__ = ["append", "entry", "messages", "pre_vote", "received", "refusal", "request_vote", "sends", "success"]
+__all__ = [
+    "append",
+    "disk_of",
+    "entry",
+    "messages",
+    "pre_vote",
+    "received",
+    "refusal",
+    "request_vote",
+    "sends",
+    "success",
+]
 
 
 def entry(index: int, term: int, command: bytes = b"x") -> Entry:
     """Return a command's entry."""
     return Entry(LogIndex(index), Term(term), EntryKind.COMMAND, command)
+
+
+def disk_of(*terms: int, term: int | None = None, voted_for: str | None = None) -> RaftDisk:
+    """Return the disk of a log whose entries have `terms`; the hard state's `term` is the last of them if None.
+
+    The command of entry 3 of term 2 is b"2.3".
+    """
+    disk = RaftDisk()
+    hard_state = HardState(
+        Term(max(terms, default=0) if term is None else term), NodeId(voted_for) if voted_for else None
+    )
+    entries = tuple(entry(index, of_term, b"%d.%d" % (of_term, index)) for index, of_term in enumerate(terms, 1))
+    disk.write(LogWrite(hard_state, None, entries))
+    return disk
 
 
 def append(term: int, prev: int, prev_term: int, *entries: Entry, commit: int = 0) -> AppendEntries:
@@ -24,12 +58,18 @@ def append(term: int, prev: int, prev_term: int, *entries: Entry, commit: int = 
 
 def success(term: int, match_index: int) -> AppendEntriesReply:
     """Return the answer of a follower that has everything up to `match_index`."""
-    return AppendEntriesReply(Term(term), True, LogIndex(match_index), LogIndex(0), Term(0))
+    return AppendEntriesReply(Term(term), True, LogIndex(match_index))
 
 
 def refusal(term: int, refused: int, conflict_index: int, conflict_term: int = 0) -> AppendEntriesReply:
     """Return the answer of a follower whose entry `refused` is missing or of `conflict_term`."""
-    return AppendEntriesReply(Term(term), False, LogIndex(refused), LogIndex(conflict_index), Term(conflict_term))
+    return AppendEntriesReply(
+        Term(term),
+        False,
+        refused_index=LogIndex(refused),
+        conflict_index=LogIndex(conflict_index),
+        conflict_term=Term(conflict_term),
+    )
 
 
 def request_vote(term: int, last: int = 0, last_term: int = 0) -> RequestVote:

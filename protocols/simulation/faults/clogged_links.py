@@ -1,39 +1,39 @@
-"""Links that clog: what they are given they keep, and deliver late when they open."""
+"""`CloggedLinks`: links that queue their messages while they are clogged, and deliver them when they open."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from coterie.protocols.simulation.faults.link_rules import keeping
-from coterie.protocols.simulation.protocol_network import Flight, Link, Network, Rule
+from coterie.protocols.simulation.faults.link_rules import clog_rule
+from coterie.protocols.simulation.protocol_network import FaultRule, NodePair, OutgoingMessage, ProtocolNetwork
 
-__all__ = ["Clogging"]
+__all__ = ["CloggedLinks"]
 
 M = TypeVar("M")
 
 
-class Clogging(Generic[M]):
-    """Some links, each of which is open, then clogged, then open for good. Hits count as `name`."""
+class CloggedLinks(Generic[M]):
+    """Some links, each of which is open, then clogged, then open permanently. Hits count as `name`."""
 
-    def __init__(self, network: Network[M], name: str, links: Iterable[Link]) -> None:
+    def __init__(self, network: ProtocolNetwork[M], name: str, links: Iterable[NodePair]) -> None:
         self._network = network
-        self._kept: dict[Link, list[Flight]] = {link: [] for link in links}
-        self._rules = {link: Rule(name, keeping(kept)) for link, kept in self._kept.items()}
+        self._queue_by_link: dict[NodePair, list[OutgoingMessage]] = {link: [] for link in links}
+        self._rules = {link: FaultRule(name, clog_rule(queue)) for link, queue in self._queue_by_link.items()}
 
-    def close(self, link: Link) -> None:
-        """Clog `link`, unless it has been opened for good."""
+    def clog(self, link: NodePair) -> None:
+        """Clog `link`, unless it has been opened permanently."""
         if link in self._rules:
-            self._network.begin(self._rules[link], [link])
+            self._network.add_rule(self._rules[link], [link])
 
-    def open(self, link: Link) -> None:
-        """Open `link` for good; what it has kept is under way now."""
+    def open(self, link: NodePair) -> None:
+        """Open `link` permanently, and send its queued messages on."""
         if link in self._rules:
-            self._network.end(self._rules.pop(link), [link])
-            for flight in self._kept.pop(link):
-                self._network.release(flight)
+            self._network.remove_rule(self._rules.pop(link), [link])
+            for message in self._queue_by_link.pop(link):
+                self._network.release(message)
 
     def open_all(self) -> None:
-        """Open what is not open yet."""
+        """Open all links that are not permanently open."""
         for link in list(self._rules):
             self.open(link)

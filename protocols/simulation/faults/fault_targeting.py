@@ -1,4 +1,4 @@
-"""Whom a fault strikes: its target, the busiest node, or whoever shows a role next."""
+"""`FaultTargeting`: chooses the node that a fault hits: its target, the busiest, or the next that shows a role."""
 
 from __future__ import annotations
 
@@ -7,89 +7,91 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.faults.kinds.fault_kinds import Role
-from coterie.protocols.simulation.event_heap import Timeline
-from coterie.protocols.simulation.protocol_node import Node
+from coterie.protocols.faults.kinds.fault_kinds import TargetRole
+from coterie.protocols.simulation.event_heap import EventHeap
+from coterie.protocols.simulation.protocol_node import ProtocolNode
 
-__all__ = ["EXTENSION_S", "PATIENCE_S", "Aiming"]
+__all__ = ["RETRY_INTERVAL_S", "ROLE_TIMEOUT_S", "FaultTargeting"]
 
 W = TypeVar("W")
 M = TypeVar("M")
 
-PATIENCE_S = 1.0
-"""How long a fault waits for somebody to show himself in its role."""
+ROLE_TIMEOUT_S = 1.0
+"""How long a fault waits for a node that shows its role."""
 
-EXTENSION_S = 0.1
-"""After which time a fault that has hit nothing is tried, or prolonged, again."""
+RETRY_INTERVAL_S = 0.1
+"""The interval at which a fault that has hit nothing is tried, or prolonged, again."""
 
 
-class Aiming(Generic[W, M]):
-    """Brings faults and nodes together. `armed` are those that wait for a role: without any, `showed` is needless."""
+class FaultTargeting(Generic[W, M]):
+    """Applies faults to nodes. `waiting`: faults that wait for a role; without any, do not call `role_shown`."""
 
-    __slots__ = ("_is_over", "_nodes", "_patience_s", "_timeline", "armed")
+    __slots__ = ("_heap", "_is_over", "_nodes", "_role_timeout_s", "waiting")
 
-    def __init__(self, timeline: Timeline, nodes: Sequence[Node[W, M]], patience_s: float = PATIENCE_S) -> None:
-        self._timeline = timeline
+    def __init__(
+        self, heap: EventHeap, nodes: Sequence[ProtocolNode[W, M]], role_timeout_s: float = ROLE_TIMEOUT_S
+    ) -> None:
+        self._heap = heap
         self._nodes = nodes
-        self._patience_s = patience_s
-        self.armed: list[_Shot[W, M]] = []
+        self._role_timeout_s = role_timeout_s
+        self.waiting: list[_Attempt[W, M]] = []
         self._is_over = False
 
-    def strike(self, role: Role, target: str, strike: Callable[[Node[W, M]], bool]) -> None:
-        """Call `strike` with the node whom a fault hits, until it returns True: again and again if it cannot hit.
+    def apply_to(self, role: TargetRole, target: str, apply: Callable[[ProtocolNode[W, M]], bool]) -> None:
+        """Call `apply` with the chosen node, and repeat that until it returns True, which means that the fault has hit.
 
         A target that is down or paused is replaced by the first node that is not.
         """
-        shot = _Shot(role, target, strike)
-        if role is Role.ANY or role is Role.BUSIEST:
-            self._shoot(shot)
+        attempt = _Attempt(role, target, apply)
+        if role is TargetRole.ANY or role is TargetRole.BUSIEST:
+            self._try(attempt)
             return
-        self.armed.append(shot)
-        self._timeline.after(self._patience_s, self._lose_patience, shot)
+        self.waiting.append(attempt)
+        self._heap.after(self._role_timeout_s, self._role_timed_out, attempt)
 
-    def showed(self, role: Role, node_id: NodeId) -> None:
-        """Note that a node has just shown itself in `role`: the first fault that waits for that strikes."""
-        for shot in self.armed:
-            if shot.role is role:
-                self.armed.remove(shot)
-                if not shot.strike(self.node(node_id)):
-                    self._shoot_again(shot)
+    def role_shown(self, role: TargetRole, node_id: NodeId) -> None:
+        """Note that a node has just shown `role`: the first fault that waits for it is applied."""
+        for attempt in self.waiting:
+            if attempt.role is role:
+                self.waiting.remove(attempt)
+                if not attempt.apply(self.node(node_id)):
+                    self._try_later(attempt)
                 return
 
     def stop(self) -> None:
-        """Strike no more."""
+        """Apply no further faults."""
         self._is_over = True
-        self.armed.clear()
+        self.waiting.clear()
 
-    def node(self, node_id: str) -> Node[W, M]:
-        """Return the node of that name."""
+    def node(self, node_id: str) -> ProtocolNode[W, M]:
+        """Return the node called `node_id`."""
         return next(node for node in self._nodes if node.node_id == node_id)
 
-    def _lose_patience(self, shot: _Shot[W, M]) -> None:
-        if shot in self.armed:
-            self.armed.remove(shot)
-            self._shoot(shot)
+    def _role_timed_out(self, attempt: _Attempt[W, M]) -> None:
+        if attempt in self.waiting:
+            self.waiting.remove(attempt)
+            self._try(attempt)
 
-    def _shoot(self, shot: _Shot[W, M]) -> None:
+    def _try(self, attempt: _Attempt[W, M]) -> None:
         if self._is_over:
             return
-        node = self._choose(shot)
-        if node is None or not shot.strike(node):
-            self._shoot_again(shot)
+        node = self._choose(attempt)
+        if node is None or not attempt.apply(node):
+            self._try_later(attempt)
 
-    def _shoot_again(self, shot: _Shot[W, M]) -> None:
-        self._timeline.after(EXTENSION_S, self._shoot, shot)
+    def _try_later(self, attempt: _Attempt[W, M]) -> None:
+        self._heap.after(RETRY_INTERVAL_S, self._try, attempt)
 
-    def _choose(self, shot: _Shot[W, M]) -> Node[W, M] | None:
+    def _choose(self, attempt: _Attempt[W, M]) -> ProtocolNode[W, M] | None:
         awake = [node for node in self._nodes if node.is_awake]
-        if shot.role is Role.BUSIEST:
+        if attempt.role is TargetRole.BUSIEST:
             return max(awake, key=lambda node: node.turns, default=None)
-        target = self.node(shot.target)
+        target = self.node(attempt.target)
         return target if target.is_awake else next(iter(awake), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Shot(Generic[W, M]):
-    role: Role
+class _Attempt(Generic[W, M]):
+    role: TargetRole
     target: str
-    strike: Callable[[Node[W, M]], bool]
+    apply: Callable[[ProtocolNode[W, M]], bool]

@@ -1,4 +1,4 @@
-"""Carries out the faults of the network: each becomes a rule on its links, for its time, until it has hit something."""
+"""`LinkFaults`: carries out the faults of the network, each as a rule on its links for its duration."""
 
 from __future__ import annotations
 
@@ -21,42 +21,49 @@ from coterie.protocols.faults.kinds.fault_kinds import (
     Shape,
     kind,
 )
-from coterie.protocols.simulation.event_heap import Timeline
-from coterie.protocols.simulation.faults.clogged_links import Clogging
-from coterie.protocols.simulation.faults.lasting_faults import Lasting
-from coterie.protocols.simulation.faults.link_rules import block, delaying, doubling, holding, losing, resetting
-from coterie.protocols.simulation.protocol_network import Judge, Latency, Link, Network, Rule
-from coterie.protocols.simulation.run_trace import Trace
+from coterie.protocols.simulation.event_heap import EventHeap
+from coterie.protocols.simulation.faults.active_faults import ActiveFaults
+from coterie.protocols.simulation.faults.clogged_links import CloggedLinks
+from coterie.protocols.simulation.faults.link_rules import (
+    block,
+    delay_rule,
+    duplicate_rule,
+    loss_rule,
+    reorder_rule,
+    reset_rule,
+)
+from coterie.protocols.simulation.protocol_network import FaultRule, Latency, LinkRule, NodePair, ProtocolNetwork
+from coterie.protocols.simulation.run_trace import RunTrace
 
 __all__ = ["LinkFault", "LinkFaults", "broken_links", "links_between"]
 
 M = TypeVar("M")
 
-Weather = Delay | Duplicate | Loss | Reorder
+MessageFault = Delay | Duplicate | Loss | Reorder
 LinkFault = Clog | Delay | Duplicate | Flap | Loss | Partition | Reorder | Reset
 
 
 class LinkFaults(Generic[M]):
-    """Makes the network's part of a plan happen. `rng` is the plan's own stream."""
+    """Carries out a plan's faults of the network. `rng`: the random stream of the faults."""
 
     def __init__(
         self,
         nodes: Sequence[NodeId],
-        timeline: Timeline,
-        trace: Trace,
-        lasting: Lasting,
-        network: Network[M],
+        heap: EventHeap,
+        trace: RunTrace,
+        active: ActiveFaults,
+        network: ProtocolNetwork[M],
         rng: random.Random,
     ) -> None:
         self._nodes = nodes
-        self._timeline = timeline
+        self._heap = heap
         self._trace = trace
-        self._lasting = lasting
+        self._active = active
         self._network = network
         self._rng = rng
 
     def begin(self, fault: LinkFault, target: NodeId | None = None) -> None:
-        """Let `fault` begin, now; `target` is the node at the centre of a partition."""
+        """Begin `fault` now; `target` is the node at the centre of a partition."""
         match fault:
             case Partition():
                 self._apply(fault, block, broken_links(fault.shape, target or fault.target, fault.others, self._nodes))
@@ -67,94 +74,94 @@ class LinkFaults(Generic[M]):
             case Reset():
                 self._reset(fault)
             case _:
-                self._apply(fault, self._judge(fault), self._links(fault))
+                self._apply(fault, self._rule(fault), self._links(fault))
 
-    def _links(self, fault: Weather | Flap | Reset) -> list[Link]:
+    def _links(self, fault: MessageFault | Flap | Reset) -> list[NodePair]:
         return links_between(fault.source, fault.destination, self._nodes)
 
-    def _judge(self, fault: Weather) -> Judge:
+    def _rule(self, fault: MessageFault) -> LinkRule:
         match fault:
             case Delay():
-                return delaying(Latency(fault.delay_s, fault.tail, fault.tail_s), self._rng)
+                return delay_rule(Latency(fault.delay_s, fault.tail, fault.tail_s), self._rng)
             case Duplicate():
-                return doubling(fault.probability, self._rng)
+                return duplicate_rule(fault.probability, self._rng)
             case Loss():
-                return losing(fault.probability, self._rng)
+                return loss_rule(fault.probability, self._rng)
             case Reorder():
-                return holding(fault.probability, fault.hold_s, self._rng)
+                return reorder_rule(fault.probability, fault.hold_s, self._rng)
 
-    def _apply(self, fault: Weather | Partition, judge: Judge, links: Sequence[Link]) -> None:
-        rule = Rule(kind(fault), judge)
-        self._network.begin(rule, links)
-        self._last(kind(fault), fault.duration_s, links, lambda: self._network.end(rule, links))
+    def _apply(self, fault: MessageFault | Partition, link_rule: LinkRule, links: Sequence[NodePair]) -> None:
+        rule = FaultRule(kind(fault), link_rule)
+        self._network.add_rule(rule, links)
+        self._keep_active(kind(fault), fault.duration_s, links, lambda: self._network.remove_rule(rule, links))
 
-    def _last(self, name: str, duration_s: float, links: Sequence[Link], end: Callable[[], object]) -> None:
+    def _keep_active(self, name: str, duration_s: float, links: Sequence[NodePair], end: Callable[[], object]) -> None:
         self._trace.record(None, f"{name}_began", links)
 
-        def recorded() -> None:
+        def end_and_record() -> None:
             self._trace.record(None, f"{name}_ended", links)
             end()
 
-        self._lasting.begin(name, duration_s, recorded)
+        self._active.begin(name, duration_s, end_and_record)
 
     def _clog(self, fault: Clog) -> None:
         links = [(NodeId(source), NodeId(to)) for source, to in fault.links]
         opens = [(NodeId(source), NodeId(to)) for source, to in fault.opens] or links
-        clogging = Clogging(self._network, kind(fault), links)
+        clogging = CloggedLinks(self._network, kind(fault), links)
         half_s = fault.duration_s / 2
-        self._one_by_one(links, half_s, clogging.close)
+        self._one_by_one(links, half_s, clogging.clog)
 
         def reopen() -> None:
             self._one_by_one(opens, half_s, clogging.open)
 
-        self._last(kind(fault), half_s, links, reopen)
-        self._lasting.until_healed(clogging.open_all)  # should that be before the last one opens
+        self._keep_active(kind(fault), half_s, links, reopen)
+        self._active.until_healed(clogging.open_all)  # if that is before the last link opens
 
-    def _one_by_one(self, links: Sequence[Link], duration_s: float, act: Callable[[Link], None]) -> None:
+    def _one_by_one(self, links: Sequence[NodePair], duration_s: float, act: Callable[[NodePair], None]) -> None:
         for place, link in enumerate(links):
-            self._timeline.after(place * duration_s / len(links), act, link)
+            self._heap.after(place * duration_s / len(links), act, link)
 
     def _flap(self, fault: Flap) -> None:
-        rule, links = Rule(kind(fault), block), self._links(fault)
+        rule, links = FaultRule(kind(fault), block), self._links(fault)
         is_over = False
 
         def go_down() -> None:
             if not is_over:
-                self._network.begin(rule, links)
-                self._timeline.after(fault.period_s / 2, go_up)
+                self._network.add_rule(rule, links)
+                self._heap.after(fault.period_s / 2, go_up)
 
         def go_up() -> None:
-            self._network.end(rule, links)
-            self._timeline.after(fault.period_s / 2, go_down)
+            self._network.remove_rule(rule, links)
+            self._heap.after(fault.period_s / 2, go_down)
 
         def end() -> None:
             nonlocal is_over
             is_over = True
-            self._network.end(rule, links)
+            self._network.remove_rule(rule, links)
 
         go_down()
-        self._last(kind(fault), fault.duration_s, links, end)
+        self._keep_active(kind(fault), fault.duration_s, links, end)
 
     def _reset(self, fault: Reset) -> None:
         links = self._links(fault)
 
-        def cut() -> None:
-            self._network.cut(links)
-            self._network.end(rule, links)
+        def drop_in_flight() -> None:
+            self._network.drop_in_flight(links)
+            self._network.remove_rule(rule, links)
 
-        rule = Rule(kind(fault), resetting(cut))
-        self._network.begin(rule, links)
-        self._last(kind(fault), 0.0, links, lambda: self._network.end(rule, links))
+        rule = FaultRule(kind(fault), reset_rule(drop_in_flight))
+        self._network.add_rule(rule, links)
+        self._keep_active(kind(fault), 0.0, links, lambda: self._network.remove_rule(rule, links))
 
 
-def links_between(source: str, destination: str, nodes: Sequence[NodeId]) -> list[Link]:
+def links_between(source: str, destination: str, nodes: Sequence[NodeId]) -> list[NodePair]:
     """Return the links that a network fault names."""
     sources = nodes if source == ANYWHERE else [NodeId(source)]
     destinations = nodes if destination == ANYWHERE else [NodeId(destination)]
     return [(sender, to) for sender in sources for to in destinations if sender != to]
 
 
-def broken_links(shape: Shape, target: str, others: Sequence[str], nodes: Sequence[NodeId]) -> list[Link]:
+def broken_links(shape: Shape, target: str, others: Sequence[str], nodes: Sequence[NodeId]) -> list[NodePair]:
     """Return the links that a partition breaks: those out of one side first, then those into it."""
     if shape is Shape.RING:
         return _beyond_neighbours(target, nodes)
@@ -163,10 +170,10 @@ def broken_links(shape: Shape, target: str, others: Sequence[str], nodes: Sequen
     return links if shape is Shape.ONE_WAY else links + [(outside, inside) for inside, outside in links]
 
 
-def _beyond_neighbours(target: str, nodes: Sequence[NodeId]) -> list[Link]:
-    """Return the links between nodes that are too far from each other on a ring, for each to see only a majority.
+def _beyond_neighbours(target: str, nodes: Sequence[NodeId]) -> list[NodePair]:
+    """Return the links between nodes that are far from each other on a ring, so that each reaches only a majority.
 
-    Three nodes are all neighbours: there the link breaks that does not touch `target`.
+    Three nodes are all neighbours: then the link without `target` breaks.
     """
     size, reach = len(nodes), math.ceil(len(nodes) // 2 / 2)
     places = [(one, other) for one in range(size) for other in range(size)]

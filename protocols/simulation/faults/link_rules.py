@@ -1,6 +1,6 @@
-"""What rules do to messages, one small function for each kind of network fault.
+"""Link rules: one function for each kind of network fault, which changes the delays of a message.
 
-A message that an earlier rule has lost (it has no delays left) is judged by the later ones too.
+Later rules are applied to a lost message (without delays) too.
 """
 
 from __future__ import annotations
@@ -8,72 +8,72 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from coterie.protocols.simulation.protocol_network import Flight, Judge, Latency
+from coterie.protocols.simulation.protocol_network import Latency, LinkRule, OutgoingMessage
 
-__all__ = ["block", "delaying", "doubling", "holding", "keeping", "losing", "resetting"]
+__all__ = ["block", "clog_rule", "delay_rule", "duplicate_rule", "loss_rule", "reorder_rule", "reset_rule"]
 
 
-def block(flight: Flight) -> bool:
+def block(message: OutgoingMessage) -> bool:
     """Lose every message."""
-    flight.delays_s.clear()
+    message.delays_s.clear()
     return True
 
 
-def losing(probability: float, rng: random.Random) -> Judge:
-    """Return a judge that loses messages with `probability`."""
-    return lambda flight: rng.random() < probability and block(flight)
+def loss_rule(probability: float, rng: random.Random) -> LinkRule:
+    """Return a rule that loses messages with `probability`."""
+    return lambda message: rng.random() < probability and block(message)
 
 
-def delaying(latency: Latency, rng: random.Random) -> Judge:
-    """Return a judge that delays every message by a draw of `latency`."""
+def delay_rule(latency: Latency, rng: random.Random) -> LinkRule:
+    """Return a rule that delays every message by a draw of `latency`."""
 
-    def judge(flight: Flight) -> bool:
-        flight.delays_s[:] = [delay_s + latency.draw_s(rng) for delay_s in flight.delays_s]
+    def rule(message: OutgoingMessage) -> bool:
+        message.delays_s[:] = [delay_s + latency.draw_s(rng) for delay_s in message.delays_s]
         return True
 
-    return judge
+    return rule
 
 
-def doubling(probability: float, rng: random.Random) -> Judge:
-    """Return a judge that adds a copy with `probability`; it comes sooner or later than the original."""
+def duplicate_rule(probability: float, rng: random.Random) -> LinkRule:
+    """Return a rule that adds a copy with `probability`, which arrives before or after the original."""
 
-    def judge(flight: Flight) -> bool:
-        if rng.random() >= probability or not flight.delays_s:
+    def rule(message: OutgoingMessage) -> bool:
+        if rng.random() >= probability or not message.delays_s:
             return False
-        flight.delays_s.append(flight.delays_s[0] * rng.uniform(0.5, 3.0))
+        message.delays_s.append(message.delays_s[0] * rng.uniform(0.5, 3.0))
         return True
 
-    return judge
+    return rule
 
 
-def holding(probability: float, hold_s: float, rng: random.Random) -> Judge:
-    """Return a judge that holds messages back with `probability`, up to `hold_s`, while later ones overtake them."""
+def reorder_rule(probability: float, hold_s: float, rng: random.Random) -> LinkRule:
+    """Return a rule that delays messages with `probability`, by up to `hold_s`, so that later ones overtake them."""
 
-    def judge(flight: Flight) -> bool:
+    def rule(message: OutgoingMessage) -> bool:
         if rng.random() >= probability:
             return False
-        flight.delays_s[:] = [delay_s + rng.uniform(0, hold_s) for delay_s in flight.delays_s]
+        message.delays_s[:] = [delay_s + rng.uniform(0, hold_s) for delay_s in message.delays_s]
         return True
 
-    return judge
+    return rule
 
 
-def keeping(kept: list[Flight]) -> Judge:
-    """Return a judge that lets nothing pass but puts it into `kept`."""
+def clog_rule(queue: list[OutgoingMessage]) -> LinkRule:
+    """Return a rule that puts every message into `queue` instead of sending it."""
 
-    def judge(flight: Flight) -> bool:
-        if flight.delays_s:
-            kept.append(Flight(flight.sender, flight.to, flight.message, flight.delays_s[0]))
-        return block(flight)
+    def rule(message: OutgoingMessage) -> bool:
+        if message.delays_s:
+            queue.append(OutgoingMessage(message.sender, message.to, message.message, message.delays_s[0]))
+        return block(message)
 
-    return judge
+    return rule
 
 
-def resetting(cut: Callable[[], None]) -> Judge:
-    """Return a judge that loses the next message, and calls `cut`, which must lose what else is under way."""
+def reset_rule(drop_in_flight: Callable[[], None]) -> LinkRule:
+    """Return a rule that loses the next message and calls `drop_in_flight`, which must lose all messages in flight."""
 
-    def judge(flight: Flight) -> bool:
-        cut()
-        return block(flight)
+    def rule(message: OutgoingMessage) -> bool:
+        drop_in_flight()
+        return block(message)
 
-    return judge
+    return rule

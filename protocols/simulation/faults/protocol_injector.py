@@ -1,16 +1,16 @@
-"""Carries out a plan at the level of protocols: each fault at its time, at its target, until it has hit something.
+"""`ProtocolInjector`: carries out a fault plan at protocol level, each fault at its time, until it has hit something.
 
-| fault | what it is at this level |
+| fault | effect at this level |
 | --- | --- |
-| crash, outage | a life ends; a random prefix of the unsynced writes survives |
-| fsync_error | the next sync loses everything that was not durable, and the node ends as in a crash |
-| stale_disk, wiped_disk | the node ends for good: such a voter never comes back under its old name |
-| slow_node | every turn waits a fixed time |
-| starve, priorities, random_order | turns wait: one node's long, each node's by its rank, everybody's at random |
-| the network's | rules on links, see link_faults.py |
+| crash, outage | the current life of a node ends; a random prefix of the unsynced writes survives |
+| fsync_error | the next sync loses all writes that were not durable, and the node crashes |
+| stale_disk, wiped_disk | the node ends permanently: such a voter never comes back under its old name |
+| slow_node | every turn is delayed by a fixed time |
+| starve, priorities, random_order | turns are delayed: long for one node, by rank, or at random |
+| faults of the network | rules on links, see link_faults.py |
 
-When the plan ends, everything heals: links, clocks and disks are sound, and every node runs that has not retired. A
-plan with kinds that have hit nothing yet goes on until they have, but not for longer than `OVERTIME` of its time.
+When the plan ends, everything heals: links, clocks and disks work normally, and every node runs that has not retired. A
+plan with kinds that have hit nothing yet continues until they have, for at most `OVERTIME_FRACTION` of its time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from coterie.errors import PlanError
-from coterie.protocols.faults.fault_counts import Firings
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_counts import FaultCounts
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import (
     ClockRate,
     Clog,
@@ -41,42 +41,42 @@ from coterie.protocols.faults.kinds.fault_kinds import (
     RandomOrder,
     Reorder,
     Reset,
-    Role,
     Shape,
     SlowDisk,
     SlowNode,
     StaleDisk,
     Starve,
+    TargetRole,
     WipedDisk,
     kind,
 )
-from coterie.protocols.simulation.event_heap import Timeline
-from coterie.protocols.simulation.faults.fault_targeting import EXTENSION_S, PATIENCE_S, Aiming
-from coterie.protocols.simulation.faults.lasting_faults import Lasting
+from coterie.protocols.simulation.event_heap import EventHeap
+from coterie.protocols.simulation.faults.active_faults import ActiveFaults
+from coterie.protocols.simulation.faults.fault_targeting import RETRY_INTERVAL_S, ROLE_TIMEOUT_S, FaultTargeting
 from coterie.protocols.simulation.faults.link_faults import LinkFaults
-from coterie.protocols.simulation.faults.turn_faults import TurnFaults
-from coterie.protocols.simulation.protocol_network import Network
-from coterie.protocols.simulation.protocol_node import Node
-from coterie.protocols.simulation.run_trace import Trace
+from coterie.protocols.simulation.faults.scheduling_faults import SchedulingFaults
+from coterie.protocols.simulation.protocol_network import ProtocolNetwork
+from coterie.protocols.simulation.protocol_node import ProtocolNode
+from coterie.protocols.simulation.run_trace import RunTrace
 
-__all__ = ["Injector", "latest_end_s"]
+__all__ = ["ProtocolInjector", "latest_end_s"]
 
-BRIEF = 0.1
-"""A fault waits for a role no longer than this part of its plan."""
+ROLE_TIMEOUT_FRACTION = 0.1
+"""A fault waits for a role no longer than this fraction of its plan's time."""
 
-OVERTIME = 0.5
+OVERTIME_FRACTION = 0.5
 
 W = TypeVar("W")
 M = TypeVar("M")
 
 
-def latest_end_s(plan: Plan) -> float:
-    """Return the moment (s) by which everything has healed."""
-    return plan.ends_at_s * (1 + OVERTIME)
+def latest_end_s(plan: FaultPlan) -> float:
+    """Return the latest time (s) at which everything heals."""
+    return plan.ends_at_s * (1 + OVERTIME_FRACTION)
 
 
-class Injector(Generic[W, M]):
-    """Makes a plan happen to nodes and network, and calls `healed` at its end. `rng` is the plan's own stream.
+class ProtocolInjector(Generic[W, M]):
+    """Carries out a plan on nodes and network, and calls `healed` at its end. `rng`: the random stream of the faults.
 
     Raises:
         PlanError: the plan has a kind of fault that this level lacks.
@@ -84,69 +84,71 @@ class Injector(Generic[W, M]):
 
     def __init__(
         self,
-        plan: Plan,
-        timeline: Timeline,
-        trace: Trace,
-        firings: Firings,
-        nodes: Sequence[Node[W, M]],
-        network: Network[M],
+        plan: FaultPlan,
+        heap: EventHeap,
+        trace: RunTrace,
+        fault_counts: FaultCounts,
+        nodes: Sequence[ProtocolNode[W, M]],
+        network: ProtocolNetwork[M],
         *,
         rng: random.Random,
         healed: Callable[[], None],
     ) -> None:
         plan.check_level(Level.PROTOCOL)
-        self._timeline = timeline
+        self._heap = heap
         self._trace = trace
-        self._firings = firings
+        self._fault_counts = fault_counts
         self._nodes = nodes
         self._healed = healed
-        self._lasting = Lasting(timeline, firings)
-        self.aiming: Aiming[W, M] = Aiming(timeline, nodes, min(PATIENCE_S, BRIEF * plan.ends_at_s))
+        self._active = ActiveFaults(heap, fault_counts)
+        self.targeting: FaultTargeting[W, M] = FaultTargeting(
+            heap, nodes, min(ROLE_TIMEOUT_S, ROLE_TIMEOUT_FRACTION * plan.ends_at_s)
+        )
         names = [node.node_id for node in nodes]
-        self._links = LinkFaults(names, timeline, trace, self._lasting, network, rng)
-        self._turns = TurnFaults(nodes, timeline, firings, self.aiming, self._lasting, rng)
+        self._links = LinkFaults(names, heap, trace, self._active, network, rng)
+        self._turns = SchedulingFaults(nodes, heap, fault_counts, self.targeting, self._active, rng)
         self.is_over = False
         for fault in plan.faults:
-            timeline.at(fault.at_s, self._begin, fault)
-        timeline.at(plan.ends_at_s, self._end, plan)
+            heap.at(fault.at_s, self._begin, fault)
+        heap.at(plan.ends_at_s, self._end, plan)
 
     def _begin(self, fault: Fault) -> None:
         match fault:
             case Partition(shape=Shape.LEADER):
-                self.aiming.strike(Role.LEADER, fault.target, partial(self._part, fault))
+                self.targeting.apply_to(TargetRole.LEADER, fault.target, partial(self._partition_leader, fault))
             case Partition() | Clog() | Delay() | Duplicate() | Flap() | Loss() | Reorder() | Reset():
                 self._links.begin(fault)
             case Crash():
-                self.aiming.strike(fault.role, fault.target, partial(self._crash, fault))
+                self.targeting.apply_to(fault.role, fault.target, partial(self._crash, fault))
             case Outage():
-                self._black_out(fault)
+                self._outage(fault)
             case StaleDisk() | WipedDisk():
-                self._forget(fault)
+                self._lose_state(fault)
             case Pause():
-                self.aiming.strike(fault.role, fault.target, partial(self._pause, fault))
+                self.targeting.apply_to(fault.role, fault.target, partial(self._pause, fault))
             case FsyncError():
-                self.aiming.strike(fault.role, fault.target, partial(self._fail_sync, fault))
+                self.targeting.apply_to(fault.role, fault.target, partial(self._fail_sync, fault))
             case ClockRate():
-                self.aiming.strike(fault.role, fault.target, partial(self._change_clock, fault))
+                self.targeting.apply_to(fault.role, fault.target, partial(self._change_clock, fault))
             case SlowDisk():
-                self.aiming.strike(fault.role, fault.target, partial(self._slow_disk, fault))
+                self.targeting.apply_to(fault.role, fault.target, partial(self._slow_disk, fault))
             case SlowNode() | Starve() | Priorities() | RandomOrder():
                 self._turns.begin(fault)
             case _:
                 raise PlanError(f"{fault.KIND} cannot be carried out at this level")
 
-    def _end(self, plan: Plan) -> None:
-        is_overtime_left = self._timeline.now < latest_end_s(plan)
-        if is_overtime_left and any(not self._firings.count(name) for name in plan.kinds()):
-            self._timeline.after(EXTENSION_S, self._end, plan)
+    def _end(self, plan: FaultPlan) -> None:
+        is_overtime_left = self._heap.now < latest_end_s(plan)
+        if is_overtime_left and any(not self._fault_counts.count(name) for name in plan.kinds()):
+            self._heap.after(RETRY_INTERVAL_S, self._end, plan)
         else:
             self._heal()
 
     def _heal(self) -> None:
         self._trace.record(None, "plan_ended")
         self.is_over = True
-        self.aiming.stop()
-        self._lasting.heal()
+        self.targeting.stop()
+        self._active.heal()
         for node in self._nodes:
             self._note_pause(node)
             node.resume()
@@ -155,94 +157,94 @@ class Injector(Generic[W, M]):
 
     # Lives.
 
-    def _crash(self, fault: Crash, node: Node[W, M]) -> bool:
+    def _crash(self, fault: Crash, node: ProtocolNode[W, M]) -> bool:
         if not node.is_up:
             return False
-        self._timeline.after(fault.delay_s, self._end_life, fault, node, node.life)
+        self._heap.after(fault.delay_s, self._end_life, fault, node, node.life)
         return True
 
-    def _end_life(self, fault: Crash, node: Node[W, M], life: int) -> None:
+    def _end_life(self, fault: Crash, node: ProtocolNode[W, M], life: int) -> None:
         if self.is_over:
             return
         if node.is_up and node.life == life:
             self._kill(node, kind(fault), fault.down_s)
-        else:  # something else was faster: aim again
-            self.aiming.strike(fault.role, fault.target, partial(self._crash, fault))
+        else:  # the life has already ended: choose a node again
+            self.targeting.apply_to(fault.role, fault.target, partial(self._crash, fault))
 
-    def _black_out(self, fault: Outage) -> None:
-        struck = [(place, node) for place, node in enumerate(self._nodes) if node.is_up]
-        if not struck and not self.is_over:
-            self._timeline.after(EXTENSION_S, self._black_out, fault)
-        for place, node in struck:
+    def _outage(self, fault: Outage) -> None:
+        nodes_up = [(place, node) for place, node in enumerate(self._nodes) if node.is_up]
+        if not nodes_up and not self.is_over:
+            self._heap.after(RETRY_INTERVAL_S, self._outage, fault)
+        for place, node in nodes_up:
             self._kill(node, kind(fault), fault.down_s[place % len(fault.down_s)])
 
-    def _forget(self, fault: StaleDisk | WipedDisk) -> None:
-        if fault.role is Role.ANY:
-            self._retire(fault, self.aiming.node(fault.target))  # up or down: the budget counts this one
+    def _lose_state(self, fault: StaleDisk | WipedDisk) -> None:
+        if fault.role is TargetRole.ANY:
+            self._retire(fault, self.targeting.node(fault.target))  # up or down: the fault budget counts this node
         else:
-            self.aiming.strike(fault.role, fault.target, partial(self._retire, fault))
+            self.targeting.apply_to(fault.role, fault.target, partial(self._retire, fault))
 
-    def _retire(self, fault: StaleDisk | WipedDisk, node: Node[W, M]) -> bool:
+    def _retire(self, fault: StaleDisk | WipedDisk, node: ProtocolNode[W, M]) -> bool:
         if not node.is_retired:
-            self._firings.note(kind(fault))
+            self._fault_counts.note(kind(fault))
             self._note_pause(node)
             node.crash()
             node.retire()
         return True
 
-    def _fail_sync(self, fault: FsyncError, node: Node[W, M]) -> bool:
+    def _fail_sync(self, fault: FsyncError, node: ProtocolNode[W, M]) -> bool:
         self._trace.record(node.node_id, "disk.will_fail")
         node.disk.fail_next(partial(self._kill, node, kind(fault), fault.down_s))
-        self._lasting.until_healed(partial(node.disk.fail_next, None))
+        self._active.until_healed(partial(node.disk.fail_next, None))
         return True
 
-    def _kill(self, node: Node[W, M], name: str, down_s: float) -> None:
+    def _kill(self, node: ProtocolNode[W, M], name: str, down_s: float) -> None:
         self._note_pause(node)
-        self._firings.note(name)
+        self._fault_counts.note(name)
         node.crash()
-        self._timeline.after(down_s, node.start)
+        self._heap.after(down_s, node.start)
 
     # Pauses.
 
-    def _pause(self, fault: Pause, node: Node[W, M]) -> bool:
+    def _pause(self, fault: Pause, node: ProtocolNode[W, M]) -> bool:
         if not node.is_awake:
             return False
         node.pause()
-        life, count = node.life, self._firings.count(kind(fault))
-        self._timeline.after(fault.duration_s, self._resume, fault, node, life, count)
+        life, count = node.life, self._fault_counts.count(kind(fault))
+        self._heap.after(fault.duration_s, self._resume, fault, node, life, count)
         return True
 
-    def _resume(self, fault: Pause, node: Node[W, M], life: int, count: int) -> None:
+    def _resume(self, fault: Pause, node: ProtocolNode[W, M], life: int, count: int) -> None:
         if node.life != life or not node.is_paused:
-            if self._firings.count(kind(fault)) == count:  # the node crashed before it missed anything
-                self.aiming.strike(fault.role, fault.target, partial(self._pause, fault))
+            if self._fault_counts.count(kind(fault)) == count:  # the node crashed before it missed an event
+                self.targeting.apply_to(fault.role, fault.target, partial(self._pause, fault))
         elif node.missed:
             self._note_pause(node)
             node.resume()
         else:
-            self._timeline.after(EXTENSION_S, self._resume, fault, node, life, count)
+            self._heap.after(RETRY_INTERVAL_S, self._resume, fault, node, life, count)
 
-    def _note_pause(self, node: Node[W, M]) -> None:
+    def _note_pause(self, node: ProtocolNode[W, M]) -> None:
         if node.is_paused and node.missed:
-            self._firings.note(Pause.KIND)
+            self._fault_counts.note(Pause.KIND)
 
-    # What lasts.
+    # Faults with a duration.
 
-    def _part(self, fault: Partition, node: Node[W, M]) -> bool:
+    def _partition_leader(self, fault: Partition, node: ProtocolNode[W, M]) -> bool:
         self._links.begin(fault, node.node_id)
         return True
 
-    def _change_clock(self, fault: ClockRate, node: Node[W, M]) -> bool:
+    def _change_clock(self, fault: ClockRate, node: ProtocolNode[W, M]) -> bool:
         if not node.is_awake:
             return False
         self._trace.record(node.node_id, "clock.rate_changed", fault.rate)
         node.run_clock_at(fault.rate)
-        self._lasting.begin(kind(fault), fault.duration_s, partial(node.run_clock_at, 1.0))
-        self._firings.note(kind(fault))
+        self._active.begin(kind(fault), fault.duration_s, partial(node.run_clock_at, 1.0))
+        self._fault_counts.note(kind(fault))
         return True
 
-    def _slow_disk(self, fault: SlowDisk, node: Node[W, M]) -> bool:
+    def _slow_disk(self, fault: SlowDisk, node: ProtocolNode[W, M]) -> bool:
         self._trace.record(node.node_id, "disk.slowed", fault.factor)
-        node.disk.slow_down(fault.factor, partial(self._firings.note, kind(fault)))
-        self._lasting.begin(kind(fault), fault.duration_s, partial(node.disk.slow_down, 1.0))
+        node.disk.slow_down(fault.factor, partial(self._fault_counts.note, kind(fault)))
+        self._active.begin(kind(fault), fault.duration_s, partial(node.disk.slow_down, 1.0))
         return True

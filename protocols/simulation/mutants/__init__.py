@@ -1,27 +1,42 @@
-"""Deliberate bugs: are the judges awake?
+"""Mutants: deliberate bugs in the algorithms, each of which the checkers must detect.
 
-Each mutant replaces a small part of an algorithm while it runs; the judges stay as they are and must name an invariant
-of safety that it breaks. The clean code must pass the very seeds that the mutant went through. A patch whose target is
-gone fails loudly: whoever renames a method must look at its mutant.
+`mutation_testing.py`: `Mutant` and `run_mutant`, runs a patched algorithm until a checker detects it.
+`raft_mutants.py`: the mutants of Raft.
+`session_mutants.py`: the mutants of sessions.
+`synod_mutants.py`: the mutants of Synod.
+
+Each mutant replaces a small part of an algorithm while it runs; the checkers are unchanged and must report a broken
+safety invariant. The original code must pass the same seeds. A patch whose target does not exist raises an error: if
+you rename a method, update its mutant.
 
 The mutants of whole systems are in `coterie.actors.simulation.mutants`.
 """
 
-from coterie.protocols.simulation.mutants.mutant_hunt import (
-    Directed,
-    Explored,
-    Hunt,
+from coterie.protocols.simulation.mutants.mutation_testing import (
+    DirectedTrial,
     Mutant,
+    MutantResult,
+    MutantTrial,
     Patch,
-    Trial,
-    hunt,
+    ScenarioTrial,
     patched,
+    run_mutant,
 )
 from coterie.protocols.simulation.mutants.raft_mutants import RAFT_MUTANTS
 from coterie.protocols.simulation.mutants.session_mutants import SESSION_MUTANTS
 from coterie.protocols.simulation.mutants.synod_mutants import SYNOD_MUTANTS
 
-__all__ = ["MUTANTS", "Directed", "Explored", "Hunt", "Mutant", "Patch", "Trial", "hunt", "patched"]
+__all__ = [
+    "MUTANTS",
+    "DirectedTrial",
+    "Mutant",
+    "MutantResult",
+    "MutantTrial",
+    "Patch",
+    "ScenarioTrial",
+    "patched",
+    "run_mutant",
+]
 
 MUTANTS: tuple[Mutant, ...] = (*RAFT_MUTANTS, *SESSION_MUTANTS, *SYNOD_MUTANTS)
-"""Those of the pure algorithms."""
+"""The mutants of the pure algorithms."""

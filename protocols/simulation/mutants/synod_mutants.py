@@ -1,4 +1,4 @@
-"""Mutants of the Synod: promises and numbers that are forgotten, and a value that was only popular."""
+"""Mutants of Synod: promises, acceptances and ballots that are not durable, and a value chosen by frequency."""
 
 # ruff: noqa: SLF001 - a mutant is surgery on private methods
 
@@ -14,12 +14,12 @@ from coterie.protocols.paxos.acceptor import Acceptor, AcceptorEffect
 from coterie.protocols.paxos.proposer import Proposer
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.paxos.synod_messages import Accept, Prepare, Proposal, Propose, ProposerState
-from coterie.protocols.simulation.mutants.mutant_hunt import Explored, Mutant, Patch
+from coterie.protocols.simulation.mutants.mutation_testing import Mutant, Patch, ScenarioTrial
 from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS
 
 __all__ = ["SYNOD_MUTANTS"]
 
-TRIAL = Explored(SCENARIOS["synod"])
+TRIAL = ScenarioTrial(SCENARIOS["synod"])
 
 _prepare = Acceptor._prepare
 _accept = Acceptor._accept
@@ -66,4 +66,4 @@ SYNOD_MUTANTS: tuple[Mutant, ...] = (
     _mutant("ballot reused", Patch(Proposer, "__init__", _forget_rounds)),
     _mutant("most frequent value", Patch(Proposer, "_value_to_propose", _most_frequent), first_seed=19),
 )
-"""Each dies under the profile `everything`."""
+"""Each is killed under the profile `everything`."""

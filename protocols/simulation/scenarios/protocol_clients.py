@@ -1,4 +1,4 @@
-"""Closed-loop clients of a replicated state machine: sessions, retries, redirects, and duplicates on purpose."""
+"""`ProtocolClient`: a closed-loop client of a replicated state machine: session, retries, redirects, duplicates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import assert_never
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.linearizability import History
-from coterie.protocols.checking.sessions_checker import SessionsJudge
+from coterie.protocols.checking.sessions_checker import SessionsChecker
 from coterie.protocols.replicated_log import LogIndex, Reject
 from coterie.protocols.sessions import (
     Done,
@@ -20,28 +20,29 @@ from coterie.protocols.sessions import (
     SessionId,
     StaleCommand,
     UnknownSession,
-    batch,
-    open_session,
-    session_command,
+    encode_batch,
+    encode_open_session,
+    encode_session_command,
 )
-from coterie.protocols.simulation.event_heap import Timeline
+from coterie.protocols.simulation.event_heap import EventHeap
 
-__all__ = ["Client"]
+__all__ = ["ProtocolClient"]
 
 TIMEOUT_S = 0.4
 RETRY_S = 0.02
-DUPLICATES = 0.1
+DUPLICATE_PROBABILITY = 0.1
 """The probability that an attempt is sent to a second node too, perhaps long after the first."""
-DOUBLED = 0.1
-"""The probability that an attempt is a batch that holds the command twice: it is still executed once."""
+DOUBLED_PROBABILITY = 0.1
+"""The probability that an attempt is a batch with the command twice, which must still be executed once."""
 
 
-class Client:
-    """Opens a session, then does one command after another, each until it is answered.
+class ProtocolClient:
+    """Opens a session, then submits one command after another, and retries each until it is answered.
 
-    It thinks for up to `think_s` before each. `submit(client, node, attempt, command, delay_s)` carries an attempt to a
-    node; answers come to `answered` and `rejected` with that attempt's number. A command's payload is unique; its
-    reply is the index it took effect at. `history`: where commands and their places are written down, if they are.
+    It waits for a think time of up to `think_s` before each command. `submit(client, node, attempt, command, delay_s)`
+    sends an attempt to a node; replies come to `answered` with the operation's number and to `rejected` with the
+    attempt's. A command's payload is unique; its reply is the index at which it took effect. `history`: records the
+    commands and their indexes, if given.
     """
 
     def __init__(
@@ -51,28 +52,28 @@ class Client:
         nodes: Sequence[NodeId],
         *,
         think_s: float,
-        timeline: Timeline,
+        heap: EventHeap,
         rng: random.Random,
-        judge: SessionsJudge,
-        submit: Callable[[Client, NodeId, int, bytes, float], None],
+        checker: SessionsChecker,
+        submit: Callable[[ProtocolClient, NodeId, int, bytes, float], None],
         history: History | None = None,
     ) -> None:
         self._number = number
         self._commands = commands
         self._nodes = nodes
         self._think_s = think_s
-        self._timeline = timeline
+        self._heap = heap
         self._rng = rng
-        self._judge = judge
+        self._checker = checker
         self._submit = submit
         self._history = history
-        self._under_way = -1
+        self._history_number = -1
         self._target = rng.choice(nodes)
         self._session: SessionId | None = None
         self._sequence = 0
         self._attempt = 0
         self._is_waiting = False
-        timeline.after(rng.uniform(0, think_s), self._wake, 0)
+        heap.after(rng.uniform(0, think_s), self._proceed, 0)
 
     @property
     def is_done(self) -> bool:
@@ -80,39 +81,39 @@ class Client:
         return self._sequence == self._commands and not self._is_waiting
 
     def answered(self, operation: int, reply: Reply | Replies) -> None:
-        """Take the reply to operation number `operation` (0: the opening); only the first one counts."""
+        """Process the reply to operation number `operation` (0: the opening); only the first reply counts."""
         if operation != self._sequence or not self._is_waiting:
             return
         match reply:
             case Opened(session):
                 self._session = session
-                self._rest()
+                self._finish()
             case Done(payload):
                 index = LogIndex(int.from_bytes(payload, "big"))
-                self._judge.answered(self._payload(), index)
+                self._checker.answered(self._payload(), index)
                 if self._history is not None:
-                    self._history.returned(self._under_way, index, at_s=self._timeline.now)
-                self._rest()
+                    self._history.returned(self._history_number, index, at_s=self._heap.now)
+                self._finish()
             case Replies(replies):
-                self.answered(operation, replies[-1])  # that of the second copy: what was kept of the first
+                self.answered(operation, replies[-1])  # the reply to the second copy: the stored reply of the first
             case StaleCommand() | UnknownSession() | SessionFull() | Malformed():
-                self._judge.refused(self._payload(), reply)
+                self._checker.refused(self._payload(), reply)
             case _:
                 assert_never(reply)
 
-    def hasten(self, think_s: float) -> None:
-        """Think for no longer than `think_s` from now on, and be done with the present thought."""
+    def limit_think_time(self, think_s: float) -> None:
+        """Limit the think time to `think_s` from now on, and restart the current one."""
         self._think_s = min(self._think_s, think_s)
         if not self._is_waiting and not self.is_done:
             self._attempt += 1
             self._think()
 
     def rejected(self, attempt: int, rejection: Reject) -> None:
-        """Take a refusal of the present attempt: try where it points to, or anywhere, a little later."""
+        """Process a refusal of the current attempt: retry soon at the leader that it names, or at a random node."""
         if attempt != self._attempt or not self._is_waiting:
             return
         self._target = rejection.leader or self._rng.choice(self._nodes)
-        self._timeline.after(self._rng.uniform(0, RETRY_S), self._retry, attempt)
+        self._heap.after(self._rng.uniform(0, RETRY_S), self._retry, attempt)
 
     def _open(self) -> None:
         self._is_waiting = True
@@ -121,23 +122,23 @@ class Client:
     def _next(self) -> None:
         self._sequence += 1
         self._is_waiting = True
-        self._judge.submitted(self._payload())
+        self._checker.submitted(self._payload())
         if self._history is not None:
-            asked = ("append", self._payload())
-            self._under_way = self._history.invoked(f"c{self._number}", asked, at_s=self._timeline.now)
+            request = ("append", self._payload())
+            self._history_number = self._history.invoked(f"c{self._number}", request, at_s=self._heap.now)
         self._try()
 
-    def _rest(self) -> None:
+    def _finish(self) -> None:
         self._is_waiting = False
         self._attempt += 1
         if self._sequence < self._commands:
             self._think()
 
     def _think(self) -> None:
-        self._timeline.after(self._rng.uniform(0, self._think_s), self._wake, self._attempt)
+        self._heap.after(self._rng.uniform(0, self._think_s), self._proceed, self._attempt)
 
-    def _wake(self, thought: int) -> None:
-        if thought == self._attempt and not self._is_waiting:
+    def _proceed(self, attempt: int) -> None:
+        if attempt == self._attempt and not self._is_waiting:
             if self._session is None:
                 self._open()
             else:
@@ -147,10 +148,10 @@ class Client:
         self._attempt += 1
         attempt = self._attempt
         self._submit(self, self._target, attempt, self._command(), 0.0)
-        if self._rng.random() < DUPLICATES:
+        if self._rng.random() < DUPLICATE_PROBABILITY:
             late_s = self._rng.choice((0.0, TIMEOUT_S * 2)) * self._rng.random()
             self._submit(self, self._rng.choice(self._nodes), attempt, self._command(), late_s)
-        self._timeline.after(self._rng.uniform(0.5, 1.5) * TIMEOUT_S, self._time_out, attempt)
+        self._heap.after(self._rng.uniform(0.5, 1.5) * TIMEOUT_S, self._time_out, attempt)
 
     def _time_out(self, attempt: int) -> None:
         if attempt == self._attempt:
@@ -163,7 +164,7 @@ class Client:
 
     @property
     def operation(self) -> int:
-        """The number of the present operation; 0 opens the session."""
+        """The number of the current operation; 0 opens the session."""
         return self._sequence
 
     def _payload(self) -> bytes:
@@ -171,6 +172,6 @@ class Client:
 
     def _command(self) -> bytes:
         if self._session is None:
-            return open_session(self._number)
-        command = session_command(self._session, self._sequence, self._sequence, self._payload())
-        return batch((command, command)) if self._rng.random() < DOUBLED else command
+            return encode_open_session(self._number)
+        command = encode_session_command(self._session, self._sequence, self._sequence, self._payload())
+        return encode_batch((command, command)) if self._rng.random() < DOUBLED_PROBABILITY else command

@@ -1,8 +1,8 @@
-"""One run of Raft under faults: a group, closed-loop clients with sessions, and every judge.
+"""`RaftRun`: one run of Raft under faults, with a group, closed-loop clients with sessions, and all checkers.
 
-When the plan is over everything heals: within ten election time-outs there is a leader that has applied every answered
-command. The clients finish their commands, and all nodes that have not retired must converge: every answered command
-applied exactly once everywhere, and all logs equal. Beyond the fault budget none of that is asked, only safety.
+When the plan has ended, everything heals: within ten election time-outs there must be a leader that has applied every
+answered command. The clients finish their commands, and all nodes that have not retired must converge: every answered
+command applied exactly once on each, and all logs equal. Beyond the fault budget only safety is required.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TypeVar, cast
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.linearizability import History
-from coterie.protocols.checking.liveness_checker import LivenessJudge
-from coterie.protocols.checking.raft_checker import RaftJudge
-from coterie.protocols.checking.sessions_checker import SessionsJudge
-from coterie.protocols.checking.violation import Bench, Violation
-from coterie.protocols.faults.fault_plan import Plan
-from coterie.protocols.faults.kinds.fault_kinds import Role
+from coterie.protocols.checking.liveness_checker import LivenessChecker
+from coterie.protocols.checking.raft_checker import RaftChecker
+from coterie.protocols.checking.sessions_checker import SessionsChecker
+from coterie.protocols.checking.violation import Violation, ViolationContext
+from coterie.protocols.faults.fault_plan import FaultPlan
+from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.faults.profiles.fault_profiles import is_live
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
@@ -31,142 +31,144 @@ from coterie.protocols.raft.raft_messages import (
     RequestVote,
     RequestVoteReply,
 )
-from coterie.protocols.raft.role import Role as RaftRole
-from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Reject
-from coterie.protocols.sessions import Sessions, decode_command
+from coterie.protocols.raft.role import RaftRole
+from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, LogIndex, Propose, Reject
+from coterie.protocols.sessions import Deduplication, decode_command
 from coterie.protocols.simulation.event_heap import stream
 from coterie.protocols.simulation.faults.protocol_injector import latest_end_s
 from coterie.protocols.simulation.protocol_node import AnyAlgorithm
-from coterie.protocols.simulation.protocol_world import World
-from coterie.protocols.simulation.scenarios.protocol_clients import Client
+from coterie.protocols.simulation.protocol_world import ProtocolWorld
+from coterie.protocols.simulation.scenarios.protocol_clients import ProtocolClient
 
-__all__ = ["CLIENTS", "COMMANDS", "RaftRun", "role_shown_by"]
+__all__ = ["CLIENTS", "COMMANDS", "RaftRun", "sender_role"]
 
 A = TypeVar("A")
 
-REMEMBERED = 4096
-"""So many commands are decoded only once."""
+DECODE_CACHE_SIZE = 4096
+"""The size of the cache of decoded commands."""
 
 CLIENTS = 10
 COMMANDS = 1000
 LONGEST_THINK = 1.7
-"""How long a client thinks between two commands, at most, in parts of what makes it end with the plan."""
+"""A client's largest think time between two commands, relative to the plan's time per command."""
 
 LAST_THINK_S = 0.2
-"""How long a client thinks once everything has healed, so that all end within `LONGEST_CALM_S`."""
+"""The largest think time after everything has healed, so that all clients finish within `CONVERGENCE_TIMEOUT_S`."""
 
-CLIENT_LOSS = 0.02
-"""The probability that a client gives an attempt up before it leaves, or does not hear the answer."""
+CLIENT_LOSS_PROBABILITY = 0.02
+"""The probability that an attempt is lost on its way from a client, or its answer on its way back."""
 
-LONGEST_CALM_S = 30.0
-"""How long after its plan a group may take to answer everybody and converge, in calm weather."""
+CONVERGENCE_TIMEOUT_S = 30.0
+"""How long after its plan a group may take to answer all clients and converge, without faults."""
 
 LONGEST_APPLY_S = 0.008
-"""Within what time a state machine is done with what it was handed."""
+"""The longest time in which a state machine applies a batch."""
 
 LONGEST_LOAD_S = 0.003
-"""Within what time old entries have been read from the disk."""
+"""The longest time in which old entries are read from the disk."""
 
-PROBE_S = 0.1
-"""How often, once everything has healed, somebody looks for a leader and what it has applied."""
+PROBE_INTERVAL_S = 0.1
+"""The interval at which a healed group is checked for a leader and for what it has applied."""
 
 
 class RaftRun:
-    """One group, its clients and its judges. It is the `Resident` of its world.
+    """One group, its clients and its checkers. It implements `AlgorithmHarness` for its world.
 
-    `name` is what all chance is drawn from; `commands` how many the clients have between them.
+    `name`: the seed of all random streams; `commands`: the number of commands of all clients together.
     """
 
     def __init__(
-        self, name: str, plan: Plan, *, commands: int = COMMANDS, hashed: bool = False, traced: bool = False
+        self, name: str, plan: FaultPlan, *, commands: int = COMMANDS, hashed: bool = False, traced: bool = False
     ) -> None:
         self._name = name
         self._plan = plan
         self._voters = tuple(NodeId(node) for node in plan.nodes)
         self._config = _random_config(stream(name, "config"), self._voters)
-        self._bench = Bench()
-        self.judge = RaftJudge(self._voters, self._bench)
-        self.sessions_judge = SessionsJudge(self._bench)
+        self._context = ViolationContext()
+        self.checker = RaftChecker(self._voters, self._context)
+        self.sessions_checker = SessionsChecker(self._context)
         self.history = History() if traced else None
-        self._liveness = LivenessJudge(self._bench, election_timeout_s=self._config.election_timeout_max_s)
-        self.world: World[LogWrite, RaftMessage] = World(name, plan, self, self._bench, hashed=hashed, traced=traced)
+        self._liveness = LivenessChecker(self._context, election_timeout_s=self._config.election_timeout_max_s)
+        self.world: ProtocolWorld[LogWrite, RaftMessage] = ProtocolWorld(
+            name, plan, self, self._context, hashed=hashed, traced=traced
+        )
         self._rng = stream(name, "run")
-        self._disks = {voter: self.judge.disk(voter) for voter in self._voters}
+        self._disks = {voter: self.checker.disk(voter) for voter in self._voters}
         self._rafts: dict[NodeId, Raft] = {}
-        self._machines: dict[NodeId, Sessions] = {}
-        self._decode = lru_cache(REMEMBERED)(decode_command)  # every node applies the same bytes
+        self._machines: dict[NodeId, Deduplication] = {}
+        self._decode = lru_cache(DECODE_CACHE_SIZE)(decode_command)  # every node applies the same bytes
         self._pending: dict[NodeId, dict[int, _Request]] = {voter: {} for voter in self._voters}
         self._refs = 0
         self._is_live = is_live(plan)
         self._clients = [self._new_client(number, commands) for number in range(min(CLIENTS, commands))]
 
     def run(self) -> Violation | None:
-        """Run it to its end and judge it: return the first broken invariant."""
-        calm_s = LONGEST_CALM_S if self._is_live else self._liveness.patience_s
-        return self.world.run(until_s=latest_end_s(self._plan) + calm_s, end=self._end)
+        """Run to the end and return the first broken invariant, None if none broke."""
+        timeout_s = CONVERGENCE_TIMEOUT_S if self._is_live else self._liveness.timeout_s
+        return self.world.run(until_s=latest_end_s(self._plan) + timeout_s, end=self._end)
 
-    # What a Resident does.
+    # `AlgorithmHarness`.
 
     def build(self, node: NodeId, rng: random.Random) -> AnyAlgorithm:
-        """Return a new life of `node`, with an empty state machine."""
-        self.judge.started(node)
-        self.sessions_judge.started(node)
-        self._machines[node] = Sessions(_Recorder(node, self.sessions_judge), decode=self._decode)
+        """Return the algorithm for a new life of `node`, with an empty state machine."""
+        self.checker.started(node)
+        self.sessions_checker.started(node)
+        self._machines[node] = Deduplication(_Recorder(node, self.sessions_checker), decode=self._decode)
         raft = Raft(node, self._config, restored=self._disks[node].restored(), rng=rng)
         self._rafts[node] = raft
         return cast("AnyAlgorithm", raft)
 
     def ended(self, node: NodeId) -> None:
-        """Forget who asked the life that ended: their patience will run out."""
+        """Drop the pending requests of the life that ended: their clients will time out."""
         self._pending[node].clear()
 
     def wrote(self, node: NodeId, write: LogWrite) -> None:
-        """Judge the write, and keep it: the judge's image of a disk is what the disk holds."""
-        self.judge.wrote(node, write)
+        """Check the write, which also stores it: the checker's disk image is the disk."""
+        self.checker.wrote(node, write)
 
     def sent(self, node: NodeId, to: NodeId, message: RaftMessage) -> None:
-        """Judge what leaves, and carry it."""
-        self.judge.sent(node, to, message)
+        """Check the message, and send it."""
+        self.checker.sent(node, to, message)
         self.world.send(node, to, message)
 
     def perform(self, node: NodeId, effect: object) -> None:
-        """Apply, load, or hand a refusal to its client."""
+        """Apply entries, load entries, or pass a refusal to its client."""
         match effect:
             case Apply():
                 self._apply(node, effect)
             case Load():
                 life = self.world.nodes[node].life
-                self.world.timeline.after(LONGEST_LOAD_S * self._rng.random(), self._load, node, life, effect)
+                self.world.heap.after(LONGEST_LOAD_S * self._rng.random(), self._load, node, life, effect)
             case Reject():
                 request = self._pending[node].pop(effect.ref)
                 self._answer_later(request.client.rejected, request.attempt, effect)
             case _:
                 raise TypeError(f"Raft has no effect {effect!r}")
 
-    def visited(self, node: NodeId) -> None:
-        """Judge whoever takes himself for a leader."""
+    def turn_ended(self, node: NodeId) -> None:
+        """Check the node if it is a leader."""
         raft = self._rafts[node]
         if raft.role is RaftRole.LEADER:
-            self.judge.led(node, raft.term)
+            self.checker.led(node, raft.term)
 
     def healed(self) -> None:
-        """Hurry the clients, and see whether the group gets on with it."""
+        """Limit the think times, and begin to check liveness."""
         for client in self._clients:
-            client.hasten(LAST_THINK_S)
+            client.limit_think_time(LAST_THINK_S)
         if self._is_live:
             self._liveness.healed()
-            for payload in self.sessions_judge.acknowledged_payloads():
+            for payload in self.sessions_checker.acknowledged_payloads():
                 self._liveness.acknowledged(payload)
             self._probe()
 
-    def role_shown(self, message: RaftMessage) -> Role | None:
-        """Return the role in which `message` shows its sender."""
-        return role_shown_by(message)
+    def sender_role(self, message: RaftMessage) -> TargetRole | None:
+        """Return the role that a node shows by sending `message`, if any."""
+        return sender_role(message)
 
     def _apply(self, node: NodeId, effect: Apply) -> None:
-        judge, machine, refs = self.judge, self._machines[node], effect.refs
+        checker, machine, refs = self.checker, self._machines[node], effect.refs
         for entry in effect.entries:
-            judge.applied(node, entry)
+            checker.applied(node, entry)
             if entry.kind is not EntryKind.COMMAND:
                 continue
             reply = machine.apply(entry.index, entry.command)
@@ -179,45 +181,44 @@ class RaftRun:
     def _load(self, node: NodeId, life: int, load: Load) -> None:
         machine = self.world.nodes[node]
         if machine.life == life:
-            self.world.timeline.events += 1
-            entries = self._disks[node].read(load.first, load.last, load.max_bytes)
-            machine.receive(Loaded(load.reader, load.first, entries))
+            self.world.heap.events += 1
+            machine.receive(self._disks[node].read(load))
 
     # Clients.
 
-    def _new_client(self, number: int, commands: int) -> Client:
+    def _new_client(self, number: int, commands: int) -> ProtocolClient:
         own = commands // CLIENTS + (number < commands % CLIENTS)
-        return Client(
+        return ProtocolClient(
             number,
             own,
             self._voters,
             think_s=LONGEST_THINK * self._plan.ends_at_s / own,
-            timeline=self.world.timeline,
+            heap=self.world.heap,
             rng=stream(self._name, f"client {number}"),
-            judge=self.sessions_judge,
+            checker=self.sessions_checker,
             submit=self._submit,
             history=self.history,
         )
 
-    def _submit(self, client: Client, node: NodeId, attempt: int, command: bytes, delay_s: float) -> None:
-        if self._rng.random() >= CLIENT_LOSS:
+    def _submit(self, client: ProtocolClient, node: NodeId, attempt: int, command: bytes, delay_s: float) -> None:
+        if self._rng.random() >= CLIENT_LOSS_PROBABILITY:
             request = _Request(client, client.operation, attempt, command)
             delay_s += self.world.network.delay_s()
-            self.world.timeline.after(delay_s, self._propose, node, request)
+            self.world.heap.after(delay_s, self._propose, node, request)
 
     def _propose(self, node: NodeId, request: _Request) -> None:
-        self.world.timeline.events += 1
+        self.world.heap.events += 1
         if self.world.nodes[node].is_up:
             self._refs += 1
             self._pending[node][self._refs] = request
             self.world.nodes[node].receive(Propose(self._refs, request.command))
 
     def _answer_later(self, answer: Callable[[int, A], None], number: int, about: A) -> None:
-        if self._rng.random() >= CLIENT_LOSS:
-            self.world.timeline.after(self.world.network.delay_s(), self._answer, answer, number, about)
+        if self._rng.random() >= CLIENT_LOSS_PROBABILITY:
+            self.world.heap.after(self.world.network.delay_s(), self._answer, answer, number, about)
 
     def _answer(self, answer: Callable[[int, A], None], number: int, about: A) -> None:
-        self.world.timeline.events += 1
+        self.world.heap.events += 1
         answer(number, about)
 
     # The end.
@@ -226,55 +227,55 @@ class RaftRun:
         for node, raft in () if self._liveness.is_satisfied else self._rafts.items():
             if raft.role is RaftRole.LEADER and self.world.nodes[node].is_awake:
                 self._liveness.led(node)
-                for payload in self.sessions_judge.executed_by(node):
+                for payload in self.sessions_checker.executed_by(node):
                     self._liveness.read(payload)
         self._liveness.check()
         if self._is_everything_done():
-            self.world.timeline.stop()
-        self.world.timeline.after(PROBE_S, self._probe)
+            self.world.heap.stop()
+        self.world.heap.after(PROBE_INTERVAL_S, self._probe)
 
     def _is_everything_done(self) -> bool:
         return (
             self._liveness.is_satisfied
             and all(client.is_done for client in self._clients)
-            and all(self._has_converged(voter) for voter in self._staying())
+            and all(self._has_converged(voter) for voter in self._not_retired())
         )
 
-    def _staying(self) -> list[NodeId]:
+    def _not_retired(self) -> list[NodeId]:
         return [voter for voter in self._voters if not self.world.nodes[voter].is_retired]
 
     def _has_converged(self, voter: NodeId) -> bool:
-        length = len(self.judge.committed)
-        return self.judge.applied_index(voter) == length and self._disks[voter].last_index == length
+        length = len(self.checker.committed)
+        return self.checker.applied_index(voter) == length and self._disks[voter].last_index == length
 
     def _end(self) -> None:
         if not self._is_live:
             return
-        behind = [voter for voter in self._staying() if not self._has_converged(voter)]
+        behind = [voter for voter in self._not_retired() if not self._has_converged(voter)]
         waiting = sum(not client.is_done for client in self._clients)
         if behind or waiting:
-            self._bench.fail("raft.converged", None, f"at the end {waiting} clients wait and {behind} lag behind")
-        self.sessions_judge.ended(self._staying())
+            self._context.fail("raft.converged", None, f"at the end {waiting} clients wait and {behind} lag behind")
+        self.sessions_checker.ended(self._not_retired())
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    client: Client
+    client: ProtocolClient
     operation: int
     attempt: int
     command: bytes
 
 
 class _Recorder:
-    """The state machine below the sessions: it does nothing but tell the judge; its reply is where it did it."""
+    """The state machine below the sessions: reports each command to the checker, and replies with its index."""
 
-    def __init__(self, node: NodeId, judge: SessionsJudge) -> None:
+    def __init__(self, node: NodeId, checker: SessionsChecker) -> None:
         self._node = node
-        self._judge = judge
+        self._checker = checker
 
     def apply(self, index: LogIndex, command: bytes) -> bytes:
         """Execute `command`."""
-        self._judge.executed(self._node, index, command)
+        self._checker.executed(self._node, index, command)
         return index.to_bytes(8, "big")
 
 
@@ -289,14 +290,14 @@ def _random_config(rng: random.Random, voters: tuple[NodeId, ...]) -> RaftConfig
     )
 
 
-def role_shown_by(message: RaftMessage) -> Role | None:
-    """Return the role in which `message` shows its sender, if in any."""
+def sender_role(message: RaftMessage) -> TargetRole | None:
+    """Return the role that a node shows by sending `message`, if any."""
     match message:
         case AppendEntries():
-            return Role.LEADER
+            return TargetRole.LEADER
         case RequestVote():
-            return Role.CANDIDATE
+            return TargetRole.CANDIDATE
         case RequestVoteReply(_, True):
-            return Role.VOTER
+            return TargetRole.VOTER
         case _:
             return None

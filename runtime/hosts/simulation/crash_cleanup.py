@@ -1,4 +1,4 @@
-"""What remains of lives that are over: kept as it stood, so that nothing of it runs while the world lasts."""
+"""`CrashCleanup`: retains the objects of crashed processes until the world ends, so that none of their code runs."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Graveyard"]
+__all__ = ["CrashCleanup"]
 
 
-class Graveyard:
-    """Keeps coroutines, generators and whatever else a life had out of the collector's reach."""
+class CrashCleanup:
+    """Keeps references to coroutines, generators and other objects of a crashed life, so that they are not freed."""
 
     def __init__(self) -> None:
-        self._remains: list[object] = []
+        self._retained: list[object] = []
 
-    def keep(self, remains: Iterable[object]) -> None:
-        """Keep `remains` until `clear`."""
-        self._remains.extend(remains)
+    def retain(self, objects: Iterable[object]) -> None:
+        """Keep `objects` alive until `free_all`."""
+        self._retained.extend(objects)
 
-    def clear(self, loop: asyncio.AbstractEventLoop, collect: Callable[[], None]) -> None:
-        """Let go of everything, silently. `loop` is closed: what still runs (a `finally`) can touch nothing.
+    def free_all(self, loop: asyncio.AbstractEventLoop, collect: Callable[[], None]) -> None:
+        """Free all retained objects, ignoring their errors. `loop` is closed: a `finally` that runs now has no effect.
 
-        Python runs the `finally` of a suspended coroutine when it frees it, and there is no way round that. But by now
-        the world is over: what such code schedules, sends or writes is refused. `collect` frees the cycles.
+        Python runs the `finally` of a suspended coroutine when it frees it; this cannot be avoided. But the world has
+        ended: whatever such code schedules, sends or writes is refused. `collect` frees the cycles.
         """
-        remains, self._remains = self._remains, []
-        with _silence(), _running(loop):
-            for each in remains:
+        objects, self._retained = self._retained, []
+        with _ignored_errors(), _running(loop):
+            for each in objects:
                 if isinstance(each, asyncio.Task):
-                    _dissolve(each)
-            remains.clear()
+                    _close_coroutine(each)
+            objects.clear()
             collect()
-            collect()  # what was half closed is in a cycle with its own traceback
+            collect()  # a partly closed coroutine is in a cycle with its own traceback
 
 
-def _dissolve(task: asyncio.Task[object]) -> None:
-    task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio would complain of it
+def _close_coroutine(task: asyncio.Task[object]) -> None:
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio would log an error
     coro = task.get_coro()
     with contextlib.suppress(Exception):
         if coro is not None:
@@ -47,7 +47,7 @@ def _dissolve(task: asyncio.Task[object]) -> None:
 
 @contextlib.contextmanager
 def _running(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Let `loop` be the one that runs: where none does, asyncio makes a real one for whoever asks (`gather`, say)."""
+    """Make `loop` the running loop: without one, asyncio functions such as `gather` would create a real loop."""
     asyncio._set_running_loop(loop)  # noqa: SLF001 - as loops themselves do
     try:
         yield
@@ -56,13 +56,13 @@ def _running(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Let what goes wrong while things are freed be nobody's affair."""
+def _ignored_errors() -> Iterator[None]:
+    """Ignore errors and warnings raised while objects are freed."""
     hook = sys.unraisablehook
     sys.unraisablehook = lambda unraisable: None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a `finally` may begin what nobody will await any more
+            warnings.simplefilter("ignore")  # a `finally` may create coroutines that are never awaited
             yield
     finally:
         sys.unraisablehook = hook

@@ -1,4 +1,4 @@
-"""The garbage collector while a world runs: finalisers run at the world's own steps, not when memory is short."""
+"""`GarbageCollection`: runs finalisers at fixed steps of a world, not when Python's collector decides."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import gc
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Collector"]
+__all__ = ["GarbageCollection"]
 
 
-class Collector:
-    """Around a world: nothing is collected but by `collect`, and of what was there before nothing at all.
+class GarbageCollection:
+    """Disables the collector while a world runs: only `collect` collects, and no object created before the world.
 
-    Collecting then takes as long as the world is large, not the process it runs in.
+    The cost of collecting then depends on the size of the world, not of the whole process.
     """
 
     def __init__(self) -> None:
@@ -20,10 +20,10 @@ class Collector:
         self._has_frozen = False
 
     def __enter__(self) -> Self:
-        """Stop the collector, and set aside what there is."""
+        """Disable the collector, and exclude all existing objects from collection."""
         self._was_enabled = gc.isenabled()
         gc.disable()
-        self._has_frozen = not gc.get_freeze_count()  # else somebody else has done so, and would not like it undone
+        self._has_frozen = not gc.get_freeze_count()  # else other code has frozen, and must unfreeze itself
         if self._has_frozen:
             gc.freeze()
         return self
@@ -31,12 +31,12 @@ class Collector:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let it go on as before."""
+        """Restore the collector's previous state."""
         if self._has_frozen:
             gc.unfreeze()
         if self._was_enabled:
             gc.enable()
 
     def collect(self) -> None:
-        """Free the cycles that the world has left so far."""
+        """Free the unreachable cycles that the world has created so far."""
         gc.collect()

@@ -1,7 +1,7 @@
-"""Ctrl-C in a simulated world: it comes between two steps of the loop, never inside one.
+"""Interrupt: Ctrl-C in a simulated world takes effect between two steps of the loop, never inside one.
 
-Python raises `KeyboardInterrupt` wherever it happens to be: in a task, which then ends in it; in a finaliser, which
-forgets it. The world would go on, without what was hit.
+Python raises `KeyboardInterrupt` in whatever code is running: a task ends with it, a finaliser ignores it. The world
+would then continue without the interrupted code.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ __all__ = ["interrupted_between_steps"]
 
 @contextmanager
 def interrupted_between_steps(loop: SimulatedLoop) -> Iterator[None]:
-    """Let SIGINT end `loop` before its next step while the block runs; a second one strikes at once, as ever.
+    """Make SIGINT end `loop` before its next step while the block runs; a second SIGINT is raised at once, as usual.
 
-    Only in the main thread, and only if nobody else takes care of SIGINT: so does `asyncio.run`, too.
+    Only in the main thread, and only if no other handler of SIGINT is installed, as in `asyncio.run`.
 
     Raises:
-        KeyboardInterrupt: SIGINT came.
+        KeyboardInterrupt: SIGINT was received.
     """
     is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not is_ours or threading.current_thread() is not threading.main_thread():
@@ -40,5 +40,5 @@ def interrupted_between_steps(loop: SimulatedLoop) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if loop.take_interrupt():  # it came after the last step
+    if loop.take_interrupt():  # received after the last step
         raise KeyboardInterrupt

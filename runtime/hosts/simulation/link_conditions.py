@@ -1,6 +1,6 @@
-"""The network of a simulated world: each direction of each pair of nodes has a weather of its own.
+"""`ConditionedLink`: a link with delay, loss, corruption and bandwidth limit; `SimulatedNetwork` has one per direction.
 
-On a stream nothing is lost, doubled or overtaken: a lost segment is one that comes late, or a connection that breaks.
+A byte stream has no gaps, duplicates or reordering: a lost segment arrives late, or the connection breaks.
 """
 
 from __future__ import annotations
@@ -12,60 +12,60 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from coterie.runtime.hosts.host import Clock
-from coterie.runtime.hosts.simulation.random_durations import NETWORK, Duration
-from coterie.runtime.hosts.simulation.step_trace import Trace
-from coterie.runtime.hosts.virtual.virtual_link import Link, Signal
+from coterie.runtime.hosts.simulation.random_durations import NETWORK, RandomDuration
+from coterie.runtime.hosts.simulation.step_trace import StepTrace
+from coterie.runtime.hosts.virtual.virtual_link import Signal, VirtualLink
 from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
 
-__all__ = ["SimulatedNetwork", "WeatherLink"]
+__all__ = ["ConditionedLink", "SimulatedNetwork"]
 
 _RETRANSMIT_S: Final = 0.2
-_MOST_RETRANSMITS: Final = 6
-_BREAKS: Final = 1 / 20
-"""Of the segments that are lost, how many are lost for good: then the connection breaks."""
+_MAX_RETRANSMITS: Final = 6
+_BREAK_PROBABILITY: Final = 1 / 20
+"""The fraction of lost segments that break the connection."""
 
 
-class WeatherLink(Link):
-    """The way from `source` to `target`. The attributes are its weather, and may be changed at any time.
+class ConditionedLink(VirtualLink):
+    """The link from `source` to `target`. The attributes are its conditions, and may be changed at any time.
 
-    `fired` counts what took effect, by name: `delayed`, `lost`, `broken`, `corrupted`, `throttled`, `cut`.
+    `fired` counts the effects by name: `delayed`, `lost`, `broken`, `corrupted`, `throttled`, `cut`.
     """
 
     def __init__(
-        self, source: str, target: str, base: Callable[[], Duration], clock: Clock, rng: random.Random
+        self, source: str, target: str, base: Callable[[], RandomDuration], clock: Clock, rng: random.Random
     ) -> None:
         super().__init__(source, target, lambda *_: base().draw(rng))
-        self.extra: Duration | None = None
-        """What everything takes longer."""
+        self.extra_delay: RandomDuration | None = None
+        """Additional delay of every item."""
         self.loss = 0.0
-        """The probability that a segment is lost: it is sent again after 0.2 s, then 0.4 s, and so on; or its sender
-        gives up (one in twenty), and the connection is reset. What arrives has no hole."""
+        """The probability that a segment is lost: it is sent again after 0.2 s, then 0.4 s, and so on; or (one in
+        twenty) the connection is reset. The received stream has no gap."""
         self.corruption = 0.0
         """The probability that one bit of a chunk arrives flipped."""
         self.bytes_per_s: float | None = None
-        """The bandwidth; None: no limit."""
+        """The bandwidth limit; None: no limit."""
         self.cuts_next = False
-        """Whether the next chunk arrives in part, and then its connection breaks."""
+        """Whether the next chunk arrives only in part, and then its connection is reset."""
         self.fired: Counter[str] = Counter()
-        """How often each kind of weather took effect."""
+        """Number of times each effect occurred."""
         self.carried = 0
-        """How many chunks of bytes arrived, or would have if they had not been cut: each the frames of one write."""
+        """Number of chunks delivered or cut; a chunk is the bytes of one write."""
         self._clock = clock
         self._rng = rng
         self._free_at_s = 0.0
 
-    def calm(self) -> None:
-        """End all bad weather. What is under way stays late."""
-        self.extra = self.bytes_per_s = None
+    def clear_conditions(self) -> None:
+        """Return to normal conditions. Items in flight keep their delay."""
+        self.extra_delay = self.bytes_per_s = None
         self.loss = self.corruption = 0.0
         self.cuts_next = False
 
     def delay_s(self, size_bytes: int) -> float:
-        """Return how long the next item takes (s)."""
+        """Return the delay of the next item (s)."""
         delay = self._latency_s(self.source, self.target)
-        if self.extra is not None:
+        if self.extra_delay is not None:
             self.fired["delayed"] += 1
-            delay += self.extra.draw(self._rng)
+            delay += self.extra_delay.draw(self._rng)
         if self.loss and size_bytes:
             delay += self._retransmissions_s()
         if self.bytes_per_s is not None and size_bytes:
@@ -73,23 +73,23 @@ class WeatherLink(Link):
         return delay
 
     def _retransmissions_s(self) -> float:
-        late = 0.0
-        for attempt in range(_MOST_RETRANSMITS):
+        delay = 0.0
+        for attempt in range(_MAX_RETRANSMITS):
             if self._rng.random() >= self.loss:
                 break
             self.fired["lost"] += 1
-            late += _RETRANSMIT_S * 2**attempt
-        return late
+            delay += _RETRANSMIT_S * 2**attempt
+        return delay
 
     def _transmission_s(self, size_bytes: int, bytes_per_s: float) -> float:
-        """Return how long `size_bytes` queue for and take on a narrow link, which all connections share."""
+        """Return the queueing and sending time (s) of `size_bytes` at a bandwidth that all connections share."""
         self.fired["throttled"] += 1
         now = self._clock.monotonic()
         self._free_at_s = max(now, self._free_at_s) + size_bytes / bytes_per_s
         return self._free_at_s - now
 
     def carry(self, item: bytes | Signal) -> Iterable[bytes | Signal]:
-        """Return what arrives of `item`."""
+        """Return the items that arrive for `item`."""
         if not isinstance(item, bytes):
             return (item,)
         self.carried += 1
@@ -97,7 +97,7 @@ class WeatherLink(Link):
             self.cuts_next = False
             self.fired["cut"] += 1
             return (item[: self._rng.randrange(1, len(item))], Signal.RESET)
-        if self.loss and self._rng.random() < self.loss * _BREAKS:
+        if self.loss and self._rng.random() < self.loss * _BREAK_PROBABILITY:
             self.fired["lost"] += 1
             self.fired["broken"] += 1
             return (Signal.RESET,)
@@ -107,65 +107,65 @@ class WeatherLink(Link):
         return (item,)
 
 
-class TracedLink(WeatherLink):
-    """A `WeatherLink` that takes down what arrives."""
+class TracedLink(ConditionedLink):
+    """A `ConditionedLink` that records each arriving item in a trace."""
 
-    trace: Trace
+    trace: StepTrace
 
     def carry(self, item: bytes | Signal) -> Iterable[bytes | Signal]:
-        """Return what arrives of `item`."""
+        """Return the items that arrive for `item`."""
         for piece in super().carry(item):
             what = f"{len(piece)} {zlib.crc32(piece):08x}" if isinstance(piece, bytes) else piece.value
-            self.trace.note("arrived", self.source, self.target, what)
+            self.trace.record("arrived", self.source, self.target, what)
             yield piece
 
 
 class SimulatedNetwork(VirtualNetwork):
-    """A `VirtualNetwork` with weather: `link(source, target)` is one direction's. Its verbs are those of its base.
+    """A `VirtualNetwork` whose links have conditions: `link(source, target)` is one direction's.
 
     Args:
-        clock: the world's.
-        rng: what all weather is drawn from.
-        trace: where arrivals are taken down, if they are.
-        latency: of a link in good weather; may be replaced at any time.
+        clock: the world's clock.
+        rng: the source of all random choices of links.
+        trace: records arrivals; None: not recorded.
+        latency: latency of a link in normal conditions; may be replaced at any time.
     """
 
     def __init__(
-        self, clock: Clock, rng: random.Random, *, trace: Trace | None = None, latency: Duration = NETWORK
+        self, clock: Clock, rng: random.Random, *, trace: StepTrace | None = None, latency: RandomDuration = NETWORK
     ) -> None:
         super().__init__()
         self.latency = latency
-        """How long one way takes in good weather."""
+        """One-way latency in normal conditions."""
         self._clock = clock
         self._rng = rng
         self._trace = trace
-        self._weather: dict[tuple[str, str], WeatherLink] = {}
+        self._conditioned_links: dict[tuple[str, str], ConditionedLink] = {}
 
-    def link(self, source: str, target: str) -> WeatherLink:
-        """Return the way from `source` to `target`, which all their connections share."""
-        link = self._weather.get((source, target))
+    def link(self, source: str, target: str) -> ConditionedLink:
+        """Return the link from `source` to `target`, which all their connections share."""
+        link = self._conditioned_links.get((source, target))
         if link is None:
-            link = self._weather[source, target] = self._add(self._made(source, target))
+            link = self._conditioned_links[source, target] = self._add(self._make_link(source, target))
         return link
 
-    def _made(self, source: str, target: str) -> WeatherLink:
+    def _make_link(self, source: str, target: str) -> ConditionedLink:
         rng = random.Random(self._rng.getrandbits(64))
         if self._trace is None:
-            return WeatherLink(source, target, lambda: self.latency, self._clock, rng)
+            return ConditionedLink(source, target, lambda: self.latency, self._clock, rng)
         link = TracedLink(source, target, lambda: self.latency, self._clock, rng)
         link.trace = self._trace
         return link
 
     def fired(self) -> Counter[str]:
-        """Return how often each kind of weather took effect, on all links."""
-        return sum((link.fired for link in self._weather.values()), Counter())
+        """Return how often each effect occurred, on all links."""
+        return sum((link.fired for link in self._conditioned_links.values()), Counter())
 
     def carried(self) -> int:
         """Return how many chunks of bytes all links have carried."""
-        return sum(link.carried for link in self._weather.values())
+        return sum(link.carried for link in self._conditioned_links.values())
 
 
 def _flipped(data: bytes, bit: int) -> bytes:
-    spoilt = bytearray(data)
-    spoilt[bit // 8] ^= 1 << bit % 8
-    return bytes(spoilt)
+    flipped = bytearray(data)
+    flipped[bit // 8] ^= 1 << bit % 8
+    return bytes(flipped)

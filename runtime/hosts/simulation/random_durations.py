@@ -1,19 +1,19 @@
-"""How long things take: mostly about the same, now and then much longer."""
+"""`RandomDuration`: a distribution of durations with a heavy tail, for networks, disks and workers."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 
-__all__ = ["DISK", "NETWORK", "WORKER", "Duration"]
+__all__ = ["DISK", "NETWORK", "WORKER", "RandomDuration"]
 
 
 @dataclass(frozen=True, slots=True)
-class Duration:
+class RandomDuration:
     """A distribution with a heavy tail.
 
-    Half to one and a half of `typical_s`; with probability `tail`, in addition a Pareto variate of exponent 1.5 times
-    `tail_s`, at most a hundred times that. ValueError for a probability out of 0 … 1 or a negative time.
+    0.5 to 1.5 times `typical_s`; with probability `tail`, in addition a Pareto variate of exponent 1.5 times `tail_s`,
+    at most 100 times `tail_s`. ValueError for a probability outside 0 … 1 or a negative time.
     """
 
     typical_s: float
@@ -22,21 +22,21 @@ class Duration:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.tail <= 1.0 or self.typical_s < 0.0 or self.tail_s < 0.0:
-            raise ValueError(f"{self}: tail is a probability, and times are not negative")
+            raise ValueError(f"{self}: tail must be a probability (0 to 1), and times must not be negative")
 
     def draw(self, rng: random.Random) -> float:
-        """Return one (s)."""
+        """Draw one duration (s)."""
         drawn = self.typical_s * (0.5 + rng.random())
         if self.tail and rng.random() < self.tail:
             drawn += self.tail_s * min(100.0, rng.paretovariate(1.5))
         return drawn
 
 
-NETWORK = Duration(0.0003, tail=0.01, tail_s=0.002)
-"""One way through a local network."""
+NETWORK = RandomDuration(0.0003, tail=0.01, tail_s=0.002)
+"""One-way latency of a local network."""
 
-DISK = Duration(0.0002, tail=0.02, tail_s=0.001)
-"""One call of a solid-state disk, mostly a sync."""
+DISK = RandomDuration(0.0002, tail=0.02, tail_s=0.001)
+"""One call of a solid-state disk; its main part is a sync."""
 
-WORKER = Duration(0.0001, tail=0.02, tail_s=0.005)
-"""Until a worker thread has done what it was given."""
+WORKER = RandomDuration(0.0001, tail=0.02, tail_s=0.005)
+"""One call on a worker thread."""

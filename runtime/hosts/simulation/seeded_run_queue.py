@@ -1,4 +1,4 @@
-"""The run queue of a simulated host: who goes next, and how much he gets done, is drawn from the seed."""
+"""`SeededRunQueue`: the run queue of a simulated host: the next cell and the length of its visit are drawn."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import math
 import random
 from typing import Final
 
-from coterie.runtime.cells.run_queue import IDLE, NORMAL, URGENT, VISITS, Runnable, RunQueue
+from coterie.runtime.cells.run_queue import IDLE, NORMAL, TURN_VISITS_MAX, URGENT, Runnable, RunQueue
 from coterie.runtime.hosts.host import Clock
-from coterie.runtime.hosts.simulation.step_trace import Trace
-from coterie.runtime.hosts.simulation.visit_order import Order, name_of
+from coterie.runtime.hosts.simulation.step_trace import StepTrace
+from coterie.runtime.hosts.simulation.visit_order import VisitOrder, cell_path
 
 __all__ = ["SeededRunQueue"]
 
-_SHORT: Final = 0.25
+_SHORT_VISIT_PROBABILITY: Final = 0.25
 _RETRY_S: Final = 0.001
 
 
 class SeededRunQueue(RunQueue):
-    """A `RunQueue` in which `order` picks the next cell, and a quarter of the visits are cut short.
+    """A `RunQueue` in which `order` picks the next cell, and a quarter of the visits end after one message.
 
-    Urgent cells still go before normal ones. Where `order` wants nobody to go, the queue rests for a millisecond.
+    Urgent cells still go before normal ones. If `order` picks no cell, the queue waits for a millisecond.
     """
 
     def __init__(
@@ -32,23 +32,23 @@ class SeededRunQueue(RunQueue):
         clock: Clock,
         *,
         owner: str,
-        order: Order,
+        order: VisitOrder,
         rng: random.Random,
-        trace: Trace | None,
+        trace: StepTrace | None,
     ) -> None:
         super().__init__(loop, clock, owner=owner)
         self.order = order
-        """Who goes next; may be replaced at any time."""
+        """Picks the next cell; may be replaced at any time."""
         self._rng = rng
         self._trace = trace
-        self._rests = False
+        self._is_waiting = False
 
     def _turn(self) -> None:
         self.turns += 1
         if self._begin is not None:
             self._begin()
         try:
-            if not self._visit_some(self._urgent, VISITS) and self._normal:
+            if not self._visit_some(self._urgent, TURN_VISITS_MAX) and self._normal:
                 self._visit_some((), 1)
         finally:
             self.visiting = None
@@ -61,7 +61,7 @@ class SeededRunQueue(RunQueue):
                 self._end()
 
     def _visit_some(self, urgent: collections.deque[Runnable] | tuple[()], visits: int) -> bool:
-        came_to_normal = self._rests = False
+        came_to_normal = self._is_waiting = False
         normal, context, rng = self._normal, self._context, self._rng
         for _ in range(visits):
             if urgent:
@@ -72,7 +72,7 @@ class SeededRunQueue(RunQueue):
                 break
             at = self.order.pick(waiting)
             if at is None:
-                self._rests = True
+                self._is_waiting = True
                 break
             cell = waiting[at]
             del waiting[at]
@@ -80,23 +80,23 @@ class SeededRunQueue(RunQueue):
                 cell.in_normal = False
                 came_to_normal = True
             if cell.queued != place:
-                continue  # it has moved: it waits elsewhere, or a task runs it
+                continue  # it has moved: it is in another queue, or a task runs it
             cell.queued = IDLE
             self.visiting = cell
             if self._trace is not None:
-                self._trace.note("pick", name_of(cell))
-            # Time stands still within a turn: a slice is over at once, or never.
-            cell.visit(math.inf if rng.random() >= _SHORT else -math.inf)
-            if self._took is not None:
-                self._took(cell, 0.0)
+                self._trace.record("pick", cell_path(cell))
+            # Time stands still within a turn: a time slice ends at once, or never.
+            cell.visit(math.inf if rng.random() >= _SHORT_VISIT_PROBABILITY else -math.inf)
+            if self._on_visit is not None:
+                self._on_visit(cell, 0.0)
             if context:
                 cell.adopt(context)
                 break
         return came_to_normal
 
     def _arm(self) -> None:
-        if self._rests:
-            self._rests = False
+        if self._is_waiting:
+            self._is_waiting = False
             self._armed = True
             self._loop.call_later(_RETRY_S, self._turn, context=self._context)
         else:

@@ -1,4 +1,4 @@
-"""Blocking functions of a life: each runs at a moment of its own between being asked for and being heard of."""
+"""`SimulatedExecutor`: runs blocking functions inline, each at a random time between its call and its result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from coterie.runtime.hosts.simulation.random_durations import DISK, WORKER, Duration
+from coterie.runtime.hosts.simulation.random_durations import DISK, WORKER, RandomDuration
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
@@ -17,33 +17,33 @@ __all__ = ["SimulatedExecutor"]
 
 T = TypeVar("T")
 
-UNTOUCHED: Final = 0.25
-"""The probability that a disk call that is under way when the power fails has done nothing yet."""
+NOT_STARTED_PROBABILITY: Final = 0.25
+"""The probability that a disk call in progress when the power fails has done nothing yet."""
 
-STEPS_DONE: Final = (0, 1, 1, 1, 1, 2, 3, 4)
-"""How much of a disk call is done when the power fails in the middle of it: writes, syncs, renames, removals.
+COMPLETED_STEPS: Final = (0, 1, 1, 1, 1, 2, 3, 4)
+"""Number of completed steps (writes, syncs, renames, removals) of a disk call interrupted by a power failure; drawn.
 
-Most calls are a write and a sync: between the two a disk may tear.
+Most calls are a write and a sync: the power may fail between the two.
 """
 
 
 class SimulatedExecutor:
-    """Keeps the `Executor` contract. What a function did may be done, and its life crash before it hears of it.
+    """Implements `Executor`. A life may crash after a function has run and before its result is delivered.
 
     Durations are in the world's time. `disk` and `worker` may be replaced at any time.
     """
 
     def __init__(self, loop: VirtualLoop, rng: random.Random) -> None:
-        self.disk: Duration = DISK
-        """How long disk calls take."""
-        self.worker: Duration = WORKER
-        """How long worker calls take."""
+        self.disk: RandomDuration = DISK
+        """Duration of disk calls."""
+        self.worker: RandomDuration = WORKER
+        """Duration of worker calls."""
         self.disk_factor = 1.0
-        """How many times as long disk calls take: a slow disk."""
+        """Multiplies the duration of disk calls, for a slow disk."""
         self.is_blocking = False
-        """Whether a blocking function runs right now: it may sleep."""
+        """Whether a blocking function runs now: it may sleep."""
         self.slept_s = 0.0
-        """For how long it has slept."""
+        """Time that the running function has slept (s)."""
         self._loop = loop
         self._rng = rng
         self._disk_free_at_s = 0.0
@@ -51,7 +51,7 @@ class SimulatedExecutor:
         self._closed = False
 
     def run(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        """Run `function` inline, some time from now; several overlap."""
+        """Run `function` inline, at a random later time; several overlap."""
         begin = self._loop.clock.monotonic()
         return self._future_of(function, begin, begin + self.worker.draw(self._rng))
 
@@ -60,32 +60,32 @@ class SimulatedExecutor:
         return self._future_of(function, *self._next_disk_call(), is_disk=True)
 
     def submit_disk(self, function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
-        """Do as `run_disk` does, then call `done(result, error)`."""
+        """Do as `run_disk`, then call `done(result, error)`."""
         self._schedule(function, done, *self._next_disk_call(), is_disk=True)
 
-    def cut_short(self, disk: VirtualDisk, rng: random.Random) -> None:
-        """Let the power fail: of the disk call that is under way, maybe some steps are done, and the others never.
+    def cut_power(self, disk: VirtualDisk, rng: random.Random) -> None:
+        """Fail the power: of the disk call in progress, a random number of steps is completed.
 
-        Nobody hears what becomes of it. `disk.crash` must follow.
+        Its result is not delivered. `disk.crash` must follow.
         """
-        is_under_way = bool(self._disk_calls) and self._disk_calls[0][0] <= self._loop.clock.monotonic()
-        if not is_under_way or rng.random() < UNTOUCHED:
+        is_in_progress = bool(self._disk_calls) and self._disk_calls[0][0] <= self._loop.clock.monotonic()
+        if not is_in_progress or rng.random() < NOT_STARTED_PROBABILITY:
             return
         _, function = self._disk_calls.popleft()
-        disk.cut_power_after(rng.choice(STEPS_DONE))
-        with contextlib.suppress(Exception):  # whatever it says to that, it says to nobody
+        disk.cut_power_after(rng.choice(COMPLETED_STEPS))
+        with contextlib.suppress(Exception):  # its error has no receiver
             function()
 
-    def watch(self, look: Callable[[], None], interval_s: float) -> Callable[[], None]:
-        """Look never: virtual time stands still while a handler runs."""
+    def call_periodically(self, function: Callable[[], None], interval_s: float) -> Callable[[], None]:
+        """Call nothing: virtual time stands still while a handler runs."""
         return lambda: None
 
     def close(self) -> None:
-        """Take no more functions; those already taken still run. Twice is harmless."""
+        """Accept no more functions; those already accepted still run. Idempotent."""
         self._closed = True
 
     def _on_disk(self, function: Callable[[], T], begin_s: float) -> Callable[[], T]:
-        """Remember `function` until it runs; disk calls run in the order in which they were asked for."""
+        """Record `function` until it runs; disk calls run in the order of the calls."""
         self._disk_calls.append((begin_s, function))
 
         def run() -> T:
@@ -108,7 +108,7 @@ class SimulatedExecutor:
             if fault is not None:
                 future.set_exception(fault)
             else:
-                future.set_result(result)  # type: ignore[arg-type]  # a T: it was not cancelled when `run` looked
+                future.set_result(result)  # type: ignore[arg-type]  # a T: `run` found it not cancelled
 
         self._schedule(run, done, begin_s, end_s, is_disk=is_disk)
         return future
@@ -123,7 +123,7 @@ class SimulatedExecutor:
         is_disk: bool = False,
     ) -> None:
         if self._closed:
-            raise RuntimeError("this executor is closed: it takes no more functions")
+            raise RuntimeError("this executor is closed: it accepts no more functions")
         if is_disk:
             function = self._on_disk(function, begin_s)
         when = begin_s + (end_s - begin_s) * self._rng.random()
@@ -139,7 +139,7 @@ class SimulatedExecutor:
             result = function()
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001 (it belongs to who waits for it)
+        except BaseException as error:  # noqa: BLE001 (passed on to `done`)
             fault = error
         finally:
             self.is_blocking, slept_s, self.slept_s = False, self.slept_s, 0.0

@@ -1,4 +1,4 @@
-"""One life's view of a simulated world."""
+"""`SimulatedHost`: the host of one life of a node: its clock, network, disk, executor and run queue."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import random
 from coterie.runtime.hosts.simulation.node_clock import NodeClock
 from coterie.runtime.hosts.simulation.seeded_run_queue import SeededRunQueue
 from coterie.runtime.hosts.simulation.simulated_executor import SimulatedExecutor
-from coterie.runtime.hosts.simulation.step_trace import Trace
-from coterie.runtime.hosts.simulation.visit_order import Order, RandomOrder
+from coterie.runtime.hosts.simulation.step_trace import StepTrace
+from coterie.runtime.hosts.simulation.visit_order import RandomVisitOrder, VisitOrder
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 from coterie.runtime.hosts.virtual.virtual_network import NodeNetwork, VirtualNetwork
@@ -18,9 +18,9 @@ __all__ = ["SimulatedHost"]
 
 
 class SimulatedHost:
-    """Keeps the `Host` contract. Made by `SimulatedWorld.begin`, one for each life.
+    """Implements `Host`. Made by `SimulatedWorld.begin`, one for each life.
 
-    `clock` and `disk` are the node's, and outlive the life.
+    `clock` and `disk` belong to the node, and survive a crash.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class SimulatedHost:
         disk: VirtualDisk,
         clock: NodeClock,
         rng: random.Random,
-        trace: Trace | None,
+        trace: StepTrace | None,
     ) -> None:
         self.node = node
         """This host's name on the network."""
@@ -43,8 +43,8 @@ class SimulatedHost:
         self._executor = SimulatedExecutor(loop, random.Random(rng.getrandbits(64)))
         self._order_rng = random.Random(rng.getrandbits(64))
         self._trace = trace
-        self.order: Order = RandomOrder(self._order_rng)
-        """Who goes next among the cells of this host's system; see `schedule`."""
+        self.order: VisitOrder = RandomVisitOrder(self._order_rng)
+        """Picks the next cell of this host's system to visit; see `set_order`."""
         self._queue: SeededRunQueue | None = None
 
     @property
@@ -54,12 +54,12 @@ class SimulatedHost:
 
     @property
     def random(self) -> random.Random:
-        """The generator from which all others are seeded."""
+        """The random generator from which all others are seeded."""
         return self._random
 
     @property
     def network(self) -> NodeNetwork:
-        """This node's side of the network."""
+        """This node's interface to the network."""
         return self._network
 
     @property
@@ -69,18 +69,18 @@ class SimulatedHost:
 
     @property
     def executor(self) -> SimulatedExecutor:
-        """Blocking functions, run inline at steps of their own."""
+        """Runs blocking functions inline, each as its own step."""
         return self._executor
 
     def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> SeededRunQueue:
-        """Make a run queue in which `order` says who goes next."""
+        """Make a run queue in which `order` picks the next cell."""
         self._queue = SeededRunQueue(
             loop, self._clock, owner=owner, order=self.order, rng=self._order_rng, trace=self._trace
         )
         return self._queue
 
-    def schedule(self, order: Order) -> None:
-        """Let `order` say who goes next from now on."""
+    def set_order(self, order: VisitOrder) -> None:
+        """Use `order` to pick the next cell from now on."""
         self.order = order
         if self._queue is not None:
             self._queue.order = order

@@ -1,37 +1,37 @@
-"""What happened, as a hash: two runs of one seed that did the same have the same digest."""
+"""`StepTrace`: the steps of a run as a hash and, optionally, as lines: equal runs have equal digests."""
 
 from __future__ import annotations
 
 import hashlib
 
-__all__ = ["Trace"]
+__all__ = ["StepTrace"]
 
 
-class Trace:
-    """Takes down what happens in a world, step by step.
+class StepTrace:
+    """Records the steps of a world.
 
     Args:
-        is_kept: also keep the lines, for a look at where two runs part; else only their hash.
+        keeps_lines: keep the lines too, to find where two runs differ; else only their hash.
     """
 
-    def __init__(self, *, is_kept: bool = False) -> None:
+    def __init__(self, *, keeps_lines: bool = False) -> None:
         self.lines: list[str] = []
-        """What happened, in order, if it is kept."""
+        """The recorded steps in order, if `keeps_lines`."""
         self.steps = 0
-        """How many lines there were."""
+        """Number of recorded steps."""
         self._hash = hashlib.blake2b(digest_size=16)
-        self._is_kept = is_kept
+        self._keeps_lines = keeps_lines
 
-    def note(self, *facts: object) -> None:
-        """Take down one step. The facts' texts must be the same in every run: no addresses, no hashes."""
+    def record(self, *facts: object) -> None:
+        """Record one step. The text of the facts must be the same in every run: no addresses, no hashes."""
         line = " ".join(map(str, facts))
         self.steps += 1
         self._hash.update(line.encode())
         self._hash.update(b"\n")
-        if self._is_kept:
+        if self._keeps_lines:
             self.lines.append(line)
 
     @property
     def digest(self) -> str:
-        """32 hex digits that say what happened so far."""
+        """Hash of the steps so far, as 32 hex digits."""
         return self._hash.hexdigest()

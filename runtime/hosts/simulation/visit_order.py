@@ -1,7 +1,7 @@
-"""Who goes next: the order in which a system's cells that have mail are visited, drawn from a seed.
+"""`VisitOrder`: the order in which a system's cells that have messages are visited, drawn from a seed.
 
-A real run queue is first come, first served, and programs come to lean on it without knowing. Here nothing is promised
-but what the runtime promises: urgent cells first, and each message in its order.
+A real run queue is first in, first out, and programs may depend on that unknowingly. Here only the runtime's own
+guarantees hold: urgent cells first, and the messages of each cell in their order.
 """
 
 from __future__ import annotations
@@ -12,60 +12,62 @@ from typing import Final, Protocol
 
 from coterie.runtime.cells.run_queue import Runnable
 
-__all__ = ["Order", "Priorities", "RandomOrder", "Starvation", "name_of"]
+__all__ = ["PriorityVisitOrder", "RandomVisitOrder", "StarvationVisitOrder", "VisitOrder", "cell_path"]
 
-_PATIENCE: Final = 200
+_MAX_CONSECUTIVE_PICKS: Final = 200
 
 
-class Order(Protocol):
-    """A rule for the next visit."""
+class VisitOrder(Protocol):
+    """A rule that picks the next cell to visit."""
 
     def pick(self, waiting: Sequence[Runnable]) -> int | None:
-        """Return which of `waiting` (never empty) goes next; None: nobody for now, ask again a little later."""
+        """Return the index of the next cell in `waiting` (never empty); None: none now, call again later."""
         ...
 
 
-class RandomOrder:
-    """Anybody, each as likely as the others."""
+class RandomVisitOrder:
+    """Picks each waiting cell with equal probability."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
 
     def pick(self, waiting: Sequence[Runnable]) -> int | None:
-        """Return any."""
+        """Return a random index."""
         count = len(waiting)
         return 0 if count == 1 else int(self._rng.random() * count)
 
 
-class Priorities:
-    """Always the one with the highest priority, drawn once for each; at a few moments the highest becomes the lowest.
+class PriorityVisitOrder:
+    """Picks the cell with the highest random priority; at a few change points the highest becomes the lowest.
 
-    Few change points find bugs of small depth with a probability that can be stated (PCT: Burckhardt et al., ASPLOS
-    2010, §3): `change_points` of them fall at random among the first `steps` picks. Who was picked 200 times running
-    becomes the lowest, too: somebody who never rests must not stop the world.
+    Few change points find bugs of small depth with a known probability (PCT: Burckhardt et al., ASPLOS 2010, §3):
+    `change_points` of them fall at random among the first `steps` picks. A cell picked 200 times in a row becomes the
+    lowest, too: a cell that always has messages must not stop the world.
     """
 
     def __init__(self, rng: random.Random, *, change_points: int = 3, steps: int = 10_000) -> None:
         if change_points < 0 or steps < 1:
-            raise ValueError(f"Priorities needs change_points >= 0 and steps >= 1, not {change_points} and {steps}")
+            raise ValueError(
+                f"PriorityVisitOrder needs change_points >= 0 and steps >= 1, not {change_points} and {steps}"
+            )
         self._rng = rng
         self._changes_at = sorted(rng.randrange(steps) for _ in range(change_points))
         self._steps = 0
         self._lowest = 0.0
         self._priorities: dict[Runnable, float] = {}
         self._last: Runnable | None = None
-        self._running = 0
+        self._consecutive_picks = 0
 
     def pick(self, waiting: Sequence[Runnable]) -> int | None:
-        """Return the highest."""
+        """Return the index of the cell with the highest priority."""
         at = max(range(len(waiting)), key=lambda at: (self._priority(waiting[at]), -at))
         self._steps += 1
-        self._running = self._running + 1 if waiting[at] is self._last else 0
+        self._consecutive_picks = self._consecutive_picks + 1 if waiting[at] is self._last else 0
         self._last = waiting[at]
-        if self._is_change() or self._running >= _PATIENCE:
+        if self._is_change() or self._consecutive_picks >= _MAX_CONSECUTIVE_PICKS:
             self._lowest -= 1.0
             self._priorities[waiting[at]] = self._lowest
-            self._running = 0
+            self._consecutive_picks = 0
         return at
 
     def _is_change(self) -> bool:
@@ -81,31 +83,31 @@ class Priorities:
         return found
 
 
-class Starvation:
-    """As `others` says, but the actor at `path` waits: while anybody else has mail, and else mostly."""
+class StarvationVisitOrder:
+    """Picks as `others` does, but starves the actor at `path`: never while another cell waits, and else rarely."""
 
-    def __init__(self, rng: random.Random, path: str, others: Order) -> None:
+    def __init__(self, rng: random.Random, path: str, others: VisitOrder) -> None:
         self._rng = rng
         self._path = path
         self._others = others
-        self.denied = 0
-        """How often somebody went before it, or nobody went in its stead."""
+        self.times_skipped = 0
+        """Number of picks that passed over the starved actor."""
 
     def pick(self, waiting: Sequence[Runnable]) -> int | None:
-        """Return anybody but the starved."""
-        rest = [at for at, cell in enumerate(waiting) if name_of(cell) != self._path]
+        """Return the index of a cell other than the starved one, if possible."""
+        rest = [at for at, cell in enumerate(waiting) if cell_path(cell) != self._path]
         if len(rest) == len(waiting):
             return self._others.pick(waiting)
         if rest:
-            self.denied += 1
+            self.times_skipped += 1
             chosen = self._others.pick([waiting[at] for at in rest])
             return None if chosen is None else rest[chosen]
         if self._rng.random() < 0.9:
-            self.denied += 1
+            self.times_skipped += 1
             return None
         return 0
 
 
-def name_of(cell: Runnable) -> str:
-    """Return a cell's path; a stand-in's has none."""
+def cell_path(cell: Runnable) -> str:
+    """Return a cell's path; empty for an object without one."""
     return str(getattr(cell, "path", ""))

@@ -1,7 +1,8 @@
-"""Whose a handle is: in a world of several processes each callback, timer and task belongs to the process that made it.
+"""Handle owners: each callback, timer and task of the virtual loop belongs to the process that created it.
 
-A handle belongs to whoever scheduled it, a task's steps to whoever made the task, whoever completed what it waited for,
-and a future's callback to whoever added it. Contextvars cannot carry this: actors run in contexts created empty.
+A handle belongs to the process that scheduled it; a task's steps to the process that made the task, even if another
+process completed what it waited for; a future's callback to the process that added it. Contextvars cannot carry this:
+actors run in contexts created empty.
 """
 
 from __future__ import annotations
@@ -20,29 +21,29 @@ T = TypeVar("T")
 
 
 class Owner(Protocol):
-    """A process of the virtual world, as the loop sees it."""
+    """A process of the virtual world, as the loop uses it."""
 
     is_free: bool
-    """Whether its handles run as they come; if not, `hold` is asked for each."""
+    """Whether its handles run without restriction; if not, the loop calls `hold` for each."""
 
     def time(self) -> float:
-        """Return the monotonic time (s) that its own clock shows."""
+        """Return the monotonic time (s) of its own clock."""
         ...
 
     def world_time(self, when_s: float) -> float:
-        """Return the first time (s) of the world at which its own clock will show `when_s` or more, as things are."""
+        """Return the first time (s) of the world at which its own clock shows `when_s` or more, at its current rate."""
         ...
 
     def hold(self, handle: asyncio.Handle) -> bool:
-        """Keep `handle` for later, or for ever, and return True; False: it is to run now."""
+        """Hold `handle` back, temporarily or permanently, and return True; return False to let it run now."""
         ...
 
 
 class OwnedHandle(asyncio.Handle):
-    """A callback and whose it is (None: the world's own).
+    """A callback and its owner (None: the world itself).
 
-    It fills asyncio's slots itself: a world makes a hundred thousand handles a minute, and asyncio's own way takes
-    twice the time. Where it was made is not kept, in debug mode neither.
+    It sets asyncio's slots itself: a world makes a hundred thousand handles a minute, and asyncio's constructor takes
+    twice the time. The place of its creation is not recorded, not even in debug mode.
     """
 
     __slots__ = ("owner",)
@@ -65,7 +66,7 @@ class OwnedHandle(asyncio.Handle):
 
 
 class OwnedTimer(asyncio.TimerHandle):
-    """A timer and whose it is; `is_local`: its time is meant on its owner's clock, not on the world's."""
+    """A timer and its owner; `is_local`: its time is on its owner's clock, not on the world's."""
 
     __slots__ = ("is_local", "owner")
 
@@ -92,7 +93,7 @@ class OwnedTimer(asyncio.TimerHandle):
 
 
 class OwnedCallback:
-    """A future's callback and whose it is. Equal to the callback itself: `remove_done_callback` compares."""
+    """A future's callback and its owner. Equal to the callback itself: `remove_done_callback` compares."""
 
     __slots__ = ("function", "owner")
 
@@ -107,28 +108,28 @@ class OwnedCallback:
         return hash(self.function)
 
     def __call__(self, *args: object) -> object:
-        """Call it, as a loop does that knows of no owners."""
+        """Call the function; used by loops that do not support owners."""
         return self.function(*args)
 
 
 class NumberedFuture(asyncio.Future[T]):
-    """asyncio keeps futures in sets: ordered by address, they would come out differently in every run."""
+    """A future that hashes by its number: asyncio keeps futures in sets, whose order by address differs per run."""
 
     def __init__(self, number: int, loop: VirtualLoop) -> None:
         self.number = number
-        self._world = loop
+        self._virtual_loop = loop
         super().__init__(loop=loop)
 
     def __hash__(self) -> int:
         return self.number
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
-        """Call `fn(self)` once this is done, as whoever is adding it."""
-        super().add_done_callback(_owned(fn, self._world), context=context)
+        """Call `fn(self)` once this is done, as the process that adds it."""
+        super().add_done_callback(_owned(fn, self._virtual_loop), context=context)
 
 
 class NumberedTask(asyncio.Task[T]):
-    """As `NumberedFuture`: `asyncio.wait`, a TaskGroup's cancellations and `all_tasks` go through sets of tasks."""
+    """A task that hashes by its number: `asyncio.wait`, TaskGroup cancellations and `all_tasks` iterate over sets."""
 
     def __init__(
         self,
@@ -139,19 +140,19 @@ class NumberedTask(asyncio.Task[T]):
         owner: Owner | None,
         **options: Any,
     ) -> None:
-        self.number = number  # first: the base class puts itself into a set, and schedules itself
+        self.number = number  # first: the base class adds the task to a set, and schedules it
         self.owner = owner
-        self._world = loop
+        self._virtual_loop = loop
         super().__init__(coro, loop=loop, **options)
 
     def __hash__(self) -> int:
         return self.number
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
-        """Call `fn(self)` once this is done, as whoever is adding it."""
-        super().add_done_callback(_owned(fn, self._world), context=context)
+        """Call `fn(self)` once this is done, as the process that adds it."""
+        super().add_done_callback(_owned(fn, self._virtual_loop), context=context)
 
 
 def _owned(fn: Callable[[Any], object], loop: VirtualLoop) -> Callable[[Any], object]:
-    # A task's wake-up carries its task, and that its owner.
+    # A task's wake-up refers to its task, and the task to its owner.
     return fn if type(getattr(fn, "__self__", None)) is NumberedTask else OwnedCallback(fn, loop.owner)

@@ -1,9 +1,9 @@
-"""One virtual connection: two transports, and for each direction a pipe that delivers in order or not at all.
+"""`VirtualTransport` and `Pipe`: the two ends of a virtual connection, and its two directions, each delivered in order.
 
-    transport ──write──▶ buffer ──window──▶ pipe (latency, stalls) ──▶ inbox ──▶ peer's protocol
+    transport ──write──▶ buffer ──send window──▶ pipe (latency, stalls) ──▶ inbox ──▶ peer's protocol
 
-As in TCP, a partition or a frozen node makes no hole in the stream: it stalls, and either flows on later or is reset.
-The window bounds what is in flight and unread, so that a reader who pauses fills the writer's buffer.
+As in TCP, a partition or a frozen node leaves no gap in the stream: the stream stalls, and later continues or is
+reset. The send window limits the bytes in flight and unread, so that a paused reader fills the writer's buffer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from coterie.runtime.hosts.virtual.handle_owners import Owner
-from coterie.runtime.hosts.virtual.virtual_link import Link, Signal
+from coterie.runtime.hosts.virtual.virtual_link import Signal, VirtualLink
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
 __all__ = ["Pipe", "VirtualTransport"]
@@ -26,17 +26,17 @@ _DEFAULT_HIGH_WATER_BYTES = 64 * 1024  # asyncio's own
 class Pipe:
     """One direction of a connection, along `link`.
 
-    The link is asked anew for each item, and before each delivery whether it holds back; `window_bytes` bounds what is
-    in flight or unread.
+    The link gives the delay of each item, and is checked before each delivery for a block. `window_bytes` limits the
+    bytes in flight or unread.
     """
 
-    def __init__(self, link: Link, *, window_bytes: int) -> None:
+    def __init__(self, link: VirtualLink, *, window_bytes: int) -> None:
         self.link = link
-        """The way it takes."""
-        self.has_hole = False
-        """Whether something that was sent never arrives: then nothing that follows does."""
+        """The link that carries the items."""
+        self.has_gap = False
+        """Whether a sent item was lost in a black hole: then no later item arrives either."""
         self.receiver: VirtualTransport | None = None
-        """The end at which items come out; None until it is connected."""
+        """The end that receives the items; None until it is connected."""
         self._window_bytes = window_bytes
         self._loop = VirtualLoop.running()
         self._clock = self._loop.clock
@@ -50,15 +50,15 @@ class Pipe:
         return not self._in_flight
 
     def room_bytes(self) -> int:
-        """Return how many bytes the window still takes."""
+        """Return how many more bytes fit into the send window."""
         unread = 0 if self.receiver is None else self.receiver.unread_bytes
         return self._window_bytes - self._in_flight_bytes - unread
 
     def push(self, item: bytes | Signal) -> None:
-        """Send `item` on its way; it never overtakes an earlier one, which leaves the queue before it."""
+        """Send `item`; it never overtakes an earlier one, which leaves the queue first."""
         link = self.link
-        if self.has_hole or link.is_hole:
-            self.has_hole = True
+        if self.has_gap or link.is_black_hole:
+            self.has_gap = True
             return
         size = len(item) if isinstance(item, bytes) else 0
         due = self._clock.now_s + link.delay_s(size)
@@ -68,19 +68,19 @@ class Pipe:
             self.kick()
 
     def kick(self) -> None:
-        """Deliver what is due when it is due; call it again when a stall may have ended."""
+        """Schedule the next delivery; call it again when a stall may have ended."""
         link, receiver = self.link, self.receiver
         if self._timer is not None or not self._in_flight or receiver is None or link.is_blocked or link.is_frozen:
             return
         self._timer = self._loop.call_at_for(receiver.owner, self._in_flight[0][0], self._deliver)
 
-    def hand_to_nobody(self) -> None:
-        """Let arrivals be the world's own affair from now on: the process at the far end is gone."""
+    def reschedule(self) -> None:
+        """Schedule the next delivery again, because the receiver's owner has changed: its process crashed."""
         self._cancel_timer()
         self.kick()
 
     def clear(self) -> None:
-        """Lose everything in flight."""
+        """Drop everything in flight."""
         self._in_flight.clear()
         self._in_flight_bytes = 0
         self._cancel_timer()
@@ -100,17 +100,17 @@ class Pipe:
             item = in_flight.popleft()[1]
             self._in_flight_bytes -= len(item) if isinstance(item, bytes) else 0
             for piece in link.carry(item):
-                receiver.arrived(piece)
+                receiver.receive(piece)
         if in_flight:
             self.kick()
 
 
 class VirtualTransport(asyncio.Transport):
-    """One end of a virtual connection; keeps the contract of `asyncio.Transport`.
+    """One end of a virtual connection; implements `asyncio.Transport`.
 
-    `outgoing` and `incoming` are its two pipes, `names` what `get_extra_info` knows (peername, sockname), and
-    `max_segment_bytes` the most that one `data_received` is given: small values cut frames in nasty places.
-    `on_lost` is called when the connection is over at this end.
+    `outgoing` and `incoming` are its two pipes, `names` the values for `get_extra_info` (peername, sockname), and
+    `max_segment_bytes` the most bytes passed to one `data_received`: small values split frames at unusual places.
+    `on_lost` is called when the connection ends at this end.
     """
 
     def __init__(
@@ -133,16 +133,16 @@ class VirtualTransport(asyncio.Transport):
         self._on_lost = on_lost
         self._loop = VirtualLoop.running()
         self.owner: Owner | None = self._loop.owner
-        """Whose connection this is; None also once its process is gone."""
+        """The process that owns this end; None: the world itself, or the process has crashed."""
         self.is_silent = False
-        """Whether nobody is there to answer what arrives: the machine is off."""
+        """Whether arriving items are not answered: the machine is off."""
         self.buffer = bytearray()
-        """What was written and the window has not taken yet."""
+        """Written bytes that did not yet fit into the send window."""
         self._high_water = _DEFAULT_HIGH_WATER_BYTES
         self._low_water = _DEFAULT_HIGH_WATER_BYTES // 4
         self._inbox: deque[bytes | Signal] = deque()
         self.unread_bytes = 0
-        """How many bytes have arrived and wait for `resume_reading`."""
+        """Number of bytes that have arrived and wait for `resume_reading`."""
         self._reading = True
         self._writing_paused = False
         self._eof_written = False
@@ -152,11 +152,11 @@ class VirtualTransport(asyncio.Transport):
 
     @property
     def is_lost(self) -> bool:
-        """Whether the connection is over at this end."""
+        """Whether the connection has ended at this end."""
         return self._lost
 
     def start(self) -> None:
-        """Tell the protocol that it is connected, and let bytes in."""
+        """Call the protocol's `connection_made`, and begin to receive."""
         self._tell(self._protocol.connection_made, self)
         self.incoming.receiver = self
         self.incoming.kick()
@@ -169,34 +169,34 @@ class VirtualTransport(asyncio.Transport):
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Replace the protocol."""
-        self._protocol = cast(asyncio.Protocol, protocol)  # by its methods, as asyncio does, not by its class
+        self._protocol = cast(asyncio.Protocol, protocol)  # duck typing, as in asyncio
 
     def is_closing(self) -> bool:
         """Return whether `close` or `abort` was called or the connection is lost."""
         return self._closing
 
     def is_reading(self) -> bool:
-        """Return whether received bytes are handed over."""
+        """Return whether received bytes are passed to the protocol."""
         return self._reading and not self._closing
 
     def pause_reading(self) -> None:
-        """Keep received bytes back; once the window is full the writer stalls."""
+        """Hold received bytes back; once the send window is full the writer stalls."""
         self._reading = False
 
     def resume_reading(self) -> None:
-        """Hand over received bytes again, in a later turn."""
+        """Pass received bytes to the protocol again, in a later turn."""
         if not self._reading:
             self._reading = True
             self._loop.call_soon_for(self.owner, self._read)
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        """Send `data` after everything written before. Ignored once closing, as asyncio does."""
+        """Send `data` after all earlier writes. Ignored once closing, as in asyncio."""
         if self._eof_written:
             raise RuntimeError("cannot write after write_eof()")
         if self._closing or not data:
             return
         if not self.buffer and len(data) <= self._max_segment_bytes and len(data) <= self.outgoing.room_bytes():
-            self.outgoing.push(bytes(data))  # the ordinary case: nothing waits, and all of it fits
+            self.outgoing.push(bytes(data))  # the common case: nothing is buffered, and all of it fits
             return
         self.buffer += data
         self._pump()
@@ -209,7 +209,7 @@ class VirtualTransport(asyncio.Transport):
         self.write(b"".join(list_of_data))
 
     def write_eof(self) -> None:
-        """Close the writing half after what was written; reading goes on."""
+        """Close the writing half after the written data; reading continues."""
         self._eof_written = True
         self._pump()
 
@@ -218,7 +218,7 @@ class VirtualTransport(asyncio.Transport):
         return True
 
     def get_write_buffer_size(self) -> int:
-        """Return how many written bytes the window has not taken yet."""
+        """Return how many written bytes did not yet fit into the send window."""
         return len(self.buffer)
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
@@ -226,7 +226,7 @@ class VirtualTransport(asyncio.Transport):
         return self._low_water, self._high_water
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set when `pause_writing` (above `high` bytes) and `resume_writing` (at most `low`) are called."""
+        """Set the buffer sizes for `pause_writing` (above `high` bytes) and `resume_writing` (at most `low` bytes)."""
         if high is None:
             high = _DEFAULT_HIGH_WATER_BYTES if low is None else 4 * low
         low = high // 4 if low is None else low
@@ -235,13 +235,13 @@ class VirtualTransport(asyncio.Transport):
         self._high_water, self._low_water = high, low
 
     def close(self) -> None:
-        """Send what is buffered, then close. Nothing more is read."""
+        """Send the buffered data, then close. Nothing more is read."""
         if not self._closing:
             self._closing = True
             self._pump()
 
     def abort(self) -> None:
-        """Close at once: what is buffered is lost, the peer gets a reset."""
+        """Close at once: buffered data is lost, the peer gets a reset."""
         if not self._lost:
             self.outgoing.push(Signal.RESET)
             self.lose(None)
@@ -249,7 +249,7 @@ class VirtualTransport(asyncio.Transport):
     # --- what the network calls
 
     def lose(self, error: Exception | None) -> None:
-        """Be over at this end now; the protocol hears of it in the next turn."""
+        """End the connection at this end now; the protocol's `connection_lost` is called in the next turn."""
         if self._lost:
             return
         self._lost = self._closing = True
@@ -258,8 +258,11 @@ class VirtualTransport(asyncio.Transport):
         self._on_lost(self)
         self._loop.call_soon_for(self.owner, self._tell, self._protocol.connection_lost, error)
 
-    def vanish(self, *, is_silent: bool) -> None:
-        """Be over at this end, and tell nobody here: the process is gone. The peer gets a reset, or nothing."""
+    def crash(self, *, is_silent: bool) -> None:
+        """End the connection at this end without calling the protocol: the process crashed.
+
+        The peer gets a reset, or nothing if `is_silent`.
+        """
         if not is_silent:
             self.outgoing.push(Signal.RESET)
         self._lost = self._closing = True
@@ -268,10 +271,10 @@ class VirtualTransport(asyncio.Transport):
         self.buffer.clear()
         self._drop_inbox()
         self._on_lost(self)
-        self.incoming.hand_to_nobody()
+        self.incoming.reschedule()
 
-    def arrived(self, item: bytes | Signal) -> None:
-        """Take what came out of the incoming pipe."""
+    def receive(self, item: bytes | Signal) -> None:
+        """Take an item that arrived through the incoming pipe."""
         if self.is_silent:
             return
         if item is Signal.RESET:
@@ -279,7 +282,7 @@ class VirtualTransport(asyncio.Transport):
         elif self._lost:
             self._refuse(item)
         elif isinstance(item, bytes) and self._reading and not self._inbox and not self._closing:
-            self._tell(self._protocol.data_received, item)  # the ordinary case: nothing waits to be read
+            self._tell(self._protocol.data_received, item)  # the common case: nothing is unread
             self._acknowledge()
         else:
             self._inbox.append(item)
@@ -287,7 +290,7 @@ class VirtualTransport(asyncio.Transport):
             self._read()
 
     def _refuse(self, item: bytes | Signal) -> None:
-        # Bytes for a socket that is gone are answered with a reset; an EOF just ends what had ended.
+        # Bytes for a closed socket are answered with a reset; an EOF needs no answer.
         if isinstance(item, bytes):
             self.outgoing.push(Signal.RESET)
 
@@ -319,13 +322,13 @@ class VirtualTransport(asyncio.Transport):
         self.unread_bytes = 0
 
     def _acknowledge(self) -> None:
-        """Let the writer know that the window has room again."""
+        """Notify the writer that the send window has room again."""
         writer = self.outgoing.receiver
         if writer is not None and writer.buffer:
             self._loop.call_soon_for(writer.owner, writer.window_opened)
 
     def window_opened(self) -> None:
-        """Go on sending: the peer has read."""
+        """Continue to send: the peer has read."""
         if not self._lost:
             self._pump()
 
@@ -348,12 +351,12 @@ class VirtualTransport(asyncio.Transport):
             self.lose(None)
 
     def _tell(self, callback: Callable[..., object], *args: object) -> None:
-        """Call the protocol; an error there is fatal for the connection and goes to the exception handler."""
+        """Call the protocol; its error is fatal for the connection and goes to the loop's exception handler."""
         try:
             callback(*args)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: BLE001 - exactly what asyncio's own transports do
+        except BaseException as error:  # noqa: BLE001 - as asyncio's own transports do
             self._loop.call_exception_handler(
                 {"message": f"Fatal error: {callback!r} failed", "exception": error, "transport": self}
             )

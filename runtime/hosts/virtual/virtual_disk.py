@@ -1,7 +1,7 @@
-"""A disk in memory that knows what is durable, and can crash, fail and rot.
+"""`VirtualDisk`: a file system in memory that tracks what is durable; it can crash, fail and corrupt bits.
 
-What is written is seen at once and is durable after `sync`; what is created, renamed or removed is durable after
-`sync_directory`. `crash` throws away what is not durable, or keeps an arbitrary part of it, as real disks do.
+Written data is visible at once and durable after `sync`; creations, renames and removals are durable after
+`sync_directory`. `crash` drops what is not durable, or retains an arbitrary part of it, as real disks do.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 
 __all__ = ["VirtualDisk", "VirtualFile"]
 
-_SECTOR_BYTES = 512  # what a disk writes or does not write as a whole
+_SECTOR_BYTES = 512  # the unit that a disk writes atomically
 
 
 @dataclass(slots=True)
 class _Inode:
-    """The bytes as seen, the bytes that survive, and the changes between the two in order.
+    """The visible bytes, the durable bytes, and the changes between the two in order.
 
     A change is (offset, data), or (size, None) for a truncation.
     """
 
-    seen: bytearray = field(default_factory=bytearray)
+    visible: bytearray = field(default_factory=bytearray)
     durable: bytearray = field(default_factory=bytearray)
     changes: list[tuple[int, bytes | None]] = field(default_factory=list)
 
@@ -33,32 +33,32 @@ class _Inode:
 class _Names:
     """The names of one directory, likewise. A change is several (name, inode), or (name, None) for a removal."""
 
-    seen: dict[str, _Inode] = field(default_factory=dict)
+    visible: dict[str, _Inode] = field(default_factory=dict)
     durable: dict[str, _Inode] = field(default_factory=dict)
     changes: list[tuple[tuple[str, _Inode | None], ...]] = field(default_factory=list)
 
 
 class VirtualFile:
-    """An open file (the contract is `coterie.runtime.hosts.host.File`). A crash of the disk kills it."""
+    """An open file (the contract is `coterie.runtime.hosts.host.File`). A crash of the disk invalidates it."""
 
-    __slots__ = ("_disk", "_inode", "_life")
+    __slots__ = ("_disk", "_generation", "_inode")
 
-    def __init__(self, disk: VirtualDisk, inode: _Inode, life: int) -> None:
+    def __init__(self, disk: VirtualDisk, inode: _Inode, generation: int) -> None:
         self._disk = disk
         self._inode = inode
-        self._life = life
+        self._generation = generation
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset`; fewer only at the end of the file."""
         self._check()
-        return bytes(self._inode.seen[offset : offset + size])
+        return bytes(self._inode.visible[offset : offset + size])
 
     def write_at(self, offset: int, data: bytes) -> None:
-        """Write all of `data` at `offset`; a planned failure writes a part of it."""
+        """Write all of `data` at `offset`; an injected failure writes a part of it."""
         self._check()
         failure = self._disk.take_write_failure()
         written = bytes(data) if failure is None else bytes(data[: len(data) // 2])
-        room = self._disk.room_bytes(offset + len(written) - len(self._inode.seen))
+        room = self._disk.room_bytes(offset + len(written) - len(self._inode.visible))
         if room < 0:
             failure = OSError(errno.ENOSPC, "no space left on the disk")
             written = written[: max(0, len(written) + room)]
@@ -67,10 +67,10 @@ class VirtualFile:
             raise failure
 
     def truncate(self, size: int) -> None:
-        """Cut or extend (with zeros) to `size` bytes; counts as a write."""
+        """Truncate or extend (with zeros) to `size` bytes; counts as a write."""
         self._check()
         failure = self._disk.take_write_failure()
-        if failure is None and self._disk.room_bytes(size - len(self._inode.seen)) < 0:
+        if failure is None and self._disk.room_bytes(size - len(self._inode.visible)) < 0:
             failure = OSError(errno.ENOSPC, "no space left on the disk")
         if failure is not None:
             raise failure
@@ -79,41 +79,41 @@ class VirtualFile:
     def size(self) -> int:
         """Return the size in bytes."""
         self._check()
-        return len(self._inode.seen)
+        return len(self._inode.visible)
 
     def sync(self) -> None:
-        """Make data and size durable; a planned failure drops the data for good, and a second try would "succeed"."""
+        """Make data and size durable; an injected failure loses the data, and a second call would not report it."""
         self._check()
         failure = self._disk.take_sync_failure()
         changes, self._inode.changes = self._inode.changes, []
         if failure is not None:
             raise failure
         for change in changes:
-            _carry_out(self._inode.durable, change)
+            _apply(self._inode.durable, change)
 
     def close(self) -> None:
-        """Close it. Twice is harmless."""
-        self._life = -1
+        """Close the file. Idempotent."""
+        self._generation = -1
 
     def _change(self, offset: int, data: bytes | None) -> None:
-        _carry_out(self._inode.seen, (offset, data))
+        _apply(self._inode.visible, (offset, data))
         self._inode.changes.append((offset, data))
 
     def _check(self) -> None:
-        if self._life != self._disk.life:
+        if self._generation != self._disk.generation:
             raise OSError(errno.EBADF, "the file is closed, or the disk crashed since it was opened")
 
 
 class VirtualDisk:
     """A file system in memory (the contract is `coterie.runtime.hosts.host.Disk`), with faults on demand.
 
-    `life` counts the crashes: files and locks of an earlier life are dead.
+    `generation` counts the ends of processes: open files and locks of an earlier generation are invalid.
     """
 
     def __init__(self) -> None:
-        self.life = 0
+        self.generation = 0
         self.capacity_bytes: int | None = None
-        """How much all files together may hold; None: any amount. What is there already stays."""
+        """The most bytes that all files together may hold; None: no limit. Existing content stays."""
         self._directories: dict[str, _Names] = {}
         self._locked: dict[str, object] = {}
         self._steps_left: int | None = None
@@ -123,34 +123,34 @@ class VirtualDisk:
     # The contract.
 
     def open(self, path: str, *, create: bool = False) -> VirtualFile:
-        """Open for reading and writing; `create` makes it and refuses one that is there."""
+        """Open for reading and writing; `create` creates the file, and fails if it exists."""
         directory, name = self._locate(path)
         if create:
-            if name in directory.seen:
+            if name in directory.visible:
                 raise FileExistsError(errno.EEXIST, "exists", path)
             self._rename(directory, ((name, _Inode()),))
-        return VirtualFile(self, self._inode(path), self.life)
+        return VirtualFile(self, self._inode(path), self.generation)
 
     def names(self, directory: str) -> list[str]:
-        """Return the sorted names in `directory`, its directories included."""
+        """Return the sorted names in `directory`, including subdirectories."""
         path = _clean(directory)
         below = [os.path.basename(other) for other in self._directories if os.path.dirname(other) == path != other]
-        return sorted([*self._directory(path).seen, *below])
+        return sorted([*self._directory(path).visible, *below])
 
     def exists(self, path: str) -> bool:
         """Return whether a file or directory is at `path`."""
         parent = self._directories.get(os.path.dirname(_clean(path)))
-        return _clean(path) in self._directories or (parent is not None and os.path.basename(path) in parent.seen)
+        return _clean(path) in self._directories or (parent is not None and os.path.basename(path) in parent.visible)
 
     def make_directories(self, path: str) -> None:
-        """Create `path` and what is missing above it; durable at once."""
+        """Create `path` and its missing parents; durable at once."""
         path = _clean(path)
         while path not in self._directories:
             self._directories[path] = _Names()
             path = os.path.dirname(path)
 
     def rename(self, source: str, target: str) -> None:
-        """Replace `target` by `source`, atomically; both in one directory."""
+        """Replace `target` by `source`, atomically; both must be in one directory."""
         if os.path.dirname(_clean(source)) != os.path.dirname(_clean(target)):
             raise OSError(errno.EXDEV, "this disk renames within one directory only", source)
         directory, name = self._locate(target)
@@ -163,18 +163,18 @@ class VirtualDisk:
         self._rename(directory, ((name, None),))
 
     def sync_directory(self, path: str) -> None:
-        """Make creations, renames and removals in `path` durable; a planned sync failure loses them."""
+        """Make creations, renames and removals in `path` durable; an injected sync failure loses them."""
         directory = self._directory(path)
         failure = self.take_sync_failure()
         directory.changes.clear()
         if failure is not None:
             raise failure
-        directory.durable = dict(directory.seen)
+        directory.durable = dict(directory.visible)
 
     def lock(self, path: str) -> Callable[[], None]:
-        """Lock `path` against every other opener until unlocked or crashed; return the unlocker."""
+        """Lock `path` against every other opener until unlocked or crashed; return the function that unlocks it."""
         directory, name = self._locate(path)
-        if name not in directory.seen:
+        if name not in directory.visible:
             self._rename(directory, ((name, _Inode()),))
         if _clean(path) in self._locked:
             raise BlockingIOError(errno.EWOULDBLOCK, "locked", path)
@@ -189,10 +189,10 @@ class VirtualDisk:
     # Faults.
 
     def crash(self, rng: random.Random | None = None) -> None:
-        """Lose power: keep what is durable, and of the rest nothing (`rng` None) or what `rng` chooses.
+        """Lose power: durable data survives; of the rest nothing (`rng` None) or a part chosen by `rng`.
 
-        Of the names' changes a prefix is kept. Of a file's unsynced changes: nothing, everything, a prefix whose last
-        write is torn at a byte, or any set of their sectors. All open files and locks of this life are dead afterwards.
+        Of the changes of names a prefix survives. Of a file's unsynced changes: none, all, a prefix whose last write
+        is torn at a byte, or any set of their sectors. All open files and locks become invalid.
         """
         self.release()
         self._sync_failures.clear()
@@ -202,44 +202,46 @@ class VirtualDisk:
             _crash_names(self._directories[path], rng)
 
     def release(self) -> None:
-        """Let the process that used it end: its files are closed and its locks are free, what it wrote stays."""
-        self.life += 1
+        """End the process that used the disk: its files are closed, its locks released, its data stays."""
+        self.generation += 1
         self._locked.clear()
 
     def fail_next_sync(self, error: OSError | None = None) -> None:
-        """Plan: the next sync (of a file or directory) raises, and what it should have made durable is lost."""
-        self._sync_failures.append(error or OSError(errno.EIO, "planned failure of a sync"))
+        """Make the next sync (of a file or directory) raise, and lose the data that it should have made durable."""
+        self._sync_failures.append(error or OSError(errno.EIO, "injected failure of a sync"))
 
     def fail_next_write(self, error: OSError | None = None) -> None:
-        """Plan: the next write raises after half of its data."""
-        self._write_failures.append(error or OSError(errno.ENOSPC, "planned failure of a write"))
+        """Make the next write raise after half of its data."""
+        self._write_failures.append(error or OSError(errno.ENOSPC, "injected failure of a write"))
 
     def cut_power_after(self, steps: int) -> None:
-        """Plan: of the writes, syncs, renames and removals to come, `steps` are done; all later calls raise OSError.
+        """Let the next `steps` writes, syncs, renames and removals succeed; all later ones raise OSError.
 
-        Follow it with `crash`, which ends the plan.
+        `crash` must follow; it ends this state.
         """
         self._steps_left = steps
 
     @property
     def used_bytes(self) -> int:
-        """How much all files together hold, as seen now."""
-        return sum(len(inode.seen) for names in self._directories.values() for inode in names.seen.values())
+        """The visible size of all files together."""
+        return sum(len(inode.visible) for names in self._directories.values() for inode in names.visible.values())
 
     def room_bytes(self, growth_bytes: int) -> int:
-        """Return how much is free after a growth of `growth_bytes`; negative: it does not fit."""
+        """Return how many bytes are free after a growth of `growth_bytes`; negative: it does not fit."""
         if self.capacity_bytes is None or growth_bytes <= 0:
             return 0
         return self.capacity_bytes - self.used_bytes - growth_bytes
 
-    def rot(self, rng: random.Random, *, among: Callable[[str], bool] = lambda path: True) -> tuple[str, int] | None:
-        """Flip one durable bit of a file whose path `among` takes; return (path, offset), None if there is no byte."""
+    def corrupt_random_bit(
+        self, rng: random.Random, *, path_filter: Callable[[str], bool] = lambda path: True
+    ) -> tuple[str, int] | None:
+        """Flip one durable bit in a file accepted by `path_filter`; return (path, offset), or None if there is none."""
         files = {
             os.path.join(path, name): inode
             for path, names in sorted(self._directories.items())
-            for name, inode in sorted(names.seen.items())
+            for name, inode in sorted(names.visible.items())
         }
-        paths = [path for path, inode in files.items() if inode.durable and among(path)]
+        paths = [path for path, inode in files.items() if inode.durable and path_filter(path)]
         if not paths:
             return None
         path = rng.choice(paths)
@@ -248,32 +250,32 @@ class VirtualDisk:
         return path, offset
 
     def flip(self, path: str, offset: int, mask: int = 0x01) -> None:
-        """Rot: change the bits of `mask` in one durable byte. IndexError beyond the end."""
+        """Corrupt the disk: flip the bits of `mask` in one durable byte. IndexError beyond the end."""
         inode = self._inode(path)
-        inode.seen[offset] ^= mask
+        inode.visible[offset] ^= mask
         if offset < len(inode.durable):
             inode.durable[offset] ^= mask
 
     def contents(self, path: str) -> bytes:
-        """Return the bytes of a file as seen now."""
-        return bytes(self._inode(path).seen)
+        """Return the visible bytes of a file."""
+        return bytes(self._inode(path).visible)
 
     def replace(self, path: str, data: bytes) -> None:
-        """Put a file with these bytes at `path`, durably (its directory must exist)."""
+        """Store a file with these bytes at `path`, durably (its directory must exist)."""
         directory, name = self._locate(path)
-        directory.seen[name] = directory.durable[name] = _Inode(bytearray(data), bytearray(data))
+        directory.visible[name] = directory.durable[name] = _Inode(bytearray(data), bytearray(data))
 
     def copy(self) -> VirtualDisk:
-        """Return an independent disk with everything as seen now, all of it durable, nothing locked."""
+        """Return an independent disk with all visible data, all of it durable, nothing locked."""
         twin = VirtualDisk()
         for path, directory in self._directories.items():
             twin.make_directories(path)
-            for name, inode in directory.seen.items():
-                twin.replace(os.path.join(path, name), bytes(inode.seen))
+            for name, inode in directory.visible.items():
+                twin.replace(os.path.join(path, name), bytes(inode.visible))
         return twin
 
     def durable_copy(self) -> VirtualDisk:
-        """Return an independent disk with what is durable now, and nothing else."""
+        """Return an independent disk with the durable data only."""
         twin = VirtualDisk()
         for path, directory in self._directories.items():
             twin.make_directories(path)
@@ -281,21 +283,21 @@ class VirtualDisk:
                 twin.replace(os.path.join(path, name), bytes(inode.durable))
         return twin
 
-    def become(self, image: VirtualDisk) -> None:
-        """Hold what is durable on `image` instead of everything held: a stale disk, or an empty one.
+    def restore(self, image: VirtualDisk) -> None:
+        """Replace the whole content by the durable content of `image`: a stale disk, or an empty one.
 
-        Whoever has files open here must have ended: they are closed.
+        The process that used this disk must have ended: its files are closed.
         """
         self.release()
-        self._directories = image.durable_copy()._directories  # noqa: SLF001 - another one of its own kind
+        self._directories = image.durable_copy()._directories  # noqa: SLF001 - of the same class
 
     def take_sync_failure(self) -> OSError | None:
-        """Return the planned failure that the present sync must raise, if any."""
+        """Return the injected failure that the current sync must raise, if any."""
         self._step()
         return self._sync_failures.pop(0) if self._sync_failures else None
 
     def take_write_failure(self) -> OSError | None:
-        """Return the planned failure that the present write must raise, if any."""
+        """Return the injected failure that the current write must raise, if any."""
         self._step()
         return self._write_failures.pop(0) if self._write_failures else None
 
@@ -307,7 +309,7 @@ class VirtualDisk:
 
     def _rename(self, directory: _Names, change: tuple[tuple[str, _Inode | None], ...]) -> None:
         self._step()
-        _carry_out_names(directory.seen, change)
+        _apply_names(directory.visible, change)
         directory.changes.append(change)
 
     def _locate(self, path: str) -> tuple[_Names, str]:
@@ -321,9 +323,9 @@ class VirtualDisk:
 
     def _inode(self, path: str) -> _Inode:
         directory, name = self._locate(path)
-        if name not in directory.seen:
+        if name not in directory.visible:
             raise FileNotFoundError(errno.ENOENT, "no such file", path)
-        return directory.seen[name]
+        return directory.visible[name]
 
 
 def _clean(path: str) -> str:
@@ -331,7 +333,7 @@ def _clean(path: str) -> str:
     return "" if path == "." else path
 
 
-def _carry_out(content: bytearray, change: tuple[int, bytes | None]) -> None:
+def _apply(content: bytearray, change: tuple[int, bytes | None]) -> None:
     offset, data = change
     if data == b"":
         return  # POSIX: writing nothing extends nothing
@@ -344,7 +346,7 @@ def _carry_out(content: bytearray, change: tuple[int, bytes | None]) -> None:
         content[offset:end] = data
 
 
-def _carry_out_names(names: dict[str, _Inode], change: tuple[tuple[str, _Inode | None], ...]) -> None:
+def _apply_names(names: dict[str, _Inode], change: tuple[tuple[str, _Inode | None], ...]) -> None:
     for name, inode in change:
         if inode is None:
             names.pop(name, None)
@@ -353,35 +355,35 @@ def _carry_out_names(names: dict[str, _Inode], change: tuple[tuple[str, _Inode |
 
 
 def _crash_names(directory: _Names, rng: random.Random | None) -> None:
-    kept = 0 if rng is None else rng.randint(0, len(directory.changes))
+    survivor_count = 0 if rng is None else rng.randint(0, len(directory.changes))
     names = dict(directory.durable)
-    for change in directory.changes[:kept]:
-        _carry_out_names(names, change)
+    for change in directory.changes[:survivor_count]:
+        _apply_names(names, change)
     directory.changes.clear()
-    directory.durable, directory.seen = names, dict(names)
+    directory.durable, directory.visible = names, dict(names)
     for name in sorted(names):
         _crash_inode(names[name], rng)
 
 
 def _crash_inode(inode: _Inode, rng: random.Random | None) -> None:
     for change in _survivors(inode.changes, rng):
-        _carry_out(inode.durable, change)
+        _apply(inode.durable, change)
     inode.changes.clear()
-    inode.seen = bytearray(inode.durable)
+    inode.visible = bytearray(inode.durable)
 
 
 def _survivors(changes: list[tuple[int, bytes | None]], rng: random.Random | None) -> list[tuple[int, bytes | None]]:
-    how = "none" if rng is None or not changes else rng.choice(("none", "all", "torn", "sectors"))
-    if rng is None or how == "none":
+    outcome = "none" if rng is None or not changes else rng.choice(("none", "all", "torn", "sectors"))
+    if rng is None or outcome == "none":
         return []
-    if how == "all":
+    if outcome == "all":
         return changes
-    if how == "sectors":
+    if outcome == "sectors":
         return [piece for change in changes for piece in _sectors(change) if rng.random() < 0.5]
-    kept = rng.randrange(len(changes))
-    offset, data = changes[kept]
+    torn_at = rng.randrange(len(changes))
+    offset, data = changes[torn_at]
     torn = [] if data is None else [(offset, data[: rng.randint(0, len(data))])]
-    return [*changes[:kept], *torn]
+    return [*changes[:torn_at], *torn]
 
 
 def _sectors(change: tuple[int, bytes | None]) -> list[tuple[int, bytes | None]]:

@@ -1,4 +1,4 @@
-"""An executor without threads: blocking functions run inline, each at its own scheduled step of virtual time."""
+"""`VirtualExecutor`: runs blocking functions inline, without threads, each at its own scheduled virtual time."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ T = TypeVar("T")
 
 
 class VirtualExecutor:
-    """Keeps the `Executor` contract. A function runs, inline and whole, when its duration is over.
+    """Implements `Executor`. A function runs inline, as one step, at the end of its duration.
 
-    `run_s` and `disk_s` give the virtual duration (s) of the next worker or disk call: a number, or a function asked
-    once per call. Both may be replaced at any time. Worker calls overlap; disk calls are done one after the other.
+    `run_s` and `disk_s` give the virtual duration (s) of the next worker or disk call: a number, or a function called
+    once per call. Both may be replaced at any time. Worker calls overlap; disk calls run one after the other.
     """
 
     def __init__(
         self, *, run_s: float | Callable[[], float] = 0.0, disk_s: float | Callable[[], float] = 0.0002
     ) -> None:
         self.run_s: float | Callable[[], float] = run_s
-        """How long worker calls take (s)."""
+        """Duration of worker calls (s)."""
         self.disk_s: float | Callable[[], float] = disk_s
-        """How long disk calls take (s)."""
-        self._disk_free_at = 0.0
+        """Duration of disk calls (s)."""
+        self._disk_free_at_s = 0.0
         self._closed = False
 
     def run(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run `function` after `run_s`."""
-        return self._schedule(function, asyncio.get_running_loop().time() + _duration(self.run_s))
+        return self._schedule(function, asyncio.get_running_loop().time() + _duration_s(self.run_s))
 
     def run_disk(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run `function` `disk_s` after all earlier disk calls."""
         return self._schedule(function, self._next_disk_end())
 
     def submit_disk(self, function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
-        """Do as `run_disk` does, then call `done(result, error)` in the same step."""
+        """Do as `run_disk`, then call `done(result, error)` in the same step."""
         self._check()
         asyncio.get_running_loop().call_at(self._next_disk_end(), _run, function, done)
 
-    def watch(self, look: Callable[[], None], interval_s: float) -> Callable[[], None]:
-        """Look never: virtual time stands still while a handler runs."""
+    def call_periodically(self, function: Callable[[], None], interval_s: float) -> Callable[[], None]:
+        """Call nothing: virtual time stands still while a handler runs."""
         return lambda: None
 
     def close(self) -> None:
-        """Take no more functions; those already taken still run. Twice is harmless."""
+        """Accept no more functions; those already accepted still run. Idempotent."""
         self._closed = True
 
     def _schedule(self, function: Callable[[], T], when_s: float) -> asyncio.Future[T]:
@@ -59,23 +59,23 @@ class VirtualExecutor:
         return future
 
     def _next_disk_end(self) -> float:
-        begin = max(asyncio.get_running_loop().time(), self._disk_free_at)
-        self._disk_free_at = begin + _duration(self.disk_s)
-        return self._disk_free_at
+        begin_s = max(asyncio.get_running_loop().time(), self._disk_free_at_s)
+        self._disk_free_at_s = begin_s + _duration_s(self.disk_s)
+        return self._disk_free_at_s
 
     def _check(self) -> None:
         if self._closed:
-            raise RuntimeError("this executor is closed: it takes no more functions")
+            raise RuntimeError("this executor is closed: it accepts no more functions")
 
 
 def _run(function: Callable[[], T], done: Callable[[T | None, BaseException | None], None]) -> None:
     try:
         result = function()
-    except Exception as error:  # noqa: BLE001 (it belongs to who waits for it)
+    except Exception as error:  # noqa: BLE001 (passed on to `done`)
         done(None, error)
     else:
         done(result, None)
 
 
-def _duration(duration_s: float | Callable[[], float]) -> float:
+def _duration_s(duration_s: float | Callable[[], float]) -> float:
     return duration_s() if callable(duration_s) else duration_s

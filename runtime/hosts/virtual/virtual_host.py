@@ -1,4 +1,4 @@
-"""One node's view of a virtual world."""
+"""`VirtualHost`: one node's clock, network, disk and executor in virtual time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["VirtualHost"]
 
 
 class VirtualHost:
-    """Keeps the `Host` contract without touching this machine. Everything follows from `seed` and `node`.
+    """Implements `Host` without touching this machine. Its random numbers depend on `seed` and `node` only.
 
     Args:
-        node: this host's name on the network; faults are told by it.
-        loop: whose clock it shows; the running loop by default. TypeError if that is no `VirtualLoop`.
+        node: this host's name on the network; network faults refer to it.
+        loop: the loop whose clock it shows; the running loop by default. TypeError if that is not a `VirtualLoop`.
         network: the network it shares with other nodes; its own by default.
-        disk: its disk; a new, empty one by default. Hand the same disk to the next life of a node.
-        seed: of the whole world; nodes draw different numbers from the same seed.
+        disk: its disk; a new, empty one by default. Pass the same disk when the node restarts.
+        seed: the seed of the whole world; nodes draw different numbers from the same seed.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class VirtualHost:
         self.virtual_network = network or VirtualNetwork()
         """The whole network, with its faults."""
         self._clock = world.clock
-        # A string seeds through SHA-512: the same in every process, unlike its hash().
+        # A string is hashed with SHA-512 for the seed: the same in every process, unlike its hash().
         self._random = random.Random(f"{seed}/{node}")
         self._network = self.virtual_network.for_node(node)
         self._disk = disk or VirtualDisk()
@@ -54,7 +54,7 @@ class VirtualHost:
 
     @property
     def random(self) -> random.Random:
-        """The generator from which all others are seeded."""
+        """The random generator from which all others are seeded."""
         return self._random
 
     @property
@@ -73,5 +73,5 @@ class VirtualHost:
         return self._executor
 
     def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:
-        """Make a run queue: first come, first served."""
+        """Make a run queue: first in, first out."""
         return RunQueue(loop, self.clock, owner=owner)

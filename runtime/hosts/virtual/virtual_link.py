@@ -1,6 +1,6 @@
-"""One direction between two nodes: how long things take on it, and whether anything passes.
+"""`VirtualLink`: one direction between two nodes: its latency, and whether it delivers, holds back or drops.
 
-All connections from one node to another share it. `simulation/link_conditions.py` has one with bad weather.
+All connections from one node to another share it. `simulation/link_conditions.py` adds loss, delay and corruption.
 """
 
 from __future__ import annotations
@@ -8,42 +8,42 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable
 
-__all__ = ["Link", "Signal"]
+__all__ = ["Signal", "VirtualLink"]
 
 
 class Signal(enum.Enum):
-    """What travels in a pipe beside bytes."""
+    """An item that travels in a pipe besides bytes."""
 
     EOF = "eof"
     RESET = "reset"
 
 
-class Link:
-    """The way from node `source` to node `target` in good weather.
+class VirtualLink:
+    """The link from node `source` to node `target`; it delays, but loses nothing unless it is a black hole.
 
-    `latency_s` is asked anew for each item.
+    `latency_s` is called for each item.
     """
 
     def __init__(self, source: str, target: str, latency_s: Callable[[str, str], float]) -> None:
         self.source = source
-        """Where it begins."""
+        """The sending node."""
         self.target = target
-        """Where it ends."""
+        """The receiving node."""
         self.is_blocked = False
-        """Whether it holds back what it is given."""
+        """Whether it holds back all items until it is unblocked."""
         self.is_frozen = False
-        """Whether it holds back everything because one of its ends is frozen."""
-        self.is_knocked_at = False
-        """Whether somebody wanted to connect over it since it was blocked, or became a hole."""
-        self.is_hole = False
-        """Whether it swallows what it is given: no connection that lost something is ever whole again."""
+        """Whether it holds back all items because one of its ends is frozen."""
+        self.has_connect_attempt = False
+        """Whether a connect was attempted over it since it was blocked or became a black hole."""
+        self.is_black_hole = False
+        """Whether it silently drops all items; a connection that lost one delivers nothing afterwards."""
         self._latency_s = latency_s
 
     def delay_s(self, size_bytes: int) -> float:
-        """Return how long the next item takes (s); it overtakes nothing all the same."""
+        """Return the delay of the next item (s); items never overtake each other."""
         del size_bytes
         return self._latency_s(self.source, self.target)
 
     def carry(self, item: bytes | Signal) -> Iterable[bytes | Signal]:
-        """Return what comes out of `item` at the far end, in order."""
+        """Return the items that arrive at the far end for `item`, in order."""
         return (item,)

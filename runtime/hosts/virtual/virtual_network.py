@@ -1,7 +1,12 @@
-"""A network in memory: named nodes, listeners, connections, and the verbs partition, heal, freeze, thaw, reset.
+"""`VirtualNetwork`: a network in memory: named nodes, listeners, connections; partition, heal, freeze, thaw, reset.
 
-All connections are ordered byte streams. What a partition or a freeze holds back is delivered afterwards unless the
-connection was reset meanwhile; what never comes is for the program's own time-outs to notice.
+All connections are ordered byte streams. Data held back by a partition or a freeze is delivered afterwards unless the
+connection was reset meanwhile; lost data is detected only by the program's own timeouts.
+
+A partition is decided elsewhere: `protocols/faults/kinds/network_kinds.py` declares it as a fault, and
+`actors/simulation/faults/network_faults.py` chooses its links. It is carried out here: `block` marks a `VirtualLink`,
+and `Pipe` (`virtual_connection.py`) delivers nothing while it is marked. On real sockets
+`coterie/nemesis/chaos_proxies.py` has the same methods.
 """
 
 from __future__ import annotations
@@ -15,14 +20,14 @@ from coterie.runtime.hosts.host import SecuredNetwork
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.hosts.virtual.handle_owners import Owner
 from coterie.runtime.hosts.virtual.virtual_connection import Pipe, VirtualTransport
-from coterie.runtime.hosts.virtual.virtual_link import Link, Signal
+from coterie.runtime.hosts.virtual.virtual_link import Signal, VirtualLink
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
 __all__ = ["NodeNetwork", "VirtualListener", "VirtualNetwork"]
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
 Address = tuple[str, int]
-L = TypeVar("L", bound=Link)
+L = TypeVar("L", bound=VirtualLink)
 
 _FIRST_FREE_PORT = 49152  # RFC 6335 §6: the first of the dynamic ports
 _LOOPBACK = "127.0.0.1"
@@ -30,7 +35,7 @@ _ANY = ("", "0.0.0.0", "::")
 
 
 class VirtualListener:
-    """A listening virtual socket of node `node`; keeps the `Listener` contract."""
+    """A listening virtual socket of node `node`; implements `Listener`."""
 
     def __init__(self, node: str, address: Address, factory: ProtocolFactory, on_close: Callable[[], None]) -> None:
         self.node = node
@@ -38,7 +43,7 @@ class VirtualListener:
         self.factory = factory
         """Makes a protocol for each accepted connection."""
         self.owner: Owner | None = VirtualLoop.running().owner
-        """Whose it is."""
+        """The process that owns it."""
         self.is_open = True
         """Whether it still accepts."""
         self._address = address
@@ -50,23 +55,23 @@ class VirtualListener:
         return self._address
 
     def close(self) -> None:
-        """Stop accepting; accepted connections live on. Twice is harmless."""
+        """Stop accepting; accepted connections stay open. Idempotent."""
         if self.is_open:
             self.is_open = False
             self._on_close()
 
 
 class VirtualNetwork:
-    """The network that all nodes of one virtual world share; `for_node(name)` is one node's side of it.
+    """The network that all nodes of one virtual world share; `for_node(name)` is one node's interface to it.
 
     A host is an address on one shared machine (`127.0.0.1`, `localhost`, or any text), except that a listener on a
-    wildcard (`0.0.0.0`) is found under its node's name and, from the same node, under `127.0.0.1`.
+    wildcard (`0.0.0.0`) is reached by its node's name and, from the same node, by `127.0.0.1`.
 
     Args:
-        latency_s: one-way delay in seconds: a number, or a function of (source node, target node), asked per write.
-        window_bytes: what one direction of a connection takes in flight and unread before its writer is held up.
-        max_segment_bytes: the most that one `data_received` is given; small values cut frames in nasty places.
-        connect_timeout_s: after so long behind a partition a connect fails with TimeoutError (Linux: about 130 s).
+        latency_s: one-way delay in seconds: a number, or a function of (source node, target node), called per write.
+        window_bytes: the most bytes of one direction of a connection in flight and unread before its writer stalls.
+        max_segment_bytes: the most bytes passed to one `data_received`; small values split frames at unusual places.
+        connect_timeout_s: after this time behind a partition a connect fails with TimeoutError (Linux: about 130 s).
     """
 
     def __init__(
@@ -80,14 +85,14 @@ class VirtualNetwork:
         if window_bytes < 1 or max_segment_bytes < 1:
             raise ValueError(f"window_bytes ({window_bytes}) and max_segment_bytes ({max_segment_bytes}) must be >= 1")
         self.latency_s: float | Callable[[str, str], float] = latency_s
-        """As the argument; may be changed at any time, for what is written from then on."""
+        """As the argument; may be changed at any time, for later writes."""
         self._window_bytes = window_bytes
         self._max_segment_bytes = max_segment_bytes
         self._connect_timeout_s = connect_timeout_s
         self._listeners: dict[Address, VirtualListener] = {}
-        # Dictionaries without values: sets in the order of insertion, so that every run does the same.
+        # Dictionaries without values: sets in insertion order, so that every run is the same.
         self._transports: dict[VirtualTransport, None] = {}
-        self._links: dict[tuple[str, str], Link] = {}
+        self._links: dict[tuple[str, str], VirtualLink] = {}
         self._frozen: dict[str, None] = {}
         self._unaccepted: dict[VirtualTransport, VirtualListener] = {}
         self._silent: dict[VirtualTransport, None] = {}
@@ -96,16 +101,16 @@ class VirtualNetwork:
         self._next_port = _FIRST_FREE_PORT
 
     def for_node(self, name: str) -> NodeNetwork:
-        """Return node `name`'s side: its `Network`."""
+        """Return the `Network` of node `name`."""
         return NodeNetwork(self, name)
 
     # --- faults
 
-    def link(self, source: str, target: str) -> Link:
-        """Return the way from `source` to `target`, which all their connections share."""
+    def link(self, source: str, target: str) -> VirtualLink:
+        """Return the link from `source` to `target`, which all their connections share."""
         link = self._links.get((source, target))
         if link is None:
-            link = self._add(Link(source, target, self._latency))
+            link = self._add(VirtualLink(source, target, self._link_latency_s))
         return link
 
     def _add(self, link: L) -> L:
@@ -114,88 +119,89 @@ class VirtualNetwork:
         return link
 
     def block(self, source: str, target: str) -> None:
-        """Hold back everything from `source` to `target` (one way) until healed."""
+        """Hold back everything from `source` to `target` (one way) until `unblock` or `heal`."""
         link = self.link(source, target)
         if not link.is_blocked:
-            link.is_blocked, link.is_knocked_at = True, False
+            link.is_blocked, link.has_connect_attempt = True, False
 
     def unblock(self, source: str, target: str) -> None:
         """End `block`, one way."""
         link = self.link(source, target)
         if link.is_blocked:
             link.is_blocked = False
-            self._stall_may_have_ended(link)
+            self._resume_stalled(link)
 
     def holds_back(self, source: str, target: str) -> bool:
-        """Return whether something waits for a blocked way from `source` to `target`: bytes, or who would connect."""
+        """Return whether the link from `source` to `target` is blocked and holds back bytes or a connect."""
         link = self.link(source, target)
         if not link.is_blocked:
             return False
-        return link.is_knocked_at or any(
+        return link.has_connect_attempt or any(
             each.outgoing.link is link and not each.outgoing.is_idle for each in self._transports
         )
 
     def partition(self, a: str, b: str) -> None:
-        """Hold back everything between nodes `a` and `b`, both ways, until healed."""
+        """Hold back everything between nodes `a` and `b`, both ways, until `heal`."""
         self.block(a, b)
         self.block(b, a)
 
     def heal(self, a: str | None = None, b: str | None = None) -> None:
-        """End partitions and blocks: between `a` and `b`, of `a` with everybody, or (no argument) all."""
+        """End partitions and blocks: between `a` and `b`, between `a` and all nodes, or (no argument) all."""
         named = {name for name in (a, b) if name is not None}
         for ends, link in self._links.items():
             if named.issubset(ends):
                 link.is_blocked = False
-        self._stall_may_have_ended()
+        self._resume_stalled()
 
     def freeze(self, node: str) -> None:
-        """Black-hole `node`, as SIGSTOP does: nothing comes in or goes out, no connection closes, connects succeed."""
+        """Freeze `node`, as SIGSTOP does: nothing is delivered from or to it; connections stay, connects succeed."""
         self._frozen[node] = None
-        self._note_frozen()
+        self._update_frozen_links()
 
     def thaw(self, node: str) -> None:
-        """End a freeze: what was held back flows on."""
+        """End a freeze: held-back data is delivered."""
         self._frozen.pop(node, None)
-        self._note_frozen()
-        self._stall_may_have_ended()
+        self._update_frozen_links()
+        self._resume_stalled()
 
-    def _note_frozen(self) -> None:
+    def _update_frozen_links(self) -> None:
         for (source, target), link in self._links.items():
             link.is_frozen = source in self._frozen or target in self._frozen
 
     def reset(self, a: str, b: str | None = None) -> None:
-        """Reset every connection between `a` and `b` (None: of `a` with everybody), at both ends, losing what flies."""
+        """Reset every connection between `a` and `b` (None: all of `a`), at both ends; data in flight is lost."""
         for transport in list(self._transports):
             ends = _ends(transport)
             if a in ends and (b is None or sorted((a, b)) == sorted(ends)):
                 _break(transport)
 
-    def open_hole(self, source: str, target: str) -> None:
-        """Swallow everything from `source` to `target` (one way), telling nobody, until `close_hole`."""
+    def open_black_hole(self, source: str, target: str) -> None:
+        """Drop everything from `source` to `target` (one way) silently, until `close_black_hole`."""
         link = self.link(source, target)
-        link.is_hole, link.is_knocked_at = True, False
+        link.is_black_hole, link.has_connect_attempt = True, False
 
-    def has_swallowed(self, source: str, target: str) -> bool:
-        """Return whether an open connection from `source` to `target` has lost something in a hole, or none came up."""
+    def has_lost_data(self, source: str, target: str) -> bool:
+        """Return whether a black hole from `source` to `target` has lost data of an open connection, or a connect."""
         link = self.link(source, target)
-        return (link.is_hole and link.is_knocked_at) or any(
-            each.outgoing.link is link and each.outgoing.has_hole for each in self._transports
+        return (link.is_black_hole and link.has_connect_attempt) or any(
+            each.outgoing.link is link and each.outgoing.has_gap for each in self._transports
         )
 
-    def close_hole(self, source: str, target: str) -> int:
-        """End `open_hole`: reset the connections that lost something, never whole again; return how many."""
-        self.link(source, target).is_hole = False
-        lossy = [each for each in self._transports if each.outgoing.has_hole or each.incoming.has_hole]
+    def close_black_hole(self, source: str, target: str) -> int:
+        """End `open_black_hole`: reset the connections that lost data, since they cannot recover; return how many."""
+        self.link(source, target).is_black_hole = False
+        lossy = [each for each in self._transports if each.outgoing.has_gap or each.incoming.has_gap]
         broken = [each for each in lossy if (source, target) in {_ends(each), _ends(each)[::-1]}]
         for transport in broken:
             _break(transport)
-        self._stall_may_have_ended()
+        self._resume_stalled()
         return len(broken)
 
-    def vanish(self, owner: Owner, *, is_silent: bool) -> list[object]:
-        """Let the process `owner` be gone: of its listeners and connections nothing is told to it any more.
+    def crash_process(self, owner: Owner, *, is_silent: bool) -> list[object]:
+        """End all listeners and connections of the process `owner`, without calling its protocols.
 
-        Its peers get a reset, or nothing (`is_silent`: the machine is off) until `power_on`. Returns what it had.
+        Its peers get a reset, or nothing (`is_silent`: the machine is off) until `power_on`. Returns its listeners and
+        transports.
         """
         listeners = [each for each in self._listeners.values() if each.owner is owner]
         for listener in listeners:
@@ -207,13 +213,13 @@ class VirtualNetwork:
                     client.incoming.push(Signal.RESET)
         transports = [each for each in self._transports if each.owner is owner]
         for transport in transports:
-            transport.vanish(is_silent=is_silent)
+            transport.crash(is_silent=is_silent)
             if is_silent:
                 self._silent[transport] = None
         return [*listeners, *transports]
 
     def power_on(self, node: str) -> None:
-        """Let the machine of `node` answer again: who still writes to a connection of before gets a reset."""
+        """Let the machine of `node` answer again: a peer that writes to an earlier connection gets a reset."""
         for transport in [each for each in self._silent if each.outgoing.link.source == node]:
             transport.is_silent = False
             del self._silent[transport]
@@ -222,10 +228,10 @@ class VirtualNetwork:
         """Return (node, peer node) for each open connection end, oldest first."""
         return [_ends(transport) for transport in self._transports]
 
-    # --- what the nodes' sides do
+    # --- what `NodeNetwork` calls
 
     def bind(self, node: str, factory: ProtocolFactory, host: str, port: int) -> VirtualListener:
-        """Listen as `node`. OSError (EADDRINUSE) if somebody does already."""
+        """Listen as `node`. OSError (EADDRINUSE) if the address is in use."""
         name = node if host in _ANY else _canonical(host)
         key = (name, port or self._free_port(name))
         if key in self._listeners:
@@ -235,11 +241,11 @@ class VirtualNetwork:
         return listener
 
     async def open(self, node: str, factory: ProtocolFactory, host: str, port: int) -> None:
-        """Connect as `node`: a round trip, then a connected pair. OSError if it cannot be."""
+        """Connect as `node`: a round trip, then a connected pair. OSError if it fails."""
         listener = self._find(node, host, port)
         await self._round_trip(node, listener.node if listener else node)
         if listener is None or not listener.is_open:
-            raise ConnectionRefusedError(errno.ECONNREFUSED, f"connect call failed: nobody listens at {host}:{port}")
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"connect call failed: no listener at {host}:{port}")
         local = (_LOOPBACK, self._free_port(_LOOPBACK))
         forth, back = self._pipe(node, listener.node), self._pipe(listener.node, node)
         client = self._transport(factory(), forth, back, local, listener.address)
@@ -248,9 +254,9 @@ class VirtualNetwork:
         VirtualLoop.running().call_soon_for(listener.owner, self._accept, listener, client)
 
     async def _round_trip(self, source: str, target: str) -> None:
-        """Let a kernel's handshake pass: it needs both ways open, but not a target that runs.
+        """Wait for the kernel's handshake: it needs both directions open, but not a running target.
 
-        TimeoutError if they are not for `connect_timeout_s`.
+        TimeoutError if they are not open within `connect_timeout_s`.
         """
         there, back = self.link(source, target), self.link(target, source)
         both_ways_s = there.delay_s(0) + back.delay_s(0)
@@ -258,15 +264,15 @@ class VirtualNetwork:
         if not self._is_passable(there, back):
             async with asyncio.timeout(self._connect_timeout_s - both_ways_s):
                 while not self._is_passable(there, back):
-                    there.is_knocked_at = back.is_knocked_at = True
+                    there.has_connect_attempt = back.has_connect_attempt = True
                     await self._change.wait()
 
-    def _is_passable(self, there: Link, back: Link) -> bool:
-        is_barred = there.is_blocked or back.is_blocked or there.is_hole or back.is_hole
-        return not (is_barred or there.source in self._frozen)
+    def _is_passable(self, there: VirtualLink, back: VirtualLink) -> bool:
+        is_cut = there.is_blocked or back.is_blocked or there.is_black_hole or back.is_black_hole
+        return not (is_cut or there.source in self._frozen)
 
     def _accept(self, listener: VirtualListener, client: VirtualTransport) -> None:
-        """Finish a connection at its listening end, once that runs."""
+        """Complete a connection at its listening end, unless that node is frozen."""
         if listener.node in self._frozen:
             self._held_accepts.append((listener, client))
             return
@@ -315,11 +321,11 @@ class VirtualNetwork:
         self._next_port += 1
         return self._next_port - 1
 
-    def _latency(self, source: str, target: str) -> float:
+    def _link_latency_s(self, source: str, target: str) -> float:
         return self.latency_s(source, target) if callable(self.latency_s) else self.latency_s
 
-    def _stall_may_have_ended(self, on: Link | None = None) -> None:
-        """Let what was held back on one link go on; None: on any."""
+    def _resume_stalled(self, on: VirtualLink | None = None) -> None:
+        """Continue connects, accepts and deliveries that may have been held back, on one link or (None) on all."""
         self._change.set()
         self._change = asyncio.Event()
         held, self._held_accepts = self._held_accepts, []
@@ -332,32 +338,36 @@ class VirtualNetwork:
 
 
 class NodeNetwork:
-    """One node's side of a `VirtualNetwork`; keeps the `Network` contract."""
+    """One node's interface to a `VirtualNetwork`; implements `Network`."""
 
     def __init__(self, network: VirtualNetwork, node: str) -> None:
         self._network = network
         self._node = node
 
     async def listen(self, factory: ProtocolFactory, host: str, port: int) -> VirtualListener:
-        """Accept connections at (host, port); port 0 gets a free one. OSError if somebody listens there."""
+        """Accept connections at (host, port); port 0 gets a free one. OSError if the address is in use."""
         return self._network.bind(self._node, factory, host, port)
 
     async def connect(self, factory: ProtocolFactory, host: str, port: int) -> None:
-        """Connect to (host, port). ConnectionRefusedError if nobody listens, TimeoutError behind a partition."""
+        """Connect to (host, port). ConnectionRefusedError without a listener, TimeoutError behind a partition."""
         await self._network.open(self._node, factory, host, port)
 
-    def secured(self, tls: TlsConfig, refused: Callable[[str], None], *, handshake_timeout_s: float) -> SecuredNetwork:
-        """Refuse with OSError: what TLS does can only be tried on real sockets."""
-        del refused, handshake_timeout_s
+    def secured(
+        self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float
+    ) -> SecuredNetwork:
+        """Raise OSError: TLS needs real sockets."""
+        del on_refused, handshake_timeout_s
         raise _no_tls(tls)
 
-    def names_on(self, tls: TlsConfig) -> tuple[str, ...]:
-        """Refuse with OSError, as `secured` does."""
+    def certificate_names(self, tls: TlsConfig) -> tuple[str, ...]:
+        """Raise OSError, as `secured` does."""
         raise _no_tls(tls)
 
 
 def _no_tls(tls: TlsConfig) -> OSError:
-    return OSError(errno.EOPNOTSUPP, f"a virtual network has no TLS (asked for with {tls.certificate!r})")
+    return OSError(
+        errno.EOPNOTSUPP, f"a virtual network has no TLS (requested with {tls.certificate!r}): use real sockets"
+    )
 
 
 def _ends(transport: VirtualTransport) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""An ask that came from another node, in the mailbox of the actor that it asks."""
+"""`IncomingAsk`: envelope of an ask from another node, in the mailbox of its actor."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorFailed, BadMessage
 from coterie.runtime.cells.asks import Envelope, Hop
-from coterie.runtime.remote.error_codes import short
+from coterie.runtime.remote.error_codes import wire_text
 from coterie.runtime.remote.rows import REPLY
 
 if TYPE_CHECKING:
     from coterie.runtime.remote.association import Association
-    from coterie.runtime.remote.interned_routes import InRoute
+    from coterie.runtime.remote.interned_routes import IncomingRoute
 
 __all__ = ["IncomingAsk", "chain_of"]
 
@@ -21,7 +21,7 @@ _HOPS_MAX: Final = 256
 
 
 def chain_of(row: tuple[Any, ...]) -> tuple[Hop, ...]:
-    """Return the chain of waits that an ask carries. BadMessage if it is none."""
+    """Decode the chain of waiting asks that an ask carries. BadMessage if it is invalid."""
     if not row:
         return ()
     if len(row) > _HOPS_MAX or not all(type(hop) is tuple and list(map(type, hop)) == _HOP for hop in row):
@@ -30,7 +30,7 @@ def chain_of(row: tuple[Any, ...]) -> tuple[Hop, ...]:
 
 
 class IncomingAsk(Envelope):
-    """Answers by the link that it came by, and by no other."""
+    """Answers only by the link that it came by."""
 
     __slots__ = ("_association", "_is_answered", "_number", "_route")
 
@@ -38,17 +38,17 @@ class IncomingAsk(Envelope):
         self,
         association: Association,
         number: int,
-        route: InRoute,
+        route: IncomingRoute,
         message: object,
         deadline: float,
         chain: tuple[Hop, ...],
     ) -> None:
-        # The fields of Envelope stand here too: a call of its __init__ would cost a twentieth of an ask.
+        # Sets the fields of Envelope directly: a call of its __init__ would cost 5 % of an ask.
         self.message = message
         self.deadline = deadline
         self.chain = chain
         self.is_handled = False
-        self.is_taken = False
+        self.is_reply_deferred = False
         self._association = association
         self._number = number
         self._route = route
@@ -59,33 +59,33 @@ class IncomingAsk(Envelope):
         return self._is_answered or self._association.monotonic() > self.deadline
 
     def resolve(self, value: object) -> None:
-        """Send the reply; the asker gets an error instead if it cannot cross the wire, or is too large for it."""
+        """Send the reply; the asker gets an error instead if the reply cannot be encoded or is too large."""
         if self._is_answered:
             return
         route = self._route
         try:
             self._association.answer(route.described.lane, (REPLY, self._number, route.encode_reply(value)))
             self._is_answered = True
-        except Exception as error:  # noqa: BLE001 (whatever a foreign reply value makes its codec raise)
+        except Exception as error:  # noqa: BLE001 (a codec may raise anything for a value of a wrong type)
             self._cannot_cross("reply", error)
 
     def reject(self, error: Exception) -> None:
-        """Send the error: one that the message declares as itself, any other by what it says."""
+        """Send the error: with its values if the message declares it, else as code and text."""
         if self._is_answered:
             return
         described = self._route.described
         if not isinstance(error, described.raises.classes):
             self._is_answered = True
-            self._association.refuse(described.lane, self._number, error)
+            self._association.answer_error(described.lane, self._number, error)
             return
         try:
-            self._association.declare(described.lane, self._number, *described.raises.encode(error))
+            self._association.answer_declared(described.lane, self._number, *described.raises.encode(error))
             self._is_answered = True
-        except Exception as bad:  # noqa: BLE001 (whatever foreign values in an error raise)
+        except Exception as bad:  # noqa: BLE001 (a codec may raise anything for a value of a wrong type)
             self._cannot_cross(f"error {type(error).__name__}", bad)
 
     def _cannot_cross(self, what: str, error: Exception) -> None:
         self._is_answered = True
         described = self._route.described
-        text = f"the {what} to {described.name!r} cannot cross the wire: {type(error).__name__}: {short(error)}"
-        self._association.refuse(described.lane, self._number, ActorFailed(text))
+        text = f"the {what} to {described.name!r} cannot cross the wire: {type(error).__name__}: {wire_text(error)}"
+        self._association.answer_error(described.lane, self._number, ActorFailed(text))

@@ -1,4 +1,4 @@
-"""Offers that came from another node and wait for room here."""
+"""`IncomingOffer`: offer from another node that waits for room in a mailbox."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from coterie.runtime.remote.rows import REPLY
 if TYPE_CHECKING:
     from coterie.runtime.messages.lanes import Lane
     from coterie.runtime.remote.association import Association
-    from coterie.runtime.remote.interned_routes import InRoute
+    from coterie.runtime.remote.interned_routes import IncomingRoute
 
 __all__ = ["IncomingOffer", "take_offer"]
 
 
 class IncomingOffer:
-    """Answers once its message is in the mailbox, or never will be. Lives in `association.offers` until then."""
+    """Answers once its message is in the mailbox or was refused. Kept in `association.offers` until then."""
 
     __slots__ = ("_association", "_lane", "_number", "_room")
 
@@ -30,7 +30,7 @@ class IncomingOffer:
         room.add_done_callback(self._settled)
 
     def withdraw(self) -> None:
-        """Wait no more: the offerer does not. What is in the mailbox stays there."""
+        """Cancel the offer: the peer withdrew it. A message already in the mailbox stays there."""
         self._room.cancel()
 
     def _settled(self, room: asyncio.Future[None]) -> None:
@@ -39,18 +39,18 @@ class IncomingOffer:
             _answer(self._association, self._number, self._lane, room)
 
 
-def take_offer(association: Association, number: int, route: InRoute, message: object, limit: int) -> None:
-    """Offer a message to whoever is at the end of `route`, and answer by its number when that is settled.
+def take_offer(association: Association, number: int, route: IncomingRoute, message: object, limit: int) -> None:
+    """Offer a message to the actor of `route`, and answer by its number when the offer is settled.
 
     Raises:
-        AskError, BadMessage: see `InRoute.cell`.
+        AskError, BadMessage: see `IncomingRoute.cell`.
     """
     cell, lane = route.cell(), route.described.lane
     if number in association.offers:
-        return  # a number that waits already: only a broken peer uses it twice
+        return  # the number is in use: only a broken peer repeats one
     if len(association.offers) >= limit:
         text = f"{limit} offers of {association.peer.node!r} wait for room already on {association.system.node!r}"
-        association.refuse(lane, number, TooManyInFlight(text))
+        association.answer_error(lane, number, TooManyInFlight(text))
         return
     room = cell.offer(message)
     if room.done():
@@ -64,4 +64,4 @@ def _answer(association: Association, number: int, lane: Lane, room: asyncio.Fut
     if error is None:
         association.answer(lane, (REPLY, number, None))
     else:
-        association.refuse(lane, number, error)
+        association.answer_error(lane, number, error)

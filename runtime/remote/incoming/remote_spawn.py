@@ -1,4 +1,4 @@
-"""Spawning on the request of another node: only what is registered, and for clients only where that is allowed."""
+"""Remote spawn: spawns registered kinds of actors on the request of another node or, if allowed, a client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from coterie.errors import ActorFailed, SpawnRefused
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from coterie.runtime.actor import Actor
@@ -20,25 +20,25 @@ __all__ = ["Spawnable", "spawn_for"]
 
 @dataclass(frozen=True, slots=True)
 class Spawnable:
-    """What others may spawn on a system: `factories` by kind, nothing by default.
+    """The actors that peers may spawn on a system: `factories` by kind, none by default.
 
-    `for_clients`: whether clients may, too. What a client spawned is exported, else it could not be reached.
+    `for_clients`: whether clients may spawn, too. An actor spawned by a client is exported, so that it can be reached.
     """
 
     factories: Mapping[str, Callable[..., Actor[Any]]] = field(default_factory=dict)
     for_clients: bool = False
 
 
-def spawn_for(system: System, role: Role, kind: str, arguments: tuple[object, ...], name: object) -> Ref[Any]:
+def spawn_for(system: System, role: PeerRole, kind: str, arguments: tuple[object, ...], name: object) -> Ref[Any]:
     """Spawn an actor for a peer of that role.
 
     Raises:
-        SpawnRefused: it may not, or the name cannot be given; nothing was spawned.
+        SpawnRefused: not allowed, or the name is invalid or taken; nothing was spawned.
         ActorFailed: the factory raised.
     """
     where = f"node {system.node!r}"
     spawnable = system.spawnable
-    if role is Role.CLIENT and not spawnable.for_clients:
+    if role is PeerRole.CLIENT and not spawnable.for_clients:
         raise SpawnRefused(f"{where} spawns nothing for clients: see Spawnable(for_clients=True)")
     factory = spawnable.factories.get(kind)
     if factory is None:
@@ -48,10 +48,10 @@ def spawn_for(system: System, role: Role, kind: str, arguments: tuple[object, ..
         raise SpawnRefused(f"an actor cannot be named {name!r:.60}: a name is a string")
     made = partial(factory, *arguments)
     try:
-        return system.spawn(made, name=name, exported=role is Role.CLIENT)
+        return system.spawn(made, name=name, exported=role is PeerRole.CLIENT)
     except RuntimeError as error:
         raise SpawnRefused(str(error)) from error
-    except Exception as error:  # the factory is the host's: whatever it raises is the answer
+    except Exception as error:  # the factory is user code: any error is the answer
         raise _refusal(system, name, error) from error
 
 

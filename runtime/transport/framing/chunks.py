@@ -1,12 +1,12 @@
-"""Large items in chunks: how an item that exceeds a frame's soft size crosses in several frames. Pure.
+"""Chunks: an item that exceeds `frame_soft_bytes` is sent in several frames. Pure.
 
     ┌──────────┬─────────┬───────────────────┬──────────────────┐
     │ 0xC1 u8  │ lane u8 │ still to come u32 │ bytes of an item │      the payload of one frame, big-endian
     └──────────┴─────────┴───────────────────┴──────────────────┘
 
 0xC1 is the one byte with which no MessagePack value begins, so a chunk is never taken for an array of items. Within a
-lane items stay in order: whatever is sent behind a large item waits until its last chunk has left. Other lanes of the
-same connection go in between.
+lane items stay in order: items sent after a large one wait until its last chunk has left. Chunks and items of other
+lanes of the same connection go in between.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 
 from coterie.errors import BrokenFrame
 
-__all__ = ["CHUNK_MARK", "Assembler", "encode_chunk"]
+__all__ = ["CHUNK_MARK", "ChunkAssembler", "encode_chunk"]
 
 CHUNK_MARK: Final = b"\xc1"
 _HEADER: Final = struct.Struct(">cBI")
@@ -31,16 +31,15 @@ def encode_chunk(lane: int, packed: bytes, start: int, size_bytes: int) -> bytes
 
 
 @dataclass(slots=True)
-class _Unfinished:
+class _PartialItem:
     data: bytearray = field(default_factory=bytearray)
     to_come_bytes: int = 0
 
 
-class Assembler:
-    """Puts the items of one connection together again.
+class ChunkAssembler:
+    """Assembles the chunked items of one connection.
 
-    What it holds is bounded: one item for each lane, none larger than the cap; nothing is reserved for what was only
-    announced.
+    Its memory is bounded: one item for each lane, none larger than the cap; nothing is reserved for announced bytes.
 
     Args:
         lanes: the lanes of this connection.
@@ -50,19 +49,20 @@ class Assembler:
     __slots__ = ("_by_lane", "_cap_bytes")
 
     def __init__(self, lanes: Iterable[int], cap_bytes: int) -> None:
-        self._by_lane = {lane: _Unfinished() for lane in lanes}
+        self._by_lane = {lane: _PartialItem() for lane in lanes}
         self._cap_bytes = cap_bytes
 
     @property
     def held_bytes(self) -> int:
-        """How many bytes wait for the rest of their item."""
+        """Bytes that wait for the rest of their item."""
         return sum(len(unfinished.data) for unfinished in self._by_lane.values())
 
     def take(self, payload: bytes) -> bytes | bytearray | None:
         """Take a payload that begins with `CHUNK_MARK`; return the packed item if it is the last chunk of one.
 
         Raises:
-            BrokenFrame: no chunk, for another connection's lane, too large an item, or not what was to come.
+            BrokenFrame: it is no chunk, its lane belongs to another connection, its item is too large, or its size does
+                not fit the chunk before.
         """
         if len(payload) <= _HEADER.size:
             raise BrokenFrame(f"a chunk of {len(payload)} bytes, header included")
@@ -76,10 +76,10 @@ class Assembler:
         unfinished.to_come_bytes = to_come
         if to_come:
             return None
-        self._by_lane[lane] = _Unfinished()
+        self._by_lane[lane] = _PartialItem()
         return unfinished.data
 
-    def _check(self, unfinished: _Unfinished, lane: int, announced: int) -> None:
+    def _check(self, unfinished: _PartialItem, lane: int, announced: int) -> None:
         if unfinished.data and announced != unfinished.to_come_bytes:
             raise BrokenFrame(
                 f"lane {lane}: {announced} bytes of an item announced, {unfinished.to_come_bytes} were due"

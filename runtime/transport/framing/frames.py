@@ -1,11 +1,11 @@
-"""Frames: how payloads are cut out of a stream of bytes, and how damage is noticed. Pure: bytes in, payloads out.
+"""Frames: payloads with length, sequence number and checksum in a byte stream. Pure: bytes in, payloads out.
 
     ┌────────────────────┬──────────────┬───────────┬─────────┐
     │ payload length u32 │ sequence u32 │ CRC32 u32 │ payload │      big-endian
     └────────────────────┴──────────────┴───────────┴─────────┘
 
-The sequence counts the frames of one direction of one connection from 0 (modulo 2**32), so that a frame lost, doubled
-or reordered by a broken middle box is noticed. The CRC covers length, sequence and payload: TCP's own sum
+The sequence counts the frames of one direction of one connection from 0 (modulo 2**32), so that a frame lost,
+duplicated or reordered by a broken middlebox is detected. The CRC covers length, sequence and payload: TCP's own sum
 has 16 bits only, and damage does get past it (Stone & Partridge, SIGCOMM 2000, "When the CRC and TCP checksum
 disagree").
 """
@@ -40,18 +40,18 @@ class FrameEncoder:
         self._sequence = 0
 
     def encode(self, payload: bytes) -> bytes:
-        """Return the next frame around `payload`. The caller keeps the cap."""
+        """Return the next frame around `payload`. The caller checks the cap."""
         covered = _COVERED.pack(len(payload), self._sequence)
         self._sequence = (self._sequence + 1) & _SEQUENCE_MASK
         return covered + _checksum(covered, payload).to_bytes(4, "big") + payload
 
 
 class FrameDecoder:
-    """Finds the payloads in what arrives.
+    """Cuts payloads from arriving bytes.
 
     Call `feed` with the bytes, then `next_payload` until it returns None. Payloads come out one by one, so that the
-    cap may be raised between two of them (a hello has a lower one), and so that everything before the damage comes
-    out before `BrokenFrame`.
+    cap may be raised between two of them (a hello has a lower one), and so that every payload before the damage is
+    returned before `BrokenFrame`.
 
     Args:
         cap_bytes: the longest payload accepted. It is checked against the header, before a payload is waited for: no
@@ -69,16 +69,16 @@ class FrameDecoder:
 
     @property
     def frames(self) -> int:
-        """How many whole frames have come out (modulo 2**32)."""
+        """Number of whole frames returned (modulo 2**32)."""
         return self._sequence
 
     @property
     def held_bytes(self) -> int:
-        """How many bytes wait for the rest of their frame."""
+        """Bytes that wait for the rest of their frame."""
         return len(self._bytes) - self._at
 
     def feed(self, data: bytes) -> None:
-        """Take what has arrived. After damage it is thrown away."""
+        """Take arrived bytes. After damage they are dropped."""
         if self._failure is not None:
             return
         if self._at == len(self._bytes):

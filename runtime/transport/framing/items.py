@@ -1,7 +1,7 @@
-"""Items: what frames carry. A payload is one MessagePack array of items of one loop tick. Pure.
+"""Items: the content of frames. A payload is one MessagePack array of the items of one loop tick. Pure.
 
-An item is anything MessagePack knows: None, bool, int (64 bit), float, str, bytes, arrays and maps of those. Arrays
-arrive as tuples: that keeps every key that could be sent a legal key, and is faster to decode than lists.
+An item is any MessagePack value: None, bool, int (64 bit), float, str, bytes, arrays and maps of those. Arrays
+arrive as tuples: so every key that could be sent is hashable, and decoding is faster than to lists.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = [
     "PACK_ERRORS",
     "SHORT_BYTES",
     "ItemPacker",
-    "batches",
     "join",
+    "split_items",
     "unpack_item",
     "unpack_items",
 ]
@@ -30,10 +30,10 @@ ARRAY_HEADER_BYTES = 5
 """The longest header of the array around the items."""
 
 ITEMS_MAX = 1024
-"""How many items one payload holds at most: they are handled in one piece, in about a millisecond."""
+"""Most items in one payload: they are handled without a break, in about a millisecond."""
 
 EMPTY = b"\x90"
-"""The payload without items: "I am here"."""
+"""The payload without items: a keep-alive."""
 
 # msgpack packs up to 1025 levels but unpacks only 1024, of which the array around the items takes one. An item that is
 # shorter than this cannot nest too deeply:
@@ -41,24 +41,24 @@ SHORT_BYTES = 1024
 """An item that packs into fewer bytes needs no `ItemPacker.check`."""
 
 PACK_ERRORS = (TypeError, ValueError, OverflowError)
-"""What `ItemPacker.pack_short` raises."""
+"""The errors of `ItemPacker.pack_short`."""
 
 
 _FLAT: Final = frozenset((type(None), bool, int, float, str, bytes))
 
 
 class ItemPacker:
-    """Packs one item at a time, so that a bad one hurts nobody but its sender."""
+    """Packs one item at a time, so that a bad item fails only its own send."""
 
     __slots__ = ("pack_short",)
 
     def __init__(self) -> None:
         self.pack_short: Callable[[object], bytes] = msgpack.Packer().pack
-        """MessagePack's own method, for the hot path: what it returns may go out if it is shorter than `SHORT_BYTES`,
-        or once `check` lets it; what is wrong with what it refuses, `pack` says."""
+        """MessagePack's own method, for the hot path. Its result may be sent if it is shorter than `SHORT_BYTES`, or
+        after `check`. If it raises, `pack` raises a TypeError that names the part."""
 
     def pack(self, item: object) -> bytes:
-        """Return the packed item. TypeError, naming the part, if MessagePack has no form for it."""
+        """Return the packed item. TypeError, naming the part, if MessagePack cannot encode it."""
         try:
             packed = self.pack_short(item)
         except PACK_ERRORS as error:
@@ -68,9 +68,9 @@ class ItemPacker:
         return packed
 
     def check(self, item: object) -> None:
-        """Let an item pass that the other end will unpack. TypeError if it is nested too deeply for that."""
+        """Check that the other end can unpack an item. TypeError if it is nested too deeply."""
         if type(item) is tuple and _FLAT.issuperset(map(type, item)):
-            return  # flat, as long messages mostly are: packing them a second time would cost as much as the first
+            return  # flat, as most long messages are: packing again would double the cost
         try:
             self.pack_short(((item,),))  # fails where the other end would
         except PACK_ERRORS as error:
@@ -89,7 +89,7 @@ def join(packed: list[bytes]) -> bytes:
     return header + b"".join(packed)
 
 
-def batches(packed: Iterable[bytes], soft_bytes: int) -> Iterator[list[bytes]]:
+def split_items(packed: Iterable[bytes], soft_bytes: int) -> Iterator[list[bytes]]:
     """Split packed items, in order, into lists of at most `soft_bytes` and `ITEMS_MAX`; a larger item goes alone."""
     batch: list[bytes] = []
     size = 0
@@ -104,7 +104,7 @@ def batches(packed: Iterable[bytes], soft_bytes: int) -> Iterator[list[bytes]]:
 
 
 def unpack_item(packed: bytes | bytearray) -> object:
-    """Return one item that was packed alone. BrokenFrame if msgpack is not willing to decode it."""
+    """Return one item that was packed alone. BrokenFrame if msgpack cannot decode it."""
     return _unpack(packed)
 
 
@@ -112,10 +112,10 @@ def unpack_items(payload: bytes) -> list[object]:
     """Return the items of a payload.
 
     msgpack's limits of lengths (`max_array_len` and so on) default to the size of the payload, nesting is limited by
-    its stack: what a small payload can cost is bounded, and `frame_cap_bytes` bounds the rest.
+    its stack: so the cost of a small payload is bounded, and `frame_cap_bytes` bounds the rest.
 
     Raises:
-        BrokenFrame: it is no MessagePack array, or not one that msgpack is willing to decode.
+        BrokenFrame: it is no MessagePack array, or msgpack cannot decode it.
     """
     items = _unpack(payload)
     if type(items) is not tuple:
@@ -133,11 +133,11 @@ def _unpack(packed: bytes | bytearray) -> object:
 
 
 def _unpackable(item: object, error: Exception) -> TypeError:
-    return TypeError(f"an item cannot be packed: {_culprit(item, 'item', 0) or error}")
+    return TypeError(f"an item cannot be packed: {_unpackable_part(item, 'item', 0) or error}")
 
 
-def _culprit(value: object, path: str, depth: int) -> str | None:
-    """Say which part of `value` cannot be packed, and why; None if it cannot be told."""
+def _unpackable_part(value: object, path: str, depth: int) -> str | None:
+    """Return which part of `value` cannot be packed, and why; None if it cannot be determined."""
     if depth > 32:
         return None
     if isinstance(value, dict):
@@ -146,7 +146,7 @@ def _culprit(value: object, path: str, depth: int) -> str | None:
         parts = [(part, f"{path}[{at}]") for at, part in enumerate(value)]
     else:
         return _complaint(value, path)
-    return next((found for part, name in parts if (found := _culprit(part, name, depth + 1))), None)
+    return next((found for part, name in parts if (found := _unpackable_part(part, name, depth + 1))), None)
 
 
 def _complaint(value: object, path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""For whom and for what a peer's certificate was made out. Pure: the host has checked its signature and its dates."""
+"""`Certificate`: names and role that a peer's certificate allows. Pure: the host has checked signature and dates."""
 
 from __future__ import annotations
 
@@ -6,32 +6,39 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
-from coterie.runtime.transport.handshake.handshake_messages import RefusalReason, Refused, refuse
-from coterie.runtime.transport.handshake.identity import Peer, Role
+from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, RefusalReason, refuse
+from coterie.runtime.transport.handshake.identity import Peer, PeerRole
 
-__all__ = ["CLIENT_SEPARATOR", "Certificate", "certificate_of", "extended_key_usages", "foreign_to", "names_in"]
+__all__ = [
+    "CLIENT_SEPARATOR",
+    "Certificate",
+    "certificate_of",
+    "certificate_refusal",
+    "extended_key_usages",
+    "names_in",
+]
 
 SERVER_AUTH: Final = bytes.fromhex("2b06010505070301")
 """The object identifier of the usage `serverAuth` (RFC 5280 §4.2.1.12)."""
 
 CLIENT_SEPARATOR: Final = "+"
-"""Stands between the name in a client's certificate and what the client added to it."""
+"""Separates the name in a client's certificate from the suffix that the client adds."""
 
 _EXTENDED_KEY_USAGE: Final = bytes.fromhex("551d25")
 _SEQUENCE, _EXPLICIT_3, _OBJECT_IDENTIFIER, _OCTET_STRING = 0x30, 0xA3, 0x06, 0x04
 
 
 class SecureChannel(Protocol):
-    """What a secured connection knows of its other end: an `ssl.SSLObject`."""
+    """The part of `ssl.SSLObject` that is used here."""
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        """Return the certificate as a dictionary, or as DER."""
+        """Return the peer's certificate as a dictionary, or as DER."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The names a certificate vouches for, and whether its owner may be a node (else: a client only)."""
+    """The names that a certificate is valid for, and whether its owner may be a node (else: a client only)."""
 
     names: tuple[str, ...]
     may_be_node: bool
@@ -46,22 +53,22 @@ def certificate_of(channel: object) -> Certificate | None:
     return Certificate(names_in(described or {}), SERVER_AUTH in extended_key_usages(encoded or b""))
 
 
-def foreign_to(certificate: Certificate | None, peer: Peer) -> Refused | None:
+def certificate_refusal(certificate: Certificate | None, peer: Peer) -> HandshakeRefusal | None:
     """Return why `peer` cannot be the owner of `certificate`; None if it can, or if connections are plain."""
     if certificate is None:
         return None
     if not any(_is_name_of(peer, name) for name in certificate.names):
-        names = ", ".join(map(repr, certificate.names)) or "nobody"
+        names = ", ".join(map(repr, certificate.names)) or "no name"
         return refuse(RefusalReason.WRONG_CERTIFICATE, f"{peer.node!r} shows a certificate made out to {names}")
-    if peer.role is Role.NODE and not certificate.may_be_node:
-        text = f"{peer.node!r} wants to be a node with a client's certificate (without the usage serverAuth)"
+    if peer.role is PeerRole.NODE and not certificate.may_be_node:
+        text = f"{peer.node!r} is a node with a client's certificate (without the usage serverAuth)"
         return refuse(RefusalReason.WRONG_ROLE, text)
     return None
 
 
 def _is_name_of(peer: Peer, name: str) -> bool:
-    """A client may add to its name: several programs can share one certificate, and still be told apart."""
-    return peer.node == name or (peer.role is Role.CLIENT and peer.node.startswith(f"{name}{CLIENT_SEPARATOR}"))
+    """A client may add a suffix to its name, so that several programs can share one certificate."""
+    return peer.node == name or (peer.role is PeerRole.CLIENT and peer.node.startswith(f"{name}{CLIENT_SEPARATOR}"))
 
 
 def extended_key_usages(encoded: bytes) -> tuple[bytes, ...]:
@@ -73,7 +80,7 @@ def extended_key_usages(encoded: bytes) -> tuple[bytes, ...]:
                 (_, usages), *_ = _parts(parts[-1][1])
                 return tuple(usage for tag, usage in _parts(usages) if tag == _OBJECT_IDENTIFIER)
     except (IndexError, ValueError):
-        return ()  # no certificate that we can read: then it vouches for no usage
+        return ()  # not readable: no usage is allowed
     return ()
 
 
@@ -96,13 +103,13 @@ def _parts(content: bytes) -> Iterator[tuple[int, bytes]]:
             size = int.from_bytes(content[start : start + width], "big")
             start += width
         if start + size > len(content):
-            raise IndexError("an element is longer than what it stands in")
+            raise IndexError("an element is longer than its container")
         yield tag, content[start : start + size]
         at = start + size
 
 
 def names_in(described: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names that a certificate vouches for, as `getpeercert` describes it.
+    """Return the names that a certificate is valid for; `described` is the result of `getpeercert`.
 
     RFC 6125 §6.4.4: the common name counts only where there is no alternative name.
     """

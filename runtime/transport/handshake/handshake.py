@@ -1,14 +1,19 @@
-"""The handshake: who is there, before anything else is decoded. Pure: payloads in, payloads and verdicts out.
+"""Handshake: authenticates both ends before anything else is decoded. Pure: payloads in, payloads and steps out.
 
-      dialer                                   acceptor
-        │ ── Hello(versions, who, whom, nonce) ──▶ │   checks version, cluster, names
-        │ ◀── Challenge(version, who, nonce) ───── │   only with a shared key
-        │ ── Proof ──────────────────────────────▶ │   checks the key, then what only its owner knows
-        │ ◀── Welcome(version, who, proof) ─────── │   … or, at either step, Refuse(reason, text): the connection ends
-        │ ── frames of items ────────────────────▶ │
+      dialer                                          acceptor
+        │ ── Hello(versions, self, expected, nonce) ──▶ │   checks version, cluster, names
+        │ ◀── Challenge(version, self, nonce) ───────── │   only with a shared key
+        │ ── Proof ───────────────────────────────────▶ │   checks the key, then calls `admit`
+        │ ◀── Welcome(version, self, proof) ─────────── │   … or, at either step, Refuse(reason, text), and close
+        │ ── frames of items ─────────────────────────▶ │
 
-Each side is a small machine that is fed one payload at a time and answers with a verdict: `Passed`, `Refused`, or
-`Continue` (send this, and feed me the next one). The dialer proves itself first: strangers get nothing to guess at.
+Each side is a state machine. It takes one payload at a time and returns a `HandshakeStep`: `Passed`,
+`HandshakeRefusal`, or `Continue` (send this, and pass in the next payload). The dialer proves itself first: an
+unauthenticated dialer gets no proof to guess keys from.
+
+Decided here, except for the checks of `admit` (`listener.py`: certificate, links, `Peers.refusal`). Carried out by
+`dialer.py` and `listener.py`, which send the payloads, close refused connections and report to
+`TransportEvents.refused`. Timeout: `Connection`, after `handshake_timeout_s`.
 """
 
 from __future__ import annotations
@@ -19,10 +24,10 @@ from dataclasses import dataclass
 from coterie.errors import BrokenFrame
 from coterie.runtime.transport.handshake.handshake_messages import (
     Challenge,
+    HandshakeRefusal,
     Hello,
     Proof,
     RefusalReason,
-    Refused,
     Welcome,
     decode_answer,
     decode_hello,
@@ -30,16 +35,16 @@ from coterie.runtime.transport.handshake.handshake_messages import (
     peer_of,
     refuse,
 )
-from coterie.runtime.transport.handshake.identity import Identity, Peer, Role
+from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
 from coterie.runtime.transport.handshake.protocol_versions import VERSION_MAX, VERSION_MIN, Versions, highest_common
-from coterie.runtime.transport.handshake.shared_key import SharedKey, Side, find_key, prove
+from coterie.runtime.transport.handshake.shared_key import HandshakeSide, SharedKey, find_key, prove
 
-__all__ = ["AcceptorHandshake", "Continue", "Credentials", "DialerHandshake", "Passed", "Verdict"]
+__all__ = ["AcceptorHandshake", "Continue", "Credentials", "DialerHandshake", "HandshakeStep", "Passed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What one end brings into one handshake: its keys, and the nonce that it uses this once."""
+    """The shared keys of one end, and its nonce for one handshake."""
 
     auth: SharedKey
     nonce: bytes
@@ -47,14 +52,14 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """Verdict: it goes on. Send `reply`, and feed the next payload."""
+    """Step: the handshake continues. Send `reply`, and pass in the next payload."""
 
     reply: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Verdict: it succeeded. Send `reply` if there is one; items may follow.
+    """Step: the handshake succeeded. Send `reply` if there is one; items may follow.
 
     `cluster` is the acceptor's cluster; `lane_class` and `link_id` are those of the Hello.
     """
@@ -67,26 +72,26 @@ class Passed:
     reply: bytes | None = None
 
 
-Verdict = Continue | Passed | Refused
+HandshakeStep = Continue | Passed | HandshakeRefusal
+"""Result of one payload."""
 
 
 class AcceptorHandshake:
-    """The side that was dialled: expects a Hello, and a Proof if it has credentials.
+    """The accepting side: expects a Hello, and a Proof if it has credentials.
 
     Args:
-        identity: who we are.
-        admit: asked last, with the Hello of somebody who passed everything else; returns a refusal (see `refuse`) or
-            None.
+        identity: of this system.
+        admit: called last, with a Hello that passed all other checks; returns a refusal (see `refuse`) or None.
         credentials: our keys; None if we have none.
-        versions: what we speak.
+        versions: that we support.
     """
 
-    __slots__ = ("_admit", "_challenge", "_credentials", "_hello", "_identity", "_is_over", "_said", "_versions")
+    __slots__ = ("_admit", "_challenge", "_credentials", "_hello", "_hello_bytes", "_identity", "_is_over", "_versions")
 
     def __init__(
         self,
-        identity: Identity,
-        admit: Callable[[Hello], Refused | None],
+        identity: SystemIdentity,
+        admit: Callable[[Hello], HandshakeRefusal | None],
         *,
         credentials: Credentials | None = None,
         versions: Versions = (VERSION_MIN, VERSION_MAX),
@@ -96,22 +101,22 @@ class AcceptorHandshake:
         self._credentials = credentials
         self._versions = versions
         self._hello: Hello | None = None
-        self._said = b""  # the Hello as it came
+        self._hello_bytes = b""  # the Hello as received
         self._challenge: Challenge | None = None
         self._is_over = False
 
-    def receive(self, payload: bytes) -> Verdict:
-        """Take the next payload. BrokenFrame if it is nothing of a handshake: then nobody is answered."""
+    def receive(self, payload: bytes) -> HandshakeStep:
+        """Take the next payload. BrokenFrame if it is no handshake message: then nothing is answered."""
         if self._is_over:
             raise BrokenFrame("a payload between the handshake and the link")
         if self._hello is not None and self._challenge is not None and self._credentials is not None:
-            verdict = self._receive_proof(self._hello, self._challenge, self._credentials.auth, payload)
+            step = self._receive_proof(self._hello, self._challenge, self._credentials.auth, payload)
         else:
-            verdict = self._receive_hello(payload)
-        self._is_over = not isinstance(verdict, Continue)
-        return verdict
+            step = self._receive_hello(payload)
+        self._is_over = not isinstance(step, Continue)
+        return step
 
-    def _receive_hello(self, payload: bytes) -> Verdict:
+    def _receive_hello(self, payload: bytes) -> HandshakeStep:
         hello = self._hello = decode_hello(payload)
         version = highest_common(self._versions, (hello.version_min, hello.version_max))
         if version is None:
@@ -121,25 +126,25 @@ class AcceptorHandshake:
             return refusal
         if self._credentials is None:
             return self._welcome(hello, version)
-        self._said = payload
+        self._hello_bytes = payload
         self._challenge = Challenge(version, self._identity.cluster, peer_of(self._identity), self._credentials.nonce)
         return Continue(self._challenge.encode())
 
-    def _receive_proof(self, hello: Hello, challenge: Challenge, auth: SharedKey, payload: bytes) -> Verdict:
+    def _receive_proof(self, hello: Hello, challenge: Challenge, auth: SharedKey, payload: bytes) -> HandshakeStep:
         answer = decode_proof(payload)
-        if isinstance(answer, Refused):
+        if isinstance(answer, HandshakeRefusal):
             return answer
         said, role = challenge.encode(), hello.peer.role
-        key = find_key(auth.accepted_from(role), Side.DIALER, self._said, said, answer.proof)
+        key = find_key(auth.accepted_from(role), HandshakeSide.DIALER, self._hello_bytes, said, answer.proof)
         if key is None:
             text = (
                 f"{hello.peer.node!r} does not know a key with which node {self._identity.node!r} takes a "
                 f"{role.value}; compare auth= on both"
             )
             return refuse(RefusalReason.WRONG_KEY, text)
-        return self._welcome(hello, challenge.version, prove(key, Side.ACCEPTOR, self._said, said))
+        return self._welcome(hello, challenge.version, prove(key, HandshakeSide.ACCEPTOR, self._hello_bytes, said))
 
-    def _welcome(self, hello: Hello, version: int, proof: bytes = b"") -> Verdict:
+    def _welcome(self, hello: Hello, version: int, proof: bytes = b"") -> HandshakeStep:
         refusal = self._admit(hello)
         if refusal is not None:
             return refusal
@@ -147,15 +152,15 @@ class AcceptorHandshake:
         reply = Welcome(version, cluster, peer_of(self._identity), proof).encode()
         return Passed(hello.peer, version, cluster, hello.lane_class, hello.link_id, reply)
 
-    def _wrong_version(self, hello: Hello) -> Refused:
+    def _wrong_version(self, hello: Hello) -> HandshakeRefusal:
         (low, high), me, peer = self._versions, self._identity.node, hello.peer.node
         theirs = f"{hello.version_min} … {hello.version_max}"
         text = f"node {me!r} speaks protocol versions {low} … {high}, {peer!r} speaks {theirs}; upgrade the older one"
         return refuse(RefusalReason.UNSUPPORTED_VERSION, text)
 
-    def _check(self, hello: Hello) -> Refused | None:
+    def _check(self, hello: Hello) -> HandshakeRefusal | None:
         me, peer = self._identity, hello.peer
-        if hello.cluster != me.cluster and not (peer.role is Role.CLIENT and not hello.cluster):
+        if hello.cluster != me.cluster and not (peer.role is PeerRole.CLIENT and not hello.cluster):
             return _wrong_cluster(me, hello.cluster, peer.node)
         if peer.node == me.node:
             return _own_name(me, peer)
@@ -170,31 +175,31 @@ class AcceptorHandshake:
 
 
 class DialerHandshake:
-    """The side that dials: says a Hello, answers a Challenge, expects a Welcome.
+    """The dialling side: sends a Hello, answers a Challenge, expects a Welcome.
 
     Args:
-        identity: who we are (a client's cluster may be "").
+        identity: of this system (a client's cluster may be "").
         lane_class: 0 for the connection of control and consensus, 1 for bulk.
         link_id: the number that the two connections of the link share.
-        expected: whom we mean to reach: a node's name ("" for anyone), or exactly this life of this peer.
-        credentials: our keys; with them, nobody is believed who does not prove that they know one.
-        versions: what we speak.
+        expected: a node's name ("" for any), or exactly this incarnation of this peer.
+        credentials: our keys; with them, the acceptor must prove that it knows the key.
+        versions: that we support.
     """
 
     __slots__ = (
         "_challenge",
+        "_challenge_bytes",
         "_credentials",
         "_expected",
         "_expected_node",
         "_hello",
         "_identity",
         "_is_over",
-        "_said",
     )
 
     def __init__(
         self,
-        identity: Identity,
+        identity: SystemIdentity,
         *,
         lane_class: int,
         link_id: int,
@@ -210,7 +215,7 @@ class DialerHandshake:
         me, low, high = peer_of(identity), *versions
         self._hello = Hello(low, high, identity.cluster, me, lane_class, link_id, self._expected_node, nonce)
         self._challenge: Challenge | None = None
-        self._said = b""  # the Challenge as it came
+        self._challenge_bytes = b""  # the Challenge as received
         self._is_over = False
 
     @property
@@ -218,21 +223,21 @@ class DialerHandshake:
         """The payload to send first."""
         return self._hello.encode()
 
-    def receive(self, payload: bytes) -> Verdict:
-        """Take the next answer. BrokenFrame if it is none."""
+    def receive(self, payload: bytes) -> HandshakeStep:
+        """Take the next answer. BrokenFrame if it is no answer of an acceptor."""
         if self._is_over:
             raise BrokenFrame("an answer after the last one of a handshake")
         answer = decode_answer(payload)
-        if isinstance(answer, Refused):
-            verdict: Verdict = answer
+        if isinstance(answer, HandshakeRefusal):
+            step: HandshakeStep = answer
         elif isinstance(answer, Challenge):
-            verdict = self._receive_challenge(answer, payload)
+            step = self._receive_challenge(answer, payload)
         else:
-            verdict = self._receive_welcome(answer)
-        self._is_over = not isinstance(verdict, Continue)
-        return verdict
+            step = self._receive_welcome(answer)
+        self._is_over = not isinstance(step, Continue)
+        return step
 
-    def _receive_challenge(self, challenge: Challenge, payload: bytes) -> Verdict:
+    def _receive_challenge(self, challenge: Challenge, payload: bytes) -> HandshakeStep:
         if self._challenge is not None:
             raise BrokenFrame("a second challenge")
         refusal = self._check(challenge)
@@ -240,17 +245,17 @@ class DialerHandshake:
             return refusal
         if self._credentials is None:
             return _key_required(challenge.peer.node, self._identity.node)
-        self._challenge, self._said = challenge, payload
-        return Continue(Proof(prove(self._credentials.auth.key, Side.DIALER, self.hello, payload)).encode())
+        self._challenge, self._challenge_bytes = challenge, payload
+        return Continue(Proof(prove(self._credentials.auth.key, HandshakeSide.DIALER, self.hello, payload)).encode())
 
-    def _receive_welcome(self, welcome: Welcome) -> Verdict:
+    def _receive_welcome(self, welcome: Welcome) -> HandshakeStep:
         refusal = self._check(welcome) or self._check_proof(welcome)
         if refusal is not None:
-            return Refused(refusal.reason, refusal.text)  # the acceptor is waiting for items, not for words
+            return HandshakeRefusal(refusal.reason, refusal.text)  # without a reply: the acceptor expects items
         hello = self._hello
         return Passed(welcome.peer, welcome.version, welcome.cluster, hello.lane_class, hello.link_id)
 
-    def _check_proof(self, welcome: Welcome) -> Refused | None:
+    def _check_proof(self, welcome: Welcome) -> HandshakeRefusal | None:
         if self._credentials is None:
             return None
         me, challenge = self._identity.node, self._challenge
@@ -262,20 +267,23 @@ class DialerHandshake:
             challenge.peer,
         )
         key = self._credentials.auth.key
-        if not is_same or find_key((key,), Side.ACCEPTOR, self.hello, self._said, welcome.proof) is None:
+        if (
+            not is_same
+            or find_key((key,), HandshakeSide.ACCEPTOR, self.hello, self._challenge_bytes, welcome.proof) is None
+        ):
             text = f"{welcome.peer.node!r} does not prove to {me!r} that it knows the shared key; compare auth= on both"
             return refuse(RefusalReason.WRONG_KEY, text)
         return None
 
-    def _check(self, answer: Challenge | Welcome) -> Refused | None:
-        """Check again what the acceptor has checked: two ends that disagree about who they are must not talk."""
+    def _check(self, answer: Challenge | Welcome) -> HandshakeRefusal | None:
+        """Repeat the acceptor's checks: both ends must agree about their identities."""
         me, peer, hello = self._identity, answer.peer, self._hello
         if not hello.version_min <= answer.version <= hello.version_max:
             text = f"node {peer.node!r} chose version {answer.version}, never offered by {me.node!r}"
             return refuse(RefusalReason.UNSUPPORTED_VERSION, text)
         if me.cluster not in ("", answer.cluster):
             return _wrong_cluster(me, answer.cluster, peer.node)
-        if peer.role is not Role.NODE:
+        if peer.role is not PeerRole.NODE:
             return refuse(
                 RefusalReason.WRONG_ROLE, f"{peer.node!r} answered as a {peer.role.value}: only nodes are dialled"
             )
@@ -286,18 +294,18 @@ class DialerHandshake:
         return None
 
 
-def _wrong_cluster(me: Identity, theirs: str, node: str) -> Refused:
+def _wrong_cluster(me: SystemIdentity, theirs: str, node: str) -> HandshakeRefusal:
     text = f"{me.node!r} belongs to cluster {me.cluster!r}, {node!r} to {theirs!r}"
     return refuse(RefusalReason.WRONG_CLUSTER, text)
 
 
-def _own_name(me: Identity, peer: Peer) -> Refused:
+def _own_name(me: SystemIdentity, peer: Peer) -> HandshakeRefusal:
     if peer.incarnation == me.incarnation:
         return refuse(RefusalReason.DIALLED_SELF, f"node {me.node!r} dialled itself; leave out its own address")
     text = f"two processes call themselves {me.node!r}; each node of a cluster needs its own name"
     return refuse(RefusalReason.OWN_NAME, text)
 
 
-def _key_required(demands: str, lacks: str) -> Refused:
+def _key_required(demands: str, lacks: str) -> HandshakeRefusal:
     text = f"{demands!r} asks for proof of a shared key, {lacks!r} has none; set auth= on both or on neither"
     return refuse(RefusalReason.KEY_REQUIRED, text)

@@ -1,7 +1,7 @@
-"""What is said in a handshake: four messages, one refusal. Pure: each is encoded and decoded here, nothing is decided.
+"""Handshake messages: Hello, Challenge, Proof, Welcome and Refuse, encoded and decoded. Pure.
 
-All are MessagePack arrays that begin with a word. Fields are only ever appended: a reader ignores what it does not
-know, and the version range says what it may expect.
+All are MessagePack arrays that begin with a name. Fields are only ever appended: a reader ignores fields that it does
+not know, and the version range says which to expect.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Final, cast
 import msgpack
 
 from coterie.errors import BrokenFrame
-from coterie.runtime.transport.handshake.identity import NAME_CHARS_MAX, Identity, Peer, Role
+from coterie.runtime.transport.handshake.identity import NAME_CHARS_MAX, Peer, PeerRole, SystemIdentity
 from coterie.runtime.transport.handshake.shared_key import NONCE_BYTES
 from coterie.runtime.transport.transport_config import HELLO_CAP_BYTES
 
 __all__ = [
     "Answer",
     "Challenge",
+    "HandshakeRefusal",
     "Hello",
     "Proof",
     "RefusalReason",
-    "Refused",
     "Welcome",
     "decode_answer",
     "decode_hello",
@@ -42,38 +42,38 @@ _PROOF_BYTES: Final = 32
 
 
 class RefusalReason(enum.Enum):
-    """Why a handshake failed. The values travel on the wire and are shown to people."""
+    """Reason of a failed handshake. The values travel on the wire and appear in logs and errors."""
 
-    INCOMPLETE = "incomplete"  # it did not come in time, broke off, or was not ours; never travels
+    INCOMPLETE = "incomplete"  # timed out, broke off, or was no handshake of ours; never travels
     UNSUPPORTED_VERSION = "unsupported_version"
     WRONG_CLUSTER = "wrong_cluster"
-    WRONG_NODE = "wrong_node"  # the dialer expected somebody else
-    WRONG_ROLE = "wrong_role"  # a client where a node should be, or one that wants to be a node
+    WRONG_NODE = "wrong_node"  # the dialer expected another node
+    WRONG_ROLE = "wrong_role"  # a client where a node is required
     KEY_REQUIRED = "key_required"  # one end has a shared key, the other has none
-    WRONG_KEY = "wrong_key"  # a proof that none of the accepted keys makes
-    WRONG_CERTIFICATE = "wrong_certificate"  # made out to somebody else
-    OWN_NAME = "own_name"  # another process has our name
-    DIALLED_SELF = "dialled_self"  # both ends are this very process
+    WRONG_KEY = "wrong_key"  # a proof that no accepted key makes
+    WRONG_CERTIFICATE = "wrong_certificate"  # made out to another name
+    OWN_NAME = "own_name"  # another process uses our name
+    DIALLED_SELF = "dialled_self"  # both ends are this process
     NAME_TAKEN = "name_taken"  # a client took a node's name, or a node a client's
-    SUPERSEDED = "superseded"  # a newer life of that node has been here
+    SUPERSEDED = "superseded"  # a newer incarnation of that node was linked
     BAD_LINK = "bad_link"  # a second connection without its first, or a first one twice
     TOO_MANY_CONNECTIONS = "too_many_connections"
     CLOSING = "closing"  # this end is shutting down
-    UNKNOWN = "unknown"  # a newer peer has a reason that we do not know
+    UNKNOWN = "unknown"  # a reason from a newer release
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What the dialer says first.
+    """First message of the dialer.
 
     Attributes:
-        version_min, version_max: the protocol versions it speaks.
+        version_min, version_max: the protocol versions that it supports.
         cluster: the cluster it belongs to; "" (clients only) for any.
-        peer: who it is.
+        peer: name, incarnation and role of the dialer.
         lane_class: 0 for the connection of control and consensus, 1 for bulk.
         link_id: a random number (64 bit) that the two connections of one link share.
-        expected_node: whom it means to reach; "" for anyone.
-        nonce: random bytes of this handshake if it has a shared key, else none.
+        expected_node: the node it means to reach; "" for any.
+        nonce: random bytes of this handshake if the dialer has a shared key, else empty.
     """
 
     version_min: int
@@ -87,13 +87,13 @@ class Hello:
 
     def encode(self) -> bytes:
         """Return the payload."""
-        fields = (_HELLO, self.version_min, self.version_max, self.cluster, *_who(self.peer))
+        fields = (_HELLO, self.version_min, self.version_max, self.cluster, *_peer_fields(self.peer))
         return _pack((*fields, self.lane_class, self.link_id, self.expected_node, self.nonce))
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What an acceptor with a shared key answers: prove yourself. `version` is the one it chose."""
+    """Answer of an acceptor with a shared key: requests a proof. `version`: the chosen one."""
 
     version: int
     cluster: str
@@ -102,12 +102,12 @@ class Challenge:
 
     def encode(self) -> bytes:
         """Return the payload."""
-        return _pack((_CHALLENGE, self.version, self.cluster, *_who(self.peer), self.nonce))
+        return _pack((_CHALLENGE, self.version, self.cluster, *_peer_fields(self.peer), self.nonce))
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the dialer answers to a challenge."""
+    """The dialer's answer to a challenge."""
 
     proof: bytes
 
@@ -118,7 +118,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """What an acceptor says last: who it is, and its own proof if there was a challenge."""
+    """Last message of an acceptor: its identity, and its own proof if there was a challenge."""
 
     version: int
     cluster: str
@@ -127,31 +127,31 @@ class Welcome:
 
     def encode(self) -> bytes:
         """Return the payload."""
-        return _pack((_WELCOME, self.version, self.cluster, *_who(self.peer), self.proof))
+        return _pack((_WELCOME, self.version, self.cluster, *_peer_fields(self.peer), self.proof))
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """Verdict: it failed. Send `reply` if there is one, and close."""
+class HandshakeRefusal:
+    """Step: the handshake failed. Send `reply` if there is one, and close."""
 
     reason: RefusalReason
     text: str
     reply: bytes | None = None
 
 
-Answer = Challenge | Welcome | Refused
+Answer = Challenge | Welcome | HandshakeRefusal
 
 
-def refuse(reason: RefusalReason, text: str) -> Refused:
-    """Return a refusal that tells the other end why."""
-    return Refused(reason, text, _pack((_REFUSE, reason.value, text[:_TEXT_CHARS_MAX])))
+def refuse(reason: RefusalReason, text: str) -> HandshakeRefusal:
+    """Return a refusal with a reply that tells the other end why."""
+    return HandshakeRefusal(reason, text, _pack((_REFUSE, reason.value, text[:_TEXT_CHARS_MAX])))
 
 
 def decode_hello(payload: bytes) -> Hello:
-    """Return the hello. BrokenFrame if it is none."""
+    """Decode a Hello. BrokenFrame if it is none."""
     fields = _fields(payload)
     if fields[0] != _HELLO or len(fields) < 10:
-        raise BrokenFrame("the first payload is no hello")
+        raise BrokenFrame("the first payload is not a hello")
     lane_class = _integer(fields[7], 8)
     if lane_class > 1:
         raise BrokenFrame(f"a hello for lane class {lane_class}; there are 0 and 1")
@@ -168,7 +168,7 @@ def decode_hello(payload: bytes) -> Hello:
 
 
 def decode_answer(payload: bytes) -> Answer:
-    """Return what an acceptor said. BrokenFrame if it is nothing of the kind."""
+    """Decode an answer of an acceptor. BrokenFrame if it is none."""
     fields = _fields(payload)
     if fields[0] == _REFUSE:
         return _decode_refusal(fields)
@@ -181,8 +181,8 @@ def decode_answer(payload: bytes) -> Answer:
     return Challenge(version, cluster, peer, _bytes(fields[6] if len(fields) > 6 else None, (NONCE_BYTES,)))
 
 
-def decode_proof(payload: bytes) -> Proof | Refused:
-    """Return the answer to a challenge. BrokenFrame if it is none."""
+def decode_proof(payload: bytes) -> Proof | HandshakeRefusal:
+    """Decode the answer to a challenge. BrokenFrame if it is none."""
     fields = _fields(payload)
     if fields[0] == _REFUSE:
         return _decode_refusal(fields)
@@ -191,16 +191,16 @@ def decode_proof(payload: bytes) -> Proof | Refused:
     return Proof(_bytes(fields[1], (_PROOF_BYTES,)))
 
 
-def peer_of(identity: Identity) -> Peer:
-    """Return how others see us."""
+def peer_of(identity: SystemIdentity) -> Peer:
+    """Return an identity as its peers see it."""
     return Peer(identity.node, identity.incarnation, identity.role)
 
 
-def _decode_refusal(fields: tuple[object, ...]) -> Refused:
+def _decode_refusal(fields: tuple[object, ...]) -> HandshakeRefusal:
     if len(fields) < 3 or not isinstance(fields[1], str) or not isinstance(fields[2], str):
         raise BrokenFrame("a refusal without its reason")
     known = {reason.value: reason for reason in RefusalReason}
-    return Refused(known.get(fields[1], RefusalReason.UNKNOWN), fields[2][:_TEXT_CHARS_MAX])
+    return HandshakeRefusal(known.get(fields[1], RefusalReason.UNKNOWN), fields[2][:_TEXT_CHARS_MAX])
 
 
 def _fields(payload: bytes) -> tuple[object, ...]:
@@ -211,19 +211,19 @@ def _fields(payload: bytes) -> tuple[object, ...]:
     except Exception as error:  # what a hostile payload makes msgpack raise is not a closed list
         raise BrokenFrame(f"a handshake payload does not decode: {type(error).__name__}") from error
     if type(fields) is not tuple or not fields:
-        raise BrokenFrame("a handshake payload is no array of fields")
+        raise BrokenFrame("a handshake payload is not an array of fields")
     return fields
 
 
-def _who(peer: Peer) -> tuple[str, int, str]:
+def _peer_fields(peer: Peer) -> tuple[str, int, str]:
     return peer.node, peer.incarnation, peer.role.value
 
 
 def _peer(node: object, incarnation: object, role: object) -> Peer:
-    for known in Role:
+    for known in PeerRole:
         if role == known.value:
             return Peer(_name(node, allow_empty=False), _integer(incarnation, 64), known)
-    raise BrokenFrame("a handshake names a role that does not exist")
+    raise BrokenFrame("a handshake names an unknown role")
 
 
 def _name(field: object, *, allow_empty: bool) -> str:

@@ -1,11 +1,11 @@
-"""The versions of the protocol between two systems, and how two ends find the one they speak.
+"""Protocol versions between two systems, and their negotiation.
 
-    1   no longer spoken: every message named its actor and its type
+    1   no longer supported: every message named its actor and its type
     2   numbers instead of names (see `coterie.runtime.remote`); each item in one frame
     3   large items in chunks (see `chunks`)
 
-Each end says the lowest and the highest version it speaks; the acceptor takes the highest that both do. So a cluster is
-upgraded node by node: a release speaks at least the newest version of the release before.
+Each end sends the lowest and the highest version it supports; the acceptor chooses the highest common one. So a cluster
+is upgraded node by node: a release supports at least the newest version of the release before.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ CHUNKS_SINCE: Final = 3
 """The first version in which an item may be larger than a frame."""
 
 Versions = tuple[int, int]
-"""The lowest and the highest version that an end speaks."""
+"""The lowest and the highest version that an end supports."""
 
 
 def highest_common(ours: Versions, theirs: Versions) -> int | None:
-    """Return the version to speak; None if there is no common one."""
+    """Return the highest common version; None if there is none."""
     version = min(ours[1], theirs[1])
     return version if version >= max(ours[0], theirs[0]) else None

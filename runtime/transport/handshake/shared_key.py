@@ -1,12 +1,12 @@
-"""A secret shared by the cluster, and how each end proves that it knows it without saying it. Pure.
+"""`SharedKey`: keys shared by a cluster, and the proof of knowing one without sending it. Pure.
 
-Each proof is an HMAC-SHA256 over a label and the exact bytes of the dialer's Hello and the acceptor's Challenge. In
-those stand the protocol versions, both nonces, the cluster, both names, incarnations and roles: none can be changed on
-the way (a downgrade), no proof fits a later handshake (a replay), and, because the label names the side that proves,
+Each proof is an HMAC-SHA256 over a label and the exact bytes of the dialer's Hello and the acceptor's Challenge. These
+contain the protocol versions, both nonces, the cluster, both names, incarnations and roles: none can be changed in
+transit (a downgrade), no proof fits a later handshake (a replay), and, because the label names the side that proves,
 none fits its own sender (a reflection).
 
-A proof vouches for the two ends at the moment of the handshake. Afterwards frames are neither encrypted nor signed:
-somebody who can rewrite traffic needs to be kept out by `tls=`.
+A proof authenticates the two ends at the moment of the handshake. Afterwards frames are neither encrypted nor signed:
+only `tls=` protects against an attacker that can modify traffic.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import cast
 
 import msgpack
 
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 
-__all__ = ["KEY_BYTES_MIN", "NONCE_BYTES", "SharedKey", "Side", "find_key", "prove"]
+__all__ = ["KEY_BYTES_MIN", "NONCE_BYTES", "HandshakeSide", "SharedKey", "find_key", "prove"]
 
 KEY_BYTES_MIN = 16
-"""The shortest key: whoever listens to a handshake can try guesses at leisure."""
+"""The shortest key: an eavesdropper on a handshake can try guesses offline."""
 
 NONCE_BYTES = 32
 
 
-class Side(enum.Enum):
-    """Who proves."""
+class HandshakeSide(enum.Enum):
+    """The side that proves; the value is the label in the HMAC."""
 
     DIALER = "coterie.proof.dialer"
     ACCEPTOR = "coterie.proof.acceptor"
@@ -38,7 +38,7 @@ class Side(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class SharedKey:
-    """The keys of one system. None of them is ever shown: not in a repr, not in an error, not in a log.
+    """The keys of one system. None of them is ever shown in a repr, an error or a log.
 
     To change a key without a pause: give every node the new one in `also`, then make it `key` (the old one in `also`)
     node by node, then drop the old one.
@@ -47,12 +47,12 @@ class SharedKey:
         key: what this end proves with, and accepts: at least 16 bytes, better 32 random ones
             (`secrets.token_bytes(32)`).
         also: further keys accepted, from nodes and clients.
-        client_keys: further keys accepted from clients only: who knows no other can never speak as a node. A client
+        client_keys: further keys accepted from clients only: with these alone a program cannot act as a node. A client
             program has its client key as `key`.
 
     Raises:
         TypeError: a key is not bytes.
-        ValueError: a key is too short, or stands both among the clients' and the others.
+        ValueError: a key is too short, or is both a client key and a node key.
     """
 
     key: bytes = field(repr=False)
@@ -66,25 +66,27 @@ class SharedKey:
             if len(key) < KEY_BYTES_MIN:
                 raise ValueError(f"a shared key of {len(key)} bytes can be guessed: at least {KEY_BYTES_MIN}")
         if set(self.client_keys) & {self.key, *self.also}:
-            raise ValueError("a client key is also a node key: its owners could speak as nodes")
+            raise ValueError("a client key is also a node key: its clients could act as nodes")
 
-    def accepted_from(self, role: Role) -> tuple[bytes, ...]:
+    def accepted_from(self, role: PeerRole) -> tuple[bytes, ...]:
         """Return the keys with which a peer of that role may prove itself."""
-        return (self.key, *self.also) if role is Role.NODE else (self.key, *self.also, *self.client_keys)
+        return (self.key, *self.also) if role is PeerRole.NODE else (self.key, *self.also, *self.client_keys)
 
     def nonce(self, rng: random.Random) -> bytes:
-        """Return a fresh nonce. Keyed, so that numbers of `rng` that have become known do not tell the next one."""
+        """Return a fresh nonce. Keyed, so that known output of `rng` does not reveal the next nonce."""
         return hmac.digest(self.key, b"coterie.nonce" + rng.randbytes(NONCE_BYTES), "sha256")
 
 
-def prove(key: bytes, side: Side, hello: bytes, challenge: bytes) -> bytes:
+def prove(key: bytes, side: HandshakeSide, hello: bytes, challenge: bytes) -> bytes:
     """Return the proof of `side` for the handshake with these two payloads."""
-    transcript = cast(bytes, msgpack.packb((side.value, hello, challenge)))  # with lengths: no two read the same
+    transcript = cast(bytes, msgpack.packb((side.value, hello, challenge)))  # encodes lengths: unambiguous
     return hmac.digest(key, transcript, "sha256")
 
 
-def find_key(keys: tuple[bytes, ...], side: Side, hello: bytes, challenge: bytes, proof: bytes) -> bytes | None:
-    """Return which of `keys` made `proof`; None if none did. Takes as long for the first as for the last."""
+def find_key(
+    keys: tuple[bytes, ...], side: HandshakeSide, hello: bytes, challenge: bytes, proof: bytes
+) -> bytes | None:
+    """Return the key of `keys` that made `proof`; None if none did. Its time does not depend on which."""
     found = None
     for key in keys:
         if hmac.compare_digest(prove(key, side, hello, challenge), proof):

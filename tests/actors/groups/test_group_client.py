@@ -10,7 +10,7 @@ import pytest
 from coterie import Client, Outcome, Topology
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.actors.groups.key_value import Increment, KeyValue, Put
-from coterie.actors.groups.leader_router import Router
+from coterie.actors.groups.leader_router import LeaderRouter
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.errors import (
     CommandFailed,
@@ -19,7 +19,7 @@ from coterie.errors import (
     CommandTooLate,
     CoterieError,
 )
-from coterie.protocols.sessions import Sessions
+from coterie.protocols.sessions import Deduplication
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.messages.message import Ask, message
 
@@ -67,12 +67,12 @@ async def test_a_command_below_the_low_water_mark_comes_too_late_and_is_not_exec
 @pytest.fixture
 def few_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every group keeps two sessions only."""
-    original = Sessions.__init__
+    original = Deduplication.__init__
 
-    def short(self: Sessions, machine: Any, **_: Any) -> None:
+    def short(self: Deduplication, machine: Any, **_: Any) -> None:
         original(self, machine, max_sessions=2)
 
-    monkeypatch.setattr(Sessions, "__init__", short)
+    monkeypatch.setattr(Deduplication, "__init__", short)
 
 
 @pytest.mark.usefixtures("few_sessions")
@@ -151,9 +151,9 @@ async def test_a_short_patience_does_not_cut_short_the_others_of_its_batch(
     group = (await cluster.client()).group("store")
     await group.execute(Increment(b"n"))
     asked: list[int] = []
-    original = Router._ask
+    original = LeaderRouter._ask
 
-    def counted(self: Router, node: str, batch: Any) -> None:
+    def counted(self: LeaderRouter, node: str, batch: Any) -> None:
         asked.append(len(batch))
         original(self, node, batch)
 
@@ -167,7 +167,7 @@ async def test_a_short_patience_does_not_cut_short_the_others_of_its_batch(
         cluster.network.heal()
 
     healing = asyncio.create_task(heal())
-    monkeypatch.setattr(Router, "_ask", counted)
+    monkeypatch.setattr(LeaderRouter, "_ask", counted)
     hasty = asyncio.create_task(group.execute(Increment(b"n"), timeout_s=0.05))
     patient = asyncio.create_task(group.execute(Increment(b"m"), timeout_s=10.0))
 

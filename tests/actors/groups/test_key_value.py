@@ -11,7 +11,7 @@ from coterie.actors.groups.key_value import (
     PAGE_BYTES_MAX,
     PAGE_ITEMS_MAX,
     SCANS_KEPT,
-    Batch,
+    AtomicBatch,
     BatchResult,
     CompareAndSwap,
     Delete,
@@ -100,7 +100,7 @@ def test_increment_begins_at_nought_and_goes_both_ways(store: Store) -> None:
 def test_what_is_no_number_of_64_bits_is_not_incremented(store: Store, value: bytes) -> None:
     store(Put(b"k", value))
 
-    with pytest.raises(CommandRefused, match="no number of 64 bits"):
+    with pytest.raises(CommandRefused, match="not a number of 64 bits"):
         store(Increment(b"k"))
 
     assert store(Get(b"k")) == value
@@ -130,7 +130,7 @@ def test_a_batch_does_everything_at_once(store: Store) -> None:
     store(Put(b"guard", b"yes"))
 
     result = store(
-        Batch(
+        AtomicBatch(
             expect={b"guard": b"yes", b"new": None},
             delete=(b"old", b"never there"),
             put={b"new": b"v"},
@@ -145,7 +145,7 @@ def test_a_batch_does_everything_at_once(store: Store) -> None:
 def test_a_batch_deletes_before_it_puts(store: Store) -> None:
     store(Put(b"k", b"v"))
 
-    store(Batch(delete=(b"k",), put={b"k": b"w"}))
+    store(AtomicBatch(delete=(b"k",), put={b"k": b"w"}))
 
     assert store.everything() == {b"k": b"w"}
 
@@ -156,7 +156,7 @@ def test_a_batch_whose_expectation_does_not_hold_changes_nothing_and_names_the_k
 ) -> None:
     store(Put(b"k", b"v"))
 
-    result = store(Batch(expect={b"k": expected}, delete=(b"k",), put={b"a": b"1"}, increment={b"n": 1}))
+    result = store(AtomicBatch(expect={b"k": expected}, delete=(b"k",), put={b"a": b"1"}, increment={b"n": 1}))
 
     assert result == BatchResult(applied=False, blocked_by=b"k")
     assert store.everything() == {b"k": b"v"}
@@ -165,16 +165,16 @@ def test_a_batch_whose_expectation_does_not_hold_changes_nothing_and_names_the_k
 @pytest.mark.parametrize(
     "batch",
     [
-        Batch(put={b"a": b"1"}, delete=(b"gone",), increment={b"text": 1}),
-        Batch(put={b"a": b"1"}, delete=(b"gone",), increment={b"n": 1, b"text": 1}),
-        Batch(put={b"a": b"1"}, delete=(b"gone",), increment={b"n": 2**63 - 1}),
-        Batch(put={b"n": b"1"}, delete=(b"gone",), increment={b"n": 1}),
-        Batch(put={b"a": b"1"}, delete=(b"gone", b"n"), increment={b"n": 1}),
+        AtomicBatch(put={b"a": b"1"}, delete=(b"gone",), increment={b"text": 1}),
+        AtomicBatch(put={b"a": b"1"}, delete=(b"gone",), increment={b"n": 1, b"text": 1}),
+        AtomicBatch(put={b"a": b"1"}, delete=(b"gone",), increment={b"n": 2**63 - 1}),
+        AtomicBatch(put={b"n": b"1"}, delete=(b"gone",), increment={b"n": 1}),
+        AtomicBatch(put={b"a": b"1"}, delete=(b"gone", b"n"), increment={b"n": 1}),
     ],
 )
-def test_a_batch_that_is_refused_changes_nothing(store: Store, batch: Batch) -> None:
+def test_a_batch_that_is_refused_changes_nothing(store: Store, batch: AtomicBatch) -> None:
     before = {b"gone": b"x", b"n": b"5", b"text": b"t"}
-    store(Batch(put=before))
+    store(AtomicBatch(put=before))
 
     with pytest.raises(CommandRefused):
         store(batch)
@@ -183,7 +183,7 @@ def test_a_batch_that_is_refused_changes_nothing(store: Store, batch: Batch) -> 
 
 
 def test_a_batch_under_a_marker_happens_once_however_often_it_is_sent(store: Store) -> None:
-    batch = Batch(expect={b"marker": None}, put={b"marker": b"1"}, increment={b"n": 7})
+    batch = AtomicBatch(expect={b"marker": None}, put={b"marker": b"1"}, increment={b"n": 7})
 
     results = [store(batch).applied for _ in range(3)]
 
@@ -231,7 +231,7 @@ def test_an_empty_store_has_one_empty_page(store: Store) -> None:
 
 def test_pages_show_one_moment_while_writes_go_on(store: Store) -> None:
     before = {b"k%02d" % number: b"v%d" % number for number in range(30)}
-    store(Batch(put=before))
+    store(AtomicBatch(put=before))
     rng = random.Random(1)
 
     def write() -> None:
@@ -245,7 +245,7 @@ def test_pages_show_one_moment_while_writes_go_on(store: Store) -> None:
 
 
 def test_a_scan_that_is_too_long_ago_is_refused_and_says_so(store: Store) -> None:
-    store(Batch(put={b"a": b"1", b"b": b"2"}))
+    store(AtomicBatch(put={b"a": b"1", b"b": b"2"}))
     first = store(Scan(b"", 1))
 
     for _ in range(SCANS_KEPT - 1):
@@ -260,7 +260,7 @@ def test_a_scan_that_is_too_long_ago_is_refused_and_says_so(store: Store) -> Non
 def test_scans_of_one_log_entry_are_kept_apart() -> None:
     machine = KeyValue()
     machine.index = LogIndex(7)  # all of it in one batch
-    machine.apply(Batch(put={b"a": b"1", b"b": b"2"}))
+    machine.apply(AtomicBatch(put={b"a": b"1", b"b": b"2"}))
     one = machine.apply(Scan(b"", 1))
     machine.apply(Put(b"b", b"changed"))
     other = machine.apply(Scan(b"", 1))
@@ -273,7 +273,7 @@ def test_scans_of_one_log_entry_are_kept_apart() -> None:
 
 
 def test_a_scan_of_one_page_costs_no_place_among_those_kept(store: Store) -> None:
-    store(Batch(put={b"a": b"1", b"b": b"2"}))
+    store(AtomicBatch(put={b"a": b"1", b"b": b"2"}))
     first = store(Scan(b"", 1))
 
     for _ in range(3 * SCANS_KEPT):
@@ -284,7 +284,7 @@ def test_a_scan_of_one_page_costs_no_place_among_those_kept(store: Store) -> Non
 
 @pytest.mark.parametrize("limit", [0, -1, PAGE_ITEMS_MAX + 1])
 def test_a_page_size_out_of_bounds_is_refused(store: Store, limit: int) -> None:
-    store(Batch(put={b"a": b"1", b"b": b"2"}))
+    store(AtomicBatch(put={b"a": b"1", b"b": b"2"}))
     scan = store(Scan(b"", 1)).scan
 
     with pytest.raises(CommandRefused, match="must be 1"):
@@ -295,7 +295,7 @@ def test_a_page_size_out_of_bounds_is_refused(store: Store, limit: int) -> None:
 
 def test_a_page_of_great_values_ends_early_so_that_it_fits_into_a_frame(store: Store) -> None:
     value = b"x" * (PAGE_BYTES_MAX // 3)
-    store(Batch(put={b"k%d" % number: value for number in range(8)}))
+    store(AtomicBatch(put={b"k%d" % number: value for number in range(8)}))
     store(Put(b"k9", b"y" * (2 * PAGE_BYTES_MAX)))
 
     found = pages(store, b"", 1000)
@@ -333,7 +333,7 @@ class Model:
                 if total is not None:
                     self.values[key] = str(total).encode()
                 return "refused" if total is None else total
-            case Batch():
+            case AtomicBatch():
                 return self.batch(command)
         raise AssertionError(command)
 
@@ -345,7 +345,7 @@ class Model:
         total = int(text) + by
         return total if -(2**63) <= total < 2**63 else None
 
-    def batch(self, batch: Batch) -> object:
+    def batch(self, batch: AtomicBatch) -> object:
         for key, expected in batch.expect.items():
             if self.values.get(key) != expected:
                 return BatchResult(applied=False, blocked_by=key)
@@ -380,7 +380,7 @@ def random_command(rng: random.Random) -> Any:
             return CompareAndSwap(key, rng.choice([None, *VALUES]), rng.choice([None, *VALUES]))
         case 4:
             return Increment(key, rng.choice([1, -1, 5, 2**62]))
-    return Batch(
+    return AtomicBatch(
         expect={key: rng.choice([None, value]) for key in some(1)},
         delete=tuple(some(2)),
         put={key: rng.choice(VALUES) for key in some(2)},

@@ -15,7 +15,7 @@ from coterie.actors.groups.key_value import Get, Increment
 from coterie.actors.groups.state_machine import encode_command
 from coterie.errors import ActorNotFound, InvariantViolated
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.sessions import Done, Malformed, batch, decode_replies, plain
+from coterie.protocols.sessions import Done, Malformed, decode_replies, encode_batch, encode_plain
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.storage.log_store import Record, Write
@@ -51,7 +51,7 @@ async def test_a_follower_refuses_and_names_the_leader(cluster: Any) -> None:
     leader = await cluster.leader_of("store")
     follower = next(name for name in cluster if name != leader)
 
-    answer = await actor_of(cluster, follower).ask(Execute(plain(b"x")))
+    answer = await actor_of(cluster, follower).ask(Execute(encode_plain(b"x")))
 
     assert answer == Refused("not_leader", leader)
 
@@ -60,7 +60,7 @@ async def test_a_leader_that_loses_its_quorum_answers_unsettled(cluster: Any) ->
     leader = await cluster.leader_of("store")
     cut_off(cluster, leader)
 
-    answer = await actor_of(cluster, leader).ask(Execute(plain(b"x")))
+    answer = await actor_of(cluster, leader).ask(Execute(encode_plain(b"x")))
 
     assert answer == Unsettled("leadership_lost", None)
 
@@ -68,7 +68,7 @@ async def test_a_leader_that_loses_its_quorum_answers_unsettled(cluster: Any) ->
 async def test_who_waits_when_the_actor_stops_is_answered_unsettled(cluster: Any) -> None:
     leader = await cluster.leader_of("store")
     cut_off(cluster, leader)
-    waiting = actor_of(cluster, leader).ask(Execute(plain(b"x")))
+    waiting = actor_of(cluster, leader).ask(Execute(encode_plain(b"x")))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
@@ -83,7 +83,7 @@ async def test_too_much_in_flight_is_refused_as_overloaded_by_the_leader(make_cl
     leader = await cluster.leader_of("store")
     cut_off(cluster, leader)
 
-    answers = await asyncio.gather(*(actor_of(cluster, leader).ask(Execute(plain(b"x"))) for _ in range(6)))
+    answers = await asyncio.gather(*(actor_of(cluster, leader).ask(Execute(encode_plain(b"x"))) for _ in range(6)))
 
     assert answers[-2:] == [Refused("overloaded", leader)] * 2
     assert all(isinstance(answer, Unsettled) for answer in answers[:4])
@@ -93,9 +93,11 @@ async def test_a_batch_is_one_entry_and_each_of_its_commands_gets_its_reply(clus
     actor = actor_of(cluster, await cluster.leader_of("store"))
     before = await actor.ask(ReportStatus())
     pack = msgpack.Packer().pack
-    commands = [plain(encode_command(command, pack)) for command in (Increment(b"n"), Increment(b"n"), Get(b"n"))]
+    commands = [
+        encode_plain(encode_command(command, pack)) for command in (Increment(b"n"), Increment(b"n"), Get(b"n"))
+    ]
 
-    answer = await actor.ask(Execute(batch([*commands, b"?"])))
+    answer = await actor.ask(Execute(encode_batch([*commands, b"?"])))
 
     assert isinstance(answer, bytes)
     *replies, malformed = decode_replies(answer)
@@ -109,7 +111,10 @@ async def test_a_command_too_large_for_a_frame_is_refused_and_holds_up_nothing(c
     cap = cluster[leader].system.config.transport.frame_cap_bytes
 
     answers = await asyncio.gather(
-        *(actor_of(cluster, leader).ask(Execute(command)) for command in (plain(b"x"), bytes(cap), plain(b"y")))
+        *(
+            actor_of(cluster, leader).ask(Execute(command))
+            for command in (encode_plain(b"x"), bytes(cap), encode_plain(b"y"))
+        )
     )
 
     assert [type(answer) for answer in answers] == [bytes, Refused, bytes]
@@ -135,28 +140,28 @@ async def test_the_status_tells_how_each_node_is_doing(cluster: Any) -> None:
 
 
 class Listener(Actor[LeaderIs]):
-    def __init__(self, heard: list[LeaderIs]) -> None:
-        self._heard = heard
+    def __init__(self, announced: list[LeaderIs]) -> None:
+        self._announced = announced
 
     def receive(self, msg: LeaderIs, /) -> None:
-        self._heard.append(msg)
+        self._announced.append(msg)
 
 
 async def test_a_watcher_hears_of_each_new_leader_until_its_link_is_down(cluster: Any) -> None:
     client = await cluster.client()
     leader = await cluster.leader_of("store")
     watched = next(name for name in cluster if name != leader)
-    heard: list[LeaderIs] = []
-    watcher = client.system.spawn(partial(Listener, heard))
+    announced: list[LeaderIs] = []
+    watcher = client.system.spawn(partial(Listener, announced))
 
     known = await client.system.at(Address(watched, "store")).ask(WatchLeader(watcher))
     await cluster.kill(leader)
     await asyncio.sleep(3)
 
     assert known.leader == leader
-    assert [news.node for news in heard] == [watched]
-    assert heard[0].term > known.term
-    assert heard[0].leader != leader
+    assert [news.node for news in announced] == [watched]
+    assert announced[0].term > known.term
+    assert announced[0].leader != leader
     watchers = cell_of(cluster, watched).actor._watchers
     assert watcher in watchers
     cluster.network.partition("client", watched)
@@ -205,13 +210,13 @@ async def test_a_group_whose_register_does_not_read_ends_and_says_so_and_the_oth
     leader = await cluster.leader_of("store")
     victim = next(name for name in cluster if name != leader)
     node = cluster[victim]
-    node.store.write(Write("store", register=b"no register"), lambda: None)
+    node.store.write(Write("store", metadata=b"no metadata"), lambda: None)
     cell_of(cluster, victim).actor._driver.wake_with("no event at all")  # its next life reads it
     await asyncio.sleep(5)
 
     with pytest.raises(ActorNotFound):
         await actor_of(cluster, victim).ask(ReportStatus())
-    assert (node.system.failures, node.system.restarts) == (2, 1)  # the crash, and the one look at the register
+    assert (node.system.failures, node.system.restarts) == (2, 1)  # the crash, and the one look at the metadata
     assert await client.key_value("store").get(b"k") == b"v"
     assert await node.synod("config").value() is None  # what else runs there goes on
 

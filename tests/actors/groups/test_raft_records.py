@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from coterie.actors.groups.raft_records import decode_register, encode_register, entries_of, restored_from, write_of
+from coterie.actors.groups.raft_records import decode_hard_state, encode_hard_state, entries_of, restored_from, write_of
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
@@ -23,13 +23,13 @@ def entry(index: int, term: int, kind: EntryKind = EntryKind.COMMAND, command: b
 def test_term_and_vote_read_back(term: int, voted_for: str | None) -> None:
     hard_state = HardState(Term(term), None if voted_for is None else NodeId(voted_for))
 
-    assert decode_register(encode_register(hard_state)) == hard_state
+    assert decode_hard_state(encode_hard_state(hard_state)) == hard_state
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00" * 8, struct.pack(">Q?", 1, True) + b"\xff", b"no register", bytes(10)])
-def test_a_register_that_does_not_read_is_a_violation(data: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", b"\x00" * 8, struct.pack(">Q?", 1, True) + b"\xff", b"no metadata", bytes(10)])
+def test_metadata_that_does_not_read_is_a_violation(data: bytes) -> None:
     with pytest.raises(InvariantViolated, match="is no term and vote"):
-        decode_register(data)
+        decode_hard_state(data)
 
 
 def test_entries_read_back_with_their_terms_and_kinds() -> None:
@@ -48,8 +48,8 @@ def test_a_write_carries_register_and_truncation_and_nothing_else() -> None:
     write = write_of("store", LogWrite(hard_state=hard_state, truncate_from=LogIndex(4)))
 
     assert (write.group, write.truncate_from, list(write.records)) == ("store", 4, [])
-    assert write.register == encode_register(hard_state)
-    assert write_of("store", LogWrite()).register is None
+    assert write.metadata == encode_hard_state(hard_state)
+    assert write_of("store", LogWrite()).metadata is None
 
 
 @pytest.mark.parametrize("body", [b"", b"\x02", b"\xffcommand"])
@@ -63,9 +63,9 @@ def test_a_group_that_never_wrote_begins_at_nought() -> None:
 
 
 def test_what_the_store_held_is_restored() -> None:
-    register = encode_register(HardState(Term(4), NodeId("n1")))
+    metadata = encode_hard_state(HardState(Term(4), NodeId("n1")))
 
-    restored = restored_from(GroupState(register, 1, 9, ((1, 2), (5, 4))))
+    restored = restored_from(GroupState(metadata, 1, 9, ((1, 2), (5, 4))))
 
     assert restored == Restored(
         HardState(Term(4), NodeId("n1")),

@@ -235,7 +235,7 @@ def test_what_is_no_message_cannot_be_a_command() -> None:
         pass
 
     for cls in (Plain, Nothing):
-        with pytest.raises(MessageTypeError, match="is no message"):
+        with pytest.raises(MessageTypeError, match="is not a message"):
             commands_of(cls)
 
 

@@ -51,7 +51,7 @@ def test_a_state_reads_back(state: SynodState) -> None:
         encode_state(SynodState()) + b"\x00",
     ],
 )
-def test_a_register_that_does_not_read_is_a_violation(data: bytes) -> None:
+def test_metadata_that_does_not_read_is_a_violation(data: bytes) -> None:
     with pytest.raises(InvariantViolated, match="is no state of a synod"):
         decode_state(data)
 

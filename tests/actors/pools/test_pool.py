@@ -14,7 +14,7 @@ import pytest
 from coterie import Node, Outcome, Topology
 from coterie.actors.pools.pool import Idempotent
 from coterie.errors import ActorFailed, AskTimeout, CoterieError, NodeUnreachable
-from coterie.protocols.balancing import Candidate, RoundRobin, Verdict
+from coterie.protocols.balancing import Candidate, PickOutcome, RoundRobin
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
 
@@ -56,23 +56,23 @@ class Worker(Actor[Who | Fail | Sleep | SleepTwice]):
 
 
 class Recorder:
-    """A policy that remembers every pick and every verdict."""
+    """A policy that remembers every pick and every outcome."""
 
     def __init__(self, rng: random.Random) -> None:
         self._inner = RoundRobin(rng)
         self.open: Counter[str] = Counter()
-        self.verdicts: list[tuple[str, Verdict]] = []
+        self.outcomes: list[tuple[str, PickOutcome]] = []
 
     def pick(self, candidates: Sequence[Candidate], *, now: float) -> Candidate:
         picked = self._inner.pick(candidates, now=now)
         self.open[picked.key] += 1
         return picked
 
-    def settled(self, picked: Candidate, verdict: Verdict, *, latency_s: float, now: float) -> None:
+    def settled(self, picked: Candidate, outcome: PickOutcome, *, latency_s: float, now: float) -> None:
         assert self.open[picked.key] > 0
         assert latency_s >= 0
         self.open[picked.key] -= 1
-        self.verdicts.append((picked.key, verdict))
+        self.outcomes.append((picked.key, outcome))
 
     @property
     def is_settled(self) -> bool:
@@ -192,8 +192,8 @@ async def test_every_pick_is_settled_once_with_what_became_of_it(pooled: Any) ->
     await asyncio.gather(*given_up, return_exceptions=True)
 
     assert policy.is_settled
-    assert [verdict for _, verdict in policy.verdicts[:2]] == [Verdict.ANSWERED, Verdict.FAILED]
-    assert {verdict for _, verdict in policy.verdicts[2:]} <= {Verdict.ANSWERED, Verdict.LOST}
+    assert [outcome for _, outcome in policy.outcomes[:2]] == [PickOutcome.ANSWERED, PickOutcome.FAILED]
+    assert {outcome for _, outcome in policy.outcomes[2:]} <= {PickOutcome.ANSWERED, PickOutcome.LOST}
 
 
 async def test_a_lost_attempt_of_an_idempotent_message_is_made_again_elsewhere(pooled: Any) -> None:
@@ -202,7 +202,7 @@ async def test_a_lost_attempt_of_an_idempotent_message_is_made_again_elsewhere(p
     answers = [await pool.ask(SleepTwice("n2"), timeout_s=10.0, attempt_s=0.2) for _ in range(6)]
 
     assert all(not answer.startswith("n2") for answer in answers)
-    assert [key[:2] for key, verdict in policy.verdicts if verdict is Verdict.LOST].count("n2") >= 1
+    assert [key[:2] for key, outcome in policy.outcomes if outcome is PickOutcome.LOST].count("n2") >= 1
     assert policy.is_settled
 
 
@@ -229,7 +229,7 @@ async def test_any_other_message_whose_node_dies_on_it_is_unknown_and_asked_once
     lost = [answer for answer in answers if isinstance(answer, CoterieError)]
     assert len(lost) == 2  # two workers of that node
     assert {error.outcome for error in lost} == {Outcome.UNKNOWN}
-    assert len(policy.verdicts) == 6
+    assert len(policy.outcomes) == 6
 
 
 async def test_weights_of_the_topology_reach_clients(make_cluster: Any) -> None:
@@ -260,4 +260,4 @@ async def test_within_the_cluster_the_policy_is_that_of_the_topology(make_cluste
     await cluster["n3"].pool("workers").ask(Who())
 
     assert len(made) == 1
-    assert made[0].verdicts
+    assert made[0].outcomes

@@ -1,4 +1,4 @@
-"""What people read of letters between nodes."""
+"""The run log shows the messages between nodes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address
 
 
-@message(name="letters.test.Book")
+@message(name="capture.test.Book")
 class Book(Ask[int]):
     amount: int
 
 
-@message(name="letters.test.Hint")
+@message(name="capture.test.Hint")
 class Hint:
     text: str
 
@@ -35,7 +35,7 @@ class Vault(Actor[Book | Hint]):
         if isinstance(msg, Hint):
             return 0
         if msg.amount < 0:
-            raise ValueError("nobody books less than nothing")
+            raise ValueError("a negative amount")
         return msg.amount + 1
 
 
@@ -50,13 +50,13 @@ class Teller(Actor[Book | Hint]):
         return int(await self.vault.ask(msg))
 
 
-topology = Topology("letters", nodes=["front", "back"])
+topology = Topology("capture", nodes=["front", "back"])
 topology.actor("teller", Teller, nodes=["front"])
 topology.actor("vault", Vault, nodes=["back"])
 
 
-def told(work: str, *, is_traced: bool = True) -> list[TraceLine]:
-    """Let a client do `work`; return what was told of letters."""
+def captured(work: str, *, is_traced: bool = True) -> list[TraceLine]:
+    """Let a client do `work`; return the captured messages."""
     sim = Simulation(1, is_traced=is_traced)
 
     async def do(client: SimulatedClient) -> None:
@@ -84,8 +84,8 @@ def words(lines: list[TraceLine]) -> list[tuple[str | None, str, str]]:
     return [(line.node, line.what, line.detail) for line in lines]
 
 
-def test_questions_and_answers_between_nodes_are_arrivals_and_what_clients_ask_is_told_where_it_arrives() -> None:
-    lines = told("ask")
+def test_asks_and_replies_are_captured_where_they_arrive() -> None:
+    lines = captured("ask")
 
     assert words(lines) == [
         ("front", "asked by c1", "teller: Book(7)"),
@@ -95,20 +95,20 @@ def test_questions_and_answers_between_nodes_are_arrivals_and_what_clients_ask_i
     assert [line.sender for line in lines] == [None, "front", "back"]
 
 
-def test_what_is_told_without_a_question_is_told_too() -> None:
-    assert words(told("tell")) == [
+def test_tells_are_captured_too() -> None:
+    assert words(captured("tell")) == [
         ("front", "told by c1", "teller: Hint('be quick')"),
         ("back", "from front", "vault: Hint('be quick')"),
     ]
 
 
 def test_an_error_that_comes_back_is_an_answer() -> None:
-    *_, (node, what, detail) = words(told("fail"))
+    *_, (node, what, detail) = words(captured("fail"))
 
     assert (node, what) == ("front", "from back")
     assert detail.startswith("answer to Book: error")
-    assert "nobody books less than nothing" in detail
+    assert "a negative amount" in detail
 
 
-def test_nobody_reads_letters_in_a_run_that_keeps_its_end_alone() -> None:
-    assert told("ask", is_traced=False) == []
+def test_messages_are_not_captured_in_a_run_that_keeps_only_its_last_lines() -> None:
+    assert captured("ask", is_traced=False) == []

@@ -17,7 +17,7 @@ from coterie.actors.simulation.simulation import Simulation
 from coterie.errors import NodeUnreachable, NotFormatted, PlanError, SimulationStuck, TopologyError
 from coterie.protocols.checking.linearizability import Register
 from coterie.protocols.checking.violation import Violation
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Crash, Reorder
 from coterie.runtime.refs import Address
 
@@ -57,7 +57,7 @@ def run(body: Callable[[Simulation], Any], seed: int = 1, **options: Any) -> Sim
     return sim
 
 
-def test_clients_use_a_cluster_and_are_judged() -> None:
+def test_clients_use_a_cluster_and_are_checked() -> None:
     async def body(sim: Simulation) -> None:
         sim.deploy(store())
         await sim.clients(3, puts)
@@ -73,32 +73,32 @@ def test_a_leader_that_crashes_is_replaced_and_comes_back_with_its_data() -> Non
     async def body(sim: Simulation) -> None:
         sim.deploy(store())
         await sim.clients(1, puts)
-        old = await sim.until(lambda: sim.leader_of("store"), within=5)
+        old = await sim.until(lambda: sim.leader_of("store"), within_s=5)
         sim.node(old).crash()
-        new = await sim.until(lambda: sim.leader_of("store"), within=5)
+        new = await sim.until(lambda: sim.leader_of("store"), within_s=5)
         assert new != old
         with pytest.raises(NodeUnreachable, match=f"{old}.*down"):
             _ = sim.node(old).system
         sim.node(old).start()
         await sim.ready()
-        raft = sim.deployment.rafts[0]
-        await sim.until(lambda: raft.has_converged(old), within=5)
+        raft = sim.deployment.raft_checkers[0]
+        await sim.until(lambda: raft.has_converged(old), within_s=5)
         await sim.clients(1, puts)
         sim.assert_linearizable()
 
     run(body)
 
 
-def test_a_minority_cannot_lead_and_everybody_agrees_once_healed() -> None:
+def test_a_minority_cannot_lead_and_all_nodes_agree_once_healed() -> None:
     async def body(sim: Simulation) -> None:
         sim.deploy(store())
-        await sim.until(lambda: sim.leader_of("store"), within=5)
+        await sim.until(lambda: sim.leader_of("store"), within_s=5)
         sim.partition(["n1"], ["n2", "n3"])
         await asyncio.sleep(3.0)
         assert sim.leader_of("store") in {"n2", "n3"}
         sim.heal()
         await sim.clients(2, puts)
-        await sim.until(lambda: sim.deployment.rafts[0].has_converged("n1"), within=10)
+        await sim.until(lambda: sim.deployment.raft_checkers[0].has_converged("n1"), within_s=10)
 
     run(body)
 
@@ -163,7 +163,7 @@ def test_a_wiped_node_refuses_to_start_under_its_old_name() -> None:
         await sim.ready()
         sim.node("n2").wipe()
         sim.node("n2").start()
-        await sim.until(lambda: sim.node("n2").is_down, within=1)
+        await sim.until(lambda: sim.node("n2").is_down, within_s=1)
         assert isinstance(sim.node("n2").failure, NotFormatted)
 
     run(body)
@@ -177,9 +177,9 @@ def test_a_paused_node_stands_still_until_it_is_resumed() -> None:
         assert await echo.ask(Ping()) == "n2"
         sim.node("n2").pause()
         with pytest.raises(TimeoutError):
-            await echo.ask(Ping(), timeout=1.0)
+            await echo.ask(Ping(), timeout_s=1.0)
         sim.node("n2").resume()
-        assert await sim.until(lambda: echo.ask(Ping()), within=10) == "n2"
+        assert await sim.until(lambda: echo.ask(Ping()), within_s=10) == "n2"
 
     run(body)
 
@@ -206,7 +206,7 @@ def test_a_node_that_stops_in_good_order_says_goodbye() -> None:
     assert said == ["n1"]
 
 
-def test_a_lie_told_to_clients_is_found_and_shown() -> None:
+def test_a_wrong_answer_to_a_client_is_found_and_shown() -> None:
     async def body(sim: Simulation) -> None:
         sim.deploy(store())
 
@@ -222,7 +222,7 @@ def test_a_lie_told_to_clients_is_found_and_shown() -> None:
         run(body)
 
 
-def test_to_judge_nothing_is_an_error() -> None:
+def test_a_check_of_no_recordings_is_an_error() -> None:
     async def body(sim: Simulation) -> None:
         sim.assert_linearizable()
 
@@ -233,10 +233,10 @@ def test_to_judge_nothing_is_an_error() -> None:
 def test_a_condition_that_does_not_come_true_is_named_with_the_state_of_the_nodes() -> None:
     async def body(sim: Simulation) -> None:
         sim.deploy(store())
-        await sim.until(lambda: sim.leader_of("store"), within=5)
+        await sim.until(lambda: sim.leader_of("store"), within_s=5)
         sim.node("n3").crash()
-        await sim.until(lambda: sim.leader_of("store"), within=5)
-        await sim.until(lambda: False, within=2)
+        await sim.until(lambda: sim.leader_of("store"), within_s=5)
+        await sim.until(lambda: False, within_s=2)
 
     with pytest.raises(AssertionError, match=r"not within 2 s: .*test_simulation.py:\d+.*n3 down; n\d leads store"):
         run(body)
@@ -261,10 +261,10 @@ def test_a_client_that_gives_up_is_no_failure_and_is_named() -> None:
         await sim.ready()
         for name in NODES:
             sim.node(name).pause()
-        crowd = sim.clients(1, puts)
+        clients = sim.clients(1, puts)
         sim.node("n1").resume()
-        await crowd
-        assert list(crowd.gave_up) == ["c1"]
+        await clients
+        assert list(clients.gave_up) == ["c1"]
 
     run(body)
 
@@ -280,7 +280,7 @@ def test_a_run_that_takes_too_long_is_ended_and_says_where_it_waits() -> None:
 
 def test_a_run_that_goes_round_in_circles_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "coterie.runtime.hosts.simulation.simulated_loop._LONGEST_STANDSTILL", 2
+        "coterie.runtime.hosts.simulation.simulated_loop._MAX_STALLED_CHECKS", 2
     )  # a million steps take too long
 
     async def body(sim: Simulation) -> None:
@@ -305,11 +305,11 @@ def test_a_node_that_ends_by_itself_is_a_failure_that_names_it() -> None:
 
 def test_misuse_is_named() -> None:
     with pytest.raises(ValueError, match="not both"):
-        Simulation(plan=Plan(NODES, (), 1.0), profile="calm")
+        Simulation(plan=FaultPlan(NODES, (), 1.0), profile="calm")
     with pytest.raises(PlanError, match="crashes"):
         Simulation(profile="crashse")
     with pytest.raises(PlanError, match=r"reorder.*level 'system'"):
-        Simulation(plan=Plan(NODES, (Reorder(0.5, 1.0, 0.1, 0.1),), 1.0))
+        Simulation(plan=FaultPlan(NODES, (Reorder(0.5, 1.0, 0.1, 0.1),), 1.0))
 
     async def body(sim: Simulation) -> None:
         with pytest.raises(RuntimeError, match="deploy"):
@@ -332,7 +332,7 @@ def test_a_plan_for_other_nodes_is_refused() -> None:
         sim.deploy(store())
 
     with pytest.raises(PlanError, match="a, b"):
-        run(body, plan=Plan(("a", "b"), (Crash(0.1, "a"),), 1.0))
+        run(body, plan=FaultPlan(("a", "b"), (Crash(0.1, "a"),), 1.0))
 
 
 SCRIPT = """

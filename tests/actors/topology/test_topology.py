@@ -35,7 +35,7 @@ def idle(_: Node) -> Actor[Any]:
     raise NotImplementedError
 
 
-def mistakes_of(topology: Topology) -> tuple[str, ...]:
+def find_mistakes(topology: Topology) -> tuple[str, ...]:
     with pytest.raises(TopologyError) as caught:
         topology.validate()
     return caught.value.mistakes
@@ -63,8 +63,8 @@ async def test_makers_that_do_not_take_the_node_are_told_before_anything_runs() 
     topology.actor("bound", partial(idle, None))  # type: ignore[arg-type]
     topology.pool("unseen", lambda _: Nodeless())
 
-    told = "Nodeless is called with the node that it runs on, and does not take it: too many positional arguments"
-    assert mistakes_of(topology) == (
+    told = "Nodeless must take the node that it runs on as its one argument: too many positional arguments"
+    assert find_mistakes(topology) == (
         f"pool 'workers': {told}",
         f"actor 'single': {told}",
         f"actor 'bound': {told.replace('Nodeless', 'idle')}",
@@ -83,18 +83,18 @@ async def test_all_mistakes_are_told_at_once() -> None:
     topology.actor("lost", idle, nodes=["n8"])
     topology.pool("light", idle, weights={"n1": 0.0, "n7": 2.0})
 
-    text = "; ".join(mistakes_of(topology))
+    text = "; ".join(find_mistakes(topology))
 
     for part in (
         "node 'n1' is named twice",
-        "'store' names two things",
+        "two parts have the name 'store'",
         "group 'store' is on node 'n9', which the topology does not have",
         "group 'empty' has no nodes",
         "group 'again' is on node 'n1' twice",
         "pool 'a/b' has 0 workers",
-        "'a/b' is no name",
-        "'#node' is no name",
-        "'' is no name",
+        "'a/b' is not a valid name",
+        "'#node' is not a valid name",
+        "'' is not a valid name",
         "actor 'lost' is on node 'n8', which the topology does not have",
         "pool 'light' gives node 'n1' the weight 0.0: it must be above 0 and finite",
         "pool 'light' gives a weight to node 'n7', which it is not on",
@@ -104,11 +104,11 @@ async def test_all_mistakes_are_told_at_once() -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "a#b", "a=b", "a b"])
 async def test_what_is_no_name_for_a_node_is_a_mistake(name: str) -> None:
-    assert f"{name!r} is no name for a node" in mistakes_of(Topology("t", nodes=[name]))
+    assert f"{name!r} is not a valid name for a node" in find_mistakes(Topology("t", nodes=[name]))
 
 
 async def test_a_topology_without_nodes_is_a_mistake() -> None:
-    assert "it has no nodes" in mistakes_of(Topology("t", nodes=[]))
+    assert "it has no nodes" in find_mistakes(Topology("t", nodes=[]))
 
 
 class Silent(StateMachine):  # type: ignore[type-arg]
@@ -120,7 +120,7 @@ async def test_what_makes_no_state_machine_is_a_mistake(machine: Any) -> None:
     topology = Topology("t", nodes=["n1"])
     topology.raft("store", machine=machine)
 
-    (mistake,) = mistakes_of(topology)
+    (mistake,) = find_mistakes(topology)
 
     assert mistake.startswith("group 'store': machine= makes no state machine")
 
@@ -129,7 +129,7 @@ async def test_a_configuration_that_is_none_is_a_mistake() -> None:
     topology = Topology("t", nodes=["n1"])
     topology.raft("store", machine=KeyValue, config=partial(RaftConfig, heartbeat_interval_s=5.0))
 
-    (mistake,) = mistakes_of(topology)
+    (mistake,) = find_mistakes(topology)
 
     assert "config= makes no configuration" in mistake
 

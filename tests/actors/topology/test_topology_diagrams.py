@@ -77,5 +77,5 @@ def test_a_name_with_signs_of_the_language_cannot_break_out_of_its_label(languag
 
 
 def test_an_unknown_language_is_named() -> None:
-    with pytest.raises(ValueError, match="diagram in 'svg': it can be drawn in 'mermaid' or 'dot'"):
+    with pytest.raises(ValueError, match="no diagram in 'svg': choose 'mermaid' or 'dot'"):
         shop().diagram("svg")  # type: ignore[arg-type]

@@ -8,8 +8,8 @@ import pytest
 
 from coterie import KeyValue, Topology
 from coterie.cli import cluster_connection, main
-from coterie.cli.cluster_connection import Connection
-from coterie.cli.security_options import Security
+from coterie.cli.cluster_connection import ClusterConnection
+from coterie.cli.security_options import SecurityOptions
 from coterie.errors import NodeUnreachable
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 
@@ -34,18 +34,19 @@ def test_certificates_go_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--tls-certificate, --tls-key and --tls-authority go together" in capsys.readouterr().err
 
 
-async def test_who_has_the_key_comes_in_and_who_has_not_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        cluster_connection, "CONNECT_TIMEOUT_S", 1.0
-    )  # it is refused at once, and tries again until then
+async def test_client_with_the_key_is_accepted_and_one_without_it_is_told_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     topology = Topology("kept", nodes=["n1"])
     topology.raft("store", machine=KeyValue)
     async with topology.start(node="n1", auth=SharedKey(KEY)) as node:
-        async with Connection((node.address,), security=Security(SharedKey(KEY))).client() as client:
+        async with ClusterConnection((node.address,), security=SecurityOptions(SharedKey(KEY))).client() as client:
             await client.key_value("store").put(b"k", b"v")
+        # The others are refused at once, and try again until then.
+        monkeypatch.setattr(cluster_connection, "CONNECT_TIMEOUT_S", 1.0)
         with pytest.raises(NodeUnreachable, match="key"):
-            async with Connection((node.address,), security=Security(SharedKey(KEY[::-1]))).client():
+            async with ClusterConnection((node.address,), security=SecurityOptions(SharedKey(KEY[::-1]))).client():
                 raise AssertionError("it must not be let in")
         with pytest.raises(NodeUnreachable, match="key"):
-            async with Connection((node.address,)).client():
+            async with ClusterConnection((node.address,)).client():
                 raise AssertionError("it must not be let in")

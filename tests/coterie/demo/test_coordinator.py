@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,9 @@ from coterie.actors.groups.key_value import KeyValue
 from coterie.actors.node import Node
 from coterie.actors.topology import Topology
 from coterie.demo import coordinator as coordinator_module
-from coterie.demo.coordinator import Coordinator, FileStuck
+from coterie.demo.coordinator import Coordinator, FileNotAcknowledged, run_together
 from coterie.demo.demo_topology import POOL, STORE, Counted, CountFile, NotCounted, Worker
-from coterie.demo.store_keys import Found, read_found, scan_prefixes
+from coterie.demo.store_keys import StoredCounts, read_counts, scan_prefixes
 from coterie.runtime.actor import Actor
 
 
@@ -81,7 +82,7 @@ async def test_file_whose_worker_dies_counts_once(tmp_path: Path, after_commit: 
         items = [item for prefix in scan_prefixes("r") async for item in client.key_value(STORE).scan(prefix)]
 
     markers = dict.fromkeys(files, 1)
-    assert read_found("r", items) == Found({"x": 3, "y": 1}, markers, frozenset({"bad.py", "gone.py"}))
+    assert read_counts("r", items) == StoredCounts({"x": 3, "y": 1}, markers, frozenset({"bad.py", "gone.py"}))
     assert sorted(acknowledged) == files
     assert coordinator.resent == len(files)
     assert coordinator.in_flight == {}
@@ -89,7 +90,7 @@ async def test_file_whose_worker_dies_counts_once(tmp_path: Path, after_commit: 
 
 
 async def test_file_that_is_never_committed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coordinator_module, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(coordinator_module, "FILE_TIMEOUT_S", 0.0)
     (tmp_path / "a.py").write_text("x")
     async with one_node(Refusing).start(node="n1") as node, Client([node.address]) as client:
         session = await client.group(STORE).open_session()
@@ -97,5 +98,56 @@ async def test_file_that_is_never_committed_is_named(tmp_path: Path, monkeypatch
             client, session, run="r", root=str(tmp_path), files=["a.py"], acknowledged=lambda _: None
         )
 
-        with pytest.raises(FileStuck, match=r"a\.py: not acknowledged in 0 s, last: not today"):
+        with pytest.raises(FileNotAcknowledged, match=r"a\.py: not acknowledged in 0 s, last: not today"):
             await coordinator.work()
+
+
+async def test_all_are_run_to_their_end() -> None:
+    done: list[int] = []
+
+    async def one(number: int) -> None:
+        await asyncio.sleep(0)
+        done.append(number)
+
+    await run_together(one(1), one(2))
+
+    assert done == [1, 2]
+
+
+async def test_first_error_is_raised_as_itself_and_ends_the_others() -> None:
+    cancelled: list[bool] = []
+
+    async def failing() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("first")
+
+    async def endless() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    with pytest.raises(ValueError, match="first"):
+        await run_together(endless(), failing(), endless())
+
+    assert cancelled == [True, True]
+
+
+async def test_cancellation_ends_all() -> None:
+    ended: list[bool] = []
+
+    async def endless() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    task = asyncio.create_task(run_together(endless(), endless()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert ended == [True, True]

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from coterie.demo.demo_output import Progress, Timeline
+from coterie.demo.demo_output import DemoOutput, Progress
 
 
-async def test_whoever_waits_for_a_number_is_woken_when_it_is_reached() -> None:
+async def test_waiting_for_a_number_ends_when_it_is_reached() -> None:
     progress = Progress(10)
     waiting = asyncio.create_task(progress.reached(2))
     await asyncio.sleep(0)
@@ -28,7 +28,7 @@ async def test_a_number_beyond_the_total_means_all() -> None:
 
 
 def test_events_are_plain_lines_when_stdout_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    Timeline().say("n1 leads")
+    DemoOutput().say("n1 leads")
 
     printed = capsys.readouterr().out
     assert printed.endswith(" s  n1 leads\n")

@@ -3,19 +3,28 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from coterie.demo.count_comparison import PlainCount, judge
-from coterie.demo.demo_report import Report
-from coterie.demo.node_kill import Killed
-from coterie.demo.store_keys import Found
+from coterie.demo.count_comparison import PlainCount, compare
+from coterie.demo.demo_report import DemoReport
+from coterie.demo.node_kill import KillRecord
+from coterie.demo.store_keys import StoredCounts
 
 FILES = ("a.py", "b\udcff.py")
 PLAIN = PlainCount(frozenset(FILES), frozenset({FILES[1]}), {"x": 2})
-FOUND = Found({"x": 2}, dict.fromkeys(FILES, 1), frozenset({FILES[1]}))
-GOOD = Report(
-    judgement=judge(PLAIN, FILES, FOUND),
+FOUND = StoredCounts({"x": 2}, dict.fromkeys(FILES, 1), frozenset({FILES[1]}))
+GOOD = DemoReport(
+    comparison=compare(PLAIN, FILES, FOUND),
     plain=PLAIN,
     found=FOUND,
-    killed=Killed("n1", was_leader=True, term=1, in_flight=2, acknowledged=1, failover_ms=312.34, acknowledged_away=1),
+    killed=KillRecord(
+        "n1",
+        was_leader=True,
+        term=1,
+        in_flight=2,
+        unanswered=1,
+        acknowledged=1,
+        failover_ms=312.34,
+        acknowledged_while_down=1,
+    ),
     void=[],
     skipped={FILES[1]: "SyntaxError: \udcff"},
     acknowledged=2,
@@ -24,7 +33,7 @@ GOOD = Report(
     work_s=0.5,
     seconds=2.0,
 )
-LOST = replace(GOOD, judgement=judge(PLAIN, FILES, replace(FOUND, markers={"a.py": 1})))
+LOST = replace(GOOD, comparison=compare(PLAIN, FILES, replace(FOUND, markers={"a.py": 1})))
 
 
 def test_identical_run_succeeds() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coterie.demo import identifier_counts, plain_count
-from coterie.demo.identifier_counts import Skipped, Tally, tally
+from coterie.demo.identifier_counts import IdentifierCounts, SkippedFile, count_identifiers
 
 AWKWARD = {
     "empty": b"",
@@ -46,10 +46,10 @@ AWKWARD = {
 }
 
 
-def both(content: bytes, folder: Path) -> tuple[Tally | Skipped, Counter[str] | None]:
+def both(content: bytes, folder: Path) -> tuple[IdentifierCounts | SkippedFile, Counter[str] | None]:
     path = folder / "file.py"
     path.write_bytes(content)
-    return tally(content), plain_count.count_file(str(path))
+    return count_identifiers(content), plain_count.count_file(str(path))
 
 
 @pytest.mark.parametrize("content", AWKWARD.values(), ids=AWKWARD.keys())
@@ -57,40 +57,45 @@ def both(content: bytes, folder: Path) -> tuple[Tally | Skipped, Counter[str] | 
 def test_both_counts_agree_on_awkward_files(content: bytes, tmp_path: Path) -> None:
     worker, plain = both(content, tmp_path)
 
-    assert (worker.counts if isinstance(worker, Tally) else None) == (None if plain is None else dict(plain))
+    assert (worker.counts if isinstance(worker, IdentifierCounts) else None) == (None if plain is None else dict(plain))
 
 
 def test_keywords_are_left_out_and_soft_keywords_count() -> None:
-    tallied = tally(b"match = None\nfor match in _: pass\n")
+    counted = count_identifiers(b"match = None\nfor match in _: pass\n")
 
-    assert tallied == Tally({"match": 2, "_": 1})
+    assert counted == IdentifierCounts({"match": 2, "_": 1})
 
 
 @pytest.mark.parametrize("name", ["unknown encoding", "latin-1 without a cookie", "unclosed bracket", "bad dedent"])
 def test_file_that_does_not_read_counts_nothing_and_says_why(name: str) -> None:
-    tallied = tally(AWKWARD[name])
+    counted = count_identifiers(AWKWARD[name])
 
-    assert isinstance(tallied, Skipped)
-    assert ":" in tallied.reason
+    assert isinstance(counted, SkippedFile)
+    assert ":" in counted.reason
 
 
 def test_file_beyond_the_size_limit_counts_nothing_on_both_sides(tmp_path: Path) -> None:
     largest = b"#" * (identifier_counts.FILE_BYTES_MAX - 2) + b"\na"
 
-    assert both(largest, tmp_path) == (Tally({"a": 1}), Counter(a=1))
+    assert both(largest, tmp_path) == (IdentifierCounts({"a": 1}), Counter(a=1))
     worker, plain = both(largest + b"b", tmp_path)
-    assert isinstance(worker, Skipped)
+    assert isinstance(worker, SkippedFile)
     assert plain is None
 
 
-def test_file_with_too_many_identifiers_counts_nothing_on_both_sides(tmp_path: Path) -> None:
+def test_file_with_too_many_identifiers_counts_nothing_on_both_sides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert identifier_counts.DISTINCT_MAX == plain_count.DISTINCT_LIMIT
+    monkeypatch.setattr(identifier_counts, "DISTINCT_MAX", 500)
+    monkeypatch.setattr(plain_count, "DISTINCT_LIMIT", 500)
     most = b"\n".join(b"a%d" % number for number in range(identifier_counts.DISTINCT_MAX))
 
     worker, plain = both(most, tmp_path)
-    assert isinstance(worker, Tally)
+    assert isinstance(worker, IdentifierCounts)
     assert plain == worker.counts
     worker, plain = both(most + b"\none_more", tmp_path)
-    assert isinstance(worker, Skipped)
+    assert isinstance(worker, SkippedFile)
     assert plain is None
 
 
@@ -98,8 +103,8 @@ def test_file_with_too_long_an_identifier_counts_nothing_on_both_sides(tmp_path:
     longest = b"a" * identifier_counts.NAME_CHARACTERS_MAX
 
     worker, plain = both(longest, tmp_path)
-    assert isinstance(worker, Tally)
+    assert isinstance(worker, IdentifierCounts)
     assert plain == worker.counts
     worker, plain = both(longest + b"a", tmp_path)
-    assert isinstance(worker, Skipped)
+    assert isinstance(worker, SkippedFile)
     assert plain is None

@@ -3,8 +3,8 @@ from __future__ import annotations
 import os
 
 from coterie.actors.groups.key_value import Increment, KeyValue, Page, Scan
-from coterie.demo.identifier_counts import Skipped, Tally
-from coterie.demo.store_keys import Found, batch_of, probe_key, read_found, scan_prefixes
+from coterie.demo.identifier_counts import IdentifierCounts, SkippedFile
+from coterie.demo.store_keys import StoredCounts, batch_of, probe_key, read_counts, scan_prefixes
 
 
 def stored(machine: KeyValue, run: str = "r1") -> list[tuple[bytes, bytes]]:
@@ -19,37 +19,37 @@ def stored(machine: KeyValue, run: str = "r1") -> list[tuple[bytes, bytes]]:
 def test_what_batches_wrote_is_read_back() -> None:
     machine = KeyValue()
     odd = os.fsencode("odd/n/f/\udcff.py")
-    machine.apply(batch_of("r1", b"a.py", Tally({"x": 2, "größe": 1})))
-    machine.apply(batch_of("r1", odd, Tally({"x": 1})))
-    machine.apply(batch_of("r1", b"bad.py", Skipped("SyntaxError")))
+    machine.apply(batch_of("r1", b"a.py", IdentifierCounts({"x": 2, "größe": 1})))
+    machine.apply(batch_of("r1", odd, IdentifierCounts({"x": 1})))
+    machine.apply(batch_of("r1", b"bad.py", SkippedFile("SyntaxError")))
 
-    found = read_found("r1", stored(machine))
+    found = read_counts("r1", stored(machine))
 
     markers = {"a.py": 1, "odd/n/f/\udcff.py": 1, "bad.py": 1}
-    assert found == Found({"x": 3, "größe": 1}, markers, frozenset({"bad.py"}))
+    assert found == StoredCounts({"x": 3, "größe": 1}, markers, frozenset({"bad.py"}))
 
 
 def test_batch_that_is_applied_twice_shows_in_its_marker() -> None:
     machine = KeyValue()
-    batch = batch_of("r1", b"a.py", Tally({"x": 2}))
+    batch = batch_of("r1", b"a.py", IdentifierCounts({"x": 2}))
     machine.apply(batch)
     machine.apply(batch)
 
-    assert read_found("r1", stored(machine)).markers == {"a.py": 2}
+    assert read_counts("r1", stored(machine)).markers == {"a.py": 2}
 
 
 def test_runs_and_probes_do_not_touch_each_other() -> None:
     machine = KeyValue()
-    machine.apply(batch_of("r1", b"a.py", Tally({"x": 2})))
-    machine.apply(batch_of("r2", b"a.py", Tally({"x": 5})))
+    machine.apply(batch_of("r1", b"a.py", IdentifierCounts({"x": 2})))
+    machine.apply(batch_of("r2", b"a.py", IdentifierCounts({"x": 5})))
     machine.apply(Increment(probe_key("r2")))
 
-    assert read_found("r2", stored(machine, "r2")) == Found({"x": 5}, {"a.py": 1})
+    assert read_counts("r2", stored(machine, "r2")) == StoredCounts({"x": 5}, {"a.py": 1})
 
 
-def test_every_identifier_is_found_on_its_shelf() -> None:
+def test_every_identifier_is_found_in_its_shard() -> None:
     machine = KeyValue()
     counts = {f"name_{number}": number for number in range(1, 500)}
-    machine.apply(batch_of("r1", b"a.py", Tally(counts)))
+    machine.apply(batch_of("r1", b"a.py", IdentifierCounts(counts)))
 
-    assert read_found("r1", stored(machine)).totals == counts
+    assert read_counts("r1", stored(machine)).totals == counts

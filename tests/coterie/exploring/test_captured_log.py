@@ -1,17 +1,17 @@
-"""A run's log is kept, bounded, and told to nobody else."""
+"""A run's log is captured, bounded, and reaches no other handler."""
 
 from __future__ import annotations
 
 import logging
 
-from coterie.exploring.captured_log import kept_log
-from coterie.exploring.run_jobs import many_runs
+from coterie.exploring.captured_log import capture_log
+from coterie.exploring.run_jobs import worker_settings
 
 OURS = logging.getLogger("coterie.toy")
 
 
-class Heard(logging.Handler):
-    """What a host has set up for itself."""
+class HostHandler(logging.Handler):
+    """A handler that the host program has set up."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,8 +21,8 @@ class Heard(logging.Handler):
         self.records.append(record)
 
 
-def test_log_is_kept_even_among_runs_that_let_nobody_log() -> None:
-    with many_runs(), kept_log() as lines:
+def test_log_is_captured_even_under_worker_settings_which_disable_logging() -> None:
+    with worker_settings(), capture_log() as lines:
         OURS.info("the %s", "facts")
         OURS.debug("too fine")
 
@@ -30,23 +30,23 @@ def test_log_is_kept_even_among_runs_that_let_nobody_log() -> None:
 
 
 def test_last_records_are_kept() -> None:
-    with kept_log(most=3) as lines:
+    with capture_log(records_max=3) as lines:
         for number in range(10):
             OURS.warning("%s", number)
 
     assert [line[-1] for line in lines] == ["7", "8", "9"]
 
 
-def test_nobody_else_hears_of_it_until_it_is_over() -> None:
-    heard, root = Heard(), logging.getLogger()
-    root.addHandler(heard)
+def test_no_other_handler_gets_records_until_it_is_over() -> None:
+    host, root = HostHandler(), logging.getLogger()
+    root.addHandler(host)
     try:
         before = root.level, OURS.parent, OURS.getEffectiveLevel()
-        with kept_log():
+        with capture_log():
             OURS.warning("kept")
         assert (root.level, OURS.parent, OURS.getEffectiveLevel()) == before
-        OURS.warning("heard")
+        OURS.warning("after")
     finally:
-        root.removeHandler(heard)
+        root.removeHandler(host)
 
-    assert [record.getMessage() for record in heard.records] == ["heard"]
+    assert [record.getMessage() for record in host.records] == ["after"]

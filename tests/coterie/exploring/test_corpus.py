@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.exploring.run_jobs import carry_out
+from coterie.exploring.run_jobs import run_job
 from coterie.exploring.saved_case import read_case
 
 CORPUS = Path(__file__).parents[2] / "corpus"
@@ -21,8 +21,8 @@ def test_there_is_a_corpus() -> None:
 def test_run_that_failed_once_does_not_fail_again(path: Path) -> None:
     case = read_case(path)
 
-    verdict = carry_out(case.job)
+    result = run_job(case.job)
 
     told = f"replay: coterie sim {case.job.scenario} --replay tests/corpus/{path.name}"
-    assert verdict.violation is None, "\n".join([*verdict.tail, str(verdict.violation), told])
+    assert result.violation is None, "\n".join([*result.tail, str(result.violation), told])
     assert case.note, "a case says what was wrong"

@@ -23,7 +23,7 @@ def test_order_of_a_set_is_found_with_its_first_line() -> None:
     assert "woke  actor" in differences[0].one
     assert "woke  actor" in differences[0].other
     assert differences[0].one != differences[0].other
-    assert f"differ first in line {differences[0].line}" in str(differences[0])
+    assert f"first differ in line {differences[0].line}" in str(differences[0])
 
 
 def test_deterministic_scenario_has_no_difference() -> None:
@@ -56,7 +56,7 @@ def test_interrupt_while_workers_start_is_told_like_any_other(monkeypatch: pytes
     def strike(count: int, *, hash_seed: int) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("coterie.exploring.determinism_check.workers", strike)
+    monkeypatch.setattr("coterie.exploring.determinism_check.worker_pool", strike)
     found, differences = check_determinism(Job(f"{toy.WHERE}:good", 0), range(3))
 
-    assert (found.is_interrupted, found.left, differences) == (True, range(3), [])
+    assert (found.is_interrupted, found.remaining_seeds, differences) == (True, range(3), [])

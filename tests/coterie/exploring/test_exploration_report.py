@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 
 from coterie.exploring import exploration_report
-from coterie.exploring.failure_shrinking import reduce
-from coterie.exploring.run_jobs import Job, carry_out
+from coterie.exploring.failure_shrinking import shrink_failure
+from coterie.exploring.run_jobs import Job, run_job
 from coterie.exploring.seed_exploration import Exploration, explore
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from tests.coterie.exploring import toy
@@ -26,24 +26,24 @@ def test_progress_tells_hours_events_pace_and_faults() -> None:
 
 def test_kind_that_never_fired_is_named() -> None:
     found = explore(SELDOM, range(1))
-    found.verdicts[0].fired.clear()
+    found.results[0].fired.clear()
 
     assert "not yet: crash" in exploration_report.progress(SELDOM, found)
     assert "never fired: crash" in exploration_report.summary(SELDOM, found)
 
 
-def test_summary_ends_with_the_verdict() -> None:
+def test_summary_ends_with_the_result() -> None:
     lines = list(exploration_report.summary(FRAGILE, explore(FRAGILE, range(30))))
 
     assert lines[0].startswith(f"{toy.WHERE}:fragile: ran 30 seeds in ")
     assert lines[1] == f"faults: crash {30 * 12}"
     assert lines[-2].startswith("failing seeds: ")
     assert lines[-2].endswith(" more")
-    assert lines[-1] == "verdict: failed"
+    assert lines[-1] == "result: failed"
 
 
-def test_reduction_is_told_with_one_command() -> None:
-    lines = list(exploration_report.reduced(reduce(FRAGILE, carry_out(FRAGILE)), Path("my runs/toy-5")))
+def test_shrunk_failure_is_printed_with_one_command() -> None:
+    lines = list(exploration_report.shrunk_lines(shrink_failure(FRAGILE, run_job(FRAGILE)), Path("my runs/toy-5")))
 
     assert "3 of 12 faults, 3 nodes, at most 3 operations" in lines[0]
     commands = [line for line in lines if "coterie sim" in line]
@@ -54,7 +54,7 @@ def test_reduction_is_told_with_one_command() -> None:
 def test_command_repeats_every_option() -> None:
     job = Job("raft", 0, Level.PROTOCOL, "crashes", nodes=5, operations=50)
 
-    words = exploration_report.command(job, seed=3, seeds=7, jobs=2, plan_file="my plan.json", is_double=True)
+    words = exploration_report.command(job, seed=3, seeds=7, jobs=2, plan_file="my plan.json", checks_determinism=True)
 
     assert words == (
         "coterie sim raft --seed 3 --seeds 7 --level protocol --profile crashes --nodes 5 --operations 50 "
@@ -75,9 +75,12 @@ def test_facts_of_nothing_are_facts() -> None:
 def test_first_void_seed_is_told_with_its_reason() -> None:
     void = Job(f"{toy.WHERE}:void", 0)
     silent = explore(SELDOM, range(2))
-    silent.verdicts[0].fired.clear()
+    silent.results[0].fired.clear()
 
     assert "seed 0 is void: only 3 commands were answered" in exploration_report.summary(void, explore(void, range(3)))
     told = list(exploration_report.summary(SELDOM, silent))
-    assert "seed 0 is void: never fired: crash (nothing there to strike? @scenario(leaves_out=['crash']))" in told
+    assert (
+        "seed 0 is void: never fired: crash (can such faults not occur here? @scenario(excluded_kinds=['crash']))"
+        in told
+    )
     assert "seed 0 is void: never fired: crash" in exploration_report.summary(Job("raft", 0), silent)

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from coterie.exploring.failure_folder import folder_for, save
-from coterie.exploring.failure_shrinking import Reduction, reduce
-from coterie.exploring.run_jobs import Job, carry_out
+from coterie.exploring.failure_shrinking import ShrunkFailure, shrink_failure
+from coterie.exploring.run_jobs import Job, run_job
 from coterie.exploring.saved_case import read_case
 from coterie.protocols.checking.linearizability import history_from_lines
 from coterie.protocols.faults.plan_format import load_plan
@@ -21,51 +21,51 @@ FRAGILE = Job(f"{toy.WHERE}:fragile", 5)
 
 
 @pytest.fixture
-def reduction() -> Reduction:
-    return reduce(FRAGILE, carry_out(FRAGILE))
+def shrunk() -> ShrunkFailure:
+    return shrink_failure(FRAGILE, run_job(FRAGILE))
 
 
-def test_folder_holds_everything(tmp_path: Path, reduction: Reduction) -> None:
+def test_folder_holds_everything(tmp_path: Path, shrunk: ShrunkFailure) -> None:
     folder = tmp_path / "a" / "b"
-    save(reduction, folder)
+    save(shrunk, folder)
 
     assert sorted(path.name for path in folder.iterdir()) == [
         "case.json", "history.jsonl", "log.txt", "plan.json", "sequence.svg", "timeline.html", "trace.txt",
         "verdict.json",
     ]  # fmt: skip
-    assert load_plan((folder / "plan.json").read_text()) == reduction.plan
-    assert (folder / "trace.txt").read_text().splitlines() == [str(line) for line in reduction.verdict.trace]
-    assert (folder / "log.txt").read_text().splitlines() == list(reduction.log) != []
-    assert len(history_from_lines((folder / "history.jsonl").read_text().splitlines())) == reduction.verdict.operations
+    assert load_plan((folder / "plan.json").read_text()) == shrunk.plan
+    assert (folder / "trace.txt").read_text().splitlines() == [str(line) for line in shrunk.result.trace]
+    assert (folder / "log.txt").read_text().splitlines() == list(shrunk.log) != []
+    assert len(history_from_lines((folder / "history.jsonl").read_text().splitlines())) == shrunk.result.operations
     assert "seed 5" in (folder / "timeline.html").read_text()
     assert ET.parse(folder / "sequence.svg").getroot().tag.endswith("svg")
 
 
-def test_saved_case_fails_again_in_the_same_way(tmp_path: Path, reduction: Reduction) -> None:
-    save(reduction, tmp_path)
+def test_saved_case_fails_again_in_the_same_way(tmp_path: Path, shrunk: ShrunkFailure) -> None:
+    save(shrunk, tmp_path)
 
-    again = carry_out(replace(read_case(tmp_path).job, hashed=True))
+    again = run_job(replace(read_case(tmp_path).job, hashed=True))
 
-    assert str(again.violation) == str(reduction.verdict.violation)
-    assert again.digest == reduction.verdict.digest
+    assert str(again.violation) == str(shrunk.result.violation)
+    assert again.digest == shrunk.result.digest
 
 
-def test_verdict_says_what_broke_and_what_it_was_cut_down_from(tmp_path: Path, reduction: Reduction) -> None:
-    save(reduction, tmp_path)
+def test_result_file_has_the_violation_and_the_failure_before_shrinking(tmp_path: Path, shrunk: ShrunkFailure) -> None:
+    save(shrunk, tmp_path)
 
     facts = json.loads((tmp_path / "verdict.json").read_text())
 
     assert facts["violation"]["invariant"] == facts["found"]["violation"]["invariant"] == "toy.too_many"
     assert facts["faults"] == 3
     assert facts["found"]["fired"] == {"crash": 12}
-    assert facts["trace_hash"] == reduction.verdict.digest
+    assert facts["trace_hash"] == shrunk.result.digest
 
 
-def test_files_of_an_earlier_run_do_not_stay(tmp_path: Path, reduction: Reduction) -> None:
-    save(reduction, tmp_path)
+def test_files_of_an_earlier_run_do_not_stay(tmp_path: Path, shrunk: ShrunkFailure) -> None:
+    save(shrunk, tmp_path)
     (tmp_path / "mine.txt").write_text("keep me", encoding="utf-8")
 
-    save(replace(reduction, verdict=replace(reduction.verdict, history=None)), tmp_path)
+    save(replace(shrunk, result=replace(shrunk.result, history=None)), tmp_path)
 
     names = {path.name for path in tmp_path.iterdir()}
     assert not {"history.jsonl", "timeline.html"} & names

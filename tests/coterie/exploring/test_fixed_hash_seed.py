@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from coterie.exploring.fixed_hash_seed import has_fixed_hashes, with_fixed_hashes
+from coterie.exploring.fixed_hash_seed import has_fixed_hash_seed, restart_with_fixed_hash_seed
 
 PROGRAM = """
 import sys
-from coterie.exploring.fixed_hash_seed import with_fixed_hashes
+from coterie.exploring.fixed_hash_seed import restart_with_fixed_hash_seed
 print("begun", flush=True)
-with_fixed_hashes()
+restart_with_fixed_hash_seed()
 print(hash("coterie"), sys.argv[1:])
 """
 
@@ -37,7 +37,7 @@ def test_process_begins_again_with_the_same_arguments_and_hash_seed_0() -> None:
     assert drawn[2].endswith("['--seed', 'a b']")
 
 
-def test_hash_seed_that_somebody_chose_is_kept() -> None:
+def test_hash_seed_of_the_environment_is_kept() -> None:
     assert len(run_program("7")) == 2
 
 
@@ -45,5 +45,5 @@ def test_fixed_process_does_not_begin_again(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PYTHONHASHSEED", "0")
     monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("it began again"))
 
-    assert has_fixed_hashes()
-    with_fixed_hashes()
+    assert has_fixed_hash_seed()
+    restart_with_fixed_hash_seed()

@@ -1,10 +1,10 @@
-"""All mutants: enough of them, most die at random; hunts in one process and in several; names that do not exist."""
+"""All mutants: their number, most found at random; runs in one process and in several; unknown names."""
 
 from __future__ import annotations
 
 import pytest
 
-from coterie.exploring.mutant_jobs import ALL_MUTANTS, Catch, MutantError, hunt_all, mutant_named
+from coterie.exploring.mutant_jobs import ALL_MUTANTS, MutantError, TimedMutantResult, mutant_named, run_mutant_jobs
 
 QUICK = ("synod: promise not durable", "sessions: unknown session executed")
 
@@ -18,17 +18,17 @@ def test_there_are_28_mutants_or_more_and_most_fall_to_the_profile_everything() 
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_hunts_are_told_as_they_end(processes: int) -> None:
-    told: list[Catch] = []
+def test_mutant_results_are_reported_as_they_arrive(processes: int) -> None:
+    told: list[TimedMutantResult] = []
 
-    catches = hunt_all(QUICK, processes=processes, caught=told.append)
+    results = run_mutant_jobs(QUICK, processes=processes, on_result=told.append)
 
-    assert catches == told
-    assert {catch.hunt.name: catch.hunt.killed_by for catch in told} == {
+    assert results == told
+    assert {timed.result.name: timed.result.killed_by for timed in told} == {
         QUICK[0]: "synod.promise_ahead_of_disk",
         QUICK[1]: "sessions.executed_twice",
     }
-    assert all(catch.hunt.is_success and catch.wall_s > 0 for catch in told)
+    assert all(timed.result.is_success and timed.wall_s > 0 for timed in told)
 
 
 def test_unknown_mutant_is_told_with_the_nearest() -> None:

@@ -42,9 +42,9 @@ def test_case_has_one_line_for_each_fault() -> None:
     ("text", "told"),
     [
         ("{", "is not JSON"),
-        ("[]", "no JSON object"),
-        ('{"seed": 1}', "field 'scenario', a string"),
-        ('{"scenario": "raft"}', "field 'seed', a whole number"),
+        ("[]", "not a JSON object"),
+        ('{"seed": 1}', "field 'scenario' of a case must be a string"),
+        ('{"scenario": "raft"}', "field 'seed' of a case must be a whole number"),
         ('{"scenario": "raft", "seed": true}', "field 'seed'"),
         ('{"scenario": "raft", "seed": 1, "sed": 2}', r"no field 'sed': did you mean 'seed'\?"),
         ('{"scenario": "raft", "seed": 1, "level": "sistem"}', r"level 'sistem': did you mean 'system'\?"),

@@ -6,29 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from coterie.exploring.scenario_discovery import ScenarioError, find, names
+from coterie.exploring.scenario_discovery import ScenarioError, find_scenario, scenario_names
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from tests.coterie.exploring import toy
 
 
 async def undecorated() -> None:
-    """Is what somebody forgot to decorate."""
+    """A scenario without its decorator."""
 
 
 def test_every_scenario_of_coterie_is_found_by_its_name() -> None:
-    for name in names():
-        assert find(name).run is not None
-    assert {"raft", "synod", "raft-kv"} <= set(names())
+    for name in scenario_names():
+        assert find_scenario(name).run is not None
+    assert {"raft", "synod", "raft-kv"} <= set(scenario_names())
 
 
 def test_level_chooses_between_scenarios_of_one_name() -> None:
-    assert find("raft").level is find("raft", Level.PROTOCOL).level is Level.PROTOCOL
-    assert find("raft", Level.SYSTEM) is find("raft-kv")
+    assert find_scenario("raft").level is find_scenario("raft", Level.PROTOCOL).level is Level.PROTOCOL
+    assert find_scenario("raft", Level.SYSTEM) is find_scenario("raft-kv")
 
 
 def test_scenario_of_ones_own_is_imported() -> None:
-    assert find(f"{toy.WHERE}:good") is toy.good
-    assert find(f"{toy.WHERE}:high", Level.SYSTEM) is toy.high
+    assert find_scenario(f"{toy.WHERE}:good") is toy.good
+    assert find_scenario(f"{toy.WHERE}:high", Level.SYSTEM) is toy.high
 
 
 def test_module_in_the_working_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_module_in_the_working_directory_is_found(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", ["/nowhere"])
 
-    assert find("my_scenarios_of_today:mine") is toy.good
+    assert find_scenario("my_scenarios_of_today:mine") is toy.good
 
 
 @pytest.mark.parametrize(
@@ -46,16 +46,19 @@ def test_module_in_the_working_directory_is_found(tmp_path: Path, monkeypatch: p
         ("rafd", r"no scenario 'rafd': did you mean 'raft'\?"),
         ("zzzzzz", r"no scenario 'zzzzzz': there are raft, .*package\.module:attribute"),
         (f"{toy.WHERE}:fragil", r"has no 'fragil': did you mean 'fragile'\?"),
-        (f"{toy.WHERE}:neither", r"is no scenario: it has no name, level, plan, run \(its type: object\)"),
-        (f"{__name__}:undecorated", r"is no scenario: a bare function; decorate it with @scenario\(nodes=…\)"),
-        (f"{toy.WHERE}:Toy", "is no scenario"),
+        (f"{toy.WHERE}:neither", r"is not a scenario: it has no name, level, plan, run \(its type: object\)"),
+        (
+            f"{__name__}:undecorated",
+            r"is not a scenario: it is a plain function; decorate it with @scenario\(nodes=…\)",
+        ),
+        (f"{toy.WHERE}:Toy", "is not a scenario"),
         (f"{toy.WHERE}:", "write package.module:attribute"),
         ("no_such_module_anywhere:x", "cannot import 'no_such_module_anywhere'"),
     ],
 )
 def test_what_does_not_exist_is_named(name: str, told: str) -> None:
     with pytest.raises(ScenarioError, match=told):
-        find(name)
+        find_scenario(name)
 
 
 def test_module_that_does_not_exist_is_told_with_the_nearest_beside_it(
@@ -67,9 +70,9 @@ def test_module_that_does_not_exist_is_told_with_the_nearest_beside_it(
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(ScenarioError, match=r"'shop\.scenarois'.*: did you mean 'shop\.scenarios'\?"):
-        find("shop.scenarois:x")
+        find_scenario("shop.scenarois:x")
     with pytest.raises(ScenarioError, match=r"did you mean 'bank_scenarios'\?"):
-        find("bank_scenarioz:x")
+        find_scenario("bank_scenarioz:x")
 
 
 def test_module_that_imports_what_does_not_exist_is_not_told_to_be_missing_itself(
@@ -80,12 +83,12 @@ def test_module_that_imports_what_does_not_exist_is_not_told_to_be_missing_itsel
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(ScenarioError, match=r"No module named 'no_such_module_anywhere'$"):
-        find("scenarios_in_need:x")
+        find_scenario("scenarios_in_need:x")
 
 
 def test_level_at_which_it_does_not_run_is_named() -> None:
     with pytest.raises(ScenarioError, match="not run at level 'system', but at level 'protocol'"):
-        find(f"{toy.WHERE}:good", Level.SYSTEM)
+        find_scenario(f"{toy.WHERE}:good", Level.SYSTEM)
 
 
 def test_module_that_raises_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,4 +96,4 @@ def test_module_that_raises_is_told_in_one_line(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(ScenarioError, match="raised ZeroDivisionError"):
-        find("broken_scenarios_of_today:x")
+        find_scenario("broken_scenarios_of_today:x")

@@ -1,4 +1,4 @@
-"""Many seeds: all verdicts, however many processes; and what was learned when Ctrl-C ended it."""
+"""Many seeds: all results, however many processes; and what was learned when Ctrl-C ended it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 from coterie.errors import PlanError
 from coterie.exploring.run_jobs import Job
 from coterie.exploring.seed_exploration import Exploration, explore
-from coterie.protocols.simulation.scenarios.run_outcome import Outcome
+from coterie.protocols.simulation.scenarios.run_result import RunOutcome
 from tests.coterie.exploring import toy
 
 
-def test_every_seed_has_its_verdict_alone_and_with_workers() -> None:
+def test_every_seed_has_its_result_alone_and_with_workers() -> None:
     job = Job(f"{toy.WHERE}:seldom", 0)
 
     alone, together = explore(job, range(12)), explore(job, range(12), processes=2)
@@ -23,13 +23,13 @@ def test_every_seed_has_its_verdict_alone_and_with_workers() -> None:
     first = alone.first_failure()
     assert first is not None
     assert first.seed == min(alone.summary.failing_seeds) >= 4
-    assert not alone.left
+    assert not alone.remaining_seeds
 
 
 def test_progress_is_told_after_each_seed() -> None:
     told: list[int] = []
 
-    explore(Job(f"{toy.WHERE}:good", 0), range(5), progress=lambda found: told.append(len(found.verdicts)))
+    explore(Job(f"{toy.WHERE}:good", 0), range(5), progress=lambda found: told.append(len(found.results)))
 
     assert told == [1, 2, 3, 4, 5]
 
@@ -39,14 +39,14 @@ def test_interrupt_keeps_what_was_learned_and_says_where_to_go_on() -> None:
 
     assert found.is_interrupted
     assert found.summary.passed == 3
-    assert list(found.left) == [3, 4, 5, 6, 7, 8]
+    assert list(found.remaining_seeds) == [3, 4, 5, 6, 7, 8]
 
 
 def test_seed_that_was_overtaken_is_run_again_when_it_goes_on() -> None:
-    verdicts = explore(Job(f"{toy.WHERE}:good", 0), range(4)).verdicts
-    found = Exploration(range(6), [verdicts[0], verdicts[3], verdicts[1]])
+    results = explore(Job(f"{toy.WHERE}:good", 0), range(4)).results
+    found = Exploration(range(6), [results[0], results[3], results[1]])
 
-    assert list(found.left) == [2, 3, 4, 5]
+    assert list(found.remaining_seeds) == [2, 3, 4, 5]
 
 
 def test_bad_input_ends_it_at_once_in_workers_too() -> None:
@@ -55,4 +55,4 @@ def test_bad_input_ends_it_at_once_in_workers_too() -> None:
 
 
 def test_void_runs_are_counted() -> None:
-    assert explore(Job(f"{toy.WHERE}:void", 0), range(3)).summary.outcome is Outcome.VOID
+    assert explore(Job(f"{toy.WHERE}:void", 0), range(3)).summary.outcome is RunOutcome.VOID

@@ -88,7 +88,7 @@ def test_whatever_stands_in_a_message_is_escaped() -> None:
     assert "<script>" in texts(svg)[-1]
 
 
-def test_node_that_nobody_named_gets_a_line_too() -> None:
+def test_node_of_the_trace_that_was_not_named_gets_a_line_too() -> None:
     assert "client/3" in texts(drawn(TraceLine(1.0, "n1", "from client/3", "Put(k)")))
 
 

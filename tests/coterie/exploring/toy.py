@@ -13,22 +13,22 @@ from dataclasses import dataclass, replace
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.linearizability import History, KeyValue, check
 from coterie.protocols.checking.violation import Violation
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Crash, Level
 from coterie.protocols.simulation.run_trace import TraceLine
 from coterie.protocols.simulation.scenarios.protocol_scenarios import EVERYTHING
-from coterie.protocols.simulation.scenarios.run_outcome import Verdict
+from coterie.protocols.simulation.scenarios.run_result import RunResult
 
 WHERE = "tests.coterie.exploring.toy"
 OPERATIONS = 20
 NAMES = ("n1", "n2", "n3", "n4", "n5")
 
 
-def a_plan(seed: int, nodes: int = 5) -> Plan:
+def a_plan(seed: int, nodes: int = 5) -> FaultPlan:
     rng = random.Random(f"toy/{seed}")
     names = NAMES[:nodes]
     crashes = [Crash(round(rng.uniform(0, 9), 3), rng.choice(names), down_s=0.1) for _ in range(12)]
-    return Plan(names, tuple(crashes), 10.0, profile=EVERYTHING)
+    return FaultPlan(names, tuple(crashes), 10.0, profile=EVERYTHING)
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,20 @@ class Toy:
     interrupted_at: int | None = None
     signals_at: int | None = None
 
-    def plan(self, seed: int, *, profile: str = EVERYTHING, nodes: int | None = None) -> Plan:
+    def plan(self, seed: int, *, profile: str = EVERYTHING, nodes: int | None = None) -> FaultPlan:
         return a_plan(seed, nodes or 5)
 
     def run(
         self,
         seed: int,
         *,
-        plan: Plan | None = None,
+        plan: FaultPlan | None = None,
         profile: str = EVERYTHING,
         nodes: int | None = None,
         operations: int | None = None,
         hashed: bool = False,
         traced: bool = False,
-    ) -> Verdict:
+    ) -> RunResult:
         if seed == self.interrupted_at:
             raise KeyboardInterrupt
         if self.signals_at is not None and seed >= self.signals_at:
@@ -70,12 +70,12 @@ class Toy:
         story = _Story(self, seed, plan, OPERATIONS if operations is None else operations)
         violation = story.tell()
         if violation is None and self.void is not None:
-            return replace(story.verdict(None, hashed=hashed, traced=traced), void=self.void)
-        return story.verdict(violation, hashed=hashed, traced=traced)
+            return replace(story.result(None, hashed=hashed, traced=traced), void=self.void)
+        return story.result(violation, hashed=hashed, traced=traced)
 
 
 class _Story:
-    def __init__(self, toy: Toy, seed: int, plan: Plan, operations: int) -> None:
+    def __init__(self, toy: Toy, seed: int, plan: FaultPlan, operations: int) -> None:
         self.toy, self.seed, self.plan = toy, seed, plan
         self.lines: list[TraceLine] = []
         self.history = History()
@@ -108,9 +108,9 @@ class _Story:
             names = {f"actor {number}" for number in range(9)}
             self.lines += [TraceLine(at_s, None, "woke", name) for name in names]
 
-    def verdict(self, violation: Violation | None, *, hashed: bool, traced: bool) -> Verdict:
+    def result(self, violation: Violation | None, *, hashed: bool, traced: bool) -> RunResult:
         digest = hashlib.sha256("\n".join(map(str, self.lines)).encode()).hexdigest()
-        return Verdict(
+        return RunResult(
             seed=self.seed,
             violation=violation,
             void=None,

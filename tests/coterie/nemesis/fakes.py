@@ -1,14 +1,14 @@
-"""A cluster that only says what it was told: for the tests of whoever tells it."""
+"""Fakes of processes, links and role observer, which record their calls."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 
-from coterie.nemesis.role_observer import Observer
-from coterie.protocols.faults.kinds.fault_kinds import Role
-from coterie.runtime.hosts.simulation.link_conditions import WeatherLink
-from coterie.runtime.hosts.simulation.random_durations import Duration
+from coterie.nemesis.role_observer import RoleObserver
+from coterie.protocols.faults.kinds.fault_kinds import TargetRole
+from coterie.runtime.hosts.simulation.link_conditions import ConditionedLink
+from coterie.runtime.hosts.simulation.random_durations import RandomDuration
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
 __all__ = ["NODES", "FakeNetwork", "FakeObserver", "FakeProcesses"]
@@ -17,7 +17,7 @@ NODES = ("n1", "n2", "n3")
 
 
 class FakeProcesses:
-    """Processes that only say when they were told what."""
+    """Processes that record the calls, with their times."""
 
     nodes = NODES
 
@@ -57,7 +57,7 @@ class FakeNetwork:
         self.is_healed = False
         self.is_busy = True
         clock, ways = VirtualLoop.running().clock, [(a, b) for a in (*NODES, "c1") for b in (*NODES, "c1") if a != b]
-        self.links = {way: WeatherLink(*way, lambda: Duration(0.0), clock, random.Random(1)) for way in ways}
+        self.links = {way: ConditionedLink(*way, lambda: RandomDuration(0.0), clock, random.Random(1)) for way in ways}
 
     def send_everywhere(self) -> None:
         """Send something over every link."""
@@ -65,7 +65,7 @@ class FakeNetwork:
             link.delay_s(100)
             list(link.carry(b"something"))
 
-    def link(self, source: str, target: str, /) -> WeatherLink:
+    def link(self, source: str, target: str, /) -> ConditionedLink:
         return self.links[source, target]
 
     def connections(self) -> list[tuple[str, str]]:
@@ -82,16 +82,16 @@ class FakeNetwork:
     def holds_back(self, source: str, target: str, /) -> bool:
         return self.is_busy and self.links[source, target].is_blocked
 
-    def open_hole(self, source: str, target: str, /) -> None:
+    def open_black_hole(self, source: str, target: str, /) -> None:
         self.told.append(("open hole", source, target))
-        self.links[source, target].is_hole = True
+        self.links[source, target].is_black_hole = True
 
-    def has_swallowed(self, source: str, target: str, /) -> bool:
-        return self.is_busy and self.links[source, target].is_hole
+    def has_lost_data(self, source: str, target: str, /) -> bool:
+        return self.is_busy and self.links[source, target].is_black_hole
 
-    def close_hole(self, source: str, target: str, /) -> int:
+    def close_black_hole(self, source: str, target: str, /) -> int:
         self.told.append(("close hole", source, target))
-        self.links[source, target].is_hole = False
+        self.links[source, target].is_black_hole = False
         return 1
 
     def reset(self, source: str, target: str, /) -> None:
@@ -101,12 +101,12 @@ class FakeNetwork:
         self.is_healed = True
 
 
-class FakeObserver(Observer):
-    """Knows who shows which role because it was told."""
+class FakeObserver(RoleObserver):
+    """Returns the nodes that the test has set for the roles."""
 
     def __init__(self) -> None:
-        self.shown: dict[Role, str] = {}
+        self.shown: dict[TargetRole, str] = {}
 
-    async def who(self, role: Role) -> str | None:
+    async def node_in_role(self, role: TargetRole) -> str | None:
         """Return it."""
         return self.shown.get(role)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from coterie.actors.simulation.checkers.history_recording import Ledger, Recording
-from coterie.nemesis.attack_checks import judge, undecided
+from coterie.actors.simulation.checkers.history_recording import GroupRecording, Recordings
+from coterie.nemesis.attack_checks import check_histories, undecided_groups
 from coterie.protocols.checking.linearizability import AppendList, Datum, History, KeyValue, Model
 
 
@@ -9,14 +9,14 @@ class Told:
     """Histories that were made up, operation after operation."""
 
     def __init__(self) -> None:
-        self.ledger = Ledger()
+        self.recordings = Recordings()
         self._at_s = 0.0
 
-    def lists(self, input: Datum, output: Datum = None) -> None:  # noqa: A002 (the judges' word)
+    def lists(self, input: Datum, output: Datum = None) -> None:  # noqa: A002 (the checker's word)
         """Do something to a list."""
         self._tell(self._history("lists", AppendList()), input, output)
 
-    def store(self, input: Datum, output: Datum = None) -> None:  # noqa: A002 (the judges' word)
+    def store(self, input: Datum, output: Datum = None) -> None:  # noqa: A002 (the checker's word)
         """Do something to a store."""
         self._tell(self._history("store", KeyValue()), input, output)
 
@@ -26,12 +26,12 @@ class Told:
         self._at_s += 1
 
     def _history(self, group: str, model: Model[Datum] | Model[tuple[Datum, ...]]) -> History:
-        return self.ledger.by_group.setdefault(group, Recording(group, model)).history
+        return self.recordings.by_group.setdefault(group, GroupRecording(group, model)).history
 
     @property
     def broken(self) -> str | None:
         """What does not hold."""
-        violation = judge(self.ledger, now_s=self._at_s)
+        violation = check_histories(self.recordings, now_s=self._at_s)
         return None if violation is None else violation.invariant
 
 
@@ -44,8 +44,8 @@ def test_honest_history_breaks_nothing() -> None:
     told.lists(("append", 2))  # after the last read: nobody has looked
 
     assert told.broken is None
-    assert undecided(told.ledger) == []
-    assert all(recording.verdict is not None for recording in told.ledger.by_group.values())
+    assert undecided_groups(told.recordings) == []
+    assert all(recording.result is not None for recording in told.recordings.by_group.values())
 
 
 def test_acknowledged_append_that_is_gone_is_a_lost_write() -> None:
@@ -61,7 +61,7 @@ def test_append_of_unknown_outcome_may_be_missing_or_there() -> None:
     for seen in ((), (7,)):
         told = Told()
         told.lists(("read",), ())
-        history = told.ledger.by_group["lists"].history
+        history = told.recordings.by_group["lists"].history
         history.unknown(history.invoked("c2", ("append", 7), key=b"k", at_s=1.0), at_s=1.0)
         told.lists(("read",), seen)
 

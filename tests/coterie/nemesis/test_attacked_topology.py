@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from coterie.cli.commands.run_command import load_topology
-from coterie.nemesis.attacked_topology import NODES_VARIABLE, WHERE
+from coterie.nemesis.attacked_topology import NODES_VARIABLE, TOPOLOGY_PATH
 
 
 def test_nodes_are_those_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NODES_VARIABLE, "a,b,c")
 
-    topology = load_topology(WHERE)
+    topology = load_topology(TOPOLOGY_PATH)
 
     assert topology.nodes == ("a", "b", "c")
     topology.validate()
@@ -19,4 +19,4 @@ def test_without_them_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv(NODES_VARIABLE, raising=False)
 
     with pytest.raises(ValueError, match=NODES_VARIABLE):
-        load_topology(WHERE)
+        load_topology(TOPOLOGY_PATH)

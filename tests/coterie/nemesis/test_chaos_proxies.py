@@ -1,4 +1,4 @@
-"""Proxies between real sockets on loopback."""
+"""ChaosProxies between real sockets on loopback."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Self
 import pytest
 
 from coterie.nemesis import chaos_proxies
-from coterie.nemesis.chaos_proxies import Proxies
+from coterie.nemesis.chaos_proxies import ChaosProxies
 from coterie.nemesis.proxy_pipe import HELD_BYTES_MAX
 from coterie.reserved_port import ReservedPort
 from coterie.runtime.hosts.real_host import RealHost
-from coterie.runtime.hosts.simulation.random_durations import Duration
+from coterie.runtime.hosts.simulation.random_durations import RandomDuration
 
 
 class Node:
@@ -67,7 +67,7 @@ class Node:
 class Stand:
     """Node b behind its proxies, and connections of a to it."""
 
-    def __init__(self, proxies: Proxies, node: Node) -> None:
+    def __init__(self, proxies: ChaosProxies, node: Node) -> None:
         self.proxies = proxies
         self.node = node
 
@@ -82,7 +82,7 @@ class Stand:
 
 @asynccontextmanager
 async def made() -> AsyncIterator[Stand]:
-    async with Node() as node, Proxies(["a", "b"], ["c"], rng=random.Random(1), clock=RealHost().clock) as proxies:
+    async with Node() as node, ChaosProxies(["a", "b"], ["c"], rng=random.Random(1), clock=RealHost().clock) as proxies:
         proxies.listens_at = lambda _: node.address
         yield Stand(proxies, node)
 
@@ -103,11 +103,11 @@ async def test_megabytes_pass_both_ways_in_order() -> None:
         writer.close()
 
 
-async def test_order_survives_bad_weather() -> None:
+async def test_order_survives_bad_link_conditions() -> None:
     data = random.Random(3).randbytes(400_000)
     async with made() as stand:
         link = stand.proxies.link("a", "b")
-        link.extra, link.bytes_per_s = Duration(0.002, tail=0.3, tail_s=0.004), 10_000_000.0
+        link.extra_delay, link.bytes_per_s = RandomDuration(0.002, tail=0.3, tail_s=0.004), 10_000_000.0
         _, writer = await stand.connect()
 
         for at in range(0, len(data), 4000):
@@ -141,7 +141,7 @@ async def test_blocked_direction_is_held_and_the_other_passes() -> None:
         writer.close()
 
 
-async def test_who_dials_over_a_blocked_link_is_noted() -> None:
+async def test_connection_attempt_over_a_blocked_link_is_noted() -> None:
     async with made() as stand:
         stand.proxies.block("b", "a")
 
@@ -196,16 +196,16 @@ async def test_cut_frame_arrives_in_part_and_then_the_connection_breaks() -> Non
         writer.close()
 
 
-async def test_connection_with_a_hole_is_never_whole_again() -> None:
+async def test_connection_that_lost_bytes_is_reset() -> None:
     async with made() as stand:
         reader, writer = await stand.connect()
         writer.write(b"before")
         await stand.node.until(lambda: stand.node.received == [b"before"])
 
-        stand.proxies.open_hole("a", "b")
+        stand.proxies.open_black_hole("a", "b")
         writer.write(b"gone")
-        await stand.until(lambda: stand.proxies.has_swallowed("a", "b"))
-        closed = stand.proxies.close_hole("a", "b")
+        await stand.until(lambda: stand.proxies.has_lost_data("a", "b"))
+        closed = stand.proxies.close_black_hole("a", "b")
         with suppress(ConnectionError):
             writer.write(b"after")
 
@@ -217,12 +217,12 @@ async def test_connection_with_a_hole_is_never_whole_again() -> None:
         writer.close()
 
 
-async def test_connection_that_lost_nothing_survives_a_hole() -> None:
+async def test_connection_that_lost_nothing_survives_a_black_hole() -> None:
     async with made() as stand:
         _, writer = await stand.connect()
-        stand.proxies.open_hole("a", "b")
+        stand.proxies.open_black_hole("a", "b")
 
-        assert stand.proxies.close_hole("a", "b") == 0
+        assert stand.proxies.close_black_hole("a", "b") == 0
         writer.write(b"fine")
 
         await stand.node.until(lambda: stand.node.received == [b"fine"])
@@ -244,7 +244,7 @@ async def test_end_of_one_direction_leaves_the_other_open() -> None:
         await stand.until(lambda: stand.proxies.connections() == [])
 
 
-async def test_nobody_there_is_told_by_a_reset() -> None:
+async def test_dialer_gets_a_reset_if_the_node_does_not_listen() -> None:
     async with made() as stand:
         nobody = ReservedPort()
         stand.proxies.listens_at = lambda _: nobody.address

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from coterie.actors.simulation.faults.fault_timing import Timing
+from coterie.actors.simulation.faults.fault_timing import FaultTiming
 from coterie.nemesis.process_faults import ProcessFaults, WipedNodeRan
-from coterie.protocols.faults.fault_counts import Firings
+from coterie.protocols.faults.fault_counts import FaultCounts
 from coterie.protocols.faults.kinds.fault_kinds import Crash, Outage, Pause, WipedDisk
 from tests.coterie.nemesis.fakes import FakeProcesses
 
@@ -17,10 +17,10 @@ class Stand:
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.processes = FakeProcesses()
-        self.firings = Firings()
-        self.timing = Timing(loop.time, loop.call_later)
+        self.fault_counts = FaultCounts()
+        self.timing = FaultTiming(loop.time, loop.call_later)
         self.tasks: list[asyncio.Task[None]] = []
-        self.faults = ProcessFaults(self.processes, self.timing, self.firings, self._begin)
+        self.faults = ProcessFaults(self.processes, self.timing, self.fault_counts, self._begin)
 
     def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self.tasks.append(asyncio.ensure_future(coroutine))
@@ -34,31 +34,31 @@ class Stand:
 async def test_crash_kills_after_its_delay_and_starts_after_its_down_time() -> None:
     stand = Stand()
 
-    stand.faults.strike(Crash(0.0, "n1", delay_s=0.5, down_s=2.0), "n1")
+    stand.faults.inject(Crash(0.0, "n1", delay_s=0.5, down_s=2.0), "n1")
     await asyncio.sleep(10)
 
     assert stand.told == [(0.5, "kill", "n1"), (2.5, "start", "n1")]
-    assert stand.firings.count_by_kind == {"crash": 1}
+    assert stand.fault_counts.count_by_kind == {"crash": 1}
 
 
 @pytest.mark.virtual
 async def test_fault_for_a_node_that_is_down_waits_until_it_is_up() -> None:
     stand = Stand()
 
-    stand.faults.strike(Crash(0.0, "n1", down_s=1.05), "n1")
+    stand.faults.inject(Crash(0.0, "n1", down_s=1.05), "n1")
     await asyncio.sleep(0.1)
-    stand.faults.strike(Pause(0.0, "n1", 1.0), "n1")
+    stand.faults.inject(Pause(0.0, "n1", 1.0), "n1")
     await asyncio.sleep(10)
 
     assert [what for _, what, _ in stand.told] == ["kill", "start", "pause", "resume"]
-    assert stand.firings.count_by_kind == {"crash": 1, "pause": 1}
+    assert stand.fault_counts.count_by_kind == {"crash": 1, "pause": 1}
 
 
 @pytest.mark.virtual
 async def test_pause_stops_and_resumes() -> None:
     stand = Stand()
 
-    stand.faults.strike(Pause(0.0, "n2", 1.5), "n2")
+    stand.faults.inject(Pause(0.0, "n2", 1.5), "n2")
     await asyncio.sleep(10)
 
     assert stand.told == [(0.0, "pause", "n2"), (1.5, "resume", "n2")]
@@ -67,7 +67,7 @@ async def test_pause_stops_and_resumes() -> None:
 @pytest.mark.virtual
 async def test_power_failure_kills_all_and_each_comes_back_in_its_time() -> None:
     stand = Stand()
-    stand.faults.strike(Pause(0.0, "n2", 100.0), "n2")
+    stand.faults.inject(Pause(0.0, "n2", 100.0), "n2")
 
     stand.faults.fail_power(Outage(0.0, (1.0, 2.0)))
     await asyncio.sleep(10)
@@ -76,22 +76,22 @@ async def test_power_failure_kills_all_and_each_comes_back_in_its_time() -> None
         (0.0, "kill", "n1"), (0.0, "kill", "n2"), (0.0, "kill", "n3"),
         (1.0, "start", "n1"), (1.0, "start", "n3"), (2.0, "start", "n2"),
     ]  # fmt: skip
-    assert stand.firings.count("outage") == 3
+    assert stand.fault_counts.count("outage") == 3
 
 
 @pytest.mark.virtual
 async def test_wiped_node_refuses_to_start_and_stays_away() -> None:
     stand = Stand()
 
-    stand.faults.strike(WipedDisk(0.0, "n3", down_s=0.5), "n3")
-    stand.faults.strike(Crash(0.0, "n3"), "n3")
+    stand.faults.inject(WipedDisk(0.0, "n3", down_s=0.5), "n3")
+    stand.faults.inject(Crash(0.0, "n3"), "n3")
     await asyncio.sleep(10)
     await stand.faults.recover()
 
     assert stand.told == [(0.0, "kill", "n3"), (0.5, "start wiped", "n3")]
     assert stand.faults.is_gone("n3")
     assert not stand.faults.is_gone("n1")
-    assert stand.firings.count_by_kind == {"wiped_disk": 1}
+    assert stand.fault_counts.count_by_kind == {"wiped_disk": 1}
 
 
 @pytest.mark.virtual
@@ -100,7 +100,7 @@ async def test_wiped_node_that_runs_is_an_error(code: int | None) -> None:
     stand = Stand()
     stand.processes.code_when_wiped = code
 
-    stand.faults.strike(WipedDisk(0.0, "n3"), "n3")
+    stand.faults.inject(WipedDisk(0.0, "n3"), "n3")
     await asyncio.sleep(1)
 
     with pytest.raises(WipedNodeRan, match="n3"):
@@ -108,10 +108,10 @@ async def test_wiped_node_that_runs_is_an_error(code: int | None) -> None:
 
 
 @pytest.mark.virtual
-async def test_recovery_resumes_and_starts_whoever_may_come_back() -> None:
+async def test_recovery_resumes_paused_nodes_and_restarts_killed_ones() -> None:
     stand = Stand()
-    stand.faults.strike(Crash(0.0, "n1", down_s=100.0), "n1")
-    stand.faults.strike(Pause(0.0, "n2", 100.0), "n2")
+    stand.faults.inject(Crash(0.0, "n1", down_s=100.0), "n1")
+    stand.faults.inject(Pause(0.0, "n2", 100.0), "n2")
     await asyncio.sleep(1)
     stand.timing.end()
 

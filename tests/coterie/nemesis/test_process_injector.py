@@ -7,8 +7,8 @@ import pytest
 
 from coterie.errors import PlanError
 from coterie.nemesis.process_faults import WipedNodeRan
-from coterie.nemesis.process_injector import Injector, check_plan
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.nemesis.process_injector import ProcessInjector, check_plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import (
     KINDS,
     Bandwidth,
@@ -26,9 +26,9 @@ from coterie.protocols.faults.kinds.fault_kinds import (
     Pause,
     Reset,
     ResetMidFrame,
-    Role,
     Shape,
     SlowNode,
+    TargetRole,
     WipedDisk,
     kind,
 )
@@ -64,8 +64,8 @@ class Stand:
         self.processes, self.network, self.observer = FakeProcesses(), FakeNetwork(), FakeObserver()
         self.lines: list[str] = []
         self.clock = VirtualLoop.running().clock
-        self.injector = Injector(
-            Plan(NODES, faults, ends_at_s),
+        self.injector = ProcessInjector(
+            FaultPlan(NODES, faults, ends_at_s),
             self.processes,
             self.network,
             ["c1"],
@@ -79,7 +79,7 @@ class Stand:
         began_s = self.clock.monotonic()
         traffic = asyncio.create_task(self._traffic())
         try:
-            await self.injector.carry_out()
+            await self.injector.run_plan()
         finally:
             traffic.cancel()
             self.took_s = self.clock.monotonic() - began_s
@@ -104,16 +104,18 @@ async def test_every_kind_takes_effect_and_heals(fault: Fault) -> None:
 
     await stand.run()
 
-    assert stand.injector.firings.count(kind(fault)) >= 1
+    assert stand.injector.fault_counts.count(kind(fault)) >= 1
     assert stand.lines == [f"fault.{kind(fault)}", "plan.ended"]
     assert stand.network.is_healed
-    assert not any(link.is_blocked or link.is_hole for link in stand.network.links.values())
-    assert all(link.extra is None and link.loss == 0 and link.corruption == 0 for link in stand.network.links.values())
+    assert not any(link.is_blocked or link.is_black_hole for link in stand.network.links.values())
+    assert all(
+        link.extra_delay is None and link.loss == 0 and link.corruption == 0 for link in stand.network.links.values()
+    )
     assert stand.took_s == pytest.approx(5.0, abs=0.2)
 
 
 @pytest.mark.virtual
-async def test_weather_of_all_links_is_that_of_clients_too_and_one_direction_is_only_that() -> None:
+async def test_conditions_of_all_links_include_clients_and_those_of_one_direction_only_that() -> None:
     everywhere, one_way = Stand(Loss(0.0, 1.0, 1.0)), Stand(Loss(0.0, 1.0, 1.0, "n1", "n2"))
 
     await everywhere.run()
@@ -135,8 +137,8 @@ async def test_partition_around_one_node_breaks_its_links_to_nodes_both_ways() -
 
 
 @pytest.mark.virtual
-@pytest.mark.parametrize("role", [Role.LEADER, Role.CANDIDATE, Role.VOTER, Role.BUSIEST])
-async def test_fault_by_role_waits_for_whoever_shows_it(role: Role) -> None:
+@pytest.mark.parametrize("role", [TargetRole.LEADER, TargetRole.CANDIDATE, TargetRole.VOTER, TargetRole.BUSIEST])
+async def test_fault_by_role_waits_for_a_node_in_that_role(role: TargetRole) -> None:
     stand = Stand(Crash(1.0, "n1", role=role))
     asyncio.get_running_loop().call_later(1.5, lambda: stand.observer.shown.update({role: "n3"}))
 
@@ -148,8 +150,8 @@ async def test_fault_by_role_waits_for_whoever_shows_it(role: Role) -> None:
 
 
 @pytest.mark.virtual
-async def test_fault_by_role_strikes_its_target_if_nobody_shows_it_within_a_second() -> None:
-    stand = Stand(Crash(1.0, "n2", role=Role.LEADER))
+async def test_fault_by_role_hits_its_target_if_no_node_has_the_role_within_a_second() -> None:
+    stand = Stand(Crash(1.0, "n2", role=TargetRole.LEADER))
 
     await stand.run()
 
@@ -161,7 +163,7 @@ async def test_fault_by_role_strikes_its_target_if_nobody_shows_it_within_a_seco
 @pytest.mark.virtual
 async def test_partition_around_the_leader_asks_who_leads() -> None:
     stand = Stand(Partition(0.0, 1.0, Shape.LEADER, "n1"))
-    stand.observer.shown[Role.LEADER] = "n3"
+    stand.observer.shown[TargetRole.LEADER] = "n3"
 
     await stand.run()
 
@@ -170,7 +172,7 @@ async def test_partition_around_the_leader_asks_who_leads() -> None:
 
 
 @pytest.mark.virtual
-async def test_nobody_strikes_a_node_that_is_gone() -> None:
+async def test_wiped_node_gets_no_more_faults() -> None:
     stand = Stand(WipedDisk(0.0, "n1"), Crash(1.0, "n1"))
 
     await stand.run()
@@ -187,12 +189,12 @@ async def test_plan_whose_faults_have_not_struck_goes_on_for_moments_only() -> N
 
     await stand.run()
 
-    assert stand.injector.firings.count_by_kind == {}
+    assert stand.injector.fault_counts.count_by_kind == {}
     assert stand.took_s == pytest.approx(10.0, abs=0.2)
 
 
 @pytest.mark.virtual
-async def test_who_is_down_when_the_plan_ends_is_started() -> None:
+async def test_node_that_is_down_when_the_plan_ends_is_started() -> None:
     stand = Stand(Crash(1.0, "n1", down_s=100.0), Pause(2.0, "n2", 100.0))
 
     await stand.run()
@@ -213,15 +215,15 @@ async def test_wiped_node_that_runs_ends_the_plan_with_an_error() -> None:
     assert stand.took_s < 2
 
 
-def test_plan_with_a_fault_that_processes_cannot_suffer_is_refused_with_its_name_and_levels() -> None:
-    plan = Plan(NODES, (Reset(1.0), SlowNode(2.0, "n1", 1.0, 0.01)), 5.0)
+def test_plan_with_an_unsupported_fault_is_refused_with_its_name_and_levels() -> None:
+    plan = FaultPlan(NODES, (Reset(1.0), SlowNode(2.0, "n1", 1.0, 0.01)), 5.0)
 
     with pytest.raises(PlanError, match=r"faults\[1\] \(slow_node\).*level 'process', only at: protocol, system"):
         check_plan(plan)
 
 
 def test_plan_beyond_the_budget_is_refused() -> None:
-    plan = Plan(NODES, (WipedDisk(1.0, "n1"), WipedDisk(2.0, "n2")), 5.0)
+    plan = FaultPlan(NODES, (WipedDisk(1.0, "n1"), WipedDisk(2.0, "n2")), 5.0)
 
     with pytest.raises(PlanError, match="beyond the fault budget"):
         check_plan(plan)

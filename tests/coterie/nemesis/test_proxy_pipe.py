@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from coterie.nemesis.proxy_pipe import HELD_BYTES_MAX, Pipe
-from coterie.runtime.hosts.simulation.link_conditions import WeatherLink
-from coterie.runtime.hosts.simulation.random_durations import Duration
+from coterie.nemesis.proxy_pipe import HELD_BYTES_MAX, ProxyPipe
+from coterie.runtime.hosts.simulation.link_conditions import ConditionedLink
+from coterie.runtime.hosts.simulation.random_durations import RandomDuration
 from coterie.runtime.hosts.virtual.virtual_link import Signal
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
@@ -20,10 +20,10 @@ class End:
         self.calls: list[str] = []
         self.given: list[bytes | Signal] = []
 
-    def hold(self) -> None:
-        self.calls.append("hold")
+    def pause_reading(self) -> None:
+        self.calls.append("pause_reading")
 
-    def go_on(self) -> None:
+    def resume_reading(self) -> None:
         self.calls.append("go on")
 
     def deliver(self, item: bytes | Signal) -> None:
@@ -39,13 +39,13 @@ class Stand:
 
     def __init__(self) -> None:
         clock = VirtualLoop.running().clock
-        self.link = WeatherLink("a", "b", lambda: Duration(0.0), clock, random.Random(1))
+        self.link = ConditionedLink("a", "b", lambda: RandomDuration(0.0), clock, random.Random(1))
         self.source, self.target = End(), End()
-        self.pipe = Pipe(self.link, self.source, self.target, clock)
+        self.pipe = ProxyPipe(self.link, self.source, self.target, clock)
 
 
 @pytest.mark.virtual
-async def test_bytes_pass_at_once_in_good_weather() -> None:
+async def test_bytes_pass_at_once_under_good_link_conditions() -> None:
     stand = Stand()
 
     stand.pipe.push(b"one")
@@ -59,13 +59,13 @@ async def test_bytes_pass_at_once_in_good_weather() -> None:
 @pytest.mark.virtual
 async def test_nothing_overtakes_when_delays_vary() -> None:
     stand = Stand()
-    stand.link.extra = Duration(0.01, tail=0.3, tail_s=0.05)
+    stand.link.extra_delay = RandomDuration(0.01, tail=0.3, tail_s=0.05)
     sent = [bytes([number]) * 3 for number in range(200)]
 
     for chunk in sent:
         stand.pipe.push(chunk)
         await asyncio.sleep(0.002)
-    stand.link.extra = None
+    stand.link.extra_delay = None
     stand.pipe.push(b"last")
     await asyncio.sleep(60)
 
@@ -161,16 +161,16 @@ async def test_blocked_link_keeps_all_and_delivers_it_late() -> None:
 
 
 @pytest.mark.virtual
-async def test_hole_swallows_and_says_so() -> None:
+async def test_black_hole_drops_bytes_and_notes_it() -> None:
     stand = Stand()
     stand.pipe.push(b"before")
-    stand.link.is_hole = True
+    stand.link.is_black_hole = True
 
     stand.pipe.push(b"gone")
     stand.pipe.push(Signal.RESET)
 
     assert stand.target.given == [b"before"]
-    assert stand.pipe.has_hole
+    assert stand.pipe.has_lost_bytes
 
 
 @pytest.mark.virtual
@@ -186,7 +186,7 @@ async def test_full_pipe_stops_the_reading_until_it_is_half_empty() -> None:
     stand.target.is_full = False
     stand.pipe.pump()
 
-    assert stand.source.calls == ["hold", "go on"]
+    assert stand.source.calls == ["pause_reading", "go on"]
     assert stand.pipe.held_bytes == 0
     assert len(stand.target.data) == pushed
 
@@ -194,10 +194,10 @@ async def test_full_pipe_stops_the_reading_until_it_is_half_empty() -> None:
 @pytest.mark.virtual
 async def test_ended_pipe_holds_and_delivers_nothing() -> None:
     stand = Stand()
-    stand.link.extra = Duration(1.0)
+    stand.link.extra_delay = RandomDuration(1.0)
     stand.pipe.push(b"under way")
 
-    stand.pipe.end()
+    stand.pipe.close()
     stand.pipe.push(b"more")
     await asyncio.sleep(10)
 
@@ -206,13 +206,13 @@ async def test_ended_pipe_holds_and_delivers_nothing() -> None:
 
 
 @pytest.mark.virtual
-async def test_what_is_late_can_be_hurried() -> None:
+async def test_delayed_bytes_can_be_delivered_now() -> None:
     stand = Stand()
-    stand.link.extra = Duration(100.0)
+    stand.link.extra_delay = RandomDuration(100.0)
     stand.pipe.push(b"one")
     stand.pipe.push(b"two")
 
-    stand.link.calm()
-    stand.pipe.hurry()
+    stand.link.clear_conditions()
+    stand.pipe.deliver_now()
 
     assert stand.target.given == [b"one", b"two"]

@@ -5,8 +5,8 @@ import pytest
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.errors import CoterieError, NodeUnreachable
-from coterie.nemesis.role_observer import Observer
-from coterie.protocols.faults.kinds.fault_kinds import Role
+from coterie.nemesis.role_observer import RoleObserver
+from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 
 
 class FakeGroup(GroupClient):
@@ -30,42 +30,42 @@ def group() -> FakeGroup:
     return FakeGroup()
 
 
-async def test_leader_is_whoever_leads_in_the_highest_term(group: FakeGroup) -> None:
+async def test_leader_is_the_node_that_leads_in_the_highest_term(group: FakeGroup) -> None:
     group.set("n1", "leader", 3)
     group.set("n2", "leader", 5)
     group.set("n3", "follower", 7)
 
-    assert await Observer(group).who(Role.LEADER) == "n2"
+    assert await RoleObserver(group).node_in_role(TargetRole.LEADER) == "n2"
 
 
 @pytest.mark.parametrize("role", ["candidate", "pre_candidate"])
-async def test_candidate_is_whoever_stands_for_election(group: FakeGroup, role: str) -> None:
+async def test_candidate_is_a_candidate_or_pre_candidate(group: FakeGroup, role: str) -> None:
     group.set("n1", "follower", 3)
     group.set("n2", role, 3)
 
-    assert await Observer(group).who(Role.CANDIDATE) == "n2"
+    assert await RoleObserver(group).node_in_role(TargetRole.CANDIDATE) == "n2"
 
 
 async def test_voter_is_a_follower_whose_term_has_just_risen(group: FakeGroup) -> None:
-    observer = Observer(group)
+    observer = RoleObserver(group)
     group.set("n1", "follower", 3)
     group.set("n2", "follower", 3)
-    assert await observer.who(Role.VOTER) is None
+    assert await observer.node_in_role(TargetRole.VOTER) is None
 
     group.set("n1", "leader", 4)
     group.set("n2", "follower", 4)
 
-    assert await observer.who(Role.VOTER) == "n2"
-    assert await observer.who(Role.VOTER) is None
+    assert await observer.node_in_role(TargetRole.VOTER) == "n2"
+    assert await observer.node_in_role(TargetRole.VOTER) is None
 
 
 async def test_busiest_is_who_syncs_most(group: FakeGroup) -> None:
     group.set("n1", "leader", 3, syncs=10)
     group.set("n2", "follower", 3, syncs=20)
 
-    assert await Observer(group).who(Role.BUSIEST) == "n2"
+    assert await RoleObserver(group).node_in_role(TargetRole.BUSIEST) == "n2"
 
 
-@pytest.mark.parametrize("role", list(Role))
-async def test_nobody_shows_anything_if_nobody_answers(group: FakeGroup, role: Role) -> None:
-    assert await Observer(group).who(role) is None
+@pytest.mark.parametrize("role", list(TargetRole))
+async def test_no_node_has_a_role_if_no_node_answers(group: FakeGroup, role: TargetRole) -> None:
+    assert await RoleObserver(group).node_in_role(role) is None

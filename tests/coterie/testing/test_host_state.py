@@ -102,7 +102,7 @@ def test_a_change_is_named(change: Callable[[pytest.MonkeyPatch], str], monkeypa
         body()
 
     monkeypatch.undo()
-    assert str(caught.value).startswith(f"the host program is not as it was:\n  {expected}")
+    assert str(caught.value).startswith(f"the host program was changed:\n  {expected}")
     assert str(caught.value).count("\n") == 1
 
 

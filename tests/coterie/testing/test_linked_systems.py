@@ -178,7 +178,7 @@ async def test_one_that_stops_in_good_order_says_its_last_words(systems: Systems
 
 
 async def test_who_lives_cannot_start_and_who_does_not_live_cannot_be_killed(systems: Systems) -> None:
-    with pytest.raises(ValueError, match=r"start\('n1'\): it lives already"):
+    with pytest.raises(ValueError, match=r"start\('n1'\): the node is running already"):
         await systems.start("n1")
     await systems.kill("n1")
     with pytest.raises(KeyError):

@@ -75,6 +75,24 @@ def run(directory: Path, suite: str, options: str = "-p no:asyncio") -> tuple[in
     return ended.returncode, ended.stdout + ended.stderr
 
 
+RUN_EACH = """
+import sys
+import pytest
+
+for options in sys.argv[1:]:
+    print("exit code", int(pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p",
+        "coterie.testing.plugin", *options.split()])))
+"""
+
+
+def exit_codes(directory: Path, suite: str, *options: str) -> list[int]:
+    """Run a suite once with each of the options, all in one process; return the exit codes."""
+    (directory / "test_it.py").write_text(suite, encoding="utf-8")
+    command = [sys.executable, "-W", "error", "-c", RUN_EACH, *options]
+    ended = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=100, check=False)
+    return [int(code) for code in re.findall(r"^exit code (\d+)$", ended.stdout, re.MULTILINE)]
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_tests_run_in_worlds_of_their_own(mode: str, tmp_path: Path) -> None:
     code, told = run(tmp_path, SUITE, MODES[mode])
@@ -91,10 +109,9 @@ def test_a_failure_names_its_seed_and_how_to_see_it_again(mode: str, tmp_path: P
 
 
 def test_the_command_line_chooses_the_seeds(tmp_path: Path) -> None:
-    assert run(tmp_path, BROKEN, "-p no:asyncio --sim-seed 4")[0] == 1
-    assert run(tmp_path, BROKEN, "-p no:asyncio --sim-seed 3")[0] == 0
-    assert run(tmp_path, BROKEN, "-p no:asyncio --sim-seeds 4")[0] == 0
-    assert run(tmp_path, BROKEN, "-p no:asyncio --sim-seeds 5")[0] == 1
+    codes = exit_codes(tmp_path, BROKEN, "--sim-seed 4", "--sim-seed 3", "--sim-seeds 4", "--sim-seeds 5")
+
+    assert codes == [1, 0, 0, 1]
 
 
 def test_a_marker_that_makes_no_sense_is_an_error(tmp_path: Path) -> None:

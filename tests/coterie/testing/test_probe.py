@@ -77,7 +77,7 @@ async def test_expect_says_what_came_instead(probe: Probe) -> None:
         await probe.expect(Said("z"))
 
     assert str(caught.value) == (
-        "probe 'p' expected Said(word='z'), but next came Said(word='b'); after it wait Said(word='c'); "
+        "probe 'p' expected Said(word='z'), but next came Said(word='b'); after it came Said(word='c'); "
         "expected so far: Said(word='a')"
     )
 
@@ -180,7 +180,7 @@ async def test_only_an_ask_can_be_answered_and_once(probe: Probe) -> None:
         probe.reply(1)
     probe.ref.tell(Said("a"))
     await probe.expect(Said)
-    with pytest.raises(ValueError, match=r"cannot answer Said\(word='a'\): it is no ask"):
+    with pytest.raises(ValueError, match=r"cannot answer Said\(word='a'\): it is not an ask"):
         probe.reply(1)
     answer = probe.ref.ask(Question(1))
     await probe.expect(Question)

@@ -1,4 +1,4 @@
-"""What a census finds may be gone before it is looked at."""
+"""`find_resources`: a resource that ends while it is being listed is no error."""
 
 from __future__ import annotations
 

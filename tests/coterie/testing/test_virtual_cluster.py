@@ -68,7 +68,7 @@ async def test_a_majority_that_is_parted_from_itself_commits_nothing_until_it_is
 
 
 async def test_a_wiped_node_begins_with_an_empty_disk(cluster: Cluster) -> None:
-    with pytest.raises(ValueError, match="it lives; kill it first"):
+    with pytest.raises(ValueError, match="the node is running; kill it first"):
         cluster.wipe("n1")
     await cluster.kill("n1")
     before = cluster.disks["n1"]

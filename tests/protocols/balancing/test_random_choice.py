@@ -27,5 +27,5 @@ def test_the_same_generator_gives_the_same_picks() -> None:
 
 
 def test_nobody_to_pick_from_is_an_error() -> None:
-    with pytest.raises(ValueError, match="nobody to pick from"):
+    with pytest.raises(ValueError, match="there are no candidates"):
         RandomChoice(random.Random(1)).pick([], now=0.0)

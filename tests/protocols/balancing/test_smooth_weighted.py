@@ -67,5 +67,5 @@ def test_callers_that_start_together_do_not_march_in_step() -> None:
 
 
 def test_nobody_to_pick_from_is_an_error() -> None:
-    with pytest.raises(ValueError, match="nobody to pick from"):
+    with pytest.raises(ValueError, match="there are no candidates"):
         SmoothWeighted(random.Random(1)).pick([], now=0.0)

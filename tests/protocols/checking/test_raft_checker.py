@@ -1,12 +1,12 @@
-"""The judge of Raft: for each invariant the story that breaks it, and a good story that breaks none."""
+"""The checker of Raft: for each invariant a run that breaks it, and a correct run that breaks none."""
 
 from __future__ import annotations
 
 import pytest
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.raft_checker import RaftJudge
-from coterie.protocols.checking.violation import Bench, Violation
+from coterie.protocols.checking.raft_checker import RaftChecker
+from coterie.protocols.checking.violation import Violation, ViolationContext
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
@@ -40,16 +40,16 @@ def success(term: int, index: int) -> AppendEntriesReply:
     return AppendEntriesReply(Term(term), True, LogIndex(index), NONE, Term(0))
 
 
-def judge() -> RaftJudge:
-    it = RaftJudge((A, B, C), Bench())
+def checker() -> RaftChecker:
+    it = RaftChecker((A, B, C), ViolationContext())
     for node in (A, B, C):
         it.started(node)
     return it
 
 
-def judge_of_a_leader() -> RaftJudge:
+def checker_of_a_leader() -> RaftChecker:
     """A leads term 1 and has entry 1; B has voted for it and holds entry 1 as well: entry 1 is committed."""
-    it = judge()
+    it = checker()
     it.wrote(A, write(1, A))
     it.wrote(B, write(1, A))
     it.led(A, Term(1))
@@ -63,8 +63,8 @@ def breaks(invariant: str) -> pytest.RaisesExc[Violation]:
     return pytest.RaisesExc(Violation, match=rf"^{invariant} broken")
 
 
-def test_judge_follows_a_good_story_to_its_end() -> None:
-    it = judge()
+def test_checker_accepts_a_correct_run_to_its_end() -> None:
+    it = checker()
     it.sent(A, B, PreVote(Term(1), NONE, Term(0)))
     it.sent(B, A, PreVoteReply(Term(1), True))
     it.wrote(A, write(1, A))
@@ -85,7 +85,7 @@ def test_judge_follows_a_good_story_to_its_end() -> None:
 
 
 def test_a_term_has_one_leader() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(1, A))
     it.wrote(B, write(1, B))
     it.wrote(C, write(1, A))
@@ -96,7 +96,7 @@ def test_a_term_has_one_leader() -> None:
 
 
 def test_a_leader_has_the_durable_votes_of_a_majority_in_its_very_term() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(2, A))
     it.wrote(B, write(1, A))
     it.wrote(C, write(2, C))
@@ -106,7 +106,7 @@ def test_a_leader_has_the_durable_votes_of_a_majority_in_its_very_term() -> None
 
 
 def test_a_leader_does_not_lead_the_same_term_in_a_second_life() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.started(A)
 
     with breaks("raft.election_safety"):
@@ -114,23 +114,23 @@ def test_a_leader_does_not_lead_the_same_term_in_a_second_life() -> None:
 
 
 def test_a_leader_has_its_own_vote_on_disk() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(1, None))
 
     with breaks("raft.vote_ahead_of_disk"):
         it.led(A, Term(1))
 
 
-def test_a_leader_tells_one_story_of_each_index() -> None:
-    it = judge_of_a_leader()
+def test_a_leader_sends_one_entry_for_each_index() -> None:
+    it = checker_of_a_leader()
     it.sent(A, B, append(1, (1, 1), entry(2, 1)))
 
     with breaks("raft.leader_append_only"):
         it.sent(A, C, append(1, (2, 0)))
 
 
-def test_a_leader_sends_the_entries_of_its_story() -> None:
-    it = judge_of_a_leader()
+def test_a_leader_sends_the_entries_of_its_log() -> None:
+    it = checker_of_a_leader()
     it.sent(A, C, append(1, (5, 1)))
 
     with breaks("raft.leader_append_only"):
@@ -138,7 +138,7 @@ def test_a_leader_sends_the_entries_of_its_story() -> None:
 
 
 def test_equal_index_and_term_mean_equal_entries() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.wrote(C, write(1, None))
 
     with breaks("raft.log_matching"):
@@ -146,7 +146,7 @@ def test_equal_index_and_term_mean_equal_entries() -> None:
 
 
 def test_equal_index_and_term_mean_equal_predecessors() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(2, A, entry(1, 1), entry(2, 2)))
 
     with breaks("raft.log_matching"):
@@ -155,11 +155,11 @@ def test_equal_index_and_term_mean_equal_predecessors() -> None:
 
 def test_a_log_has_no_gaps() -> None:
     with breaks("raft.log_contiguous"):
-        judge().wrote(A, write(1, None, entry(2, 1)))
+        checker().wrote(A, write(1, None, entry(2, 1)))
 
 
 def test_a_new_leader_has_what_was_committed_in_earlier_terms() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.wrote(C, write(2, C))
 
     with breaks("raft.leader_completeness"):
@@ -167,7 +167,7 @@ def test_a_new_leader_has_what_was_committed_in_earlier_terms() -> None:
 
 
 def test_a_leader_already_in_office_has_what_turns_out_to_be_committed_in_an_earlier_term() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(1, A, entry(1, 1)))
     it.wrote(A, write(2, C))
     it.wrote(C, write(2, C))
@@ -178,7 +178,7 @@ def test_a_leader_already_in_office_has_what_turns_out_to_be_committed_in_an_ear
 
 
 def test_a_late_leader_of_an_old_term_owes_nothing_to_later_terms() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(2, A, entry(1, 2)))
     it.wrote(C, write(1, C))
     it.wrote(B, write(1, C))
@@ -191,7 +191,7 @@ def test_a_late_leader_of_an_old_term_owes_nothing_to_later_terms() -> None:
 
 def test_old_entries_are_not_committed_by_counting() -> None:
     """Raft §5.4.2, Figure 8 (c): entry 1 of term 1 is on a majority of the disks, and may still be overwritten."""
-    it = judge()
+    it = checker()
     it.wrote(A, write(1, A, entry(1, 1)))
     it.wrote(A, write(3, A))
     it.wrote(B, write(3, A, entry(1, 1)))
@@ -202,7 +202,7 @@ def test_old_entries_are_not_committed_by_counting() -> None:
 
 
 def test_an_entry_of_the_own_term_commits_all_before_it() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(3, A, entry(1, 1), entry(2, 3)))
     it.wrote(B, write(3, A, entry(1, 1), entry(2, 3)))
 
@@ -210,7 +210,7 @@ def test_an_entry_of_the_own_term_commits_all_before_it() -> None:
 
 
 def test_an_acknowledgement_counts_for_its_term_though_the_disk_is_already_further() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.wrote(A, write(None, None, entry(2, 1)))
     it.sent(A, B, append(1, (1, 1), entry(2, 1)))
     it.wrote(B, write(2, C, entry(2, 1)))
@@ -222,7 +222,7 @@ def test_an_acknowledgement_counts_for_its_term_though_the_disk_is_already_furth
 
 
 def test_two_nodes_apply_the_same_entry_at_each_index() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.applied(A, entry(1, 1))
 
     with breaks("raft.state_machine_safety"):
@@ -231,11 +231,11 @@ def test_two_nodes_apply_the_same_entry_at_each_index() -> None:
 
 def test_what_is_applied_is_what_was_committed() -> None:
     with breaks("raft.state_machine_safety"):
-        judge_of_a_leader().applied(A, entry(1, 1, b"y"))
+        checker_of_a_leader().applied(A, entry(1, 1, b"y"))
 
 
 def test_a_second_quorum_does_not_commit_something_else() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.wrote(C, write(2, C, entry(1, 2)))
     it.wrote(NodeId("b"), LogWrite(HardState(Term(2), C)))
 
@@ -244,7 +244,7 @@ def test_a_second_quorum_does_not_commit_something_else() -> None:
 
 
 def test_nothing_is_applied_before_a_majority_of_disks_holds_it() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.wrote(A, write(None, None, entry(2, 1)))
     it.applied(A, entry(1, 1))
 
@@ -253,7 +253,7 @@ def test_nothing_is_applied_before_a_majority_of_disks_holds_it() -> None:
 
 
 def test_a_life_applies_each_index_once_and_in_order() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.applied(A, entry(1, 1))
 
     with breaks("raft.apply_order"):
@@ -263,14 +263,14 @@ def test_a_life_applies_each_index_once_and_in_order() -> None:
 
 
 def test_a_disk_keeps_what_was_committed() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
 
     with breaks("raft.commit_kept"):
         it.wrote(B, write(2, None, entry(1, 2), cut=1))
 
 
 def test_a_disk_may_drop_what_others_have_committed_differently() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.wrote(C, write(0, None, entry(1, 0)))
 
     it.wrote(C, write(1, None, entry(1, 1), cut=1))
@@ -279,7 +279,7 @@ def test_a_disk_may_drop_what_others_have_committed_differently() -> None:
 
 
 def test_a_disk_keeps_within_a_term_what_it_acknowledged_in_it() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.sent(A, C, append(1, (0, 0), entry(1, 1), entry(2, 1)))
     it.wrote(C, write(1, None, entry(1, 1), entry(2, 1)))
     it.sent(C, A, success(1, 2))
@@ -289,7 +289,7 @@ def test_a_disk_keeps_within_a_term_what_it_acknowledged_in_it() -> None:
 
 
 def test_a_durable_term_never_falls() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(2, None))
 
     with breaks("raft.term_monotone"):
@@ -298,7 +298,7 @@ def test_a_durable_term_never_falls() -> None:
 
 @pytest.mark.parametrize("vote", [B, None])
 def test_a_durable_vote_never_changes_within_its_term_not_even_across_lives(vote: NodeId | None) -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(1, C))
     it.started(A)
 
@@ -319,7 +319,7 @@ def test_a_durable_vote_never_changes_within_its_term_not_even_across_lives(vote
 def test_no_message_carries_a_term_that_is_not_durable(
     message: PreVote | PreVoteReply | RequestVoteReply | AppendEntries | AppendEntriesReply,
 ) -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(1, None))
 
     with breaks("raft.term_ahead_of_disk"):
@@ -327,7 +327,7 @@ def test_no_message_carries_a_term_that_is_not_durable(
 
 
 def test_a_pre_vote_may_speak_of_the_next_term() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(1, None))
 
     it.sent(A, B, PreVote(Term(2), NONE, Term(0)))
@@ -335,7 +335,7 @@ def test_a_pre_vote_may_speak_of_the_next_term() -> None:
 
 
 def test_a_candidate_has_its_own_vote_on_disk() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(1, None))
 
     with breaks("raft.vote_ahead_of_disk"):
@@ -343,7 +343,7 @@ def test_a_candidate_has_its_own_vote_on_disk() -> None:
 
 
 def test_a_granted_vote_is_on_disk_and_for_that_candidate() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(1, B))
     it.sent(A, B, RequestVoteReply(Term(1), True))
 
@@ -352,7 +352,7 @@ def test_a_granted_vote_is_on_disk_and_for_that_candidate() -> None:
 
 
 def test_a_vote_of_an_earlier_term_may_still_be_told_when_the_disk_is_further() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, write(1, B))
     it.wrote(A, write(2, C))
 
@@ -360,7 +360,7 @@ def test_a_vote_of_an_earlier_term_may_still_be_told_when_the_disk_is_further() 
 
 
 def test_an_acknowledgement_speaks_of_what_is_on_disk() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.sent(A, B, append(1, (1, 1), entry(2, 1)))
 
     with breaks("raft.append_ahead_of_disk"):
@@ -368,7 +368,7 @@ def test_an_acknowledgement_speaks_of_what_is_on_disk() -> None:
 
 
 def test_an_acknowledgement_speaks_of_what_the_leader_sent() -> None:
-    it = judge_of_a_leader()
+    it = checker_of_a_leader()
     it.wrote(C, write(1, None, entry(1, 0)))
 
     with breaks("raft.append_ahead_of_disk"):

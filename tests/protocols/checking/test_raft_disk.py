@@ -7,7 +7,7 @@ import pytest
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
+from coterie.protocols.replicated_log import Entry, EntryKind, Load, LogIndex, Term
 
 
 def entries(first: int, *terms: int, command: bytes = b"12345") -> tuple[Entry, ...]:
@@ -58,7 +58,10 @@ def test_disk_knows_terms_of_what_it_has_and_of_nothing_else() -> None:
 def test_disk_reads_at_least_one_entry_and_no_more_bytes_than_allowed() -> None:
     it = disk(1, 1, 1)
 
-    assert it.read(1, 3, 11) == entries(1, 1, 1)
-    assert it.read(2, 3, 1) == entries(2, 1)
-    assert it.read(3, 9, 100) == entries(3, 1)
-    assert it.read(4, 9, 100) == ()
+    def read(first: int, last: int, max_bytes: int) -> tuple[Entry, ...]:
+        return it.read(Load(NodeId("a"), LogIndex(first), LogIndex(last), max_bytes)).entries
+
+    assert read(1, 3, 11) == entries(1, 1, 1)
+    assert read(2, 3, 1) == entries(2, 1)
+    assert read(3, 9, 100) == entries(3, 1)
+    assert read(4, 9, 100) == ()

@@ -1,4 +1,4 @@
-"""The judge's own commit rule: what a majority of the disks held in its term, and nothing else."""
+"""The checker's own commit rule: what a majority of the disks held in its term, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import random
 import pytest
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.raft_log_checker import RaftLogJudge
-from coterie.protocols.checking.violation import Bench, Violation
+from coterie.protocols.checking.raft_log_checker import RaftLogChecker
+from coterie.protocols.checking.violation import Violation, ViolationContext
 from coterie.protocols.raft.raft_messages import HardState, LogWrite
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
@@ -27,93 +27,93 @@ def write(term: int, *new: Entry, cut: int | None = None, vote: NodeId | None = 
 
 
 def test_three_of_five_disks_commit_up_to_what_the_third_of_them_holds() -> None:
-    judge = RaftLogJudge(MEMBERS, Bench())
-    judge.write(A, write(1, *entries(1, 1, 1, 1, 1)))
-    judge.write(B, write(1, *entries(1, 1, 1, 1)))
-    assert len(judge.committed) == 0
+    checker = RaftLogChecker(MEMBERS, ViolationContext())
+    checker.write(A, write(1, *entries(1, 1, 1, 1, 1)))
+    checker.write(B, write(1, *entries(1, 1, 1, 1)))
+    assert len(checker.committed) == 0
 
-    judge.write(C, write(1, *entries(1, 1, 1)))
+    checker.write(C, write(1, *entries(1, 1, 1)))
 
-    assert len(judge.committed) == 2
-    judge.write(C, write(1, *entries(3, 1, 1)))
-    assert len(judge.committed) == 3
+    assert len(checker.committed) == 2
+    checker.write(C, write(1, *entries(3, 1, 1)))
+    assert len(checker.committed) == 3
 
 
 def test_disks_that_hold_an_entry_in_different_terms_do_not_add_up() -> None:
     """Raft Figure 8 (c): three disks hold entry 2 of term 2, but the third took it in term 4."""
-    judge = RaftLogJudge(MEMBERS, Bench())
-    judge.write(A, write(2, *entries(1, 1, 2)))
-    judge.write(B, write(2, *entries(1, 1, 2)))
-    judge.write(C, write(4, *entries(1, 1, 2)))
-    assert len(judge.committed) == 0
+    checker = RaftLogChecker(MEMBERS, ViolationContext())
+    checker.write(A, write(2, *entries(1, 1, 2)))
+    checker.write(B, write(2, *entries(1, 1, 2)))
+    checker.write(C, write(4, *entries(1, 1, 2)))
+    assert len(checker.committed) == 0
 
-    judge.write(A, write(4, *entries(3, 4)))
-    judge.write(B, write(4, *entries(3, 4)))
-    judge.write(C, write(4, *entries(3, 4)))
+    checker.write(A, write(4, *entries(3, 4)))
+    checker.write(B, write(4, *entries(3, 4)))
+    checker.write(C, write(4, *entries(3, 4)))
 
-    assert [entry.term for entry in judge.committed] == [1, 2, 4]
+    assert [entry.term for entry in checker.committed] == [1, 2, 4]
 
 
 def test_overwriting_what_figure_8_leaves_uncommitted_is_no_violation() -> None:
     """Raft Figure 8 (d)."""
-    judge = RaftLogJudge(MEMBERS, Bench())
+    checker = RaftLogChecker(MEMBERS, ViolationContext())
     for node in (A, B):
-        judge.write(node, write(2, *entries(1, 1, 2)))
-    judge.write(C, write(4, *entries(1, 1, 2)))
-    judge.write(E, write(3, *entries(1, 1, 3)))
-    judge.write(E, write(5))
+        checker.write(node, write(2, *entries(1, 1, 2)))
+    checker.write(C, write(4, *entries(1, 1, 2)))
+    checker.write(E, write(3, *entries(1, 1, 3)))
+    checker.write(E, write(5))
 
-    judge.lead(E, Term(5))
+    checker.lead(E, Term(5))
     for node in (A, B, C):
-        judge.write(node, write(5, *entries(2, 3), cut=2))
+        checker.write(node, write(5, *entries(2, 3), cut=2))
 
-    assert judge.disks[A].term_at(2) == 3
+    assert checker.disks[A].term_at(2) == 3
 
 
 def test_votes_are_remembered_for_every_term_and_node() -> None:
-    judge = RaftLogJudge(MEMBERS, Bench())
-    judge.write(A, write(1, vote=B))
-    judge.write(A, write(2))
+    checker = RaftLogChecker(MEMBERS, ViolationContext())
+    checker.write(A, write(1, vote=B))
+    checker.write(A, write(2))
 
-    assert judge.vote(A, Term(1)) == B
-    assert judge.vote(A, Term(2)) is None
-    assert judge.vote(B, Term(1)) is None
+    assert checker.vote(A, Term(1)) == B
+    assert checker.vote(A, Term(2)) is None
+    assert checker.vote(B, Term(1)) is None
 
 
 def test_acknowledgement_of_an_entry_of_an_earlier_term_does_not_count() -> None:
-    judge = RaftLogJudge(MEMBERS, Bench())
+    checker = RaftLogChecker(MEMBERS, ViolationContext())
     for node in (A, B, C):
-        judge.write(node, write(3, *entries(1, 1)))
-        judge.acknowledge(node, Term(3), LogIndex(1))
+        checker.write(node, write(3, *entries(1, 1)))
+        checker.acknowledge(node, Term(3), LogIndex(1))
 
-    assert len(judge.committed) == 0
+    assert len(checker.committed) == 0
 
 
-def test_judge_finds_a_committed_entry_lost_at_any_place() -> None:
+def test_checker_finds_a_committed_entry_lost_at_any_place() -> None:
     rng = random.Random(5)
     for _ in range(50):
-        judge = RaftLogJudge(MEMBERS, Bench())
+        checker = RaftLogChecker(MEMBERS, ViolationContext())
         length = rng.randint(1, 9)
         for node in (A, B, C):
-            judge.write(node, write(1, *entries(1, *[1] * length)))
+            checker.write(node, write(1, *entries(1, *[1] * length)))
         cut = rng.randint(1, length)
 
         with pytest.raises(Violation, match=rf"the committed entry {cut} was truncated, from {cut} on"):
-            judge.write(rng.choice((A, B, C)), write(2, *entries(cut, 2), cut=cut))
+            checker.write(rng.choice((A, B, C)), write(2, *entries(cut, 2), cut=cut))
 
 
 def test_audit_finds_a_committed_entry_that_a_majority_no_longer_holds() -> None:
-    judge = RaftLogJudge(MEMBERS, Bench())
+    checker = RaftLogChecker(MEMBERS, ViolationContext())
     for node in (A, B, C):
-        judge.write(node, write(1, *entries(1, 1, 1)))
-    judge.audit(())
+        checker.write(node, write(1, *entries(1, 1, 1)))
+    checker.audit(())
 
-    del judge.disks[C].entries[1]  # behind the judge's back
+    del checker.disks[C].entries[1]  # behind the checker's back
 
     with pytest.raises(Violation, match=r"^raft\.commit_on_majority.*entry 2 is on 2 disks, 3 should hold it"):
-        judge.audit(())
-    judge.audit((C,))
-    judge.audit((D,))
-    judge.disks[B].entries.clear()
+        checker.audit(())
+    checker.audit((C,))
+    checker.audit((D,))
+    checker.disks[B].entries.clear()
     with pytest.raises(Violation, match=r"entry 1 is on 1 disks, 2 should"):
-        judge.audit((C,))
+        checker.audit((C,))

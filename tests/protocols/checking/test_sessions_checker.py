@@ -1,12 +1,12 @@
-"""The judge of exactly-once."""
+"""The checker of exactly-once."""
 
 from __future__ import annotations
 
 import pytest
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.sessions_checker import SessionsJudge
-from coterie.protocols.checking.violation import Bench, Violation
+from coterie.protocols.checking.sessions_checker import SessionsChecker
+from coterie.protocols.checking.violation import Violation, ViolationContext
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions import UnknownSession
 
@@ -14,8 +14,8 @@ A, B = NodeId("a"), NodeId("b")
 ONE, TWO, THREE = LogIndex(1), LogIndex(2), LogIndex(3)
 
 
-def judge() -> SessionsJudge:
-    it = SessionsJudge(Bench())
+def checker() -> SessionsChecker:
+    it = SessionsChecker(ViolationContext())
     it.started(A)
     it.started(B)
     return it
@@ -25,8 +25,8 @@ def breaks(invariant: str) -> pytest.RaisesExc[Violation]:
     return pytest.RaisesExc(Violation, match=rf"^{invariant} broken")
 
 
-def test_judge_follows_a_good_story() -> None:
-    it = judge()
+def test_checker_accepts_a_correct_run() -> None:
+    it = checker()
     it.submitted(b"x")
     it.executed(A, ONE, b"x")
     it.answered(b"x", ONE)
@@ -39,7 +39,7 @@ def test_judge_follows_a_good_story() -> None:
 
 
 def test_a_life_executes_a_command_once() -> None:
-    it = judge()
+    it = checker()
     it.executed(A, ONE, b"x")
 
     with breaks("sessions.executed_twice"):
@@ -47,7 +47,7 @@ def test_a_life_executes_a_command_once() -> None:
 
 
 def test_all_lives_execute_a_command_at_one_place() -> None:
-    it = judge()
+    it = checker()
     it.executed(A, ONE, b"x")
 
     with breaks("sessions.answer_differs"):
@@ -55,7 +55,7 @@ def test_all_lives_execute_a_command_at_one_place() -> None:
 
 
 def test_an_answer_tells_what_happened() -> None:
-    it = judge()
+    it = checker()
     it.executed(A, ONE, b"x")
 
     with breaks("sessions.answer_differs"):
@@ -66,11 +66,11 @@ def test_an_answer_tells_what_happened() -> None:
 
 def test_an_open_command_is_not_answered_by_an_error() -> None:
     with breaks("sessions.answer_differs"):
-        judge().refused(b"x", UnknownSession())
+        checker().refused(b"x", UnknownSession())
 
 
 def test_a_command_takes_effect_after_what_was_answered_before_it_was_asked() -> None:
-    it = judge()
+    it = checker()
     it.executed(A, ONE, b"stale")
     it.executed(A, TWO, b"first")
     it.answered(b"first", TWO)
@@ -81,7 +81,7 @@ def test_a_command_takes_effect_after_what_was_answered_before_it_was_asked() ->
 
 
 def test_concurrent_commands_may_take_effect_in_any_order() -> None:
-    it = judge()
+    it = checker()
     it.submitted(b"x")
     it.submitted(b"y")
     it.executed(A, ONE, b"y")
@@ -95,7 +95,7 @@ def test_concurrent_commands_may_take_effect_in_any_order() -> None:
 
 
 def test_every_node_executes_in_the_end_what_was_answered() -> None:
-    it = judge()
+    it = checker()
     it.executed(A, ONE, b"x")
     it.answered(b"x", ONE)
 

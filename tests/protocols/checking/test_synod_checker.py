@@ -1,12 +1,12 @@
-"""The judge of Synod: for each invariant the story that breaks it."""
+"""The checker of Synod: for each invariant a run that breaks it."""
 
 from __future__ import annotations
 
 import pytest
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.synod_checker import SynodJudge
-from coterie.protocols.checking.violation import Bench, Violation
+from coterie.protocols.checking.synod_checker import SynodChecker
+from coterie.protocols.checking.violation import Violation, ViolationContext
 from coterie.protocols.paxos import (
     Accept,
     Accepted,
@@ -28,8 +28,8 @@ def state(promised: Ballot | None = None, accepted: Proposal | None = None, roun
     return SynodState(AcceptorState(promised, accepted), ProposerState(round_))
 
 
-def judge(*members: NodeId) -> SynodJudge:
-    it = SynodJudge(members or (A, B, C), Bench())
+def checker(*members: NodeId) -> SynodChecker:
+    it = SynodChecker(members or (A, B, C), ViolationContext())
     for value in (b"v", b"w"):
         it.asked(value)
     return it
@@ -39,8 +39,8 @@ def breaks(invariant: str) -> pytest.RaisesExc[Violation]:
     return pytest.RaisesExc(Violation, match=rf"^{invariant} broken")
 
 
-def test_judge_follows_a_good_story() -> None:
-    it = judge()
+def test_checker_accepts_a_correct_run() -> None:
+    it = checker()
     it.wrote(A, state(round_=1))
     it.sent(A, Prepare(B1))
     it.wrote(A, state(B1, round_=1))
@@ -58,7 +58,7 @@ def test_judge_follows_a_good_story() -> None:
 
 
 def test_one_value_is_chosen() -> None:
-    it = judge()
+    it = checker()
     for node in (A, B):
         it.wrote(node, state(B1, Proposal(B1, b"v")))
     it.wrote(A, state(B2, Proposal(B2, b"w")))
@@ -69,12 +69,12 @@ def test_one_value_is_chosen() -> None:
 
 def test_only_proposed_values_are_proposed() -> None:
     with breaks("synod.only_proposed"):
-        judge().sent(A, Accept(B1, b"nobody's"))
+        checker().sent(A, Accept(B1, b"nobody's"))
 
 
 @pytest.mark.parametrize("promised", [B1, None])
 def test_a_durable_promise_never_falls(promised: Ballot | None) -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, state(B2))
 
     with breaks("synod.promise_monotone"):
@@ -83,12 +83,12 @@ def test_a_durable_promise_never_falls(promised: Ballot | None) -> None:
 
 def test_accepting_promises() -> None:
     with breaks("synod.promise_monotone"):
-        judge().wrote(A, state(B1, Proposal(B2, b"v")))
+        checker().wrote(A, state(B1, Proposal(B2, b"v")))
 
 
 @pytest.mark.parametrize("accepted", [None, Proposal(B1, b"v"), Proposal(B2, b"w")])
 def test_a_durable_acceptance_is_never_taken_back(accepted: Proposal | None) -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, state(B2, Proposal(B2, b"v")))
 
     with breaks("synod.accepted_monotone"):
@@ -96,7 +96,7 @@ def test_a_durable_acceptance_is_never_taken_back(accepted: Proposal | None) -> 
 
 
 def test_a_durable_round_never_falls() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, state(round_=2))
 
     with breaks("synod.round_monotone"):
@@ -104,8 +104,8 @@ def test_a_durable_round_never_falls() -> None:
 
 
 @pytest.mark.parametrize("message", [Promise(B2, None), Nack(B1, B2)])
-def test_a_promise_is_on_disk_before_it_is_told(message: Promise | Nack) -> None:
-    it = judge()
+def test_a_promise_is_on_disk_before_it_is_sent(message: Promise | Nack) -> None:
+    it = checker()
     it.wrote(C, state(B1))
 
     with breaks("synod.promise_ahead_of_disk"):
@@ -113,15 +113,15 @@ def test_a_promise_is_on_disk_before_it_is_told(message: Promise | Nack) -> None
 
 
 def test_a_promise_hides_no_acceptance() -> None:
-    it = judge()
+    it = checker()
     it.wrote(C, state(B2, Proposal(B1, b"v")))
 
     with breaks("synod.promise_ahead_of_disk"):
         it.sent(C, Promise(B2, None))
 
 
-def test_an_acceptance_is_on_disk_before_it_is_told() -> None:
-    it = judge()
+def test_an_acceptance_is_on_disk_before_it_is_sent() -> None:
+    it = checker()
     it.wrote(C, state(B1))
 
     with breaks("synod.accepted_ahead_of_disk"):
@@ -129,7 +129,7 @@ def test_an_acceptance_is_on_disk_before_it_is_told() -> None:
 
 
 def test_an_acceptance_may_be_told_late() -> None:
-    it = judge()
+    it = checker()
     it.wrote(C, state(B1, Proposal(B1, b"v")))
     it.wrote(C, state(B2, Proposal(B2, b"w")))
 
@@ -138,11 +138,11 @@ def test_an_acceptance_may_be_told_late() -> None:
 
 def test_a_round_is_on_disk_before_it_is_prepared() -> None:
     with breaks("synod.round_ahead_of_disk"):
-        judge().sent(A, Prepare(B1))
+        checker().sent(A, Prepare(B1))
 
 
 def test_a_ballot_belongs_to_its_node() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, state(round_=2))
 
     with breaks("synod.ballot_reused"):
@@ -152,7 +152,7 @@ def test_a_ballot_belongs_to_its_node() -> None:
 
 
 def test_a_ballot_is_prepared_in_one_life_only() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, state(round_=1))
     it.sent(A, Prepare(B1))
     it.sent(A, Prepare(B1))
@@ -163,7 +163,7 @@ def test_a_ballot_is_prepared_in_one_life_only() -> None:
 
 
 def test_a_ballot_has_one_value() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, state(B1))
     it.wrote(B, state(B1))
     it.sent(A, Accept(B1, b"v"))
@@ -174,7 +174,7 @@ def test_a_ballot_has_one_value() -> None:
 
 
 def test_a_free_value_needs_a_quorum_of_promises() -> None:
-    it = judge()
+    it = checker()
     it.wrote(B, state(B1))
 
     with breaks("synod.value_not_highest"):
@@ -182,7 +182,7 @@ def test_a_free_value_needs_a_quorum_of_promises() -> None:
 
 
 def test_the_value_of_the_highest_ballot_is_proposed_not_the_most_frequent() -> None:
-    it = judge(A, B, C, D, E)
+    it = checker(A, B, C, D, E)
     high = Ballot(9, C)
     for node, ballot, value in ((A, B1, b"v"), (B, B1, b"v"), (C, B2, b"w")):
         it.wrote(node, state(ballot, Proposal(ballot, value)))
@@ -194,7 +194,7 @@ def test_the_value_of_the_highest_ballot_is_proposed_not_the_most_frequent() -> 
 
 def test_any_quorum_of_the_promises_may_justify_the_value() -> None:
     """A, B and C promised; without C's the free choice stands, for C's promise may have been lost."""
-    it = judge()
+    it = checker()
     high = Ballot(9, A)
     for node in (A, B):
         it.wrote(node, state(high))
@@ -205,7 +205,7 @@ def test_any_quorum_of_the_promises_may_justify_the_value() -> None:
 
 
 def test_an_answer_tells_the_chosen_value() -> None:
-    it = judge()
+    it = checker()
     it.wrote(A, state(B1, Proposal(B1, b"v")))
 
     with breaks("synod.answer_not_chosen"):
@@ -213,7 +213,7 @@ def test_an_answer_tells_the_chosen_value() -> None:
 
 
 def test_a_read_sees_what_was_chosen_before_it() -> None:
-    it = judge()
+    it = checker()
     it.answered(A, None, was_chosen=None)
 
     with breaks("synod.read_missed_choice"):

@@ -6,14 +6,14 @@ import pytest
 
 from coterie.errors import PlanError
 from coterie.protocols.faults.fault_budget import BEYOND_BUDGET, check_budget
-from coterie.protocols.faults.fault_plan import Plan
-from coterie.protocols.faults.kinds.fault_kinds import BitRot, ClockRate, Crash, Fault, Role, StaleDisk, WipedDisk
+from coterie.protocols.faults.fault_plan import FaultPlan
+from coterie.protocols.faults.kinds.fault_kinds import BitRot, ClockRate, Crash, Fault, StaleDisk, TargetRole, WipedDisk
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 
 
-def plan(*faults: Fault, profile: str | None = None) -> Plan:
-    return Plan(NODES, faults, 20.0, profile)
+def plan(*faults: Fault, profile: str | None = None) -> FaultPlan:
+    return FaultPlan(NODES, faults, 20.0, profile)
 
 
 def test_minority_may_forget_and_the_same_replica_counts_once() -> None:
@@ -21,7 +21,7 @@ def test_minority_may_forget_and_the_same_replica_counts_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "third", [WipedDisk(3, "n3"), StaleDisk(3, "n3", 1.0), BitRot(3, "n3"), WipedDisk(3, "n1", role=Role.LEADER)]
+    "third", [WipedDisk(3, "n3"), StaleDisk(3, "n3", 1.0), BitRot(3, "n3"), WipedDisk(3, "n1", role=TargetRole.LEADER)]
 )
 def test_replica_beyond_the_minority_is_named(third: Fault) -> None:
     with pytest.raises(PlanError, match=rf"faults\[2\] \({third.KIND}\) at 3 s .* 3 of 5 replicas .* 2 may be"):
@@ -30,7 +30,7 @@ def test_replica_beyond_the_minority_is_named(third: Fault) -> None:
 
 def test_single_node_may_forget_nothing() -> None:
     with pytest.raises(PlanError, match="1 of 2 replicas would be wiped"):
-        check_budget(Plan(("n1", "n2"), (WipedDisk(1, "n1"),), 20.0))
+        check_budget(FaultPlan(("n1", "n2"), (WipedDisk(1, "n1"),), 20.0))
 
 
 @pytest.mark.parametrize("rate", [0.89, 1.11])

@@ -1,14 +1,14 @@
-"""Firings are counted by kind."""
+"""FaultCounts are counted by kind."""
 
 from __future__ import annotations
 
-from coterie.protocols.faults.fault_counts import Firings
+from coterie.protocols.faults.fault_counts import FaultCounts
 
 
-def test_firings_count_by_kind() -> None:
-    firings = Firings()
+def test_faults_count_by_kind() -> None:
+    fault_counts = FaultCounts()
     for name in ("crash", "pause", "crash"):
-        firings.note(name)
+        fault_counts.note(name)
 
-    assert firings.count_by_kind == {"crash": 2, "pause": 1}
-    assert firings.count("loss") == 0
+    assert fault_counts.count_by_kind == {"crash": 2, "pause": 1}
+    assert fault_counts.count("loss") == 0

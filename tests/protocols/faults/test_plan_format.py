@@ -12,8 +12,8 @@ from typing import cast, get_args, get_origin, get_type_hints
 import pytest
 
 from coterie.errors import PlanError
-from coterie.protocols.faults.fault_plan import Plan
-from coterie.protocols.faults.kinds.fault_kinds import KINDS, Crash, Fault, Partition, Role, Shape
+from coterie.protocols.faults.fault_plan import FaultPlan
+from coterie.protocols.faults.kinds.fault_kinds import KINDS, Crash, Fault, Partition, Shape, TargetRole
 from coterie.protocols.faults.plan_format import decode_plan, dump_plan, encode_plan, load_plan
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
@@ -49,14 +49,14 @@ def any_fault(rng: random.Random, owner: type[Fault]) -> Fault:
 def test_every_kind_goes_there_and_back(name: str) -> None:
     rng = random.Random(name)
     faults = tuple(any_fault(rng, KINDS[name]) for _ in range(20))
-    plan = Plan(NODES, faults, 20.0, profile="everything")
+    plan = FaultPlan(NODES, faults, 20.0, profile="everything")
 
     assert load_plan(dump_plan(plan)) == plan
     assert decode_plan(json.loads(json.dumps(encode_plan(plan)))) == plan
 
 
 def test_plan_is_written_as_the_docs_say() -> None:
-    plan = Plan(("n1", "n2"), (Crash(1.5, "n2", Role.LEADER, delay_s=0.001, down_s=0.2),), 20.0)
+    plan = FaultPlan(("n1", "n2"), (Crash(1.5, "n2", TargetRole.LEADER, delay_s=0.001, down_s=0.2),), 20.0)
 
     assert json.loads(dump_plan(plan)) == {
         "format": 1,
@@ -69,7 +69,7 @@ def test_plan_is_written_as_the_docs_say() -> None:
 
 
 def test_plan_without_faults_goes_there_and_back() -> None:
-    assert load_plan(dump_plan(Plan(("n1",), (), 1.0))) == Plan(("n1",), (), 1.0)
+    assert load_plan(dump_plan(FaultPlan(("n1",), (), 1.0))) == FaultPlan(("n1",), (), 1.0)
 
 
 def test_what_has_a_default_may_be_left_out_and_whole_numbers_do_for_numbers() -> None:
@@ -77,7 +77,7 @@ def test_what_has_a_default_may_be_left_out_and_whole_numbers_do_for_numbers() -
         '{"nodes": ["n1", "n2"], "ends_at_s": 9, "faults": [{"kind": "crash", "at_s": 1, "target": "n2"}]}'
     )
 
-    assert plan == Plan(("n1", "n2"), (Crash(1.0, "n2"),), 9.0)
+    assert plan == FaultPlan(("n1", "n2"), (Crash(1.0, "n2"),), 9.0)
     assert isinstance(plan.faults[0].at_s, float)
 
 
@@ -98,7 +98,7 @@ BAD_FAULTS: list[tuple[object, str]] = [
     (crash(at_s=True), r"has at_s True: it must be a number"),
     (crash(at_s=float("nan")), r"has at_s nan: it must be at least 0"),
     (crash(down_s=-1), r"faults\[1\] \(crash\) has down_s -1.0: it must be at least 0"),
-    (crash(at_s=99), r"would strike at 99.0 s, but the plan ends at 9.0 s"),
+    (crash(at_s=99), r"would begin at 99.0 s, but the plan ends at 9.0 s"),
     ({"kind": "crash", "at_s": 1.0}, r"faults\[1\] \(crash\) lacks the field 'target'"),
     ("crash", r"faults\[1\] is 'crash': it must be an object"),
     ({"kind": "priorities", "at_s": 1, "duration_s": 1, "changes": 1.5}, r"has changes 1.5: it must be a whole number"),
@@ -135,5 +135,5 @@ def test_what_is_no_plan_is_refused(data: object, error: str) -> None:
 
 
 def test_what_is_no_json_is_refused() -> None:
-    with pytest.raises(PlanError, match="a plan is JSON, this is not"):
+    with pytest.raises(PlanError, match="the plan is not valid JSON"):
         load_plan("{nodes")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from coterie.errors import PlanError
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Crash, Fault, Outage, Partition, Shape
 from coterie.protocols.faults.shrinking import FEW_FAULTS, Case, Shrunk, shrink
 
@@ -21,10 +21,10 @@ def crashes(*times: float, target: str = "n1", down_s: float = 0.0) -> list[Faul
 
 
 def a_case(faults: Iterable[Fault], operations: int | None = 64) -> Case:
-    return Case(7, Plan(NODES, tuple(faults), 20.0), operations)
+    return Case(7, FaultPlan(NODES, tuple(faults), 20.0), operations)
 
 
-def cut_down(case: Case, fails: Callable[[Case], float | None], *, tries: int = TRIES) -> Shrunk:
+def shrink_case(case: Case, fails: Callable[[Case], float | None], *, tries: int = TRIES) -> Shrunk:
     failed_at_s = fails(case)
     assert failed_at_s is not None
     return shrink(case, failed_at_s, fails, tries=tries, within_s=60.0, clock=lambda: 0.0)
@@ -44,7 +44,7 @@ def with_numbers(count: int) -> list[Fault]:
 
 
 def test_case_that_fails_without_faults_loses_all_of_them() -> None:
-    shrunk = cut_down(a_case(with_numbers(18)), lambda case: 0.5)
+    shrunk = shrink_case(a_case(with_numbers(18)), lambda case: 0.5)
 
     assert shrunk.case.plan.faults == ()
     assert shrunk.case.operations == 1
@@ -59,7 +59,7 @@ def test_exactly_the_faults_that_matter_are_left(seed: int) -> None:
     needed = sorted(rng.sample(range(18), rng.randint(1, 5)))
     fails = if_all(lambda case: all(number in downs(case) for number in needed))
 
-    shrunk = cut_down(a_case(with_numbers(18)), fails)
+    shrunk = shrink_case(a_case(with_numbers(18)), fails)
 
     assert downs(shrunk.case) == [float(number) for number in needed]
     assert shrunk.is_complete
@@ -71,7 +71,7 @@ def test_what_is_left_of_a_capricious_failure_still_fails(seed: int) -> None:
         return 19.0 if case == first or random.Random(f"{seed}{case}").random() < 0.2 else None
 
     first = a_case(with_numbers(18))
-    shrunk = cut_down(first, fails)
+    shrunk = shrink_case(first, fails)
 
     assert fails(shrunk.case) == shrunk.failed_at_s
     assert len(shrunk.case.plan.faults) < 18
@@ -84,7 +84,7 @@ def test_faults_after_the_failure_go_in_one_try() -> None:
         tried.append(case)
         return 2.0 if {0.0, 1.0} <= set(downs(case)) else None
 
-    cut_down(a_case(with_numbers(18)), fails)
+    shrink_case(a_case(with_numbers(18)), fails)
 
     assert downs(tried[1]) == [0.0, 1.0]
 
@@ -92,14 +92,14 @@ def test_faults_after_the_failure_go_in_one_try() -> None:
 def test_operations_and_nodes_are_as_few_as_the_failure_allows() -> None:
     fails = if_all(lambda case: (case.operations or 64) >= 5, lambda case: len(case.plan.nodes) >= 4)
 
-    shrunk = cut_down(a_case(crashes(1.0), operations=None), fails)
+    shrunk = shrink_case(a_case(crashes(1.0), operations=None), fails)
 
     assert shrunk.case.operations == 6
     assert len(shrunk.case.plan.nodes) == 4
 
 
 def test_many_operations_are_found_if_few_do_not_suffice() -> None:
-    shrunk = cut_down(
+    shrunk = shrink_case(
         a_case(crashes(1.0), operations=None),
         if_all(lambda case: case.operations is None or case.operations >= 300),
     )
@@ -114,7 +114,7 @@ def test_what_makes_later_tries_cheaper_is_tried_before_any_fault_is_dropped() -
         tried.append(case)
         return max((fault.at_s for fault in case.plan.faults), default=0.0) if len(case.plan.faults) >= 15 else None
 
-    cut_down(a_case(with_numbers(18), operations=None), fails)
+    shrink_case(a_case(with_numbers(18), operations=None), fails)
 
     first = next(case for case in tried if len(case.plan.faults) < 18)
     before = tried[tried.index(first) - 1]
@@ -127,7 +127,7 @@ def test_node_goes_with_the_faults_that_name_it() -> None:
     fails = if_all(lambda case: any(isinstance(fault, Partition) for fault in case.plan.faults))
     faults = [*crashes(1.0, target="n4"), Partition(2.0, 1.0, Shape.HALVES, "n5", ("n2",))]
 
-    shrunk = cut_down(a_case(faults), fails)
+    shrunk = shrink_case(a_case(faults), fails)
 
     assert len(shrunk.case.plan.nodes) == 3
     assert {"n5", "n2"} <= set(shrunk.case.plan.nodes)
@@ -138,7 +138,7 @@ def test_faults_come_earlier_and_closer_with_round_times() -> None:
         times = [fault.at_s for fault in case.plan.faults]
         return times[1] if len(times) == 2 and times[1] - times[0] >= 0.25 and times[0] >= 1.0 else None
 
-    shrunk = cut_down(a_case(crashes(8.123456, 16.654321)), fails)
+    shrunk = shrink_case(a_case(crashes(8.123456, 16.654321)), fails)
 
     first, second = (fault.at_s for fault in shrunk.case.plan.faults)
     assert 1.0 <= first < 2.0
@@ -154,13 +154,13 @@ def test_other_seeds_are_tried_only_while_many_faults_are_left() -> None:
         seeds.append(case.seed)
         return 19.0 if len(case.plan.faults) == 18 or case.seed == 9 else None
 
-    shrunk = cut_down(a_case(with_numbers(18)), fails)
+    shrunk = shrink_case(a_case(with_numbers(18)), fails)
 
     assert shrunk.case.plan.faults == ()
     assert shrunk.case.seed == 9
     assert seeds.index(9) > seeds.index(8) > 10
 
-    few = cut_down(a_case(with_numbers(FEW_FAULTS)), if_all(lambda case: len(case.plan.faults) == FEW_FAULTS))
+    few = shrink_case(a_case(with_numbers(FEW_FAULTS)), if_all(lambda case: len(case.plan.faults) == FEW_FAULTS))
     assert few.case.seed == 7
 
 
@@ -172,7 +172,7 @@ def test_budget_of_tries_is_kept_and_said() -> None:
         tries += 1
         return 19.0 if set(range(9)) <= set(downs(case)) else None
 
-    shrunk = cut_down(a_case(with_numbers(18)), fails, tries=5)
+    shrunk = shrink_case(a_case(with_numbers(18)), fails, tries=5)
 
     assert tries == 1 + 5 == 1 + shrunk.tries
     assert not shrunk.is_complete
@@ -211,14 +211,14 @@ def test_candidate_beyond_the_budget_of_faults_does_not_count_as_failing() -> No
             raise PlanError("too many wiped disks for so few nodes")
         return 19.0
 
-    assert len(cut_down(a_case(with_numbers(3)), fails).case.plan.nodes) == 5
+    assert len(shrink_case(a_case(with_numbers(3)), fails).case.plan.nodes) == 5
 
 
 def test_seconds_are_cut_to_few_decimals_but_none_to_zero() -> None:
     fails = if_all(lambda case: len(case.plan.faults) == 2 and case.plan.faults[0].at_s >= 0.4)
     faults: list[Fault] = [Crash(0.45678, "n1", delay_s=0.00012, down_s=1.23456), Outage(0.45678, (0.00012, 1.23456))]
 
-    shrunk = cut_down(a_case(faults), fails)
+    shrunk = shrink_case(a_case(faults), fails)
 
     assert shrunk.case.plan.faults == (
         Crash(0.4, "n1", delay_s=0.00012, down_s=1.2),
@@ -234,6 +234,8 @@ def test_cases_are_announced_before_they_are_tried() -> None:
         tried.append(case)
         return 19.0 if {3.0, 11.0} <= set(downs(case)) else None
 
-    shrink(a_case(with_numbers(18)), 19.0, fails, tries=TRIES, within_s=60.0, clock=lambda: 0.0, ahead=announced.extend)
+    shrink(
+        a_case(with_numbers(18)), 19.0, fails, tries=TRIES, within_s=60.0, clock=lambda: 0.0, prefetch=announced.extend
+    )
 
     assert all(case in announced for case in tried)

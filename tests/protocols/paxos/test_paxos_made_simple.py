@@ -6,7 +6,7 @@ import random
 from collections import deque
 
 from coterie.protocols.algorithm import NodeId, Persist, Persisted, Received, Send
-from coterie.protocols.durability_gate import Gate
+from coterie.protocols.durability_gate import DurabilityGate
 from coterie.protocols.paxos import (
     Accept,
     Accepted,
@@ -40,7 +40,7 @@ class Table:
         self.now = 0.0
         self.lives = 0
         self.nodes: dict[NodeId, Synod] = {}
-        self.gates: dict[NodeId, Gate[SynodEffect]] = {}
+        self.gates: dict[NodeId, DurabilityGate[SynodEffect]] = {}
         for member in self.members:
             self.restart(member)
 
@@ -48,7 +48,7 @@ class Table:
         self.lives += 1
         rng = random.Random(self.lives)
         self.nodes[member] = Synod(member, SynodConfig(self.members), restored=self.disks[member], rng=rng)
-        self.gates[member] = Gate()
+        self.gates[member] = DurabilityGate()
 
     def do(self, member: NodeId, *events: SynodEvent) -> None:
         self._carry_out(member, self.nodes[member].handle(events, now=self.now))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft import RaftConfig
 from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, LogIndex
-from coterie.protocols.simulation.directed.directed_group import DirectedGroup, DiskImage
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup
+from coterie.protocols.simulation.directed.raft_shorthand import disk_of
 
 
 def small_chunks(voters: tuple[NodeId, ...]) -> RaftConfig:
@@ -14,7 +15,7 @@ def small_chunks(voters: tuple[NodeId, ...]) -> RaftConfig:
 
 def leader_of_one(*terms: int) -> DirectedGroup:
     """A group of one, elected, with nothing loaded or applied yet."""
-    group = DirectedGroup(1, config=small_chunks, disks={"n1": DiskImage.of(*terms)})
+    group = DirectedGroup(1, config=small_chunks, disks={"n1": disk_of(*terms)})
     group.tick("n1")
     group.sync("n1")
     group.sync("n1")

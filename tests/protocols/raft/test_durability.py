@@ -1,4 +1,4 @@
-"""The journal: what one call's changes become, and what a durable write proves."""
+"""The durability: what one call's changes become, and what a durable write proves."""
 
 from __future__ import annotations
 
@@ -7,69 +7,69 @@ import random
 import pytest
 
 from coterie.protocols.algorithm import NodeId, Persist, Token
+from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.raft import HardState, LogWrite, Restored
-from coterie.protocols.raft.durability import Journal
+from coterie.protocols.raft.durability import Durability
 from coterie.protocols.replicated_log import LogIndex, Term
-from coterie.protocols.simulation.directed.directed_group import DiskImage
-from coterie.protocols.simulation.directed.raft_shorthand import entry
+from coterie.protocols.simulation.directed.raft_shorthand import disk_of, entry
 
 
-def append(journal: Journal, term: int, *indexes: int) -> list[Persist[LogWrite]]:
+def append(durability: Durability, term: int, *indexes: int) -> list[Persist[LogWrite]]:
     for index in indexes:
-        journal.append(entry(index, term))
-    return journal.seal()
+        durability.append(entry(index, term))
+    return durability.seal()
 
 
-def overwrite(journal: Journal, term: int, first: int, last: int) -> list[Persist[LogWrite]]:
-    journal.truncate_from(LogIndex(first))
-    return append(journal, term, *range(first, last + 1))
+def overwrite(durability: Durability, term: int, first: int, last: int) -> list[Persist[LogWrite]]:
+    durability.truncate_from(LogIndex(first))
+    return append(durability, term, *range(first, last + 1))
 
 
 def test_changes_of_one_call_become_one_write() -> None:
-    journal = Journal(Restored())
-    journal.set_register(Term(2), None)
+    durability = Durability(Restored())
+    durability.set_hard_state(Term(2), None)
 
-    (persist,) = append(journal, 2, 1, 2)
+    (persist,) = append(durability, 2, 1, 2)
 
     assert persist == Persist(Token(1), LogWrite(HardState(Term(2), None), None, (entry(1, 2), entry(2, 2))))
-    assert journal.seal() == []
+    assert durability.seal() == []
 
 
 def test_tokens_count_up_over_calls() -> None:
-    journal = Journal(Restored())
+    durability = Durability(Restored())
 
-    tokens = [append(journal, 1, index)[0].token for index in (1, 2, 3)]
+    tokens = [append(durability, 1, index)[0].token for index in (1, 2, 3)]
 
     assert tokens == [1, 2, 3]
 
 
 def test_register_is_not_replaced_within_a_write() -> None:
-    journal = Journal(Restored())
-    journal.set_register(Term(1), NodeId("a"))
-    journal.set_register(Term(2), NodeId("b"))
+    durability = Durability(Restored())
+    durability.set_hard_state(Term(1), NodeId("a"))
+    durability.set_hard_state(Term(2), NodeId("b"))
 
-    states = [persist.write.hard_state for persist in journal.seal()]
+    states = [persist.write.hard_state for persist in durability.seal()]
 
     assert states == [HardState(Term(1), NodeId("a")), HardState(Term(2), NodeId("b"))]
 
 
 def test_register_after_entries_is_a_write_of_its_own() -> None:
-    journal = Journal(Restored())
-    journal.append(entry(1, 1))
-    journal.set_register(Term(2), None)
+    durability = Durability(Restored())
+    durability.append(entry(1, 1))
+    durability.set_hard_state(Term(2), None)
 
-    writes = [persist.write for persist in journal.seal()]
+    writes = [persist.write for persist in durability.seal()]
 
     assert writes == [LogWrite(entries=(entry(1, 1),)), LogWrite(HardState(Term(2), None))]
 
 
 def test_entry_is_not_dropped_within_the_write_that_brought_it() -> None:
-    journal = Journal(Restored())
-    journal.append(entry(1, 1))
-    journal.truncate_from(LogIndex(1))
-    journal.append(entry(1, 2))
+    durability = Durability(Restored())
+    durability.append(entry(1, 1))
+    durability.truncate_from(LogIndex(1))
+    durability.append(entry(1, 2))
 
-    writes = [persist.write for persist in journal.seal()]
+    writes = [persist.write for persist in durability.seal()]
 
     assert writes == [
         LogWrite(entries=(entry(1, 1),)),
@@ -78,92 +78,92 @@ def test_entry_is_not_dropped_within_the_write_that_brought_it() -> None:
 
 
 def test_durable_index_follows_the_writes() -> None:
-    journal = Journal(Restored())
-    append(journal, 1, 1, 2)
-    append(journal, 1, 3)
-    assert journal.durable_index == 0
+    durability = Durability(Restored())
+    append(durability, 1, 1, 2)
+    append(durability, 1, 3)
+    assert durability.durable_index == 0
 
-    journal.persisted(Token(1))
-    assert journal.durable_index == 2
+    durability.persisted(Token(1))
+    assert durability.durable_index == 2
 
-    journal.persisted(Token(2))
-    assert journal.durable_index == 3
+    durability.persisted(Token(2))
+    assert durability.durable_index == 3
 
 
 def test_tokens_are_cumulative() -> None:
-    journal = Journal(Restored())
+    durability = Durability(Restored())
     for index in (1, 2, 3):
-        append(journal, 1, index)
+        append(durability, 1, index)
 
-    journal.persisted(Token(3))
+    durability.persisted(Token(3))
 
-    assert journal.durable_index == 3
+    assert durability.durable_index == 3
 
 
 def test_what_was_restored_is_durable() -> None:
-    journal = Journal(DiskImage.of(1, 1, 2).restored())
+    durability = Durability(disk_of(1, 1, 2).restored())
 
-    assert (journal.durable_index, journal.is_register_durable) == (3, True)
-    assert (journal.after_register(), journal.after_entries(LogIndex(3))) == (None, None)
+    assert (durability.durable_index, durability.is_hard_state_durable) == (3, True)
+    assert (durability.after_hard_state(), durability.after_entries(LogIndex(3))) == (None, None)
 
 
 def test_overwritten_entries_are_not_durable_any_more() -> None:
-    journal = Journal(DiskImage.of(1, 1, 1).restored())
+    durability = Durability(disk_of(1, 1, 1).restored())
 
-    overwrite(journal, 2, 2, 3)
+    overwrite(durability, 2, 2, 3)
 
-    assert journal.durable_index == 1
-    assert journal.after_entries(LogIndex(2)) == 1
-    assert journal.after_entries(LogIndex(1)) is None
+    assert durability.durable_index == 1
+    assert durability.after_entries(LogIndex(2)) == 1
+    assert durability.after_entries(LogIndex(1)) is None
 
 
 def test_stale_answer_after_an_overwrite_proves_nothing_about_the_new_entries() -> None:
     """etcd raft PR #8."""
-    journal = Journal(Restored())
-    append(journal, 1, 1, 2, 3)
-    overwrite(journal, 2, 2, 3)
+    durability = Durability(Restored())
+    append(durability, 1, 1, 2, 3)
+    overwrite(durability, 2, 2, 3)
 
-    journal.persisted(Token(1))
-    assert journal.durable_index == 1
+    durability.persisted(Token(1))
+    assert durability.durable_index == 1
 
-    journal.persisted(Token(2))
-    assert journal.durable_index == 3
+    durability.persisted(Token(2))
+    assert durability.durable_index == 3
 
 
 def test_stale_answer_proves_nothing_about_an_entry_that_was_dropped_and_came_back() -> None:
     """The same (index, term) again: a comparison of terms would be fooled."""
-    journal = Journal(Restored())
-    append(journal, 1, 1, 2)
-    overwrite(journal, 3, 2, 2)
-    overwrite(journal, 1, 2, 2)
+    durability = Durability(Restored())
+    append(durability, 1, 1, 2)
+    overwrite(durability, 3, 2, 2)
+    overwrite(durability, 1, 2, 2)
 
-    journal.persisted(Token(1))
-    assert journal.durable_index == 1
-    journal.persisted(Token(2))
-    assert journal.durable_index == 1
-    journal.persisted(Token(3))
-    assert journal.durable_index == 2
+    durability.persisted(Token(1))
+    assert durability.durable_index == 1
+    durability.persisted(Token(2))
+    assert durability.durable_index == 1
+    durability.persisted(Token(3))
+    assert durability.durable_index == 2
 
 
 def test_message_waits_for_the_register_until_it_is_durable() -> None:
-    journal = Journal(Restored())
-    journal.set_register(Term(1), None)
-    append(journal, 1, 1)
-    append(journal, 1, 2)
-    assert journal.after_register() == 1
+    durability = Durability(Restored())
+    durability.set_hard_state(Term(1), None)
+    append(durability, 1, 1)
+    append(durability, 1, 2)
+    assert durability.after_hard_state() == 1
 
-    journal.persisted(Token(1))
+    durability.persisted(Token(1))
 
-    assert journal.after_register() is None
-    assert journal.after_entries(LogIndex(1)) is None
-    assert journal.after_entries(LogIndex(2)) == 2
+    assert durability.after_hard_state() is None
+    assert durability.after_entries(LogIndex(1)) is None
+    assert durability.after_entries(LogIndex(2)) == 2
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_whatever_prefix_of_writes_survives_holds_what_is_said_to_be_durable(seed: int) -> None:
     """The promise itself: every later crash image agrees with the log up to durable_index."""
     rng = random.Random(seed)
-    journal, log, term = Journal(Restored()), [entry(0, 0)], 1
+    durability, log, term = Durability(Restored()), [entry(0, 0)], 1
     writes: list[Persist[LogWrite]] = []
     durable_writes = 0
     for _ in range(120):
@@ -171,23 +171,23 @@ def test_whatever_prefix_of_writes_survives_holds_what_is_said_to_be_durable(see
         if move < 0.5:
             for _ in range(rng.choice((1, 1, 3))):
                 log.append(entry(len(log), term))
-                journal.append(log[-1])
+                durability.append(log[-1])
         elif move < 0.65 and len(log) > 1:
             term += 1
             index = rng.randint(max(1, len(log) - 4), len(log) - 1)
-            journal.truncate_from(LogIndex(index))
+            durability.truncate_from(LogIndex(index))
             del log[index:]
         elif move < 0.75:
             term += 1
-            journal.set_register(Term(term), None)
-        writes += journal.seal()
+            durability.set_hard_state(Term(term), None)
+        writes += durability.seal()
         if durable_writes < len(writes) and rng.random() < 0.5:
             durable_writes = rng.randint(durable_writes + 1, len(writes))
-            journal.persisted(writes[durable_writes - 1].token)
-        disk = DiskImage()
+            durability.persisted(writes[durable_writes - 1].token)
+        disk = RaftDisk()
         for count, persist in enumerate(writes, 1):
             disk.write(persist.write)
             if count >= durable_writes:
-                assert disk.entries[: journal.durable_index] == log[1 : journal.durable_index + 1]
-    journal.persisted(writes[-1].token)
-    assert journal.durable_index == len(log) - 1
+                assert disk.entries[: durability.durable_index] == log[1 : durability.durable_index + 1]
+    durability.persisted(writes[-1].token)
+    assert durability.durable_index == len(log) - 1

@@ -10,24 +10,24 @@ from coterie.protocols.raft import (
     AppendEntriesReply,
     PreVoteReply,
     RaftConfig,
+    RaftRole,
     RequestVoteReply,
-    Role,
 )
 from coterie.protocols.replicated_log import LogIndex, Term
-from coterie.protocols.simulation.directed.directed_group import DirectedGroup, DiskImage
-from coterie.protocols.simulation.directed.raft_shorthand import append, pre_vote, request_vote
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup
+from coterie.protocols.simulation.directed.raft_shorthand import append, disk_of, pre_vote, request_vote
 
 N2, N3 = NodeId("n2"), NodeId("n3")
 
 
 def test_peer_that_went_ahead_alone_is_not_locked_out() -> None:
     """etcd #8501: a node of a newer term must be able to say so, or it neither follows nor is heard."""
-    group = DirectedGroup(3, disks={"n3": DiskImage.of(term=5)})
+    group = DirectedGroup(3, disks={"n3": disk_of(term=5)})
     group.elect("n1", "n2")
     assert group["n1"].term == 1
 
     group.beat("n1")
-    assert (group["n1"].role, group["n1"].term) == (Role.FOLLOWER, 5)
+    assert (group["n1"].role, group["n1"].term) == (RaftRole.FOLLOWER, 5)
     group.elect("n1")
     group.beat("n1")
 
@@ -37,7 +37,7 @@ def test_peer_that_went_ahead_alone_is_not_locked_out() -> None:
 
 def test_pre_candidate_of_an_older_term_learns_the_newer_one() -> None:
     """A long log with an old term and a short log with a new term must not block each other."""
-    group = DirectedGroup(2, disks={"n1": DiskImage.of(1, 1), "n2": DiskImage.of(term=10)})
+    group = DirectedGroup(2, disks={"n1": disk_of(1, 1), "n2": disk_of(term=10)})
 
     group.elect("n1")
 
@@ -93,7 +93,7 @@ def test_vote_is_kept_when_the_leader_of_the_same_term_speaks() -> None:
 
 
 def test_vote_and_leader_restart_the_election_timer_and_a_refusal_does_not() -> None:
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(1)})
+    group = DirectedGroup(3, disks={"n1": disk_of(1)})
     group.now += 0.1
     first = group["n1"].deadline
     group.handle("n1", Received(N2, request_vote(7)))
@@ -125,7 +125,7 @@ def test_pre_votes_of_an_earlier_round_do_not_elect() -> None:
 
     group.handle("n1", Received(N3, PreVoteReply(Term(1), granted=True)))
 
-    assert group["n1"].role is Role.PRE_CANDIDATE
+    assert group["n1"].role is RaftRole.PRE_CANDIDATE
 
 
 def test_pre_votes_of_an_older_term_do_not_elect() -> None:
@@ -136,7 +136,7 @@ def test_pre_votes_of_an_older_term_do_not_elect() -> None:
 
     group.handle("n1", Received(N3, PreVoteReply(Term(1), granted=True)))
 
-    assert (group["n1"].role, group["n1"].term) == (Role.PRE_CANDIDATE, 3)
+    assert (group["n1"].role, group["n1"].term) == (RaftRole.PRE_CANDIDATE, 3)
 
 
 def test_own_vote_does_not_count_when_an_older_write_becomes_durable() -> None:
@@ -149,7 +149,7 @@ def test_own_vote_does_not_count_when_an_older_write_becomes_durable() -> None:
 
     group.persisted("n1", older.token)
 
-    assert group["n1"].role is Role.CANDIDATE
+    assert group["n1"].role is RaftRole.CANDIDATE
 
 
 def test_grant_of_a_pre_vote_does_not_move_the_term() -> None:
@@ -170,7 +170,7 @@ def test_single_voter_elects_itself_once_its_vote_is_durable() -> None:
     group.sync("n1")
     group.settle()
 
-    assert [*roles, group["n1"].role] == [Role.CANDIDATE, Role.LEADER]
+    assert [*roles, group["n1"].role] == [RaftRole.CANDIDATE, RaftRole.LEADER]
     assert group["n1"].applied_index == 1
 
 
@@ -183,7 +183,7 @@ def test_weights_decide_an_election() -> None:
         group.forget_leaders()
         group.tick("n2")
         group.settle("n2", "n3")
-    assert group["n2"].role is not Role.LEADER
+    assert group["n2"].role is not RaftRole.LEADER
 
     group.elect("n1", "n1")
     group.propose("n1", b"a")
@@ -199,7 +199,7 @@ def test_pre_candidate_that_votes_for_another_stops_asking() -> None:
     group.handle("n1", Received(N2, request_vote(1)))
     group.handle("n1", Received(N3, PreVoteReply(Term(2), granted=True)))
 
-    assert (group["n1"].role, group["n1"].term, group["n1"].voted_for) == (Role.FOLLOWER, 1, "n2")
+    assert (group["n1"].role, group["n1"].term, group["n1"].voted_for) == (RaftRole.FOLLOWER, 1, "n2")
 
 
 @pytest.mark.parametrize("elapsed", [0.0, 0.1, 0.199])
@@ -229,7 +229,7 @@ def test_partly_cut_off_server_does_not_cause_elections() -> None:
             group.drop(to="n1")
             group.settle("n2", "n3")
 
-    assert (group["n1"].role, group["n1"].term, group["n3"].term) == (Role.LEADER, 1, 1)
+    assert (group["n1"].role, group["n1"].term, group["n3"].term) == (RaftRole.LEADER, 1, 1)
     assert len([o for o in group.observed if o.event == "raft.pre_vote_started" and o.facts["node"] == "n3"]) > 10
 
 

@@ -1,11 +1,11 @@
-"""Loading: one open load for each reader, and nothing is used that no longer fits the log."""
+"""EntryLoading: one open load for each reader, and nothing is used that no longer fits the log."""
 
 from __future__ import annotations
 
 import pytest
 
 from coterie.protocols.algorithm import NodeId, Observe
-from coterie.protocols.raft.entry_loading import Loading
+from coterie.protocols.raft.entry_loading import EntryLoading
 from coterie.protocols.raft.raft_effects import Outbox
 from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.replicated_log import Entry, Load, Loaded, LogIndex, Term
@@ -15,13 +15,13 @@ A = NodeId("a")
 B = NodeId("b")
 
 
-def loading() -> tuple[Loading, Outbox]:
+def loading() -> tuple[EntryLoading, Outbox]:
     """The log is 1, 1, 2, 2, all on the disk."""
     outbox = Outbox(A)
-    return Loading(RaftLog(((LogIndex(1), Term(1)), (LogIndex(3), Term(2))), LogIndex(4)), outbox), outbox
+    return EntryLoading(RaftLog(((LogIndex(1), Term(1)), (LogIndex(3), Term(2))), LogIndex(4)), outbox), outbox
 
 
-def request(reads: Loading, reader: NodeId, first: int, last: int) -> None:
+def request(reads: EntryLoading, reader: NodeId, first: int, last: int) -> None:
     reads.request(reader, LogIndex(first), LogIndex(last), 100)
 
 

@@ -8,13 +8,10 @@ import pytest
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.raft import AppendEntries, AppendEntriesReply, LogWrite
-from coterie.protocols.raft.durability import Journal
-from coterie.protocols.raft.follower import LogFollower, is_well_formed
-from coterie.protocols.raft.raft_effects import Outbox
-from coterie.protocols.raft.raft_log import RaftLog
+from coterie.protocols.raft import AppendEntries, AppendEntriesReply, LogWrite, Raft, RaftConfig
+from coterie.protocols.raft.follower import is_well_formed
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
-from coterie.protocols.simulation.directed.directed_group import DiskImage
+from coterie.protocols.simulation.directed.raft_shorthand import disk_of, refusal
 
 
 def entry(index: int, term: int) -> Entry:
@@ -25,12 +22,11 @@ def append(prev: int, prev_term: int, *entries: Entry, commit: int = 0, term: in
     return AppendEntries(Term(term), LogIndex(prev), Term(prev_term), LogIndex(commit), entries)
 
 
-class Follower:
+class FollowerUnderTest:
     def __init__(self, *terms: int) -> None:
-        restored = DiskImage.of(*terms).restored()
-        self.log = RaftLog(restored.terms, restored.last_index)
-        self.journal = Journal(restored)
-        self.rules = LogFollower(self.log, self.journal, Outbox(NodeId("a")))
+        config = RaftConfig((NodeId("a"), NodeId("b")))
+        raft = Raft(NodeId("a"), config, restored=disk_of(*terms).restored(), rng=random.Random(1))
+        self.log, self.durability, self.rules = raft._log, raft._durability, raft._follower
 
     @property
     def terms(self) -> list[int | None]:
@@ -40,35 +36,35 @@ class Follower:
         return self.rules.accept(message, Term(9))
 
     def writes(self) -> list[LogWrite]:
-        return [persist.write for persist in self.journal.seal()]
+        return [persist.write for persist in self.durability.seal()]
 
 
 def test_success_names_the_last_entry_verified_not_the_end_of_the_log() -> None:
-    reply = Follower(1, 1, 1, 1).accept(append(1, 1, entry(2, 1)))
+    reply = FollowerUnderTest(1, 1, 1, 1).accept(append(1, 1, entry(2, 1)))
 
     assert (reply.success, reply.match_index) == (True, 2)
 
 
 def test_heartbeat_verifies_its_previous_entry() -> None:
-    reply = Follower(1, 1, 1, 1).accept(append(3, 1))
+    reply = FollowerUnderTest(1, 1, 1, 1).accept(append(3, 1))
 
     assert (reply.success, reply.match_index) == (True, 3)
 
 
 def test_refusal_names_what_it_refused_and_where_the_run_begins() -> None:
-    reply = Follower(1, 2, 2, 2).accept(append(4, 3))
+    reply = FollowerUnderTest(1, 2, 2, 2).accept(append(4, 3))
 
-    assert reply == AppendEntriesReply(Term(9), False, LogIndex(4), LogIndex(2), Term(2))
+    assert reply == refusal(9, 4, 2, 2)
 
 
 def test_refusal_of_a_short_log_names_its_end() -> None:
-    reply = Follower(1, 2).accept(append(7, 3))
+    reply = FollowerUnderTest(1, 2).accept(append(7, 3))
 
-    assert reply == AppendEntriesReply(Term(9), False, LogIndex(7), LogIndex(3), Term(0))
+    assert reply == refusal(9, 7, 3, 0)
 
 
 def test_only_what_is_missing_is_written() -> None:
-    follower = Follower(1, 1)
+    follower = FollowerUnderTest(1, 1)
 
     follower.accept(append(0, 0, entry(1, 1), entry(2, 1), entry(3, 1)))
 
@@ -76,7 +72,7 @@ def test_only_what_is_missing_is_written() -> None:
 
 
 def test_nothing_is_dropped_though_an_old_message_is_shorter() -> None:
-    follower = Follower(1, 1, 1)
+    follower = FollowerUnderTest(1, 1, 1)
 
     follower.accept(append(0, 0, entry(1, 1)))
 
@@ -85,7 +81,7 @@ def test_nothing_is_dropped_though_an_old_message_is_shorter() -> None:
 
 
 def test_conflict_is_dropped_with_what_follows_in_one_write_with_the_new() -> None:
-    follower = Follower(1, 1, 1)
+    follower = FollowerUnderTest(1, 1, 1)
 
     follower.accept(append(1, 1, entry(2, 2), entry(3, 2)))
 
@@ -95,7 +91,7 @@ def test_conflict_is_dropped_with_what_follows_in_one_write_with_the_new() -> No
 
 def test_conflict_below_the_commit_index_halts() -> None:
     """Committed entries never change (Figure 3): if a leader asks for it, something is broken beyond repair."""
-    follower = Follower(1, 1, 1)
+    follower = FollowerUnderTest(1, 1, 1)
     follower.accept(append(2, 1, commit=2))
 
     with pytest.raises(InvariantViolated, match="entry 2 is committed"):
@@ -103,7 +99,7 @@ def test_conflict_below_the_commit_index_halts() -> None:
 
 
 def test_refusal_commits_nothing() -> None:
-    follower = Follower(1, 1)
+    follower = FollowerUnderTest(1, 1)
 
     follower.accept(append(2, 2, commit=2))
 
@@ -136,7 +132,7 @@ def test_log_matches_the_leaders_whatever_the_order_of_its_messages(seed: int) -
     """Log Matching (Figure 3): after any success the logs are identical up to match_index."""
     rng = random.Random(seed)
     common = rng.randint(0, 4)
-    follower = Follower(*[1] * common, *sorted(rng.choice((2, 3)) for _ in range(rng.randint(0, 5))))
+    follower = FollowerUnderTest(*[1] * common, *sorted(rng.choice((2, 3)) for _ in range(rng.randint(0, 5))))
     leader = [1] * common + sorted(rng.choice((4, 5, 6)) for _ in range(rng.randint(1, 8)))
     for _ in range(40):
         prev = rng.randint(0, len(leader))

@@ -5,21 +5,23 @@ from __future__ import annotations
 import pytest
 
 from coterie.protocols.algorithm import NodeId, Persist
+from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.raft import (
     AppendEntries,
     AppendEntriesReply,
     PreVote,
     PreVoteReply,
     RaftConfig,
+    RaftRole,
     RequestVote,
     RequestVoteReply,
-    Role,
 )
 from coterie.protocols.replicated_log import EntryKind, LogIndex, Propose, Refusal, Reject, Term
-from coterie.protocols.sessions import Done, Opened, Sessions, open_session, session_command
-from coterie.protocols.simulation.directed.directed_group import DirectedGroup, DiskImage
+from coterie.protocols.sessions import Deduplication, Done, Opened, encode_open_session, encode_session_command
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup
 from coterie.protocols.simulation.directed.raft_shorthand import (
     append,
+    disk_of,
     entry,
     messages,
     received,
@@ -28,7 +30,7 @@ from coterie.protocols.simulation.directed.raft_shorthand import (
 )
 
 
-def candidate(size: int, *, disks: dict[str, DiskImage] | None = None) -> DirectedGroup:
+def candidate(size: int, *, disks: dict[str, RaftDisk] | None = None) -> DirectedGroup:
     group = DirectedGroup(size, disks=disks)
     group.stand("n1")
     return group
@@ -63,7 +65,7 @@ def test_leader_commits_once_a_majority_has_the_entry_and_applies_it() -> None:
 
 def test_commit_covers_preceding_entries_of_previous_leaders() -> None:
     """§5.3: this also commits all preceding entries in the leader's log, including those of previous leaders."""
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(1, 1, 2)})
+    group = DirectedGroup(3, disks={"n1": disk_of(1, 1, 2)})
 
     group.elect("n1")
 
@@ -104,7 +106,7 @@ def test_leader_retries_until_followers_store_all_entries() -> None:
 )
 def test_follower_refuses_entries_whose_predecessor_it_lacks(prev: int, prev_term: int, is_accepted: bool) -> None:
     """§5.3: if the follower does not find an entry with the same index and term, it refuses the new entries."""
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(1, 2, term=4)})
+    group = DirectedGroup(3, disks={"n1": disk_of(1, 2, term=4)})
 
     effects = group.handle("n1", received("n2", append(4, prev, prev_term, entry(prev + 1, 4))))
 
@@ -117,7 +119,7 @@ def test_follower_refuses_entries_whose_predecessor_it_lacks(prev: int, prev_ter
 
 def test_follower_deletes_a_conflicting_entry_and_all_that_follow_it() -> None:
     """Figure 2: if an existing entry conflicts with a new one, delete the existing entry and all that follow it."""
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(1, 2, 2, 2, term=4)})
+    group = DirectedGroup(3, disks={"n1": disk_of(1, 2, 2, 2, term=4)})
 
     group.handle("n1", received("n2", append(4, 1, 1, entry(2, 3))))
     group.sync("n1")
@@ -128,7 +130,7 @@ def test_follower_deletes_a_conflicting_entry_and_all_that_follow_it() -> None:
 
 def test_follower_keeps_what_follows_matching_entries() -> None:
     """Figure 2: only a conflict deletes; an old message that arrives late must not drop newer entries."""
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(1, 1, 1, 1)})
+    group = DirectedGroup(3, disks={"n1": disk_of(1, 1, 1, 1)})
 
     effects = group.handle("n1", received("n2", append(1, 1, 1, entry(2, 1))))
 
@@ -152,9 +154,9 @@ FIGURE_7_FOLLOWERS = {
 def test_leader_brings_every_follower_of_figure_7_into_agreement(scenario: str) -> None:
     """§5.3, Figure 7: the leader forces the followers' logs to duplicate its own."""
     disks = {
-        "n1": DiskImage.of(*FIGURE_7_LEADER, term=7),
-        "n2": DiskImage.of(*FIGURE_7_FOLLOWERS[scenario], term=7),
-        "n3": DiskImage.of(term=7),
+        "n1": disk_of(*FIGURE_7_LEADER, term=7),
+        "n2": disk_of(*FIGURE_7_FOLLOWERS[scenario], term=7),
+        "n3": disk_of(term=7),
     }
     group = DirectedGroup(3, disks=disks)
     group.elect("n1", "n3")
@@ -167,8 +169,8 @@ def test_leader_brings_every_follower_of_figure_7_into_agreement(scenario: str) 
 
 def test_whole_of_figure_7_elects_the_leader_with_the_votes_that_the_paper_names() -> None:
     """§5.3, Figure 7: (a), (b), (e) and (f) may vote for the leader at the top; (c) and (d) have newer logs."""
-    disks = {f"n{n}": DiskImage.of(*log, term=7) for n, log in enumerate(FIGURE_7_FOLLOWERS.values(), 2)}
-    group = DirectedGroup(7, disks={"n1": DiskImage.of(*FIGURE_7_LEADER, term=7), **disks})
+    disks = {f"n{n}": disk_of(*log, term=7) for n, log in enumerate(FIGURE_7_FOLLOWERS.values(), 2)}
+    group = DirectedGroup(7, disks={"n1": disk_of(*FIGURE_7_LEADER, term=7), **disks})
 
     group.elect("n1")
     group.beat("n1")
@@ -179,7 +181,7 @@ def test_whole_of_figure_7_elects_the_leader_with_the_votes_that_the_paper_names
 
 def test_conflicting_entries_cost_one_refusal_for_each_term() -> None:
     """§5.3, end: one AppendEntries RPC will be required for each term with conflicting entries, not one per entry."""
-    disks = {"n1": DiskImage.of(1, *[5] * 60), "n2": DiskImage.of(1, *[2] * 20, *[3] * 20, *[4] * 20)}
+    disks = {"n1": disk_of(1, *[5] * 60), "n2": disk_of(1, *[2] * 20, *[3] * 20, *[4] * 20)}
     group = DirectedGroup(3, disks=disks)
     group.elect("n1", "n3")
     group.beat("n1")
@@ -191,7 +193,7 @@ def test_conflicting_entries_cost_one_refusal_for_each_term() -> None:
 
 def test_leader_never_deletes_nor_overwrites_its_own_entries() -> None:
     """§5.3, Figure 3, Leader Append-Only."""
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(1, 2, 3), "n2": DiskImage.of(1, 1, 1, 1, 1)})
+    group = DirectedGroup(3, disks={"n1": disk_of(1, 2, 3), "n2": disk_of(1, 1, 1, 1, 1)})
 
     group.elect("n1", "n3")
     group.beat("n1")
@@ -201,7 +203,7 @@ def test_leader_never_deletes_nor_overwrites_its_own_entries() -> None:
 
 def test_follower_commits_no_further_than_the_last_entry_that_was_verified() -> None:
     """Figure 2: commitIndex = min(leaderCommit, index of last new entry); what lies behind may differ."""
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(1, 2, 2, 2)})
+    group = DirectedGroup(3, disks={"n1": disk_of(1, 2, 2, 2)})
 
     group.handle("n1", received("n2", append(3, 1, 1, commit=4)))
 
@@ -223,11 +225,11 @@ def test_follower_commits_no_further_than_its_leader() -> None:
 def figure_8_until_c() -> DirectedGroup:
     """Figure 8, (a) to (c): S1 leads term 2, S5 term 3, S1 term 4 and has brought its entry of term 2 to S3."""
     disks = {
-        "n1": DiskImage.of(1, 2, term=3),
-        "n2": DiskImage.of(1, 2, term=3),
-        "n3": DiskImage.of(1, term=3),
-        "n4": DiskImage.of(1, term=3),
-        "n5": DiskImage.of(1, 3, term=3),
+        "n1": disk_of(1, 2, term=3),
+        "n2": disk_of(1, 2, term=3),
+        "n3": disk_of(1, term=3),
+        "n4": disk_of(1, term=3),
+        "n5": disk_of(1, 3, term=3),
     }
     group = DirectedGroup(5, disks=disks)  # (a) S1 led term 2, (b) S5 led term 3: each wrote index 2
     group.forget_leaders()
@@ -241,7 +243,7 @@ def figure_8_until_c() -> DirectedGroup:
     for voter in ("n2", "n3", "n4"):
         group.sync(voter)
     group.deliver(kind=RequestVoteReply)
-    assert (group["n1"].role, group["n1"].term) == (Role.LEADER, 4)
+    assert (group["n1"].role, group["n1"].term) == (RaftRole.LEADER, 4)
     group.drop()
     return group
 
@@ -282,13 +284,13 @@ def test_entry_of_the_own_term_on_a_majority_commits_everything_before_it() -> N
         group.forget_leaders()
         group.tick("n5")
         group.settle("n2", "n3", "n4", "n5")
-    assert group["n5"].role is not Role.LEADER
+    assert group["n5"].role is not RaftRole.LEADER
 
 
 @pytest.mark.parametrize(("matched", "commit"), [(1, 0), (2, 0), (3, 3)])
 def test_leader_counts_replicas_only_for_entries_of_its_own_term(matched: int, commit: int) -> None:
     """§5.4.2: only log entries from the leader's current term are committed by counting replicas."""
-    group = candidate(3, disks={"n1": DiskImage.of(1, 2)})
+    group = candidate(3, disks={"n1": disk_of(1, 2)})
     group.drop()
     group.handle("n1", received("n2", RequestVoteReply(Term(3), granted=True)))
     group.sync("n1")
@@ -365,7 +367,7 @@ def test_nothing_is_committed_without_a_majority() -> None:
 
 def test_new_leader_commits_a_blank_entry_of_its_term() -> None:
     """§8: each leader commits a blank no-op entry into the log at the start of its term."""
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(1, 1)})
+    group = DirectedGroup(3, disks={"n1": disk_of(1, 1)})
 
     group.elect("n1")
 
@@ -394,14 +396,14 @@ def test_command_that_is_committed_twice_is_executed_once() -> None:
             return b"%d" % self.total
 
     group = DirectedGroup.led_by("n1")
-    group.propose("n1", open_session(1))
+    group.propose("n1", encode_open_session(1))
     group.settle()
     counter = Counter()
-    sessions = Sessions(counter)
+    sessions = Deduplication(counter)
     opened = sessions.apply(LogIndex(2), group.record("n1").applied[1].command)
     assert isinstance(opened, Opened)
 
-    command = session_command(opened.session, 1, 1, b"5")
+    command = encode_session_command(opened.session, 1, 1, b"5")
     group.propose("n1", command, command)
     group.settle()
     replies = [sessions.apply(e.index, e.command) for e in group.record("n1").applied[2:]]

@@ -5,20 +5,22 @@ from __future__ import annotations
 import pytest
 
 from coterie.protocols.algorithm import NodeId, Persist
+from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.raft import (
     AppendEntries,
     AppendEntriesReply,
     HardState,
     PreVoteReply,
     RaftMessage,
+    RaftRole,
     RequestVote,
     RequestVoteReply,
-    Role,
 )
 from coterie.protocols.replicated_log import LogIndex, Term
-from coterie.protocols.simulation.directed.directed_group import DirectedGroup, DiskImage
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup
 from coterie.protocols.simulation.directed.raft_shorthand import (
     append,
+    disk_of,
     entry,
     messages,
     pre_vote,
@@ -29,13 +31,13 @@ from coterie.protocols.simulation.directed.raft_shorthand import (
 )
 
 
-def candidate(size: int, *, disks: dict[str, DiskImage] | None = None) -> DirectedGroup:
+def candidate(size: int, *, disks: dict[str, RaftDisk] | None = None) -> DirectedGroup:
     group = DirectedGroup(size, disks=disks)
     group.stand("n1")
     return group
 
 
-def role_of(group: DirectedGroup, name: str) -> Role:
+def role_of(group: DirectedGroup, name: str) -> RaftRole:
     return group[name].role
 
 
@@ -61,15 +63,15 @@ def test_server_with_a_smaller_term_updates_to_the_larger(message: RaftMessage) 
     ],
     ids=["RequestVoteReply", "PreVoteReply", "AppendEntriesReply"],
 )
-@pytest.mark.parametrize("role", [Role.CANDIDATE, Role.LEADER])
-def test_candidate_or_leader_whose_term_is_out_of_date_reverts_to_follower(role: Role, reply: RaftMessage) -> None:
+@pytest.mark.parametrize("role", [RaftRole.CANDIDATE, RaftRole.LEADER])
+def test_candidate_or_leader_whose_term_is_out_of_date_reverts_to_follower(role: RaftRole, reply: RaftMessage) -> None:
     """§5.1: if a candidate or leader discovers that its term is out of date, it immediately reverts to follower."""
-    group = candidate(3) if role is Role.CANDIDATE else DirectedGroup.led_by("n1")
+    group = candidate(3) if role is RaftRole.CANDIDATE else DirectedGroup.led_by("n1")
     assert group["n1"].role is role
 
     group.handle("n1", received("n2", reply))
 
-    assert (group["n1"].role, group["n1"].term, group["n1"].leader) == (Role.FOLLOWER, 7, None)
+    assert (group["n1"].role, group["n1"].term, group["n1"].leader) == (RaftRole.FOLLOWER, 7, None)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_candidate_or_leader_whose_term_is_out_of_date_reverts_to_follower(role:
 )
 def test_request_with_a_stale_term_is_rejected_with_the_own_term(request_: RaftMessage, reply: RaftMessage) -> None:
     """§5.1: if a server receives a request with a stale term number, it rejects the request."""
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(term=5)})
+    group = DirectedGroup(3, disks={"n1": disk_of(term=5)})
 
     effects = group.handle("n1", received("n2", request_))
 
@@ -102,7 +104,7 @@ def test_term_and_vote_and_log_survive_a_restart() -> None:
 
     raft = group["n2"]
     assert (raft.term, raft.voted_for, raft.last_index, raft.term_at(LogIndex(2))) == (1, "n1", 2, 1)
-    assert (raft.commit_index, raft.applied_index, raft.role) == (0, 0, Role.FOLLOWER)
+    assert (raft.commit_index, raft.applied_index, raft.role) == (0, 0, RaftRole.FOLLOWER)
 
 
 # §5.2
@@ -112,7 +114,7 @@ def test_server_begins_as_a_follower() -> None:
     """§5.2: when servers start up, they begin as followers."""
     group = DirectedGroup(3)
 
-    assert [group[name].role for name in group.nodes] == [Role.FOLLOWER] * 3
+    assert [group[name].role for name in group.nodes] == [RaftRole.FOLLOWER] * 3
 
 
 def test_follower_that_hears_nothing_begins_an_election() -> None:
@@ -121,7 +123,7 @@ def test_follower_that_hears_nothing_begins_an_election() -> None:
 
     effects = group.tick("n1")
 
-    assert group["n1"].role is Role.PRE_CANDIDATE
+    assert group["n1"].role is RaftRole.PRE_CANDIDATE
     assert messages(effects) == [pre_vote(1), pre_vote(1)]
 
 
@@ -134,7 +136,7 @@ def test_follower_remains_one_as_long_as_it_hears_a_leader() -> None:
         group.handle("n1")
         assert group["n1"].tick(now=group.now) == []
 
-    assert group["n1"].role is Role.FOLLOWER
+    assert group["n1"].role is RaftRole.FOLLOWER
 
 
 def test_candidate_increments_its_term_votes_for_itself_and_asks_all_others() -> None:
@@ -142,7 +144,7 @@ def test_candidate_increments_its_term_votes_for_itself_and_asks_all_others() ->
     group = candidate(5)
 
     raft = group["n1"]
-    assert (raft.role, raft.term, raft.voted_for) == (Role.CANDIDATE, 1, "n1")
+    assert (raft.role, raft.term, raft.voted_for) == (RaftRole.CANDIDATE, 1, "n1")
     assert [(f.to, f.message) for f in group.network if isinstance(f.message, RequestVote)] == [
         (name, request_vote(1)) for name in ("n2", "n3", "n4", "n5")
     ]
@@ -151,19 +153,19 @@ def test_candidate_increments_its_term_votes_for_itself_and_asks_all_others() ->
 @pytest.mark.parametrize(
     ("size", "granted", "refused", "role"),
     [
-        (1, 0, 0, Role.LEADER),
-        (2, 0, 0, Role.CANDIDATE),
-        (2, 1, 0, Role.LEADER),
-        (3, 0, 2, Role.CANDIDATE),
-        (3, 1, 0, Role.LEADER),
-        (4, 1, 2, Role.CANDIDATE),
-        (4, 2, 0, Role.LEADER),
-        (5, 1, 3, Role.CANDIDATE),
-        (5, 2, 0, Role.LEADER),
-        (5, 2, 2, Role.LEADER),
+        (1, 0, 0, RaftRole.LEADER),
+        (2, 0, 0, RaftRole.CANDIDATE),
+        (2, 1, 0, RaftRole.LEADER),
+        (3, 0, 2, RaftRole.CANDIDATE),
+        (3, 1, 0, RaftRole.LEADER),
+        (4, 1, 2, RaftRole.CANDIDATE),
+        (4, 2, 0, RaftRole.LEADER),
+        (5, 1, 3, RaftRole.CANDIDATE),
+        (5, 2, 0, RaftRole.LEADER),
+        (5, 2, 2, RaftRole.LEADER),
     ],
 )
-def test_candidate_wins_with_the_votes_of_a_majority(size: int, granted: int, refused: int, role: Role) -> None:
+def test_candidate_wins_with_the_votes_of_a_majority(size: int, granted: int, refused: int, role: RaftRole) -> None:
     """§5.2: a candidate wins if it receives votes from a majority of the servers in the full cluster."""
     group = candidate(size)
     voters = [name for name in group.nodes if name != "n1"]
@@ -183,16 +185,16 @@ def test_vote_of_one_server_counts_once() -> None:
     for _ in range(4):
         group.handle("n1", received("n2", RequestVoteReply(Term(1), granted=True)))
 
-    assert group["n1"].role is Role.CANDIDATE
+    assert group["n1"].role is RaftRole.CANDIDATE
 
 
 def test_votes_of_an_older_term_do_not_count() -> None:
     """§5.2: a majority of votes for the same term."""
-    group = candidate(3, disks={"n1": DiskImage.of(term=4)})
+    group = candidate(3, disks={"n1": disk_of(term=4)})
 
     group.handle("n1", received("n2", RequestVoteReply(Term(4), granted=True)))
 
-    assert (group["n1"].role, group["n1"].term) == (Role.CANDIDATE, 5)
+    assert (group["n1"].role, group["n1"].term) == (RaftRole.CANDIDATE, 5)
 
 
 def test_server_votes_for_at_most_one_candidate_in_a_term_first_come_first_served() -> None:
@@ -259,23 +261,23 @@ def test_candidate_that_hears_the_leader_of_its_term_returns_to_follower(is_pre_
     group = candidate(3)
     if is_pre_candidate:
         group.tick("n1")
-    assert group["n1"].role is (Role.PRE_CANDIDATE if is_pre_candidate else Role.CANDIDATE)
+    assert group["n1"].role is (RaftRole.PRE_CANDIDATE if is_pre_candidate else RaftRole.CANDIDATE)
 
     group.handle("n1", received("n2", append(1, 0, 0)))
 
-    assert (group["n1"].role, group["n1"].leader, group["n1"].term) == (Role.FOLLOWER, "n2", 1)
+    assert (group["n1"].role, group["n1"].leader, group["n1"].term) == (RaftRole.FOLLOWER, "n2", 1)
 
 
 def test_candidate_rejects_the_leader_of_an_older_term_and_remains() -> None:
     """§5.2: if the term in the RPC is smaller, the candidate rejects the RPC and continues in candidate state."""
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(term=4)})
+    group = DirectedGroup(3, disks={"n1": disk_of(term=4)})
     group.tick("n1")
     group.handle("n1", received("n3", PreVoteReply(Term(5), granted=True)))
 
     effects = group.handle("n1", received("n2", append(4, 0, 0)))
 
     assert [m.success for m in messages(effects) if isinstance(m, AppendEntriesReply)] == [False]
-    assert (group["n1"].role, group["n1"].leader) == (Role.CANDIDATE, None)
+    assert (group["n1"].role, group["n1"].leader) == (RaftRole.CANDIDATE, None)
 
 
 def test_split_vote_ends_with_a_new_election_in_a_new_term() -> None:
@@ -290,7 +292,7 @@ def test_split_vote_ends_with_a_new_election_in_a_new_term() -> None:
     for voter in ("n2", "n3"):
         group.handle("n1", received(voter, PreVoteReply(Term(2), granted=True)))
 
-    assert (group["n1"].role, group["n1"].term) == (Role.CANDIDATE, 2)
+    assert (group["n1"].role, group["n1"].term) == (RaftRole.CANDIDATE, 2)
 
 
 def test_election_timeouts_are_randomised_over_the_whole_interval() -> None:
@@ -315,7 +317,7 @@ def test_at_most_one_leader_can_be_elected_in_a_term() -> None:
     group.tick("n2")
     group.settle()
 
-    leaders = [name for name in group.nodes if group[name].role is Role.LEADER]
+    leaders = [name for name in group.nodes if group[name].role is RaftRole.LEADER]
     assert len({group[name].term for name in leaders}) == len(leaders)
     assert len(leaders) <= 1 or group[leaders[0]].term != group[leaders[1]].term
 
@@ -342,7 +344,7 @@ def test_voter_refuses_a_candidate_whose_log_is_less_up_to_date(
     voter: tuple[int, ...], last: int, last_term: int, is_granted: bool
 ) -> None:
     """§5.4.1: the later term in the last entry is more up-to-date; with the same term, the longer log is."""
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(*voter, term=2)})
+    group = DirectedGroup(3, disks={"n1": disk_of(*voter, term=2)})
 
     pre = group.handle("n1", received("n2", pre_vote(3, last, last_term)))
     real = group.handle("n1", received("n2", request_vote(3, last, last_term)))
@@ -365,7 +367,7 @@ def test_candidate_that_lacks_a_committed_entry_cannot_win() -> None:
         group.tick("n3")
         group.settle("n2", "n3")
 
-    assert group["n3"].role is not Role.LEADER
+    assert group["n3"].role is not RaftRole.LEADER
     group.elect("n2", "n3")
     assert group["n2"].commit_index == 3
 
@@ -401,8 +403,8 @@ def test_own_vote_counts_only_once_it_is_durable() -> None:
     group.tick("n1")
     group.handle("n1", received("n2", PreVoteReply(Term(1), granted=True)))
     group.handle("n1", received("n2", RequestVoteReply(Term(1), granted=True)))
-    assert role_of(group, "n1") is Role.CANDIDATE
+    assert role_of(group, "n1") is RaftRole.CANDIDATE
 
     group.sync("n1")
 
-    assert group["n1"].role is Role.LEADER
+    assert group["n1"].role is RaftRole.LEADER

@@ -5,8 +5,8 @@ from __future__ import annotations
 from coterie.protocols.algorithm import Persist
 from coterie.protocols.raft import (
     PreVoteReply,
+    RaftRole,
     RequestVoteReply,
-    Role,
 )
 from coterie.protocols.replicated_log import Term
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
@@ -57,7 +57,7 @@ def test_leader_disregards_request_vote() -> None:
     effects = group.handle("n1", received("n3", request_vote(9, 99, 9)))
 
     assert effects == []
-    assert group["n1"].role is Role.LEADER
+    assert group["n1"].role is RaftRole.LEADER
 
 
 # The dissertation: check-quorum (§6.2), pre-vote (§9.6)
@@ -67,12 +67,12 @@ def test_leader_that_hears_no_majority_for_an_election_timeout_steps_down() -> N
     """Dissertation §6.2: a leader steps down if an election timeout elapses without a successful round."""
     group = DirectedGroup.led_by("n1", 5)
     start = group.now
-    while group["n1"].role is Role.LEADER:
+    while group["n1"].role is RaftRole.LEADER:
         group.tick("n1")
         group.settle("n1", "n2")
 
     assert group.now - start <= 2 * group.config.election_timeout_max_s + 1e-9
-    assert (group["n1"].role, group["n1"].leader, group["n1"].term) == (Role.FOLLOWER, None, 1)
+    assert (group["n1"].role, group["n1"].leader, group["n1"].term) == (RaftRole.FOLLOWER, None, 1)
 
 
 def test_leader_that_hears_a_majority_leads_on() -> None:
@@ -81,7 +81,7 @@ def test_leader_that_hears_a_majority_leads_on() -> None:
     for _ in range(40):
         group.beat("n1", "n1", "n2", "n3")
 
-    assert group["n1"].role is Role.LEADER
+    assert group["n1"].role is RaftRole.LEADER
 
 
 def test_pre_vote_changes_and_writes_nothing_anywhere() -> None:
@@ -93,7 +93,7 @@ def test_pre_vote_changes_and_writes_nothing_anywhere() -> None:
     assert not any(isinstance(effect, Persist) for effect in [*asked, *granted])
     assert messages(granted) == [PreVoteReply(Term(1), granted=True)]
     assert [(group[n].term, group[n].voted_for) for n in ("n1", "n2")] == [(0, None)] * 2
-    assert group["n2"].role is Role.FOLLOWER
+    assert group["n2"].role is RaftRole.FOLLOWER
 
 
 def test_pre_vote_leaves_the_election_timer_of_the_voter_alone() -> None:
@@ -113,11 +113,11 @@ def test_server_stands_only_after_a_majority_would_vote_for_it() -> None:
     group.handle("n1", received("n2", PreVoteReply(Term(1), granted=True)))
     group.handle("n1", received("n2", PreVoteReply(Term(1), granted=True)))
     group.handle("n1", received("n4", PreVoteReply(Term(0), granted=False)))
-    assert (group["n1"].role, group["n1"].term) == (Role.PRE_CANDIDATE, 0)
+    assert (group["n1"].role, group["n1"].term) == (RaftRole.PRE_CANDIDATE, 0)
 
     group.handle("n1", received("n3", PreVoteReply(Term(1), granted=True)))
 
-    assert (group["n1"].role, group["n1"].term) == (Role.CANDIDATE, 1)
+    assert (group["n1"].role, group["n1"].term) == (RaftRole.CANDIDATE, 1)
 
 
 def test_pre_vote_is_refused_while_a_leader_is_heard() -> None:
@@ -137,11 +137,11 @@ def test_server_that_was_cut_off_does_not_disturb_when_it_returns() -> None:
         lead_until_due(group, "n3")
         group.tick("n3")
         group.drop()
-    assert (group["n3"].role, group["n3"].term) == (Role.PRE_CANDIDATE, 1)
+    assert (group["n3"].role, group["n3"].term) == (RaftRole.PRE_CANDIDATE, 1)
 
     lead_until_due(group, "n3")
     group.tick("n3")
     group.settle()
     group.beat("n1")
 
-    assert (group["n1"].role, group["n1"].term, group["n3"].leader) == (Role.LEADER, 1, "n1")
+    assert (group["n1"].role, group["n1"].term, group["n3"].leader) == (RaftRole.LEADER, 1, "n1")

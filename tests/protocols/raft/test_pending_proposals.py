@@ -1,15 +1,15 @@
-"""Proposals: each is answered exactly once, and not too many are held."""
+"""PendingProposals: each is answered exactly once, and not too many are held."""
 
 from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.raft.pending_proposals import Proposals
+from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_effects import Outbox
 from coterie.protocols.replicated_log import LogIndex, Refusal, Reject
 
 
-def proposals(*indexes: int, max_entries: int = 3, max_bytes: int = 10) -> Proposals:
-    pending = Proposals(max_entries=max_entries, max_bytes=max_bytes)
+def proposals(*indexes: int, max_entries: int = 3, max_bytes: int = 10) -> PendingProposals:
+    pending = PendingProposals(max_entries=max_entries, max_bytes=max_bytes)
     for index in indexes:
         pending.add(LogIndex(index), 100 + index, 1)
     return pending

@@ -17,13 +17,13 @@ from coterie.protocols.raft import (
     RaftConfig,
     RaftEffect,
     RaftEvent,
+    RaftRole,
     RequestVoteReply,
     Restored,
-    Role,
 )
 from coterie.protocols.replicated_log import Apply, LogIndex, Propose, Refusal, Reject, Term
-from coterie.protocols.simulation.directed.directed_group import DirectedGroup, DiskImage
-from coterie.protocols.simulation.directed.raft_shorthand import append, entry, request_vote, success
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup
+from coterie.protocols.simulation.directed.raft_shorthand import append, disk_of, entry, request_vote, success
 
 N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
 CONFIG = RaftConfig((N1, N2, N3))
@@ -50,7 +50,7 @@ def test_first_tick_only_arms_the_timers() -> None:
 
     assert effects == []
     assert 1000.2 <= (node.deadline or 0.0) <= 1000.4
-    assert node.role is Role.FOLLOWER
+    assert node.role is RaftRole.FOLLOWER
 
 
 def test_first_batch_arms_the_timers_too() -> None:
@@ -66,7 +66,7 @@ def test_early_tick_does_nothing() -> None:
     node.tick(now=1.0)
 
     assert node.tick(now=1.19) == []
-    assert node.role is Role.FOLLOWER
+    assert node.role is RaftRole.FOLLOWER
 
 
 def test_batch_of_proposals_is_one_write_and_one_message_to_each_follower() -> None:
@@ -130,7 +130,7 @@ def test_proposal_that_was_rejected_as_lost_and_commits_later_is_applied_without
 def test_leader_without_quorum_answers_its_clients() -> None:
     group = DirectedGroup.led_by("n1")
     (ref,) = group.propose("n1", b"a")
-    while group["n1"].role is Role.LEADER:
+    while group["n1"].role is RaftRole.LEADER:
         group.tick("n1")
         group.drop()
 
@@ -209,7 +209,7 @@ def test_stale_durability_after_an_overwrite_does_not_count_for_the_leader() -> 
 
     group.handle("n1", Persisted(stale))
 
-    assert group["n1"]._journal.durable_index == 1
+    assert group["n1"]._durability.durable_index == 1
 
 
 def test_node_that_is_no_voter_is_refused() -> None:
@@ -217,10 +217,10 @@ def test_node_that_is_no_voter_is_refused() -> None:
         raft(NodeId("x"))
 
 
-def test_log_that_is_newer_than_the_register_halts() -> None:
+def test_log_that_is_newer_than_the_hard_state_halts() -> None:
     restored = Restored(HardState(Term(1), None), ((LogIndex(1), Term(2)),), LogIndex(1))
 
-    with pytest.raises(InvariantViolated, match="has term 2, its register 1"):
+    with pytest.raises(InvariantViolated, match="has term 2, its hard state only 1"):
         raft(restored=restored)
 
 
@@ -280,7 +280,7 @@ def test_vote_reply_from_a_dead_life_is_harmless() -> None:
 
     group.handle("n1", Received(N2, RequestVoteReply(Term(1), granted=True)))
 
-    assert (group["n1"].role, group["n1"].term) == (Role.FOLLOWER, 1)
+    assert (group["n1"].role, group["n1"].term) == (RaftRole.FOLLOWER, 1)
 
 
 def test_group_that_was_stopped_as_a_whole_keeps_what_was_committed() -> None:
@@ -299,7 +299,7 @@ def test_group_that_was_stopped_as_a_whole_keeps_what_was_committed() -> None:
 
 
 def test_disk_of_a_lagging_restart_is_caught_up_from_scratch() -> None:
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(*range(1, 30))})
+    group = DirectedGroup(3, disks={"n1": disk_of(*range(1, 30))})
     group.elect("n1", "n2")
     group.beat("n1")
 

@@ -33,7 +33,7 @@ def test_restored_log_knows_all_terms_and_holds_no_entry() -> None:
     log = RaftLog(runs((1, 1), (4, 3)), LogIndex(5))
 
     assert [log.term_at(LogIndex(index)) for index in range(6)] == [0, 1, 1, 1, 3, 3]
-    assert (log.last_index, log.last_term, log.window_first, log.commit_index) == (5, 3, 6, 0)
+    assert (log.last_index, log.last_term, log.cache_first, log.commit_index) == (5, 3, 6, 0)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_nothing_is_evicted_that_is_not_durable() -> None:
 
     log.evict(LogIndex(2), max_entries=1, max_bytes=1)
 
-    assert log.window_first == 3
+    assert log.cache_first == 3
     assert [e.index for e in log.read(LogIndex(3), LogIndex(5), 10, 100)] == [3, 4, 5]
 
 
@@ -131,7 +131,7 @@ def test_eviction_stops_as_soon_as_the_rest_fits() -> None:
 
     log.evict(LogIndex(5), max_entries=5, max_bytes=10)
 
-    assert log.window_first == 4
+    assert log.cache_first == 4
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -157,9 +157,9 @@ def test_log_behaves_like_a_list(seed: int) -> None:
         last = len(model) - 1
         assert (log.last_index, log.last_term) == (last, model[-1].term)
         assert [log.term_at(LogIndex(i)) for i in range(last + 1)] == [e.term for e in model]
-        assert log.window_first <= durable + 1
-        held = log.read(log.window_first, log.last_index, 1000, 100_000)
-        assert list(held) == model[log.window_first :]
+        assert log.cache_first <= durable + 1
+        held = log.read(log.cache_first, log.last_index, 1000, 100_000)
+        assert list(held) == model[log.cache_first :]
         assert log.entries_bytes == sum(len(e.command) for e in held)
 
 

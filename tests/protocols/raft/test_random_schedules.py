@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from coterie.protocols.algorithm import NodeId, Received
-from coterie.protocols.raft import RaftConfig, Role
+from coterie.protocols.raft import RaftConfig, RaftRole
 from coterie.protocols.replicated_log import Applied, Entry, LogIndex, Propose
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
 
@@ -130,7 +130,7 @@ class Chaos:
 
     def partition(self, name: NodeId) -> None:
         """Cut off one node, leaders first, and sometimes another with it."""
-        leaders = [node for node in self.names if self.is_up(node) and self.group[node].role is Role.LEADER]
+        leaders = [node for node in self.names if self.is_up(node) and self.group[node].role is RaftRole.LEADER]
         self.cut_off = [*(leaders[:1] or [name]), *self.rng.sample(self.names, self.rng.choice((0, 0, 1)))]
 
     def mend(self, name: NodeId) -> None:
@@ -151,7 +151,7 @@ class Chaos:
 
     def check_leader(self, name: NodeId) -> None:
         raft = self.group[name]
-        if raft.role is Role.LEADER:
+        if raft.role is RaftRole.LEADER:
             assert self.leader_by_term.setdefault(raft.term, name) == name, "Election Safety"
 
     def check_applied(self, name: NodeId) -> None:

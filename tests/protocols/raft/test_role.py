@@ -1,4 +1,4 @@
-"""Standing: the moves between roles, what they tell, and what must never happen."""
+"""RoleState: the moves between roles, what they tell, and what must never happen."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_terms_only_grow() -> None:
     group.handle("n1", Received(N2, append(4, 0, 0)))
 
     with pytest.raises(InvariantViolated, match="terms only grow"):
-        group["n1"]._standing.adopt_term(Term(4))
+        group["n1"]._role_state.adopt_term(Term(4))
 
 
 def test_winner_tells_its_way() -> None:

@@ -1,4 +1,4 @@
-"""Sessions: exactly once, whatever is repeated, reordered, forgotten or forged."""
+"""Deduplication: exactly once, whatever is repeated, reordered, forgotten or forged."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions import (
+    Deduplication,
     Done,
     Malformed,
     Opened,
@@ -15,14 +16,13 @@ from coterie.protocols.sessions import (
     Reply,
     SessionFull,
     SessionId,
-    Sessions,
     StaleCommand,
     UnknownSession,
-    batch,
     decode_command,
-    open_session,
-    plain,
-    session_command,
+    encode_batch,
+    encode_open_session,
+    encode_plain,
+    encode_session_command,
 )
 
 
@@ -40,9 +40,9 @@ class Recorder:
 class Log:
     """Applies commands at ascending indexes."""
 
-    def __init__(self, *, max_sessions: int = 4096, window: int = 4096) -> None:
+    def __init__(self, *, max_sessions: int = 4096, session_window: int = 4096) -> None:
         self.machine = Recorder()
-        self.sessions = Sessions(self.machine, max_sessions=max_sessions, window=window)
+        self.sessions = Deduplication(self.machine, max_sessions=max_sessions, session_window=session_window)
         self.index = 0
 
     def apply(self, command: bytes) -> Reply:
@@ -55,19 +55,19 @@ class Log:
         return self.sessions.apply(LogIndex(self.index), command)
 
     def open(self) -> SessionId:
-        reply = self.apply(open_session(0))
+        reply = self.apply(encode_open_session(0))
         assert isinstance(reply, Opened)
         return reply.session
 
     def do(self, session: SessionId, sequence: int, low_water: int = 1, payload: bytes = b"x") -> Reply:
-        return self.apply(session_command(session, sequence, low_water, payload))
+        return self.apply(encode_session_command(session, sequence, low_water, payload))
 
 
 def test_session_is_named_after_the_index_of_its_opening() -> None:
     log = Log()
-    log.apply(plain(b"a"))
+    log.apply(encode_plain(b"a"))
 
-    assert log.apply(open_session(7)) == Opened(SessionId(2))
+    assert log.apply(encode_open_session(7)) == Opened(SessionId(2))
 
 
 def test_first_copy_is_executed_and_every_other_gets_its_reply() -> None:
@@ -150,7 +150,7 @@ def test_unknown_session_is_an_error_and_nothing_is_executed() -> None:
 
 
 def test_sequence_beyond_the_window_is_refused_until_the_mark_rises() -> None:
-    log = Log(window=4)
+    log = Log(session_window=4)
     session = log.open()
 
     assert log.do(session, 4) == Done(b"1:x")
@@ -159,7 +159,7 @@ def test_sequence_beyond_the_window_is_refused_until_the_mark_rises() -> None:
 
 
 def test_kept_replies_are_bounded_by_the_window() -> None:
-    log = Log(window=8)
+    log = Log(session_window=8)
     session = log.open()
     rng = random.Random(3)
     low_water = 1
@@ -170,7 +170,7 @@ def test_kept_replies_are_bounded_by_the_window() -> None:
 
 
 def test_mark_may_jump_far_at_once() -> None:
-    log = Log(window=8)
+    log = Log(session_window=8)
     session = log.open()
     log.do(session, 3)
 
@@ -216,7 +216,7 @@ def test_evicted_session_never_executes_its_retry() -> None:
 def test_plain_commands_are_executed_each_time() -> None:
     log = Log()
 
-    assert [log.apply(plain(b"a")), log.apply(plain(b"a"))] == [Done(b"1:a"), Done(b"2:a")]
+    assert [log.apply(encode_plain(b"a")), log.apply(encode_plain(b"a"))] == [Done(b"1:a"), Done(b"2:a")]
 
 
 @pytest.mark.parametrize(
@@ -246,13 +246,13 @@ def test_failure_of_the_machine_is_not_swallowed() -> None:
             raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        Sessions(Broken()).apply(LogIndex(1), plain(b"a"))
+        Deduplication(Broken()).apply(LogIndex(1), encode_plain(b"a"))
 
 
-@pytest.mark.parametrize(("max_sessions", "window"), [(0, 1), (1, 0)])
-def test_bounds_below_one_are_refused(max_sessions: int, window: int) -> None:
+@pytest.mark.parametrize(("max_sessions", "session_window"), [(0, 1), (1, 0)])
+def test_bounds_below_one_are_refused(max_sessions: int, session_window: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        Sessions(Recorder(), max_sessions=max_sessions, window=window)
+        Deduplication(Recorder(), max_sessions=max_sessions, session_window=session_window)
 
 
 # Batches.
@@ -263,7 +263,13 @@ def test_commands_of_a_batch_are_executed_in_order_and_answered_each() -> None:
     session = log.open()
 
     replies = log.apply_any(
-        batch([session_command(session, 2, 1, b"b"), plain(b"p"), session_command(session, 1, 1, b"a")])
+        encode_batch(
+            [
+                encode_session_command(session, 2, 1, b"b"),
+                encode_plain(b"p"),
+                encode_session_command(session, 1, 1, b"a"),
+            ]
+        )
     )
 
     assert replies == Replies([Done(b"1:b"), Done(b"2:p"), Done(b"3:a")])
@@ -272,20 +278,22 @@ def test_commands_of_a_batch_are_executed_in_order_and_answered_each() -> None:
 
 def test_copies_within_and_across_batches_are_executed_once() -> None:
     log = Log()
-    command = session_command(log.open(), 1, 1, b"a")
+    command = encode_session_command(log.open(), 1, 1, b"a")
 
-    assert log.apply_any(batch([command, command])) == Replies([Done(b"1:a")] * 2)
-    assert log.apply_any(batch([command])) == Replies([Done(b"1:a")])
+    assert log.apply_any(encode_batch([command, command])) == Replies([Done(b"1:a")] * 2)
+    assert log.apply_any(encode_batch([command])) == Replies([Done(b"1:a")])
     assert log.apply(command) == Done(b"1:a")
 
 
 @pytest.mark.parametrize(
-    "bad", [open_session(1), batch([plain(b"x")]), b"", b"\xff"], ids=["open", "batch", "empty", "no kind"]
+    "bad",
+    [encode_open_session(1), encode_batch([encode_plain(b"x")]), b"", b"\xff"],
+    ids=["open", "batch", "empty", "no kind"],
 )
 def test_what_may_not_be_in_a_batch_is_malformed_and_the_rest_is_executed(bad: bytes) -> None:
     log = Log()
 
-    replies = log.apply_any(batch([plain(b"a"), bad, plain(b"b")]))
+    replies = log.apply_any(encode_batch([encode_plain(b"a"), bad, encode_plain(b"b")]))
 
     assert replies == Replies([Done(b"1:a"), Malformed(), Done(b"2:b")])
     assert len(log.sessions) == 0
@@ -294,15 +302,15 @@ def test_what_may_not_be_in_a_batch_is_malformed_and_the_rest_is_executed(bad: b
 @pytest.mark.parametrize("seed", range(20))
 def test_a_batch_does_what_its_commands_do_alone(seed: int) -> None:
     rng = random.Random(seed)
-    together, alone = (Log(max_sessions=2, window=5) for _ in range(2))
+    together, alone = (Log(max_sessions=2, session_window=5) for _ in range(2))
     sessions = [together.open() for _ in range(3)]
     assert [alone.open() for _ in range(3)] == sessions
     for _ in range(60):
         commands = [
-            session_command(rng.choice(sessions), rng.randint(1, 9), rng.randint(1, 4), rng.randbytes(2))
+            encode_session_command(rng.choice(sessions), rng.randint(1, 9), rng.randint(1, 4), rng.randbytes(2))
             for _ in range(rng.randint(0, 6))
         ]
-        assert together.apply_any(batch(commands)) == Replies([alone.apply(command) for command in commands])
+        assert together.apply_any(encode_batch(commands)) == Replies([alone.apply(command) for command in commands])
     executed = [[payload for _, payload in log.machine.executed] for log in (together, alone)]
     assert executed[0] == executed[1]
 
@@ -311,7 +319,7 @@ def test_a_batch_does_what_its_commands_do_alone(seed: int) -> None:
 def test_no_command_is_ever_executed_twice_and_replicas_agree(seed: int) -> None:
     """Clients repeat and reorder at will; two replicas see the same log."""
     rng = random.Random(seed)
-    one, other = (Log(max_sessions=3, window=6) for _ in range(2))
+    one, other = (Log(max_sessions=3, session_window=6) for _ in range(2))
     opened = [one.open() for _ in range(2)]
     assert [other.open() for _ in range(2)] == opened
     low_water = dict.fromkeys(opened, 1)

@@ -5,31 +5,31 @@ from __future__ import annotations
 import pytest
 
 from coterie.protocols.sessions import (
-    Batch,
     Command,
+    CommandBatch,
     OpenSession,
     Plain,
     SessionCommand,
     SessionId,
-    batch,
     decode_command,
-    is_opening,
-    open_session,
-    plain,
-    session_command,
+    encode_batch,
+    encode_open_session,
+    encode_plain,
+    encode_session_command,
+    opens_session,
 )
 
 
 @pytest.mark.parametrize(
     ("data", "command"),
     [
-        (plain(b"abc"), Plain(b"abc")),
-        (plain(b""), Plain(b"")),
-        (open_session(2**64 - 1), OpenSession(2**64 - 1)),
-        (session_command(SessionId(3), 4, 5, b"abc"), SessionCommand(SessionId(3), 4, 5, b"abc")),
-        (session_command(SessionId(3), 4, 5, b""), SessionCommand(SessionId(3), 4, 5, b"")),
-        (batch([]), Batch([])),
-        (batch([b"", b"abc", batch([b"d"])]), Batch([b"", b"abc", batch([b"d"])])),
+        (encode_plain(b"abc"), Plain(b"abc")),
+        (encode_plain(b""), Plain(b"")),
+        (encode_open_session(2**64 - 1), OpenSession(2**64 - 1)),
+        (encode_session_command(SessionId(3), 4, 5, b"abc"), SessionCommand(SessionId(3), 4, 5, b"abc")),
+        (encode_session_command(SessionId(3), 4, 5, b""), SessionCommand(SessionId(3), 4, 5, b"")),
+        (encode_batch([]), CommandBatch([])),
+        (encode_batch([b"", b"abc", encode_batch([b"d"])]), CommandBatch([b"", b"abc", encode_batch([b"d"])])),
     ],
 )
 def test_command_is_decoded_as_it_was_encoded(data: bytes, command: Command) -> None:
@@ -39,14 +39,14 @@ def test_command_is_decoded_as_it_was_encoded(data: bytes, command: Command) -> 
 @pytest.mark.parametrize("number", [-1, 2**64])
 def test_number_that_does_not_fit_is_refused(number: int) -> None:
     with pytest.raises(ValueError, match="64"):
-        open_session(number)
+        encode_open_session(number)
     with pytest.raises(ValueError, match="64"):
-        session_command(SessionId(1), number, 1, b"")
+        encode_session_command(SessionId(1), number, 1, b"")
 
 
 @pytest.mark.parametrize("at", range(1, 21))
 def test_batch_that_is_cut_is_refused(at: int) -> None:
-    data = batch([b"abc", b"defgh"])
+    data = encode_batch([b"abc", b"defgh"])
     assert len(data) == 21
 
     with pytest.raises(ValueError, match="kind"):
@@ -56,24 +56,29 @@ def test_batch_that_is_cut_is_refused(at: int) -> None:
 
 
 def test_batch_that_claims_to_be_enormous_is_refused_before_anything_of_that_size_is_made() -> None:
-    with pytest.raises(ValueError, match="4294967295 parts of a kind 3 do not fit into 105 bytes"):
+    with pytest.raises(ValueError, match="4294967295 parts of kind 3 do not fit into 105 bytes"):
         decode_command(b"\x03\xff\xff\xff\xff" + bytes(100))
 
 
 def test_only_an_opening_is_one() -> None:
     commands = [
-        open_session(1),
-        plain(b"\x01"),
-        batch([open_session(1)]),
-        session_command(SessionId(1), 1, 1, b""),
+        encode_open_session(1),
+        encode_plain(b"\x01"),
+        encode_batch([encode_open_session(1)]),
+        encode_session_command(SessionId(1), 1, 1, b""),
         b"",
     ]
 
-    assert [is_opening(command) for command in commands] == [True, False, False, False, False]
+    assert [opens_session(command) for command in commands] == [True, False, False, False, False]
 
 
 def test_durable_form_of_each_command_stays_as_it_is() -> None:
-    forms = [plain(b"p"), open_session(1), session_command(SessionId(1), 2, 3, b"p"), batch([b"a", b"bc"])]
+    forms = [
+        encode_plain(b"p"),
+        encode_open_session(1),
+        encode_session_command(SessionId(1), 2, 3, b"p"),
+        encode_batch([b"a", b"bc"]),
+    ]
 
     assert [form.hex() for form in forms] == [
         "0070",

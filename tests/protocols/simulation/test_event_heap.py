@@ -4,57 +4,57 @@ from __future__ import annotations
 
 from functools import partial
 
-from coterie.protocols.checking.violation import Bench
-from coterie.protocols.simulation.event_heap import Timeline, stream
+from coterie.protocols.checking.violation import ViolationContext
+from coterie.protocols.simulation.event_heap import EventHeap, stream
 
 
-def run_all(timeline: Timeline, until_s: float = 100.0) -> None:
-    timeline.run(until_s=until_s)
+def run_all(heap: EventHeap, until_s: float = 100.0) -> None:
+    heap.run(until_s=until_s)
 
 
 def test_timeline_runs_by_time_and_then_by_order_of_scheduling() -> None:
-    timeline, seen = Timeline(Bench()), list[str]()
-    timeline.at(2.0, lambda: seen.append("later"))
-    timeline.at(1.0, lambda: seen.append("first"))
-    timeline.after(1.0, lambda: seen.append("second"))
+    heap, seen = EventHeap(ViolationContext()), list[str]()
+    heap.at(2.0, lambda: seen.append("later"))
+    heap.at(1.0, lambda: seen.append("first"))
+    heap.after(1.0, lambda: seen.append("second"))
 
-    run_all(timeline)
+    run_all(heap)
 
     assert seen == ["first", "second", "later"]
-    assert timeline.now == 2.0
+    assert heap.now == 2.0
 
 
 def test_timeline_never_goes_back() -> None:
-    timeline, times = Timeline(Bench()), list[float]()
-    timeline.at(5.0, lambda: timeline.at(1.0, lambda: times.append(timeline.now)))
+    heap, times = EventHeap(ViolationContext()), list[float]()
+    heap.at(5.0, lambda: heap.at(1.0, lambda: times.append(heap.now)))
 
-    run_all(timeline)
+    run_all(heap)
 
     assert times == [5.0]
 
 
 def test_timeline_stops_at_its_end_and_leaves_the_rest() -> None:
-    timeline, seen = Timeline(Bench()), list[int]()
+    heap, seen = EventHeap(ViolationContext()), list[int]()
     for number in range(5):
-        timeline.at(number, partial(seen.append, number))
-    timeline.at(1, timeline.stop)
+        heap.at(number, partial(seen.append, number))
+    heap.at(1, heap.stop)
 
-    timeline.run(until_s=10.0)
+    heap.run(until_s=10.0)
     assert seen == [0, 1]
-    run_all(timeline, until_s=3.0)
+    run_all(heap, until_s=3.0)
     assert seen == [0, 1, 2, 3]
 
 
 def test_timeline_tells_the_bench_each_step_before_it_happens() -> None:
-    bench = Bench()
-    timeline, seen = Timeline(bench), list[tuple[int, float]]()
+    context = ViolationContext()
+    heap, seen = EventHeap(context), list[tuple[int, float]]()
     for time_s in (0.5, 1.5):
-        timeline.at(time_s, lambda: seen.append((bench.step, bench.time_s)))
+        heap.at(time_s, lambda: seen.append((context.step, context.time_s)))
 
-    run_all(timeline)
+    run_all(heap)
 
     assert seen == [(1, 0.5), (2, 1.5)]
-    assert timeline.steps == 2
+    assert heap.steps == 2
 
 
 def test_streams_of_one_seed_are_independent_and_repeatable() -> None:

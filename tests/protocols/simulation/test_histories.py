@@ -9,12 +9,12 @@ from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_traced_run_has_a_linearizable_history_of_every_answered_operation(name: str) -> None:
-    verdict = SCENARIOS[name].run(3, traced=True, operations=40)
+    result = SCENARIOS[name].run(3, traced=True, operations=40)
 
-    assert verdict.history is not None
-    assert verdict.linearizability is not None
-    assert verdict.linearizability.is_ok
-    answered = [operation for operation in verdict.history.operations if operation.returned_at is not None]
+    assert result.history is not None
+    assert result.linearizability is not None
+    assert result.linearizability.is_ok
+    answered = [operation for operation in result.history.operations if operation.returned_at is not None]
     assert len(answered) > 5
     assert len({operation.client for operation in answered}) > 5
 

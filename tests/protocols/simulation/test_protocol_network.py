@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.violation import Bench
-from coterie.protocols.simulation.event_heap import Timeline
-from coterie.protocols.simulation.faults.link_rules import block, keeping
-from coterie.protocols.simulation.protocol_network import Flight, Latency, Network, Rule
+from coterie.protocols.checking.violation import ViolationContext
+from coterie.protocols.simulation.event_heap import EventHeap
+from coterie.protocols.simulation.faults.link_rules import block, clog_rule
+from coterie.protocols.simulation.protocol_network import FaultRule, Latency, OutgoingMessage, ProtocolNetwork
 
 A, B = NodeId("a"), NodeId("b")
 
@@ -17,11 +17,13 @@ class Arrivals:
     """A network of two, what arrived at it and what hit its messages."""
 
     def __init__(self, latency: Latency | None = None) -> None:
-        self.timeline = Timeline(Bench())
+        self.heap = EventHeap(ViolationContext())
         self.arrived: list[tuple[NodeId, NodeId, int]] = []
         self.times: list[float] = []
         self.hits: list[str] = []
-        self.network: Network[int] = Network(self.timeline, random.Random(1), self._arrive, self.hits.append)
+        self.network: ProtocolNetwork[int] = ProtocolNetwork(
+            self.heap, random.Random(1), self._arrive, self.hits.append
+        )
         self.network.latency = latency or Latency(tail=0.0)
 
     def send(self, count: int) -> None:
@@ -30,11 +32,11 @@ class Arrivals:
         self.run()
 
     def run(self) -> None:
-        self.timeline.run(until_s=1e9)
+        self.heap.run(until_s=1e9)
 
     def _arrive(self, to: NodeId, sender: NodeId, message: int) -> None:
         self.arrived.append((to, sender, message))
-        self.times.append(self.timeline.now)
+        self.times.append(self.heap.now)
 
 
 def test_network_without_rules_delivers_each_message_once() -> None:
@@ -44,7 +46,7 @@ def test_network_without_rules_delivers_each_message_once() -> None:
 
     assert sorted(it.arrived) == [(B, A, number) for number in range(50)]
     assert it.hits == []
-    assert it.timeline.events == it.network.sent == 50
+    assert it.heap.events == it.network.sent == 50
 
 
 def test_latency_has_a_heavy_but_bounded_tail() -> None:
@@ -56,9 +58,9 @@ def test_latency_has_a_heavy_but_bounded_tail() -> None:
     assert 0.05 < max(it.times) <= 0.101
 
 
-def test_rule_judges_its_links_one_way_only_and_counts_by_its_name() -> None:
+def test_rule_applies_to_its_links_one_way_only_and_counts_by_its_name() -> None:
     it = Arrivals()
-    it.network.begin(Rule("partition.one_way", block), [(A, B)])
+    it.network.add_rule(FaultRule("partition.one_way", block), [(A, B)])
 
     it.network.send(B, A, 7)
     it.send(1)
@@ -69,25 +71,25 @@ def test_rule_judges_its_links_one_way_only_and_counts_by_its_name() -> None:
 
 def test_rules_add_up_and_each_is_ended_alone() -> None:
     it = Arrivals()
-    first, second = Rule("first", block), Rule("second", block)
-    it.network.begin(first, [(A, B)])
-    it.network.begin(second, [(A, B)])
+    first, second = FaultRule("first", block), FaultRule("second", block)
+    it.network.add_rule(first, [(A, B)])
+    it.network.add_rule(second, [(A, B)])
 
-    it.network.end(first, [(A, B)])
+    it.network.remove_rule(first, [(A, B)])
     it.send(1)
     assert it.arrived == []
-    it.network.end(second, [(A, B)])
-    it.network.end(second, [(A, B)])
+    it.network.remove_rule(second, [(A, B)])
+    it.network.remove_rule(second, [(A, B)])
     it.send(1)
 
     assert len(it.arrived) == 1
     assert it.hits == ["second"]
 
 
-def test_what_is_lost_is_judged_by_all_rules_that_would_have_stopped_it() -> None:
+def test_what_is_lost_is_seen_by_all_rules_that_would_have_stopped_it() -> None:
     it = Arrivals()
-    it.network.begin(Rule("first", block), [(A, B)])
-    it.network.begin(Rule("second", block), [(A, B)])
+    it.network.add_rule(FaultRule("first", block), [(A, B)])
+    it.network.add_rule(FaultRule("second", block), [(A, B)])
 
     it.send(1)
 
@@ -99,23 +101,23 @@ def test_cut_loses_what_is_under_way_over_its_links_and_nothing_that_leaves_late
     it.network.send(A, B, 1)
     it.network.send(B, A, 2)
 
-    it.network.cut([(A, B)])
+    it.network.drop_in_flight([(A, B)])
     it.network.send(A, B, 3)
     it.run()
 
     assert sorted(message for _, _, message in it.arrived) == [2, 3]
-    assert it.timeline.events == 2
+    assert it.heap.events == 2
 
 
 def test_what_a_rule_has_kept_can_be_released() -> None:
     it = Arrivals()
-    kept: list[Flight] = []
-    it.network.begin(Rule("clog", keeping(kept)), [(A, B)])
+    kept: list[OutgoingMessage] = []
+    it.network.add_rule(FaultRule("clog", clog_rule(kept)), [(A, B)])
     it.send(2)
     assert it.arrived == []
 
-    for flight in kept:
-        it.network.release(flight)
+    for message in kept:
+        it.network.release(message)
     it.run()
 
     assert sorted(message for _, _, message in it.arrived) == [0, 1]

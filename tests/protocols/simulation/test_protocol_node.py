@@ -6,11 +6,11 @@ import random
 from collections.abc import Sequence
 
 from coterie.protocols.algorithm import NodeId, Persist, Persisted, Send, Token
-from coterie.protocols.checking.violation import Bench
-from coterie.protocols.faults.kinds.fault_kinds import Role
-from coterie.protocols.simulation.event_heap import Timeline
-from coterie.protocols.simulation.protocol_node import AnyAlgorithm, Node
-from coterie.protocols.simulation.run_trace import Trace
+from coterie.protocols.checking.violation import ViolationContext
+from coterie.protocols.faults.kinds.fault_kinds import TargetRole
+from coterie.protocols.simulation.event_heap import EventHeap
+from coterie.protocols.simulation.protocol_node import AnyAlgorithm, ProtocolNode
+from coterie.protocols.simulation.run_trace import RunTrace
 
 ME, PEER = NodeId("me"), NodeId("peer")
 
@@ -43,12 +43,12 @@ class Bed:
     """One node, its resident's notes, and its scripts, one for each life."""
 
     def __init__(self, *, seed: int = 1, drift: float = 0.0) -> None:
-        self.timeline = Timeline(Bench())
+        self.heap = EventHeap(ViolationContext())
         self.scripts: list[Script] = []
         self.notes: list[object] = []
         self.first_deadline: float | None = None
-        trace = Trace(self.timeline, hashed=False)
-        self.node: Node[str, str] = Node(ME, self, self.timeline, trace, random.Random(seed), drift=drift)
+        trace = RunTrace(self.heap, hashed=False)
+        self.node: ProtocolNode[str, str] = ProtocolNode(ME, self, self.heap, trace, random.Random(seed), drift=drift)
 
     @property
     def script(self) -> Script:
@@ -71,15 +71,15 @@ class Bed:
     def perform(self, node: NodeId, effect: object) -> None:
         self.notes.append(("performed", effect))
 
-    def visited(self, node: NodeId) -> None: ...
+    def turn_ended(self, node: NodeId) -> None: ...
 
     def healed(self) -> None: ...
 
-    def role_shown(self, message: str) -> Role | None:
+    def sender_role(self, message: str) -> TargetRole | None:
         return None
 
     def run(self, until_s: float = 100.0) -> None:
-        self.timeline.run(until_s=until_s)
+        self.heap.run(until_s=until_s)
 
 
 def started() -> Bed:
@@ -101,7 +101,7 @@ def test_node_hands_over_together_what_arrives_within_the_window() -> None:
 def test_node_varies_the_window() -> None:
     bed = started()
     for number in range(40):
-        bed.timeline.at(number, lambda: bed.node.receive("x"))
+        bed.heap.at(number, lambda: bed.node.receive("x"))
     bed.run()
 
     waits = [now % 1 for _, _, now in bed.script.calls]
@@ -136,7 +136,7 @@ def test_node_does_not_tick_at_a_deadline_that_has_moved_later() -> None:
     bed = Bed()
     bed.first_deadline = 1.0
     bed.node.start()
-    bed.timeline.at(0.9, lambda: bed.node.receive("heartbeat"))
+    bed.heap.at(0.9, lambda: bed.node.receive("heartbeat"))
 
     bed.run(until_s=1.5)
     assert [kind for kind, _, _ in bed.script.calls] == ["handle"]
@@ -149,9 +149,9 @@ def test_node_that_was_paused_handles_what_arrived_before_its_overdue_tick() -> 
     bed = Bed()
     bed.first_deadline = 1.0
     bed.node.start()
-    bed.timeline.at(0.5, bed.node.pause)
-    bed.timeline.at(2.0, lambda: bed.node.receive("heartbeat"))
-    bed.timeline.at(5.0, bed.node.resume)
+    bed.heap.at(0.5, bed.node.pause)
+    bed.heap.at(2.0, lambda: bed.node.receive("heartbeat"))
+    bed.heap.at(5.0, bed.node.resume)
 
     bed.run(until_s=5.5)
 
@@ -163,8 +163,8 @@ def test_node_that_was_paused_and_heard_nothing_ticks_on_resuming() -> None:
     bed = Bed()
     bed.first_deadline = 1.0
     bed.node.start()
-    bed.timeline.at(0.5, bed.node.pause)
-    bed.timeline.at(5.0, bed.node.resume)
+    bed.heap.at(0.5, bed.node.pause)
+    bed.heap.at(5.0, bed.node.resume)
 
     bed.run()
 
@@ -195,8 +195,8 @@ def test_crash_forgets_inbox_timer_and_unsent_messages_but_a_restart_begins_anew
 def test_posted_event_is_handled_with_the_next_or_alone_in_its_time_but_not_by_the_next_life() -> None:
     bed = started()
     bed.node.post("with the next", within_s=1.0)
-    bed.timeline.at(0.5, lambda: bed.node.receive("the next"))
-    bed.timeline.at(2.0, lambda: bed.node.post("alone", within_s=1.0))
+    bed.heap.at(0.5, lambda: bed.node.receive("the next"))
+    bed.heap.at(2.0, lambda: bed.node.post("alone", within_s=1.0))
     bed.run(until_s=5.0)
     handled = [(events, round(at_s, 1)) for what, events, at_s in bed.script.calls if what == "handle"]
     assert handled == [(["with the next", "the next"], 0.5), (["alone"], 3.0)]
@@ -224,7 +224,7 @@ def test_clock_runs_fast_or_slow_and_never_back_and_deadlines_are_meant_by_it() 
         kind, _, tick_s = bed.script.calls[-1]
         assert kind == "tick"
         assert start_s + 50.0 <= tick_s < start_s + 50.000001
-        rates.append((tick_s - start_s) / bed.timeline.now)
+        rates.append((tick_s - start_s) / bed.heap.now)
 
     assert 0.89 < min(rates) < 0.95 < 1.05 < max(rates) < 1.11
 
@@ -234,7 +234,7 @@ def test_each_life_finds_the_clock_at_another_time() -> None:
     for _ in range(3):
         bed.node.start()
         bed.node.receive("now")
-        bed.run(until_s=bed.timeline.now + 1.0)
+        bed.run(until_s=bed.heap.now + 1.0)
         bed.node.crash()
 
     starts = [script.calls[0][2] for script in bed.scripts]

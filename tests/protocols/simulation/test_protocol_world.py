@@ -8,11 +8,11 @@ import pytest
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId, Received
-from coterie.protocols.checking.violation import Bench
-from coterie.protocols.faults.fault_plan import Plan
-from coterie.protocols.faults.kinds.fault_kinds import Role
+from coterie.protocols.checking.violation import ViolationContext
+from coterie.protocols.faults.fault_plan import FaultPlan
+from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.simulation.protocol_node import AnyAlgorithm
-from coterie.protocols.simulation.protocol_world import World
+from coterie.protocols.simulation.protocol_world import ProtocolWorld
 
 A, B = NodeId("a"), NodeId("b")
 
@@ -36,10 +36,10 @@ class Failing:
 
 class Bed:
     def __init__(self, error: Exception) -> None:
-        self.bench = Bench()
+        self.context = ViolationContext()
         self.algorithm = Failing(error)
-        self.world: World[str, str] = World("seed", Plan((A, B), (), 1.0), self, self.bench)
-        self.world.timeline.at(0.5, lambda: self.world.send(A, B, "hello"))
+        self.world: ProtocolWorld[str, str] = ProtocolWorld("seed", FaultPlan((A, B), (), 1.0), self, self.context)
+        self.world.heap.at(0.5, lambda: self.world.send(A, B, "hello"))
 
     def build(self, node: NodeId, rng: random.Random) -> AnyAlgorithm:
         return self.algorithm
@@ -52,11 +52,11 @@ class Bed:
 
     def perform(self, node: NodeId, effect: object) -> None: ...
 
-    def visited(self, node: NodeId) -> None: ...
+    def turn_ended(self, node: NodeId) -> None: ...
 
     def healed(self) -> None: ...
 
-    def role_shown(self, message: str) -> Role | None:
+    def sender_role(self, message: str) -> TargetRole | None:
         return None
 
 
@@ -75,10 +75,10 @@ def test_world_names_what_an_algorithm_raises_as_a_violation(error: Exception, i
     assert any("hello" in line for line in bed.world.trace.tail())
 
 
-def test_world_judges_the_end_too() -> None:
+def test_world_checks_the_end_too() -> None:
     bed = Bed(KeyError())
 
-    violation = bed.world.run(until_s=0.1, end=lambda: bed.bench.fail("raft.converged", None, "they differ"))
+    violation = bed.world.run(until_s=0.1, end=lambda: bed.context.fail("raft.converged", None, "they differ"))
 
     assert violation is not None
     assert violation.invariant == "raft.converged"

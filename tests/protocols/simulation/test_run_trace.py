@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.violation import Bench
-from coterie.protocols.simulation.event_heap import Timeline
-from coterie.protocols.simulation.run_trace import TAIL_LINES, Trace, TraceLine
+from coterie.protocols.checking.violation import ViolationContext
+from coterie.protocols.simulation.event_heap import EventHeap
+from coterie.protocols.simulation.run_trace import TAIL_LINES, RunTrace, TraceLine
 
 
 def test_trace_shows_the_last_records_one_line_each() -> None:
-    trace = Trace(Timeline(Bench()), hashed=False)
+    trace = RunTrace(EventHeap(ViolationContext()), hashed=False)
     for number in range(TAIL_LINES + 5):
         trace.record(NodeId("n1"), "counted", number)
     trace.record(None, "ended")
@@ -23,7 +23,7 @@ def test_trace_shows_the_last_records_one_line_each() -> None:
 
 
 def test_trace_hash_covers_every_record() -> None:
-    traces = [Trace(Timeline(Bench()), hashed=True) for _ in range(3)]
+    traces = [RunTrace(EventHeap(ViolationContext()), hashed=True) for _ in range(3)]
     for trace in traces:
         trace.record(None, "same")
     assert len(dict.fromkeys(trace.digest() for trace in traces)) == 1
@@ -35,8 +35,8 @@ def test_trace_hash_covers_every_record() -> None:
 
 
 def test_whole_trace_is_kept_on_demand_only() -> None:
-    timeline = Timeline(Bench())
-    tail, whole = Trace(timeline, hashed=False), Trace(timeline, hashed=False, traced=True)
+    heap = EventHeap(ViolationContext())
+    tail, whole = RunTrace(heap, hashed=False), RunTrace(heap, hashed=False, traced=True)
 
     for number in range(TAIL_LINES + 5):
         tail.record(NodeId("n1"), "counted", number)

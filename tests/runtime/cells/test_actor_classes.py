@@ -1,4 +1,4 @@
-"""What an actor class says about itself."""
+"""`ActorClass`: the message types and hooks that are found in an actor class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
-from coterie.runtime.cells.actor_classes import kind_of
+from coterie.runtime.cells.actor_classes import actor_class_of
 from coterie.runtime.messages.message import message
 
 M = TypeVar("M")
@@ -26,7 +26,7 @@ class B:
 
 
 def names(cls: type[Actor[Any]]) -> list[str]:
-    return [described.name for described in kind_of(cls).messages]
+    return [described.name for described in actor_class_of(cls).messages]
 
 
 def test_a_union_is_taken_apart() -> None:
@@ -34,7 +34,7 @@ def test_a_union_is_taken_apart() -> None:
         pass
 
     assert names(Both) == ["kinds.A", "kinds.B"]
-    assert not kind_of(Both).takes_terminated
+    assert not actor_class_of(Both).takes_terminated
 
 
 def test_a_subclass_has_the_messages_of_its_base() -> None:
@@ -45,7 +45,7 @@ def test_a_subclass_has_the_messages_of_its_base() -> None:
         pass
 
     assert names(Derived) == ["kinds.A", "coterie.Terminated"]
-    assert kind_of(Derived).takes_terminated
+    assert actor_class_of(Derived).takes_terminated
 
 
 def test_the_argument_of_a_generic_base_is_found_where_it_stands() -> None:
@@ -66,16 +66,16 @@ def test_an_actor_that_does_not_say_its_messages_is_refused() -> None:
         pass
 
     for cls in (Silent, Open):
-        with pytest.raises(MessageTypeError, match=r"does not say its messages: write class \w+\(Actor\["):
-            kind_of(cls)
+        with pytest.raises(MessageTypeError, match=r"does not name its messages: write class \w+\(Actor\["):
+            actor_class_of(cls)
 
 
 def test_an_actor_of_what_is_no_message_is_refused() -> None:
     class Wrong(Actor[int]):
         pass
 
-    with pytest.raises(MessageTypeError, match="int is no message"):
-        kind_of(Wrong)
+    with pytest.raises(MessageTypeError, match="int is not a message"):
+        actor_class_of(Wrong)
 
 
 def test_hooks_and_async_handlers_are_noticed() -> None:
@@ -96,6 +96,6 @@ def test_hooks_and_async_handlers_are_noticed() -> None:
         def on_visit_end(self) -> None:
             pass
 
-    bare, full = kind_of(Bare), kind_of(Full)
+    bare, full = actor_class_of(Bare), actor_class_of(Full)
     assert (bare.is_async, bare.has_start, bare.has_stop, bare.has_visit_end) == (False, False, False, False)
     assert (full.is_async, full.has_start, full.has_stop, full.has_visit_end) == (True, True, True, True)

@@ -1,4 +1,4 @@
-"""Ask cycles fail at once with the chain in the error, and nothing else is taken for one."""
+"""Ask cycles fail at once with the chain in the error, and no other ask is mistaken for one."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Walker(Actor[Go | Done]):
 
     async def pipes(self, ask: Callable[[], asyncio.Future[str]]) -> str:
         self.context.pipe(ask(), Done, lambda error: Done(repr(error)))
-        await asyncio.sleep(1)  # goes on meanwhile: the message that is being handled waits for nobody
+        await asyncio.sleep(1)  # goes on meanwhile: the message that is being handled is no wait
         return "piped"
 
     async def leaves(self, ask: Callable[[], asyncio.Future[str]]) -> str:
@@ -164,7 +164,7 @@ async def test_a_told_handler_cannot_wait_for_itself_either(virtual_host: Virtua
 
 
 @pytest.mark.parametrize(("how", "heard"), [("pipe", "piped"), ("task", "left")])
-async def test_who_does_not_wait_is_in_no_cycle(virtual_host: VirtualHost, how: str, heard: str) -> None:
+async def test_a_handler_that_does_not_wait_is_in_no_cycle(virtual_host: VirtualHost, how: str, heard: str) -> None:
     async with System(host=virtual_host) as system:
         world = World(system, "a", "b")
         assert await world.go("a", "b", "a", how=how) == heard
@@ -172,7 +172,7 @@ async def test_who_does_not_wait_is_in_no_cycle(virtual_host: VirtualHost, how: 
         assert sorted(world.log) == sorted([heard, "there"])
 
 
-async def test_who_took_over_the_reply_keeps_nobody_waiting(virtual_host: VirtualHost) -> None:
+async def test_a_handler_that_took_over_the_reply_is_not_waited_for(virtual_host: VirtualHost) -> None:
     async with System(host=virtual_host) as system:
         world = World(system, "a", "b")
         asked = world.refs["b"].ask(Go(("a",), "later"))
@@ -217,7 +217,7 @@ async def test_a_chain_of_an_activation_that_is_over_is_no_cycle(virtual_host: V
         cell = system.cell_at("a")
         assert cell is not None
         assert await world.go("a") == "there"
-        late = system.asking.begin(Go(), None, "a", PendingAsk)
+        late = system.ask_deadlines.begin(Go(), None, "a", PendingAsk)
         late.chain = (Hop("local", "a", cell.ref.uid, cell.handled, 1),)
         cell.post(late, Lane.BULK)
         assert await late.future == "there"
@@ -232,7 +232,7 @@ async def test_the_snapshot_says_who_waits_for_whom(virtual_host: VirtualHost) -
     async with System(host=virtual_host) as system:
         world = World(system, "a", "b")
         world.refs["deaf"] = system.spawn(Deaf, name="deaf")
-        asked = world.refs["a"].ask(Go(("b", "deaf")), timeout=2)
+        asked = world.refs["a"].ask(Go(("b", "deaf")), timeout_s=2)
         await asyncio.sleep(1)
         waiting = system.waiting()
         assert [(wait.asker, wait.target, wait.message) for wait in waiting] == [("a", "b", "Go"), ("b", "deaf", "Go")]

@@ -51,7 +51,7 @@ class Forwarder(Actor[Forward]):
         return "asked"
 
 
-async def patience_s(ask: asyncio.Future[str], since_s: float) -> float:
+async def measured_s(ask: asyncio.Future[str], since_s: float) -> float:
     """Return after how long an ask ran out of time."""
     with pytest.raises(AskTimeout):
         await ask
@@ -68,7 +68,7 @@ async def test_asks_made_one_after_the_other_each_wait_as_long_as_the_system_say
         waits = []
         for _ in range(100):
             now = asyncio.get_running_loop().time()
-            waits.append(asyncio.create_task(patience_s(silent.ask(Wait()), now)))
+            waits.append(asyncio.create_task(measured_s(silent.ask(Wait()), now)))
             await asyncio.sleep(0.013)
 
         for waited_s in await asyncio.gather(*waits):
@@ -83,9 +83,9 @@ async def test_an_ask_that_a_handler_makes_has_no_more_time_than_the_one_it_hand
         now = asyncio.get_running_loop().time()
 
         for _ in range(3):  # the first message of a mailbox goes another way than those that follow
-            assert await ref.ask(Forward(), timeout=1.0) == "asked"
+            assert await ref.ask(Forward(), timeout_s=1.0) == "asked"
 
-        assert [await patience_s(asked, now) <= 1.0 + GRAIN_S for asked in forwarder.asked] == [True] * 3
+        assert [await measured_s(asked, now) <= 1.0 + GRAIN_S for asked in forwarder.asked] == [True] * 3
 
 
 async def test_an_ask_out_of_another_thread_is_refused_even_while_a_turn_is_due() -> None:

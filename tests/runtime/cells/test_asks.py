@@ -173,7 +173,7 @@ async def test_a_timeout_does_not_cancel_the_handler_and_says_that_it_may_have_r
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(Sleeper, seen))
         with pytest.raises(AskTimeout, match="it may have run") as caught:
-            await ref.ask(Sleep(3.0), timeout=1.0)
+            await ref.ask(Sleep(3.0), timeout_s=1.0)
         at = virtual_host.clock.monotonic()
         await asyncio.sleep(3)
 
@@ -199,7 +199,7 @@ async def test_an_ask_that_expired_in_the_mailbox_is_not_handled(virtual_host: V
         ref = system.spawn(partial(Sleeper, seen))
         ref.ask(Sleep(2.0))
         with pytest.raises(AskTimeout):
-            await ref.ask(Sleep(0.5), timeout=1.0)
+            await ref.ask(Sleep(0.5), timeout_s=1.0)
         await asyncio.sleep(4)
         stats = system.stats()
 
@@ -228,7 +228,7 @@ async def test_an_ask_without_time_ends_soon(virtual_host: VirtualHost, timeout_
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(Sleeper, []))
         with pytest.raises(AskTimeout):
-            await ref.ask(Sleep(9.0), timeout=timeout_s)
+            await ref.ask(Sleep(9.0), timeout_s=timeout_s)
 
         assert virtual_host.clock.monotonic() <= 0.05
 
@@ -237,9 +237,9 @@ async def test_an_ask_without_time_ends_soon(virtual_host: VirtualHost, timeout_
 async def test_an_ask_may_wait_for_ever_but_not_for_no_number(virtual_host: VirtualHost) -> None:
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(Sleeper, []))
-        assert await ref.ask(Sleep(100.0), timeout=float("inf")) == "slept 100.0"
+        assert await ref.ask(Sleep(100.0), timeout_s=float("inf")) == "slept 100.0"
         with pytest.raises(ValueError, match="number of seconds"):
-            ref.ask(Sleep(1.0), timeout=float("nan"))
+            ref.ask(Sleep(1.0), timeout_s=float("nan"))
 
 
 @pytest.mark.virtual
@@ -253,14 +253,14 @@ async def test_an_ask_within_an_ask_never_outlives_it(virtual_host: VirtualHost)
         async def receive(self, msg: Get) -> int:
             assert self.context.deadline == pytest.approx(1.0)
             with pytest.raises(AskTimeout):
-                await self.inner.ask(Sleep(60.0), timeout=30.0)
+                await self.inner.ask(Sleep(60.0), timeout_s=30.0)
             ended_at.append(self.context.clock.monotonic())
             return 0
 
     async with System(host=virtual_host) as system:
         inner = system.spawn(partial(Sleeper, []))
         with pytest.raises(AskTimeout):
-            await system.spawn(partial(Outer, inner)).ask(Get(0), timeout=1.0)
+            await system.spawn(partial(Outer, inner)).ask(Get(0), timeout_s=1.0)
         await asyncio.sleep(0.1)
 
     assert ended_at == [pytest.approx(1.0, abs=0.03)]
@@ -287,7 +287,7 @@ async def test_a_background_task_does_not_inherit_the_deadline_of_the_handler_th
 
     async with System(host=virtual_host) as system:
         inner = system.spawn(partial(Sleeper, []))
-        await system.spawn(partial(Outer, inner)).ask(Get(0), timeout=1.0)
+        await system.spawn(partial(Outer, inner)).ask(Get(0), timeout_s=1.0)
         await asyncio.gather(*tasks)
 
     assert replies == ["slept 3.0"]
@@ -304,7 +304,7 @@ async def test_a_told_handler_has_no_deadline_even_after_an_ask(virtual_host: Vi
 
     async with System(host=virtual_host) as system:
         ref = system.spawn(Looks)
-        await ref.ask(Get(1), timeout=2.0)
+        await ref.ask(Get(1), timeout_s=2.0)
         ref.tell(Note(1))
         await asyncio.sleep(0.1)
 
@@ -365,7 +365,7 @@ async def test_asks_that_nobody_answered_end_with_the_system(virtual_host: Virtu
 
     async with System(host=virtual_host) as system:
         ref = system.spawn(Forgetful)
-        ask = ref.ask(Get(1), timeout=1000.0)
+        ask = ref.ask(Get(1), timeout_s=1000.0)
         await asyncio.sleep(0.1)
 
     with pytest.raises(AskTimeout, match="before this system stopped") as caught:
@@ -378,7 +378,7 @@ async def test_telling_what_is_no_message_is_an_error_at_the_call(kind: type[Syn
     async with System() as system:
         ref: Ref[Any] = system.spawn(partial(kind, []))
         for send in (ref.tell, ref.ask, ref.offer):
-            with pytest.raises(TypeError, match="str is no message: decorate the class with @message"):
+            with pytest.raises(TypeError, match="str is not a message: decorate the class with @message"):
                 send("text")  # type: ignore[arg-type, unused-ignore]
 
 

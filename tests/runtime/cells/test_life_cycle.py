@@ -1,4 +1,4 @@
-"""Start, stop, restart, escalation: whatever happens, an actor ends in order and nobody waits for ever."""
+"""Start, stop, restart, escalation: an actor always ends in order, and no caller waits forever."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Do(Ask[str]):
     what: str = "nothing"
 
 
-class Story(Actor[Do | Terminated]):
+class Recorder(Actor[Do | Terminated]):
     """Writes into `log` what happens to it; `script` says what a hook or message does beyond that."""
 
-    def __init__(self, log: list[str], script: Callable[[Story, str], Any] = lambda actor, what: None) -> None:
+    def __init__(self, log: list[str], script: Callable[[Recorder, str], Any] = lambda actor, what: None) -> None:
         self.log = log
         self.script = script
 
@@ -62,7 +62,7 @@ class Story(Actor[Do | Terminated]):
         return "done"
 
 
-class AsyncStory(Story):
+class AsyncRecorder(Recorder):
     """The same with `async def` everywhere."""
 
     async def on_start(self) -> None:
@@ -88,13 +88,13 @@ class AsyncStory(Story):
         return super().receive(msg)
 
 
-BOTH = pytest.mark.parametrize("kind", [Story, AsyncStory])
+BOTH = pytest.mark.parametrize("kind", [Recorder, AsyncRecorder])
 
 
-def raises_at(moment: str, error: BaseException, times: int = 1) -> Callable[[Story, str], None]:
+def raises_at(moment: str, error: BaseException, times: int = 1) -> Callable[[Recorder, str], None]:
     left = [times]
 
-    def script(actor: Story, what: str) -> None:
+    def script(actor: Recorder, what: str) -> None:
         if what.startswith(moment) and left[0]:
             left[0] -= 1
             raise error
@@ -103,7 +103,7 @@ def raises_at(moment: str, error: BaseException, times: int = 1) -> Callable[[St
 
 
 @BOTH
-async def test_hooks_run_around_the_messages(virtual_host: VirtualHost, kind: type[Story]) -> None:
+async def test_hooks_run_around_the_messages(virtual_host: VirtualHost, kind: type[Recorder]) -> None:
     log: list[str] = []
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(kind, log))
@@ -116,7 +116,7 @@ async def test_hooks_run_around_the_messages(virtual_host: VirtualHost, kind: ty
 @BOTH
 @pytest.mark.parametrize("what", ["fail", "cancelled"])
 async def test_a_failure_restarts_a_new_instance_under_the_same_ref(
-    virtual_host: VirtualHost, kind: type[Story], what: str
+    virtual_host: VirtualHost, kind: type[Recorder], what: str
 ) -> None:
     log: list[str] = []
     async with System(host=virtual_host) as system:
@@ -133,8 +133,8 @@ async def test_a_failure_restarts_a_new_instance_under_the_same_ref(
 
 @BOTH
 @pytest.mark.parametrize("error", [RuntimeError("x"), asyncio.CancelledError()], ids=repr)
-async def test_an_instance_whose_start_failed_is_restarted_without_a_goodbye(
-    virtual_host: VirtualHost, kind: type[Story], error: BaseException
+async def test_an_instance_whose_start_failed_is_restarted_without_its_stop_hook(
+    virtual_host: VirtualHost, kind: type[Recorder], error: BaseException
 ) -> None:
     log: list[str] = []
     async with System(host=virtual_host) as system:
@@ -147,7 +147,7 @@ async def test_an_instance_whose_start_failed_is_restarted_without_a_goodbye(
 @BOTH
 @pytest.mark.parametrize("error", [RuntimeError("x"), asyncio.CancelledError()], ids=repr)
 async def test_a_restart_that_fails_costs_another_and_in_the_end_the_actor(
-    virtual_host: VirtualHost, kind: type[Story], error: BaseException
+    virtual_host: VirtualHost, kind: type[Recorder], error: BaseException
 ) -> None:
     log: list[str] = []
     async with System(host=virtual_host) as system:
@@ -166,10 +166,10 @@ async def test_a_factory_that_fails_at_restart_counts_as_a_failure(virtual_host:
     log: list[str] = []
     broken = [False]
 
-    def make() -> Story:
+    def make() -> Recorder:
         if broken[0]:
             raise OSError("no disk")
-        return Story(log)
+        return Recorder(log)
 
     async with System(host=virtual_host) as system:
         ref = system.spawn(make, supervision=Supervision(3))
@@ -183,7 +183,7 @@ async def test_a_factory_that_fails_at_restart_counts_as_a_failure(virtual_host:
 
 
 @BOTH
-async def test_a_goodbye_that_fails_does_not_keep_the_actor(virtual_host: VirtualHost, kind: type[Story]) -> None:
+async def test_a_stop_hook_that_fails_does_not_keep_the_actor(virtual_host: VirtualHost, kind: type[Recorder]) -> None:
     for error in (RuntimeError("x"), asyncio.CancelledError()):
         async with System(host=virtual_host) as system:
             ref = system.spawn(partial(kind, [], raises_at("stop", error)))
@@ -193,7 +193,7 @@ async def test_a_goodbye_that_fails_does_not_keep_the_actor(virtual_host: Virtua
 
 
 @BOTH
-async def test_a_broken_invariant_is_never_restarted(virtual_host: VirtualHost, kind: type[Story]) -> None:
+async def test_a_broken_invariant_is_never_restarted(virtual_host: VirtualHost, kind: type[Recorder]) -> None:
     log: list[str] = []
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(kind, log))
@@ -208,11 +208,11 @@ async def test_a_broken_invariant_is_never_restarted(virtual_host: VirtualHost, 
 
 @BOTH
 async def test_stop_finishes_the_present_message_and_the_rest_are_dead_letters(
-    virtual_host: VirtualHost, kind: type[Story]
+    virtual_host: VirtualHost, kind: type[Recorder]
 ) -> None:
     log: list[str] = []
 
-    def script(actor: Story, what: str) -> None:
+    def script(actor: Recorder, what: str) -> None:
         if what == "first":
             actor.context.stop()
 
@@ -230,7 +230,7 @@ async def test_stop_finishes_the_present_message_and_the_rest_are_dead_letters(
 
 
 @BOTH
-async def test_stop_during_the_start_comes_after_it(virtual_host: VirtualHost, kind: type[Story]) -> None:
+async def test_stop_during_the_start_comes_after_it(virtual_host: VirtualHost, kind: type[Recorder]) -> None:
     log: list[str] = []
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(kind, log))
@@ -242,7 +242,7 @@ async def test_stop_during_the_start_comes_after_it(virtual_host: VirtualHost, k
 
 
 @BOTH
-async def test_stop_during_the_backoff_ends_it_at_once(virtual_host: VirtualHost, kind: type[Story]) -> None:
+async def test_stop_during_the_backoff_ends_it_at_once(virtual_host: VirtualHost, kind: type[Recorder]) -> None:
     log: list[str] = []
     policy = Supervision(backoff_min_s=50, backoff_max_s=50)
     async with System(host=virtual_host) as system:
@@ -258,11 +258,11 @@ async def test_stop_during_the_backoff_ends_it_at_once(virtual_host: VirtualHost
 async def test_stop_during_a_restart_hook_comes_after_it(virtual_host: VirtualHost) -> None:
     log: list[str] = []
 
-    def script(actor: Story, what: str) -> Any:
+    def script(actor: Recorder, what: str) -> Any:
         return asyncio.sleep(1) if what.startswith("restart") else None
 
     async with System(host=virtual_host) as system:
-        ref = system.spawn(partial(AsyncStory, log, script))
+        ref = system.spawn(partial(AsyncRecorder, log, script))
         ref.tell(Do("fail"))
         await asyncio.sleep(0.5)
         await system.stop(ref)
@@ -270,17 +270,17 @@ async def test_stop_during_a_restart_hook_comes_after_it(virtual_host: VirtualHo
     assert [what.split(" ", maxsplit=1)[0] for what in log] == ["start", "stop", "restart", "stop"]
 
 
-async def test_children_stop_before_their_parent_says_goodbye(virtual_host: VirtualHost) -> None:
+async def test_children_stop_before_the_stop_hook_of_their_parent(virtual_host: VirtualHost) -> None:
     log: list[str] = []
 
-    def script(actor: Story, what: str) -> None:
+    def script(actor: Recorder, what: str) -> None:
         if what == "start":
             for name in ("a", "b"):
-                child = partial(AsyncStory, log, lambda _, what, name=name: log.append(f"{name} {what}"))  # type: ignore[misc]
+                child = partial(AsyncRecorder, log, lambda _, what, name=name: log.append(f"{name} {what}"))  # type: ignore[misc]
                 actor.context.spawn(child, name=name)
 
     async with System(host=virtual_host) as system:
-        ref = system.spawn(partial(Story, log, script), name="parent")
+        ref = system.spawn(partial(Recorder, log, script), name="parent")
         await asyncio.sleep(0.1)
         assert system.cell_at("parent/a") is not None
         log.clear()
@@ -291,32 +291,32 @@ async def test_children_stop_before_their_parent_says_goodbye(virtual_host: Virt
     assert {"a stop", "b stop"} < set(log[:-1])
 
 
-async def test_what_a_goodbye_spawns_does_not_outlive_it(virtual_host: VirtualHost) -> None:
-    def script(actor: Story, what: str) -> None:
+async def test_children_spawned_by_a_stop_hook_do_not_outlive_it(virtual_host: VirtualHost) -> None:
+    def script(actor: Recorder, what: str) -> None:
         if what == "stop":
-            actor.context.spawn(partial(Story, []), name="orphan")
+            actor.context.spawn(partial(Recorder, []), name="orphan")
 
     async with System(host=virtual_host) as system:
-        ref = system.spawn(partial(Story, [], script), name="parent")
+        ref = system.spawn(partial(Recorder, [], script), name="parent")
         await ref.ask(Do("work"))
-        context = ref.postbox.actor.context  # type: ignore[attr-defined]
+        context = ref.delivery.actor.context  # type: ignore[attr-defined]
         await system.stop(ref)
 
         assert system.stats().actors == 0
         with pytest.raises(RuntimeError, match="'parent' has stopped: it cannot spawn"):
-            context.spawn(partial(Story, []))
+            context.spawn(partial(Recorder, []))
 
 
 async def test_a_name_is_taken_until_its_actor_has_ended(virtual_host: VirtualHost) -> None:
     async with System(host=virtual_host) as system:
-        first = system.spawn(partial(AsyncStory, []), name="x")
-        with pytest.raises(ValueError, match="'x' lives on node 'local' already"):
-            system.spawn(partial(Story, []), name="x")
+        first = system.spawn(partial(AsyncRecorder, []), name="x")
+        with pytest.raises(ValueError, match="node 'local' already has an actor named 'x'"):
+            system.spawn(partial(Recorder, []), name="x")
         ending = system.stop(first)
         with pytest.raises(ValueError, match="already"):
-            system.spawn(partial(Story, []), name="x")
+            system.spawn(partial(Recorder, []), name="x")
         await ending
-        second = system.spawn(partial(Story, []), name="x")
+        second = system.spawn(partial(Recorder, []), name="x")
 
         assert first != second
         with pytest.raises(ActorStopped):
@@ -329,18 +329,18 @@ async def test_a_name_is_taken_until_its_actor_has_ended(virtual_host: VirtualHo
 async def test_a_name_that_is_no_name_is_refused(virtual_host: VirtualHost, name: str) -> None:
     async with System(host=virtual_host) as system:
         with pytest.raises(ValueError, match="cannot be named"):
-            system.spawn(partial(Story, []), name=name)
+            system.spawn(partial(Recorder, []), name=name)
 
 
 async def test_a_capacity_of_nothing_is_refused(virtual_host: VirtualHost) -> None:
     async with System(host=virtual_host) as system:
         for capacity in (0, -1):
             with pytest.raises(ValueError, match=f"capacity is {capacity}"):
-                system.spawn(partial(Story, []), capacity=capacity)
+                system.spawn(partial(Recorder, []), capacity=capacity)
 
 
 async def test_a_factory_that_makes_no_actor_or_fails_leaves_nothing_behind(virtual_host: VirtualHost) -> None:
-    def fail() -> Story:
+    def fail() -> Recorder:
         raise OSError("no")
 
     async with System(host=virtual_host) as system:
@@ -349,7 +349,7 @@ async def test_a_factory_that_makes_no_actor_or_fails_leaves_nothing_behind(virt
         with pytest.raises(OSError, match="no"):
             system.spawn(fail, name="x")
         assert system.stats().actors == 0
-        assert await system.spawn(partial(Story, []), name="x").ask(Do()) == "done"
+        assert await system.spawn(partial(Recorder, []), name="x").ask(Do()) == "done"
 
 
 # --- escalation -----------------------------------------------------------------------------------------------------
@@ -358,13 +358,13 @@ async def test_a_factory_that_makes_no_actor_or_fails_leaves_nothing_behind(virt
 async def test_a_child_whose_budget_is_spent_fails_its_parent(virtual_host: VirtualHost) -> None:
     log: list[str] = []
 
-    def script(actor: Story, what: str) -> None:
+    def script(actor: Recorder, what: str) -> None:
         if what.startswith(("start", "restart")):
-            children.append(actor.context.spawn(partial(Story, []), name="child", supervision=NEVER))
+            children.append(actor.context.spawn(partial(Recorder, []), name="child", supervision=NEVER))
 
     children: list[Ref[Do | Terminated]] = []
     async with System(host=virtual_host) as system:
-        ref = system.spawn(partial(Story, log, script), name="parent")
+        ref = system.spawn(partial(Recorder, log, script), name="parent")
         await ref.ask(Do("work"))
         children[0].tell(Do("fail"))
         await asyncio.sleep(1)
@@ -377,13 +377,13 @@ async def test_a_child_whose_budget_is_spent_fails_its_parent(virtual_host: Virt
 async def test_children_that_fail_while_their_parent_restarts_cost_it_nothing_more(virtual_host: VirtualHost) -> None:
     log: list[str] = []
 
-    def script(actor: Story, what: str) -> None:
+    def script(actor: Recorder, what: str) -> None:
         if what == "start":
-            children.extend(actor.context.spawn(partial(Story, []), supervision=NEVER) for _ in range(2))
+            children.extend(actor.context.spawn(partial(Recorder, []), supervision=NEVER) for _ in range(2))
 
     children: list[Ref[Do | Terminated]] = []
     async with System(host=virtual_host) as system:
-        ref = system.spawn(partial(Story, log, script), supervision=ONCE)
+        ref = system.spawn(partial(Recorder, log, script), supervision=ONCE)
         await ref.ask(Do("work"))
         for child in children:
             child.tell(Do("fail"))
@@ -396,7 +396,7 @@ async def test_a_top_actor_whose_budget_is_spent_gives_up_and_says_so(
     virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with System(host=virtual_host) as system:
-        ref = system.spawn(partial(Story, []), name="top", supervision=NEVER)
+        ref = system.spawn(partial(Recorder, []), name="top", supervision=NEVER)
         ref.tell(Do("fail"))
         await asyncio.sleep(0.1)
         assert system.stats().actors == 0
@@ -413,16 +413,16 @@ async def test_an_actor_that_hangs_is_killed_when_the_system_stops_in_bounded_ti
 ) -> None:
     log: list[str] = []
 
-    def script(actor: Story, what: str) -> Any:
+    def script(actor: Recorder, what: str) -> Any:
         return asyncio.sleep(1e6) if what.startswith(moment) else None
 
     async with System(host=virtual_host, config=SystemConfig(stop_timeout_s=2)) as system:
-        ref = system.spawn(partial(AsyncStory, log, script))
+        ref = system.spawn(partial(AsyncRecorder, log, script))
         if moment == "message":
             ref.tell(Do("sleep 1000000"))
         elif moment == "restart":
             ref.tell(Do("fail"))
-        waiting = ref.ask(Do("never"), timeout=1e6)
+        waiting = ref.ask(Do("never"), timeout_s=1e6)
         await asyncio.sleep(1)
 
     assert virtual_host.clock.monotonic() == pytest.approx(3, abs=0.1)
@@ -433,14 +433,14 @@ async def test_an_actor_that_hangs_is_killed_when_the_system_stops_in_bounded_ti
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_an_actor_whose_restart_waits_for_a_hanging_goodbye_is_killed_too(virtual_host: VirtualHost) -> None:
-    def script(actor: Story, what: str) -> Any:
+async def test_an_actor_whose_restart_waits_for_a_hanging_stop_hook_is_killed_too(virtual_host: VirtualHost) -> None:
+    def script(actor: Recorder, what: str) -> Any:
         return asyncio.sleep(1e6) if what == "stop" else None
 
     async with System(host=virtual_host, config=SystemConfig(stop_timeout_s=2)) as system:
-        ref = system.spawn(partial(AsyncStory, [], script))
+        ref = system.spawn(partial(AsyncRecorder, [], script))
         ref.tell(Do("fail"))
-        waiting = ref.ask(Do("never"), timeout=1e6)
+        waiting = ref.ask(Do("never"), timeout_s=1e6)
         await asyncio.sleep(1)
 
     with pytest.raises(ActorStopped):
@@ -465,7 +465,7 @@ async def test_an_actor_that_swallows_its_cancellation_is_left_behind_in_bounded
 
     async with System(host=virtual_host, config=SystemConfig(stop_timeout_s=2)) as system:
         ref = system.spawn(Stubborn, name="stubborn")
-        ask = ref.ask(Do(), timeout=1e6)
+        ask = ref.ask(Do(), timeout_s=1e6)
         await asyncio.sleep(0.1)
 
     assert virtual_host.clock.monotonic() == pytest.approx(3.1, abs=0.1)

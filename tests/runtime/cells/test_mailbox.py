@@ -1,4 +1,4 @@
-"""Lanes, bounds, and offers that wait outside."""
+"""`Mailbox`: lanes, bounds, and offers that wait for room."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_offers_come_in_first_come_first_served_as_there_is_room() -> None
     mailbox.put(0, Lane.BULK)
     rooms = [room(), room()]
     for at, future in enumerate(rooms, start=1):
-        mailbox.wait_with(at, Lane.BULK, future)
+        mailbox.queue_offer(at, Lane.BULK, future)
 
     assert mailbox.take() == 0
     assert [future.done() for future in rooms] == [True, False]
@@ -62,8 +62,8 @@ async def test_an_offer_of_one_lane_does_not_hold_up_those_of_the_other() -> Non
     mailbox.put("c0", Lane.CONSENSUS)
     mailbox.put("b0", Lane.BULK)
     consensus, bulk = room(), room()
-    mailbox.wait_with("c1", Lane.CONSENSUS, consensus)
-    mailbox.wait_with("b1", Lane.BULK, bulk)
+    mailbox.queue_offer("c1", Lane.CONSENSUS, consensus)
+    mailbox.queue_offer("b1", Lane.BULK, bulk)
 
     assert mailbox.take() == "c0"
     assert consensus.done()
@@ -76,8 +76,8 @@ async def test_a_cancelled_offer_is_never_delivered_and_makes_way() -> None:
     mailbox = Mailbox(1)
     mailbox.put(0, Lane.BULK)
     first, second = room(), room()
-    mailbox.wait_with(1, Lane.BULK, first)
-    mailbox.wait_with(2, Lane.BULK, second)
+    mailbox.queue_offer(1, Lane.BULK, first)
+    mailbox.queue_offer(2, Lane.BULK, second)
     first.cancel()
 
     assert drain(mailbox) == [0, 2]
@@ -89,7 +89,7 @@ async def test_cancelled_offers_do_not_pile_up() -> None:
     mailbox.put(0, Lane.BULK)
     for _ in range(100):
         future = room()
-        mailbox.wait_with(1, Lane.BULK, future)
+        mailbox.queue_offer(1, Lane.BULK, future)
         future.cancel()
     await asyncio.sleep(0)
 
@@ -101,7 +101,7 @@ async def test_close_returns_what_was_inside_and_fails_the_offers() -> None:
     mailbox.put("b", Lane.BULK)
     mailbox.put("c", Lane.CONSENSUS)
     waiting = room()
-    mailbox.wait_with("w", Lane.BULK, waiting)
+    mailbox.queue_offer("w", Lane.BULK, waiting)
 
     assert mailbox.close(ActorStopped("gone")) == ["c", "b"]
     with pytest.raises(ActorStopped):

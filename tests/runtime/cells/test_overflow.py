@@ -1,4 +1,4 @@
-"""What becomes of mail that finds no room, policy by policy: whoever asks or offers hears of it, tells are counted."""
+"""Overflow, policy by policy: asks and offers get an error, tells are counted as dead letters."""
 
 from __future__ import annotations
 

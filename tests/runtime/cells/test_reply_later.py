@@ -1,4 +1,4 @@
-"""reply_later: whoever keeps a reply gives it once, at any time, and nobody else does."""
+"""`reply_later`: the reply is given once, at any time, and only through the `Later`."""
 
 from __future__ import annotations
 

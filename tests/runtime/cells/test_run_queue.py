@@ -1,4 +1,4 @@
-"""Who runs next, and that nobody is forgotten or starved."""
+"""`RunQueue`: the order of visits; no cell is lost or starved."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ async def test_a_turn_that_is_held_back_begins_at_once_and_ends_with_its_release
     clock: VirtualClock, log: list[str]
 ) -> None:
     queue = RunQueue(asyncio.get_running_loop(), clock)
-    queue.bracket(lambda: log.append("begin"), lambda: log.append("end"))
+    queue.set_turn_hooks(lambda: log.append("begin"), lambda: log.append("end"))
 
     assert queue.hold()
     log.append("sent")
@@ -183,7 +183,7 @@ async def test_a_turn_that_is_held_back_begins_at_once_and_ends_with_its_release
 
 async def test_a_turn_that_is_held_back_for_nobody_ends_all_the_same(clock: VirtualClock, log: list[str]) -> None:
     queue = RunQueue(asyncio.get_running_loop(), clock)
-    queue.bracket(lambda: log.append("begin"), lambda: log.append("end"))
+    queue.set_turn_hooks(lambda: log.append("begin"), lambda: log.append("end"))
 
     assert queue.hold()
     queue.release()

@@ -1,4 +1,4 @@
-"""Who is restarted with whom, in which order, and who is not: strategies and kinds of restart."""
+"""`SiblingRestarts`: the siblings that restart together, and their order, by strategy and kind of restart."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ async def test_only_a_permanent_actor_comes_back_after_it_stopped_itself(
         assert family.log == expected
 
 
-async def test_a_stop_by_somebody_else_is_final_for_a_permanent_actor(virtual_host: VirtualHost) -> None:
+async def test_a_stop_by_another_actor_is_final_for_a_permanent_actor(virtual_host: VirtualHost) -> None:
     async with System(host=virtual_host) as system:
         family = Family(Child, {"a": policy(restart=Restart.PERMANENT)}).spawn(system)
         await asyncio.sleep(0.1)
@@ -258,7 +258,7 @@ async def test_a_permanent_actor_that_stops_itself_too_often_fails_its_parent(vi
         assert system.cell_at("parent") is None
 
 
-async def test_strategies_of_top_actors_concern_nobody_else(virtual_host: VirtualHost) -> None:
+async def test_strategies_of_top_actors_concern_no_other_actor(virtual_host: VirtualHost) -> None:
     log: list[str] = []
     async with System(host=virtual_host) as system:
         a = system.spawn(partial(Child, "a", log), supervision=ALL)

@@ -1,4 +1,4 @@
-"""Declared errors against failures, and whose asker hears what."""
+"""Declared errors and failures: the reply that each asker gets."""
 
 from __future__ import annotations
 

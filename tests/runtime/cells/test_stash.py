@@ -1,4 +1,4 @@
-"""Putting messages aside, becoming somebody else, and outcomes that come as messages."""
+"""Stash, become and pipe: messages set aside, another handler, and outcomes that arrive as messages."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ BOTH = pytest.mark.parametrize("kind", [Door, AsyncDoor])
 
 
 @BOTH
-async def test_what_was_put_aside_comes_first_and_in_order(virtual_host: VirtualHost, kind: type[Door]) -> None:
+async def test_stashed_messages_come_first_and_in_order(virtual_host: VirtualHost, kind: type[Door]) -> None:
     log: list[str] = []
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(kind, log))
@@ -94,9 +94,7 @@ async def test_the_stash_is_bounded(virtual_host: VirtualHost, kind: type[Door])
 
 
 @BOTH
-async def test_a_restart_brings_back_what_was_put_aside_to_the_first_handler(
-    virtual_host: VirtualHost, kind: type[Door]
-) -> None:
+async def test_a_restart_unstashes_messages_to_the_first_handler(virtual_host: VirtualHost, kind: type[Door]) -> None:
     log: list[str] = []
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(kind, log))
@@ -131,7 +129,7 @@ async def test_a_restart_brings_it_back_though_the_new_instance_does_not_ask_for
 
 
 @BOTH
-async def test_a_stop_refuses_what_was_put_aside(virtual_host: VirtualHost, kind: type[Door]) -> None:
+async def test_a_stop_refuses_stashed_messages(virtual_host: VirtualHost, kind: type[Door]) -> None:
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(kind, []))
         asked = ref.ask(Get(1))
@@ -141,11 +139,11 @@ async def test_a_stop_refuses_what_was_put_aside(virtual_host: VirtualHost, kind
             await asked
 
 
-async def test_nothing_can_be_put_aside_twice(virtual_host: VirtualHost) -> None:
+async def test_no_message_can_be_stashed_twice(virtual_host: VirtualHost) -> None:
     class Twice(Actor[Open]):
         def receive(self, msg: Open) -> None:
             self.context.stash()
-            with pytest.raises(ValueError, match="put aside already"):
+            with pytest.raises(ValueError, match="stashed already"):
                 self.context.stash()
 
     async with System(host=virtual_host) as system:
@@ -244,7 +242,7 @@ async def test_a_piped_future_that_others_hold_is_left_alone(virtual_host: Virtu
         assert system.dead_letters.total == 0
 
 
-async def test_an_outcome_that_nobody_wants_to_hear_is_logged(
+async def test_an_error_of_a_pipe_without_on_error_is_logged(
     virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Careless(Actor[Open | Result]):

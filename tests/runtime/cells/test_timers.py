@@ -140,11 +140,11 @@ async def test_timers_die_with_the_instance_even_if_a_tick_waits(
         await asyncio.sleep(1.5)  # the tick waits in the mailbox now
         cell = system.cell_at(ref.path)
         assert cell is not None
-        cell.life.supervise(RuntimeError("a failure while the tick waits"))
+        cell.life_cycle.supervise(RuntimeError("a failure while the tick waits"))
         await asyncio.sleep(5)
 
         assert system.restarts >= 2
-        assert not cell.bonds.timers
+        assert not cell.relations.timers
     assert "tick t" not in [what for _, what in seen]
 
 
@@ -174,11 +174,11 @@ async def test_an_interval_that_makes_no_sense_and_a_tick_that_is_no_message_are
 ) -> None:
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(Clockwork, []))
-        context = ref.postbox.actor.context  # type: ignore[attr-defined]
+        context = ref.delivery.actor.context  # type: ignore[attr-defined]
         for interval_s in (0, -1, float("nan")):
             with pytest.raises(ValueError, match="interval_s"):
                 context.every(interval_s, Tick())
-        with pytest.raises(MessageTypeError, match="NoneType is no message"):
+        with pytest.raises(MessageTypeError, match="NoneType is not a message"):
             context.after(1, None)
 
 

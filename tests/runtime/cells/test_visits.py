@@ -1,4 +1,4 @@
-"""Visits: what an actor handled in one go is looked back on, once, at its end."""
+"""Visits: `on_visit_end` is called once after the messages of one visit."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_an_idle_actor_that_is_woken_looks_back_on_nothing(
     batches: list[list[str]] = []
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(kind, batches))
-        context = ref.postbox.actor.context  # type: ignore[attr-defined]
+        context = ref.delivery.actor.context  # type: ignore[attr-defined]
         context.wake()
         await asyncio.sleep(0.1)
         assert batches == [[]]

@@ -1,4 +1,4 @@
-"""watch: who watches is told once that an actor has ended, and why; who ended is told nothing more."""
+"""Watches: a watcher gets one notice, with the cause, when an actor stops; a stopped watcher gets none."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_watchers_that_died_are_forgotten(virtual_host: VirtualHost) -> No
             await system.stop(watcher)
         cell = system.cell_at("watched")
         assert cell is not None
-        assert not cell.bonds.watchers
+        assert not cell.relations.watchers
 
 
 async def test_only_who_takes_terminated_can_watch_and_only_refs_of_one_life(virtual_host: VirtualHost) -> None:
@@ -116,7 +116,7 @@ async def test_only_who_takes_terminated_can_watch_and_only_refs_of_one_life(vir
         ref = system.spawn(Watched)
         with pytest.raises(ActorFailed, match=r"TypeError: Blind cannot watch: let it be an Actor\[… \| Terminated\]"):
             await system.spawn(partial(Blind, ref)).ask(Do())
-        context = ref.postbox.actor.context  # type: ignore[attr-defined]
+        context = ref.delivery.actor.context  # type: ignore[attr-defined]
         for other in (system.at(Address("local", ref.path)), system.at(Address("elsewhere", "x"))):
-            with pytest.raises(ValueError, match="an address has no end"):
+            with pytest.raises(ValueError, match="an address never ends"):
                 context.watch(other)

@@ -1,4 +1,4 @@
-"""What no message may hold: it is refused where the class is declared, by name and with advice."""
+"""Fields that no message may have are refused at the declaration of the class, by name and with advice."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_union_whose_members_look_alike_on_the_wire_is_refused_at_declaration(
 
 
 def test_a_field_that_is_not_positional_is_refused_at_declaration() -> None:
-    with pytest.raises(MessageTypeError, match=r"Keyword\.x: every field of a message is positional"):
+    with pytest.raises(MessageTypeError, match=r"Keyword\.x: every field of a message must be positional"):
 
         @message(name="codecs.Keyword")
         class Keyword:

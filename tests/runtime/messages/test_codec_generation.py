@@ -1,4 +1,4 @@
-"""The compiled functions do what the generic way does, and give way to it where a class is more than its slots."""
+"""The compiled functions do the same as the generic codecs, and leave classes with more than slots to them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgpack
 import pytest
 
 from coterie.errors import BadMessage
-from coterie.runtime.messages.message import message, message_type, register
+from coterie.runtime.messages.message import message, message_type, register_message
 from coterie.runtime.messages.message_codecs import MessageType
 
 
@@ -79,9 +79,9 @@ class WithDict:
     number: int
 
 
-register(Pair, name="rowcode.Pair")
-register(Doubled, name="rowcode.Doubled")
-register(WithDict, name="rowcode.WithDict")
+register_message(Pair, name="rowcode.Pair")
+register_message(Doubled, name="rowcode.Doubled")
+register_message(WithDict, name="rowcode.WithDict")
 
 PLAIN = Plain(1, "x", 2.0)
 VALUES = [
@@ -98,7 +98,7 @@ VALUES = [
 
 def told(described: MessageType, head: object, value: object) -> object:
     rows: list[object] = []
-    described.teller(head, rows.append)(value)
+    described.make_sender(head, rows.append)(value)
     (row,) = rows
     return row
 
@@ -114,16 +114,16 @@ def test_with_and_without_a_head_a_message_comes_back_equal(value: object) -> No
     row = over_the_wire(told(described, "head", value))
     assert row[0] == "head"
     assert row[1:] == over_the_wire(described.encode(value))
-    for decoded in (described.from_row(row, World()), described.decode(row[1:], World())):
+    for decoded in (described.decode_with_head(row, World()), described.decode(row[1:], World())):
         assert decoded == value
         assert type(decoded) is type(value)
 
 
 def test_a_class_that_checks_or_makes_its_fields_itself_is_called() -> None:
     with pytest.raises(BadMessage, match="it must not be negative"):
-        message_type(Checked).from_row((0, -1), World())
-    made: Any = message_type(OwnInit).from_row((0, 4), World())
-    doubled: Any = message_type(Doubled).from_row((0, 1, 2), World())
+        message_type(Checked).decode_with_head((0, -1), World())
+    made: Any = message_type(OwnInit).decode_with_head((0, 4), World())
+    doubled: Any = message_type(Doubled).decode_with_head((0, 1, 2), World())
 
     assert made.number == 8
     assert doubled == (2, 4)
@@ -133,7 +133,7 @@ def test_a_class_that_checks_or_makes_its_fields_itself_is_called() -> None:
 def test_a_class_that_is_its_fields_is_read_the_quick_way(cls: type) -> None:
     described = message_type(cls)
 
-    assert described.from_row != described._decode_after_head
+    assert described.decode_with_head != described._decode_after_head
 
 
 WRONG: list[tuple[type, tuple[object, ...]]] = [
@@ -154,13 +154,13 @@ def test_a_wrong_field_is_a_bad_message_either_way(cls: type, fields: tuple[obje
     described = message_type(cls)
 
     with pytest.raises(BadMessage):
-        described.from_row((0, *fields), World())
+        described.decode_with_head((0, *fields), World())
     with pytest.raises(BadMessage, match=rf"message '{described.name}'"):
         described.decode(fields, World())
 
 
 def test_an_integer_in_a_field_for_floats_becomes_one() -> None:
-    decoded: Any = message_type(Plain).from_row((0, 1, "x", 2), World())
+    decoded: Any = message_type(Plain).decode_with_head((0, 1, "x", 2), World())
 
     assert decoded == PLAIN
     assert type(decoded.ratio) is float
@@ -170,8 +170,8 @@ def test_surplus_fields_are_ignored_and_missing_ones_take_their_default() -> Non
     described: MessageType = message_type(Rich)
     row = over_the_wire(told(described, 0, Rich(PLAIN, Colour.RED, 7)))
 
-    assert described.from_row((*row, "of a later version"), World()) == Rich(PLAIN, Colour.RED, 7)
-    assert described.from_row(row[:-1], World()) == Rich(PLAIN, Colour.RED, 7)
+    assert described.decode_with_head((*row, "of a later version"), World()) == Rich(PLAIN, Colour.RED, 7)
+    assert described.decode_with_head(row[:-1], World()) == Rich(PLAIN, Colour.RED, 7)
 
 
 def test_what_cannot_cross_is_blamed_on_its_field() -> None:
@@ -179,6 +179,8 @@ def test_what_cannot_cross_is_blamed_on_its_field() -> None:
     with pytest.raises(BadMessage, match=r"field 'many': expected 'rowcode\.Plain', got int 3"):
         message_type(Rich).encode(wrong)
 
-    assert "field 'text': str '\\ud800' has lone surrogates" in str(message_type(Plain).blame(Plain(1, "\ud800", 1)))
-    assert "field 'number': int" in str(message_type(Plain).blame(Plain(2**64, "", 1)))
-    assert "field 'text': NoneType None" in str(message_type(Plain).blame(Plain(1, None, 1)))  # type: ignore[arg-type]
+    assert "field 'text': str '\\ud800' has lone surrogates" in str(
+        message_type(Plain).encoding_error(Plain(1, "\ud800", 1))
+    )
+    assert "field 'number': int" in str(message_type(Plain).encoding_error(Plain(2**64, "", 1)))
+    assert "field 'text': NoneType None" in str(message_type(Plain).encoding_error(Plain(1, None, 1)))  # type: ignore[arg-type]

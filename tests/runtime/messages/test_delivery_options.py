@@ -1,4 +1,4 @@
-"""Messages with a time to live, and messages of which only the latest counts."""
+"""Messages with a time to live, and conflated messages."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_delivery_that_makes_no_sense_is_refused(options: Any, named: str) -> 
 
 
 def test_an_ask_cannot_be_conflated() -> None:
-    with pytest.raises(MessageTypeError, match="somebody waits for each"):
+    with pytest.raises(MessageTypeError, match="each one needs a reply"):
 
         @message(conflate=())
         class Odd(Ask[int]):

@@ -1,4 +1,4 @@
-"""What a message class is, and what is refused."""
+"""Message classes: which classes are accepted and which are refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.messages.message import Ask, lane_of, message, message_type, register
+from coterie.runtime.messages.message import Ask, lane_of, message, message_type, register_message
 
 
 @message
@@ -67,7 +67,7 @@ def test_an_ask_without_a_reply_type_is_refused() -> None:
 
 
 def test_what_is_no_message_has_no_message_type() -> None:
-    with pytest.raises(MessageTypeError, match=r"builtins\.int is no message: decorate it"):
+    with pytest.raises(MessageTypeError, match=r"builtins\.int is not a message: decorate it"):
         message_type(int)
 
 
@@ -79,8 +79,8 @@ def test_register_takes_a_frozen_dataclass_or_a_named_tuple() -> None:
     class Named(NamedTuple):
         x: int
 
-    assert message_type(register(Frozen, name="messages.Frozen")).name == "messages.Frozen"
-    assert message_type(register(Named, name="messages.Named")).name == "messages.Named"
+    assert message_type(register_message(Frozen, name="messages.Frozen")).name == "messages.Frozen"
+    assert message_type(register_message(Named, name="messages.Named")).name == "messages.Named"
 
 
 def test_register_refuses_what_could_change() -> None:
@@ -90,15 +90,15 @@ def test_register_refuses_what_could_change() -> None:
 
     for cls in (Mutable, int):
         with pytest.raises(MessageTypeError, match=r"cannot be message 'messages\.Mutable'"):
-            register(cls, name="messages.Mutable")
+            register_message(cls, name="messages.Mutable")
 
 
 def test_register_again_under_the_same_name_changes_nothing_and_another_is_refused() -> None:
     described = message_type(Urgent)
 
-    assert message_type(register(Urgent, name="messages.Urgent")) is described
+    assert message_type(register_message(Urgent, name="messages.Urgent")) is described
     with pytest.raises(MessageTypeError, match="is already message"):
-        register(Urgent, name="messages.Other")
+        register_message(Urgent, name="messages.Other")
 
 
 def test_a_declaration_that_failed_leaves_no_mark() -> None:
@@ -107,6 +107,6 @@ def test_a_declaration_that_failed_leaves_no_mark() -> None:
         items: list[int]
 
     with pytest.raises(MessageTypeError, match=r"Bad\.items: .*use tuple"):
-        register(Bad, name="messages.Bad")
-    with pytest.raises(MessageTypeError, match="is no message"):
+        register_message(Bad, name="messages.Bad")
+    with pytest.raises(MessageTypeError, match="is not a message"):
         message_type(Bad)

@@ -1,4 +1,4 @@
-"""Round trips of every type a field may have, with MessagePack in between; and what comes or goes wrong, by name."""
+"""Round trips of every type of field through MessagePack, and the errors of wrong values, by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgpack
 import pytest
 
 from coterie.errors import BadMessage, MessageTypeError
-from coterie.runtime.messages.message import Ask, message, message_type, register
+from coterie.runtime.messages.message import Ask, message, message_type, register_message
 from coterie.runtime.refs import Address, Ref
 
 Term = NewType("Term", int)
@@ -66,7 +66,7 @@ class Pair(NamedTuple):
     right: bytes
 
 
-register(Pair, name="codecs.Pair")
+register_message(Pair, name="codecs.Pair")
 
 
 @message(name="codecs.Pairs")
@@ -345,7 +345,7 @@ def test_a_subclass_that_is_not_decorated_is_no_message() -> None:
     class Special(Leaf):
         pass
 
-    with pytest.raises(MessageTypeError, match=r"Special is no message"):
+    with pytest.raises(MessageTypeError, match=r"Special is not a message"):
         message_type(Special)
     with pytest.raises(BadMessage, match=r"field 'leaf': expected 'codecs\.Leaf'"):
         message_type(Tree).encode(Tree(Special("x")))
@@ -355,11 +355,11 @@ def test_a_subclass_that_is_not_decorated_is_no_message() -> None:
 def test_blame_names_the_field_with_an_integer_that_is_too_large(value: int, why: str) -> None:
     described = message_type(holder(int))
 
-    assert f"field 'x': int {value} {why}" in str(described.blame(described.cls(value)))
+    assert f"field 'x': int {value} {why}" in str(described.encoding_error(described.cls(value)))
 
 
 def test_blame_names_the_field_with_a_lone_surrogate() -> None:
-    assert "field 'text'" in str(message_type(Leaf).blame(Leaf("\ud800")))
+    assert "field 'text'" in str(message_type(Leaf).encoding_error(Leaf("\ud800")))
 
 
 def test_a_reply_crosses_by_its_own_type() -> None:
@@ -374,7 +374,7 @@ def test_a_reply_crosses_by_its_own_type() -> None:
 
 
 def test_a_message_that_is_no_ask_has_no_reply() -> None:
-    with pytest.raises(MessageTypeError, match="is no Ask"):
+    with pytest.raises(MessageTypeError, match="is not an Ask"):
         _ = message_type(Leaf).reply
 
 

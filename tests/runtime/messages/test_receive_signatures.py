@@ -9,7 +9,7 @@ import pytest
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.actor import Actor
-from coterie.runtime.cells.actor_classes import kind_of
+from coterie.runtime.cells.actor_classes import actor_class_of
 from coterie.runtime.messages.message import Ask, message
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ class RepliesToOneOfTwo(Actor[Add | Ratio]):
 )
 def test_a_disagreement_names_both_sides(cls: type[Actor[Any]], named: str) -> None:
     with pytest.raises(MessageTypeError, match=named):
-        kind_of(cls)
+        actor_class_of(cls)
 
 
 class TakesMore(Actor[Add]):
@@ -143,5 +143,5 @@ AGREEING = [
 
 
 @pytest.mark.parametrize("cls", AGREEING)
-def test_what_agrees_or_cannot_be_judged_passes(cls: type[Actor[Any]]) -> None:
-    kind_of(cls)
+def test_annotations_that_agree_or_cannot_be_decided_pass(cls: type[Actor[Any]]) -> None:
+    actor_class_of(cls)

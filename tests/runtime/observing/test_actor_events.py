@@ -1,4 +1,4 @@
-"""Events: what happens to actors, told where it happens; the order is the order of things."""
+"""Actor events: each is published where it happens, in the order of the things that happen."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def listen(system: System) -> list[Event]:
 
 
 @pytest.mark.parametrize("kind", [Plain, Greeter, AsyncGreeter])
-async def test_a_life_is_told_from_beginning_to_end(virtual_host: VirtualHost, kind: type[Plain]) -> None:
+async def test_the_events_of_a_life_come_in_order(virtual_host: VirtualHost, kind: type[Plain]) -> None:
     async with System(host=virtual_host) as system:
         events = listen(system)
         ref = system.spawn(kind, name="one")
@@ -65,7 +65,7 @@ async def test_a_life_is_told_from_beginning_to_end(virtual_host: VirtualHost, k
         assert facts[4] == {"message": "Do", "reason": "stopped", "detail": ""}
 
 
-async def test_an_overflow_is_told(virtual_host: VirtualHost) -> None:
+async def test_an_overflow_is_published(virtual_host: VirtualHost) -> None:
     async with System(host=virtual_host) as system:
         events = listen(system)
         ref = system.spawn(Plain, name="small", capacity=1)
@@ -80,7 +80,7 @@ async def test_an_overflow_is_told(virtual_host: VirtualHost) -> None:
         ]
 
 
-async def test_who_unsubscribed_hears_no_more_even_twice(virtual_host: VirtualHost) -> None:
+async def test_an_unsubscribed_listener_gets_no_more_events_even_twice(virtual_host: VirtualHost) -> None:
     async with System(host=virtual_host) as system:
         events: list[Event] = []
         unsubscribe = system.events.subscribe(events.append)

@@ -1,4 +1,4 @@
-"""The stall watchdog names the actor and the message that hold the loop, and nobody else."""
+"""`Watchdog`: reports the actor and the message that block the loop, and no others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Block(Ask[bool]):
 
 
 class Reports(logging.Handler):
-    """Lets whoever blocks go on once he is reported."""
+    """Releases the blocking handler once it is reported."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -63,7 +63,7 @@ class Fake(Actor[Block]):
 
 
 @pytest.mark.parametrize("kind", [Blocker, AsyncBlocker])
-async def test_whoever_holds_the_loop_is_named_while_he_does(kind: type[Blocker]) -> None:
+async def test_an_actor_that_blocks_the_loop_is_reported_while_it_does(kind: type[Blocker]) -> None:
     reports = Reports()
     logger = logging.getLogger("coterie.runtime")
     logger.addHandler(reports)
@@ -72,7 +72,7 @@ async def test_whoever_holds_the_loop_is_named_while_he_does(kind: type[Blocker]
             events: list[Event] = []
             system.events.subscribe(events.append)
             ref = system.spawn(lambda: kind(reports.came), name="blocker")
-            assert await ref.ask(Block(), timeout=30), "it was let go because it was reported"
+            assert await ref.ask(Block(), timeout_s=30), "it was let go because it was reported"
             while not events or events[-1].name != "actor.stalled":  # noqa: ASYNC110 (the test's timeout bounds it)
                 await asyncio.sleep(0)
             stalls = [event for event in events if event.name == "actor.stalled"]
@@ -95,7 +95,7 @@ async def test_it_is_reported_once_and_only_after_its_time(virtual_host: Virtual
 
         def looks() -> None:
             for _ in range(6):
-                watchdog.look()
+                watchdog.check()
                 said.append(len(reported))
                 virtual_host.clock.advance_to(virtual_host.clock.monotonic() + 0.4)
 
@@ -110,14 +110,14 @@ async def test_a_handler_between_whose_steps_the_loop_goes_on_is_no_stall(virtua
     class Stepper(Actor[Block]):
         async def receive(self, msg: Block) -> bool:
             for _ in range(20):
-                watchdog.look()
+                watchdog.check()
                 await asyncio.sleep(0.4)
             return True
 
     async with System(host=virtual_host) as system:
         watchdog = Watchdog(system, 1.0)
         watchdog._report = lambda *facts: reported.append(facts)  # type: ignore[method-assign]
-        await system.spawn(Stepper).ask(Block(), timeout=60)
+        await system.spawn(Stepper).ask(Block(), timeout_s=60)
     assert reported == []
 
 
@@ -133,6 +133,6 @@ async def test_its_thread_ends_with_the_system() -> None:
     assert not any(thread.name == "coterie-watch" for thread in threading.enumerate())
 
 
-def test_a_patience_of_nothing_is_refused() -> None:
+def test_a_stall_time_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="stall_s is 0"):
         SystemConfig(stall_s=0)

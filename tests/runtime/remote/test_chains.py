@@ -59,7 +59,7 @@ class Server(Actor[Mail]):
                 return deadline - self.context.system.host.clock.monotonic()
             case Deadline(via):
                 assert via is not None
-                return await self.context.system.at(via).ask(Deadline(), timeout=1000)
+                return await self.context.system.at(via).ask(Deadline(), timeout_s=1000)
             case Sleep(seconds):
                 await asyncio.sleep(seconds)
         return None
@@ -68,13 +68,13 @@ class Server(Actor[Mail]):
         match msg.how:
             case "later":
                 later = self.context.reply_later(msg)
-                ref.ask(onward, timeout=1).add_done_callback(lambda asked: later.reply(asked.result()))
+                ref.ask(onward, timeout_s=1).add_done_callback(lambda asked: later.reply(asked.result()))
                 return ""
             case "background":
                 later = self.context.reply_later(msg)
 
                 async def ask() -> None:
-                    later.reply(await ref.ask(onward, timeout=1))
+                    later.reply(await ref.ask(onward, timeout_s=1))
 
                 self.task = asyncio.create_task(ask())
                 return ""
@@ -138,17 +138,17 @@ async def test_who_does_not_wait_closes_no_cycle(world: World, how: str) -> None
 
 
 async def test_the_remaining_time_travels_and_shrinks(world: World) -> None:
-    left_s = await world.systems["a"].at(B).ask(Deadline(), timeout=7)
+    left_s = await world.systems["a"].at(B).ask(Deadline(), timeout_s=7)
     assert 6.5 < left_s <= 7.01
-    nested_s = await world.systems["b"].at(A).ask(Deadline(via=B), timeout=3)
+    nested_s = await world.systems["b"].at(A).ask(Deadline(via=B), timeout_s=3)
 
     assert 2.5 < nested_s <= 3.01, "an ask made for an ask has no more time than that"
 
 
 async def test_an_ask_that_expires_in_the_mailbox_over_there_is_not_handled(world: World, there: Ref[Any]) -> None:
-    held = there.ask(Sleep(2), timeout=100)
+    held = there.ask(Sleep(2), timeout_s=100)
     with pytest.raises(AskTimeout):
-        await there.ask(Travel(), timeout=1)
+        await there.ask(Travel(), timeout_s=1)
     await held
     await asyncio.sleep(0.1)
 
@@ -158,7 +158,7 @@ async def test_an_ask_that_expires_in_the_mailbox_over_there_is_not_handled(worl
 
 async def test_an_ask_without_time_is_not_even_sent(world: World, there: Ref[Any]) -> None:
     with pytest.raises(AskTimeout):
-        await there.ask(Travel(), timeout=0)
+        await there.ask(Travel(), timeout_s=0)
     await asyncio.sleep(0.1)
 
     assert world.server("b").handled == []

@@ -82,7 +82,7 @@ def tables(world: World) -> list[int]:
     """How many routes b knows, by connection."""
     association = world.systems["b"].remoting.association("a")
     assert association is not None
-    return [len(arrivals.routes) for arrivals in association.arrivals]
+    return [len(incoming_routes.routes) for incoming_routes in association.incoming_routes]
 
 
 async def test_names_cross_once(world: World, there: Ref[Any]) -> None:
@@ -171,7 +171,7 @@ async def test_a_message_type_that_is_declared_later_finds_its_way_then(world: W
 
 
 async def test_names_that_are_too_long_do_not_cross(world: World) -> None:
-    with pytest.raises(ActorNotFound, match=f"names cross up to {NAME_CHARS_MAX} characters"):
+    with pytest.raises(ActorNotFound, match=f"names on the wire have up to {NAME_CHARS_MAX} characters"):
         await world.systems["a"].at(Address("b", "x" * (NAME_CHARS_MAX + 1))).ask(Who())
     with pytest.raises(ActorNotFound, match="no actor at"):
         await world.systems["a"].at(Address("b", "x" * NAME_CHARS_MAX)).ask(Who())

@@ -58,7 +58,7 @@ async def settle() -> None:
 
 
 async def test_an_ask_in_flight_when_the_connection_drops_is_unknown_at_once(world: World, there: Ref[Any]) -> None:
-    ask = there.ask(Echo("later"), timeout=100)
+    ask = there.ask(Echo("later"), timeout_s=100)
     await settle()
     before = world.systems["a"].host.clock.monotonic()
     world.network.reset("a", "b")
@@ -70,7 +70,7 @@ async def test_an_ask_in_flight_when_the_connection_drops_is_unknown_at_once(wor
 
 
 async def test_an_answer_goes_by_the_link_its_ask_came_by_or_not_at_all(world: World, there: Ref[Any]) -> None:
-    ask = there.ask(Echo("later"), timeout=100)
+    ask = there.ask(Echo("later"), timeout_s=100)
     await settle()
     world.network.reset("a", "b")
     await asyncio.sleep(5)
@@ -87,7 +87,7 @@ async def test_a_node_without_a_link_is_unreachable_at_once_and_definitely(world
     a = world.systems["a"]
     before = a.host.clock.monotonic()
     with pytest.raises(NodeUnreachable) as caught:
-        await a.at(Address("z", "server")).ask(Echo("x"), timeout=100)
+        await a.at(Address("z", "server")).ask(Echo("x"), timeout_s=100)
     a.at(Address("z", "server")).tell(Note(1))
 
     assert a.host.clock.monotonic() == before
@@ -97,7 +97,7 @@ async def test_a_node_without_a_link_is_unreachable_at_once_and_definitely(world
 
 async def test_a_timeout_leaves_the_table_and_a_late_reply_is_ignored(world: World, there: Ref[Any]) -> None:
     with pytest.raises(AskTimeout):
-        await there.ask(Echo("later"), timeout=1)
+        await there.ask(Echo("later"), timeout_s=1)
     assert world.asks_out() == 0
     world.server("b").kept[0].reply("late")
     world.server("b").kept[0].reply("twice")
@@ -110,7 +110,7 @@ async def test_a_timeout_leaves_the_table_and_a_late_reply_is_ignored(world: Wor
 async def test_a_partition_brings_the_link_down_by_silence_and_healing_brings_it_up(
     world: World, there: Ref[Any]
 ) -> None:
-    ask = there.ask(Echo("later"), timeout=100)
+    ask = there.ask(Echo("later"), timeout_s=100)
     world.network.partition("a", "b")
     with pytest.raises(ConnectionLost):
         await ask
@@ -128,7 +128,7 @@ async def test_a_frozen_peer_is_noticed_though_its_connections_stand(world: Worl
     world.network.freeze("b")
     before = world.systems["a"].host.clock.monotonic()
     with pytest.raises(ConnectionLost, match="silent"):
-        await there.ask(Echo("x"), timeout=100)
+        await there.ask(Echo("x"), timeout_s=100)
 
     assert world.systems["a"].host.clock.monotonic() - before < 5
     world.network.thaw("b")
@@ -167,7 +167,7 @@ async def test_link_events_end_when_their_listener_is_taken_away(world: World) -
 
 
 async def test_asks_that_are_out_when_their_system_stops_end_with_it(world: World, there: Ref[Any]) -> None:
-    ask = there.ask(Echo("later"), timeout=1000)
+    ask = there.ask(Echo("later"), timeout_s=1000)
     await settle()
     await world.stop("a")
 

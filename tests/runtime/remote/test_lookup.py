@@ -14,7 +14,7 @@ from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.lookup import address_of
 from coterie.runtime.remote.rows import LOOKUP
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World
@@ -98,7 +98,7 @@ async def test_a_lookup_says_why_there_is_no_ref(world: World) -> None:
 
 
 async def test_a_client_finds_exported_actors_only(world: World) -> None:
-    client = await world.start("client", Role.CLIENT)
+    client = await world.start("client", PeerRole.CLIENT)
     client.dial("b.test", 1)
     await asyncio.sleep(1)
     ref: Ref[Any] = await client.lookup("b/server", Server)

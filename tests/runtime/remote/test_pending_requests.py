@@ -11,7 +11,7 @@ from coterie.errors import AskTimeout, Outcome, TooManyInFlight
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Ref
-from coterie.runtime.remote.pending_requests import OutgoingOffer, Questions
+from coterie.runtime.remote.pending_requests import OutgoingOffer, PendingRequests
 from coterie.runtime.remote.remote_config import RemoteConfig
 from coterie.runtime.system import SystemConfig
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.virtual
 
 
-@message(name="questions.Never")
+@message(name="pending_requests.Never")
 class Never(Ask[int]):
     pass
 
 
-@message(name="questions.Now")
+@message(name="pending_requests.Now")
 class Now(Ask[int]):
     pass
 
@@ -50,34 +50,34 @@ def server() -> type[Server]:
     return Server
 
 
-def question() -> OutgoingOffer:
+def request() -> OutgoingOffer:
     return OutgoingOffer(object(), "somewhere", asyncio.get_running_loop().create_future())
 
 
 async def test_as_many_as_the_limit_says_wait_and_an_answer_makes_room() -> None:
-    questions = Questions("b", 3)
+    pending_requests = PendingRequests("b", 3)
     for number in range(3):
-        questions.enter(number, question())
+        pending_requests.enter(number, request())
     with pytest.raises(TooManyInFlight, match=r"node 'b' has not answered 3 asks and offers \(limit 3\)") as caught:
-        questions.enter(3, question())
-    assert questions.take(1) is not None
-    assert questions.take(1) is None
-    questions.enter(3, question())
+        pending_requests.enter(3, request())
+    assert pending_requests.take(1) is not None
+    assert pending_requests.take(1) is None
+    pending_requests.enter(3, request())
 
     assert caught.value.outcome is Outcome.DEFINITE
-    assert len(questions) == 3
-    assert len(questions.take_all()) == 3
-    assert len(questions) == 0
+    assert len(pending_requests) == 3
+    assert len(pending_requests.take_all()) == 3
+    assert len(pending_requests) == 0
 
 
-async def test_abandoned_questions_never_outnumber_the_others_by_much() -> None:
-    questions = Questions("b", 1_000_000)
+async def test_abandoned_requests_never_outnumber_the_others_by_much() -> None:
+    pending_requests = PendingRequests("b", 1_000_000)
     most = 0
     for number in range(5000):
-        abandoned = question()
+        abandoned = request()
         abandoned.room.cancel()
-        questions.enter(number, abandoned)
-        most = max(most, len(questions))
+        pending_requests.enter(number, abandoned)
+        most = max(most, len(pending_requests))
 
     assert most <= 64
 
@@ -88,7 +88,7 @@ async def test_asks_in_flight_are_bounded_and_one_refused_was_not_sent(world: Wo
     world.link("a", "b")
     await asyncio.sleep(10)
     there = world.systems["a"].ref("b", 0, "server", 0)
-    asks = [there.ask(Never(), timeout=1) for _ in range(11)]
+    asks = [there.ask(Never(), timeout_s=1) for _ in range(11)]
     await asyncio.sleep(0.1)
 
     assert [ask.done() for ask in asks] == [False] * 10 + [True]

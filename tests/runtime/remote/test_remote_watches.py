@@ -14,7 +14,7 @@ from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.rows import ENDED, WATCH
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World
@@ -33,7 +33,7 @@ class Unwatch(Ask[None]):
 
 
 class Server(Actor[Watch | Unwatch | Terminated]):
-    """Watches whom it is told to, and notes what it hears."""
+    """RemoteWatches whom it is told to, and notes what it hears."""
 
     def __init__(self) -> None:
         self.heard: list[Terminated] = []
@@ -151,8 +151,8 @@ async def test_an_end_that_is_on_its_way_is_not_heard_after_unwatch(world: World
     await watch(world, ref)
     cell = world.systems["a"].cell_at("server")
     assert cell is not None
-    cell.watched_ended(next(iter(cell.bonds.watched)), Terminated(ref, "stopped"))
-    cell.bonds.unwatch(ref)
+    cell.watched_ended(next(iter(cell.relations.watched)), Terminated(ref, "stopped"))
+    cell.relations.unwatch(ref)
     await settle()
 
     assert heard(world) == []
@@ -263,13 +263,13 @@ async def test_a_frozen_watcher_costs_the_watched_node_nothing_after_its_link(wo
     cell = world.systems["b"].cell_at("victim")
     assert cell is not None
 
-    assert not cell.bonds.watchers
+    assert not cell.relations.watchers
     world.network.thaw("a")
     await asyncio.sleep(10)
 
 
 async def test_a_client_watches_exported_actors_only(world: World) -> None:
-    client = await world.start("client", Role.CLIENT)
+    client = await world.start("client", PeerRole.CLIENT)
     client.dial("b.test", 1)
     client.spawn(Server, name="server")
     await asyncio.sleep(1)
@@ -287,7 +287,7 @@ async def test_a_client_watches_exported_actors_only(world: World) -> None:
 async def test_an_address_cannot_be_watched(world: World) -> None:
     cell = world.systems["a"].cell_at("server")
     assert cell is not None
-    with pytest.raises(ValueError, match=r"an address has no end; watch the ref of who lives there: System\.lookup"):
+    with pytest.raises(ValueError, match=r"an address never ends; watch the actor's own ref, see System\.lookup"):
         cell.watch(world.systems["a"].at(Address("b", "server")))
 
 
@@ -313,7 +313,7 @@ async def test_forged_and_repeated_notices_are_heard_by_nobody(world: World) -> 
     assert len(association.watched) == 1
     cell = world.systems["a"].cell_at("server")
     assert cell is not None
-    assert len(cell.bonds.watchers) == 1
+    assert len(cell.relations.watchers) == 1
 
 
 async def test_a_signal_that_finds_no_room_is_sent_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ from coterie.runtime.remote.rows import (
     WITHDRAW,
 )
 from coterie.runtime.system import System
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World
@@ -158,7 +158,7 @@ async def test_nobody_at_the_path_and_a_stopped_actor_and_its_successor(world: W
     with pytest.raises(ActorNotFound):
         await ref.ask(Echo("x"))
     b.spawn(Server, name="server")
-    with pytest.raises(ActorStopped, match="another lives there now"):
+    with pytest.raises(ActorStopped, match="another actor has its path now"):
         await ref.ask(Echo("x"))
     ref.tell(Note(1))
     a.at(Address("b", "nobody")).tell(Note(1))
@@ -175,7 +175,7 @@ async def test_a_ref_of_an_earlier_life_of_a_node_reaches_nobody(world: World, t
     world.systems["b"].add_peer("a", "a.test", 1)
     await asyncio.sleep(5)
 
-    with pytest.raises(ActorStopped, match="earlier life of node 'b'"):
+    with pytest.raises(ActorStopped, match="earlier incarnation of node 'b'"):
         await old.ask(Echo("x"))
     assert await there.ask(Echo("new life")) == "new life at b"
     at_home = await there.ask(Introduce(old))
@@ -361,7 +361,7 @@ async def test_a_message_too_large_for_a_frame_names_the_limit(world: World, the
 
     assert caught.value.limit_bytes == 100_000
     assert caught.value.outcome is Outcome.DEFINITE
-    assert "100000 are the most" in letters(world.systems["a"])[0][1]
+    assert "the limit is 100000" in letters(world.systems["a"])[0][1]
 
 
 async def test_a_field_that_cannot_cross_is_named_at_the_sender(world: World, there: Ref[Any]) -> None:
@@ -387,7 +387,7 @@ async def test_a_later_reply_is_sent_once(world: World, there: Ref[Any]) -> None
 
 
 async def test_a_client_reaches_exported_actors_only(world: World) -> None:
-    client = await world.start("client", Role.CLIENT)
+    client = await world.start("client", PeerRole.CLIENT)
     client.dial("b.test", 1)
     await asyncio.sleep(1)
 

@@ -17,13 +17,13 @@ from coterie.errors import (
 )
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_loop import run_virtual
-from coterie.runtime.storage.data_directory import Meta, decode_meta, encode_meta, format_store
+from coterie.runtime.storage.data_directory import StoreMeta, decode_meta, encode_meta, format_store
 from coterie.runtime.storage.log_store import Write
 from coterie.runtime.storage.segmented_log import SegmentedLog
 
 pytestmark = pytest.mark.virtual
 
-META = Meta(cluster="kv", node="n1", salt=7, store_id="0" * 32)
+META = StoreMeta(cluster="kv", node="n1", salt=7, store_id="0" * 32)
 
 
 async def opened(host: VirtualHost, cluster: str = "kv", node: str = "n1") -> SegmentedLog:

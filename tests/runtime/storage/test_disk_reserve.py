@@ -11,7 +11,7 @@ from coterie.errors import StorageDamaged, StorageFailed
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.storage.data_directory import format_store
-from coterie.runtime.storage.disk_reserve import RESERVE_BYTES, is_full, keep_reserve, spend_reserve
+from coterie.runtime.storage.disk_reserve import RESERVE_BYTES, ensure_reserve, is_disk_full, release_reserve
 from coterie.runtime.storage.log_store import Record, Write
 from coterie.runtime.storage.segmented_log import SegmentedLog
 from coterie.runtime.storage.storage_config import StorageConfig
@@ -99,7 +99,7 @@ async def test_a_store_does_not_open_while_there_is_no_room_for_its_reserve(virt
     await log.close()
     disk.capacity_bytes = disk.used_bytes + RESERVE_BYTES // 2
     for _ in range(2):
-        with pytest.raises(StorageFailed, match="the disk is full: no room for its reserve"):
+        with pytest.raises(StorageFailed, match="the disk is full: no space for the reserve"):
             await opened(virtual_host)
     disk.capacity_bytes = None
     assert (await (await opened(virtual_host)).state("g")).last == acknowledged
@@ -109,18 +109,18 @@ def test_the_reserve_is_kept_once_spent_and_kept_again() -> None:
     disk = VirtualDisk()
     disk.make_directories("d")
     for _ in range(2):
-        keep_reserve(disk, "d")
+        ensure_reserve(disk, "d")
         disk.crash()
         assert len(disk.contents("d/reserve")) == RESERVE_BYTES
-    spend_reserve(disk, "d")
-    spend_reserve(disk, "d")
+    release_reserve(disk, "d")
+    release_reserve(disk, "d")
     assert not disk.exists("d/reserve")
     disk.replace("d/reserve", b"half of it: a crash came between")
-    keep_reserve(disk, "d")
+    ensure_reserve(disk, "d")
     assert disk.contents("d/reserve") == bytes(RESERVE_BYTES)
 
 
 def test_another_fault_than_a_full_disk_is_none() -> None:
-    assert is_full(OSError(errno.ENOSPC, "x"))
-    assert is_full(OSError(errno.EDQUOT, "x"))
-    assert not is_full(OSError(errno.EIO, "x"))
+    assert is_disk_full(OSError(errno.ENOSPC, "x"))
+    assert is_disk_full(OSError(errno.EDQUOT, "x"))
+    assert not is_disk_full(OSError(errno.EIO, "x"))

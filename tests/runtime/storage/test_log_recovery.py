@@ -74,8 +74,8 @@ def run_on(disk: VirtualDisk, check: Callable[[SegmentedLog], Awaitable[object]]
 
 
 BATCHES = (
-    replace(append(1, b"one", b"", b"three"), register=b"r1"),
-    replace(append(3, b"THREE", b"four", tag=2), truncate_from=3, register=b"r2"),
+    replace(append(1, b"one", b"", b"three"), metadata=b"r1"),
+    replace(append(3, b"THREE", b"four", tag=2), truncate_from=3, metadata=b"r2"),
     append(5, b"five" * 30, tag=3),
 )
 BEFORE_LAST = (GroupState(b"r2", 1, 4, ((1, 1), (3, 2))), [Record(1, b"one"), Record(1, b""), Record(2, b"THREE")])
@@ -118,7 +118,7 @@ def test_zeros_and_rubbish_after_the_last_batch_are_cut_durably() -> None:
 
         run_on(disk, check)
         disk.crash()
-        assert disk.contents(SEGMENT)[:-BATCH_HEADER_BYTES] == content  # and the mark
+        assert disk.contents(SEGMENT)[:-BATCH_HEADER_BYTES] == content  # and the sync marker
 
 
 def test_every_flipped_byte_of_an_earlier_batch_stops_the_store_naming_file_and_offset() -> None:
@@ -144,7 +144,7 @@ def test_a_flipped_byte_of_the_last_batch_is_rot_once_it_was_marked() -> None:
     async def main() -> None:
         log = await open_log(disk)
         await written(log, append(1, b"precious"))
-        await asyncio.sleep(2)  # virtual: the mark is written after one idle second
+        await asyncio.sleep(2)  # virtual: the sync marker is written after one idle second
 
     run_virtual(main)
     disk.crash()
@@ -282,24 +282,24 @@ def test_batch_whose_sync_failed_is_written_again_before_it_counts() -> None:
 class Model:
     """What a group must hold: after the writes so far, by number of writes."""
 
-    register: bytes | None = None
+    metadata: bytes | None = None
     first: int = 1
     records: list[Record] = field(default_factory=list)
 
     def after(self, write: Write) -> Model:
-        register = self.register if write.register is None else write.register
+        metadata = self.metadata if write.metadata is None else write.metadata
         kept = len(self.records) if write.truncate_from is None else write.truncate_from - self.first
-        return Model(register, self.first, [*self.records[:kept], *write.records])
+        return Model(metadata, self.first, [*self.records[:kept], *write.records])
 
     def dropped(self, position: int) -> Model:
-        return Model(self.register, max(position, self.first), self.records[max(position - self.first, 0) :])
+        return Model(self.metadata, max(position, self.first), self.records[max(position - self.first, 0) :])
 
     @property
     def state(self) -> GroupState:
         positions = range(self.first, self.first + len(self.records))
         tags = [record.tag for record in self.records]
         runs = [(at, tag) for at, tag, before in zip(positions, tags, [None, *tags], strict=False) if tag != before]
-        return GroupState(self.register, self.first, self.first + len(self.records) - 1, tuple(runs))
+        return GroupState(self.metadata, self.first, self.first + len(self.records) - 1, tuple(runs))
 
 
 class History:
@@ -327,8 +327,8 @@ class History:
         cut = rng.randint(model.first, end) if rng.random() < 0.2 else None
         count = rng.randint(0, 4)
         records = [Record(rng.randint(1, 3), rng.randbytes(rng.choice((0, 1, 50, 300)))) for _ in range(count)]
-        register = rng.randbytes(5) if rng.random() < 0.3 else None
-        return Write(name, register, cut, end if cut is None else cut, records)
+        metadata = rng.randbytes(5) if rng.random() < 0.3 else None
+        return Write(name, metadata, cut, end if cut is None else cut, records)
 
     def _note(self, name: str, model: Model) -> None:
         self.states.append({**self.states[-1], name: model})

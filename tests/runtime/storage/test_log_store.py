@@ -50,7 +50,7 @@ async def test_register_truncation_and_append_are_carried_out_in_this_order(stor
     assert await store.read("g", 1, 9, 100) == [Record(1, b"a"), Record(2, b"B")]
 
 
-async def test_register_alone_leaves_the_log_and_a_log_write_leaves_the_register(store: LogStore) -> None:
+async def test_metadata_alone_leaves_the_log_and_a_log_write_leaves_the_metadata(store: LogStore) -> None:
     await put(store, Write("g", b"", None))
     await put(store, Write("g", first=1, records=records(b"a")))
     assert await store.state("g") == GroupState(b"", 1, 1, ((1, 1),))
@@ -249,4 +249,4 @@ async def test_waiter_that_is_cancelled_disturbs_nobody(store: LogStore) -> None
     waiting = asyncio.ensure_future(store.state("g"))
     await asyncio.sleep(0)
     waiting.cancel()
-    assert (await store.state("g")).register == b"r"
+    assert (await store.state("g")).metadata == b"r"

@@ -94,11 +94,11 @@ async def test_truncated_records_are_reclaimed_too(virtual_host: VirtualHost, lo
     await check(await reopened(virtual_host), "g", 1, 20)
 
 
-async def test_idle_group_pins_no_segment_and_keeps_its_records_and_register(
+async def test_idle_group_pins_no_segment_and_keeps_its_records_and_metadata(
     virtual_host: VirtualHost, log: SegmentedLog
 ) -> None:
     log.write(Write("idle", b"vote"), lambda: None)
-    log.write(Write("silent", b"register only"), lambda: None)
+    log.write(Write("silent", b"metadata only"), lambda: None)
     await fill(log, "idle", 1, 9)
     tags = (await log.state("idle")).tags
     for first in range(1, 1000, 50):
@@ -109,7 +109,7 @@ async def test_idle_group_pins_no_segment_and_keeps_its_records_and_register(
     assert segments(virtual_host)[0] > 30
     for _ in range(2):
         assert await log.state("idle") == GroupState(b"vote", 1, 9, tags)
-        assert await log.state("silent") == GroupState(b"register only", 1, 0, ())
+        assert await log.state("silent") == GroupState(b"metadata only", 1, 0, ())
         await check(log, "idle", 1, 9)
         await check(log, "busy", 996, 1000)
         await log.close()

@@ -13,7 +13,7 @@ from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
-from coterie.runtime.transport import Identity, Peer, Role, SharedKey, Transport, TransportConfig
+from coterie.runtime.transport import Peer, PeerRole, SharedKey, SystemIdentity, Transport, TransportConfig
 from coterie.testing import no_leaks
 
 CLUSTER = "test"
@@ -65,7 +65,7 @@ class Node:
     def __init__(
         self,
         host: Host,
-        identity: Identity,
+        identity: SystemIdentity,
         config: TransportConfig | None,
         auth: SharedKey | None,
         tls: TlsConfig | None,
@@ -97,7 +97,7 @@ class World:
         self,
         name: str,
         *,
-        role: Role = Role.NODE,
+        role: PeerRole = PeerRole.NODE,
         cluster: str = CLUSTER,
         config: TransportConfig | None = None,
         incarnation: int | None = None,
@@ -106,7 +106,7 @@ class World:
     ) -> Node:
         self._lives += 1
         host: Host = RealHost() if self._is_real else VirtualHost(name, network=self.network, seed=self._lives)
-        identity = Identity(cluster, name, self._lives if incarnation is None else incarnation, role)
+        identity = SystemIdentity(cluster, name, self._lives if incarnation is None else incarnation, role)
         node = Node(host, identity, config, auth, tls)
         self.nodes.append(node)
         return node

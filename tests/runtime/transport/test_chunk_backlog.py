@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coterie.errors import OutboundFull
-from coterie.runtime.transport.chunk_backlog import Backlog
-from coterie.runtime.transport.framing.chunks import CHUNK_MARK, Assembler
+from coterie.runtime.transport.chunk_backlog import ChunkBacklog
+from coterie.runtime.transport.framing.chunks import CHUNK_MARK, ChunkAssembler
 from coterie.runtime.transport.framing.items import ItemPacker, unpack_item, unpack_items
-from coterie.runtime.transport.transport_state import Counters
+from coterie.runtime.transport.transport_state import TransportCounters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +20,10 @@ class Line:
     """A backlog and what it tells."""
 
     def __init__(self) -> None:
-        self.counters = Counters()
+        self.counters = TransportCounters()
         self.emptied: list[int] = []
         self.queued = 0
-        self.backlog = Backlog(
+        self.backlog = ChunkBacklog(
             1,
             soft_bytes=SOFT_BYTES,
             limit_bytes=LIMIT_BYTES,
@@ -38,7 +38,7 @@ class Line:
 
     def received(self) -> Sequence[object]:
         """Send everything; return what comes out at the other end."""
-        assembler, items = Assembler((1,), 10**6), list[object]()
+        assembler, items = ChunkAssembler((1,), 10**6), list[object]()
         while len(self.backlog):
             payload = self.backlog.next_payload()
             assert len(payload) <= SOFT_BYTES + 6

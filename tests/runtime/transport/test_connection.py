@@ -22,13 +22,13 @@ CONFIG = TransportConfig(
 
 
 def stop_reading(node: Node) -> None:
-    for connection in node.transport._hub.live:
+    for connection in node.transport._shared.connections:
         assert connection._transport is not None
         connection._transport.pause_reading()
 
 
 def go_on_reading(node: Node) -> None:
-    for connection in node.transport._hub.live:
+    for connection in node.transport._shared.connections:
         assert connection._transport is not None
         connection._transport.resume_reading()
 
@@ -46,7 +46,7 @@ def fill(node: Node) -> tuple[int, OutboundFull]:
 def pending_bytes(node: Node) -> int:
     """What waits in the queue and in the socket's buffer, for the fuller connection."""
     pending = []
-    for connection in node.transport._hub.live:
+    for connection in node.transport._shared.connections:
         assert connection._transport is not None
         pending.append(connection.queued_bytes + connection._transport.get_write_buffer_size())
     return max(pending)
@@ -197,7 +197,7 @@ async def test_nothing_more_is_handed_to_a_socket_whose_buffer_is_full(world: Wo
         a.transport.send("b", Lane.BULK, b"x" * 1000)
         await asyncio.sleep(0.001)
 
-    sockets = [connection._transport for connection in a.transport._hub.live]
+    sockets = [connection._transport for connection in a.transport._shared.connections]
     assert 30_000 < max(sock.get_write_buffer_size() for sock in sockets if sock) < 32_000
     assert a.transport.stats()["queued_bytes"] > 30_000
 

@@ -2,23 +2,23 @@ from __future__ import annotations
 
 import random
 
-from coterie.runtime.transport.dial_backoff import Backoff
+from coterie.runtime.transport.dial_backoff import DialBackoff
 
 
 def test_waits_double_up_to_the_cap_within_their_jitter() -> None:
     for seed in range(50):
-        backoff = Backoff(0.05, 1.0, random.Random(seed))
+        backoff = DialBackoff(0.05, 1.0, random.Random(seed))
         for full_s in (0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0):
             assert full_s / 2 <= backoff.next_s() <= full_s
 
 
 def test_two_generators_do_not_dial_in_step() -> None:
-    one, other = (Backoff(0.05, 1.0, random.Random(seed)) for seed in (1, 2))
+    one, other = (DialBackoff(0.05, 1.0, random.Random(seed)) for seed in (1, 2))
     assert [one.next_s() for _ in range(5)] != [other.next_s() for _ in range(5)]
 
 
 def test_reset_begins_anew() -> None:
-    backoff = Backoff(0.05, 1.0, random.Random(0))
+    backoff = DialBackoff(0.05, 1.0, random.Random(0))
     for _ in range(6):
         backoff.next_s()
     backoff.reset()

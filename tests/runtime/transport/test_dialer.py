@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coterie.runtime.transport import Peer, Role, TransportConfig
+from coterie.runtime.transport import Peer, PeerRole, TransportConfig
 from coterie.runtime.transport.framing.frames import FrameEncoder
 from coterie.runtime.transport.handshake.handshake_messages import RefusalReason, refuse
 
@@ -128,7 +128,7 @@ async def test_a_second_connection_that_fails_takes_the_first_with_it(world: Wor
     network.connect = works_once  # type: ignore[method-assign]
     a.transport.add_peer("b", *b.address)
     await world.until(lambda: a.transport.stats()["failed_dials"] > 0)
-    await asyncio.sleep(0.01)  # well before either side's patience ends
+    await asyncio.sleep(0.01)  # well before either side's timeout
 
     assert (a.transport.stats()["connections"], b.transport.stats()["connections"]) == (0, 0)
 
@@ -211,7 +211,7 @@ async def test_a_node_that_dials_itself_stops(world: World) -> None:
 
 async def test_a_client_belongs_to_the_first_cluster_that_welcomed_it(world: World) -> None:
     one, other = await world.start("n1", cluster="one"), await world.start("n2", cluster="other")
-    client = world.make("visitor", role=Role.CLIENT, cluster="")
+    client = world.make("visitor", role=PeerRole.CLIENT, cluster="")
     client.transport.dial(*one.address)
     client.transport.dial(*other.address)  # at the same moment
     await asyncio.sleep(5.0)
@@ -223,7 +223,7 @@ async def test_a_client_belongs_to_the_first_cluster_that_welcomed_it(world: Wor
 async def test_two_addresses_of_one_node_make_one_link(world: World) -> None:
     node = await world.start("n1")
     second = await node.transport.listen("elsewhere", 5, insecure=True)
-    client = world.make("visitor", role=Role.CLIENT)
+    client = world.make("visitor", role=PeerRole.CLIENT)
     client.transport.dial(*node.address)
     await world.linked(client)
     client.transport.dial(*second)

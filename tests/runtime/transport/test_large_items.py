@@ -29,7 +29,7 @@ CONFIG = TransportConfig(
 
 def held_bytes(node: Node) -> int:
     """What waits in the socket's buffers."""
-    transports = [connection._transport for connection in node.transport._hub.live]
+    transports = [connection._transport for connection in node.transport._shared.connections]
     return max(transport.get_write_buffer_size() for transport in transports if transport is not None)
 
 
@@ -48,7 +48,10 @@ async def test_a_large_item_arrives_in_the_order_of_its_lane(world: World, lane:
     assert b.items == [*items, "later"]
     assert a.transport.stats()["items_out"] == b.transport.stats()["items_in"] == 6
     assert a.transport.stats()["queued_bytes"] == 0
-    assert a.transport._links["b"].by_lane[lane] in (a.transport._links["b"].control, a.transport._links["b"].bulk)
+    assert a.transport._links["b"].queue_by_lane[lane] in (
+        a.transport._links["b"].control,
+        a.transport._links["b"].bulk,
+    )
 
 
 @virtual
@@ -86,7 +89,7 @@ async def test_two_lanes_with_large_items_take_turns(world: World) -> None:
 @virtual
 async def test_chunks_leave_only_as_the_socket_takes_them(world: World) -> None:
     a, b = await world.pair(CONFIG)
-    for connection in b.transport._hub.live:
+    for connection in b.transport._shared.connections:
         assert connection._transport is not None
         connection._transport.pause_reading()
 
@@ -195,7 +198,7 @@ async def test_large_items_cross_real_sockets_both_ways_beside_small_ones(real_w
 
 async def test_a_real_socket_is_never_handed_a_whole_large_item(real_world: World) -> None:
     a, b = await real_world.pair()
-    for connection in b.transport._hub.live:
+    for connection in b.transport._shared.connections:
         assert connection._transport is not None
         connection._transport.pause_reading()
 
@@ -206,7 +209,7 @@ async def test_a_real_socket_is_never_handed_a_whole_large_item(real_world: Worl
         highest = max(highest, held_bytes(a))
 
     assert 0 < highest <= 256 * 1024 + 64 * 1024 + 100
-    for connection in b.transport._hub.live:
+    for connection in b.transport._shared.connections:
         assert connection._transport is not None
         connection._transport.resume_reading()
     await real_world.until(lambda: len(b.items) == 1)
@@ -215,15 +218,15 @@ async def test_a_real_socket_is_never_handed_a_whole_large_item(real_world: Worl
 @virtual
 async def test_a_peer_that_does_not_read_for_long_is_dropped(world: World) -> None:
     a, b = await world.pair(CONFIG)
-    for connection in b.transport._hub.live:
+    for connection in b.transport._shared.connections:
         assert connection._transport is not None
         connection._transport.pause_reading()
-        connection.has_heard = True
+        connection.has_received = True
     a.transport.send("b", Lane.BULK, LARGE)
 
     def hear_us() -> None:  # b goes on sending, and does not notice that it is deaf
-        for connection in b.transport._hub.live:
-            connection.has_heard = True
+        for connection in b.transport._shared.connections:
+            connection.has_received = True
 
     for _ in range(150):
         hear_us()

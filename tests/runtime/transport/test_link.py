@@ -87,7 +87,7 @@ async def test_one_silent_direction_is_enough(world: World) -> None:
 @pytest.mark.parametrize("lane_class", [0, 1])
 async def test_silence_of_one_connection_alone_is_noticed(world: World, lane_class: int) -> None:
     a, b = await world.pair()
-    connection_of(b, "a", lane_class)._is_paused = True  # neither items nor keep-alives leave
+    connection_of(b, "a", lane_class)._is_writing_paused = True  # neither items nor keep-alives leave
 
     await asyncio.sleep(4.1)
 
@@ -96,7 +96,7 @@ async def test_silence_of_one_connection_alone_is_noticed(world: World, lane_cla
 
 async def test_any_byte_counts_as_a_sign_of_life(world: World) -> None:
     a, b = await world.pair()
-    connection_of(b, "a", 0)._is_paused = True
+    connection_of(b, "a", 0)._is_writing_paused = True
     frame = FrameEncoder()
     frame._sequence = connection_of(b, "a", 0)._encoder._sequence
     data = frame.encode(EMPTY)
@@ -110,7 +110,7 @@ async def test_any_byte_counts_as_a_sign_of_life(world: World) -> None:
 
 async def test_a_frame_that_comes_byte_by_byte_is_given_up_in_time(world: World) -> None:
     a, b = await world.pair()
-    connection_of(b, "a", 0)._is_paused = True
+    connection_of(b, "a", 0)._is_writing_paused = True
     frame = FrameEncoder()
     frame._sequence = connection_of(b, "a", 0)._encoder._sequence
     data = frame.encode(b"\x91\xc4\xff" + bytes(255))
@@ -127,7 +127,7 @@ async def test_a_frame_that_comes_byte_by_byte_is_given_up_in_time(world: World)
 
 async def test_frames_that_follow_each_other_closely_are_no_trickle(world: World) -> None:
     a, b = await world.pair()
-    connection_of(b, "a", 0)._is_paused = True
+    connection_of(b, "a", 0)._is_writing_paused = True
     frame = FrameEncoder()
     frame._sequence = connection_of(b, "a", 0)._encoder._sequence
     data = b"".join(frame.encode(EMPTY) for _ in range(40))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgpack
 import pytest
 
-from coterie.runtime.transport import Peer, Role, TransportConfig
+from coterie.runtime.transport import Peer, PeerRole, TransportConfig
 from coterie.runtime.transport.framing.frames import HEADER_BYTES, FrameDecoder, FrameEncoder
 from coterie.runtime.transport.handshake.handshake_messages import Hello
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.virtual
 
-HELLO = Hello(2, 2, "test", Peer("raw", 5, Role.NODE), 0, 7, "n1")
+HELLO = Hello(2, 2, "test", Peer("raw", 5, PeerRole.NODE), 0, 7, "n1")
 
 
 class Raw(asyncio.Protocol):
@@ -117,8 +117,8 @@ async def test_a_first_connection_without_its_second_is_ended_in_time(world: Wor
     await asyncio.sleep(2.1)
 
     assert raw.is_lost
-    assert node.transport._acceptor._halves == {}
-    assert node.transport._acceptor._handshakes == {}
+    assert node.transport._link_listener._unpaired == {}
+    assert node.transport._link_listener._handshakes == {}
 
 
 async def test_a_pair_that_never_says_a_word_is_ended_in_time(world: World) -> None:
@@ -137,8 +137,8 @@ async def test_a_second_connection_without_its_first_is_refused(world: World) ->
     await connect(world, node, HELLO.encode())
     for hello in (
         replace(HELLO, lane_class=1, link_id=8),
-        replace(HELLO, lane_class=1, peer=Peer("raw", 6, Role.NODE)),
-        replace(HELLO, lane_class=1, peer=Peer("other", 5, Role.NODE)),
+        replace(HELLO, lane_class=1, peer=Peer("raw", 6, PeerRole.NODE)),
+        replace(HELLO, lane_class=1, peer=Peer("other", 5, PeerRole.NODE)),
         HELLO,  # the first one, twice
     ):
         raw = await connect(world, node, hello.encode())
@@ -192,7 +192,7 @@ async def test_random_strangers_never_get_a_link_and_leave_nothing(world: World)
 
     assert node.recorder.only("up") == []
     assert node.transport.stats()["connections"] == 0
-    assert node.transport._acceptor._handshakes == {}
+    assert node.transport._link_listener._handshakes == {}
     assert len(asyncio.all_tasks()) == 1
 
 

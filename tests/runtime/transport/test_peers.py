@@ -9,7 +9,7 @@ import pytest
 from coterie.errors import NodeUnreachable
 from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.transport import Peer, Role
+from coterie.runtime.transport import Peer, PeerRole
 
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import Node, World
@@ -35,7 +35,7 @@ async def test_a_node_out_of_reach_is_lost_in_time_and_only_once(world: World) -
     world.network.partition("a", "b")
 
     await world.until(lambda: "lost" in a.recorder.kinds())
-    # Silence counts as absence: 5 s after the last sign of life, within the grain of the beats.
+    # Silence counts as absence: 5 s after the last received byte, to the granularity of the keep-alives.
     assert 5.0 <= loop.time() - began_s <= 6.1
     await asyncio.sleep(60.0)
 
@@ -52,7 +52,7 @@ async def test_the_same_life_may_come_back_after_it_was_lost(world: World) -> No
     await world.linked(a, b)
 
     assert a.recorder.kinds() == ["up", "down", "lost", "up"]
-    assert a.recorder.up["b"] == Peer("b", 2, Role.NODE)
+    assert a.recorder.up["b"] == Peer("b", 2, PeerRole.NODE)
 
 
 async def test_a_new_life_loses_the_old_one_before_it_is_up(world: World) -> None:
@@ -94,7 +94,7 @@ async def test_a_new_life_ends_the_link_of_the_old_one_that_nobody_saw_die(world
 
     assert b.told == [
         ("up", "a", 2),
-        ("down", "a", 2, "another life of 'a' has linked; if both run, one of them needs another name"),
+        ("down", "a", 2, "another incarnation of 'a' was linked; if both run, give one of them another name"),
         ("lost", "a", 2, "it came back as a new incarnation"),
         ("up", "a", 77),
     ]
@@ -112,18 +112,18 @@ async def test_a_superseded_life_never_comes_back(world: World) -> None:
 
     assert [event for event in b.told if event[0] != "refused"] == [
         ("up", "a", 1001),
-        ("down", "a", 1001, "another life of 'a' has linked; if both run, one of them needs another name"),
+        ("down", "a", 1001, "another incarnation of 'a' was linked; if both run, give one of them another name"),
         ("lost", "a", 1001, "it came back as a new incarnation"),
         ("up", "a", 1002),
     ]
     assert new.recorder.kinds() == ["up"]
-    assert "superseded: a newer life of 'a' has been here" in str(old.recorder.only("refused")[0][2])
+    assert "superseded: a newer incarnation of 'a' was linked" in str(old.recorder.only("refused")[0][2])
 
 
 async def test_a_client_cannot_take_the_name_of_a_node(world: World) -> None:
     b = await world.start("b")
     b.transport.add_peer("a", "a", 1)
-    impostor = world.make("a", role=Role.CLIENT)
+    impostor = world.make("a", role=PeerRole.CLIENT)
 
     impostor.transport.dial(*b.address)
     await asyncio.sleep(0.3)
@@ -135,14 +135,14 @@ async def test_a_client_cannot_take_the_name_of_a_node(world: World) -> None:
 async def test_lost_clients_are_forgotten(world: World) -> None:
     node = await world.start("n1")
     for number in range(20):
-        client = world.make(f"client {number}", role=Role.CLIENT, cluster="")
+        client = world.make(f"client {number}", role=PeerRole.CLIENT, cluster="")
         client.transport.dial(*node.address)
         await world.linked(client)
         await client.transport.close()
     await asyncio.sleep(7.0)
 
     assert len(node.recorder.only("lost")) == 20
-    assert node.transport._roster._nodes == {}
+    assert node.transport._peers._entries == {}
 
 
 async def test_both_may_dial_at_once_and_one_link_remains(world: World) -> None:
@@ -153,8 +153,8 @@ async def test_both_may_dial_at_once_and_one_link_remains(world: World) -> None:
     downs = a.recorder.kinds().count("down")
     await asyncio.sleep(60.0)
 
-    assert a.transport.peers() == [Peer("b", 2, Role.NODE)]
-    assert b.transport.peers() == [Peer("a", 1, Role.NODE)]
+    assert a.transport.peers() == [Peer("b", 2, PeerRole.NODE)]
+    assert b.transport.peers() == [Peer("a", 1, PeerRole.NODE)]
     assert (a.transport.stats()["connections"], b.transport.stats()["connections"]) == (2, 2)
     assert a.recorder.kinds().count("down") == downs  # it has settled
 
@@ -246,7 +246,7 @@ async def test_bytes_of_an_older_life_are_never_delivered_after_the_new_one_is_u
     again = world.make("a", incarnation=77)
     again.host._network = world.network.for_node("a2")  # type: ignore[attr-defined]
     again.transport.add_peer("b", *b.address)
-    await world.until(lambda: b.recorder.up.get("a") == Peer("a", 77, Role.NODE))
+    await world.until(lambda: b.recorder.up.get("a") == Peer("a", 77, PeerRole.NODE))
     world.network.thaw("a")
     again.transport.send("b", Lane.BULK, "fresh")
     await asyncio.sleep(5.0)
@@ -283,5 +283,5 @@ async def assert_linked_at_once(world: World, a: Node, incarnation: int) -> None
     await world.linked(again)
     await world.until(lambda: a.recorder.kinds().count("up") == 2)
 
-    assert a.recorder.up["b"] == Peer("b", incarnation, Role.NODE)
+    assert a.recorder.up["b"] == Peer("b", incarnation, PeerRole.NODE)
     assert loop.time() - began_s < 1.0

@@ -8,9 +8,9 @@ import pytest
 
 from coterie.runtime.transport.connection import READ_SLICE_S, Connection
 from coterie.runtime.transport.framing.frames import FrameEncoder
-from coterie.runtime.transport.handshake.identity import Identity
+from coterie.runtime.transport.handshake.identity import SystemIdentity
 from coterie.runtime.transport.transport_config import TransportConfig
-from coterie.runtime.transport.transport_state import Hub
+from coterie.runtime.transport.transport_state import TransportState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,10 +63,14 @@ class Tap(asyncio.Transport):
 
 def opened() -> tuple[Connection, Reader, Tap]:
     reader, tap = Reader(), Tap()
-    hub = Hub(
-        asyncio.get_running_loop(), lambda: reader.now_s, Identity("c", "n", 1), TransportConfig(), random.Random(1)
+    shared = TransportState(
+        asyncio.get_running_loop(),
+        lambda: reader.now_s,
+        SystemIdentity("c", "n", 1),
+        TransportConfig(),
+        random.Random(1),
     )
-    connection = Connection(reader, hub)
+    connection = Connection(reader, shared)
     connection.connection_made(tap)
     return connection, reader, tap
 

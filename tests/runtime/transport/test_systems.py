@@ -17,7 +17,7 @@ from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address
 from coterie.runtime.system import System
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 from tests.runtime.transport.certificate_authority import CLIENT, Authority
 
@@ -97,7 +97,7 @@ async def test_a_virtual_network_says_that_it_has_no_tls() -> None:
 
 async def test_a_client_with_the_clients_key_reaches_exported_actors_only() -> None:
     node = System("n", cluster="c", auth=KEY)
-    client = System("visitor", cluster="", role=Role.CLIENT, auth=CLIENT_KEY)
+    client = System("visitor", cluster="", role=PeerRole.CLIENT, auth=CLIENT_KEY)
     async with two_systems(node, client):
         node.spawn(OldShop, name="shop", exported=True)
         node.spawn(OldShop, name="private")
@@ -110,7 +110,7 @@ async def test_a_client_with_the_clients_key_reaches_exported_actors_only() -> N
 async def test_systems_ask_each_other_in_tls_and_reload_their_certificates(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     node = System("n", cluster="c", tls=authority.issue("n"))
-    client = System("visitor", cluster="", role=Role.CLIENT, tls=authority.issue("visitor", usages=CLIENT))
+    client = System("visitor", cluster="", role=PeerRole.CLIENT, tls=authority.issue("visitor", usages=CLIENT))
     async with two_systems(node, client):
         node.spawn(OldShop, name="shop", exported=True)
         authority.issue("n")

@@ -9,7 +9,7 @@ import pytest
 
 from coterie.errors import FrameTooLarge, InsecureBind, NodeUnreachable, TransportError
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.transport import Peer, Role, TransportConfig
+from coterie.runtime.transport import Peer, PeerRole, TransportConfig
 
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import World
@@ -199,7 +199,7 @@ async def test_events_may_send(world: World) -> None:
 @virtual
 async def test_peers_are_those_linked_now(world: World) -> None:
     a, b = await world.pair()
-    assert a.transport.peers() == [Peer("b", 2, Role.NODE)]
+    assert a.transport.peers() == [Peer("b", 2, PeerRole.NODE)]
 
     await b.transport.close()
     await asyncio.sleep(0.1)
@@ -210,7 +210,7 @@ async def test_peers_are_those_linked_now(world: World) -> None:
 @virtual
 async def test_client_is_linked_without_knowing_the_cluster(world: World) -> None:
     node = await world.start("n1")
-    client = world.make("visitor", role=Role.CLIENT, cluster="")
+    client = world.make("visitor", role=PeerRole.CLIENT, cluster="")
 
     client.transport.dial(*node.address)
     await world.linked(client, node)
@@ -220,13 +220,13 @@ async def test_client_is_linked_without_knowing_the_cluster(world: World) -> Non
     await asyncio.sleep(0.1)
 
     assert client.transport.identity.cluster == "test"
-    assert node.transport.peers()[0].role is Role.CLIENT
+    assert node.transport.peers()[0].role is PeerRole.CLIENT
     assert (node.items, client.items) == (["question"], ["answer"])
 
 
 @virtual
 async def test_client_does_not_listen(world: World) -> None:
-    client = world.make("visitor", role=Role.CLIENT)
+    client = world.make("visitor", role=PeerRole.CLIENT)
     with pytest.raises(TransportError, match="cannot listen"):
         await client.transport.listen("127.0.0.1", 0)
 
@@ -425,7 +425,7 @@ async def test_queued_items_survive_a_close_over_real_sockets(real_world: World)
 async def test_real_connections_send_without_delay(real_world: World) -> None:
     a, b = await real_world.pair()
     for node in (a, b):
-        for connection in node.transport._hub.live:
+        for connection in node.transport._shared.connections:
             assert connection._transport is not None
             sock = connection._transport.get_extra_info("socket")
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -434,14 +434,14 @@ async def test_real_connections_send_without_delay(real_world: World) -> None:
 async def test_a_real_peer_that_vanishes_is_noticed_and_found_again(real_world: World) -> None:
     a, b = await real_world.pair()
     port = b.address[1]
-    for connection in list(b.transport._hub.live):
+    for connection in list(b.transport._shared.connections):
         assert connection._transport is not None
         connection._transport.abort()  # as if the process had died
 
     await real_world.until(lambda: a.recorder.kinds().count("up") == b.recorder.kinds().count("up") == 2)
     await b.transport.close()
     again = await real_world.start("b", port=port)
-    await real_world.until(lambda: a.recorder.up.get("b") == Peer("b", 3, Role.NODE) and "a" in again.recorder.up)
+    await real_world.until(lambda: a.recorder.up.get("b") == Peer("b", 3, PeerRole.NODE) and "a" in again.recorder.up)
 
     assert a.recorder.kinds() == ["up", "down", "up", "down", "lost", "up"]
     assert again.recorder.kinds() == ["up"]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.transport.handshake.identity import Identity
+from coterie.runtime.transport.handshake.identity import SystemIdentity
 from coterie.runtime.transport.transport_config import TransportConfig
-from coterie.runtime.transport.transport_state import Counters, Hub
+from coterie.runtime.transport.transport_state import TransportCounters, TransportState
 
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import World
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 @pytest.mark.virtual
 async def test_waiting_for_nobody_takes_no_time() -> None:
-    hub = Hub(asyncio.get_running_loop(), time.monotonic, Identity("c", "n", 1), TransportConfig(), random.Random(1))
-    assert await hub.wait_until_gone(60.0)
+    shared = TransportState(
+        asyncio.get_running_loop(), time.monotonic, SystemIdentity("c", "n", 1), TransportConfig(), random.Random(1)
+    )
+    assert await shared.wait_until_closed(60.0)
 
 
 @pytest.mark.virtual
@@ -28,7 +30,7 @@ async def test_waiting_for_connections_that_stay_is_bounded(world: World) -> Non
     loop = asyncio.get_running_loop()
     began_s = loop.time()
 
-    assert not await a.transport._hub.wait_until_gone(2.5)
+    assert not await a.transport._shared.wait_until_closed(2.5)
 
     assert loop.time() - began_s == pytest.approx(2.5)
 
@@ -54,4 +56,4 @@ async def test_what_is_queued_after_a_flush_still_leaves_by_itself(world: World)
 @pytest.mark.virtual
 async def test_every_counter_is_in_the_stats(world: World) -> None:
     a, _ = await world.pair()
-    assert set(Counters.__slots__) < set(a.transport.stats())
+    assert set(TransportCounters.__slots__) < set(a.transport.stats())

@@ -1,4 +1,4 @@
-"""Model of a list that only grows."""
+"""`AppendList`: the model of a list that only grows."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Items = tuple[Datum, ...]
 
 
 class AppendList(Model[Items]):
-    """A list under one key. Reads that show the order of all appends are the sharpest test of an order there is.
+    """A list under one key. Reads show the order of all appends, which makes it the strictest test of an order.
 
     | input | output |
     | --- | --- |
-    | `("append", value)` | None, or how long the list has become |
+    | `("append", value)` | None, or the new length of the list |
     | `("read",)` | the whole list, as a tuple |
     """
 
@@ -36,18 +36,18 @@ class AppendList(Model[Items]):
         raise ValueError(f"a list has no {input!r}; it has append and read, see its table")
 
     def only_reads(self, operation: Operation) -> bool:
-        """Tell reads from appends."""
+        """Return whether it is a read."""
         return operation.input == ("read",)
 
     def simplified(self, operations: Sequence[Operation]) -> Sequence[Operation]:
-        """Leave out appends of unknown outcome that no read shows, unless somebody was told a length."""
+        """Leave out appends of unknown outcome that no read shows, unless an append returned a length."""
         if any(isinstance(operation.output, int) for operation in operations):
             return operations
         shown = dict.fromkeys(_longest_read(operations))
         return [it for it in operations if it.returned_at is not None or _value(it) in shown]
 
     def stepper(self, operations: Sequence[Operation]) -> Step[Items]:
-        """Refuse appends that contradict the longest list that was read: no list would ever lead there again."""
+        """Refuse appends that contradict the longest list that was read: they lead to no linearization."""
         longest = _longest_read(operations)
 
         def step(state: Items, input: Datum, output: Output, /) -> tuple[bool, Items]:  # noqa: A002
@@ -59,7 +59,7 @@ class AppendList(Model[Items]):
 
 
 def _longest_read(operations: Sequence[Operation]) -> Items:
-    """Return the longest list that certainly was read: everything appended until then is in it, in its order."""
+    """Return the longest list that was read for certain: it holds everything appended until then, in order."""
     longest: Items = ()
     for operation in operations:
         output = operation.output

@@ -1,4 +1,4 @@
-"""Models of what consensus algorithms themselves promise: one value for ever, and one order of everything."""
+"""`Consensus` and `LogPositions`: models of consensus itself, a value that is chosen once, and one order of a log."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from coterie.protocols.checking.linearizability.models.model import Model
 from coterie.protocols.checking.linearizability.operation import Operation
 from coterie.protocols.checking.linearizability.values import UNKNOWN, Datum, Output
 
-__all__ = ["Consensus", "Places"]
+__all__ = ["Consensus", "LogPositions"]
 
 
 class Consensus(Model[Datum]):
-    """A value that is chosen once (Synod); None is chosen by nobody.
+    """A value that is chosen once (Synod). None is never chosen: it means that there is no chosen value yet.
 
     | input | output |
     | --- | --- |
@@ -21,7 +21,7 @@ class Consensus(Model[Datum]):
     has_finite_states = True
 
     def initial(self) -> Datum:
-        """Return None: nothing is chosen."""
+        """Return None: no value is chosen."""
         return None
 
     def step(self, state: Datum, input: Datum, output: Output, /) -> tuple[bool, Datum]:  # noqa: A002
@@ -35,16 +35,16 @@ class Consensus(Model[Datum]):
         raise ValueError(f"consensus has no {input!r}; it has propose and read, see its table")
 
     def only_reads(self, operation: Operation) -> bool:
-        """Tell reads from proposals."""
+        """Return whether it is a read."""
         return operation.input == ("read",)
 
 
-class Places(Model[int]):
-    """A log that tells each append its place, from 1 on; places may be left out, but rise (Raft's commands).
+class LogPositions(Model[int]):
+    """A log that returns the position of each append, from 1 on; positions rise, with gaps allowed (Raft's commands).
 
     | input | output |
     | --- | --- |
-    | `("append", item)` | its place |
+    | `("append", item)` | its position |
     """
 
     def initial(self) -> int:
@@ -57,5 +57,5 @@ class Places(Model[int]):
             case ("append", _):
                 if isinstance(output, int):
                     return output > state, output
-                return output is UNKNOWN, state  # wherever it is, nobody was told
-        raise ValueError(f"a log of places has no {input!r}; it has append, see its table")
+                return output is UNKNOWN, state  # its position was not observed
+        raise ValueError(f"a log of positions has no {input!r}; it has append, see its table")

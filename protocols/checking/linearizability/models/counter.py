@@ -1,4 +1,4 @@
-"""Model of a counter."""
+"""`Counter`: the model of a number that is incremented and read."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class Counter(Model[int]):
         raise ValueError(f"a counter has no {input!r}; it has increment and read, see its table")
 
     def only_reads(self, operation: Operation) -> bool:
-        """Tell reads from increments."""
+        """Return whether it is a read."""
         return operation.input == ("read",)

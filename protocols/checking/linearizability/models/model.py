@@ -1,4 +1,4 @@
-"""What an object is supposed to do when one operation happens after another."""
+"""`Model`: the interface of a sequential specification, which states what each operation may return."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["Model", "Step"]
 S = TypeVar("S", bound=Hashable)
 
 Step = Callable[[S, Datum, Output], tuple[bool, S]]
-"""`Model.step`, or one that knows the whole history."""
+"""`Model.step`, or a stricter one that uses the whole history."""
 
 
 class Model(ABC, Generic[S]):
-    """A sequential specification. A history is judged key by key: a model describes what is under one key.
+    """A sequential specification. A history is checked key by key: a model describes the object under one key.
 
     Users write their own with `initial` and `step` alone. States must be hashable and immutable, and states that
-    compare equal must behave alike. The other members may make the search shorter and never change its result.
+    compare equal must behave alike. The other members may shorten the search and never change its result.
 
         class Lock(Model[bool]):
             def initial(self) -> bool:
@@ -33,9 +33,9 @@ class Model(ABC, Generic[S]):
     """
 
     has_finite_states: ClassVar[bool] = False
-    """Whether the operations of a history, repeated at will, lead to finitely many states (a register: yes; a counter:
-    no). Then a search may first pretend that operations of unknown outcome happen any number of times: far quicker, and
-    no less certain where that does not help. With True where it is not, a search runs until its budget is spent."""
+    """Whether the operations of a history, repeated any number of times, lead to finitely many states (a register: yes;
+    a counter: no). Then the search may first assume that operations of unknown outcome happen any number of times: this
+    is much quicker and never changes the result. If it is wrongly True, the search runs until its budget is spent."""
 
     @abstractmethod
     def initial(self) -> S:
@@ -45,26 +45,27 @@ class Model(ABC, Generic[S]):
     def step(self, state: S, input: Datum, output: Output, /) -> tuple[bool, S]:  # noqa: A002 (its word)
         """Return whether `input` may be answered by `output` in this state, and the state after it.
 
-        An output of `UNKNOWN` fits always. If the answer is no, the returned state is not used. Must be a pure
-        function. ValueError, with the input named, if there is no such operation.
+        An output of `UNKNOWN` always fits. If the answer is no, the returned state is not used. Must be a pure
+        function. ValueError, which names the input, if there is no such operation.
         """
 
     def only_reads(self, operation: Operation) -> bool:
-        """Return whether `operation` leaves the state as it is wherever its output fits: by its kind, not by chance.
+        """Return whether `operation` changes no state in which its output fits.
 
-        A read does, and a swap that was refused. To write what is there already does not: later it may restore it.
+        True for a read, and for a refused swap. False for a write, even of the current value: in another order it
+        may change the state.
         """
         del operation
         return False
 
     def simplified(self, operations: Sequence[Operation]) -> Sequence[Operation]:
-        """Return other operations instead (all of one key) that are as linearizable as these, but easier to judge.
+        """Return operations (all of one key) that are linearizable exactly if these are, but easier to check.
 
-        Only inputs may differ, and operations whose outcome is unknown may be missing.
+        Only inputs may differ, and operations of unknown outcome may be missing.
         """
         return operations
 
     def stepper(self, operations: Sequence[Operation]) -> Step[S]:
-        """Return `step`, or one that refuses more: what leads nowhere if these operations (all of one key) are all."""
+        """Return `step`, or a stricter one that refuses steps which these operations (all of one key) rule out."""
         del operations
         return self.step

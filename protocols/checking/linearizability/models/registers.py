@@ -1,4 +1,4 @@
-"""Models of one place that holds one value: the register, and a key of a key-value store."""
+"""`Register` and `KeyValue`: models of one place that holds one value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["KeyValue", "Register"]
 
 
 class Register(Model[Datum]):
-    """A register that may also be compared and swapped.
+    """A register with compare-and-swap.
 
     | input | output |
     | --- | --- |
@@ -30,7 +30,7 @@ class Register(Model[Datum]):
         self._initial = initial
 
     def initial(self) -> Datum:
-        """Return the value that the register was made with."""
+        """Return the initial value of the register."""
         return self._initial
 
     def step(self, state: Datum, input: Datum, output: Output, /) -> tuple[bool, Datum]:  # noqa: A002
@@ -46,11 +46,11 @@ class Register(Model[Datum]):
         raise ValueError(f"a register has no {input!r}; it has read, write and compare_and_swap, see its table")
 
     def only_reads(self, operation: Operation) -> bool:
-        """Tell reads, and what was refused, from the rest."""
+        """Return whether it is a read, or was refused."""
         return _only_reads(operation)
 
     def simplified(self, operations: Sequence[Operation]) -> Sequence[Operation]:
-        """Do not tell apart values that nobody ever looked for."""
+        """Merge values that no operation looks for into one."""
         return _simplified(operations)
 
 
@@ -86,24 +86,24 @@ class KeyValue(Model[Datum]):
         raise ValueError(f"a key has no {input!r}; it has get, put, delete and compare_and_swap, see its table")
 
     def only_reads(self, operation: Operation) -> bool:
-        """Tell reads, and what was refused, from the rest."""
+        """Return whether it is a read, or was refused."""
         return _only_reads(operation)
 
     def simplified(self, operations: Sequence[Operation]) -> Sequence[Operation]:
-        """Do not tell apart values that nobody ever looked for."""
+        """Merge values that no operation looks for into one."""
         return _simplified(operations)
 
 
 class _Unseen(Enum):
-    """Stands for every value that no operation looks for: to all of them these are the same."""
+    """Replaces every value that no operation looks for: no operation can distinguish them."""
 
     UNSEEN = "unseen"
 
     def __repr__(self) -> str:
-        return "a value nobody saw"
+        return "a value that no operation saw"
 
 
-_UNSEEN: Final[Datum] = _Unseen.UNSEEN  # type: ignore[assignment]  # it is handled like a value, and equals none
+_UNSEEN: Final[Datum] = _Unseen.UNSEEN  # type: ignore[assignment]  # it is used like a value, and equals no other
 
 
 def _only_reads(operation: Operation) -> bool:
@@ -116,10 +116,10 @@ def _only_reads(operation: Operation) -> bool:
 
 
 def _simplified(operations: Sequence[Operation]) -> Sequence[Operation]:
-    """Merge unseen values: then the writes that nobody saw have one input, and the search needs one of them at most.
+    """Merge unseen values: then all unseen writes have one input, and the search needs at most one of them.
 
-    Without this a write of unknown outcome is one more thing that may have happened, at every later moment. None stays:
-    it is an absent key, which a delete tells from any value.
+    Otherwise every write of unknown outcome is one more candidate at every later moment. None is not merged: it is an
+    absent key, which a delete distinguishes from any value.
     """
     seen = {None: None} | dict.fromkeys(it for each in operations for it in _looked_for(each))
     return [_merged(operation, seen) for operation in operations]

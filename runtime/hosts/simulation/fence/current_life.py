@@ -1,25 +1,25 @@
-"""What the code that runs right now perceives: the clock, the chance and the name of its life."""
+"""`CurrentLife`: the clock, random generator and node name of the life whose code runs now."""
 
 from __future__ import annotations
 
 import random
 
 from coterie.runtime.hosts.simulation.process_life import Life
-from coterie.runtime.hosts.virtual.escapes import trespass
+from coterie.runtime.hosts.virtual.fence_error import fence_error
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
-__all__ = ["Perception"]
+__all__ = ["CurrentLife"]
 
 
-class Perception:
-    """The `Senses` of a world. The observer perceives the world's time, and draws from `rng`."""
+class CurrentLife:
+    """The `FencedEnvironment` of a world. The observer gets the world's time, and draws from `observer_rng`."""
 
-    def __init__(self, loop: VirtualLoop, rng: random.Random) -> None:
+    def __init__(self, loop: VirtualLoop, observer_rng: random.Random) -> None:
         self._loop = loop
-        self._rng = rng
+        self._observer_rng = observer_rng
 
     def monotonic(self) -> float:
-        """Return the monotonic time (s) of whoever runs."""
+        """Return the monotonic time (s) of the current life."""
         return self._loop.time() + self._slept_s()
 
     def wall(self) -> float:
@@ -28,10 +28,10 @@ class Perception:
         clock = self._loop.clock if life is None else life.host.clock
         return clock.wall() + self._slept_s()
 
-    def chance(self) -> random.Random:
-        """Return its generator."""
+    def rng(self) -> random.Random:
+        """Return its random generator."""
         life = self._life()
-        return self._rng if life is None else life.rng
+        return self._observer_rng if life is None else life.rng
 
     def name(self) -> str:
         """Return the name of its node."""
@@ -39,13 +39,13 @@ class Perception:
         return "observer" if life is None else life.name
 
     def sleep(self, seconds: float) -> None:
-        """Let a blocking function take `seconds` longer. FenceError elsewhere; ValueError if negative."""
+        """Make the running blocking function take `seconds` longer. FenceError elsewhere; ValueError if negative."""
         if seconds < 0:
             raise ValueError("sleep length must be non-negative")
         life = self._life()
         if life is None or not life.host.executor.is_blocking:
-            raise trespass(
-                "time.sleep()", "it would hold the loop; use asyncio.sleep(), or sleep in a blocking function"
+            raise fence_error(
+                "time.sleep()", "it would block the loop; use asyncio.sleep(), or sleep in a blocking function"
             )
         life.host.executor.slept_s += seconds
 

@@ -1,11 +1,11 @@
-"""The fence: while a world runs, what its code reaches for outside is the world's own, or refused.
+"""`Fence`: gives a running world simulated time and random numbers, and refuses threads, processes and sockets.
 
-Time comes from the life's clock, chance from the life's generator, and names of a directory come sorted. Threads,
-processes and sockets are refused with a `FenceError` that names the call and its line. Only the thread that runs the
-world is fenced in; all others of the process go on as ever.
+Time comes from the clock of the current life, random numbers from its generator, and directory listings are sorted.
+Threads, processes and sockets are refused with a `FenceError` that names the call and its line. Only the thread that
+runs the world is fenced; other threads of the process are not affected.
 
-A fence replaces attributes of modules. It cannot see a name that was imported before (`from time import time`), nor
-`id()`, nor the order of sets of strings: comparing the traces of two processes finds those.
+A fence replaces attributes of modules. It does not affect a name that was imported before (`from time import time`),
+`id()`, or the order of sets of strings: comparing the traces of two processes finds those.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from coterie.runtime.hosts.simulation.fence.fenced_random import chance
-from coterie.runtime.hosts.simulation.fence.fenced_time import dates, times
-from coterie.runtime.hosts.simulation.fence.patches import Senses
-from coterie.runtime.hosts.simulation.fence.refused_calls import refusals, sorted_names
+from coterie.runtime.hosts.simulation.fence.fenced_random import random_patches
+from coterie.runtime.hosts.simulation.fence.fenced_time import datetime_patches, time_patches
+from coterie.runtime.hosts.simulation.fence.patches import FencedEnvironment
+from coterie.runtime.hosts.simulation.fence.refused_calls import name_patches, refusal_patches
 
 __all__ = ["Fence"]
 
 
 class Fence:
-    """Around the code of one world, on the thread that enters it: `with Fence(senses): …`. Fences do not nest."""
+    """Fences the code of one world, on the thread that enters it: `with Fence(environment): …`. Fences do not nest."""
 
-    def __init__(self, senses: Senses) -> None:
-        self._senses = senses
+    def __init__(self, environment: FencedEnvironment) -> None:
+        self._environment = environment
         self._restore = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        """Put it up. RuntimeError if a world runs in this process already."""
+        """Apply all patches. RuntimeError if a world runs in this process already."""
         thread = threading.get_ident()
         patches = [
-            *times(self._senses),
-            *dates(self._senses),
-            *chance(self._senses),
-            *refusals(),
-            *sorted_names(self._senses),
+            *time_patches(self._environment),
+            *datetime_patches(self._environment),
+            *random_patches(self._environment),
+            *refusal_patches(),
+            *name_patches(self._environment),
         ]
         if any(hasattr(getattr(each.owner, each.name), "fenced_from") for each in patches):
-            raise RuntimeError("another simulated world runs in this process: there can be one at a time")
+            raise RuntimeError("another simulated world runs in this process: only one at a time is possible")
         with contextlib.ExitStack() as stack:
             for patch in patches:
                 original = getattr(patch.owner, patch.name)
@@ -53,5 +53,5 @@ class Fence:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take it down: everything is as it was."""
+        """Undo all patches."""
         self._restore.close()

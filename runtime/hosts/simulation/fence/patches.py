@@ -1,4 +1,4 @@
-"""What fenced code perceives, and how a name of the outside is replaced."""
+"""`Patch`: replaces one attribute of a module or class inside the fence; `FencedEnvironment`: the values to return."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["Patch", "Senses", "replaced"]
+__all__ = ["FencedEnvironment", "Patch", "function_patch"]
 
 
-class Senses(Protocol):
-    """The world as the code that runs right now perceives it."""
+class FencedEnvironment(Protocol):
+    """The clock, random generator, host name and sleep for the code that runs now."""
 
     def monotonic(self) -> float:
         """Return its monotonic time (s)."""
@@ -22,16 +22,16 @@ class Senses(Protocol):
         """Return its wall time (s since the epoch)."""
         ...
 
-    def chance(self) -> random.Random:
-        """Return its generator."""
+    def rng(self) -> random.Random:
+        """Return its random generator."""
         ...
 
     def name(self) -> str:
-        """Return the name of the machine it believes to run on."""
+        """Return the host name that it gets."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Block for `seconds`. FenceError if this is no blocking function: that would hold the loop."""
+        """Block for `seconds`. FenceError outside a blocking function: it would block the loop."""
         ...
 
 
@@ -39,7 +39,7 @@ class Senses(Protocol):
 class Patch:
     """The attribute `name` of `owner` (a module or class) is replaced by `make(original, is_inside)`.
 
-    What is made must do as the original does where `is_inside()` is false: on other threads.
+    The replacement must behave like the original if `is_inside()` is false: on other threads.
     """
 
     owner: Any
@@ -47,15 +47,15 @@ class Patch:
     make: Callable[[Any, Callable[[], bool]], Any]
 
 
-def replaced(owner: Any, name: str, inside: Callable[..., Any]) -> Patch:
-    """Return the patch by which `inside` is called in place of a function, with the same arguments."""
+def function_patch(owner: Any, name: str, replacement: Callable[..., Any]) -> Patch:
+    """Return the patch that calls `replacement` instead of a function, with the same arguments."""
 
     def make(original: Any, is_inside: Callable[[], bool]) -> Any:
         @functools.wraps(original)
         def fenced(*args: Any, **options: Any) -> Any:
-            return inside(*args, **options) if is_inside() else original(*args, **options)
+            return replacement(*args, **options) if is_inside() else original(*args, **options)
 
-        fenced.fenced_from = original  # type: ignore[attr-defined]  # how a second fence notices the first
+        fenced.fenced_from = original  # type: ignore[attr-defined]  # lets a second fence detect the first
         return fenced
 
     return Patch(owner, name, make)

@@ -1,4 +1,4 @@
-"""What is refused inside the fence, and what is only put in order."""
+"""Refused calls: patches that refuse threads, processes and sockets; and those that sort directory listings."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
-from coterie.runtime.hosts.simulation.fence.patches import Patch, Senses, replaced
-from coterie.runtime.hosts.virtual.escapes import trespass
+from coterie.runtime.hosts.simulation.fence.patches import FencedEnvironment, Patch, function_patch
+from coterie.runtime.hosts.virtual.fence_error import fence_error
 
-__all__ = ["refusals", "sorted_names"]
+__all__ = ["name_patches", "refusal_patches"]
 
 _NO_THREADS: Final = "a world has one thread; use asyncio.to_thread() or context.run_blocking()"
-_NO_WAIT: Final = "it would wait for another thread, and there is none; use asyncio's"
-_NO_PROCESS: Final = "a world has no processes but its lives"
+_NO_WAIT: Final = "it would wait for another thread, but a world has only one; use asyncio's"
+_NO_PROCESS: Final = "a world has no operating-system processes, only its simulated ones"
 _NO_SOCKETS: Final = "use the Host's network"
 
 _REFUSED: Final[tuple[tuple[Any, str, str, str], ...]] = (
@@ -41,39 +41,39 @@ _REFUSED: Final[tuple[tuple[Any, str, str, str], ...]] = (
 )
 
 
-def refusals() -> list[Patch]:
+def refusal_patches() -> list[Patch]:
     """Return the patches that refuse threads, processes and sockets."""
-    there = [each for each in _REFUSED if hasattr(each[0], each[1])]  # not every platform can fork
-    refused = [replaced(owner, name, _refuse(call, advice)) for owner, name, call, advice in there]
-    return [*refused, replaced(threading.Condition, "wait", _wait)]
+    available = [each for each in _REFUSED if hasattr(each[0], each[1])]  # not every platform can fork
+    refused = [function_patch(owner, name, _refuse(call, advice)) for owner, name, call, advice in available]
+    return [*refused, function_patch(threading.Condition, "wait", _wait)]
 
 
 def _wait(condition: threading.Condition, timeout: float | None = None) -> bool:
     del condition
     if timeout is not None and timeout <= 0.0:
-        return False  # a pool of threads looks once like this whether one is idle
-    raise trespass("Condition.wait()", _NO_WAIT)
+        return False  # a thread pool checks for an idle thread in this way
+    raise fence_error("Condition.wait()", _NO_WAIT)
 
 
 def _refuse(call: str, advice: str) -> Callable[..., Any]:
     def refuse(*args: object, **options: object) -> Any:
-        raise trespass(call, advice)
+        raise fence_error(call, advice)
 
     return refuse
 
 
-def sorted_names(senses: Senses) -> list[Patch]:
-    """Return the patches by which directories list in order, and the machine is called as the node is."""
+def name_patches(environment: FencedEnvironment) -> list[Patch]:
+    """Return the patches that sort directory listings and return the node's name as host name."""
     listdir, scandir = os.listdir, os.scandir
     return [
-        replaced(os, "listdir", lambda path=".": sorted(listdir(path))),
-        replaced(os, "scandir", lambda path=".": _SortedScan(scandir(path))),
-        replaced(socket, "gethostname", senses.name),
+        function_patch(os, "listdir", lambda path=".": sorted(listdir(path))),
+        function_patch(os, "scandir", lambda path=".": _SortedScan(scandir(path))),
+        function_patch(socket, "gethostname", environment.name),
     ]
 
 
 class _SortedScan:
-    """What `os.scandir` returns, by name."""
+    """The result of `os.scandir`, sorted by name."""
 
     def __init__(self, scan: Any) -> None:
         with scan:

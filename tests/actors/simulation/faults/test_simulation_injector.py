@@ -11,7 +11,7 @@ from coterie import Actor, Ask, CoterieError, KeyValue, Node, Topology, message
 from coterie.actors.simulation.simulated_client import SimulatedClient
 from coterie.actors.simulation.simulation import Simulation
 from coterie.errors import PlanError, StorageDamaged, StorageFailed
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import (
     KINDS,
     Bandwidth,
@@ -40,13 +40,13 @@ from coterie.protocols.faults.kinds.fault_kinds import (
     RandomOrder,
     Reset,
     ResetMidFrame,
-    Role,
     Shape,
     ShortWrite,
     SlowDisk,
     SlowNode,
     StaleDisk,
     Starve,
+    TargetRole,
     WallJump,
     WipedDisk,
     kind,
@@ -82,7 +82,7 @@ async def work(client: SimulatedClient) -> None:
     for at in client.rounds(30):
         await asyncio.sleep(0.2 * client.random.random())
         with contextlib.suppress(CoterieError):
-            await client.access.actor("napper", node=NODES[at % 3]).ask(Nap(), timeout=0.5)
+            await client.access.actor("napper", node=NODES[at % 3]).ask(Nap(), timeout_s=0.5)
         with contextlib.suppress(CoterieError):
             await kv.put(b"k", b"%d.%d" % (client.number, at))
             await kv.get(b"k")
@@ -90,16 +90,18 @@ async def work(client: SimulatedClient) -> None:
 
 def suffer(*faults: Fault, seed: int = 1, ends_at_s: float = 4.0) -> Simulation:
     """Run a store with clients under `faults`, until all has healed, everybody is up and the clients are done."""
-    sim = Simulation(seed, plan=Plan(NODES, faults, ends_at_s))
+    sim = Simulation(seed, plan=FaultPlan(NODES, faults, ends_at_s))
 
     async def main() -> None:
         sim.deploy(topology())
-        crowd = sim.clients(3, work)
-        await sim.until(lambda: sim.injector.is_over, within=20)
-        await sim.until(lambda: crowd.is_done, within=60)
-        await sim.until(lambda: all(node.is_up or node.is_gone for node in sim.nodes), within=10)
-        raft = sim.deployment.rafts[0]
-        await sim.until(lambda: all(raft.has_converged(node.name) for node in sim.nodes if not node.is_gone), within=20)
+        clients = sim.clients(3, work)
+        await sim.until(lambda: sim.injector.is_over, within_s=20)
+        await sim.until(lambda: clients.is_done, within_s=60)
+        await sim.until(lambda: all(node.is_up or node.is_gone for node in sim.nodes), within_s=10)
+        raft = sim.deployment.raft_checkers[0]
+        await sim.until(
+            lambda: all(raft.has_converged(node.name) for node in sim.nodes if not node.is_gone), within_s=20
+        )
         sim.assert_linearizable()
 
     sim.run(main)
@@ -114,12 +116,12 @@ FAULTS: list[Fault] = [
     ClockRate(0.5, "n1", 2.0, 1.1),
     Clog(0.5, 1.0, (("n1", "n2"), ("n2", "n3")), (("n2", "n3"), ("n1", "n2"))),
     Corrupt(0.5, 1.0, 0.2),
-    Crash(0.5, "n1", Role.LEADER, 0.001, 0.002),
-    Crash(0.5, "n1", Role.CANDIDATE, 0.001, 0.2),
+    Crash(0.5, "n1", TargetRole.LEADER, 0.001, 0.002),
+    Crash(0.5, "n1", TargetRole.CANDIDATE, 0.001, 0.2),
     Delay(0.5, 1.0, 0.02, tail=0.2, tail_s=0.01),
     DiskFull(0.5, "n1", 0.5),
     Flap(0.5, 1.0, 0.3, "n1"),
-    FsyncError(0.5, "n1", Role.LEADER, 0.1),
+    FsyncError(0.5, "n1", TargetRole.LEADER, 0.1),
     FullMailbox(0.5, "n1", 0.5, "store"),
     HalfOpen(0.5, 1.0, "n1", "n2"),
     HangHandler(0.5, "n1", 0.5, "napper"),
@@ -127,7 +129,7 @@ FAULTS: list[Fault] = [
     Loss(0.5, 1.0, 0.3),
     Outage(0.5, (0.001, 0.5, 0.02)),
     *(Partition(0.5, 1.0, shape, "n1") for shape in Shape),
-    Pause(0.5, "n1", 0.7, Role.LEADER),
+    Pause(0.5, "n1", 0.7, TargetRole.LEADER),
     PoisonMessage(0.5, "n1", "store"),
     Priorities(0.5, 1.0, 2),
     RaiseInHandler(0.5, "n1", "store"),
@@ -135,8 +137,8 @@ FAULTS: list[Fault] = [
     Reset(0.5),
     ResetMidFrame(0.5),
     ShortWrite(0.5, "n1", down_s=0.1),
-    SlowDisk(0.5, "n1", 1.0, 20.0, Role.LEADER),
-    SlowNode(0.5, "n1", 1.0, 0.01, Role.BUSIEST),
+    SlowDisk(0.5, "n1", 1.0, 20.0, TargetRole.LEADER),
+    SlowNode(0.5, "n1", 1.0, 0.01, TargetRole.BUSIEST),
     StaleDisk(1.5, "n2", 0.5),
     Starve(0.5, "n1", 1.0, "store"),
     WallJump(0.5, "n1", -3600.0),
@@ -148,40 +150,40 @@ FAULTS: list[Fault] = [
 def test_a_fault_takes_effect_and_the_store_survives_it(fault: Fault) -> None:
     sim = suffer(fault)
 
-    assert sim.firings.count(kind(fault)) >= 1
+    assert sim.fault_counts.count(kind(fault)) >= 1
     assert sim.operations >= 100
 
 
 @pytest.mark.parametrize("fault", [RaiseInHandler(0.5, "n1"), PoisonMessage(0.5, "n1"), FullMailbox(0.5, "n1", 0.1)])
-def test_an_actor_fault_on_a_node_without_actors_strikes_the_next_that_has_some(fault: Fault) -> None:
-    sim = Simulation(1, plan=Plan(NODES, (fault,), 2.0))
+def test_an_actor_fault_on_a_node_without_actors_hits_the_next_node_that_has_some(fault: Fault) -> None:
+    sim = Simulation(1, plan=FaultPlan(NODES, (fault,), 2.0))
 
     async def main() -> None:
         made = Topology("nap", nodes=NODES)
         made.actor("napper", Napper, nodes=["n2"])
         sim.deploy(made, durable=False)
         sim.clients(1, naps)
-        await sim.until(lambda: sim.injector.is_over, within=20)
+        await sim.until(lambda: sim.injector.is_over, within_s=20)
 
     async def naps(client: SimulatedClient) -> None:
         for _ in client.rounds(30):
             await asyncio.sleep(0.1)
             with contextlib.suppress(CoterieError):
-                await client.access.actor("napper", node="n2").ask(Nap(), timeout=0.5)
+                await client.access.actor("napper", node="n2").ask(Nap(), timeout_s=0.5)
 
     sim.run(main)
-    assert sim.firings.count(kind(fault)) == 1
+    assert sim.fault_counts.count(kind(fault)) == 1
 
 
-def test_an_actor_fault_where_nobody_runs_actors_strikes_nobody() -> None:
-    sim = Simulation(1, plan=Plan(NODES, (CancelHandler(0.5, "n1"),), 2.0))
+def test_an_actor_fault_without_any_actors_takes_no_effect() -> None:
+    sim = Simulation(1, plan=FaultPlan(NODES, (CancelHandler(0.5, "n1"),), 2.0))
 
     async def main() -> None:
         sim.deploy(Topology("void", nodes=NODES), durable=False)
-        await sim.until(lambda: sim.injector.is_over, within=20)
+        await sim.until(lambda: sim.injector.is_over, within_s=20)
 
     sim.run(main)
-    assert not sim.firings.count("cancel_handler")
+    assert not sim.fault_counts.count("cancel_handler")
 
 
 def test_no_kind_is_forgotten_here() -> None:
@@ -190,16 +192,16 @@ def test_no_kind_is_forgotten_here() -> None:
 
 
 def test_without_faults_nothing_fires() -> None:
-    assert suffer().firings.count_by_kind == {}
+    assert suffer().fault_counts.count_by_kind == {}
 
 
 def test_a_failed_sync_stops_the_node() -> None:
-    sim = Simulation(1, plan=Plan(NODES, (FsyncError(1.0, "n1", down_s=1e3),), 3.0))
+    sim = Simulation(1, plan=FaultPlan(NODES, (FsyncError(1.0, "n1", down_s=1e3),), 3.0))
 
     async def main() -> None:
         sim.deploy(topology())
         sim.clients(1, work)
-        await sim.until(lambda: sim.node("n1").is_down, within=5)
+        await sim.until(lambda: sim.node("n1").is_down, within_s=5)
         assert isinstance(sim.node("n1").failure, StorageFailed)
 
     sim.run(main)
@@ -216,12 +218,12 @@ def test_a_stale_replica_never_comes_back() -> None:
     assert suffer(StaleDisk(1.5, "n2", 0.5, down_s=0.1)).node("n2").is_down
 
 
-def test_a_fault_for_a_role_waits_for_somebody_to_show_it() -> None:
-    sim = Simulation(3, plan=Plan(NODES, (Crash(0.0, "n1", Role.LEADER, 0.0, 100.0),), 10.0))
+def test_a_fault_for_a_role_waits_for_a_node_with_that_role() -> None:
+    sim = Simulation(3, plan=FaultPlan(NODES, (Crash(0.0, "n1", TargetRole.LEADER, 0.0, 100.0),), 10.0))
 
     async def main() -> None:
         sim.deploy(topology())
-        await sim.until(lambda: any(node.is_down for node in sim.nodes), within=5)
+        await sim.until(lambda: any(node.is_down for node in sim.nodes), within_s=5)
 
     sim.run(main)
 
@@ -231,14 +233,14 @@ def test_a_fault_for_a_role_waits_for_somebody_to_show_it() -> None:
 
 def test_everything_heals_when_the_plan_ends() -> None:
     faults = (Crash(0.5, "n1", down_s=1e4), Pause(0.5, "n2", 1e4), Partition(0.5, 1e4, Shape.ONE, "n3"))
-    sim = Simulation(1, plan=Plan(NODES, faults, 2.0))
+    sim = Simulation(1, plan=FaultPlan(NODES, faults, 2.0))
 
     async def main() -> None:
         sim.deploy(topology())
         await asyncio.sleep(1.9)
         assert sim.node("n1").is_down
         assert sim.node("n2").is_paused
-        await sim.until(lambda: sim.leader_of("store"), within=7)
+        await sim.until(lambda: sim.leader_of("store"), within_s=7)
         await sim.clients(1, work)
         assert all(node.is_up and not node.is_paused for node in sim.nodes)
 
@@ -246,7 +248,7 @@ def test_everything_heals_when_the_plan_ends() -> None:
 
 
 def test_a_plan_beyond_the_budget_is_refused() -> None:
-    sim = Simulation(1, plan=Plan(NODES, (WipedDisk(0.5, "n1"), WipedDisk(0.6, "n2")), 2.0))
+    sim = Simulation(1, plan=FaultPlan(NODES, (WipedDisk(0.5, "n1"), WipedDisk(0.6, "n2")), 2.0))
 
     async def main() -> None:
         sim.deploy(topology())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coterie.actors.simulation.mutants import SYSTEM_MUTANTS
-from coterie.protocols.simulation.mutants import Mutant, hunt
+from coterie.protocols.simulation.mutants import Mutant, run_mutant
 
 SLOW = ("driver: ", "clients: ")
 """Whole replicated clusters, seed after seed: `make mutants` has the time."""
@@ -16,10 +16,10 @@ QUICK = [mutant for mutant in SYSTEM_MUTANTS if not mutant.name.startswith(SLOW)
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", QUICK, ids=lambda mutant: mutant.name.replace(": ", "-").replace(" ", "_"))
 def test_mutant_is_killed_and_the_clean_code_passes(mutant: Mutant) -> None:
-    ended = hunt(mutant, most_seeds=20)
+    ended = run_mutant(mutant, most_seeds=20)
 
     assert ended.killed_by is not None
-    assert ended.alarm is None
+    assert ended.false_alarm is None
 
 
 def test_patches_have_their_targets() -> None:

@@ -1,4 +1,4 @@
-"""Directed stories hold for the code as it is, whatever the seed; that they can fail is shown by the mutants."""
+"""Directed runs pass for the unchanged code, whatever the seed; that they can fail is shown by the mutants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from coterie.actors.simulation.scenarios.directed_runs import (
 )
 
 
-@pytest.mark.parametrize("story", [another_store, crowded_mailbox, strangers_key, unheard_store])
+@pytest.mark.parametrize("directed_run", [another_store, crowded_mailbox, strangers_key, unheard_store])
 @pytest.mark.parametrize("seed", range(5))
-def test_story_holds(story: Callable[[int], None], seed: int) -> None:
-    story(seed)
+def test_directed_run_passes(directed_run: Callable[[int], None], seed: int) -> None:
+    directed_run(seed)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from coterie.actors.simulation.scenarios.store_scenario import STORE, Keeper
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.actors.simulation.scenarios.store_scenario import STORE, Writer
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Crash
 from coterie.protocols.simulation.mutants import Patch, patched
-from coterie.protocols.simulation.scenarios.run_outcome import Outcome
+from coterie.protocols.simulation.scenarios.run_result import RunOutcome
 from coterie.runtime.storage import log_recovery
 from coterie.runtime.storage.segment_files import Segment
 
 NODES = ("n1", "n2", "n3")
-CRASHES = Plan(NODES, tuple(Crash(0.3 + 0.11 * at, NODES[at % 3], down_s=0.01) for at in range(80)), 10.0)
+CRASHES = FaultPlan(NODES, tuple(Crash(0.3 + 0.11 * at, NODES[at % 3], down_s=0.01) for at in range(80)), 10.0)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -26,13 +26,13 @@ def test_stores_keep_what_they_acknowledged_under_everything(seed: int) -> None:
 
 def test_crashes_tear_batches() -> None:
     torn: list[int] = []
-    usual = log_recovery._settle
+    usual = log_recovery._cut_torn_tail
 
-    def settle(last: Segment, unproven_from: int) -> int:
+    def cut_torn_tail(last: Segment, unproven_from: int) -> int:
         torn.append(cut := usual(last, unproven_from))
         return cut
 
-    with patched([Patch(log_recovery, "_settle", settle)]):
+    with patched([Patch(log_recovery, "_cut_torn_tail", cut_torn_tail)]):
         verdict = STORE.run(1, plan=CRASHES)
 
     assert verdict.violation is None
@@ -44,11 +44,11 @@ def test_runs_of_one_seed_are_the_same() -> None:
 
 
 def test_run_in_which_nothing_is_written_is_no_pass() -> None:
-    def rest(self: Keeper, msg: object, /) -> None:
+    def rest(self: Writer, msg: object, /) -> None:
         return
 
-    with patched([Patch(Keeper, "receive", rest)]):
-        verdict = STORE.run(0, plan=Plan(NODES, (), 1.0))
+    with patched([Patch(Writer, "receive", rest)]):
+        verdict = STORE.run(0, plan=FaultPlan(NODES, (), 1.0))
 
-    assert verdict.outcome is Outcome.FAILED
+    assert verdict.outcome is RunOutcome.FAILED
     assert "only 0 writes were acknowledged" in str(verdict.violation)

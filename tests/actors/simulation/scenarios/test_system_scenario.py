@@ -14,10 +14,10 @@ from coterie.actors.simulation.simulation import Simulation
 from coterie.actors.topology import Topology
 from coterie.errors import PlanError
 from coterie.protocols.checking.linearizability import Counter
-from coterie.protocols.faults.fault_plan import Plan
-from coterie.protocols.faults.kinds.fault_kinds import Crash, Level, Role
+from coterie.protocols.faults.fault_plan import FaultPlan
+from coterie.protocols.faults.kinds.fault_kinds import Crash, Level, TargetRole
 from coterie.protocols.simulation.scenarios.protocol_scenarios import Scenario
-from coterie.protocols.simulation.scenarios.run_outcome import Outcome
+from coterie.protocols.simulation.scenarios.run_result import RunOutcome
 
 
 @scenario(nodes=["a", "b"], duration_s=1.0)
@@ -34,10 +34,10 @@ def test_a_program_is_a_scenario() -> None:
     assert one.plan(1) == one.plan(1) != one.plan(2)
 
 
-def test_what_a_program_raises_is_what_the_run_came_to() -> None:
+def test_an_error_of_the_program_is_the_result_of_the_run() -> None:
     verdict = broken.run(1)
 
-    assert verdict.outcome is Outcome.FAILED
+    assert verdict.outcome is RunOutcome.FAILED
     assert "LookupError: it is broken" in str(verdict.violation)
 
 
@@ -70,7 +70,7 @@ async def lying(sim: Simulation) -> None:
     sim.assert_linearizable()
 
 
-def test_a_lie_is_dated_by_the_answer_that_fits_nowhere_and_not_by_the_judgement() -> None:
+def test_a_wrong_answer_is_dated_by_its_return_and_not_by_the_check() -> None:
     verdict = lying.run(1, profile="calm")
 
     assert verdict.violation is not None
@@ -78,7 +78,7 @@ def test_a_lie_is_dated_by_the_answer_that_fits_nowhere_and_not_by_the_judgement
     assert 3.0 <= verdict.violation.time_s < 4.0
 
 
-def test_a_run_that_is_ended_early_is_judged_by_what_clients_have_seen_so_far() -> None:
+def test_a_run_that_is_ended_early_is_checked_by_the_history_so_far() -> None:
     verdict = lying.ending_at(5.0).run(1, profile="calm")
 
     assert verdict.violation is not None
@@ -95,7 +95,7 @@ def test_a_run_that_is_ended_before_it_fails_says_so() -> None:
     assert "it is over" in str(beating.run(1).violation), "the scenario itself stays as it is"
 
 
-def test_what_goes_wrong_behind_a_programs_back_is_told_by_name(
+def test_an_error_in_a_callback_of_the_loop_is_reported_by_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(logging.getLogger("asyncio"), "disabled", True)
@@ -125,7 +125,7 @@ def test_a_scenario_with_nodes_of_its_own_has_no_others() -> None:
 def test_raft_kv_passes_under_everything() -> None:
     verdict = RAFT_KV.run(1)
 
-    assert verdict.outcome is Outcome.PASSED, verdict.violation or verdict.void or verdict.missed()
+    assert verdict.outcome is RunOutcome.PASSED, verdict.violation or verdict.void or verdict.missed()
     assert verdict.operations >= 1000
     assert verdict.history is not None
     assert verdict.linearizability is not None
@@ -135,16 +135,16 @@ def test_raft_kv_passes_under_everything() -> None:
 def test_synods_pass_under_their_own_profile() -> None:
     verdict = SYNOD.run(1, profile="synod")
 
-    assert verdict.outcome is Outcome.PASSED, verdict.violation or verdict.void or verdict.missed()
+    assert verdict.outcome is RunOutcome.PASSED, verdict.violation or verdict.void or verdict.missed()
     assert verdict.operations >= 200
 
 
 def test_a_given_plan_replaces_that_of_the_seed_and_fewer_operations_are_not_void() -> None:
-    plan = Plan(("n1", "n2", "n3"), (Crash(0.5, "n1", Role.LEADER),), 2.0)
+    plan = FaultPlan(("n1", "n2", "n3"), (Crash(0.5, "n1", TargetRole.LEADER),), 2.0)
 
     verdict = RAFT_KV.run(1, plan=plan, operations=20, traced=True)
 
-    assert verdict.outcome is Outcome.PASSED
+    assert verdict.outcome is RunOutcome.PASSED
     assert verdict.fired == {"crash": 1}
     assert verdict.nodes == plan.nodes
     assert verdict.operations < 60
@@ -152,10 +152,10 @@ def test_a_given_plan_replaces_that_of_the_seed_and_fewer_operations_are_not_voi
 
 
 @pytest.mark.slow
-def test_a_planned_fault_that_never_struck_makes_a_run_void() -> None:
-    verdict = RAFT_KV.run(1, plan=Plan(("n1", "n2", "n3"), (), 1.0))
+def test_a_planned_fault_that_never_took_effect_makes_a_run_void() -> None:
+    verdict = RAFT_KV.run(1, plan=FaultPlan(("n1", "n2", "n3"), (), 1.0))
 
-    assert replace(verdict, planned=("clog",)).outcome is Outcome.VOID
+    assert replace(verdict, planned=("clog",)).outcome is RunOutcome.VOID
 
 
 def test_beyond_the_budget_only_safety_is_expected() -> None:

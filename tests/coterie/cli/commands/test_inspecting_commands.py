@@ -12,7 +12,7 @@ import pytest
 from coterie import KeyValue, Topology
 from coterie.actors.inspection import ActorLine, ActorsReport, ReportActors, TypeLine, WaitLine
 from coterie.cli import main
-from coterie.cli.cluster_connection import Connection
+from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands import actors_command, top_command, waits_command
 from coterie.errors import NodeUnreachable
 
@@ -24,7 +24,7 @@ def report(**changes: object) -> ActorsReport:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def test_rates_are_what_was_handled_between_two_looks() -> None:
+def test_rates_are_of_the_messages_handled_between_two_queries() -> None:
     busier = TypeLine("Worker", 4, 3, 9, 1100, 0.5, 2)
 
     lines = top_command.table({"n1": report()}, {"n1": report(at_s=12.0, handled=5100, types=(busier,))})
@@ -56,7 +56,7 @@ def test_waits_are_drawn_as_text_and_as_graphs() -> None:
     ]
     assert waits_command.draw(pending, "mermaid")[-2:] == ["  a0 -->|Get| a1", "  a2 -->|Put| a1"]
     assert '  "a@n1" -> "b@n2" [label="Get"];' in waits_command.draw(pending, "dot")
-    assert waits_command.draw([], "text") == ["nobody waits"]
+    assert waits_command.draw([], "text") == ["no actor waits for a reply"]
 
 
 def test_an_interval_out_of_range_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,21 +65,23 @@ def test_an_interval_out_of_range_is_named(capsys: pytest.CaptureFixture[str]) -
 
 
 async def test_a_live_node_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(top_command, "FIRST_LOOK_S", 0.01)
+    monkeypatch.setattr(top_command, "FIRST_INTERVAL_S", 0.01)
     topology = Topology("shown", nodes=["n1"])
     topology.raft("store", machine=KeyValue)
 
     async with topology.start(node="n1") as node:
         await node.key_value("store").put(b"k", b"v")
         await asyncio.sleep(0)
-        await top_command._watch(Connection((node.address,)), Namespace(once=True, form="table", interval=1.0))
+        await top_command._watch(ClusterConnection((node.address,)), Namespace(once=True, form="table", interval=1.0))
         shown = capsys.readouterr().out
-        await top_command._watch(Connection((node.address,)), Namespace(once=True, form="json", interval=1.0))
+        await top_command._watch(ClusterConnection((node.address,)), Namespace(once=True, form="json", interval=1.0))
         facts = json.loads(capsys.readouterr().out)
-        listed = actors_command._lines(await actors_command._look(Connection((node.address,)), ReportActors("Raft")))
-        drawn = list(waits_command._waits(await waits_command._look(Connection((node.address,)))))
+        listed = actors_command._lines(
+            await actors_command._query(ClusterConnection((node.address,)), ReportActors("Raft"))
+        )
+        drawn = list(waits_command._waits(await waits_command._query(ClusterConnection((node.address,)))))
 
     assert "RaftActor" in shown
-    assert {line["type"] for line in facts["n1"]["types"]} >= {"RaftActor", "DirectoryActor"}
+    assert {line["type"] for line in facts["n1"]["types"]} >= {"RaftActor", "NodeReportActor"}
     assert [line.split()[0] for line in listed[1:2]] == ["store@n1"]
     assert drawn == []

@@ -8,8 +8,8 @@ import pytest
 
 from coterie.cli import main
 from coterie.cli.commands import mutants_command
-from coterie.exploring.mutant_jobs import ALL_MUTANTS, Catch
-from coterie.protocols.simulation.mutants import Hunt
+from coterie.exploring.mutant_jobs import ALL_MUTANTS, TimedMutantResult
+from coterie.protocols.simulation.mutants import MutantResult
 
 Printed = pytest.CaptureFixture[str]
 
@@ -39,21 +39,21 @@ def test_json_is_the_last_line(capsys: Printed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hunt", "words"),
+    ("result", "words"),
     [
-        (Hunt(PROMISE, None, 59, 60, None), "SURVIVED 60 seeds"),
-        (Hunt(PROMISE, "synod.value_not_highest", 0, 1, "synod.ballot_reused"), "FAILS synod.ballot_reused"),
+        (MutantResult(PROMISE, None, 59, 60, None), "SURVIVED 60 seeds"),
+        (MutantResult(PROMISE, "synod.value_not_highest", 0, 1, "synod.ballot_reused"), "FAILS synod.ballot_reused"),
     ],
 )
 def test_survivor_and_alarm_at_the_clean_code_make_the_exit_code_one(
-    hunt: Hunt, words: str, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+    result: MutantResult, words: str, capsys: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def all_the_same(names: object, *, processes: int, caught: object) -> list[Catch]:
-        assert callable(caught)
-        caught(Catch(hunt, 1.0))
-        return [Catch(hunt, 1.0)]
+    def all_the_same(names: object, *, processes: int, on_result: object) -> list[TimedMutantResult]:
+        assert callable(on_result)
+        on_result(TimedMutantResult(result, 1.0))
+        return [TimedMutantResult(result, 1.0)]
 
-    monkeypatch.setattr(mutants_command, "hunt_all", all_the_same)
+    monkeypatch.setattr(mutants_command, "run_mutant_jobs", all_the_same)
 
     assert main(["sim", "mutants"]) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -80,4 +80,4 @@ def test_names_of_mutants_fit_into_their_column() -> None:
 
 def test_mutants_are_chosen_among_mutants_only(capsys: Printed) -> None:
     assert main(["sim", "raft", "--only", PROMISE]) == 1
-    assert "chooses among mutants" in capsys.readouterr().err
+    assert "selects mutants" in capsys.readouterr().err

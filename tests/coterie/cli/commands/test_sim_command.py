@@ -1,4 +1,4 @@
-"""`coterie sim`: verdicts, exit codes, saved failures, replay commands and JSON."""
+"""`coterie sim`: results, exit codes, saved failures, replay commands and JSON."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ import pytest
 from coterie.cli import main
 from coterie.cli.commands import sim_command
 from coterie.errors import PlanError
-from coterie.exploring.failure_shrinking import WITHIN_S
-from coterie.exploring.scenario_discovery import ScenarioError, find
+from coterie.exploring.failure_shrinking import TIME_LIMIT_S
+from coterie.exploring.scenario_discovery import ScenarioError, find_scenario
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.faults.plan_format import dump_plan
 from coterie.protocols.simulation.mutants import MUTANTS, patched
@@ -47,15 +47,15 @@ def toy_run(name: str, *argv: str) -> int:
     return sim_run(f"{toy.WHERE}:{name}", *argv)
 
 
-def facts_of(printed: Printed) -> dict[str, object]:
+def as_json(printed: Printed) -> dict[str, object]:
     return cast("dict[str, object]", json.loads(printed.readouterr().out.splitlines()[-1]))
 
 
 def test_what_is_usual_is_what_exploring_takes_for_usual() -> None:
     assert sim_command.PROFILE == EVERYTHING
-    assert sim_command.SHRINKING_S == WITHIN_S
+    assert sim_command.SHRINKING_S == TIME_LIMIT_S
     assert {Level(level) for level in sim_command.LEVELS} == {
-        find("raft", Level(level)).level for level in sim_command.LEVELS
+        find_scenario("raft", Level(level)).level for level in sim_command.LEVELS
     }
 
 
@@ -76,14 +76,14 @@ def test_log_of_what_is_simulated_goes_to_the_folder_of_a_failure_and_not_to_the
 ) -> None:
     assert toy_run("fragile", "--seeds", "6", "--json") == 1
 
-    folder = Path(str(facts_of(capsys)["saved"]))
+    folder = Path(str(as_json(capsys)["saved"]))
     assert terminal.getvalue() == ""
     assert "WARNING coterie.toy toy.crashed node=n" in (folder / "log.txt").read_text()
     assert sim_run(f"{toy.WHERE}:fragile", "--replay", str(folder)) == 1
     assert terminal.getvalue() == ""
 
 
-def test_log_of_what_is_simulated_is_shown_to_who_asks_for_it(terminal: io.StringIO) -> None:
+def test_log_of_simulated_nodes_is_shown_on_request(terminal: io.StringIO) -> None:
     parser = argparse.ArgumentParser()
     sim_command.add_parser(parser.add_subparsers())
     args = parser.parse_args(["sim", f"{toy.WHERE}:fragile", "--seed", "5", "--shrink", "0"])
@@ -97,7 +97,7 @@ def test_log_of_what_is_simulated_is_shown_to_who_asks_for_it(terminal: io.Strin
 def test_many_seeds_pass_and_say_so(capsys: Printed) -> None:
     assert sim_run("synod", "--seeds", "2", "--seed", "10", "--json") == 0
 
-    facts = facts_of(capsys)
+    facts = as_json(capsys)
     told = [facts[name] for name in ("scenario", "level", "seeds", "passed", "failed", "void", "failing_seeds")]
     assert told == ["synod", "protocol", 2, 2, 0, 0, []]
     counted = ("operations", "messages", "messages_per_s", "events", "events_per_s")
@@ -130,7 +130,7 @@ def test_failure_is_shrunk_saved_and_told_with_exactly_one_command_that_shows_it
     assert json.loads(Path(facts["saved"], "verdict.json").read_text())["trace_hash"] in again
 
 
-def test_failure_is_kept_as_it_is_if_nobody_wants_it_shrunk(capsys: Printed) -> None:
+def test_failure_is_saved_without_shrinking_if_shrink_is_0(capsys: Printed) -> None:
     assert toy_run("fragile", "--seed", "5", "--shrink", "0") == 1
 
     command = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("replay: "))
@@ -142,16 +142,16 @@ def test_mutated_algorithm_leaves_a_small_failure_that_can_be_replayed(capsys: P
 
     with patched(mutant.patches):
         assert sim_run("raft", "--seeds", "3", "--nodes", "3", "--shrink", "20", "--json") == 1
-        facts = facts_of(capsys)
+        facts = as_json(capsys)
         assert sim_run("raft", "--replay", str(facts["saved"])) == 1
         replayed = capsys.readouterr().out
     assert sim_run("raft", "--replay", str(facts["saved"])) != 1
 
     assert {"timeline.html", "history.jsonl", "sequence.svg"} <= {it.name for it in Path(str(facts["saved"])).iterdir()}
-    verdict = json.loads(Path(str(facts["saved"]), "verdict.json").read_text())
+    result = json.loads(Path(str(facts["saved"]), "verdict.json").read_text())
     assert cast("int", facts["shrunk_faults"]) <= 5
-    assert verdict["violation"]["invariant"] in replayed
-    assert verdict["trace_hash"] in replayed
+    assert result["violation"]["invariant"] in replayed
+    assert result["trace_hash"] in replayed
 
 
 def test_plan_of_ones_own_replaces_the_profile(capsys: Printed) -> None:
@@ -159,7 +159,7 @@ def test_plan_of_ones_own_replaces_the_profile(capsys: Printed) -> None:
     Path("mine.json").write_text(dump_plan(replace(plan, faults=plan.faults[:2])), encoding="utf-8")
 
     assert toy_run("fragile", "--seeds", "2", "--plan", "mine.json", "--json") == 0
-    assert facts_of(capsys)["fired"] == {"crash": 4}
+    assert as_json(capsys)["fired"] == {"crash": 4}
     assert toy_run("fragile", "--seeds", "2", "--json") == 1
 
 
@@ -170,12 +170,12 @@ def test_void_seeds_are_told_and_make_the_exit_code_two(capsys: Printed) -> None
     assert "seed 1 is void: only 3 commands were answered" in capsys.readouterr().out
 
 
-def test_interrupt_prints_what_was_learned_and_the_command_to_go_on(capsys: Printed) -> None:
+def test_interrupt_prints_the_results_so_far_and_the_command_to_continue(capsys: Printed) -> None:
     assert toy_run("interrupted", "--seeds", "9", "--nodes", "3", "--json") == 130
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{toy.WHERE}:interrupted: interrupted after 3 seeds")
-    assert f"go on: coterie sim {toy.WHERE}:interrupted --seed 3 --seeds 6 --level protocol --nodes 3" in lines
+    assert f"continue: coterie sim {toy.WHERE}:interrupted --seed 3 --seeds 6 --level protocol --nodes 3" in lines
     assert json.loads(lines[-1])["interrupted"] is True
 
 
@@ -186,7 +186,7 @@ def test_ctrl_c_ends_a_command_with_workers_that_would_never_end() -> None:
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=60)
 
     assert ended.returncode == 130, ended.stderr
-    assert "go on: coterie sim tests.coterie.exploring.toy:signalling --seed " in ended.stdout
+    assert "continue: coterie sim tests.coterie.exploring.toy:signalling --seed " in ended.stdout
     assert "Traceback" not in ended.stderr
 
 
@@ -195,14 +195,14 @@ def test_failure_before_an_interrupt_is_not_lost(capsys: Printed) -> None:
 
     out = capsys.readouterr().out
     assert "replay: coterie sim" in out
-    assert "go on: coterie sim" in out
+    assert "continue: coterie sim" in out
 
 
 def test_two_jobs_find_the_same(capsys: Printed) -> None:
     assert toy_run("good", "--seeds", "6", "--json") == 0
-    alone = facts_of(capsys)
+    alone = as_json(capsys)
     assert toy_run("good", "--seeds", "6", "--jobs", "2", "--json") == 0
-    together = facts_of(capsys)
+    together = as_json(capsys)
 
     for name in ("seeds", "passed", "operations", "events", "simulated_s", "fired"):
         assert alone[name] == together[name]
@@ -210,18 +210,18 @@ def test_two_jobs_find_the_same(capsys: Printed) -> None:
 
 def test_determinism_is_checked(capsys: Printed) -> None:
     assert toy_run("good", "--seeds", "3", "--check-determinism", "--json") == 0
-    assert facts_of(capsys)["nondeterministic_seeds"] == []
+    assert as_json(capsys)["nondeterministic_seeds"] == []
 
     assert toy_run("wavering", "--seeds", "2", "--check-determinism", "--json") == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("seed 0 is not deterministic: its traces differ first in line ")
+    assert lines[0].startswith("seed 0 is not deterministic: its traces first differ in line ")
     assert json.loads(lines[-1])["nondeterministic_seeds"] == [0, 1]
 
 
 @pytest.mark.parametrize("scenario", ["raft", "synod"])
 def test_scenarios_of_coterie_are_deterministic(scenario: str, capsys: Printed) -> None:
-    assert sim_run(scenario, "--seeds", "2", "--check-determinism", "--json") == 0
-    assert facts_of(capsys)["nondeterministic_seeds"] == []
+    assert sim_run(scenario, "--seeds", "1", "--check-determinism", "--json") == 0
+    assert as_json(capsys)["nondeterministic_seeds"] == []
 
 
 def test_whole_command_has_fixed_string_hashes() -> None:

@@ -78,7 +78,7 @@ def test_a_killed_node_comes_back_and_sigterm_ends_all_and_the_next_run_finds_th
     pids = running.pids()
 
     os.kill(pids["n2"], signal.SIGKILL)
-    running.wait_for(r"n2 \| ended with code -9: it starts again in 0\.\d s")
+    running.wait_for(r"n2 \| ended with code -9: restart in 0\.\d s")
     pids["again"] = int(running.wait_for(r"n2 \| node 'n2' of 'shop' is up at \S+ \(pid (\d+)\)")[1])
     code = running.end()
 
@@ -105,7 +105,7 @@ def test_a_taken_port_is_named_before_anything_is_made(shop: Path, capsys: pytes
 @pytest.mark.parametrize("port", ["-1", "65535"])
 def test_a_port_out_of_range_is_named(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["up", "up_of_tests:topology", "--port", port]) == 1
-    assert f"--port {port}: 2 ports from there must be 1 … 65535" in capsys.readouterr().err
+    assert f"--port {port}: 2 ports from there must be in 1 … 65535" in capsys.readouterr().err
 
 
 @pytest.mark.slow

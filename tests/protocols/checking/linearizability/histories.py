@@ -1,4 +1,4 @@
-"""Histories for the tests: written by hand, recorded from a correct object, or thrown together; and a slow judge."""
+"""Histories for the tests: written by hand, recorded from a correct object, or thrown together; and a slow checker."""
 
 from __future__ import annotations
 

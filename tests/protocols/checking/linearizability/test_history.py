@@ -50,11 +50,11 @@ def end_twice(history: History) -> None:
 
 
 MISTAKES: dict[str, tuple[Callable[[History], object], str]] = {
-    "ended twice": (end_twice, "operation 0 of 'a' has ended already: returned"),
+    "ended twice": (end_twice, "operation 0 of 'a' has already ended: returned"),
     "never begun": (lambda it: it.returned(7, at_s=1.0), "operation 7 was never invoked: there are 1"),
     "a negative number": (lambda it: it.returned(-1, at_s=1.0), "operation -1 was never invoked"),
     "time back": (lambda it: it.returned(0, at_s=0.5), "operation 0: time goes back from 1.0 to 0.5 s"),
-    "no time": (lambda it: it.returned(0, at_s=float("nan")), "operation 0: nan is no time"),
+    "no time": (lambda it: it.returned(0, at_s=float("nan")), "operation 0: nan is not a finite time"),
     "no input": (lambda it: it.invoked("a", cast("Datum", ["put"]), at_s=1.0), "operation 1 of 'a': its input"),
     "no output": (lambda it: it.returned(0, cast("Datum", {1: 2}), at_s=1.0), "operation 0 of 'a': its output"),
     "a NaN": (lambda it: it.returned(0, float("nan"), at_s=1.0), "operation 0 of 'a': its output nan"),

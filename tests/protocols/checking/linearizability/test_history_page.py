@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from coterie.protocols.checking.linearizability import UNKNOWN, History, KeyValue, check, timeline
+from coterie.protocols.checking.linearizability import UNKNOWN, History, KeyValue, check, history_page
 from tests.protocols.checking.linearizability.histories import Line, told
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def page(history: History, title: str = "a test") -> str:
-    return timeline(history, check(history, KeyValue()), title=title)
+    return history_page(history, check(history, KeyValue()), title=title)
 
 
 def chart(html: str) -> ET.Element:

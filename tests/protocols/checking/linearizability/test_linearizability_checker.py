@@ -1,4 +1,4 @@
-"""The judge against one that is too slow to be wrong, against correct objects, and against what we know to be wrong."""
+"""The checker against exhaustive search, against correct objects, and against histories known to be wrong."""
 
 from __future__ import annotations
 
@@ -81,21 +81,21 @@ CASES: dict[str, Case] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_judge_agrees_with_trying_every_order(name: str) -> None:
+def test_checker_agrees_with_trying_every_order(name: str) -> None:
     model, inputs, outputs = CASES[name]
     tally: Tally[Status] = Tally()
     for seed in range(1500):
         rng = random.Random(f"{name}/{seed}")
         history = random_history(inputs, outputs, rng, operations=rng.randint(2, 6))
-        verdict = check(history, model)
-        tally[verdict.status] += 1
-        assert verdict.is_ok == brute_force(history.operations, model), (seed, verdict.text)
+        result = check(history, model)
+        tally[result.status] += 1
+        assert result.is_ok == brute_force(history.operations, model), (seed, result.text)
     assert tally[Status.UNKNOWN] == 0
     assert min(tally[Status.OK], tally[Status.VIOLATION]) > 150, tally
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_with_any_budget_the_judge_is_right_or_does_not_know(name: str) -> None:
+def test_with_any_budget_the_checker_is_right_or_does_not_know(name: str) -> None:
     model, inputs, outputs = CASES[name]
     tally: Tally[Status] = Tally()
     for seed in range(300):
@@ -103,10 +103,10 @@ def test_with_any_budget_the_judge_is_right_or_does_not_know(name: str) -> None:
         history = random_history(inputs, outputs, rng, operations=6)
         truth = check(history, model).status
         for budget in (1, 2, 3, 5, 8, 13, 21):
-            verdict = check(history, model, budget=budget)
-            tally[verdict.status] += 1
-            assert verdict.status in {truth, Status.UNKNOWN}
-            assert verdict.undecided == ((None,) if verdict.status is Status.UNKNOWN else ())
+            result = check(history, model, budget=budget)
+            tally[result.status] += 1
+            assert result.status in {truth, Status.UNKNOWN}
+            assert result.undecided == ((None,) if result.status is Status.UNKNOWN else ())
     assert min(tally.values()) > 30, tally
     assert len(tally) == 3, tally
 
@@ -161,8 +161,8 @@ def test_what_a_correct_object_did_is_always_ok(name: str, unknown: float) -> No
     for seed in range(15):
         rng = random.Random(f"{name}/{unknown}/{seed}")
         history = recorded(model, choose, rng, operations=300, clients=5, keys=3, unknown=unknown)
-        verdict = check(history, model)
-        assert verdict.is_ok, (seed, verdict.text)
+        result = check(history, model)
+        assert result.is_ok, (seed, result.text)
 
 
 def mutated(history: History, number: int, output: Output) -> list[Operation]:
@@ -186,10 +186,10 @@ def test_every_stale_read_is_caught() -> None:
         read = certain(history, "read")[-1]
         overwritten = [it for it in history if it.returned_at is not None and it.input != ("read",)][3]
         assert isinstance(overwritten.input, tuple)
-        verdict = check(mutated(history, read.number, overwritten.input[1]), Register())
-        assert verdict.counterexample is not None
-        assert len(verdict.counterexample.operations) < 5
-        assert read.number in [it.number for it in verdict.counterexample.operations]
+        result = check(mutated(history, read.number, overwritten.input[1]), Register())
+        assert result.counterexample is not None
+        assert len(result.counterexample.operations) < 5
+        assert read.number in [it.number for it in result.counterexample.operations]
 
 
 def test_every_lost_update_and_every_doubled_increment_is_caught() -> None:
@@ -205,10 +205,10 @@ def test_every_lost_update_and_every_doubled_increment_is_caught() -> None:
 def test_two_swaps_of_one_value_are_a_lost_update() -> None:
     swap: Datum = ("compare_and_swap", 0, 1)
     history = told(("a", swap, True, 0.0, 1.0), ("b", swap, True, 0.5, 1.5))
-    verdict = check(history, Register(0))
-    assert verdict.status is Status.VIOLATION
-    assert verdict.counterexample is not None
-    assert len(verdict.counterexample.operations) == 2
+    result = check(history, Register(0))
+    assert result.status is Status.VIOLATION
+    assert result.counterexample is not None
+    assert len(result.counterexample.operations) == 2
 
 
 def test_every_reordered_append_is_caught() -> None:
@@ -242,8 +242,8 @@ def test_a_swap_of_unknown_outcome_happens_once_at_most_although_states_are_fini
     back = [("b", ("write", 0), None, at_s, at_s + 0.1) for at_s in (1.0, 3.0)]
     seen = [("b", ("read",), 1, at_s, at_s + 0.1) for at_s in (2.0, 4.0)]
     assert check(told(lost, back[0], seen[0]), Register(0)).is_ok
-    verdict = check(told(lost, back[0], seen[0], back[1], seen[1]), Register(0))
-    assert verdict.status is Status.VIOLATION
+    result = check(told(lost, back[0], seen[0], back[1], seen[1]), Register(0))
+    assert result.status is Status.VIOLATION
 
 
 def test_many_writes_of_unknown_outcome_do_not_explode() -> None:
@@ -262,22 +262,22 @@ def test_many_appends_of_unknown_outcome_that_nobody_saw_do_not_explode() -> Non
     assert wrong.status is Status.VIOLATION
 
 
-def test_a_history_deeper_than_the_stack_is_judged() -> None:
+def test_a_history_deeper_than_the_stack_is_checked() -> None:
     length = 10 * sys.getrecursionlimit()
     history = told(*[("a", ("increment",), n + 1, float(n), n + 0.5) for n in range(length)])
     assert check(history, Counter()).is_ok
     assert not check([*history][1:], Counter()).is_ok
 
 
-def test_keys_are_judged_one_by_one_and_the_wrong_one_is_named() -> None:
+def test_keys_are_checked_one_by_one_and_the_wrong_one_is_named() -> None:
     history = History()
     for key, value in (("good", 1), ("bad", 2)):
         history.returned(history.invoked("a", ("put", 1), key=key, at_s=0.0), at_s=0.0)
         history.returned(history.invoked("a", ("get",), key=key, at_s=0.0), value, at_s=0.0)
-    verdict = check(history, KeyValue())
-    assert verdict.counterexample is not None
-    assert verdict.counterexample.key == "bad"
-    assert "under key 'bad'" in verdict.text
+    result = check(history, KeyValue())
+    assert result.counterexample is not None
+    assert result.counterexample.key == "bad"
+    assert "under key 'bad'" in result.text
 
 
 def test_what_an_easy_key_does_not_need_is_left_to_a_hard_one() -> None:
@@ -315,6 +315,6 @@ def test_an_empty_history_and_one_in_which_nothing_returned_are_ok() -> None:
     assert check(told(("a", ("put", 1), UNKNOWN, 0.0, None)), KeyValue()).is_ok
 
 
-def test_a_verdict_that_is_not_known_says_which_keys_need_more() -> None:
+def test_a_result_that_is_not_known_says_which_keys_need_more() -> None:
     history = told(("a", ("put", 1), None, 0.0, 1.0), ("a", ("get",), 1, 2.0, 3.0))
     assert "key None: raise budget=" in check(history, KeyValue(), budget=1).text

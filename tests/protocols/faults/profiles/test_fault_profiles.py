@@ -8,15 +8,24 @@ import pytest
 
 from coterie.errors import PlanError
 from coterie.protocols.faults.fault_budget import check_budget
-from coterie.protocols.faults.fault_plan import Plan
-from coterie.protocols.faults.kinds.fault_kinds import KINDS, Crash, Flap, Level, Partition, Role, Shape, WipedDisk
+from coterie.protocols.faults.fault_plan import FaultPlan
+from coterie.protocols.faults.kinds.fault_kinds import (
+    KINDS,
+    Crash,
+    Flap,
+    Level,
+    Partition,
+    Shape,
+    TargetRole,
+    WipedDisk,
+)
 from coterie.protocols.faults.plan_format import dump_plan, load_plan
 from coterie.protocols.faults.profiles.fault_profiles import PROFILES, draw_plan, is_live, profile_named
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 
 
-def plans(name: str, count: int = 40, *, level: Level = Level.PROTOCOL, duration_s: float = 20.0) -> list[Plan]:
+def plans(name: str, count: int = 40, *, level: Level = Level.PROTOCOL, duration_s: float = 20.0) -> list[FaultPlan]:
     return [draw_plan(name, random.Random(seed), NODES, duration_s, level=level) for seed in range(count)]
 
 
@@ -58,7 +67,7 @@ def test_partitions_come_in_every_shape_with_a_minority_on_the_side_of_the_targe
 def test_most_crashes_are_aimed_and_most_restarts_come_within_five_milliseconds() -> None:
     crashes = [fault for plan in plans("everything") for fault in plan.faults if isinstance(fault, Crash)]
 
-    assert sum(fault.role is not Role.ANY for fault in crashes) > 0.7 * len(crashes)
+    assert sum(fault.role is not TargetRole.ANY for fault in crashes) > 0.7 * len(crashes)
     assert 0.4 * len(crashes) < sum(fault.down_s <= 0.005 for fault in crashes) < 0.8 * len(crashes)
 
 
@@ -88,7 +97,7 @@ def test_only_beyond_the_budget_a_majority_forgets_and_nothing_is_expected_to_an
     assert max(wiped) >= 3
     assert not is_live(plans("beyond-budget", 1)[0])
     assert is_live(plans("everything", 1)[0])
-    assert is_live(Plan(NODES, (), 1.0))
+    assert is_live(FaultPlan(NODES, (), 1.0))
 
 
 def test_few_nodes_get_what_there_is_for_them() -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.raft import HardState, LogWrite, PreVote, RequestVoteReply
 from coterie.protocols.replicated_log import Load, LogIndex, Term
-from coterie.protocols.simulation.directed.directed_group import DirectedGroup, DiskImage
-from coterie.protocols.simulation.directed.raft_shorthand import request_vote
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup
+from coterie.protocols.simulation.directed.raft_shorthand import disk_of, request_vote
 
 N1 = NodeId("n1")
 
 
 def test_disk_carries_out_a_write_in_its_order() -> None:
-    disk = DiskImage.of(1, 1, 1)
-    new = DiskImage.of(1, 2).entries[1]
+    disk = disk_of(1, 1, 1)
+    new = disk_of(1, 2).entries[1]
 
     disk.write(LogWrite(HardState(Term(2), N1), LogIndex(2), (new,)))
 
@@ -23,12 +24,12 @@ def test_disk_carries_out_a_write_in_its_order() -> None:
 
 
 def test_disk_refuses_a_gap() -> None:
-    with pytest.raises(ValueError, match="entry 2 was written after 0"):
-        DiskImage().write(LogWrite(entries=(DiskImage.of(1, 1).entries[1],)))
+    with pytest.raises(ValueError, match="entry 2 does not continue a log that ends at 0"):
+        RaftDisk().write(LogWrite(entries=(disk_of(1, 1).entries[1],)))
 
 
 def test_disk_restores_runs_of_terms() -> None:
-    restored = DiskImage.of(1, 1, 4, voted_for="n1").restored()
+    restored = disk_of(1, 1, 4, voted_for="n1").restored()
 
     assert (restored.terms, restored.last_index) == (((1, 1), (3, 4)), 3)
     assert restored.hard_state == HardState(Term(4), N1)
@@ -36,7 +37,7 @@ def test_disk_restores_runs_of_terms() -> None:
 
 @pytest.mark.parametrize(("max_bytes", "count"), [(1, 1), (5, 1), (6, 2), (100, 3)])
 def test_disk_reads_what_fits_but_at_least_one(max_bytes: int, count: int) -> None:
-    loaded = DiskImage.of(1, 1, 1, 1).read(Load(N1, LogIndex(2), LogIndex(4), max_bytes))
+    loaded = disk_of(1, 1, 1, 1).read(Load(N1, LogIndex(2), LogIndex(4), max_bytes))
 
     assert [entry.index for entry in loaded.entries] == [2, 3, 4][:count]
 

@@ -1,4 +1,4 @@
-"""The directed story of sessions holds; that it can fail is shown by its mutant."""
+"""The directed schedule of sessions passes; its mutant shows that it can fail."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.violation import Bench
-from coterie.protocols.faults.fault_counts import Firings
+from coterie.protocols.checking.violation import ViolationContext
+from coterie.protocols.faults.fault_counts import FaultCounts
 from coterie.protocols.faults.kinds.fault_kinds import (
     Clog,
     Delay,
@@ -21,11 +21,11 @@ from coterie.protocols.faults.kinds.fault_kinds import (
     Reset,
     Shape,
 )
-from coterie.protocols.simulation.event_heap import Timeline
-from coterie.protocols.simulation.faults.lasting_faults import Lasting
+from coterie.protocols.simulation.event_heap import EventHeap
+from coterie.protocols.simulation.faults.active_faults import ActiveFaults
 from coterie.protocols.simulation.faults.link_faults import LinkFault, LinkFaults, broken_links, links_between
-from coterie.protocols.simulation.protocol_network import Latency, Network
-from coterie.protocols.simulation.run_trace import Trace
+from coterie.protocols.simulation.protocol_network import Latency, ProtocolNetwork
+from coterie.protocols.simulation.run_trace import RunTrace
 
 MEMBERS = tuple(NodeId(f"n{number}") for number in range(1, 6))
 A, B, C = MEMBERS[:3]
@@ -35,24 +35,26 @@ class Bed:
     """A network of five, and what arrived when: (link, number of the message, time)."""
 
     def __init__(self) -> None:
-        self.timeline = Timeline(Bench())
-        self.firings = Firings()
+        self.heap = EventHeap(ViolationContext())
+        self.fault_counts = FaultCounts()
         self.arrived: list[tuple[str, int, float]] = []
-        self.network: Network[int] = Network(self.timeline, random.Random(1), self._arrive, self.firings.note)
+        self.network: ProtocolNetwork[int] = ProtocolNetwork(
+            self.heap, random.Random(1), self._arrive, self.fault_counts.note
+        )
         self.network.latency = Latency(tail=0.0)
-        self.lasting = Lasting(self.timeline, self.firings)
-        trace = Trace(self.timeline, hashed=False)
-        self.faults = LinkFaults(MEMBERS, self.timeline, trace, self.lasting, self.network, random.Random(2))
+        self.active = ActiveFaults(self.heap, self.fault_counts)
+        trace = RunTrace(self.heap, hashed=False)
+        self.faults = LinkFaults(MEMBERS, self.heap, trace, self.active, self.network, random.Random(2))
 
     def begin(self, fault: LinkFault) -> None:
-        self.timeline.at(fault.at_s, lambda: self.faults.begin(fault))
+        self.heap.at(fault.at_s, lambda: self.faults.begin(fault))
 
     def send(self, *times: float, sender: NodeId = A, to: NodeId = B) -> None:
         for number, at_s in enumerate(times):
-            self.timeline.at(at_s, self._sending(sender, to, number))
+            self.heap.at(at_s, self._sending(sender, to, number))
 
     def run(self, until_s: float = 100.0) -> None:
-        self.timeline.run(until_s=until_s)
+        self.heap.run(until_s=until_s)
 
     def numbers(self) -> list[int]:
         return [number for _, number, _ in self.arrived]
@@ -64,7 +66,7 @@ class Bed:
         return lambda: self.network.send(sender, to, number)
 
     def _arrive(self, to: NodeId, sender: NodeId, message: int) -> None:
-        self.arrived.append((f"{sender}>{to}", message, self.timeline.now))
+        self.arrived.append((f"{sender}>{to}", message, self.heap.now))
 
 
 def links(shape: Shape, target: str = "n1", *others: str, nodes: int = 5) -> list[str]:
@@ -105,7 +107,7 @@ def test_partition_stops_one_direction_until_it_is_over() -> None:
     bed.run()
 
     assert [(link, number) for link, number, _ in bed.arrived] == [("n1>n2", 0), ("n2>n1", 0), ("n1>n2", 2)]
-    assert bed.firings.count_by_kind == {"partition.one_way": 1}
+    assert bed.fault_counts.count_by_kind == {"partition.one_way": 1}
 
 
 def test_fault_that_has_hit_nothing_goes_on() -> None:
@@ -133,7 +135,7 @@ def test_weather_hits_at_its_rate_and_only_in_its_time(fault: LinkFault, fewest:
     arrived = [number for link, number, _ in bed.arrived if link == "n1>n2"]
     assert fewest <= len(arrived) <= most
     assert arrived.count(999) == 1
-    assert bed.firings.count(fault.KIND) == (999 if isinstance(fault, Delay) else abs(1000 - len(arrived)))
+    assert bed.fault_counts.count(fault.KIND) == (999 if isinstance(fault, Delay) else abs(1000 - len(arrived)))
 
 
 def test_delay_delays_with_a_heavy_but_bounded_tail() -> None:
@@ -159,7 +161,7 @@ def test_reorder_lets_later_messages_overtake() -> None:
 
     assert bed.numbers() != sorted(bed.numbers())
     assert sorted(bed.numbers()) == list(range(100))
-    assert 30 < bed.firings.count("reorder") < 70
+    assert 30 < bed.fault_counts.count("reorder") < 70
 
 
 def test_reset_loses_what_is_under_way_with_the_next_message_and_nothing_more() -> None:
@@ -173,7 +175,7 @@ def test_reset_loses_what_is_under_way_with_the_next_message_and_nothing_more() 
     bed.run()
 
     assert sorted((link, number) for link, number, _ in bed.arrived) == [("n1>n2", 1), ("n2>n1", 0)]
-    assert bed.firings.count_by_kind == {"reset": 1}
+    assert bed.fault_counts.count_by_kind == {"reset": 1}
 
 
 def test_clogged_links_keep_what_they_are_given_until_they_open_in_another_order() -> None:
@@ -188,7 +190,7 @@ def test_clogged_links_keep_what_they_are_given_until_they_open_in_another_order
     assert [(link, round(at_s, 1)) for link, _, at_s in bed.arrived] == [
         ("n1>n3", 1.2), ("n1>n3", 2.0), ("n1>n3", 2.2), ("n1>n2", 2.5), ("n1>n2", 2.5), ("n1>n2", 2.5),
     ]  # fmt: skip
-    assert bed.firings.count_by_kind == {"clog": 4}
+    assert bed.fault_counts.count_by_kind == {"clog": 4}
 
 
 def test_everything_that_is_clogged_opens_at_once_when_everything_heals() -> None:
@@ -196,7 +198,7 @@ def test_everything_that_is_clogged_opens_at_once_when_everything_heals() -> Non
         bed = Bed()
         bed.begin(Clog(1.0, 2.0, (("n1", "n2"), ("n1", "n3"))))
         bed.send(1.1, 3.0, to=B)
-        bed.timeline.at(healed_s, bed.lasting.heal)
+        bed.heap.at(healed_s, bed.active.heal)
 
         bed.run()
 
@@ -213,13 +215,13 @@ def test_flapping_link_is_down_and_up_in_turn() -> None:
 
     lost = [number for number in range(300) if number not in bed.numbers()]
     assert lost == [number for number in range(200) if number % 50 < 25]
-    assert bed.firings.count("flap") == len(lost)
+    assert bed.fault_counts.count("flap") == len(lost)
 
 
 def test_healing_stops_a_flap_for_good() -> None:
     bed = Bed()
     bed.begin(Flap(1.0, 5.0, period_s=0.5))
-    bed.timeline.at(1.3, bed.lasting.heal)
+    bed.heap.at(1.3, bed.active.heal)
     bed.send(*(1.31 + number / 100 for number in range(100)))
 
     bed.run()

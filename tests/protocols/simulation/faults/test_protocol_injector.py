@@ -11,8 +11,8 @@ import pytest
 
 from coterie.errors import PlanError
 from coterie.protocols.algorithm import NodeId, Persist, Persisted, Received, Token
-from coterie.protocols.checking.violation import Bench
-from coterie.protocols.faults.fault_plan import Plan
+from coterie.protocols.checking.violation import ViolationContext
+from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import (
     KINDS,
     ClockRate,
@@ -27,18 +27,18 @@ from coterie.protocols.faults.kinds.fault_kinds import (
     Pause,
     Priorities,
     RandomOrder,
-    Role,
     Shape,
     SlowDisk,
     SlowNode,
     StaleDisk,
     Starve,
+    TargetRole,
     WipedDisk,
     kind,
 )
 from coterie.protocols.faults.profiles.fault_profiles import draw_plan
 from coterie.protocols.simulation.protocol_node import AnyAlgorithm
-from coterie.protocols.simulation.protocol_world import World
+from coterie.protocols.simulation.protocol_world import ProtocolWorld
 
 MEMBERS = tuple(NodeId(f"n{number}") for number in range(1, 6))
 BEAT_S = 0.01
@@ -77,12 +77,12 @@ class Bed:
         self.wrote_at: list[tuple[NodeId, float]] = []
         self.crashed: list[tuple[NodeId, float]] = []
         self.born: list[tuple[NodeId, float]] = []
-        self.plan = Plan(MEMBERS, faults, ends_at_s)
-        self.world: World[str, str] = World("seed", self.plan, self, Bench())
+        self.plan = FaultPlan(MEMBERS, faults, ends_at_s)
+        self.world: ProtocolWorld[str, str] = ProtocolWorld("seed", self.plan, self, ViolationContext())
 
     @property
     def fired(self) -> dict[str, int]:
-        return self.world.firings.count_by_kind
+        return self.world.fault_counts.count_by_kind
 
     def run(self, until_s: float = 20.0) -> None:
         violation = self.world.run(until_s=until_s, end=lambda: None)
@@ -90,7 +90,7 @@ class Bed:
 
     def at(self, *times: float, do: Callable[[], object]) -> None:
         for at_s in times:
-            self.world.timeline.at(at_s, do)
+            self.world.heap.at(at_s, do)
 
     def chatter(self, from_s: float, until_s: float) -> None:
         """Let every node send to every other every 10 ms."""
@@ -102,7 +102,7 @@ class Bed:
                 if sender != to and self.world.nodes[sender].is_up:
                     self.world.send(sender, to, "chatter")
 
-    def show(self, at_s: float, role: Role, number: int) -> None:
+    def show(self, at_s: float, role: TargetRole, number: int) -> None:
         node, other = MEMBERS[number - 1], MEMBERS[number % 5]
         self.at(at_s, do=lambda: self.world.send(node, other, role.value))
 
@@ -125,12 +125,12 @@ class Bed:
 
     def perform(self, node: NodeId, effect: object) -> None: ...
 
-    def visited(self, node: NodeId) -> None: ...
+    def turn_ended(self, node: NodeId) -> None: ...
 
     def healed(self) -> None: ...
 
-    def role_shown(self, message: str) -> Role | None:
-        return None if message in {"", "chatter"} else Role(message)
+    def sender_role(self, message: str) -> TargetRole | None:
+        return None if message in {"", "chatter"} else TargetRole(message)
 
 
 # Crashes.
@@ -146,12 +146,12 @@ def test_crash_of_anybody_hits_the_target_and_it_restarts() -> None:
     assert bed.fired == {"crash": 1}
 
 
-def test_crash_by_role_waits_for_whoever_shows_it_and_strikes_after_its_delay() -> None:
-    bed = Bed(Crash(1.0, "n1", Role.CANDIDATE, delay_s=0.002))
-    bed.show(0.5, Role.CANDIDATE, 2)  # before: not yet armed
-    bed.show(1.2, Role.LEADER, 3)  # another role
-    bed.show(1.3, Role.CANDIDATE, 4)
-    bed.show(1.4, Role.CANDIDATE, 5)  # too late: it has struck
+def test_crash_by_role_waits_for_a_node_that_shows_it_and_begins_after_its_delay() -> None:
+    bed = Bed(Crash(1.0, "n1", TargetRole.CANDIDATE, delay_s=0.002))
+    bed.show(0.5, TargetRole.CANDIDATE, 2)  # before: not yet armed
+    bed.show(1.2, TargetRole.LEADER, 3)  # another role
+    bed.show(1.3, TargetRole.CANDIDATE, 4)
+    bed.show(1.4, TargetRole.CANDIDATE, 5)  # too late: it has struck
 
     bed.run()
 
@@ -159,8 +159,8 @@ def test_crash_by_role_waits_for_whoever_shows_it_and_strikes_after_its_delay() 
 
 
 def test_crash_by_role_takes_its_target_if_nobody_shows_it_within_a_second() -> None:
-    bed = Bed(Crash(1.0, "n1", Role.LEADER))
-    bed.show(0.5, Role.LEADER, 3)
+    bed = Bed(Crash(1.0, "n1", TargetRole.LEADER))
+    bed.show(0.5, TargetRole.LEADER, 3)
 
     bed.run()
 
@@ -168,9 +168,9 @@ def test_crash_by_role_takes_its_target_if_nobody_shows_it_within_a_second() -> 
 
 
 def test_two_armed_crashes_need_two_occasions() -> None:
-    bed = Bed(Crash(1.0, "n1", Role.VOTER), Crash(1.0, "n1", Role.VOTER))
-    bed.show(1.1, Role.VOTER, 2)
-    bed.show(1.2, Role.VOTER, 3)
+    bed = Bed(Crash(1.0, "n1", TargetRole.VOTER), Crash(1.0, "n1", TargetRole.VOTER))
+    bed.show(1.1, TargetRole.VOTER, 2)
+    bed.show(1.2, TargetRole.VOTER, 3)
 
     bed.run()
 
@@ -178,7 +178,7 @@ def test_two_armed_crashes_need_two_occasions() -> None:
 
 
 def test_crash_of_the_busiest_hits_who_has_had_the_most_turns() -> None:
-    bed = Bed(Crash(1.0, "n1", Role.BUSIEST))
+    bed = Bed(Crash(1.0, "n1", TargetRole.BUSIEST))
     bed.at(0.1, 0.2, do=lambda: bed.world.send(MEMBERS[0], MEMBERS[3], ""))
 
     bed.run()
@@ -377,7 +377,7 @@ def test_priorities_make_nodes_wait_by_their_rank_and_are_drawn_anew() -> None:
 
 def test_partition_around_the_leader_begins_when_he_shows_himself() -> None:
     bed = Bed(Partition(1.0, 0.5, Shape.LEADER, "n1"))
-    bed.show(1.2, Role.LEADER, 4)
+    bed.show(1.2, TargetRole.LEADER, 4)
     bed.chatter(1.3, 1.4)
 
     bed.run()
@@ -390,7 +390,7 @@ def test_partition_around_the_leader_begins_when_he_shows_himself() -> None:
 def test_everything_heals_when_the_plan_ends() -> None:
     bed = Bed(
         Crash(1.0, "n1", down_s=99.0),
-        Crash(2.9, "n1", Role.LEADER),
+        Crash(2.9, "n1", TargetRole.LEADER),
         Pause(2.0, "n2", 99.0),
         Partition(2.0, 99.0, Shape.ONE, "n3"),
         Loss(2.0, 99.0, 1.0),
@@ -405,7 +405,7 @@ def test_everything_heals_when_the_plan_ends() -> None:
     bed.run(until_s=2.5)
     assert not bed.world.nodes[MEMBERS[0]].is_up
 
-    bed.world.timeline.run(until_s=200.0)
+    bed.world.heap.run(until_s=200.0)
 
     assert bed.world.faults.is_over
     staying = [node for node in bed.world.nodes.values() if node.node_id != "n4"]

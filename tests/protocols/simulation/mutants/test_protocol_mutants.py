@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from coterie.protocols.simulation.mutants import MUTANTS, Mutant, hunt
+from coterie.protocols.simulation.mutants import MUTANTS, Mutant, run_mutant
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(": ", "-").replace(" ", "_"))
 def test_mutant_is_killed_and_the_clean_code_passes(mutant: Mutant) -> None:
-    ended = hunt(mutant, most_seeds=20)
+    ended = run_mutant(mutant, most_seeds=20)
 
     assert ended.killed_by is not None
     assert ended.killed_by.split(".")[0] == mutant.name.split(":")[0]
-    assert ended.alarm is None
+    assert ended.false_alarm is None
     assert ended.is_success

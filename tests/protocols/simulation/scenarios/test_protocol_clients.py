@@ -8,12 +8,12 @@ import pytest
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.linearizability import History
-from coterie.protocols.checking.sessions_checker import SessionsJudge
-from coterie.protocols.checking.violation import Bench, Violation
+from coterie.protocols.checking.sessions_checker import SessionsChecker
+from coterie.protocols.checking.violation import Violation, ViolationContext
 from coterie.protocols.replicated_log import LogIndex, Refusal, Reject
 from coterie.protocols.sessions import (
-    Batch,
     Command,
+    CommandBatch,
     Done,
     Opened,
     OpenSession,
@@ -22,8 +22,8 @@ from coterie.protocols.sessions import (
     UnknownSession,
     decode_command,
 )
-from coterie.protocols.simulation.event_heap import Timeline
-from coterie.protocols.simulation.scenarios.protocol_clients import Client
+from coterie.protocols.simulation.event_heap import EventHeap
+from coterie.protocols.simulation.scenarios.protocol_clients import ProtocolClient
 
 MEMBERS = (NodeId("a"), NodeId("b"), NodeId("c"))
 
@@ -32,38 +32,38 @@ class Bed:
     """One client, and all its attempts."""
 
     def __init__(self, commands: int = 2, seed: int = 4, think_s: float = 0.9) -> None:
-        bench = Bench()
-        self.timeline = Timeline(bench)
-        self.judge = SessionsJudge(bench)
-        self.judge.started(MEMBERS[0])
+        context = ViolationContext()
+        self.heap = EventHeap(context)
+        self.checker = SessionsChecker(context)
+        self.checker.started(MEMBERS[0])
         self.attempts: list[tuple[NodeId, int, Command]] = []
         self.history = History()
         self._is_single = False
-        self.client = Client(
+        self.client = ProtocolClient(
             1,
             commands,
             MEMBERS,
             think_s=think_s,
-            timeline=self.timeline,
+            heap=self.heap,
             rng=random.Random(seed),
-            judge=self.judge,
+            checker=self.checker,
             submit=self._submit,
             history=self.history,
         )
 
     def run_for(self, duration_s: float) -> None:
-        self.timeline.run(until_s=self.timeline.now + duration_s)
+        self.heap.run(until_s=self.heap.now + duration_s)
 
     def run_until_attempt(self) -> None:
         self._is_single = True
-        self.timeline.run(until_s=1e9)
+        self.heap.run(until_s=1e9)
         self._is_single = False
 
-    def _submit(self, client: Client, node: NodeId, attempt: int, command: bytes, delay_s: float) -> None:
+    def _submit(self, client: ProtocolClient, node: NodeId, attempt: int, command: bytes, delay_s: float) -> None:
         assert delay_s >= 0.0
         self.attempts.append((node, attempt, decode_command(command)))
         if self._is_single:
-            self.timeline.stop()
+            self.heap.stop()
 
 
 def opened() -> Bed:
@@ -86,7 +86,7 @@ def test_client_repeats_an_unanswered_command_under_its_number_at_several_nodes(
     bed.run_for(20.0)
 
     commands = [command for _, _, command in bed.attempts if isinstance(command, SessionCommand)]
-    doubled = [each for _, _, command in bed.attempts if isinstance(command, Batch) for each in command.commands]
+    doubled = [each for _, _, command in bed.attempts if isinstance(command, CommandBatch) for each in command.commands]
     assert len(commands) > 20
     assert len(doubled) > 2
     assert commands == [SessionCommand(SessionId(5), 1, 1, b"c1-1")] * len(commands)
@@ -129,7 +129,7 @@ def test_client_does_its_commands_and_no_more() -> None:
     bed = opened()
     for sequence in (1, 2):
         assert not bed.client.is_done
-        bed.judge.executed(MEMBERS[0], LogIndex(sequence), b"c1-%d" % sequence)
+        bed.checker.executed(MEMBERS[0], LogIndex(sequence), b"c1-%d" % sequence)
         bed.client.answered(sequence, Done(sequence.to_bytes(8, "big")))
         bed.client.answered(sequence, UnknownSession())  # a second answer to the same operation: nobody listens
         bed.run_for(2.0)
@@ -137,11 +137,11 @@ def test_client_does_its_commands_and_no_more() -> None:
     count = len(bed.attempts)
     bed.run_for(50.0)
     assert bed.client.is_done
-    assert bed.judge.acknowledged == 2
+    assert bed.checker.acknowledged == 2
     assert len(bed.attempts) == count
 
 
-def test_client_brings_an_error_about_its_open_command_before_the_judge() -> None:
+def test_client_brings_an_error_about_its_open_command_before_the_checker() -> None:
     bed = opened()
 
     with pytest.raises(Violation, match=r"sessions\.answer_differs"):
@@ -154,12 +154,12 @@ def test_client_in_long_thought_can_be_hastened(*, has_session: bool) -> None:
     if has_session:
         bed.run_until_attempt()
         bed.client.answered(0, Opened(SessionId(5)))
-    began_s, before = bed.timeline.now, len(bed.attempts)
+    began_s, before = bed.heap.now, len(bed.attempts)
 
-    bed.client.hasten(0.2)
+    bed.client.limit_think_time(0.2)
     bed.run_until_attempt()
 
-    assert bed.timeline.now - began_s <= 0.2
+    assert bed.heap.now - began_s <= 0.2
     assert len(bed.attempts) == before + 1
     assert isinstance(bed.attempts[-1][2], SessionCommand if has_session else OpenSession)
 
@@ -169,7 +169,7 @@ def test_client_writes_down_what_it_asked_and_where_that_took_effect() -> None:
     payload = bed.history.operations[0].input
     assert payload == ("append", b"c1-1")
 
-    bed.judge.executed(MEMBERS[0], LogIndex(7), b"c1-1")
+    bed.checker.executed(MEMBERS[0], LogIndex(7), b"c1-1")
     bed.client.answered(1, Done((7).to_bytes(8, "big")))
 
     [operation] = bed.history.operations

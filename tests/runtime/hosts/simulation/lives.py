@@ -1,4 +1,4 @@
-"""What the tests of lives share."""
+"""Helpers for the tests of lives."""
 
 from __future__ import annotations
 

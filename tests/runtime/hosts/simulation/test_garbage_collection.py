@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from coterie.runtime.hosts.simulation.garbage_collection import Collector
+from coterie.runtime.hosts.simulation.garbage_collection import GarbageCollection
 
 
 class Cycle:
@@ -29,7 +29,7 @@ def test_what_was_there_before_is_not_collected() -> None:
     gc.disable()
     try:
         cycle = weakref.ref(Cycle())
-        with Collector() as collector:
+        with GarbageCollection() as collector:
             collector.collect()
             assert cycle() is not None
         assert not gc.get_freeze_count()
@@ -38,7 +38,7 @@ def test_what_was_there_before_is_not_collected() -> None:
 
 
 def test_nothing_is_collected_but_on_demand() -> None:
-    with Collector() as collector:
+    with GarbageCollection() as collector:
         cycle = weakref.ref(Cycle())
         made = [[] for _ in range(100_000)]  # type: list[list[int]]
         assert cycle() is not None
@@ -52,7 +52,7 @@ def test_the_collector_goes_on_as_before() -> None:
     for was_enabled in (True, False):
         (gc.enable if was_enabled else gc.disable)()
         try:
-            with Collector():
+            with GarbageCollection():
                 assert not gc.isenabled()
             assert gc.isenabled() is was_enabled
         finally:
@@ -62,6 +62,6 @@ def test_the_collector_goes_on_as_before() -> None:
 
 def test_what_somebody_else_has_frozen_stays_frozen() -> None:
     gc.freeze()
-    with Collector():
+    with GarbageCollection():
         pass
     assert gc.get_freeze_count() > 0

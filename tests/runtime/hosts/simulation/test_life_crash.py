@@ -207,7 +207,7 @@ def test_a_node_lives_again_on_its_own_disk() -> None:
 def test_who_lives_cannot_begin() -> None:
     async def main(world: SimulatedWorld) -> None:
         world.begin("n1")
-        with pytest.raises(ValueError, match="lives already"):
+        with pytest.raises(ValueError, match="is running already"):
             world.begin("n1")
 
     in_world(main)

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from coterie.runtime.hosts.simulation.link_conditions import WeatherLink
-from coterie.runtime.hosts.simulation.random_durations import Duration
+from coterie.runtime.hosts.simulation.link_conditions import ConditionedLink
+from coterie.runtime.hosts.simulation.random_durations import RandomDuration
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
 
 SENT = bytes(range(256)) * 4
@@ -44,8 +44,8 @@ class Wire:
         self.world = world
         self.client, self.server = world.begin("c"), world.begin("s")
         self.near, self.far = End(), End()
-        self.forth: WeatherLink = world.network.link("c", "s")
-        self.back: WeatherLink = world.network.link("s", "c")
+        self.forth: ConditionedLink = world.network.link("c", "s")
+        self.back: ConditionedLink = world.network.link("s", "c")
 
     async def connect(self) -> None:
         await self.server.create_task(self.server.host.network.listen(lambda: self.far, "127.0.0.1", 1))
@@ -87,7 +87,7 @@ def test_what_a_link_has_carried_is_counted_one_way_and_for_the_whole_network() 
 
 def test_everything_takes_longer_in_one_direction_only() -> None:
     async def main(wire: Wire) -> None:
-        wire.forth.extra = Duration(2.0)
+        wire.forth.extra_delay = RandomDuration(2.0)
         begin = wire.world.loop.time()
         wire.send()
         with wire.server:
@@ -102,7 +102,7 @@ def test_everything_takes_longer_in_one_direction_only() -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_loss_makes_late_or_breaks_the_connection_and_never_a_hole(seed: int) -> None:
+def test_loss_delays_or_breaks_the_connection_and_never_leaves_a_gap(seed: int) -> None:
     async def main(wire: Wire) -> None:
         wire.forth.loss = 0.3
         for number in range(200):
@@ -176,11 +176,11 @@ def test_the_next_chunk_is_cut_and_the_connection_broken() -> None:
     on_wire(main)
 
 
-def test_calm_ends_all_of_it() -> None:
+def test_clearing_the_conditions_ends_all_of_them() -> None:
     async def main(wire: Wire) -> None:
-        wire.forth.extra, wire.forth.loss, wire.forth.corruption = Duration(1.0), 1.0, 1.0
+        wire.forth.extra_delay, wire.forth.loss, wire.forth.corruption = RandomDuration(1.0), 1.0, 1.0
         wire.forth.bytes_per_s, wire.forth.cuts_next = 1.0, True
-        wire.forth.calm()
+        wire.forth.clear_conditions()
         begin = wire.world.loop.time()
         wire.send()
         await asyncio.sleep(1)
@@ -191,9 +191,9 @@ def test_calm_ends_all_of_it() -> None:
     on_wire(main)
 
 
-def test_in_a_hole_bytes_vanish_and_nobody_is_told_until_it_closes() -> None:
+def test_a_black_hole_drops_bytes_silently_until_it_closes() -> None:
     async def main(wire: Wire) -> None:
-        wire.world.network.open_hole("c", "s")
+        wire.world.network.open_black_hole("c", "s")
         wire.send()
         with wire.server:
             wire.far.transport.write(b"the other way")
@@ -201,18 +201,18 @@ def test_in_a_hole_bytes_vanish_and_nobody_is_told_until_it_closes() -> None:
         assert wire.far.received == b""
         assert wire.near.received == b"the other way"
         assert wire.near.lost == wire.far.lost == []
-        assert wire.world.network.close_hole("c", "s") == 2
+        assert wire.world.network.close_black_hole("c", "s") == 2
         await asyncio.sleep(1)
         assert [type(lost) for lost in wire.near.lost + wire.far.lost] == [ConnectionResetError] * 2
 
     on_wire(main)
 
 
-def test_a_connection_that_lost_nothing_in_a_hole_lives_on() -> None:
+def test_a_connection_that_lost_nothing_in_a_black_hole_stays_open() -> None:
     async def main(wire: Wire) -> None:
-        wire.world.network.open_hole("c", "s")
+        wire.world.network.open_black_hole("c", "s")
         await asyncio.sleep(1)
-        assert wire.world.network.close_hole("c", "s") == 0
+        assert wire.world.network.close_black_hole("c", "s") == 0
         wire.send()
         await asyncio.sleep(1)
         assert wire.far.received == SENT

@@ -5,19 +5,19 @@ import statistics
 
 import pytest
 
-from coterie.runtime.hosts.simulation.random_durations import DISK, NETWORK, WORKER, Duration
+from coterie.runtime.hosts.simulation.random_durations import DISK, NETWORK, WORKER, RandomDuration
 
 
 def test_without_a_tail_it_is_half_to_one_and_a_half_of_the_typical() -> None:
     rng = random.Random(1)
-    drawn = [Duration(2.0).draw(rng) for _ in range(1000)]
+    drawn = [RandomDuration(2.0).draw(rng) for _ in range(1000)]
     assert 1.0 <= min(drawn) < 1.05
     assert 2.95 < max(drawn) <= 3.0
 
 
 def test_the_tail_is_rare_heavy_and_bounded() -> None:
     rng = random.Random(1)
-    drawn = [Duration(1.0, tail=0.01, tail_s=10.0).draw(rng) for _ in range(100_000)]
+    drawn = [RandomDuration(1.0, tail=0.01, tail_s=10.0).draw(rng) for _ in range(100_000)]
     late = [each for each in drawn if each > 2.0]
     assert 0.008 < len(late) / len(drawn) < 0.012
     assert max(drawn) > 100.0
@@ -35,4 +35,4 @@ def test_what_is_usual_is_under_a_millisecond() -> None:
 def test_what_is_no_probability_or_no_time_is_refused(bad: tuple[float, float, float]) -> None:
     typical_s, tail, tail_s = bad
     with pytest.raises(ValueError, match="probability"):
-        Duration(typical_s, tail=tail, tail_s=tail_s)
+        RandomDuration(typical_s, tail=tail, tail_s=tail_s)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from coterie import Actor, System, message
 from coterie.runtime.cells.run_queue import Runnable
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
-from coterie.runtime.hosts.simulation.visit_order import Priorities, RandomOrder, Starvation
+from coterie.runtime.hosts.simulation.visit_order import PriorityVisitOrder, RandomVisitOrder, StarvationVisitOrder
 
 
 @message(name="simulation.test.Note")
@@ -78,17 +78,17 @@ def test_some_visits_are_cut_short() -> None:
 
 
 def test_another_order_can_be_set_at_any_time() -> None:
-    book = told(1, lambda world: world.lives["n1"].host.schedule(Backwards()), notes=1)
+    book = told(1, lambda world: world.lives["n1"].host.set_order(Backwards()), notes=1)
     assert [name for name, _ in book] == ["e", "d", "c", "b", "a"]
 
 
 def test_an_order_may_be_set_before_the_system_begins() -> None:
     world = SimulatedWorld(1)
-    order = Priorities(random.Random(1))
+    order = PriorityVisitOrder(random.Random(1))
 
     async def main() -> None:
         life = world.begin("n1")
-        life.host.schedule(order)
+        life.host.set_order(order)
         assert life.host.run_queue(world.loop, "n1").order is order
 
     world.run(main)
@@ -97,7 +97,7 @@ def test_an_order_may_be_set_before_the_system_begins() -> None:
 def test_a_starved_actor_comes_last_and_time_passes_meanwhile() -> None:
     for seed in range(5):
         rng = random.Random(seed)
-        order = Starvation(rng, "c", RandomOrder(rng))
-        book = told(seed, lambda world, order=order: world.lives["n1"].host.schedule(order))  # type: ignore[misc]
+        order = StarvationVisitOrder(rng, "c", RandomVisitOrder(rng))
+        book = told(seed, lambda world, order=order: world.lives["n1"].host.set_order(order))  # type: ignore[misc]
         assert [name for name, _ in book[-5:]] == ["c"] * 5
-        assert order.denied > 0
+        assert order.times_skipped > 0

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from coterie.runtime.hosts.simulation.process_life import Life
-from coterie.runtime.hosts.simulation.random_durations import Duration
+from coterie.runtime.hosts.simulation.random_durations import RandomDuration
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
 
 
@@ -36,7 +36,7 @@ def test_disk_calls_are_done_in_order_however_long_they_take() -> None:
     async def main(life: Life) -> None:
         did: list[int] = []
         heard: list[int] = []
-        life.host.executor.disk = Duration(0.001, tail=0.5, tail_s=0.1)
+        life.host.executor.disk = RandomDuration(0.001, tail=0.5, tail_s=0.1)
         for number in range(100):
             life.host.executor.submit_disk(
                 lambda number=number: did.append(number),  # type: ignore[misc]
@@ -57,7 +57,7 @@ def test_a_crash_may_fall_between_what_was_done_and_hearing_of_it() -> None:
 
         async def observe(world: SimulatedWorld = world, did: list[int] = did, heard: list[object] = heard) -> None:
             life = world.begin("n1")
-            life.host.executor.disk = Duration(1.0)
+            life.host.executor.disk = RandomDuration(1.0)
             with life:
                 life.host.executor.submit_disk(lambda: did.append(1), lambda result, error: heard.append(result))
             await asyncio.sleep(0.75)
@@ -79,7 +79,7 @@ def test_a_crash_may_fall_into_the_middle_of_a_disk_call_and_tear_its_write() ->
             disk = life.host.disk
             disk.make_directories("data")
             disk.replace("data/log", b"")
-            life.host.executor.disk = Duration(1.0)
+            life.host.executor.disk = RandomDuration(1.0)
 
             def append() -> None:
                 file = disk.open("data/log")
@@ -110,7 +110,7 @@ def _what_became_of(data: bytes) -> str:
 def test_a_slow_disk_takes_so_many_times_as_long() -> None:
     async def main(life: Life) -> None:
         loop = asyncio.get_running_loop()
-        life.host.executor.disk = Duration(0.01)
+        life.host.executor.disk = RandomDuration(0.01)
         begin = loop.time()
         await life.host.executor.run_disk(lambda: None)
         usual_s = loop.time() - begin
@@ -145,7 +145,7 @@ def test_a_closed_executor_takes_nothing() -> None:
 def test_the_loops_executor_is_the_lifes() -> None:
     async def main(life: Life) -> None:
         loop = asyncio.get_running_loop()
-        life.host.executor.worker = Duration(5.0)
+        life.host.executor.worker = RandomDuration(5.0)
         begin = loop.time()
         assert await asyncio.to_thread(lambda: 7) == 7
         assert loop.time() - begin >= 2.5

@@ -9,7 +9,7 @@ from coterie import Actor, Address, Ask, System, message
 from coterie.errors import VirtualDeadlock
 from coterie.runtime.hosts.simulation.process_life import Life
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
-from coterie.runtime.hosts.simulation.step_trace import Trace
+from coterie.runtime.hosts.simulation.step_trace import StepTrace
 
 
 @message(name="simulation.test.Count")
@@ -54,7 +54,7 @@ def counted(world: SimulatedWorld, asks: int = 50) -> int:
 
 
 def digest(seed: int) -> str:
-    world = SimulatedWorld(seed, trace=Trace())
+    world = SimulatedWorld(seed, trace=StepTrace())
     assert counted(world) == 50
     return world.digest
 
@@ -67,23 +67,23 @@ def test_the_same_seed_does_the_same_and_another_one_something_else() -> None:
     assert digest(1) == digest(1) != digest(2)
 
 
-def test_taking_down_changes_nothing() -> None:
-    plain, traced = SimulatedWorld(3), SimulatedWorld(3, trace=Trace())
+def test_a_trace_changes_nothing() -> None:
+    plain, traced = SimulatedWorld(3), SimulatedWorld(3, trace=StepTrace())
     counted(plain)
     counted(traced)
     assert (plain.loop.handled, plain.loop.clock.monotonic()) == (traced.loop.handled, traced.loop.clock.monotonic())
 
 
-def test_the_trace_tells_of_timers_arrivals_and_picks() -> None:
-    trace = Trace(is_kept=True)
+def test_the_trace_records_timers_arrivals_and_picks() -> None:
+    trace = StepTrace(keeps_lines=True)
     counted(SimulatedWorld(1, trace=trace), asks=3)
     for what in (" timer a ", " soon b ", "arrived a b ", "pick counter"):
         assert any(what in line for line in trace.lines), what
     assert not any(" at 0x" in line for line in trace.lines)
 
 
-def test_what_is_not_taken_down_has_no_digest() -> None:
-    with pytest.raises(RuntimeError, match="takes nothing down"):
+def test_a_world_without_a_trace_has_no_digest() -> None:
+    with pytest.raises(RuntimeError, match="records no trace"):
         _ = SimulatedWorld(1).digest
 
 
@@ -221,7 +221,7 @@ def test_a_handler_that_still_waits_when_the_world_ends_is_no_failure(caplog: py
 
     async def be_asked(life: Life) -> None:
         async with System("n1", host=life.host) as system:
-            await system.spawn(Sleeper).ask(Count(1), timeout=3600.0)
+            await system.spawn(Sleeper).ask(Count(1), timeout_s=3600.0)
 
     async def main() -> None:
         life = world.begin("n1")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from coterie.runtime.hosts.virtual.virtual_connection import Pipe, VirtualTransport
-from coterie.runtime.hosts.virtual.virtual_link import Link
+from coterie.runtime.hosts.virtual.virtual_link import VirtualLink
 
 LATENCY_S = 0.25  # a power of two: sums of it are exact
 
@@ -63,7 +63,7 @@ async def connected(
     """Connect two transports by two pipes; return both ends' peers."""
 
     def pipe(source: str, target: str) -> Pipe:
-        return Pipe(Link(source, target, latency_s), window_bytes=window_bytes)
+        return Pipe(VirtualLink(source, target, latency_s), window_bytes=window_bytes)
 
     def end(peer: Peer, outgoing: Pipe, incoming: Pipe) -> VirtualTransport:
         return VirtualTransport(

@@ -112,7 +112,7 @@ def test_failed_sync_loses_the_data_even_if_the_next_one_succeeds(disk: VirtualD
     file = disk.open("/d/f")
     file.write_at(0, b"lost")
     disk.fail_next_sync()
-    with pytest.raises(OSError, match="planned"):
+    with pytest.raises(OSError, match="injected"):
         file.sync()
     file.write_at(4, b"kept")
     file.sync()
@@ -204,7 +204,7 @@ def perform(disk: Disk, act: str, path: str, other: str, offset: int, data: byte
     return answer
 
 
-# --- a full disk, old images, rot at random
+# --- a full disk, old images, random corruption
 
 
 def test_a_full_disk_takes_what_fits_and_says_so() -> None:
@@ -258,22 +258,22 @@ def test_a_disk_can_go_back_to_an_old_image_which_stays_as_it_was() -> None:
     image = disk.durable_copy()
     disk.replace("d/f", b"new")
     file = disk.open("d/f")
-    disk.become(image)
+    disk.restore(image)
     assert disk.contents("d/f") == b"old"
     with pytest.raises(OSError, match="closed"):
         file.size()
     disk.open("d/f").write_at(0, b"OLD")
     assert image.contents("d/f") == b"old"
-    disk.become(VirtualDisk())
+    disk.restore(VirtualDisk())
     assert not disk.exists("d")
 
 
-def test_rot_flips_one_durable_bit_of_a_file_that_is_meant() -> None:
+def test_corruption_flips_one_durable_bit_of_a_file_that_the_filter_accepts() -> None:
     disk = VirtualDisk()
     disk.make_directories("d")
     disk.replace("d/other", bytes(10))
     disk.replace("d/segment", bytes(10))
-    found = disk.rot(random.Random(1), among=lambda path: "segment" in path)
+    found = disk.corrupt_random_bit(random.Random(1), path_filter=lambda path: "segment" in path)
     assert found is not None
     path, offset = found
     assert path == "d/segment"
@@ -281,7 +281,7 @@ def test_rot_flips_one_durable_bit_of_a_file_that_is_meant() -> None:
     assert [number for number, byte in enumerate(disk.contents("d/segment")) if byte] == [offset]
     assert disk.contents("d/segment")[offset].bit_count() == 1
     assert disk.contents("d/other") == bytes(10)
-    assert disk.rot(random.Random(1), among=lambda path: False) is None
+    assert disk.corrupt_random_bit(random.Random(1), path_filter=lambda path: False) is None
 
 
 def test_a_released_disk_keeps_what_was_written_and_frees_its_locks() -> None:

@@ -43,7 +43,7 @@ async def test_virtual_hosts_of_one_node_share_no_disk_unless_given_one() -> Non
 
 
 async def test_virtual_host_refuses_a_loop_that_is_not_virtual() -> None:
-    with pytest.raises(TypeError, match="needs a running VirtualLoop"):
+    with pytest.raises(TypeError, match="running loop must be a VirtualLoop"):
         VirtualHost()
 
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.virtual
 
 
 class Peer(asyncio.Protocol):
-    """Writes down what happens to it (what a single connection does is tested in test_connection.py)."""
+    """Writes down what happens to it (what a single connection does is tested in test_virtual_connection.py)."""
 
     def __init__(self) -> None:
         self.happened: list[str] = []
@@ -93,7 +93,7 @@ async def test_both_ends_know_their_addresses() -> None:
 
 
 async def test_connecting_to_nobody_is_refused() -> None:
-    with pytest.raises(ConnectionRefusedError, match="nobody listens"):
+    with pytest.raises(ConnectionRefusedError, match="no listener"):
         await slow_network().for_node("c").connect(Peer, "127.0.0.1", 7401)
 
 
@@ -180,7 +180,7 @@ async def test_a_cancelled_connect_leaves_nothing_behind() -> None:
 # --- faults
 
 
-async def test_a_partition_stalls_the_stream_and_healing_makes_no_hole() -> None:
+async def test_a_partition_stalls_the_stream_and_healing_leaves_no_gap() -> None:
     network = slow_network()
     client, server = await connected(network)
     client.transport.write(b"in flight, ")
@@ -195,18 +195,18 @@ async def test_a_partition_stalls_the_stream_and_healing_makes_no_hole() -> None
     assert (server.received, client.received) == (b"in flight, during, after", b"back")
 
 
-async def test_who_connects_over_a_hole_waits_for_its_end_and_has_been_swallowed() -> None:
+async def test_a_connect_over_a_black_hole_waits_for_its_end_and_counts_as_lost_data() -> None:
     network = slow_network()
     server = Peer()
     listener = await network.for_node("s").listen(lambda: server, "127.0.0.1", 0)
-    network.open_hole("c", "s")
+    network.open_black_hole("c", "s")
     connecting = asyncio.create_task(network.for_node("c").connect(Peer, *listener.address))
     await asyncio.sleep(10)
-    assert (connecting.done(), network.has_swallowed("c", "s")) == (False, True)
-    network.close_hole("c", "s")
+    assert (connecting.done(), network.has_lost_data("c", "s")) == (False, True)
+    network.close_black_hole("c", "s")
     await asyncio.sleep(1)
     assert connecting.done()
-    assert not network.has_swallowed("c", "s")
+    assert not network.has_lost_data("c", "s")
     assert server.happened == ["made"]
 
 

@@ -23,7 +23,7 @@ from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.remote_config import RemoteConfig
 from coterie.runtime.system import SystemConfig
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World
@@ -75,7 +75,7 @@ async def full(world: World, name: str = "tight") -> tuple[Ref[Any], Server]:
     cell = b.cell_at(name)
     assert cell is not None
     assert isinstance(cell.actor, Server)
-    held = ref.ask(Gate(), timeout=1000)
+    held = ref.ask(Gate(), timeout_s=1000)
     held.add_done_callback(lambda held: held.exception())
     await settle()
     for at in range(CAPACITY):
@@ -196,7 +196,7 @@ async def test_cut_at_any_moment_an_offer_is_in_the_mailbox_at_most_once(
 
 
 async def test_a_client_cannot_offer_to_what_is_not_exported(world: World) -> None:
-    client = await world.start("client", Role.CLIENT)
+    client = await world.start("client", PeerRole.CLIENT)
     client.dial("b.test", 1)
     await asyncio.sleep(1)
     await client.at(Address("b", "server")).offer(Note(1))

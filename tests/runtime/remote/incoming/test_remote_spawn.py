@@ -10,7 +10,7 @@ import pytest
 from coterie.errors import ActorFailed, NodeUnreachable, SpawnRefused
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World
@@ -72,7 +72,7 @@ async def test_a_refusal_says_why(world: World) -> None:
     a = world.systems["a"]
     with pytest.raises(SpawnRefused, match="registered: 'other', 'worker'"):
         await a.spawn_on("c", "nothing")
-    with pytest.raises(SpawnRefused, match="an actor named 'server' lives on node 'c' already"):
+    with pytest.raises(SpawnRefused, match="node 'c' already has an actor named 'server'"):
         await a.spawn_on("c", "worker", name="server")
     with pytest.raises(SpawnRefused, match="cannot be named 'a/b'"):
         await a.spawn_on("c", "worker", name="a/b")
@@ -98,7 +98,7 @@ async def test_a_node_spawns_at_home_by_the_same_rules(world: World) -> None:
 @pytest.mark.parametrize("may", [False, True])
 async def test_clients_spawn_only_where_that_is_allowed_and_reach_what_they_spawned(world: World, may: bool) -> None:
     await allow(world, spawnable={"worker": Server}, clients_may_spawn=may)
-    client = await world.start("client", Role.CLIENT)
+    client = await world.start("client", PeerRole.CLIENT)
     client.dial("c.test", 1)
     await asyncio.sleep(1)
     if not may:

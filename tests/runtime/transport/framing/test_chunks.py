@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from coterie.errors import BrokenFrame
-from coterie.runtime.transport.framing.chunks import Assembler, encode_chunk
+from coterie.runtime.transport.framing.chunks import ChunkAssembler, encode_chunk
 from coterie.runtime.transport.framing.items import ItemPacker, unpack_items
 
 CAP_BYTES = 1000
@@ -18,7 +18,7 @@ def chunk(lane: int, to_come: int, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("size", [1, 7, 99, 100, 101, 999, 1000])
 def test_an_item_cut_in_chunks_is_whole_again(size: int) -> None:
-    packed, assembler = bytes(at % 251 for at in range(size)), Assembler((0, 1), CAP_BYTES)
+    packed, assembler = bytes(at % 251 for at in range(size)), ChunkAssembler((0, 1), CAP_BYTES)
 
     chunks = [encode_chunk(1, packed, start, 100) for start in range(0, size, 100)]
     results = [assembler.take(payload) for payload in chunks]
@@ -30,7 +30,7 @@ def test_an_item_cut_in_chunks_is_whole_again(size: int) -> None:
 
 
 def test_chunks_of_two_lanes_may_alternate() -> None:
-    assembler = Assembler((0, 1), CAP_BYTES)
+    assembler = ChunkAssembler((0, 1), CAP_BYTES)
     one, other = b"a" * 30, b"b" * 30
 
     assert assembler.take(encode_chunk(0, one, 0, 20)) is None
@@ -58,7 +58,7 @@ def test_no_payload_of_items_begins_like_a_chunk() -> None:
     ],
 )
 def test_what_cannot_be_a_first_chunk_is_broken(payload: bytes) -> None:
-    assembler = Assembler((0, 1), CAP_BYTES)
+    assembler = ChunkAssembler((0, 1), CAP_BYTES)
     with pytest.raises(BrokenFrame):
         assembler.take(payload)
     assert assembler.held_bytes == 0
@@ -66,13 +66,13 @@ def test_what_cannot_be_a_first_chunk_is_broken(payload: bytes) -> None:
 
 @pytest.mark.parametrize("to_come", [0, 4, 6, 900])
 def test_a_chunk_that_is_not_what_was_to_come_is_broken(to_come: int) -> None:
-    assembler = Assembler((0,), CAP_BYTES)
+    assembler = ChunkAssembler((0,), CAP_BYTES)
     assembler.take(chunk(0, 10, b"12345"))
     with pytest.raises(BrokenFrame, match="10 were due"):
         assembler.take(chunk(0, to_come, b"12345"))
 
 
 def test_what_is_only_announced_takes_no_memory() -> None:
-    assembler = Assembler((0,), 2**31)
+    assembler = ChunkAssembler((0,), 2**31)
     assembler.take(chunk(0, 2**31 - 1, b"x"))
     assert assembler.held_bytes == 1

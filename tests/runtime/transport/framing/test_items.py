@@ -15,8 +15,8 @@ from coterie.runtime.transport.framing.items import (
     EMPTY,
     ITEMS_MAX,
     ItemPacker,
-    batches,
     join,
+    split_items,
     unpack_items,
 )
 
@@ -116,7 +116,7 @@ def test_batches_keep_order_and_size() -> None:
     rng = random.Random(3)
     items = [rng.randbytes(rng.choice([1, 5, 30, 99, 100, 101, 500])) for _ in range(500)]
 
-    split = list(batches(items, 100))
+    split = list(split_items(items, 100))
 
     assert [item for batch in split for item in batch] == items
     assert all(batch and (len(batch) == 1 or sum(map(len, batch)) <= 100) for batch in split)
@@ -170,4 +170,4 @@ def test_nested_headers_that_each_promise_a_whole_frame_cost_little() -> None:
 def test_a_batch_holds_a_bounded_number_of_items() -> None:
     items = [b"\x01"] * (2 * ITEMS_MAX + 1)
 
-    assert [len(batch) for batch in batches(items, 1_000_000)] == [ITEMS_MAX, ITEMS_MAX, 1]
+    assert [len(batch) for batch in split_items(items, 1_000_000)] == [ITEMS_MAX, ITEMS_MAX, 1]

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from coterie.runtime.transport.handshake.certificate import SERVER_AUTH, Certificate, extended_key_usages, foreign_to
+from coterie.runtime.transport.handshake.certificate import (
+    SERVER_AUTH,
+    Certificate,
+    certificate_refusal,
+    extended_key_usages,
+)
 from coterie.runtime.transport.handshake.handshake_messages import RefusalReason
-from coterie.runtime.transport.handshake.identity import Peer, Role
+from coterie.runtime.transport.handshake.identity import Peer, PeerRole
 from tests.runtime.transport.certificate_authority import CLIENT, NODE, Authority
 
-NODE_PEER, CLIENT_PEER = Peer("n1", 1, Role.NODE), Peer("web", 1, Role.CLIENT)
+NODE_PEER, CLIENT_PEER = Peer("n1", 1, PeerRole.NODE), Peer("web", 1, PeerRole.CLIENT)
 
 
 def encoded(path: str) -> bytes:
@@ -50,10 +55,10 @@ def test_a_certificate_cut_short_anywhere_vouches_for_no_usage(tmp_path: Path) -
         (Certificate(("n1",), may_be_node=True), NODE_PEER, None),
         (Certificate(("x", "n1"), may_be_node=True), NODE_PEER, None),
         (Certificate(("web",), may_be_node=False), CLIENT_PEER, None),
-        (Certificate(("web",), may_be_node=False), Peer("web+3f", 1, Role.CLIENT), None),
-        (Certificate(("n1",), may_be_node=True), Peer("n1", 1, Role.CLIENT), None),
+        (Certificate(("web",), may_be_node=False), Peer("web+3f", 1, PeerRole.CLIENT), None),
+        (Certificate(("n1",), may_be_node=True), Peer("n1", 1, PeerRole.CLIENT), None),
         (Certificate(("n1",), may_be_node=False), NODE_PEER, RefusalReason.WRONG_ROLE),
-        (Certificate(("n1",), may_be_node=True), Peer("n1+x", 1, Role.NODE), RefusalReason.WRONG_CERTIFICATE),
+        (Certificate(("n1",), may_be_node=True), Peer("n1+x", 1, PeerRole.NODE), RefusalReason.WRONG_CERTIFICATE),
         (Certificate(("N1",), may_be_node=True), NODE_PEER, RefusalReason.WRONG_CERTIFICATE),
         (Certificate(("*",), may_be_node=True), NODE_PEER, RefusalReason.WRONG_CERTIFICATE),
         (Certificate((), may_be_node=True), NODE_PEER, RefusalReason.WRONG_CERTIFICATE),
@@ -63,5 +68,5 @@ def test_a_certificate_cut_short_anywhere_vouches_for_no_usage(tmp_path: Path) -
 def test_whom_a_certificate_vouches_for(
     certificate: Certificate | None, peer: Peer, expected: RefusalReason | None
 ) -> None:
-    refused = foreign_to(certificate, peer)
+    refused = certificate_refusal(certificate, peer)
     assert (refused and refused.reason) == expected

@@ -9,35 +9,43 @@ import msgpack
 import pytest
 
 from coterie.errors import BrokenFrame
-from coterie.runtime.transport.handshake.handshake import AcceptorHandshake, Continue, DialerHandshake, Passed, Verdict
-from coterie.runtime.transport.handshake.handshake_messages import Hello, RefusalReason, Refused, refuse
-from coterie.runtime.transport.handshake.identity import NAME_CHARS_MAX, Identity, Peer, Role
+from coterie.runtime.transport.handshake.handshake import (
+    AcceptorHandshake,
+    Continue,
+    DialerHandshake,
+    HandshakeStep,
+    Passed,
+)
+from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, Hello, RefusalReason, refuse
+from coterie.runtime.transport.handshake.identity import NAME_CHARS_MAX, Peer, PeerRole, SystemIdentity
 from coterie.runtime.transport.handshake.protocol_versions import VERSION_MAX, VERSION_MIN
 from coterie.runtime.transport.transport_config import HELLO_CAP_BYTES
 
-ANNA = Identity("c", "anna", 11)
-BERT = Identity("c", "bert", 22)
-CLIENT = Identity("", "visitor", 33, Role.CLIENT)
-HELLO = Hello(VERSION_MIN, VERSION_MAX, "c", Peer("anna", 11, Role.NODE), 0, 7, "bert")
+ANNA = SystemIdentity("c", "anna", 11)
+BERT = SystemIdentity("c", "bert", 22)
+CLIENT = SystemIdentity("", "visitor", 33, PeerRole.CLIENT)
+HELLO = Hello(VERSION_MIN, VERSION_MAX, "c", Peer("anna", 11, PeerRole.NODE), 0, 7, "bert")
 
 
 def pack(value: object) -> bytes:
     return cast(bytes, msgpack.packb(value))
 
 
-def admit_all(hello: Hello) -> Refused | None:
+def admit_all(hello: Hello) -> HandshakeRefusal | None:
     del hello
     return None
 
 
-def accept(payload: bytes, identity: Identity = BERT) -> Passed | Refused:
-    verdict = AcceptorHandshake(identity, admit_all).receive(payload)
-    assert not isinstance(verdict, Continue), "without a key nobody is challenged"
-    return verdict
+def accept(payload: bytes, identity: SystemIdentity = BERT) -> Passed | HandshakeRefusal:
+    step = AcceptorHandshake(identity, admit_all).receive(payload)
+    assert not isinstance(step, Continue), "without a key nobody is challenged"
+    return step
 
 
-def shake(dialer: DialerHandshake, identity: Identity = BERT) -> tuple[Passed | Refused, Passed | Refused]:
-    """Run both sides; return the acceptor's verdict and the dialer's."""
+def shake(
+    dialer: DialerHandshake, identity: SystemIdentity = BERT
+) -> tuple[Passed | HandshakeRefusal, Passed | HandshakeRefusal]:
+    """Run both sides; return the acceptor's step and the dialer's."""
     accepted = accept(dialer.hello, identity)
     assert accepted.reply is not None
     dialled = dialer.receive(accepted.reply)
@@ -45,10 +53,10 @@ def shake(dialer: DialerHandshake, identity: Identity = BERT) -> tuple[Passed | 
     return accepted, dialled
 
 
-def reason(verdict: Verdict) -> RefusalReason:
-    assert isinstance(verdict, Refused), f"it passed: {verdict}"
-    assert verdict.text
-    return verdict.reason
+def reason(step: HandshakeStep) -> RefusalReason:
+    assert isinstance(step, HandshakeRefusal), f"it passed: {step}"
+    assert step.text
+    return step.reason
 
 
 def welcome(*fields: object) -> bytes:
@@ -58,8 +66,8 @@ def welcome(*fields: object) -> bytes:
 def test_two_nodes_of_one_cluster_pass() -> None:
     accepted, dialled = shake(DialerHandshake(ANNA, lane_class=1, link_id=2**64 - 1, expected="bert"))
 
-    assert accepted == Passed(Peer("anna", 11, Role.NODE), VERSION_MAX, "c", 1, 2**64 - 1, reply=accepted.reply)
-    assert dialled == Passed(Peer("bert", 22, Role.NODE), VERSION_MAX, "c", 1, 2**64 - 1)
+    assert accepted == Passed(Peer("anna", 11, PeerRole.NODE), VERSION_MAX, "c", 1, 2**64 - 1, reply=accepted.reply)
+    assert dialled == Passed(Peer("bert", 22, PeerRole.NODE), VERSION_MAX, "c", 1, 2**64 - 1)
 
 
 def test_dialer_may_expect_anyone() -> None:
@@ -72,7 +80,7 @@ def test_client_without_a_cluster_learns_it() -> None:
     accepted, dialled = shake(DialerHandshake(CLIENT, lane_class=0, link_id=1))
 
     assert isinstance(accepted, Passed)
-    assert accepted.peer == Peer("visitor", 33, Role.CLIENT)
+    assert accepted.peer == Peer("visitor", 33, PeerRole.CLIENT)
     assert isinstance(dialled, Passed)
     assert dialled.cluster == "c"
 
@@ -84,34 +92,34 @@ def test_client_without_a_cluster_learns_it() -> None:
         (replace(HELLO, version_min=0, version_max=VERSION_MIN - 1), RefusalReason.UNSUPPORTED_VERSION),
         (replace(HELLO, cluster="other"), RefusalReason.WRONG_CLUSTER),
         (replace(HELLO, cluster=""), RefusalReason.WRONG_CLUSTER),
-        (replace(HELLO, cluster="x", peer=Peer("v", 1, Role.CLIENT)), RefusalReason.WRONG_CLUSTER),
-        (replace(HELLO, peer=Peer("bert", 99, Role.NODE)), RefusalReason.OWN_NAME),
-        (replace(HELLO, peer=Peer("bert", 99, Role.CLIENT)), RefusalReason.OWN_NAME),
-        (replace(HELLO, peer=Peer("bert", 22, Role.NODE)), RefusalReason.DIALLED_SELF),
+        (replace(HELLO, cluster="x", peer=Peer("v", 1, PeerRole.CLIENT)), RefusalReason.WRONG_CLUSTER),
+        (replace(HELLO, peer=Peer("bert", 99, PeerRole.NODE)), RefusalReason.OWN_NAME),
+        (replace(HELLO, peer=Peer("bert", 99, PeerRole.CLIENT)), RefusalReason.OWN_NAME),
+        (replace(HELLO, peer=Peer("bert", 22, PeerRole.NODE)), RefusalReason.DIALLED_SELF),
         (replace(HELLO, expected_node="carl"), RefusalReason.WRONG_NODE),
     ],
 )
 def test_acceptor_refuses_and_dialer_hears_why(hello: Hello, expected: RefusalReason) -> None:
-    verdict = accept(hello.encode())
+    step = accept(hello.encode())
 
-    assert reason(verdict) is expected
-    assert verdict.reply is not None
-    heard = DialerHandshake(ANNA, lane_class=0, link_id=7).receive(verdict.reply)
-    assert isinstance(heard, Refused)
-    assert isinstance(verdict, Refused)
-    assert (heard.reason, heard.text) == (expected, verdict.text)
+    assert reason(step) is expected
+    assert step.reply is not None
+    heard = DialerHandshake(ANNA, lane_class=0, link_id=7).receive(step.reply)
+    assert isinstance(heard, HandshakeRefusal)
+    assert isinstance(step, HandshakeRefusal)
+    assert (heard.reason, heard.text) == (expected, step.text)
 
 
 def test_version_ranges_that_overlap_meet_at_the_highest_common_one() -> None:
-    verdict = accept(replace(HELLO, version_min=0, version_max=VERSION_MAX + 5).encode())
-    assert isinstance(verdict, Passed)
-    assert verdict.version == VERSION_MAX
+    step = accept(replace(HELLO, version_min=0, version_max=VERSION_MAX + 5).encode())
+    assert isinstance(step, Passed)
+    assert step.version == VERSION_MAX
 
 
 def test_admission_is_asked_last_and_its_refusal_travels() -> None:
     asked: list[Hello] = []
 
-    def admit(hello: Hello) -> Refused:
+    def admit(hello: Hello) -> HandshakeRefusal:
         asked.append(hello)
         return refuse(RefusalReason.SUPERSEDED, "go away")
 
@@ -127,7 +135,7 @@ def test_dialer_refuses_a_welcome_from_the_wrong_node() -> None:
 
 
 def test_dialer_refuses_another_life_at_the_second_connection() -> None:
-    dialer = DialerHandshake(ANNA, lane_class=1, link_id=1, expected=Peer("bert", 22, Role.NODE))
+    dialer = DialerHandshake(ANNA, lane_class=1, link_id=1, expected=Peer("bert", 22, PeerRole.NODE))
     assert reason(dialer.receive(welcome(VERSION_MIN, "c", "bert", 23, "node"))) is RefusalReason.WRONG_NODE
 
 
@@ -157,8 +165,8 @@ def test_fields_appended_by_a_newer_peer_are_ignored() -> None:
 
 def test_a_reason_of_a_newer_peer_is_unknown_but_its_text_is_shown() -> None:
     dialer = DialerHandshake(ANNA, lane_class=0, link_id=1)
-    verdict = dialer.receive(pack(("coterie.refuse", "phase_of_moon", "wait for it")))
-    assert verdict == Refused(RefusalReason.UNKNOWN, "wait for it")
+    step = dialer.receive(pack(("coterie.refuse", "phase_of_moon", "wait for it")))
+    assert step == HandshakeRefusal(RefusalReason.UNKNOWN, "wait for it")
 
 
 def changed(at: int, value: object) -> bytes:
@@ -241,14 +249,14 @@ def test_random_damage_is_refused_or_broken_and_nothing_else() -> None:
         for _ in range(rng.randrange(1, 5)):
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
         with contextlib.suppress(BrokenFrame):
-            assert isinstance(accept(bytes(damaged)), (Passed, Refused))
+            assert isinstance(accept(bytes(damaged)), (Passed, HandshakeRefusal))
 
 
 def test_the_longest_hello_and_the_longest_refusal_fit_the_cap() -> None:
     longest = "\U0001f600" * NAME_CHARS_MAX  # four bytes each
-    identity = Identity(longest, longest, 2**64 - 1, Role.CLIENT)
+    identity = SystemIdentity(longest, longest, 2**64 - 1, PeerRole.CLIENT)
     dialer = DialerHandshake(identity, lane_class=1, link_id=2**64 - 1, expected=longest)
     assert len(dialer.hello) <= HELLO_CAP_BYTES
-    verdict = accept(dialer.hello)
-    assert verdict.reply is not None
-    assert len(verdict.reply) <= HELLO_CAP_BYTES
+    step = accept(dialer.hello)
+    assert step.reply is not None
+    assert len(step.reply) <= HELLO_CAP_BYTES

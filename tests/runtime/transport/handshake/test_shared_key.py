@@ -10,36 +10,36 @@ import msgpack
 import pytest
 
 from coterie.errors import BrokenFrame, HandshakeRefused
-from coterie.runtime.transport import Identity, Peer, Role, SharedKey
+from coterie.runtime.transport import Peer, PeerRole, SharedKey, SystemIdentity
 from coterie.runtime.transport.connection import Connection
-from coterie.runtime.transport.dialer import Dialer, Target
+from coterie.runtime.transport.dialer import Dialer, DialTarget
 from coterie.runtime.transport.handshake.handshake import (
     AcceptorHandshake,
     Continue,
     Credentials,
     DialerHandshake,
+    HandshakeStep,
     Passed,
-    Verdict,
 )
 from coterie.runtime.transport.handshake.handshake_messages import (
     Challenge,
+    HandshakeRefusal,
     Hello,
     Proof,
     RefusalReason,
-    Refused,
     Welcome,
     decode_hello,
 )
 from coterie.runtime.transport.handshake.protocol_versions import VERSION_MAX, VERSION_MIN
-from coterie.runtime.transport.handshake.shared_key import NONCE_BYTES, Side, find_key, prove
+from coterie.runtime.transport.handshake.shared_key import NONCE_BYTES, HandshakeSide, find_key, prove
 
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import World
 
 KEY, OTHER, CLIENTS = b"k" * 32, b"o" * 32, b"c" * 32
-ANNA = Identity("c", "anna", 11)
-BERT = Identity("c", "bert", 22)
-VISITOR = Identity("", "visitor", 33, Role.CLIENT)
+ANNA = SystemIdentity("c", "anna", 11)
+BERT = SystemIdentity("c", "bert", 22)
+VISITOR = SystemIdentity("", "visitor", 33, PeerRole.CLIENT)
 AUTH = SharedKey(KEY)
 RNG = random.Random(7)
 
@@ -48,17 +48,17 @@ def pack(fields: object) -> bytes:
     return cast(bytes, msgpack.packb(fields))
 
 
-def admit_all(hello: Hello) -> Refused | None:
+def admit_all(hello: Hello) -> HandshakeRefusal | None:
     del hello
     return None
 
 
-def dialer(auth: SharedKey | None = AUTH, identity: Identity = ANNA, **options: int) -> DialerHandshake:
+def dialer(auth: SharedKey | None = AUTH, identity: SystemIdentity = ANNA, **options: int) -> DialerHandshake:
     lane_class, link_id = options.get("lane_class", 0), options.get("link_id", 7)
     return DialerHandshake(identity, lane_class=lane_class, link_id=link_id, credentials=fresh(auth))
 
 
-def acceptor(auth: SharedKey | None = AUTH, identity: Identity = BERT) -> AcceptorHandshake:
+def acceptor(auth: SharedKey | None = AUTH, identity: SystemIdentity = BERT) -> AcceptorHandshake:
     return AcceptorHandshake(identity, admit_all, credentials=fresh(auth))
 
 
@@ -66,16 +66,16 @@ def fresh(auth: SharedKey | None) -> Credentials | None:
     return None if auth is None else Credentials(auth, auth.nonce(RNG))
 
 
-def said(verdict: Verdict) -> bytes:
-    """Return what a verdict wants to be sent."""
-    assert verdict.reply is not None, f"nothing to send: {verdict}"
-    return verdict.reply
+def said(step: HandshakeStep) -> bytes:
+    """Return what a step wants to be sent."""
+    assert step.reply is not None, f"nothing to send: {step}"
+    return step.reply
 
 
-def shake(one: DialerHandshake, other: AcceptorHandshake) -> tuple[Verdict, Verdict]:
-    """Let both talk until they are done; return the dialer's verdict and the acceptor's."""
-    theirs: Verdict = other.receive(one.hello)
-    ours: Verdict = Continue(b"")
+def shake(one: DialerHandshake, other: AcceptorHandshake) -> tuple[HandshakeStep, HandshakeStep]:
+    """Let both talk until they are done; return the dialer's step and the acceptor's."""
+    theirs: HandshakeStep = other.receive(one.hello)
+    ours: HandshakeStep = Continue(b"")
     while theirs.reply is not None:
         ours = one.receive(theirs.reply)
         if not isinstance(ours, Continue):
@@ -84,9 +84,9 @@ def shake(one: DialerHandshake, other: AcceptorHandshake) -> tuple[Verdict, Verd
     return ours, theirs
 
 
-def reason(verdict: Verdict) -> RefusalReason:
-    assert isinstance(verdict, Refused), f"it passed: {verdict}"
-    return verdict.reason
+def reason(step: HandshakeStep) -> RefusalReason:
+    assert isinstance(step, HandshakeRefusal), f"it passed: {step}"
+    return step.reason
 
 
 def test_two_ends_with_one_key_pass() -> None:
@@ -94,7 +94,7 @@ def test_two_ends_with_one_key_pass() -> None:
 
     assert isinstance(ours, Passed)
     assert isinstance(theirs, Passed)
-    assert (ours.peer, theirs.peer) == (Peer("bert", 22, Role.NODE), Peer("anna", 11, Role.NODE))
+    assert (ours.peer, theirs.peer) == (Peer("bert", 22, PeerRole.NODE), Peer("anna", 11, PeerRole.NODE))
 
 
 @pytest.mark.parametrize(
@@ -106,15 +106,15 @@ def test_two_ends_with_one_key_pass() -> None:
     ],
 )
 def test_keys_can_be_rotated_without_a_pause(ours: SharedKey, theirs: SharedKey) -> None:
-    verdicts = shake(dialer(ours), acceptor(theirs))
-    assert all(isinstance(verdict, Passed) for verdict in verdicts)
+    steps = shake(dialer(ours), acceptor(theirs))
+    assert all(isinstance(step, Passed) for step in steps)
 
 
 def test_a_wrong_key_is_refused_by_name_and_both_ends_hear_it() -> None:
     ours, theirs = shake(dialer(SharedKey(OTHER)), acceptor())
 
     assert reason(ours) is reason(theirs) is RefusalReason.WRONG_KEY
-    assert isinstance(ours, Refused)
+    assert isinstance(ours, HandshakeRefusal)
     assert "'anna' does not know a key with which node 'bert' takes a node" in ours.text
 
 
@@ -122,12 +122,12 @@ def test_a_wrong_key_is_refused_by_name_and_both_ends_hear_it() -> None:
 def test_an_end_without_a_key_is_named_on_both_ends(
     ours: SharedKey | None, theirs: SharedKey | None, lacks: str
 ) -> None:
-    verdicts = shake(dialer(ours), acceptor(theirs))
+    steps = shake(dialer(ours), acceptor(theirs))
 
-    for verdict in verdicts:
-        assert reason(verdict) is RefusalReason.KEY_REQUIRED
-        assert isinstance(verdict, Refused)
-        assert f"'{lacks}' has none" in verdict.text
+    for step in steps:
+        assert reason(step) is RefusalReason.KEY_REQUIRED
+        assert isinstance(step, HandshakeRefusal)
+        assert f"'{lacks}' has none" in step.text
 
 
 def test_a_client_key_makes_clients_and_never_a_node() -> None:
@@ -170,7 +170,7 @@ def test_a_welcome_does_not_fit_a_later_handshake() -> None:
 def test_proofs_do_not_fit_their_own_senders() -> None:
     """Reflection: a stranger answers a node with what it says itself."""
     hello, challenge = b"h", b"c"
-    for side, other in ((Side.DIALER, Side.ACCEPTOR), (Side.ACCEPTOR, Side.DIALER)):
+    for side, other in ((HandshakeSide.DIALER, HandshakeSide.ACCEPTOR), (HandshakeSide.ACCEPTOR, HandshakeSide.DIALER)):
         proof = prove(KEY, side, hello, challenge)
         assert find_key((KEY,), side, hello, challenge, proof) == KEY
         assert find_key((KEY,), other, hello, challenge, proof) is None
@@ -180,12 +180,12 @@ def test_a_dialer_that_is_mirrored_believes_nothing() -> None:
     """The stranger dials anna with anna's own words, as often as it likes."""
     one, mirror = dialer(), acceptor(identity=ANNA)
     assert reason(mirror.receive(one.hello)) is RefusalReason.DIALLED_SELF
-    proof = said(one.receive(Challenge(VERSION_MAX, "c", Peer("bert", 22, Role.NODE), bytes(NONCE_BYTES)).encode()))
+    proof = said(one.receive(Challenge(VERSION_MAX, "c", Peer("bert", 22, PeerRole.NODE), bytes(NONCE_BYTES)).encode()))
     mac = msgpack.unpackb(proof)[1]
 
-    verdict = one.receive(Welcome(VERSION_MAX, "c", Peer("bert", 22, Role.NODE), mac).encode())
+    step = one.receive(Welcome(VERSION_MAX, "c", Peer("bert", 22, PeerRole.NODE), mac).encode())
 
-    assert reason(verdict) is RefusalReason.WRONG_KEY
+    assert reason(step) is RefusalReason.WRONG_KEY
 
 
 @pytest.mark.parametrize(
@@ -193,9 +193,9 @@ def test_a_dialer_that_is_mirrored_believes_nothing() -> None:
     [
         {"version_max": VERSION_MIN},  # a downgrade
         {"cluster": "other"},
-        {"peer": Peer("anna", 12, Role.NODE)},
-        {"peer": Peer("carl", 11, Role.NODE)},
-        {"peer": Peer("anna", 11, Role.CLIENT)},
+        {"peer": Peer("anna", 12, PeerRole.NODE)},
+        {"peer": Peer("carl", 11, PeerRole.NODE)},
+        {"peer": Peer("anna", 11, PeerRole.CLIENT)},
         {"lane_class": 1},
         {"link_id": 8},
         {"expected_node": "bert"},
@@ -206,21 +206,21 @@ def test_no_field_of_a_hello_can_be_changed_on_the_way(changes: dict[str, object
     one, other = dialer(), acceptor()
     changed = replace(decode_hello(one.hello), **changes)  # type: ignore[arg-type]
     answer = other.receive(changed.encode())
-    if isinstance(answer, Refused):
+    if isinstance(answer, HandshakeRefusal):
         assert answer.reason is RefusalReason.WRONG_CLUSTER
         return
 
-    verdict = other.receive(said(one.receive(said(answer))))
+    step = other.receive(said(one.receive(said(answer))))
 
-    assert reason(verdict) is RefusalReason.WRONG_KEY
+    assert reason(step) is RefusalReason.WRONG_KEY
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"version": VERSION_MIN},
-        {"peer": Peer("bert", 23, Role.NODE)},
-        {"peer": Peer("carl", 22, Role.NODE)},
+        {"peer": Peer("bert", 23, PeerRole.NODE)},
+        {"peer": Peer("carl", 22, PeerRole.NODE)},
         {"nonce": bytes(NONCE_BYTES)},
     ],
 )
@@ -228,7 +228,7 @@ def test_no_field_of_a_challenge_can_be_changed_on_the_way(changes: dict[str, ob
     one, other = dialer(), acceptor()
     _, *fields = msgpack.unpackb(said(other.receive(one.hello)))
     version, cluster, node, incarnation, role, nonce = fields
-    challenge = Challenge(version, cluster, Peer(node, incarnation, Role(role)), nonce)
+    challenge = Challenge(version, cluster, Peer(node, incarnation, PeerRole(role)), nonce)
     proof = said(one.receive(replace(challenge, **changes).encode()))  # type: ignore[arg-type]
 
     assert reason(other.receive(proof)) is RefusalReason.WRONG_KEY
@@ -244,14 +244,14 @@ def test_a_welcome_from_somebody_else_than_the_challenge_is_not_believed() -> No
 
 
 def test_a_welcome_without_a_challenge_is_a_downgrade() -> None:
-    plain = Welcome(VERSION_MAX, "c", Peer("bert", 22, Role.NODE), bytes(32)).encode()
+    plain = Welcome(VERSION_MAX, "c", Peer("bert", 22, PeerRole.NODE), bytes(32)).encode()
     assert reason(dialer().receive(plain)) is RefusalReason.KEY_REQUIRED
 
 
 def test_the_owner_is_not_asked_about_strangers() -> None:
     asked: list[Hello] = []
 
-    def admit(hello: Hello) -> Refused | None:
+    def admit(hello: Hello) -> HandshakeRefusal | None:
         asked.append(hello)
         return None
 
@@ -335,12 +335,12 @@ async def test_a_dialer_tells_an_acceptor_why_it_leaves(world: World) -> None:
 async def test_a_dialer_that_leaves_at_the_challenge_says_why(real_world: World) -> None:
     b = await real_world.start("b", auth=AUTH)
     a = real_world.make("a", auth=AUTH)
-    hub, roster = a.transport._hub, a.transport._roster
-    dialer = Dialer(Target(*b.address, "b"), a.host, a.host.network, hub, roster, a.recorder.refused)
+    shared, peers = a.transport._shared, a.transport._peers
+    dialer = Dialer(DialTarget(*b.address, "b"), a.host, a.host.network, shared, peers, a.recorder.refused)
 
     opened: list[Connection] = []
     with pytest.raises(HandshakeRefused, match="wrong_node"):
-        await dialer._open(opened, 1, 7, Peer("b", 12345, Role.NODE))  # it was another life on the first connection
+        await dialer._open(opened, 1, 7, Peer("b", 12345, PeerRole.NODE))  # it was another life on the first connection
     for connection in opened:
         connection.abort()  # as the dialer does with what made no link
     await real_world.until(lambda: bool(b.recorder.only("refused")))

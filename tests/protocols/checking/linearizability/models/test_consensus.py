@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coterie.protocols.checking.linearizability import UNKNOWN, Consensus, History, Output, Places, check
+from coterie.protocols.checking.linearizability import UNKNOWN, Consensus, History, LogPositions, Output, check
 from coterie.protocols.checking.linearizability.values import Datum
 
 Told = tuple[Datum, Output]
@@ -45,8 +45,8 @@ def test_one_value_is_chosen_for_ever(told: list[Told], *, is_ok: bool) -> None:
         ([(("append", b"a"), None)], False),
     ],
 )
-def test_places_rise(told: list[Told], *, is_ok: bool) -> None:
-    assert check(one_after_the_other(*told), Places()).is_ok is is_ok
+def test_log_positions_rise(told: list[Told], *, is_ok: bool) -> None:
+    assert check(one_after_the_other(*told), LogPositions()).is_ok is is_ok
 
 
 def test_appends_at_the_same_time_may_have_any_order() -> None:
@@ -55,11 +55,11 @@ def test_appends_at_the_same_time_may_have_any_order() -> None:
     history.returned(first, 2, at_s=1.0)
     history.returned(second, 1, at_s=1.0)
 
-    assert check(history, Places()).is_ok
+    assert check(history, LogPositions()).is_ok
 
 
-def test_what_there_is_not_is_told() -> None:
+def test_unknown_input_is_refused() -> None:
     with pytest.raises(ValueError, match="consensus has no"):
         Consensus().step(None, ("write", 1), None)
-    with pytest.raises(ValueError, match="places has no"):
-        Places().step(0, ("read",), None)
+    with pytest.raises(ValueError, match="positions has no"):
+        LogPositions().step(0, ("read",), None)

@@ -150,7 +150,7 @@ def draws() -> list[object]:
     ]
 
 
-def test_chance_follows_from_the_seed() -> None:
+def test_random_numbers_follow_from_the_seed() -> None:
     first, again, other = as_life(draws), as_life(draws), as_life(draws, seed=2)
     assert isinstance(first, list)
     assert isinstance(other, list)

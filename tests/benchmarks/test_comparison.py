@@ -1,4 +1,4 @@
-"""Contests are fair, and a run that loses messages is an error."""
+"""Comparisons are fair, and a run that loses messages is an error."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from benchmarks.bare import BareAsks, BareQueue, BareSwitch
-from benchmarks.contest import Contest, Workload
-from benchmarks.own_system import own_system
+from benchmarks.bare_queues import BareAsks, BareQueue, BareSwitch
+from benchmarks.comparison import Comparison, Workload
+from benchmarks.measured_system import measured_system
 from benchmarks.pinning import pinned_to_first
 from benchmarks.remote_tell import pump
-from benchmarks.results import Lap
+from benchmarks.results import Measurement
 from benchmarks.rounds import in_rounds
 from benchmarks.settings import Settings
 from coterie import Actor, message
 
 
-@message(name="contest.Item")
+@message(name="comparison.Item")
 class Item:
     number: int
 
@@ -30,37 +30,37 @@ class Sink(Actor[Item]):
 
 
 def recorder(name: str, log: list[str], rate: float) -> Workload:
-    async def work(count: int) -> Lap:
+    async def work(count: int) -> Measurement:
         log.append(f"{name} {count}")
-        return Lap(rate, {"cpu_us": rate / 10})
+        return Measurement(rate, {"cpu_us": rate / 10})
 
     return work
 
 
 async def test_floor_and_coterie_take_turns_after_a_warm_up() -> None:
     log: list[str] = []
-    contest = Contest("it", "tells/s", 100, recorder("floor", log, 50.0), recorder("coterie", log, 20.0))
+    comparison = Comparison("it", "tells/s", 100, recorder("floor", log, 50.0), recorder("coterie", log, 20.0))
 
-    await contest.run(Settings(runs=2))
+    await comparison.run(Settings(runs=2))
 
     assert log == ["floor 10", "coterie 10", "floor 100", "coterie 100", "floor 100", "coterie 100"]
 
 
 async def test_the_ratio_is_to_the_floor_of_the_same_run() -> None:
-    contest = Contest("it", "tells/s", 100, recorder("floor", [], 50.0), recorder("coterie", [], 20.0))
+    comparison = Comparison("it", "tells/s", 100, recorder("floor", [], 50.0), recorder("coterie", [], 20.0))
 
-    floor, coterie = await contest.run(Settings(runs=3))
+    floor, coterie = await comparison.run(Settings(runs=3))
 
     assert (floor.ratio, coterie.ratio, coterie.detail) == (None, 0.4, {"cpu_us": 2.0})
 
 
 async def test_a_system_that_drops_a_message_spoils_the_run() -> None:
-    with pytest.raises(RuntimeError, match=r"does not count: 'benchmark' dropped messages: .*mailbox_full.*1"):
+    with pytest.raises(RuntimeError, match=r"is invalid: 'benchmark' dropped messages: .*mailbox_full.*1"):
         await overflow()
 
 
 async def overflow() -> None:
-    async with own_system() as system:
+    async with measured_system() as system:
         sink = system.spawn(Sink, capacity=1)
         sink.tell(Item(1))
         sink.tell(Item(2))
@@ -87,9 +87,9 @@ async def test_rounds_wait_until_all_is_handled() -> None:
         for number in range(3):
             queue.tell(number)
 
-    lap = await in_rounds(send, 3, lambda: len(handled), 7)
+    measurement = await in_rounds(send, 3, lambda: len(handled), 7)
 
-    assert (len(handled), lap.value > 0) == (9, True)
+    assert (len(handled), measurement.value > 0) == (9, True)
 
 
 async def test_a_switch_calls_receivers_in_the_order_of_the_tells() -> None:

@@ -63,10 +63,10 @@ def server() -> type[Server]:
 
 
 async def test_what_has_lived_too_long_in_the_mailbox_is_not_handled(world: World, there: Ref[Any]) -> None:
-    held = there.ask(Hold(2), timeout=100)
+    held = there.ask(Hold(2), timeout_s=100)
     there.tell(Brief(1))
     await there.offer(Brief(2))
-    late = there.ask(BriefAsk(3), timeout=5)
+    late = there.ask(BriefAsk(3), timeout_s=5)
     await held
     with pytest.raises(AskTimeout):
         await late
@@ -78,7 +78,7 @@ async def test_what_has_lived_too_long_in_the_mailbox_is_not_handled(world: Worl
 
 
 async def test_of_one_key_only_the_latest_waits(world: World, there: Ref[Any]) -> None:
-    held = there.ask(Hold(1), timeout=100)
+    held = there.ask(Hold(1), timeout_s=100)
     for number in range(10):
         there.tell(Latest("a", number))
         there.tell(Latest("b", number))

@@ -1,4 +1,4 @@
-"""What a cluster offers by name: actors, groups, stores, synods, pools. The same from a node and from a client."""
+"""`ClusterApi`: the actors, groups, stores, synods and pools of a cluster by name; the base of `Node` and `Client`."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from coterie.protocols.balancing.smooth_weighted import SmoothWeighted
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
-from coterie.runtime.transport.handshake.identity import Role
+from coterie.runtime.transport.handshake.identity import PeerRole
 
-__all__ = ["Access"]
+__all__ = ["ClusterApi"]
 
 
-class Access:
-    """Handles to what runs in a cluster, one per name. `system` is a node of it, or a client linked to it."""
+class ClusterApi:
+    """Handles to what runs in a cluster, one per name. `system` is a node of the cluster, or a client linked to it."""
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self._nodes: list[str] | None = None  # known until a link changes
+        self._nodes: list[str] | None = None  # cached until a link changes
         system.on_link(self._link_changed)
         self._groups: dict[str, GroupClient] = {}
         self._pools: dict[str, Pool] = {}
 
     @property
     def nodes(self) -> list[str]:
-        """The nodes that can be reached now, by name; this one too, if it is a node."""
+        """The names of the nodes that can be reached now, sorted; this node included, if it is one."""
         if self._nodes is None:
-            own = [self.system.node] if self.system.identity.role is Role.NODE else []
-            self._nodes = sorted({*own, *(peer.node for peer in self.system.links if peer.role is Role.NODE)})
+            own = [self.system.node] if self.system.identity.role is PeerRole.NODE else []
+            self._nodes = sorted({*own, *(peer.node for peer in self.system.links if peer.role is PeerRole.NODE)})
         return self._nodes
 
     def _link_changed(self, _: LinkEvent) -> None:
         self._nodes = None
 
     def actor(self, name: str, *, node: str) -> Ref[Any]:
-        """Return the actor that the topology runs under that name on a node, in whatever life it is."""
+        """Return a ref to the actor that the topology runs under that name on a node; restarts do not invalidate it."""
         ref: Ref[Any] = self.system.at(Address(node, name))
         return ref
 
@@ -59,16 +59,16 @@ class Access:
         return SynodClient(self.system, name, lambda: self.nodes)
 
     def pool(self, name: str, *, balance: MakeBalancer | None = None) -> Pool:
-        """Return the pool of that name. `balance` makes the policy of its first use here (default: the topology's)."""
+        """Return the pool of that name. `balance` makes its policy, at the first call (default: the topology's)."""
         if name not in self._pools:
             self._pools[name] = Pool(self.system, name, lambda: self.nodes, balance=balance or self._balance(name))
         return self._pools[name]
 
     def _balance(self, _pool: str) -> MakeBalancer:
-        """Return how the policy of a pool is made when nobody says. A client has no topology: the weights decide."""
+        """Return the default policy of a pool. A client has no topology: the weights decide."""
         return SmoothWeighted
 
     async def close_handles(self) -> None:
-        """End the background work of the handles."""
+        """Stop the background tasks of the handles."""
         for group in self._groups.values():
             await group.close()

@@ -1,4 +1,4 @@
-"""A world in memory: names on one virtual network, each with a disk, which live, are killed, and live again."""
+"""`World`: named nodes on one virtual network, each with its disk, that can be killed, restarted and partitioned."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Life(Generic[T]):
-    """One life of one name, in a task of its own as a process has a main of its own."""
+    """One run of one node, in its own task."""
 
     value: T
     main: asyncio.Task[None]
@@ -34,38 +34,38 @@ class _Life(Generic[T]):
 
 
 class World(ABC, Mapping[str, T]):
-    """What lives now, by name, and the verbs of its faults. An async context manager: everybody starts, all end.
+    """The running nodes by name, and methods to inject faults. An async context manager: starts and ends all nodes.
 
     Args:
-        names: who may live.
-        seed: what all randomness in this world follows from.
+        names: the names of the nodes.
+        seed: determines all random choices in this world.
 
     Raises:
-        TypeError: the running loop is no `VirtualLoop`.
+        TypeError: the running loop is not a `VirtualLoop`.
     """
 
     def __init__(self, names: Iterable[str], *, seed: int = 0) -> None:
         running_virtual_loop()
         self.names = tuple(names)
-        """Who may live here."""
+        """The names of all nodes, running or not."""
         self.network = VirtualNetwork()
         """The network, for finer faults: `freeze`, `thaw`, `block` (one way), `reset`, `latency_s`."""
         self.disks = {name: VirtualDisk() for name in self.names}
-        """What survives a life, by name."""
+        """Each node's disk by name; it survives the node's end."""
         self.addresses = {name: f"127.0.0.1:{7401 + at}" for at, name in enumerate(self.names)}
-        """Where they listen: `host:port` by name."""
+        """The address on which each node listens: `host:port` by name."""
         self._seed = seed
         self._lives: dict[str, _Life[T]] = {}
-        self._births = 0
+        self._hosts_made = 0
 
     @abstractmethod
-    def _live(self, name: str, host: VirtualHost) -> AbstractAsyncContextManager[T]:
-        """Return one life of `name`, on its host."""
+    def _run_node(self, name: str, host: VirtualHost) -> AbstractAsyncContextManager[T]:
+        """Return a context manager that runs the node `name` on `host`."""
 
-    # --- who lives --------------------------------------------------------------------------------------------------
+    # --- running nodes ----------------------------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> T:
-        """Return what lives under `name`. KeyError if it does not live."""
+        """Return the running node `name`. KeyError if it is not running."""
         return self._lives[name].value
 
     def __iter__(self) -> Iterator[str]:
@@ -77,7 +77,7 @@ class World(ABC, Mapping[str, T]):
     # --- begin and end ----------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        """Start everybody."""
+        """Start all nodes."""
         try:
             await self.start()
         except BaseException:
@@ -88,35 +88,35 @@ class World(ABC, Mapping[str, T]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End everybody. Raises what a life raised that `ended` was not awaited for, unless the body raised."""
+        """End all nodes. Unless the body raised, raises the errors of nodes for which `ended` was not awaited."""
         if kind is None:
             await self.close()
         else:
             await self._end_all()
 
     async def close(self) -> None:
-        """End everybody, in the reverse order of their beginning.
+        """End all nodes, in the reverse order of their start.
 
         Raises:
-            BaseExceptionGroup: lives that had ended in an error of their own, not asked for by `ended`.
+            BaseExceptionGroup: the errors of nodes that had failed, and for which `ended` was not awaited.
         """
         if faults := await self._end_all():
-            raise BaseExceptionGroup("nodes did not end well", faults)
+            raise BaseExceptionGroup("nodes ended with errors", faults)
 
     async def start(self, *names: str) -> None:
-        """Begin a life of each of `names` (default: everybody who does not live). Raises what a life begins with."""
+        """Start each of `names` (default: all nodes not running). Raises the error with which a start fails."""
         for name in names or [name for name in self.names if name not in self]:
             if name in self:
-                raise ValueError(f"start({name!r}): it lives already")
-            self._lives[name] = await self._begin(self._live(name, self.host(name)))
+                raise ValueError(f"start({name!r}): the node is running already")
+            self._lives[name] = await self._begin(self._run_node(name, self.host(name)))
 
     async def stop(self, name: str) -> None:
-        """End a life in good order. KeyError if `name` does not live; raises what its end raises."""
+        """Stop a node gracefully. KeyError if `name` is not running; raises the error of its stop."""
         self._lives[name].end.set()
         await self.ended(name)
 
     async def ended(self, name: str) -> None:
-        """Wait for a life to end by itself (after a failed sync, say), and raise what it raises."""
+        """Wait for a node to end by itself (after a failed sync, for example), and raise its error."""
         life = self._lives[name]
         try:
             await asyncio.shield(life.main)
@@ -125,41 +125,41 @@ class World(ABC, Mapping[str, T]):
                 del self._lives[name]
 
     async def kill(self, name: str) -> None:
-        """End a life as SIGKILL and a power failure do: nothing leaves any more, what was not synced may be lost.
+        """End a node as SIGKILL with a power failure does: it sends nothing more, and unsynced data may be lost.
 
-        Handlers and hooks that run come to their end (in virtual time), but nobody hears of it. KeyError if `name` does
-        not live.
+        Running handlers and hooks continue to their end (in virtual time), but without effect outside. KeyError if
+        `name` is not running.
         """
         life = self._lives.pop(name)
         self.network.reset(name)
         self.network.freeze(name)
-        self.disks[name].crash(random.Random(f"{self._seed}/{self._births}"))
+        self.disks[name].crash(random.Random(f"{self._seed}/{self._hosts_made}"))
         life.end.set()
-        with contextlib.suppress(CoterieError, OSError):  # a node may complain of its disk: it is dead
+        with contextlib.suppress(CoterieError, OSError):  # the node may fail because its disk has crashed
             await life.main
         self.network.thaw(name)
 
     def host(self, name: str) -> VirtualHost:
-        """Make a host for one more life in this world; a name that is not one of `names` gets an empty disk."""
-        self._births += 1
-        seed = self._seed * 1_000_003 + self._births
+        """Make a new host in this world; a name that is not in `names` gets an empty disk."""
+        self._hosts_made += 1
+        seed = self._seed * 1_000_003 + self._hosts_made
         return VirtualHost(name, network=self.network, disk=self.disks.get(name), seed=seed)
 
     async def _begin(self, life: AbstractAsyncContextManager[T]) -> _Life[T]:
-        born: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        started: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         end = asyncio.Event()
 
-        async def live() -> None:
+        async def run() -> None:
             async with life as value:
-                born.set_result(value)
+                started.set_result(value)
                 await end.wait()
 
-        main = asyncio.create_task(live())
-        either: list[asyncio.Future[Any]] = [born, main]
+        main = asyncio.create_task(run())
+        either: list[asyncio.Future[Any]] = [started, main]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not born.done():
+        if not started.done():
             await main
-        return _Life(born.result(), main, end)
+        return _Life(started.result(), main, end)
 
     async def _end_all(self) -> list[BaseException]:
         faults: list[BaseException] = []
@@ -173,16 +173,16 @@ class World(ABC, Mapping[str, T]):
     # --- faults -----------------------------------------------------------------------------------------------------
 
     def partition(self, *sides: Iterable[str]) -> None:
-        """Part the sides: nothing passes between a name of one and a name of another until `heal`.
+        """Partition the sides: nothing is delivered between different sides until `heal`.
 
-        `partition(["n1"], ["n2", "n3"])`. What is held back is delivered afterwards.
+        `partition(["n1"], ["n2", "n3"])`. Held-back data is delivered afterwards.
         """
         for here, there in itertools.combinations(sides, 2):
             for a, b in itertools.product(_names(here), _names(there)):
                 self.network.partition(a, b)
 
     def isolate(self, name: str) -> None:
-        """Part one from all the others of this world, until `heal`."""
+        """Partition one node from all others, until `heal`."""
         self.partition([name], [other for other in self.names if other != name])
 
     def heal(self) -> None:

@@ -1,4 +1,4 @@
-"""Which peers there are, and whether they are installed here."""
+"""Catalogue of peers: the other actor systems, and whether they are installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Peer:
     install: str = "pip install 'coterie[peers]'"
 
     def missing(self) -> str | None:
-        """Return what is not installed, and how to come by it; None if it is all there."""
+        """Return the missing package or program, and how to install it; None if nothing is missing."""
         if self.package and importlib.util.find_spec(self.package) is None:
             return f"no package {self.package!r} ({self.install})"
         absent = [program for program in self.programs if shutil.which(program) is None]

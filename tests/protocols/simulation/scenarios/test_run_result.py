@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from coterie.protocols.checking.violation import Bench, Violation
-from coterie.protocols.simulation.scenarios.run_outcome import Outcome, Verdict, combine, summarise
+from coterie.protocols.checking.violation import Violation, ViolationContext
+from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunResult, combine, summarise
 
-GOOD = Verdict(
+GOOD = RunResult(
     seed=1,
     violation=None,
     void=None,
@@ -26,21 +26,21 @@ GOOD = Verdict(
 
 def a_violation() -> Violation:
     with pytest.raises(Violation) as caught:
-        Bench().fail("raft.log_matching", None, "x")
+        ViolationContext().fail("raft.log_matching", None, "x")
     return caught.value
 
 
 def test_run_in_which_a_planned_fault_never_fired_is_void() -> None:
-    verdict = replace(GOOD, fired={"crash": 1})
+    result = replace(GOOD, fired={"crash": 1})
 
-    assert verdict.outcome is Outcome.VOID
-    assert verdict.missed() == ["pause"]
+    assert result.outcome is RunOutcome.VOID
+    assert result.missed() == ["pause"]
 
 
 def test_run_in_which_too_little_happened_is_void_and_a_violation_counts_more() -> None:
-    assert GOOD.outcome is Outcome.PASSED
-    assert replace(GOOD, void="only 3 commands").outcome is Outcome.VOID
-    assert replace(GOOD, void="only 3 commands", violation=a_violation()).outcome is Outcome.FAILED
+    assert GOOD.outcome is RunOutcome.PASSED
+    assert replace(GOOD, void="only 3 commands").outcome is RunOutcome.VOID
+    assert replace(GOOD, void="only 3 commands", violation=a_violation()).outcome is RunOutcome.FAILED
 
 
 def test_instances_of_a_seed_fire_their_faults_together() -> None:
@@ -49,11 +49,11 @@ def test_instances_of_a_seed_fire_their_faults_together() -> None:
 
     both = combine([first, second])
 
-    assert both.outcome is Outcome.PASSED
+    assert both.outcome is RunOutcome.PASSED
     assert (both.operations, both.events, both.simulated_s, both.messages) == (20, 200, 4.0, 14)
     assert both.fired == {"crash": 1, "pause": 1}
     assert both.digest not in (None, "aa", "bb")
-    assert combine([first, replace(second, void="nothing was chosen")]).outcome is Outcome.VOID
+    assert combine([first, replace(second, void="nothing was chosen")]).outcome is RunOutcome.VOID
 
 
 def test_summary_fails_if_one_seed_fails() -> None:
@@ -66,13 +66,13 @@ def test_summary_fails_if_one_seed_fails() -> None:
     assert summary.messages == 21
     assert summary.failing_seeds == (2,)
     assert summary.void_seeds == (3,)
-    assert summary.outcome is Outcome.FAILED
-    assert summarise([GOOD, void]).outcome is Outcome.VOID
-    assert summarise([GOOD]).outcome is Outcome.PASSED
+    assert summary.outcome is RunOutcome.FAILED
+    assert summarise([GOOD, void]).outcome is RunOutcome.VOID
+    assert summarise([GOOD]).outcome is RunOutcome.PASSED
 
 
 def test_summary_of_nothing_is_void() -> None:
-    assert summarise([]).outcome is Outcome.VOID
+    assert summarise([]).outcome is RunOutcome.VOID
 
 
 def test_summary_tells_what_fired_in_all_and_what_never_did() -> None:

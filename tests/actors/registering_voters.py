@@ -1,4 +1,4 @@
-"""All voters of one group with slow disks, between which nothing happens that the test does not say."""
+"""The voters of one group with slow disks: messages and writes complete only when the test says so."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from coterie.actors.peer_stores import KnownStores
-from coterie.actors.voter_registration import Registration
-from coterie.actors.wire_names import Register
+from coterie.actors.peer_stores import PeerStores
+from coterie.actors.voter_registration import VoterRegistration
+from coterie.actors.wire_names import RegisterStore
 from coterie.runtime.storage.log_store import GroupState, Record, Write
 
-__all__ = ["EMPTY", "Town"]
+__all__ = ["EMPTY", "RegisteringVoters"]
 
 EMPTY = GroupState(None, 1, 0, ())
 
 
 class Disk:
-    """What one voter has: writes become durable one by one, when the test says so; a crash loses the others."""
+    """The disk of one voter: writes become durable one by one, when the test says so; a crash loses the others."""
 
     failure = None
     syncs = 0
@@ -34,11 +34,11 @@ class Disk:
     def write(self, write: Write, done: Callable[[], None]) -> None:
         self.pending.append((write, done))
 
-    def sync_one(self, *, is_told: bool = True) -> None:
+    def sync_one(self, *, is_reported: bool = True) -> None:
         write, done = self.pending.pop(0)
-        assert write.register is not None
-        self.durable[write.group] = write.register
-        if is_told:
+        assert write.metadata is not None
+        self.durable[write.group] = write.metadata
+        if is_reported:
             done()
 
     async def read(self, group: str, first: int, last: int, max_bytes: int) -> Sequence[Record]:
@@ -49,23 +49,23 @@ class Disk:
 
 
 class Voter:
-    """One life of a voter, and all that it wants from its surroundings."""
+    """One life of a voter, with a fake context."""
 
-    def __init__(self, town: Town, name: str, disk: Disk) -> None:
+    def __init__(self, group: RegisteringVoters, name: str, disk: Disk) -> None:
         self.disk = disk
         self.takes_part = False
         self.logged: list[tuple[str, dict[str, Any]]] = []
         self.delays: list[float] = []
         self.listeners: list[Callable[[Any], None]] = []
-        self.known = KnownStores("g", disk)  # type: ignore[arg-type]
-        peers: Any = {peer: SimpleNamespace(tell=partial(town.send, peer)) for peer in town.names if peer != name}
+        self.peer_stores = PeerStores("g", disk)  # type: ignore[arg-type]
+        peers: Any = {peer: SimpleNamespace(tell=partial(group.send, peer)) for peer in group.names if peer != name}
 
         def take_part() -> None:
             assert not self.takes_part
             self.takes_part = True
-            town.took_part(name, disk.store_id)
+            group.took_part(name, disk.store_id)
 
-        self.registration = Registration(name, peers, disk, self.known, self._context(), take_part)  # type: ignore[arg-type]
+        self.registration = VoterRegistration(name, peers, disk, self.peer_stores, self._context(), take_part)  # type: ignore[arg-type]
 
     def _context(self) -> Any:
         def log(event: str, **facts: Any) -> None:
@@ -88,27 +88,27 @@ class Voter:
         return [event for event, _ in self.logged]
 
 
-class Town:
-    """All voters of one group, their disks, and the mail between them."""
+class RegisteringVoters:
+    """All voters of one group, their disks, and the messages between them."""
 
     def __init__(self, voters: int) -> None:
         self.names = [f"n{number}" for number in range(1, voters + 1)]
         self.disks = {name: Disk(f"{name}/1") for name in self.names}
         self.up: dict[str, Voter] = {}
-        self.mail: list[tuple[str, Any]] = []
+        self.messages: list[tuple[str, Any]] = []
         self.store_by_name: dict[str, str] = {}
 
     def took_part(self, name: str, store: str) -> None:
         assert self.store_by_name.setdefault(name, store) == store, f"{name} takes part with a second store"
 
     def send(self, to: str, message: object) -> None:
-        self.mail.append((to, message))
+        self.messages.append((to, message))
 
     async def start(self, *names: str, state: GroupState = EMPTY) -> None:
         for name in names or self.names:
             self.crash(name)
             voter = self.up[name] = Voter(self, name, self.disks[name])
-            await voter.known.restore()
+            await voter.peer_stores.restore()
             voter.registration.begin(state)
 
     def crash(self, name: str) -> None:
@@ -120,20 +120,22 @@ class Town:
         self.crash(name)
         self.disks[name] = Disk(f"{name}/{int(self.disks[name].store_id.split('/')[1]) + 1}")
 
-    def deliver(self, at: int = 0, *, is_kept: bool = False) -> None:
-        to, message = self.mail[at] if is_kept else self.mail.pop(at)
+    def deliver(self, at: int = 0, *, is_duplicate: bool = False) -> None:
+        to, message = self.messages[at] if is_duplicate else self.messages.pop(at)
         if to in self.up:
             registration = self.up[to].registration
-            registration.asked(message) if isinstance(message, Register) else registration.answered(message)
+            registration.handle_request(message) if isinstance(message, RegisterStore) else registration.handle_reply(
+                message
+            )
 
     def remind(self) -> None:
         for voter in self.up.values():
-            voter.registration.reminded()
+            voter.registration.retry()
 
     def settle(self) -> None:
-        """Let everything that is under way arrive, and become durable."""
-        while self.mail or any(voter.disk.pending for voter in self.up.values()):
-            while self.mail:
+        """Deliver all messages and complete all writes."""
+        while self.messages or any(voter.disk.pending for voter in self.up.values()):
+            while self.messages:
                 self.deliver()
             for voter in self.up.values():
                 while voter.disk.pending:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-__all__ = ["Load", "closed_loop"]
+__all__ = ["ClosedLoopResult", "closed_loop"]
 
 VALUE = b"v" * 100
 
@@ -15,8 +15,8 @@ Put = Callable[[bytes, bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What was measured: `latencies_s` of the commands that ended within the measured `seconds`."""
+class ClosedLoopResult:
+    """The result of a load: `latencies_s` of the commands that ended within the measured `seconds`."""
 
     latencies_s: tuple[float, ...]
     seconds: float
@@ -27,7 +27,7 @@ class Load:
         return len(self.latencies_s) / self.seconds
 
 
-async def closed_loop(put: Put, clients: int, *, warm_up_s: float, measure_s: float) -> Load:
+async def closed_loop(put: Put, clients: int, *, warm_up_s: float, measure_s: float) -> ClosedLoopResult:
     """Let `clients` write 100-byte values for the warm-up and the measured time."""
     begin = time.perf_counter() + warm_up_s
     end = begin + measure_s
@@ -42,4 +42,4 @@ async def closed_loop(put: Put, clients: int, *, warm_up_s: float, measure_s: fl
                 latencies.append(done - sent)
 
     await asyncio.gather(*(client(number) for number in range(clients)))
-    return Load(tuple(latencies), measure_s)
+    return ClosedLoopResult(tuple(latencies), measure_s)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 
 from coterie.protocols.algorithm import NodeId, Received
-from coterie.protocols.raft import AppendEntries, AppendEntriesReply, RaftConfig, Role
-from coterie.protocols.raft.durability import Journal
-from coterie.protocols.raft.entry_loading import Loading
-from coterie.protocols.raft.leader import Leadership
+from coterie.protocols.raft import AppendEntries, AppendEntriesReply, RaftConfig, RaftRole
+from coterie.protocols.raft.durability import Durability
+from coterie.protocols.raft.entry_loading import EntryLoading
+from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.raft_effects import Outbox
 from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.replicated_log import Load, Loaded, Term
-from coterie.protocols.simulation.directed.directed_group import DirectedGroup, DiskImage
-from coterie.protocols.simulation.directed.raft_shorthand import refusal, request_vote
+from coterie.protocols.simulation.directed.directed_group import DirectedGroup
+from coterie.protocols.simulation.directed.raft_shorthand import disk_of, refusal, request_vote
 
 N1, N2 = NodeId("n1"), NodeId("n2")
 
 
 def leadership(*terms: int) -> Leadership:
-    restored = DiskImage.of(*terms).restored()
+    restored = disk_of(*terms).restored()
     log, outbox = RaftLog(restored.terms, restored.last_index), Outbox(N1)
     return Leadership(
         N1,
@@ -27,8 +27,8 @@ def leadership(*terms: int) -> Leadership:
         now=0.0,
         config=RaftConfig((N1, N2)),
         log=log,
-        journal=Journal(restored),
-        loading=Loading(log, outbox),
+        durability=Durability(restored),
+        loading=EntryLoading(log, outbox),
         outbox=outbox,
     )
 
@@ -138,7 +138,7 @@ def test_lost_answers_are_healed_by_a_heartbeat() -> None:
 
 
 def test_lost_probe_is_healed_by_a_heartbeat() -> None:
-    group = DirectedGroup(3, disks={"n1": DiskImage.of(1, 1, 1)})
+    group = DirectedGroup(3, disks={"n1": disk_of(1, 1, 1)})
     group.elect("n1", "n2")
 
     group.beat("n1")
@@ -220,7 +220,7 @@ def test_loaded_entries_of_an_ended_reign_are_not_sent() -> None:
 def test_load_that_no_longer_fits_is_dropped_and_asked_for_again() -> None:
     group = lagging_n2()
     (load,) = group.record("n1").loads
-    stale = DiskImage.of(1, 3, 3, 3).read(load)
+    stale = disk_of(1, 3, 3, 3).read(load)
     group.drop()
     group.record("n1").loads.clear()
 
@@ -236,26 +236,26 @@ def test_leader_that_was_cut_off_is_deposed_by_its_own_check() -> None:
     for _ in range(100):
         group.tick("n1")
         group.drop()
-        if group["n1"].role is not Role.LEADER:
+        if group["n1"].role is not RaftRole.LEADER:
             break
 
-    assert group["n1"].role is Role.FOLLOWER
+    assert group["n1"].role is RaftRole.FOLLOWER
     assert [o.facts["reason"] for o in group.observed if o.event == "raft.stepped_down"] == ["no_quorum"]
 
 
 def test_refusals_count_as_being_heard() -> None:
-    group = DirectedGroup(2, disks={"n1": DiskImage.of(*[1] * 40), "n2": DiskImage.of(term=1)})
+    group = DirectedGroup(2, disks={"n1": disk_of(*[1] * 40), "n2": disk_of(term=1)})
     group.elect("n1")
     for _ in range(20):
         group.tick("n1")
         group.deliver(to="n2")
         group.deliver(to="n1")
-        assert group["n1"].role is Role.LEADER
+        assert group["n1"].role is RaftRole.LEADER
 
 
 def test_new_leader_of_a_long_log_starts_at_its_end() -> None:
     """Figure 2: nextIndex is initialised to the leader's last index + 1."""
-    group = DirectedGroup(3, disks={f"n{n}": DiskImage.of(1, 1, 1) for n in (1, 2, 3)})
+    group = DirectedGroup(3, disks={f"n{n}": disk_of(1, 1, 1) for n in (1, 2, 3)})
     group.elect("n1", "n2")
 
     assert not [o for o in group.observed if o.event == "raft.conflict_found"]
@@ -269,4 +269,4 @@ def test_vote_requests_do_not_reach_a_leader_through_its_followers() -> None:
 
     group.settle()
 
-    assert (group["n1"].role, group["n1"].term) == (Role.LEADER, 1)
+    assert (group["n1"].role, group["n1"].term) == (RaftRole.LEADER, 1)

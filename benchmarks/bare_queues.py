@@ -1,7 +1,7 @@
-"""The local floors: what actors cost at least in Python, without being any.
+"""Bare queues: the local floor, the least that message passing costs in Python, without actors.
 
-Nothing here has bounds, supervision, life cycle, lanes, counters or types: a deque, one `call_soon` to drain it, and a
-call for each message.
+Nothing here has bounds, supervision, a life cycle, lanes, counters or types: only a deque, one `call_soon` to drain it,
+and one call per message.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["AwaitingQueue", "BareAsks", "BareQueue", "BareSwitch"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-PATIENCE_S = 5.0
+ASK_TIMEOUT_S = 5.0
 RESOLUTION_S = 0.02
 
 
@@ -65,7 +65,7 @@ class AwaitingQueue(Generic[T]):
 
 
 class BareSwitch:
-    """One deque for several receivers: of their methods and what to call them with."""
+    """One deque for several receivers: each item is a method and its argument."""
 
     def __init__(self) -> None:
         self._queue: deque[tuple[Callable[[Any], object], Any]] = deque()
@@ -87,7 +87,7 @@ class BareSwitch:
 
 
 class BareAsks(Generic[T, R]):
-    """A future per ask, resolved through one deque; the time-outs share a timer per 20 ms (cheapest that we know)."""
+    """A future per ask, resolved through one deque; time-outs share one timer per 20 ms."""
 
     def __init__(self, receive: Callable[[T], R]) -> None:
         self._receive = receive
@@ -98,11 +98,11 @@ class BareAsks(Generic[T, R]):
 
     def ask(self, item: T) -> asyncio.Future[R]:
         future: asyncio.Future[R] = self._loop.create_future()
-        slot = int((time.monotonic() + PATIENCE_S) / RESOLUTION_S)
+        slot = int((time.monotonic() + ASK_TIMEOUT_S) / RESOLUTION_S)
         bucket = self._bucket_by_slot.get(slot)
         if bucket is None:
             bucket = self._bucket_by_slot[slot] = {}
-            self._loop.call_later(PATIENCE_S + RESOLUTION_S, self._expire, slot)
+            self._loop.call_later(ASK_TIMEOUT_S + RESOLUTION_S, self._expire, slot)
         bucket[future] = None
         self._queue.append((item, future, bucket))
         if not self._is_armed:

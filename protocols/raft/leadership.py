@@ -1,11 +1,11 @@
-"""What a leader does while it leads (Raft §5.3, §5.4.2): replicate, count, commit, notice its own isolation."""
+"""`Leadership`: one leader in one term (Raft §5.3, §5.4.2): replicates, commits, checks that a quorum answers."""
 
 from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.quorums import highest_matched
-from coterie.protocols.raft.durability import Journal
-from coterie.protocols.raft.entry_loading import Loading
+from coterie.protocols.raft.durability import Durability
+from coterie.protocols.raft.entry_loading import EntryLoading
 from coterie.protocols.raft.progress import Progress
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox
@@ -20,19 +20,19 @@ BEFORE_THE_FIRST = Term(0)
 
 
 class Leadership:
-    """One reign of one leader: made when an election is won, dropped when it ends.
+    """What a leader keeps and does in one term: made when it wins the election, dropped when it steps down.
 
     Args:
         node_id: this node.
         term: the term it leads.
         now: the moment of the election, monotonic s.
         config: the group's configuration.
-        log, journal, loading, outbox: this node's.
+        log, durability, loading, outbox: this node's.
     """
 
     __slots__ = (
         "_config",
-        "_journal",
+        "_durability",
         "_loading",
         "_log",
         "_node_id",
@@ -52,8 +52,8 @@ class Leadership:
         now: float,
         config: RaftConfig,
         log: RaftLog,
-        journal: Journal,
-        loading: Loading,
+        durability: Durability,
+        loading: EntryLoading,
         outbox: Outbox,
     ) -> None:
         self._node_id = node_id
@@ -61,7 +61,7 @@ class Leadership:
         self._config = config
         self._quorum = config.quorum_or_majority()
         self._log = log
-        self._journal = journal
+        self._durability = durability
         self._loading = loading
         self._outbox = outbox
         next_index = LogIndex(log.last_index + 1)
@@ -73,7 +73,7 @@ class Leadership:
         """Append an entry of this term to the own log; `replicate` sends it, in parallel with the own write."""
         entry = Entry(LogIndex(self._log.last_index + 1), self.term, kind, command)
         self._log.append(entry)
-        self._journal.append(entry)
+        self._durability.append(entry)
         return entry.index
 
     # Committing.
@@ -90,7 +90,7 @@ class Leadership:
     def highest_replicated(self) -> LogIndex:
         """Return the highest index that is durable on a quorum. This node counts as far as its own disk does."""
         index_by_member = {peer: progress.match_index for peer, progress in self._progress_by_peer.items()}
-        index_by_member[self._node_id] = self._journal.durable_index
+        index_by_member[self._node_id] = self._durability.durable_index
         return highest_matched(self._quorum, index_by_member)
 
     def may_commit(self, index: LogIndex) -> bool:
@@ -100,7 +100,7 @@ class Leadership:
     # Replicating.
 
     def replicate(self) -> None:
-        """Send every follower what it lacks and its window takes."""
+        """Send every follower the entries that it lacks, as far as its limits of unanswered entries allow."""
         last_index = self._log.last_index
         for progress in self._progress_by_peer.values():
             while progress.next_index <= last_index and progress.has_room:
@@ -108,7 +108,7 @@ class Leadership:
                     break
 
     def heartbeat(self, now: float) -> None:
-        """Speak to every follower (Raft §5.2).
+        """Send every follower an empty AppendEntries (Raft §5.2).
 
         The previous entry is the last one sent: a lost message shows as a refusal, a lost answer as a success.
         """
@@ -116,20 +116,17 @@ class Leadership:
         for progress in self._progress_by_peer.values():
             self._send(progress, ())
 
-    def answered(self, peer: NodeId, reply: AppendEntriesReply) -> None:
-        """Take a follower's answer of this term. The next `replicate` acts on it."""
+    def handle_append_entries_reply(self, peer: NodeId, reply: AppendEntriesReply) -> None:
+        """Take a follower's answer of this term (Raft Figure 2, "Leaders"). The next `replicate` acts on it."""
         progress = self._progress_by_peer[peer]
         progress.has_answered = True
         if reply.success:
-            index = reply.match_index
-            if index > self._log.last_index:
-                index = self._log.last_index
-            progress.matched(index)
-        elif not progress.is_stale_refusal(reply.match_index):
+            progress.matched(min(reply.match_index, self._log.last_index))
+        elif not progress.is_stale_refusal(reply.refused_index):
             self._back_up(progress, reply)
 
     def loaded(self, peer: NodeId, entries: tuple[Entry, ...]) -> None:
-        """Send entries that were read for `peer`, if they still are the next ones and the window takes them."""
+        """Send entries that were read for `peer`, if they still are the next ones and its limits allow."""
         progress = self._progress_by_peer.get(peer)
         if progress is None or progress.is_probing or entries[0].index != progress.next_index:
             return
@@ -142,7 +139,7 @@ class Leadership:
         If this log has the follower's term before the refused place, its last entry of that term may match; if not,
         none of the follower's entries of that term can. Either lies below, so every refusal makes progress.
         """
-        refused = reply.match_index
+        refused = reply.refused_index
         end = self._log.end_of_term(reply.conflict_term) if reply.conflict_term else None
         proposed = reply.conflict_index if end is None or end >= refused else LogIndex(end + 1)
         return LogIndex(max(1, min(proposed, refused)))
@@ -150,7 +147,7 @@ class Leadership:
     # Check-quorum.
 
     def has_quorum_answered(self, now: float) -> bool:
-        """Return whether a quorum (with this node) has answered since the last such check, and begin a new window."""
+        """Return whether a quorum (with this node) has answered since the last such check, and begin a new period."""
         self.check_quorum_deadline = now + self._config.election_timeout_max_s
         active = [self._node_id]
         for peer, progress in self._progress_by_peer.items():
@@ -167,18 +164,16 @@ class Leadership:
             CONFLICT_FOUND,
             term=self.term,
             peer=progress.peer,
-            refused_index=reply.match_index,
+            refused_index=reply.refused_index,
             next_index=progress.next_index,
         )
 
     def _send_next(self, progress: Progress) -> bool:
         """Send or load the next entries; return whether there may be more to do at once."""
         first, log = progress.next_index, self._log
-        if first < log.window_first:
+        if first < log.cache_first:
             return self._probe_or_load(progress)
-        limit, room = self._config.max_append_entries, progress.room_entries
-        if room < limit:
-            limit = max(1, room)
+        limit = max(1, min(self._config.max_append_entries, progress.room_entries))
         self._send_entries(progress, log.read(first, log.last_index, limit, self._limit_bytes(progress)))
         return True
 
@@ -203,4 +198,4 @@ class Leadership:
         log, prev_index = self._log, LogIndex(progress.next_index - 1)
         prev_term = log.term_at(prev_index) or BEFORE_THE_FIRST
         message = AppendEntries(self.term, prev_index, prev_term, log.commit_index, entries)
-        self._outbox.send(progress.peer, message, self._journal.after_register())
+        self._outbox.send(progress.peer, message, self._durability.after_hard_state())

@@ -1,0 +1,82 @@
+"""`Comparison`: runs the same work alternately on the floor and on coterie, then on the peers, after a warm-up."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.peers.peer_process import peer_measurements
+from benchmarks.pinning import other_than_first, pinned_to_first
+from benchmarks.progress import Progress
+from benchmarks.results import Measurement, Result
+from benchmarks.settings import Settings
+
+__all__ = ["Comparison", "Workload"]
+
+Workload = Callable[[int], Awaitable[Measurement]]
+"""Does about that many operations and returns its measurement; the preparation is not timed."""
+
+_WARM_UP_SHARE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One benchmark variant: `name` (`tell/sync`), the `unit` of its values, and the `count` of operations.
+
+    `floor` and `coterie` do the work, and optionally `others`, by name. `is_warmed`: whether a tenth of the work is
+    done before the first measurement. `has_peers`: whether peers are measured too.
+    """
+
+    name: str
+    unit: str
+    count: int
+    floor: Workload
+    coterie: Workload
+    others: Mapping[str, Workload] = field(default_factory=dict)
+    is_warmed: bool = True
+    has_peers: bool = True
+    progress: Progress = field(default_factory=Progress)
+
+    async def run(self, settings: Settings) -> list[Result]:
+        """Measure each system `settings.runs` times."""
+        count, other_core = settings.count(self.count), other_than_first()
+        try:
+            with pinned_to_first():
+                own = await self._measure_own(count, settings.runs)
+                peers = await self._measure_peers(other_core, settings) if self.has_peers else {}
+        finally:
+            self.progress.clear()
+        floor = statistics.median(measurement.value for measurement in own["floor"])
+        return [_result(self, system, measurements, floor) for system, measurements in {**own, **peers}.items()]
+
+    async def _measure_own(self, count: int, runs: int) -> dict[str, list[Measurement]]:
+        systems = {"floor": self.floor, **self.others, "coterie": self.coterie}
+        measurements: dict[str, list[Measurement]] = {system: [] for system in systems}
+        for system, work in systems.items() if self.is_warmed else ():
+            self.progress.show(f"{self.name}: {system} warms up")
+            await work(max(1, count // _WARM_UP_SHARE))
+        for run in range(1, runs + 1):
+            for system, work in systems.items():
+                self.progress.show(f"{self.name}: {system}, run {run} of {runs}")
+                gc.collect()
+                measurements[system].append(await work(count))
+        return measurements
+
+    async def _measure_peers(self, other_core: int, settings: Settings) -> dict[str, list[Measurement]]:
+        measurements = {}
+        for peer in settings.peers:
+            self.progress.show(f"{self.name}: {peer}")
+            if measured := await peer_measurements(peer, self.name, other_core, settings):
+                measurements[peer] = measured
+        return measurements
+
+
+def _result(comparison: Comparison, system: str, measurements: Sequence[Measurement], floor: float) -> Result:
+    detail = {
+        key: statistics.median(measurement.detail[key] for measurement in measurements)
+        for key in measurements[0].detail
+    }
+    values = tuple(measurement.value for measurement in measurements)
+    return Result(comparison.name, system, comparison.unit, values, None if system == "floor" else floor, {**detail})

@@ -1,0 +1,36 @@
+"""Peer process: measures a peer in a separate process that ends together with its children."""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks.peers.peer_catalogue import PEERS
+from benchmarks.processes import Child
+from benchmarks.results import Measurement
+from benchmarks.settings import Settings
+
+__all__ = ["peer_measurements"]
+
+END_TIMEOUT_S = 10.0
+"""Time limit for a peer to end its own processes."""
+
+
+async def peer_measurements(peer: str, comparison: str, other_core: int, settings: Settings) -> list[Measurement]:
+    """Measure `peer` with the work of `comparison`, `settings.runs` times for about 1 s; empty if it has no such work.
+
+    It inherits the pinning of this process; `other_core` is for a second process, if it needs one.
+    """
+    seconds, runs = settings.seconds(1.0), settings.runs
+    module = PEERS[peer].module
+    child = Child(
+        ["benchmarks.peers.peer_runs", module, comparison, str(seconds), str(runs), str(other_core)], ready=b"\n"
+    )
+    try:
+        await child.start()
+        if child.first_line.split() != [b"ready"]:
+            return []
+        measurements = [Measurement(**json.loads(await child.line())) for _ in range(runs)]
+        await child.wait(END_TIMEOUT_S)
+        return measurements
+    finally:
+        await child.end_session(timeout_s=END_TIMEOUT_S)

@@ -1,0 +1,35 @@
+"""Length-prefixed lists of byte strings: a kind byte, `>I` count, `>I` length of each, then the byte strings."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+__all__ = ["join_parts", "split_parts"]
+
+_COUNT = struct.Struct(">I")
+
+
+def join_parts(kind: int, parts: Sequence[bytes]) -> bytes:
+    """Encode `parts` behind the byte `kind`."""
+    count = len(parts)
+    return b"".join((bytes((kind,)), struct.pack(f">{count + 1}I", count, *map(len, parts)), *parts))
+
+
+def split_parts(data: bytes) -> list[bytes]:
+    """Decode the output of `join_parts`, of any kind. ValueError for anything else."""
+    try:
+        (count,) = _COUNT.unpack_from(data, 1)
+        at = 1 + _COUNT.size * (count + 1)
+        if at > len(data):  # checked before anything of that size is allocated
+            raise ValueError(f"{count} parts of kind {data[0]} do not fit into {len(data)} bytes")
+        lengths = struct.unpack_from(f">{count}I", data, 1 + _COUNT.size)
+    except struct.error as error:
+        raise ValueError(f"{len(data)} bytes of kind {data[:1]!r} are no length-prefixed list") from error
+    parts = []
+    for length in lengths:
+        parts.append(data[at : at + length])
+        at += length
+    if at != len(data):
+        raise ValueError(f"the parts of kind {data[0]} take {at} bytes, not {len(data)}")
+    return parts
