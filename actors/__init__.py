@@ -1,19 +1,19 @@
-"""The consensus protocols as actors: their driver, replicated groups, synods, pools, topologies and clients.
+"""Consensus actors: runs the protocols Raft and Paxos as actors; adds worker pools, topologies, clients and simulation.
 
-`client.py`: `Client`, a program outside the cluster that is linked to its nodes
-`cluster_api.py`: `ClusterApi`, the actors, groups, stores, synods and pools of a cluster by name
+`client.py`: `Client`, connects a program outside a cluster to the nodes
+`cluster_api.py`: `ClusterApi`, finds the actors, groups, stores, synods and pools of a cluster by name
 `driver.py`: `Driver`, runs one pure protocol inside an actor and carries out its effects
-`inspection.py`: reports of a node's actors, their mailboxes and their pending asks
-`network_addresses.py`: parsing and formatting of `host:port`
-`node.py`: `Node`, one running node of a topology
-`node_report.py`: the actor on every node that reports what the node runs
-`peer_stores.py`: `PeerStores`, the store id of each voter, remembered durably
-`pending_voter.py`: `PendingVoter`, stands in for the driver until the voter is registered
-`voter_registration.py`: `VoterRegistration`, keeps a voter with a new store inactive until the others remember it
-`wire_names.py`: the wire names of the protocols' messages
-`groups/`: replicated groups: the Raft actor, its clients, sessions and state machines
-`paxos/`: single-decree Paxos: the Synod actor, its client and its durable state
-`pools/`: pools of workers behind a load-balancing policy
-`simulation/`: whole clusters under deterministic simulation with faults
-`topology/`: clusters declared in code: validation, diagrams and the start of a node
+`inspection.py`: reports the mailboxes, load and pending asks of a node's actors
+`network_addresses.py`: parses text of the form `host:port`, and writes such text
+`node.py`: `Node`, holds one running node's actor system and store
+`node_report.py`: `NodeReportActor`, reports the groups, pools and actors that its node runs
+`peer_stores.py`: `PeerStores`, saves the store id of each voter, and refuses a voter with another store
+`pending_voter.py`: `PendingVoter`, replaces the driver of an unregistered voter
+`voter_registration.py`: `VoterRegistration`, lets a voter vote only after enough others saved its store's id
+`wire_names.py`: defines the names that identify Raft and Paxos messages between nodes
+`groups/`: runs state machines replicated with Raft, and executes clients' commands exactly once
+`paxos/`: runs synods (a synod is one instance of single-decree Paxos), and provides their client
+`pools/`: sends each request to one worker, chosen by a load-balancing policy
+`simulation/`: runs whole clusters in a deterministic simulation with faults
+`topology/`: declares clusters in code, checks and draws the declarations, and starts nodes
 """

@@ -1,4 +1,4 @@
-"""`Client`: a program outside the cluster, linked to its nodes.
+"""`Client`: connects a program outside a cluster to the nodes; finds the cluster's actors, groups and pools by name.
 
 async with Client(["127.0.0.1:7401", "127.0.0.1:7402"]) as client:
     await client.key_value("store").put(b"k", b"v")

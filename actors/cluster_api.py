@@ -1,4 +1,4 @@
-"""`ClusterApi`: the actors, groups, stores, synods and pools of a cluster by name; the base of `Node` and `Client`."""
+"""`ClusterApi`: finds a cluster's actors, groups, stores, synods and pools by name; base of `Node` and `Client`."""
 
 from __future__ import annotations
 

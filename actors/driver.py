@@ -1,12 +1,13 @@
-"""`Driver`: runs one pure protocol inside an actor; the only interface between protocols and runtime.
+"""`Driver`: runs one protocol (a pure state machine) inside an actor: feeds it events, and carries out its effects.
 
     receive ──▶ feed(event) …            on_visit_end ──▶ flush ──▶ Algorithm.handle(batch)
                                                                         │ effects, in order
     store ──▶ persisted(token) ─▶ gate ─▶ held sends leave              ▼
                      └────────── wake ─▶ next batch         gate ─▶ Persist, Send, Observe, and the algorithm's own
 
-One driver belongs to one life of an actor. It collects the messages that one visit delivers and hands them to the
-algorithm as one batch: a hundred commands become one disk write and one message, and a single command is not delayed.
+The driver is the only interface between protocols and runtime. One driver belongs to one life of an actor (from a start
+or restart to its end). It collects the messages that one visit delivers and hands them to the algorithm as one batch: a
+hundred commands become one disk write and one message, and a single command is not delayed.
 Completions of disk writes never queue in the bounded mailbox: they wake the cell. After `close` they are dropped.
 """
 

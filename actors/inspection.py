@@ -1,4 +1,4 @@
-"""Inspection of a node's actors: mailboxes, load and pending asks, as shown by `coterie top` and `coterie actors`."""
+"""Actor inspection: reports the mailboxes, load and pending asks of a node's actors, for example to `coterie top`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Network addresses: parsing and formatting of `host:port`."""
+"""Network addresses: parses text of the form `host:port`, and writes a host and a port as such text."""
 
 from __future__ import annotations
 

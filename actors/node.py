@@ -1,4 +1,4 @@
-"""`Node`: one running node of a topology, for its own actors and its host program."""
+"""`Node`: holds one running node's actor system and store; finds the cluster's actors, groups and pools by name."""
 
 from __future__ import annotations
 

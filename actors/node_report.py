@@ -1,4 +1,4 @@
-"""`NodeReportActor`: reports what its node runs; `coterie status`, `top` and `actors` ask it."""
+"""`NodeReportActor`: reports the groups, pools and actors that its node runs, for example to `coterie status`."""
 
 from __future__ import annotations
 

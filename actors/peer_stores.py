@@ -1,7 +1,8 @@
-"""`PeerStores`: the store id of each voter, remembered durably at its first message; other stores are refused.
+"""`PeerStores`: saves the id of the disk store that each voter first used, and refuses a voter with another store.
 
-A node that comes back under its old name with another store has forgotten its votes and entries; counting it again
-would break every quorum. So a wiped acceptor or voter can never come back under its old name.
+The id is made durable at the voter's first message. A node that comes back under its old name with another store has
+forgotten its votes and entries; counting it again would break every quorum. So a wiped acceptor or voter can never come
+back under its old name.
 """
 
 from __future__ import annotations

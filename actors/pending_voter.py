@@ -1,4 +1,4 @@
-"""`PendingVoter`: stands in for a voter's driver until the voter is registered; it runs no algorithm."""
+"""`PendingVoter`: replaces the `Driver` of an unregistered voter: ignores peers and rejects all other requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`VoterRegistration`: keeps a voter with a new store inactive until enough other voters remember that store durably.
+"""`VoterRegistration`: lets a voter with a new disk store vote only after enough other voters saved that store's id.
 
     new store ──RegisterStore──▶ every other voter: remembers (name, store) durably, unless it remembers another store
         ▲                           │

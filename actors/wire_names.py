@@ -1,4 +1,4 @@
-"""Wire names of the protocols' messages: the name under which each crosses between nodes.
+"""Wire names: defines the names that identify the Raft and Paxos messages in the encoding sent between nodes.
 
 Other messages have their wire name where they are defined (`@message(name=…)`). The pure protocols do not depend on a
 wire, so their names are in this table. A name never changes: nodes of two releases exchange messages.

@@ -1,4 +1,4 @@
-"""Entry point of `python -m benchmarks`: options, runs the chosen benchmarks, prints and saves the results."""
+"""Entry point of `python -m benchmarks`: reads options, runs the chosen benchmarks, prints and saves the results."""
 
 from __future__ import annotations
 

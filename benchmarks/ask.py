@@ -1,4 +1,4 @@
-"""Ask throughput: asks per second, one after the other and 64 at a time, each with its time-out.
+"""Ask throughput: measures asks (request and reply) per second, one at a time and 64 at a time, with time-outs.
 
 Each asker sends its next ask when it has its reply; the message is always the same one. The floor is a future per ask,
 resolved through one deque, with the cheapest time-out: a dictionary of pending futures per 20 ms, one timer each.

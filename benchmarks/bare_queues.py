@@ -1,4 +1,4 @@
-"""Bare queues: the local floor, the least that message passing costs in Python, without actors.
+"""Bare queues: delivers local messages through a plain deque, without actors, as the floor (least possible cost).
 
 Nothing here has bounds, supervision, a life cycle, lanes, counters or types: only a deque, one `call_soon` to drain it,
 and one call per message.

@@ -1,6 +1,7 @@
-"""`BareWire`: the remote floor, a raw socket that carries MessagePack arrays of up to 256 items with a length prefix.
+"""`BareWire`: sends MessagePack arrays over a raw socket, as the floor (least possible cost) of the remote benchmarks.
 
-It has no handshake, checksum, sequence number, keep-alive, limit or name: one list per item, one `write` per array.
+Each array has a length prefix. There is no handshake, checksum, sequence number, keep-alive, limit or name: one list
+per item, one `write` per array.
 """
 
 from __future__ import annotations

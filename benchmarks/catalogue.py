@@ -1,4 +1,4 @@
-"""Catalogue of benchmarks: name, description and function of each."""
+"""Benchmark catalogue: lists the name, the description and the function of each benchmark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Closed-loop load: each client sends its next command when the last one is acknowledged."""
+"""Closed-loop load: runs clients that each send a command when the last is acknowledged, and measures latencies."""
 
 from __future__ import annotations
 

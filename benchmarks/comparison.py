@@ -1,4 +1,4 @@
-"""`Comparison`: runs the same work alternately on the floor and on coterie, then on the peers, after a warm-up."""
+"""`Comparison`: measures the same work alternately in bare Python and in coterie, then in the other actor systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled core: speed of the simulated protocols in pure Python and compiled with mypyc.
+"""Compiled core: compares the speed of the simulated protocols in pure Python and compiled with mypyc.
 
     python -m benchmarks.compiled --seeds 6
 

@@ -1,4 +1,4 @@
-"""Fan-in: messages per second that one actor handles from 100 sending actors.
+"""Fan-in: measures the messages per second that one actor handles from 100 sending actors.
 
 Each sender tells 50 messages, built before, when it gets a start message; the next round begins when all are handled.
 The start messages are not counted. The floor is a deque and a `call_soon` for each sender and for the receiver.

@@ -1,4 +1,4 @@
-"""`FuzzTarget`: the accepting half of a node without sockets, fed with bytes by hand; it records what is delivered.
+"""`FuzzTarget`: feeds bytes to the accepting side of a node, without sockets; records the messages the node delivers.
 
 From `Connection.data_received` up to `delivered` it runs the code of a node; only the loop, the socket and the clock
 are inert stand-ins, so that a case is a pure function of the bytes fed.

@@ -1,9 +1,10 @@
-"""Linearizability check: time for 10,000 operations, ten keys, ten clients, one unknown outcome in a hundred.
+"""Linearizability check: measures the time to check a history of 10,000 operations by ten clients on ten keys.
 
 The history is that of ten clients, each always busy, of a correct key-value store; half of the operations are reads,
-and of the rest one in five is a delete or a swap. Variants have one key only (each operation overlaps nine others), ten
-times as many unknown outcomes, or one stale read near the end (the time includes shrinking the counterexample). The
-floor applies the model once per operation, in the order of their effects. `python -m benchmarks.linearizability`.
+of the rest one in five is a delete or a swap; one outcome in a hundred is unknown. Variants have one key only (each
+operation overlaps nine others), ten times as many unknown outcomes, or one stale read near the end (the time includes
+shrinking the counterexample). The floor applies the model once per operation, in the order of their effects.
+`python -m benchmarks.linearizability`.
 """
 
 from __future__ import annotations

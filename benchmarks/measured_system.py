@@ -1,4 +1,4 @@
-"""Measured system: a system with default settings, which fails the run if it drops a message."""
+"""Measured system: runs an actor system with default settings, and fails the benchmark if a message is dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Message circle: actors that pass a message around: two play ping-pong, a thousand form a ring."""
+"""Message circle: passes a message around actors in a circle: two for ping-pong, a thousand for the ring."""
 
 from __future__ import annotations
 

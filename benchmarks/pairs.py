@@ -1,4 +1,4 @@
-"""`Pair`: the benchmark process and a receiver process, on one core each."""
+"""`Pair`: links the benchmark process with a receiver process, each on a CPU core of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ping-pong: messages per second that two actors pass to each other.
+"""Ping-pong: measures the messages per second that two actors pass to each other.
 
 One message, built before, goes back and forth. The floor is a deque and a `call_soon` per player;
 `floor_shared` is one deque of (method, message) for all, drained by one `call_soon`.

@@ -1,4 +1,4 @@
-"""CPU pinning: keeps processes on one core each, so that the scheduler does not decide the result."""
+"""CPU pinning: keeps each process on one CPU core, so that the scheduler does not influence the result."""
 
 from __future__ import annotations
 

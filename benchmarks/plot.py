@@ -1,4 +1,4 @@
-"""Plot: draws the results as bar charts, one panel per benchmark variant, one bar per system."""
+"""Plot: draws benchmark results as bar charts: one chart per benchmark variant, one bar per actor system."""
 
 # An extra that need not be installed.
 # pyright: reportMissingImports=false

@@ -1,4 +1,4 @@
-"""`Child`: a child process of a benchmark: start, measure, end by its own id."""
+"""`Child`: starts a child process of a benchmark, measures its processor time, and ends it by its process id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Progress`: a line on stderr with the current step; on a terminal it replaces itself."""
+"""`Progress`: prints the current step of a benchmark on stderr; on a terminal each step overwrites the last."""
 
 from __future__ import annotations
 

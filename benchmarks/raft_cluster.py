@@ -1,4 +1,4 @@
-"""`BenchmarkCluster`: three or five node processes with a replicated key-value store, durable logs and fsync on."""
+"""`BenchmarkCluster`: runs three or five node processes with a replicated key-value store, durable logs and fsync."""
 
 from __future__ import annotations
 

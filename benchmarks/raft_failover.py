@@ -1,4 +1,4 @@
-"""Raft failover: time from a signal to the leader until the first acknowledged write, under load.
+"""Raft failover: measures the time from a signal that kills or stops the leader to the next acknowledged write.
 
 SIGKILL and SIGSTOP of the leader of three nodes, 50 trials each; 16 clients that write, wait 10 ms and write again;
 time-outs at their defaults (election 200 … 400 ms, heartbeat 50 ms). Only writes sent after the signal count. A

@@ -1,4 +1,4 @@
-"""Raft floor: the work of `raft_put` without Raft, actors or checks, as bare as Python allows.
+"""Raft floor: does the work of `raft_put` in bare Python, without Raft, actors or checks: the least possible cost.
 
 Bare protocols on uvloop; one MessagePack array per loop tick; a leader that appends with one fdatasync in flight on a
 thread; two followers that only answer. A command is acknowledged when it is on the leader's disk and a follower has

@@ -1,4 +1,4 @@
-"""Raft writes: durable, replicated writes per second, and their latency.
+"""Raft writes: measures durable, replicated writes per second, and the latency of a write.
 
 Three node processes, 100-byte values, fsync on, closed-loop clients over two connections of one process; the floor of
 `raft_floor` is measured alternately in the same run.

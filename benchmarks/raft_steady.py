@@ -1,4 +1,4 @@
-"""Raft stability: leader changes in 60 s of writes by 256 clients, with default time-outs."""
+"""Raft stability: counts leader changes during 60 s of writes by 256 clients, with default time-outs."""
 
 from __future__ import annotations
 

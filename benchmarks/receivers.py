@@ -1,4 +1,6 @@
-"""Receivers: the second process of the remote benchmarks: `python -m benchmarks.receivers coterie|floor <core>`.
+"""Receivers: runs the process that receives the messages of the remote benchmarks, for coterie and for the floor.
+
+    python -m benchmarks.receivers coterie|floor <core>
 
 Prints `ready <port>`; ends when its standard input does.
 """

@@ -1,4 +1,4 @@
-"""Remote asks: asks per second between two processes, 64 at a time, and their processor time.
+"""Remote asks: measures asks per second between two processes, 64 at a time, and the processor time per ask.
 
 Each process has its own core. Each of 64 askers asks again when it has its reply. `cpu_us_per_ask` is the sum of both
 processes.

@@ -1,4 +1,4 @@
-"""Remote tells: messages per second from one process to another, small ones and ones of 1 KiB.
+"""Remote tells: measures messages per second from one process to another, small messages and messages of 1 KiB.
 
 Each process has its own core. The sender builds 1,000 messages before, tells them repeatedly, and asks after each
 thousand for the number handled; at most 8,000 are in flight, so that no mailbox overflows. The floor is a raw socket

@@ -1,4 +1,4 @@
-"""`Result`: the measurements of one benchmark variant by one system; as text and JSON."""
+"""`Result`: holds the measurements of one benchmark variant on one actor system, and writes them as text and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ring: messages per second around a ring of 1,000 actors, one message at a time.
+"""Ring: measures how many times per second one message is passed on in a ring of 1,000 actors.
 
 The floor is a deque and a `call_soon` per player;
 `floor_shared` is one deque of (method, message) for all, drained by one `call_soon`.

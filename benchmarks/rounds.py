@@ -1,4 +1,4 @@
-"""Rounds of messages: each round starts when the last one is handled, so that no mailbox overflows."""
+"""Message rounds: sends messages in rounds, each after the last one is handled, so that no mailbox overflows."""
 
 from __future__ import annotations
 

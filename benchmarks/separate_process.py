@@ -1,6 +1,8 @@
-"""Separate process: runs one measurement: `python -m benchmarks.separate_process <module> <workload> <count>`.
+"""Separate process: runs one measurement in a new process, for work that leaves a large heap behind.
 
-For work that leaves a large heap behind. The process inherits the pinning of its parent, and ends with it.
+    python -m benchmarks.separate_process <module> <workload> <count>
+
+The process inherits the pinning of its parent, and ends with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Settings`: number of runs, amount of work, and the peers to measure."""
+"""`Settings`: holds the number of runs, the amount of work, and the names of the other actor systems to measure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Skynet: growing, summing up and stopping a tree of a million leaves.
+"""Skynet: measures how fast a tree of actors with a million leaves is spawned and the leaves' numbers are summed up.
 
 The root makes ten children, each of them ten, down to 1,000,000 leaves; a leaf sends its number to its parent, a parent
 the sum of its ten children to its own, and stops. Each measurement runs in a separate process. The floor is the same

@@ -1,4 +1,4 @@
-"""Spawn: actors started per second, and the memory of an idle one, up to a million in one process.
+"""Spawn: measures actors started per second, and the memory of an idle actor, with up to a million in one process.
 
 Each measurement runs in a separate process. An actor counts when it has started; memory is the growth of the resident
 set after all of them have started. The floor makes bare objects: an actor, a cell, and a handle with its path, entered

@@ -1,4 +1,4 @@
-"""Tell throughput: messages per second that one actor handles from one program.
+"""Tell throughput: measures the messages per second that one actor handles from one sender.
 
 Chunks of 5,000 messages (half a mailbox), built before; the next chunk follows when the last one is handled. The
 floor is one deque drained by one `call_soon` into a plain method, or by one task that awaits a coroutine.

@@ -1,4 +1,4 @@
-"""Timers: timers per second that are set and fire, or are set and cancelled.
+"""Timers: measures timers per second, once with timers that fire, and once with timers that are cancelled.
 
 1,000 actors set ten timers of 1 ms each when they get a start message; the next round follows when all timers have
 fired and were handled, or are cancelled. The floor is the event loop's own `call_later`.

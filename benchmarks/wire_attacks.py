@@ -1,4 +1,4 @@
-"""Wire attacks: random damaged streams, hostile payloads and forged handshakes against a node.
+"""Wire attacks: sends damaged streams, hostile payloads, forged handshakes to a node, and checks the node's reaction.
 
 A case raises `PropertyViolation` if the transport breaks a guarantee; any other exception of the transport is a failure
 too. All randomness comes from the given generator.

@@ -1,4 +1,4 @@
-"""Wire fuzzing: millions of mutated frames and hostile handshakes: no crash, no wrong delivery, no memory growth.
+"""Wire fuzzing: sends millions of mutated frames to a node, and checks for crashes, wrong deliveries and memory growth.
 
     python -m benchmarks.wire_fuzz --frames 10000000 --seed 1
 

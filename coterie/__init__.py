@@ -2,19 +2,19 @@
 
 Public names are loaded at their first use, so that `import coterie.protocols` does not load asyncio.
 
-`__main__.py`: `python -m coterie`, the command line
-`cluster_processes.py`: the node processes of a cluster on this machine
-`errors.py`: all exception classes
+`__main__.py`: entry point of `python -m coterie`, runs the command line
+`cluster_processes.py`: starts, kills, pauses and ends the node processes of a cluster on this machine
+`errors.py`: defines all exceptions
 `node_process.py`: starts and ends one node as a child process
-`reserved_port.py`: a free loopback port that stays reserved
-`actors/`: the consensus protocols as actors, with their clients and topologies
-`cli/`: the command line
-`demo/`: a demo job: a cluster counts identifiers while one of its nodes is killed
-`exploring/`: runs many seeds of a simulation and shrinks failures
-`nemesis/`: fault injection into a cluster of real processes
-`protocols/`: consensus protocols as pure state machines, their checkers and their simulation
-`runtime/`: the actor system
-`testing/`: a test kit for users' actors
+`reserved_port.py`: reserves a free loopback port for a node, also while the node is down
+`actors/`: runs the consensus protocols as actors; has clients, worker pools and cluster topologies
+`cli/`: defines and runs the commands of the command line
+`demo/`: counts identifiers on a cluster, kills a node during the work, and verifies the counts
+`exploring/`: runs a simulation with many seeds, and shrinks failing runs
+`nemesis/`: injects faults into a cluster of real processes
+`protocols/`: implements Raft and Paxos as pure state machines; checks and simulates them
+`runtime/`: runs actors: mailboxes, supervision, transport between nodes, storage
+`testing/`: provides a test kit for users' actors
 """
 
 from __future__ import annotations

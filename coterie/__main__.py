@@ -1,4 +1,4 @@
-"""Entry point of `python -m coterie`."""
+"""Entry point of `python -m coterie`: runs the command line."""
 
 from __future__ import annotations
 

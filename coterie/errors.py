@@ -1,7 +1,7 @@
-"""Errors: all exception classes of coterie, under the root `CoterieError`; `Outcome` says if the operation happened.
+"""Errors: defines all exceptions of coterie; the `outcome` of each tells if the failed operation may have happened.
 
-The class of an error names the cause, its attributes hold the facts. This module imports only the standard library;
-every other module may import it.
+The root is `CoterieError`. The class of an error names the cause, its attributes hold the facts. This module imports
+only the standard library; every other module may import it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`ReservedPort`: a free loopback port that stays reserved while the node that listens there is down."""
+"""`ReservedPort`: reserves a free loopback port for a node, also while the node that listens there is down."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A web application with actors inside: FastAPI owns the loop, its lifespan owns the system.
+"""A web application with actors: FastAPI runs the event loop, and its lifespan starts and stops the system.
 
-    uvicorn --app-dir examples fastapi_app:app      # serves it
-    python examples/fastapi_app.py                  # serves it for three requests, and shows their answers
+    uvicorn --app-dir examples fastapi_app:app      # runs the server
+    python examples/fastapi_app.py                  # runs the server, sends three requests, prints the responses
 
-It needs fastapi and uvicorn.
+The packages fastapi and uvicorn must be installed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Visits(Ask[int]):
 
 
 class Pages(Actor[Visit | Visits]):
-    """Counts visits: no lock, because an actor handles one message at a time."""
+    """Counts the visits of each page. It needs no lock, because an actor handles one message at a time."""
 
     def __init__(self) -> None:
         self._visits: dict[str, int] = {}
@@ -57,14 +57,16 @@ app = FastAPI(lifespan=lifespan)
 @app.get("/visits/{page}")
 async def visits(page: str, request: Request) -> int:
     pages: Ref[Visits] = request.app.state.pages
-    return await pages.ask(Visits(page))  # on the loop: just ask
+    return await pages.ask(Visits(page))  # runs on the event loop, so it can await the ask
 
 
 @app.post("/visits/{page}")
 def visit(page: str, request: Request) -> int:
     system: System = request.app.state.system
     pages: Ref[Visit] = request.app.state.pages
-    return system.threadsafe.ask(pages, Visit(page)).result()  # on a worker thread: ask by way of the loop
+    return system.threadsafe.ask(
+        pages, Visit(page)
+    ).result()  # runs on a worker thread, so it asks through `threadsafe`
 
 
 @app.exception_handler(AskError)
@@ -80,7 +82,7 @@ def fetch(method: str, address: str) -> str:
 async def main() -> None:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 (uvicorn tells in no other way)
+    while not server.started:  # noqa: ASYNC110 (uvicorn has no other notification)
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     for method in ("POST", "POST", "GET"):

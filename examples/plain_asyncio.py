@@ -1,8 +1,8 @@
-"""An asyncio program that was there before its actors: a line server whose connections share one actor.
+"""Actors in an existing asyncio program: a line-based server whose connections share one actor.
 
     python examples/plain_asyncio.py
 
-The program owns the loop, the server, the tasks and the threads. The system is one `async with` among its own.
+The program owns the event loop, the server, the tasks and the threads. The actor system is one `async with` block.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Draw(Ask[int]):
 
 
 class Tickets(Actor[Draw]):
-    """Hands out numbers, each once."""
+    """Returns a new ticket number for each request."""
 
     def __init__(self) -> None:
         self._last = 0
@@ -31,7 +31,7 @@ class Tickets(Actor[Draw]):
 
 async def serve(tickets: Ref[Draw], reader: StreamReader, writer: StreamWriter) -> None:
     name = (await reader.readline()).decode().strip()
-    number = await tickets.ask(Draw(name))  # an ask is a future: any task may await it
+    number = await tickets.ask(Draw(name))  # an ask returns a future, which any task may await
     writer.write(f"{name} has ticket {number}\n".encode())
     await writer.drain()
     writer.close()
@@ -48,7 +48,7 @@ async def draw(port: int, name: str) -> str:
 
 
 def draw_in_a_thread(system: System, tickets: Ref[Draw]) -> int:
-    # No loop runs in this thread: it asks by way of the system's, and waits here.
+    # No event loop runs in this thread: `threadsafe` makes the ask on the system's loop, and this thread waits for it.
     return system.threadsafe.ask(tickets, Draw("thread")).result(timeout=5)
 
 

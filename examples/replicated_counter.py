@@ -1,9 +1,9 @@
-"""A state machine of one's own, replicated by Raft on three nodes; then one node goes away.
+"""A user-defined state machine that Raft replicates on three nodes, and a failover when the leader stops.
 
 python examples/replicated_counter.py
 
-All three nodes live in this process and keep their logs in memory. In earnest each is a process with a data directory:
-see `coterie run` and examples/wordcount_cluster.py.
+All three nodes run in this process and keep their logs in memory. In production, each node is a process of its own with
+a data directory: see `coterie run` and examples/wordcount_cluster.py.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ class Add(Ask[int]):
 
 
 @message(name="totals.Total")
-class Total(Query[int]):  # a Query changes nothing
+class Total(Query[int]):  # a Query does not change the state
     pass
 
 
 class Totals(StateMachine[Add | Total]):
     total = 0
 
-    def apply(self, command: Add | Total, /) -> int:  # deterministic: every node applies the same commands
+    def apply(self, command: Add | Total, /) -> int:  # must be deterministic: every node applies the same commands
         if isinstance(command, Add):
             self.total += command.amount
         return self.total
@@ -38,7 +38,7 @@ topology.raft("totals", machine=Totals)
 
 
 async def start_all(lives: dict[str, AsyncExitStack]) -> list[str]:
-    """Start every node on a free port, then tell each where the others are."""
+    """Start every node on a free port, give each the addresses of the others, and return all addresses."""
     nodes: dict[str, Node] = {}
     for name in topology.nodes:
         nodes[name] = await lives[name].enter_async_context(topology.start(node=name))

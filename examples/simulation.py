@@ -1,7 +1,8 @@
-"""A user program with a bug that a simulation finds: a bank that books a deposit twice when a reply is lost.
+"""A program with a bug that simulation finds: a bank that books a deposit twice when a reply is lost.
 
-Two actors: a teller on one node asks the vault on the other. When no answer arrives the teller asks again, which is
-right, but the vault does not detect the repeated request. On a calm network every test passes.
+It has two actors: a teller on one node asks the vault on the other node to book a deposit. If no reply arrives, the
+teller asks again. That is correct, but the vault does not detect the repeated request. On a network without faults,
+every test passes.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Vault(Actor[Deposit]):
 
 
 class Teller(Actor[Deposit]):
-    """Accepts deposits, and asks the vault until it answers."""
+    """Accepts deposits, and repeats its request to the vault until a reply arrives."""
 
     def __init__(self, node: Node) -> None:
         self.vault = node.system.at(Address("back", "vault"))

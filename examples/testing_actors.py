@@ -1,4 +1,4 @@
-"""Tests of an actor, in virtual time: a minute of back-off takes no time, and a partition is one line.
+"""Tests of an actor in virtual time: waiting takes no real time, and one line partitions the network.
 
 python examples/testing_actors.py       # runs them as plain functions
 pytest examples/testing_actors.py       # runs them as tests
@@ -24,7 +24,7 @@ class Post:
 
 
 class Postman(Actor[Post]):
-    """Tries again until a letter is delivered, ten seconds later each time."""
+    """Tries to deliver a letter, and tries again every ten seconds until it succeeds."""
 
     def __init__(self, office: Ref[Deliver]) -> None:
         self._office = office

@@ -1,15 +1,17 @@
-"""The consensus algorithms as pure state machines: no I/O, no clock, no global randomness, no asyncio, no logging.
+"""Consensus protocols: implement Raft and Paxos as state machines without I/O; test them by simulation and checkers.
 
-`algorithm.py`: `Algorithm`, the interface of every algorithm, with its generic events and effects
-`durability_gate.py`: `DurabilityGate`, holds each `Send` back until its write is durable
-`fast_dataclass.py`: decorator that speeds up the construction of frozen dataclasses
-`quorums.py`: quorum systems: majority, weighted, grid and joint
-`replicated_log.py`: entries, events and effects of every algorithm that replicates a log
-`balancing/`: load-balancing policies
-`checking/`: checkers of invariants and of linearizability
-`faults/`: fault plans: kinds of faults, random profiles, shrinking
+The state machines are pure: no I/O, no clock, no global randomness, no asyncio, no logging.
+
+`algorithm.py`: `Algorithm`, the interface of consensus algorithms: takes events, returns effects
+`durability_gate.py`: `DurabilityGate`, holds each message back until the disk write it depends on is durable
+`fast_dataclass.py`: decorator that halves the time to construct an object of a frozen dataclass
+`quorums.py`: the sets of nodes that may decide: majority, weighted, grid and joint quorums
+`replicated_log.py`: the entries, events and effects that all algorithms for a replicated log share
+`balancing/`: policies that pick one of several targets for the next request
+`checking/`: checks invariants and linearizability
+`faults/`: defines the faults of a run, draws them at random, and reduces failing runs
 `paxos/`: single-decree Paxos (the Synod protocol)
 `raft/`: Raft
-`sessions/`: exactly-once execution of commands
-`simulation/`: deterministic simulation of the algorithms under faults
+`sessions/`: executes each client command exactly once
+`simulation/`: runs the algorithms under faults in simulated time
 """

@@ -1,4 +1,4 @@
-"""`Algorithm`: the interface of every algorithm, with the generic events and effects that pass through it.
+"""`Algorithm`: defines the interface of consensus algorithms, which take events (such as messages) and return effects.
 
     events (a batch) ──▶ Algorithm.handle ──▶ effects (ordered data)
           ▲                                        │

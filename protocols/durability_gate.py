@@ -1,4 +1,4 @@
-"""`DurabilityGate`: keeps effects in order, and holds each `Send` back until the write it waits for is durable.
+"""`DurabilityGate`: holds back each message until the disk write it depends on is durable; passes other effects on.
 
 Persist-before-send is decided in the algorithms, as data (`Send.after`, set in `raft/` and `paxos/`), and carried out
 only here. Both the driver (`actors/driver.py`) and the simulator (`simulation/protocol_node.py`) use this class, so the

@@ -1,4 +1,7 @@
-"""`fast_dataclass`: decorator that halves the construction time of a frozen dataclass, for objects made very often."""
+"""`fast_dataclass`: halves the time to construct an object of a frozen dataclass (a decorator).
+
+It is meant for classes whose objects are made very often.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quorum systems: the sets of nodes that may decide (majority, weighted, grid, joint).
+"""Quorum systems: define the sets of nodes that may decide (majority, weighted, grid, joint); any two intersect.
 
 The safety of every algorithm rests on one property: any two quorums share a node. Each class here has it by arithmetic
 that its constructor checks; `verify_intersection` checks it for other quorum systems.

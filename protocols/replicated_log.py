@@ -1,4 +1,4 @@
-"""Replicated log: the entries, events and effects that every algorithm replicating a log shares.
+"""Replicated log: defines the entries, events and effects that all algorithms for a replicated log share.
 
 Raft uses them today and Multi-Paxos will, so that a user exchanges the algorithm with one argument. It is an
 `Algorithm` whose events include `Propose`, `Applied` and `Loaded`, and whose effects include `Apply`, `Load` and

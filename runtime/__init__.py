@@ -1,17 +1,17 @@
-"""The actor system: actors, messages, mailboxes, supervision, links to other systems, storage and virtual time.
+"""Actor system: runs supervised actors, sends messages between nodes, writes durable logs, and simulates nodes.
 
 `actor.py`: `Actor`, the base class of actors, and `Context`, the operations available to a handler
-`local_delivery.py`: delivery to a path of this system, looked up for each message
-`local_ref.py`: the ref of an actor of this process, with the fast path of tell and ask
+`local_delivery.py`: finds the actor at a path of this system anew for each message
+`local_ref.py`: `LocalRef`, sends messages to an actor of this process
 `refs.py`: `Ref` and `Address`, the two ways to name an actor
-`system.py`: `System`, the actors of one process and their links to other systems
-`system_config.py`: the settings of a system
-`threadsafe.py`: tell, ask and spawn from other threads
-`cells/`: the mailbox, scheduling, life cycle and supervision of each actor
-`hosts/`: clocks, network, disk and threads: of this machine, in virtual time, or simulated
-`messages/`: message classes, their codecs and their delivery options
-`observing/`: events, dead letters, statistics, load, stalls and logs
-`remote/`: messages, asks, watches and spawns between systems
-`storage/`: durable logs
-`transport/`: links that move items between systems
+`system.py`: `System`, spawns, finds and stops the actors of one process, and connects it to other systems
+`system_config.py`: `SystemConfig`, the settings of a system
+`threadsafe.py`: `ThreadSafe`, sends messages and spawns actors from other threads
+`cells/`: queues the messages of each actor, calls its handler, and restarts or stops the actor
+`hosts/`: provides clocks, network, disk and threads: of this machine, in virtual time, or simulated
+`messages/`: makes message types from classes, and encodes and decodes messages
+`observing/`: publishes actor events, counts messages and failures, detects a blocked event loop, and logs
+`remote/`: sends messages to actors on other nodes, and watches, looks up and spawns actors there
+`storage/`: keeps the logs of replicated groups, on disk or in memory
+`transport/`: connects systems, and moves items between them
 """

@@ -1,4 +1,4 @@
-"""`Actor`: the base class of actors; `Context`: the operations available to its handlers.
+"""`Actor`: the base class that every actor extends; `Context`: offers the operations that a message handler may call.
 
 class Counter(Actor[Add]):
     total = 0

@@ -1,4 +1,4 @@
-"""`LocalDelivery`: delivers to a path of this system, looked up for each message: for addresses and outdated refs."""
+"""`LocalDelivery`: finds the actor at a path of this system anew for each message, and passes the message to it."""
 
 from __future__ import annotations
 

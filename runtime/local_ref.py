@@ -1,4 +1,4 @@
-"""`LocalRef`: the ref of an actor of this process, with the fast path of local tell and ask."""
+"""`LocalRef`: sends messages to an actor of this process, in the common case directly into the actor's mailbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`System`: the actors of one process (or of one part of it), and their links to other systems.
+"""`System`: spawns, finds and stops the actors of one process, and connects the process to other systems.
 
     async with System() as system:
         counter = system.spawn(Counter)

@@ -1,4 +1,4 @@
-"""`SystemConfig`: the settings of a system: timeouts, mailbox capacity, stall watchdog, transport and remoting."""
+"""`SystemConfig`: sets a system's timeouts, mailbox capacity, detection of blocked loops, transport and remoting."""
 
 from __future__ import annotations
 

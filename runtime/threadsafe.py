@@ -1,4 +1,4 @@
-"""`ThreadSafe`: tell, ask and spawn from other threads: worker threads, a web framework's thread pool.
+"""`ThreadSafe`: sends messages to actors, and spawns actors, from threads other than that of the event loop.
 
 total = system.threadsafe.ask(counter, Add(2)).result()     # blocks this thread, not the loop
 """

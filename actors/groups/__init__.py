@@ -1,12 +1,12 @@
-"""Replicated groups: the Raft actor, its clients, sessions and state machines.
+"""Replicated groups: runs a state machine replicated with Raft, and executes each command of a client exactly once.
 
 `client_session.py`: `Session`, numbers the commands of one client
-`group_client.py`: `GroupClient`, executes typed commands, each exactly once
-`group_messages.py`: the messages between a group's nodes and its clients
-`key_value.py`: `KeyValue`, a key-value store as a state machine
-`key_value_client.py`: `KeyValueClient`, the client of a key-value store
-`leader_router.py`: `LeaderRouter`, finds the leader, follows its hints and retries
-`raft_actor.py`: `RaftActor`, one node of a Raft group
-`raft_records.py`: encoding of Raft's durable state in a log store
+`group_client.py`: `GroupClient`, sends typed commands to a group, which executes each exactly once
+`group_messages.py`: defines the messages between a group's nodes and the group's clients
+`key_value.py`: `KeyValue`, implements a key-value store as a state machine
+`key_value_client.py`: `KeyValueClient`, reads and writes a replicated key-value store
+`leader_router.py`: `LeaderRouter`, sends commands to the leader, follows hints to it and retries
+`raft_actor.py`: `RaftActor`, runs one node of a Raft group
+`raft_records.py`: encodes and decodes the durable state of Raft for the log store
 `state_machine.py`: `StateMachine`, the base class of typed replicated state machines
 """

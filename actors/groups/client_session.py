@@ -1,4 +1,4 @@
-"""`Session`: numbers a client's commands, and tracks below which number no reply is needed any more."""
+"""`Session`: numbers a client's commands, so that a retry is not executed twice; tracks the numbers still in use."""
 
 from __future__ import annotations
 

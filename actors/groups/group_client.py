@@ -1,4 +1,4 @@
-"""`GroupClient`: executes typed commands in a replicated group, each exactly once.
+"""`GroupClient`: sends typed commands to a replicated group and returns the replies; executes each exactly once.
 
 group = client.group("totals")
 total = await group.execute(Add(2))

@@ -1,4 +1,4 @@
-"""Messages between a replicated group and its clients: execute a command, report status, watch the leader.
+"""Group messages: defines requests to a replicated group (execute, report status, watch the leader), and the replies.
 
 They are the same for every algorithm that replicates a log.
 """

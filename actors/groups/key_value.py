@@ -1,4 +1,4 @@
-"""`KeyValue`: a key-value store as a replicated state machine. Keys and values are bytes; keys are ordered.
+"""`KeyValue`: implements a key-value store as a replicated state machine; keys (sorted) and values are bytes.
 
 A scan reads a snapshot: its first page fixes it, and later pages show the store as of then. The machine keeps the rest
 of the latest `SCANS_KEPT` scans; an older scan ends with `CommandRefused`.

@@ -1,4 +1,4 @@
-"""`KeyValueClient`: the client of a replicated key-value store."""
+"""`KeyValueClient`: reads and writes a replicated key-value store; every call is linearizable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`LeaderRouter`: sends commands to a group's leader: follows leader hints, retries, reports an unknown outcome.
+"""`LeaderRouter`: sends commands to the leader of a group: finds the leader, retries, reports unknown outcomes.
 
 A leader hint comes from a node of the group: Raft puts it into `Reject.leader` (`protocols/raft/raft.py`),
 `raft_actor.py` sends it in `Refused.leader` and announces new leaders (`LeaderIs`). It is followed here:

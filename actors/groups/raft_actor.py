@@ -1,4 +1,4 @@
-"""`RaftActor`: one node of a Raft group as an actor.
+"""`RaftActor`: runs one node of a Raft group as an actor: persists the log, applies commands and replies to clients.
 
 clients ── Execute ────────▶┐                    ┌─▶ RaftPeerMessage ▶ peers
 peers ── RaftPeerMessage ──▶│ Driver ─ Raft (pure)│─▶ store (Persist, Load)

@@ -1,4 +1,4 @@
-"""Encoding of Raft's durable state in a log store: entries as records, term and vote as group metadata."""
+"""Raft records: encodes and decodes the durable state of Raft for the log store: log entries, current term and vote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`StateMachine`: base class of typed replicated state machines; commands are messages, replies have their types.
+"""`StateMachine`: defines the base class of replicated state machines, and encodes their typed commands and replies.
 
     class Totals(StateMachine[Add | Total]):
         total = 0

@@ -1,6 +1,6 @@
-"""Single-decree Paxos (synods) as actors, with their clients.
+"""Paxos: runs synods (a synod is one instance of single-decree Paxos) as actors, and provides their client.
 
-`synod_actor.py`: `SynodActor`, one node of a synod
+`synod_actor.py`: `SynodActor`, runs one node of a synod
 `synod_client.py`: `SynodClient`, proposes and reads the one chosen value
-`synod_records.py`: encoding of Synod's durable state in a log store
+`synod_records.py`: encodes and decodes the durable state of a Paxos node for the log store
 """

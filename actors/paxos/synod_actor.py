@@ -1,4 +1,4 @@
-"""`SynodActor`: one node of a synod (single-decree Paxos: proposer, acceptor and learner) as an actor."""
+"""`SynodActor`: runs one node of a synod (single-decree Paxos: proposer, acceptor and learner) as an actor."""
 
 from __future__ import annotations
 

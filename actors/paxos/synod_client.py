@@ -1,4 +1,4 @@
-"""`SynodClient`: proposes and reads the one value of a synod, which never changes once chosen."""
+"""`SynodClient`: proposes and reads the one value of a synod (single-decree Paxos), which never changes once chosen."""
 
 from __future__ import annotations
 

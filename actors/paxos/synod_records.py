@@ -1,4 +1,4 @@
-"""Encoding of Synod's durable state in a log store: promise, accepted proposal and round, as group metadata."""
+"""Synod records: encodes and decodes the durable state of a Paxos node: promise, accepted proposal and round."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pools of workers: callers choose a worker by a load-balancing policy.
+"""Worker pools: sends each request to one worker in the cluster, chosen by a load-balancing policy.
 
-`pool.py`: `Pool`, the caller's handle, and `PoolActor`, the supervisor of one node's workers
+`pool.py`: `Pool`, sends requests to workers, and `PoolActor`, supervises the workers of one node
 """

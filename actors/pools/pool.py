@@ -1,4 +1,4 @@
-"""`Pool`: asks one of a pool's workers, picked by a balancing policy; `PoolActor` supervises the workers of one node.
+"""`Pool`: sends each request to a worker that a load-balancing policy picks; `PoolActor` supervises one node's workers.
 
 `Pool._candidates` lists the workers of the linked nodes, the policy picks one that was not asked yet (`Balancer.pick`,
 `protocols/balancing/`), `Pool.ask` sends the message and decides whether to retry, and the policy receives each

@@ -1,4 +1,4 @@
-"""`buggify`: takes rare branches of application code more often in a simulation: `if buggify("cache.evict"): …`.
+"""`buggify`: makes rare branches of application code run more often in a simulation: `if buggify("cache.evict"): …`.
 
 Source: the "buggify" of FoundationDB (Zhou et al., FoundationDB: A Distributed Unbundled Transactional Key Value Store,
 SIGMOD 2021, §4): a site is enabled or disabled for a whole run; an enabled site fires with a small probability.

@@ -1,4 +1,4 @@
-"""`Deployment`: the simulated nodes of a topology, and the checkers of its groups."""
+"""`Deployment`: builds and starts the simulated nodes of a topology, with an invariant checker for each group."""
 
 from __future__ import annotations
 

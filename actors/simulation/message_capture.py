@@ -1,4 +1,4 @@
-"""`MessageCapture`: logs each message that arrives over the network in the log of a run.
+"""`MessageCapture`: writes the messages that simulated nodes receive over the network into the trace of the run.
 
 Used only when the log keeps all lines, because it costs time. Messages on the consensus lane are left to the group
 checkers, which log them as messages of their algorithms.

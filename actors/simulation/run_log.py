@@ -1,4 +1,4 @@
-"""`RunLog`: the readable trace of a run: one line for each node start, fault, captured message and violation."""
+"""`RunLog`: keeps the trace of a simulation run as text: a line for each node start, fault, message and violation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SimulatedClient`: a client of a simulated cluster, in its own simulated process; its operations are recorded."""
+"""`SimulatedClient`: runs a client's workload against a simulated cluster, and records each operation of the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SimulatedNode`: one node of a simulated cluster, which can crash, pause, and restart on its disk.
+"""`SimulatedNode`: runs one node of a simulated cluster, which can crash, pause, and restart from its disk.
 
                  ┌───────────── crash, stop or failure ─────────────┐
                  ▼                                                  │

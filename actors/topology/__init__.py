@@ -1,10 +1,10 @@
-"""Clusters declared in code: `Topology`, its parts, their validation, diagrams and start.
+"""Cluster topologies: declares a cluster in code; checks the declaration, draws it as a diagram, and starts the nodes.
 
-`node_start.py`: opens a node's store and spawns the parts of the topology on it
-`parts.py`: the parts that a topology consists of, as data
-`topology.py`: `Topology`, the declaration of a cluster
-`topology_diagrams.py`: a topology as a text tree, a Mermaid diagram or a Graphviz graph
-`validation.py`: all mistakes in a topology, found before anything runs
+`node_start.py`: opens a node's store, and spawns the actors that the topology declares for it
+`parts.py`: defines the data classes of what a cluster runs: actor, pool, Raft group, synod
+`topology.py`: `Topology`, declares a cluster
+`topology_diagrams.py`: draws a topology as a text tree, a Mermaid diagram or a Graphviz graph
+`validation.py`: finds all mistakes in a topology before anything runs
 """
 
 from coterie.actors.topology.topology import Bootstrap, Topology

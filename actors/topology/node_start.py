@@ -1,4 +1,4 @@
-"""Start of one node of a topology: opens its store and spawns its parts."""
+"""Node start: opens one node's store, and spawns the actors that the topology declares for this node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of a topology, as data: one class for each kind (actor, pool, Raft group, synod)."""
+"""Topology parts: defines the data classes of what a cluster runs: actor, worker pool, Raft group, synod (Paxos)."""
 
 from __future__ import annotations
 

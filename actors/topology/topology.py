@@ -1,4 +1,4 @@
-"""`Topology`: declares a cluster in code: its nodes, and the parts that run on them.
+"""`Topology`: declares a cluster in code: its nodes, and the actors, pools and groups that run on them.
 
 topology = Topology("kv", nodes=["n1", "n2", "n3"])          # the name is the cluster id
 topology.raft("store", machine=KeyValue)                     # one RaftActor per node

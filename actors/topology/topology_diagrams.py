@@ -1,4 +1,4 @@
-"""Diagrams of a topology: a text tree, a Mermaid flowchart or a Graphviz graph. Pure functions."""
+"""Topology diagrams: draws a topology as a text tree, a Mermaid flowchart or a Graphviz graph. Pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Validation of a topology: finds all mistakes, one line each. Pure, except that it makes each state machine once."""
+"""Topology validation: finds all mistakes in the declaration of a cluster, and describes each mistake in one line.
+
+Pure, except that it makes each state machine once.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Peers: other actor systems that do the same work in the same run; one adapter per module.
+"""Peers: runs the same benchmarks on other actor systems, in the same run; one adapter module per actor system.
 
-`erlang_peer.py`: Erlang/OTP: one process per actor, one scheduler per emulator; two nodes for the remote work
-`peer_catalogue.py`: catalogue of peers: the other actor systems, and whether they are installed
-`peer_process.py`: peer process: measures a peer in a separate process that ends together with its children
-`peer_runs.py`: peer runs: one peer at one task
-`pykka_peer.py`: Pykka: an actor is a thread with a queue; no timers, no bounded mailboxes, no remote messages
-`ray_peer.py`: Ray: an actor is a process, so local and remote work are the same; too many processes for a ring of 1,000
-`tapio_peer.py`: tapio: typed asyncio actors, one task each; two systems over TCP for the remote work; on uvloop
-`xoscar_peer.py`: xoscar: an actor is an object in a pool, called by method; on uvloop
+`erlang_peer.py`: runs the benchmarks in Erlang, one process per actor; remote ones use two Erlang nodes
+`peer_catalogue.py`: lists the other actor systems to compare with, and checks whether they are installed
+`peer_process.py`: measures another actor system in a separate process, and ends that process with its children
+`peer_runs.py`: measures one workload on one other actor system (the main module of the separate process)
+`pykka_peer.py`: runs the local benchmarks on Pykka, where an actor is a thread with a queue
+`ray_peer.py`: runs the benchmarks on Ray, where an actor is a process; the ring of 1,000 actors is left out
+`tapio_peer.py`: runs the benchmarks on tapio (typed asyncio actors); remote ones use two systems over TCP
+`xoscar_peer.py`: runs the benchmarks on xoscar (actors are objects in a pool); remote ones use a sub-process
 """

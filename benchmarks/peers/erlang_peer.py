@@ -1,6 +1,6 @@
-"""Erlang/OTP: one process per actor, one scheduler per emulator; two nodes for the remote work.
+"""Erlang/OTP adapter: runs the benchmarks in Erlang, one process per actor; remote ones use two Erlang nodes.
 
-The workloads are in `bench.erl`, which is compiled into a temporary directory first.
+Each emulator has one scheduler. The workloads are in `bench.erl`, which is compiled into a temporary directory first.
 """
 
 from __future__ import annotations

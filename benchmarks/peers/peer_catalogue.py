@@ -1,4 +1,4 @@
-"""Catalogue of peers: the other actor systems, and whether they are installed."""
+"""Peer catalogue: lists the other actor systems to compare with, and checks whether they are installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Peer process: measures a peer in a separate process that ends together with its children."""
+"""Peer process: measures another actor system in a separate process, and ends that process with its children."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Peer runs: one peer at one task: `python -m benchmarks.peers.peer_runs MODULE COMPARISON SECONDS RUNS OTHER_CORE`.
+"""Peer runs: measures one workload on one other actor system (the main module of the separate process).
+
+    python -m benchmarks.peers.peer_runs MODULE COMPARISON SECONDS RUNS OTHER_CORE
 
 The module's `WORKLOADS` maps the name of the comparison to a coroutine function, which does the requested work and
 returns a measurement; its `COUNT_MAX` limits the operations of one run. The count that takes about the wanted time is

@@ -1,4 +1,7 @@
-"""Pykka: an actor is a thread with a queue; no timers, no bounded mailboxes, no remote messages."""
+"""Pykka adapter: runs the local benchmarks on Pykka, where an actor is a thread with a queue.
+
+Pykka has no timers, no bounded mailboxes and no remote messages.
+"""
 
 # An extra that need not be installed.
 # pyright: reportMissingImports=false

@@ -1,6 +1,7 @@
-"""Ray: an actor is a process, so local and remote work are the same; too many processes for a ring of 1,000.
+"""Ray adapter: runs the benchmarks on Ray, where an actor is a process; the ring of 1,000 actors is left out.
 
-It is not pinned: its own processes need all cores. Its session ends with this process.
+Local and remote work are the same; the ring would need too many processes. Ray is not pinned: its own processes need
+all cores. Its session ends with this process.
 """
 
 # An extra that need not be installed.

@@ -1,5 +1,6 @@
-"""tapio: typed asyncio actors, one task each; two systems over TCP for the remote work; on uvloop.
+"""tapio adapter: runs the benchmarks on tapio (typed asyncio actors); remote ones use two systems over TCP.
 
+An actor is one task; the loop is uvloop.
 As the second process: `python -m benchmarks.peers.tapio_peer <core>` prints `ready <port>`; it ends with its input.
 """
 

@@ -1,6 +1,7 @@
-"""xoscar: an actor is an object in a pool, called by method; a sub-process for the remote work; on uvloop.
+"""xoscar adapter: runs the benchmarks on xoscar (actors are objects in a pool); remote ones use a sub-process.
 
-A tell is a coroutine too. Local actors live in the main pool, the remote ones in the sub-pool, on the other core.
+Actors are called by method; the loop is uvloop. A tell is a coroutine too. Local actors live in the main pool, the
+remote ones in the sub-pool, on the other core.
 """
 
 # An extra that need not be installed.

@@ -1,4 +1,4 @@
-"""Command line: `coterie demo`, `run`, `up`, `topology`, `status`, `top`, `actors`, `waits`, `kv`, `sim`, `nemesis`.
+"""Command line: runs `coterie` with its subcommands (`run`, `up`, `status`, `top`, `kv`, `sim`, `nemesis`, `demo`, …).
 
 Signals are handled and logging is configured only in this package: as a library coterie leaves both to its host.
 
@@ -6,15 +6,15 @@ Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `n
 `main` maps errors to 1, Ctrl-C to 130 and a closed output pipe to 141; argparse uses 2 for wrong usage.
 `command_loop.py` turns SIGINT and SIGTERM into exceptions: `demo` and `nemesis` map SIGTERM to 143, `run` to 0.
 
-`commands/`: one module per command: its options and its output
+`commands/`: defines the options and the output of each command, one module per command
 `command_loop.py`: runs a command's coroutine until it ends or a signal arrives
-`cluster_connection.py`: the options `--connect` and `--name`, and a client of the cluster they name
+`cluster_connection.py`: reads the options `--connect` and `--name`, and links a client with that cluster
 `node_queries.py`: asks the nodes of a running cluster for their reports
-`security_options.py`: the options for a shared key and TLS certificates
-`log_options.py`: the option `--log-level`, and the logging configuration
-`list_option.py`: the option `--list`
-`sim_run.py`: the work of `coterie sim`
-`nemesis_run.py`: the work of `coterie nemesis`
+`security_options.py`: reads the options for a shared key and TLS certificates
+`log_options.py`: adds the option `--log-level`, and configures logging
+`list_option.py`: implements the option `--list`, which prints names and exits
+`sim_run.py`: runs the seeds of `coterie sim`, shrinks and saves a failing run, prints results
+`nemesis_run.py`: runs the fault plan of `coterie nemesis` on real processes, prints the result
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _run_command(argv: Sequence[str] | None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(prog="coterie", description="Actors for asyncio, with replicated state.")
+    parser = argparse.ArgumentParser(prog="coterie", description="Actors for asyncio that agree with each other.")
     parser.set_defaults(log_level=None, usual_log_level=log_options.DEFAULT_LEVEL)
     log_options.add_option(parser)
     subparsers = parser.add_subparsers(metavar="command", required=True)

@@ -1,4 +1,4 @@
-"""`ClusterConnection`: the options that name a running cluster, and a client linked with its nodes."""
+"""`ClusterConnection`: reads the options that name a running cluster, and links a client with the cluster's nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command loop: runs a command's coroutine on uvloop until it is done, or SIGINT or SIGTERM arrives."""
+"""Command loop: runs a command's coroutine on uvloop until the command ends, or SIGINT or SIGTERM arrives."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import uvloop
 
-__all__ = ["Terminated", "run_async"]
+__all__ = ["TerminatedBySignal", "run_async"]
 
 T = TypeVar("T")
 
 
-class Terminated(Exception):
+class TerminatedBySignal(Exception):
     """SIGTERM arrived, and the coroutine has ended in order."""
 
 
@@ -23,7 +23,7 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
 
     Raises:
         KeyboardInterrupt: SIGINT arrived; the coroutine was cancelled and has ended.
-        Terminated: the same after SIGTERM.
+        TerminatedBySignal: the same after SIGTERM.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_until_signalled(coroutine))
@@ -45,7 +45,7 @@ async def _until_signalled(coroutine: Coroutine[Any, Any, T]) -> T:
     except asyncio.CancelledError:
         if not received:
             raise
-        raise (KeyboardInterrupt if received[0] is signal.SIGINT else Terminated) from None
+        raise (KeyboardInterrupt if received[0] is signal.SIGINT else TerminatedBySignal) from None
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

@@ -1,4 +1,4 @@
-"""`ListOption`: the option `--list`, which prints the possible names and ends the program.
+"""`ListOption`: implements the option `--list`, which prints the names of scenarios or fault profiles and exits.
 
 The names are not in the help text, because that would import the modules they name whenever a parser is made.
 """

@@ -1,4 +1,4 @@
-"""Log options: the option `--log-level`; logs go to stderr, by default from level warning."""
+"""Log options: adds the option `--log-level`, and sends log records of that level and above to stderr."""
 
 from __future__ import annotations
 

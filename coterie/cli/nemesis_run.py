@@ -1,4 +1,4 @@
-"""Nemesis run: reads or draws the fault plan, runs the attack with progress, and reports (`coterie nemesis`)."""
+"""Nemesis run: reads or generates a fault plan, runs it on real processes, prints the result (`coterie nemesis`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from coterie.cli.command_loop import Terminated, run_async
+from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.errors import PlanError
 from coterie.exploring.saved_case import read_plan_or_case
 from coterie.nemesis import attack_report
@@ -49,7 +49,7 @@ def run_nemesis(args: argparse.Namespace) -> int:
     _print_lines(attack_report.omissions(fitted.skipped))
     try:
         result = run_async(_with_progress(attack))
-    except (KeyboardInterrupt, Terminated) as ended:
+    except (KeyboardInterrupt, TerminatedBySignal) as ended:
         attack_report.save(attack, None)
         _print_lines([attack.describe(), f"saved: {folder}", f"run again: {attack_report.replay(attack)}"])
         return INTERRUPTED if isinstance(ended, KeyboardInterrupt) else TERMINATED

@@ -1,4 +1,4 @@
-"""Node queries: ask the nodes of a running cluster for their reports, for `top`, `actors`, `waits` and `status`."""
+"""Node queries: asks a cluster's nodes for the reports that `coterie top`, `actors`, `waits` and `status` show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SecurityOptions`: the command-line options for a shared key and TLS certificates."""
+"""`SecurityOptions`: reads the command-line options for a shared key and TLS certificates."""
 
 from __future__ import annotations
 

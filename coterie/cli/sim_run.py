@@ -1,4 +1,4 @@
-"""Simulation run: runs the seeds with progress, shrinks and saves a failure, and reports (`coterie sim`)."""
+"""Simulation run: runs a scenario with each seed, shrinks and saves a failing run, prints results (`coterie sim`)."""
 
 from __future__ import annotations
 

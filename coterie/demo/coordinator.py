@@ -1,4 +1,4 @@
-"""`Coordinator`: the client of the demo; sends each file to a worker until its counts are known to be committed."""
+"""`Coordinator`: sends each source file of the demo to a worker, and repeats until the file's counts are committed."""
 
 from __future__ import annotations
 

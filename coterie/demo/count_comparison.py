@@ -1,4 +1,4 @@
-"""Comparison of the counts in the cluster with those of a plain count. Pure."""
+"""Count comparison: compares the cluster's counts with those of one process without coterie. Pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Demo job from beginning to end: cluster, work, kill, read back, compare."""
+"""Demo job: runs the demo from start to end: starts a cluster, sends the files, kills a node, compares the counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from coterie.actors.groups.group_messages import LeaderIs
 from coterie.cluster_processes import ClusterProcesses
 from coterie.demo.coordinator import Coordinator, run_together
 from coterie.demo.count_comparison import compare
-from coterie.demo.demo_output import DemoOutput, Progress
+from coterie.demo.demo_output import DemoOutput, DemoProgress
 from coterie.demo.demo_report import DemoReport
 from coterie.demo.demo_topology import STORE, demo_cluster
 from coterie.demo.node_kill import NodeKill, Victim, held_back, term_of, void_reasons
@@ -84,7 +84,7 @@ class _Job:
         self._plain = plain
         self._cluster = cluster
         self._run_id = secrets.token_hex(4)
-        self._progress = Progress(len(files))
+        self._progress = DemoProgress(len(files))
         self._phase = "waiting for a leader"
         self._last_count = 0
 

@@ -1,4 +1,4 @@
-"""`DemoOutput`: prints one line per event while the demo runs, and the progress in between."""
+"""`DemoOutput`: prints one line per event of the running demo, and the current number of finished files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["DemoOutput", "Progress"]
+__all__ = ["DemoOutput", "DemoProgress"]
 
 TTY_INTERVAL_S: Final = 0.5
 LINE_INTERVAL_S: Final = 1.5
@@ -48,7 +48,7 @@ class DemoOutput:
             print(f"{CLEAR}{self.elapsed_s:7.2f} s  {describe(TTY_INTERVAL_S)}", end="", flush=True)
 
 
-class Progress:
+class DemoProgress:
     """Counts acknowledged files; a caller can wait for a number of them."""
 
     def __init__(self, total: int) -> None:

@@ -1,4 +1,4 @@
-"""`DemoReport`: the result of a demo run, as text and as JSON."""
+"""`DemoReport`: holds the result of a demo run, and formats it as text and as JSON."""
 
 from __future__ import annotations
 

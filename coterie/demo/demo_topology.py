@@ -1,4 +1,4 @@
-"""Topology of the demo cluster: a replicated key-value store, and workers on every node.
+"""Demo topology: declares the demo's cluster: a replicated key-value store, and workers on every node.
 
 coterie run coterie.demo.demo_topology:three_nodes --node n1 --listen … --peer n2=… --peer n3=… --data …
 """

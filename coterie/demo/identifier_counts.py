@@ -1,4 +1,4 @@
-"""Count of the identifiers in one source file, as the workers do it.
+"""Identifier counts: counts the identifiers in one source file, for the demo's workers.
 
 The rule, which `plain_count` follows too with code of its own: NAME tokens of `tokenize` that are no keywords, in text
 decoded as `tokenize.open` does. A file that does not decode or tokenize, or that goes beyond a limit, counts nothing.

@@ -1,4 +1,4 @@
-"""`NodeKill`: kills a node while it has work, starts it again, and records what was measured."""
+"""`NodeKill`: kills a demo node while it has work, starts it again, and measures unavailability and recovery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coterie.actors.client import Client
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.cluster_processes import ClusterProcesses
 from coterie.demo.coordinator import Coordinator
-from coterie.demo.demo_output import DemoOutput, Progress
+from coterie.demo.demo_output import DemoOutput, DemoProgress
 from coterie.demo.demo_topology import STORE
 from coterie.demo.store_keys import probe_key
 from coterie.errors import CommandTimeout, CoterieError
@@ -95,7 +95,7 @@ class NodeKill:
     cluster: ClusterProcesses
     client: Client
     coordinator: Coordinator
-    progress: Progress
+    progress: DemoProgress
     output: DemoOutput
     run_id: str
     victim: Victim

@@ -1,4 +1,4 @@
-"""Plain count of the identifiers in all files under a directory: one process, one loop, no import of coterie.
+"""Plain count: counts the identifiers of all files in one process, without coterie, as the expected result of the demo.
 
     python -I plain_count.py DIRECTORY    prints one JSON object: {"files": […], "skipped": […], "totals": {…}}
 

@@ -1,4 +1,4 @@
-"""`PlainCountProcess`: the plain count as a separate process, which starts early and runs beside the cluster."""
+"""`PlainCountProcess`: runs `plain_count.py`, which counts without coterie, as a child process beside the cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`RequestsByNode`: a pool's balancing policy that also counts the unanswered requests of each node."""
+"""`RequestsByNode`: counts the unanswered requests of each node; another balancing policy chooses the workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Store keys: a run keeps its counts under a prefix of its own, so that runs can share a cluster.
+"""Store keys: defines the keys under which a demo run stores its counts; each run has a key prefix of its own.
 
 <run>/n/<shard>/<identifier>    how often it occurs
 <run>/f/<file>                  the marker of a file: how often its counts were added

@@ -1,4 +1,4 @@
-"""Log capture: keeps the last log records of a run, for the folder of a failure."""
+"""Log capture: keeps the last log records of a simulation run, to save them if the run fails."""
 
 from __future__ import annotations
 

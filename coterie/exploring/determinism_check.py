@@ -1,4 +1,4 @@
-"""Determinism check: runs each seed in two processes with different string hashes and compares the traces."""
+"""Determinism check: runs each seed in two processes with different string hashes, and compares the two traces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exploration report: progress, results and failures as text lines, and as a JSON object."""
+"""Exploration report: formats the progress, results and failures of simulation runs as text lines and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failure folder: the files that show a failure and from which it can be replayed.
+"""Failure folder: writes the files that show a failed simulation run and from which the run can be replayed.
 
 | file | content |
 | --- | --- |

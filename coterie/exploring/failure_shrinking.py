@@ -1,4 +1,4 @@
-"""Shrinking a failure: finds the smallest case that breaks the same invariant, and runs it for its files.
+"""Failure shrinking: finds the smallest run that breaks the same invariant, and repeats it to record trace and log.
 
 `protocols/faults/shrinking.py` decides which smaller cases are tried and in which order (ddmin). This module decides
 whether a candidate fails in the same way, runs the candidates (in this process or in workers), and runs the smallest

@@ -1,4 +1,4 @@
-"""Fixed hash seed: restarts this process with the same string hashes in every run.
+"""Fixed hash seed: restarts this Python process with fixed string hashes, so that a seed always gives the same run.
 
 Python randomises string hashes per process unless PYTHONHASHSEED is set. Nothing in coterie depends on the order of a
 set, but user code in a simulation may, and then one seed would give several runs.

@@ -1,4 +1,4 @@
-"""Mutant jobs: the list of all mutants, and runs them in this process or in workers."""
+"""Mutant jobs: runs the mutation tests of all mutants, in this process or in worker processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Job`: one simulated run as data; runs in this process or in worker processes."""
+"""`Job`: describes one simulation run as data; `run_job` runs it, in this process or in a worker process."""
 
 from __future__ import annotations
 

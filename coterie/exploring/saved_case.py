@@ -1,4 +1,4 @@
-"""`SavedCase`: a run as JSON, for replays and for the corpus in `tests/corpus`.
+"""`SavedCase`: saves and loads a simulation run as JSON, for replays and for the regression runs in `tests/corpus`.
 
 Replaying a seed: a run follows from scenario, level, seed, plan (or profile and number of nodes) and operations.
 This module stores them; `cli/sim_run.py` (`--replay`) reads them; `run_jobs.run_job` runs them again. The scenario

@@ -1,4 +1,4 @@
-"""Scenario discovery: finds coterie's scenarios by name, a user's as `package.module:attribute`."""
+"""Scenario discovery: finds a built-in scenario by name, and a user's scenario by `package.module:attribute`."""
 
 from __future__ import annotations
 

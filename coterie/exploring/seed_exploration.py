@@ -1,4 +1,4 @@
-"""Seed exploration: runs many seeds of a scenario and collects their results."""
+"""Seed exploration: runs a scenario with many seeds, and collects the results."""
 
 from __future__ import annotations
 

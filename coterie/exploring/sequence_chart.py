@@ -1,4 +1,4 @@
-"""Sequence chart: draws the last records of a trace as one self-contained SVG file.
+"""Sequence chart: draws the last messages and events of a run's trace as one self-contained SVG file.
 
 Each node has a vertical line, each record a row: time runs down, with one row per record, so that simultaneous records
 can be told apart. An arrow is a message, drawn at its arrival; a dot is any other record. A line is dashed while its

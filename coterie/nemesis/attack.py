@@ -1,4 +1,4 @@
-"""`Attack`: one nemesis run: cluster, proxies and clients; the fault plan; recovery, read-back and checks."""
+"""`Attack`: runs one nemesis test: starts cluster, proxies and clients, injects the faults, checks the histories."""
 
 from __future__ import annotations
 

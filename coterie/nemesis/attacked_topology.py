@@ -1,4 +1,4 @@
-"""Attacked topology: a replicated key-value store with lists, on the nodes of a fault plan."""
+"""Attacked topology: declares the cluster that a nemesis test runs: a replicated key-value store with lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ChaosProxies`: TCP proxies between the processes of a cluster, which inject network faults into real connections.
+"""`ChaosProxies`: runs TCP proxies between the processes of a cluster, which inject faults into real connections.
 
     n1 ──dials──▶ proxy n1→n2 ══▶ n2          link (n1, n2) applies to bytes to n2, link (n2, n1) to those back
 

@@ -1,4 +1,4 @@
-"""`ProcessFaults`: SIGKILL, SIGSTOP and SIGCONT, restarts, power failures and wiped directories of node processes."""
+"""`ProcessFaults`: kills, pauses, resumes and restarts node processes, and deletes the data of a node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ProcessInjector`: injects a fault plan into node processes and the chaos proxies between them.
+"""`ProcessInjector`: injects the faults of a fault plan into node processes and the chaos proxies between them.
 
     FaultPlan ──▶ ProcessInjector ──at its time──▶ by role? ──▶ ProcessFaults (signals), NetworkFaults (proxies)
                      │                    ask which node has it,     each counts in `FaultCounts` what took effect

@@ -1,4 +1,4 @@
-"""`ProxyPipe`: one direction of a proxied connection; delays, holds, corrupts or drops its bytes.
+"""`ProxyPipe`: carries the bytes of one direction of a proxied connection; delays, holds, corrupts or drops them.
 
     source socket ──push──▶ queue (bounded: a full one stops the reading) ──pump──▶ target socket
                               │ link conditions: when each chunk is due, and which of its bytes arrive

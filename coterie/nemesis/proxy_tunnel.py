@@ -1,4 +1,4 @@
-"""`ProxyTunnel`: one connection through a chaos proxy: two sockets, and a pipe for each direction."""
+"""`ProxyTunnel`: forwards one connection through a chaos proxy: two sockets, and a `ProxyPipe` for each direction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`RecordedClients`: the clients of a nemesis run, each behind its own proxies; their operations are recorded."""
+"""`RecordedClients`: runs the clients of a nemesis test, each behind its own proxies, and records their operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`RoleObserver`: finds the node in a given role by asking the group, not through the chaos proxies."""
+"""`RoleObserver`: finds the node in a given role (such as leader): asks each node directly, past the chaos proxies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unsupported faults: removes the faults that real processes do not support from a simulation's fault plan."""
+"""Unsupported faults: removes from a simulation's fault plan the faults that cannot be injected into real processes."""
 
 from __future__ import annotations
 

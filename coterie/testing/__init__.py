@@ -1,4 +1,4 @@
-"""Test kit: probes, virtual time, clusters in memory, leak checks. It needs no test framework.
+"""Test kit: provides probe actors, virtual time, clusters in memory and leak checks, for any test framework.
 
 | you want to | use |
 | --- | --- |
@@ -10,17 +10,17 @@
 | check that no resource was left behind | `no_leaks` |
 | check that the host program was not changed | `untouched_host` |
 
-`actor_test_kit.py`: `TestKit`, one system and its probes, which fails the test if an actor fails or a resource leaks
+`actor_test_kit.py`: `TestKit`, runs one system; fails the test if an actor fails or a resource is left behind
 `expectations.py`: matches a message with an expectation, and describes both in error texts
 `host_state.py`: `untouched_host`, checks that process-wide state is unchanged
 `leak_check.py`: `no_leaks`, checks that no task, timer, thread, socket, file or process is left
-`linked_systems.py`: `Systems`, several linked systems on a virtual network
-`plugin.py`: the pytest plugin: the fixture `sim` and its marker
-`probe.py`: `Probe`, an actor that records messages and lets a test expect them
+`linked_systems.py`: `Systems`, runs several linked systems on a virtual network
+`plugin.py`: the pytest plugin, provides the fixture `sim`, and the marker that runs a test under many seeds
+`probe.py`: `Probe`, spawns an actor that records messages, so that a test can check them
 `process_resources.py`: lists the tasks, timers, threads, open files, sockets and child processes of this process
-`virtual_cluster.py`: `Cluster`, a whole topology on virtual hosts
+`virtual_cluster.py`: `Cluster`, runs a whole topology on virtual machines
 `virtual_time.py`: `advance` and `settle`, which let virtual time pass
-`virtual_world.py`: `World`, named nodes on one virtual network that can be killed, restarted and partitioned
+`virtual_world.py`: `World`, runs named nodes on a virtual network; kills, restarts and partitions the nodes
 
 Names here are loaded at their first use, so that unused ones cost a test run nothing.
 

@@ -1,4 +1,4 @@
-"""`TestKit`: one system for testing actors; it fails the test if an actor fails or a resource is left behind."""
+"""`TestKit`: runs one actor system for a test; fails the test if an actor fails or a resource is left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expectations: match a message with an expected class, function or value, and describe both in error texts."""
+"""Expectations: matches a message with an expected class, function or value, and describes both in error texts."""
 
 from __future__ import annotations
 

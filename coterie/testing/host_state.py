@@ -1,4 +1,4 @@
-"""Host state: `untouched_host` fails if its body changes state that belongs to the whole process."""
+"""Host state: `untouched_host` checks that a `with` block does not change state that belongs to the whole process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leak check: `no_leaks` fails if its body leaves a task, timer, thread, socket, file or child process behind."""
+"""Leak check: `no_leaks` checks that an `async with` block leaves no task, timer, thread, file or process behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Systems`: several systems in one process, linked over a virtual network: the real transport, in virtual time."""
+"""`Systems`: runs several actor systems in one process: the real transport over a virtual network in virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pytest plugin: the fixture `sim`, and the marker that runs a test under many seeds.
+"""Pytest plugin: provides the fixture `sim` (a `Simulation`), and the marker that runs a test under many seeds.
 
     @pytest.mark.sim(seeds=100, profile="everything")
     async def test_no_write_is_lost(sim: Simulation) -> None:

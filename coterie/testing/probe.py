@@ -1,4 +1,4 @@
-"""`Probe`: an actor that records the messages it receives, so that a test can expect them.
+"""`Probe`: spawns an actor that records the messages it receives, so that a test can check them one by one.
 
 probe = Probe(system)
 greeter.tell(Greet("world", reply_to=probe.ref))

@@ -1,4 +1,4 @@
-"""Process resources: finds the loop's tasks and timers, threads, open files and sockets, and child processes.
+"""Process resources: lists this process's tasks, timers, threads, open files, sockets and child processes.
 
 Sources are asyncio's own lists, Python's threads and, on Linux, `/proc`. On other systems open files are found by
 trying each descriptor number, and child processes are not found.

@@ -1,4 +1,4 @@
-"""`Cluster`: a whole topology in virtual time: the real actors, transport and storage on virtual hosts."""
+"""`Cluster`: runs a whole topology in virtual time: the real actors, transport and storage on virtual machines."""
 
 from __future__ import annotations
 

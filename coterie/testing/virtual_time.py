@@ -1,4 +1,4 @@
-"""Virtual time in tests: `advance` lets time pass, `settle` runs everything that needs no time."""
+"""Virtual time in tests: `advance` lets virtual time pass; `settle` runs ready tasks until no task is ready."""
 
 from __future__ import annotations
 

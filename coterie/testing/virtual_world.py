@@ -1,4 +1,4 @@
-"""`World`: named nodes on one virtual network, each with its disk, that can be killed, restarted and partitioned."""
+"""`World`: runs named nodes on a virtual network, each with its own disk; kills, restarts and partitions the nodes."""
 
 from __future__ import annotations
 

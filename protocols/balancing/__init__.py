@@ -1,9 +1,9 @@
-"""Load-balancing policies, pure.
+"""Load balancing: defines the policies that pick one of several targets for the next request, without I/O.
 
 `balancer.py`: `Balancer`, the interface of a policy
-`random_choice.py`: `RandomChoice`, random in proportion to the weights
-`round_robin.py`: `RoundRobin`, each candidate in turn
-`smooth_weighted.py`: `SmoothWeighted`, in proportion to the weights and evenly spread
+`random_choice.py`: `RandomChoice`, picks at random, in proportion to the weights
+`round_robin.py`: `RoundRobin`, picks each target in turn
+`smooth_weighted.py`: `SmoothWeighted`, picks in proportion to the weights, evenly spread
 """
 
 from coterie.protocols.balancing.balancer import Balancer, Candidate, PickOutcome

@@ -1,4 +1,4 @@
-"""`Balancer`: the interface of a load-balancing policy, with its candidates and the outcome of a pick."""
+"""`Balancer`: defines the interface of load-balancing policies, which pick a target and learn how its request ended."""
 
 from __future__ import annotations
 

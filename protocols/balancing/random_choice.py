@@ -1,4 +1,4 @@
-"""`RandomChoice`: picks at random, in proportion to the weights."""
+"""`RandomChoice`: balances load by picking a target at random, in proportion to its weight."""
 
 from __future__ import annotations
 

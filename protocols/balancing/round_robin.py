@@ -1,4 +1,4 @@
-"""`RoundRobin`: picks each candidate in turn."""
+"""`RoundRobin`: balances load by picking each target in turn, and ignores weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`SmoothWeighted`: smooth weighted round robin (Igor Sysoev, nginx 1.3.1, 2012): shares by weight, no bursts."""
+"""`SmoothWeighted`: balances load by nginx's smooth weighted round robin: picks targets by weight, evenly spread.
+
+The algorithm is Igor Sysoev's (nginx 1.3.1, 2012).
+"""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
-"""Checkers: they observe disks, messages and state machines, and raise `Violation` when an invariant breaks.
+"""Checkers: observe all disks, messages and state machines, and raise `Violation` when an invariant is broken.
 
 A checker is called with what became durable (`wrote`), what left a node (`sent`) and what was done (`applied`,
 `answered`), and relies on no statement of the algorithm. It raises `Violation`, with a stable name, at the first step
 that breaks an invariant. Checkers are pure and know no simulator: they check any system that reports these events.
 
 `linearizability/`: decides whether a history of client operations is linearizable; models, counterexamples, HTML page.
-`liveness_checker.py`: `LivenessChecker`, a healed group has a leader and serves reads within a time limit.
-`raft_checker.py`: `RaftChecker`, the invariants of a Raft group.
-`raft_disk.py`: `RaftDisk`, the durable state of one Raft node.
-`raft_log_checker.py`: `RaftLogChecker`, the invariants of Raft's logs, checked on the disk images.
-`runtime_checker.py`: `RuntimeChecker`, delivery, order, supervision and watches of an actor runtime.
-`sessions_checker.py`: `SessionsChecker`, exactly-once execution of session commands.
-`storage_checker.py`: `StorageChecker`, a recovery reads what a log store acknowledged.
-`synod_checker.py`: `SynodChecker`, the invariants of a synod (single-decree Paxos).
-`violation.py`: `Violation` and `ViolationContext`, a broken invariant and the step and time at which it broke.
+`liveness_checker.py`: `LivenessChecker`, checks that a group has a leader and serves reads after all faults have ended.
+`raft_checker.py`: `RaftChecker`, checks the invariants of a Raft group.
+`raft_disk.py`: `RaftDisk`, models the disk of one Raft node.
+`raft_log_checker.py`: `RaftLogChecker`, checks the invariants of Raft's logs on its own copy of every disk.
+`runtime_checker.py`: `RuntimeChecker`, checks delivery, order, asks, restarts and watches of an actor runtime.
+`sessions_checker.py`: `SessionsChecker`, checks that each session command is executed exactly once.
+`storage_checker.py`: `StorageChecker`, checks that a log store recovers every acknowledged write.
+`synod_checker.py`: `SynodChecker`, checks the invariants of single-decree Paxos.
+`violation.py`: `Violation`, the exception for a broken invariant; `ViolationContext`, the present step and time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`LivenessChecker`: after all faults have ended, a group must have a leader and serve reads within a time limit.
+"""`LivenessChecker`: checks that a group has a leader and serves reads within a time limit after all faults have ended.
 
 | invariant | broken when |
 | --- | --- |

@@ -1,4 +1,6 @@
-"""`RaftChecker`: the invariants of a Raft group (Raft Figure 3), and of what must be durable before a message leaves.
+"""`RaftChecker`: checks Raft's invariants, and that no message leaves before the state it reports is on disk.
+
+The invariants are those of Raft Figure 3.
 
 | invariant | broken when |
 | --- | --- |

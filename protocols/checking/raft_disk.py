@@ -1,4 +1,4 @@
-"""`RaftDisk`: the durable state of one Raft node, hard state and log, as a sequence of `LogWrite`s leaves it."""
+"""`RaftDisk`: models the disk of one Raft node: holds its term, vote and log, and applies each `LogWrite` to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`RaftLogChecker`: the invariants of Raft's logs, checked on the disk images (Raft §5.3, §5.4, Figure 3).
+"""`RaftLogChecker`: checks the invariants of Raft's logs (§5.3, §5.4, Figure 3) on its own copy of every node's disk.
 
 The checker computes by itself what is committed: an entry of term T is committed, with all entries before it, once a
 majority of the nodes held it on disk while their durable term was T, or acknowledged it in term T (an acknowledgement

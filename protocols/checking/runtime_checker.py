@@ -1,4 +1,4 @@
-"""`RuntimeChecker`: compares what an actor runtime was asked to do (sends, asks, watches) with what it did.
+"""`RuntimeChecker`: checks an actor runtime: delivery, order, mailbox bounds, answers to asks, restarts and watches.
 
 | invariant | broken when |
 | --- | --- |

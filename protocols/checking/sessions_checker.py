@@ -1,4 +1,4 @@
-"""`SessionsChecker`: exactly-once execution, by comparing the answers of clients with what the state machines did.
+"""`SessionsChecker`: checks exactly-once execution: compares clients' replies with what each state machine executed.
 
 | invariant | broken when |
 | --- | --- |

@@ -1,4 +1,4 @@
-"""`StorageChecker`: compares what a log store acknowledged with what a recovery reads.
+"""`StorageChecker`: checks that a log store recovers every acknowledged write, and nothing that was never written.
 
 | invariant | broken when |
 | --- | --- |

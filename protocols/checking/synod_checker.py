@@ -1,4 +1,6 @@
-"""`SynodChecker`: the invariants of a synod (*Paxos Made Simple* §2.2), and of what must be durable before a send.
+"""`SynodChecker`: checks the invariants of Paxos, and that no message leaves before the state it reports is on disk.
+
+The invariants are those of single-decree Paxos (*Paxos Made Simple* §2.2).
 
 | invariant | broken when |
 | --- | --- |

@@ -1,4 +1,4 @@
-"""`Violation`: the error for a broken invariant, with the node, step and time at which it broke."""
+"""`Violation`: defines the exception for a broken invariant, which names the node, the step and the time."""
 
 from __future__ import annotations
 

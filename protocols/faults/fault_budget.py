@@ -1,4 +1,6 @@
-"""Fault budget: the faults that the algorithms promise to survive. Failures beyond it do not count against them.
+"""Fault budget: refuses plans that no algorithm promises to survive (a majority loses its state, clocks drift too far).
+
+The budget is the faults that the algorithms promise to survive. Failures beyond it do not count against them.
 
 | within the budget | why |
 | --- | --- |

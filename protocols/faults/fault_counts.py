@@ -1,4 +1,4 @@
-"""`FaultCounts`: how often each kind of fault took effect in a run."""
+"""`FaultCounts`: counts how often each kind of fault took effect in a run."""
 
 from __future__ import annotations
 

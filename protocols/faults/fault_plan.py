@@ -1,4 +1,4 @@
-"""`FaultPlan`: the faults of a run, with times and targets, decided before the run. At its end everything heals.
+"""`FaultPlan`: lists all faults of a run with their times and target nodes, and the time at which all of them end.
 
 A fault passes through these files, from its random draw to its effect:
 

@@ -1,4 +1,4 @@
-"""`hint`: "did you mean" suggestions for errors about unknown names."""
+"""`hint`: suggests the nearest known name ("did you mean …") in an error about an unknown name."""
 
 from __future__ import annotations
 

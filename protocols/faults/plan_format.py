@@ -1,4 +1,4 @@
-"""The JSON format of fault plans.
+"""Plan format: writes fault plans as JSON, and reads them back.
 
     {"format": 1, "profile": "crashes", "nodes": ["n1", "n2", "n3"], "ends_at_s": 20.0, "faults": [
         {"kind": "crash", "at_s": 1.5, "target": "n2", "role": "leader", "delay_s": 0.001, "down_s": 0.2}]}

@@ -1,4 +1,4 @@
-"""`shrink`: shrinks a failing case to fewer faults, fewer operations, fewer nodes and earlier times.
+"""`shrink`: reduces a failing run to fewer faults, operations and nodes and earlier times, as long as it still fails.
 
 Shrinking spans three places: this file decides which smaller cases to try; `coterie.exploring.failure_shrinking` runs
 them (`fails`), in several processes if there are, and decides what counts as the same failure; a scenario with

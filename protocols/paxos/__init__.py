@@ -1,12 +1,12 @@
-"""Single-decree Paxos, pure: the Synod protocol of *Paxos Made Simple* (Lamport, 2001).
+"""Single-decree Paxos: implements the Synod protocol of *Paxos Made Simple* (Lamport, 2001), without I/O.
 
-`acceptor.py`: `Acceptor`, promises and accepts ballots
+`acceptor.py`: `Acceptor`, promises ballots and accepts proposals
 `learner.py`: `Learner`, detects the chosen value
 `proposer.py`: `Proposer`, runs rounds until a value is chosen
 `synod.py`: `Synod`, one node: a proposer, an acceptor and a learner
-`synod_config.py`: `SynodConfig`, the parameters of a synod
+`synod_config.py`: `SynodConfig`, the settings of single-decree Paxos
 `synod_messages.py`: the messages, events and durable states
-`synod_observations.py`: the events that Synod reports
+`synod_observations.py`: names the events that a node reports to operators
 """
 
 from coterie.protocols.paxos.acceptor import Acceptor

@@ -1,4 +1,4 @@
-"""`Acceptor`: the acceptor of *Paxos Made Simple*: promises ballots and accepts proposals, durably.
+"""`Acceptor`: promises ballots, accepts proposals (*Paxos Made Simple*), and answers only after the disk write.
 
     Prepare(b): b > promised           ──▶ promised := b;                  durable; then Promise(b, accepted)
     Accept(b, v): b ≥ promised         ──▶ promised := b, accepted := b,v; durable; then Accepted(b, v) to all learners

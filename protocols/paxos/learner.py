@@ -1,4 +1,4 @@
-"""`Learner`: the learner of *Paxos Made Simple* §2.3: a value is chosen when a quorum has accepted one proposal."""
+"""`Learner`: learns the chosen value: the one that a quorum accepted under one ballot (*Paxos Made Simple* §2.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Proposer`: the proposer of *Paxos Made Simple*: gets a value chosen, its own only if no other may have been.
+"""`Proposer`: gets a value chosen: its own only if no other value may have been chosen before (*Paxos Made Simple*).
 
         a request                 a quorum promised                     a quorum accepted
 IDLE ──────────────▶ PREPARING ────────────────────▶ ACCEPTING ──────────────────────────▶ IDLE, chosen

@@ -1,4 +1,4 @@
-"""`Synod`: one node of single-decree Paxos: a proposer, an acceptor and a learner as one algorithm.
+"""`Synod`: runs one node of single-decree Paxos: combines a proposer, an acceptor and a learner into one algorithm.
 
     requests ──▶ Proposer ──Prepare, Accept──▶ Acceptor ──Accepted──▶ Learner
                   ▲   ▲ └───────────Promise, Nack─┘                      │

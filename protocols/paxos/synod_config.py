@@ -1,4 +1,4 @@
-"""`SynodConfig`: the parameters of a synod: its members, quorums, round time-outs and back-off."""
+"""`SynodConfig`: holds the settings of single-decree Paxos: members, quorums, time-outs and back-off of a round."""
 
 from __future__ import annotations
 

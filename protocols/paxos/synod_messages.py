@@ -1,4 +1,4 @@
-"""Synod messages, named as in *Paxos Made Simple* (Lamport, 2001), with its events and durable states."""
+"""Synod messages: define the messages, events and durable states of Paxos, named as in *Paxos Made Simple*."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Observations of Synod: the names of its `Observe` events and the facts of each."""
+"""Synod observations: name the events that a Paxos node reports to operators, and the data of each."""
 
 from __future__ import annotations
 

@@ -1,20 +1,20 @@
-"""Raft (Ongaro and Ousterhout, 2014), pure: `Raft` is one node of a group.
+"""Raft (Ongaro and Ousterhout, 2014): implements one node of a group as an algorithm without I/O.
 
 * `raft.py`: `Raft`, one node: takes events, returns effects; the map of the other modules.
 * `raft_messages.py`: the messages of Figure 2, and the writes that must be durable.
-* `raft_effects.py`: the closed unions of events and effects, and the outbox that collects the effects of one call.
-* `raft_config.py`: `RaftConfig`, the parameters of a group.
-* `role.py`: role, term and leader, and the moves between roles (Figure 4).
-* `elections.py`: standing for election, voting, counting votes (§5.2, §5.4.1; dissertation §9.6).
-* `follower.py`: the receiver of AppendEntries (§5.3).
-* `leadership.py`: one leader in one term: replication, commitment, check-quorum (§5.3, §5.4.2).
-* `progress.py`: the leader's view of one follower: nextIndex, matchIndex, unanswered entries.
-* `raft_log.py`: the terms of all entries, and the newest entries themselves.
-* `entry_loading.py`: reading entries that are no longer in memory.
-* `durability.py`: hard state and writes: which message waits for which write.
-* `pending_proposals.py`: proposals of this leader that are not answered yet.
-* `applier.py`: committed entries on their way to the state machine.
-* `raft_observations.py`: the names and facts of the `Observe` events.
+* `raft_effects.py`: all inputs and outputs of a node; `Outbox` collects the outputs of one call.
+* `raft_config.py`: `RaftConfig`, the settings of a group.
+* `role.py`: `RoleState`, holds role, term and leader of the node, and changes its role (Figure 4).
+* `elections.py`: starts elections, grants votes and counts received ones (§5.2, §5.4.1; dissertation §9.6).
+* `follower.py`: `Follower`, handles AppendEntries (§5.3).
+* `leadership.py`: `Leadership`, leads one term: replicates and commits, checks that a quorum answers (§5.3, §5.4.2).
+* `progress.py`: `Progress`, tracks one follower for its leader: nextIndex, matchIndex, unacknowledged entries.
+* `raft_log.py`: `RaftLog`, keeps in memory the term of every entry, and the newest entries in full.
+* `entry_loading.py`: `EntryLoading`, requests entries that are no longer in memory from the disk.
+* `durability.py`: `Durability`, collects the writes, and decides which write each message must wait for.
+* `pending_proposals.py`: `PendingProposals`, keeps the proposals that this leader has not answered yet.
+* `applier.py`: `Applier`, hands committed entries to the state machine.
+* `raft_observations.py`: names the events that a node reports to operators.
 
 Figure 2 of the paper, and where it is here:
 

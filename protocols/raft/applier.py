@@ -1,4 +1,7 @@
-"""`Applier`: hands committed entries to the state machine, in order, once per life, in bounded chunks (Raft §5.3)."""
+"""`Applier`: hands the committed entries to the state machine in log order, each once per process start (Raft §5.3).
+
+It hands them over in chunks of bounded size.
+"""
 
 from __future__ import annotations
 

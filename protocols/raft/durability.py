@@ -1,4 +1,4 @@
-"""`Durability`: the hard state and the writes of one node, and which message must wait for which write.
+"""`Durability`: collects one node's writes of term, vote and log, and decides which write each message must wait for.
 
 No message leaves ahead of the write that it depends on: here a message learns which write that is, and here the leader
 learns how far its own disk counts.

@@ -1,4 +1,4 @@
-"""Elections (Raft §5.2, §5.4.1, §6; dissertation §9.6): which node stands, which votes are given, which ones count."""
+"""`Elections`: starts elections, grants votes and counts received ones (Raft §5.2, §5.4.1, §6; dissertation §9.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`EntryLoading`: reads old entries from the disk, one `Load` per reader at a time, and drops stale answers."""
+"""`EntryLoading`: requests old log entries from the disk, one read per receiver at a time, and drops late answers."""
 
 from __future__ import annotations
 

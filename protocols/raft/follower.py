@@ -1,4 +1,4 @@
-"""`Follower`: the receiver of AppendEntries (Raft Figure 2, "AppendEntries RPC", and §5.3)."""
+"""`Follower`: handles AppendEntries: compares, truncates and extends the log, and answers (Raft Figure 2, §5.3)."""
 
 from __future__ import annotations
 

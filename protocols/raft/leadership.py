@@ -1,4 +1,4 @@
-"""`Leadership`: one leader in one term (Raft §5.3, §5.4.2): replicates, commits, checks that a quorum answers."""
+"""`Leadership`: leads one term: replicates and commits entries, checks that a quorum answers (Raft §5.3, §5.4.2)."""
 
 from __future__ import annotations
 

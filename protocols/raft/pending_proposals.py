@@ -1,4 +1,4 @@
-"""`PendingProposals`: the proposals of this leader that are not answered yet."""
+"""`PendingProposals`: keeps the proposals that a leader has not answered yet, and limits their number and size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`Progress`: the leader's view of one follower (Raft §5.3: nextIndex, matchIndex), and the entries on their way to it.
+"""`Progress`: tracks one follower for its leader: nextIndex, matchIndex, and the entries sent but not yet acknowledged.
+
+nextIndex and matchIndex are those of Raft §5.3.
 
     PROBING ── an answer matches ──▶ REPLICATING (a pipeline: the next message does not wait for the last answer)
        ▲                                  │

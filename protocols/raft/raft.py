@@ -1,4 +1,6 @@
-"""Raft (Ongaro and Ousterhout, 2014; Ongaro's dissertation, 2014): one node of a group, pure.
+"""`Raft`: runs one node of a Raft group without I/O: takes events (such as messages) and returns effects to carry out.
+
+Sources: Ongaro and Ousterhout, 2014; Ongaro's dissertation, 2014.
 
     handle(events) ──┬─ Received ── elections.py          votes and candidacies (§5.2, §5.4.1, §6, dissertation §9.6)
                      │           ── follower.py           AppendEntries (§5.3)

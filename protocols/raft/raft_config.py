@@ -1,4 +1,4 @@
-"""`RaftConfig`: the parameters of a group, each with its meaning, unit, default and reason."""
+"""`RaftConfig`: holds and checks the settings of a Raft group; explains each with its unit, default and reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events and effects of Raft: the closed unions, and the `Outbox` in which one call collects its effects."""
+"""Raft events and effects: define all inputs and outputs of a Raft node; `Outbox` collects the outputs of one call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`RaftLog`: the log as one node sees it: the terms of all entries, and the newest entries themselves.
+"""`RaftLog`: keeps one node's log in memory: the term of every entry, and the newest entries in full.
 
     index   1 ……………………………… cache_first …………… commit_index …………… last_index
     terms   ├── runs of equal terms, for every index ─────────────────────────┤

@@ -1,4 +1,4 @@
-"""Raft's messages, named as in the paper (Figure 2), and the state that it makes durable."""
+"""Raft messages: define the messages of the paper (Figure 2) and of pre-vote, and the state that must be durable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Observations of Raft: the names of its `Observe` events, and the facts that each carries.
+"""Raft observations: name the events that a Raft node reports to operators, and the data of each.
 
 None is made per heartbeat or per command: an observation is a change that an operator would ask about.
 """

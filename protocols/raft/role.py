@@ -1,4 +1,4 @@
-"""`RoleState`: one node's role, term and leader, and the moves between roles (Raft Figure 4, dissertation §9.6).
+"""`RoleState`: holds one node's role, term and leader, and changes its role (Raft Figure 4, dissertation §9.6).
 
                 silence                   a quorum would vote               a quorum voted
 ┌──────────┐ ──────────▶ ┌───────────────┐ ─────────────────▶ ┌───────────┐ ──────────────▶ ┌────────┐

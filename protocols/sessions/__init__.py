@@ -1,9 +1,11 @@
-"""Exactly-once execution: client sessions around any state machine (Ongaro's dissertation §6.3; Raft §8). Pure.
+"""Client sessions: execute each command exactly once on any state machine (Ongaro's dissertation §6.3; Raft §8).
+
+Everything here is pure: no I/O, no clock.
 
 `deduplication.py`: `Deduplication`, executes each session command once and answers repeats with the stored reply
-`length_prefixed.py`: encoding of lists of byte strings
-`session_commands.py`: the commands of the session layer and their encoding in a log entry
-`session_replies.py`: the replies of the session layer and their encoding
+`length_prefixed.py`: encodes and decodes lists of byte strings
+`session_commands.py`: the client commands that a log entry may contain; encodes and decodes them
+`session_replies.py`: the results of session commands; encodes and decodes them
 """
 
 from coterie.protocols.sessions.deduplication import Deduplication, Machine

@@ -1,4 +1,4 @@
-"""`Deduplication`: executes each session command once; answers repeats with the stored reply.
+"""`Deduplication`: executes each command of a client session once, and answers repeated copies with the stored reply.
 
 A client that gets no reply must retry, and then its command may be in the log twice. So a client opens a session (its
 id is the index of that entry) and numbers its commands 1, 2, 3, …; the first copy in the log is executed and its reply

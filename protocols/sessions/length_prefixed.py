@@ -1,4 +1,7 @@
-"""Length-prefixed lists of byte strings: a kind byte, `>I` count, `>I` length of each, then the byte strings."""
+"""Length-prefixed encoding: encodes a list of byte strings with their number and lengths in front, and decodes it.
+
+The format: a kind byte, `>I` count, `>I` length of each byte string, then the byte strings.
+"""
 
 from __future__ import annotations
 

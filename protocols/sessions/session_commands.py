@@ -1,4 +1,4 @@
-"""Session commands: the commands that a log entry may contain, and their encoding."""
+"""Session commands: define the client commands that a log entry may contain, and encode and decode them."""
 
 from __future__ import annotations
 

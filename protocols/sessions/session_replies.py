@@ -1,4 +1,4 @@
-"""Session replies: the results of session commands, and their encoding on the wire."""
+"""Session replies: define the results of session commands, and encode and decode them."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""Protocol simulator: runs the pure algorithms under faults on an event heap; a seed determines the whole run.
+"""Protocol simulator: runs the algorithms under faults in simulated time; one seed determines the whole run.
 
-`directed/`: directed schedules, in which a test moves messages, writes and time step by step.
-`faults/`: the injector, which carries a fault plan out on links, nodes and disks.
+`directed/`: directed schedules: run an algorithm step by step, as a test decides.
+`faults/`: carries out the faults of a plan on links, nodes and disks.
 `mutants/`: deliberate bugs in the algorithms, which test the checkers.
-`scenarios/`: scenarios, their runs with clients and checkers, and the results.
-`event_heap.py`: `EventHeap`, simulated time; `stream`, one named random stream for each purpose.
-`protocol_disk.py`: `ProtocolDisk`, a simulated disk, on which writes become durable later and in order.
-`protocol_network.py`: `ProtocolNetwork`, a simulated network, on which fault rules change messages.
-`protocol_node.py`: `ProtocolNode`, runs an algorithm through the durability gate, one life after another.
-`protocol_world.py`: `ProtocolWorld`, event heap, trace, network, nodes and injector of one run.
-`run_trace.py`: `RunTrace`, the record of a run and its hash.
+`scenarios/`: run Raft or single-decree Paxos with clients, faults and checkers.
+`event_heap.py`: `EventHeap`, runs actions in simulated time; `stream`, makes a random generator from a name.
+`protocol_disk.py`: `ProtocolDisk`, simulates a disk, on which writes become durable later and in order.
+`protocol_network.py`: `ProtocolNetwork`, simulates a network, on which faults lose, delay or copy messages.
+`protocol_node.py`: `ProtocolNode`, runs an algorithm on one node, with crashes and restarts.
+`protocol_world.py`: `ProtocolWorld`, builds the clock, network, nodes and faults of one run from a seed.
+`run_trace.py`: `RunTrace`, records the events of a run, and computes a hash of them.
 
 Data flow: a fault plan (`coterie.protocols.faults`) is drawn from a seed, and the injector carries it out on network,
 nodes and disks. A run (`RaftRun`, `SynodRun`) supplies the algorithm, the clients and the checkers

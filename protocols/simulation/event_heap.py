@@ -1,4 +1,7 @@
-"""`EventHeap`: simulated time, as a heap of events. `stream`: one named random stream for each purpose."""
+"""`EventHeap`: runs scheduled actions in the order of simulated time. `stream`: makes a random generator from a name.
+
+Each purpose has a random stream of its own, so that draws for one do not affect another.
+"""
 
 from __future__ import annotations
 

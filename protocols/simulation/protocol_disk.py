@@ -1,4 +1,4 @@
-"""`ProtocolDisk`: a node's simulated disk; writes wait for a sync, syncs take time, a crash keeps a prefix."""
+"""`ProtocolDisk`: simulates a node's disk: a sync takes time, and a crash may lose the last unsynced writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ProtocolNetwork`: a simulated network with random latency, on which fault rules change the messages of links.
+"""`ProtocolNetwork`: simulates a network with random latency, on which faults lose, delay or copy messages.
 
 Without rules every message arrives once. A rule is added to links, each in one direction, and removed from them;
 several rules on one link are applied to a message one after the other.

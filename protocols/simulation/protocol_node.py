@@ -1,4 +1,6 @@
-"""`ProtocolNode`: runs an algorithm through the durability gate, one life after another, as the live driver does.
+"""`ProtocolNode`: runs an algorithm on one simulated node, with crashes and restarts, and carries out its effects.
+
+Effects pass through the durability gate, as in the live driver. One start of the node until its end is a *life*.
 
 Events are collected for a small random batch window and handled as one turn. A node that was paused handles the events
 that arrived before its overdue tick, then reads its deadline again: otherwise every pause would cause an election.

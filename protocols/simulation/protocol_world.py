@@ -1,4 +1,4 @@
-"""`ProtocolWorld`: event heap, network, nodes and faults of one run, all from one seed, for any algorithm."""
+"""`ProtocolWorld`: runs one simulation of any algorithm: builds the clock, network, nodes and faults from one seed."""
 
 from __future__ import annotations
 

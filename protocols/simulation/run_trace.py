@@ -1,4 +1,4 @@
-"""`RunTrace`: the record of a run; keeps the last records (or all of them) and a hash of all."""
+"""`RunTrace`: records the events of a run: keeps the last ones (or all), and computes one hash of all events."""
 
 from __future__ import annotations
 

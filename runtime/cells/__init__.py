@@ -1,18 +1,18 @@
-"""Cells: the mailbox, scheduling, asks, life cycle and supervision of each actor of a system.
+"""Actor cells: each cell queues the messages of one actor, calls its handler for them, and restarts or stops the actor.
 
-`actor_classes.py`: the message types and hooks of an actor class, found by reflection
-`ask_cycles.py`: detects asks that would wait for themselves
-`ask_deadlines.py`: makes the asks of one system and sets their deadlines
-`asks.py`: the envelope of an ask, and the timing wheel on which asks expire
-`cell.py`: one actor at one path: its mailbox and its visits
-`children_and_watches.py`: the children, watches, timers and pipes of one actor
+`actor_classes.py`: lists the message types and hooks of an actor class, by reflection
+`ask_cycles.py`: refuses an ask whose target already waits for the asker
+`ask_deadlines.py`: creates asks and sets their deadlines
+`asks.py`: wraps requests in envelopes, and ends those that reach their deadline
+`cell.py`: queues the messages of one actor, and calls its handler
+`children_and_watches.py`: tracks the children, watches, timers and pipes of one actor
 `life_cycle.py`: starts, restarts and stops one actor
-`mailbox.py`: three bounded lanes of waiting messages, and the overflow policies
-`run_queue.py`: schedules the visits of the cells of one system on the event loop
-`sibling_restarts.py`: restarts the siblings of a failed actor together with it
-`slow_path.py`: visits of cells that need more than a call of `receive`
-`spawn_options.py`: the options of one spawn
+`mailbox.py`: queues waiting messages in three bounded lanes; names the overflow policies
+`run_queue.py`: schedules the actors of one system on the event loop
+`sibling_restarts.py`: restarts the siblings of a failed actor, too
+`slow_path.py`: handles messages where a plain call of `receive` is not enough
+`spawn_options.py`: `SpawnOptions`, the options of one spawn
 `stash.py`: sets messages aside for later, and replaces the message handler
-`supervision.py`: restart strategies, restart budgets and back-off
-`undeliverable.py`: errors and dead letters for messages that cannot be delivered
+`supervision.py`: defines whether, how often and how soon a failed actor is restarted
+`undeliverable.py`: rejects asks that cannot be delivered, and counts other messages as dead letters
 """

@@ -1,4 +1,4 @@
-"""`ActorClass`: the message types and hooks of an actor class, found by reflection once per class and system."""
+"""`ActorClass`: lists the message types that an actor class accepts and the hooks it defines, by reflection."""
 
 from __future__ import annotations
 

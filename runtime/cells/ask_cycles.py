@@ -1,4 +1,4 @@
-"""Ask cycles: refuses an ask that would wait for itself, because its target waits for the asker (deadlock detection).
+"""Ask cycles: refuses an ask (a request with a reply) if its target already waits for the asker: both would deadlock.
 
 A handler that awaits an ask in its own task blocks its actor, which handles nothing else meanwhile. So an ask that
 leads back to that actor can never be answered, and is refused at once. There are two kinds of cycle:

@@ -1,4 +1,4 @@
-"""`AskDeadlines`: makes the asks of one system and sets their deadlines, never later than that of the enclosing ask."""
+"""`AskDeadlines`: creates asks and sets each one's deadline, never later than that of the ask being handled."""
 
 from __future__ import annotations
 

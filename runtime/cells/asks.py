@@ -1,4 +1,4 @@
-"""Asks: the envelope of a message that awaits a reply, and the timing wheel on which pending asks expire.
+"""Asks: wraps a request in an envelope that knows where the reply goes, and fails requests that reach their deadline.
 
 An ask resolves exactly once: with a reply, an error, a timeout, a stopped target, or *unknown* when a connection drops.
 

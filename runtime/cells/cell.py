@@ -1,4 +1,4 @@
-"""`Cell`: one actor at one path: its mailbox, and the visits of the run queue in which it handles messages.
+"""`Cell`: runs one actor: queues incoming messages, and calls the actor's handler when the scheduler gives it a turn.
 
 An actor handles one message at a time. `def` handlers run inline in the run queue's turn; `async def` handlers run in
 a task that exists while messages wait. Starting, restarting and stopping are in `LifeCycle`; children, watches,

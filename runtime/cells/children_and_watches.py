@@ -1,6 +1,7 @@
-"""`ChildrenAndWatches`: the children, watchers, watched actors, timers and pipes of one actor.
+"""`ChildrenAndWatches`: tracks one actor's children, its timers, the actors it watches, and the actors that watch it.
 
-Made at the first use: most actors have none of them.
+It also keeps the actor's pipes: futures whose results are sent to it. Made at the first use: most actors have none of
+these.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`LifeCycle`: starts, restarts and stops one actor, as its supervision decides.
+"""`LifeCycle`: starts and stops one actor, and restarts it after a failure as its `Supervision` prescribes.
 
     spawn ─▶ STARTING ─▶ RUNNING ◀──────── back-off over ────┐
                  │          │ a handler or hook raised       │

@@ -1,4 +1,4 @@
-"""`Mailbox`: three bounded lanes, first in, first out within each lane.
+"""`Mailbox`: queues the messages that wait for one actor, in three bounded first-in-first-out lanes by priority.
 
 The control lane (timer ticks, notices) is bounded by construction: one tick per timer, one notice per watch. The
 consensus and bulk lanes hold at most `capacity` messages each. Queues are made at the first use: an idle actor has

@@ -1,4 +1,4 @@
-"""`RunQueue`: schedules the visits of all cells of one system in turns, each one `call_soon` of the event loop.
+"""`RunQueue`: schedules the actors of one system: lets each actor that has messages handle some of them, in turn.
 
 Two deques of runnable cells: cells with control or consensus messages go before cells with bulk messages only. A turn
 lasts about a millisecond, so that the loop can serve sockets and timers. In a simulation `SeededRunQueue` chooses which

@@ -1,4 +1,4 @@
-"""`SiblingRestarts`: restarts the siblings of a failed actor together with it (`all_for_one`, `rest_for_one`)."""
+"""`SiblingRestarts`: restarts the siblings of a failed actor, too (strategies `all_for_one` and `rest_for_one`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slow path of a visit: handles messages when `Cell.visit` cannot take its fast path (tasks, hooks, signals, control).
+"""Slow path: handles an actor's messages if a plain function call is not enough (async handlers, hooks, stop signals).
 
 These are functions on a cell, in the order in which they call each other.
 """

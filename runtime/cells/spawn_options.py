@@ -1,4 +1,4 @@
-"""`SpawnOptions`: the mailbox capacity, overflow policy, supervision and export flag of one actor."""
+"""`SpawnOptions`: sets an actor's mailbox size, overflow policy and supervision; may let outside clients reach it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stash and become: set the current message aside for later, and replace the actor's message handler."""
+"""Stash and become: puts the current message aside until `unstash`, and replaces the function that handles messages."""
 
 from __future__ import annotations
 

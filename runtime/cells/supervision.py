@@ -1,4 +1,4 @@
-"""`Supervision`: the restart policy of an actor that fails (after Erlang's supervisors; Armstrong's thesis §5).
+"""`Supervision`: defines whether and how often a failed actor is restarted (after Erlang; Armstrong's thesis §5).
 
 `Supervision` is data, given at spawn; `RestartBudget` decides: restart after a back-off, or give up.
 `LifeCycle.supervise` asks it and carries the decision out, `SiblingRestarts` for the siblings; `Cell.terminate`

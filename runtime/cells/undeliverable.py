@@ -1,4 +1,4 @@
-"""Undeliverable messages: an ask that cannot be enqueued gets an error, any other message becomes a dead letter."""
+"""Undeliverable messages: fails an ask that a mailbox cannot take, and counts any other message as a dead letter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Host`: the interface to everything outside the runtime: clock, random numbers, network, disk and executor.
+"""`Host`: defines the interface by which the runtime uses clocks, random numbers, network, disk and threads.
 
 `runtime/` and `actors/` reach the outside only through a `Host`, so that a simulator can be the host. `RealHost`
 (`real_host.py`) is this machine; `VirtualHost` (`virtual/`) runs in virtual time; `SimulatedHost` (`simulation/`) is

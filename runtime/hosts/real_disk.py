@@ -1,4 +1,4 @@
-"""`RealDisk`: this machine's file system.
+"""`RealDisk`: reads, writes and syncs files in this machine's file system.
 
 Every call blocks: make it on the disk thread. Durability is POSIX's: data after `File.sync` (fdatasync), names after
 `Disk.sync_directory` (fsync of the directory).

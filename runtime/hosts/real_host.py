@@ -1,4 +1,4 @@
-"""`RealHost`: this machine's clocks, entropy, sockets, disk and threads. Importing the module starts no thread."""
+"""`RealHost`: provides this machine's clocks, random numbers, network, disk and threads. Importing starts no thread."""
 
 from __future__ import annotations
 

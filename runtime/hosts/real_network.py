@@ -1,4 +1,4 @@
-"""`RealNetwork`: TCP through the running asyncio loop, plain or in mutual TLS 1.3."""
+"""`RealNetwork`: opens and accepts TCP connections on the running asyncio loop, plain or with mutual TLS 1.3."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coterie.errors import HandshakeRefused
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.transport.handshake.certificate import names_in
 
-__all__ = ["RealListener", "RealNetwork", "SecuredNetwork"]
+__all__ = ["RealListener", "RealNetwork", "RealSecuredNetwork"]
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
 
@@ -52,9 +52,9 @@ class RealNetwork:
 
     def secured(
         self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float
-    ) -> SecuredNetwork:
-        """Return the same network in mutual TLS; see `SecuredNetwork`."""
-        return SecuredNetwork(tls, on_refused, handshake_timeout_s=handshake_timeout_s)
+    ) -> RealSecuredNetwork:
+        """Return the same network in mutual TLS; see `host.SecuredNetwork`."""
+        return RealSecuredNetwork(tls, on_refused, handshake_timeout_s=handshake_timeout_s)
 
     def certificate_names(self, tls: TlsConfig) -> tuple[str, ...]:
         """Return the names in our own certificate. OSError, naming the file, if it cannot be read."""
@@ -64,7 +64,7 @@ class RealNetwork:
         return names_in(described)
 
 
-class SecuredNetwork:
+class RealSecuredNetwork:
     """TCP through the running loop, every connection in mutual TLS 1.3.
 
     The name in a certificate is not checked here: the user of the connection compares it

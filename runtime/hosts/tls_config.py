@@ -1,4 +1,4 @@
-"""`TlsConfig`: the certificate files for mutual TLS; the host makes the connections (see `Network.secured`)."""
+"""`TlsConfig`: names the certificate and key files for mutual TLS; `Network.secured` makes the connections."""
 
 from __future__ import annotations
 

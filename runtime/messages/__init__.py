@@ -1,10 +1,10 @@
-"""Messages: message classes, the codecs of their fields and replies, and their delivery options.
+"""Messages: makes message types from classes, sets how they are queued, and encodes and decodes messages for the wire.
 
-`codec_generation.py`: generates one encoder, decoder and sender function per message class
-`declared_errors.py`: errors that a message declares, and their form on the wire
-`delivery_options.py`: time to live and conflation of a message class
-`lanes.py`: the three lanes: control, consensus and bulk
+`codec_generation.py`: compiles functions that encode, decode and send the messages of one class
+`declared_errors.py`: encodes the errors that a message class lists in `raises`
+`delivery_options.py`: sets when a waiting message expires, and by which key a newer one replaces it
+`lanes.py`: names the three priorities of messages: control, consensus and bulk
 `message.py`: the decorator `message` and the base class `Ask`
-`message_codecs.py`: one codec per annotation, and the wire format of each message class
-`receive_signatures.py`: checks the annotations of an actor's `receive`
+`message_codecs.py`: encodes and decodes the messages of each class, field by field
+`receive_signatures.py`: checks the type annotations of an actor's `receive`
 """

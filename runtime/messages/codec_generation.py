@@ -1,4 +1,4 @@
-"""Codec generation: compiles, per message class, functions that encode messages to rows and decode rows to messages.
+"""Codec generation: compiles, for each message class, functions that turn a message into a tuple for the wire and back.
 
 A generic loop over fields and codecs costs more than everything else that happens to a message on its way. So each
 class gets functions of straight-line code, here for `Note(number: int, text: str)`:

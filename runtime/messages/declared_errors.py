@@ -1,4 +1,4 @@
-"""`DeclaredErrors`: the errors that a message declares: they are sent to the asker unchanged, and are not failures.
+"""`DeclaredErrors`: encodes the errors listed in a message's `raises`: they reach the asker and do not fail the actor.
 
     @message(raises=(NotEnough,))
     class Withdraw(Ask[int]):

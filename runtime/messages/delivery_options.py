@@ -1,4 +1,4 @@
-"""`DeliveryOptions`: the time to live and the conflation key of a message class.
+"""`DeliveryOptions`: sets when a waiting message expires, and by which key a newer message replaces it.
 
 A message class without options has its `Lane` as `__lane__`; one with options has a `DeliveryOptions` there, and its
 messages wait in a mailbox as `WrappedMessage`.

@@ -1,4 +1,4 @@
-"""`Lane`: control, consensus or bulk; a message may overtake messages of other lanes, never of its own."""
+"""`Lane`: names the priority of a message: control, consensus or bulk; messages of one lane keep their order."""
 
 from __future__ import annotations
 

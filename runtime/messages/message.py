@@ -1,4 +1,4 @@
-"""`message`: the decorator that makes a class a message; `Ask`: the base class of messages that want a reply.
+"""`message`: makes a class a message type (a decorator); `Ask`: the base class of messages that expect a reply.
 
     @message
     class Add(Ask[int]):        # its reply is an int

@@ -1,4 +1,4 @@
-"""`MessageType`: the wire name, lane and codecs of one message class; `Codec`: the wire format of one annotation.
+"""`MessageType`: encodes and decodes messages of one class; `Codec`: encodes and decodes values of one field type.
 
 A message becomes a row of its fields' values; a field that is None, bool, int, float, str or bytes crosses unchanged.
 A row arrives as a tuple and is checked against the annotations before an object is made: a wrong field is a

@@ -1,4 +1,4 @@
-"""`check_receive`: checks that an actor's `receive` is annotated for the messages of its `Actor[…]` and their replies.
+"""`check_receive`: checks that the annotations of `receive` match the messages named in `Actor[…]` and their replies.
 
 A type checker finds most mismatches; this check finds them at the spawn, also where no type checker runs. Annotations
 that cannot be resolved, or are too general to decide (`object`, `Any`, type variables, …), pass.

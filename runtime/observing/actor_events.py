@@ -1,4 +1,4 @@
-"""Actor events: started, failed, restarted, stopped, stalled, overflow and dead letter, published to subscribers.
+"""Actor events: tells subscribers that an actor started, failed, restarted, stopped, stalled or did not get a message.
 
     unsubscribe = system.events.subscribe(lambda event: print(event.name, event.actor, event.facts))
 

@@ -1,4 +1,4 @@
-"""Dead letters: messages that were not delivered, counted by reason; the latest are kept and listeners are notified."""
+"""Dead letters: counts undelivered messages by reason, keeps the latest ones, and notifies listeners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`LoadMonitor`: measures, on demand, each actor's share of the loop's time and the loop's lag.
+"""`LoadMonitor`: measures, on demand, how much time each actor takes on the event loop, and how late the loop runs.
 
 Depths, high-water marks, counts and restarts are always recorded; these two would cost time at every visit. They are
 measured only for `LEASE_S` seconds after each call of `renew`.

@@ -1,4 +1,4 @@
-"""Loggers: structlog's interface on stdlib loggers named `coterie.*`; silent until the host program adds a handler."""
+"""Loggers: passes log events to the standard library's `coterie.*` loggers; silent until a handler is added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SystemStats`: a snapshot of the counters of one system."""
+"""`SystemStats`: reports the current counters of one system: actors, messages, failures, restarts, dead letters."""
 
 from __future__ import annotations
 

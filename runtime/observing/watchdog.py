@@ -1,4 +1,4 @@
-"""`Watchdog`: reports the actor and the message that block the event loop, while they block it.
+"""`Watchdog`: reports which actor blocks the event loop, and with which message, while the loop is still blocked.
 
 A handler that blocks (`time.sleep`, a synchronous request, a long computation) stops every actor, timer and link of the
 loop. A thread of the host checks periodically which actor is running. One that is found repeatedly while the loop does

@@ -1,21 +1,21 @@
-"""Remoting: messages, asks, offers, watches, lookups and spawns between systems, on top of the transport's links.
+"""Remoting: sends messages to actors on other nodes, and watches, looks up and spawns actors there.
 
     Ref ─ RemoteDelivery ─ Association ─ Transport ═▶ ═▶ IncomingRows ─ IncomingRoute ─ Cell
                              │                           │
                           PendingRequests ◀──── answers ───────┘
 
-`association.py`: state shared with one linked peer: routes, pending requests, offers, watches.
-`error_codes.py`: errors as wire codes, and as dead-letter reasons.
-`incoming/`: handling of the rows that a peer sent.
-`interned_routes.py`: numbers on the wire for (path, uid, message type).
-`link_events.py`: link changes reported to listeners.
-`lookup.py`: the current ref of an actor by address.
-`node_requests.py`: lookup and spawn requests to another node.
-`pending_requests.py`: asks, offers and requests that wait for an answer.
-`refused_handshakes.py`: rate-limited log of failed handshakes.
-`remote_config.py`: bounds per linked node.
-`remote_delivery.py`: sending to one actor on another node.
-`remote_watches.py`: watches of actors on other nodes.
-`remoting.py`: links, lookups and spawns of one system.
-`rows.py`: the rows on the wire.
+`association.py`: holds the state of the link to one other node.
+`error_codes.py`: translates errors into wire codes, and into reasons for dead letters.
+`incoming/`: handles the wire messages that other nodes send.
+`interned_routes.py`: replaces actor paths and message types by numbers on the wire.
+`link_events.py`: reports link changes to listeners.
+`lookup.py`: finds the actor that has a path now.
+`node_requests.py`: encodes lookup and spawn requests to another node.
+`pending_requests.py`: keeps requests until another node answers them.
+`refused_handshakes.py`: records failed handshakes, and limits how often they are logged.
+`remote_config.py`: limits requests, waiting messages and routes of each linked node.
+`remote_delivery.py`: sends messages to one actor on another node.
+`remote_watches.py`: watches actors on other nodes.
+`remoting.py`: manages the links of one system, and looks up and spawns actors on other nodes.
+`rows.py`: defines the messages on the wire (rows).
 """

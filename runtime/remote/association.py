@@ -1,4 +1,4 @@
-"""`Association`: state shared with one peer while a link is up: routes, pending requests, offers, watches."""
+"""`Association`: holds the state of the link to another node: unanswered requests, watches, numbers for actor paths."""
 
 from __future__ import annotations
 

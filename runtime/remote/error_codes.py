@@ -1,4 +1,4 @@
-"""Error codes: errors as (code, text) on the wire, and the dead-letter reason of each error."""
+"""Error codes: translates errors into a code and a text for the wire and back, and into reasons for dead letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interned routes: a number for (path, uid, message type), so that names cross a connection once.
+"""Interned routes: replaces an actor's path and message type by a number, so that names cross a connection only once.
 
 Each connection has a table in each direction, new with each link. The sender defines a number with a ROUTE row ahead
 of its first use. A full table starts over from the first number: rows sent before precede the new definitions.

@@ -1,4 +1,4 @@
-"""`LinkEvent`: a link went up or down, or a node is lost; and waiting for a link."""
+"""`LinkEvent`: reports that the link to a node is up or down, or that the node is lost; waits until a link is up."""
 
 from __future__ import annotations
 

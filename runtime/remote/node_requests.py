@@ -1,4 +1,4 @@
-"""Node requests: lookup and spawn on another node; the answer to each is a ref."""
+"""Node requests: encodes requests to look up or spawn an actor on another node, and the reference in the answer."""
 
 from __future__ import annotations
 

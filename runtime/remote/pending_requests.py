@@ -1,4 +1,4 @@
-"""`PendingRequests`: asks, offers and node requests that wait for the answer of one peer."""
+"""`PendingRequests`: keeps the requests to one other node until that node answers them, and limits their number."""
 
 from __future__ import annotations
 

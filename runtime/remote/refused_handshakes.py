@@ -1,4 +1,4 @@
-"""`RefusedHandshakes`: failed handshakes; repeated ones are logged once a minute per host and reason."""
+"""`RefusedHandshakes`: records failed handshakes, and decides which to log: one a minute for each host and reason."""
 
 from __future__ import annotations
 

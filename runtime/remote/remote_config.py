@@ -1,4 +1,4 @@
-"""`RemoteConfig`: bounds on requests, offers and routes per linked node."""
+"""`RemoteConfig`: limits, for each linked node, unanswered requests, messages that wait for room, and path numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`RemoteWatches`: watches of actors on other nodes: exactly one notice per watch, whatever happens to the links.
+"""`RemoteWatches`: watches actors on other nodes: each watcher gets exactly one notice of the end, even if links break.
 
     watcher's node                                    watched node
     RemoteWatches: node → actor → watchers    WATCH ─▶      RemoteWatcher, one for each actor and peer

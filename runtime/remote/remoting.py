@@ -1,4 +1,4 @@
-"""`Remoting`: the associations of one system: link events, lookups and spawns on other nodes, incoming rows."""
+"""`Remoting`: manages a system's links, looks up and spawns actors on other nodes, and dispatches incoming messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows: the wire format between systems; each row is one item of the transport. Pure.
+"""Rows: defines the messages on the wire between systems, called rows; each one is a tuple. Does no I/O.
 
     (route, *fields)                                a message for the actor of that route
     (ROUTE, route, path, uid, type name)            defines a route number (from 16 on) for this connection

@@ -1,18 +1,18 @@
-"""Storage: durable logs of replicated groups: one write-ahead log per node on disk, or a log in memory.
+"""Storage: keeps the logs of replicated groups, durably in one write-ahead log per node, or only in memory.
 
-`data_directory.py`: identity, lock and formatting of a data directory.
-`disk_reserve.py`: reserved disk space, so that a log on a full disk ends cleanly.
-`group_commit.py`: batches of writes, one write and one fdatasync each.
-`group_tail.py`: expected next position of each group, against which writes are checked.
-`log_recovery.py`: replay of the segments after a start or a crash.
-`log_store.py`: interface of a log store.
-`memory_log.py`: log store in memory.
-`record_index.py`: place of each record of a group.
+`data_directory.py`: creates, locks and identifies the directory of a store.
+`disk_reserve.py`: keeps disk space allocated, so that a log on a full disk ends cleanly.
+`group_commit.py`: collects writes into batches, and writes each batch with one fdatasync.
+`group_tail.py`: checks that each write continues at the last position of its group.
+`log_recovery.py`: reads the segments after a start or a crash, and cuts off an incomplete last write.
+`log_store.py`: defines the interface to stored logs.
+`memory_log.py`: stores logs in memory only.
+`record_index.py`: keeps in memory where each record of a group is on disk.
 `record_reader.py`: reads records and checks their checksums.
-`segment_files.py`: names, creation and removal of segment files.
-`segment_format.py`: bytes of segments, batches and items.
-`segmented_log.py`: log store on disk.
+`segment_files.py`: creates, lists and removes segment files.
+`segment_format.py`: encodes and decodes segments, batches and items.
+`segmented_log.py`: stores logs on disk.
 `space_reclaim.py`: copies live records out of old segments and removes them.
-`storage_config.py`: settings of a log store on disk.
-`write_batch.py`: items that are written together.
+`storage_config.py`: sets file and batch sizes, and when disk space is reclaimed.
+`write_batch.py`: collects the bytes that go to disk in one write.
 """

@@ -1,4 +1,4 @@
-"""Data directory: the meta file with the identity of a store, its lock, and formatting.
+"""Data directory: creates and locks a store's directory, and checks which cluster and node the store belongs to.
 
     coterie store, format 1
     {"cluster": …, "node": …, "salt": …, "store_id": …}

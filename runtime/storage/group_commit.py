@@ -1,4 +1,4 @@
-"""`GroupCommit`: writes submitted together share one batch: one write, one fdatasync; one batch at a time.
+"""`GroupCommit`: collects submitted writes into batches, and writes each batch with one fdatasync, one at a time.
 
     submitted ──▶ queue ──▶ in flight (disk thread: write, fdatasync) ──▶ applied, acknowledged (event loop)
 

@@ -1,4 +1,4 @@
-"""`GroupTail`: positions of a group after all submitted writes; the next write is checked against them."""
+"""`GroupTail`: knows a group's last position after all submitted writes, and checks that the next write follows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`LogStore`: interface of a log store: opaque records by (group, position), and small metadata per group.
+"""`LogStore`: defines the interface to stored logs: opaque records by group and position, and metadata per group.
 
 Implemented by `SegmentedLog` (one write-ahead log per node, shared by all its groups) and `MemoryLog` (lost with its
 process). One test suite checks both.

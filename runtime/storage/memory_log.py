@@ -1,4 +1,4 @@
-"""`MemoryLog`: a log store in memory, lost with its process."""
+"""`MemoryLog`: stores logs in memory only; they are lost when the process ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`GroupIndex`: state in memory of one group: place of each record, metadata, runs of tags.
+"""`GroupIndex`: keeps in memory one group's metadata, and for each record its place on disk and its tag (a number).
 
 A *place* is one number: segment << 32 | offset in the segment. The index takes 8 bytes a record and holds no bodies.
 """

@@ -1,4 +1,4 @@
-"""Record reader: reads records from their places and checks checksums and positions. All calls block."""
+"""Record reader: reads records of a log from disk, and checks their checksums and positions. All calls block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segment files: names, creation and removal of the files of a log. All calls block."""
+"""Segment files: creates, lists and removes the files of a log. All calls block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segment format: encoding and decoding of segments, batches and items. Pure: bytes in, bytes out.
+"""Segment format: encodes and decodes the bytes of log files (segments, batches, items). Does no I/O.
 
     segment = segment header, batch, batch, …         (the first batch is the checkpoint)
     batch   = batch header, item, item, …             written at once, then synced

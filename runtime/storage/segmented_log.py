@@ -1,4 +1,4 @@
-"""`SegmentedLog`: one write-ahead log per node, shared by all its groups.
+"""`SegmentedLog`: stores the logs of all groups of one node on disk, in one shared write-ahead log.
 
     write ──▶ GroupTail (check) ──▶ WriteBatch (bytes) ──▶ GroupCommit (disk) ──▶ GroupIndex (memory) ──▶ done
     read  ──▶ GroupIndex (places) ──▶ record reader (disk, checksums)

@@ -1,4 +1,4 @@
-"""`SpaceReclaimer`: copies live records of the oldest segment to the end of the log, then removes the segment.
+"""`SpaceReclaimer`: copies the live records of the oldest log file to the end of the log, then deletes that file.
 
 Only the oldest segment is ever removed, so a replay of the log needs no map of segments. A segment with live records is
 emptied only while the live part of the log is small (`StorageConfig.reclaim_below`), so that the copying stays

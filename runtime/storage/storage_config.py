@@ -1,4 +1,4 @@
-"""`StorageConfig`: settings of a `SegmentedLog`: sizes of segments and batches, space reclaim, sync markers."""
+"""`StorageConfig`: sets the sizes of a log's files, batches and writes, and when a log reclaims disk space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`WriteBatch`: the bytes of items that become durable together, and the changes to apply in memory then."""
+"""`WriteBatch`: collects the bytes that go to disk in one write, and the changes to make in memory after it."""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
-"""Transport: moves items between systems, in order per lane, at most once. It knows nothing of actors.
+"""Transport: moves data items between systems, at most once, in order within one priority. It knows nothing of actors.
 
-`chunk_backlog.py`: send queue of one lane while a large item leaves in chunks.
-`connection.py`: one TCP connection: frames from bytes, queued items into few writes.
-`dial_backoff.py`: exponential back-off with jitter between dials.
+`chunk_backlog.py`: cuts a large item into chunks, and queues the items of its lane behind it.
+`connection.py`: reads and writes one TCP connection.
+`dial_backoff.py`: computes the wait before the next dial.
 `dialer.py`: dials a peer, and dials again whenever the link is down.
-`framing/`: items packed into frames, frames cut from a byte stream.
-`handshake/`: versions, identities and credentials at the start of each connection.
-`keep_alive.py`: detection of silent, slow and stalled connections.
-`link.py`: the two connections to one peer, as one unit.
+`framing/`: packs items into frames, and cuts arriving bytes into frames and items.
+`handshake/`: checks versions, names and credentials at the start of each connection.
+`keep_alive.py`: detects silent, slow and stalled connections.
+`link.py`: joins the two connections to one peer into one unit.
 `listener.py`: accepts connections and pairs them into links.
-`peers.py`: peer table: the link of each node, and the decision that a node is lost.
-`transport.py`: the transport of one system: listens, dials, sends, reports.
-`transport_config.py`: settings of a transport.
-`transport_events.py`: callbacks from a transport to its owner.
-`transport_state.py`: state shared by all connections of one transport.
+`peers.py`: keeps the link of each node, and decides when a node counts as lost.
+`transport.py`: listens, dials and sends for one system, and reports links and items.
+`transport_config.py`: sets the size limits, timeouts and versions of a transport.
+`transport_events.py`: defines the callbacks of a transport.
+`transport_state.py`: holds the state that all connections of a transport share.
 """
 
 from __future__ import annotations

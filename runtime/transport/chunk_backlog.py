@@ -1,4 +1,4 @@
-"""`ChunkBacklog`: send queue of one lane from a large item, sent in chunks, until all items behind it have left."""
+"""`ChunkBacklog`: cuts a large item into chunks, and queues items of the same priority until all chunks are sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Connection`: one TCP connection: cuts frames from bytes, joins queued items into few writes.
+"""`Connection`: reads and writes one TCP connection: cuts arriving bytes into frames, joins queued items into writes.
 
     items of a tick  ─ 256 bytes ─▶ write ─ 1 KiB more ─▶ write ─ 4 KiB more ─▶ write … ─ the tick ends ─▶ write
 

@@ -1,4 +1,4 @@
-"""`DialBackoff`: exponential back-off with jitter between dials. Pure."""
+"""`DialBackoff`: computes the wait before the next dial: exponential back-off with jitter. Does no I/O."""
 
 from __future__ import annotations
 

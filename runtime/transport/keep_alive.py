@@ -1,4 +1,4 @@
-"""`KeepAlive`: detects a connection that is silent, receives one frame too slowly, or does not drain. Pure."""
+"""`KeepAlive`: detects a silent connection, a frame that arrives too slowly, and a peer that does not read. No I/O."""
 
 from __future__ import annotations
 

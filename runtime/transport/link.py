@@ -1,4 +1,4 @@
-"""`Link`: the two connections to one peer, as one unit: if one ends, both end.
+"""`Link`: joins the two connections to one peer into one unit: if one connection ends, so does the other.
 
        both handshakes passed   first frame, or we dialled      one connection ended
     ────────────────────▶ PAIRED ──────────────────────▶ UP ──────────────────▶ DRAINING

@@ -1,4 +1,4 @@
-"""`LinkListener`: accepts connections, answers their handshakes, and pairs them into links."""
+"""`LinkListener`: accepts connections, answers their handshakes, and joins each pair of connections into a link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Peers`: peer table with the one link of each node; decides when a node is lost.
+"""`Peers`: keeps the link to each other node (at most one), and decides when a node counts as lost.
 
 Lost nodes. Decided here, in `check_liveness`, once a node has had no link for `lost_after_s` (its silence before the
 link went down counts), and in `link_ready`, when it is back as a new incarnation. Carried out by

@@ -1,4 +1,4 @@
-"""`Transport`: listens, dials and sends for one system, and reports links and items to its owner.
+"""`Transport`: listens, dials and sends for one system, and reports links and arriving items to `TransportEvents`.
 
     send ─▶ pack ─▶ queue per connection ─▶ few writes a tick ═▶ ═▶ frames ─▶ unpack ─▶ events.delivered
 

@@ -1,4 +1,4 @@
-"""`TransportConfig`: sizes, times and protocol versions of a transport, with the reason for each default."""
+"""`TransportConfig`: sets the size limits, timeouts and protocol versions of a transport, and explains each default."""
 
 from __future__ import annotations
 

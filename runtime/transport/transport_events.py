@@ -1,4 +1,4 @@
-"""`TransportEvents`: callbacks from a transport to its owner: links, lost nodes, items, failed handshakes."""
+"""`TransportEvents`: defines the callbacks by which a transport reports links, lost nodes, items, failed handshakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`TransportState`: settings, counters and pending writes, shared by all connections of one transport."""
+"""`TransportState`: holds the settings, counters and pending writes that all connections of a transport share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Checkers of whole simulated systems: group invariants and client histories.
+"""System checkers: checks the invariants of Raft and Paxos groups in simulated clusters, and records client histories.
 
 `run_checkers.py`: `RunCheckers` calls the checkers of one run; the first violation ends the run.
-`raft_group_checker.py`: `RaftGroupChecker` checks one Raft group on its real actors and disks.
-`synod_group_checker.py`: `SynodGroupChecker` checks one synod on its real actors and disks.
-`history_recording.py`: `Recordings` holds the client operations of a run for the linearizability checker.
+`raft_group_checker.py`: `RaftGroupChecker` checks each write, message and applied entry of a Raft group.
+`synod_group_checker.py`: `SynodGroupChecker` checks each durable state and message of a synod.
+`history_recording.py`: `Recordings` collects client operations for the linearizability checker.
 """

@@ -1,4 +1,4 @@
-"""`Recordings`: records client operations as histories for the linearizability checker.
+"""`Recordings`: collects the operations of clients as histories, one per group, for the linearizability checker.
 
     recordings = Recordings()                                       # one history for each group
     store = RecordedStore(client.key_value("store"), recordings.recorder("store", "c1", KeyValue(), now))

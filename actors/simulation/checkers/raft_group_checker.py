@@ -1,4 +1,4 @@
-"""`RaftGroupChecker`: checks one Raft group on real actors and disks: each write, message and applied entry.
+"""`RaftGroupChecker`: checks each disk write, message and applied entry of a simulated Raft group for violations.
 
     CheckedRaftActor ─▶ RaftGroupChecker ─▶ RaftChecker
     a RaftActor that     also knows which writes were pending

@@ -1,4 +1,4 @@
-"""`RunCheckers`: calls the invariant checkers of one run; the first violation ends the run."""
+"""`RunCheckers`: calls the invariant checkers during a simulation run, and ends the run at the first violation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SynodGroupChecker`: checks one synod on real actors and disks: each durable state and each message.
+"""`SynodGroupChecker`: checks each durable state and message of a simulated Paxos group (synod) for violations.
 
 As with Raft, a disk may hold unconfirmed data after a crash: any one of the states that were pending.
 """

@@ -1,4 +1,4 @@
-"""`ActorFaults`: makes a handler raise, be cancelled or hang; sends poison messages; fills mailboxes."""
+"""`ActorFaults`: makes message handlers raise, hang or be cancelled; sends unknown messages; fills mailboxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`DiskFaults`: injects failed syncs, short writes, full disks, bit rot and slow disks.
+"""`DiskFaults`: injects faults into simulated disks: failed sync, short write, full disk, bit rot, slow disk.
 
 A node whose disk fails must stop by itself and acknowledge none of the failed writes. It is started again later, as an
 operator would do. After bit rot in old records it must stop with `StorageDamaged`, and stays down.

@@ -1,4 +1,4 @@
-"""`FaultTiming`: schedules the beginning and end of faults."""
+"""`FaultTiming`: schedules the calls that begin and end injected faults; a fault does not end before it took effect."""
 
 from __future__ import annotations
 

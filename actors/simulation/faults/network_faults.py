@@ -1,4 +1,4 @@
-"""`NetworkFaults`: injects delay, loss, corruption, low bandwidth, resets, half-open links and blocked links.
+"""`NetworkFaults`: injects faults into network links: delay, loss, corruption, low bandwidth, reset, blocked link.
 
 A link may be blocked by several faults at once; it is unblocked when the last of them has ended.
 """

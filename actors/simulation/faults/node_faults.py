@@ -1,4 +1,4 @@
-"""`NodeFaults`: injects crash, outage, pause, slow node, stale disk, wiped disk, clock jump and clock rate."""
+"""`NodeFaults`: injects faults into simulated nodes: crash, outage, pause, slowness, old or lost disk, wrong clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`OrderFaults`: changes the order in which the actors of a node run."""
+"""`OrderFaults`: changes the order in which a simulated node runs its actors: by priority, or so that one starves."""
 
 from __future__ import annotations
 

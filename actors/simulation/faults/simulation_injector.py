@@ -1,4 +1,4 @@
-"""`SimulationInjector`: carries out a fault plan on a simulated cluster.
+"""`SimulationInjector`: injects the faults of a fault plan into a simulated cluster, each at its planned time.
 
     FaultPlan ──▶ SimulationInjector ──at its time──▶ target by role? ──▶ NodeFaults, NetworkFaults, DiskFaults, …
                 │                       wait up to 1 s until      each counts in `FaultCounts` what took effect

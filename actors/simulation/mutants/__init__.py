@@ -1,8 +1,8 @@
-"""Mutants of whole systems: deliberate bugs that the checkers must find.
+"""System mutants: defines deliberate bugs in storage, runtime and replication, which the checkers must find.
 
-`storage_mutants.py`: bugs in the log store and in recovery.
-`replication_mutants.py`: bugs in the driver, voter registration and client retries.
-`runtime_mutants.py`: bugs in mailboxes, supervision, asks, watches and the transport.
+`storage_mutants.py`: defines bugs in the log store and in its recovery.
+`replication_mutants.py`: defines bugs in the driver, voter registration and client retries.
+`runtime_mutants.py`: defines bugs in mailboxes, supervision, asks, watches and the transport.
 
 `coterie.protocols.simulation.mutants` explains mutants and how they are run.
 """

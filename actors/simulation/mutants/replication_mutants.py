@@ -1,4 +1,4 @@
-"""Mutants of the layer between an algorithm and its node: the driver, voter registration, client retries."""
+"""Replication mutants: defines deliberate bugs in the protocol driver, voter registration and client retries."""
 
 # ruff: noqa: SLF001 - a mutant is surgery on private methods
 

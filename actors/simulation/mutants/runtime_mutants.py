@@ -1,4 +1,4 @@
-"""Mutants of the runtime: mailboxes, supervision, asks, watches, and the transport."""
+"""Runtime mutants: defines deliberate bugs in mailboxes, supervision, asks, watches and the network transport."""
 
 # ruff: noqa: SLF001 - a mutant is surgery on private methods
 

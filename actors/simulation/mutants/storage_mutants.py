@@ -1,4 +1,4 @@
-"""Mutants of the log store and its recovery."""
+"""Storage mutants: defines deliberate bugs in the log store and in its recovery after a crash."""
 
 # ruff: noqa: SLF001 - a mutant is surgery on private methods
 

@@ -1,11 +1,11 @@
-"""Scenarios on whole simulated systems.
+"""System scenarios: defines workloads that run on whole simulated clusters under faults, and checks their results.
 
-`system_scenario.py`: `SystemScenario` makes a program on `Simulation` a scenario for the explorer.
-`system_scenarios.py`: `SYSTEM_SCENARIOS` maps the names of the built-in scenarios to them.
-`raft_kv.py`: scenario `raft-kv`: a replicated key-value store under faults.
-`synod_duels.py`: scenario `synod`: competing proposers in many synods.
-`actors_scenario.py`: scenario `actors`: the guarantees of the actor runtime between failing nodes.
-`store_scenario.py`: scenario `store`: the durability of the log store.
-`list_store.py`: `ListStore`, the replicated state machine of `raft-kv`.
-`directed_runs.py`: directed runs of situations that random fault plans rarely reach.
+`system_scenario.py`: `SystemScenario` makes a function that uses `Simulation` a scenario.
+`system_scenarios.py`: `SYSTEM_SCENARIOS` lists the built-in scenarios by name.
+`raft_kv.py`: scenario `raft-kv`: runs clients of a replicated key-value store under faults.
+`synod_duels.py`: scenario `synod`: runs competing proposers in many synods.
+`actors_scenario.py`: scenario `actors`: checks the runtime's guarantees while nodes fail.
+`store_scenario.py`: scenario `store`: checks the data that the log store recovers.
+`list_store.py`: `ListStore` implements the replicated state machine of `raft-kv`.
+`directed_runs.py`: simulates fixed situations that random fault plans rarely reach.
 """

@@ -1,8 +1,8 @@
-"""Scenario `actors`: the guarantees of the actor runtime between failing nodes, checked by `RuntimeChecker`.
+"""Scenario `actors`: runs actors that tell, ask and watch each other while nodes fail; checks the runtime's guarantees.
 
 On every node a `Sender` and its two `Child` actors tell, ask and watch actors of the same and of other nodes. They fail
 on purpose, stop themselves and reply late. No algorithm and no store can hide an error of the runtime. When the plan
-has ended and no messages are pending, every ask has ended and every watcher has its notice.
+has ended and no messages are pending, every ask has ended and every watcher has its notice. `RuntimeChecker` checks it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Directed runs of whole systems: situations that random plans rarely reach; a failed run raises `Violation`.
+"""Directed runs: simulates fixed situations that random fault plans rarely reach; a failed run raises `Violation`.
 
 They show what no plan within the fault budget does (a node that returns with another store, a node with another key) or
 what only a mailbox with many waiting messages shows.
@@ -164,7 +164,7 @@ def crowded_mailbox(seed: int) -> None:
 # Messages of a node without the key are not received.
 
 
-class Listener(Actor[WorkItem]):
+class WorkListener(Actor[WorkItem]):
     """Collects the messages that it receives."""
 
     def __init__(self, received: list[WorkItem]) -> None:
@@ -200,7 +200,7 @@ async def _listen_and_call(world: SimulatedWorld, ours: str, theirs: str, receiv
 async def _live(life: Life, ports: dict[str, int], peer: str, key: bytes, received: list[WorkItem]) -> None:
     async with System(life.name, cluster="c", host=life.host, auth=SharedKey(key)) as system:
         await system.listen("127.0.0.1", ports[life.name])
-        system.spawn(partial(Listener, received), name="listener")
+        system.spawn(partial(WorkListener, received), name="listener")
         system.add_peer(peer, "127.0.0.1", ports[peer])
         listener: Ref[WorkItem] = system.at(Address(peer, "listener"))
         while True:

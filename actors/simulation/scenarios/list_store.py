@@ -1,4 +1,4 @@
-"""`ListStore`: the state machine of `raft-kv`: a key-value store, and lists that show the order of all appends."""
+"""`ListStore`: implements the state machine of scenario `raft-kv`: a key-value store with append-only lists."""
 
 from __future__ import annotations
 

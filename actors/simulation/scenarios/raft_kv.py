@@ -1,4 +1,4 @@
-"""Scenario `raft-kv`: a replicated key-value store on whole systems, ten clients, all checkers.
+"""Scenario `raft-kv`: runs ten clients of a key-value store replicated with Raft under faults; checks client histories.
 
 Five nodes, each a process with transport, `SegmentedLog` and `RaftActor`; ten clients that get, put, delete, compare
 and swap, and append to lists that show the order of all appends. When the plan has ended there must be a leader and

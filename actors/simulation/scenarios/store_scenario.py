@@ -1,7 +1,8 @@
-"""Scenario `store`: one actor on each node writes to the log store; checked by `StorageChecker`.
+"""Scenario `store`: writes to the log store of each node while nodes crash, and checks the data that restarts recover.
 
 The actor writes all the time: metadata, truncations, records of all sizes. Each start must recover the result of a
-prefix of its writes, with at least all acknowledged ones. No layer above the store can hide an error.
+prefix of its writes, with at least all acknowledged ones. `StorageChecker` checks it. No layer above the store can
+hide an error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Scenario `synod` on whole systems: many synods in turn, each with competing proposers.
+"""Scenario `synod`: runs clients that propose different values to the same synods (single-decree Paxos) under faults.
 
 Five nodes run twenty synods on one store each. In each second ten clients propose to, or read, one of the synods. Every
 answer must be the one chosen value, whatever crashes happen; when the plan has ended every synod must answer.

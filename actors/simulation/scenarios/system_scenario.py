@@ -1,4 +1,4 @@
-"""`SystemScenario`: makes a program on `Simulation` a scenario: `coterie sim package.module:attribute`.
+"""`SystemScenario`: makes a function that uses `Simulation` a scenario for `coterie sim package.module:attribute`.
 
     @scenario(nodes=["n1", "n2", "n3"])
     async def transfers(sim: Simulation) -> None:

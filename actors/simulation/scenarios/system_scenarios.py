@@ -1,4 +1,4 @@
-"""`SYSTEM_SCENARIOS`: the built-in scenarios on whole systems, by name."""
+"""`SYSTEM_SCENARIOS`: lists the built-in scenarios that simulate whole clusters, by name."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""Commands: one module per command of `coterie`, with its options and its output.
+"""Commands: defines the options and the output of each command of `coterie`, one module per command.
 
 `actors_command.py`: `coterie actors` lists the actors of a running cluster
-`demo_command.py`: `coterie demo` kills a node of a cluster at work and compares the results
+`demo_command.py`: `coterie demo` runs a cluster, kills a process during work, and verifies that no data is lost
 `kv_command.py`: `coterie kv` reads and writes a replicated key-value store
-`mutants_command.py`: `coterie sim mutants` runs deliberate bugs that the checkers must find
+`mutants_command.py`: `coterie sim mutants` simulates clusters with deliberate bugs, which the checkers must find
 `nemesis_command.py`: `coterie nemesis` injects faults into real node processes
 `run_command.py`: `coterie run` runs one node of a topology
 `sim_command.py`: `coterie sim` runs a scenario under simulated faults
 `status_command.py`: `coterie status` shows nodes, groups and leaders of a running cluster
-`top_command.py`: `coterie top` shows the load of a running cluster, live
+`top_command.py`: `coterie top` shows the load of a running cluster, and refreshes it periodically
 `topology_command.py`: `coterie topology` checks and draws a topology
 `up_command.py`: `coterie up` runs all nodes of a topology on this machine
-`waits_command.py`: `coterie waits` draws the pending asks between actors of a running cluster
+`waits_command.py`: `coterie waits` draws the wait-for graph of the actors of a running cluster
 """

@@ -1,4 +1,4 @@
-"""`coterie actors`: the actors of a running cluster, one line each.
+"""`coterie actors`: lists the actors of a running cluster, one line each.
 
     coterie actors --connect 127.0.0.1:7401,127.0.0.1:7402 [PATTERN] [--sort busy] [--limit 20] [-o json]
 

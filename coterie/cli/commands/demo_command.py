@@ -1,4 +1,4 @@
-"""`coterie demo`: runs a cluster of three processes, kills one at work, and verifies that nothing is lost.
+"""`coterie demo`: runs a cluster of three processes, kills one during work, and verifies that no data is lost.
 
 A cluster on loopback counts the identifiers of the running interpreter's standard library (or of --input). During the
 work a node is killed (SIGKILL); the others continue, and the node restarts and catches up. At the end all counts are
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from coterie.cli.command_loop import Terminated, run_async
+from coterie.cli.command_loop import TerminatedBySignal, run_async
 
 __all__ = ["add_parser", "run"]
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     options = DemoOptions(root=root, nodes=args.nodes, victim=args.kill, data=args.data)
     try:
         report = run_async(run_job(options))
-    except Terminated:
+    except TerminatedBySignal:
         return TERMINATED
     for line in report.lines():
         print(line)

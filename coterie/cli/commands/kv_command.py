@@ -1,4 +1,4 @@
-"""`coterie kv`: read and write a replicated key-value store. Keys and values are text (UTF-8).
+"""`coterie kv`: reads and writes a replicated key-value store. Keys and values are text (UTF-8).
 
     coterie kv get KEY --connect 127.0.0.1:7401
     coterie kv cas KEY --expect OLD --value NEW --connect 127.0.0.1:7401

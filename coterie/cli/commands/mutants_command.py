@@ -1,4 +1,4 @@
-"""`coterie sim mutants`: runs deliberate bugs that the checkers must find, and prints a table."""
+"""`coterie sim mutants`: simulates clusters with deliberate bugs, and prints which bugs the checkers find."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`coterie nemesis`: injects a fault plan into a cluster of real processes, with the same checkers as `coterie sim`.
+"""`coterie nemesis`: injects planned faults into a cluster of real processes, and checks the clients' histories.
 
     coterie nemesis crashes --seed 7 --seconds 30          a plan drawn from a profile
     coterie nemesis coterie-runs/raft-29/plan.json         the plan of a failed simulation, or your own

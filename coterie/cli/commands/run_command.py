@@ -1,4 +1,4 @@
-"""`coterie run`: runs one node of a topology that a module declares.
+"""`coterie run`: runs one node of a cluster whose topology a Python module declares.
 
     coterie run shop:topology --node n1 --listen 127.0.0.1:7401 --peer n2=127.0.0.1:7402 --data n1 --bootstrap new
 
@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from coterie.actors.topology import Topology
-from coterie.cli.command_loop import Terminated, run_async
+from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.security_options import SecurityOptions, add_security, security_of
 
 __all__ = ["add_parser", "load_topology", "run"]
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     peers = parse_peers(args.peers)
     security = security_of(args)
     _tune_interpreter()
-    with suppress(Terminated):
+    with suppress(TerminatedBySignal):
         run_async(_run(args, topology, peers, security))
     return 0
 

@@ -1,4 +1,4 @@
-"""`coterie sim`: runs a scenario under seeded faults and checks its invariants; or checks that mutants are found.
+"""`coterie sim`: simulates a scenario under random faults and checks invariants, or tests the checkers with mutants.
 
     coterie sim raft --seeds 2000 --jobs 2             many seeds
     coterie sim raft --seed 123                        one seed, with the hash of its trace

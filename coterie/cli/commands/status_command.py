@@ -1,4 +1,4 @@
-"""`coterie status`: shows nodes, groups and leaders of a running cluster, as its nodes report them.
+"""`coterie status`: shows the nodes, groups and leaders of a running cluster, as reported by the nodes.
 
     coterie status --connect 127.0.0.1:7401,127.0.0.1:7402 [--group store] [--json]
 

@@ -1,4 +1,4 @@
-"""`coterie top`: shows the load of the nodes of a running cluster, live.
+"""`coterie top`: shows the load of the nodes and actors of a running cluster, and refreshes it periodically.
 
     coterie top --connect 127.0.0.1:7401,127.0.0.1:7402 [--interval 2] [--once] [-o json]
 

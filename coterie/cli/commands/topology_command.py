@@ -1,4 +1,4 @@
-"""`coterie topology`: checks and draws a topology that a module declares.
+"""`coterie topology`: checks a topology that a Python module declares, and draws it as a diagram.
 
     coterie topology shop:topology                    as a tree
     coterie topology shop:topology --as mermaid       for a Markdown page

@@ -1,4 +1,4 @@
-"""`coterie up`: runs all nodes of a topology on this machine, one process each, and restarts a node that ends.
+"""`coterie up`: runs all nodes of a topology on this machine, one process each, and restarts a process that ends.
 
     coterie up shop:topology                          at 127.0.0.1:7401, 7402, …, data in coterie-data/
     coterie up shop:topology --port 0 --data /var/shop
@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 
 from coterie.actors.topology import Topology
-from coterie.cli.command_loop import Terminated, run_async
+from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.commands.run_command import load_topology
 from coterie.node_process import cluster_in, end_process, start_process
 from coterie.runtime.transport.dial_backoff import DialBackoff
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         _check_data(directory, topology)
     addresses = _addresses(topology, args.port)
     os.makedirs(args.data, exist_ok=True)
-    with suppress(Terminated):
+    with suppress(TerminatedBySignal):
         run_async(_run(args.topology, addresses, data))
     return 0
 

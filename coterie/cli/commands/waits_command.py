@@ -1,4 +1,4 @@
-"""`coterie waits`: draws the pending asks of handlers in a running cluster as a graph (wait-for graph).
+"""`coterie waits`: draws the wait-for graph of a running cluster: the actors that wait for a reply, and from whom.
 
     coterie waits --connect 127.0.0.1:7401,127.0.0.1:7402 [--as text|mermaid|dot]
 

@@ -7,16 +7,16 @@
     print(verdict.text)
 
 `models/`: sequential specifications of objects: register, key-value store, list, counter, consensus, log positions.
-`counterexample.py`: `Counterexample`, a small set of operations that shows why a history is not linearizable.
-`decision.py`: `decide`, decides whether the operations of one key are linearizable.
-`history.py`: `History`, operations and their results, recorded while clients run.
-`history_format.py`: histories as JSON lines, one event a line.
-`history_page.py`: `history_page`, a history as one HTML page.
+`counterexample.py`: `Counterexample`, shows with few operations why a history is not linearizable.
+`decision.py`: `decide`, decides whether the operations on one key are linearizable.
+`history.py`: `History`, records each operation and its result while clients run.
+`history_format.py`: writes and reads histories as JSON lines, one event a line.
+`history_page.py`: `history_page`, draws a history as an HTML page.
 `linearizability_checker.py`: `check`, checks a history key by key and returns a `CheckResult`.
-`operation.py`: `Operation`, one operation as its client observed it.
-`search.py`: `Search`, the search for a linearization (Wing and Gong, with memory).
-`search_problem.py`: `SearchProblem`, the operations of one key, arranged for the search.
-`values.py`: `Datum`, the values in histories, and their JSON form.
+`operation.py`: `Operation`, one operation of a client, with input, output and times.
+`search.py`: `Search`, searches for a linearization (algorithm of Wing and Gong).
+`search_problem.py`: `SearchProblem`, prepares the operations on one key for the search.
+`values.py`: `Datum`, the values that a history may hold; converts them to JSON and back.
 
 Linearizability is that of M. P. Herlihy, J. M. Wing: "Linearizability: a correctness condition for concurrent objects"
 (1990): every operation seems to take effect at one moment between its invocation and its return.

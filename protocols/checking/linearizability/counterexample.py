@@ -1,4 +1,4 @@
-"""`Counterexample`: as few operations as possible that show why a history is not linearizable.
+"""`Counterexample`: shows why a history is not linearizable, with as few of its operations as possible.
 
 Removing an operation would be unsound: without the write, every read of its value is wrong. So operations are not
 removed but set *free*: a free operation may take effect at any time after its invocation, or never, like one of unknown

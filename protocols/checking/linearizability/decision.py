@@ -1,4 +1,4 @@
-"""`decide`: decides whether the operations of one key are linearizable, within a budget of steps."""
+"""`decide`: decides whether the operations on one key are linearizable, within a limited number of search steps."""
 
 from __future__ import annotations
 

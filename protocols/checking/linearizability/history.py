@@ -1,4 +1,4 @@
-"""`History`: the operations of clients and their results, recorded while they run."""
+"""`History`: records each operation that a client starts, and its result, while the clients run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coterie.errors import CoterieError
 from coterie.protocols.checking.linearizability.operation import Operation
 from coterie.protocols.checking.linearizability.values import UNKNOWN, Datum, Key, Output, is_datum, is_key
 
-__all__ = ["Event", "EventKind", "History", "HistoryError"]
+__all__ = ["EventKind", "History", "HistoryError", "HistoryEvent"]
 
 
 class HistoryError(CoterieError, ValueError):
@@ -28,7 +28,7 @@ class EventKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class HistoryEvent:
     """An event of an operation; `operation` is its state afterwards (a failed one has no output)."""
 
     kind: EventKind
@@ -54,15 +54,15 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._events: list[Event] = []
-        self._last: list[Event] = []  # by operation
+        self._events: list[HistoryEvent] = []
+        self._last: list[HistoryEvent] = []  # by operation
 
     def __len__(self) -> int:
         """How many operations were invoked, failed ones included."""
         return len(self._last)
 
     @property
-    def events(self) -> Sequence[Event]:
+    def events(self) -> Sequence[HistoryEvent]:
         """All events, in order."""
         return tuple(self._events)
 
@@ -81,7 +81,7 @@ class History:
         self._check_datum(number, client, "input", input)
         self._check_time(number, at_s)
         operation = Operation(number, client, key, input, UNKNOWN, len(self._events), None, at_s, None)
-        event = Event(EventKind.INVOKED, operation, at_s)
+        event = HistoryEvent(EventKind.INVOKED, operation, at_s)
         self._last.append(event)
         self._events.append(event)
         return number
@@ -107,7 +107,7 @@ class History:
         return iter(self.operations)
 
     def _append(self, kind: EventKind, operation: Operation, at_s: float) -> None:
-        event = Event(kind, operation, at_s)
+        event = HistoryEvent(kind, operation, at_s)
         self._last[operation.number] = event
         self._events.append(event)
 

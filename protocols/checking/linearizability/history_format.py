@@ -1,4 +1,4 @@
-r"""The JSON lines format of histories: one event a line, so that a recorder may append and lose nothing by a crash.
+r"""History format: writes and reads histories as JSON lines; one event a line, so that a crash loses no earlier event.
 
     {"event": "invoked", "operation": 0, "at_s": 0.5, "client": "c1", "key": "k", "input": ["put", 1]}
     {"event": "returned", "operation": 0, "at_s": 0.75, "output": null}
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from coterie.protocols.checking.linearizability.history import Event, EventKind, History, HistoryError
+from coterie.protocols.checking.linearizability.history import EventKind, History, HistoryError, HistoryEvent
 from coterie.protocols.checking.linearizability.values import UNKNOWN, Key, from_json, is_key, to_json
 
 __all__ = ["event_line", "history_from_lines", "history_lines"]
@@ -24,7 +24,7 @@ def history_lines(history: History) -> Iterator[str]:
     return (event_line(event) for event in history.events)
 
 
-def event_line(event: Event) -> str:
+def event_line(event: HistoryEvent) -> str:
     """Return one event as a line, without the line end."""
     operation = event.operation
     line: dict[str, object] = {"event": event.kind.value, "operation": operation.number, "at_s": event.at_s}

@@ -1,4 +1,4 @@
-"""`history_page`: a history as one HTML page; clients are rows, operations are bars, conflicts are highlighted.
+"""`history_page`: draws a history as an HTML page, with one bar for each operation, and highlights those that conflict.
 
 The page is self-contained: no script, no font, no network. Its horizontal axis is the order of events, not time, so
 that events of the same instant stay distinguishable; times are in each bar's tooltip and under the axis.

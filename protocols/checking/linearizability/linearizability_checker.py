@@ -1,4 +1,4 @@
-"""`check`: checks whether a history is linearizable; the result is yes, no or unknown, and never wrong."""
+"""`check`: checks whether a history is linearizable: answers yes, no, or unknown if the search takes too many steps."""
 
 from __future__ import annotations
 

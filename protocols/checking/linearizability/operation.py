@@ -1,4 +1,4 @@
-"""`Operation`: one operation as its client observed it."""
+"""`Operation`: holds one operation of a client: its input, its output, and the times at which it began and ended."""
 
 from __future__ import annotations
 

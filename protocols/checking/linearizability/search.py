@@ -1,4 +1,4 @@
-"""`Search`: the search for a linearization, by the algorithm of Wing and Gong with memory.
+"""`Search`: searches for a linearization by the algorithm of Wing and Gong, and visits no state twice.
 
 After J. M. Wing, C. Gong: "Testing and verifying concurrent objects" (1993): choose, among the operations that no
 other must precede, one that fits, and continue; if none fits, backtrack. As in G. Lowe: "Testing for linearizability"

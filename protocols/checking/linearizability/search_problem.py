@@ -1,4 +1,4 @@
-"""`SearchProblem`: the operations of one key, arranged for the search.
+"""`SearchProblem`: prepares the search for one key: lists the operations that may take effect before each return.
 
 An operation that returned must take effect before its return. So the search goes from return to return: at *frontier*
 i, the i-th return is the next one that must be explained, and every operation invoked before it is a candidate.

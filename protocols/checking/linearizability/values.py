@@ -1,4 +1,6 @@
-"""`Datum`: the values in histories; plain, immutable, compared by content, and convertible to JSON and back.
+"""`Datum`: defines the values that a history may hold, checks them, and converts them to JSON and back.
+
+Values are plain, immutable and compared by content.
 
 A `Datum` is None, a bool, an int, a finite float, a str, bytes, or a tuple of those. In JSON a tuple is a list, and
 bytes are `{"bytes": text}`, one character for each byte (Latin-1), so that ASCII stays readable.

@@ -1,10 +1,10 @@
-"""Fault kinds: one frozen dataclass for each kind of fault.
+"""Fault kinds: define one frozen dataclass for each kind of fault (crash, partition, full disk …).
 
-`actor_kinds.py`: faults of actors and of scheduling.
+`actor_kinds.py`: faults of one actor and of the order in which actors run.
 `disk_kinds.py`: faults of disks.
-`fault_kinds.py`: `Fault`, the union of all kinds; kinds by name.
-`fault_targets.py`: `Level`, `TargetRole` and `Shape`, the level of a run, the role of a target, a partition's shape.
-`field_limits.py`: the numbers that the fields of faults may hold.
+`fault_kinds.py`: `Fault`, unites all kinds in one type; finds a kind by its name.
+`fault_targets.py`: where a plan runs, which node a fault hits, which links a partition cuts.
+`field_limits.py`: checks that the numbers in a fault are in their allowed ranges.
 `network_kinds.py`: faults of the network.
 `node_kinds.py`: faults of processes and of clocks.
 """

@@ -1,4 +1,7 @@
-"""Kinds of faults of actors and of scheduling. `actor` is a path at the node `target`, or "*"."""
+"""Actor faults: define the faults of one actor (its handler raises …) and of the order in which actors run.
+
+`actor` is a path at the node `target`, or "*".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Kinds of faults of disks. `target` is the node; with `role` the fault hits the next node that shows that role.
+"""Disk faults: define the faults that can hit a node's disk (failed sync, full disk, flipped bit …).
+
+`target` is the node; with `role` the fault hits the next node that shows that role.
 
 What happens at a crash to unsynced data (kept, dropped or torn; names without a directory sync lost) is not a kind of
 fault: the rules of the disk apply to every crash.

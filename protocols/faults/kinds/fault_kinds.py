@@ -1,4 +1,4 @@
-"""`Fault`: the union of all kinds of faults; the kinds by name; functions that apply to any fault.
+"""`Fault`: unites all kinds of faults in one type, finds a kind by its name, and lists the nodes that a fault names.
 
 | category | kinds |
 | --- | --- |

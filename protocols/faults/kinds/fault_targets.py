@@ -1,4 +1,4 @@
-"""`Level`, `TargetRole` and `Shape`: the level of a run, the role of a target, the shape of a partition."""
+"""`Level`, `TargetRole`, `Shape`: define where a plan runs, which node a fault hits, which links a partition cuts."""
 
 from __future__ import annotations
 

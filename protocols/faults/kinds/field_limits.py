@@ -1,4 +1,7 @@
-"""`Limit`: the allowed numbers of each field of faults, by field name; a name means the same in every kind."""
+"""`Limit`: checks that each number in a fault (a time, a probability …) is in the range that is allowed for its field.
+
+A field name means the same in every kind of fault.
+"""
 
 from __future__ import annotations
 

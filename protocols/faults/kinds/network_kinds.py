@@ -1,4 +1,6 @@
-"""Kinds of faults of the network. `source` and `destination` are node names or "*"; a fault hits one direction only.
+"""Network faults: define the faults that can hit messages and links between nodes (delay, loss, partition …).
+
+`source` and `destination` are node names or "*"; a fault hits one direction only.
 
 A connection cannot lose, duplicate or reorder messages: there a lost message is a stall or a reset, and `Duplicate` and
 `Reorder` do not exist.

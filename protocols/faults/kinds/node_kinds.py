@@ -1,4 +1,7 @@
-"""Kinds of faults of processes and clocks. `target` is the node; with `role`, the next node that shows that role."""
+"""Node faults: define the faults that can hit a whole node (crash, pause, wiped disk, wrong clock rate …).
+
+`target` is the node; with `role`, the next node that shows that role.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Profile`: a named mixture of faults, from which a fault plan is drawn at random.
+"""`Profile`: defines a named mixture of faults, from which `draw_plan` draws a fault plan at random.
 
 | profile | faults | what must hold |
 | --- | --- | --- |

@@ -1,4 +1,4 @@
-"""Recipes for faults of the network: each function draws one kind of fault at random."""
+"""Network recipes: draw faults of the network (delay, loss, partition …), with random links and durations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes for faults of processes, clocks, disks, actors and scheduling: each draws one kind of fault at random.
+"""Node recipes: draw faults of processes, clocks, disks, actors and scheduling, with random targets and durations.
 
 Uniformly random crashes miss the worst moments (Raft's Figure 8, a vote forgotten by a fast restart): most crashes here
 hit leaders, candidates or nodes that have just voted, and most restarts follow within 5 ms.

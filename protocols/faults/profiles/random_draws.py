@@ -1,4 +1,4 @@
-"""`RandomDraws`: the random choices that recipes make: nodes, roles, links and durations.
+"""`RandomDraws`: draws the random nodes, roles, links and durations of a fault.
 
 Times suit an algorithm whose election time-out is 0.2 to 0.4 s.
 """

@@ -1,6 +1,6 @@
-"""Directed schedules: runs of an algorithm in which a test moves every message, write and second by hand.
+"""Directed schedules: run an algorithm step by step; the test decides when each message, write and timer happens.
 
-`directed_group.py`: `DirectedGroup`, a Raft group that is moved by hand.
-`raft_shorthand.py`: short functions that build Raft's messages and entries.
-`session_eviction.py`: `evicted_session`, the schedule in which a session is evicted between two copies of a command.
+`directed_group.py`: `DirectedGroup`, runs a Raft group step by step, as a test decides.
+`raft_shorthand.py`: builds Raft messages, log entries and disks from plain numbers.
+`session_eviction.py`: `evicted_session`, repeats a command after its session was evicted.
 """

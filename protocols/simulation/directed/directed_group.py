@@ -1,4 +1,4 @@
-"""`DirectedGroup`: a Raft group whose messages, writes and time a test moves by hand, step by step.
+"""`DirectedGroup`: runs a Raft group step by step: a test delivers each message, completes each write, sets the time.
 
 The simulator explores random schedules; this is for a known one (Figure 8 of the paper, for example). A write is
 durable when `sync` says so, a message waits in the `DurabilityGate` for its write, a crash loses what was not durable.

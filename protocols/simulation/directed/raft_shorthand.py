@@ -1,4 +1,4 @@
-"""Shorthand for directed schedules of Raft: plain numbers in; messages, entries and disks out."""
+"""Raft shorthand: builds Raft messages, log entries and disks from plain numbers, for tests that run step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`evicted_session`: a directed schedule of sessions, which raises `Violation` if a command is executed twice."""
+"""`evicted_session`: repeats a command after its session was evicted; raises `Violation` if it is executed twice."""
 
 from __future__ import annotations
 

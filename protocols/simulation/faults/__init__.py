@@ -1,10 +1,10 @@
-"""Faults at protocol level: the injector, and the code that carries each kind of fault out.
+"""Fault injection: carries out the faults of a plan while the protocol simulator runs an algorithm.
 
-`active_faults.py`: `ActiveFaults`, ends each fault after its duration, or when everything heals.
-`clogged_links.py`: `CloggedLinks`, links that queue their messages until they open.
+`active_faults.py`: `ActiveFaults`, ends each fault after its duration, or when the plan ends.
+`clogged_links.py`: `CloggedLinks`, holds back all messages on clogged links until the links open again.
 `fault_targeting.py`: `FaultTargeting`, chooses the node that a fault hits.
-`link_faults.py`: `LinkFaults`, carries out the faults of the network by rules on links.
-`link_rules.py`: link rules, one function for each kind of network fault.
-`protocol_injector.py`: `ProtocolInjector`, carries out a fault plan.
-`scheduling_faults.py`: `SchedulingFaults`, carries out the faults that delay the turns of nodes.
+`link_faults.py`: `LinkFaults`, carries out network faults: gives each affected link a rule.
+`link_rules.py`: link rules: lose, delay, copy or reorder the messages of a link.
+`protocol_injector.py`: `ProtocolInjector`, carries out each fault of a plan at its time.
+`scheduling_faults.py`: `SchedulingFaults`, carries out the faults that delay a node's handling of messages and timers.
 """

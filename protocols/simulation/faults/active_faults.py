@@ -1,4 +1,4 @@
-"""`ActiveFaults`: ends each fault after its duration, once its kind has hit something, or when everything heals."""
+"""`ActiveFaults`: ends each fault after its duration (later if it has had no effect yet), or when the plan ends."""
 
 from __future__ import annotations
 

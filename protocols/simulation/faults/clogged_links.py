@@ -1,4 +1,4 @@
-"""`CloggedLinks`: links that queue their messages while they are clogged, and deliver them when they open."""
+"""`CloggedLinks`: holds back all messages on clogged network links, and delivers them when the links open again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`FaultTargeting`: chooses the node that a fault hits: its target, the busiest, or the next that shows a role."""
+"""`FaultTargeting`: chooses the node that a fault hits (a named node, the busiest one, the next leader or voter …)."""
 
 from __future__ import annotations
 

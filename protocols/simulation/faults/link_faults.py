@@ -1,4 +1,4 @@
-"""`LinkFaults`: carries out the faults of the network, each as a rule on its links for its duration."""
+"""`LinkFaults`: carries out network faults: gives each affected link a rule that loses, delays or copies messages."""
 
 from __future__ import annotations
 

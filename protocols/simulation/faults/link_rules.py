@@ -1,4 +1,4 @@
-"""Link rules: one function for each kind of network fault, which changes the delays of a message.
+"""Link rules: lose, delay, copy or reorder the messages of a link; one function for each kind of network fault.
 
 Later rules are applied to a lost message (without delays) too.
 """

@@ -1,4 +1,4 @@
-"""`ProtocolInjector`: carries out a fault plan at protocol level, each fault at its time, until it has hit something.
+"""`ProtocolInjector`: carries out each fault of a plan at its time, on the simulated nodes, disks and network.
 
 | fault | effect at this level |
 | --- | --- |

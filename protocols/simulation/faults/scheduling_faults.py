@@ -1,4 +1,4 @@
-"""`SchedulingFaults`: carries out the faults that delay the turns of nodes (handling of events, and ticks)."""
+"""`SchedulingFaults`: carries out the faults that delay a node's handling of messages and timers."""
 
 from __future__ import annotations
 

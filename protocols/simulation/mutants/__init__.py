@@ -1,6 +1,6 @@
-"""Mutants: deliberate bugs in the algorithms, each of which the checkers must detect.
+"""Mutants: put deliberate bugs into the algorithms, each of which the checkers must detect.
 
-`mutation_testing.py`: `Mutant` and `run_mutant`, runs a patched algorithm until a checker detects it.
+`mutation_testing.py`: `Mutant`, a deliberate bug; `run_mutant`, runs it until a checker detects it.
 `raft_mutants.py`: the mutants of Raft.
 `session_mutants.py`: the mutants of sessions.
 `synod_mutants.py`: the mutants of Synod.

@@ -1,4 +1,4 @@
-"""Mutation testing: runs a trial with patched code, and checks that a checker kills the mutant.
+"""Mutation testing: runs an algorithm with a deliberate bug (a mutant), and tests that a checker detects it.
 
 Mutant ── patches + a MutantTrial ──▶ run_mutant: seed after seed ──▶ killed by an invariant, or survived
                   │                     │

@@ -1,4 +1,4 @@
-"""Mutants of Raft: eleven bugs of other implementations, each of which random runs must detect."""
+"""Raft mutants: define eleven bugs of Raft, known from other implementations, each of which random runs must detect."""
 
 # ruff: noqa: SLF001 - a mutant is surgery on private methods
 

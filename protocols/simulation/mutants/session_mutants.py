@@ -1,4 +1,4 @@
-"""Mutants of sessions: a command is executed again, and a command of an evicted session is executed."""
+"""Session mutants: define two bugs: a command is executed twice, or executed after its session was evicted."""
 
 # ruff: noqa: SLF001 - a mutant is surgery on private methods
 

@@ -1,4 +1,7 @@
-"""Mutants of Synod: promises, acceptances and ballots that are not durable, and a value chosen by frequency."""
+"""Synod mutants: define four bugs of Paxos, such as a promise that is not durable, each of which runs must detect.
+
+The others: an acceptance that is not durable, a ballot that is reused, and a value chosen by frequency.
+"""
 
 # ruff: noqa: SLF001 - a mutant is surgery on private methods
 

@@ -1,10 +1,10 @@
-"""Scenarios of the pure algorithms: their plans, runs, clients and results.
+"""Scenarios: run Raft or single-decree Paxos with simulated clients, faults and checkers, and return the results.
 
-`protocol_clients.py`: `ProtocolClient`, a closed-loop client of a replicated state machine.
-`protocol_scenarios.py`: `Scenario`, the interface of all scenarios, and those of the pure algorithms by name.
-`raft_run.py`: `RaftRun`, one run of Raft under faults.
+`protocol_clients.py`: `ProtocolClient`, simulates a client that sends one command at a time.
+`protocol_scenarios.py`: `Scenario`, the interface of a test run under faults; `SCENARIOS`, lists Raft's and Synod's.
+`raft_run.py`: `RaftRun`, runs one Raft group with clients under faults.
 `raft_scenario.py`: `RaftScenario`, draws a plan for Raft from a seed and runs it.
-`run_result.py`: `RunResult`, the result of a run, and `Summary`, of many runs.
-`synod_run.py`: `SynodRun`, one instance of Synod under faults.
-`synod_scenario.py`: `SynodScenario`, draws a plan for many instances of Synod from a seed and runs them.
+`run_result.py`: `RunResult`, the result of one seed's run; `Summary`, the combined result of many seeds.
+`synod_run.py`: `SynodRun`, runs single-decree Paxos once under faults.
+`synod_scenario.py`: `SynodScenario`, runs single-decree Paxos many times for one seed.
 """

@@ -1,4 +1,4 @@
-"""`ProtocolClient`: a closed-loop client of a replicated state machine: session, retries, redirects, duplicates."""
+"""`ProtocolClient`: simulates a client: sends one command at a time in a session, retries it, and sends some twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Scenario`: the interface of scenarios, which run one seed under faults. `SCENARIOS`: those of the pure algorithms.
+"""`Scenario`: defines the interface of a test run under faults. `SCENARIOS`: lists the scenarios of Raft and Synod.
 
 Any object with these attributes is a scenario: `coterie sim package.module:scenario` runs it.
 """

@@ -1,4 +1,4 @@
-"""`RaftRun`: one run of Raft under faults, with a group, closed-loop clients with sessions, and all checkers.
+"""`RaftRun`: runs one Raft group with simulated clients under faults, and checks the invariants at every step.
 
 When the plan has ended, everything heals: within ten election time-outs there must be a leader that has applied every
 answered command. The clients finish their commands, and all nodes that have not retired must converge: every answered

@@ -1,4 +1,4 @@
-"""`RaftScenario`: draws a plan for Raft from a seed, runs it and returns the result."""
+"""`RaftScenario`: draws a fault plan for a Raft group from a seed, runs the group under it, and returns the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`RunResult`: the result of the run of one seed. `Summary`: the result of many."""
+"""`RunResult`: holds the result of one seed's run. `Summary`: holds the combined result of many seeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SynodRun`: one instance of Synod under faults: several proposers, duels, reads and crashes.
+"""`SynodRun`: runs single-decree Paxos once under faults, with competing proposers, and checks the invariants.
 
 All clients send their requests early, during the faults, and retry at random nodes until they are answered. When the
 plan has ended, every node that has not retired is read: all must answer the chosen value. Beyond the fault budget no
@@ -143,10 +143,10 @@ class SynodRun:
     def healed(self) -> None:
         """Propose once more, and read at every node that has not retired."""
         self._is_healed = True
-        self._add_client(SynodClient(b"last", None), self.world.now)
+        self._add_client(SynodRunClient(b"last", None), self.world.now)
         for member in self._members:
             if not self.world.nodes[member].is_retired:
-                self._add_client(SynodClient(None, member), self.world.now + 0.001)
+                self._add_client(SynodRunClient(None, member), self.world.now + 0.001)
 
     def sender_role(self, message: SynodMessage) -> TargetRole | None:
         """Return the role that a node shows by sending `message`, if any."""
@@ -157,20 +157,20 @@ class SynodRun:
     def _schedule_clients(self, operations: int | None, later_s: float) -> None:
         rng, plan_s = self._rng, self._plan.ends_at_s
         clients = [
-            (SynodClient(f"v{number}".encode(), None), rng.random() ** 3 * plan_s)
+            (SynodRunClient(f"v{number}".encode(), None), rng.random() ** 3 * plan_s)
             for number in range(rng.randint(2, 6))
         ]
-        clients += [(SynodClient(None, None), rng.random() * plan_s) for _ in range(rng.randint(1, 8))]
+        clients += [(SynodRunClient(None, None), rng.random() * plan_s) for _ in range(rng.randint(1, 8))]
         # Late requests, so that the last faults have something to hit.
-        clients += [(SynodClient(None, None), rng.uniform(0.4, 1.0) * plan_s) for _ in range(LATE_READERS)]
+        clients += [(SynodRunClient(None, None), rng.uniform(0.4, 1.0) * plan_s) for _ in range(LATE_READERS)]
         for client, at_s in clients[:operations]:
             self._add_client(client, min(at_s + later_s, plan_s))
 
-    def _add_client(self, client: SynodClient, at_s: float) -> None:
+    def _add_client(self, client: SynodRunClient, at_s: float) -> None:
         self._unanswered += 1
         self.world.heap.at(at_s, self._ask, client)
 
-    def _ask(self, client: SynodClient) -> None:
+    def _ask(self, client: SynodRunClient) -> None:
         if client.is_answered:
             return
         if self.history is not None and client.number is None:
@@ -200,7 +200,7 @@ def _random_latency(rng: random.Random) -> Latency:
     return Latency(delay_s=rng.choice((0.001, 0.01, 0.03)), tail=0.1)
 
 
-class SynodClient:
+class SynodRunClient:
     """A client that proposes `value` (None: that reads), at `node` or at a random node each time.
 
     `number`: its operation in the history, if there is one.
@@ -223,5 +223,5 @@ class SynodClient:
 class _PendingRequest:
     """One request of a client, and the value that was chosen when it was sent."""
 
-    client: SynodClient
+    client: SynodRunClient
     chosen_before: bytes | None

@@ -1,4 +1,4 @@
-"""`SynodScenario`: runs many small instances of Synod for a seed, each under its own part of the seed's plan."""
+"""`SynodScenario`: runs single-decree Paxos many times for one seed, each time under another part of the fault plan."""
 
 from __future__ import annotations
 

@@ -1,20 +1,20 @@
-"""Simulation hosts: processes that crash, clocks that drift, link faults and random order, all drawn from one seed.
+"""Simulation: runs nodes in virtual time, with crashes, drifting clocks and network faults chosen by one seed.
 
-`crash_cleanup.py`: `CrashCleanup`, retains the objects of crashed processes until the world ends
-`fence/`: replaces or refuses calls that would reach the real world
-`garbage_collection.py`: `GarbageCollection`, runs finalisers at fixed steps of the world
-`interrupt.py`: lets Ctrl-C take effect between two steps of the loop
-`link_conditions.py`: `ConditionedLink`, a link with delay, loss, corruption and bandwidth limit; `SimulatedNetwork`
-`node_clock.py`: `NodeClock`, a node's clock that drifts and jumps
-`process_life.py`: `Life`, one run of a node's process, from start to crash
-`random_durations.py`: `RandomDuration`, a heavy-tailed distribution of durations
-`seeded_run_queue.py`: `SeededRunQueue`, a run queue in which a visit order picks the next cell
-`simulated_executor.py`: `SimulatedExecutor`, runs blocking functions inline at random times
-`simulated_host.py`: `SimulatedHost`, the host of one life of a node
-`simulated_loop.py`: `SimulatedLoop`, the virtual loop with random order and late wake-ups
-`simulated_world.py`: `SimulatedWorld`, loop, network, disks, clocks and lives of one seed
-`step_trace.py`: `StepTrace`, the steps of a run as lines and as a hash
-`visit_order.py`: `VisitOrder`, picks the next cell: at random, by priority, or starving one actor
+`crash_cleanup.py`: `CrashCleanup`, keeps the objects of crashed processes alive, so that none of their code runs
+`fence/`: replaces or refuses calls that would reach the real machine
+`garbage_collection.py`: `GarbageCollection`, collects garbage at fixed steps of a simulation
+`interrupt.py`: lets Ctrl-C take effect between two steps of the event loop
+`link_conditions.py`: `ConditionedLink`, simulates delay, loss, corruption and bandwidth; `SimulatedNetwork`
+`node_clock.py`: `NodeClock`, simulates a node's clock, which drifts and jumps
+`process_life.py`: `Life`, simulates a node's process from one start to its crash
+`random_durations.py`: `RandomDuration`, draws random durations, a few of them very long
+`seeded_run_queue.py`: `SeededRunQueue`, schedules a node's actors in seeded random order
+`simulated_executor.py`: `SimulatedExecutor`, runs blocking functions without threads, at random times
+`simulated_host.py`: `SimulatedHost`, provides one process with its clock, network, disk, executor and run queue
+`simulated_loop.py`: `SimulatedLoop`, runs all processes on one event loop, in random order and with late timers
+`simulated_world.py`: `SimulatedWorld`, simulates network, disks and nodes from one seed
+`step_trace.py`: `StepTrace`, records the steps of a simulation in a hash and, optionally, as text
+`visit_order.py`: `VisitOrder`, picks the next actor: at random, by priority, or starving one
 """
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""`CrashCleanup`: retains the objects of crashed processes until the world ends, so that none of their code runs."""
+"""`CrashCleanup`: keeps the objects of crashed processes alive, because freeing them would run `finally` blocks."""
 
 from __future__ import annotations
 

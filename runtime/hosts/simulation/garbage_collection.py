@@ -1,4 +1,4 @@
-"""`GarbageCollection`: runs finalisers at fixed steps of a world, not when Python's collector decides."""
+"""`GarbageCollection`: collects garbage at fixed steps of a simulation, so that finalisers run at the same step."""
 
 from __future__ import annotations
 

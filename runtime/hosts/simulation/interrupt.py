@@ -1,4 +1,4 @@
-"""Interrupt: Ctrl-C in a simulated world takes effect between two steps of the loop, never inside one.
+"""Interrupt: makes Ctrl-C end a simulation between two steps of its event loop, never in the middle of a step.
 
 Python raises `KeyboardInterrupt` in whatever code is running: a task ends with it, a finaliser ignores it. The world
 would then continue without the interrupted code.

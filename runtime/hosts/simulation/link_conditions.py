@@ -1,4 +1,4 @@
-"""`ConditionedLink`: a link with delay, loss, corruption and bandwidth limit; `SimulatedNetwork` has one per direction.
+"""`ConditionedLink`: simulates delay, loss, corruption and bandwidth from one node to another in a `SimulatedNetwork`.
 
 A byte stream has no gaps, duplicates or reordering: a lost segment arrives late, or the connection breaks.
 """

@@ -1,4 +1,4 @@
-"""`NodeClock`: a node's clock, which may run fast or slow, and whose wall time may be wrong and jump."""
+"""`NodeClock`: simulates one node's clock: it may run fast or slow, and its wall time may be wrong or jump."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Life`: one run of a simulated node's process; a crash ends it at once, with all tasks and timers that it owns.
+"""`Life`: simulates one process from start to crash: owns the process's tasks and timers, and drops them in a crash.
 
       begin ──▶ RUNNING ◀──pause/resume──▶ PAUSED
                    │                          │

@@ -1,4 +1,4 @@
-"""`RandomDuration`: a distribution of durations with a heavy tail, for networks, disks and workers."""
+"""`RandomDuration`: draws random durations for network, disk and worker calls; a few are very long (heavy tail)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SeededRunQueue`: the run queue of a simulated host: the next cell and the length of its visit are drawn."""
+"""`SeededRunQueue`: schedules a simulated node's actors in seeded random order, and ends some of their turns early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SimulatedExecutor`: runs blocking functions inline, each at a random time between its call and its result."""
+"""`SimulatedExecutor`: runs blocking functions without threads, and delivers each result at a random virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SimulatedHost`: the host of one life of a node: its clock, network, disk, executor and run queue."""
+"""`SimulatedHost`: provides one simulated process with its clock, network, disk, executor and run queue."""
 
 from __future__ import annotations
 

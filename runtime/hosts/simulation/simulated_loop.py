@@ -1,4 +1,4 @@
-"""`SimulatedLoop`: the virtual loop of a simulated world; draws the order of lives and late wake-ups from the seed."""
+"""`SimulatedLoop`: runs all simulated processes on one event loop; a seed decides their order and delays timers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SimulatedWorld`: loop, network, disks and nodes that crash and restart, all determined by one seed.
+"""`SimulatedWorld`: simulates a network, disks, and nodes that crash and restart; one seed determines everything.
 
 world = SimulatedWorld(seed=7)
 

@@ -1,4 +1,4 @@
-"""`StepTrace`: the steps of a run as a hash and, optionally, as lines: equal runs have equal digests."""
+"""`StepTrace`: records each step of a simulation in one hash (and as text, if asked to), to compare two runs."""
 
 from __future__ import annotations
 

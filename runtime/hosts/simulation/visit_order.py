@@ -1,4 +1,4 @@
-"""`VisitOrder`: the order in which a system's cells that have messages are visited, drawn from a seed.
+"""`VisitOrder`: picks the actor that handles messages next in a simulation: at random, by priority, or starving one.
 
 A real run queue is first in, first out, and programs may depend on that unknowingly. Here only the runtime's own
 guarantees hold: urgent cells first, and the messages of each cell in their order.

@@ -1,4 +1,4 @@
-"""Fence errors: name a call that would leave the virtual world, and its line in the user's code."""
+"""Fence errors: builds the error for a call that must not reach the real machine; it names the user's line of code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handle owners: each callback, timer and task of the virtual loop belongs to the process that created it.
+"""Handle owners: records which virtual process created each callback, timer and task of the event loop.
 
 A handle belongs to the process that scheduled it; a task's steps to the process that made the task, even if another
 process completed what it waited for; a future's callback to the process that added it. Contextvars cannot carry this:

@@ -1,4 +1,4 @@
-"""`VirtualClock`: a clock that moves only when `advance_to` is called."""
+"""`VirtualClock`: returns a time that changes only when `advance_to` is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`VirtualTransport` and `Pipe`: the two ends of a virtual connection, and its two directions, each delivered in order.
+"""`VirtualTransport`: implements one end of a connection in memory; `Pipe`: delivers bytes to the other end, in order.
 
     transport ──write──▶ buffer ──send window──▶ pipe (latency, stalls) ──▶ inbox ──▶ peer's protocol
 

@@ -1,4 +1,4 @@
-"""`VirtualDisk`: a file system in memory that tracks what is durable; it can crash, fail and corrupt bits.
+"""`VirtualDisk`: simulates a file system in memory, loses unsynced data in a crash, and can fail calls or flip bits.
 
 Written data is visible at once and durable after `sync`; creations, renames and removals are durable after
 `sync_directory`. `crash` drops what is not durable, or retains an arbitrary part of it, as real disks do.
@@ -208,11 +208,11 @@ class VirtualDisk:
 
     def fail_next_sync(self, error: OSError | None = None) -> None:
         """Make the next sync (of a file or directory) raise, and lose the data that it should have made durable."""
-        self._sync_failures.append(error or OSError(errno.EIO, "injected failure of a sync"))
+        self._sync_failures.append(error or OSError(errno.EIO, "planned failure of a sync"))
 
     def fail_next_write(self, error: OSError | None = None) -> None:
         """Make the next write raise after half of its data."""
-        self._write_failures.append(error or OSError(errno.ENOSPC, "injected failure of a write"))
+        self._write_failures.append(error or OSError(errno.ENOSPC, "planned failure of a write"))
 
     def cut_power_after(self, steps: int) -> None:
         """Let the next `steps` writes, syncs, renames and removals succeed; all later ones raise OSError.

@@ -1,4 +1,4 @@
-"""`VirtualExecutor`: runs blocking functions inline, without threads, each at its own scheduled virtual time."""
+"""`VirtualExecutor`: runs blocking functions on the event loop, without threads, each at its own virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`VirtualHost`: one node's clock, network, disk and executor in virtual time."""
+"""`VirtualHost`: provides one node with a clock, network, disk and executor in virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`VirtualLink`: one direction between two nodes: its latency, and whether it delivers, holds back or drops.
+"""`VirtualLink`: carries data from one virtual node to another: delays it, holds it back, or drops it.
 
 All connections from one node to another share it. `simulation/link_conditions.py` adds loss, delay and corruption.
 """

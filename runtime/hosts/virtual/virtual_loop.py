@@ -1,4 +1,4 @@
-"""`VirtualLoop`: an asyncio event loop in virtual time: when nothing is ready, time jumps to the next timer.
+"""`VirtualLoop`: runs asyncio code in virtual time: when nothing is ready, the time jumps to the next timer.
 
     ready queue ──▶ one turn: everything that was ready when the turn began, in order
          ▲                                   │

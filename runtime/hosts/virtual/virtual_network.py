@@ -1,4 +1,4 @@
-"""`VirtualNetwork`: a network in memory: named nodes, listeners, connections; partition, heal, freeze, thaw, reset.
+"""`VirtualNetwork`: connects nodes in memory, partitions and freezes them, and resets their connections on demand.
 
 All connections are ordered byte streams. Data held back by a partition or a freeze is delivered afterwards unless the
 connection was reset meanwhile; lost data is detected only by the program's own timeouts.

@@ -1,7 +1,7 @@
-"""Incoming rows: dispatch and answers of the rows that a peer sent.
+"""Incoming rows: handles the wire messages (rows) that other nodes send, and answers those that are requests.
 
-`incoming_ask.py`: an ask from another node, as an envelope in a mailbox.
-`incoming_offer.py`: an offer from another node that waits for room.
-`incoming_rows.py`: dispatch of each row of a frame.
-`remote_spawn.py`: spawning on the request of another node.
+`incoming_ask.py`: wraps an ask from another node, and sends the reply back.
+`incoming_offer.py`: holds a message from another node until the mailbox has room.
+`incoming_rows.py`: dispatches each wire message of another node.
+`remote_spawn.py`: spawns actors at the request of another node.
 """

@@ -1,4 +1,4 @@
-"""`IncomingAsk`: envelope of an ask from another node, in the mailbox of its actor."""
+"""`IncomingAsk`: wraps an ask from another node for the actor's mailbox, and sends the reply back by the same link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`IncomingOffer`: offer from another node that waits for room in a mailbox."""
+"""`IncomingOffer`: holds another node's message until the mailbox has room (back-pressure), then answers that node."""
 
 from __future__ import annotations
 

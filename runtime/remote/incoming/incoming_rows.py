@@ -1,4 +1,4 @@
-"""`IncomingRows`: dispatches each row that a peer sent. A bad row is a dead letter and does not end the link."""
+"""`IncomingRows`: dispatches each wire message of another node; a bad one is a dead letter, and the link stays up."""
 
 from __future__ import annotations
 

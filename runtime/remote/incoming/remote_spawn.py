@@ -1,4 +1,4 @@
-"""Remote spawn: spawns registered kinds of actors on the request of another node or, if allowed, a client."""
+"""Remote spawn: spawns actors of registered kinds at the request of another node or, if allowed, of a client."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Framing: items packed into frames, and frames cut from a byte stream. Pure.
+"""Framing: packs data items into frames, and cuts arriving bytes into frames and items. Does no I/O.
 
-`chunks.py`: large items split over several frames.
-`frames.py`: length, sequence and checksum around each payload.
-`items.py`: MessagePack items of a payload.
+`chunks.py`: splits large items over several frames, and joins the parts.
+`frames.py`: adds length, sequence number and checksum to each payload, and checks them.
+`items.py`: packs items into payloads (MessagePack), and unpacks them.
 """

@@ -1,4 +1,4 @@
-"""Chunks: an item that exceeds `frame_soft_bytes` is sent in several frames. Pure.
+"""Chunks: splits an item larger than `frame_soft_bytes` over several frames, and joins the parts. Does no I/O.
 
     ┌──────────┬─────────┬───────────────────┬──────────────────┐
     │ 0xC1 u8  │ lane u8 │ still to come u32 │ bytes of an item │      the payload of one frame, big-endian

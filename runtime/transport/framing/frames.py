@@ -1,4 +1,4 @@
-"""Frames: payloads with length, sequence number and checksum in a byte stream. Pure: bytes in, payloads out.
+"""Frames: adds length, sequence number and checksum to each payload, and checks them on arrival. Does no I/O.
 
     ┌────────────────────┬──────────────┬───────────┬─────────┐
     │ payload length u32 │ sequence u32 │ CRC32 u32 │ payload │      big-endian

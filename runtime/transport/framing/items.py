@@ -1,4 +1,4 @@
-"""Items: the content of frames. A payload is one MessagePack array of the items of one loop tick. Pure.
+"""Items: packs the data sent in one event-loop tick into payloads (MessagePack arrays), and unpacks them. Does no I/O.
 
 An item is any MessagePack value: None, bool, int (64 bit), float, str, bytes, arrays and maps of those. Arrays
 arrive as tuples: so every key that could be sent is hashable, and decoding is faster than to lists.

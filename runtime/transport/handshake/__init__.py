@@ -1,9 +1,9 @@
-"""Handshake between two systems: versions, identities, credentials. Pure.
+"""Handshake: checks versions, names and credentials of two systems before they exchange messages. Does no I/O.
 
-`certificate.py`: names and roles that a peer's certificate allows.
-`handshake.py`: state machines of the dialer and the acceptor.
-`handshake_messages.py`: encoding of Hello, Challenge, Proof, Welcome and Refuse.
-`identity.py`: identity of a system and of its peer.
-`protocol_versions.py`: protocol versions and their negotiation.
-`shared_key.py`: shared keys and the proof of knowing one.
+`certificate.py`: reads the names and role that a peer's certificate allows.
+`handshake.py`: authenticates both ends: the state machines of dialer and acceptor.
+`handshake_messages.py`: encodes and decodes Hello, Challenge, Proof, Welcome and Refuse.
+`identity.py`: holds name, role and incarnation of a system and of its peer.
+`protocol_versions.py`: lists the protocol versions, and chooses one that both systems support.
+`shared_key.py`: holds the secret keys, and proves knowledge of a key.
 """

@@ -1,4 +1,7 @@
-"""`Certificate`: names and role that a peer's certificate allows. Pure: the host has checked signature and dates."""
+"""`Certificate`: reads the names and role that a peer's TLS certificate allows, and checks the peer against them.
+
+Pure: the host has already checked the signature and the dates of the certificate.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handshake: authenticates both ends before anything else is decoded. Pure: payloads in, payloads and steps out.
+"""Handshake state machines: authenticate both ends of a connection before any other data is decoded. Do no I/O.
 
       dialer                                          acceptor
         │ ── Hello(versions, self, expected, nonce) ──▶ │   checks version, cluster, names

@@ -1,4 +1,4 @@
-"""Handshake messages: Hello, Challenge, Proof, Welcome and Refuse, encoded and decoded. Pure.
+"""Handshake messages: encodes and decodes Hello, Challenge, Proof, Welcome and Refuse. Does no I/O.
 
 All are MessagePack arrays that begin with a name. Fields are only ever appended: a reader ignores fields that it does
 not know, and the version range says which to expect.

@@ -1,4 +1,4 @@
-"""Identity: name, incarnation and role of the systems at both ends of a link."""
+"""Identity: holds the name, role and incarnation (a random number for each start) of the two systems of a link."""
 
 from __future__ import annotations
 

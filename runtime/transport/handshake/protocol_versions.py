@@ -1,4 +1,4 @@
-"""Protocol versions between two systems, and their negotiation.
+"""Protocol versions: lists the versions of the wire protocol, and chooses the highest one that two systems share.
 
     1   no longer supported: every message named its actor and its type
     2   numbers instead of names (see `coterie.runtime.remote`); each item in one frame

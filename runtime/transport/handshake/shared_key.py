@@ -1,4 +1,4 @@
-"""`SharedKey`: keys shared by a cluster, and the proof of knowing one without sending it. Pure.
+"""`SharedKey`: holds a cluster's secret keys, and proves knowledge of a key without sending it. Does no I/O.
 
 Each proof is an HMAC-SHA256 over a label and the exact bytes of the dialer's Hello and the acceptor's Challenge. These
 contain the protocol versions, both nonces, the cluster, both names, incarnations and roles: none can be changed in

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import uvloop
 
-from coterie.cli.command_loop import Terminated, run_async
+from coterie.cli.command_loop import TerminatedBySignal, run_async
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,9 @@ def test_command_runs_on_uvloop_and_returns_its_result() -> None:
     assert run_async(command()) == uvloop.Loop.__module__
 
 
-@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, TerminatedBySignal)]
+)
 def test_signal_ends_a_command_in_order(number: signal.Signals, error: type[BaseException]) -> None:
     steps: list[str] = []
 

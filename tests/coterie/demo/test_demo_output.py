@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from coterie.demo.demo_output import DemoOutput, Progress
+from coterie.demo.demo_output import DemoOutput, DemoProgress
 
 
 async def test_waiting_for_a_number_ends_when_it_is_reached() -> None:
-    progress = Progress(10)
+    progress = DemoProgress(10)
     waiting = asyncio.create_task(progress.reached(2))
     await asyncio.sleep(0)
     progress.add("a")
@@ -21,7 +21,7 @@ async def test_waiting_for_a_number_ends_when_it_is_reached() -> None:
 
 
 async def test_a_number_beyond_the_total_means_all() -> None:
-    progress = Progress(1)
+    progress = DemoProgress(1)
     progress.add("a")
 
     await progress.reached(5)

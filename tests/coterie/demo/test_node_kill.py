@@ -15,7 +15,7 @@ from coterie.actors.groups.client_session import Identity, Session
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.cluster_processes import ClusterProcesses
 from coterie.demo.coordinator import Coordinator, run_together
-from coterie.demo.demo_output import DemoOutput, Progress
+from coterie.demo.demo_output import DemoOutput, DemoProgress
 from coterie.demo.demo_topology import Counted, CountFile
 from coterie.demo.node_kill import KillRecord, NodeKill, Victim, held_back, void_reasons
 from coterie.errors import NodeUnreachable
@@ -62,7 +62,7 @@ class FakeCluster:
     def __init__(self, *, answer_s: float | None, files: int = 63, late_stops: int = 0, status_s: float = 0.0) -> None:
         self.signals: list[str] = []
         self.files: list[str] = []
-        self.progress = Progress(files)
+        self.progress = DemoProgress(files)
         self._answer_s = answer_s
         self._late_stops = late_stops
         self._status_s = status_s

@@ -101,7 +101,7 @@ async def test_failed_disk_stops_the_store_for_good(virtual_host: VirtualHost, f
     for position in range(2, 10):
         log.write(one(position), partial(pytest.fail, "acknowledged"))
     waiting = asyncio.ensure_future(log.state("g"))
-    with pytest.raises(StorageFailed, match="injected failure"):
+    with pytest.raises(StorageFailed, match="planned failure"):
         await waiting
     before = virtual_host.disk.contents(SEGMENT)
     log.write(one(10), partial(pytest.fail, "acknowledged"))

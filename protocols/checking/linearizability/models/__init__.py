@@ -1,8 +1,8 @@
-"""Models: sequential specifications of objects, which state what each operation returns after the ones before it.
+"""Models: specify what each operation on an object (register, list, counter …) may return, in sequential use.
 
 `append_list.py`: `AppendList`, a list that only grows.
-`consensus.py`: `Consensus` and `LogPositions`, a value that is chosen once, and positions in one log.
+`consensus.py`: `Consensus`, a value that is chosen once; `LogPositions`, a log that returns each entry's position.
 `counter.py`: `Counter`, a number that is incremented and read.
 `model.py`: `Model`, the interface of all models.
-`registers.py`: `Register` and `KeyValue`, one place that holds one value.
+`registers.py`: `Register`, with compare-and-swap; `KeyValue`, one key of a key-value store.
 """

@@ -1,4 +1,4 @@
-"""`AppendList`: the model of a list that only grows."""
+"""`AppendList`: models a list that only grows: specifies the results of append and read."""
 
 from __future__ import annotations
 

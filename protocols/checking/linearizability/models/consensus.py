@@ -1,4 +1,4 @@
-"""`Consensus` and `LogPositions`: models of consensus itself, a value that is chosen once, and one order of a log."""
+"""`Consensus`, `LogPositions`: model a value that is chosen once, and a log that returns the position of each entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Counter`: the model of a number that is incremented and read."""
+"""`Counter`: models a number: specifies the results of increment and read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Model`: the interface of a sequential specification, which states what each operation may return."""
+"""`Model`: defines the interface of a sequential specification: an initial state, and the allowed results."""
 
 from __future__ import annotations
 

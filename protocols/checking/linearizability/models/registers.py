@@ -1,4 +1,4 @@
-"""`Register` and `KeyValue`: models of one place that holds one value."""
+"""`Register` and `KeyValue`: model a register with compare-and-swap, and one key of a key-value store."""
 
 from __future__ import annotations
 

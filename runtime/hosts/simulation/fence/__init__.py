@@ -1,9 +1,9 @@
-"""Fence: replaces or refuses calls that would leave a simulated world.
+"""Fence: intercepts calls from a simulation to the real machine: time, random numbers, threads, processes, sockets.
 
-`current_life.py`: `CurrentLife`, the clock, random generator and name of the life whose code runs
-`fence.py`: `Fence`, applies all patches while a world runs
-`fenced_random.py`: patches of `random`, `os.urandom` and `uuid`
-`fenced_time.py`: patches of `time` and `datetime`
-`patches.py`: `Patch`, the replacement of one attribute, and `FencedEnvironment`, the values that patches return
-`refused_calls.py`: patches that refuse threads, processes and sockets, and that sort directory listings
+`current_life.py`: `CurrentLife`, returns time, random generator and node name of the process that runs now
+`fence.py`: `Fence`, applies all patches while a simulation runs
+`fenced_random.py`: makes `random`, `os.urandom` and `uuid` use a seeded generator
+`fenced_time.py`: makes `time` and `datetime` return simulated time
+`patches.py`: `FencePatch`, replaces one attribute, and `FencedEnvironment`, supplies simulated values
+`refused_calls.py`: refuses threads, processes and sockets, and sorts directory listings
 """

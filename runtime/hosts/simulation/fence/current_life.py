@@ -1,4 +1,4 @@
-"""`CurrentLife`: the clock, random generator and node name of the life whose code runs now."""
+"""`CurrentLife`: returns the clock time, random generator and node name of the simulated process that runs now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Fence`: gives a running world simulated time and random numbers, and refuses threads, processes and sockets.
+"""`Fence`: patches Python while a simulation runs: simulates time and random numbers, refuses threads and sockets.
 
 Time comes from the clock of the current life, random numbers from its generator, and directory listings are sorted.
 Threads, processes and sockets are refused with a `FenceError` that names the call and its line. Only the thread that

@@ -1,4 +1,4 @@
-"""Fenced random numbers: patches by which `random`, `os.urandom` and `uuid` draw from the current life's generator."""
+"""Fenced random numbers: makes `random`, `os.urandom` and `uuid` use the simulated process's seeded generator."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
-from coterie.runtime.hosts.simulation.fence.patches import FencedEnvironment, Patch, function_patch
+from coterie.runtime.hosts.simulation.fence.patches import FencedEnvironment, FencePatch, function_patch
 
 __all__ = ["random_patches"]
 
 _UUID_EPOCH_S: Final = 12_219_292_800  # RFC 9562 §5.1: from 1582-10-15 to 1970-01-01
 
 
-def random_patches(environment: FencedEnvironment) -> list[Patch]:
+def random_patches(environment: FencedEnvironment) -> list[FencePatch]:
     """Return the patches of `random`, `os.urandom` and `uuid1`; `secrets` and `uuid4` follow from them."""
 
     def entropy(size: int, flags: int = 0) -> bytes:
@@ -25,7 +25,10 @@ def random_patches(environment: FencedEnvironment) -> list[Patch]:
     patches = [function_patch(random, name, _drawing(environment, name)) for name in _global_functions()]
     patches += [function_patch(random, "_urandom", entropy), function_patch(os, "urandom", entropy)]
     patches += [function_patch(os, "getrandom", entropy)] if hasattr(os, "getrandom") else []
-    patches += [Patch(random.Random, "seed", _seeding(environment)), function_patch(uuid, "uuid1", _uuid1(environment))]
+    patches += [
+        FencePatch(random.Random, "seed", _seeding(environment)),
+        function_patch(uuid, "uuid1", _uuid1(environment)),
+    ]
     return patches
 
 

@@ -1,4 +1,4 @@
-"""Fenced time: patches by which `time` and `datetime` show the current life's clock."""
+"""Fenced time: makes `time` and `datetime` return the clock time of the simulated process that runs now."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from coterie.runtime.hosts.simulation.fence.patches import FencedEnvironment, Patch, function_patch
+from coterie.runtime.hosts.simulation.fence.patches import FencedEnvironment, FencePatch, function_patch
 
 __all__ = ["datetime_patches", "time_patches"]
 
@@ -15,7 +15,7 @@ _NS: Final = 1_000_000_000
 _MONOTONIC: Final = ("monotonic", "perf_counter", "process_time", "thread_time")
 
 
-def time_patches(environment: FencedEnvironment) -> list[Patch]:
+def time_patches(environment: FencedEnvironment) -> list[FencePatch]:
     """Return the patches of the module `time`."""
 
     def since_epoch(seconds: float | None = None) -> float:
@@ -37,7 +37,7 @@ def time_patches(environment: FencedEnvironment) -> list[Patch]:
     ]
 
 
-def datetime_patches(environment: FencedEnvironment) -> list[Patch]:
+def datetime_patches(environment: FencedEnvironment) -> list[FencePatch]:
     """Return the patches of the module `datetime`: its types are immutable, so they are replaced by subclasses."""
 
     def datetimes(real: Any, is_inside: Callable[[], bool]) -> Any:
@@ -54,7 +54,7 @@ def datetime_patches(environment: FencedEnvironment) -> list[Patch]:
             real, today=lambda: real.fromtimestamp(environment.wall()) if is_inside() else real.today()
         )
 
-    return [Patch(dt, "datetime", datetimes), Patch(dt, "date", days)]
+    return [FencePatch(dt, "datetime", datetimes), FencePatch(dt, "date", days)]
 
 
 def _substitute_class(real: Any, **functions: Callable[..., Any]) -> Any:

@@ -1,4 +1,4 @@
-"""`Patch`: replaces one attribute of a module or class inside the fence; `FencedEnvironment`: the values to return."""
+"""`FencePatch`: replaces one function or class of Python in a simulation; `FencedEnvironment`: supplies the results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["FencedEnvironment", "Patch", "function_patch"]
+__all__ = ["FencePatch", "FencedEnvironment", "function_patch"]
 
 
 class FencedEnvironment(Protocol):
@@ -36,7 +36,7 @@ class FencedEnvironment(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class FencePatch:
     """The attribute `name` of `owner` (a module or class) is replaced by `make(original, is_inside)`.
 
     The replacement must behave like the original if `is_inside()` is false: on other threads.
@@ -47,7 +47,7 @@ class Patch:
     make: Callable[[Any, Callable[[], bool]], Any]
 
 
-def function_patch(owner: Any, name: str, replacement: Callable[..., Any]) -> Patch:
+def function_patch(owner: Any, name: str, replacement: Callable[..., Any]) -> FencePatch:
     """Return the patch that calls `replacement` instead of a function, with the same arguments."""
 
     def make(original: Any, is_inside: Callable[[], bool]) -> Any:
@@ -58,4 +58,4 @@ def function_patch(owner: Any, name: str, replacement: Callable[..., Any]) -> Pa
         fenced.fenced_from = original  # type: ignore[attr-defined]  # lets a second fence detect the first
         return fenced
 
-    return Patch(owner, name, make)
+    return FencePatch(owner, name, make)

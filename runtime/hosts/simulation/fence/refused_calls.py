@@ -1,4 +1,4 @@
-"""Refused calls: patches that refuse threads, processes and sockets; and those that sort directory listings."""
+"""Refused calls: makes threads, processes and sockets raise an error in simulated code; sorts directory listings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
-from coterie.runtime.hosts.simulation.fence.patches import FencedEnvironment, Patch, function_patch
+from coterie.runtime.hosts.simulation.fence.patches import FencedEnvironment, FencePatch, function_patch
 from coterie.runtime.hosts.virtual.fence_error import fence_error
 
 __all__ = ["name_patches", "refusal_patches"]
@@ -41,7 +41,7 @@ _REFUSED: Final[tuple[tuple[Any, str, str, str], ...]] = (
 )
 
 
-def refusal_patches() -> list[Patch]:
+def refusal_patches() -> list[FencePatch]:
     """Return the patches that refuse threads, processes and sockets."""
     available = [each for each in _REFUSED if hasattr(each[0], each[1])]  # not every platform can fork
     refused = [function_patch(owner, name, _refuse(call, advice)) for owner, name, call, advice in available]
@@ -62,7 +62,7 @@ def _refuse(call: str, advice: str) -> Callable[..., Any]:
     return refuse
 
 
-def name_patches(environment: FencedEnvironment) -> list[Patch]:
+def name_patches(environment: FencedEnvironment) -> list[FencePatch]:
     """Return the patches that sort directory listings and return the node's name as host name."""
     listdir, scandir = os.listdir, os.scandir
     return [
