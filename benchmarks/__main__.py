@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import uvloop
 
 from benchmarks.catalogue import BENCHMARKS
+from benchmarks.harness.plot import plot, require_plotting
+from benchmarks.harness.results import Result, show, write_json
+from benchmarks.harness.settings import Settings
 from benchmarks.peers.peer_catalogue import PEERS
-from benchmarks.plot import plot, require_plotting
-from benchmarks.results import Result, show, write_json
-from benchmarks.settings import Settings
 
 __all__ = ["main"]
 

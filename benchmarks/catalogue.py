@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 
-from benchmarks import (
+from benchmarks import linearizability
+from benchmarks.harness.results import Result
+from benchmarks.harness.settings import Settings
+from benchmarks.messaging import (
     ask,
     fan_in,
     heartbeat_delay,
-    linearizability,
     ping_pong,
-    raft_failover,
-    raft_put,
-    raft_steady,
     remote_ask,
     remote_tell,
     ring,
@@ -24,8 +23,7 @@ from benchmarks import (
     tell,
     timers,
 )
-from benchmarks.results import Result
-from benchmarks.settings import Settings
+from benchmarks.raft import raft_failover, raft_put, raft_steady
 
 __all__ = ["BENCHMARKS", "Benchmark"]
 

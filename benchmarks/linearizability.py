@@ -16,8 +16,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.results import Result, show
-from benchmarks.settings import Settings
+from benchmarks.harness.results import Result, show
+from benchmarks.harness.settings import Settings
 from coterie.protocols.checking.linearizability import UNKNOWN, Datum, History, KeyValue, Operation, Status, check
 
 __all__ = ["run"]

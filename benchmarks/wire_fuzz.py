@@ -18,8 +18,8 @@ import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.fuzz_target import FuzzTarget
-from benchmarks.wire_attacks import (
+from benchmarks.fuzzing.fuzz_target import FuzzTarget
+from benchmarks.fuzzing.wire_attacks import (
     AUTH,
     PropertyViolation,
     TrustedPeer,

@@ -1,4 +1,4 @@
-"""`LocalDelivery`: finds the actor at a path of this system anew for each message, and passes the message to it."""
+"""`LocalDelivery`: looks up the actor at a path of this system for each message, and passes the message to it."""
 
 from __future__ import annotations
 

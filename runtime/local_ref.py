@@ -1,4 +1,4 @@
-"""`LocalRef`: sends messages to an actor of this process, in the common case directly into the actor's mailbox."""
+"""`LocalRef`: sends messages to an actor of this process, usually straight into the mailbox of the actor."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PRODUCT = ("coterie", "protocols", "runtime", "actors")
+PRODUCT = ("coterie", "protocols", "runtime", "actors", "benchmarks")
 MAX_FILES_IN_A_FOLDER = 16
 FIRST_LINE_CHARS_MAX = 120 - len('"""')
 QUESTION_WORDS = ("What", "Who", "Whom", "Whose", "How", "Where", "Whether", "When", "Why", "Which", "There")

@@ -1,4 +1,4 @@
-"""`Simulation`: runs a whole cluster with faults, clients and checkers in virtual time, determined by a seed.
+"""`Simulation`: runs a whole cluster with faults, clients and checkers in virtual time; all of it follows from a seed.
 
     async def main() -> None:
         sim.deploy(topology)

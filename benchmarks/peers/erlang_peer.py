@@ -15,9 +15,9 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from benchmarks.harness.processes import free_ports
+from benchmarks.harness.results import Measurement
 from benchmarks.peers.peer_runs import RunRequest, Workload
-from benchmarks.processes import free_ports
-from benchmarks.results import Measurement
 
 __all__ = ["COUNT_MAX", "WORKLOADS"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
+from benchmarks.harness.processes import Child
+from benchmarks.harness.results import Measurement
+from benchmarks.harness.settings import Settings
 from benchmarks.peers.peer_catalogue import PEERS
-from benchmarks.processes import Child
-from benchmarks.results import Measurement
-from benchmarks.settings import Settings
 
 __all__ = ["peer_measurements"]
 

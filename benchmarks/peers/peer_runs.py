@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import uvloop
 
-from benchmarks.results import Measurement
+from benchmarks.harness.results import Measurement
 
 __all__ = ["RunRequest", "Workload"]
 

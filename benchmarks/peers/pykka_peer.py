@@ -14,8 +14,8 @@ from typing import Any
 
 import pykka
 
+from benchmarks.harness.results import Measurement
 from benchmarks.peers.peer_runs import RunRequest, Workload
-from benchmarks.results import Measurement
 
 __all__ = ["COUNT_MAX", "WORKLOADS"]
 

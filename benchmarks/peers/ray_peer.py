@@ -19,8 +19,8 @@ from typing import Any
 
 import ray
 
+from benchmarks.harness.results import Measurement
 from benchmarks.peers.peer_runs import RunRequest, Workload
-from benchmarks.results import Measurement
 
 __all__ = ["COUNT_MAX", "WORKLOADS"]
 

@@ -21,13 +21,13 @@ from typing import Any
 import uvloop
 from tapio import ActorRef, ActorSystem, Behavior, Behaviors, Message, RemoteSettings, TapioSettings, register_message
 
-from benchmarks.ask import ask_in_turn
+from benchmarks.harness.pinning import pin
+from benchmarks.harness.processes import Child
+from benchmarks.harness.results import Measurement
+from benchmarks.harness.rounds import in_rounds
+from benchmarks.messaging.ask import ask_in_turn
+from benchmarks.messaging.remote_tell import pump
 from benchmarks.peers.peer_runs import RunRequest, Workload
-from benchmarks.pinning import pin
-from benchmarks.processes import Child
-from benchmarks.remote_tell import pump
-from benchmarks.results import Measurement
-from benchmarks.rounds import in_rounds
 
 __all__ = ["COUNT_MAX", "WORKLOADS"]
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import xoscar
 
-from benchmarks.ask import ask_in_turn
+from benchmarks.harness.pinning import pin
+from benchmarks.harness.processes import free_ports
+from benchmarks.harness.results import Measurement
+from benchmarks.messaging.ask import ask_in_turn
 from benchmarks.peers.peer_runs import RunRequest, Workload
-from benchmarks.pinning import pin
-from benchmarks.processes import free_ports
-from benchmarks.results import Measurement
 
 __all__ = ["COUNT_MAX", "WORKLOADS"]
 

@@ -1,4 +1,4 @@
-"""`ClusterConnection`: reads the options that name a running cluster, and links a client with the cluster's nodes."""
+"""`ClusterConnection`: reads the options that say which cluster to use, and connects a client to its nodes."""
 
 from __future__ import annotations
 

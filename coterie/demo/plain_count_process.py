@@ -1,4 +1,4 @@
-"""`PlainCountProcess`: runs `plain_count.py`, which counts without coterie, as a child process beside the cluster."""
+"""`PlainCountProcess`: runs `plain_count.py`, the same count without coterie, in a child process, to compare both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log capture: keeps the last log records of a simulation run, to save them if the run fails."""
+"""Log capture: keeps the last records that a simulation run logs with `logging`, to save them if the run fails."""
 
 from __future__ import annotations
 

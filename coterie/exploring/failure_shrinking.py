@@ -1,4 +1,4 @@
-"""Failure shrinking: finds the smallest run that breaks the same invariant, and repeats it to record trace and log.
+"""Failure shrinking: finds a small run that breaks the same invariant as a failed one, and saves its trace and log.
 
 `protocols/faults/shrinking.py` decides which smaller cases are tried and in which order (ddmin). This module decides
 whether a candidate fails in the same way, runs the candidates (in this process or in workers), and runs the smallest

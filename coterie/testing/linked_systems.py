@@ -1,4 +1,4 @@
-"""`Systems`: runs several actor systems in one process: the real transport over a virtual network in virtual time."""
+"""`Systems`: runs several actor systems in one process, with the real transport over a network in virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Raft messages: define the messages of the paper (Figure 2) and of pre-vote, and the state that must be durable."""
+"""Raft messages: define those of the Raft paper (Figure 2) and of pre-vote, and the state that must be durable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`SiblingRestarts`: restarts the siblings of a failed actor, too (strategies `all_for_one` and `rest_for_one`)."""
+"""`SiblingRestarts`: restarts the siblings together with a failed actor (strategies `all_for_one`, `rest_for_one`)."""
 
 from __future__ import annotations
 

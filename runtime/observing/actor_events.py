@@ -1,4 +1,4 @@
-"""Actor events: tells subscribers that an actor started, failed, restarted, stopped, stalled or did not get a message.
+"""Actor events: notifies subscribers that an actor started, failed, restarted, stopped, stalled or missed a message.
 
     unsubscribe = system.events.subscribe(lambda event: print(event.name, event.actor, event.facts))
 

@@ -1,4 +1,4 @@
-"""`RemoteDelivery`: sends messages to one actor on another node, by the current link to that node."""
+"""`RemoteDelivery`: sends messages to one actor on another node, over the current link to that node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenario `store`: writes to the log store of each node while nodes crash, and checks the data that restarts recover.
+"""Scenario `store`: writes to the log store of each node while nodes crash, and checks the data recovered at restart.
 
 The actor writes all the time: metadata, truncations, records of all sizes. Each start must recover the result of a
 prefix of its writes, with at least all acknowledged ones. `StorageChecker` checks it. No layer above the store can

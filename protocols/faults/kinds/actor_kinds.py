@@ -1,4 +1,4 @@
-"""Actor faults: define the faults of one actor (its handler raises …) and of the order in which actors run.
+"""Actor faults: define faults of one actor (its handler raises …), and changes of the order in which actors run.
 
 `actor` is a path at the node `target`, or "*".
 """

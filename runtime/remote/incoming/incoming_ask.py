@@ -1,4 +1,4 @@
-"""`IncomingAsk`: wraps an ask from another node for the actor's mailbox, and sends the reply back by the same link."""
+"""`IncomingAsk`: wraps an ask from another node for the actor's mailbox, and sends the reply over the same link."""
 
 from __future__ import annotations
 

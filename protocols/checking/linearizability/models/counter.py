@@ -1,4 +1,4 @@
-"""`Counter`: models a number: specifies the results of increment and read."""
+"""`Counter`: the sequential model of a counter, which specifies the results of increment and read."""
 
 from __future__ import annotations
 

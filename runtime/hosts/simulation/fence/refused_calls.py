@@ -1,4 +1,7 @@
-"""Refused calls: makes threads, processes and sockets raise an error in simulated code; sorts directory listings."""
+"""Refused calls: raises an error when simulated code starts a thread or process, or opens a socket.
+
+Directory listings are not refused but sorted, so that each run sees the same order.
+"""
 
 from __future__ import annotations
 

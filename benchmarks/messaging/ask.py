@@ -11,11 +11,11 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from benchmarks.bare_queues import BareAsks
-from benchmarks.comparison import Comparison
-from benchmarks.measured_system import measured_system
-from benchmarks.results import Measurement, Result
-from benchmarks.settings import Settings
+from benchmarks.harness.bare_queues import BareAsks
+from benchmarks.harness.comparison import Comparison
+from benchmarks.harness.measured_system import measured_system
+from benchmarks.harness.results import Measurement, Result
+from benchmarks.harness.settings import Settings
 from coterie import Actor, Ask, message
 
 __all__ = ["ask_in_turn", "run"]

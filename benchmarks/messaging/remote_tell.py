@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from benchmarks.comparison import Comparison
-from benchmarks.pairs import bare_pair, pair
-from benchmarks.receivers import COUNT as COUNT_ROW
-from benchmarks.receivers import MARK, Large, Mark, Small
-from benchmarks.results import Measurement, Result
-from benchmarks.settings import Settings
+from benchmarks.harness.comparison import Comparison
+from benchmarks.harness.results import Measurement, Result
+from benchmarks.harness.settings import Settings
+from benchmarks.messaging.pairs import bare_pair, pair
+from benchmarks.messaging.receivers import COUNT as COUNT_ROW
+from benchmarks.messaging.receivers import MARK, Large, Mark, Small
 
 __all__ = ["pump", "run", "small_messages"]
 

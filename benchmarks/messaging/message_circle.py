@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from benchmarks.bare_queues import BareQueue, BareSwitch
-from benchmarks.comparison import Comparison
-from benchmarks.measured_system import measured_system
-from benchmarks.results import Measurement
+from benchmarks.harness.bare_queues import BareQueue, BareSwitch
+from benchmarks.harness.comparison import Comparison
+from benchmarks.harness.measured_system import measured_system
+from benchmarks.harness.results import Measurement
 from coterie import Actor, Ref, System, message
 
 __all__ = ["circle_comparison", "coterie_circle", "floor_circle", "shared_floor_circle"]

@@ -9,7 +9,7 @@ import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmarks.results import Result
+from benchmarks.harness.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from benchmarks.bare_queues import BareAsks, BareQueue, BareSwitch
-from benchmarks.comparison import Comparison, Workload
-from benchmarks.measured_system import measured_system
-from benchmarks.pinning import pinned_to_first
-from benchmarks.remote_tell import pump
-from benchmarks.results import Measurement
-from benchmarks.rounds import in_rounds
-from benchmarks.settings import Settings
+from benchmarks.harness.bare_queues import BareAsks, BareQueue, BareSwitch
+from benchmarks.harness.comparison import Comparison, Workload
+from benchmarks.harness.measured_system import measured_system
+from benchmarks.harness.pinning import pinned_to_first
+from benchmarks.harness.results import Measurement
+from benchmarks.harness.rounds import in_rounds
+from benchmarks.harness.settings import Settings
+from benchmarks.messaging.remote_tell import pump
 from coterie import Actor, message
 
 

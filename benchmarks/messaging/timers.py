@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from benchmarks.comparison import Comparison
-from benchmarks.measured_system import measured_system
-from benchmarks.results import Measurement, Result
-from benchmarks.rounds import in_rounds
-from benchmarks.settings import Settings
+from benchmarks.harness.comparison import Comparison
+from benchmarks.harness.measured_system import measured_system
+from benchmarks.harness.results import Measurement, Result
+from benchmarks.harness.rounds import in_rounds
+from benchmarks.harness.settings import Settings
 from coterie import Actor, message
 
 __all__ = ["run"]

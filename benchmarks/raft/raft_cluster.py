@@ -9,7 +9,7 @@ import tempfile
 from types import TracebackType
 from typing import Self
 
-from benchmarks.processes import Child, cpu_seconds, free_ports
+from benchmarks.harness.processes import Child, cpu_seconds, free_ports
 from coterie import Client, KeyValue, Topology
 from coterie.actors.groups.group_messages import GroupStatus
 
@@ -57,7 +57,7 @@ class BenchmarkCluster:
         peers = [f"--peer={peer}={at}" for peer, at in self.address_by_node.items() if peer != name]
         where = ["--node", name, "--listen", self.address_by_node[name], "--data", os.path.join(self._data, name)]
         new = ["--bootstrap", "new"] if bootstrap else []
-        topology = f"benchmarks.raft_cluster:{self._topology}"
+        topology = f"benchmarks.raft.raft_cluster:{self._topology}"
         child = Child(["coterie", "run", topology, "--with-stdin", *where, *peers, *new], ready=b"is up")
         self.child_by_node[name] = child
         await child.start()

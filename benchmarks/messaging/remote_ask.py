@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 
-from benchmarks.ask import ask_in_turn
-from benchmarks.comparison import Comparison
-from benchmarks.pairs import bare_pair, pair
-from benchmarks.processes import Child, cpu_seconds
-from benchmarks.receivers import ADD, Add
-from benchmarks.results import Measurement, Result
-from benchmarks.settings import Settings
+from benchmarks.harness.comparison import Comparison
+from benchmarks.harness.processes import Child, cpu_seconds
+from benchmarks.harness.results import Measurement, Result
+from benchmarks.harness.settings import Settings
+from benchmarks.messaging.ask import ask_in_turn
+from benchmarks.messaging.pairs import bare_pair, pair
+from benchmarks.messaging.receivers import ADD, Add
 
 __all__ = ["run"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.plot import plot
-from benchmarks.results import Result
+from benchmarks.harness.plot import plot
+from benchmarks.harness.results import Result
 
 pytest.importorskip("matplotlib", reason="bars come with the extra `bench`")
 

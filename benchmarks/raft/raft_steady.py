@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.closed_loop import closed_loop
-from benchmarks.raft_cluster import STORE, BenchmarkCluster
-from benchmarks.results import Result
+from benchmarks.harness.results import Result
+from benchmarks.raft.closed_loop import closed_loop
+from benchmarks.raft.raft_cluster import STORE, BenchmarkCluster
 from coterie import Client
 
 __all__ = ["run"]

@@ -13,7 +13,7 @@ from typing import cast
 
 import msgpack
 
-from benchmarks.fuzz_target import CONFIG, TARGET, FuzzConnection, FuzzTarget
+from benchmarks.fuzzing.fuzz_target import CONFIG, TARGET, FuzzConnection, FuzzTarget
 from coterie.errors import BrokenFrame
 from coterie.runtime.transport import Peer, PeerRole, SharedKey, SystemIdentity
 from coterie.runtime.transport.framing.chunks import encode_chunk

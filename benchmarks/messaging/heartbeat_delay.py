@@ -15,14 +15,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.comparison import Comparison
-from benchmarks.measured_system import measured_system
-from benchmarks.pairs import bare_pair, pair
-from benchmarks.receivers import BEAT, DELAYS, MARK, Beat, Delays, Large, Mark, Small, Watcher
-from benchmarks.receivers import COUNT as COUNT_ROW
-from benchmarks.remote_tell import pump, small_messages
-from benchmarks.results import Measurement, Result, percentile
-from benchmarks.settings import Settings
+from benchmarks.harness.comparison import Comparison
+from benchmarks.harness.measured_system import measured_system
+from benchmarks.harness.results import Measurement, Result, percentile
+from benchmarks.harness.settings import Settings
+from benchmarks.messaging.pairs import bare_pair, pair
+from benchmarks.messaging.receivers import BEAT, DELAYS, MARK, Beat, Delays, Large, Mark, Small, Watcher
+from benchmarks.messaging.receivers import COUNT as COUNT_ROW
+from benchmarks.messaging.remote_tell import pump, small_messages
 from coterie import Actor, Ref, message
 
 __all__ = ["run"]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.bare_queues import AwaitingQueue, BareQueue
-from benchmarks.comparison import Comparison
-from benchmarks.measured_system import measured_system
-from benchmarks.results import Measurement, Result
-from benchmarks.rounds import in_rounds
-from benchmarks.settings import Settings
+from benchmarks.harness.bare_queues import AwaitingQueue, BareQueue
+from benchmarks.harness.comparison import Comparison
+from benchmarks.harness.measured_system import measured_system
+from benchmarks.harness.results import Measurement, Result
+from benchmarks.harness.rounds import in_rounds
+from benchmarks.harness.settings import Settings
 from coterie import Actor, message
 
 __all__ = ["BareCounter", "Counter", "Item", "run"]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.bare_queues import BareQueue
-from benchmarks.comparison import Comparison
-from benchmarks.measured_system import measured_system
-from benchmarks.results import Measurement, Result
-from benchmarks.rounds import in_rounds
-from benchmarks.settings import Settings
-from benchmarks.tell import BareCounter, Counter, Item
+from benchmarks.harness.bare_queues import BareQueue
+from benchmarks.harness.comparison import Comparison
+from benchmarks.harness.measured_system import measured_system
+from benchmarks.harness.results import Measurement, Result
+from benchmarks.harness.rounds import in_rounds
+from benchmarks.harness.settings import Settings
+from benchmarks.messaging.tell import BareCounter, Counter, Item
 from coterie import Actor, Ref, message
 
 __all__ = ["run"]

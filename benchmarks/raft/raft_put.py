@@ -11,11 +11,11 @@ import os
 import sys
 from dataclasses import dataclass
 
-from benchmarks.closed_loop import ClosedLoopResult, closed_loop
-from benchmarks.processes import cpu_seconds
-from benchmarks.raft_cluster import STORE, BenchmarkCluster
-from benchmarks.raft_floor import FloorCluster
-from benchmarks.results import Result, percentile
+from benchmarks.harness.processes import cpu_seconds
+from benchmarks.harness.results import Result, percentile
+from benchmarks.raft.closed_loop import ClosedLoopResult, closed_loop
+from benchmarks.raft.raft_cluster import STORE, BenchmarkCluster
+from benchmarks.raft.raft_floor import FloorCluster
 from coterie import Client
 
 __all__ = ["run"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.bare_wire import BATCH, BareWire
+from benchmarks.harness.bare_wire import BATCH, BareWire
 
 
 class Socket(asyncio.Transport):

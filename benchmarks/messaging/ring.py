@@ -6,9 +6,9 @@ The floor is a deque and a `call_soon` per player;
 
 from __future__ import annotations
 
-from benchmarks.message_circle import circle_comparison
-from benchmarks.results import Result
-from benchmarks.settings import Settings
+from benchmarks.harness.results import Result
+from benchmarks.harness.settings import Settings
+from benchmarks.messaging.message_circle import circle_comparison
 
 __all__ = ["run"]
 

@@ -1,6 +1,6 @@
 """Receivers: runs the process that receives the messages of the remote benchmarks, for coterie and for the floor.
 
-    python -m benchmarks.receivers coterie|floor <core>
+    python -m benchmarks.messaging.receivers coterie|floor <core>
 
 Prints `ready <port>`; ends when its standard input does.
 """
@@ -15,8 +15,8 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.bare_wire import BareWire
-from benchmarks.pinning import pin
+from benchmarks.harness.bare_wire import BareWire
+from benchmarks.harness.pinning import pin
 from coterie import Actor, Ask, System, message
 from coterie.runtime.messages.lanes import Lane
 

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.bare_queues import BareSwitch
-from benchmarks.comparison import Comparison
-from benchmarks.measured_system import measured_system
-from benchmarks.results import Measurement, Result
-from benchmarks.separate_process import in_separate_process
-from benchmarks.settings import Settings
+from benchmarks.harness.bare_queues import BareSwitch
+from benchmarks.harness.comparison import Comparison
+from benchmarks.harness.measured_system import measured_system
+from benchmarks.harness.results import Measurement, Result
+from benchmarks.harness.separate_process import in_separate_process
+from benchmarks.harness.settings import Settings
 from coterie import Actor, Ref, message
 
 __all__ = ["run"]
@@ -119,6 +119,6 @@ def _measurement(leaves: int, total: int, begin: float) -> Measurement:
 
 async def run(settings: Settings) -> list[Result]:
     """Measure one tree per process."""
-    in_process = partial(in_separate_process, "benchmarks.skynet")
+    in_process = partial(in_separate_process, "benchmarks.messaging.skynet")
     floor, coterie = partial(in_process, "floor"), partial(in_process, "coterie")
     return await Comparison("skynet", "leaves/s", COUNT, floor, coterie, is_warmed=False).run(settings)

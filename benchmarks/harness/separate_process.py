@@ -1,6 +1,6 @@
 """Separate process: runs one measurement in a new process, for work that leaves a large heap behind.
 
-    python -m benchmarks.separate_process <module> <workload> <count>
+    python -m benchmarks.harness.separate_process <module> <workload> <count>
 
 The process inherits the pinning of its parent, and ends with it.
 """
@@ -16,15 +16,15 @@ import sys
 
 import uvloop
 
-from benchmarks.processes import Child
-from benchmarks.results import Measurement
+from benchmarks.harness.processes import Child
+from benchmarks.harness.results import Measurement
 
 __all__ = ["in_separate_process"]
 
 
 async def in_separate_process(module: str, workload: str, count: int) -> Measurement:
     """Run `module.workload(count)` in a new process; return its measurement. RuntimeError if it fails."""
-    child = Child(["benchmarks.separate_process", module, workload, str(count)], ready=b"{")
+    child = Child(["benchmarks.harness.separate_process", module, workload, str(count)], ready=b"{")
     try:
         await child.start()
         return Measurement(**json.loads(child.first_line))

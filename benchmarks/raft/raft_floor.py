@@ -21,7 +21,7 @@ from typing import Any, Self, cast
 import msgpack
 import uvloop
 
-from benchmarks.processes import Child, cpu_seconds, free_ports
+from benchmarks.harness.processes import Child, cpu_seconds, free_ports
 
 __all__ = ["FloorClient", "FloorCluster"]
 
@@ -166,11 +166,10 @@ class FloorCluster:
         self._data = tempfile.mkdtemp(prefix="coterie-floor-")
         self._ports = free_ports(3)
         leader, *followers = self._ports
+        log = os.path.join(self._data, "log")
         self._children = [
-            *(Child(["benchmarks.raft_floor", "follower", str(port)]) for port in followers),
-            Child(
-                ["benchmarks.raft_floor", "leader", str(leader), os.path.join(self._data, "log"), *map(str, followers)]
-            ),
+            *(Child(["benchmarks.raft.raft_floor", "follower", str(port)]) for port in followers),
+            Child(["benchmarks.raft.raft_floor", "leader", str(leader), log, *map(str, followers)]),
         ]
 
     async def __aenter__(self) -> Self:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from benchmarks.results import Measurement
+from benchmarks.harness.results import Measurement
 
 __all__ = ["in_rounds"]
 

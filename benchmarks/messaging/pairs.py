@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.bare_wire import BareWire
-from benchmarks.measured_system import check_nothing_lost
-from benchmarks.pinning import other_than_first
-from benchmarks.processes import Child
-from benchmarks.receivers import CLUSTER, RECEIVER, Lost
+from benchmarks.harness.bare_wire import BareWire
+from benchmarks.harness.measured_system import check_nothing_lost
+from benchmarks.harness.pinning import other_than_first
+from benchmarks.harness.processes import Child
+from benchmarks.messaging.receivers import CLUSTER, RECEIVER, Lost
 from coterie import Address, System
 
 __all__ = ["BarePair", "Pair", "bare_pair", "pair"]
@@ -88,7 +88,7 @@ async def bare_pair() -> AsyncIterator[BarePair]:
 
 @contextlib.asynccontextmanager
 async def _receiver(kind: str) -> AsyncIterator[Child]:
-    child = Child(["benchmarks.receivers", kind, str(other_than_first())])
+    child = Child(["benchmarks.messaging.receivers", kind, str(other_than_first())])
     try:
         await child.start()
         yield child

@@ -11,11 +11,11 @@ import os
 import time
 from functools import partial
 
-from benchmarks.comparison import Comparison
-from benchmarks.measured_system import measured_system
-from benchmarks.results import Measurement, Result
-from benchmarks.separate_process import in_separate_process
-from benchmarks.settings import Settings
+from benchmarks.harness.comparison import Comparison
+from benchmarks.harness.measured_system import measured_system
+from benchmarks.harness.results import Measurement, Result
+from benchmarks.harness.separate_process import in_separate_process
+from benchmarks.harness.settings import Settings
 from coterie import Actor, Ask, message
 
 __all__ = ["run"]
@@ -96,7 +96,7 @@ def _resident_bytes() -> int:
 
 async def run(settings: Settings) -> list[Result]:
     """Measure a hundred thousand and a million."""
-    in_process = partial(in_separate_process, "benchmarks.spawn")
+    in_process = partial(in_separate_process, "benchmarks.messaging.spawn")
     floor, coterie = partial(in_process, "floor"), partial(in_process, "coterie")
     results = []
     for count in COUNTS:

@@ -12,9 +12,9 @@ import signal
 import sys
 import time
 
-from benchmarks.closed_loop import VALUE
-from benchmarks.raft_cluster import STORE, BenchmarkCluster
-from benchmarks.results import Result, percentile
+from benchmarks.harness.results import Result, percentile
+from benchmarks.raft.closed_loop import VALUE
+from benchmarks.raft.raft_cluster import STORE, BenchmarkCluster
 from coterie import Client
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.actors.groups.key_value_client import KeyValueClient

@@ -7,11 +7,11 @@ import statistics
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.harness.pinning import other_than_first, pinned_to_first
+from benchmarks.harness.progress_line import Progress
+from benchmarks.harness.results import Measurement, Result
+from benchmarks.harness.settings import Settings
 from benchmarks.peers.peer_process import peer_measurements
-from benchmarks.pinning import other_than_first, pinned_to_first
-from benchmarks.progress import Progress
-from benchmarks.results import Measurement, Result
-from benchmarks.settings import Settings
 
 __all__ = ["Comparison", "Workload"]
 

@@ -1,0 +1,5 @@
+"""Wire fuzzing: feeds damaged and hostile bytes to a node.
+
+`fuzz_target.py`: feeds bytes to the accepting side of a node, without sockets; records the messages the node delivers
+`wire_attacks.py`: sends damaged streams, hostile payloads, forged handshakes to a node, and checks the node's reaction
+"""
