@@ -65,7 +65,7 @@ class ClusterApi:
         return self._pools[name]
 
     def _balance(self, _pool: str) -> MakeBalancer:
-        """Return the default policy of a pool. A client has no topology: the weights decide."""
+        """Return the default policy of a pool. A client has no topology: it balances by weight."""
         return SmoothWeighted
 
     async def close_handles(self) -> None:

@@ -155,7 +155,7 @@ class Driver(Generic[EventT, EffectT]):
         if not self._is_alive:
             return  # a write of an earlier life: its token is not valid in the present one
         run_queue = self._context.system.run_queue
-        is_held = run_queue.hold()  # actors woken by this are visited at release, and all they send leaves together
+        is_held = run_queue.hold()  # actors woken by this are visited at release, and their messages leave together
         try:
             for effect in self._gate.persisted(token):
                 self._carry_out_one(effect)
@@ -186,7 +186,7 @@ class Driver(Generic[EventT, EffectT]):
         """Keep one timer that fires no later than the deadline; one that fires early is set again."""
         deadline = self._algorithm.deadline
         if deadline is None or (self._timer is not None and (self._has_waited or self._timer_at <= deadline)):
-            return  # nor is the wait after a stall cut short, although the deadline has passed
+            return  # the timer fires in time, or it is the wait after a stall, which is not shortened
         self._set_timer(deadline, max(0.0, deadline - self._monotonic()))
 
     def _set_timer(self, at: float, delay_s: float) -> None:

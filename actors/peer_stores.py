@@ -1,7 +1,7 @@
 """`PeerStores`: saves the id of the disk store that each voter first used, and refuses a voter with another store.
 
 The id is made durable at the voter's first message. A node that comes back under its old name with another store has
-forgotten its votes and entries; counting it again would break every quorum. So a wiped acceptor or voter can never come
+lost its votes and entries; counting it again would break every quorum. So a wiped acceptor or voter can never come
 back under its old name.
 """
 
@@ -31,7 +31,7 @@ class PeerStores:
         self._waiting: dict[str, tuple[str, list[Callable[[], None]]]] = {}
 
     async def restore(self) -> None:
-        """Read the store ids that earlier lives remembered. InvariantViolated if they cannot be decoded."""
+        """Read the store ids that earlier lives saved. InvariantViolated if they cannot be decoded."""
         state = await self._store.state(self._metadata_group)
         if state.metadata is None:
             return
@@ -51,7 +51,7 @@ class PeerStores:
     ) -> bool:
         """Hand a message to the driver once its sender's store id is durable. False: it has another store.
 
-        A message from a node that is no peer is dropped: only the other voters' promises count, so no other store is
+        A message from a node that is not a peer is dropped: only the other voters' promises count, so no other store is
         remembered; and a message under this node's own name must not mark this node as registered.
         """
         if message.sender not in peers:

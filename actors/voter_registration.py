@@ -4,7 +4,7 @@
         ▲                           │
         └───── StoreRegistered ─────┘   enough confirmed ──▶ durable mark ──▶ active, in this life and all later ones
 
-Why: a node that comes back under its name with another store has forgotten its votes and entries. If it were counted
+Why: a node that comes back under its name with another store has lost its votes and entries. If it were counted
 again, it would break every quorum. If each voter remembered only the stores of voters whose messages it received, a
 follower that never received one from the first store would accept the second.
 
@@ -15,7 +15,7 @@ common were: at least one of them still remembers the first store when the secon
 n = 1 to 7 that is q = 0, 1, 2, 2, 3, 4, 5. (More than half of the others would be too few from six voters on.)
 
 A confirmation names the store that it confirms: one for the store of an earlier life does not count in a later one.
-Before the mark is durable the voter sends only `RegisterStore`, so there is no promise that another store could forget.
+Before the mark is durable the voter sends only `RegisterStore`, so it makes no promise that could be lost with a store.
 
 A store whose group has entries or metadata took part under an older release: it stays active, and registers meanwhile.
 

@@ -28,7 +28,7 @@ MODEL = KeyValue()
 
 
 class Store:
-    """A correct store that remembers the order in which operations took effect."""
+    """A correct store that records the order in which operations took effect."""
 
     def __init__(self) -> None:
         self.value_by_key: dict[int, Datum] = {}

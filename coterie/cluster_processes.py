@@ -124,7 +124,7 @@ class ClusterProcesses:
         """Start a killed node with an empty data directory, without formatting it; return its exit code.
 
         Raises:
-            TimeoutError: it still runs after 60 s, although it must refuse to.
+            TimeoutError: it still runs after 60 s, although it must refuse to start.
         """
         shutil.rmtree(os.path.join(self._data, node))
         process = await self._begin(node, may_format=False)

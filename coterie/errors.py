@@ -134,7 +134,7 @@ class ActorFailed(AskError):
 
 
 class AskCycle(AskError):
-    """The ask would wait for itself: `chain` are the actors (path@node) of the cycle, from the one it leads back to."""
+    """The ask would wait for itself: `chain`: the actors (path@node) of the cycle, first the one it leads back to."""
 
     code = "ask_cycle"
 
@@ -340,7 +340,7 @@ class InsecureBind(TransportError):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"refused to listen on {host!r}: connections are neither authenticated nor encrypted, and anybody who "
+            f"refused to listen on {host!r}: connections are neither authenticated nor encrypted, and any program that "
             f"reaches it could act as a node; listen on 127.0.0.1, give auth= or tls=, or pass insecure=True on a "
             f"network you trust"
         )

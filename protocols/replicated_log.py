@@ -1,6 +1,6 @@
 """Replicated log: defines the entries, events and effects that all algorithms for a replicated log share.
 
-Raft uses them today and Multi-Paxos will, so that a user exchanges the algorithm with one argument. It is an
+Raft uses them today and Multi-Paxos will, so that one argument selects the algorithm. Each of them is an
 `Algorithm` whose events include `Propose`, `Applied` and `Loaded`, and whose effects include `Apply`, `Load` and
 `Reject`.
 """

@@ -128,7 +128,7 @@ class Later(Generic[R]):
         self._envelope = envelope
 
     def reply(self, value: R) -> None:
-        """Send the reply. A second one is ignored; so is any if the message was sent by `tell`."""
+        """Send the reply. A second one is ignored; so is every reply to a message sent by `tell`."""
         if self._envelope is not None:
             self._envelope.resolve(value)
 
@@ -205,7 +205,7 @@ class Context:
             self._cell.system.stop(ref, drain=drain)
 
     def watch(self, ref: Ref[Any]) -> None:
-        """Watch the actor of `ref`: `Terminated(ref, cause)` is delivered once when it stops, or at once if it has.
+        """Watch the actor of `ref`: one `Terminated(ref, cause)` is delivered when it stops, or now if it has stopped.
 
         An actor on another node also counts as stopped when its node is lost: the link to it was down or silent for
         `lost_after_s` (see `TransportConfig`), or the node has restarted. Watching twice has no further effect.

@@ -88,7 +88,7 @@ class Ref(Generic[M_contra]):
 
         Raises:
             AskError: through the future: `AskTimeout`, `ActorStopped`, `ActorNotFound`, `ActorFailed`,
-                `MailboxFullError`, `ConnectionLost`, …; each says by `outcome` whether it may have been handled.
+                `MailboxFullError`, `ConnectionLost`, …; the `outcome` of each shows whether it may have been handled.
             TransportError: through the future: `NodeUnreachable`, `OutboundFull`, `FrameTooLarge`: it was not sent.
         """
         return self.delivery.ask(msg, timeout_s)

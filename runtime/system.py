@@ -133,7 +133,7 @@ class System:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop every actor and close every link. Raises the fault that `fail` was given, if any.
+        """Stop every actor and close every link. Raises the fault passed to `fail`, if any.
 
         If it is cancelled meanwhile, it cancels the actors instead of waiting for them, closes the rest, and raises
         CancelledError.
@@ -162,7 +162,7 @@ class System:
 
     @property
     def ask_deadlines(self) -> AskDeadlines:
-        """The maker of this system's asks. RuntimeError outside its `async with`."""
+        """Creates this system's asks. RuntimeError outside its `async with`."""
         if self._ask_deadlines is None:
             raise _not_running(self.node)
         return self._ask_deadlines
@@ -182,7 +182,7 @@ class System:
 
     @property
     def fault(self) -> BaseException | None:
-        """The fault that `fail` was given; None if there is none."""
+        """The fault passed to `fail`; None if there is none."""
         return self._fault
 
     async def _stop_all(self) -> None:
@@ -391,7 +391,7 @@ class System:
         return await self._network().listen(host, port, insecure=insecure)
 
     def add_peer(self, node: str, host: str, port: int) -> None:
-        """Maintain a link with a node of the cluster: the one with the smaller name dials, and redials a lost link."""
+        """Maintain a link with a node of the cluster: the node with the smaller name dials and redials."""
         self._network().add_peer(node, host, port)
 
     def dial(self, host: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""The structure of the house, tested like code: who imports whom, who touches the world, how long things are.
+"""The architecture, tested like code: which package imports which, which modules use the system, the size of things.
 
 Everything here reads the sources (`ast`), also what stands inside functions and under TYPE_CHECKING.
 """
@@ -223,7 +223,7 @@ def docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (node.body[0].end_lineno or 0) - node.body[0].lineno + 1
 
 
-# --- the house as it is
+# --- the architecture as it is
 
 
 @pytest.mark.parametrize("folder", LINKS)

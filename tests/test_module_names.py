@@ -53,7 +53,7 @@ def missing_from_map(folder: Path) -> list[str]:
 
 def unknown_in_map(folder: Path) -> list[str]:
     """Return the files and subpackages that the package's map lists and that do not exist."""
-    listed = re.findall(r"^\s*\* `(\w+\.py|\w+/)`", docstring(folder / "__init__.py"), re.MULTILINE)
+    listed = re.findall(r"^(?:\* )?`(\w+\.py|\w+/)`", docstring(folder / "__init__.py"), re.MULTILINE)
     return [name for name in listed if not (folder / name).exists()]
 
 

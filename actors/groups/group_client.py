@@ -61,8 +61,8 @@ class GroupClient:
         Raises:
             CommandRefused: the machine refused it: nothing changed.
             CommandFailed: the machine raised.
-            CommandTimeout: no reply in time; its `outcome` says whether it may have been executed.
-            CommandTooLate: the session was evicted; its `outcome` says the same.
+            CommandTimeout: no reply in time; its `outcome` shows whether it may have been executed.
+            CommandTooLate: the session was evicted; its `outcome` shows the same.
             BadMessage: a field cannot cross the wire.
         """
         payload = encode_command(command, self._pack)

@@ -1,7 +1,7 @@
 """`KeyValue`: implements a key-value store as a replicated state machine; keys (sorted) and values are bytes.
 
-A scan reads a snapshot: its first page fixes it, and later pages show the store as of then. The machine keeps the rest
-of the latest `SCANS_KEPT` scans; an older scan ends with `CommandRefused`.
+A scan reads a snapshot: its first page fixes it, and later pages show the store as it was then. The machine keeps the
+rest of the latest `SCANS_KEPT` scans; an older scan ends with `CommandRefused`.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | At
                 return BatchResult(applied=False, blocked_by=key)
         for key in batch.increment:
             if key in batch.put or key in batch.delete:
-                raise CommandRefused(f"batch: {key!r} is put or deleted, and incremented too: which one first?")
+                raise CommandRefused(f"batch: {key!r} is put or deleted, and incremented too: leave one of them out")
         sums = {key: b"%d" % self._sum(key, by) for key, by in batch.increment.items()}
         for key in batch.delete:
             self._remove(key)

@@ -45,7 +45,7 @@ from coterie.runtime.transport.handshake.identity import PeerRole
 __all__ = ["LeaderRouter", "RoutedCommand"]
 
 ATTEMPT_S: Final = 2.0
-"""The time-out of one attempt; then another node is tried."""
+"""The timeout of one attempt; then another node is tried."""
 
 PAUSE_MIN_S: Final = 0.01
 PAUSE_MAX_S: Final = 0.2
@@ -160,7 +160,7 @@ class LeaderRouter:
         if not self._outbox:
             self._system.loop.call_soon(self._flush, context=self._batch_context)
         self._outbox.append((command, left_s, future))
-        if left_s < ATTEMPT_S:  # a batch waits as long as its command with the longest time-out
+        if left_s < ATTEMPT_S:  # a batch waits as long as its command with the longest timeout
             timer = self._system.loop.call_later(left_s, _expire, future)
             future.add_done_callback(lambda _: timer.cancel())
         return future

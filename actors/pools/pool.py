@@ -130,7 +130,7 @@ class Pool:
 
         Raises:
             NodeUnreachable: no worker of the pool can be reached; the outcome is definite.
-            CoterieError: as `Ref.ask`, of the last attempt; its `outcome` says whether a worker may have handled it.
+            CoterieError: as `Ref.ask`, of the last attempt; its `outcome` shows whether a worker may have handled it.
         """
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s

@@ -111,7 +111,7 @@ class Simulation:
         max_rounds: int | None = None,
     ) -> None:
         if plan is not None and profile is not None:
-            raise ValueError("Simulation got plan= and profile=, not both are allowed: leave one out")
+            raise ValueError("Simulation takes plan= or profile=, not both: leave one out")
         if plan is not None:
             plan.check_level(Level.SYSTEM)
         if profile is not None:
@@ -148,7 +148,7 @@ class Simulation:
 
         Raises:
             Violation: a checker found a broken invariant, or a node ended by itself.
-            SimulationStuck: `max_s` or `max_steps` is exceeded; it says where `main` waits.
+            SimulationStuck: `max_s` or `max_steps` is exceeded; the text shows where `main` waits.
             VirtualDeadlock: no step is scheduled any more; it names the tasks that wait.
             BaseException: the error that `main` or a workload raises.
         """
@@ -197,7 +197,7 @@ class Simulation:
     async def until(self, condition: Callable[[], object], *, within_s: float) -> Any:
         """Wait until `condition()`, or its awaited result, is true; return that value.
 
-        The condition is evaluated every 50 ms of simulated time. A `CoterieError` or time-out counts as false.
+        The condition is evaluated every 50 ms of simulated time. A `CoterieError` or timeout counts as false.
 
         Raises:
             AssertionError: it is not true within `within_s` seconds; names the condition and the states of the nodes.

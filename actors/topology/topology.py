@@ -107,7 +107,7 @@ class Topology:
     ) -> None:
         """Replicate a state machine with Raft: a `RaftActor` named `name` on each of `nodes` (default: all).
 
-        `machine` (a class) makes it, empty. `config` makes the `RaftConfig` from the voters, for other time-outs.
+        `machine` (a class) makes it, empty. `config` makes the `RaftConfig` from the voters, for other timeouts.
         """
         self._parts.append(RaftPart(name, machine, self._members(nodes), config))
 

@@ -11,7 +11,7 @@ __all__ = ["other_than_first", "pin", "pinned_to_first"]
 
 
 _CORES: Final = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
-"""The cores that this process may use; empty where the system does not tell."""
+"""The cores that this process may use; empty if the system does not report them."""
 
 
 def other_than_first() -> int:

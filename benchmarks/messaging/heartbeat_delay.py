@@ -185,8 +185,8 @@ async def coterie_saturated(beats: int) -> Measurement:
 async def _saturated(pumped: Callable[..., Awaitable[int]], over: asyncio.Future[None]) -> float:
     """Pump small messages until `over`; return their rate."""
     begin = time.perf_counter()
-    told = await pumped(small_messages(BURST), lambda _: not over.done())
-    return told / (time.perf_counter() - begin)
+    sent = await pumped(small_messages(BURST), lambda _: not over.done())
+    return sent / (time.perf_counter() - begin)
 
 
 def _measurement(delays_s: Sequence[float], beats: int, load_per_s: float) -> Measurement:

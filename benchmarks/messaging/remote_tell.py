@@ -37,23 +37,23 @@ async def pump(
     chunk: Sequence[T],
     more: Callable[[int], bool],
 ) -> int:
-    """Tell chunks while `more(told)`; return how many were told, when all are handled. RuntimeError if one is not."""
+    """Send chunks while `more(sent)`; return the number sent, when all are handled. RuntimeError if one is not."""
     marks: deque[asyncio.Future[int]] = deque()
     window_chunks = WINDOW // len(chunk)
-    told = handled = 0
-    while more(told):
+    sent = handled = 0
+    while more(sent):
         for item in chunk:
             tell(item)
-        told += len(chunk)
+        sent += len(chunk)
         marks.append(mark())
         if len(marks) >= window_chunks:
             handled = await marks.popleft()
         await asyncio.sleep(0)  # always: with answers at hand the sender would block its own loop
     while marks:
         handled = await marks.popleft()
-    if handled != told:
-        raise RuntimeError(f"the run is invalid: {handled} of {told} messages were handled")
-    return told
+    if handled != sent:
+        raise RuntimeError(f"the run is invalid: {handled} of {sent} messages were handled")
+    return sent
 
 
 def small_messages(count: int) -> list[Small | Large]:
@@ -89,8 +89,8 @@ async def coterie(make: Callable[[int], list[Small | Large]], count: int) -> Mea
 
 async def _timed(pumped: Callable[[Callable[[int], bool]], Awaitable[int]], count: int) -> Measurement:
     begin = time.perf_counter()
-    told = await pumped(lambda told: told < count)
-    return Measurement(told / (time.perf_counter() - begin))
+    sent = await pumped(lambda sent: sent < count)
+    return Measurement(sent / (time.perf_counter() - begin))
 
 
 async def run(settings: Settings) -> list[Result]:

@@ -80,7 +80,7 @@ async def coterie(count: int) -> Measurement:
         await refs[-1].ask(Greet(1), timeout_s=600.0)
         measurement = _measurement(count, begin, before)
         if system.stats().actors != count:
-            raise RuntimeError(f"the run is invalid: {system.stats().actors} of {count} actors live")
+            raise RuntimeError(f"the run is invalid: {system.stats().actors} of {count} actors exist")
         return measurement
 
 

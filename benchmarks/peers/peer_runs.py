@@ -40,7 +40,7 @@ Workload = Callable[[RunRequest], Awaitable[Measurement]]
 
 
 async def _calibrated(work: Workload, seconds: float, count_max: int, other_core: int) -> int:
-    """Return how many operations take about that long: at least a hundred, at count_max `count_max`."""
+    """Return how many operations take about that long: from 1 to `count_max`."""
     count = min(_FIRST_COUNT, count_max)
     while True:
         measurement = await work(RunRequest(count, other_core))

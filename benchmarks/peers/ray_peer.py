@@ -81,16 +81,16 @@ def _spawned(cls: type) -> Any:
 
 
 async def tell(payload: bytes, request: RunRequest) -> Measurement:
-    counter, told = _spawned(Counter), 0
+    counter, sent = _spawned(Counter), 0
     ray.get(counter.mark.remote())
     begin = time.perf_counter()
-    while told < request.count:
+    while sent < request.count:
         for number in range(CHUNK):
             counter.count.remote(number, payload)
-        told += CHUNK
-        if (handled := ray.get(counter.mark.remote())) != told:
-            raise RuntimeError(f"the run is invalid: {handled} of {told} messages were handled")
-    measurement = Measurement(told / (time.perf_counter() - begin))
+        sent += CHUNK
+        if (handled := ray.get(counter.mark.remote())) != sent:
+            raise RuntimeError(f"the run is invalid: {handled} of {sent} messages were handled")
+    measurement = Measurement(sent / (time.perf_counter() - begin))
     ray.kill(counter)
     return measurement
 
@@ -111,7 +111,7 @@ async def ping_pong(request: RunRequest) -> Measurement:
     ray.get([first.meet.remote(second), second.meet.remote(first)])
     begin = time.perf_counter()
     first.play.remote(request.count)
-    while not any(ray.get([first.over.remote(), second.over.remote()])):  # noqa: ASYNC110 (it lives in other processes)
+    while not any(ray.get([first.over.remote(), second.over.remote()])):  # noqa: ASYNC110 (the actors are in other processes)
         await asyncio.sleep(0.001)
     measurement = Measurement(request.count / (time.perf_counter() - begin))
     ray.kill(first)

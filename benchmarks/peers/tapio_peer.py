@@ -183,8 +183,8 @@ async def remote_tell(payload: str, request: RunRequest) -> Measurement:
             return asyncio.ensure_future(ask_mark())
 
         begin = time.perf_counter()
-        told = await pump(sink.tell, mark, chunk, lambda told: told < request.count)
-        return Measurement(told / (time.perf_counter() - begin))
+        sent = await pump(sink.tell, mark, chunk, lambda sent: sent < request.count)
+        return Measurement(sent / (time.perf_counter() - begin))
 
 
 async def remote_ask(request: RunRequest) -> Measurement:

@@ -1,6 +1,6 @@
 """xoscar adapter: runs the benchmarks on xoscar (actors are objects in a pool); remote ones use a sub-process.
 
-Actors are called by method; the loop is uvloop. A tell is a coroutine too. Local actors live in the main pool, the
+Actors are called by method; the loop is uvloop. A tell is a coroutine too. Local actors are in the main pool, the
 remote ones in the sub-pool, on the other core.
 """
 
@@ -105,22 +105,22 @@ async def _pool(processes: int) -> AsyncIterator[tuple[str, str]]:
         yield pool.external_address, subs[0] if subs else pool.external_address
 
 
-async def _handled(counter: Any, told: int) -> None:
+async def _handled(counter: Any, sent: int) -> None:
     """Wait until all tells are handled: tells and calls may overtake each other."""
-    while await counter.mark() < told:  # noqa: ASYNC110 (the counter may live in another process)
+    while await counter.mark() < sent:  # noqa: ASYNC110 (the counter may be in another process)
         await asyncio.sleep(0)
 
 
 async def _tells(counter: Any, fields: tuple[object, ...], chunk: int, count: int) -> Measurement:
     """Tell in chunks, each when the one before is handled."""
-    told = 0
+    sent = 0
     begin = time.perf_counter()
-    while told < count:
+    while sent < count:
         for _ in range(chunk):
             await counter.count.tell(*fields)
-        told += chunk
-        await _handled(counter, told)
-    return Measurement(told / (time.perf_counter() - begin))
+        sent += chunk
+        await _handled(counter, sent)
+    return Measurement(sent / (time.perf_counter() - begin))
 
 
 async def tell(request: RunRequest) -> Measurement:
@@ -150,14 +150,14 @@ async def fan_in(request: RunRequest) -> Measurement:
     async with _pool(0) as (address, _):
         counter = await xoscar.create_actor(Counter, -1, address=address)
         senders = [await xoscar.create_actor(Sender, counter, address=address) for _ in range(SENDERS)]
-        told = 0
+        sent = 0
         begin = time.perf_counter()
-        while told < request.count:
+        while sent < request.count:
             for sender in senders:
                 await sender.begin.tell()
-            told += SENDERS * EACH
-            await _handled(counter, told)
-        return Measurement(told / (time.perf_counter() - begin))
+            sent += SENDERS * EACH
+            await _handled(counter, sent)
+        return Measurement(sent / (time.perf_counter() - begin))
 
 
 async def spawn(request: RunRequest) -> Measurement:

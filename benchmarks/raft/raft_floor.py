@@ -2,7 +2,7 @@
 
 Bare protocols on uvloop; one MessagePack array per loop tick; a leader that appends with one fdatasync in flight on a
 thread; two followers that only answer. A command is acknowledged when it is on the leader's disk and a follower has
-answered. Elections, terms, checksums, sessions, a state machine: none.
+answered. It has no elections, terms, checksums, sessions or state machine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Command line: runs `coterie` with its subcommands (`run`, `up`, `status`, `top`, `kv`, `sim`, `nemesis`, `demo`, …).
 
-Signals are handled and logging is configured only in this package: as a library coterie leaves both to its host.
+Signals are handled and logging is configured only in this package: as a library coterie leaves both to its program.
 
 Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `nemesis_run.py` by outcome; 2 is void).
 `main` maps errors to 1, Ctrl-C to 130 and a closed output pipe to 141; argparse uses 2 for wrong usage.

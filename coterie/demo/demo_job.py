@@ -89,7 +89,7 @@ class _Job:
         self._last_count = 0
 
     async def run(self) -> DemoReport:
-        """Connect, work, compare."""
+        """Connect, send the files, compare the counts."""
         showing = asyncio.create_task(self._output.show(self._describe))
         try:
             async with Client(self._cluster.addresses, connect_timeout_s=START_TIMEOUT_S) as client:

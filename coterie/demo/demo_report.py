@@ -21,7 +21,7 @@ NAMED_MAX = 20
 class DemoReport:
     """One run. `void`: reasons why it proves nothing; `skipped`: reason by file; `resent`: attempts after the first.
 
-    `term`: the last. `work_s`: from the first file sent to the last acknowledged. `seconds`: all of it.
+    `term`: the last term. `work_s`: from the first file sent to the last acknowledged. `seconds`: the whole run.
     """
 
     comparison: Comparison
@@ -45,7 +45,7 @@ class DemoReport:
 
     def lines(self) -> list[str]:
         """Return the report as lines for people."""
-        return ["", *self._frequent(), *self._skipped(), *self._differences(), "", *self._verdict()]
+        return ["", *self._frequent(), *self._skipped(), *self._differences(), "", *self._conclusion()]
 
     def facts(self) -> dict[str, object]:
         """Return the report as one JSON object. Times in s or ms; `identifiers` are distinct ones."""
@@ -94,7 +94,7 @@ class DemoReport:
         ]
         return _some(lines)
 
-    def _verdict(self) -> list[str]:
+    def _conclusion(self) -> list[str]:
         found, comparison = self.found, self.comparison
         size = (
             f"{len(self.plain.files)} files, {len(found.totals)} identifiers, {sum(found.totals.values())} occurrences"
@@ -107,8 +107,8 @@ class DemoReport:
             f"wrong totals {len(comparison.wrong)}"
         )
         void = [f"VOID: {reason}" for reason in self.void]
-        verdict = "IDENTICAL to the plain count" if comparison.is_identical else "NOT IDENTICAL"
-        return [size, rate, f"{faults}; {self.resent} sent again", *void, verdict]
+        result = "IDENTICAL to the plain count" if comparison.is_identical else "NOT IDENTICAL"
+        return [size, rate, f"{faults}; {self.resent} sent again", *void, result]
 
 
 def _plain(text: str) -> str:

@@ -77,12 +77,12 @@ class Worker(Actor[CountFile]):
 
 
 def three_nodes() -> Topology:
-    """Return the cluster of three."""
+    """Return the cluster of three nodes."""
     return _cluster(3)
 
 
 def five_nodes() -> Topology:
-    """Return the cluster of five."""
+    """Return the cluster of five nodes."""
     return _cluster(5)
 
 

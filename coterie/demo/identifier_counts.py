@@ -50,7 +50,7 @@ def count_identifiers(source: bytes) -> IdentifierCounts | SkippedFile:
         return SkippedFile(f"too large: {len(source)} bytes of at most {FILE_BYTES_MAX}")
     try:
         counts = Counter(_names(source))
-    except Exception as error:  # noqa: BLE001 (a file may name a codec that raises whatever it likes)
+    except Exception as error:  # noqa: BLE001 (a file may name a codec that raises any error)
         return SkippedFile(f"{type(error).__name__}: {error}")
     if len(counts) > DISTINCT_MAX or max(map(len, counts), default=0) > NAME_CHARACTERS_MAX:
         return SkippedFile(f"too large: more than {DISTINCT_MAX} identifiers, or one of over {NAME_CHARACTERS_MAX}")
@@ -61,6 +61,6 @@ def _names(source: bytes) -> list[str]:
     raw = io.BytesIO(source)
     encoding, _ = tokenize.detect_encoding(raw.readline)
     raw.seek(0)
-    text = io.TextIOWrapper(raw, encoding)  # as tokenize.open: newlines of all kinds are one
+    text = io.TextIOWrapper(raw, encoding)  # universal newlines, as in tokenize.open
     tokens = tokenize.generate_tokens(text.readline)
     return [token.string for token in tokens if token.type == tokenize.NAME and token.string not in _KEYWORDS]

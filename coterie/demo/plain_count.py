@@ -53,7 +53,7 @@ def count_file(path: str) -> "collections.Counter[str] | None":
 
 
 def count_directory(directory: str) -> "dict[str, object]":
-    """Count all of it."""
+    """Count all files of a directory."""
     totals: collections.Counter[str] = collections.Counter()
     files, skipped = [], []
     for path in source_files(directory):
@@ -77,7 +77,7 @@ def exit_with_parent() -> None:
 def main() -> None:
     """Count the directory that the command line names."""
     threading.Thread(target=exit_with_parent, daemon=True).start()
-    os.nice(5)  # the cluster goes first
+    os.nice(5)  # the cluster has priority
     print(json.dumps(count_directory(sys.argv[1])), flush=True)
 
 

@@ -11,7 +11,7 @@ __all__ = ["RequestsByNode"]
 
 
 class RequestsByNode:
-    """Leaves the choice to another policy, and counts. A request is settled by its answer, or if it is given up."""
+    """Lets another policy choose, and counts requests. A request is settled by its answer, or if it is given up."""
 
     def __init__(self, balancer: Balancer) -> None:
         self._balancer = balancer

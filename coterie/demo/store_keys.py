@@ -6,7 +6,7 @@
 <run>/p                         the probe, which measures how long the cluster is unavailable
 
 A scan collects all its results when it begins, in one step of the state machine. The identifiers are split into
-sixteen shards, each with a scan of its own, so that no step is long enough to look like a dead leader.
+sixteen shards, each with a scan of its own, so that no step is so long that the leader seems to have failed.
 """
 
 from __future__ import annotations

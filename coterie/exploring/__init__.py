@@ -1,6 +1,6 @@
 """Exploration: runs a simulated scenario with many seeds, and shrinks, saves and replays the failing runs.
 
-Modules here use files and processes; checking, shrinking and fault plans are pure and live in `coterie.protocols`.
+Modules here use files and processes; checking, shrinking and fault plans are pure and are in `coterie.protocols`.
 
 `scenario_discovery.py`: finds scenarios by name, coterie's own and a user's
 `run_jobs.py`: describes one run as data, and runs it here or in a worker process with a known hash seed

@@ -106,8 +106,8 @@ def _failed(job: Job, violation: Violation) -> RunResult:
 def worker_pool(count: int, *, hash_seed: int = 0) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of `count` new processes whose string hashes follow from `hash_seed`; they end with the block.
 
-    Workers ignore Ctrl-C. Jobs that still run when the block ends are terminated. If a worker dies, waiting for its job
-    raises `BrokenProcessPool`.
+    Workers ignore Ctrl-C. Jobs that still run when the block ends are terminated. If a worker is killed, waiting for
+    its job raises `BrokenProcessPool`.
     """
     others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _prepare_worker, (hash_seed,))

@@ -109,8 +109,8 @@ class Probe:
         message = self._received[self._expected].message
         if not matches(what, message):
             raise AssertionError(
-                f"{self._name} expected {described(what)}, but next came {message!r}; "
-                f"after it came {listed(self.unexpected[1:])}; {self._so_far()}"
+                f"{self._name} expected {described(what)}, but the next message was {message!r}; "
+                f"it was followed by {listed(self.unexpected[1:])}; {self._so_far()}"
             )
         self._expected += 1
         return message
@@ -137,7 +137,7 @@ class Probe:
                 return message
             skipped.append(message)
         raise AssertionError(
-            f"{self._name} expected {described(what)} within {within_s:g} s, but came only {listed(skipped)}"
+            f"{self._name} expected {described(what)} within {within_s:g} s, but received only {listed(skipped)}"
         )
 
     async def expect_none(self, *, for_s: float) -> None:
@@ -148,7 +148,9 @@ class Probe:
         """
         __tracebackhide__ = True
         if await self._next_came(for_s):
-            raise AssertionError(f"{self._name} expected nothing for {for_s:g} s, but came {listed(self.unexpected)}")
+            raise AssertionError(
+                f"{self._name} expected nothing for {for_s:g} s, but received {listed(self.unexpected)}"
+            )
 
     async def _next_came(self, within_s: float) -> bool:
         try:

@@ -33,7 +33,7 @@ class PickOutcome(enum.Enum):
 
 
 class Balancer(Protocol):
-    """A policy. Each caller has its own, so it knows only the load that this caller has seen."""
+    """A policy. Each caller has its own, which sees only the requests of this caller."""
 
     def pick(self, candidates: Sequence[Candidate], *, now: float) -> Candidate:
         """Return one of `candidates` at `now` (monotonic, s). ValueError if there is none."""

@@ -17,7 +17,7 @@ class SmoothWeighted:
     """Picks each candidate in proportion to its weight, spread as evenly as possible: 5, 1, 1 gives a a b a c a a.
 
     Every pick adds to each credit the candidate's weight, picks the highest credit, and subtracts the sum of all
-    weights from it. So the credits always sum up to 0, and of any W picks in a row (W: that sum, whole weights) each
+    weights from it. So the credits always add up to 0, and of any W picks in a row (W: that sum, whole weights) each
     candidate gets exactly its weight.
     """
 
@@ -40,7 +40,7 @@ class SmoothWeighted:
         """Ignore the outcome: the weights are fixed."""
 
     def _credits(self, candidates: Sequence[Candidate]) -> dict[str, float]:
-        """Return the credits of these candidates: one that left is forgotten, a new one starts with a random credit.
+        """Return the credits of these candidates: one that left is removed, a new one starts with a random credit.
 
         The start is random because a hundred callers that start together would otherwise all pick the same one first.
         """

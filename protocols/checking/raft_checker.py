@@ -5,7 +5,7 @@ The invariants are those of Raft Figure 3.
 | invariant | broken when |
 | --- | --- |
 | `raft.election_safety` | a term has two leaders, or one in two lives |
-| `raft.election_quorum` | a leader takes office without durable votes of a majority in its term |
+| `raft.election_quorum` | a node leads without durable votes of a majority in its term |
 | `raft.leader_append_only` | a leader sends two different entries for one index in its term |
 | `raft.log_matching` | two disks hold different entries, or different predecessors, under one index and term |
 | `raft.log_contiguous` | a write leaves a gap in the log |
@@ -142,8 +142,8 @@ class RaftChecker:
     def audit(self, lost_disks: Collection[NodeId] = ()) -> None:
         """Check, on the disk images as they are now, that every committed entry is on a majority of them.
 
-        It takes time in proportion to the logs: call it at the end of a run. `lost_disks`: nodes whose disks were
-        wiped, rotted or are stale. They count as holders, because they never vote again.
+        It takes time in proportion to the logs: call it at the end of a run. `lost_disks`: nodes whose disks are
+        wiped, rotted or stale. They count as holders, because they never vote again.
         """
         self._log.audit(lost_disks)
 

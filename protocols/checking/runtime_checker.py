@@ -88,7 +88,11 @@ class RuntimeChecker:
         actor.took(lane)
         actor.overtaken = actor.overtaken + 1 if lane != CONTROL and actor.waiting_control else 0
         if actor.overtaken > self._max_overtaken:
-            self._fail("control_starved", receiver, f"{actor.overtaken} others were handled while a control one waits")
+            self._fail(
+                "control_starved",
+                receiver,
+                f"{actor.overtaken} other messages were handled while one of the control lane waits",
+            )
         self._check_stream(receiver, sender, lane, number, message)
 
     def handled(self, actor: str) -> None:
@@ -150,7 +154,7 @@ class RuntimeChecker:
         """Check that no task, timer, connection or buffer (named in `left`) remains after the shutdown of `system`."""
         names = list(left)
         if names:
-            self._fail("nothing_left", system, f"after its shutdown there is left: {', '.join(names)}")
+            self._fail("nothing_left", system, f"after its shutdown these remain: {', '.join(names)}")
 
     def ended(self) -> None:
         """Check the end of a run, after all activity: no ask and no watch may be open."""

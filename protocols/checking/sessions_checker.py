@@ -68,7 +68,9 @@ class SessionsChecker:
             detail = f"{payload!r} was answered with {index}, it took effect at {self._place.get(payload)}"
             self._context.fail("sessions.answer_differs", None, detail)
         if index <= self._floor.get(payload, 0):
-            detail = f"{payload!r} took effect at {index}, but {self._floor[payload]} was answered before it was asked"
+            detail = (
+                f"{payload!r} took effect at {index}, but {self._floor[payload]} was answered before it was submitted"
+            )
             self._context.fail("sessions.real_time_order", None, detail)
         self._acknowledged[payload] = index
         self._latest_acknowledged = max(self._latest_acknowledged, index)

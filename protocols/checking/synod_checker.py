@@ -16,7 +16,7 @@ The invariants are those of single-decree Paxos (*Paxos Made Simple* §2.2).
 | `synod.ballot_two_values` | one ballot proposes two values |
 | `synod.value_not_highest` | no quorum of promises allows the proposed value (P2c) |
 | `synod.answer_not_chosen` | an answer contains a value that no quorum of disks has accepted |
-| `synod.read_missed_choice` | a read that began after the choice is answered None |
+| `synod.read_missed_choice` | a read that began after the choice is answered with None |
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class SynodChecker:
     def answered(self, node: NodeId, value: bytes | None, *, was_chosen: bytes | None) -> None:
         """Check an answer of `node`; `was_chosen` is `chosen` as it was when the request arrived."""
         if value is None and was_chosen is not None:
-            detail = f"the read began after {was_chosen!r} was chosen and is answered None"
+            detail = f"the read began after {was_chosen!r} was chosen and is answered with None"
             self._context.fail("synod.read_missed_choice", node, detail)
         if value is not None and value != self._chosen:
             self._context.fail("synod.answer_not_chosen", node, f"answers {value!r}; chosen is {self._chosen!r}")

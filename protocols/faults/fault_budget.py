@@ -26,7 +26,7 @@ LARGEST_DRIFT = 0.1
 """The largest allowed difference of a clock's rate from 1."""
 
 StateLoss = BitRot | StaleDisk | WipedDisk
-"""The faults by which a replica loses durable state, and so forgets its votes and promises."""
+"""The faults by which a replica loses durable state, and with it its votes and promises."""
 
 
 def max_state_losses(nodes: int) -> int:

@@ -1,7 +1,7 @@
 """`shrink`: reduces a failing run to fewer faults, operations and nodes and earlier times, as long as it still fails.
 
 Shrinking spans three places: this file decides which smaller cases to try; `coterie.exploring.failure_shrinking` runs
-them (`fails`), in several processes if there are, and decides what counts as the same failure; a scenario with
+them (`fails`), in several processes if allowed, and decides what counts as the same failure; a scenario with
 `ending_at` ends each try early. `coterie.exploring.failure_folder` saves the smallest case.
 
 Reductions that make every later try cheaper come first: drop what follows the failure, then operations and nodes, and
@@ -30,7 +30,7 @@ from coterie.protocols.faults.kinds.fault_kinds import Fault, nodes_of
 __all__ = ["FEW_FAULTS", "Case", "Shrunk", "shrink"]
 
 FEW_FAULTS = 5
-"""So few faults can be understood; only above this number are candidates tried with other seeds too."""
+"""A case of so few faults is easy to understand; only with more faults are candidates tried with other seeds too."""
 
 FEWEST_NODES = 3
 NEIGHBOUR_SEEDS = 4
@@ -46,7 +46,7 @@ OPERATION_COUNTS = (1, 4, 16, 64, 256, 1024, 4096)
 """The numbers of operations that are tried as long as there are many, or the number is not given."""
 
 DIVISORS = (8, 4, 2)
-"""By these numbers few operations are divided for the next tries."""
+"""The divisors of the number of operations for the next tries, once it is small."""
 
 
 @dataclass(frozen=True, slots=True)

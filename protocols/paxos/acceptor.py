@@ -25,7 +25,7 @@ AcceptorEffect = Persist[AcceptorState] | Send[Promise] | Send[Accepted] | Send[
 class Acceptor:
     """Promises and accepts; both are durable before they are answered.
 
-    `learners` are sent every acceptance. `restored` is what was durable when this life began. `tokens`
+    `learners` receive every acceptance. `restored` is what was durable when this life began. `tokens`
     numbers the writes; roles whose states are written together share it.
     """
 

@@ -136,7 +136,7 @@ class Proposer:
         self._ballot = Ballot(self._round, self._node_id)
         self._phase = Phase.PREPARING
         self._promises = {}
-        # A read that comes later must not be answered None by promises that were made before it came.
+        # A read that arrives later must not be answered with None because of promises made before it arrived.
         self._reads_of_round = tuple(ref for ref, wanted in self._waiting.items() if isinstance(wanted, ReadRound))
         timeout_s = self._rng.uniform(self._config.round_timeout_min_s, self._config.round_timeout_max_s)
         self._deadline = now + timeout_s

@@ -41,7 +41,7 @@ Figure 2 of the paper, and where it is here:
 | Leaders: success or failure of AppendEntries | `Leadership.handle_append_entries_reply` |
 | Leaders: advance commitIndex (§5.3, §5.4) | `Leadership.advance_commit`, `Leadership.may_commit` |
 
-Beyond Figure 2: pre-vote (dissertation §9.6), check-quorum, and no votes while a leader is heard (§6). Not here yet:
+Beyond Figure 2: pre-vote (dissertation §9.6), check-quorum, and no votes while a leader is active (§6). Not here yet:
 snapshots (§7), membership changes (§6), read-only requests (§8).
 """
 

@@ -19,7 +19,7 @@ __all__ = ["Applier"]
 class Applier:
     """How far the state machine is, and the one chunk that it is working on.
 
-    The machine lives in memory, so a new life applies from the first entry on, reading what is not in memory.
+    The machine is only in memory, so a new life applies from the first entry on, reading what is not in memory.
     """
 
     __slots__ = ("_config", "_handed_index", "_loading", "_log", "_node_id", "_outbox", "_proposals", "applied_index")
@@ -45,10 +45,10 @@ class Applier:
         """Everything up to here has been applied."""
 
     def advance(self) -> None:
-        """Hand over the next committed chunk, or read it, unless the machine is at work or up to date."""
+        """Hand over the next committed chunk, or read it, unless the machine is busy or up to date."""
         handed = self._handed_index
         if handed >= self._log.commit_index or self.applied_index < handed:
-            return  # the machine is up to date, or at work
+            return  # the machine is up to date, or busy
         first = LogIndex(handed + 1)
         if first >= self._log.cache_first:
             config = self._config
@@ -59,11 +59,11 @@ class Applier:
             self._loading.request(self._node_id, first, last, self._config.max_apply_bytes)
 
     def loaded(self, entries: tuple[Entry, ...]) -> None:
-        """Take the entries that were asked for: as long as a load is open, the machine rests and waits for them."""
+        """Hand over the entries that were asked for: while a load is open, nothing else is handed over."""
         self._hand_over(entries)
 
     def applied(self, index: LogIndex) -> None:
-        """Take note that the machine is done up to `index`."""
+        """Note that the machine has applied everything up to `index`."""
         self.applied_index = max(self.applied_index, min(index, self._handed_index))
 
     def _hand_over(self, entries: tuple[Entry, ...]) -> None:

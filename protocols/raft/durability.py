@@ -1,7 +1,7 @@
 """`Durability`: collects one node's writes of term, vote and log, and decides which write each message must wait for.
 
-No message leaves ahead of the write that it depends on: here a message learns which write that is, and here the leader
-learns how far its own disk counts.
+No message leaves before the write that it depends on is durable: this module decides which write that is, and how far
+the leader may count its own disk.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Durability:
     """The hard state and the writes of one life.
 
     The changes of one call become as few writes as keep their meaning: no write replaces a hard state or drops an entry
-    that it brought itself.
+    that it contains itself.
     """
 
     __slots__ = (
@@ -64,7 +64,7 @@ class Durability:
     # Writing.
 
     def set_hard_state(self, term: Term, voted_for: NodeId | None) -> None:
-        """Write term and vote together (one write: hashicorp/raft #661 shows what two cost)."""
+        """Write term and vote together (one write: hashicorp/raft #661 shows the cost of two)."""
         write = self._unsealed[-1] if self._unsealed else self._begin()
         if write.hard_state is not None or write.truncate_from is not None or write.entries:
             write = self._begin()
@@ -130,8 +130,8 @@ class Durability:
     def _disprove_from(self, index: LogIndex) -> None:
         """Let no earlier write prove anything at or after `index`: it is being overwritten (etcd raft PR #8).
 
-        Comparing the term of the last entry when the answer comes would not do: the same entry may be dropped and come
-        back, while the write that brings it back is still under way.
+        Comparing the term of the last entry when the answer comes is not enough: the same entry may be dropped and come
+        back, while the write that brings it back is still in progress.
         """
         last_kept = LogIndex(index - 1)
         self.durable_index = min(self.durable_index, last_kept)

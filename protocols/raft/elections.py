@@ -12,7 +12,7 @@ __all__ = ["Elections"]
 
 
 class Elections:
-    """The rules of voting, on one node, and the votes that it has been given."""
+    """The rules of voting, on one node, and the votes that it has received."""
 
     __slots__ = ("_durability", "_granted_by", "_log", "_outbox", "_peers", "_quorum", "_role_state")
 
@@ -25,10 +25,10 @@ class Elections:
         self._quorum = role_state.config.quorum_or_majority()
         self._granted_by: dict[NodeId, None] = {}
 
-    # Standing for election.
+    # Candidacy.
 
     def start_pre_vote(self) -> None:
-        """No leader was heard for an election time-out: ask whether an election could be won (dissertation §9.6)."""
+        """No leader was active for an election time-out: ask whether an election can be won (dissertation §9.6)."""
         role_state = self._role_state
         role_state.become_pre_candidate()
         self._granted_by = {}
@@ -38,7 +38,7 @@ class Elections:
         self._count_pre_vote(role_state.node_id)
 
     def handle_pre_vote_reply(self, voter: NodeId, reply: PreVoteReply) -> None:
-        """Count a pre-vote; a refusal with a newer term is the news that this node missed."""
+        """Count a pre-vote; a refusal with a newer term shows that this node missed it."""
         role_state = self._role_state
         if not reply.granted:
             if reply.term > role_state.term:
@@ -47,7 +47,7 @@ class Elections:
             self._count_pre_vote(voter)
 
     def handle_request_vote_reply(self, voter: NodeId, reply: RequestVoteReply) -> None:
-        """Count a vote of this very candidacy; others are too late (Raft §5.2)."""
+        """Count a vote of the present candidacy; other votes are too late (Raft §5.2)."""
         role_state = self._role_state
         if reply.term > role_state.term:
             role_state.adopt_term(reply.term)
@@ -55,7 +55,7 @@ class Elections:
             self._count_vote(voter)
 
     def count_own_vote_if_durable(self) -> None:
-        """Count this candidate's own vote, once a crash could not make it forget it."""
+        """Count this candidate's own vote, once it would survive a crash."""
         role_state = self._role_state
         if role_state.role is RaftRole.CANDIDATE and self._durability.is_hard_state_durable:
             self._count_vote(role_state.node_id)
@@ -63,7 +63,7 @@ class Elections:
     # Voting.
 
     def handle_pre_vote(self, candidate: NodeId, request: PreVote) -> None:
-        """Answer whether this node would vote so. Changes nothing here (dissertation §9.6)."""
+        """Answer whether this node would grant such a vote; no state changes (dissertation §9.6)."""
         is_granted = self.would_vote(request)
         term = request.term if is_granted else self._role_state.term
         self._outbox.send(candidate, PreVoteReply(term, is_granted), self._durability.after_hard_state())
@@ -74,15 +74,15 @@ class Elections:
         if request.term < role_state.term:
             # Rule 1: reply false if term < currentTerm.
             self._reply_to_vote(candidate, is_granted=False)
-        elif not role_state.hears_leader:
-            # Raft §6: a node that hears a leader ignores other requests, their terms included, so that a node that was
-            # cut off cannot depose that leader.
+        elif not role_state.has_active_leader:
+            # Raft §6: a node with an active leader ignores other requests, their terms included, so that a node that
+            # was cut off cannot depose that leader.
             self._reply_to_vote(candidate, is_granted=self._vote(candidate, request))
 
     def would_vote(self, request: PreVote) -> bool:
         """Return whether a RequestVote like `request` would be granted now (dissertation §9.6)."""
         role_state = self._role_state
-        if request.term <= role_state.term or role_state.hears_leader:
+        if request.term <= role_state.term or role_state.has_active_leader:
             return False
         return self._log.is_up_to_date(request.last_log_index, request.last_log_term)
 

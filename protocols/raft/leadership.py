@@ -20,7 +20,7 @@ BEFORE_THE_FIRST = Term(0)
 
 
 class Leadership:
-    """What a leader keeps and does in one term: made when it wins the election, dropped when it steps down.
+    """The state and actions of a leader in one term: made when it wins the election, dropped when it steps down.
 
     Args:
         node_id: this node.
@@ -70,7 +70,7 @@ class Leadership:
         self.check_quorum_deadline = now + config.election_timeout_max_s
 
     def append(self, kind: EntryKind, command: bytes) -> LogIndex:
-        """Append an entry of this term to the own log; `replicate` sends it, in parallel with the own write."""
+        """Append an entry of this term to this node's log; `replicate` sends it, in parallel with the local write."""
         entry = Entry(LogIndex(self._log.last_index + 1), self.term, kind, command)
         self._log.append(entry)
         self._durability.append(entry)
@@ -94,7 +94,7 @@ class Leadership:
         return highest_matched(self._quorum, index_by_member)
 
     def may_commit(self, index: LogIndex) -> bool:
-        """Return whether `index` may be committed by counting: only entries of the own term (Raft §5.4.2, Figure 8)."""
+        """Return whether `index` may be committed by counting: only entries of its own term (Raft §5.4.2, Figure 8)."""
         return self._log.term_at(index) == self.term
 
     # Replicating.

@@ -29,7 +29,7 @@ class PendingProposals:
         return len(self._pending) < self._max_entries and self._pending_bytes + size_bytes <= self._max_bytes
 
     def add(self, index: LogIndex, ref: int, size_bytes: int) -> None:
-        """Remember that entry `index` answers the proposal `ref`."""
+        """Record that entry `index` answers the proposal `ref`."""
         self._pending.append((index, ref, size_bytes))
         self._pending_bytes += size_bytes
 
@@ -43,7 +43,7 @@ class PendingProposals:
         return refs
 
     def lose(self, outbox: Outbox, leader: NodeId | None) -> None:
-        """Reject all: this node leads no more, and the next leader may or may not commit them."""
+        """Reject all: this node no longer leads, and the next leader may or may not commit them."""
         for _, ref, _ in self._pending:
             outbox.add(Reject(ref, Refusal.LEADERSHIP_LOST, leader))
         self._pending.clear()

@@ -6,7 +6,7 @@ nextIndex and matchIndex are those of Raft §5.3.
        ▲                                  │
        └──────── a refusal ───────────────┘
 
-While probing one message at a time finds where the logs agree. While replicating `next_index` runs ahead of
+While probing, one message at a time finds where the logs agree. While replicating, `next_index` runs ahead of
 `match_index`; the entries between them are in flight, and limited.
 """
 
@@ -82,7 +82,7 @@ class Progress:
         self._inflight_bytes += size_bytes
 
     def matched(self, index: LogIndex) -> None:
-        """Take a success: the peer's log is durable and like ours up to `index`. Late answers take nothing back."""
+        """Take a success: the peer's log is durable and equals this one up to `index`. Late answers change nothing."""
         self.match_index = max(self.match_index, index)
         self.next_index = max(self.next_index, LogIndex(self.match_index + 1))
         self.is_probing = self._is_awaiting_probe = False

@@ -5,7 +5,7 @@ Sources: Ongaro and Ousterhout, 2014; Ongaro's dissertation, 2014.
     handle(events) ──┬─ Received ── elections.py          votes and candidacies (§5.2, §5.4.1, §6, dissertation §9.6)
                      │           ── follower.py           AppendEntries (§5.3)
                      │           ── leadership.py         answers to AppendEntries (§5.3, §5.4.2)
-                     ├─ Propose ─── pending_proposals.py  commands that this leader owes an answer for
+                     ├─ Propose ─── pending_proposals.py  commands that this leader has not answered yet
                      ├─ Persisted ─ durability.py         which writes are durable, which message waits for which
                      ├─ Loaded ──── entry_loading.py      entries that are no longer in memory
                      └─ Applied ─── applier.py            committed entries on their way to the state machine
@@ -188,7 +188,7 @@ class Raft:
     # The two ends of a call.
 
     def _arm(self) -> None:
-        """Begin to wait for a leader: only now is it known what time it is."""
+        """Start the election timer: before the first call the time is unknown."""
         self._is_armed = True
         self._role_state.reset_election_timer()
 

@@ -30,14 +30,14 @@ class RaftConfig:
     Attributes:
         voters: every node of the group, in any order.
         quorum: which voters may decide; None: more than half. Every two quorums must intersect (checked).
-        heartbeat_interval_s: how often a leader speaks to every follower (Raft §5.2). Default 0.05: a quarter of the
+        heartbeat_interval_s: how often a leader sends to every follower (Raft §5.2). Default 0.05: a quarter of the
             shortest election time-out. Too low: idle traffic. Too high: one lost heartbeat starts an election, and a
             follower learns late what was committed.
-        election_timeout_min_s: the shortest silence after which a follower wants an election (§5.2), and for how long
-            votes are refused after hearing a leader (§6). Default 0.2, well above a round trip, an fdatasync and a
-            pause of the collector. Too low: needless elections. Too high: that much longer without a leader.
+        election_timeout_min_s: the shortest silence after which a follower starts an election (§5.2), and for how
+            long votes are refused after a leader's message (§6). Default 0.2, well above a round trip, an fdatasync and
+            a pause for garbage collection. Too low: needless elections. Too high: that much longer without a leader.
         election_timeout_max_s: the longest such silence. Default 0.4: the spread keeps candidates apart (§9.3). It is
-            also the period of check-quorum: a leader that hears no quorum within it steps down. Too near to the
+            also the period of check-quorum: a leader without answers of a quorum in it steps down. Too near to the
             minimum: split votes.
         max_append_bytes: the most that one AppendEntries carries (one entry at least). Default 1 MiB. Too low: more
             messages. Too high: heartbeats wait behind them.
@@ -88,9 +88,9 @@ class RaftConfig:
         Majority(self.voters)  # refuses an empty tuple and a name that is given twice
         if self.quorum is None:
             return
-        strangers = [node for node in self.quorum.members if node not in self.voters]
-        if strangers:
-            raise ValueError(f"quorum members {strangers} are no voters")
+        unknown = [node for node in self.quorum.members if node not in self.voters]
+        if unknown:
+            raise ValueError(f"quorum members {unknown} are not voters")
         verify_intersection(self.quorum)
 
     def _check_times(self) -> None:

@@ -24,7 +24,7 @@ class Outbox:
         self._effects: list[RaftEffect] = []
 
     def add(self, effect: RaftEffect) -> None:
-        """Append any effect but a `Persist`: those come from the durability."""
+        """Append any effect but a `Persist`: those come from `Durability`."""
         self._effects.append(effect)
 
     def send(self, to: NodeId, message: RaftMessage, after: Token | None) -> None:
@@ -36,7 +36,7 @@ class Outbox:
         self._effects.append(Observe(event, {"node": self._node_id, **facts}))
 
     def empty(self, writes: Sequence[RaftEffect]) -> list[RaftEffect]:
-        """Return `writes` and then everything that was collected, and start afresh."""
+        """Return `writes` and then everything that was collected, and clear the collection."""
         effects = [*writes, *self._effects] if writes else self._effects
         self._effects = []
         return effects

@@ -45,7 +45,7 @@ class TermRuns:
         self._terms.append(term)
 
     def truncate_from(self, index: LogIndex) -> None:
-        """Forget the runs that begin at `index` or after it."""
+        """Drop the runs that begin at `index` or after it."""
         while self._starts and self._starts[-1] >= index:
             self._starts.pop()
             self._terms.pop()
@@ -91,7 +91,7 @@ class RaftLog:
             return None
         return self.last_term if index == self.last_index else self._runs.term_at(index)
 
-    # Questions that the paper asks of a log.
+    # The checks of the paper.
 
     def is_up_to_date(self, last_log_index: LogIndex, last_log_term: Term) -> bool:
         """Return whether a candidate's log that ends so is at least as up-to-date as this one (Raft §5.4.1)."""

@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RequestVote:
-    """Raft §5.2, §5.4.1: vote for me in `term`. Leaves only after term and own vote are durable."""
+    """Raft §5.2, §5.4.1: asks for a vote in `term`. Leaves only after term and own vote are durable."""
 
     term: Term
     last_log_index: LogIndex
@@ -41,7 +41,10 @@ class RequestVoteReply:
 
 @dataclass(frozen=True, slots=True)
 class PreVote:
-    """Ongaro's dissertation §9.6: would you vote for me in `term` (mine + 1)? Changes nothing anywhere."""
+    """Ongaro's dissertation §9.6: asks whether a vote in `term` (the sender's + 1) would be granted.
+
+    It changes no state anywhere.
+    """
 
     term: Term
     last_log_index: LogIndex
@@ -50,7 +53,7 @@ class PreVote:
 
 @dataclass(frozen=True, slots=True)
 class PreVoteReply:
-    """Dissertation §9.6. `term` is the asked term when granted, the voter's own term when not."""
+    """Dissertation §9.6. `term` is the requested term when granted, the voter's own term when not."""
 
     term: Term
     granted: bool

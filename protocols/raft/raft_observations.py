@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 PRE_VOTE_STARTED: Final = "raft.pre_vote_started"
-"""This node heard no leader and asks whether it could win: `node`, `term` (the present one)."""
+"""This node has no active leader and asks whether it could win: `node`, `term` (the present one)."""
 
 ELECTION_STARTED: Final = "raft.election_started"
 """This node became a candidate: `node`, `term` (the new one)."""
@@ -37,7 +37,7 @@ LEADER_RECOGNIZED: Final = "raft.leader_recognized"
 """This node learned which node leads the term: `node`, `term`, `leader`."""
 
 STEPPED_DOWN: Final = "raft.stepped_down"
-"""This node led and leads no more: `node`, `term` (the one it led), `reason` ("newer_term" or "no_quorum")."""
+"""This node led and no longer leads: `node`, `term` (the one it led), `reason` ("newer_term" or "no_quorum")."""
 
 TERM_ADVANCED: Final = "raft.term_advanced"
 """This node learned of a newer term: `node`, `term` (the new one), `previous_term`."""
@@ -52,4 +52,4 @@ LOAD_DISCARDED: Final = "raft.load_discarded"
 """Entries read from the disk no longer fit the log: `node`, `reader`, `first_index`, `entries`."""
 
 MESSAGE_DISCARDED: Final = "raft.message_discarded"
-"""A peer's AppendEntries made no sense (a gap, a falling term): `node`, `sender`, `term` (the message's)."""
+"""A peer's AppendEntries is malformed (a gap, a falling term): `node`, `sender`, `term` (the message's)."""

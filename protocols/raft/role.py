@@ -88,8 +88,8 @@ class RoleState:
         return self.durability.hard_state.term
 
     @property
-    def hears_leader(self) -> bool:
-        """Whether this node leads, or heard its leader within the shortest election time-out (Raft §6, §4.2.3).
+    def has_active_leader(self) -> bool:
+        """Whether this node leads, or got its leader's message within the shortest election time-out (Raft §6, §4.2.3).
 
         A leader may count itself because check-quorum deposes it when no quorum answers.
         """
@@ -117,7 +117,7 @@ class RoleState:
         self._become_follower()
 
     def follow(self, leader: NodeId) -> None:
-        """Recognise `leader`, which spoke as the leader of the present term (Raft §5.2)."""
+        """Recognise `leader`, which sent a message as the leader of the present term (Raft §5.2)."""
         known = self.leader
         if self.role is RaftRole.LEADER or (known is not None and known != leader):
             raise InvariantViolated(f"term {self.term} has two leaders, {known} and {leader} (Raft §5.2)")
@@ -139,14 +139,14 @@ class RoleState:
         self._become_follower()
 
     def become_pre_candidate(self) -> None:
-        """Ask before standing (dissertation §9.6): no term, no vote, nothing durable changes."""
+        """Ask before becoming a candidate (dissertation §9.6): no term, no vote, nothing durable changes."""
         self.role = RaftRole.PRE_CANDIDATE
         self.leader = None
         self.reset_election_timer()
         self.outbox.observe(PRE_VOTE_STARTED, term=self.term)
 
     def become_candidate(self) -> None:
-        """Stand in a new term (Raft §5.2): term and own vote are one write."""
+        """Become a candidate in a new term (Raft §5.2): term and own vote are one write."""
         self.durability.set_hard_state(Term(self.term + 1), self.node_id)
         self.role = RaftRole.CANDIDATE
         self.leader = None

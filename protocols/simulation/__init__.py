@@ -13,8 +13,8 @@
 
 Data flow: a fault plan (`coterie.protocols.faults`) is drawn from a seed, and the injector carries it out on network,
 nodes and disks. A run (`RaftRun`, `SynodRun`) supplies the algorithm, the clients and the checkers
-(`coterie.protocols.checking`), and implements `AlgorithmHarness` for the `ProtocolWorld`, which knows no algorithm. A
-scenario makes runs from seeds and plans. One seed gives one trace, in every process.
+(`coterie.protocols.checking`), and implements `AlgorithmHarness` for the `ProtocolWorld`, which is the same for all
+algorithms. A scenario makes runs from seeds and plans. One seed gives one trace, in every process.
 
 `RunResult.events` counts deliveries (also to and from clients), timers that fire and completed syncs, and nothing else.
 """

@@ -6,8 +6,8 @@ leads back to that actor can never be answered, and is refused at once. There ar
 * a chain cycle, found in the chain that the ask carries: A's handler asks B, and B's handler of that same ask asks A;
 * a crossing cycle: A's handler asks B, while B's handler of another message asks A (detected within one system only).
 
-An ask from a `def` handler (which returns), from a separate task, or given to `Context.pipe` is no wait; neither is one
-whose handler has taken over the reply with `reply_later`.
+An ask from a `def` handler (which returns), from a separate task, or given to `Context.pipe` does not count as a wait;
+neither does one whose handler has taken over the reply with `reply_later`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Asks: wraps a request in an envelope that knows where the reply goes, and fails requests that reach their deadline.
+"""Asks: wraps a request in an envelope that delivers the reply, and fails requests that reach their deadline.
 
 An ask resolves exactly once: with a reply, an error, a timeout, a stopped target, or *unknown* when a connection drops.
 

@@ -247,7 +247,7 @@ class Cell(Mailbox):
         self.system.dead_letters.add(Reason.EXPIRED, self.path, message)
 
     def defer_reply(self, message: object) -> Envelope | None:
-        """Return the envelope of the current message, to be answered later; None if it is no ask.
+        """Return the envelope of the current message, to be answered later; None if it is not an ask.
 
         Raises:
             ValueError: `message` is not the current message.
@@ -264,7 +264,7 @@ class Cell(Mailbox):
     def watch(self, ref: Ref[Any]) -> None:
         """Watch the actor of `ref`: see `Context.watch`."""
         if not self.actor_class.takes_terminated:
-            raise TypeError(f"{type(self.actor).__name__} cannot watch: let it be an Actor[… | Terminated]")
+            raise TypeError(f"{type(self.actor).__name__} cannot watch: declare it as Actor[… | Terminated]")
         if not ref.uid:
             raise ValueError(f"watch({ref!r}): an address never ends; watch the actor's own ref, see System.lookup")
         if ref.node != self.system.node:

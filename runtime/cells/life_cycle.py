@@ -49,7 +49,7 @@ class LifeCycleSignal(enum.IntEnum):
     """A signal that an actor obeys between two messages; a greater one takes precedence."""
 
     RESTART = 1  # it stopped itself, and is permanent
-    PAUSE = 2  # a sibling failed with which it is restarted
+    PAUSE = 2  # it restarts together with a sibling that failed
     STOP = 3
 
 

@@ -100,7 +100,7 @@ class RunQueue:
         self.turns = 0
 
     def set_turn_hooks(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
-        """Call `begin` before and `end` after each turn from now on: all that a turn sends leaves in few writes.
+        """Call `begin` before and `end` after each turn from now on: what a turn sends then leaves in few writes.
 
         For a turn that `hold` delays, `begin` is also called at the `hold`: it may be called twice for one `end`.
         """

@@ -42,7 +42,7 @@ class SiblingRestarts:
     """The siblings that restart together with one failed actor, in spawn order.
 
     They are paused in the reverse order, the failed one in its place among them, and restarted in spawn order. Siblings
-    that are already restarting or stopping are left alone; `temporary` ones stop for good.
+    that are already restarting or stopping are left alone; `temporary` ones stop permanently.
     """
 
     def __init__(self, failed: Cell) -> None:

@@ -156,6 +156,6 @@ def fail(cell: Cell, error: BaseException, item: object) -> None:
         cell.wake()  # sent by tell: there is no asker to get the error, and the visit ends normally
         return
     if isinstance(item, Envelope):
-        blamed = f"{type(error).__name__}: {error}"
-        item.reject(ActorFailed(f"actor {cell.path!r} failed on {type(message).__name__}: {blamed}"))
+        cause = f"{type(error).__name__}: {error}"
+        item.reject(ActorFailed(f"actor {cell.path!r} failed on {type(message).__name__}: {cause}"))
     cell.life_cycle.fail(error)

@@ -1,8 +1,8 @@
 """`Supervision`: defines whether and how often a failed actor is restarted (after Erlang; Armstrong's thesis §5).
 
 `Supervision` is data, given at spawn; `RestartBudget` decides: restart after a back-off, or give up.
-`LifeCycle.supervise` asks it and carries the decision out, `SiblingRestarts` for the siblings; `Cell.terminate`
-escalates to the parent.
+`LifeCycle.supervise` calls it and carries out the decision, `SiblingRestarts` does so for the siblings, and
+`Cell.terminate` escalates to the parent.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Supervision:
     """The restart policy of one actor, given at its spawn.
 
     `strategy`: the siblings that are restarted with it: they stop in reverse spawn order and start again in spawn
-    order; those that are `temporary` stop for good. `restart`: the endings after which it is restarted.
+    order; those that are `temporary` stop permanently. `restart`: the endings after which it is restarted.
 
     `max_restarts` within `within_s` seconds (default 5 in 30 s; 0: never restart), each after a back-off of
     `backoff_min_s` doubling up to `backoff_max_s`, with ± `jitter` (a fraction) so that restarts do not synchronize.

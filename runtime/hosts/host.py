@@ -175,7 +175,7 @@ class Executor(Protocol):
         ...
 
     def call_periodically(self, function: Callable[[], None], interval_s: float) -> Callable[[], None]:
-        """Call `function` every `interval_s` seconds on its own thread, even if the loop is blocked; return a stopper.
+        """Call `function` every `interval_s` s on its own thread, even if the loop is blocked; return a stop function.
 
         In virtual time nothing is called: a virtual loop is never blocked.
         """
@@ -215,5 +215,5 @@ class Host(Protocol):
         ...
 
     def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:
-        """Make the run queue of the System `owner`, which runs on `loop`; a simulator's queue draws the next cell."""
+        """Make the run queue of the System `owner`, which runs on `loop`; a simulator's queue picks a random cell."""
         ...

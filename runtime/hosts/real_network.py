@@ -140,7 +140,8 @@ def _require_certificates(context: ssl.SSLContext, config: TlsConfig) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     with _errors_naming(f"{config.certificate!r} with key {config.key!r}"):
-        context.load_cert_chain(config.certificate, config.key, "")  # a password would be asked for on the terminal
+        # An empty password: with none at all, OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(config.certificate, config.key, "")
     with _errors_naming(f"{config.authority!r}"):
         context.load_verify_locations(config.authority)
 

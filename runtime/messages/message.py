@@ -37,7 +37,7 @@ class AskOf(Protocol[M_co, R_co]):
 
 
 class Ask(Generic[R_co]):
-    """The base of a message that wants a reply of type R (any type that a field may have)."""
+    """The base of a message that expects a reply of type R (any type that a field may have)."""
 
     __slots__ = ()
 

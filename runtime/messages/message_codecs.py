@@ -50,8 +50,8 @@ class Codec:
     """The wire format of one annotation.
 
     `exact`: the types whose values cross unchanged, if a test of the type is all that is needed; `encode` and `decode`
-    then do the same more slowly. `wire_types`: the types of the encoded value, by which the members of a union are told
-    apart. `instances`: the types whose values `encode` accepts; used for the members of a union.
+    then do the same more slowly. `wire_types`: the types of the encoded value, which distinguish the members of a
+    union. `instances`: the types whose values `encode` accepts; used for the members of a union.
     """
 
     encode: EncodeValue
@@ -162,7 +162,7 @@ class MessageType:
     def _decode_slowly(self, row: Sequence[object], resolver: Resolver) -> object:
         """Decode field by field: appended fields may be missing or unknown; an error names its field."""
         if len(row) < self._required:
-            raise BadMessage(f"message {self.name!r}: {len(row)} fields came, at least {self._required} are required")
+            raise BadMessage(f"message {self.name!r}: got {len(row)} fields, at least {self._required} are required")
         values = []
         for codec, name, value in zip(self._ready_codecs, self._names, row, strict=False):
             try:
@@ -416,7 +416,7 @@ def _mapping(arguments: tuple[Any, ...], where: str) -> Codec:
 def _union(members: tuple[Any, ...], where: str) -> Codec:
     """Return the codec of a union: each member crosses in its own form, messages as (name, row).
 
-    The decoder tells members apart by their wire type. MessageTypeError if two members have the same one.
+    The decoder distinguishes members by their wire type. MessageTypeError if two members have the same one.
     """
     plain = [_codec_of(member, where) for member in members if message_type_of(member) is None]
     tagged = [described for member in members if (described := message_type_of(member)) is not None]

@@ -7,7 +7,7 @@
 | `actor.started` | its start hook succeeded for the first time | |
 | `actor.failed` | a handler or hook raised | `error` |
 | `actor.restarted` | a new instance has started | |
-| `actor.stopped` | it has stopped for good | `cause` |
+| `actor.stopped` | it has stopped permanently | `cause` |
 | `actor.stalled` | its handler has blocked the loop too long | `message`, `held_s` |
 | `mailbox.overflowed` | a message was refused because its lane is full (`Overflow.FAIL`) | `capacity`, `refused` |
 | `dead_letter` | a message was not delivered | `message`, `reason`, `detail` |

@@ -83,7 +83,7 @@ class Association:
         self._senders[lane](row)
 
     def answer(self, lane: Lane, row: Row) -> None:
-        """Queue an answer, unless the link of the request is down: the asker is told so at its own end.
+        """Queue an answer, unless the link of the request is down: the asker's own system then fails the ask.
 
         Raises:
             FrameTooLarge: the answer is too large; the caller should send an error.
@@ -107,7 +107,7 @@ class Association:
         self.answer(lane, (DECLARED, number, name, values))
 
     def withdraw(self, lane: Lane, number: int) -> None:
-        """Tell the peer that offer `number` was cancelled, on the lane of the offer."""
+        """Notify the peer that offer `number` was cancelled, on the lane of the offer."""
         try:
             self.send(lane, (WITHDRAW, number))
         except TransportError as error:

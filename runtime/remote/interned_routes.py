@@ -100,8 +100,8 @@ class OutgoingRoutes:
 class IncomingRoute:
     """The receiver's end of a route: finds the actor and decodes the messages.
 
-    `read` decodes the message of a row, see `MessageType.from_row`. `known_cell`: the cell found last; it is valid
-    while its capacity is not negative. `plain_cell`: the same cell, if bulk messages may be put into its mailbox
+    `read` decodes the message of a row, see `MessageType.decode_with_head`. `known_cell`: the cell found last; it is
+    valid while its capacity is not negative. `plain_cell`: the same cell, if bulk messages may be put into its mailbox
     directly while there is room. `encode_reply` encodes a reply, if the type is an ask. `mailbox_ttl_s`: how long an
     ask of that type may wait in a mailbox.
     """

@@ -61,7 +61,7 @@ class RemoteDelivery:
             raise
         except CoterieError as error:
             return _refused(remoting.system.ask_deadlines.begin(item, timeout_s, self._target, PendingAsk), error)
-        reply = route.reply or route.described.reply  # raises for a message that is no ask
+        reply = route.reply or route.described.reply  # raises for a message that is not an ask
         ask_deadlines = route.ask_deadlines
         if timeout_s is None:
             ask = ask_deadlines.begin_with_default_timeout(item, self._target, OutgoingAsk)

@@ -159,7 +159,7 @@ class RemoteWatcher:
         cell.add_watcher(self)
 
     def watched_ended(self, watched: object, notice: Terminated) -> None:
-        """Tell the peer that the actor has ended."""
+        """Notify the peer that the actor has ended."""
         self._association.watched.pop(self._cell, None)
         self._association.signal((ENDED, self._cell.path, self._cell.ref.uid, notice.cause[:TEXT_CHARS_MAX]))
 

@@ -174,7 +174,7 @@ class Remoting:
         self._notify("lost", peer, reason)
 
     def refused(self, address: object, reason: str) -> None:
-        """Log a failed handshake: as a warning, or as debug output if a similar one was logged lately."""
+        """Log a failed handshake: as a warning, or as debug output if a similar one was logged recently."""
         times = self.refused_handshakes.note(str(address), reason)
         log = self.system.log.warning if times else self.system.log.debug
         log("transport.handshake_refused", address=str(address), reason=reason, times=max(1, times))
@@ -196,8 +196,8 @@ class Remoting:
             listener(event)
 
 
-def _resolve_with(ask: PendingAsk, find_out: Callable[[], object]) -> None:
+def _resolve_with(ask: PendingAsk, compute: Callable[[], object]) -> None:
     try:
-        ask.resolve(find_out())
+        ask.resolve(compute())
     except CoterieError as error:
         ask.reject(error)

@@ -1,4 +1,4 @@
-"""`GroupTail`: knows a group's last position after all submitted writes, and checks that the next write follows it."""
+"""`GroupTail`: holds a group's last position after all submitted writes, and checks that the next write follows it."""
 
 from __future__ import annotations
 

@@ -241,4 +241,4 @@ class _Replay:
             self._groups[item.group] = _GroupReplay(name, item.position, item.tag)
         elif (known.name, known.first, known.last) != (name, item.position, item.tag):
             expected, found = (known.name, known.first, known.last), (name, item.position, item.tag)
-            raise ValueError(f"the checkpoint says {found} where the log before it says {expected}")
+            raise ValueError(f"the checkpoint has {found}, but the log before it has {expected}")

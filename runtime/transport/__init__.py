@@ -1,4 +1,4 @@
-"""Transport: moves data items between systems, at most once, in order within one priority. It knows nothing of actors.
+"""Transport: moves data items between systems, at most once, in order within one priority. It does not use actors.
 
 `chunk_backlog.py`: cuts a large item into chunks, and queues the items of its lane behind it.
 `connection.py`: reads and writes one TCP connection.

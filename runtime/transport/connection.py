@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
     """The asyncio protocol of one connection.
 
     At most `outbound_limit_bytes` wait here and in the socket's buffer together: items are queued here, handed to the
-    socket when a tick ends and at a few marks before, and held back while the socket's buffer is above
+    socket when a tick ends or a threshold (see the module) is reached, and held back while the socket's buffer is above
     `write_buffer_bytes`.
 
     Args:

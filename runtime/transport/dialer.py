@@ -73,9 +73,9 @@ class Dialer:
 
     async def _wait_until_down(self, link: Link) -> None:
         """Wait until `link` is down; if it was up for at least `reconnect_cap_s`, reset the back-off."""
-        born_s = self._host.clock.monotonic()
+        up_since_s = self._host.clock.monotonic()
         await asyncio.wait([link.closed])  # awaiting it directly would cancel it for all, if we are cancelled
-        if self._host.clock.monotonic() - born_s >= self._shared.config.reconnect_cap_s:
+        if self._host.clock.monotonic() - up_since_s >= self._shared.config.reconnect_cap_s:
             self._backoff.reset()
 
     async def _dial(self) -> Link | None:
@@ -85,7 +85,7 @@ class Dialer:
             return link if link.state is LinkState.UP else None
         except HandshakeRefused as error:
             self._shared.counters.refused_handshakes += 1
-            # An unauthenticated peer may answer so too, but then our own listener has not refused our dial.
+            # An unauthenticated peer may send this reason too, but then our own listener has not refused our dial.
             self._has_dialled_self = (
                 error.reason == RefusalReason.DIALLED_SELF.value and self._shared.has_refused_own_dial
             )

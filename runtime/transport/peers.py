@@ -3,8 +3,8 @@
 Lost nodes. Decided here, in `check_liveness`, once a node has had no link for `lost_after_s` (its silence before the
 link went down counts), and in `link_ready`, when it is back as a new incarnation. Carried out by
 `TransportEvents.node_lost`: `remote/remoting.py` ends the watches of that incarnation (`remote/remote_watches.py`) and
-tells link listeners. A silent connection is detected by `keep_alive.py`; the link then goes down, which alone does not
-make the node lost.
+notifies link listeners. A silent connection is detected by `keep_alive.py`; the link then goes down, which alone does
+not make the node lost.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Peers:
 
     A newer link replaces the older one, with one exception: if both ends dialled at the same time (same two
     incarnations), the link dialled by the smaller name stays, so both ends keep the same one. A new incarnation of a
-    node supersedes the old one permanently. Members (see `add_member`) are never forgotten, other peers when they are
+    node supersedes the old one permanently. Members (see `add_member`) are never removed, other peers when they are
     lost.
 
     Time advances here only by `check_liveness`. Its caller caps each step, so that a stall of our own loop never counts

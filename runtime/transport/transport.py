@@ -84,7 +84,7 @@ class Transport:
 
     @property
     def identity(self) -> SystemIdentity:
-        """Identity of this system; a client created without a cluster learns it from the first Welcome."""
+        """Identity of this system; a client created without a cluster takes it from the first Welcome."""
         return self._shared.identity
 
     async def listen(self, host: str, port: int, *, insecure: bool = False) -> tuple[str, int]:

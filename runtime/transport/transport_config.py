@@ -41,8 +41,8 @@ class TransportConfig:
             cannot carry a whole frame (at most `frame_cap_bytes`); higher: a peer that trickles bytes stays longer.
         stall_timeout_s: a connection whose peer has hardly read for this long (less than 4 KiB between two
             keep-alives) while our buffer for it is full is closed.
-        lost_after_s: a node without a link (or silent) for this long is lost. Lower: watchers are told sooner; higher:
-            short outages and restarts of switches go unnoticed.
+        lost_after_s: a node without a link (or silent) for this long is lost. Lower: watchers are notified sooner;
+            higher: short outages and restarts of switches go unnoticed.
         reconnect_first_s, reconnect_cap_s: the back-off between dials doubles from the first to the cap, each time
             multiplied by a random factor in 0.5 … 1.
         drain_timeout_s: how long the second connection of a link may still deliver after the first one ended.

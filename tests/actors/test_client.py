@@ -1,4 +1,4 @@
-"""A program outside the cluster: linked, or told why not."""
+"""A client program outside the cluster: it is linked, or its error says why not."""
 
 from __future__ import annotations
 

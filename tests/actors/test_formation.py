@@ -151,7 +151,7 @@ async def test_data_of_an_older_release_takes_part_at_once(make_cluster: Any) ->
     store = (await cluster.client()).key_value("store")
     await store.put(b"k", b"v")
     for name in list(cluster):
-        for group in ("store", "config"):  # nobody remembers anybody, and nobody has a mark
+        for group in ("store", "config"):  # no voter has recorded a peer's store, and none has its mark
             cluster[name].store.write(Write(f"{group}#stores", metadata=b"{}"), lambda: None)
         await cluster[name].store.state("store")
     for name in list(cluster):

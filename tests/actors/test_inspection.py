@@ -1,4 +1,4 @@
-"""What a node tells of its actors."""
+"""Inspection: what a node reports of its actors."""
 
 from __future__ import annotations
 

@@ -200,7 +200,9 @@ async def test_metadata_that_does_not_read_is_a_violation(store: SlowStore, meta
     await asyncio.sleep(0)
 
 
-async def test_a_stranger_is_neither_counted_nor_remembered(driver: FakeDriver, store: SlowStore) -> None:
+async def test_a_message_of_an_unknown_peer_is_neither_counted_nor_remembered(
+    driver: FakeDriver, store: SlowStore
+) -> None:
     assert driver.arrive("stranger", "s", "hello")
 
     assert driver.counted == []

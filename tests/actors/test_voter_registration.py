@@ -148,7 +148,7 @@ async def test_what_becomes_durable_after_the_end_of_a_life_is_for_the_next_one(
     assert group.messages == []
 
 
-# Who is counted.
+# Which confirmations count.
 
 
 async def test_confirmations_of_an_earlier_store_count_for_nothing() -> None:
@@ -209,7 +209,7 @@ async def test_a_mark_of_another_store_is_a_violation() -> None:
         group.up["n1"].registration.handle_reply(StoreRegistered("n3", "n1/1"))
 
 
-# Who was wiped.
+# Wiped voters.
 
 
 async def test_a_wiped_voter_stays_out_for_ever_and_everybody_says_so() -> None:

@@ -1,4 +1,4 @@
-"""The wire table: names are for ever, and every message of the protocols comes back as it left."""
+"""Wire names never change, and every message of the protocols decodes to what was encoded."""
 
 from __future__ import annotations
 

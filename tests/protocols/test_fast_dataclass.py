@@ -24,31 +24,31 @@ class Slow:
 
 @fast_dataclass
 @dataclass(frozen=True, slots=True)
-class Quick:
+class Fast:
     first: int
     second: str = "b"
 
 
-def test_quick_class_takes_the_arguments_of_its_fields() -> None:
-    assert Quick(1) == Quick(first=1, second="b") != Quick(2)
-    assert inspect.signature(Quick).parameters.keys() == inspect.signature(Slow).parameters.keys()
+def test_fast_dataclass_takes_the_arguments_of_its_fields() -> None:
+    assert Fast(1) == Fast(first=1, second="b") != Fast(2)
+    assert inspect.signature(Fast).parameters.keys() == inspect.signature(Slow).parameters.keys()
     too_few_and_too_many: list[tuple[Any, ...]] = [(), (1, "b", 3)]
     for wrong in too_few_and_too_many:
         with pytest.raises(TypeError):
-            Quick(*wrong)
+            Fast(*wrong)
 
 
-def test_quick_class_stays_frozen_hashable_and_without_a_dictionary() -> None:
-    made = Quick(1)
+def test_fast_dataclass_stays_frozen_hashable_and_without_a_dictionary() -> None:
+    made = Fast(1)
 
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.first = 2  # type: ignore[misc]
-    assert hash(made) == hash(Quick(1))
+    assert hash(made) == hash(Fast(1))
     assert not hasattr(made, "__dict__")
-    assert repr(made) == "Quick(first=1, second='b')"
+    assert repr(made) == "Fast(first=1, second='b')"
 
 
-def test_quick_class_can_be_replaced_pickled_and_matched() -> None:
+def test_fast_dataclass_can_be_replaced_pickled_and_matched() -> None:
     reply = AppendEntriesReply(Term(1), True, LogIndex(2), LogIndex(0), Term(0))
 
     assert dataclasses.replace(reply, success=False).success is False
@@ -60,7 +60,7 @@ def test_quick_class_can_be_replaced_pickled_and_matched() -> None:
             pytest.fail("it does not match")
 
 
-def test_quick_generic_class_and_defaults_work() -> None:
+def test_generic_fast_dataclass_and_defaults_work() -> None:
     assert Send(NodeId("n1"), "hello").after is None
     assert LogWrite() == LogWrite(None, None, ())
 

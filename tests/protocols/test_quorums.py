@@ -76,7 +76,7 @@ def test_majority_is_more_than_half_of_all(size: int, needed: int) -> None:
     assert not quorum.is_quorum(members[: needed - 1])
 
 
-def test_strangers_and_repetitions_count_nothing() -> None:
+def test_non_members_and_repetitions_do_not_count() -> None:
     quorum = Majority(nodes("abc"))
 
     assert not quorum.is_quorum(nodes("axyz"))

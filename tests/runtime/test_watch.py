@@ -114,7 +114,7 @@ async def test_only_who_takes_terminated_can_watch_and_only_refs_of_one_life(vir
 
     async with System(host=virtual_host) as system:
         ref = system.spawn(Watched)
-        with pytest.raises(ActorFailed, match=r"TypeError: Blind cannot watch: let it be an Actor\[… \| Terminated\]"):
+        with pytest.raises(ActorFailed, match=r"TypeError: Blind cannot watch: declare it as Actor\[… \| Terminated\]"):
             await system.spawn(partial(Blind, ref)).ask(Do())
         context = ref.delivery.actor.context  # type: ignore[attr-defined]
         for other in (system.at(Address("local", ref.path)), system.at(Address("elsewhere", "x"))):

@@ -155,7 +155,7 @@ class _FaultyReceive:
         return await self._receive(msg)
 
     def _fires(self) -> bool:
-        """Return whether this is the first call. Raise `InjectedError` or `CancelledError` if the fault says so."""
+        """Return whether this is the first call. Raise `InjectedError` or `CancelledError` if that is the fault."""
         if self.has_fired:
             return False
         self.has_fired = True

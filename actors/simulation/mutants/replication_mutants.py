@@ -1,6 +1,6 @@
 """Replication mutants: defines deliberate bugs in the protocol driver, voter registration and client retries."""
 
-# ruff: noqa: SLF001 - a mutant is surgery on private methods
+# ruff: noqa: SLF001 - a mutant replaces private methods
 
 from __future__ import annotations
 

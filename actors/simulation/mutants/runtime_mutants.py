@@ -1,6 +1,6 @@
 """Runtime mutants: defines deliberate bugs in mailboxes, supervision, asks, watches and the network transport."""
 
-# ruff: noqa: SLF001 - a mutant is surgery on private methods
+# ruff: noqa: SLF001 - a mutant replaces private methods
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Storage mutants: defines deliberate bugs in the log store and in its recovery after a crash."""
 
-# ruff: noqa: SLF001 - a mutant is surgery on private methods
+# ruff: noqa: SLF001 - a mutant replaces private methods
 
 from __future__ import annotations
 

@@ -192,12 +192,12 @@ def strangers_key(seed: int) -> None:
 async def _listen_and_call(world: SimulatedWorld, ours: str, theirs: str, received: list[WorkItem]) -> None:
     ports = {ours: 7401, theirs: 7402}
     one, other = world.begin(ours), world.begin(theirs)
-    one.create_task(_live(one, ports, theirs, b"a key of ours alone", received))
-    other.create_task(_live(other, ports, ours, b"another, of theirs", []))
+    one.create_task(_run_life(one, ports, theirs, b"a key of ours alone", received))
+    other.create_task(_run_life(other, ports, ours, b"another, of theirs", []))
     await asyncio.sleep(SETTLE_S)
 
 
-async def _live(life: Life, ports: dict[str, int], peer: str, key: bytes, received: list[WorkItem]) -> None:
+async def _run_life(life: Life, ports: dict[str, int], peer: str, key: bytes, received: list[WorkItem]) -> None:
     async with System(life.name, cluster="c", host=life.host, auth=SharedKey(key)) as system:
         await system.listen("127.0.0.1", ports[life.name])
         system.spawn(partial(WorkListener, received), name="listener")

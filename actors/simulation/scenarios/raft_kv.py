@@ -2,7 +2,7 @@
 
 Five nodes, each a process with transport, `SegmentedLog` and `RaftActor`; ten clients that get, put, delete, compare
 and swap, and append to lists that show the order of all appends. When the plan has ended there must be a leader and
-readable data within ten election time-outs, and then all replicas must become equal.
+readable data within ten election timeouts, and then all replicas must become equal.
 """
 
 from __future__ import annotations

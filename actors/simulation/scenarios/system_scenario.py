@@ -72,7 +72,7 @@ class SystemScenario:
     def ending_at(self, max_s: float) -> SystemScenario:
         """Return the same scenario with runs that end at `max_s` (simulated s), or up to a second later (`Endable`).
 
-        The history recorded by then must be linearizable: a history that is not will never become so.
+        The history recorded by then must be linearizable: a history that is not will not become so later.
         """
         ending = copy.copy(self)
         ending._max_s = min(max_s, self._max_s)  # noqa: SLF001 (a copy of our own)
@@ -157,7 +157,7 @@ class SystemScenario:
             except Violation as violation:
                 return violation
             except AssertionError:
-                pass  # an undecided check is no failure
+                pass  # an undecided check is not a failure
         return Violation("program", _error_text(stuck), node=None, step=sim.world.loop.handled, time_s=sim.now())
 
     def _names(self, nodes: int | None) -> Sequence[str]:

@@ -30,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--nodes", type=int, choices=(3, 5), default=3, help="how many nodes (default 3)")
     parser.add_argument(
-        "--kill", choices=("leader", "follower", "none"), default="leader", help="which node dies (default leader)"
+        "--kill", choices=("leader", "follower", "none"), default="leader", help="the node to kill (default leader)"
     )
     parser.add_argument("--data", metavar="DIR", help="keep the nodes' data here (default: temporary, removed)")
     parser.add_argument("--input", metavar="DIR", help="count the .py files under here (default: the standard library)")

@@ -131,5 +131,5 @@ def _is_notable(actor: ActorLine) -> bool:
 
 
 def _actor(node: str, actor: ActorLine) -> str:
-    said = "; ".join(part for part in (actor.handling, actor.last_error) if part)
-    return f"{actor.path + '@' + node:<40} {actor.depth:>9,} {actor.high_water:>7,} {actor.restarts:>8,}  {said}"
+    notes = "; ".join(part for part in (actor.handling, actor.last_error) if part)
+    return f"{actor.path + '@' + node:<40} {actor.depth:>9,} {actor.high_water:>7,} {actor.restarts:>8,}  {notes}"

@@ -1,4 +1,4 @@
-"""`coterie waits`: draws the wait-for graph of a running cluster: the actors that wait for a reply, and from whom.
+"""`coterie waits`: draws the wait-for graph of a running cluster: which actor waits for a reply of which other.
 
     coterie waits --connect 127.0.0.1:7401,127.0.0.1:7402 [--as text|mermaid|dot]
 

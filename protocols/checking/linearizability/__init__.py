@@ -3,8 +3,8 @@
     history = History()                                  # recorded while clients run
     put = history.invoked("c1", ("put", b"1"), key=b"k", at_s=0.0)
     history.returned(put, at_s=0.1)
-    verdict = check(history, KeyValue())                 # ok, violation or unknown; the first two are certain
-    print(verdict.text)
+    result = check(history, KeyValue())                  # ok, violation or unknown; the first two are certain
+    print(result.text)
 
 `models/`: sequential specifications of objects: register, key-value store, list, counter, consensus, log positions.
 `counterexample.py`: `Counterexample`, shows with few operations why a history is not linearizable.

@@ -71,7 +71,7 @@ class History:
         """All operations that may have taken effect, in the order of their invocation."""
         return tuple(event.operation for event in self._last if event.kind is not EventKind.FAILED)
 
-    def invoked(self, client: str, input: Datum, *, key: Key = None, at_s: float) -> int:  # noqa: A002 (its word)
+    def invoked(self, client: str, input: Datum, *, key: Key = None, at_s: float) -> int:  # noqa: A002 (the usual term)
         """Record that `client` begins an operation; return its number, which identifies it from now on."""
         number = len(self._last)
         if not isinstance(client, str):

@@ -50,13 +50,13 @@ class NodeRecord:
 
 
 class DirectedGroup:
-    """A group of nodes n1, n2, … moved by hand. All start with empty disks (unless given others), at time 1 s.
+    """A group of nodes n1, n2, …, run step by step. All start with empty disks (unless given others), at time 1 s.
 
     Args:
         size: how many nodes.
         config: makes the configuration from the voters; None: the defaults.
         disks: what some nodes find on their disks at the start.
-        seed: where the time-outs come from.
+        seed: determines the election time-outs.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class DirectedGroup:
         """Return a group that `leader` leads and in which every node knows what is committed."""
         group = cls(size, config=config, disks=disks)
         group.elect(leader)
-        group.beat(leader)
+        group.heartbeat(leader)
         return group
 
     def __getitem__(self, name: str) -> Raft:
@@ -125,7 +125,7 @@ class DirectedGroup:
         return refs
 
     def sync(self, name: str) -> None:
-        """Make all writes of node `name` durable and tell it."""
+        """Make all writes of node `name` durable, and report that to it."""
         record = self.record(name)
         writes, record.unsynced = record.unsynced, []
         if not writes:
@@ -135,7 +135,7 @@ class DirectedGroup:
         self.persisted(name, writes[-1].token)
 
     def persisted(self, name: str, token: Token) -> None:
-        """Tell node `name` that its writes up to `token` are durable, and let go what waited for them."""
+        """Report to node `name` that its writes up to `token` are durable, and release what waited for them."""
         self._perform(name, self.record(name).gate.persisted(token))
         self.handle(name, Persisted(token))
 
@@ -188,7 +188,7 @@ class DirectedGroup:
         return had_work
 
     def settle(self, *names: str) -> None:
-        """Let nodes `names` (none: all that are up) work and talk until all are idle; lose other messages."""
+        """Let nodes `names` (none: all that are up) work and exchange messages until all are idle; lose the others."""
         group = [NodeId(name) for name in names] or list(self.nodes)
         group = [name for name in group if self.nodes[name].raft is not None]
         for _ in range(_MANY_STEPS):
@@ -201,7 +201,7 @@ class DirectedGroup:
                 return
         raise RuntimeError(f"{group} still have work after {_MANY_STEPS} steps")
 
-    def beat(self, leader: str, *names: str) -> None:
+    def heartbeat(self, leader: str, *names: str) -> None:
         """Let `leader` send heartbeats and settle with `names` (none: all)."""
         self.now = max(self.now, self[leader].deadline or 0.0)
         self.tick(leader)
@@ -218,15 +218,15 @@ class DirectedGroup:
                 return
         raise RuntimeError(f"{name} is not elected")
 
-    def stand(self, name: str) -> None:
+    def nominate(self, name: str) -> None:
         """Make node `name` a candidate: its own vote is durable, its RequestVotes are in flight."""
         self.tick(name)
         self.deliver(sender=name, kind=PreVote)
         self.deliver(to=name, kind=PreVoteReply)
         self.sync(name)
 
-    def forget_leaders(self) -> None:
-        """Let so much time pass that no follower hears a leader any more, without ticking any node."""
+    def expire_leaders(self) -> None:
+        """Let time pass until no follower has an active leader, without ticking any node."""
         self.now += self.config.election_timeout_max_s
 
     # Inside.

@@ -78,7 +78,7 @@ def request_vote(term: int, last: int = 0, last_term: int = 0) -> RequestVote:
 
 
 def pre_vote(term: int, last: int = 0, last_term: int = 0) -> PreVote:
-    """Return the same question asked in advance."""
+    """Return the PreVote of such a candidate."""
     return PreVote(Term(term), LogIndex(last), Term(last_term))
 
 

@@ -1,6 +1,6 @@
 """Raft mutants: define eleven bugs of Raft, known from other implementations, each of which random runs must detect."""
 
-# ruff: noqa: SLF001 - a mutant is surgery on private methods
+# ruff: noqa: SLF001 - mutants replace private methods
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _one_fewer(self: Majority) -> None:
     object.__setattr__(self, "size", len(self.members) // 2)
 
 
-def _everybody_is_up_to_date(self: RaftLog, last_log_index: LogIndex, last_log_term: Term) -> bool:
+def _every_log_is_up_to_date(self: RaftLog, last_log_index: LogIndex, last_log_term: Term) -> bool:
     return True
 
 
@@ -105,7 +105,7 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _mutant("acknowledged before durable", Patch(Durability, "after_entries", _after_hard_state_only)),
     _mutant("old-term commit by counting", Patch(Leadership, "may_commit", _may_commit_anything), first_seed=28),
     _mutant("quorum off by one", Patch(Majority, "__post_init__", _one_fewer)),
-    _mutant("no up-to-date check", Patch(RaftLog, "is_up_to_date", _everybody_is_up_to_date), first_seed=5),
+    _mutant("no up-to-date check", Patch(RaftLog, "is_up_to_date", _every_log_is_up_to_date), first_seed=5),
     _mutant("no previous-term check", Patch(Follower, "accept", _accept_without_term_check), first_seed=23),
     _mutant(
         "truncation although entries match",

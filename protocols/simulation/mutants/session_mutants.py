@@ -1,6 +1,6 @@
 """Session mutants: define two bugs: a command is executed twice, or executed after its session was evicted."""
 
-# ruff: noqa: SLF001 - a mutant is surgery on private methods
+# ruff: noqa: SLF001 - mutants replace private methods
 
 from __future__ import annotations
 

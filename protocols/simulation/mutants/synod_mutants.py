@@ -3,7 +3,7 @@
 The others: an acceptance that is not durable, a ballot that is reused, and a value chosen by frequency.
 """
 
-# ruff: noqa: SLF001 - a mutant is surgery on private methods
+# ruff: noqa: SLF001 - mutants replace private methods
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _not_waiting(effects: Sequence[AcceptorEffect]) -> list[AcceptorEffect]:
     return [replace(effect, after=None) if isinstance(effect, Send) else effect for effect in effects]
 
 
-def _forget_rounds(
+def _lose_rounds(
     self: Proposer,
     node_id: NodeId,
     config: SynodConfig,
@@ -66,7 +66,7 @@ def _mutant(name: str, patch: Patch, *, first_seed: int = 0) -> Mutant:
 SYNOD_MUTANTS: tuple[Mutant, ...] = (
     _mutant("promise not durable", Patch(Acceptor, "_prepare", _prepare_at_once)),
     _mutant("accept not durable", Patch(Acceptor, "_accept", _accept_at_once)),
-    _mutant("ballot reused", Patch(Proposer, "__init__", _forget_rounds)),
+    _mutant("ballot reused", Patch(Proposer, "__init__", _lose_rounds)),
     _mutant("most frequent value", Patch(Proposer, "_value_to_propose", _most_frequent), first_seed=19),
 )
 """Each is killed under the profile `everything`."""

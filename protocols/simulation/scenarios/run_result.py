@@ -100,7 +100,7 @@ class Summary:
 
     @property
     def outcome(self) -> RunOutcome:
-        """FAILED if any seed failed, VOID if any (or all of none) was void, else PASSED."""
+        """FAILED if any seed failed, VOID if any was void or there were no seeds, else PASSED."""
         if self.failed:
             return RunOutcome.FAILED
         return RunOutcome.VOID if self.void or not self.seeds else RunOutcome.PASSED

@@ -64,7 +64,7 @@ class SimulatedExecutor:
         self._schedule(function, done, *self._next_disk_call(), is_disk=True)
 
     def cut_power(self, disk: VirtualDisk, rng: random.Random) -> None:
-        """Fail the power: of the disk call in progress, a random number of steps is completed.
+        """Cut the power: a random number of steps of the disk call in progress is completed.
 
         Its result is not delivered. `disk.crash` must follow.
         """

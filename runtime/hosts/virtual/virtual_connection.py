@@ -300,14 +300,14 @@ class VirtualTransport(asyncio.Transport):
         while self._inbox and self._reading and not self._closing:
             item = self._inbox.popleft()
             if isinstance(item, bytes):
-                self._hand_over(item)
+                self._deliver_data(item)
             else:
                 self._end_of_input()
         if self._closing:
             self._drop_inbox()
         self._acknowledge()
 
-    def _hand_over(self, data: bytes) -> None:
+    def _deliver_data(self, data: bytes) -> None:
         self.unread_bytes -= len(data)
         self._tell(self._protocol.data_received, data)
 

@@ -31,7 +31,7 @@ class _Inode:
 
 @dataclass(slots=True)
 class _Names:
-    """The names of one directory, likewise. A change is several (name, inode), or (name, None) for a removal."""
+    """The same for the names of one directory. A change is a tuple of (name, inode), or (name, None) for a removal."""
 
     visible: dict[str, _Inode] = field(default_factory=dict)
     durable: dict[str, _Inode] = field(default_factory=dict)

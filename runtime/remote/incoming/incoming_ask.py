@@ -30,7 +30,7 @@ def chain_of(row: tuple[Any, ...]) -> tuple[Hop, ...]:
 
 
 class IncomingAsk(Envelope):
-    """Answers only by the link that it came by."""
+    """An ask from another node; its answer leaves only over the link on which it arrived."""
 
     __slots__ = ("_association", "_is_answered", "_number", "_route")
 

@@ -90,7 +90,7 @@ class IncomingRows:
                 self._association.drop_bad_row(row, error if route is None else route.explained(row, error))
 
     def _take_other(self, lane_class: int, row: Any) -> None:
-        # Fast path for the two commonest rows that are no messages.
+        # Fast path for the two commonest rows that are not messages.
         length = len(row) if type(row) is tuple else 0
         if length == 3 and type(row[0]) is type(row[1]) is int and row[0] == REPLY:
             self._reply(lane_class, row[1], row[2])

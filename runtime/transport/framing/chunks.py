@@ -61,8 +61,8 @@ class ChunkAssembler:
         """Take a payload that begins with `CHUNK_MARK`; return the packed item if it is the last chunk of one.
 
         Raises:
-            BrokenFrame: it is no chunk, its lane belongs to another connection, its item is too large, or its size does
-                not fit the chunk before.
+            BrokenFrame: it is not a chunk, its lane belongs to another connection, its item is too large, or its size
+                does not fit the chunk before.
         """
         if len(payload) <= _HEADER.size:
             raise BrokenFrame(f"a chunk of {len(payload)} bytes, header included")

@@ -115,7 +115,7 @@ def unpack_items(payload: bytes) -> list[object]:
     its stack: so the cost of a small payload is bounded, and `frame_cap_bytes` bounds the rest.
 
     Raises:
-        BrokenFrame: it is no MessagePack array, or msgpack cannot decode it.
+        BrokenFrame: it is not a MessagePack array, or msgpack cannot decode it.
     """
     items = _unpack(payload)
     if type(items) is not tuple:

@@ -62,7 +62,7 @@ def certificate_refusal(certificate: Certificate | None, peer: Peer) -> Handshak
         return None
     if not any(_is_name_of(peer, name) for name in certificate.names):
         names = ", ".join(map(repr, certificate.names)) or "no name"
-        return refuse(RefusalReason.WRONG_CERTIFICATE, f"{peer.node!r} shows a certificate made out to {names}")
+        return refuse(RefusalReason.WRONG_CERTIFICATE, f"{peer.node!r} presented a certificate issued to {names}")
     if peer.role is PeerRole.NODE and not certificate.may_be_node:
         text = f"{peer.node!r} is a node with a client's certificate (without the usage serverAuth)"
         return refuse(RefusalReason.WRONG_ROLE, text)

@@ -106,7 +106,7 @@ class AcceptorHandshake:
         self._is_over = False
 
     def receive(self, payload: bytes) -> HandshakeStep:
-        """Take the next payload. BrokenFrame if it is no handshake message: then nothing is answered."""
+        """Take the next payload. BrokenFrame if it is not a handshake message: then no answer is sent."""
         if self._is_over:
             raise BrokenFrame("a payload between the handshake and the link")
         if self._hello is not None and self._challenge is not None and self._credentials is not None:
@@ -134,15 +134,15 @@ class AcceptorHandshake:
         answer = decode_proof(payload)
         if isinstance(answer, HandshakeRefusal):
             return answer
-        said, role = challenge.encode(), hello.peer.role
-        key = find_key(auth.accepted_from(role), HandshakeSide.DIALER, self._hello_bytes, said, answer.proof)
+        encoded, role = challenge.encode(), hello.peer.role
+        key = find_key(auth.accepted_from(role), HandshakeSide.DIALER, self._hello_bytes, encoded, answer.proof)
         if key is None:
             text = (
-                f"{hello.peer.node!r} does not know a key with which node {self._identity.node!r} takes a "
+                f"{hello.peer.node!r} does not know a key with which node {self._identity.node!r} accepts a "
                 f"{role.value}; compare auth= on both"
             )
             return refuse(RefusalReason.WRONG_KEY, text)
-        return self._welcome(hello, challenge.version, prove(key, HandshakeSide.ACCEPTOR, self._hello_bytes, said))
+        return self._welcome(hello, challenge.version, prove(key, HandshakeSide.ACCEPTOR, self._hello_bytes, encoded))
 
     def _welcome(self, hello: Hello, version: int, proof: bytes = b"") -> HandshakeStep:
         refusal = self._admit(hello)
@@ -224,7 +224,7 @@ class DialerHandshake:
         return self._hello.encode()
 
     def receive(self, payload: bytes) -> HandshakeStep:
-        """Take the next answer. BrokenFrame if it is no answer of an acceptor."""
+        """Take the next answer. BrokenFrame if it is not an acceptor's answer."""
         if self._is_over:
             raise BrokenFrame("an answer after the last one of a handshake")
         answer = decode_answer(payload)

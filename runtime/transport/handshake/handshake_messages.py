@@ -1,7 +1,7 @@
 """Handshake messages: encodes and decodes Hello, Challenge, Proof, Welcome and Refuse. Does no I/O.
 
 All are MessagePack arrays that begin with a name. Fields are only ever appended: a reader ignores fields that it does
-not know, and the version range says which to expect.
+not know, and the version range shows which to expect.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ _PROOF_BYTES: Final = 32
 class RefusalReason(enum.Enum):
     """Reason of a failed handshake. The values travel on the wire and appear in logs and errors."""
 
-    INCOMPLETE = "incomplete"  # timed out, broke off, or was no handshake of ours; never travels
+    INCOMPLETE = "incomplete"  # timed out, broke off, or was not our handshake; never sent
     UNSUPPORTED_VERSION = "unsupported_version"
     WRONG_CLUSTER = "wrong_cluster"
     WRONG_NODE = "wrong_node"  # the dialer expected another node
     WRONG_ROLE = "wrong_role"  # a client where a node is required
     KEY_REQUIRED = "key_required"  # one end has a shared key, the other has none
     WRONG_KEY = "wrong_key"  # a proof that no accepted key makes
-    WRONG_CERTIFICATE = "wrong_certificate"  # made out to another name
+    WRONG_CERTIFICATE = "wrong_certificate"  # issued to another name
     OWN_NAME = "own_name"  # another process uses our name
     DIALLED_SELF = "dialled_self"  # both ends are this process
     NAME_TAKEN = "name_taken"  # a client took a node's name, or a node a client's
@@ -143,7 +143,7 @@ Answer = Challenge | Welcome | HandshakeRefusal
 
 
 def refuse(reason: RefusalReason, text: str) -> HandshakeRefusal:
-    """Return a refusal with a reply that tells the other end why."""
+    """Return a refusal with a reply that gives the other end the reason."""
     return HandshakeRefusal(reason, text, _pack((_REFUSE, reason.value, text[:_TEXT_CHARS_MAX])))
 
 

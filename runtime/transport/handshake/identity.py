@@ -23,7 +23,7 @@ class SystemIdentity:
     """Identity of this system.
 
     Attributes:
-        cluster: the cluster's id. A client may give "" and learns it from the first node that welcomes it.
+        cluster: the cluster's id. A client may give "": it then takes that of the first node that welcomes it.
         node: our name, unique in the cluster, 1 to `NAME_CHARS_MAX` characters.
         incarnation: a random number (0 … 2**64-1) of this process run, compared for equality only.
         role: node or client.

@@ -1,4 +1,4 @@
-"""A group as its users see it: exactly once, with an outcome in every error, whoever fails meanwhile."""
+"""A group as its users see it: exactly once, with an outcome in every error, whichever node fails meanwhile."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def test_nobody_waits_longer_than_his_time_for_a_session_that_cannot_be_op
     begun = now()
 
     results = await asyncio.gather(
-        *(group.execute(Increment(b"n"), timeout_s=patience_s) for patience_s in (5.0, 1.0, 2.0, 5.0)),
+        *(group.execute(Increment(b"n"), timeout_s=timeout_s) for timeout_s in (5.0, 1.0, 2.0, 5.0)),
         return_exceptions=True,
     )
 
@@ -145,7 +145,7 @@ async def test_a_frozen_leader_costs_no_more_than_the_election(cluster: Any) -> 
     assert group.leader != frozen
 
 
-async def test_a_short_patience_does_not_cut_short_the_others_of_its_batch(
+async def test_a_short_timeout_does_not_cut_short_the_others_of_its_batch(
     cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = (await cluster.client()).group("store")
@@ -176,7 +176,7 @@ async def test_a_short_patience_does_not_cut_short_the_others_of_its_batch(
     assert caught.value.outcome is Outcome.UNKNOWN
     assert not patient.done()
     assert await patient == 1
-    assert asked == [2]  # the patient one was asked once, together with the hasty one
+    assert asked == [2]  # the one with the long timeout was asked once, together with the one with the short timeout
     await healing
 
 

@@ -1,4 +1,4 @@
-"""One node of a Raft group as an actor: who waits gets an answer, a crash loses nothing, damage ends it."""
+"""One node of a Raft group as an actor: every caller gets an answer, a crash loses nothing, damage ends it."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ async def test_actors_that_crash_restart_from_the_log_and_every_increment_happen
 # Damage.
 
 
-async def test_a_group_whose_register_does_not_read_ends_and_says_so_and_the_others_go_on(cluster: Any) -> None:
+async def test_a_group_whose_metadata_does_not_read_ends_and_says_so_and_the_others_go_on(cluster: Any) -> None:
     client = await cluster.client()
     await client.key_value("store").put(b"k", b"v")
     leader = await cluster.leader_of("store")

@@ -1,4 +1,4 @@
-"""A Raft group of real actors, transport and storage in virtual time: what clients were told stays true."""
+"""A Raft group of real actors, transport and storage in virtual time: acknowledged writes are kept."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_entries_read_back_with_their_terms_and_kinds() -> None:
     assert entries_of(5, list(write.records)) == entries
 
 
-def test_a_write_carries_register_and_truncation_and_nothing_else() -> None:
+def test_a_write_carries_hard_state_and_truncation_and_nothing_else() -> None:
     hard_state = HardState(Term(3), NodeId("n2"))
 
     write = write_of("store", LogWrite(hard_state=hard_state, truncate_from=LogIndex(4)))

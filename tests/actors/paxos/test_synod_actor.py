@@ -115,7 +115,7 @@ async def test_the_value_survives_the_death_of_all_nodes(cluster: Any) -> None:
 async def test_a_wiped_acceptor_is_not_believed_under_its_old_name(cluster: Any) -> None:
     await asyncio.sleep(1)
     for node in cluster.values():
-        assert await node.synod("config").value() is None  # now everybody knows everybody's store
+        assert await node.synod("config").value() is None  # now every node knows the store of every other
     await cluster.kill("n3")
     assert await cluster["n1"].synod("config").propose(b"v") == b"v"
     await cluster.kill("n1")
@@ -124,7 +124,7 @@ async def test_a_wiped_acceptor_is_not_believed_under_its_old_name(cluster: Any)
     await cluster.start("n2", "n3")
     await asyncio.sleep(2)
 
-    for name in ("n2", "n3"):  # together they would be a quorum that has never heard of v
+    for name in ("n2", "n3"):  # together they would be a quorum that has not accepted v
         with pytest.raises(CommandTimeout):
             await cluster[name].synod("config").propose(b"w", timeout_s=5.0)
 

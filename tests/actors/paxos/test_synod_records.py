@@ -56,7 +56,7 @@ def test_metadata_that_does_not_read_is_a_violation(data: bytes) -> None:
         decode_state(data)
 
 
-def test_a_register_that_was_cut_or_changed_never_makes_another_error() -> None:
+def test_metadata_that_was_cut_or_changed_never_makes_another_error() -> None:
     whole = encode_state(SynodState(AcceptorState(HIGH, Proposal(LOW, b"value")), ProposerState(3)))
     rng = random.Random(5)
 

@@ -1,4 +1,4 @@
-"""A pool: everybody in turn, the dead left out, and every error with its outcome."""
+"""A pool: each worker in turn, dead workers left out, and every error with its outcome."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ async def test_without_any_node_an_ask_is_definitely_not_sent(pooled: Any) -> No
     assert caught.value.outcome is Outcome.DEFINITE
 
 
-# Policies, and what they are told.
+# Policies, and what is reported to them.
 
 
 async def recorded(cluster: Any) -> tuple[Any, Recorder]:

@@ -337,8 +337,8 @@ def test_a_plan_for_other_nodes_is_refused() -> None:
 
 SCRIPT = """
 from coterie.actors.simulation.scenarios.raft_kv import RAFT_KV
-verdict = RAFT_KV.run(5, nodes=3, operations=60, hashed=True)
-print(verdict.outcome.value, verdict.events, verdict.digest, sorted(verdict.fired.items()))
+result = RAFT_KV.run(5, nodes=3, operations=60, hashed=True)
+print(result.outcome.value, result.events, result.digest, sorted(result.fired.items()))
 """
 
 

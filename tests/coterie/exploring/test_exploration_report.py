@@ -1,4 +1,4 @@
-"""What exploring says: where it stands, what came out, and commands that can be pasted."""
+"""Exploration reports: progress, results, and commands that can be pasted."""
 
 from __future__ import annotations
 

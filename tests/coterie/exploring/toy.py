@@ -1,4 +1,4 @@
-"""Scenarios that fail, pass, raise and waver when they are told to, quickly; workers import them from here."""
+"""Fast scenarios that fail, pass, raise or vary as configured; workers import them from here."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ class Toy:
         if self.does_raise:
             raise RuntimeError(f"seed {seed} hits a bug of the scenario itself")
         plan = plan or self.plan(seed, profile=profile, nodes=nodes)
-        story = _Story(self, seed, plan, OPERATIONS if operations is None else operations)
-        violation = story.tell()
+        run = _ToyRun(self, seed, plan, OPERATIONS if operations is None else operations)
+        violation = run.tell()
         if violation is None and self.void is not None:
-            return replace(story.result(None, hashed=hashed, traced=traced), void=self.void)
-        return story.result(violation, hashed=hashed, traced=traced)
+            return replace(run.result(None, hashed=hashed, traced=traced), void=self.void)
+        return run.result(violation, hashed=hashed, traced=traced)
 
 
-class _Story:
+class _ToyRun:
     def __init__(self, toy: Toy, seed: int, plan: FaultPlan, operations: int) -> None:
         self.toy, self.seed, self.plan = toy, seed, plan
         self.lines: list[TraceLine] = []

@@ -22,7 +22,7 @@ class FakeProcesses:
     nodes = NODES
 
     def __init__(self) -> None:
-        self.told: list[tuple[float, str, str]] = []
+        self.calls: list[tuple[float, str, str]] = []
         self.code_when_wiped: int | None = 1
 
     async def start(self, node: str, /) -> None:
@@ -46,14 +46,14 @@ class FakeProcesses:
         return self.code_when_wiped
 
     def _note(self, what: str, node: str) -> None:
-        self.told.append((round(asyncio.get_running_loop().time(), 3), what, node))
+        self.calls.append((round(asyncio.get_running_loop().time(), 3), what, node))
 
 
 class FakeNetwork:
     """Links on which something is under way all the time, in every direction."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, str]] = []
+        self.calls: list[tuple[str, str, str]] = []
         self.is_healed = False
         self.is_busy = True
         clock, ways = VirtualLoop.running().clock, [(a, b) for a in (*NODES, "c1") for b in (*NODES, "c1") if a != b]
@@ -72,30 +72,30 @@ class FakeNetwork:
         return list(self.links)
 
     def block(self, source: str, target: str, /) -> None:
-        self.told.append(("block", source, target))
+        self.calls.append(("block", source, target))
         self.links[source, target].is_blocked = True
 
     def unblock(self, source: str, target: str, /) -> None:
-        self.told.append(("unblock", source, target))
+        self.calls.append(("unblock", source, target))
         self.links[source, target].is_blocked = False
 
     def holds_back(self, source: str, target: str, /) -> bool:
         return self.is_busy and self.links[source, target].is_blocked
 
     def open_black_hole(self, source: str, target: str, /) -> None:
-        self.told.append(("open hole", source, target))
+        self.calls.append(("open hole", source, target))
         self.links[source, target].is_black_hole = True
 
     def has_lost_data(self, source: str, target: str, /) -> bool:
         return self.is_busy and self.links[source, target].is_black_hole
 
     def close_black_hole(self, source: str, target: str, /) -> int:
-        self.told.append(("close hole", source, target))
+        self.calls.append(("close hole", source, target))
         self.links[source, target].is_black_hole = False
         return 1
 
     def reset(self, source: str, target: str, /) -> None:
-        self.told.append(("reset", source, target))
+        self.calls.append(("reset", source, target))
 
     def heal(self) -> None:
         self.is_healed = True

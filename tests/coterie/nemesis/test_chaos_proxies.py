@@ -1,4 +1,4 @@
-"""ChaosProxies between real sockets on loopback."""
+"""`ChaosProxies` between real sockets on loopback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from coterie.runtime.hosts.simulation.random_durations import RandomDuration
 
 
 class Node:
-    """A server that keeps what it is sent, by connection, and answers what it is told to."""
+    """A server that keeps what it receives, by connection; tests write to its `writers`."""
 
     def __init__(self) -> None:
         self.received: list[bytearray] = []
@@ -64,7 +64,7 @@ class Node:
         self._changed.set()
 
 
-class Stand:
+class ProxySetup:
     """Node b behind its proxies, and connections of a to it."""
 
     def __init__(self, proxies: ChaosProxies, node: Node) -> None:
@@ -81,203 +81,203 @@ class Stand:
 
 
 @asynccontextmanager
-async def made() -> AsyncIterator[Stand]:
+async def made() -> AsyncIterator[ProxySetup]:
     async with Node() as node, ChaosProxies(["a", "b"], ["c"], rng=random.Random(1), clock=RealHost().clock) as proxies:
         proxies.listens_at = lambda _: node.address
-        yield Stand(proxies, node)
+        yield ProxySetup(proxies, node)
 
 
 async def test_megabytes_pass_both_ways_in_order() -> None:
     data = random.Random(2).randbytes(3_000_000)
-    async with made() as stand:
-        reader, writer = await stand.connect()
+    async with made() as setup:
+        reader, writer = await setup.connect()
 
         writer.write(data)
-        await stand.node.until(lambda: bool(stand.node.received) and len(stand.node.received[0]) == len(data))
-        stand.node.writers[0].write(data)
+        await setup.node.until(lambda: bool(setup.node.received) and len(setup.node.received[0]) == len(data))
+        setup.node.writers[0].write(data)
         answer = await reader.readexactly(len(data))
 
-        assert stand.node.received[0] == data
+        assert setup.node.received[0] == data
         assert answer == data
-        assert stand.proxies.connections() == [("a", "b"), ("b", "a")]
+        assert setup.proxies.connections() == [("a", "b"), ("b", "a")]
         writer.close()
 
 
 async def test_order_survives_bad_link_conditions() -> None:
     data = random.Random(3).randbytes(400_000)
-    async with made() as stand:
-        link = stand.proxies.link("a", "b")
+    async with made() as setup:
+        link = setup.proxies.link("a", "b")
         link.extra_delay, link.bytes_per_s = RandomDuration(0.002, tail=0.3, tail_s=0.004), 10_000_000.0
-        _, writer = await stand.connect()
+        _, writer = await setup.connect()
 
         for at in range(0, len(data), 4000):
             writer.write(data[at : at + 4000])
             await asyncio.sleep(0)
-        await stand.node.until(lambda: bool(stand.node.received) and len(stand.node.received[0]) == len(data))
+        await setup.node.until(lambda: bool(setup.node.received) and len(setup.node.received[0]) == len(data))
 
-        assert stand.node.received[0] == data
+        assert setup.node.received[0] == data
         assert link.fired["delayed"] > 0
         assert link.fired["throttled"] > 0
         writer.close()
 
 
 async def test_blocked_direction_is_held_and_the_other_passes() -> None:
-    async with made() as stand:
-        reader, writer = await stand.connect()
+    async with made() as setup:
+        reader, writer = await setup.connect()
         writer.write(b"first")
-        await stand.node.until(lambda: stand.node.received == [b"first"])
+        await setup.node.until(lambda: setup.node.received == [b"first"])
 
-        stand.proxies.block("a", "b")
-        assert not stand.proxies.holds_back("a", "b")
+        setup.proxies.block("a", "b")
+        assert not setup.proxies.holds_back("a", "b")
         writer.write(b"held")
-        await stand.until(lambda: stand.proxies.holds_back("a", "b"))
-        stand.node.writers[0].write(b"passes")
+        await setup.until(lambda: setup.proxies.holds_back("a", "b"))
+        setup.node.writers[0].write(b"passes")
         assert await reader.readexactly(6) == b"passes"
-        assert stand.node.received[0] == b"first"
-        assert not stand.proxies.holds_back("b", "a")
-        stand.proxies.unblock("a", "b")
+        assert setup.node.received[0] == b"first"
+        assert not setup.proxies.holds_back("b", "a")
+        setup.proxies.unblock("a", "b")
 
-        await stand.node.until(lambda: stand.node.received == [b"firstheld"])
+        await setup.node.until(lambda: setup.node.received == [b"firstheld"])
         writer.close()
 
 
 async def test_connection_attempt_over_a_blocked_link_is_noted() -> None:
-    async with made() as stand:
-        stand.proxies.block("b", "a")
+    async with made() as setup:
+        setup.proxies.block("b", "a")
 
-        _, writer = await stand.connect()
+        _, writer = await setup.connect()
 
-        assert stand.proxies.holds_back("b", "a")
+        assert setup.proxies.holds_back("b", "a")
         writer.close()
 
 
 async def test_blocked_link_holds_no_more_than_its_bound() -> None:
-    async with made() as stand:
-        stand.proxies.block("a", "b")
-        _, writer = await stand.connect()
+    async with made() as setup:
+        setup.proxies.block("a", "b")
+        _, writer = await setup.connect()
 
         writer.write(bytes(5_000_000))
-        await stand.until(lambda: stand.proxies.held_bytes >= HELD_BYTES_MAX)
+        await setup.until(lambda: setup.proxies.held_bytes >= HELD_BYTES_MAX)
         for _ in range(200):
             await asyncio.sleep(0)
-        assert stand.proxies.held_bytes < 3 * HELD_BYTES_MAX
-        stand.proxies.heal()
+        assert setup.proxies.held_bytes < 3 * HELD_BYTES_MAX
+        setup.proxies.heal()
 
-        await stand.node.until(lambda: bool(stand.node.received) and len(stand.node.received[0]) == 5_000_000)
+        await setup.node.until(lambda: bool(setup.node.received) and len(setup.node.received[0]) == 5_000_000)
         writer.close()
 
 
 async def test_reset_breaks_both_ends() -> None:
-    async with made() as stand:
-        reader, writer = await stand.connect()
+    async with made() as setup:
+        reader, writer = await setup.connect()
         writer.write(b"x")
-        await stand.node.until(lambda: stand.node.received == [b"x"])
+        await setup.node.until(lambda: setup.node.received == [b"x"])
 
-        stand.proxies.reset("b", "a")
+        setup.proxies.reset("b", "a")
 
         with pytest.raises(ConnectionError):
             await reader.readexactly(1)
-        await stand.node.until(lambda: stand.node.broken == [True])
-        await stand.until(lambda: stand.proxies.connections() == [])
+        await setup.node.until(lambda: setup.node.broken == [True])
+        await setup.until(lambda: setup.proxies.connections() == [])
         writer.close()
 
 
 async def test_cut_frame_arrives_in_part_and_then_the_connection_breaks() -> None:
-    async with made() as stand:
-        stand.proxies.link("a", "b").cuts_next = True
-        reader, writer = await stand.connect()
+    async with made() as setup:
+        setup.proxies.link("a", "b").cuts_next = True
+        reader, writer = await setup.connect()
 
         writer.write(b"a whole frame")
 
         with pytest.raises(ConnectionError):
             await reader.readexactly(1)
-        await stand.node.until(lambda: stand.node.broken == [True])
-        assert len(stand.node.received[0]) < len(b"a whole frame")
+        await setup.node.until(lambda: setup.node.broken == [True])
+        assert len(setup.node.received[0]) < len(b"a whole frame")
         writer.close()
 
 
 async def test_connection_that_lost_bytes_is_reset() -> None:
-    async with made() as stand:
-        reader, writer = await stand.connect()
+    async with made() as setup:
+        reader, writer = await setup.connect()
         writer.write(b"before")
-        await stand.node.until(lambda: stand.node.received == [b"before"])
+        await setup.node.until(lambda: setup.node.received == [b"before"])
 
-        stand.proxies.open_black_hole("a", "b")
+        setup.proxies.open_black_hole("a", "b")
         writer.write(b"gone")
-        await stand.until(lambda: stand.proxies.has_lost_data("a", "b"))
-        closed = stand.proxies.close_black_hole("a", "b")
+        await setup.until(lambda: setup.proxies.has_lost_data("a", "b"))
+        closed = setup.proxies.close_black_hole("a", "b")
         with suppress(ConnectionError):
             writer.write(b"after")
 
         assert closed == 1
         with pytest.raises(ConnectionError):
             await reader.readexactly(1)
-        await stand.node.until(lambda: stand.node.broken == [True])
-        assert stand.node.received == [b"before"]
+        await setup.node.until(lambda: setup.node.broken == [True])
+        assert setup.node.received == [b"before"]
         writer.close()
 
 
 async def test_connection_that_lost_nothing_survives_a_black_hole() -> None:
-    async with made() as stand:
-        _, writer = await stand.connect()
-        stand.proxies.open_black_hole("a", "b")
+    async with made() as setup:
+        _, writer = await setup.connect()
+        setup.proxies.open_black_hole("a", "b")
 
-        assert stand.proxies.close_black_hole("a", "b") == 0
+        assert setup.proxies.close_black_hole("a", "b") == 0
         writer.write(b"fine")
 
-        await stand.node.until(lambda: stand.node.received == [b"fine"])
+        await setup.node.until(lambda: setup.node.received == [b"fine"])
         writer.close()
 
 
 async def test_end_of_one_direction_leaves_the_other_open() -> None:
-    async with made() as stand:
-        reader, writer = await stand.connect()
+    async with made() as setup:
+        reader, writer = await setup.connect()
         writer.write(b"question")
-        await stand.node.until(lambda: stand.node.received == [b"question"])
-        stand.node.writers[0].write(b"answer")
-        stand.node.writers[0].write_eof()
+        await setup.node.until(lambda: setup.node.received == [b"question"])
+        setup.node.writers[0].write(b"answer")
+        setup.node.writers[0].write_eof()
 
         assert await reader.read() == b"answer"
         writer.write(b", and thanks")
-        await stand.node.until(lambda: stand.node.received == [b"question, and thanks"])
+        await setup.node.until(lambda: setup.node.received == [b"question, and thanks"])
         writer.close()
-        await stand.until(lambda: stand.proxies.connections() == [])
+        await setup.until(lambda: setup.proxies.connections() == [])
 
 
 async def test_dialer_gets_a_reset_if_the_node_does_not_listen() -> None:
-    async with made() as stand:
+    async with made() as setup:
         nobody = ReservedPort()
-        stand.proxies.listens_at = lambda _: nobody.address
+        setup.proxies.listens_at = lambda _: nobody.address
 
-        reader, writer = await stand.connect()
+        reader, writer = await setup.connect()
 
         with pytest.raises(ConnectionError):
             await reader.readexactly(1)
         writer.close()
-        await stand.until(lambda: stand.proxies.connections() == [])
+        await setup.until(lambda: setup.proxies.connections() == [])
         nobody.close()
 
 
 async def test_too_many_connections_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chaos_proxies, "TUNNELS_MAX", 1)
-    async with made() as stand:
-        _, first = await stand.connect()
+    async with made() as setup:
+        _, first = await setup.connect()
         first.write(b"x")
-        await stand.node.until(lambda: stand.node.received == [b"x"])
+        await setup.node.until(lambda: setup.node.received == [b"x"])
 
-        reader, second = await stand.connect()
+        reader, second = await setup.connect()
 
         with pytest.raises(ConnectionError):
             await reader.readexactly(1)
-        assert len(stand.proxies.connections()) == 2
+        assert len(setup.proxies.connections()) == 2
         second.close()
         first.close()
 
 
 async def test_clients_have_ways_of_their_own_to_each_node() -> None:
-    async with made() as stand:
-        ways = [stand.proxies.address(*way) for way in (("a", "b"), ("b", "a"), ("c", "a"), ("c", "b"))]
+    async with made() as setup:
+        ways = [setup.proxies.address(*way) for way in (("a", "b"), ("b", "a"), ("c", "a"), ("c", "b"))]
 
         assert len(dict.fromkeys(ways)) == 4
         with pytest.raises(KeyError):
-            stand.proxies.address("a", "c")
+            setup.proxies.address("a", "c")

@@ -13,7 +13,7 @@ from coterie.protocols.faults.kinds.fault_kinds import Crash, Outage, Pause, Wip
 from tests.coterie.nemesis.fakes import FakeProcesses
 
 
-class Stand:
+class Setup:
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.processes = FakeProcesses()
@@ -26,96 +26,96 @@ class Stand:
         self.tasks.append(asyncio.ensure_future(coroutine))
 
     @property
-    def told(self) -> list[tuple[float, str, str]]:
-        return self.processes.told
+    def calls(self) -> list[tuple[float, str, str]]:
+        return self.processes.calls
 
 
 @pytest.mark.virtual
 async def test_crash_kills_after_its_delay_and_starts_after_its_down_time() -> None:
-    stand = Stand()
+    setup = Setup()
 
-    stand.faults.inject(Crash(0.0, "n1", delay_s=0.5, down_s=2.0), "n1")
+    setup.faults.inject(Crash(0.0, "n1", delay_s=0.5, down_s=2.0), "n1")
     await asyncio.sleep(10)
 
-    assert stand.told == [(0.5, "kill", "n1"), (2.5, "start", "n1")]
-    assert stand.fault_counts.count_by_kind == {"crash": 1}
+    assert setup.calls == [(0.5, "kill", "n1"), (2.5, "start", "n1")]
+    assert setup.fault_counts.count_by_kind == {"crash": 1}
 
 
 @pytest.mark.virtual
 async def test_fault_for_a_node_that_is_down_waits_until_it_is_up() -> None:
-    stand = Stand()
+    setup = Setup()
 
-    stand.faults.inject(Crash(0.0, "n1", down_s=1.05), "n1")
+    setup.faults.inject(Crash(0.0, "n1", down_s=1.05), "n1")
     await asyncio.sleep(0.1)
-    stand.faults.inject(Pause(0.0, "n1", 1.0), "n1")
+    setup.faults.inject(Pause(0.0, "n1", 1.0), "n1")
     await asyncio.sleep(10)
 
-    assert [what for _, what, _ in stand.told] == ["kill", "start", "pause", "resume"]
-    assert stand.fault_counts.count_by_kind == {"crash": 1, "pause": 1}
+    assert [what for _, what, _ in setup.calls] == ["kill", "start", "pause", "resume"]
+    assert setup.fault_counts.count_by_kind == {"crash": 1, "pause": 1}
 
 
 @pytest.mark.virtual
 async def test_pause_stops_and_resumes() -> None:
-    stand = Stand()
+    setup = Setup()
 
-    stand.faults.inject(Pause(0.0, "n2", 1.5), "n2")
+    setup.faults.inject(Pause(0.0, "n2", 1.5), "n2")
     await asyncio.sleep(10)
 
-    assert stand.told == [(0.0, "pause", "n2"), (1.5, "resume", "n2")]
+    assert setup.calls == [(0.0, "pause", "n2"), (1.5, "resume", "n2")]
 
 
 @pytest.mark.virtual
 async def test_power_failure_kills_all_and_each_comes_back_in_its_time() -> None:
-    stand = Stand()
-    stand.faults.inject(Pause(0.0, "n2", 100.0), "n2")
+    setup = Setup()
+    setup.faults.inject(Pause(0.0, "n2", 100.0), "n2")
 
-    stand.faults.fail_power(Outage(0.0, (1.0, 2.0)))
+    setup.faults.fail_power(Outage(0.0, (1.0, 2.0)))
     await asyncio.sleep(10)
 
-    assert stand.told[1:] == [
+    assert setup.calls[1:] == [
         (0.0, "kill", "n1"), (0.0, "kill", "n2"), (0.0, "kill", "n3"),
         (1.0, "start", "n1"), (1.0, "start", "n3"), (2.0, "start", "n2"),
     ]  # fmt: skip
-    assert stand.fault_counts.count("outage") == 3
+    assert setup.fault_counts.count("outage") == 3
 
 
 @pytest.mark.virtual
 async def test_wiped_node_refuses_to_start_and_stays_away() -> None:
-    stand = Stand()
+    setup = Setup()
 
-    stand.faults.inject(WipedDisk(0.0, "n3", down_s=0.5), "n3")
-    stand.faults.inject(Crash(0.0, "n3"), "n3")
+    setup.faults.inject(WipedDisk(0.0, "n3", down_s=0.5), "n3")
+    setup.faults.inject(Crash(0.0, "n3"), "n3")
     await asyncio.sleep(10)
-    await stand.faults.recover()
+    await setup.faults.recover()
 
-    assert stand.told == [(0.0, "kill", "n3"), (0.5, "start wiped", "n3")]
-    assert stand.faults.is_gone("n3")
-    assert not stand.faults.is_gone("n1")
-    assert stand.fault_counts.count_by_kind == {"wiped_disk": 1}
+    assert setup.calls == [(0.0, "kill", "n3"), (0.5, "start wiped", "n3")]
+    assert setup.faults.is_gone("n3")
+    assert not setup.faults.is_gone("n1")
+    assert setup.fault_counts.count_by_kind == {"wiped_disk": 1}
 
 
 @pytest.mark.virtual
 @pytest.mark.parametrize("code", [None, 0])
 async def test_wiped_node_that_runs_is_an_error(code: int | None) -> None:
-    stand = Stand()
-    stand.processes.code_when_wiped = code
+    setup = Setup()
+    setup.processes.code_when_wiped = code
 
-    stand.faults.inject(WipedDisk(0.0, "n3"), "n3")
+    setup.faults.inject(WipedDisk(0.0, "n3"), "n3")
     await asyncio.sleep(1)
 
     with pytest.raises(WipedNodeRan, match="n3"):
-        await asyncio.gather(*stand.tasks)
+        await asyncio.gather(*setup.tasks)
 
 
 @pytest.mark.virtual
 async def test_recovery_resumes_paused_nodes_and_restarts_killed_ones() -> None:
-    stand = Stand()
-    stand.faults.inject(Crash(0.0, "n1", down_s=100.0), "n1")
-    stand.faults.inject(Pause(0.0, "n2", 100.0), "n2")
+    setup = Setup()
+    setup.faults.inject(Crash(0.0, "n1", down_s=100.0), "n1")
+    setup.faults.inject(Pause(0.0, "n2", 100.0), "n2")
     await asyncio.sleep(1)
-    stand.timing.end()
+    setup.timing.end()
 
-    await stand.faults.recover()
+    await setup.faults.recover()
     await asyncio.sleep(1000)
 
-    assert stand.told[2:] == [(1.0, "resume", "n2"), (1.0, "start", "n1")]
+    assert setup.calls[2:] == [(1.0, "resume", "n2"), (1.0, "start", "n1")]

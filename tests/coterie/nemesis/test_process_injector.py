@@ -57,8 +57,8 @@ ONE_OF_EACH: Sequence[Fault] = (
 )
 
 
-class Stand:
-    """An injector of these faults and what it strikes."""
+class Setup:
+    """An injector of these faults, and the fakes that it acts on."""
 
     def __init__(self, *faults: Fault, ends_at_s: float = 5.0) -> None:
         self.processes, self.network, self.observer = FakeProcesses(), FakeNetwork(), FakeObserver()
@@ -100,23 +100,23 @@ def test_there_is_a_case_for_each_kind_of_the_level() -> None:
 @pytest.mark.virtual
 @pytest.mark.parametrize("fault", ONE_OF_EACH, ids=kind)
 async def test_every_kind_takes_effect_and_heals(fault: Fault) -> None:
-    stand = Stand(fault)
+    setup = Setup(fault)
 
-    await stand.run()
+    await setup.run()
 
-    assert stand.injector.fault_counts.count(kind(fault)) >= 1
-    assert stand.lines == [f"fault.{kind(fault)}", "plan.ended"]
-    assert stand.network.is_healed
-    assert not any(link.is_blocked or link.is_black_hole for link in stand.network.links.values())
+    assert setup.injector.fault_counts.count(kind(fault)) >= 1
+    assert setup.lines == [f"fault.{kind(fault)}", "plan.ended"]
+    assert setup.network.is_healed
+    assert not any(link.is_blocked or link.is_black_hole for link in setup.network.links.values())
     assert all(
-        link.extra_delay is None and link.loss == 0 and link.corruption == 0 for link in stand.network.links.values()
+        link.extra_delay is None and link.loss == 0 and link.corruption == 0 for link in setup.network.links.values()
     )
-    assert stand.took_s == pytest.approx(5.0, abs=0.2)
+    assert setup.took_s == pytest.approx(5.0, abs=0.2)
 
 
 @pytest.mark.virtual
 async def test_conditions_of_all_links_include_clients_and_those_of_one_direction_only_that() -> None:
-    everywhere, one_way = Stand(Loss(0.0, 1.0, 1.0)), Stand(Loss(0.0, 1.0, 1.0, "n1", "n2"))
+    everywhere, one_way = Setup(Loss(0.0, 1.0, 1.0)), Setup(Loss(0.0, 1.0, 1.0, "n1", "n2"))
 
     await everywhere.run()
     await one_way.run()
@@ -128,91 +128,91 @@ async def test_conditions_of_all_links_include_clients_and_those_of_one_directio
 
 @pytest.mark.virtual
 async def test_partition_around_one_node_breaks_its_links_to_nodes_both_ways() -> None:
-    stand = Stand(Partition(0.0, 1.0, Shape.ONE, "n2"))
+    setup = Setup(Partition(0.0, 1.0, Shape.ONE, "n2"))
 
-    await stand.run()
+    await setup.run()
 
-    broken = [(source, target) for what, source, target in stand.network.told if what == "block"]
+    broken = [(source, target) for what, source, target in setup.network.calls if what == "block"]
     assert sorted(broken) == [("n1", "n2"), ("n2", "n1"), ("n2", "n3"), ("n3", "n2")]
 
 
 @pytest.mark.virtual
 @pytest.mark.parametrize("role", [TargetRole.LEADER, TargetRole.CANDIDATE, TargetRole.VOTER, TargetRole.BUSIEST])
 async def test_fault_by_role_waits_for_a_node_in_that_role(role: TargetRole) -> None:
-    stand = Stand(Crash(1.0, "n1", role=role))
-    asyncio.get_running_loop().call_later(1.5, lambda: stand.observer.shown.update({role: "n3"}))
+    setup = Setup(Crash(1.0, "n1", role=role))
+    asyncio.get_running_loop().call_later(1.5, lambda: setup.observer.shown.update({role: "n3"}))
 
-    await stand.run()
+    await setup.run()
 
-    at_s, what, node = stand.processes.told[0]
+    at_s, what, node = setup.processes.calls[0]
     assert (what, node) == ("kill", "n3")
     assert 1.5 <= at_s < 1.6
 
 
 @pytest.mark.virtual
 async def test_fault_by_role_hits_its_target_if_no_node_has_the_role_within_a_second() -> None:
-    stand = Stand(Crash(1.0, "n2", role=TargetRole.LEADER))
+    setup = Setup(Crash(1.0, "n2", role=TargetRole.LEADER))
 
-    await stand.run()
+    await setup.run()
 
-    at_s, what, node = stand.processes.told[0]
+    at_s, what, node = setup.processes.calls[0]
     assert (what, node) == ("kill", "n2")
     assert 2.0 <= at_s < 2.1
 
 
 @pytest.mark.virtual
 async def test_partition_around_the_leader_asks_who_leads() -> None:
-    stand = Stand(Partition(0.0, 1.0, Shape.LEADER, "n1"))
-    stand.observer.shown[TargetRole.LEADER] = "n3"
+    setup = Setup(Partition(0.0, 1.0, Shape.LEADER, "n1"))
+    setup.observer.shown[TargetRole.LEADER] = "n3"
 
-    await stand.run()
+    await setup.run()
 
-    assert ("block", "n3", "n1") in stand.network.told
-    assert ("block", "n1", "n2") not in stand.network.told
+    assert ("block", "n3", "n1") in setup.network.calls
+    assert ("block", "n1", "n2") not in setup.network.calls
 
 
 @pytest.mark.virtual
 async def test_wiped_node_gets_no_more_faults() -> None:
-    stand = Stand(WipedDisk(0.0, "n1"), Crash(1.0, "n1"))
+    setup = Setup(WipedDisk(0.0, "n1"), Crash(1.0, "n1"))
 
-    await stand.run()
+    await setup.run()
 
-    assert [told[1:] for told in stand.processes.told] == [
+    assert [calls[1:] for calls in setup.processes.calls] == [
         ("kill", "n1"), ("start wiped", "n1"), ("kill", "n2"), ("start", "n2"),
     ]  # fmt: skip
 
 
 @pytest.mark.virtual
 async def test_plan_whose_faults_have_not_struck_goes_on_for_moments_only() -> None:
-    stand = Stand(Loss(1.0, 1.0, 1.0))
-    stand.network.is_busy = False
+    setup = Setup(Loss(1.0, 1.0, 1.0))
+    setup.network.is_busy = False
 
-    await stand.run()
+    await setup.run()
 
-    assert stand.injector.fault_counts.count_by_kind == {}
-    assert stand.took_s == pytest.approx(10.0, abs=0.2)
+    assert setup.injector.fault_counts.count_by_kind == {}
+    assert setup.took_s == pytest.approx(10.0, abs=0.2)
 
 
 @pytest.mark.virtual
 async def test_node_that_is_down_when_the_plan_ends_is_started() -> None:
-    stand = Stand(Crash(1.0, "n1", down_s=100.0), Pause(2.0, "n2", 100.0))
+    setup = Setup(Crash(1.0, "n1", down_s=100.0), Pause(2.0, "n2", 100.0))
 
-    await stand.run()
+    await setup.run()
 
-    assert [told[1:] for told in stand.processes.told] == [
+    assert [calls[1:] for calls in setup.processes.calls] == [
         ("kill", "n1"), ("pause", "n2"), ("resume", "n2"), ("start", "n1"),
     ]  # fmt: skip
 
 
 @pytest.mark.virtual
 async def test_wiped_node_that_runs_ends_the_plan_with_an_error() -> None:
-    stand = Stand(WipedDisk(1.0, "n1"))
-    stand.processes.code_when_wiped = None
+    setup = Setup(WipedDisk(1.0, "n1"))
+    setup.processes.code_when_wiped = None
 
     with pytest.raises(WipedNodeRan):
-        await stand.run()
+        await setup.run()
 
-    assert stand.took_s < 2
+    assert setup.took_s < 2
 
 
 def test_plan_with_an_unsupported_fault_is_refused_with_its_name_and_levels() -> None:

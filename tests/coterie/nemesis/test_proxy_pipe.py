@@ -34,7 +34,7 @@ class End:
         return b"".join(item for item in self.given if isinstance(item, bytes))
 
 
-class Stand:
+class PipeSetup:
     """A pipe between two such sockets."""
 
     def __init__(self) -> None:
@@ -46,173 +46,173 @@ class Stand:
 
 @pytest.mark.virtual
 async def test_bytes_pass_at_once_under_good_link_conditions() -> None:
-    stand = Stand()
+    setup = PipeSetup()
 
-    stand.pipe.push(b"one")
-    stand.pipe.push(b"two")
-    stand.pipe.push(Signal.EOF)
+    setup.pipe.push(b"one")
+    setup.pipe.push(b"two")
+    setup.pipe.push(Signal.EOF)
 
-    assert stand.target.given == [b"one", b"two", Signal.EOF]
-    assert stand.pipe.is_idle
+    assert setup.target.given == [b"one", b"two", Signal.EOF]
+    assert setup.pipe.is_idle
 
 
 @pytest.mark.virtual
 async def test_nothing_overtakes_when_delays_vary() -> None:
-    stand = Stand()
-    stand.link.extra_delay = RandomDuration(0.01, tail=0.3, tail_s=0.05)
+    setup = PipeSetup()
+    setup.link.extra_delay = RandomDuration(0.01, tail=0.3, tail_s=0.05)
     sent = [bytes([number]) * 3 for number in range(200)]
 
     for chunk in sent:
-        stand.pipe.push(chunk)
+        setup.pipe.push(chunk)
         await asyncio.sleep(0.002)
-    stand.link.extra_delay = None
-    stand.pipe.push(b"last")
+    setup.link.extra_delay = None
+    setup.pipe.push(b"last")
     await asyncio.sleep(60)
 
-    assert stand.target.given == [*sent, b"last"]
-    assert stand.link.fired["delayed"] == 200
+    assert setup.target.given == [*sent, b"last"]
+    assert setup.link.fired["delayed"] == 200
 
 
 @pytest.mark.virtual
 async def test_lost_segment_comes_late_and_all_behind_it_too() -> None:
-    stand = Stand()
-    stand.link.loss = 1.0
+    setup = PipeSetup()
+    setup.link.loss = 1.0
 
-    stand.pipe.push(b"lost")
-    stand.link.loss = 0.0
-    stand.pipe.push(b"behind")
+    setup.pipe.push(b"lost")
+    setup.link.loss = 0.0
+    setup.pipe.push(b"behind")
     await asyncio.sleep(0.19)
-    assert stand.target.given == []
+    assert setup.target.given == []
     await asyncio.sleep(60)
 
-    assert stand.target.given == [b"lost", b"behind"]
-    assert stand.link.fired["lost"] > 0
+    assert setup.target.given == [b"lost", b"behind"]
+    assert setup.link.fired["lost"] > 0
 
 
 @pytest.mark.virtual
 async def test_segment_lost_for_good_breaks_the_connection_and_leaves_no_hole() -> None:
-    stand = Stand()
-    stand.link.loss = 0.5
+    setup = PipeSetup()
+    setup.link.loss = 0.5
     sent = [b"%d" % number for number in range(1000)]
 
     for piece in sent:
-        stand.pipe.push(piece)
+        setup.pipe.push(piece)
         await asyncio.sleep(30)
 
-    *arrived, last = stand.target.given
+    *arrived, last = setup.target.given
     assert last is Signal.RESET
     assert arrived == sent[: len(arrived)]
-    assert stand.link.fired["broken"] == 1
+    assert setup.link.fired["broken"] == 1
 
 
 @pytest.mark.virtual
 async def test_corruption_flips_one_bit() -> None:
-    stand = Stand()
-    stand.link.corruption = 1.0
+    setup = PipeSetup()
+    setup.link.corruption = 1.0
 
-    stand.pipe.push(bytes(100))
+    setup.pipe.push(bytes(100))
 
-    assert sum(byte.bit_count() for byte in stand.target.data) == 1
-    assert len(stand.target.data) == 100
-    assert stand.link.fired["corrupted"] == 1
+    assert sum(byte.bit_count() for byte in setup.target.data) == 1
+    assert len(setup.target.data) == 100
+    assert setup.link.fired["corrupted"] == 1
 
 
 @pytest.mark.virtual
 async def test_narrow_link_lets_its_bytes_through_and_no_more() -> None:
-    stand = Stand()
-    stand.link.bytes_per_s = 10_000.0
+    setup = PipeSetup()
+    setup.link.bytes_per_s = 10_000.0
 
-    stand.pipe.push(bytes(100_000))
+    setup.pipe.push(bytes(100_000))
     await asyncio.sleep(1)
 
-    assert 8_000 <= len(stand.target.data) <= 10_000
+    assert 8_000 <= len(setup.target.data) <= 10_000
     await asyncio.sleep(10)
-    assert len(stand.target.data) == 100_000
-    assert stand.link.fired["throttled"] > 1
+    assert len(setup.target.data) == 100_000
+    assert setup.link.fired["throttled"] > 1
 
 
 @pytest.mark.virtual
 async def test_next_chunk_is_cut_and_then_the_connection_breaks() -> None:
-    stand = Stand()
-    stand.link.cuts_next = True
+    setup = PipeSetup()
+    setup.link.cuts_next = True
 
-    stand.pipe.push(b"whole frame")
-    stand.pipe.push(b"never")
+    setup.pipe.push(b"whole frame")
+    setup.pipe.push(b"never")
 
-    assert stand.target.given[-1] is Signal.RESET
-    assert b"whole frame".startswith(stand.target.data)
-    assert 0 < len(stand.target.data) < len(b"whole frame")
-    assert stand.link.fired["cut"] == 1
+    assert setup.target.given[-1] is Signal.RESET
+    assert b"whole frame".startswith(setup.target.data)
+    assert 0 < len(setup.target.data) < len(b"whole frame")
+    assert setup.link.fired["cut"] == 1
 
 
 @pytest.mark.virtual
 async def test_blocked_link_keeps_all_and_delivers_it_late() -> None:
-    stand = Stand()
-    stand.link.is_blocked = True
+    setup = PipeSetup()
+    setup.link.is_blocked = True
 
-    stand.pipe.push(b"one")
-    stand.pipe.push(Signal.EOF)
-    assert stand.target.given == []
-    assert not stand.pipe.is_idle
-    stand.link.is_blocked = False
-    stand.pipe.pump()
+    setup.pipe.push(b"one")
+    setup.pipe.push(Signal.EOF)
+    assert setup.target.given == []
+    assert not setup.pipe.is_idle
+    setup.link.is_blocked = False
+    setup.pipe.pump()
 
-    assert stand.target.given == [b"one", Signal.EOF]
+    assert setup.target.given == [b"one", Signal.EOF]
 
 
 @pytest.mark.virtual
 async def test_black_hole_drops_bytes_and_notes_it() -> None:
-    stand = Stand()
-    stand.pipe.push(b"before")
-    stand.link.is_black_hole = True
+    setup = PipeSetup()
+    setup.pipe.push(b"before")
+    setup.link.is_black_hole = True
 
-    stand.pipe.push(b"gone")
-    stand.pipe.push(Signal.RESET)
+    setup.pipe.push(b"gone")
+    setup.pipe.push(Signal.RESET)
 
-    assert stand.target.given == [b"before"]
-    assert stand.pipe.has_lost_bytes
+    assert setup.target.given == [b"before"]
+    assert setup.pipe.has_lost_bytes
 
 
 @pytest.mark.virtual
 async def test_full_pipe_stops_the_reading_until_it_is_half_empty() -> None:
-    stand = Stand()
-    stand.target.is_full = True
+    setup = PipeSetup()
+    setup.target.is_full = True
     pushed = 0
-    while not stand.source.calls:
-        stand.pipe.push(bytes(10_000))
+    while not setup.source.calls:
+        setup.pipe.push(bytes(10_000))
         pushed += 10_000
 
-    assert HELD_BYTES_MAX <= stand.pipe.held_bytes == pushed < HELD_BYTES_MAX + 10_000
-    stand.target.is_full = False
-    stand.pipe.pump()
+    assert HELD_BYTES_MAX <= setup.pipe.held_bytes == pushed < HELD_BYTES_MAX + 10_000
+    setup.target.is_full = False
+    setup.pipe.pump()
 
-    assert stand.source.calls == ["pause_reading", "go on"]
-    assert stand.pipe.held_bytes == 0
-    assert len(stand.target.data) == pushed
+    assert setup.source.calls == ["pause_reading", "go on"]
+    assert setup.pipe.held_bytes == 0
+    assert len(setup.target.data) == pushed
 
 
 @pytest.mark.virtual
 async def test_ended_pipe_holds_and_delivers_nothing() -> None:
-    stand = Stand()
-    stand.link.extra_delay = RandomDuration(1.0)
-    stand.pipe.push(b"under way")
+    setup = PipeSetup()
+    setup.link.extra_delay = RandomDuration(1.0)
+    setup.pipe.push(b"under way")
 
-    stand.pipe.close()
-    stand.pipe.push(b"more")
+    setup.pipe.close()
+    setup.pipe.push(b"more")
     await asyncio.sleep(10)
 
-    assert stand.target.given == []
-    assert stand.pipe.held_bytes == 0
+    assert setup.target.given == []
+    assert setup.pipe.held_bytes == 0
 
 
 @pytest.mark.virtual
 async def test_delayed_bytes_can_be_delivered_now() -> None:
-    stand = Stand()
-    stand.link.extra_delay = RandomDuration(100.0)
-    stand.pipe.push(b"one")
-    stand.pipe.push(b"two")
+    setup = PipeSetup()
+    setup.link.extra_delay = RandomDuration(100.0)
+    setup.pipe.push(b"one")
+    setup.pipe.push(b"two")
 
-    stand.link.clear_conditions()
-    stand.pipe.deliver_now()
+    setup.link.clear_conditions()
+    setup.pipe.deliver_now()
 
-    assert stand.target.given == [b"one", b"two"]
+    assert setup.target.given == [b"one", b"two"]

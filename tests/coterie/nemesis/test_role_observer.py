@@ -10,7 +10,7 @@ from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 
 
 class FakeGroup(GroupClient):
-    """A group whose nodes are as it was told."""
+    """A group whose nodes have the status that the test sets."""
 
     def __init__(self) -> None:
         self.answers: dict[str, GroupStatus | CoterieError] = {"n9": NodeUnreachable("n9", "it is down")}

@@ -1,4 +1,4 @@
-"""TestKit: a system that looks after itself, on every loop."""
+"""`TestKit`: a system that checks and stops itself, on every loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Systems: several in one process, and the verbs of a world."""
+"""`Systems`: several systems in one process, and the methods of a world."""
 
 from __future__ import annotations
 

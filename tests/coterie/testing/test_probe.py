@@ -1,4 +1,4 @@
-"""Probes: what they record, expect, answer, and how they complain."""
+"""Probes: what they record, expect and answer, and their error texts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Consult(Ask[int]):
 
 
 class Doubling(Actor[Consult]):
-    """Asks somebody else, and doubles what he answers."""
+    """Asks another actor, and doubles its answer."""
 
     def __init__(self, oracle: Ref[Question]) -> None:
         self._oracle = oracle
@@ -77,8 +77,8 @@ async def test_expect_says_what_came_instead(probe: Probe) -> None:
         await probe.expect(Said("z"))
 
     assert str(caught.value) == (
-        "probe 'p' expected Said(word='z'), but next came Said(word='b'); after it came Said(word='c'); "
-        "expected so far: Said(word='a')"
+        "probe 'p' expected Said(word='z'), but the next message was Said(word='b'); it was followed by "
+        "Said(word='c'); expected so far: Said(word='a')"
     )
 
 
@@ -105,7 +105,9 @@ async def test_skip_to_lets_go_of_what_comes_before(probe: Probe) -> None:
     await probe.skip_to(Said("b"))
 
     assert probe.unexpected == (Said("c"),)
-    with pytest.raises(AssertionError, match=r"expected Said\(word='z'\) within 1 s, but came only Said\(word='c'\)"):
+    with pytest.raises(
+        AssertionError, match=r"expected Said\(word='z'\) within 1 s, but received only Said\(word='c'\)"
+    ):
         await probe.skip_to(Said("z"), within_s=1.0)
 
 
@@ -125,7 +127,7 @@ async def test_expect_none_passes_only_in_silence(probe: Probe) -> None:
     await probe.expect_none(for_s=10.0)
     asyncio.get_running_loop().call_later(1.0, probe.ref.tell, Said("a"))
 
-    with pytest.raises(AssertionError, match=r"expected nothing for 2 s, but came Said\(word='a'\)"):
+    with pytest.raises(AssertionError, match=r"expected nothing for 2 s, but received Said\(word='a'\)"):
         await probe.expect_none(for_s=2.0)
 
 

@@ -1,4 +1,4 @@
-"""Verbs of virtual time."""
+"""`advance` and `settle`: virtual time passes as the test says."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def disk(*terms: int) -> RaftDisk:
     return it
 
 
-def test_disk_carries_a_write_out_as_register_truncation_append() -> None:
+def test_disk_carries_a_write_out_as_hard_state_truncation_append() -> None:
     it = disk(1, 1, 2)
 
     it.write(LogWrite(HardState(Term(3), None), LogIndex(2), entries(2, 3, 3)))
@@ -38,7 +38,7 @@ def test_disk_refuses_a_gap_and_a_truncation_before_the_first_entry() -> None:
         disk(1).write(LogWrite(None, LogIndex(0), ()))
 
 
-def test_disk_tells_a_new_life_its_register_and_its_runs_of_terms() -> None:
+def test_disk_returns_its_hard_state_and_its_runs_of_terms_to_a_new_life() -> None:
     expected = Restored(
         HardState(Term(4), NodeId("a")),
         ((LogIndex(1), Term(1)), (LogIndex(3), Term(2)), (LogIndex(4), Term(4))),

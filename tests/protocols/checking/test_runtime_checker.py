@@ -151,7 +151,7 @@ def test_control_lane_that_starves_is_seen() -> None:
     checker.enqueued("b", CONTROL)
     handle(checker, 0, 1, 2)
 
-    with broken("control_starved", "4 others"):
+    with broken("control_starved", "4 other messages"):
         handle(checker, 3)
 
 
@@ -232,7 +232,7 @@ def test_whatever_is_left_after_a_shutdown_is_named() -> None:
     checker = a_checker()
     checker.shut_down("n1", [])
 
-    with broken("nothing_left", "left: task 'reader', timer 3"):
+    with broken("nothing_left", "remain: task 'reader', timer 3"):
         checker.shut_down("n1", ["task 'reader'", "timer 3"])
 
 

@@ -1,4 +1,4 @@
-"""The fault budget: a minority may forget, clocks may drift a tenth, and the error names the fault that is too much."""
+"""The fault budget: a minority may lose state, clocks may drift a tenth, and the error names the fault beyond it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FaultCounts are counted by kind."""
+"""`FaultCounts` counts by kind."""
 
 from __future__ import annotations
 

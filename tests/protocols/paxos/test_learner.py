@@ -47,7 +47,7 @@ def test_learner_does_not_count_an_acceptor_for_a_ballot_it_has_left() -> None:
     assert heard(it, (A, B1, b"v"), (A, B2, b"w"), (B, B1, b"v")) == []
 
 
-def test_learner_does_not_count_strangers() -> None:
+def test_learner_does_not_count_unknown_acceptors() -> None:
     it = learner()
 
     assert heard(it, (A, B1, b"v"), (NodeId("x"), B1, b"v")) == []

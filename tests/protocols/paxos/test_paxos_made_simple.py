@@ -1,4 +1,4 @@
-"""*Paxos Made Simple* on a table: whole nodes, messages delivered by hand, one test per story of the paper."""
+"""*Paxos Made Simple* with whole nodes and messages delivered one by one; one test per example of the paper."""
 
 from __future__ import annotations
 

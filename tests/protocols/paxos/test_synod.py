@@ -1,4 +1,4 @@
-"""A node of a synod: three roles, one register, and self-delivery that waits for the disk."""
+"""A node of a synod: three roles, one durable state, and self-delivery that waits for the disk."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_synod_does_not_count_its_own_promise_before_it_is_durable() -> None:
     assert any(isinstance(message, Accept) for _, message, _ in sends(effects))
 
 
-def test_synod_tokens_are_one_sequence_over_both_registers() -> None:
+def test_synod_tokens_are_one_sequence_over_both_states() -> None:
     it = synod()
 
     effects = it.handle([Received(B, Prepare(Ballot(1, B))), ReadRound(1)], now=0.0)
@@ -103,7 +103,7 @@ def test_synod_tokens_are_one_sequence_over_both_registers() -> None:
     assert (B, Accepted(Ballot(1, B), b"w"), Token(3)) in sends(effects)
 
 
-def test_synod_remembers_both_registers_across_a_restart() -> None:
+def test_synod_keeps_both_states_across_a_restart() -> None:
     restored = SynodState(AcceptorState(Ballot(4, B), Proposal(Ballot(3, C), b"w")), ProposerState(9))
     it = synod(restored=restored)
 

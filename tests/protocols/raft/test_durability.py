@@ -1,4 +1,4 @@
-"""The durability: what one call's changes become, and what a durable write proves."""
+"""`Durability`: what one call's changes become, and what a durable write proves."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_tokens_count_up_over_calls() -> None:
     assert tokens == [1, 2, 3]
 
 
-def test_register_is_not_replaced_within_a_write() -> None:
+def test_hard_state_is_not_replaced_within_a_write() -> None:
     durability = Durability(Restored())
     durability.set_hard_state(Term(1), NodeId("a"))
     durability.set_hard_state(Term(2), NodeId("b"))
@@ -53,7 +53,7 @@ def test_register_is_not_replaced_within_a_write() -> None:
     assert states == [HardState(Term(1), NodeId("a")), HardState(Term(2), NodeId("b"))]
 
 
-def test_register_after_entries_is_a_write_of_its_own() -> None:
+def test_hard_state_after_entries_is_a_write_of_its_own() -> None:
     durability = Durability(Restored())
     durability.append(entry(1, 1))
     durability.set_hard_state(Term(2), None)
@@ -145,7 +145,7 @@ def test_stale_answer_proves_nothing_about_an_entry_that_was_dropped_and_came_ba
     assert durability.durable_index == 2
 
 
-def test_message_waits_for_the_register_until_it_is_durable() -> None:
+def test_message_waits_for_the_hard_state_until_it_is_durable() -> None:
     durability = Durability(Restored())
     durability.set_hard_state(Term(1), None)
     append(durability, 1, 1)

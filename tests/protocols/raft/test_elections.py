@@ -26,10 +26,10 @@ def test_peer_that_went_ahead_alone_is_not_locked_out() -> None:
     group.elect("n1", "n2")
     assert group["n1"].term == 1
 
-    group.beat("n1")
+    group.heartbeat("n1")
     assert (group["n1"].role, group["n1"].term) == (RaftRole.FOLLOWER, 5)
     group.elect("n1")
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert {group[name].leader for name in group.nodes} == {"n1"}
     assert group["n3"].term == group["n1"].term == 6
@@ -86,7 +86,7 @@ def test_vote_is_kept_when_the_leader_of_the_same_term_speaks() -> None:
     group.handle("n1", Received(N2, request_vote(7)))
 
     group.handle("n1", Received(N3, append(7, 0, 0)))
-    group.forget_leaders()
+    group.expire_leaders()
     group.handle("n1", Received(N3, request_vote(7)))
 
     assert group["n1"].voted_for == "n2"
@@ -180,7 +180,7 @@ def test_weights_decide_an_election() -> None:
 
     group = DirectedGroup(3, config=weighted)
     for _ in range(10):
-        group.forget_leaders()
+        group.expire_leaders()
         group.tick("n2")
         group.settle("n2", "n3")
     assert group["n2"].role is not RaftRole.LEADER
@@ -220,10 +220,10 @@ def test_partly_cut_off_server_does_not_cause_elections() -> None:
     """Cloudflare, 2 November 2020: n3 hears n2 but not the leader; n2, which does, refuses it."""
     group = DirectedGroup(3)
     group.elect("n1")
-    group.beat("n1", "n1", "n2")
+    group.heartbeat("n1", "n1", "n2")
     for _ in range(100):
         if (group["n1"].deadline or 0.0) <= (group["n3"].deadline or 0.0):
-            group.beat("n1", "n1", "n2")
+            group.heartbeat("n1", "n1", "n2")
         else:
             group.tick("n3")
             group.drop(to="n1")

@@ -1,4 +1,4 @@
-"""EntryLoading: one open load for each reader, and nothing is used that no longer fits the log."""
+"""`EntryLoading`: one open load for each reader, and nothing is used that no longer fits the log."""
 
 from __future__ import annotations
 

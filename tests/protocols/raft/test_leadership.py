@@ -119,7 +119,7 @@ def test_lost_window_is_healed_by_a_heartbeat() -> None:
     group.drop()
     assert appended(group, "n2") == []
 
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert group["n1"].commit_index == 10
 
@@ -132,7 +132,7 @@ def test_lost_answers_are_healed_by_a_heartbeat() -> None:
         group.sync(name)
     group.drop()
 
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert group["n1"].commit_index == 10
 
@@ -141,7 +141,7 @@ def test_lost_probe_is_healed_by_a_heartbeat() -> None:
     group = DirectedGroup(3, disks={"n1": disk_of(1, 1, 1)})
     group.elect("n1", "n2")
 
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert group.record("n3").disk.terms == [1, 1, 1, 2]
 
@@ -153,7 +153,7 @@ def test_reordered_messages_end_in_the_same_log() -> None:
     group.network.reverse()
 
     group.settle()
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert group.record("n2").disk.entries == group.record("n3").disk.entries == group.record("n1").disk.entries
 
@@ -166,7 +166,7 @@ def test_old_entries_are_read_from_the_disk_for_a_follower_that_lags() -> None:
         group.settle()
 
     group.restart("n3")
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert group.record("n3").disk.entries == group.record("n1").disk.entries
 
@@ -264,7 +264,7 @@ def test_new_leader_of_a_long_log_starts_at_its_end() -> None:
 
 def test_vote_requests_do_not_reach_a_leader_through_its_followers() -> None:
     group = DirectedGroup.led_by("n1")
-    group.beat("n1")
+    group.heartbeat("n1")
     group.send("n3", "n2", request_vote(8, 99, 8))
 
     group.settle()

@@ -1,4 +1,4 @@
-"""PendingProposals: each is answered exactly once, and not too many are held."""
+"""`PendingProposals`: each is answered exactly once, and not too many are held."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress: probing, the window of the pipeline, and answers that come late."""
+"""`Progress`: probing, the window of the pipeline, and answers that come late."""
 
 from __future__ import annotations
 

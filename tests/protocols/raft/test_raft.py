@@ -1,4 +1,4 @@
-"""Raft as its driver sees it: timers, batches, proposals, strangers."""
+"""Raft as its driver sees it: timers, batches, proposals, messages of unknown nodes."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def test_memory_is_bounded_by_the_cache_once_entries_are_durable() -> None:
     for _ in range(20):
         group.propose("n1", *[b"x"] * 20)
         group.settle()
-        group.beat("n1")
+        group.heartbeat("n1")
 
     assert [len(group[name]._log._entries) for name in group.nodes] == [10, 10, 10]
     assert {group[name].applied_index for name in group.nodes} == {401}
@@ -301,7 +301,7 @@ def test_group_that_was_stopped_as_a_whole_keeps_what_was_committed() -> None:
 def test_disk_of_a_lagging_restart_is_caught_up_from_scratch() -> None:
     group = DirectedGroup(3, disks={"n1": disk_of(*range(1, 30))})
     group.elect("n1", "n2")
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert [group.record(name).disk.terms for name in group.nodes] == [list(range(1, 31))] * 3
 

@@ -28,8 +28,8 @@ def test_voters_are_some_and_distinct(voters: tuple[NodeId, ...]) -> None:
         RaftConfig(voters)
 
 
-def test_quorum_of_strangers_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"\['x'\] are no voters"):
+def test_quorum_with_members_that_are_no_voters_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\['x'\] are not voters"):
         RaftConfig(ABC, Majority((NodeId("a"), NodeId("x"))))
 
 

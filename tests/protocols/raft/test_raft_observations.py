@@ -1,4 +1,4 @@
-"""The names that Raft speaks: unlike each other, and all in one form."""
+"""The names of Raft's observations: all different, and all in one form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RoleState: the moves between roles, what they tell, and what must never happen."""
+"""`RoleState`: the moves between roles, what they report, and what must never happen."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def test_leader_of_a_term_is_recognised_once() -> None:
 def test_nothing_is_told_for_heartbeats_and_commands() -> None:
     group = DirectedGroup(3)
     group.elect("n1")
-    group.beat("n1")
+    group.heartbeat("n1")
     group.observed.clear()
 
     for number in range(20):
         group.propose("n1", b"%d" % number)
-        group.beat("n1")
+        group.heartbeat("n1")
 
     assert group.observed == []
 

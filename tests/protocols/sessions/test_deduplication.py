@@ -1,4 +1,4 @@
-"""Deduplication: exactly once, whatever is repeated, reordered, forgotten or forged."""
+"""Deduplication: exactly once, whatever is repeated, reordered, dropped or forged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from coterie.protocols.sessions import (
 
 
 class Recorder:
-    """Remembers every execution; the reply tells which it was."""
+    """Records every execution; the reply contains its number."""
 
     def __init__(self) -> None:
         self.executed: list[tuple[int, bytes]] = []

@@ -1,4 +1,4 @@
-"""Commands lie in log entries for ever: each is read as it was written, and damage is noticed."""
+"""Commands stay in log entries permanently: each is read as it was written, and damage is noticed."""
 
 from __future__ import annotations
 

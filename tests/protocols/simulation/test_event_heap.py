@@ -12,7 +12,7 @@ def run_all(heap: EventHeap, until_s: float = 100.0) -> None:
     heap.run(until_s=until_s)
 
 
-def test_timeline_runs_by_time_and_then_by_order_of_scheduling() -> None:
+def test_heap_runs_by_time_and_then_by_order_of_scheduling() -> None:
     heap, seen = EventHeap(ViolationContext()), list[str]()
     heap.at(2.0, lambda: seen.append("later"))
     heap.at(1.0, lambda: seen.append("first"))
@@ -24,7 +24,7 @@ def test_timeline_runs_by_time_and_then_by_order_of_scheduling() -> None:
     assert heap.now == 2.0
 
 
-def test_timeline_never_goes_back() -> None:
+def test_heap_never_goes_back() -> None:
     heap, times = EventHeap(ViolationContext()), list[float]()
     heap.at(5.0, lambda: heap.at(1.0, lambda: times.append(heap.now)))
 
@@ -33,7 +33,7 @@ def test_timeline_never_goes_back() -> None:
     assert times == [5.0]
 
 
-def test_timeline_stops_at_its_end_and_leaves_the_rest() -> None:
+def test_heap_stops_at_its_end_and_leaves_the_rest() -> None:
     heap, seen = EventHeap(ViolationContext()), list[int]()
     for number in range(5):
         heap.at(number, partial(seen.append, number))
@@ -45,7 +45,7 @@ def test_timeline_stops_at_its_end_and_leaves_the_rest() -> None:
     assert seen == [0, 1, 2, 3]
 
 
-def test_timeline_tells_the_bench_each_step_before_it_happens() -> None:
+def test_heap_sets_each_step_in_the_context_before_it_runs() -> None:
     context = ViolationContext()
     heap, seen = EventHeap(context), list[tuple[int, float]]()
     for time_s in (0.5, 1.5):

@@ -40,7 +40,7 @@ class Script:
 
 
 class Bed:
-    """One node, its resident's notes, and its scripts, one for each life."""
+    """One node, what its harness records, and its scripts, one for each life."""
 
     def __init__(self, *, seed: int = 1, drift: float = 0.0) -> None:
         self.heap = EventHeap(ViolationContext())

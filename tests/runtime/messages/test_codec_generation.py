@@ -130,7 +130,7 @@ def test_a_class_that_checks_or_makes_its_fields_itself_is_called() -> None:
 
 
 @pytest.mark.parametrize("cls", [Plain, Rich, Pair], ids=lambda cls: cls.__name__)
-def test_a_class_that_is_its_fields_is_read_the_quick_way(cls: type) -> None:
+def test_a_class_that_is_its_fields_is_read_the_fast_way(cls: type) -> None:
     described = message_type(cls)
 
     assert described.decode_with_head != described._decode_after_head

@@ -71,7 +71,7 @@ def test_what_is_no_message_has_no_message_type() -> None:
         message_type(int)
 
 
-def test_register_takes_a_frozen_dataclass_or_a_named_tuple() -> None:
+def test_register_message_takes_a_frozen_dataclass_or_a_named_tuple() -> None:
     @dataclasses.dataclass(frozen=True)
     class Frozen:
         x: int
@@ -83,7 +83,7 @@ def test_register_takes_a_frozen_dataclass_or_a_named_tuple() -> None:
     assert message_type(register_message(Named, name="messages.Named")).name == "messages.Named"
 
 
-def test_register_refuses_what_could_change() -> None:
+def test_register_message_refuses_what_could_change() -> None:
     @dataclasses.dataclass
     class Mutable:
         x: int
@@ -93,7 +93,7 @@ def test_register_refuses_what_could_change() -> None:
             register_message(cls, name="messages.Mutable")
 
 
-def test_register_again_under_the_same_name_changes_nothing_and_another_is_refused() -> None:
+def test_register_message_again_under_the_same_name_changes_nothing_and_another_is_refused() -> None:
     described = message_type(Urgent)
 
     assert message_type(register_message(Urgent, name="messages.Urgent")) is described

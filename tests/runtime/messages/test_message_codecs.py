@@ -272,7 +272,7 @@ def test_a_row_that_is_no_row_is_a_bad_message(row: object) -> None:
 
 
 def test_too_few_fields_are_a_bad_message() -> None:
-    with pytest.raises(BadMessage, match=r"codecs\.Leaf.*0 fields came, at least 1"):
+    with pytest.raises(BadMessage, match=r"codecs\.Leaf.*got 0 fields, at least 1"):
         message_type(Leaf).decode((), WORLD)
 
 

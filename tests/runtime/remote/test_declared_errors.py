@@ -72,7 +72,7 @@ class Server(Actor[Withdraw]):
 
 @pytest.fixture
 def server() -> type[Server]:
-    """What lives on each node of the world."""
+    """The class of the actor `server` of each node."""
     return Server
 
 

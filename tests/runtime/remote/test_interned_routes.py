@@ -52,7 +52,7 @@ class Nameless:
 
 
 class Server(Actor[Note | Urgent | Who]):
-    """Notes what it hears, and that it was meant."""
+    """Records the numbers of its messages, and checks that each was sent to its path."""
 
     def __init__(self) -> None:
         self.notes: dict[str, list[int]] = {"Note": [], "Urgent": []}
@@ -74,7 +74,7 @@ class Latecomer(Actor[Late]):
 
 @pytest.fixture
 def server() -> type[Server]:
-    """What lives on each node of the world."""
+    """The class of the actor `server` of each node."""
     return Server
 
 

@@ -49,7 +49,7 @@ class Server(Actor[Echo | Note]):
 
 @pytest.fixture
 def server() -> type[Server]:
-    """What lives on each node of the world."""
+    """The class of the actor `server` of each node."""
     return Server
 
 

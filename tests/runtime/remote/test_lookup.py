@@ -47,7 +47,7 @@ class Stranger(Actor[Hello | Other]):
 
 @pytest.fixture
 def server() -> type[Server]:
-    """What lives on each node of the world."""
+    """The class of the actor `server` of each node."""
     return Server
 
 

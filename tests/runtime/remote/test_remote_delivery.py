@@ -58,7 +58,7 @@ class Server(Actor[Mail]):
 
 @pytest.fixture
 def server() -> type[Server]:
-    """What lives on each node of the world."""
+    """The class of the actor `server` of each node."""
     return Server
 
 

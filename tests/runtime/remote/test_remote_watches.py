@@ -33,7 +33,7 @@ class Unwatch(Ask[None]):
 
 
 class Server(Actor[Watch | Unwatch | Terminated]):
-    """RemoteWatches whom it is told to, and notes what it hears."""
+    """Watches the actors that it is sent, and records the notices that it gets."""
 
     def __init__(self) -> None:
         self.heard: list[Terminated] = []
@@ -50,7 +50,7 @@ class Server(Actor[Watch | Unwatch | Terminated]):
 
 @pytest.fixture
 def server() -> type[Server]:
-    """What lives on each node of the world."""
+    """The class of the actor `server` of each node."""
     return Server
 
 

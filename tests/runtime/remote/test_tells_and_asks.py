@@ -115,11 +115,11 @@ class Other(Actor[Unknown]):
 
 @pytest.fixture
 def server() -> type[Server]:
-    """What lives on each node of the world."""
+    """The class of the actor `server` of each node."""
     return Server
 
 
-def letters(system: System) -> list[tuple[str, str]]:
+def latest_dead_letters(system: System) -> list[tuple[str, str]]:
     return [(letter.reason.value, letter.detail) for letter in system.dead_letters.latest]
 
 
@@ -205,8 +205,8 @@ async def test_an_unknown_type_and_a_wrong_field_are_dead_letters_and_the_link_l
     there.tell(Note(7))
     await settle()
 
-    assert [reason for reason, _ in letters(b)] == ["bad_message"] * 4
-    assert "field 'number': expected int, got str 'text'" in letters(b)[1][1]
+    assert [reason for reason, _ in latest_dead_letters(b)] == ["bad_message"] * 4
+    assert "field 'number': expected int, got str 'text'" in latest_dead_letters(b)[1][1]
     assert world.server("b").notes == [7]
     assert world.events == [("a", "up", "b"), ("b", "up", "a")]
 
@@ -328,7 +328,7 @@ async def test_a_message_nested_too_deeply_is_a_bad_message_at_both_ends(world: 
     transport.send("b", Lane.BULK, (16, row))
     assert await there.ask(Echo("alive")) == "alive at b"
 
-    assert [reason for reason, _ in letters(world.systems["a"])] == ["bad_message"]
+    assert [reason for reason, _ in latest_dead_letters(world.systems["a"])] == ["bad_message"]
     assert set(world.systems["b"].stats().dead_letters) <= {"bad_message"}
 
 
@@ -361,7 +361,7 @@ async def test_a_message_too_large_for_a_frame_names_the_limit(world: World, the
 
     assert caught.value.limit_bytes == 100_000
     assert caught.value.outcome is Outcome.DEFINITE
-    assert "the limit is 100000" in letters(world.systems["a"])[0][1]
+    assert "the limit is 100000" in latest_dead_letters(world.systems["a"])[0][1]
 
 
 async def test_a_field_that_cannot_cross_is_named_at_the_sender(world: World, there: Ref[Any]) -> None:
@@ -370,7 +370,7 @@ async def test_a_field_that_cannot_cross_is_named_at_the_sender(world: World, th
     there.tell(Note(2**64))
     there.tell(Introduce("no ref"))  # type: ignore[arg-type]
 
-    assert [reason for reason, _ in letters(world.systems["a"])] == ["bad_message", "bad_message"]
+    assert [reason for reason, _ in latest_dead_letters(world.systems["a"])] == ["bad_message", "bad_message"]
 
 
 async def test_a_later_reply_is_sent_once(world: World, there: Ref[Any]) -> None:

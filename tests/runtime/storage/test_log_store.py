@@ -43,7 +43,7 @@ async def test_group_never_written_is_empty(store: LogStore) -> None:
     assert await store.read("g", 1, 9, 100) == []
 
 
-async def test_register_truncation_and_append_are_carried_out_in_this_order(store: LogStore) -> None:
+async def test_metadata_truncation_and_append_are_carried_out_in_this_order(store: LogStore) -> None:
     await put(store, Write("g", b"r1", None, 1, records(b"a", b"b", b"c")))
     await put(store, Write("g", b"r2", 2, 2, records(b"B", tag=2)))
     assert await store.state("g") == GroupState(b"r2", 1, 2, ((1, 1), (2, 2)))

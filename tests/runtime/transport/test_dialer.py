@@ -178,7 +178,7 @@ async def test_another_cluster_is_refused_at_both_ends(world: World) -> None:
 
 
 class Liar(asyncio.Protocol):
-    """Tells everybody that he dialled himself."""
+    """Refuses every dialer with the claim that it dialled itself."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

@@ -42,7 +42,7 @@ class Model(ABC, Generic[S]):
         """Return the state before the first operation."""
 
     @abstractmethod
-    def step(self, state: S, input: Datum, output: Output, /) -> tuple[bool, S]:  # noqa: A002 (its word)
+    def step(self, state: S, input: Datum, output: Output, /) -> tuple[bool, S]:  # noqa: A002 (the usual term)
         """Return whether `input` may be answered by `output` in this state, and the state after it.
 
         An output of `UNKNOWN` always fits. If the answer is no, the returned state is not used. Must be a pure

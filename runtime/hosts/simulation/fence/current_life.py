@@ -12,7 +12,7 @@ __all__ = ["CurrentLife"]
 
 
 class CurrentLife:
-    """The `FencedEnvironment` of a world. The observer gets the world's time, and draws from `observer_rng`."""
+    """The `FencedEnvironment` of a world. Outside any life (the observer): the world's time, and `observer_rng`."""
 
     def __init__(self, loop: VirtualLoop, observer_rng: random.Random) -> None:
         self._loop = loop

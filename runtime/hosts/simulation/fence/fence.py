@@ -5,7 +5,7 @@ Threads, processes and sockets are refused with a `FenceError` that names the ca
 runs the world is fenced; other threads of the process are not affected.
 
 A fence replaces attributes of modules. It does not affect a name that was imported before (`from time import time`),
-`id()`, or the order of sets of strings: comparing the traces of two processes finds those.
+`id()`, or the order of sets of strings: comparing the traces of two processes detects those.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Mutants of whole systems: the quick ones die here; `make mutants` hunts them all."""
+"""Mutants of whole systems: the fast ones are killed here; `make mutants` runs all of them."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ NODES = ("n1", "n2", "n3")
 
 @pytest.mark.parametrize("seed", range(3))
 def test_actors_keep_their_promises_under_everything(seed: int) -> None:
-    verdict = ACTORS.run(seed)
+    result = ACTORS.run(seed)
 
-    assert verdict.violation is None
-    assert verdict.fired
+    assert result.violation is None
+    assert result.fired
 
 
 def test_runs_of_one_seed_are_the_same() -> None:
@@ -32,7 +32,7 @@ def test_run_in_which_no_message_is_handled_is_no_pass() -> None:
         raise OwnError("I say nothing")
 
     with patched([Patch(Sender, "receive", mute)]):
-        verdict = ACTORS.run(0, plan=FaultPlan(NODES, (), 1.0))
+        result = ACTORS.run(0, plan=FaultPlan(NODES, (), 1.0))
 
-    assert verdict.outcome is RunOutcome.FAILED
-    assert "messages were handled" in str(verdict.violation)
+    assert result.outcome is RunOutcome.FAILED
+    assert "messages were handled" in str(result.violation)

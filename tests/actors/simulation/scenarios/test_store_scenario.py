@@ -18,10 +18,10 @@ CRASHES = FaultPlan(NODES, tuple(Crash(0.3 + 0.11 * at, NODES[at % 3], down_s=0.
 
 @pytest.mark.parametrize("seed", range(2))
 def test_stores_keep_what_they_acknowledged_under_everything(seed: int) -> None:
-    verdict = STORE.run(seed)
+    result = STORE.run(seed)
 
-    assert verdict.violation is None
-    assert verdict.fired
+    assert result.violation is None
+    assert result.fired
 
 
 def test_crashes_tear_batches() -> None:
@@ -33,9 +33,9 @@ def test_crashes_tear_batches() -> None:
         return cut
 
     with patched([Patch(log_recovery, "_cut_torn_tail", cut_torn_tail)]):
-        verdict = STORE.run(1, plan=CRASHES)
+        result = STORE.run(1, plan=CRASHES)
 
-    assert verdict.violation is None
+    assert result.violation is None
     assert any(cut > 0 for cut in torn)
 
 
@@ -48,7 +48,7 @@ def test_run_in_which_nothing_is_written_is_no_pass() -> None:
         return
 
     with patched([Patch(Writer, "receive", rest)]):
-        verdict = STORE.run(0, plan=FaultPlan(NODES, (), 1.0))
+        result = STORE.run(0, plan=FaultPlan(NODES, (), 1.0))
 
-    assert verdict.outcome is RunOutcome.FAILED
-    assert "only 0 writes were acknowledged" in str(verdict.violation)
+    assert result.outcome is RunOutcome.FAILED
+    assert "only 0 writes were acknowledged" in str(result.violation)

@@ -35,10 +35,10 @@ def test_a_program_is_a_scenario() -> None:
 
 
 def test_an_error_of_the_program_is_the_result_of_the_run() -> None:
-    verdict = broken.run(1)
+    result = broken.run(1)
 
-    assert verdict.outcome is RunOutcome.FAILED
-    assert "LookupError: it is broken" in str(verdict.violation)
+    assert result.outcome is RunOutcome.FAILED
+    assert "LookupError: it is broken" in str(result.violation)
 
 
 @scenario(nodes=["n1", "n2"], duration_s=5.0)
@@ -71,19 +71,19 @@ async def lying(sim: Simulation) -> None:
 
 
 def test_a_wrong_answer_is_dated_by_its_return_and_not_by_the_check() -> None:
-    verdict = lying.run(1, profile="calm")
+    result = lying.run(1, profile="calm")
 
-    assert verdict.violation is not None
-    assert verdict.simulated_s > 50.0
-    assert 3.0 <= verdict.violation.time_s < 4.0
+    assert result.violation is not None
+    assert result.simulated_s > 50.0
+    assert 3.0 <= result.violation.time_s < 4.0
 
 
 def test_a_run_that_is_ended_early_is_checked_by_the_history_so_far() -> None:
-    verdict = lying.ending_at(5.0).run(1, profile="calm")
+    result = lying.ending_at(5.0).run(1, profile="calm")
 
-    assert verdict.violation is not None
-    assert verdict.violation.invariant == "linearizability"
-    assert verdict.simulated_s < 10.0
+    assert result.violation is not None
+    assert result.violation.invariant == "linearizability"
+    assert result.simulated_s < 10.0
 
 
 def test_a_run_that_is_ended_before_it_fails_says_so() -> None:
@@ -109,11 +109,11 @@ def test_an_error_in_a_callback_of_the_loop_is_reported_by_name(
         asyncio.get_running_loop().call_soon(lose)
         await asyncio.sleep(1)
 
-    verdict = careless.run(1, profile="calm")
+    result = careless.run(1, profile="calm")
 
-    assert verdict.violation is not None
-    assert "unhandled errors" in verdict.violation.detail
-    assert "KeyError: 'lost'" in verdict.violation.detail
+    assert result.violation is not None
+    assert "unhandled errors" in result.violation.detail
+    assert "KeyError: 'lost'" in result.violation.detail
 
 
 def test_a_scenario_with_nodes_of_its_own_has_no_others() -> None:
@@ -123,39 +123,39 @@ def test_a_scenario_with_nodes_of_its_own_has_no_others() -> None:
 
 @pytest.mark.slow
 def test_raft_kv_passes_under_everything() -> None:
-    verdict = RAFT_KV.run(1)
+    result = RAFT_KV.run(1)
 
-    assert verdict.outcome is RunOutcome.PASSED, verdict.violation or verdict.void or verdict.missed()
-    assert verdict.operations >= 1000
-    assert verdict.history is not None
-    assert verdict.linearizability is not None
-    assert verdict.linearizability.is_ok
+    assert result.outcome is RunOutcome.PASSED, result.violation or result.void or result.missed()
+    assert result.operations >= 1000
+    assert result.history is not None
+    assert result.linearizability is not None
+    assert result.linearizability.is_ok
 
 
 def test_synods_pass_under_their_own_profile() -> None:
-    verdict = SYNOD.run(1, profile="synod")
+    result = SYNOD.run(1, profile="synod")
 
-    assert verdict.outcome is RunOutcome.PASSED, verdict.violation or verdict.void or verdict.missed()
-    assert verdict.operations >= 200
+    assert result.outcome is RunOutcome.PASSED, result.violation or result.void or result.missed()
+    assert result.operations >= 200
 
 
 def test_a_given_plan_replaces_that_of_the_seed_and_fewer_operations_are_not_void() -> None:
     plan = FaultPlan(("n1", "n2", "n3"), (Crash(0.5, "n1", TargetRole.LEADER),), 2.0)
 
-    verdict = RAFT_KV.run(1, plan=plan, operations=20, traced=True)
+    result = RAFT_KV.run(1, plan=plan, operations=20, traced=True)
 
-    assert verdict.outcome is RunOutcome.PASSED
-    assert verdict.fired == {"crash": 1}
-    assert verdict.nodes == plan.nodes
-    assert verdict.operations < 60
-    assert any(line.sender == "n2" for line in verdict.trace)
+    assert result.outcome is RunOutcome.PASSED
+    assert result.fired == {"crash": 1}
+    assert result.nodes == plan.nodes
+    assert result.operations < 60
+    assert any(line.sender == "n2" for line in result.trace)
 
 
 @pytest.mark.slow
 def test_a_planned_fault_that_never_took_effect_makes_a_run_void() -> None:
-    verdict = RAFT_KV.run(1, plan=FaultPlan(("n1", "n2", "n3"), (), 1.0))
+    result = RAFT_KV.run(1, plan=FaultPlan(("n1", "n2", "n3"), (), 1.0))
 
-    assert replace(verdict, planned=("clog",)).outcome is RunOutcome.VOID
+    assert replace(result, planned=("clog",)).outcome is RunOutcome.VOID
 
 
 def test_beyond_the_budget_only_safety_is_expected() -> None:

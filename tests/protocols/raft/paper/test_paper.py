@@ -32,7 +32,7 @@ from coterie.protocols.simulation.directed.raft_shorthand import (
 
 def candidate(size: int, *, disks: dict[str, RaftDisk] | None = None) -> DirectedGroup:
     group = DirectedGroup(size, disks=disks)
-    group.stand("n1")
+    group.nominate("n1")
     return group
 
 
@@ -58,7 +58,7 @@ def test_leader_commits_once_a_majority_has_the_entry_and_applies_it() -> None:
     group.settle("n1", "n2")
     assert (group["n1"].commit_index, group.record("n1").answered_refs) == (1, [])
 
-    group.beat("n1", "n1", "n2", "n3")
+    group.heartbeat("n1", "n1", "n2", "n3")
 
     assert (group["n1"].commit_index, group.record("n1").answered_refs) == (2, [ref])
 
@@ -81,7 +81,7 @@ def test_follower_applies_committed_entries_in_log_order() -> None:
     group.settle()
     assert group["n2"].applied_index == 1
 
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert [e.command for e in group.record("n2").applied] == [b"", b"a", b"b", b"c"]
     assert group["n2"].applied_index == 4
@@ -95,7 +95,7 @@ def test_leader_retries_until_followers_store_all_entries() -> None:
     group.propose("n1", b"b")
     group.drop()
 
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert group.record("n2").disk.terms == group.record("n3").disk.terms == [1, 1, 1]
 
@@ -161,7 +161,7 @@ def test_leader_brings_every_follower_of_figure_7_into_agreement(scenario: str) 
     group = DirectedGroup(3, disks=disks)
     group.elect("n1", "n3")
 
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert group.record("n2").disk.terms == [*FIGURE_7_LEADER, 8]
     assert [e.command for e in group.record("n2").disk.entries] == [e.command for e in group.record("n1").disk.entries]
@@ -173,7 +173,7 @@ def test_whole_of_figure_7_elects_the_leader_with_the_votes_that_the_paper_names
     group = DirectedGroup(7, disks={"n1": disk_of(*FIGURE_7_LEADER, term=7), **disks})
 
     group.elect("n1")
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert [name for name in group.nodes if group[name].voted_for == "n1"] == ["n1", "n2", "n3", "n6", "n7"]
     assert [group.record(name).disk.terms for name in group.nodes] == [[*FIGURE_7_LEADER, 8]] * 7
@@ -184,7 +184,7 @@ def test_conflicting_entries_cost_one_refusal_for_each_term() -> None:
     disks = {"n1": disk_of(1, *[5] * 60), "n2": disk_of(1, *[2] * 20, *[3] * 20, *[4] * 20)}
     group = DirectedGroup(3, disks=disks)
     group.elect("n1", "n3")
-    group.beat("n1")
+    group.heartbeat("n1")
 
     found = [o.facts for o in group.observed if o.event == "raft.conflict_found" and o.facts["peer"] == "n2"]
     assert len(found) <= 4
@@ -196,7 +196,7 @@ def test_leader_never_deletes_nor_overwrites_its_own_entries() -> None:
     group = DirectedGroup(3, disks={"n1": disk_of(1, 2, 3), "n2": disk_of(1, 1, 1, 1, 1)})
 
     group.elect("n1", "n3")
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert group.record("n1").disk.terms == [1, 2, 3, 4]
 
@@ -232,7 +232,7 @@ def figure_8_until_c() -> DirectedGroup:
         "n5": disk_of(1, 3, term=3),
     }
     group = DirectedGroup(5, disks=disks)  # (a) S1 led term 2, (b) S5 led term 3: each wrote index 2
-    group.forget_leaders()
+    group.expire_leaders()
     group.tick("n1")  # (c) S1 is elected for term 4 by S2, S3, S4
     for kind in (PreVote, PreVoteReply):
         group.deliver(kind=kind)
@@ -264,11 +264,11 @@ def test_entry_of_an_older_term_is_not_committed_by_counting_replicas() -> None:
 
     group.crash("n1")  # (d) S1 crashes before its entry of term 4 is anywhere; S5 is elected by S2, S3, S4
     group.elect("n5", "n2", "n3", "n4")
-    group.beat("n5", "n2", "n3", "n4", "n5")
+    group.heartbeat("n5", "n2", "n3", "n4", "n5")
 
     assert [group.record(name).disk.terms[:2] for name in ("n2", "n3", "n4", "n5")] == [[1, 3]] * 4
     group.restart("n1")
-    group.beat("n5")
+    group.heartbeat("n5")
     assert group.record("n1").disk.terms[:2] == [1, 3]
 
 
@@ -276,12 +276,12 @@ def test_entry_of_the_own_term_on_a_majority_commits_everything_before_it() -> N
     """§5.4.2, Figure 8 (e): once an entry of the current term is on a majority, S5 cannot win."""
     group = figure_8_until_c()
 
-    group.beat("n1", "n1", "n2", "n3")
+    group.heartbeat("n1", "n1", "n2", "n3")
 
     assert group["n1"].commit_index == 3
     group.crash("n1")
     for _ in range(5):
-        group.forget_leaders()
+        group.expire_leaders()
         group.tick("n5")
         group.settle("n2", "n3", "n4", "n5")
     assert group["n5"].role is not RaftRole.LEADER
@@ -325,10 +325,10 @@ def test_crashed_follower_catches_up_after_its_restart() -> None:
         group.settle()
 
     group.restart("n3")
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert group.record("n3").disk.entries == group.record("n1").disk.entries
-    group.beat("n1")
+    group.heartbeat("n1")
     assert group["n3"].applied_index == 11
 
 
@@ -357,7 +357,7 @@ def test_nothing_is_committed_without_a_majority() -> None:
     group.propose("n1", b"a")
 
     group.settle("n1", "n2")
-    group.beat("n1", "n1", "n2")
+    group.heartbeat("n1", "n1", "n2")
 
     assert group["n1"].commit_index == 1
 

@@ -33,7 +33,7 @@ from coterie.protocols.simulation.directed.raft_shorthand import (
 
 def candidate(size: int, *, disks: dict[str, RaftDisk] | None = None) -> DirectedGroup:
     group = DirectedGroup(size, disks=disks)
-    group.stand("n1")
+    group.nominate("n1")
     return group
 
 
@@ -363,7 +363,7 @@ def test_candidate_that_lacks_a_committed_entry_cannot_win() -> None:
     group.crash("n1")
 
     for _ in range(5):
-        group.forget_leaders()
+        group.expire_leaders()
         group.tick("n3")
         group.settle("n2", "n3")
 

@@ -21,7 +21,7 @@ from coterie.protocols.simulation.directed.raft_shorthand import (
 def lead_until_due(group: DirectedGroup, name: str) -> None:
     """Let n1 lead n2 until node `name` is about to time out."""
     while (group["n1"].deadline or 0.0) <= (group[name].deadline or 0.0):
-        group.beat("n1", "n1", "n2")
+        group.heartbeat("n1", "n1", "n2")
 
 
 # §6
@@ -30,7 +30,7 @@ def lead_until_due(group: DirectedGroup, name: str) -> None:
 def test_server_that_hears_a_leader_disregards_request_vote_and_its_term() -> None:
     """§6: within the minimum election timeout of hearing from a leader, it does not update its term or grant."""
     group = DirectedGroup.led_by("n1")
-    group.beat("n1")
+    group.heartbeat("n1")
     group.now += 0.199
 
     effects = group.handle("n2", received("n3", request_vote(9, 99, 9)))
@@ -42,7 +42,7 @@ def test_server_that_hears_a_leader_disregards_request_vote_and_its_term() -> No
 def test_server_that_hears_no_leader_any_more_votes() -> None:
     """§6: this does not affect normal elections, where each server waits at least a minimum election timeout."""
     group = DirectedGroup.led_by("n1")
-    group.beat("n1")
+    group.heartbeat("n1")
     group.now += 0.2
 
     effects = group.handle("n2", received("n3", request_vote(9, 99, 9)))
@@ -79,7 +79,7 @@ def test_leader_that_hears_a_majority_leads_on() -> None:
     """Dissertation §6.2: and no sooner."""
     group = DirectedGroup.led_by("n1", 5)
     for _ in range(40):
-        group.beat("n1", "n1", "n2", "n3")
+        group.heartbeat("n1", "n1", "n2", "n3")
 
     assert group["n1"].role is RaftRole.LEADER
 
@@ -123,7 +123,7 @@ def test_server_stands_only_after_a_majority_would_vote_for_it() -> None:
 def test_pre_vote_is_refused_while_a_leader_is_heard() -> None:
     """Dissertation §9.6 with §4.2.3: no vote while heartbeats from a valid leader arrive."""
     group = DirectedGroup.led_by("n1")
-    group.beat("n1")
+    group.heartbeat("n1")
 
     effects = group.handle("n2", received("n3", pre_vote(2, 99, 9)))
 
@@ -142,6 +142,6 @@ def test_server_that_was_cut_off_does_not_disturb_when_it_returns() -> None:
     lead_until_due(group, "n3")
     group.tick("n3")
     group.settle()
-    group.beat("n1")
+    group.heartbeat("n1")
 
     assert (group["n1"].role, group["n1"].term, group["n3"].leader) == (RaftRole.LEADER, 1, "n1")

@@ -1,4 +1,4 @@
-"""The table on which schedules are played: it must keep the rules of the seam itself."""
+"""`DirectedGroup`, which runs directed schedules, must itself keep the rules of the algorithm interface."""
 
 from __future__ import annotations
 

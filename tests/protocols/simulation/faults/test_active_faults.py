@@ -1,4 +1,4 @@
-"""What lasts ends after its time and a hit, or when everything heals, and only once."""
+"""An active fault ends after its time and a hit, or when everything heals, and only once."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def test_fault_that_has_hit_nothing_goes_on() -> None:
     ("fault", "fewest", "most"),
     [(Loss(1.0, 1.0, 0.3), 600, 800), (Duplicate(1.0, 1.0, 0.3), 1200, 1400), (Delay(1.0, 1.0, 0.1), 1000, 1000)],
 )
-def test_weather_hits_at_its_rate_and_only_in_its_time(fault: LinkFault, fewest: int, most: int) -> None:
+def test_link_fault_hits_at_its_rate_and_only_in_its_time(fault: LinkFault, fewest: int, most: int) -> None:
     bed = Bed()
     bed.begin(fault)
     bed.send(*(1.0 + number / 1000 for number in range(1, 1000)), 2.5)

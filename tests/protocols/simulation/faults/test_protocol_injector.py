@@ -109,7 +109,7 @@ class Bed:
     def arrivals(self, node: str, from_s: float, until_s: float) -> int:
         return sum(name == node and from_s <= at_s < until_s for name, at_s in self.handled)
 
-    # What a Resident does.
+    # `AlgorithmHarness`.
 
     def build(self, node: NodeId, rng: random.Random) -> AnyAlgorithm:
         self.born.append((node, round(self.world.now, 6)))

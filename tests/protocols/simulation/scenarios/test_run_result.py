@@ -1,4 +1,4 @@
-"""Verdicts: what counts as passed, failed and void, and how they add up."""
+"""Results of runs: what counts as passed, failed and void, and how they add up."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_failed_sync_loses_the_data_even_if_the_next_one_succeeds(disk: VirtualD
     file = disk.open("/d/f")
     file.write_at(0, b"lost")
     disk.fail_next_sync()
-    with pytest.raises(OSError, match="injected"):
+    with pytest.raises(OSError, match="planned failure"):
         file.sync()
     file.write_at(4, b"kept")
     file.sync()

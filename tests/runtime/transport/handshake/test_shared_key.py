@@ -115,7 +115,7 @@ def test_a_wrong_key_is_refused_by_name_and_both_ends_hear_it() -> None:
 
     assert reason(ours) is reason(theirs) is RefusalReason.WRONG_KEY
     assert isinstance(ours, HandshakeRefusal)
-    assert "'anna' does not know a key with which node 'bert' takes a node" in ours.text
+    assert "'anna' does not know a key with which node 'bert' accepts a node" in ours.text
 
 
 @pytest.mark.parametrize(("ours", "theirs", "lacks"), [(None, SharedKey(KEY), "anna"), (SharedKey(KEY), None, "bert")])

@@ -102,7 +102,7 @@ async def test_a_certificate_made_out_to_another_is_refused_by_name(real_world: 
     a, b = await pair(real_world, authority.issue("mallory"), authority.issue("b"))
 
     for node in (a, b):
-        assert "wrong_certificate: 'a' shows a certificate made out to 'mallory'" in await refusal(real_world, node)
+        assert "wrong_certificate: 'a' presented a certificate issued to 'mallory'" in await refusal(real_world, node)
     assert b.recorder.only("up") == []
 
 
@@ -110,7 +110,7 @@ async def test_a_dialled_node_with_the_certificate_of_another_is_refused(
     real_world: World, authority: Authority
 ) -> None:
     a, _ = await pair(real_world, authority.issue("a"), authority.issue("mallory"))
-    assert "wrong_certificate: 'b' shows a certificate made out to 'mallory'" in await refusal(real_world, a)
+    assert "wrong_certificate: 'b' presented a certificate issued to 'mallory'" in await refusal(real_world, a)
     assert a.recorder.only("up") == []
 
 
@@ -119,7 +119,7 @@ async def test_alternative_names_count_and_the_common_name_beside_them_does_not(
 ) -> None:
     tls_a = authority.issue("whoever", alternatives=("x", "a"))
     a, b = await pair(real_world, tls_a, authority.issue("b", alternatives=("c",)))
-    assert "'b' shows a certificate made out to 'c'" in await refusal(real_world, a)
+    assert "'b' presented a certificate issued to 'c'" in await refusal(real_world, a)
     assert b.recorder.only("up") == []
 
 

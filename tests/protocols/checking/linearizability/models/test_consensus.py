@@ -1,4 +1,4 @@
-"""The models of consensus: one value for ever, places that rise."""
+"""The models of consensus: one value, which never changes; positions that rise."""
 
 from __future__ import annotations
 
