@@ -223,7 +223,8 @@ class NotFormatted(StorageError):
     """The data directory was never formatted, or formatting was interrupted by a crash."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, f'{path!r} is not formatted: a new node is formatted once, see bootstrap="new"')
+        advice = 'a new node formats it at its first start (bootstrap="new", --bootstrap new)'
+        super().__init__(path, f"{path!r} is not formatted: {advice}")
 
 
 class AlreadyFormatted(StorageError):
@@ -231,7 +232,8 @@ class AlreadyFormatted(StorageError):
 
     def __init__(self, path: str, found: str) -> None:
         super().__init__(
-            path, f"{path!r} will not be formatted, it holds {found}: open it, or choose an empty directory"
+            path,
+            f"{path!r} already holds {found}: start without bootstrap (--bootstrap new), or choose an empty directory",
         )
         self.found = found
 

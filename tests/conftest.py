@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import signal
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
@@ -16,6 +17,10 @@ import uvloop
 
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As under `nohup` and in background jobs of a script; tests send Ctrl-C to themselves and to their child processes.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

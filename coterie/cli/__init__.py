@@ -3,8 +3,8 @@
 Signals are handled and logging is configured only in this package: as a library coterie leaves both to its program.
 
 Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `nemesis_run.py` by outcome; 2 is void).
-`main` maps errors to 1, Ctrl-C to 130 and a closed output pipe to 141; argparse uses 2 for wrong usage.
-`command_loop.py` turns SIGINT and SIGTERM into exceptions: `demo` and `nemesis` map SIGTERM to 143, `run` to 0.
+`main` maps errors to 1, Ctrl-C to 130, SIGTERM to 143 and a closed output pipe to 141; argparse uses 2 for wrong usage.
+`command_loop.py` turns SIGINT and SIGTERM into exceptions; `run` and `up` end with 0 after SIGTERM.
 
 `commands/`: defines the options and the output of each command, one module per command
 `command_loop.py`: runs a command's coroutine until it ends or a signal arrives
@@ -26,6 +26,7 @@ import sys
 from collections.abc import Sequence
 
 from coterie.cli import log_options
+from coterie.cli.command_loop import TerminatedBySignal
 from coterie.cli.commands.actors_command import add_parser as add_actors
 from coterie.cli.commands.demo_command import add_parser as add_demo
 from coterie.cli.commands.kv_command import add_parser as add_kv
@@ -42,6 +43,7 @@ from coterie.errors import CoterieError
 __all__ = ["INTERRUPTED", "main"]
 
 INTERRUPTED = 130
+TERMINATED = 143
 BROKEN_PIPE = 141
 FAILED = 1
 
@@ -50,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
     0: done. 1: an error, reported in one line on stderr, or a negative answer. 2: wrong usage, or a void run.
-    130: Ctrl-C. 141: the reader of the output has closed it (`| head`); nothing more is printed.
+    130: Ctrl-C. 143: SIGTERM. 141: the reader of the output has closed it (`| head`); nothing more is printed.
     """
     try:
         try:
@@ -71,6 +73,8 @@ def _run_command(argv: Sequence[str] | None) -> int:
         return int(args.run(args))
     except KeyboardInterrupt:
         return INTERRUPTED
+    except TerminatedBySignal:
+        return TERMINATED
     except BrokenPipeError:
         raise
     except (CoterieError, ValueError, OSError) as error:

@@ -13,11 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from coterie.cli.command_loop import TerminatedBySignal, run_async
+from coterie.cli.command_loop import run_async
 
 __all__ = ["add_parser", "run"]
-
-TERMINATED = 143
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -45,10 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     root = args.input if args.input is not None else standard_library()
     options = DemoOptions(root=root, nodes=args.nodes, victim=args.kill, data=args.data)
-    try:
-        report = run_async(run_job(options))
-    except TerminatedBySignal:
-        return TERMINATED
+    report = run_async(run_job(options))
     for line in report.lines():
         print(line)
     if args.json:

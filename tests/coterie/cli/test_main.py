@@ -11,6 +11,7 @@ import pytest
 
 from coterie import cli
 from coterie.cli import log_options, main, make_parser
+from coterie.cli.command_loop import TerminatedBySignal
 from coterie.errors import CoterieError
 
 
@@ -45,14 +46,13 @@ def test_error_is_one_line_on_stderr(
     assert capsys.readouterr().err == "coterie: no way\n"
 
 
-def test_interrupted_command_ends_quietly_with_130(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("signalled", "code"), [(KeyboardInterrupt(), 130), (TerminatedBySignal(), 143)])
+def test_signalled_command_ends_quietly(
+    signalled: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raising(monkeypatch, KeyboardInterrupt())
+    raising(monkeypatch, signalled)
 
-    code = main([])
-
-    assert code == 130
+    assert main([]) == code
     assert capsys.readouterr().err == ""
 
 

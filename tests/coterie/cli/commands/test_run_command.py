@@ -207,7 +207,9 @@ def test_data_directory_in_use_is_named(node: RunningNode, capsys: pytest.Captur
 def test_data_directory_that_is_formatted_twice_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     format_data()
 
-    assert "'data' will not be formatted" in refusal(capsys, "--data", "data", "--bootstrap", "new")
+    assert "'data' already holds a store: start without bootstrap" in refusal(
+        capsys, "--data", "data", "--bootstrap", "new"
+    )
 
 
 def test_data_directory_of_another_cluster_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
