@@ -132,7 +132,7 @@ def _format(disk: Disk, path: str, meta: StoreMeta) -> None:
 
 def _refuse_formatted(disk: Disk, path: str) -> None:
     if disk.exists(os.path.join(path, _META)):
-        raise AlreadyFormatted(path, "a store already")
+        raise AlreadyFormatted(path, "a store")
     if not is_pristine(disk, path):
         raise AlreadyFormatted(path, "log segments without their meta file")
 

@@ -173,7 +173,7 @@ async def world() -> World:
 
 
 async def test_a_node_is_formatted_once_and_started_often(world: World) -> None:
-    await world.fails(NotFormatted, "formatted once")
+    await world.fails(NotFormatted, "is not formatted")
     await world.works(bootstrap="new")
     await world.fails(AlreadyFormatted, "already holds", bootstrap="new")
     await world.works()

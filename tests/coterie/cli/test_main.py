@@ -118,7 +118,7 @@ def test_list_names_what_there_is(command: str, name: str, capsys: pytest.Captur
 
 
 def test_a_node_starts_without_the_simulator_and_the_demo() -> None:
-    rooms = "exploring nemesis demo actors.simulation protocols.simulation protocols.faults runtime.simulation"
+    rooms = "exploring nemesis demo actors.simulation protocols.simulation protocols.faults runtime.hosts.simulation"
     foreign = tuple(f"coterie.{room}" for room in rooms.split())
     program = f"""
 import sys
