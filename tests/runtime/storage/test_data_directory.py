@@ -45,7 +45,7 @@ async def test_store_keeps_the_id_it_was_formatted_with(virtual_host: VirtualHos
 
 async def test_formatting_twice_is_refused_and_changes_nothing(virtual_host: VirtualHost) -> None:
     store_id = await formatted(virtual_host)
-    with pytest.raises(AlreadyFormatted, match="holds a store already"):
+    with pytest.raises(AlreadyFormatted, match="already holds a store"):
         await formatted(virtual_host)
     assert (await opened(virtual_host)).store_id == store_id
 
