@@ -1,4 +1,4 @@
-"""`PeerStores`: saves the id of the disk store that each voter first used, and refuses a voter with another store.
+"""`PeerStores`: saves which disk store each voter first used, and refuses the voter if it comes back with another.
 
 The id is made durable at the voter's first message. A node that comes back under its old name with another store has
 lost its votes and entries; counting it again would break every quorum. So a wiped acceptor or voter can never come

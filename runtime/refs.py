@@ -1,4 +1,4 @@
-"""`Ref`: refers to one actor and sends it messages; `Address`: names a path on a node, whichever actor has it.
+"""`Ref`: refers to one actor and sends it messages; `Address`: refers to the actor that has a path on a node now.
 
 A `Ref` is (node, incarnation, path, uid) and is valid until its actor stops; a supervised restart keeps it. An
 `Address` is (node, path) and means the actor that has the path when a message arrives; `System.at` makes a ref of it

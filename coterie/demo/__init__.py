@@ -1,4 +1,4 @@
-"""Demo: counts identifiers of source files on a cluster, kills a node during the work, and verifies the counts.
+"""Demo: counts the identifiers in many Python files on a cluster, kills a node meanwhile, and verifies the counts.
 
 `demo_job.py`: runs the demo from start to end
 `demo_topology.py`: declares the demo's cluster: a replicated key-value store, and workers on every node

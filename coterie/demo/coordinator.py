@@ -1,4 +1,4 @@
-"""`Coordinator`: sends each source file of the demo to a worker, and repeats until the file's counts are committed."""
+"""`Coordinator`: sends each input file to a worker, again and again until the worker's result is committed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Count comparison: compares the cluster's counts with those of one process without coterie. Pure functions."""
+"""Count comparison: compares the identifier counts of the cluster with those of one process without coterie."""
 
 from __future__ import annotations
 

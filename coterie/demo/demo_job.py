@@ -1,4 +1,4 @@
-"""Demo job: runs the demo from start to end: starts a cluster, sends the files, kills a node, compares the counts."""
+"""Demo job: runs the demo: starts a cluster, sends the input files, kills a node, and compares the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`DemoOutput`: prints one line per event of the running demo, and the current number of finished files."""
+"""`DemoOutput`: prints one line per event of the running demo, and how many input files are done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Identifier counts: counts the identifiers in one source file, for the demo's workers.
+"""Identifier counts: counts the identifiers (names) in one Python file, for the workers of the demo.
 
 The rule, which `plain_count` follows too with code of its own: NAME tokens of `tokenize` that are no keywords, in text
 decoded as `tokenize.open` does. A file that does not decode or tokenize, or that goes beyond a limit, counts nothing.

@@ -1,4 +1,4 @@
-"""`NodeKill`: kills a demo node while it has work, starts it again, and measures unavailability and recovery."""
+"""`NodeKill`: kills a demo node that has unfinished work, starts it again, and measures unavailability and recovery."""
 
 from __future__ import annotations
 

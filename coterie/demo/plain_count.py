@@ -1,4 +1,4 @@
-"""Plain count: counts the identifiers of all files in one process, without coterie, as the expected result of the demo.
+"""Plain count: counts the identifiers of all input files in one process, without coterie: the demo's expected result.
 
     python -I plain_count.py DIRECTORY    prints one JSON object: {"files": […], "skipped": […], "totals": {…}}
 

@@ -1,4 +1,4 @@
-"""`PlainCountProcess`: runs `plain_count.py`, the same count without coterie, in a child process, to compare both."""
+"""`PlainCountProcess`: runs `plain_count.py`, the demo's count without coterie, in a child process."""
 
 from __future__ import annotations
 

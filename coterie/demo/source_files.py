@@ -1,4 +1,4 @@
-"""Source files: finds the input of the demo, every `.py` file under a directory, in sorted order."""
+"""Source files: finds the input files of the demo: every `.py` file under a directory, in sorted order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Store keys: defines the keys under which a demo run stores its counts; each run has a key prefix of its own.
+"""Store keys: defines the keys of the store under which a run of the demo keeps its identifier counts.
 
 <run>/n/<shard>/<identifier>    how often it occurs
 <run>/f/<file>                  the marker of a file: how often its counts were added

@@ -1,4 +1,4 @@
-"""Failure folder: writes the files that show a failed simulation run and from which the run can be replayed.
+"""Failure folder: writes a folder for a failed simulation run, with its trace, log and history, and a replayable case.
 
 | file | content |
 | --- | --- |

@@ -1,4 +1,4 @@
-"""`Attack`: runs one nemesis test: starts cluster, proxies and clients, injects the faults, checks the histories."""
+"""`Attack`: runs one nemesis attack: starts cluster, proxies and clients, injects the faults, checks the histories."""
 
 from __future__ import annotations
 

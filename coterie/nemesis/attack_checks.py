@@ -1,4 +1,4 @@
-"""Attack checks: checks the clients' histories after a nemesis test for lost writes and linearizability."""
+"""Attack checks: checks the clients' histories after a nemesis attack for lost writes and linearizability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attack report: formats the result of a nemesis test as text lines and as JSON, and saves it in files."""
+"""Attack report: formats the result of a nemesis attack as text lines and as JSON, and saves it in files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacked topology: declares the cluster that a nemesis test runs: a replicated key-value store with lists."""
+"""Attacked topology: declares the cluster that nemesis attacks: a replicated key-value store with lists."""
 
 from __future__ import annotations
 

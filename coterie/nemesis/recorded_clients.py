@@ -1,4 +1,4 @@
-"""`RecordedClients`: runs the clients of a nemesis test, each behind its own proxies, and records their operations."""
+"""`RecordedClients`: runs the clients of a nemesis attack behind proxies of their own, and records their operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Raft events and effects: define all inputs and outputs of a Raft node; `Outbox` collects the outputs of one call."""
+"""Raft events and effects: define all inputs and all outputs of a Raft node; `Outbox` collects those of one call."""
 
 from __future__ import annotations
 

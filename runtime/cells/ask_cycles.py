@@ -1,4 +1,4 @@
-"""Ask cycles: refuses an ask (a request with a reply) if its target already waits for the asker: both would deadlock.
+"""Ask cycles: refuses an ask whose target waits, directly or through other actors, for the asker: a deadlock.
 
 A handler that awaits an ask in its own task blocks its actor, which handles nothing else meanwhile. So an ask that
 leads back to that actor can never be answered, and is refused at once. There are two kinds of cycle:

@@ -1,4 +1,4 @@
-"""`message`: makes a class a message type (a decorator); `Ask`: the base class of messages that expect a reply.
+"""`message`: the decorator that makes a class a message type; `Ask`: the base class of messages that expect a reply.
 
     @message
     class Add(Ask[int]):        # its reply is an int

@@ -1,4 +1,4 @@
-"""Lookup by name: finds the actor that has a path now, for another node that requests a reference to it."""
+"""Lookup by name: finds the actor that has a given path now, for another node that asks for a reference to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`PendingRequests`: keeps the requests to one other node until that node answers them, and limits their number."""
+"""`PendingRequests`: keeps the requests sent to one other node until they are answered, and limits their number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Dialer`: opens the two connections of a link to a peer, and dials again whenever that link is down."""
+"""`Dialer`: opens the two TCP connections of a link to a peer, and dials again whenever the link is down."""
 
 from __future__ import annotations
 

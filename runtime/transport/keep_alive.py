@@ -1,4 +1,4 @@
-"""`KeepAlive`: detects a silent connection, a frame that arrives too slowly, and a peer that does not read. No I/O."""
+"""`KeepAlive`: decides when a connection is silent, receives a frame too slowly, or is not read by the peer."""
 
 from __future__ import annotations
 

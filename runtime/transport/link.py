@@ -1,4 +1,4 @@
-"""`Link`: joins the two connections to one peer into one unit: if one connection ends, so does the other.
+"""`Link`: joins the two TCP connections to one peer (urgent and bulk) into one unit: if one ends, so does the other.
 
        both handshakes passed   first frame, or we dialled      one connection ended
     ────────────────────▶ PAIRED ──────────────────────▶ UP ──────────────────▶ DRAINING

@@ -1,4 +1,4 @@
-"""`LinkListener`: accepts connections, answers their handshakes, and joins each pair of connections into a link."""
+"""`LinkListener`: accepts connections, answers handshakes, and makes one link of the two connections of each peer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`DirectedGroup`: runs a Raft group step by step: a test delivers each message, completes each write, sets the time.
+"""`DirectedGroup`: runs a Raft group step by step: a test delivers messages, completes writes and sets the time.
 
 The simulator explores random schedules; this is for a known one (Figure 8 of the paper, for example). A write is
 durable when `sync` says so, a message waits in the `DurabilityGate` for its write, a crash loses what was not durable.

@@ -1,4 +1,4 @@
-"""`Model`: defines the interface of a sequential specification: an initial state, and the allowed results."""
+"""`Model`: defines the interface of a sequential specification: initial state, and allowed results of operations."""
 
 from __future__ import annotations
 
