@@ -1,4 +1,4 @@
-"""Lookup by name: finds the actor that has a given path now, for another node that asks for a reference to it."""
+"""Lookup by name: answers another node that asks for a reference by path: finds the actor that has this path now."""
 
 from __future__ import annotations
 

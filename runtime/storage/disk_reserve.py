@@ -1,4 +1,4 @@
-"""Disk reserve: keeps some space on the disk allocated, so that a log can still be ended cleanly on a full disk.
+"""Disk reserve: keeps some disk space allocated, and frees it when the disk is full, so that a log can end cleanly.
 
 The reserve is a file of zeros beside the segments. When a write finds no space, the file is removed, the partial write
 is cut off, and a last batch header proves that everything before it was synced.

@@ -1,4 +1,4 @@
-"""Log recovery: rebuilds the index from the segment files, checks every byte, and cuts off an incomplete last write.
+"""Log recovery: rebuilds the log's index from the segment files, checks every byte, and cuts off an incomplete write.
 
 A log is replayed from its oldest segment on. The checkpoint at the head of a segment holds each group's first and last
 position and its metadata at that moment, so older segments may be missing; records that were live in them follow later,

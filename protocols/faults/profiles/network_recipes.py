@@ -1,4 +1,4 @@
-"""Network recipes: draw faults of the network (delay, loss, partition …), with random links and durations."""
+"""Network recipes: choose network faults at random (delay, loss, partition …), with their links and durations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Node recipes: draw faults of processes, clocks, disks, actors and scheduling, with random targets and durations.
+"""Node recipes: choose faults of processes, clocks, disks, actors and schedules at random, with targets and durations.
 
 Uniformly random crashes miss the worst moments (Raft's Figure 8, a vote lost by a fast restart): most crashes here
 hit leaders, candidates or nodes that have just voted, and most restarts follow within 5 ms.

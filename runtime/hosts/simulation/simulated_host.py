@@ -1,4 +1,4 @@
-"""`SimulatedHost`: provides one simulated process with its clock, network, disk, executor and run queue."""
+"""`SimulatedHost`: gives one simulated process its clock, network, disk, executor and run queue."""
 
 from __future__ import annotations
 
