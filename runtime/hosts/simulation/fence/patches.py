@@ -1,4 +1,4 @@
-"""`FencePatch`: replaces one function or class of Python in a simulation; `FencedEnvironment`: supplies the results."""
+"""`FencePatch`: replaces one standard-library function or class; `FencedEnvironment`: supplies the simulated values."""
 
 from __future__ import annotations
 
