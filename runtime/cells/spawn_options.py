@@ -1,4 +1,4 @@
-"""`SpawnOptions`: sets an actor's mailbox size, overflow policy and supervision; may let outside clients reach it."""
+"""`SpawnOptions`: sets an actor's mailbox size, overflow policy, supervision, and whether outside clients reach it."""
 
 from __future__ import annotations
 
