@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import signal
@@ -14,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 from coterie.actors.topology import Topology
 from coterie.errors import CoterieError
-from coterie.node_process import cluster_in, end_process, start_process
+from coterie.node_process import cluster_in, end_process, signal_process, start_process
 from coterie.reserved_port import ReservedPort
 
 __all__ = ["ClusterProcesses", "NodeEnded"]
@@ -107,18 +106,16 @@ class ClusterProcesses:
         """End a node by SIGKILL; return when its process is gone."""
         self._watches[node].cancel()
         process = self._processes[node]
-        process.kill()
+        signal_process(process, signal.SIGKILL)
         await process.wait()
 
     def pause(self, node: str) -> None:
         """Stop a node by SIGSTOP until `resume`."""
-        self._processes[node].send_signal(signal.SIGSTOP)
+        signal_process(self._processes[node], signal.SIGSTOP)
 
     def resume(self, node: str) -> None:
         """Continue a node after `pause`; no effect if it is not paused."""
-        process = self._processes[node]
-        if process.returncode is None:
-            process.send_signal(signal.SIGCONT)
+        signal_process(self._processes[node], signal.SIGCONT)
 
     async def start_wiped(self, node: str) -> int:
         """Start a killed node with an empty data directory, without formatting it; return its exit code.
@@ -178,9 +175,7 @@ class ClusterProcesses:
 
     def _signal(self, number: signal.Signals) -> None:
         for process in self._processes.values():
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
-                    process.send_signal(number)
+            signal_process(process, number)
 
     def _check_data(self) -> None:
         cluster = self._topology.name

@@ -7,7 +7,9 @@ ends, for any reason, the pipe ends, and then the node ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Mapping
@@ -17,7 +19,7 @@ from coterie.errors import NotFormatted
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.storage.data_directory import read_meta
 
-__all__ = ["cluster_in", "end_process", "start_process"]
+__all__ = ["cluster_in", "end_process", "signal_process", "start_process"]
 
 STOP_TIMEOUT_S = 10.0
 
@@ -69,8 +71,19 @@ async def end_process(process: Process) -> None:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             await process.wait()
     except TimeoutError:
-        process.kill()
+        signal_process(process, signal.SIGKILL)
         await process.wait()
+
+
+def signal_process(process: Process, number: signal.Signals) -> None:
+    """Send a signal to a child process; no effect if it has ended.
+
+    `Process.send_signal` (and `kill`, `terminate`) would poll the process first. If it has just ended, that takes its
+    exit code away from asyncio's child watcher, which then reports "Unknown child process" and code 255.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 def cluster_in(data: str) -> str | None:

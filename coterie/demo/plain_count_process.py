@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from asyncio.subprocess import Process
 from types import TracebackType
@@ -13,6 +14,7 @@ from typing import Self
 from coterie.demo import identifier_counts
 from coterie.demo.count_comparison import PlainCount
 from coterie.errors import CoterieError
+from coterie.node_process import signal_process
 
 __all__ = ["PlainCountFailed", "PlainCountProcess"]
 
@@ -47,8 +49,7 @@ class PlainCountProcess:
         """End it, if it still runs."""
         if self._process is None or self._answer is None:
             return
-        if self._process.returncode is None:
-            self._process.kill()
+        signal_process(self._process, signal.SIGKILL)
         await self._process.wait()
         self._answer.cancel()
         await asyncio.gather(self._answer, return_exceptions=True)

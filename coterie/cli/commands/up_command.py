@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import os
 import random
+import signal
 import socket
 import time
 from asyncio.subprocess import Process
@@ -22,7 +23,7 @@ from contextlib import ExitStack, suppress
 from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.commands.run_command import load_topology
-from coterie.node_process import cluster_in, end_process, start_process
+from coterie.node_process import cluster_in, end_process, signal_process, start_process
 from coterie.runtime.transport.dial_backoff import DialBackoff
 
 __all__ = ["add_parser", "run"]
@@ -129,8 +130,7 @@ class _NodeSupervisor:
             await self._print_output(process)
             return await process.wait()
         except asyncio.CancelledError:
-            if process.returncode is None:
-                process.terminate()
+            signal_process(process, signal.SIGTERM)
             ended = asyncio.create_task(end_process(process))
             await self._print_output(process)
             await ended
