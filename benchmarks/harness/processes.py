@@ -10,6 +10,8 @@ import socket
 import sys
 from collections.abc import Sequence
 
+from coterie.node_process import signal_process
+
 __all__ = ["Child", "cpu_seconds", "free_ports"]
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -72,8 +74,8 @@ class Child:
 
     async def end(self) -> None:
         """Kill it if it runs, and wait for it."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        if self._process is not None:
+            signal_process(self._process, signal.SIGKILL)
             await self._process.wait()
 
     async def end_session(self, *, timeout_s: float) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from pathlib import Path
 from benchmarks.harness.processes import free_ports
 from benchmarks.harness.results import Measurement
 from benchmarks.peers.peer_runs import RunRequest, Workload
+from coterie.node_process import signal_process
 
 __all__ = ["COUNT_MAX", "WORKLOADS"]
 
@@ -75,7 +77,7 @@ async def _port_mapper() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        process.kill()
+        signal_process(process, signal.SIGKILL)
         await process.wait()
 
 
@@ -88,8 +90,7 @@ async def _receiving_node(core: int) -> AsyncIterator[None]:
             raise RuntimeError("the receiving Erlang node did not start")
         yield
     finally:
-        if process.returncode is None:
-            process.kill()
+        signal_process(process, signal.SIGKILL)
         await process.wait()
 
 

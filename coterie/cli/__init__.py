@@ -26,7 +26,7 @@ import sys
 from collections.abc import Sequence
 
 from coterie.cli import log_options
-from coterie.cli.command_loop import TerminatedBySignal
+from coterie.cli.command_loop import INTERRUPTED, TERMINATED, TerminatedBySignal
 from coterie.cli.commands.actors_command import add_parser as add_actors
 from coterie.cli.commands.demo_command import add_parser as add_demo
 from coterie.cli.commands.kv_command import add_parser as add_kv
@@ -42,8 +42,6 @@ from coterie.errors import CoterieError
 
 __all__ = ["INTERRUPTED", "main"]
 
-INTERRUPTED = 130
-TERMINATED = 143
 BROKEN_PIPE = 141
 FAILED = 1
 

@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 
 import uvloop
 
-__all__ = ["TerminatedBySignal", "run_async"]
+__all__ = ["INTERRUPTED", "TERMINATED", "TerminatedBySignal", "run_async"]
+
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended."""
+
+TERMINATED = 143
+"""The exit code of a command that SIGTERM ended, unless the command ends in order by itself."""
 
 T = TypeVar("T")
 

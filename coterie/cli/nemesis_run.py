@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from coterie.cli.command_loop import TerminatedBySignal, run_async
+from coterie.cli.command_loop import INTERRUPTED, TERMINATED, TerminatedBySignal, run_async
 from coterie.errors import PlanError
 from coterie.exploring.saved_case import read_plan_or_case
 from coterie.nemesis import attack_report
@@ -29,8 +29,6 @@ DEFAULT_NODES: Final = 5
 DEFAULT_SECONDS: Final = 30.0
 RUNS: Final = "coterie-runs"
 PROGRESS_S: Final = 2.0
-INTERRUPTED: Final = 130
-TERMINATED: Final = 143
 EXIT_CODE_BY_OUTCOME: Final = {RunOutcome.PASSED: 0, RunOutcome.FAILED: 1, RunOutcome.VOID: 2}
 
 

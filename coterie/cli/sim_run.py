@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from coterie.cli.command_loop import INTERRUPTED
 from coterie.cli.commands.sim_command import SEEDS
 from coterie.cli.log_options import NOTHING
 from coterie.exploring import exploration_report
@@ -27,7 +28,6 @@ from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunRes
 __all__ = ["run_sim"]
 
 PROGRESS_S = 2.0
-INTERRUPTED = 130
 EXIT_CODE_BY_OUTCOME = {RunOutcome.PASSED: 0, RunOutcome.FAILED: 1, RunOutcome.VOID: 2}
 
 

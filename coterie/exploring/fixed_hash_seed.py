@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["has_fixed_hash_seed", "restart_with_fixed_hash_seed"]
+__all__ = ["HASH_SEED_VARIABLE", "has_fixed_hash_seed", "restart_with_fixed_hash_seed"]
 
 HASH_SEED_VARIABLE = "PYTHONHASHSEED"
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from coterie.errors import PlanError
+from coterie.exploring.fixed_hash_seed import HASH_SEED_VARIABLE
 from coterie.exploring.scenario_discovery import find_scenario
 from coterie.protocols.checking.violation import Violation
 from coterie.protocols.faults.fault_plan import FaultPlan
@@ -25,8 +26,6 @@ __all__ = ["Job", "run_job", "worker_pool", "worker_settings"]
 
 GC_THRESHOLD = 200_000
 """Net allocations between garbage collections: a simulated world is one large cycle until its run ends."""
-
-HASH_SEED_VARIABLE = "PYTHONHASHSEED"
 
 
 @dataclass(frozen=True, slots=True)
