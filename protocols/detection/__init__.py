@@ -1,0 +1,4 @@
+"""Failure detection: decides from messages and silence which peers have crashed; pure, one interface for all.
+
+`failure_detector.py`: the interface `FailureDetector`, and its events: `Suspected`, `Trusted`, `Failed`.
+"""
