@@ -1,5 +1,6 @@
 """Protocol simulator: runs the algorithms under faults in simulated time; one seed determines the whole run.
 
+`detection/`: runs failure detectors of thousands of members, on an event heap of its own.
 `directed/`: directed schedules: run an algorithm step by step, as a test decides.
 `faults/`: carries out the faults of a plan on links, nodes and disks.
 `mutants/`: deliberate bugs in the algorithms, which test the checkers.

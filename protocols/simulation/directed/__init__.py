@@ -3,4 +3,5 @@
 `directed_group.py`: `DirectedGroup`, runs a Raft group step by step, as a test decides.
 `raft_shorthand.py`: builds Raft messages, log entries and disks from plain numbers.
 `session_eviction.py`: `evicted_session`, repeats a command after its session was evicted.
+`swim_schedules.py`: runs SWIM members so that one broken promise shows.
 """

@@ -3,6 +3,7 @@
 `mutation_testing.py`: `Mutant`, a deliberate bug; `run_mutant`, runs it until a checker detects it.
 `raft_mutants.py`: the mutants of Raft.
 `session_mutants.py`: the mutants of sessions.
+`swim_mutants.py`: the mutants of SWIM.
 `synod_mutants.py`: the mutants of Synod.
 
 Each mutant replaces a small part of an algorithm while it runs; the checkers are unchanged and must report a broken
@@ -24,6 +25,7 @@ from coterie.protocols.simulation.mutants.mutation_testing import (
 )
 from coterie.protocols.simulation.mutants.raft_mutants import RAFT_MUTANTS
 from coterie.protocols.simulation.mutants.session_mutants import SESSION_MUTANTS
+from coterie.protocols.simulation.mutants.swim_mutants import SWIM_MUTANTS
 from coterie.protocols.simulation.mutants.synod_mutants import SYNOD_MUTANTS
 
 __all__ = [
@@ -38,5 +40,5 @@ __all__ = [
     "run_mutant",
 ]
 
-MUTANTS: tuple[Mutant, ...] = (*RAFT_MUTANTS, *SESSION_MUTANTS, *SYNOD_MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (*RAFT_MUTANTS, *SESSION_MUTANTS, *SYNOD_MUTANTS, *SWIM_MUTANTS)
 """The mutants of the pure algorithms."""
