@@ -82,6 +82,10 @@ class RandomOrder:
 
     def next(self, may_probe: Callable[[NodeId], bool]) -> NodeId | None:
         """Return a random member."""
+        for _ in self.nodes:
+            node = self.nodes[int(self._rng.random() * len(self.nodes))]
+            if may_probe(node):
+                return node
         candidates = [node for node in self.nodes if may_probe(node)]
         return self._rng.choice(candidates) if candidates else None
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from coterie.protocols.algorithm import NodeId, Observe, Received, Send
 from coterie.protocols.detection.failure_detector import Failed, FailureDetector, StateChange, Suspected, Trusted
-from coterie.protocols.detection.swim.swim_messages import StateExchange
 from coterie.protocols.simulation.detection.member_network import MemberNetwork
 from coterie.protocols.simulation.detection.message_counts import MessageCounts
 
@@ -41,6 +40,7 @@ class _Member:
     armed_at: float = inf
     resumes_at: float = 0.0
     held: list[Any] | None = None
+    timers_first: bool = False
 
 
 class DetectionWorld:
@@ -98,9 +98,14 @@ class DetectionWorld:
         member = self._members[node] = _Member(node, detector)
         self._arm(member)
 
-    def pause(self, node: NodeId, pause_s: float) -> None:
-        """Let a member stand still: its timers are late, and its messages wait until it goes on."""
+    def pause(self, node: NodeId, pause_s: float, *, timers_first: bool = False) -> None:
+        """Let a member stand still: its timers are late, and its messages wait until it goes on.
+
+        With `timers_first` overdue timers then fire before the messages are handled, as in most event loops. (The
+        driver of our actors lets the messages go first.)
+        """
         member = self._members[node]
+        member.timers_first = timers_first
         member.resumes_at = max(member.resumes_at, self.now + pause_s)
         if member.held is None:
             member.held = []
@@ -138,13 +143,15 @@ class DetectionWorld:
             self._tick(member)
 
     def _goes_on(self, member: _Member, message: Received[Any] | None) -> bool:
-        """Hold a message back while the member stands still; afterwards deliver all of them before any timer."""
+        """Hold a message back while the member stands still; afterwards deliver all of them, before or after timers."""
         held = member.held
         if self.now < member.resumes_at or held is None:
             if message is not None and held is not None:
                 held.append(message)
             return False
         member.held = None
+        if member.timers_first:
+            self._tick(member)
         if held:
             self.events += len(held)
             self._carry_out(member, member.detector.handle(held, now=self.now))
@@ -178,8 +185,7 @@ class DetectionWorld:
         target = self._members.get(to)
         if target is None:
             return
-        is_datagram = not isinstance(message, StateExchange)
-        for delay_s in self.network.arrivals_s(sender, to, is_datagram=is_datagram):
+        for delay_s in self.network.arrivals_s(sender, to, message):
             self._schedule(self.now + delay_s, target, Received(sender, message))
 
     def _arm(self, member: _Member) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.detection.swim.swim_messages import StateExchange
 
 __all__ = ["MemberNetwork", "uniform_latency"]
 
@@ -46,12 +47,12 @@ class MemberNetwork:
         """End the partition."""
         self._group_of = {}
 
-    def arrivals_s(self, sender: NodeId, target: NodeId, *, is_datagram: bool) -> tuple[float, ...]:
+    def arrivals_s(self, sender: NodeId, target: NodeId, message: object) -> tuple[float, ...]:
         """Return the delays after which a message arrives; none if it is lost."""
         rng = self.rng
         if self._group_of and self._group_of.get(sender, 0) != self._group_of.get(target, 0):
             return ()
-        if not is_datagram:
+        if isinstance(message, StateExchange):  # over a stream
             return (self.latency(rng),)
         if self.loss and rng.random() < self.loss:
             return ()

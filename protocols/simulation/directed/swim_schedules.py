@@ -110,10 +110,10 @@ def cut_direct_path() -> None:
     arrivals_s = world.network.arrivals_s
 
     class HalfCut(MemberNetwork):
-        def arrivals_s(self, sender: NodeId, target: NodeId, *, is_datagram: bool) -> tuple[float, ...]:
+        def arrivals_s(self, sender: NodeId, target: NodeId, message: object) -> tuple[float, ...]:
             if {sender, target} == set(names[:2]):
                 return ()
-            return arrivals_s(sender, target, is_datagram=is_datagram)
+            return arrivals_s(sender, target, message)
 
     world.network = HalfCut(world.network.rng)
     world.run(60 * CONFIG.period_s)
@@ -171,7 +171,7 @@ def _count_pings(world: DetectionWorld) -> Counter[NodeId]:
     targets: Counter[NodeId] = Counter()
 
     class Counting(MemberNetwork):
-        def arrivals_s(self, sender: NodeId, target: NodeId, *, is_datagram: bool) -> tuple[float, ...]:
+        def arrivals_s(self, sender: NodeId, target: NodeId, message: object) -> tuple[float, ...]:
             targets[target] += 1
             return ()
 
