@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from coterie.protocols.detection.detection_messages import Heartbeat, Probe, ProbeReply, ProbeReport, ProbeRequest
 from coterie.protocols.detection.swim.swim_messages import (
     Ack,
     Gossip,
@@ -23,6 +24,11 @@ from coterie.runtime.messages.message import message, register_message
 __all__ = ["DETECTION_NAMES", "DetectorPeerMessage"]
 
 DETECTION_NAMES: Final[dict[str, type]] = {
+    "detection.Heartbeat": Heartbeat,
+    "detection.Probe": Probe,
+    "detection.ProbeReply": ProbeReply,
+    "detection.ProbeRequest": ProbeRequest,
+    "detection.ProbeReport": ProbeReport,
     "swim.MemberRecord": MemberRecord,
     "swim.Ping": Ping,
     "swim.Ack": Ack,
@@ -41,4 +47,16 @@ class DetectorPeerMessage:
     """One message of a failure detector: `sender` is the node it comes from."""
 
     sender: str
-    body: Ping | Ack | IndirectPing | Nack | Gossip | StateExchange
+    body: (
+        Heartbeat
+        | Probe
+        | ProbeReply
+        | ProbeRequest
+        | ProbeReport
+        | Ping
+        | Ack
+        | IndirectPing
+        | Nack
+        | Gossip
+        | StateExchange
+    )

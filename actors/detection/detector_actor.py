@@ -138,7 +138,7 @@ class DetectorActor(Actor[DetectorPeerMessage | ReportMembers | Tick]):
                 log, event = self.context.log.info, "peer.trusted"
             case _:
                 assert_never(effect)
-        log(event, peer=effect.peer, reason=effect.reason, **effect.evidence)
+        log(event, **{**effect.evidence, "peer": effect.peer, "reason": effect.reason})
         self._listeners.notify(effect)
 
     def observed(self, event: str, facts: Any) -> None:

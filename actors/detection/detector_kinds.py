@@ -11,10 +11,26 @@ from typing import Final
 from coterie.actors.detection.detector_actor import DetectorActor
 from coterie.actors.detection.peer_listeners import PeerListener
 from coterie.protocols.detection.failure_detector import MakeDetector
+from coterie.protocols.detection.heartbeats.deadline import DeadlineConfig
+from coterie.protocols.detection.heartbeats.phi_accrual import PhiAccrualConfig
 from coterie.protocols.detection.swim.swim import Leave
 from coterie.protocols.detection.swim.swim_config import SwimConfig
 
-__all__ = ["SwimActor", "detector_class"]
+__all__ = ["HeartbeatActor", "PhiAccrualActor", "SwimActor", "detector_class"]
+
+
+class HeartbeatActor(DetectorActor):
+    """Heartbeats with a fixed time-out. It sends a `Heartbeat` to all peers at each interval."""
+
+    def __init__(self, config: DeadlineConfig, nodes: Sequence[str], listeners: Sequence[PeerListener] = ()) -> None:
+        super().__init__(config, nodes, listeners)
+
+
+class PhiAccrualActor(DetectorActor):
+    """Heartbeats, and a time-out that is learned from their intervals. It sends a `Heartbeat` to all peers."""
+
+    def __init__(self, config: PhiAccrualConfig, nodes: Sequence[str], listeners: Sequence[PeerListener] = ()) -> None:
+        super().__init__(config, nodes, listeners)
 
 
 class SwimActor(DetectorActor):
@@ -35,7 +51,11 @@ class SwimActor(DetectorActor):
         super().on_stop()
 
 
-_CLASS_BY_CONFIG: Final[dict[type, type[DetectorActor]]] = {SwimConfig: SwimActor}
+_CLASS_BY_CONFIG: Final[dict[type, type[DetectorActor]]] = {
+    DeadlineConfig: HeartbeatActor,
+    PhiAccrualConfig: PhiAccrualActor,
+    SwimConfig: SwimActor,
+}
 
 
 def detector_class(config: MakeDetector) -> type[DetectorActor]:

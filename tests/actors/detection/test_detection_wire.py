@@ -13,6 +13,7 @@ from coterie.actors.detection.detection_wire import DETECTION_NAMES, DetectorPee
 from coterie.actors.groups.state_machine import NO_REFS
 from coterie.errors import BadMessage
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.detection.detection_messages import Heartbeat, Probe, ProbeReply, ProbeReport, ProbeRequest
 from coterie.protocols.detection.failure_detector import MemberState
 from coterie.protocols.detection.swim.swim_messages import (
     Ack,
@@ -31,7 +32,13 @@ RECORDS = tuple(
     MemberRecord(NodeId(f"n{number}"), 2**40 + number, state, NodeId("nœud"))
     for number, state in enumerate(MemberState)
 )
-SAMPLES: list[SwimMessage] = [
+HEARTBEATS_AND_PROBES = (Heartbeat, Probe, ProbeReply, ProbeRequest, ProbeReport)
+SAMPLES: list[Any] = [
+    Heartbeat(2**53 - 1, 7),
+    Probe(1),
+    ProbeReply(1),
+    ProbeRequest(1, NodeId("n2"), 0.5),
+    ProbeReport(1, False),
     Ping(2**31, RECORDS),
     Ack(0),
     IndirectPing(1, NodeId("n2"), 0.25, RECORDS[:1]),
@@ -49,7 +56,7 @@ def bodies() -> set[type]:
 
 
 def test_every_message_of_a_detector_travels_in_the_envelope() -> None:
-    assert bodies() == {*SwimMessage.__args__}
+    assert bodies() == {*HEARTBEATS_AND_PROBES, *SwimMessage.__args__}
     assert bodies() == {type(sample) for sample in SAMPLES}
     assert bodies() | {MemberRecord} == set(DETECTION_NAMES.values())
 
@@ -59,7 +66,7 @@ def test_they_travel_on_the_consensus_lane() -> None:
 
 
 @pytest.mark.parametrize("body", SAMPLES, ids=lambda body: type(body).__name__)
-def test_a_message_comes_back_from_messagepack_as_it_left(body: SwimMessage) -> None:
+def test_a_message_comes_back_from_messagepack_as_it_left(body: Any) -> None:
     described = message_type(DetectorPeerMessage)
 
     packed = msgpack.packb(described.encode(DetectorPeerMessage("n1", body)))

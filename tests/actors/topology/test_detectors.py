@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 
 from coterie import KeyValue, Node, Topology
+from coterie.actors.detection.detector_actor import DetectorActor
+from coterie.actors.detection.detector_kinds import detector_class
 from coterie.actors.detection.detector_messages import DETECTOR_PATH, MembersReport, ReportMembers
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.errors import ActorNotFound, NotExported, TopologyError
-from coterie.protocols.detection.failure_detector import StateChange
+from coterie.protocols.detection.failure_detector import MakeDetector, StateChange
+from coterie.protocols.detection.heartbeats.deadline import DeadlineConfig
+from coterie.protocols.detection.heartbeats.phi_accrual import PhiAccrualConfig
 from coterie.protocols.detection.swim.swim import Swim
 from coterie.protocols.detection.swim.swim_config import SwimConfig
 from coterie.runtime.refs import Address
@@ -184,3 +188,26 @@ async def test_a_node_without_a_detector_says_so() -> None:
 
         assert report == MembersReport("n1", None, ())
         assert cluster["n1"].health.unhealthy == ()
+
+
+@pytest.mark.parametrize("config", [DeadlineConfig.local(), PhiAccrualConfig.local(), Swim.local()])
+async def test_every_kind_of_detector_finds_a_killed_node_within_seconds(config: MakeDetector) -> None:
+    topology = Topology("monitored", nodes=NODES)
+    topology.detector(config)
+    async with Cluster(topology) as cluster:
+        await asyncio.sleep(5)
+        healthy = [node.health.unhealthy for node in cluster.values()]
+        await cluster.kill("n3")
+        await asyncio.sleep(1.5)
+        suspected = [cluster[node].health.is_suspected("n3") for node in ("n1", "n2")]
+        await asyncio.sleep(8.5)
+        failed = [cluster[node].health.failed for node in ("n1", "n2")]
+
+        assert (healthy, suspected, failed) == ([(), (), ()], [True, True], [("n3",), ("n3",)])
+        assert type(actor_at(cluster["n1"])) is detector_class(config) is not DetectorActor
+
+
+def actor_at(node: Node) -> object:
+    cell = node.system.cell_at(DETECTOR_PATH)
+    assert cell is not None
+    return cell.actor
