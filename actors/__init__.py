@@ -11,6 +11,7 @@
 `pending_voter.py`: `PendingVoter`, replaces the driver of an unregistered voter
 `voter_registration.py`: `VoterRegistration`, lets a voter vote only after enough others saved its store's id
 `wire_names.py`: defines the names that identify Raft and Paxos messages between nodes
+`detection/`: runs failure detectors as actors, and acts on what they suspect
 `groups/`: runs state machines replicated with Raft, and executes clients' commands exactly once
 `paxos/`: runs synods (a synod is one instance of single-decree Paxos), and provides their client
 `pools/`: sends each request to one worker, chosen by a load-balancing policy

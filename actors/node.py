@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coterie.actors.cluster_api import ClusterApi
+from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.network_addresses import format_address
 from coterie.protocols.balancing.balancer import MakeBalancer
 from coterie.runtime.storage.log_store import LogStore
@@ -17,10 +18,14 @@ __all__ = ["Node"]
 
 
 class Node(ClusterApi):
-    """A running node: its system, its store, and handles to everything in the cluster."""
+    """A running node: its system, its store, and handles to everything in the cluster.
+
+    `health`: what its failure detector thinks of the other nodes.
+    """
 
     def __init__(self, system: System, topology: Topology, store: LogStore, address: tuple[str, int]) -> None:
         super().__init__(system)
+        self.health = NodeHealth(system)
         self.topology = topology
         self.store = store
         self.address = format_address(address)

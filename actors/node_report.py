@@ -1,11 +1,17 @@
-"""`NodeReportActor`: reports the groups, pools and actors that its node runs, for example to `coterie status`."""
+"""`NodeReportActor`: reports the groups, pools and actors of its node, for example to `coterie status`."""
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+from typing import assert_never
+
+from coterie.actors.detection.detector_messages import DETECTOR_PATH, MembersReport, ReportMembers
 from coterie.actors.inspection import ActorsReport, ReportActors, inspect_actors
-from coterie.runtime.actor import Actor
+from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.observing.load_monitor import LoadMonitor
+from coterie.runtime.refs import Address
 
 __all__ = ["NODE_REPORT_PATH", "NodeReport", "NodeReportActor", "ReportNode"]
 
@@ -31,16 +37,26 @@ class ReportNode(Ask[NodeReport]):
     """Ask a node for its report."""
 
 
-class NodeReportActor(Actor[ReportNode | ReportActors]):
-    """Reports what its node runs, and inspects its actors. `groups` … `actors` are the names of the node's parts."""
+class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
+    """Reports what its node runs, inspects its actors, and passes on what its failure detector reports.
+
+    `groups` … `actors` are the names of the node's parts; `has_detector`: whether it runs a failure detector.
+    """
 
     def __init__(
-        self, *, groups: tuple[str, ...], synods: tuple[str, ...], pools: tuple[str, ...], actors: tuple[str, ...]
+        self,
+        *,
+        groups: tuple[str, ...],
+        synods: tuple[str, ...],
+        pools: tuple[str, ...],
+        actors: tuple[str, ...],
+        has_detector: bool,
     ) -> None:
         self._groups = groups
         self._synods = synods
         self._pools = pools
         self._actors = actors
+        self._has_detector = has_detector
 
     def on_start(self) -> None:
         """Start measuring the load of the actors."""
@@ -50,14 +66,42 @@ class NodeReportActor(Actor[ReportNode | ReportActors]):
         """Stop measuring."""
         self._load_monitor.stop()
 
-    async def receive(self, msg: ReportNode | ReportActors, /) -> NodeReport | ActorsReport:
+    async def receive(
+        self, msg: ReportNode | ReportActors | ReportMembers, /
+    ) -> NodeReport | ActorsReport | MembersReport | None:
         """Return the report that was asked for."""
-        if isinstance(msg, ReportActors):
-            return await inspect_actors(self.context.system, self._load_monitor, msg)
-        return self._node_report()
+        match msg:
+            case ReportNode():
+                return self._node_report()
+            case ReportActors():
+                return await inspect_actors(self.context.system, self._load_monitor, msg)
+            case ReportMembers():
+                return self._members_report(msg)
+            case _:
+                assert_never(msg)
 
     def _node_report(self) -> NodeReport:
         system = self.context.system
         links = tuple(sorted(peer.node for peer in system.links))
         cluster = system.identity.cluster
         return NodeReport(system.node, cluster, self._groups, self._synods, self._pools, links, self._actors)
+
+    def _members_report(self, msg: ReportMembers) -> MembersReport | None:
+        """Ask the detector, which clients cannot reach; its answer, or its error, becomes the reply."""
+        system = self.context.system
+        if not self._has_detector:
+            return MembersReport(system.node, None, ())
+        later = self.context.reply_later(msg)
+        asked = system.at(Address(system.node, DETECTOR_PATH)).ask(msg)
+        asked.add_done_callback(partial(_pass_on, later))
+        return None
+
+
+def _pass_on(later: Later[MembersReport], asked: asyncio.Future[MembersReport]) -> None:
+    if asked.cancelled():
+        return
+    error = asked.exception()
+    if isinstance(error, Exception):
+        later.fail(error)
+    else:
+        later.reply(asked.result())

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, assert_never
 
+from coterie.actors.detection.detector_kinds import detector_class
 from coterie.actors.groups.state_machine import StateMachine, TypedMachine
 from coterie.actors.node import Node
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReportActor
 from coterie.actors.pools.pool import PoolActor
-from coterie.actors.topology.parts import ActorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.actors.topology.parts import ActorPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.runtime.storage.data_directory import format_store
@@ -51,6 +52,7 @@ def spawn_parts(node: Node, parts: Sequence[Part]) -> None:
         synods=names_of(SynodPart),
         pools=names_of(PoolPart),
         actors=names_of(ActorPart),
+        has_detector=bool(names_of(DetectorPart)),
     )
     node.system.spawn(report_actor, name=NODE_REPORT_PATH, exported=True)
 
@@ -69,8 +71,23 @@ def _spawn(node: Node, part: Part) -> None:
             spawn(partial(PoolActor, partial(part.worker, node), part.per_node, weight=weight, exported=True))
         case ActorPart():
             spawn(partial(part.make, node), supervision=part.supervision)
+        case DetectorPart():
+            _spawn_detector(node, part)
         case _:
             assert_never(part)
+
+
+def _spawn_detector(node: Node, part: DetectorPart) -> None:
+    """Spawn the node's failure detector, which feeds `node.health`. Clients cannot reach it: they could forge news."""
+    subscribe = {
+        "on_suspected": node.health.on_suspected,
+        "on_failed": node.health.on_failed,
+        "on_trusted": node.health.on_trusted,
+    }
+    for name, hook in part.hooks.items():
+        subscribe[name](partial(hook, node))
+    make = partial(detector_class(part.config), part.config, part.nodes, (node.health.take,))
+    node.system.spawn(make, name=part.name)
 
 
 def _typed_machine(machine: Callable[[], StateMachine[Any]]) -> TypedMachine:

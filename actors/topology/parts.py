@@ -1,4 +1,4 @@
-"""Topology parts: defines the data classes of what a cluster runs: actor, worker pool, Raft group, synod (Paxos)."""
+"""Topology parts: defines the data classes of what a cluster runs: actor, pool, Raft group, synod, failure detector."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from coterie.actors.detection.detector_messages import DETECTOR_PATH
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.node import Node
 from coterie.actors.paxos.synod_actor import SynodActor
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing.balancer import MakeBalancer
+from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.sessions import Machine
@@ -20,7 +22,7 @@ from coterie.runtime.actor import Actor
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.storage.log_store import LogStore
 
-__all__ = ["ActorPart", "Part", "PoolPart", "RaftPart", "SynodPart", "callable_name"]
+__all__ = ["ActorPart", "DetectorPart", "Part", "PoolPart", "RaftPart", "SynodPart", "callable_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,30 @@ class SynodPart:
         return "synod"
 
 
-Part = ActorPart | PoolPart | RaftPart | SynodPart
+@dataclass(frozen=True, slots=True)
+class DetectorPart:
+    """A failure detector on each of `nodes`, which are all nodes; the hooks are called with the node and the change."""
+
+    config: MakeDetector
+    nodes: tuple[str, ...]
+    on_suspected: Callable[[Node, Suspected], object] | None
+    on_failed: Callable[[Node, Failed], object] | None
+    on_trusted: Callable[[Node, Trusted], object] | None
+    name: str = DETECTOR_PATH
+
+    @property
+    def summary(self) -> str:
+        """A short description, for trees and diagrams."""
+        return f"failure detector, {type(self.config).__name__}"
+
+    @property
+    def hooks(self) -> dict[str, Callable[..., object]]:
+        """The hooks that are given, by the name of their argument."""
+        found = (("on_suspected", self.on_suspected), ("on_failed", self.on_failed), ("on_trusted", self.on_trusted))
+        return {name: hook for name, hook in found if hook is not None}
+
+
+Part = ActorPart | PoolPart | RaftPart | SynodPart | DetectorPart
 
 
 def callable_name(maker: Callable[..., object]) -> str:

@@ -4,6 +4,7 @@ topology = Topology("kv", nodes=["n1", "n2", "n3"])          # the name is the c
 topology.raft("store", machine=KeyValue)                     # one RaftActor per node
 topology.pool("workers", Worker, per_node=2)                 # Worker(node) on every node
 topology.actor("front", Front, nodes=["n1"])                 # Front(node) on one
+topology.detector(Swim.local())                              # every node monitors the others
 await topology.run(node="n1", listen="127.0.0.1:7401", peers={"n2": "127.0.0.1:7402", …}, data="…")
 """
 
@@ -18,13 +19,14 @@ from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.node import Node
 from coterie.actors.topology.node_start import open_store, spawn_parts
-from coterie.actors.topology.parts import ActorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.actors.topology.parts import ActorPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
 from coterie.actors.topology.validation import find_mistakes
 from coterie.errors import TopologyError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing.balancer import MakeBalancer
 from coterie.protocols.balancing.round_robin import RoundRobin
+from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
 from coterie.runtime.cells.supervision import Supervision
@@ -115,6 +117,24 @@ class Topology:
         """Choose one value with single-decree Paxos: a `SynodActor` named `name` on each of `nodes` (default: all)."""
         self._parts.append(SynodPart(name, self._members(nodes)))
 
+    def detector(
+        self,
+        config: MakeDetector,
+        *,
+        on_suspected: Callable[[Node, Suspected], object] | None = None,
+        on_failed: Callable[[Node, Failed], object] | None = None,
+        on_trusted: Callable[[Node, Trusted], object] | None = None,
+    ) -> None:
+        """Let every node monitor the others with a failure detector: `Swim.local()`, or the settings of another one.
+
+        Pools and groups then prefer nodes that are not suspected, and actors that watch an actor of a failed node are
+        told with the cause. A topology has at most one detector.
+
+        The hooks are called on each node with that `Node` and the change of its opinion, after `node.health` has taken
+        it. They run on the event loop and must be quick (no `async def`); an error that they raise is logged.
+        """
+        self._parts.append(DetectorPart(config, self.nodes, on_suspected, on_failed, on_trusted))
+
     def _members(self, nodes: Sequence[str] | None) -> tuple[str, ...]:
         return self.nodes if nodes is None else tuple(nodes)
 
@@ -125,7 +145,8 @@ class Topology:
 
         Raises:
             TopologyError: with all mistakes: missing or duplicate nodes, parts on unknown nodes, duplicate names,
-                makers that do not take the node, invalid state machines, pools without workers, invalid weights.
+                makers that do not take the node, invalid state machines, pools without workers, invalid weights,
+                detectors that are no detectors, and hooks that cannot be called.
         """
         if mistakes := tuple(find_mistakes(self.nodes, self._parts)):
             raise TopologyError(self.name, mistakes)

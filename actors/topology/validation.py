@@ -7,14 +7,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 from coterie.actors.groups.state_machine import commands_of
-from coterie.actors.topology.parts import ActorPart, Part, PoolPart, RaftPart, SynodPart, callable_name
+from coterie.actors.topology.parts import (
+    ActorPart,
+    DetectorPart,
+    Part,
+    PoolPart,
+    RaftPart,
+    SynodPart,
+    callable_name,
+)
 from coterie.errors import MessageTypeError
 from coterie.protocols.algorithm import NodeId
 
 __all__ = ["find_mistakes"]
+
+
+_PlacedPart = ActorPart | PoolPart | RaftPart | SynodPart
+"""A part that has a name and nodes of its own."""
 
 
 def find_mistakes(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[str]:
@@ -26,17 +38,23 @@ def find_mistakes(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[str]:
     for node in dict.fromkeys(nodes):
         if not node or any(sign in node for sign in "/#= \t\n"):
             yield f"{node!r} is not a valid name for a node"
-    names = [part.name for part in parts]
+    names = [part.name for part in parts if not isinstance(part, DetectorPart)]
     for name in _duplicates(names):
         yield f"two parts have the name {name!r}"
     for name in names:
         if not name or "/" in name or "#" in name:
             yield f"{name!r} is not a valid name"
+    detectors = [part for part in parts if isinstance(part, DetectorPart)]
+    if len(detectors) > 1:
+        yield f"it has {len(detectors)} detectors: it may have one"
+    for detector in detectors:
+        yield from _mistakes_in_detector(detector)
     for part in parts:
-        yield from _mistakes_in_part(part, nodes)
+        if not isinstance(part, DetectorPart):
+            yield from _mistakes_in_part(part, nodes)
 
 
-def _mistakes_in_part(part: Part, nodes: Sequence[str]) -> Iterator[str]:
+def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
     label = f"{_kind(part)} {part.name!r}"
     if not part.nodes:
         yield f"{label} has no nodes"
@@ -89,7 +107,38 @@ def _mistakes_in_raft(raft: RaftPart) -> Iterator[str]:
             yield f"group {raft.name!r}: config= makes no configuration: {error}"
 
 
-def _kind(part: Part) -> str:
+def _mistakes_in_detector(detector: DetectorPart) -> Iterator[str]:
+    config: Any = detector.config
+    label = f"detector {callable_name(config) if isinstance(config, type) else type(config).__name__}"
+    if isinstance(config, type):
+        yield f"{label} is a class: give its settings, for example Swim.local()"
+    elif not callable(getattr(config, "make", None)):
+        yield f"{label}: {config!r:.60} makes no detector: give the settings of one, for example Swim.local()"
+    elif detector.nodes and not _duplicates(detector.nodes):  # otherwise reported already
+        try:
+            config.make(NodeId(detector.nodes[0]), [NodeId(node) for node in detector.nodes[1:]], seed=0)
+        except ValueError as error:
+            yield f"{label} cannot be made for these nodes: {error}"
+    for name, hook in detector.hooks.items():
+        yield from _mistakes_in_hook(label, name, hook)
+
+
+def _mistakes_in_hook(label: str, name: str, hook: object) -> Iterator[str]:
+    """Yield a mistake if a hook cannot be called with the node and the change, as far as its signature is known."""
+    if not callable(hook):
+        yield f"{label}: {name}={hook!r:.60} cannot be called"
+        return
+    if inspect.iscoroutinefunction(hook):
+        yield f"{label}: {name}={callable_name(hook)} is `async def`: a hook must be `def`"
+    try:
+        inspect.signature(hook).bind("the node", "the change")
+    except ValueError:
+        return
+    except TypeError as error:
+        yield f"{label}: {name}={callable_name(hook)} must take the node and the change: {error}"
+
+
+def _kind(part: _PlacedPart) -> str:
     match part:
         case ActorPart():
             return "actor"

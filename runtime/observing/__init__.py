@@ -2,6 +2,7 @@
 
 `actor_events.py`: publishes the events of actors to subscribers
 `dead_letters.py`: counts undelivered messages by reason, and keeps the latest
+`lag_probe.py`: measures how late the event loop runs its timers
 `load_monitor.py`: measures, on demand, each actor's share of the loop's time, and the loop's lag
 `loggers.py`: passes log events to the standard library's `coterie.*` loggers
 `system_stats.py`: reports the current counters of one system

@@ -6,8 +6,9 @@ measured only for `LEASE_S` seconds after each call of `renew`.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
+
+from coterie.runtime.observing.lag_probe import LagProbe
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -34,8 +35,7 @@ class LoadMonitor:
         self._lease_ends_at = 0.0
         self._started_at = 0.0
         self._busy_s: dict[Runnable, float] = {}
-        self._probe: asyncio.TimerHandle | None = None
-        self._probe_due = 0.0
+        self._probe: LagProbe | None = None
         self._lag_s = 0.0
         self._prune_at = PRUNE_MIN
 
@@ -46,17 +46,18 @@ class LoadMonitor:
 
     def renew(self) -> None:
         """Measure for at least `LEASE_S` seconds from now."""
-        now = self._system.host.clock.monotonic()
+        clock = self._system.host.clock
+        now = clock.monotonic()
         self._lease_ends_at = now + LEASE_S
         if self._probe is None:
             self._started_at = now
             self._system.run_queue.observe_visits(self._on_visit)
-            self._set_probe(now)
+            self._probe = LagProbe(self._system.loop, clock.monotonic, PROBE_S, self._on_probe)
 
     def stop(self) -> None:
         """Stop measuring; calling it twice is harmless."""
         if self._probe is not None:
-            self._probe.cancel()
+            self._probe.stop()
             self._probe = None
             self._system.run_queue.observe_visits(None)
             self._busy_s.clear()
@@ -85,15 +86,8 @@ class LoadMonitor:
             self._busy_s = {cell: self._busy_s[cell] for cell in self._system.cells if cell in self._busy_s}
             self._prune_at = 2 * len(self._busy_s) + PRUNE_MIN
 
-    def _set_probe(self, now: float) -> None:
-        self._probe_due = now + PROBE_S
-        self._probe = self._system.loop.call_later(PROBE_S, self._on_probe)
-
-    def _on_probe(self) -> None:
-        now = self._system.host.clock.monotonic()
-        self._lag_s = max(self._lag_s, now - self._probe_due)
+    def _on_probe(self, lag_s: float) -> None:
+        self._lag_s = max(self._lag_s, lag_s)
         self._prune_ended()
-        if now >= self._lease_ends_at:
+        if self._system.host.clock.monotonic() >= self._lease_ends_at:
             self.stop()
-        else:
-            self._set_probe(now)

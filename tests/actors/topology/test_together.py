@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from coterie import Actor, Ask, KeyValue, Node, Topology, message
+from coterie.actors.detection.detector_messages import MembersReport, ReportMembers
+from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.errors import NotFormatted
+from coterie.protocols.detection.swim.swim import Swim
 from coterie.testing import no_leaks
 
 
@@ -58,3 +61,14 @@ async def test_a_start_that_fails_in_the_middle_stops_what_had_started(tmp_path:
     async with no_leaks():
         with pytest.raises(NotFormatted):
             await make().together(data=str(tmp_path)).__aenter__()
+
+
+async def test_all_nodes_of_one_process_monitor_each_other() -> None:
+    topology = make()
+    topology.detector(Swim.local())
+    async with no_leaks(), topology.together() as nodes:
+        asks = [node.actor(NODE_REPORT_PATH, node=name).ask(ReportMembers()) for name, node in nodes.items()]
+        reports: list[MembersReport] = [await ask for ask in asks]
+
+    assert [report.detector for report in reports] == ["SwimConfig"] * 3
+    assert [[line.peer for line in report.members] for report in reports] == [["n2", "n3"], ["n1", "n3"], ["n1", "n2"]]

@@ -9,6 +9,7 @@ import pytest
 
 from coterie import KeyValue, Node, RoundRobin, Topology
 from coterie.runtime.actor import Actor
+from tests.actors.detection.fake_detectors import FakeConfig
 
 
 class Worker(Actor[Any]):
@@ -79,3 +80,12 @@ def test_a_name_with_signs_of_the_language_cannot_break_out_of_its_label(languag
 def test_an_unknown_language_is_named() -> None:
     with pytest.raises(ValueError, match="no diagram in 'svg': choose 'mermaid' or 'dot'"):
         shop().diagram("svg")  # type: ignore[arg-type]
+
+
+def test_a_detector_is_a_part_of_its_own_without_lines() -> None:
+    topology = Topology("shop", nodes=["n1", "n2"])
+    topology.detector(FakeConfig())
+
+    assert str(topology).splitlines()[1] == "└─ #detector  failure detector, FakeConfig, on every node"
+    assert '    n1p0["#35;detector<br/>failure detector, FakeConfig"]' in topology.diagram().splitlines()
+    assert "---" not in topology.diagram()
