@@ -48,6 +48,7 @@ MAY_TOUCH: dict[tuple[str, str], str] = {
     ("runtime/hosts/real_host.py", "threading"): "it is the disk thread",
     ("runtime/hosts/real_host.py", "random"): "it is where entropy comes in",
     ("runtime/hosts/real_network.py", "ssl"): "it is the network",
+    ("runtime/hosts/real_datagrams.py", "socket"): "it is the network",
     ("runtime/hosts/real_disk.py", "os"): "it is the disk",
     ("runtime/hosts/real_disk.py", "fcntl"): "it is the disk",
     ("runtime/threadsafe.py", "concurrent"): "the type of what other threads wait for; no thread is made",
@@ -82,6 +83,8 @@ WORLDLY_CALLS = """
 MAY_CALL: dict[tuple[str, str], str] = {
     ("runtime/hosts/real_network.py", "create_server"): "it is the network",
     ("runtime/hosts/real_network.py", "create_connection"): "it is the network",
+    ("runtime/hosts/real_datagrams.py", "create_datagram_endpoint"): "it is the network",
+    ("runtime/hosts/real_datagrams.py", "time"): "the loop's time, for names to resolve again",
     ("runtime/hosts/real_host.py", "run_in_executor"): "it is the executor",
     ("runtime/hosts/real_host.py", "time"): "it is the clock",
     ("runtime/hosts/virtual/virtual_loop.py", "time"): "its own virtual time",

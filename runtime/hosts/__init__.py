@@ -1,9 +1,10 @@
 """Hosts: provide clocks, network, disk and threads to a system: those of this machine, virtual or simulated ones.
 
 `host.py`: the interface `Host`, with `Clock`, `Network`, `Disk` and `Executor`
+`real_datagrams.py`: `RealDatagramSocket`, sends and receives UDP datagrams
 `real_disk.py`: `RealDisk`, reads, writes and syncs files in this machine's file system
 `real_host.py`: `RealHost`, provides this machine's clocks, random numbers, network, disk and threads
-`real_network.py`: `RealNetwork`, opens and accepts TCP connections, plain or with mutual TLS 1.3
+`real_network.py`: `RealNetwork`, opens and accepts TCP connections, plain or with mutual TLS 1.3; UDP
 `simulation/`: runs nodes that crash, on clocks that drift, with every choice drawn from one seed
 `tls_config.py`: `TlsConfig`, names the certificate and key files for mutual TLS
 `virtual/`: runs nodes in virtual time, with network and disks in memory

@@ -17,9 +17,24 @@ from coterie.runtime.hosts.tls_config import TlsConfig
 if TYPE_CHECKING:
     from coterie.runtime.cells.run_queue import RunQueue
 
-__all__ = ["Clock", "Connections", "Disk", "Executor", "File", "Host", "Listener", "Network", "SecuredNetwork"]
+__all__ = [
+    "Clock",
+    "Connections",
+    "DatagramReceiver",
+    "DatagramSocket",
+    "Disk",
+    "Executor",
+    "File",
+    "Host",
+    "Listener",
+    "Network",
+    "SecuredNetwork",
+]
 
 T = TypeVar("T")
+
+DatagramReceiver = Callable[[bytes, tuple[str, int]], None]
+"""Takes a datagram and the (host, port) it says it comes from. It runs on the loop, and must not raise."""
 
 
 class Clock(Protocol):
@@ -71,8 +86,42 @@ class SecuredNetwork(Connections, Protocol):
         ...
 
 
+class DatagramSocket(Protocol):
+    """A socket for datagrams, which the network may lose, duplicate, reorder, delay or damage."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The (host, port) bound; if port 0 was requested, the port that was assigned."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Number of datagrams that were not sent: the socket's buffer was full, or a name was not resolved yet."""
+        ...
+
+    @property
+    def errors(self) -> int:
+        """Number of errors of the network, for example a datagram that is too large, or one that was refused."""
+        ...
+
+    def send(self, data: bytes, address: tuple[str, int]) -> None:
+        """Send a datagram to (host, port). Never blocks and never raises for the network; no effect once closed."""
+        ...
+
+    def close(self) -> None:
+        """Send and receive nothing more. Idempotent."""
+        ...
+
+
 class Network(Connections, Protocol):
-    """The network: stream connections, plain or secured."""
+    """The network: stream connections, plain or secured, and datagrams."""
+
+    async def open_datagrams(self, received: DatagramReceiver, host: str, port: int) -> DatagramSocket:
+        """Open a datagram socket at (host, port); `received` is called with each datagram that arrives.
+
+        OSError, naming the address, if it cannot be bound.
+        """
+        ...
 
     def secured(
         self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float

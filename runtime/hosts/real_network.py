@@ -1,4 +1,4 @@
-"""`RealNetwork`: opens and accepts TCP connections on the running asyncio loop, plain or with mutual TLS 1.3."""
+"""`RealNetwork`: opens and accepts TCP connections on the running asyncio loop, plain or with mutual TLS 1.3; UDP."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from coterie.errors import HandshakeRefused
+from coterie.runtime.hosts.host import DatagramReceiver
+from coterie.runtime.hosts.real_datagrams import RealDatagramSocket, open_datagram_socket
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.transport.handshake.certificate import names_in
 
@@ -49,6 +51,10 @@ class RealNetwork:
     async def connect(self, factory: ProtocolFactory, host: str, port: int) -> None:
         """Connect to (host, port). OSError if the connection fails."""
         await asyncio.get_running_loop().create_connection(factory, host, port)
+
+    async def open_datagrams(self, received: DatagramReceiver, host: str, port: int) -> RealDatagramSocket:
+        """Open a UDP socket at (host, port). OSError, naming the address, if it cannot be bound."""
+        return await open_datagram_socket(received, host, port)
 
     def secured(
         self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float

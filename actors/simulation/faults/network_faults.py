@@ -255,22 +255,26 @@ def _apply(fault: LinkConditionFault, links: Sequence[ConditionedLink]) -> tuple
     match fault:
         case Delay():
             extra = RandomDuration(fault.delay_s, fault.tail, fault.tail_s)
-            return "delayed", _set_condition(links, "extra_delay", extra, None)
+            return "delayed", _set_condition(links, ("extra_delay",), extra, None)
         case Loss():
-            return "lost", _set_condition(links, "loss", fault.probability, 0.0)
+            return "lost", _set_condition(links, ("loss", "duplication"), fault.probability, 0.0)
         case Corrupt():
-            return "corrupted", _set_condition(links, "corruption", fault.probability, 0.0)
+            return "corrupted", _set_condition(links, ("corruption",), fault.probability, 0.0)
         case Bandwidth():
-            return "throttled", _set_condition(links, "bytes_per_s", float(fault.bytes_per_s), None)
+            return "throttled", _set_condition(links, ("bytes_per_s",), float(fault.bytes_per_s), None)
 
 
-def _set_condition(links: Sequence[ConditionedLink], what: str, value: object, default: object) -> Callable[[], None]:
+def _set_condition(
+    links: Sequence[ConditionedLink], names: Sequence[str], value: object, default: object
+) -> Callable[[], None]:
     for link in links:
-        setattr(link, what, value)
+        for name in names:
+            setattr(link, name, value)
 
     def clear() -> None:
         for link in links:
-            if getattr(link, what) is value or getattr(link, what) == value:
-                setattr(link, what, default)
+            for name in names:
+                if getattr(link, name) is value or getattr(link, name) == value:
+                    setattr(link, name, default)
 
     return clear

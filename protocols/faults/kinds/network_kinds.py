@@ -3,7 +3,8 @@
 `source` and `destination` are node names or "*"; a fault hits one direction only.
 
 A connection cannot lose, duplicate or reorder messages: there a lost message is a stall or a reset, and `Duplicate` and
-`Reorder` do not exist.
+`Reorder` do not exist. The datagrams of a system meet the same faults: `Loss` really loses them and duplicates others,
+and under `Delay` they overtake each other.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """For `duration_s` each message is lost with `probability`; a connection stalls or is reset instead."""
+    """For `duration_s` each message is lost with `probability`; a connection stalls or is reset instead.
+
+    A datagram that is not lost arrives twice with `probability`.
+    """
 
     KIND: ClassVar[str] = "loss"
     LEVELS: ClassVar[frozenset[Level]] = ALL_LEVELS

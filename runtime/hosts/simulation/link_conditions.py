@@ -1,6 +1,7 @@
 """`ConditionedLink`: simulates delay, loss, corruption and bandwidth from one node to another in a `SimulatedNetwork`.
 
-A byte stream has no gaps, duplicates or reordering: a lost segment arrives late, or the connection breaks.
+A byte stream has no gaps, duplicates or reordering: a lost segment arrives late, or the connection breaks. A datagram
+is really lost or duplicated, and overtakes others if its delay is shorter.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import random
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from coterie.runtime.hosts.host import Clock
@@ -23,12 +24,14 @@ _RETRANSMIT_S: Final = 0.2
 _MAX_RETRANSMITS: Final = 6
 _BREAK_PROBABILITY: Final = 1 / 20
 """The fraction of lost segments that break the connection."""
+_DATAGRAM_QUEUE_S: Final = 0.5
+"""The longest queue of datagrams at a bandwidth limit: one that would wait longer is dropped, as routers do."""
 
 
 class ConditionedLink(VirtualLink):
     """The link from `source` to `target`. The attributes are its conditions, and may be changed at any time.
 
-    `fired` counts the effects by name: `delayed`, `lost`, `broken`, `corrupted`, `throttled`, `cut`.
+    `fired` counts the effects by name: `delayed`, `lost`, `duplicated`, `broken`, `corrupted`, `throttled`, `cut`.
     """
 
     def __init__(
@@ -39,7 +42,9 @@ class ConditionedLink(VirtualLink):
         """Additional delay of every item."""
         self.loss = 0.0
         """The probability that a segment is lost: it is sent again after 0.2 s, then 0.4 s, and so on; or (one in
-        twenty) the connection is reset. The received stream has no gap."""
+        twenty) the connection is reset. The received stream has no gap. A datagram is lost for good."""
+        self.duplication = 0.0
+        """The probability that a datagram arrives twice."""
         self.corruption = 0.0
         """The probability that one bit of a chunk arrives flipped."""
         self.bytes_per_s: float | None = None
@@ -49,7 +54,7 @@ class ConditionedLink(VirtualLink):
         self.fired: Counter[str] = Counter()
         """Number of times each effect occurred."""
         self.carried = 0
-        """Number of chunks delivered or cut; a chunk is the bytes of one write."""
+        """Number of chunks delivered or cut; a chunk is the bytes of one write, or a datagram."""
         self._clock = clock
         self._rng = rng
         self._free_at_s = 0.0
@@ -57,19 +62,23 @@ class ConditionedLink(VirtualLink):
     def clear_conditions(self) -> None:
         """Return to normal conditions. Items in flight keep their delay."""
         self.extra_delay = self.bytes_per_s = None
-        self.loss = self.corruption = 0.0
+        self.loss = self.duplication = self.corruption = 0.0
         self.cuts_next = False
 
     def delay_s(self, size_bytes: int) -> float:
         """Return the delay of the next item (s)."""
-        delay = self._latency_s(self.source, self.target)
-        if self.extra_delay is not None:
-            self.fired["delayed"] += 1
-            delay += self.extra_delay.draw(self._rng)
+        delay = self._propagation_s()
         if self.loss and size_bytes:
             delay += self._retransmissions_s()
         if self.bytes_per_s is not None and size_bytes:
             delay += self._transmission_s(size_bytes, self.bytes_per_s)
+        return delay
+
+    def _propagation_s(self) -> float:
+        delay = self._latency_s(self.source, self.target)
+        if self.extra_delay is not None:
+            self.fired["delayed"] += 1
+            delay += self.extra_delay.draw(self._rng)
         return delay
 
     def _retransmissions_s(self) -> float:
@@ -101,10 +110,39 @@ class ConditionedLink(VirtualLink):
             self.fired["lost"] += 1
             self.fired["broken"] += 1
             return (Signal.RESET,)
-        if self.corruption and self._rng.random() < self.corruption:
+        return (self._damaged(item),)
+
+    def _damaged(self, data: bytes) -> bytes:
+        if self.corruption and data and self._rng.random() < self.corruption:
             self.fired["corrupted"] += 1
-            return (_flipped(item, self._rng.randrange(8 * len(item))),)
-        return (item,)
+            return _flipped(data, self._rng.randrange(8 * len(data)))
+        return data
+
+    def deliveries(self, datagram: bytes) -> Sequence[tuple[float, bytes]]:
+        """Return (delay in s, bytes) of each copy of `datagram` that arrives: none if it is lost."""
+        if self.loss and self._rng.random() < self.loss:
+            self.fired["lost"] += 1
+            return ()
+        copies = 1
+        if self.duplication and self._rng.random() < self.duplication:
+            self.fired["duplicated"] += 1
+            copies = 2
+        drawn = [(self._datagram_delay_s(len(datagram)), self._damaged(datagram)) for _ in range(copies)]
+        return [(delay_s, data) for delay_s, data in drawn if delay_s is not None]
+
+    def _datagram_delay_s(self, size_bytes: int) -> float | None:
+        """Return the delay of a datagram (s); None if the queue at the bandwidth limit is full."""
+        delay = self._propagation_s()
+        if self.bytes_per_s is None:
+            return delay
+        if self._free_at_s - self._clock.monotonic() > _DATAGRAM_QUEUE_S:
+            self.fired["throttled"] += 1
+            return None
+        return delay + self._transmission_s(size_bytes, self.bytes_per_s)
+
+    def datagram_arrived(self, datagram: bytes) -> None:
+        """Count a datagram that has arrived."""
+        self.carried += 1
 
 
 class TracedLink(ConditionedLink):
@@ -118,6 +156,12 @@ class TracedLink(ConditionedLink):
             what = f"{len(piece)} {zlib.crc32(piece):08x}" if isinstance(piece, bytes) else piece.value
             self.trace.record("arrived", self.source, self.target, what)
             yield piece
+
+    def datagram_arrived(self, datagram: bytes) -> None:
+        """Count and record a datagram that has arrived."""
+        super().datagram_arrived(datagram)
+        what = f"datagram {len(datagram)} {zlib.crc32(datagram):08x}"
+        self.trace.record("arrived", self.source, self.target, what)
 
 
 class SimulatedNetwork(VirtualNetwork):

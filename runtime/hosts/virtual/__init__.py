@@ -2,8 +2,10 @@
 
 `fence_error.py`: builds the `FenceError` for a call that must not reach the real machine
 `handle_owners.py`: `Owner`, the process that created a callback, timer or task of the event loop
+`port_table.py`: `PortTable`, records which socket is bound to which virtual address, and assigns free ports
 `virtual_clock.py`: `VirtualClock`, returns a time that only the event loop moves
 `virtual_connection.py`: `VirtualTransport`, one end of a connection; `Pipe`, delivers bytes in one direction
+`virtual_datagrams.py`: `VirtualDatagramSocket`, sends and receives datagrams; `DatagramRoutes`, carries them
 `virtual_disk.py`: `VirtualDisk`, simulates a file system in memory, with crashes and disk faults
 `virtual_executor.py`: `VirtualExecutor`, runs blocking functions without threads, at scheduled times
 `virtual_host.py`: `VirtualHost`, provides one node with a clock, network, disk and executor

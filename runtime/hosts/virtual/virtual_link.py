@@ -1,12 +1,13 @@
 """`VirtualLink`: carries data from one virtual node to another: delays it, holds it back, or drops it.
 
-All connections from one node to another share it. `simulation/link_conditions.py` adds loss, delay and corruption.
+All connections and datagrams from one node to another share it. `simulation/link_conditions.py` adds loss, delay and
+corruption.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["Signal", "VirtualLink"]
 
@@ -35,6 +36,8 @@ class VirtualLink:
         """Whether it holds back all items because one of its ends is frozen."""
         self.has_connect_attempt = False
         """Whether a connect was attempted over it since it was blocked or became a black hole."""
+        self.has_dropped_datagram = False
+        """Whether it has dropped a datagram since it was blocked or became a black hole."""
         self.is_black_hole = False
         """Whether it silently drops all items; a connection that lost one delivers nothing afterwards."""
         self._latency_s = latency_s
@@ -47,3 +50,10 @@ class VirtualLink:
     def carry(self, item: bytes | Signal) -> Iterable[bytes | Signal]:
         """Return the items that arrive at the far end for `item`, in order."""
         return (item,)
+
+    def deliveries(self, datagram: bytes) -> Sequence[tuple[float, bytes]]:
+        """Return (delay in s, bytes) of each copy of `datagram` that arrives; they may overtake earlier ones."""
+        return ((self._latency_s(self.source, self.target), datagram),)
+
+    def datagram_arrived(self, datagram: bytes) -> None:
+        """Note that a datagram has arrived at the far end."""

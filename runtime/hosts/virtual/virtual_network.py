@@ -1,7 +1,8 @@
 """`VirtualNetwork`: connects nodes in memory, partitions and freezes them, and resets their connections on demand.
 
 All connections are ordered byte streams. Data held back by a partition or a freeze is delivered afterwards unless the
-connection was reset meanwhile; lost data is detected only by the program's own timeouts.
+connection was reset meanwhile; lost data is detected only by the program's own timeouts. Datagrams
+(`virtual_datagrams.py`) travel over the same links, and are dropped instead.
 
 A partition is decided elsewhere: `protocols/faults/kinds/network_kinds.py` declares it as a fault, and
 `actors/simulation/faults/network_faults.py` chooses its links. It is carried out here: `block` marks a `VirtualLink`,
@@ -16,10 +17,12 @@ import errno
 from collections.abc import Callable
 from typing import TypeVar
 
-from coterie.runtime.hosts.host import SecuredNetwork
+from coterie.runtime.hosts.host import DatagramReceiver, SecuredNetwork
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.hosts.virtual.handle_owners import Owner
+from coterie.runtime.hosts.virtual.port_table import LOOPBACK, PortTable
 from coterie.runtime.hosts.virtual.virtual_connection import Pipe, VirtualTransport
+from coterie.runtime.hosts.virtual.virtual_datagrams import DatagramRoutes, VirtualDatagramSocket
 from coterie.runtime.hosts.virtual.virtual_link import Signal, VirtualLink
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 
@@ -28,10 +31,6 @@ __all__ = ["NodeNetwork", "VirtualListener", "VirtualNetwork"]
 ProtocolFactory = Callable[[], asyncio.Protocol]
 Address = tuple[str, int]
 L = TypeVar("L", bound=VirtualLink)
-
-_FIRST_FREE_PORT = 49152  # RFC 6335 §6: the first of the dynamic ports
-_LOOPBACK = "127.0.0.1"
-_ANY = ("", "0.0.0.0", "::")
 
 
 class VirtualListener:
@@ -64,8 +63,7 @@ class VirtualListener:
 class VirtualNetwork:
     """The network that all nodes of one virtual world share; `for_node(name)` is one node's interface to it.
 
-    A host is an address on one shared machine (`127.0.0.1`, `localhost`, or any text), except that a listener on a
-    wildcard (`0.0.0.0`) is reached by its node's name and, from the same node, by `127.0.0.1`.
+    `PortTable` describes the addresses.
 
     Args:
         latency_s: one-way delay in seconds: a number, or a function of (source node, target node), called per write.
@@ -89,7 +87,8 @@ class VirtualNetwork:
         self._window_bytes = window_bytes
         self._max_segment_bytes = max_segment_bytes
         self._connect_timeout_s = connect_timeout_s
-        self._listeners: dict[Address, VirtualListener] = {}
+        self._listeners: PortTable[VirtualListener] = PortTable()
+        self._datagrams = DatagramRoutes(self.link, self._is_frozen)
         # Dictionaries without values: sets in insertion order, so that every run is the same.
         self._transports: dict[VirtualTransport, None] = {}
         self._links: dict[tuple[str, str], VirtualLink] = {}
@@ -98,7 +97,6 @@ class VirtualNetwork:
         self._silent: dict[VirtualTransport, None] = {}
         self._held_accepts: list[tuple[VirtualListener, VirtualTransport]] = []
         self._change = asyncio.Event()
-        self._next_port = _FIRST_FREE_PORT
 
     def for_node(self, name: str) -> NodeNetwork:
         """Return the `Network` of node `name`."""
@@ -122,7 +120,7 @@ class VirtualNetwork:
         """Hold back everything from `source` to `target` (one way) until `unblock` or `heal`."""
         link = self.link(source, target)
         if not link.is_blocked:
-            link.is_blocked, link.has_connect_attempt = True, False
+            link.is_blocked, link.has_connect_attempt, link.has_dropped_datagram = True, False, False
 
     def unblock(self, source: str, target: str) -> None:
         """End `block`, one way."""
@@ -132,12 +130,17 @@ class VirtualNetwork:
             self._resume_stalled(link)
 
     def holds_back(self, source: str, target: str) -> bool:
-        """Return whether the link from `source` to `target` is blocked and holds back bytes or a connect."""
+        """Return whether the link from `source` to `target` is blocked and holds back bytes or a connect.
+
+        A blocked link that has dropped a datagram counts, too.
+        """
         link = self.link(source, target)
         if not link.is_blocked:
             return False
-        return link.has_connect_attempt or any(
-            each.outgoing.link is link and not each.outgoing.is_idle for each in self._transports
+        return (
+            link.has_connect_attempt
+            or link.has_dropped_datagram
+            or any(each.outgoing.link is link and not each.outgoing.is_idle for each in self._transports)
         )
 
     def partition(self, a: str, b: str) -> None:
@@ -154,7 +157,10 @@ class VirtualNetwork:
         self._resume_stalled()
 
     def freeze(self, node: str) -> None:
-        """Freeze `node`, as SIGSTOP does: nothing is delivered from or to it; connections stay, connects succeed."""
+        """Freeze `node`, as SIGSTOP does: nothing is delivered from or to it; connections stay, connects succeed.
+
+        Datagrams to it wait in its sockets' buffers, as many as fit.
+        """
         self._frozen[node] = None
         self._update_frozen_links()
 
@@ -163,6 +169,10 @@ class VirtualNetwork:
         self._frozen.pop(node, None)
         self._update_frozen_links()
         self._resume_stalled()
+        self._datagrams.thaw(node)
+
+    def _is_frozen(self, node: str) -> bool:
+        return node in self._frozen
 
     def _update_frozen_links(self) -> None:
         for (source, target), link in self._links.items():
@@ -178,12 +188,15 @@ class VirtualNetwork:
     def open_black_hole(self, source: str, target: str) -> None:
         """Drop everything from `source` to `target` (one way) silently, until `close_black_hole`."""
         link = self.link(source, target)
-        link.is_black_hole, link.has_connect_attempt = True, False
+        link.is_black_hole, link.has_connect_attempt, link.has_dropped_datagram = True, False, False
 
     def has_lost_data(self, source: str, target: str) -> bool:
-        """Return whether a black hole from `source` to `target` has lost data of an open connection, or a connect."""
+        """Return whether a black hole from `source` to `target` has lost data of an open connection, or a connect.
+
+        One that has dropped a datagram counts, too.
+        """
         link = self.link(source, target)
-        return (link.is_black_hole and link.has_connect_attempt) or any(
+        return (link.is_black_hole and (link.has_connect_attempt or link.has_dropped_datagram)) or any(
             each.outgoing.link is link and each.outgoing.has_gap for each in self._transports
         )
 
@@ -198,12 +211,12 @@ class VirtualNetwork:
         return len(broken)
 
     def crash_process(self, owner: Owner, *, is_silent: bool) -> list[object]:
-        """End all listeners and connections of the process `owner`, without calling its protocols.
+        """End all listeners, connections and datagram sockets of the process `owner`, without calling its protocols.
 
-        Its peers get a reset, or nothing (`is_silent`: the machine is off) until `power_on`. Returns its listeners and
-        transports.
+        Its peers get a reset, or nothing (`is_silent`: the machine is off) until `power_on`. Returns its listeners,
+        transports and sockets.
         """
-        listeners = [each for each in self._listeners.values() if each.owner is owner]
+        listeners = [each for each in self._listeners.all() if each.owner is owner]
         for listener in listeners:
             listener.close()
         for client, listener in list(self._unaccepted.items()):
@@ -216,7 +229,7 @@ class VirtualNetwork:
             transport.crash(is_silent=is_silent)
             if is_silent:
                 self._silent[transport] = None
-        return [*listeners, *transports]
+        return [*listeners, *transports, *self._datagrams.crash(owner)]
 
     def power_on(self, node: str) -> None:
         """Let the machine of `node` answer again: a peer that writes to an earlier connection gets a reset."""
@@ -232,21 +245,22 @@ class VirtualNetwork:
 
     def bind(self, node: str, factory: ProtocolFactory, host: str, port: int) -> VirtualListener:
         """Listen as `node`. OSError (EADDRINUSE) if the address is in use."""
-        name = node if host in _ANY else _canonical(host)
-        key = (name, port or self._free_port(name))
-        if key in self._listeners:
-            raise OSError(errno.EADDRINUSE, f"address already in use: {host}:{port}")
-        listener = VirtualListener(node, (host, key[1]), factory, lambda: self._unbind(key))
-        self._listeners[key] = listener
+        key = self._listeners.key(node, host, port)
+        listener = VirtualListener(node, (host, key[1]), factory, lambda: self._listeners.unbind(key))
+        self._listeners.bind(key, listener)
         return listener
+
+    def open_datagrams(self, node: str, received: DatagramReceiver, host: str, port: int) -> VirtualDatagramSocket:
+        """Open a datagram socket as `node`. OSError (EADDRINUSE) if the address is in use."""
+        return self._datagrams.open(node, received, host, port)
 
     async def open(self, node: str, factory: ProtocolFactory, host: str, port: int) -> None:
         """Connect as `node`: a round trip, then a connected pair. OSError if it fails."""
-        listener = self._find(node, host, port)
+        listener = self._listeners.find(node, host, port)
         await self._round_trip(node, listener.node if listener else node)
         if listener is None or not listener.is_open:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"connect call failed: no listener at {host}:{port}")
-        local = (_LOOPBACK, self._free_port(_LOOPBACK))
+        local = (LOOPBACK, self._listeners.free_port(LOOPBACK))
         forth, back = self._pipe(node, listener.node), self._pipe(listener.node, node)
         client = self._transport(factory(), forth, back, local, listener.address)
         client.start()
@@ -307,20 +321,6 @@ class VirtualNetwork:
     def _pipe(self, source: str, target: str) -> Pipe:
         return Pipe(self.link(source, target), window_bytes=self._window_bytes)
 
-    def _find(self, node: str, host: str, port: int) -> VirtualListener | None:
-        name = _canonical(host)
-        found = self._listeners.get((name, port))
-        return self._listeners.get((node, port)) if found is None and name == _LOOPBACK else found
-
-    def _unbind(self, key: Address) -> None:
-        del self._listeners[key]
-
-    def _free_port(self, name: str) -> int:
-        while (name, self._next_port) in self._listeners:
-            self._next_port += 1
-        self._next_port += 1
-        return self._next_port - 1
-
     def _link_latency_s(self, source: str, target: str) -> float:
         return self.latency_s(source, target) if callable(self.latency_s) else self.latency_s
 
@@ -352,6 +352,10 @@ class NodeNetwork:
         """Connect to (host, port). ConnectionRefusedError without a listener, TimeoutError behind a partition."""
         await self._network.open(self._node, factory, host, port)
 
+    async def open_datagrams(self, received: DatagramReceiver, host: str, port: int) -> VirtualDatagramSocket:
+        """Open a datagram socket at (host, port); port 0 gets a free one. OSError if the address is in use."""
+        return self._network.open_datagrams(self._node, received, host, port)
+
     def secured(
         self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float
     ) -> SecuredNetwork:
@@ -377,7 +381,3 @@ def _ends(transport: VirtualTransport) -> tuple[str, str]:
 def _break(transport: VirtualTransport) -> None:
     transport.outgoing.clear()
     transport.lose(ConnectionResetError(errno.ECONNRESET, "connection reset by the network"))
-
-
-def _canonical(host: str) -> str:
-    return _LOOPBACK if host in {"localhost", "::1"} else host
