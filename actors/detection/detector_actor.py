@@ -27,7 +27,7 @@ from coterie.protocols.detection.failure_detector import (
 )
 from coterie.runtime.actor import Actor
 from coterie.runtime.observing.lag_probe import LagProbe
-from coterie.runtime.refs import Address, Ref
+from coterie.runtime.refs import Address
 
 __all__ = ["DetectorActor"]
 
@@ -63,7 +63,7 @@ class DetectorActor(Actor[DetectorPeerMessage | ReportMembers | Tick]):
         peers = [NodeId(node) for node in self._nodes if node != self._node]
         self._detector = self._config.make(self._node, peers, seed=self.context.random.getrandbits(64))
         self._listeners = PeerListeners(system, self._first_listeners)
-        self._ref_by_peer: dict[str, Ref[Any]] = {}
+        self._address_by_peer: dict[str, Address] = {}
         self._driver = Driver(self._detector, self.context, self)
         self._lag_probe = LagProbe(system.loop, self.context.clock.monotonic, PROBE_INTERVAL_S, self._on_lag_probe)
         self.context.wake()  # the first visit arms the timer
@@ -121,11 +121,11 @@ class DetectorActor(Actor[DetectorPeerMessage | ReportMembers | Tick]):
         raise TypeError(f"a failure detector keeps nothing, but asked to write {write!r:.80}")
 
     def send(self, to: str, message: Any) -> None:
-        """Send a message to a peer."""
-        ref = self._ref_by_peer.get(to)
-        if ref is None:  # a detector may learn of peers later
-            ref = self._ref_by_peer[to] = self.context.system.at(Address(to, self.context.self_ref.path))
-        ref.tell(DetectorPeerMessage(self._node, message))
+        """Send a message to a peer, by datagram if possible."""
+        address = self._address_by_peer.get(to)
+        if address is None:  # a detector may learn of peers later
+            address = self._address_by_peer[to] = Address(to, self.context.self_ref.path)
+        self.context.system.datagrams.tell(address, DetectorPeerMessage(self._node, message))
 
     def perform(self, effect: StateChange) -> None:
         """Log a change of opinion, and notify the listeners."""

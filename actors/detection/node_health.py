@@ -96,6 +96,7 @@ class NodeHealth:
                 self._record(change, MemberState.SUSPECTED)
             case Failed():
                 self._record(change, MemberState.FAILED)
+                self._system.declare_lost(change.peer, change.reason)
             case Trusted():
                 if self._unhealthy.pop(change.peer, None) is None:
                     return  # it was not suspected: a restarted detector takes all suspicions back

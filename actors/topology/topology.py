@@ -69,6 +69,10 @@ class Topology:
         """Return the maker of the policy for callers within the cluster; None if there is no such pool."""
         return next((part.balance for part in self._parts if isinstance(part, PoolPart) and part.name == pool), None)
 
+    @property
+    def _has_detector(self) -> bool:
+        return any(isinstance(part, DetectorPart) for part in self._parts)
+
     # --- declaration ------------------------------------------------------------------------------------------------
 
     def actor(
@@ -127,8 +131,9 @@ class Topology:
     ) -> None:
         """Let every node monitor the others with a failure detector: `Swim.local()`, or the settings of another one.
 
-        Pools and groups then prefer nodes that are not suspected, and actors that watch an actor of a failed node are
-        told with the cause. A topology has at most one detector.
+        Its messages travel as datagrams, to the port number at which the nodes listen. Pools and groups prefer nodes
+        that are not suspected, and actors that watch an actor of a failed node are told with the cause. A topology has
+        at most one detector.
 
         The hooks are called on each node with that `Node` and the change of its opinion, after `node.health` has taken
         it. They run on the event loop and must be quick (no `async def`); an error that they raise is logged.
@@ -220,7 +225,7 @@ class Topology:
         used_host: Host = host if host is not None else RealHost()
         async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
             # Listen first: if the address is taken, nothing has been formatted, and the same call works the next time.
-            address = await system.listen(*listen_at, insecure=insecure)
+            address = await system.listen(*listen_at, insecure=insecure, datagrams=self._has_detector)
             store = await open_store(system, data, do_format=bootstrap == "new")
             system.at_end(store.close)
             member = Node(system, self, store, address)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
 from coterie.actors.detection.detector_messages import PeerSuspected
 from coterie.actors.detection.node_health import NodeHealth
+from coterie.errors import ConnectionLost
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.detection.failure_detector import Failed, MemberState, StateChange, Suspected, Trusted
+from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.refs import Ref
 from coterie.runtime.system import System
-from coterie.testing import Probe
+from coterie.testing import Probe, Systems
 
 pytestmark = pytest.mark.virtual
 
@@ -117,3 +123,55 @@ async def test_an_actor_can_listen(virtual_host: VirtualHost) -> None:
         health.take(SUSPECTED)
 
         assert await probe.expect(PeerSuspected) == PeerSuspected("n1", "n2", "silent for 1 s", {})
+
+
+@message(name="test.node_health.Never")
+class Never(Ask[None]):
+    pass
+
+
+class Silent(Actor[Never]):
+    async def receive(self, msg: Never, /) -> None:
+        await asyncio.sleep(1e6)
+
+
+class Watcher(Actor[Terminated]):
+    def __init__(self, watched: Ref[Any], ends: list[Terminated]) -> None:
+        self._watched = watched
+        self._ends = ends
+
+    def on_start(self) -> None:
+        self.context.watch(self._watched)
+
+    def receive(self, msg: Terminated, /) -> None:
+        self._ends.append(msg)
+
+
+async def test_a_failure_ends_watches_and_asks_with_the_cause_and_a_suspicion_does_not() -> None:
+    ends: list[Terminated] = []
+    async with Systems("n1", "n2") as systems:
+        systems["n2"].spawn(Silent, name="silent")
+        ref = await systems["n1"].lookup("n2/silent", Silent)
+        systems["n1"].spawn(partial(Watcher, ref, ends))
+        asked = ref.ask(Never(), timeout_s=1e6)
+        health = NodeHealth(systems["n1"])
+
+        health.take(SUSPECTED)
+        await asyncio.sleep(1)
+        suspected = (list(ends), asked.done())
+        health.take(FAILED)
+        await asyncio.sleep(1)
+
+        assert suspected == ([], False)
+        assert [end.cause for end in ends] == ["lost: silent for 3 s"]
+        with pytest.raises(ConnectionLost):
+            await asked
+
+
+async def test_a_node_that_is_unknown_to_the_network_can_fail_too(virtual_host: VirtualHost) -> None:
+    async with System("n1", host=virtual_host) as system:
+        health = NodeHealth(system)
+
+        health.take(FAILED)
+
+        assert health.failed == ("n2",)

@@ -182,6 +182,17 @@ async def test_a_report_of_a_detector_that_has_stopped_is_an_error_and_harms_not
         assert system.failures == 0
 
 
+@pytest.mark.parametrize("detects", [True, False])
+async def test_datagrams_are_open_exactly_where_there_is_a_detector(detects: bool) -> None:
+    topology = monitored([]) if detects else Topology("bare", nodes=NODES)
+    async with Cluster(topology) as cluster:
+        await asyncio.sleep(5)
+        systems = [node.system for node in cluster.values()]
+
+        assert [system.datagrams.is_open for system in systems] == [detects] * 3
+        assert [system.datagrams.stats()["sent"] > 0 for system in systems] == [detects] * 3
+
+
 async def test_a_node_without_a_detector_says_so() -> None:
     async with Cluster(Topology("bare", nodes=["n1"])) as cluster:
         client = await cluster.client()

@@ -17,7 +17,8 @@ def report(node: str, *lines: MemberLine) -> MembersReport:
 
 
 def rows_of(*reports: MembersReport, **errors: CoterieError) -> dict[str, MemberRow]:
-    return {row.member: row for row in member_rows({report.node: report for report in reports} | errors)}
+    answers: dict[str, MembersReport | CoterieError] = {report.node: report for report in reports}
+    return {row.member: row for row in member_rows({**answers, **errors})}
 
 
 def test_the_state_is_that_which_most_nodes_report() -> None:
