@@ -107,8 +107,12 @@ class MemberStatus:
 class PeerDetector(Protocol):
     """Decides from the arrivals of one peer's messages how suspicious the peer is. Times are monotonic, in seconds."""
 
-    def heard(self, *, now: float) -> None:
-        """Record that a heartbeat of the peer arrived at `now`."""
+    def heard(self, *, now: float, sequence: int | None = None) -> None:
+        """Record that a heartbeat of the peer arrived at `now`.
+
+        `sequence` is its number, if the sender counts its heartbeats: higher than that of every earlier call, and with
+        a gap where heartbeats were lost. None: one more than the last.
+        """
         ...
 
     def suspicion(self, *, now: float) -> float:

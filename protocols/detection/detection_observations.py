@@ -1,0 +1,13 @@
+"""Detection observations: name the events that a failure detector reports to operators, and the data of each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["MESSAGE_REFUSED", "PAUSE_NOTICED"]
+
+MESSAGE_REFUSED: Final = "detector.message_refused"
+"""A message is ignored: `node`, `peer` (its sender), `message` (its class), `reason`. Perhaps configurations differ."""
+
+PAUSE_NOTICED: Final = "detector.pause_noticed"
+"""This process did not run, and leaves the time out of account: `node`, `pause_s`."""
