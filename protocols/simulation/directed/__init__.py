@@ -1,5 +1,6 @@
 """Directed schedules: run an algorithm step by step; the test decides when each message, write and timer happens.
 
+`detector_trials.py`: schedules in which a failure detector must suspect, or must not.
 `directed_group.py`: `DirectedGroup`, runs a Raft group step by step, as a test decides.
 `raft_shorthand.py`: builds Raft messages, log entries and disks from plain numbers.
 `session_eviction.py`: `evicted_session`, repeats a command after its session was evicted.

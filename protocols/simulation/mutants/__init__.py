@@ -1,5 +1,6 @@
 """Mutants: put deliberate bugs into the algorithms, each of which the checkers must detect.
 
+`detector_mutants.py`: the mutants of failure detectors.
 `mutation_testing.py`: `Mutant`, a deliberate bug; `run_mutant`, runs it until a checker detects it.
 `raft_mutants.py`: the mutants of Raft.
 `session_mutants.py`: the mutants of sessions.
@@ -13,6 +14,7 @@ you rename a method, update its mutant.
 The mutants of whole systems are in `coterie.actors.simulation.mutants`.
 """
 
+from coterie.protocols.simulation.mutants.detector_mutants import DETECTOR_MUTANTS
 from coterie.protocols.simulation.mutants.mutation_testing import (
     DirectedTrial,
     Mutant,
@@ -40,5 +42,5 @@ __all__ = [
     "run_mutant",
 ]
 
-MUTANTS: tuple[Mutant, ...] = (*RAFT_MUTANTS, *SESSION_MUTANTS, *SYNOD_MUTANTS, *SWIM_MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (*RAFT_MUTANTS, *SESSION_MUTANTS, *SYNOD_MUTANTS, *DETECTOR_MUTANTS, *SWIM_MUTANTS)
 """The mutants of the pure algorithms."""
