@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.actors.paxos.synod_client import SynodClient
@@ -19,10 +20,16 @@ __all__ = ["ClusterApi"]
 
 
 class ClusterApi:
-    """Handles to what runs in a cluster, one per name. `system` is a node of the cluster, or a client linked to it."""
+    """Handles to what runs in a cluster, one per name.
 
-    def __init__(self, system: System) -> None:
+    Args:
+        system: a node of the cluster, or a client linked to it.
+        health: what the node's failure detector thinks of the other nodes; None for a client.
+    """
+
+    def __init__(self, system: System, health: NodeHealth | None = None) -> None:
         self.system = system
+        self._health = health
         self._nodes: list[str] | None = None  # cached until a link changes
         system.on_link(self._link_changed)
         self._groups: dict[str, GroupClient] = {}
@@ -47,7 +54,7 @@ class ClusterApi:
     def group(self, name: str) -> GroupClient:
         """Return the replicated group of that name."""
         if name not in self._groups:
-            self._groups[name] = GroupClient(self.system, name, lambda: self.nodes)
+            self._groups[name] = GroupClient(self.system, name, lambda: self.nodes, self._health)
         return self._groups[name]
 
     def key_value(self, name: str) -> KeyValueClient:
@@ -61,8 +68,14 @@ class ClusterApi:
     def pool(self, name: str, *, balance: MakeBalancer | None = None) -> Pool:
         """Return the pool of that name. `balance` makes its policy, at the first call (default: the topology's)."""
         if name not in self._pools:
-            self._pools[name] = Pool(self.system, name, lambda: self.nodes, balance=balance or self._balance(name))
+            policy = balance or self._balance(name)
+            self._pools[name] = Pool(
+                self.system, name, lambda: self.nodes, balance=policy, is_suspected=self._is_suspected
+            )
         return self._pools[name]
+
+    def _is_suspected(self, node: str) -> bool:
+        return self._health is not None and self._health.is_suspected(node)
 
     def _balance(self, _pool: str) -> MakeBalancer:
         """Return the default policy of a pool. A client has no topology: it balances by weight."""

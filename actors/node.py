@@ -24,8 +24,8 @@ class Node(ClusterApi):
     """
 
     def __init__(self, system: System, topology: Topology, store: LogStore, address: tuple[str, int]) -> None:
-        super().__init__(system)
         self.health = NodeHealth(system)
+        super().__init__(system, self.health)
         self.topology = topology
         self.store = store
         self.address = format_address(address)

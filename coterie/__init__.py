@@ -14,6 +14,7 @@ Public names are loaded at their first use, so that `import coterie.protocols` d
 `nemesis/`: injects faults into a cluster of real processes
 `protocols/`: implements Raft and Paxos as pure state machines; checks and simulates them
 `runtime/`: runs actors: mailboxes, supervision, transport between nodes, storage
+`supervision/`: restarts node processes that end, and kills those that hang
 `testing/`: provides a test kit for users' actors
 """
 

@@ -19,9 +19,19 @@ from coterie.errors import NotFormatted
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.storage.data_directory import read_meta
 
-__all__ = ["cluster_in", "end_process", "signal_process", "start_process"]
+__all__ = ["cluster_in", "end_process", "is_up_line", "signal_process", "start_process", "up_line"]
 
 STOP_TIMEOUT_S = 10.0
+
+
+def up_line(node: str, cluster: str, address: str, pid: int) -> str:
+    """Return the line that a node process prints once it is up: its store is open, its actors run."""
+    return f"node {node!r} of {cluster!r} is up at {address} (pid {pid})"
+
+
+def is_up_line(line: str, node: str) -> bool:
+    """Return whether `line` is the `up_line` of `node`."""
+    return line.startswith(f"node {node!r} of ") and " is up at " in line
 
 
 async def start_process(

@@ -8,6 +8,7 @@
 `system_config.py`: `SystemConfig`, the settings of a system
 `threadsafe.py`: `ThreadSafe`, sends messages and spawns actors from other threads
 `cells/`: queues the messages of each actor, calls its handler, and restarts or stops the actor
+`datagrams/`: sends messages to actors on other nodes in single UDP datagrams
 `hosts/`: provides clocks, network, disk and threads: of this machine, in virtual time, or simulated
 `messages/`: makes message types from classes, and encodes and decodes messages
 `observing/`: publishes actor events, counts messages and failures, detects a blocked event loop, and logs

@@ -26,6 +26,7 @@ from coterie.runtime.cells.cell import Cell, State
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.spawn_options import SpawnOptions
 from coterie.runtime.cells.supervision import Supervision
+from coterie.runtime.datagrams.datagrams import Datagrams
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.hosts.tls_config import TlsConfig
@@ -96,8 +97,8 @@ class System:
         self.restarts = 0
         self.spawnable = Spawnable(spawnable or {}, clients_may_spawn)
         self.remoting = Remoting(self, self.config.remote)
-        self._auth = auth
-        self._tls = tls
+        self.datagrams = Datagrams(self, auth, has_tls=tls is not None)
+        self._auth, self._tls = auth, tls
         self._cells: dict[str, Cell] = {}
         self._actor_classes: dict[type[Actor[Any]], ActorClass] = {}
         self._last_uid = 0
@@ -196,6 +197,7 @@ class System:
             if self.remoting.transport is not None:
                 stack.push_async_callback(self.remoting.transport.close)
             stack.callback(self.remoting.close)
+            stack.callback(self.datagrams.close)
             stack.callback(self.ask_deadlines.close)
             await self._stop_actors()
 
@@ -381,13 +383,20 @@ class System:
 
     # --- links ------------------------------------------------------------------------------------------------------
 
-    async def listen(self, host: str = "127.0.0.1", port: int = 0, *, insecure: bool = False) -> tuple[str, int]:
+    async def listen(
+        self, host: str = "127.0.0.1", port: int = 0, *, insecure: bool = False, datagrams: bool = False
+    ) -> tuple[str, int]:
         """Accept links at (host, port); return what was bound (port 0: any free one).
+
+        `datagrams`: open a socket for datagrams at the same address, too, see `Datagrams`. With `tls` and without
+        `auth` it is not opened: what is told by datagram then goes over the links.
 
         Raises:
             InsecureBind: `host` is not loopback, there is neither `auth` nor `tls`, and `insecure` is not True.
             OSError: the address cannot be bound, or a certificate cannot be read (also from `add_peer` and `dial`).
         """
+        if datagrams:
+            return await self.datagrams.listen(self._network(), host, port, insecure=insecure)
         return await self._network().listen(host, port, insecure=insecure)
 
     def add_peer(self, node: str, host: str, port: int) -> None:
@@ -397,6 +406,15 @@ class System:
     def dial(self, host: str, port: int) -> None:
         """Maintain a link with the system at (host, port), whatever its name: for clients."""
         self._network().dial(host, port)
+
+    def declare_lost(self, node: str, reason: str) -> None:
+        """Act at once as if `node` had crashed: for the verdict of a failure detector, which gives the `reason`.
+
+        Its link is closed: pending asks fail as unknown. Watches on its actors end with the cause "lost: …", and link
+        listeners are notified. Dialling goes on: a node that was wrongly declared lost is linked again, and its
+        addresses resolve again. No effect on a node that is unknown or lost already, but that its watches end.
+        """
+        self.remoting.declare_lost(node, reason)
 
     def reload_certificates(self) -> None:
         """Read the certificates again, for new links; existing links stay up.

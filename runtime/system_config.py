@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from coterie.runtime.datagrams.datagram_config import DatagramConfig
 from coterie.runtime.remote.remote_config import RemoteConfig
 from coterie.runtime.transport.transport_config import TransportConfig
 
@@ -19,7 +20,8 @@ class SystemConfig:
     take to finish their current message when the system stops; then they are cancelled. `stall_s`: how long one
     message may block the loop before the watchdog reports it (None: no watchdog): too low reports actors that the
     operating system has paused, too high misses stalls that delay heartbeats. `transport`: sizes and times of the
-    links. `remote`: bounds per linked node on unanswered requests, waiting offers and routes.
+    links. `remote`: bounds per linked node on unanswered requests, waiting offers and routes. `datagrams`: size of
+    datagrams, and how late they may be.
     """
 
     ask_timeout_s: float = 5.0
@@ -28,6 +30,7 @@ class SystemConfig:
     stall_s: float | None = 0.5
     transport: TransportConfig = field(default_factory=TransportConfig)
     remote: RemoteConfig = field(default_factory=RemoteConfig)
+    datagrams: DatagramConfig = field(default_factory=DatagramConfig)
 
     def __post_init__(self) -> None:
         for name, value in (("ask_timeout_s", self.ask_timeout_s), ("stop_timeout_s", self.stop_timeout_s)):

@@ -11,12 +11,14 @@ from typing import Final
 from coterie.actors.detection.detector_actor import DetectorActor
 from coterie.actors.detection.peer_listeners import PeerListener
 from coterie.protocols.detection.failure_detector import MakeDetector
+from coterie.protocols.detection.heartbeats.chen_nfde import ChenConfig
 from coterie.protocols.detection.heartbeats.deadline import DeadlineConfig
 from coterie.protocols.detection.heartbeats.phi_accrual import PhiAccrualConfig
+from coterie.protocols.detection.probes.rtt_phi_config import RttPhiConfig
 from coterie.protocols.detection.swim.swim import Leave
 from coterie.protocols.detection.swim.swim_config import SwimConfig
 
-__all__ = ["HeartbeatActor", "PhiAccrualActor", "SwimActor", "detector_class"]
+__all__ = ["ChenActor", "HeartbeatActor", "PhiAccrualActor", "RttPhiActor", "SwimActor", "detector_class"]
 
 
 class HeartbeatActor(DetectorActor):
@@ -30,6 +32,23 @@ class PhiAccrualActor(DetectorActor):
     """Heartbeats, and a time-out that is learned from their intervals. It sends a `Heartbeat` to all peers."""
 
     def __init__(self, config: PhiAccrualConfig, nodes: Sequence[str], listeners: Sequence[PeerListener] = ()) -> None:
+        super().__init__(config, nodes, listeners)
+
+
+class ChenActor(DetectorActor):
+    """Heartbeats, each expected at a time that is estimated from those before. It sends a `Heartbeat` to all peers."""
+
+    def __init__(self, config: ChenConfig, nodes: Sequence[str], listeners: Sequence[PeerListener] = ()) -> None:
+        super().__init__(config, nodes, listeners)
+
+
+class RttPhiActor(DetectorActor):
+    """Probes, and a time-out that is learned from their round trips.
+
+    It exchanges `Probe` and `ProbeReply`, and through other nodes `ProbeRequest` and `ProbeReport`.
+    """
+
+    def __init__(self, config: RttPhiConfig, nodes: Sequence[str], listeners: Sequence[PeerListener] = ()) -> None:
         super().__init__(config, nodes, listeners)
 
 
@@ -54,6 +73,8 @@ class SwimActor(DetectorActor):
 _CLASS_BY_CONFIG: Final[dict[type, type[DetectorActor]]] = {
     DeadlineConfig: HeartbeatActor,
     PhiAccrualConfig: PhiAccrualActor,
+    ChenConfig: ChenActor,
+    RttPhiConfig: RttPhiActor,
     SwimConfig: SwimActor,
 }
 

@@ -12,6 +12,7 @@ from typing import Final, TypeVar, assert_never
 
 import msgpack
 
+from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.client_session import Identity, Session
 from coterie.actors.groups.group_messages import GroupStatus, LeaderIs, ReportStatus
 from coterie.actors.groups.leader_router import LeaderRouter, RoutedCommand
@@ -46,11 +47,13 @@ class GroupClient:
     Linearizable: each command takes effect at one moment between the call of `execute` and its return.
     """
 
-    def __init__(self, system: System, group: str, nodes: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, system: System, group: str, nodes: Callable[[], Sequence[str]], health: NodeHealth | None = None
+    ) -> None:
         self._system = system
         self._group = group
         self._nodes = nodes
-        self._router = LeaderRouter(system, group, nodes)
+        self._router = LeaderRouter(system, group, nodes, health)
         self._pack: Pack = msgpack.Packer().pack
         self._opening = asyncio.Lock()
         self._session: Session | None = None

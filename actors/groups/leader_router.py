@@ -4,6 +4,9 @@ A leader hint comes from a node of the group: Raft puts it into `Reject.leader` 
 `raft_actor.py` sends it in `Refused.leader` and announces new leaders (`LeaderIs`). It is followed here:
 `_note_failure` and `_leader_changed` set `_leader_hint`, and `_pick_node` asks that node next.
 
+A node that is suspected (`NodeHealth`) is not the leader any more until another node says so again: its commands are
+sent elsewhere at once, and nodes that are not suspected are asked first.
+
 A retry is safe because every command is a query or carries its identity (`coterie.protocols.sessions`).
 """
 
@@ -16,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.group_messages import (
     REPLY_TOO_LARGE,
     Answer,
@@ -35,6 +39,7 @@ from coterie.errors import (
     FrameTooLarge,
     Outcome,
 )
+from coterie.protocols.detection.failure_detector import StateChange, Trusted
 from coterie.protocols.sessions import Reply, decode_replies, decode_reply, encode_batch, opens_session
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
@@ -93,12 +98,16 @@ class LeaderRouter:
         system: a node of the cluster, or a client linked to it.
         group: the group's name.
         nodes: returns the nodes that are linked now.
+        health: what is thought of them; None: no node is ever suspected.
     """
 
-    def __init__(self, system: System, group: str, nodes: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, system: System, group: str, nodes: Callable[[], Sequence[str]], health: NodeHealth | None = None
+    ) -> None:
         self._system = system
         self._group = group
         self._nodes = nodes
+        self._health = health
         self._refs: dict[str, Ref[Any]] = {}
         self._newest_leader: LeaderIs | None = None
         self._next_node = 0
@@ -111,6 +120,7 @@ class LeaderRouter:
         self._listeners: list[Callable[[LeaderIs], None]] = []
         self._watcher = system.spawn(partial(_LeaderWatcher, self._leader_changed))
         self._unsubscribe_links = system.on_link(self._link_changed)
+        self._unsubscribe_health = health.subscribe(self._peer_changed) if health is not None else lambda: None
         for node in nodes():
             self._subscribe(node)
 
@@ -226,6 +236,8 @@ class LeaderRouter:
             return self._leader_hint
         if not nodes:
             return None
+        if self._health is not None:
+            nodes = [node for node in nodes if not self._health.is_suspected(node)] or nodes
         self._next_node += 1
         return nodes[self._next_node % len(nodes)]
 
@@ -254,13 +266,24 @@ class LeaderRouter:
         self._leader_hint = announced.leader
         self._leader_or_link_changed.set()
         # A paused old leader does not answer: ask the new one at once, under the same identity.
-        for future, node in list(self._in_flight.items()):
-            if node != announced.leader and not future.done():
-                future.set_exception(
-                    ConnectionLost(f"{announced.leader!r} leads {self._group!r} now; {node!r} was asked")
-                )
+        for node in dict.fromkeys(self._in_flight.values()):
+            if node != announced.leader:
+                self._abandon(node, f"{announced.leader!r} leads {self._group!r} now; {node!r} was asked")
         for listener in self._listeners:
             listener(announced)
+
+    def _peer_changed(self, change: StateChange) -> None:
+        if isinstance(change, Trusted):
+            return
+        if self._leader_hint == change.peer:
+            self._leader_hint = None
+        self._abandon(change.peer, f"{change.peer!r} is suspected: {change.reason}")
+
+    def _abandon(self, asked: str, reason: str) -> None:
+        """Fail the requests in flight to a node, so that they are sent to another one."""
+        for future, node in list(self._in_flight.items()):
+            if node == asked and not future.done():
+                future.set_exception(ConnectionLost(reason))
 
     def _link_changed(self, event: LinkEvent) -> None:
         if event.role is not PeerRole.NODE:
@@ -289,8 +312,9 @@ class LeaderRouter:
             return
 
     async def close(self) -> None:
-        """Stop watching leaders and links."""
+        """Stop watching leaders, links and health."""
         self._unsubscribe_links()
+        self._unsubscribe_health()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,8 +1,9 @@
 """`Pool`: sends each request to a worker that a load-balancing policy picks; `PoolActor` supervises one node's workers.
 
 `Pool._candidates` lists the workers of the linked nodes, the policy picks one that was not asked yet (`Balancer.pick`,
-`protocols/balancing/`), `Pool.ask` sends the message and decides whether to retry, and the policy receives each
-outcome (`Balancer.settled`). The topology, or the argument `balance`, decides which policy is used.
+`protocols/balancing/`), if possible on a node that is not suspected. `Pool.ask` sends the message and decides whether
+to retry, and the policy receives each outcome (`Balancer.settled`). The topology, or the argument `balance`, decides
+which policy is used.
 """
 
 from __future__ import annotations
@@ -93,13 +94,16 @@ class PoolActor(Actor[ListWorkers]):
 
 
 class Pool:
-    """One caller's handle to a pool: `ask` goes to the worker that its policy picks. Nodes without a link are left out.
+    """One caller's handle to a pool: `ask` goes to the worker that its policy picks.
+
+    Nodes without a link are left out; so are suspected nodes, as long as another one has a worker to ask.
 
     Args:
         system: a node of the cluster, or a client linked to it.
         name: the pool's name.
         nodes: returns the nodes that may be asked now.
         balance: makes the policy, which belongs to this caller.
+        is_suspected: returns whether a node is suspected to have failed (default: none is).
     """
 
     def __init__(
@@ -109,10 +113,12 @@ class Pool:
         nodes: Callable[[], Sequence[str]],
         *,
         balance: MakeBalancer = SmoothWeighted,
+        is_suspected: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._system = system
         self._name = name
         self._nodes = nodes
+        self._is_suspected = is_suspected
         self._policy: Balancer = balance(system.host.random)
         self._workers_by_node: dict[str, Workers] = {}
         system.on_link(self._link_changed)
@@ -155,7 +161,8 @@ class Pool:
         return [ref for _, ref in await self._candidates()]
 
     async def _candidates(self) -> list[tuple[Candidate, Ref[Any]]]:
-        missing = [node for node in self._nodes() if node not in self._workers_by_node]
+        trusted = [node for node in self._nodes() if not self._is_suspected(node)]
+        missing = [node for node in trusted or self._nodes() if node not in self._workers_by_node]
         if missing:
             await asyncio.gather(*map(self._list, missing))
         by_node = [self._workers_by_node[node] for node in self._nodes() if node in self._workers_by_node]
@@ -170,10 +177,12 @@ class Pool:
     async def _pick_untried(self, tried: dict[str, None]) -> tuple[Candidate, Ref[Any]] | None:
         """Pick one of the workers that were not asked yet; None if there is none."""
         by_key = {candidate.key: (candidate, ref) for candidate, ref in await self._candidates()}
-        fresh = [candidate for key, (candidate, _) in by_key.items() if key not in tried]
+        fresh = [(candidate, ref.node) for key, (candidate, ref) in by_key.items() if key not in tried]
         if not fresh:
             return None
-        picked = self._policy.pick(fresh, now=self._system.host.clock.monotonic())
+        trusted = [candidate for candidate, node in fresh if not self._is_suspected(node)]
+        among = trusted or [candidate for candidate, _ in fresh]
+        picked = self._policy.pick(among, now=self._system.host.clock.monotonic())
         tried[picked.key] = None
         return by_key[picked.key]
 

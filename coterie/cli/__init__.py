@@ -1,4 +1,4 @@
-"""Command line: runs `coterie` with its subcommands (`run`, `up`, `status`, `top`, `kv`, `sim`, `nemesis`, `demo`, …).
+"""Command line: runs `coterie` with its subcommands (`run`, `up`, `status`, `members`, `kv`, `sim`, `demo`, …).
 
 Signals are handled and logging is configured only in this package: as a library coterie leaves both to its program.
 
@@ -9,6 +9,7 @@ Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `n
 `commands/`: defines the options and the output of each command, one module per command
 `command_loop.py`: runs a command's coroutine until it ends or a signal arrives
 `cluster_connection.py`: reads the options `--connect` and `--name`, and links a client with that cluster
+`member_rows.py`: `MemberRow`, merges the opinions of several nodes into one row per member
 `node_queries.py`: asks the nodes of a running cluster for their reports
 `security_options.py`: reads the options for a shared key and TLS certificates
 `log_options.py`: adds the option `--log-level`, and configures logging
@@ -30,6 +31,7 @@ from coterie.cli.command_loop import INTERRUPTED, TERMINATED, TerminatedBySignal
 from coterie.cli.commands.actors_command import add_parser as add_actors
 from coterie.cli.commands.demo_command import add_parser as add_demo
 from coterie.cli.commands.kv_command import add_parser as add_kv
+from coterie.cli.commands.members_command import add_parser as add_members
 from coterie.cli.commands.nemesis_command import add_parser as add_nemesis
 from coterie.cli.commands.run_command import add_parser as add_run
 from coterie.cli.commands.sim_command import add_parser as add_sim
@@ -88,7 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.set_defaults(log_level=None, usual_log_level=log_options.DEFAULT_LEVEL)
     log_options.add_option(parser)
     subparsers = parser.add_subparsers(metavar="command", required=True)
-    inspecting = (add_status, add_top, add_actors, add_waits)
+    inspecting = (add_status, add_members, add_top, add_actors, add_waits)
     for add_parser in (add_demo, add_run, add_up, add_topology, *inspecting, add_kv, add_sim, add_nemesis):
         add_parser(subparsers)
     for subparser in subparsers.choices.values():

@@ -1,4 +1,4 @@
-"""Node queries: asks a cluster's nodes for the reports that `coterie top`, `actors`, `waits` and `status` print."""
+"""Node queries: asks a cluster's nodes for their reports, which the inspecting commands print."""
 
 from __future__ import annotations
 

@@ -37,14 +37,22 @@ class Systems(World[System]):
         nodes: the names of the systems.
         make: makes the system with a name on a host, at each start, with the configuration of your choice.
         seed: determines all random choices.
+        datagrams: whether the systems have sockets for datagrams, see `System.listen`.
 
     Raises:
         TypeError: the running loop is not a `VirtualLoop`.
     """
 
-    def __init__(self, *nodes: str, make: Callable[[str, Host], System] = _default_system, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *nodes: str,
+        make: Callable[[str, Host], System] = _default_system,
+        seed: int = 0,
+        datagrams: bool = False,
+    ) -> None:
         super().__init__(nodes, seed=seed)
         self._make = make
+        self._has_datagrams = datagrams
 
     async def __aenter__(self) -> Self:
         """Start all systems, and wait for the links."""
@@ -72,7 +80,7 @@ class Systems(World[System]):
     @asynccontextmanager
     async def _run_node(self, name: str, host: VirtualHost) -> AsyncIterator[System]:
         async with self._make(name, host) as system:
-            await system.listen(*parse_address(self.addresses[name]))
+            await system.listen(*parse_address(self.addresses[name]), datagrams=self._has_datagrams)
             for peer, address in self.addresses.items():
                 if peer != name:
                     system.add_peer(peer, *parse_address(address))

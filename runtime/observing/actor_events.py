@@ -11,6 +11,7 @@
 | `actor.stalled` | its handler has blocked the loop too long | `message`, `held_s` |
 | `mailbox.overflowed` | a message was refused because its lane is full (`Overflow.FAIL`) | `capacity`, `refused` |
 | `dead_letter` | a message was not delivered | `message`, `reason`, `detail` |
+| `datagram.dropped` | a datagram is not believed; once a minute per reason | `reason`, `source`, `times`, `detail` |
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["Event", "Events"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: `name` and `facts` as in the table above; `actor` is the actor's path."""
+    """One event: `name` and `facts` as in the table above; `actor` is the actor's path ("" for a datagram)."""
 
     name: str
     actor: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ class SystemStats:
     `actors`: alive now. `handled`: messages handled. `waiting`: messages in mailboxes now. `deepest`: the most messages
     that ever waited in one mailbox. `asks_out`: unanswered asks to other nodes. `failures`: exceptions raised by
     handlers and hooks. `restarts`: of actors. `dead_letters`: by reason. `links`: names of linked systems. `transport`:
-    counters of frames, bytes and items.
+    counters of frames, bytes and items. `datagrams`: counters of datagrams, see `Datagrams.stats`; empty without a
+    socket for datagrams.
     """
 
     actors: int
@@ -31,6 +32,7 @@ class SystemStats:
     dead_letters: dict[str, int]
     links: tuple[str, ...]
     transport: dict[str, int]
+    datagrams: dict[str, int] = field(default_factory=dict)
 
 
 def stats_of(system: System) -> SystemStats:
@@ -48,4 +50,5 @@ def stats_of(system: System) -> SystemStats:
         dead_letters={reason.value: count for reason, count in system.dead_letters.counts.items() if count},
         links=tuple(peer.node for peer in system.remoting.linked),
         transport={} if transport is None else transport.stats(),
+        datagrams=system.datagrams.stats() if system.datagrams.is_open else {},
     )

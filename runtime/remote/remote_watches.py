@@ -93,6 +93,11 @@ class RemoteWatches:
             if watch.ref.incarnation == peer.incarnation:
                 self._end(watch, f"lost: {reason}")
 
+    def end_all(self, node: str, reason: str) -> None:
+        """Notify the watchers of all actors of a node, whatever its incarnation."""
+        for watch in list(self._by_node.get(node, {}).values()):
+            self._end(watch, f"lost: {reason}")
+
     def ended(self, peer: Peer, path: str, uid: int, cause: str) -> None:
         """Notify the watchers of an actor that it has ended; no effect if it is not watched."""
         watch = self._by_node.get(peer.node, {}).get((peer.incarnation, path, uid))
@@ -127,8 +132,7 @@ class RemoteWatches:
 
     def _end_grace(self, node: str) -> None:
         self._cancel_grace_timer(node)
-        for watch in list(self._by_node.get(node, {}).values()):
-            self._end(watch, "lost: there is no link to its node")
+        self.end_all(node, "there is no link to its node")
 
     def _end(self, watch: RemoteWatch, cause: str) -> None:
         if self._forget(watch):

@@ -133,6 +133,18 @@ class Remoting:
             ask.reject(error)
         return ask.future
 
+    # --- verdicts of failure detectors ------------------------------------------------------------------------------
+
+    def known_peer(self, node: str) -> Peer | None:
+        """Return the process with which we had the latest handshake as `node`; see `Transport.known_peer`."""
+        return None if self.transport is None else self.transport.known_peer(node)
+
+    def declare_lost(self, node: str, reason: str) -> None:
+        """Act as if `node` had crashed; see `System.declare_lost`."""
+        if self.transport is not None:
+            self.transport.declare_lost(node, reason)
+        self.watches.end_all(node, reason)
+
     # --- listeners --------------------------------------------------------------------------------------------------
 
     def add_link_listener(self, listener: Callable[[LinkEvent], None]) -> None:

@@ -1,10 +1,10 @@
 """`Peers`: keeps the link to each other node (at most one), and decides when a node counts as lost.
 
 Lost nodes. Decided here, in `check_liveness`, once a node has had no link for `lost_after_s` (its silence before the
-link went down counts), and in `link_ready`, when it is back as a new incarnation. Carried out by
-`TransportEvents.node_lost`: `remote/remoting.py` ends the watches of that incarnation (`remote/remote_watches.py`) and
-notifies link listeners. A silent connection is detected by `keep_alive.py`; the link then goes down, which alone does
-not make the node lost.
+link went down counts), and in `link_ready`, when it is back as a new incarnation; or by a failure detector, through
+`System.declare_lost`. Carried out by `TransportEvents.node_lost`: `remote/remoting.py` ends the watches of that
+incarnation (`remote/remote_watches.py`) and notifies link listeners. A silent connection is detected by
+`keep_alive.py`; the link then goes down, which alone does not make the node lost.
 """
 
 from __future__ import annotations
@@ -26,14 +26,18 @@ _SUPERSEDED_MAX = 16
 
 @dataclass(slots=True)
 class _PeerEntry:
-    """State of one node name. `peer`: its latest incarnation. `is_member`: see `add_member`."""
+    """State of one node name. `peer`: its latest incarnation. `address`: that of a member, see `add_member`."""
 
-    is_member: bool = False
+    address: tuple[str, int] | None = None
     link: Link | None = None
     peer: Peer | None = None
     is_lost: bool = False
     absent_s: float = 0.0
     superseded: deque[int] = field(default_factory=lambda: deque(maxlen=_SUPERSEDED_MAX))
+
+    @property
+    def is_member(self) -> bool:
+        return self.address is not None
 
 
 class Peers:
@@ -54,9 +58,21 @@ class Peers:
         self._entries: dict[str, _PeerEntry] = {}
         self.links: dict[str, Link] = {}  # links that are up, by node; used by `send`
 
-    def add_member(self, node: str) -> None:
-        """Add `node` as a node of the cluster: no client may take its name."""
-        self._entries.setdefault(node, _PeerEntry()).is_member = True
+    def add_member(self, node: str, address: tuple[str, int]) -> None:
+        """Add `node`, at `address`, as a node of the cluster: no client may take its name."""
+        self._entries.setdefault(node, _PeerEntry()).address = address
+
+    def address_of(self, node: str) -> tuple[str, int] | None:
+        """Return the (host, port) of a member; None if `node` is none."""
+        known = self._entries.get(node)
+        return known.address if known is not None else None
+
+    def member(self, node: str) -> Peer | None:
+        """Return the latest incarnation of a member, linked or not; None if it is none, or was never linked."""
+        known = self._entries.get(node)
+        if known is None or known.peer is None or known.peer.role is not PeerRole.NODE:
+            return None
+        return known.peer if known.is_member else None
 
     def link_to(self, node: str) -> Link | None:
         """Return the link to `node` that is up or draining; None if there is none."""
@@ -95,6 +111,15 @@ class Peers:
                 node.absent_s += step_s
                 if node.absent_s >= self._shared.config.lost_after_s:
                     self._mark_lost(name, node, f"out of reach for {node.absent_s:.1f} s")
+
+    def declare_lost(self, node: str, reason: str) -> None:
+        """Close the link to `node` and report it lost now; no effect if it is lost already, or was never linked."""
+        known = self._entries.get(node)
+        if known is None or known.peer is None or known.is_lost:
+            return
+        if known.link is not None:
+            known.link.down(reason)
+        self._mark_lost(node, known, reason)
 
     def finish(self, reason: str) -> list[Connection]:
         """Close every link after its queued items have left; return the connections that may still be writing."""
@@ -154,10 +179,11 @@ class Peers:
 
     def _supersede(self, name: str, node: _PeerEntry, old: Peer) -> None:
         node.superseded.append(old.incarnation)
-        if not node.is_lost:
-            self._mark_lost(name, node, "it came back as a new incarnation")
+        self._mark_lost(name, node, "it came back as a new incarnation")
 
     def _mark_lost(self, name: str, node: _PeerEntry, reason: str) -> None:
+        if node.is_lost:
+            return
         node.is_lost = True
         if not node.is_member:
             del self._entries[name]

@@ -96,17 +96,21 @@ class Transport:
             OSError: the address cannot be bound.
             TransportError: this system is a client, or the transport is closed.
         """
-        self._check_open()
-        if self.identity.role is PeerRole.CLIENT:
-            raise TransportError(f"client {self.identity.node!r} cannot listen: only nodes are dialled")
-        if self._is_unauthenticated and not insecure and not _is_loopback(host):
-            raise InsecureBind(host)
+        self.check_may_listen(host, insecure=insecure)
         listener = await self._network().listen(self._link_listener.accept, host, port)
         if self._is_closed:
             listener.close()
             self._check_open()
         self._listeners.append(listener)
         return listener.address
+
+    def check_may_listen(self, host: str, *, insecure: bool) -> None:
+        """Raise what `listen` raises before it binds: InsecureBind or TransportError."""
+        self._check_open()
+        if self.identity.role is PeerRole.CLIENT:
+            raise TransportError(f"client {self.identity.node!r} cannot listen: only nodes are dialled")
+        if self._is_unauthenticated and not insecure and not _is_loopback(host):
+            raise InsecureBind(host)
 
     def add_peer(self, node: str, host: str, port: int) -> None:
         """Keep a link to `node`, a node of our cluster: this end dials if its name is smaller, else the other end does.
@@ -120,7 +124,7 @@ class Transport:
         self._check_open()
         if node == self.identity.node:
             raise ValueError(f"node {node!r} cannot be its own peer")
-        self._peers.add_member(node)
+        self._peers.add_member(node, (host, port))
         if self.identity.node < node:
             self._keep_dialling(f"node {node}", DialTarget(host, port, node))
 
@@ -128,6 +132,24 @@ class Transport:
         """Keep a link to the node at (host, port); clients connect this way. TransportError if closed."""
         self._check_open()
         self._keep_dialling(f"address {host}:{port}", DialTarget(host, port))
+
+    def address_of(self, node: str) -> tuple[str, int] | None:
+        """Return the (host, port) given to `add_peer` for `node` last; None if it was not added."""
+        return self._peers.address_of(node)
+
+    def known_peer(self, node: str) -> Peer | None:
+        """Return the process with which we had the latest handshake as `node`, linked or not; None if there was none.
+
+        Only for nodes that were added with `add_peer`.
+        """
+        return self._peers.member(node)
+
+    def declare_lost(self, node: str, reason: str) -> None:
+        """Close the link to `node` and report it lost now; no effect if it is lost already, or was never linked.
+
+        If this end dials, it goes on; the same incarnation may come back.
+        """
+        self._peers.declare_lost(node, reason)
 
     def send(self, node: str, lane: Lane, item: object) -> None:
         """Queue `item`; it leaves by the end of this tick. It is packed now: later changes to it have no effect.

@@ -3,6 +3,7 @@
 `actors_command.py`: `coterie actors` lists the actors of a running cluster
 `demo_command.py`: `coterie demo` runs a cluster, kills a process during work, and verifies that no data is lost
 `kv_command.py`: `coterie kv` reads and writes a replicated key-value store
+`members_command.py`: `coterie members` shows which nodes are alive, suspected or failed
 `mutants_command.py`: `coterie sim mutants` simulates clusters with deliberate bugs, which the checkers must find
 `nemesis_command.py`: `coterie nemesis` injects faults into real node processes
 `run_command.py`: `coterie run` runs one node of a topology

@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.security_options import SecurityOptions, add_security, security_of
+from coterie.node_process import up_line
 
 __all__ = ["add_parser", "load_topology", "run"]
 
@@ -96,7 +97,7 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             auth=security.auth,
             tls=security.tls,
         ) as node:
-            print(f"node {node.name!r} of {topology.name!r} is up at {node.address} (pid {os.getpid()})", flush=True)
+            print(up_line(node.name, topology.name, node.address, os.getpid()), flush=True)
             await (_input_end() if args.with_stdin else asyncio.Event().wait())
 
 

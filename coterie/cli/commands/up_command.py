@@ -1,38 +1,41 @@
-"""`coterie up`: runs all nodes of a topology on this machine, one process each, and restarts a process that ends.
+"""`coterie up`: runs all nodes of a topology on this machine, one process each; restarts those that end or hang.
 
     coterie up shop:topology                          at 127.0.0.1:7401, 7402, …, data in coterie-data/
     coterie up shop:topology --port 0 --data /var/shop
+    coterie up shop:topology --hang-timeout 30 --max-restarts 5 --restart-window 60
 
-A missing data directory is formatted. Each line of output begins with the node's name. The delay before a restart grows
-with each failure in a row. Ctrl-C and SIGTERM stop all nodes in order.
+A missing data directory is formatted. Each line of output begins with the node's name.
+
+A node that was up and hangs (a stopped process, a blocked event loop) is fenced: killed and started again. It hangs if
+it has not answered for --hang-timeout seconds, or as soon as the failure detectors of most other nodes have declared it
+failed and it does not answer. One node is fenced at a time.
+
+The delay before a restart grows with each restart in the window. A node that ends too often is given up: the others go
+on, and the exit code is 1. Ctrl-C and SIGTERM stop all nodes in order.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
-import random
-import signal
 import socket
-import time
-from asyncio.subprocess import Process
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from dataclasses import replace
 
 from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.commands.run_command import load_topology
-from coterie.node_process import cluster_in, end_process, signal_process, start_process
-from coterie.runtime.transport.dial_backoff import DialBackoff
+from coterie.node_process import cluster_in
+from coterie.runtime.cells.supervision import Supervision
+from coterie.supervision.cluster_supervisor import HANG_TIMEOUT_S, ClusterSupervisor
+from coterie.supervision.node_supervisor import RESTARTS
 
 __all__ = ["add_parser", "run"]
 
 FIRST_PORT = 7401
-BACKOFF_FIRST_S = 0.2
-BACKOFF_MAX_S = 10.0
-HEALTHY_S = 10.0
-"""A node that ran this long was healthy: its next failure counts as the first."""
+
+GAVE_UP = 1
+"""The exit code if a node was given up."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -51,6 +54,27 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help=f"port of the first node; the others follow (default: {FIRST_PORT}; 0: any free ports)",
     )
     parser.add_argument("--data", default="coterie-data", metavar="DIR", help="where the data directories are created")
+    parser.add_argument(
+        "--hang-timeout",
+        type=float,
+        default=HANG_TIMEOUT_S,
+        metavar="SECONDS",
+        help=f"fence a node that has been silent for this long (default: {HANG_TIMEOUT_S:g}; 0: fence none)",
+    )
+    parser.add_argument(
+        "--max-restarts",
+        type=int,
+        default=RESTARTS.max_restarts,
+        metavar="N",
+        help=f"give a node up after so many restarts in the window (default: {RESTARTS.max_restarts})",
+    )
+    parser.add_argument(
+        "--restart-window",
+        type=float,
+        default=RESTARTS.within_s,
+        metavar="SECONDS",
+        help=f"the window in which restarts count (default: {RESTARTS.within_s:g})",
+    )
     parser.set_defaults(run=run)
 
 
@@ -61,11 +85,32 @@ def run(args: argparse.Namespace) -> int:
     data = {node: os.path.join(args.data, node) for node in topology.nodes}
     for directory in data.values():
         _check_data(directory, topology)
-    addresses = _addresses(topology, args.port)
+    supervisor = ClusterSupervisor(
+        args.topology,
+        topology.name,
+        _addresses(topology, args.port),
+        data,
+        say=_say,
+        restarts=_restarts(args),
+        hang_timeout_s=args.hang_timeout,
+    )
     os.makedirs(args.data, exist_ok=True)
-    with suppress(TerminatedBySignal):
-        run_async(_run(args.topology, addresses, data))
-    return 0
+    try:
+        run_async(supervisor.run())
+    except TerminatedBySignal:
+        pass
+    except KeyboardInterrupt:
+        if not supervisor.given_up:
+            raise
+    return GAVE_UP if supervisor.given_up else 0
+
+
+def _restarts(args: argparse.Namespace) -> Supervision:
+    """Return the budget that the options describe. ValueError names the option."""
+    try:
+        return replace(RESTARTS, max_restarts=args.max_restarts, within_s=args.restart_window)
+    except ValueError as error:
+        raise ValueError(f"--max-restarts, --restart-window: {error}") from error
 
 
 def _check_data(directory: str, topology: Topology) -> None:
@@ -95,57 +140,5 @@ def _addresses(topology: Topology, first: int) -> dict[str, str]:
     return addresses
 
 
-async def _run(topology: str, addresses: Mapping[str, str], data: Mapping[str, str]) -> None:
-    supervisors = [_NodeSupervisor(topology, node, addresses, data[node]) for node in addresses]
-    async with asyncio.TaskGroup() as group:
-        for supervisor in supervisors:
-            group.create_task(supervisor.run())
-
-
-class _NodeSupervisor:
-    """Restarts one node whenever it ends, until cancelled; then stops it in order."""
-
-    def __init__(self, topology: str, node: str, addresses: Mapping[str, str], data: str) -> None:
-        self._topology = topology
-        self._node = node
-        self._addresses = addresses
-        self._data = data
-        self._backoff = DialBackoff(BACKOFF_FIRST_S, BACKOFF_MAX_S, random.Random())
-
-    async def run(self) -> None:
-        while True:
-            begun = time.monotonic()
-            code = await self._run_once()
-            if time.monotonic() - begun >= HEALTHY_S:
-                self._backoff.reset()
-            wait_s = self._backoff.next_s()
-            self._say(f"ended with code {code}: restart in {wait_s:.1f} s")
-            await asyncio.sleep(wait_s)
-
-    async def _run_once(self) -> int:
-        """Run the node once; return its exit code."""
-        pipe = asyncio.subprocess.PIPE
-        process = await start_process(self._topology, self._node, self._addresses, self._data, output=pipe)
-        try:
-            await self._print_output(process)
-            return await process.wait()
-        except asyncio.CancelledError:
-            signal_process(process, signal.SIGTERM)
-            ended = asyncio.create_task(end_process(process))
-            await self._print_output(process)
-            await ended
-            raise
-
-    async def _print_output(self, process: Process) -> None:
-        assert process.stdout is not None
-        while True:
-            try:
-                line = await process.stdout.readline()
-            except ValueError:  # longer than the reader's limit: the line was dropped
-                line = b"(line too long to show)"
-            if not line:
-                return
-            self._say(line.decode(errors="replace").rstrip())
-
-    def _say(self, text: str) -> None:
-        print(f"{self._node} | {text}", flush=True)
+def _say(node: str, text: str) -> None:
+    print(f"{node} | {text}", flush=True)

@@ -14,7 +14,9 @@ import pytest
 from coterie import Node, Outcome, Topology
 from coterie.actors.pools.pool import Idempotent
 from coterie.errors import ActorFailed, AskTimeout, CoterieError, NodeUnreachable
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing import Candidate, PickOutcome, RoundRobin
+from coterie.protocols.detection.failure_detector import Suspected, Trusted
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
 
@@ -261,3 +263,51 @@ async def test_within_the_cluster_the_policy_is_that_of_the_topology(make_cluste
 
     assert len(made) == 1
     assert made[0].outcomes
+
+
+# --- suspected nodes
+
+
+def suspect(cluster: Any, observer: str, *peers: str) -> None:
+    for peer in peers:
+        cluster[observer].health.take(Suspected(NodeId(peer), "as the test wants"))
+
+
+async def test_the_workers_of_a_suspected_node_are_left_out_until_it_is_trusted(pooled: Any) -> None:
+    pool = pooled["n1"].pool("workers")
+    assert {await pool.ask(Who()) for _ in range(6)} == EVERYBODY
+    suspect(pooled, "n1", "n2")
+    without = {await pool.ask(Who()) for _ in range(12)}
+    pooled["n1"].health.take(Trusted(NodeId("n2"), "heard again"))
+    again = {await pool.ask(Who()) for _ in range(12)}
+
+    assert without == {who for who in EVERYBODY if not who.startswith("n2")}
+    assert again == EVERYBODY
+
+
+async def test_a_pool_serves_although_every_node_is_suspected(pooled: Any) -> None:
+    pool = pooled["n1"].pool("workers")
+    suspect(pooled, "n1", "n1", "n2", "n3")
+
+    assert {await pool.ask(Who()) for _ in range(6)} == EVERYBODY
+
+
+async def test_nobody_waits_for_the_worker_list_of_a_suspected_node(pooled: Any) -> None:
+    loop = asyncio.get_running_loop()
+    pooled.isolate("n3")
+    suspect(pooled, "n1", "n3")
+    begun = loop.time()
+
+    await pooled["n1"].pool("workers").ask(Who())
+
+    assert loop.time() - begun < 0.1
+
+
+async def test_a_suspected_node_is_asked_when_the_others_have_not_answered(pooled: Any) -> None:
+    pool = pooled["n1"].pool("workers")
+    assert {await pool.ask(Who()) for _ in range(6)} == EVERYBODY
+    suspect(pooled, "n1", "n2", "n3")
+
+    answer = await pool.ask(SleepTwice("n1"), attempt_s=0.5)
+
+    assert not answer.startswith("n1")

@@ -16,8 +16,10 @@ from coterie.actors.detection.detector_messages import DETECTOR_PATH, MembersRep
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.errors import ActorNotFound, NotExported, TopologyError
 from coterie.protocols.detection.failure_detector import MakeDetector, StateChange
+from coterie.protocols.detection.heartbeats.chen_nfde import ChenConfig
 from coterie.protocols.detection.heartbeats.deadline import DeadlineConfig
 from coterie.protocols.detection.heartbeats.phi_accrual import PhiAccrualConfig
+from coterie.protocols.detection.probes.rtt_phi_config import RttPhiConfig
 from coterie.protocols.detection.swim.swim import Swim
 from coterie.protocols.detection.swim.swim_config import SwimConfig
 from coterie.runtime.refs import Address
@@ -190,7 +192,16 @@ async def test_a_node_without_a_detector_says_so() -> None:
         assert cluster["n1"].health.unhealthy == ()
 
 
-@pytest.mark.parametrize("config", [DeadlineConfig.local(), PhiAccrualConfig.local(), Swim.local()])
+KINDS = [
+    DeadlineConfig.local(),
+    PhiAccrualConfig.local(),
+    ChenConfig.local(),
+    RttPhiConfig.local(),
+    Swim.local(),
+]
+
+
+@pytest.mark.parametrize("config", KINDS, ids=lambda config: type(config).__name__)
 async def test_every_kind_of_detector_finds_a_killed_node_within_seconds(config: MakeDetector) -> None:
     topology = Topology("monitored", nodes=NODES)
     topology.detector(config)

@@ -1,7 +1,8 @@
-"""`coterie up` on real processes: a node that is killed comes back, SIGTERM ends all, a second run finds the data."""
+"""`coterie up` on real processes: a node that is killed or hangs comes back, SIGTERM ends all, data is found again."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -10,9 +11,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from coterie import Client, message
 from coterie.cli import main
 from coterie.node_process import cluster_in
 
@@ -23,6 +26,46 @@ topology = Topology("shop", nodes=["n1", "n2"])
 topology.raft("store", machine=KeyValue)
 """
 
+HANGING = """
+import time
+
+from coterie import Actor, Topology, message
+from coterie.protocols.detection.swim.swim import Swim
+
+@message(name="shop.Hang")
+class Hang:
+    pass
+
+class Front(Actor[Hang]):
+    def __init__(self, node):
+        pass
+
+    def receive(self, msg: Hang) -> None:
+        time.sleep(3600)
+
+def of(*nodes):
+    topology = Topology("shop", nodes=nodes)
+    topology.actor("front", Front)
+    return topology
+
+alone = of("n1")
+pair = of("n1", "n2")
+monitored = of("n1", "n2", "n3")
+monitored.detector(Swim.local())
+"""
+
+BROKEN = (
+    MODULE
+    + """
+import sys
+
+if "n2" in sys.argv and "run" in sys.argv:
+    sys.exit(7)
+"""
+)
+
+UP = r"(n\d) \| node '\1' of 'shop' is up at (\S+) \(pid (\d+)\)"
+
 
 @pytest.fixture(autouse=True)
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -31,37 +74,65 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(sys, "path", [*sys.path])
     yield tmp_path
     sys.modules.pop("up_of_tests", None)
+    for process in Running.started:
+        process.kill()  # of a test that failed; its nodes end with it
+        process.wait()
+    Running.started.clear()
+
+
+@message(name="shop.Hang")
+class Hang:
+    """The same message as that of the module of the test."""
 
 
 class Running:
     """`coterie up` in a process of its own, read line by line."""
 
-    def __init__(self, folder: Path) -> None:
+    started: ClassVar[list[subprocess.Popen[str]]] = []
+
+    def __init__(self, folder: Path, *options: str, topology: str = "topology") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "coterie", "up", "up_of_tests:topology", "--port", "0"],
+            [sys.executable, "-m", "coterie", "up", f"up_of_tests:{topology}", "--port", "0", *options],
             cwd=folder,
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.started.append(self.process)
 
     def wait_for(self, pattern: str) -> re.Match[str]:
+        return self.wait_for_all(pattern)[0]
+
+    def wait_for_all(self, *patterns: str) -> list[re.Match[str]]:
+        """Wait for a line for each pattern, in any order."""
         assert self.process.stdout is not None
+        found: dict[str, re.Match[str]] = {}
         for line in self.process.stdout:
-            if match := re.match(pattern, line):
-                return match
-        raise AssertionError(f"it ended without a line like {pattern}")
+            found |= {pattern: match for pattern in patterns if (match := re.match(pattern, line))}
+            if len(found) == len(patterns):
+                return [found[pattern] for pattern in patterns]
+        raise AssertionError(f"it ended without a line for each of {patterns}")
 
-    def pids(self) -> dict[str, int]:
-        """Wait until both nodes are up; return their processes."""
-        ups = [self.wait_for(r"(n\d) \| node '\1' of 'shop' is up at \S+ \(pid (\d+)\)") for _ in range(2)]
-        return {up[1]: int(up[2]) for up in ups}
+    def ups(self, count: int = 2) -> dict[str, tuple[str, int]]:
+        """Wait until `count` nodes are up; return the address and process of each."""
+        ups = [self.wait_for(UP) for _ in range(count)]
+        return {up[1]: (up[2], int(up[3])) for up in ups}
 
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
+    def pids(self, count: int = 2) -> dict[str, int]:
+        """Wait until `count` nodes are up; return their processes."""
+        return {node: pid for node, (_, pid) in self.ups(count).items()}
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
         code = self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code
+
+
+async def hang(address: str, node: str) -> None:
+    """Let an actor block the event loop of a node."""
+    async with Client([address]) as client:
+        client.actor("front", node=node).tell(Hang())
 
 
 def is_alive(pid: int) -> bool:
@@ -121,3 +192,65 @@ def test_data_of_another_cluster_is_refused_by_name(shop: Path, capsys: pytest.C
     error = capsys.readouterr().err
     assert "coterie-data/n1" in error
     assert "holds data of cluster 'shop', not of 'other'" in error
+
+
+@pytest.mark.slow
+def test_a_stopped_node_is_fenced_by_the_verdict_of_the_others_and_comes_back(shop: Path) -> None:
+    (shop / "up_of_tests.py").write_text(HANGING)
+    running = Running(shop, "--hang-timeout", "600", topology="monitored")
+    pids = running.pids(3)
+
+    os.kill(pids["n2"], signal.SIGSTOP)
+    running.wait_for(rf"n2 \| fenced \(SIGKILL of pid {pids['n2']}\): 2 of the 2 other nodes that answer say")
+    running.wait_for(r"n2 \| ended with code -9: restart in 0\.\d s")
+    again = running.pids(1)
+
+    assert running.end() == 0
+    assert list(again) == ["n2"]
+    assert not any(map(is_alive, [*pids.values(), *again.values()]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("topology", "count"), [("alone", 1), ("pair", 2)])
+def test_a_node_whose_loop_is_blocked_is_fenced_without_a_detector(shop: Path, topology: str, count: int) -> None:
+    (shop / "up_of_tests.py").write_text(HANGING)
+    running = Running(shop, "--hang-timeout", "2", topology=topology)
+    address, pid = running.ups(count)["n1"]
+
+    asyncio.run(hang(address, "n1"))
+    running.wait_for(rf"n1 \| fenced \(SIGKILL of pid {pid}\): it has not answered for [2-9]\.\d s")
+    again = running.pids(1)
+
+    assert running.end() == 0
+    assert list(again) == ["n1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_node_that_always_fails_is_given_up_loudly_and_the_others_go_on(shop: Path, number: signal.Signals) -> None:
+    (shop / "up_of_tests.py").write_text(BROKEN)
+    running = Running(shop, "--max-restarts", "1")
+
+    given_up = r"n2 \| GIVEN UP: it ended 2 times within 120 s, last with the codes 7, 7;"
+    _, survivor = running.wait_for_all(given_up, UP)
+    os.kill(int(survivor[3]), signal.SIGKILL)  # it is restarted
+    survivors = running.pids(1)
+
+    assert list(survivors) == ["n1"]
+    assert running.end(number) == 1
+    assert not any(map(is_alive, survivors.values()))
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--hang-timeout", "0.5"], "the hang timeout is 0.5 s: it must be at least 2 s, or 0 for none"),
+        (["--hang-timeout", "-1"], "the hang timeout is -1 s"),
+        (["--hang-timeout", "nan"], "the hang timeout is nan s"),
+        (["--max-restarts", "-1"], "--max-restarts, --restart-window: max_restarts is -1: it must be 0 or more"),
+        (["--restart-window", "0"], "--max-restarts, --restart-window: within_s is 0.0: it must be more than 0"),
+    ],
+)
+def test_an_option_out_of_range_is_named(options: list[str], error: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["up", "up_of_tests:topology", "--port", "0", *options]) == 1
+    assert error in capsys.readouterr().err

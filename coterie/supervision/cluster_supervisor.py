@@ -1,0 +1,96 @@
+"""`ClusterSupervisor`: runs all nodes of a cluster as supervised processes: restarts those that end or hang."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from coterie.actors.network_addresses import parse_address
+from coterie.node_process import start_process
+from coterie.runtime.cells.supervision import Supervision
+from coterie.runtime.hosts.real_host import RealHost
+from coterie.runtime.system import System, SystemConfig
+from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.transport.transport_config import TransportConfig
+from coterie.supervision.hang_watch import HangWatch
+from coterie.supervision.node_supervisor import RESTARTS, NodeSupervisor
+
+__all__ = ["HANG_TIMEOUT_S", "ClusterSupervisor"]
+
+HANG_TIMEOUT_S = 10.0
+"""The default for how long a node may be silent. Lower: long pauses (a blocked loop, a busy machine) are taken for the
+end; higher: a hung node is missing for longer. A node with a slow loop answers late, but it answers."""
+
+HANG_TIMEOUT_MIN_S = 2.0
+"""The shortest: in less time a node that has just started may not be linked yet."""
+
+LINKS = TransportConfig(reconnect_cap_s=0.2)
+"""A node that has started again is linked soon, and can show that it works."""
+
+
+class ClusterSupervisor:
+    """The processes of all nodes of one cluster on this machine.
+
+    Args:
+        topology: where the topology is declared, `module:name`.
+        cluster: the topology's name.
+        addresses: `host:port` of each node, by name.
+        data: the data directory of each node, by name.
+        say: takes a line about a node.
+        restarts: the budget of each node, and the back-off before its restarts.
+        hang_timeout_s: how long a node may be silent before its process is killed, s; 0: none is ever killed.
+
+    Raises:
+        ValueError: `hang_timeout_s` is neither 0 nor at least 2.
+    """
+
+    def __init__(
+        self,
+        topology: str,
+        cluster: str,
+        addresses: Mapping[str, str],
+        data: Mapping[str, str],
+        *,
+        say: Callable[[str, str], None],
+        restarts: Supervision = RESTARTS,
+        hang_timeout_s: float = HANG_TIMEOUT_S,
+    ) -> None:
+        if hang_timeout_s != 0 and not HANG_TIMEOUT_MIN_S <= hang_timeout_s < float("inf"):
+            raise ValueError(
+                f"the hang timeout is {hang_timeout_s:g} s: it must be at least {HANG_TIMEOUT_MIN_S:g} s, or 0 for none"
+            )
+        self._topology = topology
+        self._cluster = cluster
+        self._addresses = addresses
+        self._data = data
+        self._hang_timeout_s = hang_timeout_s
+        self._host = RealHost()
+        monotonic = self._host.clock.monotonic
+        self._supervisors = {
+            node: NodeSupervisor(node, partial(self._start, node), say, restarts, monotonic) for node in addresses
+        }
+
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """The nodes that are not restarted any more, because their budgets are spent."""
+        return tuple(node for node, supervisor in self._supervisors.items() if supervisor.has_given_up)
+
+    async def run(self) -> None:
+        """Run the nodes until cancelled, then stop them in order; return when all have been given up."""
+        config = SystemConfig(transport=LINKS)
+        name, role = f"up-{os.getpid()}", PeerRole.CLIENT
+        async with System(name, cluster=self._cluster, role=role, host=self._host, config=config) as system:
+            for address in self._addresses.values():
+                system.dial(*parse_address(address))
+            async with asyncio.TaskGroup() as watching:
+                watch = watching.create_task(HangWatch(system, self._supervisors, self._hang_timeout_s).run())
+                async with asyncio.TaskGroup() as nodes:
+                    for supervisor in self._supervisors.values():
+                        nodes.create_task(supervisor.run())
+                watch.cancel()
+
+    async def _start(self, node: str) -> Process:
+        return await start_process(self._topology, node, self._addresses, self._data[node], output=PIPE)

@@ -1,0 +1,131 @@
+"""`NodeSupervisor`: runs one node's process, restarts it when it ends, and gives up when its budget is spent.
+
+         ┌──────────── back-off ◀──────────┐
+         ▼                                 │ budget left
+start ─▶ running ── ended, or fenced ──▶ ended ── budget spent ──▶ given up
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from asyncio.subprocess import Process
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from coterie.node_process import end_process, is_up_line, signal_process
+from coterie.runtime.cells.supervision import RestartBudget, Supervision
+
+__all__ = ["RESTARTS", "NodeSupervisor"]
+
+RESTARTS: Final = Supervision(max_restarts=10, within_s=120.0, backoff_min_s=0.2, backoff_max_s=10.0)
+"""The default budget: a node that always fails at once is given up after about a minute."""
+
+CODES_SHOWN: Final = 5
+
+
+class NodeSupervisor:
+    """Supervises the process of one node. `run` it in a task; cancelling the task stops the process in order.
+
+    Args:
+        node: the name of the node.
+        start: starts its process, with its output in a pipe.
+        say: takes a line about the node: of its output, or of what happens to it.
+        restarts: how often it is restarted, and after which back-off.
+        monotonic: the clock, s.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        start: Callable[[], Awaitable[Process]],
+        say: Callable[[str, str], None],
+        restarts: Supervision,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.node = node
+        self.life = 0
+        """The number of processes started so far."""
+        self.is_up = False
+        """Whether the present process has reported that it is up: before, it starts, or replays its log."""
+        self.is_returning = False
+        """Whether it was fenced, and has not answered since (see `returned`)."""
+        self.has_given_up = False
+        """Whether it is not restarted any more."""
+        self._start = start
+        self._say = say
+        self._restarts = restarts
+        self._budget = RestartBudget(restarts)
+        self._monotonic = monotonic
+        self._rng = random.Random()
+        self._codes: deque[int] = deque(maxlen=CODES_SHOWN)
+        self._process: Process | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    def fence(self, reason: str) -> None:
+        """Kill the process, which hangs: it is restarted as after every end. No effect if it has ended."""
+        if self._process is not None and self.is_running:
+            self.is_returning = True
+            self._say(self.node, f"fenced (SIGKILL of pid {self._process.pid}): {reason}")
+            signal_process(self._process, signal.SIGKILL)
+
+    def returned(self) -> None:
+        """Note that its process answers."""
+        self.is_returning = False
+
+    async def run(self) -> None:
+        """Run the node until cancelled, or until its budget is spent."""
+        while True:
+            code = await self._run_once()
+            self._codes.append(code)
+            wait_s = self._budget.next_backoff_s(self._monotonic(), self._rng)
+            if wait_s is None:
+                self._give_up()
+                return
+            self._say(self.node, f"ended with code {code}: restart in {wait_s:.1f} s")
+            await asyncio.sleep(wait_s)
+
+    def _give_up(self) -> None:
+        self.has_given_up = True
+        self.is_returning = False
+        codes = ", ".join(map(str, self._codes))
+        self._say(
+            self.node,
+            f"GIVEN UP: it ended {self._restarts.max_restarts + 1} times within {self._restarts.within_s:g} s, "
+            f"last with the codes {codes}; the other nodes go on. Find the cause in its output, then start again",
+        )
+
+    async def _run_once(self) -> int:
+        """Run the process once; return its exit code."""
+        self.is_up = False
+        process = self._process = await self._start()
+        self.life += 1
+        try:
+            await self._forward_output(process)
+            return await process.wait()
+        except asyncio.CancelledError:
+            signal_process(process, signal.SIGTERM)
+            signal_process(process, signal.SIGCONT)  # a stopped process ends too
+            ended = asyncio.create_task(end_process(process))
+            await self._forward_output(process)
+            await ended
+            raise
+
+    async def _forward_output(self, process: Process) -> None:
+        assert process.stdout is not None
+        while True:
+            try:
+                line = await process.stdout.readline()
+            except ValueError:  # longer than the reader's limit: the line was dropped
+                line = b"(line too long to show)"
+            if not line:
+                return
+            text = line.decode(errors="replace").rstrip()
+            self.is_up = self.is_up or is_up_line(text, self.node)
+            self._say(self.node, text)

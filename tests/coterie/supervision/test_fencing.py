@@ -1,0 +1,95 @@
+"""Whom to fence: a table of the rules, and of what must never happen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from coterie.supervision.fencing import Fence, NodeState, choose_fence
+
+UP = NodeState("n1", is_running=True, was_up=True, is_returning=False, silent_s=0.0)
+HANG_TIMEOUT_S = 10.0
+
+
+def up(node: str) -> NodeState:
+    return replace(UP, node=node)
+
+
+def silent(node: str, silent_s: float) -> NodeState:
+    return replace(UP, node=node, silent_s=silent_s)
+
+
+def chosen(states: list[NodeState], failed: dict[str, set[str]]) -> Fence | None:
+    return choose_fence(states, failed, hang_timeout_s=HANG_TIMEOUT_S)
+
+
+def test_a_healthy_cluster_loses_no_node() -> None:
+    assert chosen([up("n1"), up("n2"), up("n3")], {"n1": set(), "n2": set(), "n3": set()}) is None
+
+
+def test_a_node_that_is_silent_for_the_time_out_is_fenced_without_any_detector() -> None:
+    assert chosen([up("n1"), silent("n2", 9.9)], {}) is None
+    assert chosen([up("n1"), silent("n2", 10.0)], {}) == Fence("n2", "it has not answered for 10.0 s")
+
+
+def test_a_single_node_is_fenced_too() -> None:
+    assert chosen([silent("n1", 12.0)], {}) == Fence("n1", "it has not answered for 12.0 s")
+
+
+@pytest.mark.parametrize(
+    ("failed", "reason"),
+    [
+        ({"n1": {"n3"}, "n2": {"n3"}}, "2 of the 2 other nodes that answer say that it has failed"),
+        ({"n1": {"n3"}}, "1 of the 1 other nodes that answer say that it has failed"),
+        ({"n1": {"n3"}, "n2": set()}, None),  # a half is no majority
+        ({"n1": set(), "n2": set()}, None),
+        ({"n3": {"n3"}}, None),  # a node has no vote on itself
+        ({}, None),
+    ],
+)
+def test_a_majority_of_the_other_nodes_that_answer_decides(failed: dict[str, set[str]], reason: str | None) -> None:
+    expected = None if reason is None else Fence("n3", reason)
+    assert chosen([up("n1"), up("n2"), silent("n3", 0.5)], failed) == expected
+
+
+def test_three_of_five_need_two_votes_of_the_three_that_answer() -> None:
+    states = [up("n1"), up("n2"), up("n3"), silent("n4", 1.0), silent("n5", 1.0)]
+
+    assert chosen(states, {"n1": {"n5"}, "n2": set(), "n3": set()}) is None
+    fence = chosen(states, {"n1": {"n5"}, "n2": {"n4", "n5"}, "n3": set()})
+
+    assert fence == Fence("n5", "2 of the 3 other nodes that answer say that it has failed")
+
+
+def test_a_node_that_answers_is_not_fenced_whatever_the_others_say() -> None:
+    assert chosen([up("n1"), up("n2")], {"n1": {"n2"}, "n2": {"n1"}}) is None
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        replace(silent("n3", 3600.0), was_up=False),  # it starts, or replays its log
+        replace(silent("n3", 3600.0), is_running=False),  # there is nothing to kill
+    ],
+)
+def test_a_node_that_is_not_up_or_has_ended_is_not_fenced(state: NodeState) -> None:
+    assert chosen([up("n1"), up("n2"), state], {"n1": {"n3"}, "n2": {"n3"}}) is None
+
+
+def test_one_node_is_fenced_at_a_time() -> None:
+    states = [up("n1"), silent("n2", 11.0), silent("n3", 12.0)]
+    first = chosen(states, {})
+    second = chosen([states[0], states[1], replace(states[2], is_returning=True, was_up=False)], {})
+    third = chosen([states[0], states[1], up("n3")], {})
+
+    assert first == Fence("n3", "it has not answered for 12.0 s")
+    assert second is None
+    assert third == Fence("n2", "it has not answered for 11.0 s")
+
+
+def test_a_verdict_goes_before_mere_silence() -> None:
+    fence = chosen([up("n1"), silent("n2", 60.0), silent("n3", 1.0)], {"n1": {"n3"}})
+
+    assert fence is not None
+    assert fence.node == "n3"
