@@ -4,8 +4,8 @@
 `detection_messages.py`: the messages of heartbeat and probe detectors
 `detection_observations.py`: names the events that detectors report to operators
 `local_health.py`: `LocalHealth`, counts signs that this process itself is slow
-`opinion.py`: `Opinion`, a detector's opinion of one peer and its changes
 `own_pauses.py`: `OwnPauses`, measures for how long this process did not run
+`peer_state.py`: `PeerState`, a detector's opinion of one peer and its changes
 `peer_timers.py`: `PeerTimers`, one timer for each peer, cheap to postpone
 `sample_window.py`: `SampleWindow`, mean and deviation of the last samples, without rounding drift
 `suspicion_level.py`: keeps a suspicion and the time at which it reaches 1 consistent
@@ -35,6 +35,7 @@ from coterie.protocols.detection.heartbeats.deadline import DeadlineConfig
 from coterie.protocols.detection.heartbeats.phi_accrual import PhiAccrualConfig
 from coterie.protocols.detection.heartbeats.tail_models import ExponentialTail, LogisticTail, NormalTail
 from coterie.protocols.detection.probes.rtt_phi_config import RttPhiConfig
+from coterie.protocols.detection.swim.swim_config import SwimConfig
 
 __all__ = [
     "ChenConfig",
@@ -54,5 +55,6 @@ __all__ = [
     "RttPhiConfig",
     "StateChange",
     "Suspected",
+    "SwimConfig",
     "Trusted",
 ]

@@ -28,8 +28,8 @@ from coterie.protocols.detection.failure_detector import (
     PeerDetector,
     StateChange,
 )
-from coterie.protocols.detection.opinion import Opinion
 from coterie.protocols.detection.own_pauses import OwnPauses
+from coterie.protocols.detection.peer_state import PeerState
 from coterie.protocols.detection.peer_timers import PeerTimers
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class _Peer:
     """What is known about one peer. `heard_at`: its silence counts from here; own pauses have been added."""
 
     detector: PeerDetector
-    opinion: Opinion
+    opinion: PeerState
     heard_at: float
     settled_at: float
     run: int | None = None
@@ -112,7 +112,7 @@ class HeartbeatDetector:
         """Return the status of each monitored peer, sorted by name."""
         peers = self._peer_by_name
         if not peers:
-            return [Opinion(name).status(0.0) for name in sorted(self._names)]
+            return [PeerState(name).status(0.0) for name in sorted(self._names)]
         return [peers[name].opinion.status(peers[name].detector.suspicion(now=now)) for name in sorted(peers)]
 
     def suspicion(self, peer: NodeId, *, now: float) -> float:
@@ -139,7 +139,7 @@ class HeartbeatDetector:
         self._run = rng.getrandbits(53)
         self._next_beat_at = now + rng.uniform(0.0, self._config.interval_s)
         for name in self._names:
-            peer = _Peer(self._config.peer_detector(now=now), Opinion(name), now, now)
+            peer = _Peer(self._config.peer_detector(now=now), PeerState(name), now, now)
             self._peer_by_name[name] = peer
             self._timers.arm(name, peer.detector.suspects_at())
 

@@ -24,8 +24,8 @@ from coterie.protocols.detection.detection_messages import Probe, ProbeReply, Pr
 from coterie.protocols.detection.detection_observations import MESSAGE_REFUSED, PAUSE_NOTICED
 from coterie.protocols.detection.failure_detector import LoopLagged, MemberStatus, StateChange
 from coterie.protocols.detection.local_health import LocalHealth
-from coterie.protocols.detection.opinion import Opinion
 from coterie.protocols.detection.own_pauses import OwnPauses
+from coterie.protocols.detection.peer_state import PeerState
 from coterie.protocols.detection.peer_timers import PeerTimers
 from coterie.protocols.detection.probes.relayed_probes import RelayedProbes
 from coterie.protocols.detection.probes.rtt_phi import RttPhi
@@ -53,7 +53,7 @@ class _Outstanding:
 @dataclass(slots=True)
 class _Peer:
     round_trips: RttPhi
-    opinion: Opinion
+    opinion: PeerState
     probe: _Outstanding | None = None
 
 
@@ -128,7 +128,7 @@ class RttPhiDetector:
         """Return the status of each monitored peer, sorted by name, with its last round trip."""
         peers = self._peer_by_name
         if not peers:
-            return [Opinion(name).status(0.0) for name in sorted(self._names)]
+            return [PeerState(name).status(0.0) for name in sorted(self._names)]
         return [
             peers[name].opinion.status(
                 peers[name].round_trips.suspicion(now=now), peers[name].round_trips.last_round_trip_s
@@ -157,7 +157,7 @@ class RttPhiDetector:
         self._start_with_number(random.Random(f"{self._seed}/{self._node}/{now!r}").getrandbits(52))
         self._is_started = True
         for name in self._names:
-            self._peer_by_name[name] = _Peer(RttPhi(self._config, now=now), Opinion(name))
+            self._peer_by_name[name] = _Peer(RttPhi(self._config, now=now), PeerState(name))
             self._probing.arm(name, now + self._rng.uniform(0.0, self._config.probe_timeout_s))
 
     def _start_with_number(self, number: int) -> None:

@@ -4,7 +4,6 @@ Sources: Das, Gupta, Motivala, "SWIM: Scalable Weakly-consistent Infection-style
 DSN 2002; Dadgar, Phillips, Currey, "Lifeguard: Local Health Awareness for More Accurate Failure Detection", DSN-W 2018.
 
 `gossip_queue.py`: `GossipQueue`, the records still to be sent on, least sent first, within the size of a packet
-`local_health.py`: `LocalHealth`, a score of how much this member doubts itself (Lifeguard, LHA-Probe)
 `member_table.py`: `MemberTable`, the newest record of each member, and which record supersedes which
 `opinions.py`: `Opinions`, merges what is said about members, and reports each change
 `probe_order.py`: whom to probe next: round robin over a shuffled list, or at random

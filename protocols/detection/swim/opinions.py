@@ -14,8 +14,8 @@ from typing import Final
 
 from coterie.protocols.algorithm import NodeId, Observe
 from coterie.protocols.detection.failure_detector import Failed, MemberState, StateChange, Suspected, Trusted
+from coterie.protocols.detection.local_health import LocalHealth
 from coterie.protocols.detection.swim.gossip_queue import GossipQueue
-from coterie.protocols.detection.swim.local_health import LocalHealth
 from coterie.protocols.detection.swim.member_table import MemberTable, supersedes
 from coterie.protocols.detection.swim.suspicion_timer import SuspicionTimer, suspicion_min_s
 from coterie.protocols.detection.swim.swim_config import SwimConfig
@@ -52,7 +52,7 @@ class Opinions:
         self._health = health
         self._effects = effects
         self._suspicions: dict[NodeId, SuspicionTimer] = {}
-        self._ends: list[tuple[float, NodeId]] = []  # a heap; entries of suspicions that ended or changed are stale
+        self._due: list[tuple[float, NodeId]] = []  # a heap; entries of suspicions that ended or changed are stale
         self.news = GossipQueue()
         """The records to send on."""
 
@@ -71,7 +71,7 @@ class Opinions:
             elif record.node in self._table:
                 self._merge_one(record, self._table[record.node], now)
             else:
-                self._learn_member(record)
+                self._learn_member(record, now)
 
     def accuse(self, node: NodeId, *, now: float) -> None:
         """Suspect a member that did not acknowledge a probe."""
@@ -99,24 +99,26 @@ class Opinions:
             if record.incarnation > own.incarnation:  # from an earlier life of this member
                 self.refute(record.incarnation)
             return
-        self._health.refuted()
+        self._health.worsen()
         self.refute(record.incarnation)
         self._observe("swim.refuted", accuser=record.accuser, state=record.state.value, incarnation=record.incarnation)
 
-    def _learn_member(self, record: MemberRecord) -> None:
+    def _learn_member(self, record: MemberRecord, now: float) -> None:
         if not self._config.learns_members or len(self._table) >= self._config.members_max:
             self._observe("swim.unknown_member", member=record.node)
-        elif record.state is MemberState.ALIVE:
-            self._table.put(record)
-            self.news.add(record)
+        elif record.state in {MemberState.ALIVE, MemberState.SUSPECTED}:
+            alive = MemberRecord(record.node, record.incarnation, MemberState.ALIVE)
+            self._table.put(alive)
+            self.news.add(alive)
             self._observe("swim.member_learned", member=record.node)
+            self._merge_one(record, alive, now)
 
     def _confirm(self, record: MemberRecord) -> None:
         """Count an independent confirmation, and gossip it, so that others count it too (Lifeguard §IV.B)."""
         suspicion = self._suspicions[record.node]
         if suspicion.confirm(record.accuser):
             self.news.add(record)
-            heappush(self._ends, (suspicion.ends_at, record.node))
+            heappush(self._due, (suspicion.next_at, record.node))
 
     def _accept(self, record: MemberRecord, old: MemberRecord, now: float) -> None:
         self._table.put(record)
@@ -139,9 +141,10 @@ class Opinions:
             min_s=min_s,
             max_s=min_s * config.suspicion_max_multiplier,
             now=now,
+            inquiries=config.inquiries,
         )
         self._suspicions[record.node] = suspicion
-        heappush(self._ends, (suspicion.ends_at, record.node))
+        heappush(self._due, (suspicion.next_at, record.node))
         if old.state is MemberState.SUSPECTED:
             return
         if old.state is not MemberState.ALIVE:
@@ -161,34 +164,40 @@ class Opinions:
 
     @property
     def deadline(self) -> float:
-        """When the next suspicion ends; infinite if there is none."""
-        ends = self._ends
-        while ends:
-            ends_at, node = ends[0]
+        """When to inquire about a suspicion, or when one ends; infinite if there is none."""
+        due = self._due
+        while due:
+            due_at, node = due[0]
             suspicion = self._suspicions.get(node)
-            if suspicion is not None and suspicion.ends_at == ends_at:
-                return ends_at
-            heappop(ends)
+            if suspicion is not None and suspicion.next_at == due_at:
+                return due_at
+            heappop(due)
         return inf
 
-    def expire(self, *, now: float) -> None:
-        """Declare the members failed whose suspicion ends by `now`."""
+    def expire(self, *, now: float) -> list[NodeId]:
+        """Declare the members failed whose suspicion ends by `now`; return those whose suspicion to inquire about."""
+        inquiries: list[NodeId] = []
         while self.deadline <= now:
-            _, node = heappop(self._ends)
+            _, node = heappop(self._due)
             suspicion = self._suspicions[node]
+            if suspicion.inquire(now=now):
+                inquiries.append(node)
+                heappush(self._due, (suspicion.next_at, node))
+                continue
             record = MemberRecord(node, self._table[node].incarnation, MemberState.FAILED, self._node)
             self._table.put(record)
             self.news.add(record)
             del self._suspicions[node]
             facts = _evidence(record) | {"suspected_s": now - suspicion.began_at, "accusers": tuple(suspicion.accusers)}
             self._report(Failed(node, f"it did not refute within {suspicion.timeout_s:.2f} s", facts))
+        return inquiries
 
     def paused(self, pause_s: float) -> None:
         """Prolong the suspicions by a pause of this process, in which no refutation could be heard."""
         for suspicion in self._suspicions.values():
             suspicion.began_at += pause_s
-        self._ends = [(suspicion.ends_at, node) for node, suspicion in self._suspicions.items()]
-        heapify(self._ends)
+        self._due = [(suspicion.next_at, node) for node, suspicion in self._suspicions.items()]
+        heapify(self._due)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from math import log, log10
+from typing import Final
 
 from coterie.protocols.algorithm import NodeId
 
 __all__ = ["SuspicionTimer", "suspicion_min_s"]
+
+INQUIRIES_FROM: Final = 0.6
+"""The share of its duration after which a suspicion is inquired about."""
 
 
 def suspicion_min_s(multiplier: float, members: int, period_s: float) -> float:
@@ -21,16 +25,22 @@ class SuspicionTimer:
     of LHA-Suspicion). Each accuser counts once: a repeated accusation is no news. Without confirmations to wait for
     (k = 0) it lasts `min_s`.
 
+    Towards its end there are times at which to inquire whether it still holds (not in the papers): `next_at` is the
+    next inquiry or the end.
+
     Args:
         accuser: the member that suspects first; it is not a confirmation.
         confirmations: k, at least 0.
         min_s, max_s: shortest and longest time, s.
+        inquiries: how often to inquire.
         now: when the suspicion begins (monotonic, s).
     """
 
-    __slots__ = ("_confirmations", "_max_s", "_min_s", "accusers", "began_at", "timeout_s")
+    __slots__ = ("_confirmations", "_inquired", "_inquiries", "_max_s", "_min_s", "accusers", "began_at", "timeout_s")
 
-    def __init__(self, accuser: NodeId, *, confirmations: int, min_s: float, max_s: float, now: float) -> None:
+    def __init__(
+        self, accuser: NodeId, *, confirmations: int, min_s: float, max_s: float, now: float, inquiries: int = 0
+    ) -> None:
         self.accusers: dict[NodeId, None] = {accuser: None}
         """The members that suspect it, at most k + 1 of them."""
         self.began_at = now
@@ -38,6 +48,8 @@ class SuspicionTimer:
         self._confirmations = confirmations
         self._min_s = min_s
         self._max_s = max_s
+        self._inquiries = inquiries
+        self._inquired = 0
         self.timeout_s = self._present_timeout_s()
         """How long the suspicion lasts altogether, s."""
 
@@ -45,6 +57,22 @@ class SuspicionTimer:
     def ends_at(self) -> float:
         """When the member counts as failed unless it refutes."""
         return self.began_at + self.timeout_s
+
+    @property
+    def next_at(self) -> float:
+        """When to inquire next, or, after the last inquiry, when the suspicion ends."""
+        if self._inquired == self._inquiries:
+            return self.ends_at
+        share = INQUIRIES_FROM + (1 - INQUIRIES_FROM) * self._inquired / self._inquiries
+        return self.began_at + self.timeout_s * share
+
+    def inquire(self, *, now: float) -> bool:
+        """Return whether an inquiry is due, and count it. Several that are overdue, since it shrank, count as one."""
+        is_due = False
+        while self._inquired < self._inquiries and self.next_at <= now:
+            self._inquired += 1
+            is_due = True
+        return is_due
 
     def confirm(self, accuser: NodeId) -> bool:
         """Count an accusation; return whether it is an independent confirmation that was still needed."""

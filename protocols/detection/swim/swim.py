@@ -17,8 +17,8 @@ from typing import Final, assert_never
 
 from coterie.protocols.algorithm import NodeId, Observe, Received, Send
 from coterie.protocols.detection.failure_detector import LoopLagged, MemberState, MemberStatus, StateChange
+from coterie.protocols.detection.local_health import LocalHealth
 from coterie.protocols.detection.swim.gossip_queue import retransmit_limit
-from coterie.protocols.detection.swim.local_health import LocalHealth
 from coterie.protocols.detection.swim.member_table import MemberTable, supersedes
 from coterie.protocols.detection.swim.opinions import Opinions
 from coterie.protocols.detection.swim.probe_order import make_order
@@ -40,7 +40,7 @@ from coterie.protocols.detection.swim.swim_messages import (
 __all__ = ["Leave", "Swim", "SwimEffect", "SwimEvent", "initial_records"]
 
 _UNTRACKED: Final = 0
-"""The sequence of a ping that nobody waits for: that of an announcement to a failed member."""
+"""The sequence of a ping that nobody waits for: an announcement to a failed member, or an inquiry about a suspicion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Swim:
         self._probing = Probing(rng.getrandbits(31))
         self._round_trips_s: dict[NodeId, float] = {}
         self._deadline = 0.0
-        self._is_started = False
+        self._is_started = self._is_up_to_date = False
         self._introductions = 0
         self._probe_at = 0.0
         self._gossip_at = self._exchange_at = self._announce_at = inf
@@ -107,7 +107,7 @@ class Swim:
                     self._receive(sender, message, now)
                 case LoopLagged(lag_s):
                     if lag_s >= self._config.stall_s:
-                        self._health.lagged()
+                        self._health.worsen()
                 case Leave():
                     self._leave()
                 case _:
@@ -119,7 +119,8 @@ class Swim:
         if not self._is_started:
             self._start(now)
         self._notice_pause(now)
-        self._opinions.expire(now=now)
+        for suspect in self._opinions.expire(now=now):
+            self._inquire(suspect)
         self._end_relays(now)
         probe = self._probing.pending
         if probe is not None and probe.timeout_at <= now:
@@ -165,7 +166,7 @@ class Swim:
 
     def _receive(self, sender: NodeId, message: SwimMessage, now: float) -> None:
         if sender not in self._table:
-            self._opinions.merge((MemberRecord(sender, 0, MemberState.ALIVE),), now=now)
+            self._merge((MemberRecord(sender, 0, MemberState.ALIVE),), now)
             if sender not in self._table:
                 return
         match message:
@@ -192,9 +193,12 @@ class Swim:
             known = len(self._table)
             self._opinions.merge(records, now=now)
             if len(self._table) > known:
-                self._add_learned(records)
+                self._add_learned(records, now)
 
-    def _add_learned(self, records: Records) -> None:
+    def _add_learned(self, records: Records, now: float) -> None:
+        """Probe new members too; exchange records again soon, because there may be more of them."""
+        if self._config.exchange_interval_s:
+            self._exchange_at = min(self._exchange_at, now + self._config.period_s)
         listed = frozenset(self._order.nodes)
         for record in records:
             if record.node in self._table and record.node not in listed and record.node != self._node:
@@ -203,7 +207,7 @@ class Swim:
     def _acknowledged(self, sender: NodeId, sequence: int, now: float) -> None:
         probe = self._probing.acknowledged(sender, sequence)
         if probe is not None:
-            self._health.probe_succeeded()
+            self._health.improve()
             if sender == probe.target:
                 self._round_trips_s[sender] = now - probe.sent_at
             return
@@ -229,6 +233,9 @@ class Swim:
         A failure that is only heard of this way is taken for a suspicion, as in memberlist: after a partition both
         sides have declared the other failed, and each member must get the time to refute.
         """
+        if message.is_answer and not self._is_up_to_date:
+            self._is_up_to_date = True
+            self._exchange_at = now + self._config.exchange_interval_s
         self._merge(tuple(map(_as_suspicion, message.records)), now)
         if not message.is_answer:
             theirs = {record.node: record for record in message.records}
@@ -243,7 +250,7 @@ class Swim:
         config, rng = self._config, self._rng
         self._probe_at = now + rng.random() * config.period_s
         if config.exchange_interval_s:
-            self._exchange_at = now + rng.random() * config.exchange_interval_s
+            self._exchange_at = self._probe_at
         if config.announce_interval_s:
             self._announce_at = now + rng.random() * config.announce_interval_s
         self._introductions = retransmit_limit(config.retransmit_multiplier, self._table.active)
@@ -264,7 +271,8 @@ class Swim:
         probe = self._probing.pending
         if probe is None or probe.is_acknowledged:
             return
-        self._health.probe_failed(helpers=len(probe.helpers), nacks=len(probe.nacked_by))
+        # Lifeguard §IV-A: helpers that send nacks can reach us, so only missing nacks are signs of our own ill health.
+        self._health.worsen(len(probe.helpers) - len(probe.nacked_by) if probe.helpers else 1)
         self._opinions.accuse(probe.target, now=now)
 
     def _probe_indirectly(self, probe: PendingProbe) -> None:
@@ -274,6 +282,12 @@ class Swim:
         for helper in probe.helpers:
             records = self._news(self._config.packet_budget_bytes)
             self._send(helper, IndirectPing(probe.sequence, probe.target, timeout_s, records))
+
+    def _inquire(self, suspect: NodeId) -> None:
+        """Ask the suspect and some others whether the suspicion still holds; answers carry what was missed here."""
+        record = self._table[suspect]
+        for target in (suspect, *self._random_members(self._config.gossip_fanout - 1, besides=suspect)):
+            self._send(target, Ping(_UNTRACKED, (record,)))
 
     # --- dissemination ----------------------------------------------------------------------------------------------
 
@@ -299,14 +313,15 @@ class Swim:
     def _answer(self, sender: NodeId, question: Records) -> Records:
         """Return the records of an acknowledgement, no larger than those of its `question`.
 
-        First our own record if the question was about us, so that a refutation arrives; then what the sender must
-        refute, without the accuser, so that it fits where the sender's own record was.
+        First newer records of the members in question, so that refutations arrive (ours, and those that the sender has
+        missed); then what the sender must refute, without the accuser, so that it fits where its own record was.
         """
         budget_bytes = _size_bytes(question)
         records: Records = ()
-        is_about_us = any(record.node == self._node for record in question)
+        known = ((self._table.get(asked.node), asked) for asked in question)
+        newer = tuple(record for record, asked in known if record is not None and supersedes(record, asked))
         about_sender = tuple(MemberRecord(told.node, told.incarnation, told.state) for told in self._buddy(sender))
-        for record in ((self._table[self._node],) if is_about_us else ()) + about_sender:
+        for record in newer + about_sender:
             size_bytes = record_size_bytes(record)
             if size_bytes <= budget_bytes:
                 budget_bytes -= size_bytes
@@ -327,7 +342,9 @@ class Swim:
             self._send(target, Gossip(records))
 
     def _exchange(self, now: float) -> None:
-        self._exchange_at = now + self._config.exchange_interval_s
+        """Send all records to one member; until the first answer in each period: a new process has to catch up."""
+        config = self._config
+        self._exchange_at = now + (config.exchange_interval_s if self._is_up_to_date else config.period_s)
         for target in self._random_members(1):
             self._send(target, StateExchange(tuple(self._table)))
 
@@ -368,7 +385,7 @@ class Swim:
         pause_s = now - self._deadline
         if pause_s < self._config.stall_s or not self._is_started:
             return
-        self._health.lagged()
+        self._health.worsen()
         self._probing.abandon()
         self._probing.paused(pause_s)
         self._opinions.paused(pause_s)

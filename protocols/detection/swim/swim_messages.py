@@ -26,8 +26,8 @@ __all__ = [
     "record_size_bytes",
 ]
 
-RECORD_OVERHEAD_BYTES: Final = 20
-"""What a record takes in a packet besides the two names: incarnation, state and their encoding, rounded up."""
+RECORD_OVERHEAD_BYTES: Final = 26
+"""What a record takes in a packet besides the two names: a long incarnation, the longest state, and their headers."""
 
 
 @fast_dataclass

@@ -15,6 +15,7 @@ from typing import Any
 
 from coterie.protocols.algorithm import NodeId, Observe, Received, Send
 from coterie.protocols.detection.failure_detector import Failed, FailureDetector, StateChange, Suspected, Trusted
+from coterie.protocols.detection.swim.swim_messages import Ping
 from coterie.protocols.simulation.detection.member_network import MemberNetwork
 from coterie.protocols.simulation.detection.message_counts import MessageCounts
 
@@ -40,7 +41,8 @@ class _Member:
     armed_at: float = inf
     resumes_at: float = 0.0
     held: list[Any] | None = None
-    timers_first: bool = False
+    held_sends: list[tuple[NodeId, Any]] | None = None
+    is_sending: bool = False
 
 
 class DetectionWorld:
@@ -98,14 +100,16 @@ class DetectionWorld:
         member = self._members[node] = _Member(node, detector)
         self._arm(member)
 
-    def pause(self, node: NodeId, pause_s: float, *, timers_first: bool = False) -> None:
+    def pause(self, node: NodeId, pause_s: float, *, is_stuck_in_send: bool = False) -> None:
         """Let a member stand still: its timers are late, and its messages wait until it goes on.
 
-        With `timers_first` overdue timers then fire before the messages are handled, as in most event loops. (The
-        driver of our actors lets the messages go first.)
+        Then the messages are handled before its timers, as the driver of our actors does. With `is_stuck_in_send` it
+        is as in the experiments of Lifeguard (DSN-W 2018, §V), which block the sending of messages in threads: the next
+        probe begins on time, but its messages leave only after the pause; then timers are handled before messages.
         """
         member = self._members[node]
-        member.timers_first = timers_first
+        member.held_sends = [] if is_stuck_in_send else None
+        member.is_sending = is_stuck_in_send
         member.resumes_at = max(member.resumes_at, self.now + pause_s)
         if member.held is None:
             member.held = []
@@ -148,9 +152,14 @@ class DetectionWorld:
         if self.now < member.resumes_at or held is None:
             if message is not None and held is not None:
                 held.append(message)
+            elif member.is_sending:
+                self._tick(member)
             return False
         member.held = None
-        if member.timers_first:
+        if member.held_sends is not None:
+            sends, member.held_sends = member.held_sends, None
+            for to, sent in sends:
+                self._send(member, to, sent)
             self._tick(member)
         if held:
             self.events += len(held)
@@ -171,7 +180,7 @@ class DetectionWorld:
         for effect in effects:
             match effect:
                 case Send(to, message):
-                    self._send(member.node, to, message)
+                    self._send(member, to, message)
                 case Suspected() | Trusted() | Failed():
                     seen = SeenChange(self.now, member.node, effect)
                     if self._keep(seen):
@@ -180,7 +189,12 @@ class DetectionWorld:
                     self._observe(self.now, member.node, effect)
         self._arm(member)
 
-    def _send(self, sender: NodeId, to: NodeId, message: Any) -> None:
+    def _send(self, member: _Member, to: NodeId, message: Any) -> None:
+        if member.held_sends is not None:
+            member.held_sends.append((to, message))
+            member.is_sending = member.is_sending and not isinstance(message, Ping)
+            return
+        sender = member.node
         self.counts.add(message)
         target = self._members.get(to)
         if target is None:

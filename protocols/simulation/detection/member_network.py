@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.detection.swim.swim_messages import StateExchange
 
 __all__ = ["MemberNetwork", "uniform_latency"]
+
+RETRANSMIT_S: Final = 0.2
+"""TCP's shortest retransmission time-out on Linux."""
 
 Latency = Callable[[random.Random], float]
 
@@ -29,7 +33,7 @@ class MemberNetwork:
     Attributes:
         rng: makes the random choices.
         latency: draws the one-way latency of a message, s (default: 0.2 to 1 ms).
-        loss: the probability that a datagram is lost. Streams lose nothing.
+        loss: the probability that a datagram is lost. Streams lose nothing: what they carry is sent again, and late.
         duplication: the probability that a datagram arrives twice.
     """
 
@@ -52,10 +56,18 @@ class MemberNetwork:
         rng = self.rng
         if self._group_of and self._group_of.get(sender, 0) != self._group_of.get(target, 0):
             return ()
-        if isinstance(message, StateExchange):  # over a stream
-            return (self.latency(rng),)
+        if isinstance(message, StateExchange):
+            return (self.latency(rng) + self._retransmissions_s(),)
         if self.loss and rng.random() < self.loss:
             return ()
         if self.duplication and rng.random() < self.duplication:
             return (self.latency(rng), self.latency(rng))
         return (self.latency(rng),)
+
+    def _retransmissions_s(self) -> float:
+        """Return how late a message over a stream is because it was lost: 0.2 s, then 0.4 s, and so on."""
+        delay_s, timeout_s = 0.0, RETRANSMIT_S
+        while self.loss and self.rng.random() < self.loss:
+            delay_s += timeout_s
+            timeout_s *= 2
+        return delay_s

@@ -19,6 +19,13 @@ class MessageCounts:
         self.messages: Counter[str] = Counter()
         self.size_bytes: Counter[str] = Counter()
 
+    def copy(self) -> MessageCounts:
+        """Return the counters as they are now."""
+        other = MessageCounts()
+        other.messages.update(self.messages)
+        other.size_bytes.update(self.size_bytes)
+        return other
+
     def add(self, message: object) -> None:
         """Count a message that is sent, whether it arrives or not."""
         kind = type(message).__name__

@@ -1,6 +1,5 @@
 """Directed schedules: run an algorithm step by step; the test decides when each message, write and timer happens.
 
-`detector_group.py`: `DetectorGroup`, runs failure detectors that monitor each other over bad links.
 `detector_trials.py`: schedules in which a failure detector must suspect, or must not.
 `directed_group.py`: `DirectedGroup`, runs a Raft group step by step, as a test decides.
 `raft_shorthand.py`: builds Raft messages, log entries and disks from plain numbers.

@@ -42,11 +42,5 @@ __all__ = [
     "run_mutant",
 ]
 
-MUTANTS: tuple[Mutant, ...] = (
-    *RAFT_MUTANTS,
-    *SESSION_MUTANTS,
-    *SYNOD_MUTANTS,
-    *DETECTOR_MUTANTS,
-    *SWIM_MUTANTS,
-)
+MUTANTS: tuple[Mutant, ...] = (*RAFT_MUTANTS, *SESSION_MUTANTS, *SYNOD_MUTANTS, *DETECTOR_MUTANTS, *SWIM_MUTANTS)
 """The mutants of the pure algorithms."""

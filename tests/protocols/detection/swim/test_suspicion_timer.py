@@ -65,3 +65,22 @@ def test_timeout_never_grows_with_confirmations() -> None:
 @pytest.mark.parametrize(("members", "min_s"), [(1, 8.0), (10, 8.0), (100, 16.0), (1000, 24.0)])
 def test_minimum_grows_with_the_logarithm_of_the_members(members: int, min_s: float) -> None:
     assert suspicion_min_s(4.0, members, 2.0) == pytest.approx(min_s)
+
+
+def test_inquiries_are_spread_over_the_last_part_and_the_end_follows() -> None:
+    timer = SuspicionTimer(NodeId("a"), confirmations=0, min_s=10.0, max_s=10.0, now=0.0, inquiries=4)
+    times = []
+    while timer.next_at < timer.ends_at:
+        times.append(timer.next_at)
+        assert not timer.inquire(now=timer.next_at - 0.001)
+        assert timer.inquire(now=timer.next_at)
+    assert times == pytest.approx([6.0, 7.0, 8.0, 9.0])
+    assert not timer.inquire(now=timer.ends_at)
+
+
+def test_inquiries_that_became_overdue_are_one_and_come_before_the_end() -> None:
+    timer = SuspicionTimer(NodeId("a"), confirmations=1, min_s=10.0, max_s=100.0, now=0.0, inquiries=4)
+    assert timer.confirm(NodeId("b"))
+    assert timer.inquire(now=50.0)
+    assert not timer.inquire(now=50.0)
+    assert timer.next_at == timer.ends_at

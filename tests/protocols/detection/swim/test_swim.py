@@ -328,3 +328,43 @@ def test_a_member_without_peers_has_nothing_to_do() -> None:
     for _ in range(10):
         _, effects = _next(member)
         assert list(effects) == []
+
+
+def test_a_suspicion_is_inquired_about_and_an_answer_with_a_newer_record_ends_it() -> None:
+    member = _member()
+    _hear(member, Gossip((_suspected(C),)))
+    asked: list[NodeId] = []
+    while not asked:
+        now, effects = _next(member)
+        asked = [to for to, sent in _sent(effects) if isinstance(sent, Ping) and sent.sequence == 0]
+    assert set(asked) == {B, C, D}
+    informed = Swim(D, CONFIG, initial_records((A, B, C, D)), random.Random(2))
+    informed.handle([Received(B, Gossip((MemberRecord(C, 1, MemberState.ALIVE),)))], now=0.0)
+    [(to, ack)] = _sent(informed.handle([Received(A, Ping(0, (_suspected(C),)))], now=0.0))
+    assert to == A
+    assert [effect.peer for effect in _hear(member, ack, D, now) if isinstance(effect, Trusted)] == [C]
+
+
+def test_a_new_process_exchanges_records_in_each_period_until_it_is_answered() -> None:
+    member = _member(replace(CONFIG, exchange_interval_s=30.0))
+    times: list[float] = []
+    while len(times) < 3:
+        now, effects = _next(member)
+        times += [now for _, sent in _sent(effects) if isinstance(sent, StateExchange)]
+        [_hear(member, Ack(sent.sequence), to, now) for to, sent in _sent(effects) if isinstance(sent, Ping)]
+    assert times[2] - times[0] == pytest.approx(2 * CONFIG.period_s, abs=0.01)
+    _hear(member, StateExchange((), is_answer=True), now=times[2])
+    while True:
+        now, effects = _next(member)
+        if [sent for _, sent in _sent(effects) if isinstance(sent, StateExchange)]:
+            break
+        [_hear(member, Ack(sent.sequence), to, now) for to, sent in _sent(effects) if isinstance(sent, Ping)]
+    assert now - times[2] == pytest.approx(30.0, abs=1.1)
+
+
+def test_a_suspected_member_that_was_unknown_is_learned_with_its_suspicion() -> None:
+    member = _member(replace(CONFIG, learns_members=True))
+    effects = _hear(member, Gossip((_suspected(NodeId("zoe"), 3),)))
+    assert [effect.peer for effect in effects if isinstance(effect, Suspected)] == ["zoe"]
+    effects = _hear(member, Gossip((MemberRecord(NodeId("yan"), 3, MemberState.FAILED, B),)))
+    assert [status.peer for status in member.members(now=0.0)] == [B, C, D, "zoe"]

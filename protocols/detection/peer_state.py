@@ -1,4 +1,4 @@
-"""`Opinion`: holds a detector's opinion of one peer, and turns its changes into `Suspected`, `Trusted` and `Failed`."""
+"""`PeerState`: holds a detector's opinion of one peer, and turns its changes into effects, such as `Suspected`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.detection.failure_detector import Failed, MemberState, MemberStatus, Suspected, Trusted
 
-__all__ = ["Opinion"]
+__all__ = ["PeerState"]
 
 
-class Opinion:
+class PeerState:
     """The state of one peer in the eyes of one detector. It begins as ALIVE.
 
     The diagram is in `failure_detector.py`. `reason` is the sentence of the last change.
