@@ -25,6 +25,7 @@ from coterie.protocols.detection.failure_detector import (
     Suspected,
     Trusted,
 )
+from coterie.protocols.detection.swim.swim_messages import StateExchange
 from coterie.runtime.actor import Actor
 from coterie.runtime.observing.lag_probe import LagProbe
 from coterie.runtime.refs import Address
@@ -121,11 +122,15 @@ class DetectorActor(Actor[DetectorPeerMessage | ReportMembers | Tick]):
         raise TypeError(f"a failure detector keeps nothing, but asked to write {write!r:.80}")
 
     def send(self, to: str, message: Any) -> None:
-        """Send a message to a peer, by datagram if possible."""
+        """Send a message to a peer, by datagram if possible; what grows with the cluster goes over the link."""
         address = self._address_by_peer.get(to)
         if address is None:  # a detector may learn of peers later
             address = self._address_by_peer[to] = Address(to, self.context.self_ref.path)
-        self.context.system.datagrams.tell(address, DetectorPeerMessage(self._node, message))
+        letter = DetectorPeerMessage(self._node, message)
+        if isinstance(message, StateExchange):
+            self.context.system.at(address).tell(letter)
+        else:
+            self.context.system.datagrams.tell(address, letter)
 
     def perform(self, effect: StateChange) -> None:
         """Log a change of opinion, and notify the listeners."""

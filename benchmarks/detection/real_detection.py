@@ -47,8 +47,8 @@ class _Opinions:
     """Reads what the nodes print into their logs."""
 
     def __init__(self, data: str) -> None:
-        self._paths = {node: os.path.join(data, f"{node}.log") for node in NODES}
-        self._offsets = dict.fromkeys(NODES, 0)
+        self._paths: dict[str, str] = {node: os.path.join(data, f"{node}.log") for node in NODES}
+        self._offsets: dict[str, int] = dict.fromkeys(NODES, 0)
         self.seen: list[_Opinion] = []
 
     def read(self) -> None:

@@ -191,6 +191,7 @@ def test_a_suspicion_that_is_not_refuted_becomes_a_failure() -> None:
     [suspected] = [effect for effect in _hear(member, Gossip((_suspected(C),))) if isinstance(effect, Suspected)]
     assert suspected.evidence == {"incarnation": 0, "accuser": "b"}
     failed: list[Failed] = []
+    now = 0.0
     while not failed:
         now, effects = _next(member)
         failed = [effect for effect in effects if isinstance(effect, Failed) and effect.peer == C]
@@ -334,6 +335,7 @@ def test_a_suspicion_is_inquired_about_and_an_answer_with_a_newer_record_ends_it
     member = _member()
     _hear(member, Gossip((_suspected(C),)))
     asked: list[NodeId] = []
+    now = 0.0
     while not asked:
         now, effects = _next(member)
         asked = [to for to, sent in _sent(effects) if isinstance(sent, Ping) and sent.sequence == 0]
