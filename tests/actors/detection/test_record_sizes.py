@@ -17,7 +17,9 @@ from coterie.runtime.messages.message import message_type
 
 def _encoded_bytes(records: Records) -> int:
     letter = DetectorPeerMessage("n1", Ping(2**31, records))
-    return len(msgpack.packb(tuple(message_type(DetectorPeerMessage).encode(letter))))
+    packed = msgpack.packb(tuple(message_type(DetectorPeerMessage).encode(letter)))
+    assert packed is not None
+    return len(packed)
 
 
 @pytest.mark.parametrize("state", list(MemberState))
