@@ -1,5 +1,7 @@
 """Failure-detection benchmarks: detectors in simulated time, with seeds; and on real processes.
 
+`detector_topologies.py`: one cluster of five nodes for each kind of detector
+`real_detection.py`: time to suspicion on real processes, and false suspicions under stress
 `swim_accuracy.py`: false failures at 1 % loss, over a thousand node-hours
 `swim_chitchat.py`: chitchat's bars: half of all datagrams lost, bytes per node
 `swim_detection_time.py`: from a crash to the first and to the last observer's suspicion

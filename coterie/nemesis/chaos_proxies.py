@@ -1,8 +1,9 @@
-"""`ChaosProxies`: runs TCP proxies between the processes of a cluster, which inject faults into real connections.
+"""`ChaosProxies`: runs proxies between the processes of a cluster, which inject faults into real connections.
 
     n1 ──dials──▶ proxy n1→n2 ══▶ n2          link (n1, n2) applies to bytes to n2, link (n2, n1) to those back
 
-There is one proxy for each pair of a dialer (node or client) and a node. A network fault on real processes: the fault
+There is one TCP proxy for each pair of a dialer (node or client) and a node, and for two nodes a UDP proxy at the same
+port (`datagram_relay.py`). A network fault on real processes: the fault
 plan decides its time and links; `process_injector.py` begins it; `actors/simulation/faults/network_faults.py` turns it
 into calls of this class, whose methods are those of a `VirtualNetwork`, so that the same faults apply to both; and
 `proxy_pipe.py` carries it out on the bytes of a connection, with the rules of
@@ -12,11 +13,14 @@ into calls of this class, whose methods are those of a `VirtualNetwork`, so that
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
+from coterie.nemesis.datagram_relay import DatagramRelay
 from coterie.nemesis.proxy_pipe import ProxyPipe
 from coterie.nemesis.proxy_tunnel import ProxyTunnel
 from coterie.runtime.hosts.host import Clock
@@ -27,6 +31,9 @@ __all__ = ["TUNNELS_MAX", "ChaosProxies"]
 
 TUNNELS_MAX: Final = 1024
 """The largest number of connections at a time; one more is reset at once."""
+
+_HOST: Final = "127.0.0.1"
+_PORT_ATTEMPTS: Final = 16
 
 NO_DELAY: Final = RandomDuration(0.0)
 
@@ -57,18 +64,17 @@ class ChaosProxies:
         self._clock = clock
         self._links: dict[tuple[str, str], ConditionedLink] = {}
         self._servers: dict[tuple[str, str], asyncio.Server] = {}
+        self._relays: list[DatagramRelay] = []
         self._tunnels: dict[ProxyTunnel, None] = {}
         self._dials: dict[asyncio.Task[None], None] = {}
 
     async def __aenter__(self) -> Self:
         """Listen. OSError if no port is free."""
-        loop = asyncio.get_running_loop()
         try:
             for dialer in self._dialers:
                 for node in self._nodes:
                     if dialer != node:
-                        server = await loop.create_server(self._accepting(dialer, node), "127.0.0.1", 0)
-                        self._servers[dialer, node] = server
+                        await self._listen(dialer, node)
         except BaseException:
             self._close()
             raise
@@ -80,6 +86,30 @@ class ChaosProxies:
         """Close all sockets."""
         self._close()
         await asyncio.gather(*self._dials, return_exceptions=True)
+
+    async def _listen(self, dialer: str, node: str) -> None:
+        """Listen at a port that is free for TCP and, if the dialer is a node, for UDP."""
+        loop = asyncio.get_running_loop()
+        for attempts_left in reversed(range(_PORT_ATTEMPTS)):
+            server = await loop.create_server(self._accepting(dialer, node), _HOST, 0)
+            try:
+                if dialer in self._nodes:
+                    await self._relay(dialer, node, server.sockets[0].getsockname()[1])
+            except OSError as error:
+                server.close()
+                if error.errno != errno.EADDRINUSE or not attempts_left:
+                    raise
+            else:
+                self._servers[dialer, node] = server
+                return
+
+    async def _relay(self, source: str, target: str, port: int) -> None:
+        relay = DatagramRelay(self.link(source, target), partial(self._address_of, target))
+        await relay.open(_HOST, port)
+        self._relays.append(relay)
+
+    def _address_of(self, node: str) -> str:
+        return self.listens_at(node)  # it may be set later
 
     def address(self, dialer: str, node: str) -> str:
         """Return the address at which `dialer` reaches `node` (`host:port`)."""
@@ -106,10 +136,10 @@ class ChaosProxies:
         return [(pipe.link.source, pipe.link.target) for pipe in self._pipes()]
 
     def block(self, source: str, target: str) -> None:
-        """Hold all bytes from `source` to `target` (one way) until `unblock`."""
+        """Hold all bytes from `source` to `target` (one way) until `unblock`, and drop datagrams."""
         link = self.link(source, target)
         if not link.is_blocked:
-            link.is_blocked, link.has_connect_attempt = True, False
+            link.is_blocked, link.has_connect_attempt, link.has_dropped_datagram = True, False, False
 
     def unblock(self, source: str, target: str) -> None:
         """End `block`, one way."""
@@ -118,19 +148,23 @@ class ChaosProxies:
             pipe.pump()
 
     def holds_back(self, source: str, target: str) -> bool:
-        """Return whether the link is blocked and bytes or a connection attempt wait for it."""
+        """Return whether the link is blocked, and bytes or a connection attempt wait for it, or a datagram was lost."""
         link = self.link(source, target)
         if not link.is_blocked:
             return False
-        return link.has_connect_attempt or any(not pipe.is_idle for pipe in self._pipes(source, target))
+        has_struck = link.has_connect_attempt or link.has_dropped_datagram
+        return has_struck or any(not pipe.is_idle for pipe in self._pipes(source, target))
 
     def open_black_hole(self, source: str, target: str) -> None:
         """Drop all bytes from `source` to `target` (one way) without an error, until `close_black_hole`."""
-        self.link(source, target).is_black_hole = True
+        link = self.link(source, target)
+        link.is_black_hole, link.has_dropped_datagram = True, False
 
     def has_lost_data(self, source: str, target: str) -> bool:
-        """Return whether an open connection has lost bytes from `source` to `target` in a black hole."""
-        return any(pipe.has_lost_bytes for pipe in self._pipes(source, target))
+        """Return whether a black hole from `source` to `target` has lost bytes of an open connection, or a datagram."""
+        link = self.link(source, target)
+        has_lost_datagram = link.is_black_hole and link.has_dropped_datagram
+        return has_lost_datagram or any(pipe.has_lost_bytes for pipe in self._pipes(source, target))
 
     def close_black_hole(self, source: str, target: str) -> int:
         """End `open_black_hole`: reset the connections that lost bytes; return how many."""
@@ -193,6 +227,8 @@ class ChaosProxies:
     def _close(self) -> None:
         for server in self._servers.values():
             server.close()
+        for relay in self._relays:
+            relay.close()
         for dial in list(self._dials):
             dial.cancel()
         for tunnel in list(self._tunnels):

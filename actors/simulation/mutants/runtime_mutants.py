@@ -1,4 +1,4 @@
-"""Runtime mutants: defines deliberate bugs in mailboxes, supervision, asks, watches and the network transport."""
+"""Runtime mutants: defines deliberate bugs in mailboxes, supervision, asks, watches, the transport and datagrams."""
 
 # ruff: noqa: SLF001 - a mutant replaces private methods
 
@@ -9,6 +9,7 @@ import random
 from typing import Any
 
 from coterie.actors.simulation.scenarios.actors_scenario import ACTORS
+from coterie.actors.simulation.scenarios.datagram_runs import doubled_datagrams, forged_datagrams
 from coterie.actors.simulation.scenarios.directed_runs import crowded_mailbox, strangers_key
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch, ScenarioTrial
@@ -16,6 +17,8 @@ from coterie.runtime.cells.asks import PendingAsk
 from coterie.runtime.cells.cell import Cell
 from coterie.runtime.cells.mailbox import NO_QUEUE, Mailbox
 from coterie.runtime.cells.supervision import RestartBudget
+from coterie.runtime.datagrams.authentication import DatagramAuthentication
+from coterie.runtime.datagrams.replay_window import ReplayWindow
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message_type
 from coterie.runtime.remote.remote_delivery import RemoteDelivery
@@ -100,6 +103,14 @@ def _open_to_any_incarnation(self: RemoteDelivery, item: object) -> Any:
     return route
 
 
+def _accept_any_code(self: DatagramAuthentication, data: bytes, code: bytes) -> bool:
+    return True
+
+
+def _always_fresh(self: ReplayWindow, sequence: int) -> bool:
+    return True
+
+
 def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
     return Mutant(f"runtime: {name}", TRIAL, patches, first_seed)
 
@@ -126,5 +137,15 @@ RUNTIME_MUTANTS: tuple[Mutant, ...] = (
         DirectedTrial("stranger's key", Level.SYSTEM, strangers_key),
         (Patch(handshake, "find_key", _any_key),),
     ),
+    Mutant(
+        "runtime: unauthenticated datagram believed",
+        DirectedTrial("forged datagrams", Level.SYSTEM, forged_datagrams),
+        (Patch(DatagramAuthentication, "accepts", _accept_any_code),),
+    ),
+    Mutant(
+        "runtime: replayed datagram believed",
+        DirectedTrial("doubled datagrams", Level.SYSTEM, doubled_datagrams),
+        (Patch(ReplayWindow, "is_fresh", _always_fresh),),
+    ),
 )
-"""All but the last two are killed under the profile `everything`."""
+"""All but the last four are killed under the profile `everything`."""

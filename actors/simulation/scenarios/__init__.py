@@ -8,4 +8,5 @@
 `store_scenario.py`: scenario `store`: checks the data that the log store recovers.
 `list_store.py`: `ListStore` implements the replicated state machine of `raft-kv`.
 `directed_runs.py`: simulates fixed situations that random fault plans rarely reach.
+`datagram_runs.py`: simulates networks that double or forge datagrams.
 """

@@ -127,7 +127,7 @@ class DatagramRoutes:
         if receiver is None or self._is_frozen(sender.node):
             return
         link = self._link(sender.node, receiver.node)
-        if not _is_dropped(link):
+        if not link.drops_datagrams():
             loop = VirtualLoop.running()
             for delay_s, arriving in link.deliveries(data):
                 due_s = loop.clock.now_s + delay_s
@@ -148,14 +148,6 @@ class DatagramRoutes:
 
     def _arrive(self, link: VirtualLink, source: Address, address: Address, data: bytes) -> None:
         receiver = self._sockets.find(link.source, *address)  # found again: a process that has restarted gets it, too
-        if receiver is not None and receiver.node == link.target and not _is_dropped(link):
+        if receiver is not None and receiver.node == link.target and not link.drops_datagrams():
             link.datagram_arrived(data)
             receiver.arrive(data, source, is_frozen=self._is_frozen(receiver.node))
-
-
-def _is_dropped(link: VirtualLink) -> bool:
-    """Return whether the link lets no datagram through now, and note that it has dropped one."""
-    if link.is_blocked or link.is_black_hole:
-        link.has_dropped_datagram = True
-        return True
-    return False

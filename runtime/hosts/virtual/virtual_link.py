@@ -55,5 +55,12 @@ class VirtualLink:
         """Return (delay in s, bytes) of each copy of `datagram` that arrives; they may overtake earlier ones."""
         return ((self._latency_s(self.source, self.target), datagram),)
 
+    def drops_datagrams(self) -> bool:
+        """Return whether it lets no datagram through now, and note that it has dropped one."""
+        if self.is_blocked or self.is_black_hole:
+            self.has_dropped_datagram = True
+            return True
+        return False
+
     def datagram_arrived(self, datagram: bytes) -> None:
         """Note that a datagram has arrived at the far end."""
