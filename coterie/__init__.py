@@ -25,6 +25,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from coterie.actors.client import Client
+    from coterie.actors.detection.detector_actor import DetectorActor
+    from coterie.actors.detection.detector_kinds import (
+        ChenActor,
+        HeartbeatActor,
+        PhiAccrualActor,
+        RttPhiActor,
+        SwimActor,
+    )
+    from coterie.actors.detection.detector_messages import PeerFailed, PeerSuspected, PeerTrusted
+    from coterie.actors.detection.node_health import NodeHealth
     from coterie.actors.groups.client_session import Identity, Session
     from coterie.actors.groups.group_client import GroupClient
     from coterie.actors.groups.key_value import KeyValue
@@ -37,6 +47,13 @@ if TYPE_CHECKING:
     from coterie.actors.topology import Topology
     from coterie.errors import CommandRefused, CoterieError, Outcome
     from coterie.protocols.balancing import RandomChoice, RoundRobin, SmoothWeighted
+    from coterie.protocols.detection.failure_detector import Failed, Suspected, Trusted
+    from coterie.protocols.detection.heartbeats.chen_nfde import ChenConfig
+    from coterie.protocols.detection.heartbeats.deadline import DeadlineConfig
+    from coterie.protocols.detection.heartbeats.phi_accrual import PhiAccrualConfig
+    from coterie.protocols.detection.probes.rtt_phi_config import RttPhiConfig
+    from coterie.protocols.detection.swim.swim import Swim
+    from coterie.protocols.detection.swim.swim_config import SwimConfig
     from coterie.protocols.raft.raft_config import RaftConfig
     from coterie.runtime.actor import Actor, Context, Later, Terminated, Timer
     from coterie.runtime.cells.mailbox import Overflow
@@ -53,32 +70,50 @@ __all__ = [
     "Actor",
     "Address",
     "Ask",
+    "ChenActor",
+    "ChenConfig",
     "Client",
     "CommandRefused",
     "Context",
     "CoterieError",
+    "DeadlineConfig",
+    "DetectorActor",
     "Event",
+    "Failed",
     "GroupClient",
+    "HeartbeatActor",
     "Idempotent",
     "Identity",
     "KeyValue",
     "KeyValueClient",
     "Later",
     "Node",
+    "NodeHealth",
     "Outcome",
     "Overflow",
+    "PeerFailed",
+    "PeerSuspected",
+    "PeerTrusted",
+    "PhiAccrualActor",
+    "PhiAccrualConfig",
     "Query",
     "RaftConfig",
     "RandomChoice",
     "Ref",
     "Restart",
     "RoundRobin",
+    "RttPhiActor",
+    "RttPhiConfig",
     "Session",
     "SharedKey",
     "SmoothWeighted",
     "StateMachine",
     "Strategy",
     "Supervision",
+    "Suspected",
+    "Swim",
+    "SwimActor",
+    "SwimConfig",
     "SynodClient",
     "System",
     "SystemConfig",
@@ -87,6 +122,7 @@ __all__ = [
     "Timer",
     "TlsConfig",
     "Topology",
+    "Trusted",
     "buggify",
     "message",
 ]
@@ -95,32 +131,50 @@ _HOMES = {
     "Actor": "runtime.actor",
     "Address": "runtime.refs",
     "Ask": "runtime.messages.message",
+    "ChenActor": "actors.detection.detector_kinds",
+    "ChenConfig": "protocols.detection.heartbeats.chen_nfde",
     "Client": "actors.client",
     "CommandRefused": "errors",
     "Context": "runtime.actor",
     "CoterieError": "errors",
+    "DeadlineConfig": "protocols.detection.heartbeats.deadline",
+    "DetectorActor": "actors.detection.detector_actor",
     "Event": "runtime.observing.actor_events",
+    "Failed": "protocols.detection.failure_detector",
     "GroupClient": "actors.groups.group_client",
+    "HeartbeatActor": "actors.detection.detector_kinds",
     "Idempotent": "actors.pools.pool",
     "Identity": "actors.groups.client_session",
     "KeyValue": "actors.groups.key_value",
     "KeyValueClient": "actors.groups.key_value_client",
     "Later": "runtime.actor",
     "Node": "actors.node",
+    "NodeHealth": "actors.detection.node_health",
     "Outcome": "errors",
     "Overflow": "runtime.cells.mailbox",
+    "PeerFailed": "actors.detection.detector_messages",
+    "PeerSuspected": "actors.detection.detector_messages",
+    "PeerTrusted": "actors.detection.detector_messages",
+    "PhiAccrualActor": "actors.detection.detector_kinds",
+    "PhiAccrualConfig": "protocols.detection.heartbeats.phi_accrual",
     "Query": "actors.groups.state_machine",
     "RaftConfig": "protocols.raft.raft_config",
     "RandomChoice": "protocols.balancing",
     "Ref": "runtime.refs",
     "Restart": "runtime.cells.supervision",
     "RoundRobin": "protocols.balancing",
+    "RttPhiActor": "actors.detection.detector_kinds",
+    "RttPhiConfig": "protocols.detection.probes.rtt_phi_config",
     "Session": "actors.groups.client_session",
     "SharedKey": "runtime.transport.handshake.shared_key",
     "SmoothWeighted": "protocols.balancing",
     "StateMachine": "actors.groups.state_machine",
     "Strategy": "runtime.cells.supervision",
     "Supervision": "runtime.cells.supervision",
+    "Suspected": "protocols.detection.failure_detector",
+    "Swim": "protocols.detection.swim.swim",
+    "SwimActor": "actors.detection.detector_kinds",
+    "SwimConfig": "protocols.detection.swim.swim_config",
     "SynodClient": "actors.paxos.synod_client",
     "System": "runtime.system",
     "SystemConfig": "runtime.system",
@@ -129,6 +183,7 @@ _HOMES = {
     "Timer": "runtime.actor",
     "TlsConfig": "runtime.hosts.tls_config",
     "Topology": "actors.topology",
+    "Trusted": "protocols.detection.failure_detector",
     "buggify": "actors.simulation.buggify",
     "message": "runtime.messages.message",
 }

@@ -20,6 +20,11 @@ the thread has ticket 3
 the system has stopped, the program goes on
 """,
     "replicated_counter.py": "[1, 2, 3]\nthe leader is gone; the total is 3\nand counting goes on: 13\n",
+    "self_healing.py": """\
+three nodes are up
+n2 hung: the other two declared it failed, and it was killed
+n2 is up again
+""",
     "simulation.py": "calm: every seed passes\nflaky-network: a seed shows a deposit that was booked twice\n",
     "testing_actors.py": "both hold\n",
     "wordcount_cluster.py": "{'amount': 1, 'total': 3}\n{'one.py': 1, 'two.py': 1}\n",

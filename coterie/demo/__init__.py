@@ -6,6 +6,7 @@
 `identifier_counts.py`: counts the identifiers of one file
 `coordinator.py`: sends each file to a worker, and repeats until the file's counts are committed
 `requests_by_node.py`: counts the unanswered requests of each node
+`member_watch.py`: prints live which nodes are suspected, have failed, and are trusted again
 `node_kill.py`: kills a node while it has work, and starts it again
 `store_keys.py`: defines the keys under which a run stores its counts
 `plain_count.py`: counts the same in one process, without coterie, as the expected result

@@ -19,6 +19,7 @@ from coterie.demo.count_comparison import compare
 from coterie.demo.demo_output import DemoOutput, DemoProgress
 from coterie.demo.demo_report import DemoReport
 from coterie.demo.demo_topology import STORE, demo_cluster
+from coterie.demo.member_watch import MemberWatch
 from coterie.demo.node_kill import NodeKill, Victim, held_back, term_of, void_reasons
 from coterie.demo.plain_count_process import PlainCountProcess
 from coterie.demo.source_files import find_sources
@@ -116,10 +117,10 @@ class _Job:
             self._cluster, client, coordinator, self._progress, self._output, self._run_id, self._options.victim
         )
         self._phase = ""
-        work_s = await self._work(coordinator, kill)
+        work_s = await self._work(client, coordinator, kill)
         return await self._compare(client, coordinator, kill, work_s)
 
-    async def _work(self, coordinator: Coordinator, kill: NodeKill) -> float:
+    async def _work(self, client: Client, coordinator: Coordinator, kill: NodeKill) -> float:
         began_s = time.monotonic()
         work_s = 0.0
 
@@ -130,7 +131,12 @@ class _Job:
             self._output.say(f"all {len(self._files)} files are acknowledged")
             self._phase = "waiting for the node that was killed"
 
-        await run_together(work(), kill.run())
+        watch = asyncio.create_task(MemberWatch(client, self._output).run())
+        try:
+            await run_together(work(), kill.run())
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
         return work_s
 
     async def _compare(self, client: Client, coordinator: Coordinator, kill: NodeKill, work_s: float) -> DemoReport:

@@ -1,4 +1,4 @@
-"""Demo topology: declares the demo's cluster: a replicated key-value store, and workers on every node.
+"""Demo topology: declares the demo's cluster: a replicated key-value store, workers, and a failure detector.
 
 coterie run coterie.demo.demo_topology:three_nodes --node n1 --listen … --peer n2=… --peer n3=… --data …
 """
@@ -16,6 +16,7 @@ from coterie.cluster_processes import ClusterProcesses
 from coterie.demo.identifier_counts import SkippedFile, count_identifiers
 from coterie.demo.store_keys import batch_of
 from coterie.errors import CommandError
+from coterie.protocols.detection.swim.swim import Swim
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
 
@@ -96,4 +97,5 @@ def _cluster(size: int) -> Topology:
     topology = Topology(f"demo-{size}", [f"n{number}" for number in range(1, size + 1)])
     topology.raft(STORE, machine=KeyValue)
     topology.pool(POOL, Worker, per_node=WORKERS_PER_NODE)
+    topology.detector(Swim.local())
     return topology

@@ -75,7 +75,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="SECONDS",
         help=f"the window in which restarts count (default: {RESTARTS.within_s:g})",
     )
-    parser.set_defaults(run=run)
+    # A link with a node that hangs or is killed breaks: what that means is said in a line about the node.
+    parser.set_defaults(run=run, usual_log_level="error")
 
 
 def run(args: argparse.Namespace) -> int:
