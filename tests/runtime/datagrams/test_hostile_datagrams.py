@@ -14,11 +14,12 @@ from coterie.runtime.datagrams.datagram_format import Datagram, ProcessName, enc
 from coterie.runtime.datagrams.dropped_datagrams import REMIND_S
 from coterie.runtime.observing.actor_events import Event
 from coterie.runtime.observing.dead_letters import Reason
+from coterie.runtime.refs import Address
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 from coterie.runtime.transport.peers import _PeerEntry
 from coterie.testing.virtual_time import advance
-from tests.runtime.datagrams.pairs import KEY
+from tests.runtime.datagrams.pairs import KEY, Number, keyed
 
 if TYPE_CHECKING:
     from tests.runtime.datagrams.pairs import Pair
@@ -135,6 +136,18 @@ async def test_a_datagram_for_an_earlier_process_of_this_node_is_dropped(pair: P
     await advance(0.1)
 
     assert pair.dropped == {"not_for_us": 1}
+
+
+async def test_a_node_that_this_program_has_not_added_is_not_believed_although_it_is_linked(pair: Pair) -> None:
+    async with keyed("aa", pair.systems.host("aa")) as stranger:
+        await stranger.listen(datagrams=True)
+        host, _, port = pair.systems.addresses["b"].rpartition(":")
+        stranger.add_peer("b", host, int(port))
+        await stranger.linked("b")
+        stranger.datagrams.tell(Address("b", "keeper"), Number(7))
+
+        assert await pair.received() == []
+        assert pair.dropped == {"unknown_peer": 1}
 
 
 async def test_a_client_is_not_believed_even_with_the_key(pair: Pair) -> None:
