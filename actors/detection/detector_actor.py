@@ -54,6 +54,7 @@ class DetectorActor(Actor[DetectorPeerMessage | ReportMembers | Tick]):
         self._nodes = tuple(nodes)
         self._first_listeners = listeners
         self._driver: Driver[Any, Any] | None = None
+        self._has_failed = False
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -99,7 +100,11 @@ class DetectorActor(Actor[DetectorPeerMessage | ReportMembers | Tick]):
 
     def on_visit_end(self) -> None:
         """Hand the messages of this visit to the detector as one batch."""
-        self._running.flush()
+        try:
+            self._running.flush()
+        except BaseException:
+            self._has_failed = True
+            raise
 
     @property
     def _running(self) -> Driver[Any, Any]:

@@ -55,16 +55,16 @@ class RttPhiActor(DetectorActor):
 class SwimActor(DetectorActor):
     """SWIM with Lifeguard: probes one member at a time, and gossips what it finds.
 
-    It exchanges `Ping`, `Ack`, `IndirectPing`, `Nack`, `Gossip` and `StateExchange`. When it stops it announces that it
-    leaves, so that nobody suspects it.
+    It exchanges `Ping`, `Ack`, `IndirectPing`, `Nack`, `Gossip` and `StateExchange`. When it stops in order it
+    announces that it leaves, so that nobody suspects it.
     """
 
     def __init__(self, config: SwimConfig, nodes: Sequence[str], listeners: Sequence[PeerListener] = ()) -> None:
         super().__init__(config, nodes, listeners)
 
     def on_stop(self) -> None:
-        """Announce that this member leaves, and end this life."""
-        if self._driver is not None:
+        """Announce that this member leaves, unless it has failed and is restarted; end this life."""
+        if self._driver is not None and not self._has_failed:
             self._driver.feed(Leave())
             self._driver.flush()
         super().on_stop()

@@ -21,9 +21,9 @@ __all__ = ["HangWatch"]
 PAUSE_S: Final = 0.5
 """Time between two rounds of questions, s."""
 
-TIMEOUT_MAX_S: Final = 2.0
+TIMEOUT_MAX_S: Final = 1.0
 TIMEOUTS_PER_HANG: Final = 4
-"""A node has this many chances to answer before it counts as hung, unless the time-out would exceed 2 s."""
+"""A node has this many chances to answer before it counts as hung, unless the time-out would exceed 1 s."""
 
 SLOWNESS_S: Final = 0.5
 """How much longer than pause and time-out a round may take before it counts as a pause of this process, s."""

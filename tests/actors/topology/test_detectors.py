@@ -160,6 +160,30 @@ async def test_a_node_that_stops_in_order_is_not_suspected() -> None:
         assert heard == []
 
 
+async def test_a_detector_that_fails_is_restarted_and_does_not_announce_that_it_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = Swim.tick
+    async with Cluster(monitored([])) as cluster:
+        await asyncio.sleep(5)
+        detector = actor_at(cluster["n2"])._detector  # type: ignore[attr-defined]
+
+        def tick(self: Swim, *, now: float) -> Any:
+            if self is detector:
+                raise RuntimeError("a bug")
+            return original(self, now=now)
+
+        monkeypatch.setattr(Swim, "tick", tick)
+        states = set()
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            report: MembersReport = await cluster["n1"].actor(NODE_REPORT_PATH, node="n1").ask(ReportMembers())
+            states.add(next(line.state for line in report.members if line.peer == "n2"))
+
+        assert cluster["n2"].system.restarts == 1
+        assert "left" not in states
+
+
 async def test_a_client_reads_reports_but_cannot_reach_the_detector() -> None:
     async with Cluster(monitored([])) as cluster:
         client = await cluster.client()
