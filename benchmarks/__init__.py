@@ -10,7 +10,6 @@ The floor is the cheapest implementation of the same work in Python, without act
 `messaging/`: measures local and remote messages, timers and the start of actors
 `detection/`: measures failure detectors, in simulated time and on real processes
 `raft/`: measures replicated writes and failover on node processes
-`detection/`: measures in simulated time how fast crashes are found, and how many mistakes that costs
 `harness/`: runs the work, its floors and its processes, and shows the results
 `fuzzing/`: feeds damaged and hostile bytes to a node
 `peers/`: runs the same benchmarks on other actor systems, in the same run

@@ -36,7 +36,7 @@ CONDITIONS = Conditions("near and far", lambda rng: 0.0005)
 class NearAndFar(MemberNetwork):
     """A network in which one node is far from all others."""
 
-    def arrivals_s(self, sender: NodeId, target: NodeId, *, is_datagram: bool) -> tuple[float, ...]:
+    def arrivals_s(self, sender: NodeId, target: NodeId, message: object) -> tuple[float, ...]:
         is_far = FAR in (sender, target)
         if self.rng.random() < LOSS:
             return ()
