@@ -8,6 +8,7 @@ from functools import partial
 from types import ModuleType
 
 from benchmarks import linearizability
+from benchmarks.detection import detection_quality, slow_and_fast_link
 from benchmarks.harness.results import Result
 from benchmarks.harness.settings import Settings
 from benchmarks.messaging import (
@@ -67,6 +68,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "remote_ask": _messaging(remote_ask),
     "heartbeat_delay": _messaging(heartbeat_delay),
     "linearizability": _messaging(linearizability),
+    "detection_quality": _messaging(detection_quality),
+    "slow_and_fast_link": _messaging(slow_and_fast_link),
     "raft_put": _raft(raft_put, runs=1, seconds=0.5, clients=(16,)),
     "raft_failover": _raft(raft_failover, trials=1),
     "raft_steady": _raft(raft_steady, seconds=1.0),

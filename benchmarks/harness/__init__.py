@@ -5,7 +5,7 @@
 `comparison.py`: measures the same work alternately in bare Python and in coterie, then in the other actor systems
 `measured_system.py`: runs an actor system with default settings, and fails the benchmark if a message is dropped
 `pinning.py`: keeps each process on one CPU core, so that the scheduler does not influence the result
-`plot.py`: draws benchmark results as bar charts: one chart per benchmark variant, one bar per actor system
+`plot.py`: draws benchmark results as bar charts, a chart per benchmark variant, or as curves, a chart per set-up
 `processes.py`: starts a child process of a benchmark, measures its processor time, and ends it by its process id
 `progress_line.py`: prints the current step of a benchmark on stderr; on a terminal each step overwrites the last
 `results.py`: holds the measurements of one benchmark variant on one actor system, and writes them as text and JSON

@@ -1,4 +1,4 @@
-"""Plot: draws benchmark results as bar charts: one chart per benchmark variant, one bar per actor system."""
+"""Plot: draws benchmark results as bar charts, a chart per benchmark variant, or as curves, a chart per set-up."""
 
 # An extra that need not be installed.
 # pyright: reportMissingImports=false
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.harness.results import Result
@@ -14,11 +15,20 @@ from benchmarks.harness.results import Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot", "require_plotting"]
+__all__ = ["Curve", "plot", "plot_curves", "require_plotting"]
 
 _PANELS_PER_ROW = 3
 _COLOR_BY_SYSTEM = {"floor": "#b0b0b0", "floor_shared": "#d0d0d0", "coterie": "#2a6fbb"}
 _PEER_COLOR = "#d98032"
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A curve of the chart `panel`, with its `name` in the legend, through `points` (x, y)."""
+
+    panel: str
+    name: str
+    points: tuple[tuple[float, float], ...]
 
 
 def require_plotting() -> None:
@@ -47,6 +57,34 @@ def plot(path: str, results: Sequence[Result]) -> None:
         _draw(panel, [result for result in results if result.benchmark == name])
     for panel in list(panels)[len(names) :]:
         panel.set_axis_off()
+    figure.savefig(path)
+
+
+def plot_curves(path: str, curves: Sequence[Curve], *, x_label: str, y_label: str) -> None:
+    """Draw curves into a file, one chart per panel; x is logarithmic, y logarithmic above 1 and linear below.
+
+    Raises:
+        ImportError: matplotlib is missing.
+        ValueError: there is nothing to draw, or the format is unknown.
+    """
+    require_plotting()
+    from matplotlib.figure import Figure  # noqa: PLC0415 (an extra)
+
+    names = list(dict.fromkeys(curve.panel for curve in curves))
+    if not names:
+        raise ValueError("there are no curves to draw")
+    figure = Figure(figsize=(5 * len(names), 4), layout="constrained")
+    panels = figure.subplots(1, len(names), squeeze=False).flat
+    for name, panel in zip(names, panels, strict=True):
+        for curve in curves:
+            if curve.panel == name:
+                panel.plot(*zip(*curve.points, strict=True), marker="o", markersize=3, label=curve.name)
+        panel.set_xscale("log")
+        panel.set_yscale("symlog", linthresh=1)
+        panel.set_title(name, fontsize=10)
+        panel.set_xlabel(x_label)
+        panel.set_ylabel(y_label)
+    figure.axes[0].legend(fontsize=8)
     figure.savefig(path)
 
 

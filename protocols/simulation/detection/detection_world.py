@@ -143,7 +143,7 @@ class DetectionWorld:
         if message is not None:
             self.events += 1
             self._carry_out(member, member.detector.handle((message,), now=self.now))
-        else:
+        elif self.now >= member.armed_at:  # otherwise the timer was set for a later time since
             self._tick(member)
 
     def _goes_on(self, member: _Member, message: Received[Any] | None) -> bool:

@@ -1,4 +1,4 @@
-"""Results become bars."""
+"""Results become bars, or curves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness.plot import plot
+from benchmarks.harness.plot import Curve, plot, plot_curves
 from benchmarks.harness.results import Result
 
 pytest.importorskip("matplotlib", reason="bars come with the extra `bench`")
@@ -28,3 +28,14 @@ def test_a_plot_holds_every_question_and_every_contender(tmp_path: Path) -> None
 def test_there_must_be_something_to_draw(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no results"):
         plot(str(tmp_path / "bars.png"), [])
+
+
+def test_curves_are_drawn_one_chart_per_panel(tmp_path: Path) -> None:
+    file = tmp_path / "curves.svg"
+    curves = [Curve(panel, name, ((0.1, 100.0), (1.0, 0.0))) for panel in ("lossy", "jittery") for name in ("a", "b")]
+
+    plot_curves(str(file), curves, x_label="s", y_label="mistakes")
+
+    assert file.read_bytes().startswith(b"<?xml")
+    with pytest.raises(ValueError, match="no curves"):
+        plot_curves(str(file), [], x_label="s", y_label="mistakes")

@@ -17,6 +17,7 @@ from coterie.protocols.detection.failure_detector import (
     Suspected,
     Trusted,
 )
+from coterie.protocols.detection.heartbeats.chen_nfde import ChenConfig
 from coterie.protocols.detection.heartbeats.deadline import DeadlineConfig
 from coterie.protocols.detection.heartbeats.heartbeat_detector import HeartbeatDetector, HeartbeatEffect
 from coterie.protocols.detection.heartbeats.phi_accrual import PhiAccrualConfig
@@ -228,6 +229,19 @@ def test_heartbeats_that_queued_up_in_a_stall_are_not_taken_for_the_rhythm_of_th
         hear(made, A, sequence, 3700.0 + (sequence - 100) / 3600)
 
     assert made._peer_by_name[A].detector.evidence(now=3701.0)["mean_s"] == before
+
+
+def test_a_heartbeat_after_which_the_next_one_is_overdue_already_lifts_no_suspicion() -> None:
+    """Chen's NFD-E: number 101 is expected at 101, and comes at 110; number 102 should have come by 103.5."""
+    made = ChenConfig(interval_s=1.0, margin_s=1.5).make(ME, (A,), seed=1)
+    made.tick(now=0.0)
+    for sequence in range(1, 101):
+        run_until(made, float(sequence))
+        hear(made, A, sequence, float(sequence))
+    assert changes(run_until(made, 110.0)) == [("Suspected", A), ("Failed", A)]
+
+    assert hear(made, A, 101, 110.0) == []
+    assert changes(hear(made, A, 110, 110.1)) == [("Trusted", A)]
 
 
 def test_the_timers_of_thousands_of_peers_are_cheap_to_postpone() -> None:

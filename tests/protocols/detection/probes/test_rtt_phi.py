@@ -125,7 +125,9 @@ def test_suspicion_is_1_exactly_from_suspects_at_on_and_never_falls_between_sign
     detector: PeerDetector = peer
     for _ in range(200):
         timeout_s = peer.timeout_s(local_score=rng.choice((0, 0, 0, 1, 3, 8)), is_indirect=peer.missed == 2)
+        before = max(before, detector.suspicion(now=now))
         peer.sent(timeout_s, now=now)
+        assert detector.suspicion(now=now) >= before - 1e-9
         at = detector.suspects_at()
         assert detector.suspicion(now=at) >= 1.0
         if peer.missed < 3:
