@@ -135,7 +135,7 @@ class ChenConfig(HeartbeatConfig):
     @classmethod
     def local(cls) -> ChenConfig:
         """Return settings for processes on one machine: suspects after about 0.4 s, 10 heartbeats a second."""
-        return cls(interval_s=0.1, margin_s=0.3, fail_after_s=1.0, lag_tolerance_s=0.05)
+        return cls(interval_s=0.1, margin_s=0.3, fail_after_s=1.0, lag_tolerance_s=0.05, start_grace_s=5.0)
 
     @classmethod
     def lan(cls) -> ChenConfig:
@@ -145,4 +145,4 @@ class ChenConfig(HeartbeatConfig):
     @classmethod
     def wan(cls) -> ChenConfig:
         """Return settings for several regions: suspects after about 6 s, one heartbeat a second."""
-        return cls(interval_s=1.0, margin_s=5.0, fail_after_s=30.0)
+        return cls(interval_s=1.0, margin_s=5.0, fail_after_s=30.0, start_grace_s=20.0)

@@ -75,7 +75,7 @@ class DeadlineConfig(HeartbeatConfig):
     @classmethod
     def local(cls) -> DeadlineConfig:
         """Return settings for processes on one machine: suspects after 0.5 s, 10 heartbeats a second."""
-        return cls(interval_s=0.1, timeout_s=0.5, fail_after_s=1.0, lag_tolerance_s=0.05)
+        return cls(interval_s=0.1, timeout_s=0.5, fail_after_s=1.0, lag_tolerance_s=0.05, start_grace_s=5.0)
 
     @classmethod
     def lan(cls) -> DeadlineConfig:
@@ -85,4 +85,4 @@ class DeadlineConfig(HeartbeatConfig):
     @classmethod
     def wan(cls) -> DeadlineConfig:
         """Return settings for several regions: suspects after 10 s, one heartbeat a second."""
-        return cls(interval_s=1.0, timeout_s=10.0, fail_after_s=30.0)
+        return cls(interval_s=1.0, timeout_s=10.0, fail_after_s=30.0, start_grace_s=20.0)

@@ -26,11 +26,15 @@ class HeartbeatConfig(ABC):
         lag_tolerance_s: a timer of this process that is late by more shows that the process was paused: the time is
             left out of account for all peers, and nobody is accused. Default 0.1 (s), far above the lag of a busy
             event loop. Too low: a busy process detects late. Too high: a pause is blamed on the peers.
+        start_grace_s: a peer that was never heard is given so much more time after the start of this process (s).
+            Default 10: the nodes of a cluster do not start at the same moment. Too low: each start of a cluster ends in
+            false alarms. Too high: a node that does not start at all is noticed late.
     """
 
     interval_s: float = 0.5
     fail_after_s: float = 5.0
     lag_tolerance_s: float = 0.1
+    start_grace_s: float = 10.0
 
     def __post_init__(self) -> None:
         if not 0 < self.interval_s < float("inf"):
@@ -42,6 +46,8 @@ class HeartbeatConfig(ABC):
                 f"lag_tolerance_s ({self.lag_tolerance_s}) must be between 0 and interval_s ({self.interval_s}): "
                 "in a longer pause heartbeats are missed"
             )
+        if not 0 <= self.start_grace_s < float("inf"):
+            raise ValueError(f"start_grace_s is {self.start_grace_s}: it must be at least 0 and finite")
 
     @abstractmethod
     def peer_detector(self, *, now: float) -> PeerDetector:

@@ -140,6 +140,7 @@ class HeartbeatDetector:
         self._next_beat_at = now + rng.uniform(0.0, self._config.interval_s)
         for name in self._names:
             peer = _Peer(self._config.peer_detector(now=now), PeerState(name), now, now)
+            peer.detector.paused(self._config.start_grace_s)
             self._peer_by_name[name] = peer
             self._timers.arm(name, peer.detector.suspects_at())
 

@@ -136,7 +136,14 @@ class PhiAccrualConfig(HeartbeatConfig):
     @classmethod
     def local(cls) -> PhiAccrualConfig:
         """Return settings for processes on one machine: suspects after about 0.5 s, 10 heartbeats a second."""
-        return cls(interval_s=0.1, fail_after_s=1.0, lag_tolerance_s=0.05, min_deviation_s=0.04, acceptable_pause_s=0.2)
+        return cls(
+            interval_s=0.1,
+            fail_after_s=1.0,
+            lag_tolerance_s=0.05,
+            start_grace_s=5.0,
+            min_deviation_s=0.04,
+            acceptable_pause_s=0.2,
+        )
 
     @classmethod
     def lan(cls) -> PhiAccrualConfig:
@@ -146,4 +153,11 @@ class PhiAccrualConfig(HeartbeatConfig):
     @classmethod
     def wan(cls) -> PhiAccrualConfig:
         """Return settings for several regions: suspects after about 5 s on a steady link, one heartbeat a second."""
-        return cls(interval_s=1.0, fail_after_s=30.0, threshold=12.0, min_deviation_s=0.2, acceptable_pause_s=3.0)
+        return cls(
+            interval_s=1.0,
+            fail_after_s=30.0,
+            start_grace_s=20.0,
+            threshold=12.0,
+            min_deviation_s=0.2,
+            acceptable_pause_s=3.0,
+        )

@@ -40,6 +40,9 @@ class RttPhiConfig:
         fail_after_s: how long a peer stays suspected before it is `Failed` (s). Default 5.
         lag_tolerance_s: a timer of this process that is late by more shows that the process was paused, and nobody is
             accused. Default 0.1 (s).
+        start_grace_s: a peer that has never answered is not suspected so soon after the start of this process (s).
+            Default 10: the nodes of a cluster do not start at the same moment. Too low: each start of a cluster ends in
+            false alarms. Too high: a node that does not start at all is noticed late.
     """
 
     probe_timeout_s: float = 1.0
@@ -52,6 +55,7 @@ class RttPhiConfig:
     local_score_limit: int = 8
     fail_after_s: float = 5.0
     lag_tolerance_s: float = 0.1
+    start_grace_s: float = 10.0
 
     def __post_init__(self) -> None:
         self._check_times()
@@ -88,7 +92,7 @@ class RttPhiConfig:
     @classmethod
     def local(cls) -> RttPhiConfig:
         """Return settings for processes on one machine: 10 probes a second, suspects after 0.3 to 0.8 s."""
-        return cls(probe_timeout_s=0.2, fail_after_s=1.0, lag_tolerance_s=0.05)
+        return cls(probe_timeout_s=0.2, fail_after_s=1.0, lag_tolerance_s=0.05, start_grace_s=5.0)
 
     @classmethod
     def lan(cls) -> RttPhiConfig:
@@ -98,7 +102,7 @@ class RttPhiConfig:
     @classmethod
     def wan(cls) -> RttPhiConfig:
         """Return settings for several regions: a probe in about 2 s, suspects after 6 to 12 s."""
-        return cls(probe_timeout_s=3.0, fail_after_s=30.0)
+        return cls(probe_timeout_s=3.0, fail_after_s=30.0, start_grace_s=20.0)
 
     def _check_times(self) -> None:
         if not 0 < self.probe_timeout_s < _INFINITY:
@@ -110,6 +114,8 @@ class RttPhiConfig:
             )
         if not 0 <= self.fail_after_s < _INFINITY:
             raise ValueError(f"fail_after_s is {self.fail_after_s}: it must be at least 0 and finite")
+        if not 0 <= self.start_grace_s < _INFINITY:
+            raise ValueError(f"start_grace_s is {self.start_grace_s}: it must be at least 0 and finite")
         if not 0 <= self.lag_tolerance_s < self.shortest_timeout_s:
             raise ValueError(
                 f"lag_tolerance_s ({self.lag_tolerance_s}) must be at least 0 and below the shortest time-out, "

@@ -83,6 +83,7 @@ class RttPhiDetector:
         self._failing = PeerTimers()
         self._pauses = OwnPauses(config.lag_tolerance_s)
         self._health = LocalHealth(config.local_score_limit)
+        self._suspects_all_from = 0.0
         self._start_with_number(0)
 
     def handle(self, events: Sequence[ProbeEvent], *, now: float) -> Sequence[ProbeEffect]:
@@ -156,6 +157,7 @@ class RttPhiDetector:
         # Another time draws other numbers: answers to a former life are not mistaken for answers to this one.
         self._start_with_number(random.Random(f"{self._seed}/{self._node}/{now!r}").getrandbits(52))
         self._is_started = True
+        self._suspects_all_from = now + self._config.start_grace_s
         for name in self._names:
             self._peer_by_name[name] = _Peer(RttPhi(self._config, now=now), PeerState(name))
             self._probing.arm(name, now + self._rng.uniform(0.0, self._config.probe_timeout_s))
@@ -206,6 +208,9 @@ class RttPhiDetector:
 
     def _missed(self, peer: _Peer, now: float, *, is_own_fault_possible: bool) -> list[ProbeEffect]:
         round_trips, opinion, peer.probe = peer.round_trips, peer.opinion, None
+        if now < self._suspects_all_from and round_trips.last_round_trip_s is None:
+            round_trips.heard(now=now)  # it may not have started yet: this probe does not count
+            return []
         round_trips.missed_one(now=now)
         if opinion.is_alive and is_own_fault_possible:
             self._health.worsen()

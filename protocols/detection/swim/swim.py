@@ -77,6 +77,7 @@ class Swim:
         self._round_trips_s: dict[NodeId, float] = {}
         self._deadline = 0.0
         self._is_started = self._is_up_to_date = False
+        self._accuses_all_from = 0.0
         self._introductions = 0
         self._probe_at = 0.0
         self._gossip_at = self._exchange_at = self._announce_at = inf
@@ -247,6 +248,7 @@ class Swim:
     def _start(self, now: float) -> None:
         """Begin at a random point of the period, so that the members do not probe in step."""
         self._is_started, self._deadline = True, now
+        self._accuses_all_from = now + self._config.start_grace_s
         config, rng = self._config, self._rng
         self._probe_at = now + rng.random() * config.period_s
         if config.exchange_interval_s:
@@ -271,6 +273,8 @@ class Swim:
         probe = self._probing.pending
         if probe is None or probe.is_acknowledged:
             return
+        if now < self._accuses_all_from and probe.target not in self._round_trips_s:
+            return  # it may not have started yet
         # Lifeguard §IV-A: helpers that send nacks can reach us, so only missing nacks are signs of our own ill health.
         self._health.worsen(len(probe.helpers) - len(probe.nacked_by) if probe.helpers else 1)
         self._opinions.accuse(probe.target, now=now)

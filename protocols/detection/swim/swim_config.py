@@ -50,6 +50,9 @@ class SwimConfig:
         stall_s: a timer that is handled later than this means that this process stood still: pending probes are
             abandoned, suspicions are prolonged by the pause, and the local health worsens; nobody is accused. Infinite:
             our own pauses are ignored, as in SWIM.
+        start_grace_s: a member that has never acknowledged a probe of this process is not accused so soon after the
+            start: the nodes of a cluster do not start at the same moment. Too low: each start of a cluster ends in
+            false alarms. Too high: a node that does not start at all is noticed late.
         probe_order: round robin over a shuffled list, or at random.
         learns_members: whether members that are named by others are added; otherwise only those given at the start
             are monitored.
@@ -75,6 +78,7 @@ class SwimConfig:
     local_health_max: int = 8
     has_buddy: bool = True
     stall_s: float = 0.25
+    start_grace_s: float = 10.0
     probe_order: OrderKind = OrderKind.ROUND_ROBIN
     learns_members: bool = False
     members_max: int = 10_000
@@ -83,7 +87,14 @@ class SwimConfig:
         for name in ("period_s", "probe_timeout_s", "gossip_interval_s", "stall_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} ({getattr(self, name)}) must be above 0")
-        for name in ("indirect_probes", "inquiries", "exchange_interval_s", "announce_interval_s", "local_health_max"):
+        for name in (
+            "indirect_probes",
+            "inquiries",
+            "start_grace_s",
+            "exchange_interval_s",
+            "announce_interval_s",
+            "local_health_max",
+        ):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} ({getattr(self, name)}) must be at least 0")
         for name in ("suspicion_multiplier", "suspicion_max_multiplier", "retransmit_multiplier", "gossip_fanout"):
@@ -124,6 +135,7 @@ class SwimConfig:
             gossip_fanout=4,
             exchange_interval_s=60.0,
             announce_interval_s=60.0,
+            start_grace_s=20.0,
             stall_s=1.0,
         )
 
@@ -139,6 +151,7 @@ class SwimConfig:
             gossip_interval_s=0.05,
             exchange_interval_s=10.0,
             announce_interval_s=2.0,
+            start_grace_s=5.0,
             stall_s=0.1,
         )
 

@@ -39,13 +39,14 @@ __all__ = [
 
 A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
 SIX: Final = (A, B, C, NodeId("d"), NodeId("e"), NodeId("f"))
-CONFIG: Final = SwimConfig(exchange_interval_s=0.0, announce_interval_s=0.0)
+CONFIG: Final = SwimConfig(exchange_interval_s=0.0, announce_interval_s=0.0, start_grace_s=0.0)
 
 
 def swim_world(
     count: int, config: SwimConfig, *, seed: int = 0, loss: float = 0.0
 ) -> tuple[DetectionWorld, tuple[NodeId, ...]]:
-    """Return a world of `count` SWIM members that know one another, and their names."""
+    """Return a world of `count` SWIM members that have run for long and know one another, and their names."""
+    config = replace(config, start_grace_s=0.0)
     names = tuple(NodeId(f"m{number:04}") for number in range(count))
     initial = initial_records(names)
     members = {node: Swim(node, config, initial, random.Random(f"{seed}/{node}")) for node in names}

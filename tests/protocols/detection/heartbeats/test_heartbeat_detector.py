@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -23,7 +24,7 @@ from coterie.protocols.detection.heartbeats.heartbeat_detector import HeartbeatD
 from coterie.protocols.detection.heartbeats.phi_accrual import PhiAccrualConfig
 
 ME, A, B = NodeId("me"), NodeId("a"), NodeId("b")
-CONFIG = DeadlineConfig(interval_s=1.0, timeout_s=3.5, fail_after_s=5.0, lag_tolerance_s=0.1)
+CONFIG = DeadlineConfig(interval_s=1.0, timeout_s=3.5, fail_after_s=5.0, lag_tolerance_s=0.1, start_grace_s=0.0)
 
 
 def detector(*peers: NodeId, config: DeadlineConfig = CONFIG, seed: int = 1) -> HeartbeatDetector:
@@ -96,6 +97,21 @@ def test_a_silent_peer_is_suspected_then_failed_and_trusted_when_it_is_heard_aga
 
 def test_a_peer_that_was_never_heard_is_suspected_too() -> None:
     assert changes(run_until(detector(), 3.5)) == [("Suspected", A), ("Suspected", B)]
+
+
+def test_a_peer_that_was_never_heard_gets_more_time_after_the_start_than_one_that_was() -> None:
+    made = detector(A, B, config=replace(CONFIG, start_grace_s=20.0))
+    hear(made, A, 1, 0.5)
+
+    assert changes(run_until(made, 4.0)) == [("Suspected", A)]
+    assert changes(run_until(made, 23.4)) == [("Failed", A)]
+    assert changes(run_until(made, 23.5)) == [("Suspected", B)]
+
+
+@pytest.mark.parametrize("grace_s", [-1.0, float("nan"), float("inf")])
+def test_a_bad_grace_is_refused_by_name(grace_s: float) -> None:
+    with pytest.raises(ValueError, match="start_grace_s"):
+        replace(CONFIG, start_grace_s=grace_s)
 
 
 def test_a_suspicion_names_the_silence_and_its_numbers() -> None:

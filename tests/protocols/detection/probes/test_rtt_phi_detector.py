@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from coterie.protocols.detection.probes.rtt_phi_config import RttPhiConfig
 from coterie.protocols.detection.probes.rtt_phi_detector import ProbeEffect, ProbeMessage, RttPhiDetector
 
 ME, A, B, C = NodeId("me"), NodeId("a"), NodeId("b"), NodeId("c")
-CONFIG = RttPhiConfig(probe_timeout_s=1.0, fail_after_s=5.0)
+CONFIG = RttPhiConfig(probe_timeout_s=1.0, fail_after_s=5.0, start_grace_s=0.0)
 T = TypeVar("T")
 
 
@@ -356,3 +357,14 @@ def test_a_node_without_peers_has_nothing_to_do() -> None:
     alone.tick(now=0.0)
 
     assert alone.deadline is None
+
+
+def test_a_peer_that_never_answered_gets_more_time_after_the_start_than_one_that_did() -> None:
+    world = World(A, B, config=replace(CONFIG, start_grace_s=30.0))
+    world.answers[B] = False
+    world.run(2.5)
+    world.answers[A] = False
+    world.run(25.0)
+    assert {peer for _, peer in world.changes()} == {A}
+    world.run(60.0)
+    assert {peer for _, peer in world.changes()} == {A, B}

@@ -25,7 +25,7 @@ from coterie.protocols.detection.swim.swim_messages import (
 )
 
 A, B, C, D = (NodeId(name) for name in "abcd")
-CONFIG = SwimConfig(exchange_interval_s=0.0, announce_interval_s=0.0)
+CONFIG = SwimConfig(exchange_interval_s=0.0, announce_interval_s=0.0, start_grace_s=0.0)
 
 
 def _member(config: SwimConfig = CONFIG, nodes: Sequence[NodeId] = (A, B, C, D)) -> Swim:
@@ -370,3 +370,26 @@ def test_a_suspected_member_that_was_unknown_is_learned_with_its_suspicion() -> 
     assert [effect.peer for effect in effects if isinstance(effect, Suspected)] == ["zoe"]
     effects = _hear(member, Gossip((MemberRecord(NodeId("yan"), 3, MemberState.FAILED, B),)))
     assert [status.peer for status in member.members(now=0.0)] == [B, C, D, "zoe"]
+
+
+def test_a_member_that_was_never_heard_is_not_accused_soon_after_the_start() -> None:
+    member = _member(replace(CONFIG, start_grace_s=10.0), nodes=(A, B))
+    accused: list[Suspected] = []
+    now = 0.0
+    while not accused:
+        now, effects = _next(member)
+        accused = [effect for effect in effects if isinstance(effect, Suspected)]
+        if now < 10.0:
+            assert member.local_health == 0
+    assert 10.0 <= now <= 12.0
+
+
+def test_a_member_that_was_heard_is_accused_also_soon_after_the_start() -> None:
+    member = _member(replace(CONFIG, start_grace_s=1000.0), nodes=(A, B))
+    now, target, ping = _probe(member)
+    _hear(member, Ack(ping.sequence), target, now + 0.01)
+    accused: list[Suspected] = []
+    while not accused:
+        now, effects = _next(member)
+        accused = [effect for effect in effects if isinstance(effect, Suspected)]
+    assert now < 4.0
