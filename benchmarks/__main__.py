@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the named benchmarks (default: all) and print their results."""
+    """Run the named benchmarks (default: all but the long ones) and print their results."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
     if chosen.list:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except ImportError as error:
             parser.error(str(error))
     settings = Settings(1 if chosen.quick else chosen.runs, chosen.quick, peers)
-    results = _run_all(chosen.names or list(BENCHMARKS), settings)
+    results = _run_all(chosen.names or _default_names(settings), settings)
     if chosen.json:
         write_json(chosen.json, results)
     if chosen.plot:
@@ -45,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Benchmarks of coterie; fsync is on.")
-    parser.add_argument("names", nargs="*", metavar="name", help="the benchmarks to run (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help="the benchmarks to run (default: all but the long ones, see --list)"
+    )
     parser.add_argument("--list", action="store_true", help="list the benchmarks and the peers")
     parser.add_argument(
         "--quick", action="store_true", help="a thousandth of the work, once: only to check that it runs"
@@ -64,9 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _default_names(settings: Settings) -> list[str]:
+    return [name for name, benchmark in BENCHMARKS.items() if settings.is_quick or not benchmark.is_long]
+
+
 def _list() -> None:
     for name, benchmark in BENCHMARKS.items():
-        print(f"{name:<16} {benchmark.description}")
+        print(f"{name:<20} {benchmark.description}{' (long: runs only if named)' if benchmark.is_long else ''}")
     print("peers:")
     for name, peer in PEERS.items():
         missing = peer.missing()

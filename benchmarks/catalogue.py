@@ -8,7 +8,17 @@ from functools import partial
 from types import ModuleType
 
 from benchmarks import linearizability
-from benchmarks.detection import detection_quality, slow_and_fast_link
+from benchmarks.detection import (
+    detection_quality,
+    real_detection,
+    slow_and_fast_link,
+    swim_accuracy,
+    swim_chitchat,
+    swim_detection_time,
+    swim_first_detection,
+    swim_lifeguard,
+    swim_load,
+)
 from benchmarks.harness.results import Result
 from benchmarks.harness.settings import Settings
 from benchmarks.messaging import (
@@ -31,24 +41,25 @@ __all__ = ["BENCHMARKS", "Benchmark"]
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One benchmark: the first line of its module, and its function."""
+    """One benchmark: the first line of its module, and its function. One that `is_long` runs only if it is named."""
 
     description: str
     run: Callable[[Settings], Awaitable[list[Result]]]
+    is_long: bool = False
 
 
 def _messaging(module: ModuleType) -> Benchmark:
     return Benchmark(_description(module), module.run)
 
 
-def _raft(module: ModuleType, **quick: object) -> Benchmark:
+def _own_defaults(module: ModuleType, *, is_long: bool = False, **quick: object) -> Benchmark:
     """Return a benchmark with its own defaults, and with `quick` arguments for a quick run."""
 
     def run(settings: Settings) -> Awaitable[list[Result]]:
         answer: Awaitable[list[Result]] = partial(module.run, **(quick if settings.is_quick else {}))()
         return answer
 
-    return Benchmark(_description(module), run)
+    return Benchmark(_description(module), run, is_long)
 
 
 def _description(module: ModuleType) -> str:
@@ -70,7 +81,16 @@ BENCHMARKS: dict[str, Benchmark] = {
     "linearizability": _messaging(linearizability),
     "detection_quality": _messaging(detection_quality),
     "slow_and_fast_link": _messaging(slow_and_fast_link),
-    "raft_put": _raft(raft_put, runs=1, seconds=0.5, clients=(16,)),
-    "raft_failover": _raft(raft_failover, trials=1),
-    "raft_steady": _raft(raft_steady, seconds=1.0),
+    "swim_first_detection": _own_defaults(swim_first_detection, is_long=True, sizes=(8,), crashes=100),
+    "swim_detection_time": _own_defaults(swim_detection_time, is_long=True, sizes=(5,), crashes=2),
+    "swim_accuracy": _own_defaults(swim_accuracy, is_long=True, node_hours=1, run_s=60.0),
+    "swim_lifeguard": _own_defaults(
+        swim_lifeguard, is_long=True, members=16, duration_s=6.0, stalled=(1,), spells=((2.0, 0.1),), crashes=1
+    ),
+    "swim_load": _own_defaults(swim_load, sizes=(16,)),
+    "swim_chitchat": _own_defaults(swim_chitchat, sizes=(10,), runs=1),
+    "real_detection": _own_defaults(real_detection, is_long=True, kills=2, stress_s=0.0, names=("swim",)),
+    "raft_put": _own_defaults(raft_put, runs=1, seconds=0.5, clients=(16,)),
+    "raft_failover": _own_defaults(raft_failover, trials=1),
+    "raft_steady": _own_defaults(raft_steady, seconds=1.0),
 }

@@ -31,6 +31,8 @@ POLL_S = 0.02
 CALM_S = 1.0
 TRIAL_TIMEOUT_S = 30.0
 STRESS_S = 60.0
+GRACE_S = 6.0
+"""Longer than `start_grace_s` of the presets `local`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,23 @@ async def _cluster(name: str) -> AsyncIterator[tuple[ClusterProcesses, _Opinions
         path = f"benchmarks.detection.detector_topologies:{name}"
         async with ClusterProcesses(path, DETECTORS[name], data) as cluster:
             opinions = _Opinions(data)
-            await asyncio.sleep(2.0)  # all linked
+            await _all_up(data)
+            await asyncio.sleep(GRACE_S)
             await _calm(opinions)
             yield cluster, opinions
+
+
+async def _all_up(data: str) -> None:
+    """Wait until every node has said that it is up."""
+    async with asyncio.timeout(2 * TRIAL_TIMEOUT_S):
+        for node in NODES:
+            while not _is_up(os.path.join(data, f"{node}.log")):
+                await asyncio.sleep(POLL_S)
+
+
+def _is_up(log: str) -> bool:
+    with open(log, "rb") as file:
+        return b" is up at " in file.read()
 
 
 async def _trials(

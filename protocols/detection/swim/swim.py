@@ -402,7 +402,7 @@ class Swim:
     def _taken_effects(self, now: float) -> list[SwimEffect]:
         if self._gossip_at == inf and self._opinions.news:
             self._gossip_at = now + self._config.gossip_interval_s
-        self._deadline = min(
+        due = min(
             self._probe_at,
             self._probing.deadline,
             self._opinions.deadline,
@@ -410,6 +410,7 @@ class Swim:
             self._exchange_at,
             self._announce_at,
         )
+        self._deadline = max(due, now)  # a suspicion that has just shrunk may be overdue: that is no pause of ours
         effects = self._effects[:]
         self._effects.clear()
         return effects

@@ -393,3 +393,23 @@ def test_a_member_that_was_heard_is_accused_also_soon_after_the_start() -> None:
         now, effects = _next(member)
         accused = [effect for effect in effects if isinstance(effect, Suspected)]
     assert now < 4.0
+
+
+def test_a_suspicion_that_shrinks_to_less_than_its_age_ends_at_once_and_is_no_pause_of_ours() -> None:
+    nodes = [NodeId(name) for name in "abcdef"]
+    member = _member(nodes=nodes)
+    member.tick(now=0.0)
+    _hear(member, Gossip((_suspected(C, accuser=B),)), now=0.0)
+    now = 0.0
+    while now < 9.0:
+        now, effects = _next(member)
+        for to, sent in _sent(effects):
+            if isinstance(sent, Ping) and to != C:
+                _hear(member, Ack(sent.sequence), to, now)
+            elif isinstance(sent, Ping) and sent.sequence:
+                _hear(member, Ack(sent.sequence), C, now)
+    effects = [*_hear(member, Gossip((_suspected(C, accuser=nodes[4]),)), now=now)]
+    effects += _hear(member, Gossip((_suspected(C, accuser=nodes[5]),)), now=now)
+    effects += _next(member)[1]
+    assert [effect.event for effect in effects if isinstance(effect, Observe)] == []
+    assert [effect.peer for effect in effects if isinstance(effect, Failed)] == [C]
