@@ -115,10 +115,12 @@ async def _cluster(name: str) -> AsyncIterator[tuple[ClusterProcesses, _Opinions
 
 async def _all_up(data: str) -> None:
     """Wait until every node has said that it is up."""
+    logs = [os.path.join(data, f"{node}.log") for node in NODES]
     async with asyncio.timeout(2 * TRIAL_TIMEOUT_S):
-        for node in NODES:
-            while not _is_up(os.path.join(data, f"{node}.log")):
-                await asyncio.sleep(POLL_S)
+        while True:
+            await asyncio.sleep(POLL_S)
+            if all(map(_is_up, logs)):
+                return
 
 
 def _is_up(log: str) -> bool:
