@@ -55,6 +55,7 @@ def main() -> None:
             wait_for(up, r"n2 \| node .* is up at")
             print("n2 is up again")
             up.terminate()
+            up.communicate()
 
 
 if __name__ == "__main__":

@@ -79,7 +79,17 @@ class ClusterSupervisor:
         return tuple(node for node, supervisor in self._supervisors.items() if supervisor.has_given_up)
 
     async def run(self) -> None:
-        """Run the nodes until cancelled, then stop them in order; return when all have been given up."""
+        """Run the nodes until cancelled, then stop them in order; return when all have been given up.
+
+        Raises:
+            CoterieError, OSError: a node cannot be started, or a line about it cannot be printed; all are stopped.
+        """
+        try:
+            await self._run()
+        except BaseExceptionGroup as group:
+            raise _first_error(group) from group
+
+    async def _run(self) -> None:
         config = SystemConfig(transport=LINKS)
         name, role = f"up-{os.getpid()}", PeerRole.CLIENT
         async with System(name, cluster=self._cluster, role=role, host=self._host, config=config) as system:
@@ -94,3 +104,11 @@ class ClusterSupervisor:
 
     async def _start(self, node: str) -> Process:
         return await start_process(self._topology, node, self._addresses, self._data[node], output=PIPE)
+
+
+def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first of the errors in a group, at whatever depth."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         topology.name,
         _addresses(topology, args.port),
         data,
-        say=_say,
+        say=_Output().say,
         restarts=_restarts(args),
         hang_timeout_s=args.hang_timeout,
     )
@@ -141,5 +141,17 @@ def _addresses(topology: Topology, first: int) -> dict[str, str]:
     return addresses
 
 
-def _say(node: str, text: str) -> None:
-    print(f"{node} | {text}", flush=True)
+class _Output:
+    """Prints the lines about the nodes; nothing more once the reader has closed the output."""
+
+    def __init__(self) -> None:
+        self._is_closed = False
+
+    def say(self, node: str, text: str) -> None:
+        """Print a line. BrokenPipeError at the first one that nobody reads; later ones are dropped."""
+        if not self._is_closed:
+            try:
+                print(f"{node} | {text}", flush=True)
+            except BrokenPipeError:
+                self._is_closed = True
+                raise

@@ -90,11 +90,12 @@ class Running:
 
     started: ClassVar[list[subprocess.Popen[str]]] = []
 
-    def __init__(self, folder: Path, *options: str, topology: str = "topology") -> None:
+    def __init__(self, folder: Path, *options: str, topology: str = "topology", stderr: int | None = None) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "coterie", "up", f"up_of_tests:{topology}", "--port", "0", *options],
             cwd=folder,
             stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         self.started.append(self.process)
@@ -239,6 +240,35 @@ def test_a_node_that_always_fails_is_given_up_loudly_and_the_others_go_on(shop: 
     assert list(survivors) == ["n1"]
     assert running.end(number) == 1
     assert not any(map(is_alive, survivors.values()))
+
+
+@pytest.mark.slow
+def test_an_output_that_nobody_reads_any_more_ends_all_nodes_without_a_traceback(shop: Path) -> None:
+    running = Running(shop, stderr=subprocess.PIPE)
+    pids = running.pids()
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+
+    os.kill(pids["n2"], signal.SIGKILL)  # which must be said
+    _, stderr = running.process.communicate(timeout=60)
+
+    assert (running.process.returncode, stderr) == (141, "")
+    assert not any(map(is_alive, pids.values()))
+
+
+@pytest.mark.slow
+def test_damaged_data_of_a_node_is_one_line_and_ends_all(shop: Path) -> None:
+    running = Running(shop, stderr=subprocess.PIPE)
+    pids = running.pids()
+    (shop / "coterie-data" / "n2" / "meta").write_bytes(b"rot")
+
+    os.kill(pids["n2"], signal.SIGKILL)
+    _, stderr = running.process.communicate(timeout=60)
+
+    assert running.process.returncode == 1
+    assert stderr.startswith("coterie: ")
+    assert stderr.count("\n") == 1
+    assert not any(map(is_alive, pids.values()))
 
 
 @pytest.mark.parametrize(
