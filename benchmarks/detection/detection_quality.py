@@ -181,7 +181,7 @@ def _print_tables(points: Sequence[Point]) -> None:
                 total = point.total
                 knob = f"{point.contender.knob} {point.value:g}"
                 print(
-                    f"  {point.contender.name:<16}{knob:<22}median {statistics.median(total.detections_s):6.3f}"
+                    f"  {point.contender.name:<16}{knob:<25}median {statistics.median(total.detections_s):6.3f}"
                     f"  p99 {percentile(total.detections_s, 0.99):6.3f}  mistakes {total.mistakes_per_hour:9.2f}"
                     f"  wrong {total.wrong_percent:6.3f} %"
                     f"  messages/s {total.messages / total.pair_hours / 3600.0:6.1f}"

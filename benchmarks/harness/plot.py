@@ -81,10 +81,12 @@ def plot_curves(path: str, curves: Sequence[Curve], *, x_label: str, y_label: st
                 panel.plot(*zip(*curve.points, strict=True), marker="o", markersize=3, label=curve.name)
         panel.set_xscale("log")
         panel.set_yscale("symlog", linthresh=1)
+        panel.set_ylim(bottom=-0.05)
         panel.set_title(name, fontsize=10)
         panel.set_xlabel(x_label)
         panel.set_ylabel(y_label)
-    figure.axes[0].legend(fontsize=8)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, loc="outside right upper")
     figure.savefig(path)
 
 
