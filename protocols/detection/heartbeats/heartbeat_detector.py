@@ -154,7 +154,7 @@ class HeartbeatDetector:
             peer.heard_at += silence_s
             peer.settled_at = now + self._config.interval_s
             if peer.opinion.is_alive:
-                self._timers.arm(name, peer.detector.suspects_at())
+                self._timers.arm(name, max(now, peer.detector.suspects_at()))
             else:
                 self._timers.postpone(name, pause_s)
         return [Observe(PAUSE_NOTICED, {"node": self._node, "pause_s": pause_s})]
@@ -210,7 +210,8 @@ class HeartbeatDetector:
         """Trust the peer again, unless its heartbeat was so late that the next one is overdue (Chen's NFD-E)."""
         opinion, suspects_at = peer.opinion, peer.detector.suspects_at()
         if opinion.is_alive:
-            self._timers.arm(opinion.peer, suspects_at)
+            # Never in the past, which Chen's estimate may reach: a timer that is late from the start is no own pause.
+            self._timers.arm(opinion.peer, max(now, suspects_at))
             return []
         if now >= suspects_at:
             return []

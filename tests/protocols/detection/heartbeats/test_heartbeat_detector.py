@@ -260,6 +260,23 @@ def test_a_heartbeat_after_which_the_next_one_is_overdue_already_lifts_no_suspic
     assert changes(hear(made, A, 110, 110.1)) == [("Trusted", A)]
 
 
+def test_an_estimate_that_falls_into_the_past_is_a_suspicion_and_no_pause_of_this_process() -> None:
+    """Numbers 1 and 13 arrive at 13 s, 12 and 0 s late, 6 on average: EA(14) = 20. Number 14 is 5.5 s late, the
+    average of the last two 2.75 s: EA(15) = 17.75, which with the margin ended before number 14 arrived at 19.5 s.
+    """
+    config = ChenConfig(interval_s=1.0, margin_s=1.0, window_heartbeats=2, start_grace_s=20.0)
+    made = config.make(ME, (A,), seed=1)
+    made.tick(now=0.0)
+    run_until(made, 13.0)
+    hear(made, A, 1, 13.0)
+    hear(made, A, 13, 13.0)
+    run_until(made, 19.5)
+
+    assert hear(made, A, 14, 19.5) == []
+    assert made.deadline == 19.5
+    assert changes(made.tick(now=19.5)) == [("Suspected", A)]
+
+
 def test_the_timers_of_thousands_of_peers_are_cheap_to_postpone() -> None:
     names = tuple(NodeId(f"n{number}") for number in range(3000))
     made = detector(*names)
