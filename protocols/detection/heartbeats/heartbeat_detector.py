@@ -4,7 +4,8 @@
     timer of a peer expires: ALIVE ──▶ Suspected ──▶ fail_after_s later ──▶ Failed;  heard again ──▶ Trusted
 
 1. Heartbeats of one sender are numbered. An old or repeated one is ignored; a number that restarts comes from a new
-   life of the sender (another `run`), whose intervals are learned anew.
+   life of the sender (another `run`), whose intervals are learned anew. Of two lives the one whose numbers go on
+   growing is the present one: a late heartbeat of an older life displaces it for two intervals at most.
 2. The decision about each peer is left to a `PeerDetector`; this class owns the messages, the timers and the states.
 3. A pause of this process (a late timer, or `LoopLagged`) is not the peers' fault: it is left out of account for all.
    Heartbeats that queued up meanwhile then arrive in one burst, which says nothing about the sender's rhythm: within
@@ -52,6 +53,19 @@ class _Peer:
     run: int | None = None
     former_run: int | None = None
     sequence: int = 0
+    former_sequence: int = 0
+    former_heard: int = 0
+
+    def is_former_alive(self, sequence: int) -> bool:
+        """Take a heartbeat of the former run; return whether that run is the present one after all.
+
+        It is if two heartbeats in a row, with growing numbers, come from it, and none from the present run in between.
+        """
+        if sequence <= self.former_sequence:
+            return False
+        self.former_sequence = sequence
+        self.former_heard += 1
+        return self.former_heard >= 2
 
 
 class HeartbeatDetector:
@@ -186,11 +200,12 @@ class HeartbeatDetector:
 
     def _heard(self, peer: _Peer, heartbeat: Heartbeat, now: float) -> list[HeartbeatEffect]:
         if heartbeat.run != peer.run:
-            if heartbeat.run == peer.former_run:
+            if heartbeat.run == peer.former_run and not peer.is_former_alive(heartbeat.sequence):
                 return []
             self._begin_new_life(peer, heartbeat.run, now)
         elif heartbeat.sequence <= peer.sequence:
             return []
+        peer.former_heard = 0
         peer.sequence = heartbeat.sequence
         silence_s = now - peer.heard_at
         if now < peer.settled_at:
@@ -204,7 +219,7 @@ class HeartbeatDetector:
         if peer.run is not None:
             peer.detector = self._config.peer_detector(now=now)
             peer.settled_at = now
-        peer.run, peer.former_run = run, peer.run
+        peer.run, peer.former_run, peer.former_sequence = run, peer.run, peer.sequence
 
     def _judge_heard(self, peer: _Peer, silence_s: float, now: float) -> list[HeartbeatEffect]:
         """Trust the peer again, unless its heartbeat was so late that the next one is overdue (Chen's NFD-E)."""

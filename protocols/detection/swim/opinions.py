@@ -19,12 +19,19 @@ from coterie.protocols.detection.swim.gossip_queue import GossipQueue
 from coterie.protocols.detection.swim.member_table import MemberTable, supersedes
 from coterie.protocols.detection.swim.suspicion_timer import SuspicionTimer, suspicion_min_s
 from coterie.protocols.detection.swim.swim_config import SwimConfig
-from coterie.protocols.detection.swim.swim_messages import MemberRecord
+from coterie.protocols.detection.swim.swim_messages import MemberRecord, record_size_bytes
 
-__all__ = ["INCARNATION_MAX", "Opinions"]
+__all__ = ["INCARNATION_JUMP_MAX", "INCARNATION_MAX", "Opinions"]
+
+INCARNATION_JUMP_MAX: Final = 2**20
+"""The most by which an incarnation may exceed the last that is known of its member, unless the member itself says so.
+
+A member raises its incarnation once for each refutation. Without this bound one forged record near the end of the range
+could not be refuted any more.
+"""
 
 INCARNATION_MAX: Final = 2**62
-"""Higher incarnations are not believed: no member raises its own so often, and a refutation must stay above it."""
+"""Higher incarnations are not believed."""
 
 
 class Opinions:
@@ -58,13 +65,13 @@ class Opinions:
 
     # --- merging ----------------------------------------------------------------------------------------------------
 
-    def merge(self, records: Iterable[MemberRecord], *, now: float) -> None:
-        """Merge what others say."""
+    def merge(self, records: Iterable[MemberRecord], *, now: float, sender: NodeId | None = None) -> None:
+        """Merge what `sender` says (None: this member)."""
         table = self._table
         for record in records:
             if table.get(record.node) is record:
                 continue  # simulated members share records: most of an exchange is no news
-            if not 0 <= record.incarnation < INCARNATION_MAX:
+            if not self._is_plausible(record, sender):
                 self._observe("swim.record_refused", member=record.node, incarnation=record.incarnation)
             elif record.node == self._node:
                 self._hear_about_self(record)
@@ -84,6 +91,14 @@ class Opinions:
         record = MemberRecord(self._node, above + 1, MemberState.ALIVE)
         self._table.put(record)
         self.news.add(record)
+
+    def _is_plausible(self, record: MemberRecord, sender: NodeId | None) -> bool:
+        """Return whether a record may be true: it fits into a packet, and its incarnation can be refuted."""
+        known = self._table.get(record.node)
+        last = 0 if known is None else known.incarnation
+        highest = INCARNATION_MAX if record.node == sender else last + INCARNATION_JUMP_MAX
+        is_small = record_size_bytes(record) <= self._config.packet_budget_bytes
+        return is_small and 0 <= record.incarnation <= min(highest, INCARNATION_MAX)
 
     def _merge_one(self, record: MemberRecord, old: MemberRecord, now: float) -> None:
         if supersedes(record, old):
@@ -128,9 +143,16 @@ class Opinions:
             case MemberState.SUSPECTED:
                 self._begin_suspicion(record, old, now)
             case MemberState.FAILED:
-                self._report(Failed(record.node, f"{record.accuser} declared it failed", _evidence(record)))
+                self._hear_of_failure(record, old)
             case _:
                 self._end_suspicion(record, old)
+
+    def _hear_of_failure(self, record: MemberRecord, old: MemberRecord) -> None:
+        reason = f"{record.accuser} declared it failed"
+        if old.state in {MemberState.ALIVE, MemberState.LEFT}:
+            self._report(Suspected(record.node, reason, _evidence(record)))
+        if old.state is not MemberState.FAILED:
+            self._report(Failed(record.node, reason, _evidence(record)))
 
     def _begin_suspicion(self, record: MemberRecord, old: MemberRecord, now: float) -> None:
         config, members = self._config, self._table.active
@@ -192,10 +214,10 @@ class Opinions:
             self._report(Failed(node, f"it did not refute within {suspicion.timeout_s:.2f} s", facts))
         return inquiries
 
-    def paused(self, pause_s: float) -> None:
+    def paused(self, pause_s: float, *, now: float) -> None:
         """Prolong the suspicions by a pause of this process, in which no refutation could be heard."""
         for suspicion in self._suspicions.values():
-            suspicion.began_at += pause_s
+            suspicion.began_at = min(now, suspicion.began_at + pause_s)
         self._due = [(suspicion.next_at, node) for node, suspicion in self._suspicions.items()]
         heapify(self._due)
 

@@ -165,34 +165,35 @@ class Swim:
 
     # --- messages ---------------------------------------------------------------------------------------------------
 
-    def _receive(self, sender: NodeId, message: SwimMessage, now: float) -> None:
+    def _receive(self, sender: NodeId, message: object, now: float) -> None:
         if sender not in self._table:
-            self._merge((MemberRecord(sender, 0, MemberState.ALIVE),), now)
+            self._merge((MemberRecord(sender, 0, MemberState.ALIVE),), now, sender)
             if sender not in self._table:
                 return
         match message:
             case Ping(sequence, records):
-                self._merge(records, now)
+                self._merge(records, now, sender)
                 self._send(sender, Ack(sequence, self._answer(sender, records)))
             case Ack(sequence, records):
-                self._merge(records, now)
+                self._merge(records, now, sender)
                 self._acknowledged(sender, sequence, now)
             case Gossip(records):
-                self._merge(records, now)
+                self._merge(records, now, sender)
             case IndirectPing():
-                self._merge(message.records, now)
+                self._merge(message.records, now, sender)
                 self._relay(sender, message, now)
             case Nack(sequence):
                 self._probing.nacked(sender, sequence)
             case StateExchange():
                 self._receive_exchange(sender, message, now)
-            case _:
-                assert_never(message)
+            case _:  # of another detector, while the nodes change over from one to the other
+                facts = {"member": sender, "message": type(message).__name__}
+                self._effects.append(Observe("swim.message_refused", facts))
 
-    def _merge(self, records: Records, now: float) -> None:
+    def _merge(self, records: Records, now: float, sender: NodeId) -> None:
         if records:
             known = len(self._table)
-            self._opinions.merge(records, now=now)
+            self._opinions.merge(records, now=now, sender=sender)
             if len(self._table) > known:
                 self._add_learned(records, now)
 
@@ -237,7 +238,7 @@ class Swim:
         if message.is_answer and not self._is_up_to_date:
             self._is_up_to_date = True
             self._exchange_at = now + self._config.exchange_interval_s
-        self._merge(tuple(map(_as_suspicion, message.records)), now)
+        self._merge(tuple(map(_as_suspicion, message.records)), now, sender)
         if not message.is_answer:
             theirs = {record.node: record for record in message.records}
             newer = tuple(record for record in self._table if _is_newer(record, theirs.get(record.node)))
@@ -353,13 +354,12 @@ class Swim:
             self._send(target, StateExchange(tuple(self._table)))
 
     def _announce(self, now: float) -> None:
-        """Tell one failed member so: if it lives it refutes, and a healed partition heals (as in foca)."""
+        """Tell some failed members so: if they live they refute, and a healed partition heals (as in foca)."""
         self._announce_at = now + self._config.announce_interval_s
         if self._table.active == len(self._table):
             return
         failed = [record for record in self._table if record.state is MemberState.FAILED]
-        if failed:
-            record = self._rng.choice(failed)
+        for record in self._rng.sample(failed, min(self._config.gossip_fanout, len(failed))):
             self._send(record.node, Ping(_UNTRACKED, (record,)))
 
     def _leave(self) -> None:
@@ -392,7 +392,7 @@ class Swim:
         self._health.worsen()
         self._probing.abandon()
         self._probing.paused(pause_s)
-        self._opinions.paused(pause_s)
+        self._opinions.paused(pause_s, now=now)
         self._probe_at = now
         self._effects.append(Observe("swim.paused", {"pause_s": pause_s, "local_health": self._health.score}))
 

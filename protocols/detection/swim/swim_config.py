@@ -43,8 +43,8 @@ class SwimConfig:
         packet_budget_bytes: the most bytes of records in one datagram. Above about 1,200 datagrams are fragmented.
         exchange_interval_s: how often all records are exchanged with one random member, over a stream; 0: never. It
             repairs what gossip has missed; its bytes grow with n.
-        announce_interval_s: how often one failed member is told so: if it lives it refutes. It heals partitions. 0:
-            never.
+        announce_interval_s: how often `gossip_fanout` failed members are told so: those that live refute. It heals
+            partitions. 0: never.
         local_health_max: the largest score of Lifeguard's local health (LHA-Probe); 0: SWIM without it.
         has_buddy: whether a suspected member is told of the suspicion with the next probe (the Buddy System).
         stall_s: a timer that is handled later than this means that this process stood still: pending probes are

@@ -300,3 +300,15 @@ def test_an_early_tick_has_no_effect() -> None:
 def test_peers_that_contain_the_node_itself_or_one_twice_are_refused(peers: tuple[NodeId, ...]) -> None:
     with pytest.raises(ValueError, match="the peers of 'me' must be other nodes, each once"):
         CONFIG.make(ME, peers, seed=1)
+
+
+def test_a_late_heartbeat_of_an_older_life_does_not_displace_the_present_one_for_long() -> None:
+    made = detector(A)
+    for number in range(1, 6):
+        hear(made, A, number, float(number), run=7)
+        run_until(made, float(number))
+    hear(made, A, 40, 5.5, run=3)
+    for number in range(6, 30):
+        effects = [*hear(made, A, number, float(number), run=7), *run_until(made, float(number))]
+        assert changes(effects) == []
+    assert state_of(made, A, 29.0) is MemberState.ALIVE

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from coterie.protocols.algorithm import NodeId, Observe, Received, Send
+from coterie.protocols.detection.detection_messages import Heartbeat
 from coterie.protocols.detection.failure_detector import Failed, LoopLagged, MemberState, Suspected, Trusted
-from coterie.protocols.detection.swim.opinions import INCARNATION_MAX
+from coterie.protocols.detection.swim.opinions import INCARNATION_JUMP_MAX, INCARNATION_MAX
 from coterie.protocols.detection.swim.swim import Leave, Swim, SwimEffect, initial_records
 from coterie.protocols.detection.swim.swim_config import SwimConfig
 from coterie.protocols.detection.swim.swim_messages import (
@@ -253,7 +254,7 @@ def test_a_restarted_member_is_told_in_the_first_answer_that_it_counts_as_failed
     assert restarted.incarnation == 4
 
 
-@pytest.mark.parametrize("incarnation", [-1, INCARNATION_MAX, 2**63 - 1])
+@pytest.mark.parametrize("incarnation", [-1, INCARNATION_JUMP_MAX + 1, INCARNATION_MAX, 2**63 - 1])
 def test_an_implausible_incarnation_is_not_believed(incarnation: int) -> None:
     member = _member()
     effects = _hear(member, Gossip((_suspected(A, incarnation), _suspected(C, incarnation))))
@@ -413,3 +414,49 @@ def test_a_suspicion_that_shrinks_to_less_than_its_age_ends_at_once_and_is_no_pa
     effects += _next(member)[1]
     assert [effect.event for effect in effects if isinstance(effect, Observe)] == []
     assert [effect.peer for effect in effects if isinstance(effect, Failed)] == [C]
+
+
+def test_an_accused_member_can_always_refute() -> None:
+    accused, other = _member(), Swim(B, CONFIG, initial_records((A, B, C, D)), random.Random(2))
+    for incarnation in (INCARNATION_JUMP_MAX, 2 * INCARNATION_JUMP_MAX, INCARNATION_MAX - 1):
+        _hear(accused, Gossip((_suspected(A, incarnation, accuser=C),)), C)
+    accusation = _suspected(A, 0, accuser=C)
+    other.handle([Received(C, Gossip((accusation,)))], now=0.0)
+    [(_, ack)] = _sent(_hear(accused, Ping(1, (accusation,))))
+    effects = other.handle([Received(A, ack)], now=0.1)
+    assert accused.incarnation > INCARNATION_JUMP_MAX
+    assert [effect.peer for effect in effects if isinstance(effect, Trusted)] == [A]
+
+
+def test_a_message_of_another_detector_is_refused_and_observed() -> None:
+    effects = _member().handle([Received(B, Heartbeat(1, 2))], now=0.0)  # type: ignore[arg-type]
+    assert effects == [Observe("swim.message_refused", {"member": "b", "message": "Heartbeat"})]
+
+
+def test_one_pause_is_counted_once_however_many_messages_have_waited() -> None:
+    member = _member(replace(CONFIG, exchange_interval_s=30.0, announce_interval_s=30.0))
+    for _ in range(50):
+        now, effects = _next(member)
+        [_hear(member, Ack(sent.sequence), to, now) for to, sent in _sent(effects) if isinstance(sent, Ping)]
+    _hear(member, Gossip((_suspected(C),)), now=now)
+    pauses = []
+    for number in range(50):
+        pauses += [e for e in _hear(member, Gossip(()), now=now + 40.0 + number / 1000) if isinstance(e, Observe)]
+    assert len(pauses) == 1
+    assert member.local_health == 1
+    assert all(status.suspicion >= 0.0 for status in member.members(now=now + 40.0))
+    assert 1.0 <= member.suspicion(C, now=now + 40.05) < 1.1
+
+
+def test_a_record_that_fits_into_no_packet_is_not_believed() -> None:
+    member = _member()
+    effects = _hear(member, Gossip((_suspected(C, accuser=NodeId("x" * 2000)),)))
+    assert [effect.event for effect in effects if isinstance(effect, Observe)] == ["swim.record_refused"]
+    assert member.suspicion(C, now=0.0) == 0.0
+
+
+def test_a_failure_that_comes_as_news_is_a_suspicion_first_and_is_reported_once() -> None:
+    member = _member()
+    effects = _hear(member, Gossip((MemberRecord(C, 0, MemberState.FAILED, B),)))
+    effects = [*effects, *_hear(member, Gossip((MemberRecord(C, 1, MemberState.FAILED, B),)))]
+    assert [type(effect) for effect in effects if isinstance(effect, Suspected | Failed)] == [Suspected, Failed]
