@@ -435,6 +435,7 @@ def test_a_message_of_another_detector_is_refused_and_observed() -> None:
 
 def test_one_pause_is_counted_once_however_many_messages_have_waited() -> None:
     member = _member(replace(CONFIG, exchange_interval_s=30.0, announce_interval_s=30.0))
+    now = 0.0
     for _ in range(50):
         now, effects = _next(member)
         [_hear(member, Ack(sent.sequence), to, now) for to, sent in _sent(effects) if isinstance(sent, Ping)]
