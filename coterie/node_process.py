@@ -13,15 +13,18 @@ import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Mapping
-from typing import IO
+from typing import IO, Final
 
 from coterie.errors import NotFormatted
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.storage.data_directory import read_meta
 
-__all__ = ["cluster_in", "end_process", "is_up_line", "signal_process", "start_process", "up_line"]
+__all__ = ["cluster_in", "end_process", "is_up_line", "process_end", "signal_process", "start_process", "up_line"]
 
 STOP_TIMEOUT_S = 10.0
+
+POLL_S: Final = 0.1
+"""How often the exit code is looked at while `Process.wait` waits for more than the end of the process, s."""
 
 
 def up_line(node: str, cluster: str, address: str, pid: int) -> str:
@@ -75,14 +78,29 @@ async def start_process(
     )
 
 
+async def process_end(process: Process) -> int:
+    """Wait until a process has ended; return its exit code.
+
+    `Process.wait` waits, in some versions of Python, also until its pipes are closed. A child of the process may have
+    inherited them, and live on.
+    """
+    waiting = asyncio.ensure_future(process.wait())
+    try:
+        while process.returncode is None:
+            await asyncio.wait({waiting}, timeout=POLL_S)
+        return process.returncode
+    finally:
+        waiting.cancel()
+
+
 async def end_process(process: Process) -> None:
     """Wait until a signalled process has ended; kill it after 10 s."""
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
-            await process.wait()
+            await process_end(process)
     except TimeoutError:
         signal_process(process, signal.SIGKILL)
-        await process.wait()
+        await process_end(process)
 
 
 def signal_process(process: Process, number: signal.Signals) -> None:

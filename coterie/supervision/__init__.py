@@ -5,4 +5,5 @@
 `fencing.py`: decides which node is killed because it hangs; pure
 `hang_watch.py`: `HangWatch`, asks the nodes periodically, and fences one that hangs
 `node_supervisor.py`: `NodeSupervisor`, runs one node's process, restarts it, and gives up when its budget is spent
+`output_pipe.py`: `OutputPipe`, carries the output of a node's process to its supervisor
 """

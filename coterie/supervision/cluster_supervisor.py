@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -17,6 +17,7 @@ from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.transport.transport_config import TransportConfig
 from coterie.supervision.hang_watch import HangWatch
 from coterie.supervision.node_supervisor import RESTARTS, NodeSupervisor
+from coterie.supervision.output_pipe import OutputPipe
 
 __all__ = ["HANG_TIMEOUT_S", "ClusterSupervisor"]
 
@@ -102,8 +103,18 @@ class ClusterSupervisor:
                         nodes.create_task(supervisor.run())
                 watch.cancel()
 
-    async def _start(self, node: str) -> Process:
-        return await start_process(self._topology, node, self._addresses, self._data[node], output=PIPE)
+    async def _start(self, node: str) -> tuple[Process, OutputPipe]:
+        output = await OutputPipe.open()
+        try:
+            process = await start_process(
+                self._topology, node, self._addresses, self._data[node], output=output.write_fd
+            )
+        except BaseException:
+            output.close()
+            raise
+        finally:
+            output.started()
+        return process, output
 
 
 def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

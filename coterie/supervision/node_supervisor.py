@@ -15,8 +15,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from coterie.node_process import end_process, is_up_line, signal_process
+from coterie.node_process import end_process, is_up_line, process_end, signal_process
 from coterie.runtime.cells.supervision import RestartBudget, Supervision
+from coterie.supervision.output_pipe import OutputPipe
 
 __all__ = ["RESTARTS", "NodeSupervisor"]
 
@@ -25,13 +26,17 @@ RESTARTS: Final = Supervision(max_restarts=10, within_s=120.0, backoff_min_s=0.2
 
 CODES_SHOWN: Final = 5
 
+OUTPUT_GRACE_S: Final = 1.0
+"""How long the rest of the output is read after the end of the process, s. It is not read to its end: a child of the
+process may have inherited the output, and live on."""
+
 
 class NodeSupervisor:
     """Supervises the process of one node. `run` it in a task; cancelling the task stops the process in order.
 
     Args:
         node: the name of the node.
-        start: starts its process, with its output in a pipe.
+        start: starts its process, with its output in a pipe; returns both.
         say: takes a line about the node: of its output, or of what happens to it.
         restarts: how often it is restarted, and after which back-off.
         monotonic: the clock, s.
@@ -40,7 +45,7 @@ class NodeSupervisor:
     def __init__(
         self,
         node: str,
-        start: Callable[[], Awaitable[Process]],
+        start: Callable[[], Awaitable[tuple[Process, OutputPipe]]],
         say: Callable[[str, str], None],
         restarts: Supervision,
         monotonic: Callable[[], float],
@@ -104,24 +109,25 @@ class NodeSupervisor:
     async def _run_once(self) -> int:
         """Run the process once; return its exit code."""
         self.is_up = False
-        process = self._process = await self._start()
+        process, output = await self._start()
+        self._process = process
         self.life += 1
+        reading = asyncio.create_task(self._forward_output(output.reader))
         try:
-            await self._forward_output(process)
-            return await process.wait()
-        except asyncio.CancelledError:
+            code = await _end_of(process, reading)
+        except BaseException:
             signal_process(process, signal.SIGTERM)
             signal_process(process, signal.SIGCONT)  # a stopped process ends too
-            ended = asyncio.create_task(end_process(process))
-            await self._forward_output(process)
-            await ended
+            await end_process(process)
+            await _let_go(process, output, reading)
             raise
+        await _let_go(process, output, reading)
+        return code
 
-    async def _forward_output(self, process: Process) -> None:
-        assert process.stdout is not None
+    async def _forward_output(self, reader: asyncio.StreamReader) -> None:
         while True:
             try:
-                line = await process.stdout.readline()
+                line = await reader.readline()
             except ValueError:  # longer than the reader's limit: the line was dropped
                 line = b"(line too long to show)"
             if not line:
@@ -129,3 +135,29 @@ class NodeSupervisor:
             text = line.decode(errors="replace").rstrip()
             self.is_up = self.is_up or is_up_line(text, self.node)
             self._say(self.node, text)
+
+
+async def _end_of(process: Process, reading: asyncio.Task[None]) -> int:
+    """Wait until a process has ended; return its exit code. The error of `reading`, if it fails before."""
+    ended = asyncio.create_task(process_end(process))
+    try:
+        await asyncio.wait({reading, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            reading.result()
+        return await ended
+    finally:
+        ended.cancel()
+
+
+async def _let_go(process: Process, output: OutputPipe, reading: asyncio.Task[None]) -> None:
+    """Give the reader of an ended process a short time for the rest of the output; then close the pipes."""
+    try:
+        await asyncio.wait({reading}, timeout=OUTPUT_GRACE_S)
+    finally:
+        is_read = reading.done()
+        reading.cancel()
+        output.close()
+        if process.stdin is not None:
+            process.stdin.close()
+    if is_read:
+        reading.result()

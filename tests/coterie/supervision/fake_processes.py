@@ -7,6 +7,8 @@ import signal
 from asyncio.subprocess import Process
 from typing import Any, cast
 
+from coterie.supervision.output_pipe import OutputPipe
+
 
 class FakeProcess:
     """A child process without a system behind it."""
@@ -14,19 +16,34 @@ class FakeProcess:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.returncode: int | None = None
-        self.stdout = asyncio.StreamReader()
+        self.output = FakeOutput()
+        self.stdin = None
         self.signals: list[signal.Signals] = []
+        self.has_child = False
+        """Whether a child of the process holds its output open."""
         self._ended = asyncio.Event()
 
     def end(self, code: int) -> None:
         self.returncode = code
-        self.stdout.feed_eof()
+        if not self.has_child:
+            self.output.reader.feed_eof()
         self._ended.set()
 
     async def wait(self) -> int:
         await self._ended.wait()
         assert self.returncode is not None
         return self.returncode
+
+
+class FakeOutput:
+    """The pipe of a fake process."""
+
+    def __init__(self) -> None:
+        self.reader = asyncio.StreamReader()
+        self.is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 class FakeProcesses:
@@ -37,13 +54,13 @@ class FakeProcesses:
         self.started_at: list[float] = []
         self._codes = list(codes)
 
-    async def start(self) -> Process:
+    async def start(self) -> tuple[Process, OutputPipe]:
         process = FakeProcess(len(self.started) + 1)
         self.started.append(process)
         self.started_at.append(asyncio.get_running_loop().time())
         if self._codes:
             process.end(self._codes.pop(0))
-        return cast("Process", process)
+        return cast("Process", process), cast("OutputPipe", process.output)
 
 
 def signal_fake(process: Any, number: signal.Signals) -> None:

@@ -126,10 +126,38 @@ async def test_a_cancelled_supervisor_stops_its_process_in_order_also_if_it_is_p
     assert made.task.cancelled()
 
 
+async def test_a_process_whose_child_holds_its_output_is_restarted_and_its_pipes_are_closed() -> None:
+    made = Fixture()
+    await asyncio.sleep(1)
+    made.processes.started[0].has_child = True
+    made.processes.started[0].output.reader.feed_data(b"last words\n")
+
+    made.processes.started[0].end(-9)
+    await asyncio.sleep(5)
+
+    assert len(made.processes.started) == 2
+    assert made.processes.started[0].output.is_closed
+    assert made.said == ["last words", "ended with code -9: restart in 1.0 s"]
+    await end(made)
+
+
+async def test_a_cancelled_supervisor_ends_although_a_child_of_its_process_holds_the_output() -> None:
+    made = Fixture()
+    await asyncio.sleep(1)
+    made.processes.started[0].has_child = True
+
+    made.task.cancel()
+    await asyncio.wait({made.task}, timeout=5)
+
+    assert made.task.cancelled()
+    assert made.processes.started[0].signals == [signal.SIGTERM]
+    assert made.processes.started[0].output.is_closed
+
+
 async def test_the_output_of_the_process_is_passed_on_line_by_line() -> None:
     made = Fixture()
     await asyncio.sleep(1)
-    made.processes.started[0].stdout.feed_data(b"one\ntwo \xff\n")
+    made.processes.started[0].output.reader.feed_data(b"one\ntwo \xff\n")
 
     await asyncio.sleep(1)
 
@@ -142,7 +170,7 @@ async def test_a_process_is_up_once_it_says_so_and_the_next_one_is_not() -> None
     await asyncio.sleep(1)
     states = [made.supervisor.is_up]
     for line in (up_line("n2", "shop", "h:1", 7), up_line("n1", "shop", "h:1", 7), "more"):
-        made.processes.started[0].stdout.feed_data(line.encode() + b"\n")
+        made.processes.started[0].output.reader.feed_data(line.encode() + b"\n")
         await asyncio.sleep(0.1)
         states.append(made.supervisor.is_up)
     made.processes.started[0].end(1)

@@ -54,6 +54,17 @@ monitored = of("n1", "n2", "n3")
 monitored.detector(Swim.local())
 """
 
+WITH_CHILD = (
+    MODULE
+    + """
+import subprocess
+import sys
+
+if "n2" in sys.argv and "run" in sys.argv:
+    subprocess.Popen(["sleep", "300"])
+"""
+)
+
 BROKEN = (
     MODULE
     + """
@@ -160,6 +171,25 @@ def test_a_killed_node_comes_back_and_sigterm_ends_all_and_the_next_run_finds_th
     again = Running(shop)
     again.pids()
     assert again.end() == 0
+
+
+@pytest.mark.slow
+def test_a_killed_node_comes_back_although_its_child_lives_on_and_sigterm_ends_all(shop: Path) -> None:
+    (shop / "up_of_tests.py").write_text(WITH_CHILD)
+    running = Running(shop)
+    pids = running.pids()
+    again: dict[str, int] = {}
+    try:
+        os.kill(pids["n2"], signal.SIGKILL)
+        running.wait_for(r"n2 \| ended with code -9: restart in 0\.\d s")
+        again = running.pids(1)
+
+        assert list(again) == ["n2"]
+        assert running.end() == 0
+        assert not any(map(is_alive, [*pids.values(), *again.values()]))
+    finally:
+        for group in (pids["n2"], *again.values()):
+            os.killpg(group, signal.SIGKILL)  # the children
 
 
 def test_a_taken_port_is_named_before_anything_is_made(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
