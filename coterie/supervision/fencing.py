@@ -5,9 +5,11 @@ The rules, in this order:
 
 1. Only a node that was up is fenced: one that still starts, or replays its log, may be slow.
 2. A node that answers is not fenced, whatever the others say: two nodes that cannot hear each other both run.
-3. One node at a time: while a fenced node is not up again, no other is fenced.
-4. It is fenced if a majority of the other nodes that answer have declared it failed, or if it has been silent for
-   `hang_timeout_s`.
+3. One node at a time: while a fenced node has not answered again, no other is fenced, but for `RETURN_LIMIT_S` at most.
+   It may itself be fenced again.
+4. It is fenced if it has been silent for `hang_timeout_s`, or, sooner, if a majority of the other nodes that answer
+   have declared it failed. Their verdict may be about a former process, or a short pause: it counts only if the present
+   process is the first or has answered, and has been silent for `VERDICT_SILENCE_S`.
 """
 
 from __future__ import annotations
@@ -15,8 +17,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["Fence", "NodeState", "choose_fence"]
+__all__ = ["RETURN_LIMIT_S", "VERDICT_SILENCE_S", "Fence", "NodeState", "choose_fence"]
+
+VERDICT_SILENCE_S: Final = 2.0
+"""How long a node must be silent before a verdict counts, s: several questions, and a link that is made anew."""
+
+RETURN_LIMIT_S: Final = 30.0
+"""How long a fenced node that does not answer again keeps the others from being fenced, s: its longest back-off (10 s),
+and its start. If it hangs again and again, or replays a long log, the others shall not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +37,17 @@ class NodeState:
         node: its name.
         is_running: its process has not ended.
         was_up: this process has reported that it is up.
-        is_returning: it was fenced, and the new process is not up yet.
-        silent_s: how long it has not answered, s; 0: it answered just now.
+        is_accusable: a verdict can be about this process: it has answered, or it is the first.
+        silent_s: how long it has not answered, or has been up without an answer, s.
+        returning_s: how long ago it was fenced, if it has not answered since, s.
     """
 
     node: str
     is_running: bool
     was_up: bool
-    is_returning: bool
+    is_accusable: bool
     silent_s: float
+    returning_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +69,15 @@ def choose_fence(
             failed.
         hang_timeout_s: how long a node may be silent, s.
     """
-    if any(state.is_returning for state in states):
-        return None
-    hung = [state for state in states if state.is_running and state.was_up and state.silent_s > 0]
-    for state in hung:
+    returning = [state for state in states if state.returning_s is not None]
+    is_one_awaited = any((state.returning_s or 0.0) < RETURN_LIMIT_S for state in returning)
+    fenceable = [state for state in (returning if is_one_awaited else states) if state.is_running and state.was_up]
+    for state in fenceable:
+        if not state.is_accusable or state.silent_s < VERDICT_SILENCE_S:
+            continue
         if (reason := _verdict(state.node, failed_by_observer)) is not None:
             return Fence(state.node, reason)
-    for state in sorted(hung, key=lambda state: (-state.silent_s, state.node)):
+    for state in sorted(fenceable, key=lambda state: (-state.silent_s, state.node)):
         if state.silent_s >= hang_timeout_s:
             return Fence(state.node, f"it has not answered for {state.silent_s:.1f} s")
     return None

@@ -55,8 +55,6 @@ class NodeSupervisor:
         """The number of processes started so far."""
         self.is_up = False
         """Whether the present process has reported that it is up: before, it starts, or replays its log."""
-        self.is_returning = False
-        """Whether it was fenced, and has not answered since (see `returned`)."""
         self.has_given_up = False
         """Whether it is not restarted any more."""
         self._start = start
@@ -76,13 +74,12 @@ class NodeSupervisor:
     def fence(self, reason: str) -> None:
         """Kill the process, which hangs: it is restarted as after every end. No effect if it has ended."""
         if self._process is not None and self.is_running:
-            self.is_returning = True
             self._say(self.node, f"fenced (SIGKILL of pid {self._process.pid}): {reason}")
             signal_process(self._process, signal.SIGKILL)
 
-    def returned(self) -> None:
-        """Note that its process answers."""
-        self.is_returning = False
+    def note(self, text: str) -> None:
+        """Say a line about the node."""
+        self._say(self.node, text)
 
     async def run(self) -> None:
         """Run the node until cancelled, or until its budget is spent."""
@@ -98,7 +95,6 @@ class NodeSupervisor:
 
     def _give_up(self) -> None:
         self.has_given_up = True
-        self.is_returning = False
         codes = ", ".join(map(str, self._codes))
         self._say(
             self.node,

@@ -7,8 +7,8 @@
 A missing data directory is formatted. Each line of output begins with the node's name.
 
 A node that was up and hangs (a stopped process, a blocked event loop) is fenced: killed and started again. It hangs if
-it has not answered for --hang-timeout seconds, or as soon as the failure detectors of most other nodes have declared it
-failed and it does not answer. One node is fenced at a time.
+it has not answered for --hang-timeout seconds, or for 2 s if the failure detectors of most other nodes have declared it
+failed. One node is fenced at a time: while it has not answered again, the others wait, for 30 s at most.
 
 The delay before a restart grows with each restart in the window. A node that ends too often is given up: the others go
 on, and the exit code is 1. Ctrl-C and SIGTERM stop all nodes in order.

@@ -25,19 +25,20 @@ NODES = ("n1", "n2", "n3")
 class Supervised:
     """Stands in for a `NodeSupervisor`: the process runs in the cluster of the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, node: str) -> None:
+        self.node = node
         self.life = 1
         self.is_running = self.is_up = True
-        self.is_returning = False
+        self.has_given_up = False
         self.fenced: list[str] = []
+        self.noted: list[str] = []
 
     def fence(self, reason: str) -> None:
-        self.is_returning = True
         self.is_running = self.is_up = False
         self.fenced.append(reason)
 
-    def returned(self) -> None:
-        self.is_returning = False
+    def note(self, text: str) -> None:
+        self.noted.append(text)
 
     def restarted(self, *, is_up: bool) -> None:
         self.life += 1
@@ -61,7 +62,7 @@ def topology(*, detects: bool) -> Topology:
 @asynccontextmanager
 async def watched(cluster: Cluster, hang_timeout_s: float) -> AsyncIterator[tuple[dict[str, Supervised], Skew]]:
     """Watch a cluster for as long as the block lasts."""
-    supervisors = {node: Supervised() for node in NODES}
+    supervisors = {node: Supervised(node) for node in NODES}
     host, skew = cluster.host("up"), Skew()
     monotonic = host.clock.monotonic
     cast("Any", host.clock).monotonic = lambda: monotonic() + skew.offset_s
@@ -114,7 +115,7 @@ async def test_the_verdict_of_the_other_nodes_fences_sooner() -> None:
 async def test_the_next_hung_node_is_fenced_when_the_first_is_up_again() -> None:
     async with Cluster(topology(detects=False)) as cluster, watched(cluster, 4.0) as (supervisors, _):
         cluster.partition(["n2"], ["n3"], ["n1", "up"])
-        await asyncio.sleep(60)
+        await asyncio.sleep(20)
         first = {node: len(supervisor.fenced) for node, supervisor in supervisors.items()}
         cluster.heal()
         cluster.partition(["n3"], ["n1", "n2", "up"])
@@ -139,6 +140,84 @@ async def test_a_node_is_not_fenced_while_it_starts_and_silence_counts_from_then
 
         assert while_starting == just_up == []
         assert len(supervisors["n2"].fenced) == 1
+
+
+async def hang_again(cluster: Cluster, supervisors: dict[str, Supervised], *, is_up: bool) -> None:
+    """Let n2 be fenced, and its next process hang; then n3 hangs, too."""
+    isolate(cluster, "n2")
+    await asyncio.sleep(6)
+    supervisors["n2"].restarted(is_up=is_up)
+    cluster.partition(["n2", "n3"], ["n1", "up"])
+    cluster.partition(["n2"], ["n3"])
+
+
+async def test_a_fenced_node_that_hangs_again_before_its_first_answer_is_fenced_again() -> None:
+    async with Cluster(topology(detects=False)) as cluster, watched(cluster, 4.0) as (supervisors, _):
+        await hang_again(cluster, supervisors, is_up=True)
+        await asyncio.sleep(10)
+
+        assert len(supervisors["n2"].fenced) == 2
+        assert supervisors["n3"].fenced == []
+
+
+async def test_a_fenced_node_that_hangs_while_it_starts_blocks_the_others_for_30_s_and_a_line_says_so() -> None:
+    async with Cluster(topology(detects=False)) as cluster, watched(cluster, 4.0) as (supervisors, _):
+        await hang_again(cluster, supervisors, is_up=False)
+        await asyncio.sleep(20)
+        early = list(supervisors["n3"].fenced)
+        await asyncio.sleep(20)
+
+        assert early == []
+        assert len(supervisors["n3"].fenced) == 1
+        assert supervisors["n2"].noted == [
+            "has not answered for 30 s since it was fenced: other nodes may be fenced again"
+        ]
+
+
+async def test_a_node_that_is_given_up_after_a_fence_does_not_block_the_fencing_of_others() -> None:
+    async with Cluster(topology(detects=False)) as cluster, watched(cluster, 4.0) as (supervisors, _):
+        isolate(cluster, "n2")
+        await asyncio.sleep(6)
+        supervisors["n2"].has_given_up = True
+        cluster.partition(["n3"], ["n1", "up"])
+        await asyncio.sleep(10)
+
+        assert len(supervisors["n3"].fenced) == 1
+        assert supervisors["n2"].noted == []
+
+
+async def test_the_first_process_of_a_node_is_fenced_by_verdict_also_before_its_first_answer() -> None:
+    async with Cluster(topology(detects=True)) as cluster:
+        isolate(cluster, "n2")
+        async with watched(cluster, 60.0) as (supervisors, _):
+            await asyncio.sleep(5)
+
+            assert supervisors["n2"].fenced == ["2 of the 2 other nodes that answer say that it has failed"]
+
+
+async def test_a_restarted_node_is_not_fenced_for_the_verdict_on_its_former_process() -> None:
+    async with Cluster(topology(detects=True)) as cluster, watched(cluster, 60.0) as (supervisors, _):
+        supervisors["n2"].is_running = supervisors["n2"].is_up = False  # killed
+        isolate(cluster, "n2")
+        await asyncio.sleep(8)
+        supervisors["n2"].restarted(is_up=True)
+        await asyncio.sleep(5)  # not linked yet, and the others still say that it has failed
+        cluster.heal()
+        await asyncio.sleep(30)
+
+        assert [supervisor.fenced for supervisor in supervisors.values()] == [[], [], []]
+
+
+@pytest.mark.parametrize("blocked_s", [1.5, 3.0])
+async def test_a_node_whose_answers_are_late_again_and_again_is_not_fenced(blocked_s: float) -> None:
+    async with Cluster(topology(detects=False)) as cluster, watched(cluster, 10.0) as (supervisors, _):
+        for _ in range(40):
+            cluster.network.freeze("n2")
+            await asyncio.sleep(blocked_s)
+            cluster.network.thaw("n2")
+            await asyncio.sleep(0.02)
+
+        assert supervisors["n2"].fenced == []
 
 
 async def test_a_stall_of_the_watch_itself_fences_nobody() -> None:

@@ -74,19 +74,15 @@ async def test_ends_that_are_far_apart_never_spend_the_budget() -> None:
     await end(made)
 
 
-async def test_a_fenced_process_is_killed_and_restarted_and_returns_when_it_is_up() -> None:
+async def test_a_fenced_process_is_killed_and_restarted() -> None:
     made = Fixture()
     await asyncio.sleep(1)
 
     made.supervisor.fence("it has not answered for 10.0 s")
-    states = [made.supervisor.is_returning]
     await asyncio.sleep(5)
-    states.append(made.supervisor.is_returning)
-    made.supervisor.returned()
 
     assert made.processes.started[0].signals == [signal.SIGKILL]
     assert len(made.processes.started) == 2
-    assert (states, made.supervisor.is_returning) == ([True, True], False)
     assert made.said == [
         "fenced (SIGKILL of pid 1): it has not answered for 10.0 s",
         "ended with code -9: restart in 1.0 s",
@@ -100,20 +96,8 @@ async def test_a_process_that_has_ended_is_not_fenced() -> None:
 
     made.supervisor.fence("too late")
 
-    assert not made.supervisor.is_returning
     assert made.said == ["ended with code 1: restart in 1.0 s"]
     await end(made)
-
-
-async def test_a_node_that_is_given_up_after_a_fence_does_not_block_the_fencing_of_others() -> None:
-    made = Fixture(restarts=Supervision(max_restarts=0))
-    await asyncio.sleep(1)
-
-    made.supervisor.fence("it hangs")
-    await made.task
-
-    assert made.supervisor.has_given_up
-    assert not made.supervisor.is_returning
 
 
 async def test_a_cancelled_supervisor_stops_its_process_in_order_also_if_it_is_paused() -> None:
