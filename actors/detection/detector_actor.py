@@ -9,7 +9,7 @@ The actor only observes: what follows from an opinion is done by its listeners, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, assert_never
 
 from coterie.actors.detection.detection_wire import DetectorPeerMessage
@@ -66,6 +66,7 @@ class DetectorActor(Actor[DetectorPeerMessage | ReportMembers | Tick]):
         self._detector = self._config.make(self._node, peers, seed=self.context.random.getrandbits(64))
         self._listeners = PeerListeners(system, self._first_listeners)
         self._address_by_peer: dict[str, Address] = {}
+        self._unhealthy: set[str] = set()  # the peers that the log says are suspected or failed
         self._driver = Driver(self._detector, self.context, self)
         self._lag_probe = LagProbe(system.loop, self.context.clock.monotonic, PROBE_INTERVAL_S, self._on_lag_probe)
         self.context.wake()  # the first visit arms the timer
@@ -139,18 +140,27 @@ class DetectorActor(Actor[DetectorPeerMessage | ReportMembers | Tick]):
 
     def perform(self, effect: StateChange) -> None:
         """Log a change of opinion, and notify the listeners."""
+        log = self.context.log
         match effect:
             case Suspected():
-                log, event = self.context.log.warning, "peer.suspected"
+                say, event = log.warning, "peer.suspected"
+                self._unhealthy.add(effect.peer)
             case Failed():
-                log, event = self.context.log.error, "peer.failed"
-            case Trusted():
-                log, event = self.context.log.info, "peer.trusted"
+                say, event = log.error, "peer.failed"
+                self._unhealthy.add(effect.peer)
+            case Trusted():  # as visible as the alarm that it ends
+                say, event = log.warning if effect.peer in self._unhealthy else log.info, "peer.trusted"
+                self._unhealthy.discard(effect.peer)
             case _:
                 assert_never(effect)
-        log(event, **{**effect.evidence, "peer": effect.peer, "reason": effect.reason})
+        say(event, **{**_rounded(effect.evidence), "peer": effect.peer, "reason": effect.reason})
         self._listeners.notify(effect)
 
     def observed(self, event: str, facts: Any) -> None:
         """Log an event of the detector."""
         self.context.log.debug(event, **facts)
+
+
+def _rounded(evidence: Mapping[str, object]) -> dict[str, object]:
+    """Return the evidence for a reader: floats with 4 significant digits."""
+    return {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in evidence.items()}

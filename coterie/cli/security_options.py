@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,13 +42,19 @@ def security_of(args: argparse.Namespace) -> SecurityOptions:
     """Return the options as an object. OSError: a file cannot be read. ValueError: the options do not fit together."""
     auth = None
     if args.key_file is not None:
-        with open(args.key_file, "rb") as file:
-            key = file.read()
         try:
-            auth = SharedKey(key)
+            auth = SharedKey(_read_key(args.key_file))
         except ValueError as error:
             raise ValueError(f"--key-file {args.key_file}: {error}") from error
     files = (args.tls_certificate, args.tls_key, args.tls_authority)
     if any(files) and not all(files):
         raise ValueError("--tls-certificate, --tls-key and --tls-authority go together: give all three or none")
     return SecurityOptions(auth, TlsConfig(*files) if all(files) else None)
+
+
+def _read_key(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise OSError(f"cannot read --key-file {path!r}: {os.strerror(error.errno or 0)}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import math
 import socket
@@ -29,10 +30,18 @@ async def open_datagram_socket(received: DatagramReceiver, host: str, port: int)
         found = await loop.getaddrinfo(host or _ANY_HOST, port, type=socket.SOCK_DGRAM)
         bound = _bound(found[0])
     except OSError as error:
-        why = error.strerror or str(error)
-        raise OSError(error.errno, f"cannot receive datagrams at {host}:{port}: {why}") from error
+        raise _not_bound(error, host, port) from error
     _, opened = await loop.create_datagram_endpoint(lambda: RealDatagramSocket(received, loop), sock=bound)
     return opened
+
+
+def _not_bound(error: OSError, host: str, port: int) -> OSError:
+    """Return the error that says that it is the UDP port: one for TCP may be free, and is listed by other tools."""
+    if error.errno == errno.EADDRINUSE:
+        why = f"UDP port {port} of {host or _ANY_HOST} is in use (failure detectors send datagrams there)"
+    else:
+        why = f"cannot receive datagrams at UDP port {port} of {host or _ANY_HOST}: {error.strerror or error}"
+    return OSError(error.errno, why)
 
 
 def _bound(info: tuple[Any, ...]) -> socket.socket:

@@ -107,9 +107,9 @@ class Peers:
         for name, node in list(self._entries.items()):
             if node.link is not None:
                 node.link.keep_alive(step_s)
-            elif node.peer is not None and not node.is_lost:
+            elif node.peer is not None:
                 node.absent_s += step_s
-                if node.absent_s >= self._shared.config.lost_after_s:
+                if not node.is_lost and node.absent_s >= self._shared.config.lost_after_s:
                     self._mark_lost(name, node, f"out of reach for {node.absent_s:.1f} s")
 
     def declare_lost(self, node: str, reason: str) -> None:

@@ -123,7 +123,9 @@ def _naming_the_port(listen: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _PORT_ERRORS and error.filename is None:
-            raise OSError(f"cannot listen on {listen}: {os.strerror(error.errno)}") from error
+            is_datagrams = "UDP" in str(error)  # the only one that says more than the number
+            why = error.strerror if is_datagrams else os.strerror(error.errno)
+            raise OSError(f"cannot listen on {listen}: {why}") from error
         raise
 
 

@@ -23,6 +23,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from coterie.actors.topology import Topology
+from coterie.actors.topology.parts import DetectorPart
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.commands.run_command import load_topology
 from coterie.node_process import cluster_in
@@ -129,15 +130,22 @@ def _addresses(topology: Topology, first: int) -> dict[str, str]:
     addresses = {}
     with ExitStack() as probes:  # all open at once, so that no free port is given twice
         for at, node in enumerate(topology.nodes):
-            probe = probes.enter_context(socket.socket())
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            links = probes.enter_context(socket.socket())
+            links.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             port = 0 if first == 0 else first + at
             try:
-                probe.bind(("127.0.0.1", port))
+                links.bind(("127.0.0.1", port))
             except OSError as error:
                 why = os.strerror(error.errno or 0)
                 raise OSError(f"node {node!r} cannot listen on 127.0.0.1:{port}: {why}; see --port") from error
-            addresses[node] = f"127.0.0.1:{probe.getsockname()[1]}"
+            port = links.getsockname()[1]
+            if any(isinstance(part, DetectorPart) for part in topology.parts):
+                try:
+                    probes.enter_context(socket.socket(type=socket.SOCK_DGRAM)).bind(("127.0.0.1", port))
+                except OSError as error:
+                    why = f"UDP port {port} is in use (failure detectors send datagrams there)"
+                    raise OSError(f"node {node!r} cannot listen on 127.0.0.1:{port}: {why}; see --port") from error
+            addresses[node] = f"127.0.0.1:{port}"
     return addresses
 
 

@@ -141,10 +141,43 @@ async def test_changes_are_logged_with_reason_and_evidence(
         await settle()
 
     found = [(record.levelname, str(record.msg)) for record in caplog.records if "peer." in str(record.msg)]
-    assert [level for level, _ in found] == ["WARNING", "ERROR", "INFO"]
+    assert [level for level, _ in found] == ["WARNING", "ERROR", "WARNING"]
     assert "silent for 1 s" in found[0][1]
     assert "silence_s" in found[0][1]
     assert "swim.paused" in caplog.text
+
+
+async def test_only_a_trust_that_ends_an_alarm_is_a_warning(
+    virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "coterie")
+    async with System("n1", host=virtual_host) as system:
+        ref, detector = await detector_of(system)
+        detector.effects = [[CHANGES[2], *CHANGES[:1], CHANGES[2], CHANGES[2]]]
+        ref.tell(DetectorPeerMessage("n2", Ping(1)))
+        await settle()
+
+    levels = [record.levelname for record in caplog.records if "peer.trusted" in str(record.msg)]
+    assert levels == ["INFO", "WARNING", "INFO"]
+
+
+async def test_the_log_rounds_the_evidence_and_the_listeners_get_all_of_it(
+    virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[Any] = []
+    change = Suspected(N2, "silent", {"silence_s": 1.23456789, "period_s": 0.000123456, "missed": 123456})
+    async with System("n1", host=virtual_host) as system:
+        ref, detector = await detector_of(system, heard.append)
+        detector.effects = [[change]]
+        ref.tell(DetectorPeerMessage("n2", Ping(1)))
+        await settle()
+
+    (line,) = [str(record.msg) for record in caplog.records if "peer.suspected" in str(record.msg)]
+    assert "1.235" in line
+    assert "1.2346" not in line
+    assert "0.0001235" in line
+    assert "123456" in line
+    assert heard == [change]
 
 
 class MovedClock:

@@ -49,10 +49,10 @@ async def test_a_datagram_arrives_with_the_address_of_its_sender() -> None:
     other.close()
 
 
-async def test_a_port_in_use_is_an_error_that_names_the_address() -> None:
+async def test_a_port_in_use_is_an_error_that_says_that_it_is_udp() -> None:
     one = await opened(Inbox())
     host, port = one.address
-    with pytest.raises(OSError, match=rf"cannot receive datagrams at {host}:{port}: Address already in use") as caught:
+    with pytest.raises(OSError, match=rf"UDP port {port} of {host} is in use \(failure detectors") as caught:
         await RealNetwork().open_datagrams(Inbox(), host, port)
     assert caught.value.errno is not None
     one.close()

@@ -44,6 +44,16 @@ async def test_a_node_out_of_reach_is_lost_in_time_and_only_once(world: World) -
         a.transport.send("b", Lane.BULK, 1)
 
 
+async def test_the_time_that_a_lost_node_is_out_of_reach_goes_on(world: World) -> None:
+    a, _ = await world.pair()
+    world.network.partition("a", "b")
+    await world.until(lambda: "lost" in a.recorder.kinds())
+    await asyncio.sleep(60.0)
+
+    with pytest.raises(NodeUnreachable, match=r"has been down for 6\d\.\d s, it is lost"):
+        a.transport.send("b", Lane.BULK, 1)
+
+
 async def test_the_same_life_may_come_back_after_it_was_lost(world: World) -> None:
     a, b = await world.pair()
     world.network.partition("a", "b")

@@ -15,8 +15,9 @@ from typing import ClassVar
 
 import pytest
 
-from coterie import Client, message
+from coterie import Client, Swim, Topology, message
 from coterie.cli import main
+from coterie.cli.commands.up_command import _addresses
 from coterie.node_process import cluster_in
 
 MODULE = """
@@ -190,6 +191,18 @@ def test_a_killed_node_comes_back_although_its_child_lives_on_and_sigterm_ends_a
     finally:
         for group in (pids["n2"], *again.values()):
             os.killpg(group, signal.SIGKILL)  # the children
+
+
+def test_a_taken_udp_port_is_named_if_there_is_a_detector() -> None:
+    topology = Topology("shop", nodes=["n1"])
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert _addresses(topology, port) == {"n1": f"127.0.0.1:{port}"}
+
+        topology.detector(Swim.local())
+        with pytest.raises(OSError, match=rf"node 'n1' cannot listen on .*UDP port {port} is in use"):
+            _addresses(topology, port)
 
 
 def test_a_taken_port_is_named_before_anything_is_made(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
