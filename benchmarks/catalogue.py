@@ -11,6 +11,7 @@ from benchmarks import linearizability
 from benchmarks.detection import (
     detection_quality,
     real_detection,
+    real_restart,
     slow_and_fast_link,
     swim_accuracy,
     swim_chitchat,
@@ -90,6 +91,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "swim_load": _own_defaults(swim_load, sizes=(16,)),
     "swim_chitchat": _own_defaults(swim_chitchat, sizes=(10,), runs=1),
     "real_detection": _own_defaults(real_detection, is_long=True, kills=2, stress_s=0.0, names=("swim",)),
+    "real_restart": _own_defaults(real_restart, is_long=True, trials=2, calm_s=4.0, names=("swim",)),
     "raft_put": _own_defaults(raft_put, runs=1, seconds=0.5, clients=(16,)),
     "raft_failover": _own_defaults(raft_failover, trials=1),
     "raft_steady": _own_defaults(raft_steady, seconds=1.0),

@@ -3,6 +3,7 @@
 `detection_quality.py`: the detection time of each detector against its mistakes, on three kinds of links
 `detector_topologies.py`: one cluster of five nodes for each kind of detector
 `real_detection.py`: time to suspicion on real processes, and false suspicions under stress
+`real_restart.py`: time until `coterie up` has a killed or stopped node up again
 `slow_and_fast_link.py`: probes with fixed time-outs against learned ones, if one peer is near and one far
 `swim_accuracy.py`: false failures at 1 % loss, over a thousand node-hours
 `swim_chitchat.py`: chitchat's bars: half of all datagrams lost, bytes per node

@@ -137,3 +137,13 @@ def test_a_member_sends_two_messages_in_each_period_however_many_members_there_a
         world.run(20.0)
         per_member = sum(world.counts.messages.values()) / (20 * len(names))
         assert per_member == pytest.approx(2.0, rel=0.1)
+
+
+@pytest.mark.slow
+def test_a_crash_among_a_thousand_members_is_noticed_by_all_and_nobody_else_is_suspected() -> None:
+    world, names = swim_world(1000, SwimConfig.lan(), seed=11)
+    world.run(2.0)
+    world.crash(names[0])
+    world.run(10.0)
+    assert _observers(world, names[0], Suspected) == set(names[1:])
+    assert {seen.change.peer for seen in world.changes} == {names[0]}
