@@ -9,6 +9,7 @@ Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `n
 `commands/`: defines the options and the output of each command, one module per command
 `command_loop.py`: runs a command's coroutine until it ends or a signal arrives
 `cluster_connection.py`: reads the options `--connect` and `--name`, and links a client with that cluster
+`member_reports.py`: `MemberReports`, asks the nodes what they think of each other, with a time limit
 `member_rows.py`: `MemberRow`, merges the opinions of several nodes into one row per member
 `node_queries.py`: asks the nodes of a running cluster for their reports
 `security_options.py`: reads the options for a shared key and TLS certificates

@@ -13,7 +13,7 @@ from coterie.actors.client import Client
 from coterie.cli.security_options import NO_SECURITY, SecurityOptions, add_security, security_of
 from coterie.runtime.remote.link_events import LinkEvent
 
-__all__ = ["ClusterConnection", "add_connect", "connection_of"]
+__all__ = ["ClusterConnection", "add_connect", "connection_of", "wait_for_links"]
 
 CONNECT_TIMEOUT_S = 5.0
 """Time limit for the link with the first node."""
@@ -47,7 +47,7 @@ class ClusterConnection:
     async def client_of_all(self) -> AsyncIterator[Client]:
         """Link with all nodes that answer until the `async with` block ends."""
         async with self.client() as client:
-            await _linked(client, len(self.addresses))
+            await wait_for_links(client, len(self.addresses))
             yield client
 
 
@@ -72,7 +72,7 @@ def connection_of(args: argparse.Namespace) -> ClusterConnection:
     return ClusterConnection(addresses, args.name, security_of(args))
 
 
-async def _linked(client: Client, count: int) -> None:
+async def wait_for_links(client: Client, count: int) -> None:
     """Wait until `client` is linked with `count` nodes, for 1 s at most: some may be down."""
     changed = asyncio.Event()
 

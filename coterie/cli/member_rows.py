@@ -23,7 +23,8 @@ class MemberRow:
 
     Attributes:
         member: its name.
-        state: the opinion of most of them (of two equally frequent ones the worse); `unknown` if there is none.
+        state: the opinion of most of them (of two equally frequent ones the worse); if there is none, `alive` if it
+            answers itself, else `unknown`.
         opinions: how many of them have each opinion, worst first.
         suspicion: the highest.
         incarnation: the highest.
@@ -46,10 +47,11 @@ class MemberRow:
     error: str | None
 
 
-def member_rows(reports: MembersByNode, *, is_view: bool = False) -> list[MemberRow]:
+def member_rows(reports: MembersByNode, *, never_linked: int = 0) -> list[MemberRow]:
     """Return a row for each node that was asked or is named in a report, sorted by name.
 
-    `is_view`: it is one node's view, and the others were not asked; else one that is missing in `reports` has no link.
+    `never_linked`: how many addresses were dialled without an answer. Which nodes these are is not known: if more nodes
+    are missing in `reports`, those that most nodes see alive count as not asked.
     """
     lines: dict[str, dict[str, MemberLine]] = {node: {} for node in reports}
     for observer, report in reports.items():
@@ -57,16 +59,25 @@ def member_rows(reports: MembersByNode, *, is_view: bool = False) -> list[Member
             for line in report.members:
                 lines.setdefault(line.peer, {})[observer] = line
     rows = [_merged(member, lines[member], reports.get(member)) for member in sorted(lines)]
-    return [replace(row, answers=None) if is_view and row.member not in reports else row for row in rows]
+    others = [row for row in rows if row.member not in reports]
+    are_all_dialled = len(others) <= never_linked
+    silent = {row.member for row in others if never_linked and (are_all_dialled or row.state != "alive")}
+    return [replace(row, answers=False) if row.member in silent else row for row in rows]
 
 
 def _merged(
     member: str, line_by_observer: Mapping[str, MemberLine], own: MembersReport | CoterieError | None
 ) -> MemberRow:
-    """Return the row of one member. `own`: its own answer, or the error in its place; None: there is no link to it."""
+    """Return the row of one member. `own`: its own answer, or the error in its place; None: it was not asked."""
     lines = line_by_observer.values()
     opinions = {state: sum(line.state == state for line in lines) for state in _WORST_FIRST}
-    state = max(opinions, key=lambda one: opinions[one]) if lines else "unknown"
+    state = (
+        max(opinions, key=lambda one: opinions[one])
+        if lines
+        else "alive"
+        if isinstance(own, MembersReport)
+        else "unknown"
+    )
     round_trips_s = [line.round_trip_s for line in lines if line.round_trip_s is not None]
     accusers = {accuser for line in lines for accuser in line.suspected_by}
     accusers |= {observer for observer, line in line_by_observer.items() if line.state in ("suspected", "failed")}
@@ -79,7 +90,7 @@ def _merged(
         round_trip_s=median(round_trips_s) if round_trips_s else None,
         suspected_by=tuple(sorted(accusers)),
         reason=next((line.reason for line in lines if line.state == state and line.reason), ""),
-        answers=isinstance(own, MembersReport),
+        answers=None if own is None else isinstance(own, MembersReport),
         error=str(own) if isinstance(own, CoterieError) else None,
     )
 

@@ -4,7 +4,9 @@
 
 One row per member, merged from the opinions of all nodes that answer: the state that most of them report, the highest
 suspicion (it is suspected from 1 on), the highest incarnation, the median round trip, and the nodes that suspect it.
-`--from` shows the view of one node. Exit code 1 if no node that answers has a failure detector.
+`--from` shows the view of one node. A node that has not answered within 1 s (with --watch, within the interval) is
+marked `no`; one whose address was not given is not asked: `-`. Exit code 1 if no node answers, or none that does has a
+failure detector.
 """
 
 from __future__ import annotations
@@ -15,18 +17,22 @@ import dataclasses
 import json
 import sys
 
-from coterie.actors.client import Client
-from coterie.actors.detection.detector_messages import MembersReport, ReportMembers
-from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
+from coterie.actors.detection.detector_messages import MembersReport
+from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of, wait_for_links
 from coterie.cli.command_loop import run_async
+from coterie.cli.member_reports import MemberReports, has_detector, names_in
 from coterie.cli.member_rows import MemberRow, MembersByNode, member_rows, member_table
-from coterie.cli.node_queries import query_node
 
 __all__ = ["add_parser", "run"]
 
-ASK_TIMEOUT_S = 2.0
+ANSWER_LIMIT_S = 1.0
+"""How long a node has to answer; with --watch no longer than the interval, but ANSWER_LIMIT_MIN_S at least."""
+
+ANSWER_LIMIT_MIN_S = 0.5
 WATCH_S = 1.0
 CLEAR = "\x1b[H\x1b[2J"
+
+NO_ANSWER = "no node answers"
 
 NO_DETECTOR = (
     "no node that answers has a failure detector: add one to the topology, for example "
@@ -64,35 +70,56 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
-    async with connection.client_of_all() as client:
+    count = len(set(connection.addresses))
+    async with connection.client() as client:
+        members = MemberReports(client, count)
+        if args.observer is not None:  # a name that does not exist is refused without waiting for silent nodes
+            await _check_observer(members, args.observer, is_complete=False)
+        await wait_for_links(client, count)
+        if args.observer is not None and args.observer not in client.nodes:
+            await _check_observer(members, args.observer, is_complete=True)
+        clock, said = client.system.host.clock, ""
         while True:
-            reports = await _query(client, args.observer)
-            rows = member_rows(reports, is_view=args.observer is not None)
-            _print(rows, args.form, has_detector=_has_detector(reports), is_live=args.watch is not None)
-            if args.watch is None:
-                return 0 if _has_detector(reports) else 1
-            await asyncio.sleep(args.watch)
+            began_s = clock.monotonic()
+            reports = await members.collect(_limit_s(args.watch), args.observer)
+            problem = _problem(reports, args.observer)
+            rows = member_rows(reports, never_linked=0 if args.observer else members.never_linked)
+            if args.form == "json" or not problem or problem != said:
+                _print(rows, args.form, problem, is_live=args.watch is not None)
+            said = problem
+            if args.watch is None or problem == NO_DETECTOR:
+                return 1 if problem else 0
+            await asyncio.sleep(max(0.0, began_s + args.watch - clock.monotonic()))
 
 
-async def _query(client: Client, observer: str | None) -> MembersByNode:
-    """Ask all linked nodes, or only `observer`. ValueError if that node is not linked."""
-    nodes = client.nodes
-    if observer is not None:
-        if observer not in nodes:
-            raise ValueError(f"--from {observer!r}: there is no link to it, only to {', '.join(nodes) or 'no node'}")
-        nodes = [observer]
-    answers = await asyncio.gather(*(query_node(client, node, ReportMembers(), ASK_TIMEOUT_S) for node in nodes))
-    return dict(zip(nodes, answers, strict=True))
+def _limit_s(watch_s: float | None) -> float:
+    """Return how long each node has to answer: what the others say must not become old meanwhile."""
+    return ANSWER_LIMIT_S if watch_s is None else min(ANSWER_LIMIT_S, max(ANSWER_LIMIT_MIN_S, watch_s))
 
 
-def _has_detector(reports: MembersByNode) -> bool:
-    return any(isinstance(report, MembersReport) and report.detector is not None for report in reports.values())
+async def _check_observer(members: MemberReports, observer: str, *, is_complete: bool) -> None:
+    """Refuse a name that no node knows, by ValueError.
+
+    `is_complete`: all nodes that answer are linked; otherwise only the report of a detector, which names all nodes,
+    decides.
+    """
+    reports = await members.collect(ANSWER_LIMIT_S)
+    names = names_in(reports)
+    if observer not in names and (is_complete or has_detector(reports)):
+        raise ValueError(f"--from {observer!r}: there is no node {observer!r}; the nodes are {', '.join(names)}")
 
 
-def _print(rows: list[MemberRow], form: str, *, has_detector: bool, is_live: bool) -> None:
+def _problem(reports: MembersByNode, observer: str | None) -> str:
+    """Return the sentence that is shown instead of a table; empty if there is a table."""
+    if not any(isinstance(report, MembersReport) for report in reports.values()):
+        return NO_ANSWER if observer is None else f"node {observer!r} does not answer"
+    return "" if has_detector(reports) else NO_DETECTOR
+
+
+def _print(rows: list[MemberRow], form: str, problem: str, *, is_live: bool) -> None:
     if form == "json":
         print(json.dumps({"members": {row.member: dataclasses.asdict(row) for row in rows}}), flush=True)
         return
-    lines = member_table(rows) if has_detector else [NO_DETECTOR]
+    lines = [problem] if problem else member_table(rows)
     clear = CLEAR if is_live and sys.stdout.isatty() else ""
     print(clear + "\n".join(lines), flush=True)

@@ -34,14 +34,24 @@ class RttPhi:
     `missed`: how many probes in a row had no answer. `since`: the time from which the present suspicion grows.
     """
 
-    __slots__ = ("_config", "_due_at", "_level", "_round_trips", "_sent_at", "last_round_trip_s", "missed", "since")
+    __slots__ = (
+        "_config",
+        "_due_at",
+        "_heard_at",
+        "_level",
+        "_round_trips",
+        "_sent_at",
+        "last_round_trip_s",
+        "missed",
+        "since",
+    )
 
     def __init__(self, config: RttPhiConfig, *, now: float) -> None:
         self._config = config
         self._round_trips = SampleWindow(config.window_samples)
         self._sent_at: float | None = None
         self._due_at = now
-        self.since = now
+        self.since = self._heard_at = now
         self._level = 0.0
         self.missed = 0
         self.last_round_trip_s: float | None = None
@@ -74,7 +84,7 @@ class RttPhi:
     def heard(self, *, now: float, sequence: int | None = None) -> None:
         """Record a sign of life that is no round trip: misses are forgotten, nothing is sampled."""
         self.missed = 0
-        self._level, self.since = 0.0, now
+        self._level, self.since, self._heard_at = 0.0, now, now
         sent_at = now if self._sent_at is None else self._sent_at
         self._sent_at, self._due_at = None, max(now, sent_at + self.timeout_s())
 
@@ -106,15 +116,16 @@ class RttPhi:
     def paused(self, pause_s: float) -> None:
         """Leave `pause_s` seconds out of account; the caller answers with `is_sampled=False` if a probe is out."""
         self.since += pause_s
+        self._heard_at += pause_s
         self._due_at += pause_s
         if self._sent_at is not None:
             self._sent_at += pause_s
 
     def evidence(self, *, now: float) -> Mapping[str, object]:
-        """Return the missed probes and the numbers behind the time-out."""
+        """Return the time since the last sign of life, the missed probes, and the numbers behind the time-out."""
         is_empty = not len(self._round_trips)
         return {
-            "silence_s": now - self.since,
+            "silence_s": now - self._heard_at,
             "missed_probes": self.missed,
             "timeout_s": self.timeout_s(),
             "mean_round_trip_s": 0.0 if is_empty else self._round_trips.mean_s,

@@ -53,7 +53,13 @@ SwimEffect = Send[SwimMessage] | StateChange | Observe
 
 
 class Swim:
-    """One member. Implements `FailureDetector`; events are `SwimEvent`, effects `SwimEffect`.
+    """One member of a cluster that runs SWIM; its presets are `Swim.local()`, `Swim.lan()` and `Swim.wan()`.
+
+    Each preset returns a `SwimConfig`, for `topology.detector`; other values with
+    `dataclasses.replace(Swim.local(), period_s=0.5)`. `SwimConfig.make` makes the members: call the constructor only
+    in a simulation.
+
+    Implements `FailureDetector`; events are `SwimEvent`, effects `SwimEffect`.
 
     Args:
         node: this member.

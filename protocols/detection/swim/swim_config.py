@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.detection.swim.probe_order import OrderKind
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from coterie.protocols.detection.swim.swim import Swim
 
 __all__ = ["SwimConfig"]
+
+PACKET_BUDGET_MAX_BYTES: Final = 65_000
+"""A UDP datagram holds 65,507 bytes; the rest is for its header and authentication."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,9 @@ class SwimConfig:
             before the next full exchange.
         gossip_interval_s, gossip_fanout: while there is news, it is sent to so many random members at each interval,
             besides riding on probes.
-        packet_budget_bytes: the most bytes of records in one datagram. Above about 1,200 datagrams are fragmented.
+        packet_budget_bytes: the most bytes of records in one datagram, 64 … 65,000. Above about 1,200 it exceeds
+            `DatagramConfig.max_bytes` (1,400 with the headers), and goes over the link instead; if that is raised, too,
+            datagrams are fragmented.
         exchange_interval_s: how often all records are exchanged with one random member, over a stream; 0: never. It
             repairs what gossip has missed; its bytes grow with n.
         announce_interval_s: how often `gossip_fanout` failed members are told so: those that live refute. It heals
@@ -116,6 +121,11 @@ class SwimConfig:
             raise ValueError(f"confirmations ({self.confirmations}) must be at least 0")
         if self.packet_budget_bytes < 64:
             raise ValueError(f"packet_budget_bytes ({self.packet_budget_bytes}) must be at least 64: one record")
+        if self.packet_budget_bytes > PACKET_BUDGET_MAX_BYTES:
+            raise ValueError(
+                f"packet_budget_bytes ({self.packet_budget_bytes}) must be at most {PACKET_BUDGET_MAX_BYTES:,}: "
+                "a UDP datagram holds no more"
+            )
         if self.members_max < 1:
             raise ValueError(f"members_max ({self.members_max}) must be at least 1")
 

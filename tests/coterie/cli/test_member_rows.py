@@ -59,9 +59,25 @@ def test_the_accusers_are_those_that_suspect_and_those_they_name() -> None:
 def test_a_node_that_was_asked_and_does_not_answer_is_shown_as_such() -> None:
     rows = rows_of(report("n1", line("n2", "failed", 2.0)), n2=NodeUnreachable("n2", "gone"))
 
-    assert (rows["n1"].answers, rows["n1"].state) == (True, "unknown")  # nobody else has an opinion of it
+    assert (rows["n1"].answers, rows["n1"].state) == (True, "alive")  # it answers
     assert (rows["n2"].answers, rows["n2"].state) == (False, "failed")
     assert "gone" in (rows["n2"].error or "")
+
+
+def test_a_node_whose_address_was_not_given_was_not_asked() -> None:
+    rows = {row.member: row.answers for row in member_rows({"n1": report("n1", line("n2"), line("n3", "failed"))})}
+
+    assert rows == {"n1": True, "n2": None, "n3": None}
+
+
+def test_of_addresses_without_answer_those_that_are_seen_alive_were_not_asked() -> None:
+    reports = {"n1": report("n1", line("n2"), line("n3", "failed"))}
+
+    one = {row.member: row.answers for row in member_rows(reports, never_linked=1)}
+    both = {row.member: row.answers for row in member_rows(reports, never_linked=2)}
+
+    assert one == {"n1": True, "n2": None, "n3": False}
+    assert both == {"n1": True, "n2": False, "n3": False}
 
 
 def test_the_table_has_a_line_for_each_member() -> None:
@@ -69,7 +85,8 @@ def test_the_table_has_a_line_for_each_member() -> None:
         {
             "n1": report("n1", line("n2", "suspected", 1.25, reason="no answer", incarnation=4, round_trip_s=0.0012)),
             "n3": report("n3", line("n2"), line("n1")),
-        }
+        },
+        never_linked=1,
     )
 
     lines = member_table(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import json
 from argparse import Namespace
 from types import SimpleNamespace
@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from coterie import Topology
-from coterie.cli import main
+from coterie.cli import main, member_reports
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands import members_command
+from coterie.cli.node_queries import query_node
+from coterie.errors import NodeUnreachable
 from coterie.protocols.detection.swim.swim import Swim
 
 
@@ -43,7 +45,7 @@ async def test_the_members_of_a_live_cluster_are_shown(capsys: pytest.CaptureFix
     assert [line.split()[:3] for line in table[1:]] == [[node, "yes", "alive"] for node in ("n1", "n2", "n3")]
     assert facts["members"]["n1"]["opinions"] == {"alive": 2}
     seen = [line.split()[:3] for line in view[1:]]
-    assert seen == [["n1", "-", "alive"], ["n2", "yes", "unknown"], ["n3", "-", "alive"]]
+    assert seen == [["n1", "-", "alive"], ["n2", "yes", "alive"], ["n3", "-", "alive"]]
 
 
 async def test_a_cluster_without_a_detector_is_told_how_to_add_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,10 +56,78 @@ async def test_a_cluster_without_a_detector_is_told_how_to_add_one(capsys: pytes
     assert "topology.detector(Swim.local())" in capsys.readouterr().out
 
 
-async def test_the_view_of_a_node_that_is_not_linked_is_an_error_that_names_the_others() -> None:
+async def test_a_watch_ends_with_the_advice_if_there_is_no_detector(capsys: pytest.CaptureFixture[str]) -> None:
+    async with monitored(detects=False).together() as nodes:
+        assert await shown(nodes, watch=0.5) == 1
+
+    assert "topology.detector(Swim.local())" in capsys.readouterr().out
+
+
+async def test_the_view_of_a_node_that_does_not_exist_is_an_error_that_names_the_others() -> None:
     async with monitored(detects=True).together() as nodes:
-        with pytest.raises(ValueError, match="--from 'n9': there is no link to it, only to n1, n2, n3"):
+        with pytest.raises(ValueError, match="there is no node 'n9'; the nodes are n1, n2, n3"):
             await shown(nodes, observer="n9")
+
+
+async def test_the_view_of_a_silent_node_says_that_it_does_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    async with monitored(detects=True).together() as nodes:
+        code = await shown({"n1": nodes["n1"]}, observer="n2")
+
+    assert code == 1
+    assert capsys.readouterr().out == "node 'n2' does not answer\n"
+
+
+class Enough(Exception):
+    """Ends a watch."""
+
+
+def end_after(rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [None] * rounds
+
+    async def sleep(seconds: float) -> None:
+        left.pop()
+        if not left:
+            raise Enough
+
+    monkeypatch.setattr(members_command, "asyncio", SimpleNamespace(sleep=sleep))
+
+
+def silence(monkeypatch: pytest.MonkeyPatch, *silent: str) -> list[float]:
+    """Let these nodes not answer; return the list of the time limits with which nodes are asked."""
+    limits_s: list[float] = []
+
+    async def query(client: Any, node: str, request: Any, timeout_s: float) -> Any:
+        limits_s.append(timeout_s)
+        return NodeUnreachable(node, "a test") if node in silent else await query_node(client, node, request, timeout_s)
+
+    monkeypatch.setattr(member_reports, "query_node", query)
+    return limits_s
+
+
+@pytest.mark.parametrize(("watch_s", "limit_s"), [(None, 1.0), (0.1, 0.5), (0.7, 0.7), (60.0, 1.0)])
+async def test_a_silent_node_is_marked_and_waited_for_no_longer_than_the_interval(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, watch_s: float | None, limit_s: float
+) -> None:
+    limits_s = silence(monkeypatch, "n3")
+    end_after(1, monkeypatch)
+    async with monitored(detects=True).together() as nodes:
+        with contextlib.suppress(Enough):
+            await shown(nodes, watch=watch_s)
+
+    assert set(limits_s) == {limit_s}
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["yes", "yes", "no"]
+
+
+async def test_a_watch_says_once_that_no_node_answers_and_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence(monkeypatch, "n1", "n2", "n3")
+    end_after(3, monkeypatch)
+    async with monitored(detects=True).together() as nodes:
+        with pytest.raises(Enough):
+            await shown(nodes, watch=0.5)
+
+    assert capsys.readouterr().out == "no node answers\n"
 
 
 def test_an_interval_out_of_range_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,20 +136,9 @@ def test_an_interval_out_of_range_is_named(capsys: pytest.CaptureFixture[str]) -
 
 
 async def test_a_watch_repeats_the_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    class Enough(Exception):
-        pass
-
-    rounds: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        rounds.append(seconds)
-        if len(rounds) == 3:
-            raise Enough
-
-    monkeypatch.setattr(members_command, "asyncio", SimpleNamespace(gather=asyncio.gather, sleep=sleep))
+    end_after(3, monkeypatch)
     async with monitored(detects=True).together() as nodes:
         with pytest.raises(Enough):
             await shown(nodes, watch=0.5)
 
-    assert rounds == [0.5] * 3
     assert capsys.readouterr().out.count("member ") == 3

@@ -174,3 +174,15 @@ def test_the_presets_become_slower_with_distance() -> None:
 
     assert [preset.probe_timeout_s for preset in presets] == [0.2, 1.0, 3.0]
     assert RttPhiConfig() == RttPhiConfig.lan()
+
+
+def test_the_silence_in_the_evidence_lasts_since_the_last_sign_of_life() -> None:
+    peer = RttPhi(CONFIG, now=0.0)
+    peer.heard(now=1.0)
+    for sent_at in (2.0, 3.0, 4.0):
+        peer.sent(1.0, now=sent_at)
+        peer.missed_one(now=sent_at + 1.0)
+
+    assert peer.evidence(now=5.0)["silence_s"] == 4.0
+    peer.paused(1.5)
+    assert peer.evidence(now=6.5)["silence_s"] == 4.0

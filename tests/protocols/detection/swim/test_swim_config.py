@@ -33,6 +33,7 @@ from coterie.protocols.detection.swim.swim_config import SwimConfig
         ("gossip_fanout", 0),
         ("confirmations", -1),
         ("packet_budget_bytes", 10),
+        ("packet_budget_bytes", 65_001),  # more than a datagram holds
         ("members_max", 0),
     ],
 )

@@ -1,0 +1,52 @@
+"""`MemberReports`: asks the nodes of a cluster what they think of each other, with a time limit for each answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+from coterie.actors.client import Client
+from coterie.actors.detection.detector_messages import MembersReport, ReportMembers
+from coterie.cli.member_rows import MembersByNode
+from coterie.cli.node_queries import query_node
+
+__all__ = ["MemberReports", "has_detector", "names_in"]
+
+
+class MemberReports:
+    """The reports of the nodes that a client is, or was, linked with.
+
+    Args:
+        client: is linked with nodes of the cluster.
+        addresses: the number of addresses that it dials.
+    """
+
+    def __init__(self, client: Client, addresses: int) -> None:
+        self._client = client
+        self._addresses = addresses
+        self._linked: set[str] = set()
+
+    @property
+    def never_linked(self) -> int:
+        """The number of addresses at which no node has answered so far: their names are not known."""
+        return max(0, self._addresses - len(self._linked))
+
+    async def collect(self, timeout_s: float, observer: str | None = None) -> MembersByNode:
+        """Ask all nodes at once, or only `observer`: the report of each, or the error in its place after `timeout_s`.
+
+        A node whose link is down is asked, too: its error says so.
+        """
+        self._linked.update(self._client.nodes)
+        nodes = sorted(self._linked) if observer is None else [observer]
+        asked = (query_node(self._client, node, ReportMembers(), timeout_s) for node in nodes)
+        return dict(zip(nodes, await asyncio.gather(*asked), strict=True))
+
+
+def has_detector(reports: MembersByNode) -> bool:
+    """Return whether a node that answers has a failure detector."""
+    return any(isinstance(report, MembersReport) and report.detector is not None for report in reports.values())
+
+
+def names_in(reports: MembersByNode) -> list[str]:
+    """Return the names of all nodes that were asked or are named in a report, sorted."""
+    named = (line.peer for report in reports.values() if isinstance(report, MembersReport) for line in report.members)
+    return sorted({*reports, *named})
