@@ -1,8 +1,8 @@
 """Real restart: measures the time from SIGKILL or SIGSTOP of a node until `coterie up` has it up again.
 
-Five nodes under `coterie up`, preset `local` of each detector; SIGKILL and SIGSTOP in turn, of each node in turn. A killed
-process ends, and is started again after a back-off; a stopped one must first be declared failed by the others, and then
-be fenced. Ten seconds of calm lie between two trials.
+Five nodes under `coterie up`, preset `local` of each detector; SIGKILL and SIGSTOP in turn, of each node in turn. A
+killed process ends, and is started again after a back-off; a stopped one must first be declared failed by the others,
+and then be fenced. Ten seconds of calm lie between two trials.
 """
 
 from __future__ import annotations
