@@ -56,7 +56,10 @@ async def test_a_cluster_without_a_detector_is_told_how_to_add_one(capsys: pytes
     assert "topology.detector(Swim.local())" in capsys.readouterr().out
 
 
-async def test_a_watch_ends_with_the_advice_if_there_is_no_detector(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_watch_ends_with_the_advice_if_there_is_no_detector(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_after(1, monkeypatch)
     async with monitored(detects=False).together() as nodes:
         assert await shown(nodes, watch=0.5) == 1
 

@@ -243,6 +243,20 @@ def test_busy_port_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert f"cannot listen on {address}: Address already in use" in capsys.readouterr().err
 
 
+def test_busy_udp_port_is_named_as_udp(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop / "shop_of_tests.py").write_text(
+        "from coterie import Swim, Topology\ntopology = Topology('shop', nodes=['n1'])\ntopology.detector(Swim.local())\n"
+    )
+    with socket.socket(type=socket.SOCK_DGRAM) as busy:
+        busy.bind(("127.0.0.1", 0))
+        port = busy.getsockname()[1]
+
+        code = main(["run", "shop_of_tests:topology", "--node", "n1", "--listen", f"127.0.0.1:{port}"])
+
+    assert code == 1
+    assert f"cannot listen on 127.0.0.1:{port}: UDP port {port} of 127.0.0.1 is in use" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("topology", "words"),
     [
