@@ -245,7 +245,9 @@ def test_busy_port_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_busy_udp_port_is_named_as_udp(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (shop / "shop_of_tests.py").write_text(
-        "from coterie import Swim, Topology\ntopology = Topology('shop', nodes=['n1'])\ntopology.detector(Swim.local())\n"
+        "from coterie import Swim, Topology\n"
+        "topology = Topology('shop', nodes=['n1'])\n"
+        "topology.detector(Swim.local())\n"
     )
     with socket.socket(type=socket.SOCK_DGRAM) as busy:
         busy.bind(("127.0.0.1", 0))
