@@ -7,6 +7,7 @@
 `own_pauses.py`: `OwnPauses`, measures for how long this process did not run
 `peer_state.py`: `PeerState`, a detector's opinion of one peer and its changes
 `peer_timers.py`: `PeerTimers`, one timer for each peer, cheap to postpone
+`relayed_probes.py`: `RelayedProbes`, remembers the probes that this node makes for others
 `sample_window.py`: `SampleWindow`, mean and deviation of the last samples, without rounding drift
 `suspicion_level.py`: keeps a suspicion and the time at which it reaches 1 consistent
 `heartbeats/`: detectors that wait for heartbeats: fixed time-out, phi accrual, Chen's NFD-E

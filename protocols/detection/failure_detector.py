@@ -31,6 +31,7 @@ __all__ = [
     "StateChange",
     "Suspected",
     "Trusted",
+    "check_peers",
 ]
 
 
@@ -166,3 +167,9 @@ class MakeDetector(Protocol):
     def make(self, node: NodeId, peers: Sequence[NodeId], *, seed: int) -> FailureDetector:
         """Return a new detector of node `node`, which monitors `peers`. ValueError if `peers` contains `node`."""
         ...
+
+
+def check_peers(node: NodeId, peers: Sequence[NodeId]) -> None:
+    """Raise ValueError unless `peers` are other nodes than `node`, each named once."""
+    if node in peers or len(frozenset(peers)) != len(peers):
+        raise ValueError(f"the peers of {node!r} must be other nodes, each once, not {list(peers)}")

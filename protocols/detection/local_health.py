@@ -8,8 +8,8 @@ __all__ = ["LocalHealth"]
 class LocalHealth:
     """The Local Health Multiplier of Lifeguard (Dadgar, Phillips, Currey, DSN-W 2018, §IV-A): 0 (healthy) to `highest`.
 
-    Whoever hears nobody is probably slow itself: each failed probe and each pause adds 1, each answered probe takes 1
-    away. Times are multiplied by `factor`. With `highest` = 0 the score is always 0.
+    A process that gets no answers is probably slow itself: each failed probe and each pause adds 1, each answered probe
+    takes 1 away. Times are multiplied by `factor`. With `highest` = 0 the score is always 0.
     """
 
     __slots__ = ("_highest", "score")

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 
 from coterie.protocols.algorithm import NodeId, Observe, Received, Send
 from coterie.protocols.detection.detection_messages import Heartbeat
-from coterie.protocols.detection.detection_observations import MESSAGE_REFUSED, PAUSE_NOTICED
+from coterie.protocols.detection.detection_observations import PAUSE_NOTICED, message_refused
 from coterie.protocols.detection.failure_detector import (
     LoopLagged,
     MemberState,
     MemberStatus,
     PeerDetector,
     StateChange,
+    check_peers,
 )
 from coterie.protocols.detection.own_pauses import OwnPauses
 from coterie.protocols.detection.peer_state import PeerState
@@ -82,8 +83,7 @@ class HeartbeatDetector:
     """
 
     def __init__(self, node: NodeId, peers: Sequence[NodeId], config: HeartbeatConfig, *, seed: int) -> None:
-        if node in peers or len(frozenset(peers)) != len(peers):
-            raise ValueError(f"the peers of {node!r} must be other nodes, each once, not {list(peers)}")
+        check_peers(node, peers)
         self._node = node
         self._names = tuple(peers)
         self._config = config
@@ -237,5 +237,4 @@ class HeartbeatDetector:
 
     def _refusal(self, sender: NodeId, message: object) -> Observe:
         reason = "not a heartbeat" if sender in self._peer_by_name else "its sender is not monitored"
-        facts = {"node": self._node, "peer": sender, "message": type(message).__name__, "reason": reason}
-        return Observe(MESSAGE_REFUSED, facts)
+        return message_refused(self._node, sender, message, reason)

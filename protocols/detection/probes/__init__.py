@@ -3,5 +3,4 @@
 `rtt_phi.py`: `RttPhi`, learns the time-out of one peer's probes, and counts those missed
 `rtt_phi_config.py`: `RttPhiConfig`, the settings
 `rtt_phi_detector.py`: `RttPhiDetector`, probes all peers, directly and through others
-`relayed_probes.py`: `RelayedProbes`, the probes that a node sends on behalf of others
 """

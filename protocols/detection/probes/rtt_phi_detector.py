@@ -17,23 +17,26 @@ import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coterie.protocols.algorithm import NodeId, Observe, Received, Send
 from coterie.protocols.detection.detection_messages import Probe, ProbeReply, ProbeReport, ProbeRequest
-from coterie.protocols.detection.detection_observations import MESSAGE_REFUSED, PAUSE_NOTICED
-from coterie.protocols.detection.failure_detector import LoopLagged, MemberStatus, StateChange
+from coterie.protocols.detection.detection_observations import PAUSE_NOTICED, message_refused
+from coterie.protocols.detection.failure_detector import LoopLagged, MemberStatus, StateChange, check_peers
 from coterie.protocols.detection.local_health import LocalHealth
 from coterie.protocols.detection.own_pauses import OwnPauses
 from coterie.protocols.detection.peer_state import PeerState
 from coterie.protocols.detection.peer_timers import PeerTimers
-from coterie.protocols.detection.probes.relayed_probes import RelayedProbes
 from coterie.protocols.detection.probes.rtt_phi import RttPhi
+from coterie.protocols.detection.relayed_probes import RelayedProbe, RelayedProbes
 
 if TYPE_CHECKING:
     from coterie.protocols.detection.probes.rtt_phi_config import RttPhiConfig
 
 __all__ = ["ProbeEffect", "ProbeEvent", "ProbeMessage", "RttPhiDetector"]
+
+RELAYED_MAX: Final = 1024
+"""The most probes that are pending for other nodes."""
 
 ProbeMessage = Probe | ProbeReply | ProbeRequest | ProbeReport
 ProbeEvent = Received[ProbeMessage] | LoopLagged
@@ -71,8 +74,7 @@ class RttPhiDetector:
     """
 
     def __init__(self, node: NodeId, peers: Sequence[NodeId], config: RttPhiConfig, *, seed: int) -> None:
-        if node in peers or len(frozenset(peers)) != len(peers):
-            raise ValueError(f"the peers of {node!r} must be other nodes, each once, not {list(peers)}")
+        check_peers(node, peers)
         self._node = node
         self._names = tuple(peers)
         self._config = config
@@ -109,7 +111,10 @@ class RttPhiDetector:
             effects.append(self._probe(peer, now))
         for name in self._failing.pop_expired(now):
             effects.append(self._fail(self._peer_by_name[name], now))
-        effects += self._relayed.pop_expired(now=now)
+        effects += [
+            Send(relayed.requester, ProbeReport(relayed.request_number, False))
+            for relayed in self._relayed.pop_expired(now=now)
+        ]
         return effects
 
     @property
@@ -164,7 +169,7 @@ class RttPhiDetector:
 
     def _start_with_number(self, number: int) -> None:
         self._numbers = itertools.count(number)
-        self._relayed = RelayedProbes(self._numbers, self._config.longest_timeout_s)
+        self._relayed = RelayedProbes()
         self._is_started = False
 
     def _leave_out(self, pause_s: float, now: float) -> list[ProbeEffect]:
@@ -244,16 +249,26 @@ class RttPhiDetector:
         if request.target == self._node:
             return [Send(sender, ProbeReport(request.number, True))]
         if request.target in self._peer_by_name:
-            return [self._relayed.relay(sender, request, now=now)]
+            return [self._relay(sender, request, now)]
         return [
             self._refusal(sender, request, "its target is not monitored"),
             Send(sender, ProbeReport(request.number, False)),
         ]
 
+    def _relay(self, requester: NodeId, request: ProbeRequest, now: float) -> ProbeEffect:
+        """Probe the target of `request`; beyond RELAYED_MAX the oldest relayed probe is forgotten."""
+        number, longest_s = next(self._numbers), self._config.longest_timeout_s
+        # A time-out that is no number, or far too long, comes from another version: its probe must not stay forever.
+        timeout_s = request.timeout_s if 0 <= request.timeout_s <= longest_s else longest_s
+        self._relayed.add(number, RelayedProbe(requester, request.number, request.target, now + timeout_s))
+        if len(self._relayed) > RELAYED_MAX:
+            self._relayed.forget_oldest()
+        return Send(request.target, Probe(number))
+
     def _replied(self, sender: NodeId, number: int, now: float) -> list[ProbeEffect]:
-        report = self._relayed.replied(sender, number)
-        if report is not None:
-            return [report]
+        relayed = self._relayed.answered(sender, number)
+        if relayed is not None:
+            return [Send(relayed.requester, ProbeReport(relayed.request_number, True))]
         peer = self._peer_by_name[sender]
         probe = peer.probe
         if probe is None or probe.relay is not None or probe.number != number:
@@ -285,5 +300,4 @@ class RttPhiDetector:
         return [opinion.trust(reason, self._evidence(peer, now))]
 
     def _refusal(self, sender: NodeId, message: object, reason: str) -> Observe:
-        facts = {"node": self._node, "peer": sender, "message": type(message).__name__, "reason": reason}
-        return Observe(MESSAGE_REFUSED, facts)
+        return message_refused(self._node, sender, message, reason)

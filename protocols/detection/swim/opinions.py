@@ -67,16 +67,16 @@ class Opinions:
 
     def merge(self, records: Iterable[MemberRecord], *, now: float, sender: NodeId | None = None) -> None:
         """Merge what `sender` says (None: this member)."""
-        table = self._table
         for record in records:
-            if table.get(record.node) is record:
+            known = self._table.get(record.node)
+            if known is record:
                 continue  # simulated members share records: most of an exchange is no news
-            if not self._is_plausible(record, sender):
+            if not self._is_plausible(record, known, sender):
                 self._observe("swim.record_refused", member=record.node, incarnation=record.incarnation)
             elif record.node == self._node:
                 self._hear_about_self(record)
-            elif record.node in self._table:
-                self._merge_one(record, self._table[record.node], now)
+            elif known is not None:
+                self._merge_one(record, known, now)
             else:
                 self._learn_member(record, now)
 
@@ -92,9 +92,8 @@ class Opinions:
         self._table.put(record)
         self.news.add(record)
 
-    def _is_plausible(self, record: MemberRecord, sender: NodeId | None) -> bool:
+    def _is_plausible(self, record: MemberRecord, known: MemberRecord | None, sender: NodeId | None) -> bool:
         """Return whether a record may be true: it fits into a packet, and its incarnation can be refuted."""
-        known = self._table.get(record.node)
         last = 0 if known is None else known.incarnation
         highest = INCARNATION_MAX if record.node == sender else last + INCARNATION_JUMP_MAX
         is_small = record_size_bytes(record) <= self._config.packet_budget_bytes

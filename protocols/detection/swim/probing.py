@@ -14,8 +14,9 @@ from math import inf
 from typing import Final
 
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.detection.relayed_probes import RelayedProbe, RelayedProbes
 
-__all__ = ["PendingProbe", "Probing", "Relay"]
+__all__ = ["PendingProbe", "Probing"]
 
 NACK_AT: Final = 0.8
 """A helper sends its nack after this share of the requester's time-out (memberlist's value)."""
@@ -40,26 +41,17 @@ class PendingProbe:
     is_acknowledged: bool = False
 
 
-@dataclass(slots=True)
-class Relay:
-    """A probe made for `requester`, who calls it `sequence`."""
-
-    requester: NodeId
-    sequence: int
-    target: NodeId
-    nack_at: float
-
-
 class Probing:
     """The pending probes. `first_sequence` should differ from life to life: then old acknowledgements fit nothing."""
 
-    __slots__ = ("_relays", "_sequence", "pending")
+    __slots__ = ("_sequence", "pending", "relayed")
 
     def __init__(self, first_sequence: int) -> None:
         self._sequence = first_sequence
         self.pending: PendingProbe | None = None
         """The probe of the present period."""
-        self._relays: dict[int, Relay] = {}  # in order of their `nack_at`, because all have about the same time-out
+        self.relayed = RelayedProbes()
+        """The probes for others; each expires when its nack is due."""
 
     def start(self, target: NodeId, *, timeout_s: float, now: float) -> PendingProbe:
         """Begin the probe of a period; it takes the place of the last one."""
@@ -90,36 +82,18 @@ class Probing:
 
     def relay(self, requester: NodeId, sequence: int, target: NodeId, *, timeout_s: float, now: float) -> int | None:
         """Begin a probe for another member; return its sequence number, or None if too many are pending."""
-        if len(self._relays) >= RELAYS_MAX:
+        if len(self.relayed) >= RELAYS_MAX:
             return None
         own = self._next_sequence()
-        self._relays[own] = Relay(requester, sequence, target, now + NACK_AT * timeout_s)
+        self.relayed.add(own, RelayedProbe(requester, sequence, target, now + NACK_AT * timeout_s))
         return own
-
-    def relay_acknowledged(self, sender: NodeId, sequence: int) -> Relay | None:
-        """Return the probe for another member that an `Ack` from `sender` ends; None if it fits none."""
-        relay = self._relays.get(sequence)
-        if relay is None or relay.target != sender:
-            return None
-        return self._relays.pop(sequence)
-
-    def expired_relays(self, now: float) -> list[Relay]:
-        """Remove and return the probes for others whose nack is due."""
-        due = [own for own, relay in self._relays.items() if relay.nack_at <= now]
-        return [self._relays.pop(own) for own in due]
 
     @property
     def deadline(self) -> float:
         """The next time-out or nack; infinite if there is none."""
         next_timeout = inf if self.pending is None else self.pending.timeout_at
-        if not self._relays:
-            return next_timeout
-        return min(next_timeout, *(relay.nack_at for relay in self._relays.values()))
-
-    def paused(self, pause_s: float) -> None:
-        """Put off the nacks by `pause_s`."""
-        for relay in self._relays.values():
-            relay.nack_at += pause_s
+        next_nack = self.relayed.earliest if self.relayed else None
+        return next_timeout if next_nack is None else min(next_timeout, next_nack)
 
     def _next_sequence(self) -> int:
         self._sequence += 1

@@ -35,6 +35,7 @@ from coterie.protocols.detection.swim.swim_messages import (
     StateExchange,
     SwimMessage,
     record_size_bytes,
+    records_size_bytes,
 )
 
 __all__ = ["Leave", "Swim", "SwimEffect", "SwimEvent", "initial_records"]
@@ -219,9 +220,9 @@ class Swim:
             if sender == probe.target:
                 self._round_trips_s[sender] = now - probe.sent_at
             return
-        relay = self._probing.relay_acknowledged(sender, sequence)
-        if relay is not None:
-            self._send(relay.requester, Ack(relay.sequence))
+        relayed = self._probing.relayed.answered(sender, sequence)
+        if relayed is not None:
+            self._send(relayed.requester, Ack(relayed.request_number))
 
     def _relay(self, requester: NodeId, message: IndirectPing, now: float) -> None:
         if message.target == self._node or message.target not in self._table:
@@ -232,8 +233,8 @@ class Swim:
             self._send(message.target, Ping(own, self._buddy(message.target)))
 
     def _end_relays(self, now: float) -> None:
-        for relay in self._probing.expired_relays(now):
-            self._send(relay.requester, Nack(relay.sequence))
+        for relayed in self._probing.relayed.pop_expired(now=now):
+            self._send(relayed.requester, Nack(relayed.request_number))
 
     def _receive_exchange(self, sender: NodeId, message: StateExchange, now: float) -> None:
         """Merge all records of a member, and answer with those that are newer here.
@@ -319,7 +320,7 @@ class Swim:
         if self._introductions:
             self._introductions -= 1
             first += (self._table[self._node],)
-        return first + self._news(self._config.packet_budget_bytes - _size_bytes(first))
+        return first + self._news(self._config.packet_budget_bytes - records_size_bytes(first))
 
     def _answer(self, sender: NodeId, question: Records) -> Records:
         """Return the records of an acknowledgement, no larger than those of its `question`.
@@ -327,7 +328,7 @@ class Swim:
         First newer records of the members in question, so that refutations arrive (ours, and those that the sender has
         missed); then what the sender must refute, without the accuser, so that it fits where its own record was.
         """
-        budget_bytes = _size_bytes(question)
+        budget_bytes = records_size_bytes(question)
         records: Records = ()
         known = ((self._table.get(asked.node), asked) for asked in question)
         newer = tuple(record for record, asked in known if record is not None and supersedes(record, asked))
@@ -397,7 +398,7 @@ class Swim:
             return
         self._health.worsen()
         self._probing.abandon()
-        self._probing.paused(pause_s)
+        self._probing.relayed.postpone(pause_s)
         self._opinions.paused(pause_s, now=now)
         self._probe_at = now
         self._effects.append(Observe("swim.paused", {"pause_s": pause_s, "local_health": self._health.score}))
@@ -448,10 +449,6 @@ def _as_suspicion(record: MemberRecord) -> MemberRecord:
     if record.state is MemberState.FAILED:
         return MemberRecord(record.node, record.incarnation, MemberState.SUSPECTED, record.accuser)
     return record
-
-
-def _size_bytes(records: Records) -> int:
-    return sum(map(record_size_bytes, records)) if records else 0
 
 
 def _name(record: MemberRecord) -> str:

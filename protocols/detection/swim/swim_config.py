@@ -9,6 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.detection.failure_detector import check_peers
 from coterie.protocols.detection.swim.probe_order import OrderKind
 
 if TYPE_CHECKING:
@@ -174,10 +175,9 @@ class SwimConfig:
         """Return a member `node` that begins with `peers`; see `MakeDetector`.
 
         Raises:
-            ValueError: `node` is one of its own peers.
+            ValueError: `peers` contains `node`, or a peer twice.
         """
         from coterie.protocols.detection.swim.swim import Swim, initial_records  # noqa: PLC0415 (it imports this file)
 
-        if node in peers:
-            raise ValueError(f"{node!r} is named as its own peer")
+        check_peers(node, peers)
         return Swim(node, self, initial_records([node, *peers]), random.Random(seed))

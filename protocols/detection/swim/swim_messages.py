@@ -24,6 +24,7 @@ __all__ = [
     "StateExchange",
     "SwimMessage",
     "record_size_bytes",
+    "records_size_bytes",
 ]
 
 RECORD_OVERHEAD_BYTES: Final = 26
@@ -114,6 +115,11 @@ SwimMessage = Ping | Ack | IndirectPing | Nack | Gossip | StateExchange
 def record_size_bytes(record: MemberRecord) -> int:
     """Return an upper bound of what `record` takes in a packet."""
     return RECORD_OVERHEAD_BYTES + _utf8_bytes_max(record.node) + _utf8_bytes_max(record.accuser)
+
+
+def records_size_bytes(records: Records) -> int:
+    """Return an upper bound of what `records` take in a packet."""
+    return sum(map(record_size_bytes, records)) if records else 0
 
 
 def _utf8_bytes_max(text: str) -> int:

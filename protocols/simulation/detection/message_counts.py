@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from coterie.protocols.detection.swim.swim_messages import Records, record_size_bytes
+from coterie.protocols.detection.swim.swim_messages import Records, records_size_bytes
 
 __all__ = ["MESSAGE_BYTES", "MessageCounts"]
 
@@ -31,4 +31,4 @@ class MessageCounts:
         kind = type(message).__name__
         records: Records = getattr(message, "records", ())
         self.messages[kind] += 1
-        self.size_bytes[kind] += MESSAGE_BYTES + (sum(map(record_size_bytes, records)) if records else 0)
+        self.size_bytes[kind] += MESSAGE_BYTES + records_size_bytes(records)

@@ -19,7 +19,7 @@ from coterie.protocols.detection.swim.swim_messages import (
     MemberRecord,
     Ping,
     SwimMessage,
-    record_size_bytes,
+    records_size_bytes,
 )
 from coterie.protocols.simulation.detection.detection_world import DetectionWorld
 from coterie.protocols.simulation.detection.member_network import MemberNetwork
@@ -149,9 +149,9 @@ def amplification() -> None:
     everyone = tuple(MemberRecord(node, 3, MemberState.SUSPECTED, B) for node in SIX)
     _hear(member, Gossip(everyone))
     for question in (Ping(1), Ping(2, (MemberRecord(B, 0, MemberState.ALIVE),)), Ping(3, everyone[:2])):
-        asked_bytes = sum(map(record_size_bytes, question.records))
+        asked_bytes = records_size_bytes(question.records)
         for ack in _sent(_hear(member, question), Ack):
-            answered_bytes = sum(map(record_size_bytes, ack.records))
+            answered_bytes = records_size_bytes(ack.records)
             is_small = answered_bytes <= asked_bytes
             _require(is_small, "swim.amplification", f"{asked_bytes} bytes were answered with {answered_bytes}")
 

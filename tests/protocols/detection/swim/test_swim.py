@@ -461,3 +461,19 @@ def test_a_failure_that_comes_as_news_is_a_suspicion_first_and_is_reported_once(
     effects = _hear(member, Gossip((MemberRecord(C, 0, MemberState.FAILED, B),)))
     effects = [*effects, *_hear(member, Gossip((MemberRecord(C, 1, MemberState.FAILED, B),)))]
     assert [type(effect) for effect in effects if isinstance(effect, Suspected | Failed)] == [Suspected, Failed]
+
+
+def test_a_pause_of_a_helper_postpones_its_nacks() -> None:
+    member = _member()
+    member.tick(now=0.0)
+    due = member.deadline
+    assert due is not None
+    _hear(member, IndirectPing(77, C, 0.5), now=due - 0.05)
+
+    sent = _sent(member.tick(now=due + 40.0))
+    assert not [message for _, message in sent if isinstance(message, Nack)]
+    nacked: list[float] = []
+    while not nacked:
+        now, effects = _next(member)
+        nacked = [now for _, message in _sent(effects) if isinstance(message, Nack)]
+    assert nacked == [pytest.approx(due + 40.35)]
