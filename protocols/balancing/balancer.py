@@ -1,48 +1,225 @@
-"""`Balancer`: defines the interface of load-balancing policies, which pick a target and learn how its request ended."""
+"""`Balancer`: picks targets with a policy, and settles each pick exactly once.
+
+   update(targets)                    ┌────────────┐
+──────────────────────────────────▶   │            │ ── Pick(target, token, probes) ──▶ the caller sends the request
+   pick(now, key, exclude)            │  Balancer  │                                   and the probes
+──────────────────────────────────▶   │            │
+   report(token, outcome, load)       │  a Picker  │    a pick that nothing reports is settled as LOST at its
+──────────────────────────────────▶   └────────────┘    expiry: a caller that leaks picks does no lasting harm
+"""
 
 from __future__ import annotations
 
-import enum
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, NamedTuple
 
-__all__ = ["Balancer", "Candidate", "MakeBalancer", "PickOutcome"]
+from coterie.protocols.balancing.load_report import LoadReport
+from coterie.protocols.balancing.policy import NOTHING, Policy, Probe, RequestOutcome, RoutingKey, Target
+
+__all__ = ["Balancer", "Pick", "TargetStatus", "UnknownPick"]
+
+LATENCY_WEIGHT: Final = 0.1
+"""The weight of the newest latency in the average of `TargetStatus`."""
+
+
+class UnknownPick(ValueError):
+    """A report for a pick that was never made, was reported already, or has expired."""
+
+
+class Pick(NamedTuple):
+    """A pick: send the request to `target`, report its outcome with `token`, and carry out `probes`."""
+
+    target: str
+    token: int
+    probes: Sequence[Probe] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A target that can be picked now: `key` identifies it while it exists; `weight` (above 0) is its share."""
+class TargetStatus:
+    """One target as its caller sees it.
 
-    key: str
-    weight: float = 1.0
+    Attributes:
+        target: its key.
+        node: its node.
+        weight: its configured weight.
+        state: `serving`, or why it is not treated as usual.
+        in_flight: this caller's open picks.
+        picks, failures: since it joined; failures are the requests without an answer.
+        wanted_share: the share that the policy means it to have; None if the policy sets none.
+        latency_s: moving average of answered requests; None before the first.
+    """
 
-    def __post_init__(self) -> None:
-        if not 0 < self.weight < float("inf"):
-            raise ValueError(f"candidate {self.key!r} has weight {self.weight}: it must be above 0 and finite")
-
-
-class PickOutcome(enum.Enum):
-    """The outcome of one pick."""
-
-    ANSWERED = "answered"  # a reply, or an error that the message declares
-    REFUSED = "refused"  # it did not take the message: stopped, full, or unreachable
-    FAILED = "failed"  # it took the message and raised
-    LOST = "lost"  # unknown: no answer in time, the link dropped, or the caller gave up
-
-
-class Balancer(Protocol):
-    """A policy. Each caller has its own, which sees only the requests of this caller."""
-
-    def pick(self, candidates: Sequence[Candidate], *, now: float) -> Candidate:
-        """Return one of `candidates` at `now` (monotonic, s). ValueError if there is none."""
-        ...
-
-    def settled(self, picked: Candidate, outcome: PickOutcome, *, latency_s: float, now: float) -> None:
-        """Record the outcome of a pick, `latency_s` after it. Called exactly once for each pick."""
-        ...
+    target: str
+    node: str
+    weight: float
+    state: str
+    in_flight: int
+    picks: int
+    failures: int
+    wanted_share: float | None
+    latency_s: float | None
 
 
-MakeBalancer = Callable[[random.Random], Balancer]
-"""Makes the policy of a caller: a class like `RoundRobin`, or a partial of one that has settings."""
+class _Entry:
+    """What is counted for one target, from when it joins until it leaves."""
+
+    __slots__ = ("failures", "in_flight", "is_current", "latency_s", "picks", "target")
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.is_current = True
+        self.picks = self.failures = self.in_flight = 0
+        self.latency_s: float | None = None
+
+
+class Balancer:
+    """The load balancer of one caller: pure, and driven by whoever sends the requests.
+
+    Args:
+        policy: decides which target is picked.
+        rng: the source of random choices.
+        expiry_s: when a pick that is not reported is settled as lost, unless `pick` says otherwise, s. Default 60:
+            longer than requests take; too low settles requests that still run, too high counts leaked picks as load.
+    """
+
+    def __init__(self, policy: Policy, *, rng: random.Random, expiry_s: float = 60.0) -> None:
+        if not 0 < expiry_s < float("inf"):
+            raise ValueError(f"expiry_s={expiry_s} must be above 0 and finite")
+        self.policy = policy
+        self._picker = policy.make(rng)
+        self._expiry_s = expiry_s
+        self._entries: dict[str, _Entry] = {}
+        self._open: dict[int, tuple[_Entry, float, float]] = {}  # by token: the target, when picked, when it expires
+        self._last_token = 0
+        self._sweep_at = float("-inf")
+        self.expired = 0
+
+    # --- targets ----------------------------------------------------------------------------------------------------
+
+    def update(self, targets: Sequence[Target], *, now: float) -> None:
+        """Replace the targets; the state of those that stay is kept. ValueError names a key that is given twice."""
+        new = {target.key: target for target in targets}
+        if len(new) != len(targets):
+            keys = [target.key for target in targets]
+            raise ValueError(f"target {next(key for key in keys if keys.count(key) > 1)!r} is given twice")
+        for key in [key for key in self._entries if key not in new]:
+            self._entries.pop(key).is_current = False
+        for key, target in new.items():
+            if key in self._entries:
+                self._entries[key].target = target
+            else:
+                self._entries[key] = _Entry(target)
+        self._picker.update(targets, now=now)
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    def pick(
+        self,
+        *,
+        now: float,
+        key: RoutingKey | None = None,
+        exclude: AbstractSet[str] = NOTHING,
+        expires_at: float | None = None,
+    ) -> Pick | None:
+        """Pick a target for a request; None if all targets are excluded, or there is none.
+
+        Args:
+            now: monotonic, s.
+            key: the key of the request, for policies that hash keys.
+            exclude: keys of targets that must not be picked.
+            expires_at: when the pick is settled as lost if it is not reported (default: after `expiry_s`).
+        """
+        if now >= self._sweep_at:
+            self._sweep(now)
+        target = self._picker.choose(now=now, key=key, exclude=exclude)
+        if target is None:
+            return None
+        probes = self._picker.picked(target, now=now)
+        entry = self._entries[target]
+        entry.picks += 1
+        entry.in_flight += 1
+        token = self._last_token = self._last_token + 1
+        self._open[token] = (entry, now, now + self._expiry_s if expires_at is None else expires_at)
+        return Pick(target, token, probes)
+
+    def report(self, token: int, outcome: RequestOutcome, *, now: float, load: LoadReport | None = None) -> None:
+        """Settle a pick: how its request ended, and what its target reported with the reply.
+
+        Raises:
+            UnknownPick: no such pick is open: it was never made, was reported already, or has expired.
+        """
+        try:
+            entry, picked_at, _ = self._open.pop(token)
+        except KeyError:
+            raise UnknownPick(self._describe_unknown(token)) from None
+        self._settle(entry, outcome, max(0.0, now - picked_at), load, now)
+
+    def _settle(
+        self, entry: _Entry, outcome: RequestOutcome, latency_s: float, load: LoadReport | None, now: float
+    ) -> None:
+        entry.in_flight -= 1
+        if outcome is RequestOutcome.ANSWERED:
+            average_s = entry.latency_s
+            entry.latency_s = latency_s if average_s is None else average_s + LATENCY_WEIGHT * (latency_s - average_s)
+        else:
+            entry.failures += 1
+        if entry.is_current:
+            self._picker.settled(entry.target.key, outcome, latency_s=latency_s, load=load, now=now)
+
+    def _sweep(self, now: float) -> None:
+        """Settle the expired picks as lost. It looks at all open picks, so it runs four times in `expiry_s` only."""
+        self._sweep_at = now + self._expiry_s / 4
+        for token in [token for token, (_, _, expires_at) in self._open.items() if now >= expires_at]:
+            entry, picked_at, _ = self._open.pop(token)
+            self.expired += 1
+            self._settle(entry, RequestOutcome.LOST, now - picked_at, None, now)
+
+    def _describe_unknown(self, token: int) -> str:
+        if 0 < token <= self._last_token:
+            return f"pick {token} was reported already, or has expired"
+        return f"pick {token} was never made: the last one is {self._last_token}"
+
+    # --- probes and time --------------------------------------------------------------------------------------------
+
+    def probed(self, probe: Probe, load: LoadReport | None, *, now: float) -> None:
+        """Take the answer of a probe; None if there was none in time."""
+        self._picker.probed(probe, load, now=now)
+
+    @property
+    def deadline(self) -> float | None:
+        """The next time (monotonic, s) at which `tick` must be called; None while the policy has nothing to do."""
+        return self._picker.deadline()
+
+    def tick(self, *, now: float) -> Sequence[Probe]:
+        """Settle expired picks and handle the policy's timers; return the probes to send."""
+        if now >= self._sweep_at:
+            self._sweep(now)
+        return self._picker.tick(now=now)
+
+    # --- reports ----------------------------------------------------------------------------------------------------
+
+    def explain(self) -> str:
+        """Return why the last pick fell as it did, in one sentence with the numbers that were compared."""
+        return self._picker.explain()
+
+    def statuses(self, *, now: float) -> list[TargetStatus]:
+        """Return what is known of each target, in the order of `update`."""
+        states = self._picker.states(now=now)
+        shares = self._picker.shares(now=now) or {}
+        return [
+            TargetStatus(
+                target=key,
+                node=entry.target.node,
+                weight=entry.target.weight,
+                state=states.get(key, "serving"),
+                in_flight=entry.in_flight,
+                picks=entry.picks,
+                failures=entry.failures,
+                wanted_share=shares.get(key),
+                latency_s=entry.latency_s,
+            )
+            for key, entry in self._entries.items()
+        ]
