@@ -8,7 +8,9 @@
 """
 
 from coterie.protocols.balancing.balancer import Balancer, Pick, TargetStatus, UnknownPick
+from coterie.protocols.balancing.choices.random_choice import RandomChoice
 from coterie.protocols.balancing.choices.round_robin import RoundRobin
+from coterie.protocols.balancing.choices.smooth_weighted import SmoothWeighted
 from coterie.protocols.balancing.load_report import LoadReport, NodeResources
 from coterie.protocols.balancing.policy import Picker, Policy, Probe, RequestOutcome, RoutingKey, Target
 
@@ -20,9 +22,11 @@ __all__ = [
     "Picker",
     "Policy",
     "Probe",
+    "RandomChoice",
     "RequestOutcome",
     "RoundRobin",
     "RoutingKey",
+    "SmoothWeighted",
     "Target",
     "TargetStatus",
     "UnknownPick",
