@@ -5,6 +5,7 @@
 `measure.py`: `Measure`, the interface of measures: how loaded each target is
 `load_report.py`: `LoadReport`, what a target reports about its load
 `choices/`: policies that pick by turn, by chance, by weight or by measured load
+`prequal/`: Prequal: probes in advance, and picks by requests in flight and by latency
 """
 
 from coterie.protocols.balancing.balancer import Balancer, Pick, TargetStatus, UnknownPick
