@@ -1,0 +1,119 @@
+"""`LatencyByLoad`: estimates the latency of a request that arrives now, from recent requests that met a similar load.
+
+The server's part of Prequal (Wydrowski et al., "Load is not what you should balance: Introducing Prequal", NSDI 2024,
+§4, load signals). The server counts its requests in flight (RIF), remembers the latency of each completed request with
+the count *at its arrival*, and answers a probe with the present count and the median of recent latencies at, or near,
+that count:
+
+    in flight at arrival        0       1       2       5
+    latencies, newest last     9 10    19 20   31      61 60      3 in flight now: the nearest levels are 2, 1, 5, …
+
+An average over all recent requests would lag behind a queue that grows or shrinks; this estimate follows it at once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+
+__all__ = ["LatencyByLoad"]
+
+
+class LatencyByLoad:
+    """The requests in flight of one server, and the latencies of its last requests by the count at their arrival.
+
+    The paper gives no numbers for "recent" and "near"; these are ours.
+
+    Args:
+        samples_max: how many of the last requests are remembered, at least 1. Default 128. Too low: loads that occur
+            rarely have no sample nearby; too high: the estimate follows a change of speed late.
+        samples_per_estimate: the median is taken of so many, nearest levels first, at least 1. Default 7. Too low:
+            one odd request decides; too high: requests that met another load are counted.
+        max_age_s: older requests are forgotten, s, above 0. Default 10. Too low: a server with few requests has no
+            estimate; too high: a server that was slow once, and is avoided since, looks slow for longer.
+    """
+
+    __slots__ = ("_latencies_by_rif", "_levels", "_max_age_s", "_order", "_samples_max", "_wanted", "in_flight")
+
+    def __init__(self, *, samples_max: int = 128, samples_per_estimate: int = 7, max_age_s: float = 10.0) -> None:
+        if samples_max < 1 or samples_per_estimate < 1:
+            raise ValueError(
+                f"samples_max={samples_max} and samples_per_estimate={samples_per_estimate} must be at least 1"
+            )
+        if not 0 < max_age_s < float("inf"):
+            raise ValueError(f"max_age_s={max_age_s} must be above 0 and finite")
+        self._samples_max = samples_max
+        self._wanted = samples_per_estimate
+        self._max_age_s = max_age_s
+        self._order: deque[tuple[float, int]] = deque()  # when completed, and the level, the oldest first
+        self._latencies_by_rif: dict[int, deque[float]] = {}
+        self._levels: list[int] = []  # the keys of `_latencies_by_rif`, sorted
+        self.in_flight = 0
+
+    def arrived(self) -> int:
+        """Count a request that arrives; return its tag for `completed`: how many were in flight before it."""
+        tag = self.in_flight
+        self.in_flight = tag + 1
+        return tag
+
+    def completed(self, rif: int, latency_s: float | None, *, now: float) -> None:
+        """Count the end of a request.
+
+        Args:
+            rif: what `arrived` returned.
+            latency_s: from its arrival to its end, waiting included, s; None if this says nothing about the next
+                request: it failed at once, or was cancelled.
+            now: monotonic, s.
+
+        Raises:
+            ValueError: no request is in flight: one was completed twice.
+        """
+        if self.in_flight == 0:
+            raise ValueError(f"no request is in flight: the one that arrived at {rif} in flight was completed already")
+        self.in_flight -= 1
+        if latency_s is None:
+            return
+        latencies = self._latencies_by_rif.get(rif)
+        if latencies is None:
+            latencies = self._latencies_by_rif[rif] = deque()
+            insort(self._levels, rif)
+        latencies.append(latency_s)
+        self._order.append((now, rif))
+        self._forget(now)
+
+    def report(self, now: float) -> tuple[int, float | None]:
+        """Return the requests in flight, and the latency of one that arrives now, s; None without recent samples."""
+        self._forget(now)
+        nearest = self._nearest(self.in_flight)
+        return self.in_flight, _median(nearest) if nearest else None
+
+    def _forget(self, now: float) -> None:
+        order, oldest = self._order, now - self._max_age_s
+        while order and (len(order) > self._samples_max or order[0][0] < oldest):
+            _, rif = order.popleft()
+            latencies = self._latencies_by_rif[rif]
+            latencies.popleft()
+            if not latencies:
+                del self._latencies_by_rif[rif]
+                del self._levels[bisect_left(self._levels, rif)]
+
+    def _nearest(self, rif: int) -> list[float]:
+        """Return the newest samples of the levels nearest to `rif`; of two equally near, the higher one first."""
+        levels, found = self._levels, list[float]()
+        above = bisect_left(levels, rif)
+        below = above - 1
+        while len(found) < self._wanted and (below >= 0 or above < len(levels)):
+            if below < 0 or (above < len(levels) and levels[above] - rif <= rif - levels[below]):
+                level, above = levels[above], above + 1
+            else:
+                level, below = levels[below], below - 1
+            latencies = self._latencies_by_rif[level]
+            missing = self._wanted - len(found)
+            found += latencies if len(latencies) <= missing else list(latencies)[-missing:]
+        return found
+
+
+def _median(values: list[float]) -> float:
+    values.sort()
+    middle = len(values) // 2
+    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2

@@ -1,0 +1,114 @@
+"""LatencyByLoad: the server's estimate follows its load at once, forgets old samples, and counts each request once."""
+
+from __future__ import annotations
+
+import pytest
+
+from coterie.protocols.balancing.prequal.latency_by_load import LatencyByLoad
+
+
+def complete(server: LatencyByLoad, rif: int, *latencies_s: float, now: float = 0.0) -> None:
+    """Complete requests that arrived when `rif` others were in flight."""
+    for latency_s in latencies_s:
+        arrive(server, 1)
+        server.completed(rif, latency_s, now=now)
+
+
+def arrive(server: LatencyByLoad, count: int) -> list[int]:
+    return [server.arrived() for _ in range(count)]
+
+
+def test_a_request_is_tagged_with_the_requests_in_flight_before_it() -> None:
+    server = LatencyByLoad()
+
+    assert arrive(server, 3) == [0, 1, 2]
+    assert server.report(0.0) == (3, None)
+
+
+def test_a_completed_request_is_no_longer_in_flight() -> None:
+    server = LatencyByLoad()
+    first, second = arrive(server, 2)
+
+    server.completed(first, 0.1, now=1.0)
+    server.completed(second, None, now=1.0)
+
+    assert server.report(1.0) == (0, 0.1)
+
+
+def test_the_estimate_is_the_median_at_the_present_load() -> None:
+    server = LatencyByLoad(samples_per_estimate=3)
+    complete(server, 0, 0.010, 0.012, 0.500)
+    complete(server, 2, 0.030, 0.031, 0.032)
+
+    assert server.report(0.0) == (0, 0.012)
+    arrive(server, 2)
+    assert server.report(0.0) == (2, 0.031)
+
+
+def test_the_tag_counts_and_not_the_load_at_completion() -> None:
+    """Two requests: one met an idle server, one a busy one; an idle server then answers with the first latency."""
+    server = LatencyByLoad(samples_per_estimate=1)
+    first, second = arrive(server, 2)
+    server.completed(second, 0.5, now=0.1)
+    server.completed(first, 0.1, now=0.2)
+
+    assert server.report(0.3) == (0, 0.1)
+
+
+def test_levels_nearby_help_out_when_the_present_one_has_too_few_samples() -> None:
+    """3 in flight: level 2 is at distance 1 (one sample), then 5 and 1 at distance 2: the higher one comes first."""
+    server = LatencyByLoad(samples_per_estimate=3)
+    complete(server, 1, 0.019, 0.020)
+    complete(server, 2, 0.031)
+    complete(server, 5, 0.061, 0.060)
+    arrive(server, 3)
+
+    assert server.report(0.0) == (3, 0.060)
+
+
+def test_an_even_number_of_samples_gives_the_mean_of_the_middle_two() -> None:
+    server = LatencyByLoad()
+    complete(server, 0, 0.4, 0.1, 0.3, 0.2)
+
+    assert server.report(0.0)[1] == pytest.approx(0.25)
+
+
+def test_of_many_samples_at_a_level_the_newest_count() -> None:
+    server = LatencyByLoad(samples_per_estimate=3)
+    complete(server, 0, *[0.9] * 50, 0.1, 0.1, 0.1)
+
+    assert server.report(0.0) == (0, 0.1)
+
+
+def test_old_samples_are_forgotten() -> None:
+    server = LatencyByLoad(max_age_s=10.0)
+    complete(server, 0, 2.0, now=0.0)
+
+    assert server.report(10.0) == (0, 2.0)
+    assert server.report(10.1) == (0, None)
+
+
+def test_memory_is_bounded_whatever_the_load_was() -> None:
+    server = LatencyByLoad(samples_max=16)
+    for rif in range(1000):
+        complete(server, rif, 0.001 * rif)
+
+    assert len(server._order) == len(server._levels) == len(server._latencies_by_rif) == 16
+    assert server.report(0.0)[1] == pytest.approx(0.987)  # levels 984 … 990 are the nearest: the middle one is 987
+
+
+def test_a_request_that_is_completed_twice_is_an_error() -> None:
+    server = LatencyByLoad()
+    tag = server.arrived()
+    server.completed(tag, 0.1, now=0.0)
+
+    with pytest.raises(ValueError, match="no request is in flight: the one that arrived at 0 in flight was completed"):
+        server.completed(tag, 0.1, now=0.0)
+
+
+@pytest.mark.parametrize("wrong", [{"samples_max": 0}, {"samples_per_estimate": 0}, {"max_age_s": 0.0}])
+def test_settings_out_of_range_are_refused_and_named(wrong: dict[str, int]) -> None:
+    name, value = next(iter(wrong.items()))
+
+    with pytest.raises(ValueError, match=f"{name}={value}"):
+        LatencyByLoad(**wrong)
