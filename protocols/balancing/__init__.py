@@ -4,6 +4,7 @@
 `policy.py`: `Policy`, the interface of policies: settings that make a `Picker`
 `measure.py`: `Measure`, the interface of measures: how loaded each target is
 `load_report.py`: `LoadReport`, what a target reports about its load
+`guards/`: wrappers of policies that limit what failing and new targets receive; budgets for retries
 `choices/`: policies that pick by turn, by chance, by weight or by measured load
 """
 
