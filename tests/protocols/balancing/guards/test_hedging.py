@@ -65,7 +65,7 @@ def test_second_requests_are_at_most_their_share_even_if_every_request_is_slow()
 
 
 def test_second_requests_stay_near_their_share_although_the_first_are_not_waited_for() -> None:
-    """Second attempts answer at once. Each cuts a sample short, and the delay shrinks a little, but does not collapse."""
+    """Second attempts answer at once. Each cuts a sample short: the delay shrinks a little, and does not collapse."""
     rng, hedger, hedged = random.Random(3), Hedging(max_share=1.0).make(), 0
     for number in range(20_000):
         latency_s, delay_s = rng.expovariate(100.0), hedger.delay_s()
