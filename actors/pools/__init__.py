@@ -1,4 +1,9 @@
 """Worker pools: sends each request to one worker in the cluster, chosen by a load-balancing policy.
 
+`load_book.py`: `LoadBook`, keeps the latest load report of each target
+`load_messages.py`: gives load reports their wire names, and defines the probe
+`load_subscribers.py`: remembers which nodes get load reports with their replies
 `pool.py`: `Pool`, sends requests to workers, and `PoolActor`, supervises the workers of one node
+`target_meter.py`: `TargetMeter`, meters the requests of one worker, and makes its load report
+`worker_loads.py`: `WorkerLoads`, meters the workers of one pool, and answers probes of them
 """
