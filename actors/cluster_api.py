@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from coterie.actors.detection.node_health import NodeHealth
@@ -9,6 +11,7 @@ from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.actors.paxos.synod_client import SynodClient
 from coterie.actors.pools.pool import Pool
+from coterie.actors.pools.requests.worker_lists import WorkerLists
 from coterie.protocols.balancing import Policy, SmoothWeighted
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
@@ -68,12 +71,21 @@ class ClusterApi:
         """Return the pool of that name. `balance` is its policy, at the first call (default: the topology's)."""
         if name not in self._pools:
             policy = self._balance(name) if balance is None else balance
-            self._pools[name] = pool = Pool(
-                self.system, name, lambda: self.nodes, policy=policy, is_suspected=self._is_suspected
-            )
+            lists = partial(self._worker_lists, name)
+            self._pools[name] = pool = Pool(self.system, name, lists, policy=policy, is_suspected=self._is_suspected)
             if self._health is not None:
                 self._health.subscribe(lambda _: pool.targets_changed())
         return self._pools[name]
+
+    def _worker_lists(self, name: str, is_used: Callable[[], bool], subscribes: bool) -> WorkerLists:
+        return WorkerLists(
+            self.system,
+            name,
+            lambda: self.nodes,
+            is_suspected=self._is_suspected,
+            is_used=is_used,
+            subscribes=subscribes,
+        )
 
     def _is_suspected(self, node: str) -> bool:
         return self._health is not None and self._health.is_suspected(node)

@@ -50,6 +50,7 @@ class PoolPart:
     per_node: int
     balance: Policy
     weights: Mapping[str, float]
+    max_per_node: int | None = None
 
     @property
     def summary(self) -> str:
