@@ -69,7 +69,7 @@ def _spawn(node: Node, part: Part) -> None:
             spawn(partial(part.engine, part.name, members, node.store))
         case PoolPart():
             weight = part.weight_on(node.name)
-            limits = SizeLimits(part.per_node, part.per_node if part.max_per_node is None else part.max_per_node)
+            limits = SizeLimits(part.per_node, part.max_per_node)
             spawn(partial(PoolActor, partial(part.worker, node), limits, weight=weight, exported=True))
         case ActorPart():
             spawn(partial(part.make, node), supervision=part.supervision)
