@@ -30,6 +30,7 @@ class NodeReport:
     pools: tuple[str, ...]
     links: tuple[str, ...]
     actors: tuple[str, ...] = ()
+    balancers: tuple[str, ...] = ()
 
 
 @message(name="node.ReportNode")
@@ -40,7 +41,7 @@ class ReportNode(Ask[NodeReport]):
 class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
     """Reports what its node runs, inspects its actors, and passes on what its failure detector reports.
 
-    `groups` … `actors` are the names of the node's parts; `has_detector`: whether it runs a failure detector.
+    `groups` … `balancers` are the names of the node's parts; `has_detector`: whether it runs a failure detector.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
         synods: tuple[str, ...],
         pools: tuple[str, ...],
         actors: tuple[str, ...],
+        balancers: tuple[str, ...],
         has_detector: bool,
     ) -> None:
         self._groups = groups
         self._synods = synods
         self._pools = pools
         self._actors = actors
+        self._balancers = balancers
         self._has_detector = has_detector
 
     def on_start(self) -> None:
@@ -84,7 +87,9 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
         system = self.context.system
         links = tuple(sorted(peer.node for peer in system.links))
         cluster = system.identity.cluster
-        return NodeReport(system.node, cluster, self._groups, self._synods, self._pools, links, self._actors)
+        return NodeReport(
+            system.node, cluster, self._groups, self._synods, self._pools, links, self._actors, self._balancers
+        )
 
     def _members_report(self, msg: ReportMembers) -> MembersReport | None:
         """Ask the detector, which clients cannot reach; its answer, or its error, becomes the reply."""
