@@ -8,6 +8,7 @@ from typing import assert_never
 
 from coterie.actors.detection.detector_messages import DETECTOR_PATH, MembersReport, ReportMembers
 from coterie.actors.inspection import ActorsReport, ReportActors, inspect_actors
+from coterie.actors.pools.pool_reports import PoolCallers, PoolsReport, ReportPools
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.observing.load_monitor import LoadMonitor
@@ -38,8 +39,8 @@ class ReportNode(Ask[NodeReport]):
     """Ask a node for its report."""
 
 
-class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
-    """Reports what its node runs, inspects its actors, and passes on what its failure detector reports.
+class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers | ReportPools]):
+    """Reports what its node runs, inspects its actors and pools, and passes on what its failure detector reports.
 
     `groups` … `balancers` are the names of the node's parts; `has_detector`: whether it runs a failure detector.
     """
@@ -70,8 +71,8 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
         self._load_monitor.stop()
 
     async def receive(
-        self, msg: ReportNode | ReportActors | ReportMembers, /
-    ) -> NodeReport | ActorsReport | MembersReport | None:
+        self, msg: ReportNode | ReportActors | ReportMembers | ReportPools, /
+    ) -> NodeReport | ActorsReport | MembersReport | PoolsReport | None:
         """Return the report that was asked for."""
         match msg:
             case ReportNode():
@@ -80,6 +81,8 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
                 return await inspect_actors(self.context.system, self._load_monitor, msg)
             case ReportMembers():
                 return self._members_report(msg)
+            case ReportPools():
+                return self.context.system.extension(PoolCallers).report(msg)
             case _:
                 assert_never(msg)
 
