@@ -9,8 +9,7 @@ from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.actors.paxos.synod_client import SynodClient
 from coterie.actors.pools.pool import Pool
-from coterie.protocols.balancing.balancer import MakeBalancer
-from coterie.protocols.balancing.smooth_weighted import SmoothWeighted
+from coterie.protocols.balancing import Policy, SmoothWeighted
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
@@ -65,23 +64,27 @@ class ClusterApi:
         """Return the synod of that name."""
         return SynodClient(self.system, name, lambda: self.nodes)
 
-    def pool(self, name: str, *, balance: MakeBalancer | None = None) -> Pool:
-        """Return the pool of that name. `balance` makes its policy, at the first call (default: the topology's)."""
+    def pool(self, name: str, *, balance: Policy | None = None) -> Pool:
+        """Return the pool of that name. `balance` is its policy, at the first call (default: the topology's)."""
         if name not in self._pools:
-            policy = balance or self._balance(name)
-            self._pools[name] = Pool(
-                self.system, name, lambda: self.nodes, balance=policy, is_suspected=self._is_suspected
+            policy = self._balance(name) if balance is None else balance
+            self._pools[name] = pool = Pool(
+                self.system, name, lambda: self.nodes, policy=policy, is_suspected=self._is_suspected
             )
+            if self._health is not None:
+                self._health.subscribe(lambda _: pool.targets_changed())
         return self._pools[name]
 
     def _is_suspected(self, node: str) -> bool:
         return self._health is not None and self._health.is_suspected(node)
 
-    def _balance(self, _pool: str) -> MakeBalancer:
+    def _balance(self, _pool: str) -> Policy:
         """Return the default policy of a pool. A client has no topology: it balances by weight."""
-        return SmoothWeighted
+        return SmoothWeighted()
 
     async def close_handles(self) -> None:
         """Stop the background tasks of the handles."""
+        for pool in self._pools.values():
+            pool.close()
         for group in self._groups.values():
             await group.close()

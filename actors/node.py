@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from coterie.actors.cluster_api import ClusterApi
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.network_addresses import format_address
-from coterie.protocols.balancing.balancer import MakeBalancer
+from coterie.protocols.balancing import Policy
 from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.system import System
 
@@ -30,7 +30,7 @@ class Node(ClusterApi):
         self.store = store
         self.address = format_address(address)
 
-    def _balance(self, pool: str) -> MakeBalancer:
+    def _balance(self, pool: str) -> Policy:
         return self.topology.balance_of(pool) or super()._balance(pool)
 
     @property

@@ -33,6 +33,7 @@ __all__ = [
     "InvariantViolated",
     "MailboxFullError",
     "MessageTypeError",
+    "NoTargets",
     "NodeUnreachable",
     "NotExported",
     "NotFormatted",
@@ -296,6 +297,16 @@ class NodeUnreachable(TransportError):
     def __init__(self, node: str, why: str) -> None:
         super().__init__(f"node {node!r} is unreachable ({why}): nothing was sent; send again once its link is up")
         self.node = node
+
+
+class NoTargets(NodeUnreachable):
+    """The pool or balancer `pool` has no target that can be reached now: nothing was sent."""
+
+    def __init__(self, pool: str) -> None:
+        TransportError.__init__(
+            self, f"pool {pool!r} has no worker on a linked node: nothing was sent; send it again later"
+        )
+        self.node = self.pool = pool
 
 
 class OutboundFull(TransportError):

@@ -1,17 +1,17 @@
-"""`Pool`: sends each request to a worker that a load-balancing policy picks; `PoolActor` supervises one node's workers.
+"""`Pool`: sends each request to a worker that a load-balancing policy picks, and reports the outcome to the policy.
 
-`Pool._candidates` lists the workers of the linked nodes, the policy picks one that was not asked yet (`Balancer.pick`,
-`protocols/balancing/`), if possible on a node that is not suspected. `Pool.ask` sends the message and decides whether
-to retry, and the policy receives each outcome (`Balancer.settled`). The topology, or the argument `balance`, decides
-which policy is used.
+The policy learns of the workers when they change (`Pool._update`), not at each request. A request picks one
+(`Balancer.pick`, `protocols/balancing/`), is sent, and its outcome is reported, exactly once. If it was refused, or is
+`Idempotent` and lost, it goes to a worker that it has not tried: `Pool._retry`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
+from coterie.actors.pools.pool_messages import Idempotent
+from coterie.actors.pools.worker_lists import WorkerLists
 from coterie.errors import (
     ActorFailed,
     ActorNotFound,
@@ -20,25 +20,24 @@ from coterie.errors import (
     ConnectionLost,
     CoterieError,
     MailboxFullError,
-    NodeUnreachable,
+    NoTargets,
     Outcome,
     TooManyInFlight,
     TransportError,
 )
-from coterie.protocols.balancing.balancer import Balancer, Candidate, MakeBalancer, PickOutcome
-from coterie.protocols.balancing.smooth_weighted import SmoothWeighted
-from coterie.runtime.actor import Actor
-from coterie.runtime.messages.message import Ask, message
-from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote.link_events import LinkEvent
+from coterie.protocols.balancing import Balancer, Pick, Policy, RequestOutcome, RoutingKey, Target, UnknownPick
+from coterie.runtime.messages.message import Ask
+from coterie.runtime.refs import Ref
 from coterie.runtime.system import System
 
-__all__ = ["Idempotent", "ListWorkers", "Pool", "PoolActor", "Workers"]
+__all__ = ["Pool"]
 
 R = TypeVar("R")
 
 ASK_TIMEOUT_S: Final = 5.0
-LIST_TIMEOUT_S: Final = 2.0
+
+EXPIRY_MARGIN_S: Final = 10.0
+"""How long after the deadline of a request its pick expires, if its outcome was not reported until then, seconds."""
 
 RETRYABLE: Final = (
     TransportError,
@@ -52,47 +51,6 @@ RETRYABLE: Final = (
 """After these another worker is asked if the outcome is definite or the message is `Idempotent`."""
 
 
-class Idempotent(Ask[R]):
-    """A message that may be handled twice without harm: a pool asks another worker if an attempt is lost."""
-
-    __slots__ = ()
-
-
-@message(name="pool.Workers")
-class Workers:
-    """The workers of one node; `weight` is the relative share of the pool's work for each of them."""
-
-    refs: tuple[Ref[Any], ...]
-    weight: float
-
-
-@message(name="pool.ListWorkers")
-class ListWorkers(Ask[Workers]):
-    """Ask for the workers of a node."""
-
-
-class PoolActor(Actor[ListWorkers]):
-    """Supervises the workers of one node. They are its children: each is restarted alone when it fails."""
-
-    def __init__(self, factory: Callable[[], Actor[Any]], count: int, *, weight: float, exported: bool) -> None:
-        self._factory = factory
-        self._count = count
-        self._weight = weight
-        self._exported = exported
-        self._workers: tuple[Ref[Any], ...] = ()
-
-    def on_start(self) -> None:
-        """Spawn the workers."""
-        self._workers = tuple(
-            self.context.spawn(self._factory, name=str(number), exported=self._exported)
-            for number in range(1, self._count + 1)
-        )
-
-    def receive(self, msg: ListWorkers, /) -> Workers:
-        """Return the workers."""
-        return Workers(self._workers, self._weight)
-
-
 class Pool:
     """One caller's handle to a pool: `ask` goes to the worker that its policy picks.
 
@@ -102,8 +60,9 @@ class Pool:
         system: a node of the cluster, or a client linked to it.
         name: the pool's name.
         nodes: returns the nodes that may be asked now.
-        balance: makes the policy, which belongs to this caller.
-        is_suspected: returns whether a node is suspected to have failed (default: none is).
+        policy: decides which worker is picked; this caller has its own state of it.
+        is_suspected: returns whether a node is suspected to have failed (default: none is); whoever passes it calls
+            `targets_changed` when an opinion changes.
     """
 
     def __init__(
@@ -112,18 +71,35 @@ class Pool:
         name: str,
         nodes: Callable[[], Sequence[str]],
         *,
-        balance: MakeBalancer = SmoothWeighted,
+        policy: Policy,
         is_suspected: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._system = system
         self._name = name
         self._nodes = nodes
         self._is_suspected = is_suspected
-        self._policy: Balancer = balance(system.host.random)
-        self._workers_by_node: dict[str, Workers] = {}
-        system.on_link(self._link_changed)
+        self._policy = policy
+        self._monotonic = system.host.clock.monotonic
+        self._lists = WorkerLists(system, name, nodes, self.targets_changed)
+        self._is_current = False
+        self._refs: dict[str, Ref[Any]] = {}
+        self._balancer = Balancer(policy, rng=system.host.random)
+        self._reserve: Balancer | None = None  # of the suspected workers, while there are others
 
-    async def ask(self, msg: Ask[R], *, timeout_s: float = ASK_TIMEOUT_S, attempt_s: float | None = None) -> R:
+    def close(self) -> None:
+        """End the timers, and the requests for the lists of workers."""
+        self._lists.close()
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    async def ask(
+        self,
+        msg: Ask[R],
+        *,
+        key: RoutingKey | None = None,
+        timeout_s: float = ASK_TIMEOUT_S,
+        attempt_s: float | None = None,
+    ) -> R:
         """Ask a worker. If it did not take the message (it has stopped, or is full), ask another one.
 
         An `Idempotent` message is also sent to another worker if the outcome of the first attempt is unknown: the link
@@ -131,95 +107,118 @@ class Pool:
 
         Args:
             msg: the message.
+            key: the key of the request, for policies that send the same key to the same worker.
             timeout_s: how long all attempts may take together, s.
             attempt_s: how long one attempt of an `Idempotent` message may take, s (default: all the time left).
 
         Raises:
-            NodeUnreachable: no worker of the pool can be reached; the outcome is definite.
+            NoTargets: no worker of the pool can be reached; the outcome is definite.
             CoterieError: as `Ref.ask`, of the last attempt; its `outcome` shows whether a worker may have handled it.
         """
-        monotonic = self._system.host.clock.monotonic
-        deadline = monotonic() + timeout_s
+        deadline = self._monotonic() + timeout_s
         tried: dict[str, None] = {}
         last_error: CoterieError | None = None
         is_idempotent = isinstance(msg, Idempotent)
-        while (left_s := deadline - monotonic()) > 0 or last_error is None:
-            worker = await self._pick_untried(tried)
-            if worker is None:
+        while (left_s := deadline - self._monotonic()) > 0 or last_error is None:
+            if not self._is_current:
+                await self._update()
+            picked = self._pick_untried(tried, key, deadline)
+            if picked is None:
                 break
             limit_s = min(left_s, attempt_s) if is_idempotent and attempt_s is not None else left_s
             try:
-                return await self._attempt(worker, msg, max(0.0, limit_s))
+                return await self._attempt(*picked, msg, max(0.0, limit_s))
             except RETRYABLE as error:
                 if error.outcome is not Outcome.DEFINITE and not is_idempotent:
                     raise
                 last_error = error
-        raise last_error or NodeUnreachable(self._name, f"pool {self._name!r} has no worker on a linked node")
+        raise last_error or NoTargets(self._name)
 
     async def workers(self) -> list[Ref[Any]]:
         """Return the workers that can be reached now, alternating between the nodes."""
-        return [ref for _, ref in await self._candidates()]
+        if not self._is_current:
+            await self._update()
+        return list(self._refs.values())
 
-    async def _candidates(self) -> list[tuple[Candidate, Ref[Any]]]:
-        trusted = [node for node in self._nodes() if not self._is_suspected(node)]
-        missing = [node for node in trusted or self._nodes() if node not in self._workers_by_node]
-        if missing:
-            await asyncio.gather(*map(self._list, missing))
-        by_node = [self._workers_by_node[node] for node in self._nodes() if node in self._workers_by_node]
-        depth = max((len(workers.refs) for workers in by_node), default=0)
+    def targets_changed(self) -> None:
+        """Take the workers, and the opinions of their nodes, into account anew, at the next request."""
+        self._is_current = False
+
+    async def _update(self) -> None:
+        """Tell the policy which workers there are. Suspected nodes are left out, as long as others have workers."""
+        reachable = self._nodes()
+        trusted = [node for node in reachable if not self._is_suspected(node)]
+        self._lists.refresh(trusted or reachable)
+        if self._lists.is_waiting:
+            await self._lists.wait()
+        if not self._is_current:
+            self._is_current = True
+            self._replace_targets(self._nodes())
+
+    def _replace_targets(self, nodes: Sequence[str]) -> None:
+        now = self._monotonic()
+        ref_by_target = self._workers_in_turn(nodes)
+        self._refs = {target.key: ref for target, ref in ref_by_target}
+        trusted = [target for target, _ in ref_by_target if not self._is_suspected(target.node)]
+        suspected = [target for target, _ in ref_by_target if self._is_suspected(target.node)]
+        self._balancer.update(trusted or suspected, now=now)
+        self._reserve = None
+        if trusted and suspected:
+            self._reserve = Balancer(self._policy, rng=self._system.host.random)
+            self._reserve.update(suspected, now=now)
+
+    def _workers_in_turn(self, nodes: Sequence[str]) -> list[tuple[Target, Ref[Any]]]:
+        """Return the first worker of each node, then the second one of each, and so on."""
+        lists = [workers for node in nodes if (workers := self._lists.of(node)) is not None]
+        depth = max((len(workers.refs) for workers in lists), default=0)
         return [
-            (Candidate(f"{workers.refs[at].node}/{workers.refs[at].path}", workers.weight), workers.refs[at])
+            (Target(f"{ref.node}/{ref.path}", workers.weight, ref.node), ref)
             for at in range(depth)
-            for workers in by_node
-            if at < len(workers.refs)
+            for workers in lists
+            for ref in workers.refs[at : at + 1]
         ]
 
-    async def _pick_untried(self, tried: dict[str, None]) -> tuple[Candidate, Ref[Any]] | None:
-        """Pick one of the workers that were not asked yet; None if there is none."""
-        by_key = {candidate.key: (candidate, ref) for candidate, ref in await self._candidates()}
-        fresh = [(candidate, ref.node) for key, (candidate, ref) in by_key.items() if key not in tried]
-        if not fresh:
-            return None
-        trusted = [candidate for candidate, node in fresh if not self._is_suspected(node)]
-        among = trusted or [candidate for candidate, _ in fresh]
-        picked = self._policy.pick(among, now=self._system.host.clock.monotonic())
-        tried[picked.key] = None
-        return by_key[picked.key]
+    def _pick_untried(
+        self, tried: dict[str, None], key: RoutingKey | None, deadline: float
+    ) -> tuple[Balancer, Pick] | None:
+        """Pick one of the workers that were not asked yet, of a suspected node if there is no other; None: no more."""
+        now = self._monotonic()
+        for balancer in (self._balancer, self._reserve):
+            if balancer is None:
+                continue
+            pick = balancer.pick(now=now, key=key, exclude=tried.keys(), expires_at=deadline + EXPIRY_MARGIN_S)
+            if pick is not None:
+                tried[pick.target] = None
+                return balancer, pick
+        return None
 
-    async def _attempt(self, worker: tuple[Candidate, Ref[Any]], msg: Ask[R], timeout_s: float) -> R:
+    async def _attempt(self, balancer: Balancer, pick: Pick, msg: Ask[R], timeout_s: float) -> R:
         """Ask one worker, and report the outcome to the policy exactly once."""
-        candidate, ref = worker
-        monotonic = self._system.host.clock.monotonic
-        started_s = monotonic()
-        outcome = PickOutcome.LOST  # if the caller gives up
+        ref = self._refs[pick.target]
+        outcome = RequestOutcome.LOST  # if the caller gives up
         try:
             reply: R = await ref.ask(msg, timeout_s=timeout_s)
-            outcome = PickOutcome.ANSWERED
+            outcome = RequestOutcome.ANSWERED
             return reply
         except CoterieError as error:
             outcome = _outcome_of(error)
-            if isinstance(error, NodeUnreachable | ActorStopped | ActorNotFound):
-                self._workers_by_node.pop(ref.node, None)  # ask that node for its workers again
+            if isinstance(error, ActorStopped | ActorNotFound):
+                self._lists.discard(ref)
             raise
         except Exception:
-            outcome = PickOutcome.ANSWERED  # an error that the message declares
+            outcome = RequestOutcome.ANSWERED  # an error that the message declares
             raise
         finally:
-            now = monotonic()
-            self._policy.settled(candidate, outcome, latency_s=now - started_s, now=now)
+            self._report(balancer, pick.token, outcome)
 
-    async def _list(self, node: str) -> None:
+    def _report(self, balancer: Balancer, token: int, outcome: RequestOutcome) -> None:
         try:
-            asked = self._system.at(Address(node, self._name)).ask(ListWorkers(), timeout_s=LIST_TIMEOUT_S)
-            self._workers_by_node[node] = await asked
-        except CoterieError as error:
-            self._system.log.info("pool.node_skipped", pool=self._name, peer=node, reason=str(error))
-
-    def _link_changed(self, event: LinkEvent) -> None:
-        self._workers_by_node.pop(event.node, None)
+            balancer.report(token, outcome, now=self._monotonic())
+        except UnknownPick:  # this process stood still for so long that the pick has expired
+            self._system.log.info("pool.report_too_late", pool=self._name)
 
 
-def _outcome_of(error: CoterieError) -> PickOutcome:
+def _outcome_of(error: CoterieError) -> RequestOutcome:
     if isinstance(error, ActorFailed):
-        return PickOutcome.FAILED
-    return PickOutcome.REFUSED if error.outcome is Outcome.DEFINITE else PickOutcome.LOST
+        return RequestOutcome.FAILED
+    return RequestOutcome.REFUSED if error.outcome is Outcome.DEFINITE else RequestOutcome.LOST

@@ -10,7 +10,7 @@ from coterie.actors.detection.detector_kinds import detector_class
 from coterie.actors.groups.state_machine import StateMachine, TypedMachine
 from coterie.actors.node import Node
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReportActor
-from coterie.actors.pools.pool import PoolActor
+from coterie.actors.pools.pool_actor import PoolActor
 from coterie.actors.topology.parts import ActorPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod_config import SynodConfig

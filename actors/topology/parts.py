@@ -13,7 +13,7 @@ from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.node import Node
 from coterie.actors.paxos.synod_actor import SynodActor
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.balancing.balancer import MakeBalancer
+from coterie.protocols.balancing import Policy
 from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
@@ -42,19 +42,19 @@ class ActorPart:
 
 @dataclass(frozen=True, slots=True)
 class PoolPart:
-    """`per_node` workers on each of `nodes`; `balance` makes the callers' policy, `weights` are by node."""
+    """`per_node` workers on each of `nodes`; `balance` is the callers' policy, `weights` are by node."""
 
     name: str
     worker: Callable[[Node], Actor[Any]]
     nodes: tuple[str, ...]
     per_node: int
-    balance: MakeBalancer
+    balance: Policy
     weights: Mapping[str, float]
 
     @property
     def summary(self) -> str:
         """A short description, for trees and diagrams."""
-        return f"pool of {self.per_node} {callable_name(self.worker)} a node, {callable_name(self.balance)}"
+        return f"pool of {self.per_node} {callable_name(self.worker)} a node, {type(self.balance).__name__}"
 
     def weight_on(self, node: str) -> float:
         """Return the weight of each worker on `node`."""

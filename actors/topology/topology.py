@@ -24,8 +24,7 @@ from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
 from coterie.actors.topology.validation import find_mistakes
 from coterie.errors import TopologyError
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.balancing.balancer import MakeBalancer
-from coterie.protocols.balancing.round_robin import RoundRobin
+from coterie.protocols.balancing import Policy, RoundRobin
 from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
@@ -65,8 +64,8 @@ class Topology:
         other._parts += parts
         return other
 
-    def balance_of(self, pool: str) -> MakeBalancer | None:
-        """Return the maker of the policy for callers within the cluster; None if there is no such pool."""
+    def balance_of(self, pool: str) -> Policy | None:
+        """Return the policy of callers within the cluster; None if there is no such pool."""
         return next((part.balance for part in self._parts if isinstance(part, PoolPart) and part.name == pool), None)
 
     @property
@@ -93,13 +92,13 @@ class Topology:
         *,
         per_node: int = 1,
         nodes: Sequence[str] | None = None,
-        balance: MakeBalancer = RoundRobin,
+        balance: Policy = RoundRobin(),  # noqa: B008 (it is frozen)
         weights: Mapping[str, float] | None = None,
     ) -> None:
         """Run `per_node` workers on each of `nodes` (default: all); `worker(node)` makes one.
 
-        `balance` makes the policy of each caller within the cluster; clients choose their own. `weights`: the weight of
-        a worker by its node, for policies that use it (default: 1 each).
+        `balance` is the policy of the callers within the cluster, each with its own state; clients choose their own.
+        `weights`: the weight of a worker by its node, for policies that use it (default: 1 each).
         """
         self._parts.append(PoolPart(name, worker, self._members(nodes), per_node, balance, dict(weights or {})))
 

@@ -4,26 +4,36 @@
 `policy.py`: `Policy`, the interface of policies: settings that make a `Picker`
 `measure.py`: `Measure`, the interface of measures: how loaded each target is
 `load_report.py`: `LoadReport`, what a target reports about its load
+`random_draw.py`: `draw_allowed` and `draw_distinct`, draw targets at random
+`guards/`: wrappers of policies that limit what failing and new targets receive; budgets for retries
 `choices/`: policies that pick by turn, by chance, by weight or by measured load
 `prequal/`: Prequal: probes in advance, and picks by requests in flight and by latency
 """
 
 from coterie.protocols.balancing.balancer import Balancer, Pick, TargetStatus, UnknownPick
+from coterie.protocols.balancing.choices.random_choice import RandomChoice
 from coterie.protocols.balancing.choices.round_robin import RoundRobin
+from coterie.protocols.balancing.choices.smooth_weighted import SmoothWeighted
 from coterie.protocols.balancing.load_report import LoadReport, NodeResources
 from coterie.protocols.balancing.policy import Picker, Policy, Probe, RequestOutcome, RoutingKey, Target
+from coterie.protocols.balancing.prequal.latency_by_load import LatencyByLoad
+from coterie.protocols.balancing.prequal.prequal import Prequal
 
 __all__ = [
     "Balancer",
+    "LatencyByLoad",
     "LoadReport",
     "NodeResources",
     "Pick",
     "Picker",
     "Policy",
+    "Prequal",
     "Probe",
+    "RandomChoice",
     "RequestOutcome",
     "RoundRobin",
     "RoutingKey",
+    "SmoothWeighted",
     "Target",
     "TargetStatus",
     "UnknownPick",

@@ -16,6 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from coterie.protocols.algorithm import Observe
 from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.policy import NOTHING, Policy, Probe, RequestOutcome, RoutingKey, Target
 
@@ -114,6 +115,11 @@ class Balancer:
                 self._entries[key] = _Entry(target)
         self._picker.update(targets, now=now)
 
+    def recovered(self, target: str, *, now: float) -> None:
+        """Say that a target that the caller left out for a while, as it was suspected, is used again: it is as new."""
+        if target in self._entries:
+            self._picker.recovered(target, now=now)
+
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def pick(
@@ -200,6 +206,10 @@ class Balancer:
         return self._picker.tick(now=now)
 
     # --- reports ----------------------------------------------------------------------------------------------------
+
+    def observations(self) -> Sequence[Observe]:
+        """Return the policy's events since the last call, for the log; the oldest are lost if there are too many."""
+        return self._picker.observations()
 
     def explain(self) -> str:
         """Return why the last pick fell as it did, in one sentence with the numbers that were compared."""

@@ -17,6 +17,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from coterie.protocols.algorithm import Observe
 from coterie.protocols.balancing.load_report import LoadReport
 
 __all__ = ["NOTHING", "Picker", "Policy", "Probe", "RequestOutcome", "RoutingKey", "Target"]
@@ -99,12 +100,19 @@ class Picker(ABC):
     def probed(self, probe: Probe, load: LoadReport | None, *, now: float) -> None:  # noqa: B027 (as `settled`)
         """Record the answer of a probe; None if there was none. The target may have left since."""
 
+    def recovered(self, target: str, *, now: float) -> None:  # noqa: B027 (as `settled`)
+        """Treat `target` as new: it was left out for a while, because it failed or was suspected, and is used again."""
+
     def deadline(self) -> float | None:
         """Return the next time at which `tick` must be called; None if it need not be called."""
         return None
 
     def tick(self, *, now: float) -> Sequence[Probe]:
         """Handle expired timers; return the probes to send."""
+        return ()
+
+    def observations(self) -> Sequence[Observe]:
+        """Return the events since the last call, and forget them: an ejected target, a circuit that opened."""
         return ()
 
     @abstractmethod
