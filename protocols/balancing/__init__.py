@@ -6,6 +6,7 @@
 `load_report.py`: `LoadReport`, what a target reports about its load
 `random_draw.py`: `draw_allowed` and `draw_distinct`, draw targets at random
 `guards/`: wrappers of policies that limit what failing and new targets receive; budgets for retries
+`hashing/`: policies that send requests of the same key to the same target
 `choices/`: policies that pick by turn, by chance, by weight or by measured load
 `prequal/`: Prequal: probes in advance, and picks by requests in flight and by latency
 """
