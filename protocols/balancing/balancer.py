@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from coterie.protocols.algorithm import Observe
 from coterie.protocols.balancing.load_report import LoadReport
-from coterie.protocols.balancing.policy import NOTHING, Policy, Probe, RequestOutcome, RoutingKey, Target
+from coterie.protocols.balancing.policy import NOTHING, Picker, Policy, Probe, RequestOutcome, RoutingKey, Target
 
 __all__ = ["Balancer", "Pick", "TargetStatus", "UnknownPick"]
 
@@ -151,6 +151,13 @@ class Balancer:
         self._open[token] = (entry, now, now + self._expiry_s if expires_at is None else expires_at)
         return Pick(target, token, probes)
 
+    def choose(self, *, now: float, key: RoutingKey | None = None, exclude: AbstractSet[str] = NOTHING) -> str | None:
+        """Choose a target for a message that gets no answer; None as in `pick`. There is nothing to report.
+
+        The policy takes its turn, but counts no request: such messages are not part of a target's load.
+        """
+        return self._picker.choose(now=now, key=key, exclude=exclude)
+
     def report(self, token: int, outcome: RequestOutcome, *, now: float, load: LoadReport | None = None) -> None:
         """Settle a pick: how its request ended, and what its target reported with the reply.
 
@@ -193,6 +200,16 @@ class Balancer:
     def probed(self, probe: Probe, load: LoadReport | None, *, now: float) -> None:
         """Take the answer of a probe; None if there was none in time."""
         self._picker.probed(probe, load, now=now)
+
+    @property
+    def has_timers(self) -> bool:
+        """False if `deadline` is always None, whatever happens."""
+        return type(self._picker).deadline is not Picker.deadline
+
+    @property
+    def picks(self) -> int:
+        """The number of picks since it was made."""
+        return self._last_token
 
     @property
     def deadline(self) -> float | None:
