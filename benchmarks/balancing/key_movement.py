@@ -2,8 +2,8 @@
 
 The value is the share of the keys that move when a target in the middle leaves; the floor is its own share, 1/n, which
 must move. `joins`: the share that moves when one joins at the end, at least 1/(n + 1). `last_leaves`: when the last
-one leaves (for jump hash this differs). `peak_to_mean`: keys of the fullest target, by the mean. With bounded loads each
-key is one open request, assigned in turn, and none is answered.
+one leaves (for jump hash this differs). `peak_to_mean`: keys of the fullest target, by the mean. With bounded loads
+each key is one open request, assigned in turn, and none is answered.
 """
 
 from __future__ import annotations
