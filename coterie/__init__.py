@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from coterie.actors.groups.state_machine import Query, StateMachine
     from coterie.actors.node import Node
     from coterie.actors.paxos.synod_client import SynodClient
-    from coterie.actors.pools.pool import Idempotent
+    from coterie.actors.pools.pool_messages import Idempotent
     from coterie.actors.simulation.buggify import buggify
     from coterie.actors.topology import Topology
     from coterie.errors import CommandRefused, CoterieError, Outcome
@@ -143,7 +143,7 @@ _HOMES = {
     "Failed": "protocols.detection.failure_detector",
     "GroupClient": "actors.groups.group_client",
     "HeartbeatActor": "actors.detection.detector_kinds",
-    "Idempotent": "actors.pools.pool",
+    "Idempotent": "actors.pools.pool_messages",
     "Identity": "actors.groups.client_session",
     "KeyValue": "actors.groups.key_value",
     "KeyValueClient": "actors.groups.key_value_client",

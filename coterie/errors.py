@@ -33,6 +33,7 @@ __all__ = [
     "InvariantViolated",
     "MailboxFullError",
     "MessageTypeError",
+    "NoTargets",
     "NodeUnreachable",
     "NotExported",
     "NotFormatted",
@@ -296,6 +297,19 @@ class NodeUnreachable(TransportError):
     def __init__(self, node: str, why: str) -> None:
         super().__init__(f"node {node!r} is unreachable ({why}): nothing was sent; send again once its link is up")
         self.node = node
+
+
+class NoTargets(NodeUnreachable, AskError):
+    """A pool or balancer has no target that can be asked now: nothing was sent. `pool` is "" if it is on another node.
+
+    It crosses the wire as itself, unlike other errors of the transport: a balancer passes it on.
+    """
+
+    code = "no_targets"
+
+    def __init__(self, text: str, *, pool: str = "") -> None:
+        CoterieError.__init__(self, text)
+        self.node = self.pool = pool
 
 
 class OutboundFull(TransportError):

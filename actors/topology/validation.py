@@ -87,11 +87,22 @@ def _mistakes_in_maker(label: str, make: Callable[..., object]) -> Iterator[str]
 def _mistakes_in_pool(pool: PoolPart) -> Iterator[str]:
     if pool.per_node < 1:
         yield f"pool {pool.name!r} has {pool.per_node} workers per node: it must have at least 1"
+    if pool.max_per_node < pool.per_node:
+        yield f"pool {pool.name!r} has {pool.per_node} workers per node, more than max_per_node={pool.max_per_node}"
     for node, weight in pool.weights.items():
         if node not in pool.nodes:
             yield f"pool {pool.name!r} gives a weight to node {node!r}, which it is not on"
         if not 0 < weight < float("inf"):
             yield f"pool {pool.name!r} gives node {node!r} the weight {weight}: it must be above 0 and finite"
+    yield from _mistakes_in_policy(f"pool {pool.name!r}", pool.balance)
+
+
+def _mistakes_in_policy(label: str, policy: Any) -> Iterator[str]:
+    """Yield a mistake if `policy` is a class instead of settings, or makes no picker."""
+    if isinstance(policy, type):
+        yield f"{label}: balance={callable_name(policy)} is a class: give its settings, for example RoundRobin()"
+    elif not callable(getattr(policy, "make", None)):
+        yield f"{label}: balance={policy!r:.60} is no policy: give the settings of one, for example RoundRobin()"
 
 
 def _mistakes_in_raft(raft: RaftPart) -> Iterator[str]:

@@ -14,7 +14,7 @@ from coterie.demo.demo_topology import POOL, Counted, CountFile, NotCounted
 from coterie.demo.identifier_counts import FILE_BYTES_MAX
 from coterie.demo.requests_by_node import RequestsByNode
 from coterie.errors import CoterieError
-from coterie.protocols.balancing.smooth_weighted import SmoothWeighted
+from coterie.protocols.balancing import SmoothWeighted
 
 __all__ = ["Coordinator", "FileNotAcknowledged", "run_together"]
 
@@ -62,8 +62,8 @@ class Coordinator:
         self._acknowledged = acknowledged
         self._held_back = held_back
         self._released = asyncio.Event()
-        self.requests = RequestsByNode(SmoothWeighted(client.system.host.random))
-        self._pool = client.pool(POOL, balance=lambda _: self.requests)
+        self.requests = RequestsByNode(SmoothWeighted())
+        self._pool = client.pool(POOL, balance=self.requests)
         self.in_flight: dict[str, None] = {}
         self.resent = 0
         self.skipped: dict[str, str] = {}

@@ -5,6 +5,7 @@
 `measure.py`: `Measure`, the interface of measures: how loaded each target is
 `load_report.py`: `LoadReport`, what a target reports about its load
 `random_draw.py`: `draw_allowed` and `draw_distinct`, draw targets at random
+`guards/`: wrappers of policies that limit what failing and new targets receive; budgets for retries
 `choices/`: policies that pick by turn, by chance, by weight or by measured load
 `measures/`: measures of load: requests in flight, latencies, C3's score
 `prequal/`: Prequal: probes in advance, and picks by requests in flight and by latency

@@ -16,8 +16,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from coterie.protocols.algorithm import Observe
 from coterie.protocols.balancing.load_report import LoadReport
-from coterie.protocols.balancing.policy import NOTHING, Policy, Probe, RequestOutcome, RoutingKey, Target
+from coterie.protocols.balancing.policy import NOTHING, Picker, Policy, Probe, RequestOutcome, RoutingKey, Target
 
 __all__ = ["Balancer", "Pick", "TargetStatus", "UnknownPick"]
 
@@ -114,6 +115,11 @@ class Balancer:
                 self._entries[key] = _Entry(target)
         self._picker.update(targets, now=now)
 
+    def recovered(self, target: str, *, now: float) -> None:
+        """Say that a target that the caller left out for a while, as it was suspected, is used again: it is as new."""
+        if target in self._entries:
+            self._picker.recovered(target, now=now)
+
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def pick(
@@ -144,6 +150,13 @@ class Balancer:
         token = self._last_token = self._last_token + 1
         self._open[token] = (entry, now, now + self._expiry_s if expires_at is None else expires_at)
         return Pick(target, token, probes)
+
+    def choose(self, *, now: float, key: RoutingKey | None = None, exclude: AbstractSet[str] = NOTHING) -> str | None:
+        """Choose a target for a message that gets no answer; None as in `pick`. There is nothing to report.
+
+        The policy takes its turn, but counts no request: such messages are not part of a target's load.
+        """
+        return self._picker.choose(now=now, key=key, exclude=exclude)
 
     def report(self, token: int, outcome: RequestOutcome, *, now: float, load: LoadReport | None = None) -> None:
         """Settle a pick: how its request ended, and what its target reported with the reply.
@@ -189,6 +202,16 @@ class Balancer:
         self._picker.probed(probe, load, now=now)
 
     @property
+    def has_timers(self) -> bool:
+        """False if `deadline` is always None, whatever happens."""
+        return type(self._picker).deadline is not Picker.deadline
+
+    @property
+    def picks(self) -> int:
+        """The number of picks since it was made."""
+        return self._last_token
+
+    @property
     def deadline(self) -> float | None:
         """The next time (monotonic, s) at which `tick` must be called; None while the policy has nothing to do."""
         return self._picker.deadline()
@@ -200,6 +223,10 @@ class Balancer:
         return self._picker.tick(now=now)
 
     # --- reports ----------------------------------------------------------------------------------------------------
+
+    def observations(self) -> Sequence[Observe]:
+        """Return the policy's events since the last call, for the log; the oldest are lost if there are too many."""
+        return self._picker.observations()
 
     def explain(self) -> str:
         """Return why the last pick fell as it did, in one sentence with the numbers that were compared."""

@@ -9,6 +9,7 @@ policy may wrap another one: it adds targets to `exclude`, or rejects what the o
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import random
 from abc import ABC, abstractmethod
@@ -17,9 +18,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from coterie.protocols.algorithm import Observe
 from coterie.protocols.balancing.load_report import LoadReport
 
-__all__ = ["NOTHING", "Picker", "Policy", "Probe", "RequestOutcome", "RoutingKey", "Target"]
+__all__ = ["NOTHING", "Picker", "Policy", "Probe", "RequestOutcome", "RoutingKey", "Target", "uses_load_reports"]
 
 RoutingKey = str | bytes
 """Requests of the same key should go to the same target: policies that hash keys need one, the others ignore it."""
@@ -99,12 +101,19 @@ class Picker(ABC):
     def probed(self, probe: Probe, load: LoadReport | None, *, now: float) -> None:  # noqa: B027 (as `settled`)
         """Record the answer of a probe; None if there was none. The target may have left since."""
 
+    def recovered(self, target: str, *, now: float) -> None:  # noqa: B027 (as `settled`)
+        """Treat `target` as new: it was left out for a while, because it failed or was suspected, and is used again."""
+
     def deadline(self) -> float | None:
         """Return the next time at which `tick` must be called; None if it need not be called."""
         return None
 
     def tick(self, *, now: float) -> Sequence[Probe]:
         """Handle expired timers; return the probes to send."""
+        return ()
+
+    def observations(self) -> Sequence[Observe]:
+        """Return the events since the last call, and forget them: an ejected target, a circuit that opened."""
         return ()
 
     @abstractmethod
@@ -126,3 +135,16 @@ class Policy(Protocol):
     def make(self, rng: random.Random) -> Picker:
         """Return a new picker without targets, which draws from `rng`."""
         ...
+
+
+def uses_load_reports(settings: object) -> bool:
+    """Return whether a policy, or one that it wraps, or its measure looks at the reports that come with replies.
+
+    Those that do say so with a class attribute, `uses_load_reports = True`; the others cost their targets no reports.
+    """
+    if getattr(settings, "uses_load_reports", False):
+        return True
+    if isinstance(settings, type) or not dataclasses.is_dataclass(settings):
+        return False
+    inner = (getattr(settings, field.name) for field in dataclasses.fields(settings))
+    return any(uses_load_reports(each) for each in inner if hasattr(each, "make"))

@@ -7,15 +7,16 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import pytest
 
 from coterie import Node, Outcome, Topology
-from coterie.actors.pools.pool import Idempotent
+from coterie.actors.pools.pool_messages import Idempotent
 from coterie.errors import ActorFailed, AskTimeout, CoterieError, NodeUnreachable
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.balancing import Candidate, PickOutcome, RoundRobin
+from coterie.protocols.balancing import LoadReport, Picker, Probe, RequestOutcome, RoundRobin, RoutingKey, Target
 from coterie.protocols.detection.failure_detector import Suspected, Trusted
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
@@ -60,25 +61,50 @@ class Worker(Actor[Who | Fail | Sleep | SleepTwice]):
 class Recorder:
     """A policy that remembers every pick and every outcome."""
 
-    def __init__(self, rng: random.Random) -> None:
-        self._inner = RoundRobin(rng)
+    def __init__(self) -> None:
+        self.made = 0
+        self.updates: list[list[str]] = []
         self.open: Counter[str] = Counter()
-        self.outcomes: list[tuple[str, PickOutcome]] = []
+        self.outcomes: list[tuple[str, RequestOutcome]] = []
 
-    def pick(self, candidates: Sequence[Candidate], *, now: float) -> Candidate:
-        picked = self._inner.pick(candidates, now=now)
-        self.open[picked.key] += 1
-        return picked
-
-    def settled(self, picked: Candidate, outcome: PickOutcome, *, latency_s: float, now: float) -> None:
-        assert self.open[picked.key] > 0
-        assert latency_s >= 0
-        self.open[picked.key] -= 1
-        self.outcomes.append((picked.key, outcome))
+    def make(self, rng: random.Random) -> Picker:
+        self.made += 1
+        return _RecordingPicker(self, RoundRobin().make(rng))
 
     @property
     def is_settled(self) -> bool:
         return not any(self.open.values())
+
+
+class _RecordingPicker(Picker):
+    def __init__(self, recorder: Recorder, inner: Picker) -> None:
+        self._recorder = recorder
+        self._inner = inner
+
+    def update(self, targets: Sequence[Target], *, now: float) -> None:
+        keys = [target.key for target in targets]
+        self._recorder.updates.append(keys)
+        for key in [key for key in self._recorder.open if key not in keys]:
+            del self._recorder.open[key]  # it left: nothing more is reported of it
+        self._inner.update(targets, now=now)
+
+    def choose(self, *, now: float, key: RoutingKey | None, exclude: AbstractSet[str]) -> str | None:
+        return self._inner.choose(now=now, key=key, exclude=exclude)
+
+    def picked(self, target: str, *, now: float) -> Sequence[Probe]:
+        self._recorder.open[target] += 1
+        return ()
+
+    def settled(
+        self, target: str, outcome: RequestOutcome, *, latency_s: float, load: LoadReport | None, now: float
+    ) -> None:
+        assert self._recorder.open[target] > 0
+        assert latency_s >= 0
+        self._recorder.open[target] -= 1
+        self._recorder.outcomes.append((target, outcome))
+
+    def explain(self) -> str:
+        return self._inner.explain()
 
 
 @pytest.fixture
@@ -167,15 +193,10 @@ async def test_without_any_node_an_ask_is_definitely_not_sent(pooled: Any) -> No
 
 
 async def recorded(cluster: Any) -> tuple[Any, Recorder]:
-    recorders: list[Recorder] = []
-
-    def make(rng: random.Random) -> Recorder:
-        recorders.append(Recorder(rng))
-        return recorders[-1]
-
+    recorder = Recorder()
     client = await cluster.client()
     await asyncio.sleep(1)
-    return client.pool("workers", balance=make), recorders[0]
+    return client.pool("workers", balance=recorder), recorder
 
 
 async def test_every_pick_is_settled_once_with_what_became_of_it(pooled: Any) -> None:
@@ -194,8 +215,8 @@ async def test_every_pick_is_settled_once_with_what_became_of_it(pooled: Any) ->
     await asyncio.gather(*given_up, return_exceptions=True)
 
     assert policy.is_settled
-    assert [outcome for _, outcome in policy.outcomes[:2]] == [PickOutcome.ANSWERED, PickOutcome.FAILED]
-    assert {outcome for _, outcome in policy.outcomes[2:]} <= {PickOutcome.ANSWERED, PickOutcome.LOST}
+    assert [outcome for _, outcome in policy.outcomes[:2]] == [RequestOutcome.ANSWERED, RequestOutcome.FAILED]
+    assert {outcome for _, outcome in policy.outcomes[2:]} <= {RequestOutcome.ANSWERED, RequestOutcome.LOST}
 
 
 async def test_a_lost_attempt_of_an_idempotent_message_is_made_again_elsewhere(pooled: Any) -> None:
@@ -204,7 +225,7 @@ async def test_a_lost_attempt_of_an_idempotent_message_is_made_again_elsewhere(p
     answers = [await pool.ask(SleepTwice("n2"), timeout_s=10.0, attempt_s=0.2) for _ in range(6)]
 
     assert all(not answer.startswith("n2") for answer in answers)
-    assert [key[:2] for key, outcome in policy.outcomes if outcome is PickOutcome.LOST].count("n2") >= 1
+    assert [key[:2] for key, outcome in policy.outcomes if outcome is RequestOutcome.LOST].count("n2") >= 1
     assert policy.is_settled
 
 
@@ -247,22 +268,17 @@ async def test_weights_of_the_topology_reach_clients(make_cluster: Any) -> None:
 
 
 async def test_within_the_cluster_the_policy_is_that_of_the_topology(make_cluster: Any) -> None:
-    made: list[Recorder] = []
-
-    def balance(rng: random.Random) -> Recorder:
-        made.append(Recorder(rng))
-        return made[-1]
-
+    recorder = Recorder()
     topology = Topology("own", nodes=["n1", "n2", "n3"])
-    topology.pool("workers", Worker, balance=balance)
+    topology.pool("workers", Worker, balance=recorder)
     cluster = make_cluster(topology)
     await cluster.start()
     await asyncio.sleep(1)
 
     await cluster["n3"].pool("workers").ask(Who())
 
-    assert len(made) == 1
-    assert made[0].outcomes
+    assert recorder.made == 1
+    assert recorder.outcomes
 
 
 # --- suspected nodes

@@ -21,7 +21,7 @@ def shop() -> Topology:
     topology = Topology("shop", nodes=["n1", "n2", "n3"])
     topology.raft("store", machine=KeyValue)
     topology.synod("config", nodes=["n1", "n3"])
-    topology.pool("workers", Worker, per_node=2, weights={"n2": 1.5}, balance=RoundRobin)
+    topology.pool("workers", Worker, per_node=2, weights={"n2": 1.5}, balance=RoundRobin())
     topology.actor("front", Worker, nodes=["n1"])
     return topology
 

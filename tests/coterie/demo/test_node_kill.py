@@ -19,7 +19,7 @@ from coterie.demo.demo_output import DemoOutput, DemoProgress
 from coterie.demo.demo_topology import Counted, CountFile
 from coterie.demo.node_kill import KillRecord, NodeKill, Victim, held_back, void_reasons
 from coterie.errors import NodeUnreachable
-from coterie.protocols.balancing.balancer import Balancer, Candidate, PickOutcome
+from coterie.protocols.balancing import Balancer, Policy, RequestOutcome, Target
 
 LEADER = KillRecord(
     "n1", was_leader=True, term=3, in_flight=16, unanswered=5, acknowledged=40, acknowledged_while_down=9
@@ -119,8 +119,8 @@ class FakeCluster:
             ),
         )
 
-    def _pool(self, name: str, *, balance: Callable[[random.Random], Balancer]) -> FakeCluster:
-        self._balancer = balance(random.Random(1))
+    def _pool(self, name: str, *, balance: Policy) -> FakeCluster:
+        self._balancer = Balancer(balance, rng=random.Random(1))
         return self
 
     async def increment(self, key: bytes) -> None:
@@ -135,12 +135,18 @@ class FakeCluster:
 
     async def ask(self, message: CountFile, *, timeout_s: float) -> Counted:
         assert self._balancer is not None
-        workers = [Candidate(f"{node}/{at}") for at in (1, 2) for node in self._answers_by_node.keys() - self._killed]
-        picked = self._balancer.pick(sorted(workers, key=lambda each: each.key), now=0.0)
+        workers = [
+            Target(f"{node}/{at}", node=node)
+            for node in sorted(self._answers_by_node.keys() - self._killed)
+            for at in (1, 2)
+        ]
+        self._balancer.update(workers, now=0.0)
+        picked = self._balancer.pick(now=0.0)
+        assert picked is not None
         try:
-            await self._answered(picked.key[:2])
+            await self._answered(picked.target[:2])
         finally:
-            self._balancer.settled(picked, PickOutcome.ANSWERED, latency_s=0.0, now=0.0)
+            self._balancer.report(picked.token, RequestOutcome.ANSWERED, now=0.0)
         self.files.append(message.file.decode())
         return Counted(1, None)
 

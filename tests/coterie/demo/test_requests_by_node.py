@@ -3,19 +3,36 @@ from __future__ import annotations
 import random
 
 from coterie.demo.requests_by_node import RequestsByNode
-from coterie.protocols.balancing.balancer import Candidate, PickOutcome
-from coterie.protocols.balancing.round_robin import RoundRobin
+from coterie.protocols.balancing import Balancer, RequestOutcome, RoundRobin, Target
 
-WORKERS = [Candidate(f"{node}/workers/{at}") for at in (1, 2) for node in ("n1", "n2")]
+WORKERS = [Target(f"{node}/workers/{at}", node=node) for at in (1, 2) for node in ("n1", "n2")]
+
+
+def balanced() -> tuple[RequestsByNode, Balancer]:
+    requests = RequestsByNode(RoundRobin())
+    balancer = Balancer(requests, rng=random.Random(1))
+    balancer.update(WORKERS, now=0.0)
+    return requests, balancer
 
 
 def test_requests_are_counted_by_node_when_sent_and_when_settled() -> None:
-    requests = RequestsByNode(RoundRobin(random.Random(1)))
-    picked = [requests.pick(WORKERS, now=0.0) for _ in range(6)]
+    requests, balancer = balanced()
+    picked = [pick for _ in range(6) if (pick := balancer.pick(now=0.0))]
+    nodes = [pick.target[:2] for pick in picked]
 
-    requests.settled(picked[0], PickOutcome.ANSWERED, latency_s=0.1, now=0.1)
-    requests.settled(picked[1], PickOutcome.LOST, latency_s=0.1, now=0.1)
+    balancer.report(picked[0].token, RequestOutcome.ANSWERED, now=0.1)
+    balancer.report(picked[1].token, RequestOutcome.LOST, now=0.1)
 
-    assert {each.key for each in picked} == {each.key for each in WORKERS}
+    assert {pick.target for pick in picked} == {each.key for each in WORKERS}
     assert requests.sent_by_node == {"n1": 3, "n2": 3}
-    assert requests.settled_by_node == {"n1": 1, "n2": 1}
+    assert requests.settled_by_node == {nodes[0]: 1, nodes[1]: 1}
+
+
+def test_requests_to_a_worker_that_left_count_as_settled() -> None:
+    requests, balancer = balanced()
+    for _ in range(4):
+        balancer.pick(now=0.0)
+
+    balancer.update([each for each in WORKERS if each.node == "n2"], now=1.0)
+
+    assert requests.settled_by_node == {"n1": 2}
