@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.actors.paxos.synod_client import SynodClient
-from coterie.actors.pools.pool import Pool
+from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET, Pool
+from coterie.actors.pools.requests.worker_lists import WorkerLists
 from coterie.protocols.balancing import Policy, SmoothWeighted
+from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.identity import PeerRole
 
-__all__ = ["ClusterApi"]
+__all__ = ["ClusterApi", "PoolOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """The options of a caller of a pool."""
+
+    policy: Policy = field(default_factory=SmoothWeighted)
+    retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET
+    hedging: Hedging | None = None
 
 
 class ClusterApi:
@@ -64,23 +78,53 @@ class ClusterApi:
         """Return the synod of that name."""
         return SynodClient(self.system, name, lambda: self.nodes)
 
-    def pool(self, name: str, *, balance: Policy | None = None) -> Pool:
-        """Return the pool of that name. `balance` is its policy, at the first call (default: the topology's)."""
+    def pool(
+        self,
+        name: str,
+        *,
+        balance: Policy | None = None,
+        retry_budget: RetryBudget | None = None,
+        hedging: Hedging | None = None,
+    ) -> Pool:
+        """Return the pool of that name; the arguments count at the first call. The policy picks here: no hop is added.
+
+        Args:
+            name: the pool's name in the topology.
+            balance: its policy (default: on a node the topology's, elsewhere `SmoothWeighted()`).
+            retry_budget: limits the retries of this caller (default: the topology's, elsewhere `RetryBudget()`).
+            hedging: when slow `Idempotent` requests are sent a second time (default: the topology's, elsewhere never).
+        """
         if name not in self._pools:
-            policy = self._balance(name) if balance is None else balance
+            defaults = self._pool_options(name)
             self._pools[name] = pool = Pool(
-                self.system, name, lambda: self.nodes, policy=policy, is_suspected=self._is_suspected
+                self.system,
+                name,
+                partial(self._worker_lists, name),
+                policy=defaults.policy if balance is None else balance,
+                retry_budget=defaults.retry_budget if retry_budget is None else retry_budget,
+                hedging=defaults.hedging if hedging is None else hedging,
+                is_suspected=self._is_suspected,
             )
             if self._health is not None:
                 self._health.subscribe(lambda _: pool.targets_changed())
         return self._pools[name]
 
+    def _worker_lists(self, name: str, is_used: Callable[[], bool], subscribes: bool) -> WorkerLists:
+        return WorkerLists(
+            self.system,
+            name,
+            lambda: self.nodes,
+            is_suspected=self._is_suspected,
+            is_used=is_used,
+            subscribes=subscribes,
+        )
+
     def _is_suspected(self, node: str) -> bool:
         return self._health is not None and self._health.is_suspected(node)
 
-    def _balance(self, _pool: str) -> Policy:
-        """Return the default policy of a pool. A client has no topology: it balances by weight."""
-        return SmoothWeighted()
+    def _pool_options(self, _pool: str) -> PoolOptions:
+        """Return the defaults of a pool. A client has no topology: it balances by weight."""
+        return PoolOptions()
 
     async def close_handles(self) -> None:
         """Stop the background tasks of the handles."""

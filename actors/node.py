@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coterie.actors.cluster_api import ClusterApi
+from coterie.actors.cluster_api import ClusterApi, PoolOptions
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.network_addresses import format_address
-from coterie.protocols.balancing import Policy
 from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.system import System
 
@@ -30,8 +29,11 @@ class Node(ClusterApi):
         self.store = store
         self.address = format_address(address)
 
-    def _balance(self, pool: str) -> Policy:
-        return self.topology.balance_of(pool) or super()._balance(pool)
+    def _pool_options(self, pool: str) -> PoolOptions:
+        part = self.topology.pool_part(pool)
+        return (
+            super()._pool_options(pool) if part is None else PoolOptions(part.balance, part.retry_budget, part.hedging)
+        )
 
     @property
     def name(self) -> str:

@@ -299,13 +299,16 @@ class NodeUnreachable(TransportError):
         self.node = node
 
 
-class NoTargets(NodeUnreachable):
-    """The pool or balancer `pool` has no target that can be reached now: nothing was sent."""
+class NoTargets(NodeUnreachable, AskError):
+    """A pool or balancer has no target that can be asked now: nothing was sent. `pool` is "" if it is on another node.
 
-    def __init__(self, pool: str) -> None:
-        TransportError.__init__(
-            self, f"pool {pool!r} has no worker on a linked node: nothing was sent; send it again later"
-        )
+    It crosses the wire as itself, unlike other errors of the transport: a balancer passes it on.
+    """
+
+    code = "no_targets"
+
+    def __init__(self, text: str, *, pool: str = "") -> None:
+        CoterieError.__init__(self, text)
         self.node = self.pool = pool
 
 

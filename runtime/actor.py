@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from coterie.runtime.cells.cell import Cell
+    from coterie.runtime.cells.metering.request_meter import RequestMeter
     from coterie.runtime.hosts.host import Clock
     from coterie.runtime.system import System
 
@@ -187,11 +188,12 @@ class Context:
         capacity: int | None = None,
         overflow: Overflow = Overflow.FAIL,
         exported: bool = False,
+        meter: RequestMeter | None = None,
     ) -> Ref[N]:
         """Spawn a child: it stops when this actor stops or restarts. See `System.spawn`."""
         system = self._cell.system
         return system.spawn_under(
-            self._cell, factory, name, system.spawn_options(supervision, capacity, overflow, exported)
+            self._cell, factory, name, system.spawn_options(supervision, capacity, overflow, exported, meter)
         )
 
     def stop(self, ref: Ref[Any] | None = None, *, drain: bool = False) -> None:

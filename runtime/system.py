@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
@@ -24,6 +24,8 @@ from coterie.runtime.cells.ask_cycles import Wait, described_waits
 from coterie.runtime.cells.ask_deadlines import AskDeadlines
 from coterie.runtime.cells.cell import Cell, State
 from coterie.runtime.cells.mailbox import Overflow
+from coterie.runtime.cells.metering.metered_cell import MeteredCell
+from coterie.runtime.cells.metering.request_meter import RequestMeter
 from coterie.runtime.cells.spawn_options import SpawnOptions
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.datagrams.datagrams import Datagrams
@@ -52,6 +54,7 @@ from coterie.runtime.transport.transport import Transport
 __all__ = ["System", "SystemConfig"]
 
 M = TypeVar("M")
+T = TypeVar("T")
 
 
 class System:
@@ -111,6 +114,7 @@ class System:
         self._is_stopping = False
         self._stop_watchdog: Callable[[], None] = lambda: None
         self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._extensions: dict[object, object] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ask_deadlines: AskDeadlines | None = None
         self._declare(message_type(Terminated))
@@ -218,6 +222,16 @@ class System:
         """Await `closer()` when the system stops: after its actors and links, before its threads end."""
         self._closers.append(closer)
 
+    def extension(self, kind: Callable[[System], T]) -> T:
+        """Return this system's one object of `kind`: made by `kind(system)` at the first call, then the same again.
+
+        For objects of which a system has one, like a cache of what other nodes sent; the idea of Akka's extensions.
+        """
+        found = self._extensions.get(kind)
+        if found is None:
+            found = self._extensions[kind] = kind(self)
+        return cast(T, found)
+
     async def _kill_all(self, late: set[asyncio.Future[None]]) -> None:
         """Cancel the handlers that did not return, and wait one second for them to end."""
         for cell in list(self._cells.values()):
@@ -236,6 +250,7 @@ class System:
         capacity: int | None = None,
         overflow: Overflow = Overflow.FAIL,
         exported: bool = False,
+        meter: RequestMeter | None = None,
     ) -> Ref[M]:
         """Start an actor and return its ref, at once.
 
@@ -246,6 +261,7 @@ class System:
             capacity: the most messages that wait in a lane of its mailbox (default: the system's).
             overflow: the policy for a message whose lane is full.
             exported: True lets clients outside the cluster reach it.
+            meter: follows its requests, for load reports (default: none, and no cost).
 
         Raises:
             ValueError: the name is taken, empty or contains a "/", or the capacity is less than 1.
@@ -254,7 +270,8 @@ class System:
             MessageTypeError: one of its message types is not a message, its `receive` is annotated for other messages,
                 or another class has one of their wire names.
         """
-        return self.spawn_under(None, factory, name, self.spawn_options(supervision, capacity, overflow, exported))
+        options = self.spawn_options(supervision, capacity, overflow, exported, meter)
+        return self.spawn_under(None, factory, name, options)
 
     def spawn_under(
         self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None, options: SpawnOptions
@@ -267,7 +284,10 @@ class System:
         self.run_queue.check_loop()
         uid = self._last_uid = self._last_uid + 1
         path = self._path(parent, factory, name, uid)
-        cell = Cell(self, path, uid, factory, options, parent)
+        if options.meter is None:
+            cell = Cell(self, path, uid, factory, options, parent)
+        else:
+            cell = MeteredCell(self, path, uid, factory, options, parent, meter=options.meter)
         self._cells[path] = cell
         if parent is not None:
             parent.relations.children[path] = cell
@@ -275,13 +295,18 @@ class System:
         return cell.ref
 
     def spawn_options(
-        self, supervision: Supervision | None, capacity: int | None, overflow: Overflow, exported: bool
+        self,
+        supervision: Supervision | None,
+        capacity: int | None,
+        overflow: Overflow,
+        exported: bool,
+        meter: RequestMeter | None = None,
     ) -> SpawnOptions:
         """Return these options as one object; actors with the default options share one."""
-        if supervision is None and capacity is None and overflow is Overflow.FAIL and not exported:
+        if supervision is None and capacity is None and overflow is Overflow.FAIL and not exported and meter is None:
             return self._default_options
         bound = self.config.capacity if capacity is None else capacity
-        return SpawnOptions(bound, supervision or self._default_options.supervision, overflow, exported)
+        return SpawnOptions(bound, supervision or self._default_options.supervision, overflow, exported, meter)
 
     def _path(self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None, uid: int) -> str:
         if name is None:

@@ -1,7 +1,13 @@
 """Worker pools: sends each request to one worker in the cluster, chosen by a load-balancing policy.
 
+`load_book.py`: `LoadBook`, keeps the latest load report of each target
+`load_messages.py`: gives load reports their wire names, and defines the probe
+`load_subscribers.py`: remembers which nodes get load reports with their replies
 `pool.py`: `Pool`, sends each request to a worker that a policy picks
 `pool_actor.py`: `PoolActor`, supervises the workers of one node
 `pool_messages.py`: defines what callers and a `PoolActor` exchange, and `Idempotent`
-`worker_lists.py`: `WorkerLists`, keeps the lists of workers current
+`pool_size.py`: `PoolSize`, decides when a node's part of a pool grows and shrinks
+`requests/`: the parts of a `Pool`: where its targets come from, attempts, probes
+`target_meter.py`: `TargetMeter`, meters the requests of one worker, and makes its load report
+`worker_loads.py`: `WorkerLoads`, meters the workers of one pool, and answers probes of them
 """

@@ -1,66 +1,58 @@
-"""`Pool`: sends each request to a worker that a load-balancing policy picks, and reports the outcome to the policy.
+"""`Pool`: sends each request to a target that a load-balancing policy picks, and reports the outcome to the policy.
 
-The policy learns of the workers when they change (`Pool._update`), not at each request. A request picks one
-(`Balancer.pick`, `protocols/balancing/`), is sent, and its outcome is reported, exactly once. If it was refused, or is
-`Idempotent` and lost, it goes to a worker that it has not tried: `Pool._retry`.
+The policy learns of the targets when they change (`Pool._update`), not at each request. A request picks a target
+(`Balancer.pick`, `protocols/balancing/`), is sent, and its outcome is reported, exactly once. `Pool.ask` contains the
+common case: one attempt, which is answered. Everything else is `PoolRequest`: retries, hedges, time limits.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any, Final, TypeVar
 
-from coterie.actors.pools.pool_messages import Idempotent
-from coterie.actors.pools.worker_lists import WorkerLists
-from coterie.errors import (
-    ActorFailed,
-    ActorNotFound,
-    ActorStopped,
-    AskTimeout,
-    ConnectionLost,
-    CoterieError,
-    MailboxFullError,
-    NoTargets,
-    Outcome,
-    TooManyInFlight,
-    TransportError,
-)
-from coterie.protocols.balancing import Balancer, Pick, Policy, RequestOutcome, RoutingKey, Target, UnknownPick
+from coterie.actors.pools.load_book import LoadBook
+from coterie.actors.pools.requests.attempt_outcome import TARGET_ENDED, outcome_of
+from coterie.actors.pools.requests.load_probes import LoadProbes
+from coterie.actors.pools.requests.pool_request import Attempt, PoolRequest
+from coterie.actors.pools.requests.target_source import PoolTarget, TargetSource
+from coterie.actors.pools.requests.waiting_tells import WaitingTells
+from coterie.errors import CoterieError, NoTargets
+from coterie.protocols.balancing import Balancer, Pick, Policy, RequestOutcome, RoutingKey, UnknownPick
+from coterie.protocols.balancing.guards import Hedging, RetryBudget
+from coterie.protocols.balancing.policy import NOTHING, uses_load_reports
 from coterie.runtime.messages.message import Ask
+from coterie.runtime.observing.dead_letters import Reason
 from coterie.runtime.refs import Ref
 from coterie.runtime.system import System
 
-__all__ = ["Pool"]
+__all__ = ["DEFAULT_RETRY_BUDGET", "Pool"]
 
 R = TypeVar("R")
 
-ASK_TIMEOUT_S: Final = 5.0
+DEFAULT_RETRY_BUDGET: Final = RetryBudget()
 
-EXPIRY_MARGIN_S: Final = 10.0
-"""How long after the deadline of a request its pick expires, if its outcome was not reported until then, seconds."""
+EXPIRY_S: Final = 60.0
+"""How long after its deadline a request's pick expires, if its outcome was not reported until then, seconds."""
 
-RETRYABLE: Final = (
-    TransportError,
-    ActorStopped,
-    ActorNotFound,
-    MailboxFullError,
-    TooManyInFlight,
-    AskTimeout,
-    ConnectionLost,
-)
-"""After these another worker is asked if the outcome is definite or the message is `Idempotent`."""
+_ANSWERED: Final = RequestOutcome.ANSWERED
 
 
 class Pool:
-    """One caller's handle to a pool: `ask` goes to the worker that its policy picks.
+    """One caller's handle to the targets of a pool: `ask` and `tell` go to the one that its policy picks.
 
-    Nodes without a link are left out; so are suspected nodes, as long as another one has a worker to ask.
+    Targets on nodes without a link are left out; so are suspected nodes, as long as another one has a target to ask.
 
     Args:
         system: a node of the cluster, or a client linked to it.
         name: the pool's name.
-        nodes: returns the nodes that may be asked now.
-        policy: decides which worker is picked; this caller has its own state of it.
+        source: makes what knows the targets, from a function that returns whether the pool was used lately, and from
+            whether the targets should report their load.
+        policy: decides which target is picked; this caller has its own state of it.
+        retry_budget: limits retries; None: no limit, and no request goes round the targets twice.
+        hedging: when slow `Idempotent` requests are sent a second time; None (default): never.
         is_suspected: returns whether a node is suspected to have failed (default: none is); whoever passes it calls
             `targets_changed` when an opinion changes.
     """
@@ -69,26 +61,44 @@ class Pool:
         self,
         system: System,
         name: str,
-        nodes: Callable[[], Sequence[str]],
+        source: Callable[[Callable[[], bool], bool], TargetSource],
         *,
         policy: Policy,
+        retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
+        hedging: Hedging | None = None,
         is_suspected: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        self.name = name
+        self.policy = policy
         self._system = system
-        self._name = name
-        self._nodes = nodes
-        self._is_suspected = is_suspected
-        self._policy = policy
         self._monotonic = system.host.clock.monotonic
-        self._lists = WorkerLists(system, name, nodes, self.targets_changed)
+        self._is_suspected = is_suspected
+        self._retries = None if retry_budget is None else retry_budget.make()
+        self._hedger = None if hedging is None else hedging.make()
+        self._balancer = Balancer(policy, rng=system.host.random, expiry_s=EXPIRY_S)
+        self._has_timers = self._balancer.has_timers
+        needs_loads = uses_load_reports(policy)
+        self._book = system.extension(LoadBook) if needs_loads else None
+        self._tells = 0
+        self._source = source(self._use_mark(), needs_loads)
+        self._source.changed = self.targets_changed
+        self._probes = LoadProbes(system, self._balancer, target=self._probed_target, is_used=self._use_mark())
+        self._waiting_tells = WaitingTells(system, name, known=self._update, send=self.tell)
         self._is_current = False
-        self._refs: dict[str, Ref[Any]] = {}
-        self._balancer = Balancer(policy, rng=system.host.random)
-        self._reserve: Balancer | None = None  # of the suspected workers, while there are others
+        self._is_closed = False
+        self._target_by_key: dict[str, PoolTarget] = {}
+        self._ref_by_key: dict[str, Ref[Any]] = {}
+        self._suspected: AbstractSet[str] = NOTHING
 
     def close(self) -> None:
-        """End the timers, and the requests for the lists of workers."""
-        self._lists.close()
+        """End the timers and the requests for the lists of workers. Later requests fail with `NoTargets`."""
+        self._is_closed = True
+        self._source.close()
+        self._probes.close()
+        self._waiting_tells.close()
+        self._ref_by_key, self._target_by_key, self._suspected = {}, {}, NOTHING
+        self._balancer.update((), now=self._monotonic())
+        self._is_current = True
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
@@ -97,128 +107,192 @@ class Pool:
         msg: Ask[R],
         *,
         key: RoutingKey | None = None,
-        timeout_s: float = ASK_TIMEOUT_S,
+        timeout_s: float | None = None,
         attempt_s: float | None = None,
     ) -> R:
-        """Ask a worker. If it did not take the message (it has stopped, or is full), ask another one.
+        """Ask a target. If it did not take the message (it has stopped, or is full), ask another one.
 
-        An `Idempotent` message is also sent to another worker if the outcome of the first attempt is unknown: the link
-        dropped, or no answer came within `attempt_s`.
+        An `Idempotent` message is also sent to another target if the outcome of the first attempt is unknown: the link
+        dropped, or no answer came within `attempt_s`. No target is tried twice while there are others. After that the
+        request goes round again, after a pause, as long as the retry budget and the time allow.
 
         Args:
             msg: the message.
-            key: the key of the request, for policies that send the same key to the same worker.
-            timeout_s: how long all attempts may take together, s.
+            key: the key of the request, for policies that send the same key to the same target.
+            timeout_s: how long all attempts may take together, s (default: the system's, 5 s); never more than the
+                ask that is being handled has left.
             attempt_s: how long one attempt of an `Idempotent` message may take, s (default: all the time left).
 
         Raises:
-            NoTargets: no worker of the pool can be reached; the outcome is definite.
-            CoterieError: as `Ref.ask`, of the last attempt; its `outcome` shows whether a worker may have handled it.
+            NoTargets: no target of the pool can be reached; the outcome is definite.
+            CoterieError: as `Ref.ask`, of the last attempt; its `outcome` shows whether a target may have handled it.
         """
-        deadline = self._monotonic() + timeout_s
-        tried: dict[str, None] = {}
-        last_error: CoterieError | None = None
-        is_idempotent = isinstance(msg, Idempotent)
-        while (left_s := deadline - self._monotonic()) > 0 or last_error is None:
-            if not self._is_current:
-                await self._update()
-            picked = self._pick_untried(tried, key, deadline)
-            if picked is None:
-                break
-            limit_s = min(left_s, attempt_s) if is_idempotent and attempt_s is not None else left_s
-            try:
-                return await self._attempt(*picked, msg, max(0.0, limit_s))
-            except RETRYABLE as error:
-                if error.outcome is not Outcome.DEFINITE and not is_idempotent:
-                    raise
-                last_error = error
-        raise last_error or NoTargets(self._name)
-
-    async def workers(self) -> list[Ref[Any]]:
-        """Return the workers that can be reached now, alternating between the nodes."""
         if not self._is_current:
             await self._update()
-        return list(self._refs.values())
+        now = self._monotonic()
+        if self._retries is not None:
+            self._retries.sent(now=now)
+        if timeout_s is not None or attempt_s is not None or self._hedger is not None:
+            return await self._request(msg, key, timeout_s, attempt_s).reply()
+        pick = self._balancer.pick(now=now, key=key, exclude=self._suspected)
+        if pick is None:
+            return await self._request(msg, key, None, None).reply()
+        target, token, probes = pick
+        if probes:
+            self._probes.send(probes)
+        ref = self._ref_by_key[target]
+        try:
+            reply: R = await ref.ask(msg)
+        except BaseException as error:
+            self._settle(token, ref, now, error)
+            if not isinstance(error, CoterieError):
+                raise
+            failure = error
+        else:
+            self._settle(token, ref, now, None)
+            return reply
+        request = self._request(msg, key, None, None, began=now)
+        request.tried[target] = None
+        if not request.may_go_on(failure):
+            raise failure
+        return await request.reply()
+
+    def tell(self, msg: object, key: RoutingKey | None = None) -> None:
+        """Tell a target a message. Never blocks, never raises. If there is no target, `msg` becomes a dead letter.
+
+        Messages that are told before the first targets are known wait for them. The policy takes a turn, but counts no
+        request: policies that compare requests in flight, and Prequal, do not see what is told.
+        """
+        if not self._is_current or self._waiting_tells.is_waiting:
+            self._waiting_tells.add(msg, key)
+            return
+        self._tells += 1
+        now = self._monotonic()
+        target = self._balancer.choose(now=now, key=key, exclude=self._suspected)
+        if target is None and self._suspected:
+            target = self._balancer.choose(now=now, key=key)
+        if target is None:
+            self._system.dead_letters.add(Reason.UNREACHABLE, self.name, msg, str(self.no_targets()))
+        else:
+            self._ref_by_key[target].tell(msg)
+
+    def no_targets(self) -> NoTargets:
+        """Return the error of a request that no target can take."""
+        why = "it is closed" if self._is_closed else self._explained_absence()
+        return NoTargets(f"pool {self.name!r} has no target to ask: {why}; nothing was sent", pool=self.name)
+
+    def _explained_absence(self) -> str:
+        if not self._ref_by_key:
+            return "it has no worker on a linked node"
+        return self._balancer.explain()
+
+    # --- attempts ---------------------------------------------------------------------------------------------------
+
+    def _request(
+        self,
+        msg: Ask[R],
+        key: RoutingKey | None,
+        timeout_s: float | None,
+        attempt_s: float | None,
+        began: float | None = None,
+    ) -> PoolRequest[R]:
+        ask_deadlines = self._system.ask_deadlines
+        now = self._monotonic() if began is None else began
+        deadline = min(now + ask_deadlines.timeout_of(timeout_s), ask_deadlines.inherited_deadline())
+        return PoolRequest(self, self._system.host, msg, key, deadline, attempt_s, self._retries, self._hedger)
+
+    async def attempt(
+        self, msg: Ask[R], key: RoutingKey | None, tried: AbstractSet[str], deadline: float, timeout_s: float
+    ) -> Attempt[R] | None:
+        """Send `msg` to a target that is not in `tried`, on a suspected node if there is no other; None: there is none.
+
+        The attempt lasts up to `timeout_s`; its outcome is reported when it ends, whether or not somebody waits for it.
+        """
+        if not self._is_current:
+            await self._update()
+        now = self._monotonic()
+        pick = self._pick(now, key, tried | self._suspected if self._suspected else tried, deadline)
+        if pick is None and self._suspected:
+            pick = self._pick(now, key, tried, deadline)
+        if pick is None:
+            return None
+        if pick.probes:
+            self._probes.send(pick.probes)
+        ref = self._ref_by_key[pick.target]
+        try:
+            reply: asyncio.Future[R] = ref.ask(msg, timeout_s=timeout_s)
+        except BaseException as error:
+            self._settle(pick.token, ref, now, error)
+            raise
+        reply.add_done_callback(partial(self._ended, pick.token, ref, now))
+        return Attempt(pick.target, now, reply)
+
+    def _pick(self, now: float, key: RoutingKey | None, exclude: AbstractSet[str], deadline: float) -> Pick | None:
+        return self._balancer.pick(now=now, key=key, exclude=exclude, expires_at=deadline + EXPIRY_S)
+
+    def _ended(self, token: int, ref: Ref[Any], sent_at: float, reply: asyncio.Future[Any]) -> None:
+        self._settle(token, ref, sent_at, asyncio.CancelledError() if reply.cancelled() else reply.exception())
+
+    def _settle(self, token: int, ref: Ref[Any], sent_at: float, error: BaseException | None) -> None:
+        """Report how an attempt ended: once for each pick, whatever happens."""
+        load = None if self._book is None else self._book.latest(ref, since=sent_at)
+        outcome = _ANSWERED if error is None else outcome_of(error)
+        try:
+            self._balancer.report(token, outcome, now=self._monotonic(), load=load)
+        except UnknownPick:  # this process stood still for so long that the pick has expired
+            self._system.log.info("pool.report_too_late", pool=self.name, target=ref.path, peer=ref.node)
+        if isinstance(error, TARGET_ENDED):
+            self._source.discard(ref)
+        if self._has_timers and self._probes.timer is None:
+            self._probes.arm()
+
+    # --- targets ----------------------------------------------------------------------------------------------------
+
+    async def workers(self) -> list[Ref[Any]]:
+        """Return the targets that can be reached now, alternating between the nodes."""
+        if not self._is_current:
+            await self._update()
+        return list(self._ref_by_key.values())
 
     def targets_changed(self) -> None:
-        """Take the workers, and the opinions of their nodes, into account anew, at the next request."""
-        self._is_current = False
+        """Take the targets, and the opinions of their nodes, into account anew, at the next request."""
+        self._is_current = self._is_closed
 
     async def _update(self) -> None:
-        """Tell the policy which workers there are. Suspected nodes are left out, as long as others have workers."""
-        reachable = self._nodes()
-        trusted = [node for node in reachable if not self._is_suspected(node)]
-        self._lists.refresh(trusted or reachable)
-        if self._lists.is_waiting:
-            await self._lists.wait()
+        """Tell the policy which targets there are, after those that are asked for have answered."""
+        self._source.refresh()
+        if self._source.is_waiting:
+            await self._source.wait()
         if not self._is_current:
             self._is_current = True
-            self._replace_targets(self._nodes())
+            self._take(self._source.targets())
 
-    def _replace_targets(self, nodes: Sequence[str]) -> None:
+    def _take(self, targets: Sequence[PoolTarget]) -> None:
         now = self._monotonic()
-        ref_by_target = self._workers_in_turn(nodes)
-        self._refs = {target.key: ref for target, ref in ref_by_target}
-        trusted = [target for target, _ in ref_by_target if not self._is_suspected(target.node)]
-        suspected = [target for target, _ in ref_by_target if self._is_suspected(target.node)]
-        self._balancer.update(trusted or suspected, now=now)
-        self._reserve = None
-        if trusted and suspected:
-            self._reserve = Balancer(self._policy, rng=self._system.host.random)
-            self._reserve.update(suspected, now=now)
+        target_by_key = {each.target.key: each for each in targets}
+        if target_by_key != self._target_by_key:
+            self._target_by_key = target_by_key
+            self._ref_by_key = {key: each.ref for key, each in target_by_key.items()}
+            self._balancer.update([each.target for each in targets], now=now)
+        suspected = {each.target.key: None for each in targets if self._is_suspected(each.target.node)}
+        trusted_again = [key for key in self._suspected if key not in suspected]
+        # If all are suspected, all are used: perhaps this node is the one that is cut off.
+        self._suspected = frozenset(suspected) if len(suspected) < len(targets) else NOTHING
+        for key in sorted(trusted_again):
+            self._balancer.recovered(key, now=now)
+        if self._has_timers:
+            self._probes.arm()
 
-    def _workers_in_turn(self, nodes: Sequence[str]) -> list[tuple[Target, Ref[Any]]]:
-        """Return the first worker of each node, then the second one of each, and so on."""
-        lists = [workers for node in nodes if (workers := self._lists.of(node)) is not None]
-        depth = max((len(workers.refs) for workers in lists), default=0)
-        return [
-            (Target(f"{ref.node}/{ref.path}", workers.weight, ref.node), ref)
-            for at in range(depth)
-            for workers in lists
-            for ref in workers.refs[at : at + 1]
-        ]
+    def _probed_target(self, key: str) -> PoolTarget | None:
+        return None if key in self._suspected else self._target_by_key.get(key)
 
-    def _pick_untried(
-        self, tried: dict[str, None], key: RoutingKey | None, deadline: float
-    ) -> tuple[Balancer, Pick] | None:
-        """Pick one of the workers that were not asked yet, of a suspected node if there is no other; None: no more."""
-        now = self._monotonic()
-        for balancer in (self._balancer, self._reserve):
-            if balancer is None:
-                continue
-            pick = balancer.pick(now=now, key=key, exclude=tried.keys(), expires_at=deadline + EXPIRY_MARGIN_S)
-            if pick is not None:
-                tried[pick.target] = None
-                return balancer, pick
-        return None
+    def _use_mark(self) -> Callable[[], bool]:
+        """Return a function that returns whether the pool was used since its last call."""
+        seen = 0
 
-    async def _attempt(self, balancer: Balancer, pick: Pick, msg: Ask[R], timeout_s: float) -> R:
-        """Ask one worker, and report the outcome to the policy exactly once."""
-        ref = self._refs[pick.target]
-        outcome = RequestOutcome.LOST  # if the caller gives up
-        try:
-            reply: R = await ref.ask(msg, timeout_s=timeout_s)
-            outcome = RequestOutcome.ANSWERED
-            return reply
-        except CoterieError as error:
-            outcome = _outcome_of(error)
-            if isinstance(error, ActorStopped | ActorNotFound):
-                self._lists.discard(ref)
-            raise
-        except Exception:
-            outcome = RequestOutcome.ANSWERED  # an error that the message declares
-            raise
-        finally:
-            self._report(balancer, pick.token, outcome)
+        def is_used() -> bool:
+            nonlocal seen
+            before, seen = seen, self._balancer.picks + self._tells
+            return seen != before
 
-    def _report(self, balancer: Balancer, token: int, outcome: RequestOutcome) -> None:
-        try:
-            balancer.report(token, outcome, now=self._monotonic())
-        except UnknownPick:  # this process stood still for so long that the pick has expired
-            self._system.log.info("pool.report_too_late", pool=self._name)
-
-
-def _outcome_of(error: CoterieError) -> RequestOutcome:
-    if isinstance(error, ActorFailed):
-        return RequestOutcome.FAILED
-    return RequestOutcome.REFUSED if error.outcome is Outcome.DEFINITE else RequestOutcome.LOST
+        return is_used

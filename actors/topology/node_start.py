@@ -11,6 +11,7 @@ from coterie.actors.groups.state_machine import StateMachine, TypedMachine
 from coterie.actors.node import Node
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReportActor
 from coterie.actors.pools.pool_actor import PoolActor
+from coterie.actors.pools.pool_size import SizeLimits
 from coterie.actors.topology.parts import ActorPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod_config import SynodConfig
@@ -68,7 +69,8 @@ def _spawn(node: Node, part: Part) -> None:
             spawn(partial(part.engine, part.name, members, node.store))
         case PoolPart():
             weight = part.weight_on(node.name)
-            spawn(partial(PoolActor, partial(part.worker, node), part.per_node, weight=weight, exported=True))
+            limits = SizeLimits(part.per_node, part.max_per_node)
+            spawn(partial(PoolActor, partial(part.worker, node), limits, weight=weight, exported=True))
         case ActorPart():
             spawn(partial(part.make, node), supervision=part.supervision)
         case DetectorPart():

@@ -14,6 +14,7 @@ from coterie.actors.node import Node
 from coterie.actors.paxos.synod_actor import SynodActor
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing import Policy
+from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
@@ -42,19 +43,26 @@ class ActorPart:
 
 @dataclass(frozen=True, slots=True)
 class PoolPart:
-    """`per_node` workers on each of `nodes`; `balance` is the callers' policy, `weights` are by node."""
+    """`per_node` up to `max_per_node` workers on each of `nodes`; `weights` are by node.
+
+    `balance`, `retry_budget` and `hedging` are those of the callers within the cluster.
+    """
 
     name: str
     worker: Callable[[Node], Actor[Any]]
     nodes: tuple[str, ...]
     per_node: int
+    max_per_node: int
     balance: Policy
     weights: Mapping[str, float]
+    retry_budget: RetryBudget | None
+    hedging: Hedging | None
 
     @property
     def summary(self) -> str:
         """A short description, for trees and diagrams."""
-        return f"pool of {self.per_node} {callable_name(self.worker)} a node, {type(self.balance).__name__}"
+        count = f"{self.per_node}" if self.max_per_node == self.per_node else f"{self.per_node} to {self.max_per_node}"
+        return f"pool of {count} {callable_name(self.worker)} a node, {type(self.balance).__name__}"
 
     def weight_on(self, node: str) -> float:
         """Return the weight of each worker on `node`."""

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.node import Node
+from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET
 from coterie.actors.topology.node_start import open_store, spawn_parts
 from coterie.actors.topology.parts import ActorPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
@@ -25,6 +26,7 @@ from coterie.actors.topology.validation import find_mistakes
 from coterie.errors import TopologyError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing import Policy, RoundRobin
+from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
@@ -64,9 +66,9 @@ class Topology:
         other._parts += parts
         return other
 
-    def balance_of(self, pool: str) -> Policy | None:
-        """Return the policy of callers within the cluster; None if there is no such pool."""
-        return next((part.balance for part in self._parts if isinstance(part, PoolPart) and part.name == pool), None)
+    def pool_part(self, name: str) -> PoolPart | None:
+        """Return the pool of that name; None if there is none."""
+        return next((part for part in self._parts if isinstance(part, PoolPart) and part.name == name), None)
 
     @property
     def _has_detector(self) -> bool:
@@ -91,16 +93,32 @@ class Topology:
         worker: Callable[[Node], Actor[Any]],
         *,
         per_node: int = 1,
+        max_per_node: int | None = None,
         nodes: Sequence[str] | None = None,
         balance: Policy = RoundRobin(),  # noqa: B008 (it is frozen)
         weights: Mapping[str, float] | None = None,
+        retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
+        hedging: Hedging | None = None,
     ) -> None:
-        """Run `per_node` workers on each of `nodes` (default: all); `worker(node)` makes one.
+        """Run workers on each of `nodes` (default: all); `worker(node)` makes one.
 
-        `balance` is the policy of the callers within the cluster, each with its own state; clients choose their own.
-        `weights`: the weight of a worker by its node, for policies that use it (default: 1 each).
+        Args:
+            name: callers find it with `node.pool(name)` and `client.pool(name)`.
+            worker: a class, or a function, of the node.
+            per_node: how many run on a node; at least so many if the number changes.
+            max_per_node: the most that run on a node (default: `per_node`): one is added when messages wait, and one
+                ends when it was not needed for long; see `SizeLimits`.
+            nodes: where they run.
+            balance: the policy of the callers within the cluster, each with its own state; clients choose their own.
+            weights: the weight of a worker by its node, for policies that use it (default: 1 each).
+            retry_budget: limits the retries of each caller within the cluster; None: no limit.
+            hedging: when callers within the cluster send slow `Idempotent` requests a second time (default: never).
         """
-        self._parts.append(PoolPart(name, worker, self._members(nodes), per_node, balance, dict(weights or {})))
+        most = per_node if max_per_node is None else max_per_node
+        members, weight_by_node = self._members(nodes), dict(weights or {})
+        self._parts.append(
+            PoolPart(name, worker, members, per_node, most, balance, weight_by_node, retry_budget, hedging)
+        )
 
     def raft(
         self,

@@ -87,6 +87,8 @@ def _mistakes_in_maker(label: str, make: Callable[..., object]) -> Iterator[str]
 def _mistakes_in_pool(pool: PoolPart) -> Iterator[str]:
     if pool.per_node < 1:
         yield f"pool {pool.name!r} has {pool.per_node} workers per node: it must have at least 1"
+    if pool.max_per_node < pool.per_node:
+        yield f"pool {pool.name!r} has {pool.per_node} workers per node, more than max_per_node={pool.max_per_node}"
     for node, weight in pool.weights.items():
         if node not in pool.nodes:
             yield f"pool {pool.name!r} gives a weight to node {node!r}, which it is not on"

@@ -1,8 +1,12 @@
-"""`LoadReport`: defines what a target reports about its load, with replies and in answers to probes."""
+"""`LoadReport`: defines what a target reports about its load, with replies and in answers to probes.
+
+Reports come from other processes, so their numbers are checked: a NaN would make every comparison of a policy false.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 __all__ = ["LoadReport", "NodeResources"]
 
@@ -10,6 +14,8 @@ __all__ = ["LoadReport", "NodeResources"]
 @dataclass(frozen=True, slots=True)
 class NodeResources:
     """The resources of a target's node. Shares are of the whole node, 0 … 1; None where it cannot be measured.
+
+    ValueError: a number is negative, infinite or NaN.
 
     Attributes:
         cpu_used: share of the processor time of all cores in use, by anything.
@@ -34,10 +40,13 @@ class NodeResources:
     mailbox_depth: int = 0
     actors: int = 0
 
+    def __post_init__(self) -> None:
+        _check(self)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """The load of one target, over all its callers.
+    """The load of one target, over all its callers. ValueError: a number is negative, infinite or NaN.
 
     Attributes:
         in_flight: the requests that it has received and not answered (Prequal's RIF).
@@ -55,3 +64,22 @@ class LoadReport:
     errors_per_s: float = 0.0
     utilization: float | None = None
     resources: NodeResources | None = None
+
+    def __post_init__(self) -> None:
+        if not (
+            self.in_flight >= 0
+            and 0 <= self.requests_per_s < math.inf
+            and 0 <= self.errors_per_s < math.inf
+            and (self.latency_s is None or 0 <= self.latency_s < math.inf)
+            and (self.service_s is None or 0 <= self.service_s < math.inf)
+            and (self.utilization is None or 0 <= self.utilization < math.inf)
+        ):
+            _check(self)
+
+
+def _check(report: LoadReport | NodeResources) -> None:
+    """Raise ValueError with the name of the first number that is negative, infinite or NaN."""
+    for field in fields(report):
+        value = getattr(report, field.name)
+        if isinstance(value, int | float) and not 0 <= value < math.inf:
+            raise ValueError(f"{field.name}={value} of a load report must be at least 0 and finite")

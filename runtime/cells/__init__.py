@@ -8,6 +8,7 @@
 `children_and_watches.py`: tracks the children, watches, timers and pipes of one actor
 `life_cycle.py`: starts, restarts and stops one actor
 `mailbox.py`: queues waiting messages in three bounded lanes; names the overflow policies
+`metering/`: follows the requests of one actor, for reports about its load
 `run_queue.py`: schedules the actors of one system on the event loop
 `sibling_restarts.py`: restarts the siblings of a failed actor, too
 `slow_path.py`: handles messages where a plain call of `receive` is not enough

@@ -100,6 +100,13 @@ class AskDeadlines:
             raise ValueError(f"timeout_s of an ask is {timeout_s}: it must be a number of seconds")
         return min(timeout_s, _TIMEOUT_MAX_S)
 
+    def inherited_deadline(self) -> float:
+        """Return the deadline (monotonic, s) of the ask that is being handled; infinity if there is none."""
+        visiting = self._run_queue.visiting
+        handled = visiting.current if isinstance(visiting, Cell) else CURRENT_ASK.get()
+        is_limiting = isinstance(handled, Envelope) and (isinstance(visiting, Cell) or handled.is_handled)
+        return handled.deadline if isinstance(handled, Envelope) and is_limiting else math.inf
+
     def close(self) -> None:
         """Fail the pending asks, and those made from now on, with `AskTimeout`: the system has stopped."""
         self.wheel.close()

@@ -96,6 +96,9 @@ class Envelope:
         """Complete with an error: a `CoterieError`, or one that the message declares. Only the first one counts."""
         raise NotImplementedError
 
+    def send_load(self, load_for: Callable[[str], tuple[object, ...] | None]) -> None:
+        """Send `load_for(node)`, a load report, ahead of the answer if the asker is on another node that gets one."""
+
 
 class PendingAsk(Envelope):
     """An ask made in this process: it waits in a local mailbox, or in the table of unanswered asks to other nodes.

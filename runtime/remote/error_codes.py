@@ -16,6 +16,7 @@ from coterie.errors import (
     CoterieError,
     MailboxFullError,
     NodeUnreachable,
+    NoTargets,
     NotExported,
     OutboundFull,
     SpawnRefused,
@@ -40,6 +41,7 @@ _ERRORS: Final[dict[str, type[AskError]]] = {
         ConnectionLost,
         MailboxFullError,
         NotExported,
+        NoTargets,
         SpawnRefused,
         TooManyInFlight,
     )

@@ -69,6 +69,10 @@ class PendingRequests:
             self._sweep()
         self._open[number] = request
 
+    def get(self, number: int) -> PendingRequest | None:
+        """Return a request that stays pending; None if it is not pending."""
+        return self._open.get(number)
+
     def take(self, number: int) -> PendingRequest | None:
         """Remove and return a request; None if it is not pending."""
         return self._open.pop(number, None)

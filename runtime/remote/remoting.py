@@ -17,7 +17,7 @@ from coterie.runtime.remote.incoming.remote_spawn import spawn_for
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.remote.lookup import address_of, find, type_names
 from coterie.runtime.remote.node_requests import REF_CODEC, LookupRequest, SpawnRequest
-from coterie.runtime.remote.pending_requests import OutgoingAsk
+from coterie.runtime.remote.pending_requests import OutgoingAsk, PendingRequest
 from coterie.runtime.remote.refused_handshakes import RefusedHandshakes
 from coterie.runtime.remote.remote_config import RemoteConfig
 from coterie.runtime.remote.remote_watches import RemoteWatches
@@ -31,11 +31,18 @@ if TYPE_CHECKING:
     from coterie.runtime.transport.handshake.identity import Peer
     from coterie.runtime.transport.transport import Transport
 
-__all__ = ["Remoting"]
+__all__ = ["LoadListener", "Remoting"]
+
+LoadListener = Callable[[str, str, tuple[object, ...]], None]
+"""Takes the values of a LOAD row: (node, path of the actor that was asked, values). BadMessage: they are wrong."""
 
 
 class Remoting:
-    """Implements the transport's `TransportEvents`; keeps an `Association` for each link that is up."""
+    """Implements the transport's `TransportEvents`; keeps an `Association` for each link that is up.
+
+    `load_listener`: gets the load reports that come with replies; None: they are dropped. `loads_dropped` counts those
+    that nobody took: without a listener, or for a request that is over.
+    """
 
     def __init__(self, system: System, config: RemoteConfig | None = None) -> None:
         self.system = system
@@ -46,6 +53,8 @@ class Remoting:
         self.next_number = itertools.count(1).__next__
         self._associations: dict[str, Association] = {}
         self._incoming_rows: dict[str, IncomingRows] = {}
+        self.load_listener: LoadListener | None = None
+        self.loads_dropped = 0
         self._listeners: list[Callable[[LinkEvent], None]] = []
 
     # --- requests to other nodes ------------------------------------------------------------------------------------
@@ -159,6 +168,15 @@ class Remoting:
     def close(self) -> None:
         """Cancel the timers of watches. The transport, closed next, reports each link down."""
         self.watches.close()
+
+    # --- load reports -----------------------------------------------------------------------------------------------
+
+    def take_load(self, node: str, request: PendingRequest | None, values: tuple[object, ...]) -> None:
+        """Pass the load report of the actor that was asked on to the listener. BadMessage: the report is wrong."""
+        if self.load_listener is None or not isinstance(request, OutgoingAsk):
+            self.loads_dropped += 1
+        else:
+            self.load_listener(node, request.target.removesuffix(f"@{node}"), values)
 
     # --- the transport's events -------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@
     (ENDED, path, uid, cause)                       the watched actor has ended
     (LOOKUP, id, path, type names)
     (SPAWN, id, kind, arguments, name or None)
+    (LOAD, id, values)                              the load of the actor that was asked, ahead of the answer
 
 A row that starts with a number from `FIRST_ROUTE` on is a message: the commonest row is the shortest. `uid` 0 means
 "any actor at that path". A connection delivers in order, so a route is defined before it is used; routes are new with
@@ -31,6 +32,7 @@ __all__ = [
     "ENDED",
     "ERROR",
     "FIRST_ROUTE",
+    "LOAD",
     "LOOKUP",
     "OFFER",
     "REPLY",
@@ -57,6 +59,7 @@ UNWATCH: Final = 8
 ENDED: Final = 9
 LOOKUP: Final = 10
 SPAWN: Final = 11
+LOAD: Final = 12
 
 FIRST_ROUTE: Final = 16
 
@@ -73,6 +76,7 @@ _SHAPES: Final[dict[int, tuple[int, list[type]]]] = {
     ENDED: (4, [int, str, int, str]),
     LOOKUP: (4, [int, int, str, tuple]),
     SPAWN: (5, [int, int, str, tuple]),
+    LOAD: (3, [int, int, tuple]),
 }
 """By kind: length of a row, and the types of its first fields."""
 

@@ -101,11 +101,13 @@ class _KeyedPicker(Picker):
         if not self._known:
             return "there are no targets"
         key, key_hash, target = self._last
+        if target is None:
+            return "no target is allowed"
         own = self._table.find(key_hash, NOTHING)
         named = "without a key, the random hash" if key is None else f"the hash of key {key!r},"
         found = f"{named} {key_hash:#018x} belongs to {own}"
         if target != own:
-            found += f", which is excluded: {target or 'no target'} is next"
+            found += f", which is excluded: {target} is next"
         return f"{found}; {self._warning}" if self._warning else found
 
     def shares(self, *, now: float) -> Mapping[str, float] | None:

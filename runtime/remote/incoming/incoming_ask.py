@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorFailed, BadMessage
 from coterie.runtime.cells.asks import Envelope, Hop
 from coterie.runtime.remote.error_codes import wire_text
-from coterie.runtime.remote.rows import REPLY
+from coterie.runtime.remote.rows import LOAD, REPLY
 
 if TYPE_CHECKING:
     from coterie.runtime.remote.association import Association
@@ -83,6 +84,12 @@ class IncomingAsk(Envelope):
             self._is_answered = True
         except Exception as bad:  # noqa: BLE001 (a codec may raise anything for a value of a wrong type)
             self._cannot_cross(f"error {type(error).__name__}", bad)
+
+    def send_load(self, load_for: Callable[[str], tuple[object, ...] | None]) -> None:
+        """Send the load report for the asker's node, if it gets one, in the lane of the answer."""
+        values = None if self._is_answered else load_for(self._association.peer.node)
+        if values is not None:
+            self._association.answer(self._route.described.lane, (LOAD, self._number, values))
 
     def _cannot_cross(self, what: str, error: Exception) -> None:
         self._is_answered = True

@@ -18,6 +18,7 @@ from coterie.runtime.remote.rows import (
     DECLARED,
     ENDED,
     ERROR,
+    LOAD,
     LOOKUP,
     OFFER,
     REPLY,
@@ -64,6 +65,7 @@ class IncomingRows:
             ENDED: self._ended,
             LOOKUP: self._lookup,
             SPAWN: self._spawn,
+            LOAD: self._load,
         }
 
     def take(self, lane_class: int, rows: Sequence[Any]) -> None:
@@ -180,6 +182,9 @@ class IncomingRows:
         request = self._association.pending_requests.take(number)
         if request is not None:
             request.answer_declared(name, values)
+
+    def _load(self, lane_class: int, number: int, values: tuple[object, ...]) -> None:
+        self._remoting.take_load(self._association.peer.node, self._association.pending_requests.get(number), values)
 
     def _ended(self, lane_class: int, path: str, uid: int, cause: str) -> None:
         self._remoting.watches.ended(self._association.peer, path, uid, cause)

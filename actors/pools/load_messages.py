@@ -1,0 +1,22 @@
+"""Load messages: gives load reports their wire names, and defines the request for one, a probe."""
+
+from __future__ import annotations
+
+from coterie.protocols.balancing.load_report import LoadReport, NodeResources
+from coterie.runtime.messages.message import Ask, message, register_message
+
+__all__ = ["ProbeLoad", "UnknownWorker"]
+
+register_message(NodeResources, name="pool.NodeResources")
+register_message(LoadReport, name="pool.Load")
+
+
+class UnknownWorker(LookupError):
+    """A probe of a path at which the pool has no worker (any more)."""
+
+
+@message(name="pool.ProbeLoad", raises=(UnknownWorker,))
+class ProbeLoad(Ask[LoadReport]):
+    """Ask a pool's `PoolActor` for the load of its worker at `path`, without sending that worker a request."""
+
+    path: str

@@ -1,0 +1,183 @@
+"""`PoolRequest`: makes the attempts of one request: the first, retries at other targets, and a hedge if it is slow.
+
+    attempt ── answered ────────────────────────────▶ the reply
+       │  └─── failed, may be repeated ──▶ the next target that was not tried, if the retry budget allows it
+       │                                   all were tried: a pause, then once more around
+       └────── slow, `Idempotent`, hedged ──▶ a second attempt elsewhere; the first reply counts
+
+Retries end at the deadline, at an empty retry budget, or when the error is final; the last error is raised then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from coterie.actors.pools.pool_messages import Idempotent
+from coterie.actors.pools.requests.attempt_outcome import may_be_repeated
+from coterie.errors import CoterieError, TransportError
+from coterie.protocols.balancing import RoutingKey
+from coterie.protocols.balancing.guards import Hedger, RetryTokens
+from coterie.runtime.hosts.host import Host
+from coterie.runtime.messages.message import Ask
+
+__all__ = ["Attempt", "Attempts", "PoolRequest"]
+
+R = TypeVar("R")
+
+PAUSE_S: Final = 0.01
+PAUSE_MAX_S: Final = 1.0
+"""The pause before a request goes round the targets again: doubled each time, and drawn at random up to that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt(Generic[R]):
+    """An attempt under way: its target, when it was sent, and the future of its reply."""
+
+    target: str
+    sent_at: float
+    reply: asyncio.Future[R]
+
+
+class Attempts(Protocol):
+    """Makes attempts: the pool, as a request sees it."""
+
+    async def attempt(
+        self, msg: Ask[R], key: RoutingKey | None, tried: AbstractSet[str], deadline: float, timeout_s: float
+    ) -> Attempt[R] | None:
+        """Send `msg` to a target that is not in `tried`; return None if there is none."""
+        ...
+
+    def no_targets(self) -> CoterieError:
+        """Return the error of a request that no target can take."""
+        ...
+
+
+@dataclass(slots=True)
+class PoolRequest(Generic[R]):
+    """One request. `deadline`: of all attempts (monotonic, s). `attempt_s`: of one of an `Idempotent` message."""
+
+    pool: Attempts
+    host: Host
+    msg: Ask[R]
+    key: RoutingKey | None
+    deadline: float
+    attempt_s: float | None
+    retries: RetryTokens | None
+    hedger: Hedger | None
+    tried: dict[str, None] = field(default_factory=dict)
+    last_error: CoterieError | None = None
+    rounds: int = 0
+
+    @property
+    def is_idempotent(self) -> bool:
+        """True if the message may be handled twice."""
+        return isinstance(self.msg, Idempotent)
+
+    async def reply(self) -> R:
+        """Make attempts until one is answered; return the reply.
+
+        Raises:
+            CoterieError: that of the last attempt, or that there is no target.
+        """
+        if self.hedger is not None and self.is_idempotent:
+            self.hedger.sent(now=self.now)
+        while (attempt := await self._next()) is not None:
+            try:
+                return await self._outcome(attempt)
+            except CoterieError as error:
+                if not self.may_go_on(error):
+                    raise
+        raise self.last_error or self.pool.no_targets()
+
+    def may_go_on(self, error: CoterieError) -> bool:
+        """Remember the error of an attempt; return whether another one may be made."""
+        self.last_error = error
+        return may_be_repeated(error, is_idempotent=self.is_idempotent)
+
+    @property
+    def now(self) -> float:
+        """Monotonic time, s."""
+        return self.host.clock.monotonic()
+
+    # --- attempts ---------------------------------------------------------------------------------------------------
+
+    async def _next(self) -> Attempt[R] | None:
+        """Begin the next attempt; None if there must be no more."""
+        if self.last_error is None:
+            return await self._begin()
+        if self.now >= self.deadline or not self._is_affordable(self.last_error):
+            return None
+        attempt = await self._begin()
+        while attempt is None and await self._is_time_to_go_round():
+            self.tried.clear()
+            attempt = await self._begin()
+        return attempt
+
+    def _is_affordable(self, error: CoterieError) -> bool:
+        """Take a retry from the budget. One after an attempt that was not even sent is free: it adds no load."""
+        return self.retries is None or isinstance(error, TransportError) or self.retries.take(now=self.now)
+
+    async def _is_time_to_go_round(self) -> bool:
+        """Pause, and return True; or return False at once if there is no budget for another round, or no time."""
+        pause_s = min(PAUSE_S * 2**self.rounds, PAUSE_MAX_S) * self.host.random.uniform(0.5, 1.0)
+        self.rounds += 1
+        if self.retries is None or self.now + pause_s >= self.deadline or not self.retries.take(now=self.now):
+            return False
+        await asyncio.sleep(pause_s)
+        return True
+
+    async def _begin(self) -> Attempt[R] | None:
+        left_s = max(0.0, self.deadline - self.now)
+        limit_s = left_s if self.attempt_s is None or not self.is_idempotent else min(left_s, self.attempt_s)
+        attempt = await self.pool.attempt(self.msg, self.key, self.tried.keys(), self.deadline, limit_s)
+        if attempt is not None:
+            self.tried[attempt.target] = None
+        return attempt
+
+    # --- hedging ----------------------------------------------------------------------------------------------------
+
+    async def _outcome(self, attempt: Attempt[R]) -> R:
+        hedger = self.hedger
+        if hedger is None or not self.is_idempotent:
+            return await attempt.reply
+        delay_s = hedger.delay_s()
+        try:
+            if delay_s is None or await _is_done(attempt.reply, delay_s) or not hedger.take(now=self.now):
+                return await attempt.reply
+            return await self._first_reply(attempt)
+        finally:
+            hedger.waited(self.now - attempt.sent_at)
+
+    async def _first_reply(self, first: Attempt[R]) -> R:
+        """Begin a second attempt; return the reply that comes first. If one fails, the other one counts."""
+        second = await self._begin()
+        if second is None:
+            return await first.reply
+        pair = [first.reply, second.reply]
+        try:
+            await asyncio.wait(pair, return_when=asyncio.FIRST_COMPLETED)
+            if not any(_has_reply(each) for each in pair):
+                await asyncio.wait(pair)
+        except asyncio.CancelledError:
+            for each in pair:
+                each.cancel()
+            raise
+        # The slower attempt goes on: its outcome is reported to the policy when it is known.
+        return next((each for each in pair if _has_reply(each)), first.reply).result()
+
+
+async def _is_done(reply: asyncio.Future[Any], delay_s: float) -> bool:
+    """Wait up to `delay_s`; return whether the attempt has ended. Cancels it if the caller gives up."""
+    try:
+        await asyncio.wait([reply], timeout=delay_s)
+    except asyncio.CancelledError:
+        reply.cancel()
+        raise
+    return reply.done()
+
+
+def _has_reply(reply: asyncio.Future[Any]) -> bool:
+    return reply.done() and not reply.cancelled() and reply.exception() is None

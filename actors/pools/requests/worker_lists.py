@@ -1,0 +1,213 @@
+"""`WorkerLists`: the targets of a pool as its nodes list them; a node answers again when its workers have changed.
+
+    ListWorkers(known_version=0)  ──▶  PoolActor: answers at once
+    ListWorkers(known_version=7)  ──▶  PoolActor: answers when its list is no longer number 7, or after `HOLD_S`
+
+The second request waits at the node while the pool is in use, so that a change is known one message later. A pool that
+is not used asks for nothing; its next request takes the last list, and asks for the present one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from coterie.actors.pools.pool_messages import HOLD_S, ListWorkers, Workers
+from coterie.actors.pools.requests.target_source import PoolTarget, TargetSource
+from coterie.protocols.balancing import Target
+from coterie.runtime.refs import Address, Ref
+from coterie.runtime.remote.link_events import LinkEvent
+from coterie.runtime.system import System
+
+__all__ = ["WorkerLists"]
+
+LIST_TIMEOUT_S: Final = 2.0
+LIST_RETRY_S: Final = 1.0
+"""The pause before a node that did not list its workers is asked again: it may not run the pool, or not yet."""
+
+FIRST_WAIT_S: Final = 0.25
+"""How long the first request waits for the lists of the other nodes once one has come, seconds."""
+
+
+class _NodeList:
+    """What is known of the workers of one node. `asked`: the request that waits there; `pause`: none is made now."""
+
+    __slots__ = ("asked", "is_stale", "pause", "workers")
+
+    def __init__(self) -> None:
+        self.workers: Workers | None = None
+        self.is_stale = True
+        self.asked: asyncio.Future[Workers] | None = None
+        self.pause: asyncio.TimerHandle | None = None
+
+    @property
+    def is_awaited(self) -> bool:
+        """True if the node was asked for its first list, or for another one at once."""
+        return self.asked is not None and self.is_stale
+
+    def end(self) -> None:
+        """Cancel what is under way."""
+        if self.asked is not None:
+            asked, self.asked = self.asked, None
+            asked.cancel()
+        if self.pause is not None:
+            self.pause.cancel()
+
+
+class WorkerLists(TargetSource):
+    """Asks each node for its workers when its link comes up, and drops its list when the link goes down.
+
+    Requests that the lists make are not part of the request that caused them: they have their own deadlines.
+
+    Args:
+        system: a node of the cluster, or a client linked to it.
+        name: the pool's name.
+        nodes: returns the nodes that may be asked now.
+        is_suspected: returns whether a node is suspected: it is not asked, as long as there are others.
+        is_used: returns whether the pool was used since the last call.
+        subscribes: whether the workers send this node their load with each reply.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        name: str,
+        nodes: Callable[[], Sequence[str]],
+        *,
+        is_suspected: Callable[[str], bool],
+        is_used: Callable[[], bool],
+        subscribes: bool,
+    ) -> None:
+        self._system = system
+        self._name = name
+        self._nodes = nodes
+        self._is_suspected = is_suspected
+        self._is_used = is_used
+        self._subscriber = system.node if subscribes else ""
+        self._list_by_node: dict[str, _NodeList] = {}
+        self._has_waited = False
+        self._unsubscribe = system.on_link(self._link_changed)
+
+    def close(self) -> None:
+        """Stop asking, and end the timers."""
+        self._unsubscribe()
+        for listed in self._list_by_node.values():
+            listed.end()
+        self._list_by_node.clear()
+
+    # --- targets ----------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Ask the nodes whose workers are not known, or were not asked for since the pool was used last."""
+        reachable = self._nodes()
+        trusted = [node for node in reachable if not self._is_suspected(node)]
+        for node in trusted or reachable:
+            listed = self._list_by_node.setdefault(node, _NodeList())
+            if listed.asked is None and listed.pause is None:
+                self._ask(node)
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while no worker is known but a list is awaited; at first, while any list is awaited."""
+        if not any(listed.is_awaited for listed in self._list_by_node.values()):
+            return False
+        return not self._has_waited or not self._has_workers
+
+    async def wait(self) -> None:
+        """Wait for a list with workers; the first time, wait a moment for those of the other nodes too."""
+        while (awaited := self._awaited()) and not self._has_workers:
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        if (awaited := self._awaited()) and not self._has_waited:
+            await asyncio.wait(awaited, timeout=FIRST_WAIT_S)
+        self._has_waited = True
+
+    def targets(self) -> Sequence[PoolTarget]:
+        """Return the first worker of each node, then the second one of each, and so on."""
+        lists = [
+            (listed.workers, self._system.at(Address(node, self._name)))
+            for node in self._nodes()
+            if (listed := self._list_by_node.get(node)) is not None and listed.workers is not None
+        ]
+        depth = max((len(workers.refs) for workers, _ in lists), default=0)
+        return [
+            PoolTarget(Target(f"{ref.node}/{ref.path}", workers.weight, ref.node), ref, prober)
+            for at in range(depth)
+            for workers, prober in lists
+            for ref in workers.refs[at : at + 1]
+        ]
+
+    def discard(self, ref: Ref[Any]) -> None:
+        """Remove a worker that has stopped, and ask its node at once for the present ones."""
+        listed = self._list_by_node.get(ref.node)
+        if listed is None or listed.workers is None or ref not in listed.workers.refs:
+            return
+        refs = tuple(each for each in listed.workers.refs if each != ref)
+        listed.workers = replace(listed.workers, refs=refs)
+        if not listed.is_awaited and listed.pause is None:
+            listed.end()
+            listed.is_stale = True
+            self._ask(ref.node)
+        self.changed()
+
+    @property
+    def _has_workers(self) -> bool:
+        return any(listed.workers is not None and listed.workers.refs for listed in self._list_by_node.values())
+
+    def _awaited(self) -> list[asyncio.Future[Workers]]:
+        return [it.asked for it in self._list_by_node.values() if it.asked is not None and it.is_stale]
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    def _ask(self, node: str) -> None:
+        # In a context of its own: it must not inherit the deadline of the request that needs the list.
+        contextvars.Context().run(self._ask_alone, node)
+
+    def _ask_alone(self, node: str) -> None:
+        listed = self._list_by_node[node]
+        known = 0 if listed.is_stale or listed.workers is None else listed.workers.version
+        timeout_s = HOLD_S + LIST_TIMEOUT_S if known else LIST_TIMEOUT_S
+        question = ListWorkers(known, self._subscriber)
+        asked = listed.asked = self._system.at(Address(node, self._name)).ask(question, timeout_s=timeout_s)
+        asked.add_done_callback(partial(self._listed, node, listed))
+
+    def _listed(self, node: str, listed: _NodeList, asked: asyncio.Future[Workers]) -> None:
+        if listed.asked is not asked:
+            return  # the link has changed since, or a worker has stopped, or the pool is closed
+        listed.asked = None
+        if (error := asked.exception()) is not None:
+            self._skip(node, listed, error)
+            return
+        workers = asked.result()
+        is_new = workers != listed.workers
+        listed.workers = workers
+        listed.is_stale = False
+        if is_new:
+            self.changed()
+        if is_new and workers.version and self._is_used():
+            self._ask(node)
+        else:  # it holds no requests, or holds enough of them: do not ask without a pause
+            listed.pause = self._system.loop.call_later(LIST_RETRY_S, self._resume, listed)
+
+    def _skip(self, node: str, listed: _NodeList, error: BaseException) -> None:
+        self._system.log.info("pool.node_skipped", pool=self._name, peer=node, reason=str(error))
+        listed.workers = None
+        listed.is_stale = True
+        listed.pause = self._system.loop.call_later(LIST_RETRY_S, self._resume, listed)
+        self.changed()
+
+    def _resume(self, listed: _NodeList) -> None:
+        listed.pause = None
+        self.changed()
+
+    def _link_changed(self, event: LinkEvent) -> None:
+        listed = self._list_by_node.pop(event.node, None)
+        if listed is not None:
+            listed.end()
+        if event.kind == "up" and self._has_waited and event.node in self._nodes():
+            self._list_by_node[event.node] = _NodeList()
+            self._ask(event.node)
+        self.changed()
