@@ -44,6 +44,8 @@ class ReportedWeights:
             much as full use. Too low: a target that fails fast attracts requests.
     """
 
+    uses_load_reports = True
+
     blackout_s: float = 10.0
     expiry_s: float = 180.0
     update_s: float = 1.0

@@ -33,6 +33,8 @@ class C3:
             authors' Cassandra. Too low: the averages lag; at 1 the last sample alone decides.
     """
 
+    uses_load_reports = True
+
     clients: int = 1
     newest_weight: float = 0.9
 

@@ -24,6 +24,8 @@ class ReportedInFlight:
             idle; too high: a target that was busy once is avoided for longer.
     """
 
+    uses_load_reports = True
+
     max_age_s: float = 10.0
 
     def __post_init__(self) -> None:
