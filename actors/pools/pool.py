@@ -102,7 +102,7 @@ class Pool:
         self._source = source(self._use_mark(), needs_loads)
         self._source.changed = self.targets_changed
         self._probes = LoadProbes(system, self._balancer, target=self._probed_target, is_used=self._use_mark())
-        self._waiting_tells = WaitingTells(system, name, known=self._update, send=self.tell)
+        self._waiting_tells = WaitingTells(system, name, known=self._update, send=self._tell_now)
         self._is_current = False
         self._is_closed = False
         self._target_by_key: dict[str, PoolTarget] = {}
@@ -195,7 +195,10 @@ class Pool:
         """
         if not self._is_current or self._waiting_tells.is_waiting:
             self._waiting_tells.add(msg, key)
-            return
+        else:
+            self._tell_now(msg, key)
+
+    def _tell_now(self, msg: object, key: RoutingKey | None) -> None:
         self._tells += 1
         now = self._monotonic()
         target = self._balancer.choose(now=now, key=key, exclude=self._suspected)
@@ -366,12 +369,12 @@ class Pool:
         return None if key in self._suspected else self._target_by_key.get(key)
 
     def _use_mark(self) -> Callable[[], bool]:
-        """Return a function that returns whether the pool was used since its last call."""
-        seen = 0
+        """Return a function that returns whether the pool was used since its last call, or has open requests."""
+        seen = -1
 
         def is_used() -> bool:
             nonlocal seen
             before, seen = seen, self._balancer.picks + self._tells
-            return seen != before
+            return seen != before or self._balancer.in_flight > 0
 
         return is_used

@@ -177,7 +177,7 @@ class Balancer:
         except KeyError:
             raise UnknownPick(self._describe_unknown(token)) from None
         latency_s = now - picked_at
-        self._settle(entry, outcome, latency_s if latency_s > 0.0 else 0.0, load, now)
+        self._settle(entry, outcome, max(0.0, latency_s), load, now)
 
     def _settle(
         self, entry: _Entry, outcome: RequestOutcome, latency_s: float, load: LoadReport | None, now: float
@@ -224,6 +224,11 @@ class Balancer:
     def picks(self) -> int:
         """The number of picks since it was made."""
         return self._last_token
+
+    @property
+    def in_flight(self) -> int:
+        """The number of open picks."""
+        return len(self._open)
 
     @property
     def deadline(self) -> float | None:
