@@ -8,6 +8,7 @@ from functools import partial
 from types import ModuleType
 
 from benchmarks import linearizability
+from benchmarks.balancing import pick_cost
 from benchmarks.detection import (
     detection_quality,
     real_detection,
@@ -80,6 +81,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "remote_ask": _messaging(remote_ask),
     "heartbeat_delay": _messaging(heartbeat_delay),
     "linearizability": _messaging(linearizability),
+    "pick_cost": _messaging(pick_cost),
     "detection_quality": _messaging(detection_quality),
     "slow_and_fast_link": _messaging(slow_and_fast_link),
     "swim_first_detection": _own_defaults(swim_first_detection, is_long=True, sizes=(8,), crashes=100),
