@@ -7,20 +7,30 @@ from collections.abc import Iterable, Sequence
 
 from coterie.protocols.balancing import (
     C3,
+    BoundedLoads,
+    CircuitBreaker,
+    HashRing,
     InFlight,
+    JumpHash,
     LeastLoaded,
     LeastRequest,
     LoadReport,
+    Maglev,
+    OrleansScore,
+    OutlierEjection,
     PeakEwma,
     Picker,
     Policy,
     PowerOfTwoChoices,
     Prequal,
     RandomChoice,
+    Rendezvous,
     ReportedInFlight,
     ReportedWeights,
     RequestOutcome,
+    ResourceWeights,
     RoundRobin,
+    SlowStart,
     SmoothWeighted,
     StaticStride,
     Target,
@@ -41,7 +51,25 @@ EVERY_POLICY: dict[str, Policy] = {
     "c3": LeastLoaded(C3(clients=3)),
     "prequal": Prequal(),
     "prequal_with_fractions": Prequal(probes_per_pick=1.3, removals_per_pick=0.25, pool_size=4),
-}
+    "hash_ring": HashRing(virtual_nodes=16),
+    "rendezvous": Rendezvous(),
+    "maglev": Maglev(table_size=101),
+    "jump_hash": JumpHash(),
+    "bounded_loads": BoundedLoads(HashRing(virtual_nodes=16)),
+    "bounded_rendezvous": BoundedLoads(Rendezvous(), factor=1.1),
+    "resource_weights": ResourceWeights(expiry_s=1.5),
+    "resource_weights_by_orleans": ResourceWeights(formula=OrleansScore(), smoothing_s=0.0),
+    "slow_start": SlowStart(RandomChoice(), window_s=2.0),
+    "outlier_ejection": OutlierEjection(
+        LeastRequest(), consecutive_failures=2, interval_s=0.5, base_ejection_s=0.5, max_ejection_s=2.0,
+        max_ejected_share=1.0, min_targets=2, min_requests=3,
+    ),
+    "circuit_breaker": CircuitBreaker(RoundRobin(), failures=1_000_000),
+    "nested_guards": OutlierEjection(
+        SlowStart(BoundedLoads(), window_s=1.0), consecutive_failures=1, base_ejection_s=0.3, panic_share=0.2,
+        max_ejected_share=0.6,
+    ),
+}  # fmt: skip
 
 
 def targets(keys: str | Iterable[str], *weights: float) -> list[Target]:

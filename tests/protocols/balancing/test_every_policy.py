@@ -13,6 +13,7 @@ from coterie.protocols.balancing import (
     Balancer,
     LeastLoaded,
     LoadReport,
+    NodeResources,
     PeakEwma,
     Pick,
     Policy,
@@ -49,6 +50,7 @@ class RandomLife:
             requests_per_s=rng.choice([0.0, 100 * rng.random()]),
             errors_per_s=rng.random(),
             utilization=rng.choice([None, 0.0, rng.random()]),
+            resources=rng.choice([None, NodeResources(cpu_used=rng.random(), loop_used_elsewhere=rng.random())]),
         )
 
     def change_targets(self) -> None:
