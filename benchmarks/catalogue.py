@@ -8,7 +8,7 @@ from functools import partial
 from types import ModuleType
 
 from benchmarks import linearizability
-from benchmarks.balancing import balls_into_bins, key_movement
+from benchmarks.balancing import balls_into_bins, key_movement, pick_cost
 from benchmarks.detection import (
     detection_quality,
     real_detection,
@@ -83,6 +83,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "linearizability": _messaging(linearizability),
     "balls_into_bins": _own_defaults(balls_into_bins, sizes=(100,), seeds=3),
     "key_movement": _own_defaults(key_movement, targets=10, keys=2000),
+    "pick_cost": _messaging(pick_cost),
     "detection_quality": _messaging(detection_quality),
     "slow_and_fast_link": _messaging(slow_and_fast_link),
     "swim_first_detection": _own_defaults(swim_first_detection, is_long=True, sizes=(8,), crashes=100),

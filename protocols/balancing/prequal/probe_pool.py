@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -30,13 +32,12 @@ class HeldProbe:
 
 
 class PoolChoice(NamedTuple):
-    """The probe that the rule prefers, with the numbers of the moment: `cold` of `usable` probes were cold."""
+    """The probe that the rule prefers among `usable` ones, with the numbers of the moment."""
 
     probe: HeldProbe
     is_cold: bool
     in_flight: int
     limit: float
-    cold: int
     usable: int
 
 
@@ -99,50 +100,50 @@ class ProbePool:
 
         Of equal cold ones that of lower RIF, then the older one. None if fewer than `usable_min` are not excluded.
         """
-        cold = usable = 0
-        best_cold: HeldProbe | None = None
-        best_hot: HeldProbe | None = None
-        for probe in self._by_target.values():
-            if probe.target in exclude:
-                continue
-            usable += 1
-            if probe.in_flight > limit:
-                if best_hot is None or probe.in_flight < best_hot.in_flight:
-                    best_hot = probe
-                continue
-            cold += 1
-            if (
-                best_cold is None
-                or probe.latency_s < best_cold.latency_s
-                or (probe.latency_s == best_cold.latency_s and probe.in_flight < best_cold.in_flight)
-            ):
-                best_cold = probe
-        best = best_cold or best_hot
-        if best is None or usable < usable_min:
+        probes: Collection[HeldProbe] = self._by_target.values()
+        if exclude:
+            probes = [probe for probe in probes if probe.target not in exclude]
+        if len(probes) < usable_min:
             return None
-        return PoolChoice(best, best_cold is not None, best.in_flight, limit, cold, usable)
+        best: HeldProbe | None = None
+        best_rif, best_latency_s, is_cold = math.inf, math.inf, False
+        for probe in probes:
+            rif = probe.in_flight
+            if rif <= limit:
+                latency_s = probe.latency_s
+                if latency_s <= best_latency_s and (latency_s < best_latency_s or rif < best_rif):
+                    best, best_rif, best_latency_s, is_cold = probe, rif, latency_s, True
+            elif not is_cold and rif < best_rif:
+                best, best_rif = probe, rif
+        if best is None:
+            return None
+        # This is a third of the time of PoolChoice(…).
+        return tuple.__new__(PoolChoice, (best, is_cold, best.in_flight, limit, len(probes)))
 
     def remove_one(self, limit: float) -> None:
         """Remove the oldest and the worst probe in turn, against probes that are stale, or stay because they are bad.
 
         The worst one is the hot one of highest RIF if any is hot, else the cold one of highest latency.
         """
-        if self._by_target:
-            if self._removes_oldest:
-                self._remove_oldest()
-            else:
-                del self._by_target[self._worst(limit).target]
-            self._removes_oldest = not self._removes_oldest
+        worst = None if self._removes_oldest else self._worst(limit)
+        if worst is not None:
+            del self._by_target[worst.target]
+        elif self._by_target:
+            self._remove_oldest()
+        else:
+            return
+        self._removes_oldest = not self._removes_oldest
 
     def _remove_oldest(self) -> None:
         del self._by_target[next(iter(self._by_target))]
 
-    def _worst(self, limit: float) -> HeldProbe:
-        worst, *others = self._by_target.values()
-        for probe in others:
+    def _worst(self, limit: float) -> HeldProbe | None:
+        worst: HeldProbe | None = None
+        worst_rif, worst_latency_s = -1, -1.0  # while none is hot, and the latency of the worst cold one
+        for probe in self._by_target.values():
             if probe.in_flight > limit:
-                if probe.in_flight > worst.in_flight:  # this is so, too, if `worst` is cold: then it is at most `limit`
-                    worst = probe
-            elif worst.in_flight <= limit and probe.latency_s > worst.latency_s:
-                worst = probe
+                if probe.in_flight > worst_rif:
+                    worst, worst_rif = probe, probe.in_flight
+            elif worst_rif < 0 and probe.latency_s > worst_latency_s:
+                worst, worst_latency_s = probe, probe.latency_s
         return worst
