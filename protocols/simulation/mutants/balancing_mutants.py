@@ -57,7 +57,7 @@ def _hot_first(self: ProbePool, limit: float, exclude: AbstractSet[str], *, usab
     if len(usable) < usable_min:
         return None
     best = min(hot, key=lambda it: it.latency_s) if hot else min(usable, key=lambda it: it.in_flight)
-    return PoolChoice(best, not hot, best.in_flight, limit, len(usable) - len(hot), len(usable))
+    return PoolChoice(best, not hot, best.in_flight, limit, len(usable))
 
 
 def _by_product(self: ProbePool, limit: float, exclude: AbstractSet[str], *, usable_min: int) -> PoolChoice | None:
@@ -65,7 +65,7 @@ def _by_product(self: ProbePool, limit: float, exclude: AbstractSet[str], *, usa
     if len(usable) < usable_min:
         return None
     best = min(usable, key=lambda it: it.in_flight * it.latency_s)
-    return PoolChoice(best, best.in_flight <= limit, best.in_flight, limit, len(usable), len(usable))
+    return PoolChoice(best, best.in_flight <= limit, best.in_flight, limit, len(usable))
 
 
 def _above_the_quantile(self: RifDistribution) -> float:
@@ -92,12 +92,13 @@ def _remove_oldest(self: ProbePool, limit: float) -> None:
 
 
 def _remove_worst(self: ProbePool, limit: float) -> None:
-    if self._by_target:
-        del self._by_target[self._worst(limit).target]
+    worst = self._worst(limit)
+    if worst is not None:
+        del self._by_target[worst.target]
 
 
 def _truncated(self: FractionalRate) -> int:
-    return int(self._rate)
+    return self._whole
 
 
 def _bounded_reuse(
