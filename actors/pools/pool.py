@@ -11,13 +11,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from coterie.actors.pools.load_book import LoadBook
 from coterie.actors.pools.requests.attempt_outcome import TARGET_ENDED, outcome_of
 from coterie.actors.pools.requests.load_probes import LoadProbes
 from coterie.actors.pools.requests.pool_request import Attempt, PoolRequest
-from coterie.actors.pools.requests.target_source import PoolTarget, TargetSource
+from coterie.actors.pools.requests.target_source import MakeSource, PoolTarget
 from coterie.actors.pools.requests.waiting_tells import WaitingTells
 from coterie.errors import CoterieError, NoTargets
 from coterie.protocols.balancing import Balancer, Pick, Policy, RequestOutcome, RoutingKey, UnknownPick
@@ -28,7 +28,7 @@ from coterie.runtime.observing.dead_letters import Reason
 from coterie.runtime.refs import Ref
 from coterie.runtime.system import System
 
-__all__ = ["DEFAULT_RETRY_BUDGET", "Pool"]
+__all__ = ["DEFAULT_RETRY_BUDGET", "NodeOpinions", "Pool"]
 
 R = TypeVar("R")
 
@@ -40,6 +40,18 @@ EXPIRY_S: Final = 60.0
 _ANSWERED: Final = RequestOutcome.ANSWERED
 
 
+class NodeOpinions(Protocol):
+    """Which nodes are suspected to have failed: `NodeHealth`, for example."""
+
+    def is_suspected(self, node: str) -> bool:
+        """Return whether requests should go to other nodes."""
+        ...
+
+    def subscribe(self, listener: Callable[[Any], object], /) -> Callable[[], None]:
+        """Call `listener` after each change; return a function that ends this."""
+        ...
+
+
 class Pool:
     """One caller's handle to the targets of a pool: `ask` and `tell` go to the one that its policy picks.
 
@@ -48,31 +60,30 @@ class Pool:
     Args:
         system: a node of the cluster, or a client linked to it.
         name: the pool's name.
-        source: makes what knows the targets, from a function that returns whether the pool was used lately, and from
-            whether the targets should report their load.
+        source: makes what knows the targets.
         policy: decides which target is picked; this caller has its own state of it.
         retry_budget: limits retries; None: no limit, and no request goes round the targets twice.
         hedging: when slow `Idempotent` requests are sent a second time; None (default): never.
-        is_suspected: returns whether a node is suspected to have failed (default: none is); whoever passes it calls
-            `targets_changed` when an opinion changes.
+        opinions: which nodes are suspected to have failed (default: none is).
     """
 
     def __init__(
         self,
         system: System,
         name: str,
-        source: Callable[[Callable[[], bool], bool], TargetSource],
+        source: MakeSource,
         *,
         policy: Policy,
         retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
         hedging: Hedging | None = None,
-        is_suspected: Callable[[str], bool] = lambda _: False,
+        opinions: NodeOpinions | None = None,
     ) -> None:
         self.name = name
         self.policy = policy
         self._system = system
         self._monotonic = system.host.clock.monotonic
-        self._is_suspected = is_suspected
+        self._opinions = opinions
+        self._unsubscribe = opinions.subscribe(lambda _: self.targets_changed()) if opinions is not None else None
         self._retries = None if retry_budget is None else retry_budget.make()
         self._hedger = None if hedging is None else hedging.make()
         self._balancer = Balancer(policy, rng=system.host.random, expiry_s=EXPIRY_S)
@@ -93,6 +104,8 @@ class Pool:
     def close(self) -> None:
         """End the timers and the requests for the lists of workers. Later requests fail with `NoTargets`."""
         self._is_closed = True
+        if self._unsubscribe is not None:
+            self._unsubscribe()
         self._source.close()
         self._probes.close()
         self._waiting_tells.close()
@@ -274,7 +287,10 @@ class Pool:
             self._target_by_key = target_by_key
             self._ref_by_key = {key: each.ref for key, each in target_by_key.items()}
             self._balancer.update([each.target for each in targets], now=now)
-        suspected = {each.target.key: None for each in targets if self._is_suspected(each.target.node)}
+        opinions = self._opinions
+        suspected = (
+            [] if opinions is None else [it.target.key for it in targets if opinions.is_suspected(it.target.node)]
+        )
         trusted_again = [key for key in self._suspected if key not in suspected]
         # If all are suspected, all are used: perhaps this node is the one that is cut off.
         self._suspected = frozenset(suspected) if len(suspected) < len(targets) else NOTHING
