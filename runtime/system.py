@@ -96,8 +96,7 @@ class System:
         self.dead_letters.listen(self._publish_dead_letter)
         self.message_types: dict[str, MessageType] = {}
         self.log = logger("runtime").bind(node=node)
-        self.failures = 0
-        self.restarts = 0
+        self.failures = self.restarts = 0
         self.spawnable = Spawnable(spawnable or {}, clients_may_spawn)
         self.remoting = Remoting(self, self.config.remote)
         self.datagrams = Datagrams(self, auth, has_tls=tls is not None)
@@ -106,8 +105,7 @@ class System:
         self._actor_classes: dict[type[Actor[Any]], ActorClass] = {}
         self._last_uid = 0
         self._default_options = SpawnOptions(self.config.capacity)
-        self.handled_by_ended = 0
-        self.deepest_of_ended = 0
+        self.handled_by_ended = self.deepest_of_ended = 0
         self._fault: BaseException | None = None
         self._owner: asyncio.Task[Any] | None = None
         self._cancelled_owner = False
@@ -479,6 +477,11 @@ class System:
     def stats(self) -> SystemStats:
         """Return a snapshot of this system's counters."""
         return stats_of(self)
+
+    @property
+    def actor_count(self) -> int:
+        """The number of actors alive now."""
+        return len(self._cells)
 
     @property
     def cells(self) -> tuple[Cell, ...]:

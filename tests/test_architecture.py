@@ -51,6 +51,9 @@ MAY_TOUCH: dict[tuple[str, str], str] = {
     ("runtime/hosts/real_datagrams.py", "socket"): "it is the network",
     ("runtime/hosts/real_disk.py", "os"): "it is the disk",
     ("runtime/hosts/real_disk.py", "fcntl"): "it is the disk",
+    ("runtime/hosts/real_resources.py", "os"): "it reads the machine",
+    ("runtime/hosts/real_resources.py", "pathlib"): "it reads the machine",
+    ("runtime/hosts/real_resources.py", "time"): "the loop's own processor time, where nothing else says it",
     ("runtime/threadsafe.py", "concurrent"): "the type of what other threads wait for; no thread is made",
     (
         "runtime/hosts/virtual/virtual_loop.py",

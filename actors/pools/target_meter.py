@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from coterie.actors.pools.load_subscribers import LEASE_S, LoadSubscribers
+from coterie.actors.pools.loop_time import LoopTime
 from coterie.protocols.balancing.load_report import LoadReport, NodeResources
 from coterie.protocols.balancing.prequal.latency_by_load import LatencyByLoad
 from coterie.runtime.messages.message import message_type
@@ -18,7 +19,7 @@ from coterie.runtime.messages.message import message_type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CACHED_S", "WINDOW_S", "LoopTime", "TargetMeter"]
+__all__ = ["CACHED_S", "WINDOW_S", "TargetMeter"]
 
 CACHED_S: Final = 0.05
 """For how long a report is sent again, s. Only its number of requests in flight is always the present one."""
@@ -34,18 +35,6 @@ SERVICE_WEIGHT: Final = 1 / 16
 
 LEAKED_AFTER_S: Final = 60.0
 """How long after its deadline a request that was never answered stops to count as in flight, s."""
-
-
-class LoopTime:
-    """The time that the event loop has spent for one pool on this node so far, s; shared by the meters of its workers.
-
-    It is the wall time in `def` handlers of requests, and in the steps of the tasks of `async def` ones.
-    """
-
-    __slots__ = ("seconds",)
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
 
 
 class _Request:

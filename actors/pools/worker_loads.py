@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from coterie.actors.pools.load_messages import UnknownWorker
 from coterie.actors.pools.load_subscribers import LoadSubscribers
-from coterie.actors.pools.target_meter import LoopTime, TargetMeter
+from coterie.actors.pools.loop_time import LoopTime
+from coterie.actors.pools.node_sampler import NodeSampler
+from coterie.actors.pools.target_meter import TargetMeter
 from coterie.protocols.balancing.load_report import LoadReport
 
 if TYPE_CHECKING:
@@ -33,11 +35,17 @@ class WorkerLoads:
         self._monotonic = system.host.clock.monotonic
         self._subscribers = LoadSubscribers()
         self._loop_time = LoopTime()
+        self._resources = system.extension(NodeSampler).track(self._loop_time)
         self._meter_by_path: dict[str, TargetMeter] = {}
 
     def meter_for(self, name: str) -> TargetMeter:
         """Return a new meter for the worker that is to be spawned under this name."""
-        meter = TargetMeter(self._monotonic, subscribers=self._subscribers, loop_time=self._loop_time)
+        meter = TargetMeter(
+            self._monotonic,
+            subscribers=self._subscribers,
+            loop_time=self._loop_time,
+            resources=self._resources.current,
+        )
         self._meter_by_path[f"{self._pool_path}/{name}"] = meter
         return meter
 
@@ -63,8 +71,9 @@ class WorkerLoads:
         return meter.report()
 
     def close(self) -> None:
-        """End the measurement."""
+        """Forget the workers, and end the sampling of the node for this pool."""
         self._meter_by_path.clear()
+        self._resources.close()
 
     def _forget_ended(self) -> None:
         ended = [path for path in self._meter_by_path if self._system.cell_at(path) is None]

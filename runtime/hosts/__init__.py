@@ -5,6 +5,8 @@
 `real_disk.py`: `RealDisk`, reads, writes and syncs files in this machine's file system
 `real_host.py`: `RealHost`, provides this machine's clocks, random numbers, network, disk and threads
 `real_network.py`: `RealNetwork`, opens and accepts TCP connections, plain or with mutual TLS 1.3; UDP
+`real_resources.py`: `RealResources`, reads this machine's processor time and memory
+`resource_reading.py`: the interface `Resources`, by which processor time and memory are read
 `simulation/`: runs nodes that crash, on clocks that drift, with every choice drawn from one seed
 `tls_config.py`: `TlsConfig`, names the certificate and key files for mutual TLS
 `virtual/`: runs nodes in virtual time, with network and disks in memory

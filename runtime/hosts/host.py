@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from coterie.runtime.hosts.resource_reading import Resources
 from coterie.runtime.hosts.tls_config import TlsConfig
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ class Executor(Protocol):
 
 
 class Host(Protocol):
-    """Clocks, random numbers, network, disk and executor. One Host belongs to one System."""
+    """Clocks, random numbers, network, disk, executor and resources. One Host belongs to one System."""
 
     @property
     def clock(self) -> Clock:
@@ -261,6 +262,11 @@ class Host(Protocol):
     @property
     def executor(self) -> Executor:
         """The worker threads."""
+        ...
+
+    @property
+    def resources(self) -> Resources:
+        """The use of processors and memory."""
         ...
 
     def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:

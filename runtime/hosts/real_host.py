@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from coterie.runtime.cells.run_queue import RunQueue
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.hosts.real_network import RealNetwork
+from coterie.runtime.hosts.real_resources import RealResources
 
 __all__ = ["RealClock", "RealExecutor", "RealHost"]
 
@@ -154,6 +155,7 @@ class RealHost:
         self._network = RealNetwork()
         self._disk = RealDisk()
         self._executor = RealExecutor()
+        self._resources = RealResources()
 
     @property
     def clock(self) -> RealClock:
@@ -179,6 +181,11 @@ class RealHost:
     def executor(self) -> RealExecutor:
         """Threads, started on demand."""
         return self._executor
+
+    @property
+    def resources(self) -> RealResources:
+        """This machine's use of processors and memory."""
+        return self._resources
 
     def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:
         """Make a run queue: first in, first out."""

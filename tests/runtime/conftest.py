@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from coterie.runtime.actor import Actor
+from coterie.runtime.cells.cell import Cell
+from coterie.runtime.cells.spawn_options import SpawnOptions
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
 from coterie.runtime.refs import Address, Ref
@@ -17,8 +20,42 @@ from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.transport.transport_config import TransportConfig
 from coterie.testing import no_leaks
+from tests.runtime.recording_meter import RecordingMeter
 
 CONFIG = SystemConfig(transport=TransportConfig(frame_cap_bytes=100_000, message_cap_bytes=100_000))
+
+
+METERED_TOO = {
+    "test_ask_cycles", "test_ask_deadlines", "test_asks", "test_chains", "test_declared_errors", "test_life_cycle",
+    "test_overflow", "test_reply_later", "test_sibling_restarts", "test_stash", "test_tells_and_asks",
+    "test_threadsafe",
+}  # fmt: skip
+"""The modules whose tests run twice: with plain actors, and with every actor metered. Nothing else may differ."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of `METERED_TOO` a second time with metered actors."""
+    if metafunc.definition.path.stem in METERED_TOO:
+        metafunc.fixturenames.append("metering")
+        metafunc.parametrize("metering", ["plain", "metered"], indirect=True)
+
+
+@pytest.fixture
+def metering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[RecordingMeter]:
+    """Give every actor a meter that always measures, if the parameter is `metered`; return the meters."""
+    meters: list[RecordingMeter] = []
+    if request.param == "metered":
+        spawn_under: Callable[..., Any] = System.spawn_under
+
+        def metered(
+            system: System, parent: Cell | None, factory: Callable[[], Actor[Any]], name: str | None, opts: SpawnOptions
+        ) -> Ref[Any]:
+            meters.append(RecordingMeter())
+            made: Ref[Any] = spawn_under(system, parent, factory, name, replace(opts, meter=meters[-1]))
+            return made
+
+        monkeypatch.setattr(System, "spawn_under", metered)
+    return meters
 
 
 class World:

@@ -13,6 +13,7 @@ from coterie.runtime.hosts.simulation.visit_order import RandomVisitOrder, Visit
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 from coterie.runtime.hosts.virtual.virtual_network import NodeNetwork, VirtualNetwork
+from coterie.runtime.hosts.virtual.virtual_resources import VirtualResources
 
 __all__ = ["SimulatedHost"]
 
@@ -41,6 +42,7 @@ class SimulatedHost:
         self._network = network.for_node(node)
         self._disk = disk
         self._executor = SimulatedExecutor(loop, random.Random(rng.getrandbits(64)))
+        self._resources = VirtualResources(self._clock)
         self._order_rng = random.Random(rng.getrandbits(64))
         self._trace = trace
         self.order: VisitOrder = RandomVisitOrder(self._order_rng)
@@ -71,6 +73,11 @@ class SimulatedHost:
     def executor(self) -> SimulatedExecutor:
         """Runs blocking functions inline, each as its own step."""
         return self._executor
+
+    @property
+    def resources(self) -> VirtualResources:
+        """The use of a simulated machine's processor and memory; a test may set it."""
+        return self._resources
 
     def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> SeededRunQueue:
         """Make a run queue in which `order` picks the next cell."""

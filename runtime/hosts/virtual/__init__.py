@@ -12,6 +12,7 @@
 `virtual_link.py`: `VirtualLink`, delays, holds back or drops the data from one node to another
 `virtual_loop.py`: `VirtualLoop`, the asyncio loop whose time jumps to the next timer
 `virtual_network.py`: `VirtualNetwork`, connects nodes in memory; partitions, freezes and resets on demand
+`virtual_resources.py`: `VirtualResources`, simulates the use of processor and memory, as a test sets it
 """
 
 __all__: list[str] = []

@@ -11,6 +11,7 @@ from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_executor import VirtualExecutor
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 from coterie.runtime.hosts.virtual.virtual_network import NodeNetwork, VirtualNetwork
+from coterie.runtime.hosts.virtual.virtual_resources import VirtualResources
 
 __all__ = ["VirtualHost"]
 
@@ -46,6 +47,7 @@ class VirtualHost:
         self._network = self.virtual_network.for_node(node)
         self._disk = disk or VirtualDisk()
         self._executor = VirtualExecutor()
+        self._resources = VirtualResources(self._clock)
 
     @property
     def clock(self) -> VirtualClock:
@@ -71,6 +73,11 @@ class VirtualHost:
     def executor(self) -> VirtualExecutor:
         """Blocking functions, run inline."""
         return self._executor
+
+    @property
+    def resources(self) -> VirtualResources:
+        """The use of a simulated machine's processor and memory; a test may set it."""
+        return self._resources
 
     def run_queue(self, loop: asyncio.AbstractEventLoop, owner: str) -> RunQueue:
         """Make a run queue: first in, first out."""

@@ -13,7 +13,7 @@ from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote.rows import ASK, LOOKUP, OFFER, REPLY, ROUTE, SPAWN, WATCH
+from coterie.runtime.remote.rows import ASK, LOAD, LOOKUP, OFFER, REPLY, ROUTE, SPAWN, WATCH
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World
@@ -54,6 +54,7 @@ RIGHT: Final[list[Any]] = [
     (WATCH, "server", 1),
     (LOOKUP, 4, "server", ("hostile.Echo",)),
     (SPAWN, 5, "worker", (), None),
+    (LOAD, 6, (1, 0.5)),
 ]
 
 

@@ -1,0 +1,42 @@
+"""`VirtualResources`: simulates the processor and the memory of one machine: a test sets how much of them is used."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from coterie.runtime.hosts.host import Clock
+from coterie.runtime.hosts.resource_reading import ResourceReading
+
+__all__ = ["VirtualResources"]
+
+_GIBIBYTE: Final = 2**30
+
+
+class VirtualResources:
+    """A machine with one core. The attributes may be changed at any time; they are true since the last reading.
+
+    `cpu_used`: share of the processor in use, 0 … 1. `loop_used`: share of the time in which the event loop's thread
+    runs or is ready to run, 0 … 1. `cpu_granted`: the share of that in which it runs, 0 … 1.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.cpu_used = 0.0
+        self.loop_used = 0.0
+        self.cpu_granted = 1.0
+        self.memory_available_bytes = 3 * _GIBIBYTE
+        self.memory_total_bytes = 4 * _GIBIBYTE
+        self._clock = clock
+        self._read_at = clock.monotonic()
+        self._busy_s = self._total_s = self._run_s = self._wait_s = 0.0
+
+    def read(self) -> ResourceReading:
+        """Return the present reading."""
+        now = self._clock.monotonic()
+        seconds, self._read_at = now - self._read_at, now
+        self._total_s += seconds
+        self._busy_s += seconds * self.cpu_used
+        self._run_s += seconds * self.loop_used * self.cpu_granted
+        self._wait_s += seconds * self.loop_used * (1 - self.cpu_granted)
+        return ResourceReading(
+            self._busy_s, self._total_s, self._run_s, self._wait_s, self.memory_available_bytes, self.memory_total_bytes
+        )
