@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from operator import attrgetter
 from typing import NamedTuple
 
 __all__ = ["HeldProbe", "PoolChoice", "ProbePool"]
@@ -14,14 +15,14 @@ class HeldProbe:
     Attributes:
         target: whose answer it is.
         in_flight: its RIF, one more for each request that this caller has sent to it since.
-        latency_s: its estimate, s; 0 if it has no sample: it is tried until it has one, or is hot.
+        latency_s: its estimate, s; None if it has no sample: it counts as fast as the fastest that is known.
         received_at: when the answer came, s.
         uses_left: the picks that it may serve still.
     """
 
     __slots__ = ("in_flight", "latency_s", "received_at", "target", "uses_left")
 
-    def __init__(self, target: str, in_flight: int, latency_s: float, received_at: float, uses_left: float) -> None:
+    def __init__(self, target: str, in_flight: int, latency_s: float | None, received_at: float, uses_left: float) -> None:
         self.target = target
         self.in_flight = in_flight
         self.latency_s = latency_s
@@ -94,33 +95,31 @@ class ProbePool:
         if probe.uses_left < 1:
             del self._by_target[target]
 
-    def choose(self, limit: float, exclude: AbstractSet[str], *, usable_min: int) -> PoolChoice | None:
+    def choose(
+        self, limit: float, exclude: AbstractSet[str], *, usable_min: int, tolerance: float = 0.0
+    ) -> PoolChoice | None:
         """Return the best probe: the cold one of lowest latency if any is cold, else the one of lowest RIF.
 
-        Of equal cold ones that of lower RIF, then the older one. None if fewer than `usable_min` are not excluded.
+        Cold ones count as equally fast if their latency is at most `1 + tolerance` times the lowest, or not known; of
+        these the one of lowest RIF wins, then the faster one, then the older one. None if fewer than `usable_min` are
+        not excluded.
         """
-        cold = usable = 0
-        best_cold: HeldProbe | None = None
-        best_hot: HeldProbe | None = None
-        for probe in self._by_target.values():
-            if probe.target in exclude:
-                continue
-            usable += 1
-            if probe.in_flight > limit:
-                if best_hot is None or probe.in_flight < best_hot.in_flight:
-                    best_hot = probe
-                continue
-            cold += 1
-            if (
-                best_cold is None
-                or probe.latency_s < best_cold.latency_s
-                or (probe.latency_s == best_cold.latency_s and probe.in_flight < best_cold.in_flight)
-            ):
-                best_cold = probe
-        best = best_cold or best_hot
-        if best is None or usable < usable_min:
+        usable = [probe for probe in self._by_target.values() if probe.target not in exclude]
+        if len(usable) < usable_min:
             return None
-        return PoolChoice(best, best_cold is not None, best.in_flight, limit, cold, usable)
+        cold = [probe for probe in usable if probe.in_flight <= limit]
+        if not cold:
+            best = min(usable, key=_in_flight)
+            return PoolChoice(best, False, best.in_flight, limit, 0, len(usable))
+        lowest_s = min((probe.latency_s for probe in cold if probe.latency_s is not None), default=0.0)
+        most_s = lowest_s * (1 + tolerance)
+        best_rank = (float("inf"), float("inf"))
+        best = cold[0]
+        for probe in cold:
+            latency_s = lowest_s if probe.latency_s is None else probe.latency_s
+            if latency_s <= most_s and (rank := (probe.in_flight, latency_s)) < best_rank:
+                best, best_rank = probe, rank
+        return PoolChoice(best, True, best.in_flight, limit, len(cold), len(usable))
 
     def remove_one(self, limit: float) -> None:
         """Remove the oldest and the worst probe in turn, against probes that are stale, or stay because they are bad.
@@ -143,6 +142,9 @@ class ProbePool:
             if probe.in_flight > limit:
                 if probe.in_flight > worst.in_flight:  # this is so, too, if `worst` is cold: then it is at most `limit`
                     worst = probe
-            elif worst.in_flight <= limit and probe.latency_s > worst.latency_s:
+            elif worst.in_flight <= limit and (probe.latency_s or 0.0) > (worst.latency_s or 0.0):
                 worst = probe
         return worst
+
+
+_in_flight = attrgetter("in_flight")
