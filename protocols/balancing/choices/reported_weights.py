@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from coterie.protocols.balancing.choices.reported_weight import ReportedWeight
 from coterie.protocols.balancing.choices.stride_sequence import StrideSequence
@@ -43,6 +43,8 @@ class ReportedWeights:
         error_penalty: the utilization that a target is charged for failing all its requests, at least 0. Default 1: as
             much as full use. Too low: a target that fails fast attracts requests.
     """
+
+    uses_load_reports: ClassVar[bool] = True
 
     blackout_s: float = 10.0
     expiry_s: float = 180.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.measure import Meter
@@ -32,6 +33,8 @@ class C3:
         newest_weight: the weight of the newest sample in the averages, above 0, at most 1. Default 0.9, as in the
             authors' Cassandra. Too low: the averages lag; at 1 the last sample alone decides.
     """
+
+    uses_load_reports: ClassVar[bool] = True
 
     clients: int = 1
     newest_weight: float = 0.9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.measure import Meter
@@ -23,6 +24,8 @@ class ReportedInFlight:
         max_age_s: a report that is older counts no longer, s, above 0. Default 10. Too low: quiet targets count as
             idle; too high: a target that was busy once is avoided for longer.
     """
+
+    uses_load_reports: ClassVar[bool] = True
 
     max_age_s: float = 10.0
 

@@ -139,9 +139,9 @@ class _PrequalPicker(Picker):
         )
 
     def choose(self, *, now: float, key: RoutingKey | None, exclude: AbstractSet[str]) -> str | None:
-        self._pool.expire(now)
-        tolerance = self._settings.latency_tolerance
-        choice = self._pool.choose(self._rifs.limit(), exclude, usable_min=USABLE_MIN, tolerance=tolerance)
+        pool, tolerance = self._pool, self._settings.latency_tolerance
+        pool.expire(now)
+        choice = pool.choose(self._rifs.limit(), exclude, usable_min=USABLE_MIN, tolerance=tolerance)
         if choice is not None:
             self._last = choice
             return choice.probe.target
@@ -150,9 +150,10 @@ class _PrequalPicker(Picker):
         return self._last
 
     def picked(self, target: str, *, now: float) -> Sequence[Probe]:
-        self._pool.use(target)
+        pool = self._pool
+        pool.use(target)
         for _ in range(self._removal_rate.take()):
-            self._pool.remove_one(self._rifs.limit())
+            pool.remove_one(self._rifs.limit())
         return self._probes(self._probe_rate.take(), now)
 
     def _probes(self, count: int, now: float) -> Sequence[Probe]:
@@ -160,10 +161,11 @@ class _PrequalPicker(Picker):
         if count == 0:
             return ()
         self._probe_due_at = now + self._settings.idle_probe_s
-        first, timeout_s = self._last_probe + 1, self._settings.probe_timeout_s
-        targets = draw_distinct(self._keys, count, self._rng)
-        self._last_probe += len(targets)
-        return [Probe(target, number, timeout_s) for number, target in enumerate(targets, first)]
+        timeout_s, probes = self._settings.probe_timeout_s, list[Probe]()
+        for target in draw_distinct(self._keys, count, self._rng):
+            self._last_probe += 1
+            probes.append(tuple.__new__(Probe, (target, self._last_probe, timeout_s)))  # a third of Probe(…)'s time
+        return probes
 
     def probed(self, probe: Probe, load: LoadReport | None, *, now: float) -> None:
         if load is None:
@@ -199,7 +201,7 @@ class _PrequalPicker(Picker):
         if choice.is_cold:
             return (
                 f"{target} has {rif} in flight and {_described(choice.probe.latency_s)}, among the lowest latencies of"
-                f" {choice.cold} cold probes of {choice.usable}: at most {choice.limit:g} in flight, {quantile}"
+                f" the cold ones among {choice.usable} probes: at most {choice.limit:g} in flight, {quantile}"
             )
         return (
             f"{target} has the fewest in flight, {rif}, of {choice.usable} probes, which are all hot: above"

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from coterie.protocols.balancing import Balancer, RoundRobin, Target
+from coterie.protocols.balancing import Balancer, LeastRequest, RoundRobin, Target
 from coterie.protocols.balancing.guards import SlowStart
 
 ABC = [Target("a"), Target("b"), Target("c")]
@@ -76,7 +76,7 @@ def test_a_cold_target_is_used_if_it_is_the_only_one() -> None:
 
 
 def test_the_state_says_how_warm_it_is_and_its_wanted_share_is_unknown_if_the_policy_sets_none() -> None:
-    balancer = balancer_of(SlowStart(RoundRobin(), window_s=10.0))
+    balancer = balancer_of(SlowStart(LeastRequest(), window_s=10.0))
     balancer.update(ABC[:1], now=0.0)
     balancer.update(ABC[:2], now=100.0)
 

@@ -88,8 +88,8 @@ def test_the_cold_probe_of_lowest_latency_is_picked() -> None:
 
     assert picker.choose(now=0.0, key=None, exclude=NOTHING) == "d"
     assert picker.explain() == (
-        "d has 9 in flight and 5 ms, among the lowest latencies of 5 cold probes of 5: at most 9 in flight, the 0.84"
-        " quantile of 5 targets; 0 of 0 probes were not answered in time"
+        "d has 9 in flight and 5 ms, among the lowest latencies of the cold ones among 5 probes: at most 9 in flight,"
+        " the 0.84 quantile of 5 targets; 0 of 0 probes were not answered in time"
     )
 
 

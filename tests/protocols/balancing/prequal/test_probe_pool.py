@@ -45,7 +45,7 @@ def test_a_single_cold_probe_is_preferred_to_all_hot_ones() -> None:
     choice = pool_of(("a", 9, 0.1), ("b", 2, 9.0), ("c", 8, 0.2)).choose(5, NOTHING, usable_min=2)
 
     assert choice is not None
-    assert (choice.probe.target, choice.is_cold, choice.cold, choice.usable) == ("b", True, 1, 3)
+    assert (choice.probe.target, choice.is_cold, choice.usable) == ("b", True, 3)
 
 
 def test_equal_latencies_are_settled_by_rif() -> None:
