@@ -17,7 +17,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.balancing.worker_topologies import THREE_NODES, Hog, Work, three_nodes
+from benchmarks.balancing.worker_topologies import THREE_NODES, Hog, Work, all_linked, three_nodes
 from benchmarks.harness.plot import Curve, plot_curves
 from benchmarks.harness.progress_line import Progress
 from benchmarks.harness.results import Result
@@ -55,22 +55,21 @@ class Timeline:
 
 async def share_over_time(*, calm_s: int, hog_s: int, progress: Progress) -> Timeline:
     """Run one cluster: calm, hog, calm."""
+    counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
     with tempfile.TemporaryDirectory() as data:
-        path = "benchmarks.balancing.worker_topologies:three_nodes"
-        async with ClusterProcesses(path, three_nodes, data) as cluster:
-            async with Client([cluster.address(node) for node in THREE_NODES]) as client:
-                async with asyncio.timeout(30):
-                    while len(client.nodes) < len(THREE_NODES):
-                        await asyncio.sleep(0.05)
-                pool = client.pool("workers", balance=ResourceWeights())
-                await _send(pool, 3.0, defaultdict(Counter), time.monotonic())  # until all nodes have reported
-                counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
-                started_s = time.monotonic()
-                hog = client.actor("hog", node="n1")
-                for name, share, seconds in (("calm", 0.0, calm_s), ("hog", HOG_SHARE, hog_s), ("calm", 0.0, calm_s)):
-                    progress.show(f"{name} for {seconds} s")
-                    await hog.ask(Hog(share))
-                    await _send(pool, float(seconds), counts, started_s)
+        async with (
+            ClusterProcesses("benchmarks.balancing.worker_topologies:three_nodes", three_nodes, data) as cluster,
+            Client([cluster.address(node) for node in THREE_NODES]) as client,
+        ):
+            await all_linked(client, len(THREE_NODES))
+            pool = client.pool("workers", balance=ResourceWeights())
+            await _send(pool, 3.0, defaultdict(Counter), time.monotonic())  # until all nodes have reported
+            started_s = time.monotonic()
+            hog = client.actor("hog", node="n1")
+            for name, share, seconds in (("calm", 0.0, calm_s), ("hog", HOG_SHARE, hog_s), ("calm", 0.0, calm_s)):
+                progress.show(f"{name} for {seconds} s")
+                await hog.ask(Hog(share))
+                await _send(pool, float(seconds), counts, started_s)
     shares = tuple(counts[at]["n1"] / max(1, counts[at].total()) for at in range(2 * calm_s + hog_s))
     return Timeline(shares, calm_s, calm_s + hog_s)
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from multiprocessing.context import SpawnProcess
 from typing import Final
 
-from benchmarks.balancing.worker_topologies import FOUR_NODES, Work, four_nodes
+from benchmarks.balancing.worker_topologies import FOUR_NODES, Work, all_linked, four_nodes
 from benchmarks.harness.pinning import pin
 from benchmarks.harness.progress_line import Progress
 from benchmarks.harness.results import Result, percentile
@@ -148,16 +148,10 @@ async def run(*, rounds: int = 2, seconds: float = 20.0, policies: tuple[str, ..
 async def _measure(cluster: ClusterProcesses, trouble: Trouble, policy: Policy, seed: int, seconds: float) -> Sent:
     async with Client([cluster.address(node) for node in FOUR_NODES]) as client:
         pool = client.pool("workers", balance=policy)
-        await _all_linked(client)
+        await all_linked(client, len(FOUR_NODES))
         async with trouble.cause(cluster):
             await _send_openly(pool, trouble, random.Random(seed), SETTLE_S)
             return await _send_openly(pool, trouble, random.Random(seed), seconds)
-
-
-async def _all_linked(client: Client) -> None:
-    async with asyncio.timeout(30):
-        while len(client.nodes) < len(FOUR_NODES):
-            await asyncio.sleep(0.05)
 
 
 async def _send_openly(pool: Pool, trouble: Trouble, rng: random.Random, seconds: float) -> Sent:

@@ -60,7 +60,7 @@ class FleetSetup:
 
 @dataclass(slots=True)
 class Phase:
-    """What happened to the requests that were to be sent during one phase; latencies of failed ones are the time-out."""
+    """What happened to the requests of one phase; the latency of one that failed is the time-out."""
 
     latencies_s: array[float] = field(default_factory=lambda: array("d"))
     errors: int = 0

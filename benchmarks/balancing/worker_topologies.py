@@ -6,11 +6,21 @@ import asyncio
 import time
 from typing import Final
 
-from coterie import Actor, Ask, Topology, message
+from coterie import Actor, Ask, Client, Topology, message
 from coterie.actors.node import Node
 from coterie.actors.pools.pool import Idempotent
 
-__all__ = ["FOUR_NODES", "THREE_NODES", "Hog", "HogActor", "Work", "Worker", "four_nodes", "three_nodes"]
+__all__ = [
+    "FOUR_NODES",
+    "THREE_NODES",
+    "Hog",
+    "HogActor",
+    "Work",
+    "Worker",
+    "all_linked",
+    "four_nodes",
+    "three_nodes",
+]
 
 FOUR_NODES: Final = ("n1", "n2", "n3", "n4")
 THREE_NODES: Final = ("n1", "n2", "n3")
@@ -58,6 +68,19 @@ class HogActor(Actor[Hog]):
         if self._task is not None:
             self._task.cancel()
         self._task = asyncio.ensure_future(_hog(msg.share)) if msg.share else None
+
+
+async def all_linked(client: Client, count: int) -> None:
+    """Wait until a client is linked with so many nodes. TimeoutError after 30 s."""
+    linked = asyncio.Event()
+    unsubscribe = client.system.on_link(lambda _: linked.set())
+    try:
+        async with asyncio.timeout(30):
+            while len(client.nodes) < count:
+                linked.clear()
+                await linked.wait()
+    finally:
+        unsubscribe()
 
 
 async def _hog(share: float) -> None:

@@ -62,9 +62,11 @@ class _Ring(KeyTable):
             count, points = self._settings.points(target.weight), known.get(target.key, [])
             same = len(points) == count
             self._points_by_target[target.key] = points if same else stable_hashes(target.key, count)
-        pairs = sorted((point, key) for key, points in self._points_by_target.items() for point in points)
-        self._points = [point for point, _ in pairs]
-        self._owners = [key for _, key in pairs]
+        # Should two points be equal, the lower key has it: the same for every caller.
+        keys = sorted(self._points_by_target, reverse=True)
+        owner_by_point = {point: key for key in keys for point in self._points_by_target[key]}
+        self._points = sorted(owner_by_point)
+        self._owners = [owner_by_point[point] for point in self._points]
 
     def find(self, key_hash: int, exclude: AbstractSet[str]) -> str | None:
         owners = self._owners

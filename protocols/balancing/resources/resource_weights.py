@@ -27,6 +27,9 @@ __all__ = ["ResourceWeights"]
 UPDATE_S: Final = 0.2
 """How often the weights are computed again, s."""
 
+UPDATE_S_PER_TARGET: Final = 0.0002
+"""For very many targets they are computed less often: the time between two grows with the work of one, s."""
+
 EVENTS_KEPT: Final = 100
 """The number of events that are kept until they are fetched."""
 
@@ -162,7 +165,7 @@ class _ResourceWeightsPicker(Picker):
 
     def _weigh(self, now: float) -> None:
         """Compute the weights from the reports so far."""
-        self._weigh_at = now + UPDATE_S
+        self._weigh_at = now + max(UPDATE_S, UPDATE_S_PER_TARGET * len(self._targets))
         for name, node in self._nodes.items():
             if node.expire(self._settings.expiry_s, now=now):
                 self._observe("balancing.weight_expired", node=name, silent_s=now - node.reported_at)

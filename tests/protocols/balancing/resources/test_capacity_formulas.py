@@ -73,7 +73,7 @@ def test_what_is_not_measured_changes_nothing() -> None:
 
 
 def test_measurements_beyond_their_range_are_held_within() -> None:
-    odd = NodeResources(loop_used_elsewhere=1.2, cpu_granted=1.5, cpu_used=3.0, memory_used=-0.1)
+    odd = NodeResources(loop_used_elsewhere=1.2, cpu_granted=1.5, cpu_used=3.0, memory_used=1.1)
 
     assert RemainingCapacity().capacities({"n": odd})["n"] == 0.0
     assert 0.0 <= OrleansScore().capacities({"n": odd})["n"] <= 1.0
