@@ -98,6 +98,7 @@ class BalancerActor(Actor[M]):
             retry_budget=self._retry_budget,
             hedging=self._hedging,
             opinions=self._opinions,
+            kind="balancer",
         )
 
     def on_stop(self) -> None:

@@ -14,13 +14,14 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from coterie.actors.pools.load_book import LoadBook
+from coterie.actors.pools.pool_reports import CallerReport, PoolCallers, TargetLine, shortened
 from coterie.actors.pools.requests.attempt_outcome import TARGET_ENDED, outcome_of
 from coterie.actors.pools.requests.load_probes import LoadProbes
 from coterie.actors.pools.requests.pool_request import Attempt, PoolRequest
 from coterie.actors.pools.requests.target_source import MakeSource, PoolTarget
 from coterie.actors.pools.requests.waiting_tells import WaitingTells
 from coterie.errors import CoterieError, NoTargets
-from coterie.protocols.balancing import Balancer, Pick, Policy, RequestOutcome, RoutingKey, UnknownPick
+from coterie.protocols.balancing import Balancer, Pick, Policy, RequestOutcome, RoutingKey, TargetStatus, UnknownPick
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.balancing.policy import NOTHING, uses_load_reports
 from coterie.runtime.messages.message import Ask
@@ -65,6 +66,7 @@ class Pool:
         retry_budget: limits retries; None: no limit, and no request goes round the targets twice.
         hedging: when slow `Idempotent` requests are sent a second time; None (default): never.
         opinions: which nodes are suspected to have failed (default: none is).
+        kind: what reports call it: `pool`, or `balancer`.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class Pool:
         retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
         hedging: Hedging | None = None,
         opinions: NodeOpinions | None = None,
+        kind: str = "pool",
     ) -> None:
         self.name = name
+        self.kind = kind
         self.policy = policy
         self._system = system
         self._monotonic = system.host.clock.monotonic
@@ -88,6 +92,7 @@ class Pool:
         self._hedger = None if hedging is None else hedging.make()
         self._balancer = Balancer(policy, rng=system.host.random, expiry_s=EXPIRY_S)
         self._has_timers = self._balancer.has_timers
+        self._has_events = self._balancer.has_events
         needs_loads = uses_load_reports(policy)
         self._book = system.extension(LoadBook) if needs_loads else None
         self._tells = 0
@@ -100,12 +105,15 @@ class Pool:
         self._target_by_key: dict[str, PoolTarget] = {}
         self._ref_by_key: dict[str, Ref[Any]] = {}
         self._suspected: AbstractSet[str] = NOTHING
+        self._callers = system.extension(PoolCallers)
+        self._callers.add(self)
 
     def close(self) -> None:
         """End the timers and the requests for the lists of workers. Later requests fail with `NoTargets`."""
         self._is_closed = True
         if self._unsubscribe is not None:
             self._unsubscribe()
+        self._callers.remove(self)
         self._source.close()
         self._probes.close()
         self._waiting_tells.close()
@@ -254,10 +262,52 @@ class Pool:
             self._balancer.report(token, outcome, now=self._monotonic(), load=load)
         except UnknownPick:  # this process stood still for so long that the pick has expired
             self._system.log.info("pool.report_too_late", pool=self.name, target=ref.path, peer=ref.node)
+        if self._has_events:
+            self._log_events()
         if isinstance(error, TARGET_ENDED):
             self._source.discard(ref)
         if self._has_timers and self._probes.timer is None:
             self._probes.arm()
+
+    def _log_events(self) -> None:
+        """Log what the policy has done: a target ejected, a circuit opened."""
+        for event in self._balancer.observations():
+            self._system.log.info(event.event, pool=self.name, **event.facts)
+
+    # --- reports ----------------------------------------------------------------------------------------------------
+
+    def report(self, targets_max: int) -> CallerReport:
+        """Return what is known of the targets, `targets_max` of them at most, and why the last pick fell as it did."""
+        statuses = self._balancer.statuses(now=self._monotonic())
+        picks = sum(status.picks for status in statuses)
+        return CallerReport(
+            name=self.name,
+            kind=self.kind,
+            policy=shortened(str(self.policy)),
+            explanation=shortened(self._balancer.explain()),
+            retries=0 if self._retries is None else self._retries.taken,
+            retries_refused=0 if self._retries is None else self._retries.refused,
+            hedges=0 if self._hedger is None else self._hedger.taken,
+            targets_total=len(statuses),
+            targets=tuple(self._target_line(status, picks) for status in statuses[:targets_max]),
+        )
+
+    def _target_line(self, status: TargetStatus, picks: int) -> TargetLine:
+        state = status.state
+        if status.target in self._suspected:
+            state = "suspected" if state == "serving" else f"suspected, {state}"
+        return TargetLine(
+            target=status.target,
+            node=status.node,
+            state=shortened(state),
+            weight=status.weight,
+            in_flight=status.in_flight,
+            picks=status.picks,
+            failures=status.failures,
+            wanted_share=status.wanted_share,
+            seen_share=status.picks / picks if picks else 0.0,
+            latency_s=status.latency_s,
+        )
 
     # --- targets ----------------------------------------------------------------------------------------------------
 

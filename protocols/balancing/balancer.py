@@ -211,6 +211,11 @@ class Balancer:
         return type(self._picker).deadline is not Picker.deadline
 
     @property
+    def has_events(self) -> bool:
+        """False if `observations` is always empty, whatever happens."""
+        return type(self._picker).observations is not Picker.observations
+
+    @property
     def picks(self) -> int:
         """The number of picks since it was made."""
         return self._last_token
