@@ -8,7 +8,7 @@ from typing import Final
 
 from coterie import Actor, Ask, Client, Topology, message
 from coterie.actors.node import Node
-from coterie.actors.pools.pool import Idempotent
+from coterie.actors.pools.pool_messages import Idempotent
 
 __all__ = [
     "FOUR_NODES",
