@@ -22,12 +22,9 @@ from coterie.protocols.balancing.policy import NOTHING, Picker, Policy, Probe, R
 
 __all__ = ["Balancer", "Pick", "TargetStatus", "UnknownPick"]
 
+ANSWERED: Final = RequestOutcome.ANSWERED
 LATENCY_WEIGHT: Final = 0.1
 """The weight of the newest latency in the average of `TargetStatus`."""
-
-
-_ANSWERED: Final = RequestOutcome.ANSWERED
-_new_tuple: Final = tuple.__new__
 
 
 class UnknownPick(ValueError):
@@ -95,10 +92,9 @@ class Balancer:
             raise ValueError(f"expiry_s={expiry_s} must be above 0 and finite")
         self.policy = policy
         self._picker = picker = policy.make(rng)
-        # Bound once, and hooks that do nothing are not called: this is half of the cost of a simple policy.
         self._choose = picker.choose
-        self._picked = picker.picked if type(picker).picked is not Picker.picked else None
-        self._settled = picker.settled if type(picker).settled is not Picker.settled else None
+        self._picked = None if type(picker).picked is Picker.picked else picker.picked  # None: it would do nothing
+        self._settled = None if type(picker).settled is Picker.settled else picker.settled
         self._expiry_s = expiry_s
         self._entries: dict[str, _Entry] = {}
         self._open: dict[int, tuple[_Entry, float, float]] = {}  # by token: the target, when picked, when it expires
@@ -151,13 +147,13 @@ class Balancer:
         target = self._choose(now=now, key=key, exclude=exclude)
         if target is None:
             return None
-        probes = self._picked(target, now=now) if self._picked is not None else ()
+        probes = () if self._picked is None else self._picked(target, now=now)
         entry = self._entries[target]
         entry.picks += 1
         entry.in_flight += 1
         token = self._last_token = self._last_token + 1
         self._open[token] = (entry, now, now + self._expiry_s if expires_at is None else expires_at)
-        return _new_tuple(Pick, (target, token, probes))  # without its __new__, which costs as much as the rest
+        return tuple.__new__(Pick, (target, token, probes))  # a third of the time of Pick(…)
 
     def choose(self, *, now: float, key: RoutingKey | None = None, exclude: AbstractSet[str] = NOTHING) -> str | None:
         """Choose a target for a message that gets no answer; None as in `pick`. There is nothing to report.
@@ -176,14 +172,13 @@ class Balancer:
             entry, picked_at, _ = self._open.pop(token)
         except KeyError:
             raise UnknownPick(self._describe_unknown(token)) from None
-        latency_s = now - picked_at
-        self._settle(entry, outcome, max(0.0, latency_s), load, now)
+        self._settle(entry, outcome, now - picked_at if now > picked_at else 0.0, load, now)
 
     def _settle(
         self, entry: _Entry, outcome: RequestOutcome, latency_s: float, load: LoadReport | None, now: float
     ) -> None:
         entry.in_flight -= 1
-        if outcome is _ANSWERED:
+        if outcome is ANSWERED:
             average_s = entry.latency_s
             entry.latency_s = latency_s if average_s is None else average_s + LATENCY_WEIGHT * (latency_s - average_s)
         else:

@@ -33,14 +33,18 @@ def draw_distinct(
 ) -> list[str]:
     """Return `count` different keys that are not in `exclude` (all of them if there are fewer), in random order."""
     drawn: list[str] = []
-    if 2 * count < len(keys):  # at most half are drawn already: a draw in vain is the exception
-        tries = count + TRIES_MAX
-        while tries and len(drawn) < count:
-            tries -= 1
-            key = keys[int(rng.random() * len(keys))]
+    total, draw = len(keys), rng.random
+    if 2 * count < total:  # at most half are drawn already: a draw in vain is the exception
+        for _ in range(count + TRIES_MAX):
+            key = keys[int(draw() * total)]
             if key not in drawn and key not in exclude:
                 drawn.append(key)
-    if len(drawn) < count:
-        rest = [key for key in keys if key not in exclude and key not in drawn]
-        drawn += rng.sample(rest, min(count - len(drawn), len(rest)))
+                if len(drawn) == count:
+                    return drawn
+    rest = [key for key in keys if key not in exclude and key not in drawn]
+    while rest and len(drawn) < count:
+        at = int(draw() * len(rest))
+        drawn.append(rest[at])
+        rest[at] = rest[-1]
+        rest.pop()
     return drawn

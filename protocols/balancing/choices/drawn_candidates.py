@@ -32,7 +32,8 @@ class _DrawnCandidatesPicker(Picker):
         self._draw = rng.random
         self._rng = rng
         self._keys: list[str] = []
-        self._last: tuple[Sequence[str], Sequence[float], float] | None = None
+        self._last: tuple[float, Sequence[str], Sequence[float]] | None = None
+        self._last_two: tuple[float, str, str, float, float] | None = None
 
     def update(self, targets: Sequence[Target], *, now: float) -> None:
         self._keys = [target.key for target in targets]
@@ -43,19 +44,19 @@ class _DrawnCandidatesPicker(Picker):
         count = len(keys)
         if self._choices != 2 or exclude or count < 2:
             return self._choose_among(draw_distinct(keys, self._choices, self._rng, exclude), now)
-        at = int(self._draw() * count)
-        other_at = int(self._draw() * (count - 1))
+        drawn = int(self._draw() * (count * (count - 1)))  # one of all ordered pairs
+        at, other_at = drawn // (count - 1), drawn % (count - 1)
         one, other = keys[at], keys[other_at + 1 if other_at >= at else other_at]
         load, other_load = self._load_of(one, now=now), self._load_of(other, now=now)
-        self._last = ((one, other), (load, other_load), now)
+        self._last_two = (now, one, other, load, other_load)
         return other if other_load < load else one
 
     def _choose_among(self, drawn: Sequence[str], now: float) -> str | None:
+        self._last = self._last_two = None
         if not drawn:
-            self._last = None
             return None
         loads = [self._load_of(target, now=now) for target in drawn]
-        self._last = (drawn, loads, now)
+        self._last = (now, drawn, loads)
         return drawn[loads.index(min(loads))]
 
     def picked(self, target: str, *, now: float) -> Sequence[Probe]:
@@ -68,16 +69,17 @@ class _DrawnCandidatesPicker(Picker):
         self._meter.settled(target, outcome, latency_s=latency_s, load=load, now=now)
 
     def explain(self) -> str:
+        if self._last_two is not None:
+            now, one, other, load, other_load = self._last_two
+            self._last = now, (one, other), (load, other_load)
         if self._last is None:
             return "no target is allowed" if self._keys else "there are no targets"
-        drawn, loads, _ = self._last
+        now, drawn, loads = self._last
         ordered = sorted(zip(loads, range(len(drawn)), drawn, strict=True))
-        compared = " and ".join(f"{target} at {load:.3g}{self._describe(target)}" for load, _, target in ordered)
+        compared = " and ".join(f"{target} at {load:.3g}{self._describe(target, now)}" for load, _, target in ordered)
         return (
             f"of {len(drawn)} drawn from {len(self._keys)} targets the load was lowest at {ordered[0][2]}: {compared}"
         )
 
-    def _describe(self, target: str) -> str:
-        if self._last is None or target not in self._keys:
-            return ""
-        return f" (now {self._meter.describe(target, now=self._last[2])})"
+    def _describe(self, target: str, now: float) -> str:
+        return f" (now {self._meter.describe(target, now=now)})" if target in self._keys else ""

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from coterie.protocols.balancing.choices.reported_weight import ReportedWeight
 from coterie.protocols.balancing.choices.stride_sequence import StrideSequence
@@ -44,7 +44,7 @@ class ReportedWeights:
             much as full use. Too low: a target that fails fast attracts requests.
     """
 
-    uses_load_reports = True
+    uses_load_reports: ClassVar[bool] = True
 
     blackout_s: float = 10.0
     expiry_s: float = 180.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.measure import Meter
@@ -33,7 +34,7 @@ class C3:
             authors' Cassandra. Too low: the averages lag; at 1 the last sample alone decides.
     """
 
-    uses_load_reports = True
+    uses_load_reports: ClassVar[bool] = True
 
     clients: int = 1
     newest_weight: float = 0.9

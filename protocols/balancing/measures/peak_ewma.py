@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 
 from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.measure import Meter
@@ -59,7 +60,7 @@ class _Cost:
         if latency_s > self.cost_s:
             self.cost_s = latency_s
         elif now > self.at:
-            kept = math.exp((self.at - now) / decay_s)
+            kept = exp((self.at - now) / decay_s)
             self.cost_s = self.cost_s * kept + latency_s * (1 - kept)
         self.at = now
 
@@ -80,7 +81,7 @@ class _PeakEwmaMeter(Meter):
         if cost_s == 0:
             return self._penalty_s + cost.in_flight if cost.in_flight else 0.0
         if now > cost.at:
-            cost_s = cost.cost_s = cost_s * math.exp((cost.at - now) / self._decay_s)
+            cost_s = cost.cost_s = cost_s * exp((cost.at - now) / self._decay_s)
             cost.at = now
         return cost_s * (cost.in_flight + 1)
 

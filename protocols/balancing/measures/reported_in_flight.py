@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.measure import Meter
@@ -24,7 +25,7 @@ class ReportedInFlight:
             idle; too high: a target that was busy once is avoided for longer.
     """
 
-    uses_load_reports = True
+    uses_load_reports: ClassVar[bool] = True
 
     max_age_s: float = 10.0
 

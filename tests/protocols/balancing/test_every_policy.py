@@ -8,7 +8,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from coterie.protocols.balancing import Balancer, LoadReport, NodeResources, Pick, Policy, RequestOutcome, Target
+from coterie.protocols.balancing import (
+    C3,
+    Balancer,
+    LeastLoaded,
+    LoadReport,
+    NodeResources,
+    PeakEwma,
+    Pick,
+    Policy,
+    PowerOfTwoChoices,
+    Prequal,
+    ReportedInFlight,
+    ReportedWeights,
+    RequestOutcome,
+    RoundRobin,
+    Target,
+)
+from coterie.protocols.balancing.policy import uses_load_reports
 from tests.protocols.balancing.every_policy import EVERY_POLICY, pick, picker_of, targets
 
 every_policy = pytest.mark.parametrize("policy", EVERY_POLICY.values(), ids=EVERY_POLICY)
@@ -151,3 +168,18 @@ def test_settings_cannot_be_changed_and_have_no_further_fields(policy: Policy) -
     assert type(policy).__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert not hasattr(policy, "__dict__")
     assert hash(policy) == hash(copy.copy(policy))
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_used"),
+    [
+        (LeastLoaded(C3()), True),
+        (PowerOfTwoChoices(ReportedInFlight()), True),
+        (ReportedWeights(), True),
+        (PowerOfTwoChoices(PeakEwma()), False),
+        (Prequal(), False),  # it looks at the answers of its probes alone
+        (RoundRobin(), False),
+    ],
+)
+def test_policies_say_whether_they_look_at_the_reports_of_replies(policy: Policy, is_used: bool) -> None:
+    assert uses_load_reports(policy) is is_used
