@@ -8,7 +8,17 @@ from functools import partial
 from types import ModuleType
 
 from benchmarks import linearizability
-from benchmarks.balancing import balls_into_bins, key_movement, pick_cost
+from benchmarks.balancing import (
+    balls_into_bins,
+    equal_servers,
+    key_movement,
+    load_ramp,
+    nine_rules,
+    pick_cost,
+    real_hog,
+    real_policies,
+    slow_backend,
+)
 from benchmarks.detection import (
     detection_quality,
     real_detection,
@@ -84,6 +94,12 @@ BENCHMARKS: dict[str, Benchmark] = {
     "balls_into_bins": _own_defaults(balls_into_bins, sizes=(100,), seeds=3),
     "key_movement": _own_defaults(key_movement, targets=10, keys=2000),
     "pick_cost": _messaging(pick_cost),
+    "slow_backend": _own_defaults(slow_backend, is_long=True, policies=("round_robin",), seeds=1),
+    "load_ramp": _own_defaults(load_ramp, is_long=True, step_s=0.2, steps=(0.75,)),
+    "nine_rules": _own_defaults(nine_rules, is_long=True, seconds=0.1),
+    "equal_servers": _own_defaults(equal_servers, is_long=True, requests=1000),
+    "real_policies": _own_defaults(real_policies, is_long=True, rounds=1, seconds=0.5, policies=("round_robin",)),
+    "real_hog": _own_defaults(real_hog, is_long=True, calm_s=6, hog_s=6, trials=1),
     "detection_quality": _messaging(detection_quality),
     "slow_and_fast_link": _messaging(slow_and_fast_link),
     "swim_first_detection": _own_defaults(swim_first_detection, is_long=True, sizes=(8,), crashes=100),

@@ -118,17 +118,18 @@ class BalancerActor(Actor[M]):
 
     async def _passed_on(self, msg: Ask[Any], key: RoutingKey | None, deadline: float) -> object:
         monotonic = self.context.clock.monotonic
-        began, rif, latency_s = monotonic(), self._latencies.arrived(), None
+        began, is_answered = monotonic(), False
+        number = self._latencies.arrived(now=began)
         try:
             reply = await self._pool.ask(msg, key=key, timeout_s=deadline - began)
-            latency_s = monotonic() - began
+            is_answered = True
             return reply
         except TransportError as error:
             if isinstance(error, NoTargets):
                 raise
             raise NoTargets(f"{self.context.self_ref.path!r} reached none of its targets: {error}") from error
         finally:
-            self._latencies.completed(rif, latency_s, now=monotonic())
+            self._latencies.completed(number, now=monotonic(), is_sample=is_answered)
 
     def _load(self, msg: ProbeLoad) -> LoadReport:
         path = self.context.self_ref.path

@@ -36,5 +36,9 @@ class LoadSubscribers:
         del self._lease_end_by_node[node]
         return False
 
+    def has_any(self, *, now: float) -> bool:
+        """Return whether any node gets reports now."""
+        return any(now < ends_at for ends_at in self._lease_end_by_node.values())
+
     def __len__(self) -> int:
         return len(self._lease_end_by_node)

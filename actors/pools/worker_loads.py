@@ -47,6 +47,8 @@ class WorkerLoads:
             resources=self._resources.current,
         )
         self._meter_by_path[f"{self._pool_path}/{name}"] = meter
+        if self._subscribers.has_any(now=self._monotonic()):
+            meter.renew()
         return meter
 
     def subscribe(self, node: str) -> None:

@@ -16,14 +16,16 @@ class HeldProbe:
     Attributes:
         target: whose answer it is.
         in_flight: its RIF, one more for each request that this caller has sent to it since.
-        latency_s: its estimate, s; 0 if it has no sample: it is tried until it has one, or is hot.
+        latency_s: its estimate, s; None if it has no sample: it counts as fast as the fastest that is known.
         received_at: when the answer came, s.
         uses_left: the picks that it may serve still.
     """
 
     __slots__ = ("in_flight", "latency_s", "received_at", "target", "uses_left")
 
-    def __init__(self, target: str, in_flight: int, latency_s: float, received_at: float, uses_left: float) -> None:
+    def __init__(
+        self, target: str, in_flight: int, latency_s: float | None, received_at: float, uses_left: float
+    ) -> None:
         self.target = target
         self.in_flight = in_flight
         self.latency_s = latency_s
@@ -95,10 +97,14 @@ class ProbePool:
         if probe.uses_left < 1:
             del self._by_target[target]
 
-    def choose(self, limit: float, exclude: AbstractSet[str], *, usable_min: int) -> PoolChoice | None:
+    def choose(
+        self, limit: float, exclude: AbstractSet[str], *, usable_min: int, tolerance: float = 0.0
+    ) -> PoolChoice | None:
         """Return the best probe: the cold one of lowest latency if any is cold, else the one of lowest RIF.
 
-        Of equal cold ones that of lower RIF, then the older one. None if fewer than `usable_min` are not excluded.
+        Cold ones count as equally fast if their latency is at most `1 + tolerance` times the lowest, or not known; of
+        these the one of lowest RIF wins, then the faster one, then the older one. None if fewer than `usable_min` are
+        not excluded.
         """
         probes: Collection[HeldProbe] = self._by_target.values()
         if exclude:
@@ -106,15 +112,18 @@ class ProbePool:
         if len(probes) < usable_min:
             return None
         best: HeldProbe | None = None
-        best_rif, best_latency_s, is_cold = math.inf, math.inf, False
+        best_rif, lowest_s, is_cold = math.inf, math.inf, False
         for probe in probes:
             rif = probe.in_flight
             if rif <= limit:
+                is_cold = True
                 latency_s = probe.latency_s
-                if latency_s <= best_latency_s and (latency_s < best_latency_s or rif < best_rif):
-                    best, best_rif, best_latency_s, is_cold = probe, rif, latency_s, True
+                if latency_s is not None and latency_s < lowest_s:
+                    lowest_s = latency_s
             elif not is_cold and rif < best_rif:
                 best, best_rif = probe, rif
+        if is_cold:
+            best = _fewest_in_flight(probes, limit, lowest_s, lowest_s * (1 + tolerance))
         if best is None:
             return None
         # This is a third of the time of PoolChoice(…).
@@ -144,6 +153,20 @@ class ProbePool:
             if probe.in_flight > limit:
                 if probe.in_flight > worst_rif:
                     worst, worst_rif = probe, probe.in_flight
-            elif worst_rif < 0 and probe.latency_s > worst_latency_s:
-                worst, worst_latency_s = probe, probe.latency_s
+            elif worst_rif < 0 and (latency_s := probe.latency_s or 0.0) > worst_latency_s:
+                worst, worst_latency_s = probe, latency_s
         return worst
+
+
+def _fewest_in_flight(probes: Collection[HeldProbe], limit: float, lowest_s: float, most_s: float) -> HeldProbe | None:
+    """Return the probe of lowest RIF among the cold ones of at most `most_s`; of equal ones the faster, then older."""
+    best: HeldProbe | None = None
+    best_rif, best_latency_s = math.inf, math.inf
+    for probe in probes:
+        rif = probe.in_flight
+        if rif > limit or rif > best_rif:
+            continue
+        latency_s = lowest_s if probe.latency_s is None else probe.latency_s
+        if latency_s <= most_s and (best is None or rif < best_rif or latency_s < best_latency_s):
+            best, best_rif, best_latency_s = probe, rif, latency_s
+    return best

@@ -16,7 +16,7 @@ from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.measures.peak_ewma import _PeakEwmaMeter
 from coterie.protocols.balancing.policy import RequestOutcome
 from coterie.protocols.balancing.prequal import prequal
-from coterie.protocols.balancing.prequal.probe_pool import PoolChoice, ProbePool
+from coterie.protocols.balancing.prequal.probe_pool import HeldProbe, PoolChoice, ProbePool
 from coterie.protocols.balancing.prequal.probe_rates import FractionalRate
 from coterie.protocols.balancing.prequal.rif_distribution import RifDistribution
 from coterie.protocols.balancing.resources.node_capacity import NodeCapacity
@@ -51,21 +51,29 @@ _report = Balancer.report
 # --- Prequal
 
 
-def _hot_first(self: ProbePool, limit: float, exclude: AbstractSet[str], *, usable_min: int) -> PoolChoice | None:
+def _hot_first(
+    self: ProbePool, limit: float, exclude: AbstractSet[str], *, usable_min: int, tolerance: float = 0.0
+) -> PoolChoice | None:
     usable = [it for it in self._by_target.values() if it.target not in exclude]
     hot = [it for it in usable if it.in_flight > limit]
     if len(usable) < usable_min:
         return None
-    best = min(hot, key=lambda it: it.latency_s) if hot else min(usable, key=lambda it: it.in_flight)
+    best = min(hot, key=_latency_s) if hot else min(usable, key=lambda it: it.in_flight)
     return PoolChoice(best, not hot, best.in_flight, limit, len(usable))
 
 
-def _by_product(self: ProbePool, limit: float, exclude: AbstractSet[str], *, usable_min: int) -> PoolChoice | None:
+def _by_product(
+    self: ProbePool, limit: float, exclude: AbstractSet[str], *, usable_min: int, tolerance: float = 0.0
+) -> PoolChoice | None:
     usable = [it for it in self._by_target.values() if it.target not in exclude]
     if len(usable) < usable_min:
         return None
-    best = min(usable, key=lambda it: it.in_flight * it.latency_s)
+    best = min(usable, key=lambda it: it.in_flight * _latency_s(it))
     return PoolChoice(best, best.in_flight <= limit, best.in_flight, limit, len(usable))
+
+
+def _latency_s(probe: HeldProbe) -> float:
+    return probe.latency_s or 0.0
 
 
 def _above_the_quantile(self: RifDistribution) -> float:
