@@ -11,7 +11,8 @@ import pytest
 
 from coterie.actors.pools.balancer_actor import BalancerActor
 from coterie.actors.pools.load_messages import ProbeLoad
-from coterie.errors import ActorFailed, AskTimeout, NoTargets, Outcome
+from coterie.actors.pools.pool import Pool
+from coterie.errors import ActorFailed, AskTimeout, NoTargets, OutboundFull, Outcome
 from coterie.protocols.balancing import LoadReport, RoundRobin
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
@@ -235,3 +236,19 @@ async def test_a_restarted_balancer_goes_on() -> None:
         await advance(2.0)
 
         assert {await front.ask(Who()) for _ in range(4)} == {"local/w1", "local/w2"}
+
+
+async def test_an_error_of_the_balancers_links_reaches_an_asker_on_another_node_as_definite(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise OutboundFull("n3", size_bytes=1, pending_bytes=2, limit_bytes=2)
+
+    monkeypatch.setattr(Pool, "ask", refuse)
+    async with Systems("n1", "n2") as systems:
+        systems["n2"].spawn(balancer(messages=(Who,)), name="front")
+
+        with pytest.raises(NoTargets, match="'front' reached none of its targets: outbound buffer") as caught:
+            await systems["n1"].at(Address("n2", "front")).ask(Who())
+
+        assert caught.value.outcome is Outcome.DEFINITE
