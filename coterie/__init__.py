@@ -91,12 +91,12 @@ if TYPE_CHECKING:
     from coterie.runtime.system import System, SystemConfig
     from coterie.runtime.transport.handshake.shared_key import SharedKey
 
-__all__ = [
-    "C3",
+__all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "Actor",
     "Address",
     "Ask",
     "BoundedLoads",
+    "C3",
     "ChenActor",
     "ChenConfig",
     "CircuitBreaker",
