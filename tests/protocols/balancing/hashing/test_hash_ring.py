@@ -153,3 +153,12 @@ def test_points_follow_the_weight_and_there_is_at_least_one() -> None:
     assert [ring.points(weight) for weight in (1.0, 2.5, 0.001, 1e9)] == [100, 250, 1, 1_000_000]
     with pytest.raises(ValueError, match="virtual_nodes=0"):
         HashRing(virtual_nodes=0)
+
+
+@pytest.mark.parametrize("policy", [HashRing(), Rendezvous()], ids=repr)
+def test_keys_of_an_excluded_target_go_where_they_would_go_without_it(policy: Policy) -> None:
+    made = picker(policy, targets(10))
+    excluded = [made.choose(now=0.0, key=key, exclude={"t4", "t7"}) for key in KEYS]
+    made.update([target for target in targets(10) if target.key not in {"t4", "t7"}], now=0.0)
+
+    assert excluded == owners(made)
