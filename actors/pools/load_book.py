@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from coterie.actors.pools.load_messages import LOAD_TYPE
 from coterie.actors.pools.target_meter import TargetMeter
 from coterie.protocols.balancing.load_report import LoadReport
-from coterie.runtime.messages.message import message_type
 
 if TYPE_CHECKING:
     from coterie.runtime.refs import Ref
@@ -30,7 +30,6 @@ class LoadBook:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._described = message_type(LoadReport)
         self._by_node: dict[str, dict[str, tuple[LoadReport, float]]] = {}  # by path: the report, and when it came
         system.remoting.load_listener = self._received
         system.on_link(self._link_changed)
@@ -53,7 +52,7 @@ class LoadBook:
 
     def _received(self, node: str, path: str, values: Sequence[object]) -> None:
         """Keep the report that came with a reply. BadMessage: the values are not those of a `LoadReport`."""
-        report = cast(LoadReport, self._described.decode(values, self._system))
+        report = cast(LoadReport, LOAD_TYPE.decode(values, self._system))
         by_path = self._by_node.setdefault(node, {})
         by_path.pop(path, None)  # the latest is the last
         if len(by_path) >= TARGETS_MAX:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from coterie.protocols.balancing.load_report import LoadReport, NodeResources
-from coterie.runtime.messages.message import Ask, message, register_message
+from typing import Final
 
-__all__ = ["ProbeLoad", "UnknownWorker"]
+from coterie.protocols.balancing.load_report import LoadReport, NodeResources
+from coterie.runtime.messages.message import Ask, message, message_type, register_message
+from coterie.runtime.messages.message_codecs import MessageType
+
+__all__ = ["LOAD_TYPE", "ProbeLoad", "UnknownWorker"]
 
 register_message(NodeResources, name="pool.NodeResources")
 register_message(LoadReport, name="pool.Load")
+
+LOAD_TYPE: Final[MessageType] = message_type(LoadReport)
+"""Encodes and decodes load reports: a LOAD row carries the fields of one."""
 
 
 class UnknownWorker(LookupError):

@@ -91,15 +91,18 @@ class Pool:
         self._retries = None if retry_budget is None else retry_budget.make()
         self._hedger = None if hedging is None else hedging.make()
         self._balancer = Balancer(policy, rng=system.host.random, expiry_s=EXPIRY_S)
+        self._pick_now = self._balancer.pick
+        self._report = self._balancer.report
         self._has_timers = self._balancer.has_timers
         self._has_events = self._balancer.has_events
         needs_loads = uses_load_reports(policy)
         self._book = system.extension(LoadBook) if needs_loads else None
+        self._is_simple = not (needs_loads or self._has_timers or self._has_events)
         self._tells = 0
         self._source = source(self._use_mark(), needs_loads)
         self._source.changed = self.targets_changed
         self._probes = LoadProbes(system, self._balancer, target=self._probed_target, is_used=self._use_mark())
-        self._waiting_tells = WaitingTells(system, name, known=self._update, send=self.tell)
+        self._waiting_tells = WaitingTells(system, name, known=self._update, send=self._tell_now)
         self._is_current = False
         self._is_closed = False
         self._target_by_key: dict[str, PoolTarget] = {}
@@ -155,7 +158,7 @@ class Pool:
             self._retries.sent(now=now)
         if timeout_s is not None or attempt_s is not None or self._hedger is not None:
             return await self._request(msg, key, timeout_s, attempt_s).reply()
-        pick = self._balancer.pick(now=now, key=key, exclude=self._suspected)
+        pick = self._pick_now(now=now, key=key, exclude=self._suspected)
         if pick is None:
             return await self._request(msg, key, None, None).reply()
         target, token, probes = pick
@@ -170,7 +173,13 @@ class Pool:
                 raise
             failure = error
         else:
-            self._settle(token, ref, now, None)
+            if self._is_simple:
+                try:
+                    self._report(token, _ANSWERED, now=self._monotonic())
+                except UnknownPick:
+                    self._report_is_late(ref)
+            else:
+                self._settle(token, ref, now, None)
             return reply
         request = self._request(msg, key, None, None, began=now)
         request.tried[target] = None
@@ -186,7 +195,10 @@ class Pool:
         """
         if not self._is_current or self._waiting_tells.is_waiting:
             self._waiting_tells.add(msg, key)
-            return
+        else:
+            self._tell_now(msg, key)
+
+    def _tell_now(self, msg: object, key: RoutingKey | None) -> None:
         self._tells += 1
         now = self._monotonic()
         target = self._balancer.choose(now=now, key=key, exclude=self._suspected)
@@ -259,15 +271,19 @@ class Pool:
         load = None if self._book is None else self._book.latest(ref, since=sent_at)
         outcome = _ANSWERED if error is None else outcome_of(error)
         try:
-            self._balancer.report(token, outcome, now=self._monotonic(), load=load)
-        except UnknownPick:  # this process stood still for so long that the pick has expired
-            self._system.log.info("pool.report_too_late", pool=self.name, target=ref.path, peer=ref.node)
+            self._report(token, outcome, now=self._monotonic(), load=load)
+        except UnknownPick:
+            self._report_is_late(ref)
         if self._has_events:
             self._log_events()
         if isinstance(error, TARGET_ENDED):
             self._source.discard(ref)
         if self._has_timers and self._probes.timer is None:
             self._probes.arm()
+
+    def _report_is_late(self, ref: Ref[Any]) -> None:
+        """Log that a pick had expired: this process stood still for long. It was settled as lost."""
+        self._system.log.info("pool.report_too_late", pool=self.name, target=ref.path, peer=ref.node)
 
     def _log_events(self) -> None:
         """Log what the policy has done: a target ejected, a circuit opened."""
@@ -353,12 +369,12 @@ class Pool:
         return None if key in self._suspected else self._target_by_key.get(key)
 
     def _use_mark(self) -> Callable[[], bool]:
-        """Return a function that returns whether the pool was used since its last call."""
-        seen = 0
+        """Return a function that returns whether the pool was used since its last call, or has open requests."""
+        seen = -1
 
         def is_used() -> bool:
             nonlocal seen
             before, seen = seen, self._balancer.picks + self._tells
-            return seen != before
+            return seen != before or self._balancer.in_flight > 0
 
         return is_used

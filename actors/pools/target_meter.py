@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from coterie.actors.pools.load_messages import LOAD_TYPE
 from coterie.actors.pools.load_subscribers import LEASE_S, LoadSubscribers
 from coterie.actors.pools.loop_time import LoopTime
 from coterie.protocols.balancing.load_report import LoadReport, NodeResources
 from coterie.protocols.balancing.prequal.latency_by_load import LatencyByLoad
-from coterie.runtime.messages.message import message_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,7 +216,7 @@ class TargetMeter:
             utilization=None if service_s is None else arrived_per_s * service_s,
             resources=self._resources(),
         )
-        self._encoded = message_type(LoadReport).encode(self._cached)
+        self._encoded = LOAD_TYPE.encode(self._cached)
 
     def _rates(self, now: float) -> tuple[float, float, float]:
         """Return the requests that arrived, were answered, and failed, per second."""

@@ -72,6 +72,9 @@ class WorkerLoads:
             )
         return meter.report()
 
+    def __len__(self) -> int:
+        return len(self._meter_by_path)
+
     def close(self) -> None:
         """Forget the workers, and end the sampling of the node for this pool."""
         self._meter_by_path.clear()

@@ -1,6 +1,7 @@
 """Messaging benchmarks: measure local and remote messages, timers and the start of actors.
 
 `ask.py`: measures asks (request and reply) per second, one at a time and 64 at a time, with time-outs
+`executed_opcodes.py`: counts the Python instructions per tell and ask, local and remote
 `fan_in.py`: measures the messages per second that one actor handles from 100 sending actors
 `heartbeat_delay.py`: measures how late heartbeats arrive among 10,000 busy actors, and beside saturating bulk traffic
 `message_circle.py`: passes a message around actors in a circle: two for ping-pong, a thousand for the ring

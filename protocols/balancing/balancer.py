@@ -221,6 +221,11 @@ class Balancer:
         return self._last_token
 
     @property
+    def in_flight(self) -> int:
+        """The number of open picks."""
+        return len(self._open)
+
+    @property
     def deadline(self) -> float | None:
         """The next time (monotonic, s) at which `tick` must be called; None while the policy has nothing to do."""
         return self._picker.deadline()

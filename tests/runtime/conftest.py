@@ -36,15 +36,14 @@ METERED_TOO = {
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of `METERED_TOO` a second time with metered actors."""
     if metafunc.definition.path.stem in METERED_TOO:
-        metafunc.fixturenames.append("metering")
         metafunc.parametrize("metering", ["plain", "metered"], indirect=True)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def metering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[RecordingMeter]:
     """Give every actor a meter that always measures, if the parameter is `metered`; return the meters."""
     meters: list[RecordingMeter] = []
-    if request.param == "metered":
+    if getattr(request, "param", "plain") == "metered":
         spawn_under: Callable[..., Any] = System.spawn_under
 
         def metered(

@@ -61,13 +61,14 @@ class MeteredEnvelope(Envelope):
 
     def open(self, cell: Cell, receive: Callable[[Any], object]) -> None:
         """Do as `Envelope.open`; the time that the handler takes is time of the event loop."""
-        started_at = self._monotonic()
-        self.is_handled = True
+        meter, number, started_at = self._meter, self._number, self._monotonic()
+        meter.started(number, now=started_at)
         try:
             super().open(cell, receive)
         finally:
-            self.is_handled = False
-            self._meter.used_loop(self._monotonic() - started_at)
+            now = self._monotonic()
+            meter.returned(number, now=now)
+            meter.used_loop(now - started_at)
 
     def is_abandoned(self) -> bool:
         """Whether the asker no longer waits, asked before the handler is called: then the request is over."""

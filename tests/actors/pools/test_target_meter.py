@@ -6,11 +6,11 @@ import math
 
 import pytest
 
+from coterie.actors.pools.load_messages import LOAD_TYPE
 from coterie.actors.pools.load_subscribers import LEASE_S, LoadSubscribers
 from coterie.actors.pools.loop_time import LoopTime
 from coterie.actors.pools.target_meter import CACHED_S, LEAKED_AFTER_S, TargetMeter
 from coterie.protocols.balancing import LoadReport, NodeResources
-from coterie.runtime.messages.message import message_type
 
 DEADLINE = math.inf
 
@@ -189,7 +189,7 @@ def test_a_subscriber_gets_the_fields_of_the_report_and_others_get_none(bench: B
     values = bench.meter.load_for("n1", now=bench.now_s)
 
     assert bench.meter.load_for("n2", now=bench.now_s) is None
-    assert values == tuple(message_type(LoadReport).encode(bench.meter.report()))
+    assert values == tuple(LOAD_TYPE.encode(bench.meter.report()))
 
 
 def test_only_the_number_in_flight_is_newer_than_the_cached_report(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from coterie.actors.pools.node_sampler import NodeSampler
 from coterie.actors.pools.pool_actor import PoolActor
 from coterie.actors.pools.pool_messages import ListWorkers
 from coterie.actors.pools.pool_size import SizeLimits
+from coterie.actors.pools.worker_loads import WorkerLoads
 from coterie.errors import ActorFailed
 from coterie.protocols.balancing import LoadReport
 from coterie.runtime.messages.lanes import Lane
@@ -272,3 +273,23 @@ async def test_nothing_is_measured_while_nobody_asks(systems: Systems) -> None:
     assert cell is not None
     assert cell.actor_class.plain == {Work}, "asks are enqueued as those of any other actor"
     assert not systems["server"].extension(NodeSampler).is_sampling
+
+
+async def test_a_worker_that_joins_later_is_metered_for_the_subscribers_from_its_start(systems: Systems) -> None:
+    loads = WorkerLoads(systems["server"], "other_pool")
+    loads.subscribe("caller")
+    states: list[bool] = []
+    loads.meter_for("3").attach(states.append)
+    loads.close()
+
+    assert states == [True]
+
+
+async def test_workers_that_have_ended_are_forgotten(systems: Systems) -> None:
+    loads = WorkerLoads(systems["server"], "other_pool")
+    for number in range(100):
+        loads.meter_for(str(number))
+        loads.subscribe("caller")
+
+    assert len(loads) == 0
+    loads.close()

@@ -311,3 +311,13 @@ async def test_an_actor_without_a_meter_has_no_metered_envelopes(
             assert made == []
             await metered.ask(Work())
             assert made == [1]
+
+
+@pytest.mark.parametrize("metering", ["metered"], indirect=True)
+async def test_the_tests_that_run_twice_do_meter_every_actor(
+    virtual_host: VirtualHost, metering: list[RecordingMeter]
+) -> None:
+    async with System(host=virtual_host) as system:
+        await system.spawn(Worker).ask(Work())
+
+    assert [list(meter.calls) for meter in metering] == [[1]]
