@@ -51,10 +51,12 @@ def ramp(
     return phases
 
 
-async def run(*, step_s: float = 20.0, seed: int = 1, steps: Sequence[float] = STEPS) -> list[Result]:
+async def run(
+    *, step_s: float = 20.0, seed: int = 1, steps: Sequence[float] = STEPS, results: list[Result] | None = None
+) -> list[Result]:
     """Measure both policies; the value is the 99.9th percentile of the latency at each step."""
     progress = Progress()
-    results = []
+    results = [] if results is None else results
     for name, policy in POLICIES.items():
         for load, phase in zip(
             steps, ramp(policy, seed=seed, step_s=step_s, steps=steps, progress=progress), strict=True
