@@ -96,20 +96,19 @@ class ClusterApi:
         """
         if name not in self._pools:
             defaults = self._pool_options(name)
-            self._pools[name] = pool = Pool(
+            self._pools[name] = Pool(
                 self.system,
                 name,
-                partial(self._worker_lists, name),
+                partial(self.worker_lists, name),
                 policy=defaults.policy if balance is None else balance,
                 retry_budget=defaults.retry_budget if retry_budget is None else retry_budget,
                 hedging=defaults.hedging if hedging is None else hedging,
-                is_suspected=self._is_suspected,
+                opinions=self._health,
             )
-            if self._health is not None:
-                self._health.subscribe(lambda _: pool.targets_changed())
         return self._pools[name]
 
-    def _worker_lists(self, name: str, is_used: Callable[[], bool], subscribes: bool) -> WorkerLists:
+    def worker_lists(self, name: str, is_used: Callable[[], bool], subscribes: bool) -> WorkerLists:
+        """Return the workers of a pool as its nodes list them; see `MakeSource`."""
         return WorkerLists(
             self.system,
             name,

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from coterie.actors.detection.detector_messages import DETECTOR_PATH, MembersReport, ReportMembers
 from coterie.actors.inspection import ActorsReport, ReportActors, inspect_actors
+from coterie.actors.pools.pool_reports import PoolCallers, PoolsReport, ReportPools
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.observing.load_monitor import LoadMonitor
@@ -30,6 +31,7 @@ class NodeReport:
     pools: tuple[str, ...]
     links: tuple[str, ...]
     actors: tuple[str, ...] = ()
+    balancers: tuple[str, ...] = ()
 
 
 @message(name="node.ReportNode")
@@ -37,10 +39,10 @@ class ReportNode(Ask[NodeReport]):
     """Ask a node for its report."""
 
 
-class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
-    """Reports what its node runs, inspects its actors, and passes on what its failure detector reports.
+class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers | ReportPools]):
+    """Reports what its node runs, inspects its actors and pools, and passes on what its failure detector reports.
 
-    `groups` … `actors` are the names of the node's parts; `has_detector`: whether it runs a failure detector.
+    `groups` … `balancers` are the names of the node's parts; `has_detector`: whether it runs a failure detector.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
         synods: tuple[str, ...],
         pools: tuple[str, ...],
         actors: tuple[str, ...],
+        balancers: tuple[str, ...],
         has_detector: bool,
     ) -> None:
         self._groups = groups
         self._synods = synods
         self._pools = pools
         self._actors = actors
+        self._balancers = balancers
         self._has_detector = has_detector
 
     def on_start(self) -> None:
@@ -67,8 +71,8 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
         self._load_monitor.stop()
 
     async def receive(
-        self, msg: ReportNode | ReportActors | ReportMembers, /
-    ) -> NodeReport | ActorsReport | MembersReport | None:
+        self, msg: ReportNode | ReportActors | ReportMembers | ReportPools, /
+    ) -> NodeReport | ActorsReport | MembersReport | PoolsReport | None:
         """Return the report that was asked for."""
         match msg:
             case ReportNode():
@@ -77,6 +81,8 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
                 return await inspect_actors(self.context.system, self._load_monitor, msg)
             case ReportMembers():
                 return self._members_report(msg)
+            case ReportPools():
+                return self.context.system.extension(PoolCallers).report(msg)
             case _:
                 assert_never(msg)
 
@@ -84,7 +90,9 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers]):
         system = self.context.system
         links = tuple(sorted(peer.node for peer in system.links))
         cluster = system.identity.cluster
-        return NodeReport(system.node, cluster, self._groups, self._synods, self._pools, links, self._actors)
+        return NodeReport(
+            system.node, cluster, self._groups, self._synods, self._pools, links, self._actors, self._balancers
+        )
 
     def _members_report(self, msg: ReportMembers) -> MembersReport | None:
         """Ask the detector, which clients cannot reach; its answer, or its error, becomes the reply."""

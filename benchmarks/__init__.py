@@ -9,6 +9,7 @@ The floor is the cheapest implementation of the same work in Python, without act
 `wire_fuzz.py`: sends millions of mutated frames to a node, and checks for crashes, wrong deliveries and memory growth
 `messaging/`: measures local and remote messages, timers and the start of actors
 `detection/`: measures failure detectors, in simulated time and on real processes
+`balancing/`: measures what picks cost, and how well they balance
 `raft/`: measures replicated writes and failover on node processes
 `harness/`: runs the work, its floors and its processes, and shows the results
 `fuzzing/`: feeds damaged and hostile bytes to a node

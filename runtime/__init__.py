@@ -4,6 +4,7 @@
 `local_delivery.py`: finds the actor at a path of this system anew for each message
 `local_ref.py`: `LocalRef`, sends messages to an actor of this process
 `refs.py`: `Ref` and `Address`, the two ways to name an actor
+`reply_task.py`: lets a task make the reply to an ask, on behalf of the ask's sender
 `system.py`: `System`, spawns, finds and stops the actors of one process, and connects it to other systems
 `system_config.py`: `SystemConfig`, the settings of a system
 `threadsafe.py`: `ThreadSafe`, sends messages and spawns actors from other threads

@@ -10,7 +10,7 @@ class Counter(Actor[Add]):
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from coterie.errors import ActorFailed, AskError
@@ -20,6 +20,7 @@ from coterie.runtime.cells.stash import become, stash, unstash
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.messages.message import Ask, message, message_type
 from coterie.runtime.refs import Ref
+from coterie.runtime.reply_task import start_reply_task
 
 if TYPE_CHECKING:
     import random
@@ -250,6 +251,18 @@ class Context:
             ValueError: another message is being handled.
         """
         return Later(self._cell.defer_reply(message))
+
+    def reply_from(self, message: Ask[R], work: Coroutine[Any, Any, R]) -> None:
+        """Let `work` make the reply to `message`, the one being handled, in a task: the handler need not await it.
+
+        Its result, or its error as it is, becomes the reply; another error than a `CoterieError` or a declared one
+        becomes `ActorFailed`. What it asks inherits the deadline of `message` and counts for ask cycles, as if
+        the handler had awaited it. The task is cancelled with this instance of the actor.
+
+        Raises:
+            ValueError: another message is being handled.
+        """
+        start_reply_task(self._cell, self._cell.defer_reply(message), work)
 
     def pipe(
         self,

@@ -11,16 +11,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from coterie.actors.pools.load_book import LoadBook
+from coterie.actors.pools.pool_reports import CallerReport, PoolCallers, TargetLine, shortened
 from coterie.actors.pools.requests.attempt_outcome import TARGET_ENDED, outcome_of
 from coterie.actors.pools.requests.load_probes import LoadProbes
 from coterie.actors.pools.requests.pool_request import Attempt, PoolRequest
-from coterie.actors.pools.requests.target_source import PoolTarget, TargetSource
+from coterie.actors.pools.requests.target_source import MakeSource, PoolTarget
 from coterie.actors.pools.requests.waiting_tells import WaitingTells
 from coterie.errors import CoterieError, NoTargets
-from coterie.protocols.balancing import Balancer, Pick, Policy, RequestOutcome, RoutingKey, UnknownPick
+from coterie.protocols.balancing import Balancer, Pick, Policy, RequestOutcome, RoutingKey, TargetStatus, UnknownPick
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.balancing.policy import NOTHING, uses_load_reports
 from coterie.runtime.messages.message import Ask
@@ -28,7 +29,7 @@ from coterie.runtime.observing.dead_letters import Reason
 from coterie.runtime.refs import Ref
 from coterie.runtime.system import System
 
-__all__ = ["DEFAULT_RETRY_BUDGET", "Pool"]
+__all__ = ["DEFAULT_RETRY_BUDGET", "NodeOpinions", "Pool"]
 
 R = TypeVar("R")
 
@@ -40,6 +41,18 @@ EXPIRY_S: Final = 60.0
 _ANSWERED: Final = RequestOutcome.ANSWERED
 
 
+class NodeOpinions(Protocol):
+    """Which nodes are suspected to have failed: `NodeHealth`, for example."""
+
+    def is_suspected(self, node: str) -> bool:
+        """Return whether requests should go to other nodes."""
+        ...
+
+    def subscribe(self, listener: Callable[[Any], object], /) -> Callable[[], None]:
+        """Call `listener` after each change; return a function that ends this."""
+        ...
+
+
 class Pool:
     """One caller's handle to the targets of a pool: `ask` and `tell` go to the one that its policy picks.
 
@@ -48,51 +61,62 @@ class Pool:
     Args:
         system: a node of the cluster, or a client linked to it.
         name: the pool's name.
-        source: makes what knows the targets, from a function that returns whether the pool was used lately, and from
-            whether the targets should report their load.
+        source: makes what knows the targets.
         policy: decides which target is picked; this caller has its own state of it.
         retry_budget: limits retries; None: no limit, and no request goes round the targets twice.
         hedging: when slow `Idempotent` requests are sent a second time; None (default): never.
-        is_suspected: returns whether a node is suspected to have failed (default: none is); whoever passes it calls
-            `targets_changed` when an opinion changes.
+        opinions: which nodes are suspected to have failed (default: none is).
+        kind: what reports call it: `pool`, or `balancer`.
     """
 
     def __init__(
         self,
         system: System,
         name: str,
-        source: Callable[[Callable[[], bool], bool], TargetSource],
+        source: MakeSource,
         *,
         policy: Policy,
         retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
         hedging: Hedging | None = None,
-        is_suspected: Callable[[str], bool] = lambda _: False,
+        opinions: NodeOpinions | None = None,
+        kind: str = "pool",
     ) -> None:
         self.name = name
+        self.kind = kind
         self.policy = policy
         self._system = system
         self._monotonic = system.host.clock.monotonic
-        self._is_suspected = is_suspected
+        self._opinions = opinions
+        self._unsubscribe = opinions.subscribe(lambda _: self.targets_changed()) if opinions is not None else None
         self._retries = None if retry_budget is None else retry_budget.make()
         self._hedger = None if hedging is None else hedging.make()
         self._balancer = Balancer(policy, rng=system.host.random, expiry_s=EXPIRY_S)
+        self._pick_now = self._balancer.pick
+        self._report = self._balancer.report
         self._has_timers = self._balancer.has_timers
+        self._has_events = self._balancer.has_events
         needs_loads = uses_load_reports(policy)
         self._book = system.extension(LoadBook) if needs_loads else None
+        self._is_simple = not (needs_loads or self._has_timers or self._has_events)
         self._tells = 0
         self._source = source(self._use_mark(), needs_loads)
         self._source.changed = self.targets_changed
         self._probes = LoadProbes(system, self._balancer, target=self._probed_target, is_used=self._use_mark())
-        self._waiting_tells = WaitingTells(system, name, known=self._update, send=self.tell)
+        self._waiting_tells = WaitingTells(system, name, known=self._update, send=self._tell_now)
         self._is_current = False
         self._is_closed = False
         self._target_by_key: dict[str, PoolTarget] = {}
         self._ref_by_key: dict[str, Ref[Any]] = {}
         self._suspected: AbstractSet[str] = NOTHING
+        self._callers = system.extension(PoolCallers)
+        self._callers.add(self)
 
     def close(self) -> None:
         """End the timers and the requests for the lists of workers. Later requests fail with `NoTargets`."""
         self._is_closed = True
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        self._callers.remove(self)
         self._source.close()
         self._probes.close()
         self._waiting_tells.close()
@@ -134,7 +158,7 @@ class Pool:
             self._retries.sent(now=now)
         if timeout_s is not None or attempt_s is not None or self._hedger is not None:
             return await self._request(msg, key, timeout_s, attempt_s).reply()
-        pick = self._balancer.pick(now=now, key=key, exclude=self._suspected)
+        pick = self._pick_now(now=now, key=key, exclude=self._suspected)
         if pick is None:
             return await self._request(msg, key, None, None).reply()
         target, token, probes = pick
@@ -149,7 +173,13 @@ class Pool:
                 raise
             failure = error
         else:
-            self._settle(token, ref, now, None)
+            if self._is_simple:
+                try:
+                    self._report(token, _ANSWERED, now=self._monotonic())
+                except UnknownPick:
+                    self._report_is_late(ref)
+            else:
+                self._settle(token, ref, now, None)
             return reply
         request = self._request(msg, key, None, None, began=now)
         request.tried[target] = None
@@ -165,7 +195,10 @@ class Pool:
         """
         if not self._is_current or self._waiting_tells.is_waiting:
             self._waiting_tells.add(msg, key)
-            return
+        else:
+            self._tell_now(msg, key)
+
+    def _tell_now(self, msg: object, key: RoutingKey | None) -> None:
         self._tells += 1
         now = self._monotonic()
         target = self._balancer.choose(now=now, key=key, exclude=self._suspected)
@@ -238,13 +271,59 @@ class Pool:
         load = None if self._book is None else self._book.latest(ref, since=sent_at)
         outcome = _ANSWERED if error is None else outcome_of(error)
         try:
-            self._balancer.report(token, outcome, now=self._monotonic(), load=load)
-        except UnknownPick:  # this process stood still for so long that the pick has expired
-            self._system.log.info("pool.report_too_late", pool=self.name, target=ref.path, peer=ref.node)
+            self._report(token, outcome, now=self._monotonic(), load=load)
+        except UnknownPick:
+            self._report_is_late(ref)
+        if self._has_events:
+            self._log_events()
         if isinstance(error, TARGET_ENDED):
             self._source.discard(ref)
         if self._has_timers and self._probes.timer is None:
             self._probes.arm()
+
+    def _report_is_late(self, ref: Ref[Any]) -> None:
+        """Log that a pick had expired: this process stood still for long. It was settled as lost."""
+        self._system.log.info("pool.report_too_late", pool=self.name, target=ref.path, peer=ref.node)
+
+    def _log_events(self) -> None:
+        """Log what the policy has done: a target ejected, a circuit opened."""
+        for event in self._balancer.observations():
+            self._system.log.info(event.event, pool=self.name, **event.facts)
+
+    # --- reports ----------------------------------------------------------------------------------------------------
+
+    def report(self, targets_max: int) -> CallerReport:
+        """Return what is known of the targets, `targets_max` of them at most, and why the last pick fell as it did."""
+        statuses = self._balancer.statuses(now=self._monotonic())
+        picks = sum(status.picks for status in statuses)
+        return CallerReport(
+            name=self.name,
+            kind=self.kind,
+            policy=shortened(str(self.policy)),
+            explanation=shortened(self._balancer.explain()),
+            retries=0 if self._retries is None else self._retries.taken,
+            retries_refused=0 if self._retries is None else self._retries.refused,
+            hedges=0 if self._hedger is None else self._hedger.taken,
+            targets_total=len(statuses),
+            targets=tuple(self._target_line(status, picks) for status in statuses[:targets_max]),
+        )
+
+    def _target_line(self, status: TargetStatus, picks: int) -> TargetLine:
+        state = status.state
+        if status.target in self._suspected:
+            state = "suspected" if state == "serving" else f"suspected, {state}"
+        return TargetLine(
+            target=status.target,
+            node=status.node,
+            state=shortened(state),
+            weight=status.weight,
+            in_flight=status.in_flight,
+            picks=status.picks,
+            failures=status.failures,
+            wanted_share=status.wanted_share,
+            seen_share=status.picks / picks if picks else 0.0,
+            latency_s=status.latency_s,
+        )
 
     # --- targets ----------------------------------------------------------------------------------------------------
 
@@ -274,7 +353,10 @@ class Pool:
             self._target_by_key = target_by_key
             self._ref_by_key = {key: each.ref for key, each in target_by_key.items()}
             self._balancer.update([each.target for each in targets], now=now)
-        suspected = {each.target.key: None for each in targets if self._is_suspected(each.target.node)}
+        opinions = self._opinions
+        suspected = (
+            [] if opinions is None else [it.target.key for it in targets if opinions.is_suspected(it.target.node)]
+        )
         trusted_again = [key for key in self._suspected if key not in suspected]
         # If all are suspected, all are used: perhaps this node is the one that is cut off.
         self._suspected = frozenset(suspected) if len(suspected) < len(targets) else NOTHING
@@ -287,12 +369,12 @@ class Pool:
         return None if key in self._suspected else self._target_by_key.get(key)
 
     def _use_mark(self) -> Callable[[], bool]:
-        """Return a function that returns whether the pool was used since its last call."""
-        seen = 0
+        """Return a function that returns whether the pool was used since its last call, or has open requests."""
+        seen = -1
 
         def is_used() -> bool:
             nonlocal seen
             before, seen = seen, self._balancer.picks + self._tells
-            return seen != before
+            return seen != before or self._balancer.in_flight > 0
 
         return is_used

@@ -40,11 +40,9 @@ LEAKED_AFTER_S: Final = 60.0
 class _Request:
     """One request in flight."""
 
-    __slots__ = ("arrived_at", "deadline", "handled_s", "rif", "started_at")
+    __slots__ = ("deadline", "handled_s", "started_at")
 
-    def __init__(self, rif: int, arrived_at: float, deadline: float) -> None:
-        self.rif = rif
-        self.arrived_at = arrived_at
+    def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.started_at: float | None = None
         self.handled_s = 0.0
@@ -92,7 +90,6 @@ class TargetMeter:
         self._is_metering = False
         self._latencies = LatencyByLoad()
         self._open: dict[int, _Request] = {}
-        self._last_number = 0
         self._arrived = self._answered = self._failed = 0
         self._service_s: float | None = None
         self._history: deque[_Counts] = deque()  # the oldest first; the first is the base of the rates
@@ -125,8 +122,8 @@ class TargetMeter:
             self._is_metering = False
             self._changed(False)
         self._arrived += 1
-        number = self._last_number = self._last_number + 1
-        self._open[number] = _Request(self._latencies.arrived(), now, deadline)
+        number = self._latencies.arrived(now=now)
+        self._open[number] = _Request(deadline)
         return number
 
     def started(self, number: int, *, now: float) -> None:
@@ -155,18 +152,17 @@ class TargetMeter:
         self._answered += 1
         if is_failure:
             self._failed += 1
-            self._latencies.completed(request.rif, None, now=now)
+            self._latencies.completed(number, now=now, is_sample=False)
             return
-        self._latencies.completed(request.rif, now - request.arrived_at, now=now)
+        self._latencies.completed(number, now=now)
         service_s = self._service_s
         taken_s = request.handled_s
         self._service_s = taken_s if service_s is None else service_s + SERVICE_WEIGHT * (taken_s - service_s)
 
     def abandoned(self, number: int) -> None:
         """Record that it will not be handled."""
-        request = self._open.pop(number, None)
-        if request is not None:
-            self._latencies.completed(request.rif, None, now=self._monotonic())
+        if self._open.pop(number, None) is not None:
+            self._latencies.completed(number, now=self._monotonic(), is_sample=False)
 
     def used_loop(self, seconds: float) -> None:
         """Add time of the event loop to the pool's."""
@@ -251,4 +247,5 @@ class TargetMeter:
             return
         self._swept_at = now
         for number in [number for number, it in self._open.items() if now >= it.deadline + LEAKED_AFTER_S]:
-            self._latencies.completed(self._open.pop(number).rif, None, now=now)
+            del self._open[number]
+            self._latencies.completed(number, now=now, is_sample=False)

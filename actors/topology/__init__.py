@@ -1,5 +1,6 @@
 """Cluster topologies: declares a cluster in code; checks the declaration, draws it as a diagram, and starts the nodes.
 
+`balanced_messages.py`: finds which messages a balancer accepts
 `node_start.py`: opens a node's store, and spawns the actors that the topology declares for it
 `parts.py`: defines the data classes of what a cluster runs: actor, pool, Raft group, synod
 `topology.py`: `Topology`, declares a cluster

@@ -10,11 +10,15 @@ from coterie.actors.detection.detector_kinds import detector_class
 from coterie.actors.groups.state_machine import StateMachine, TypedMachine
 from coterie.actors.node import Node
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReportActor
+from coterie.actors.pools.balancer_actor import BalancerActor
 from coterie.actors.pools.pool_actor import PoolActor
 from coterie.actors.pools.pool_size import SizeLimits
-from coterie.actors.topology.parts import ActorPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.actors.pools.requests.target_source import MakeSource
+from coterie.actors.topology.balanced_messages import accepted_messages
+from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod_config import SynodConfig
+from coterie.runtime.refs import Ref
 from coterie.runtime.storage.data_directory import format_store
 from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.storage.memory_log import MemoryLog
@@ -53,6 +57,7 @@ def spawn_parts(node: Node, parts: Sequence[Part]) -> None:
         synods=names_of(SynodPart),
         pools=names_of(PoolPart),
         actors=names_of(ActorPart),
+        balancers=names_of(BalancerPart),
         has_detector=bool(names_of(DetectorPart)),
     )
     node.system.spawn(report_actor, name=NODE_REPORT_PATH, exported=True)
@@ -71,12 +76,34 @@ def _spawn(node: Node, part: Part) -> None:
             weight = part.weight_on(node.name)
             limits = SizeLimits(part.per_node, part.max_per_node)
             spawn(partial(PoolActor, partial(part.worker, node), limits, weight=weight, exported=True))
+        case BalancerPart():
+            spawn(_balancer(node, part))
         case ActorPart():
             spawn(partial(part.make, node), supervision=part.supervision)
         case DetectorPart():
             _spawn_detector(node, part)
         case _:
             assert_never(part)
+
+
+def _balancer(node: Node, part: BalancerPart) -> Callable[[], BalancerActor[Any]]:
+    """Return what makes a balancer. Its targets are a pool's workers, or the actors of another part at their nodes."""
+    part_by_name = {each.name: each for each in node.topology.parts}
+    over = part_by_name[part.over]
+    targets: MakeSource | list[Ref[Any]] = partial(node.worker_lists, over.name)
+    if not isinstance(over, PoolPart):
+        targets = [node.actor(over.name, node=place) for place in over.nodes]
+    return partial(
+        BalancerActor,
+        part.policy,
+        targets,
+        messages=accepted_messages(part, part_by_name) or (),
+        key_of=part.key_of,
+        probes_targets=isinstance(over, BalancerPart),
+        retry_budget=part.retry_budget,
+        hedging=part.hedging,
+        opinions=node.health,
+    )
 
 
 def _spawn_detector(node: Node, part: DetectorPart) -> None:

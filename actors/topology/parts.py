@@ -13,7 +13,7 @@ from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.node import Node
 from coterie.actors.paxos.synod_actor import SynodActor
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.balancing import Policy
+from coterie.protocols.balancing import Policy, RoutingKey
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
 from coterie.protocols.paxos.synod_config import SynodConfig
@@ -23,7 +23,7 @@ from coterie.runtime.actor import Actor
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.storage.log_store import LogStore
 
-__all__ = ["ActorPart", "DetectorPart", "Part", "PoolPart", "RaftPart", "SynodPart", "callable_name"]
+__all__ = ["ActorPart", "BalancerPart", "DetectorPart", "Part", "PoolPart", "RaftPart", "SynodPart", "callable_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,28 @@ class PoolPart:
     def weight_on(self, node: str) -> float:
         """Return the weight of each worker on `node`."""
         return self.weights.get(node, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class BalancerPart:
+    """A balancer actor on each of `nodes`, over the part named `over`: a pool, another balancer, or an actor.
+
+    `messages`: those that it accepts from other nodes; None: those of the targets' class.
+    """
+
+    name: str
+    policy: Policy
+    over: str
+    nodes: tuple[str, ...]
+    messages: tuple[type, ...] | None
+    key_of: Callable[[Any], RoutingKey | None] | None
+    retry_budget: RetryBudget | None
+    hedging: Hedging | None
+
+    @property
+    def summary(self) -> str:
+        """A short description, for trees and diagrams."""
+        return f"balancer over {self.over}, {type(self.policy).__name__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +144,7 @@ class DetectorPart:
         return {name: hook for name, hook in found if hook is not None}
 
 
-Part = ActorPart | PoolPart | RaftPart | SynodPart | DetectorPart
+Part = ActorPart | PoolPart | BalancerPart | RaftPart | SynodPart | DetectorPart
 
 
 def callable_name(maker: Callable[..., object]) -> str:

@@ -4,6 +4,7 @@ topology = Topology("kv", nodes=["n1", "n2", "n3"])          # the name is the c
 topology.raft("store", machine=KeyValue)                     # one RaftActor per node
 topology.pool("workers", Worker, per_node=2)                 # Worker(node) on every node
 topology.actor("front", Front, nodes=["n1"])                 # Front(node) on one
+topology.balancer("gate", Prequal(), over="workers")         # passes messages on to the least loaded worker
 topology.detector(Swim.local())                              # every node monitors the others
 await topology.run(node="n1", listen="127.0.0.1:7401", peers={"n2": "127.0.0.1:7402", …}, data="…")
 """
@@ -20,12 +21,12 @@ from coterie.actors.network_addresses import parse_address
 from coterie.actors.node import Node
 from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET
 from coterie.actors.topology.node_start import open_store, spawn_parts
-from coterie.actors.topology.parts import ActorPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
 from coterie.actors.topology.validation import find_mistakes
 from coterie.errors import TopologyError
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.balancing import Policy, RoundRobin
+from coterie.protocols.balancing import Policy, RoundRobin, RoutingKey
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
 from coterie.protocols.raft.raft_config import RaftConfig
@@ -119,6 +120,34 @@ class Topology:
         self._parts.append(
             PoolPart(name, worker, members, per_node, most, balance, weight_by_node, retry_budget, hedging)
         )
+
+    def balancer(
+        self,
+        name: str,
+        policy: Policy,
+        *,
+        over: str,
+        nodes: Sequence[str] | None = None,
+        messages: Sequence[type] | None = None,
+        key_of: Callable[[Any], RoutingKey | None] | None = None,
+        retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
+        hedging: Hedging | None = None,
+    ) -> None:
+        """Run a `BalancerActor` named `name` on each of `nodes` (default: all): it passes messages on to `over`.
+
+        Args:
+            name: callers find it with `node.actor(name, node=…)`.
+            policy: picks the target of each message; each balancer has its own state of it.
+            over: the name of a pool (its workers are the targets), of another balancer, or of an actor.
+            nodes: where it runs.
+            messages: the classes of the messages that it accepts from other nodes (default: those that the class of the
+                targets takes; give them if the targets are made by a function whose return type is not that class).
+            key_of: returns the key of a message, for policies that hash keys.
+            retry_budget: limits its retries; None: no limit.
+            hedging: when it sends slow `Idempotent` requests a second time (default: never).
+        """
+        members, taken = self._members(nodes), None if messages is None else tuple(messages)
+        self._parts.append(BalancerPart(name, policy, over, members, taken, key_of, retry_budget, hedging))
 
     def raft(
         self,

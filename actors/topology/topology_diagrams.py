@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from coterie.actors.topology.parts import ActorPart, DetectorPart, Part, PoolPart
+from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart
 
 __all__ = ["dot", "mermaid", "tree"]
 
@@ -31,6 +31,7 @@ def mermaid(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
         ]
         lines.append("  end")
     lines += [f"  {one} --- {other}" for one, other in _edges(nodes, parts)]
+    lines += [f"  {balancer} --> {target}" for balancer, target in _passed_on(nodes, parts)]
     return "\n".join(lines)
 
 
@@ -42,6 +43,7 @@ def dot(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
         lines += [f"    {key} [label={_quoted(part.name, part.summary)}];" for key, part in _parts_on(node, at, parts)]
         lines.append("  }")
     lines += [f"  {one} -- {other};" for one, other in _edges(nodes, parts)]
+    lines += [f"  {balancer} -- {target} [dir=forward];" for balancer, target in _passed_on(nodes, parts)]
     return "\n".join([*lines, "}"])
 
 
@@ -54,12 +56,28 @@ def _parts_on(node: str, at: int, parts: Sequence[Part]) -> Iterator[tuple[str, 
 def _edges(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
     """Yield the edges: one for every two members of a group. Workers, single actors and detectors have none."""
     for number, part in enumerate(parts):
-        if isinstance(part, ActorPart | PoolPart | DetectorPart):
+        if isinstance(part, ActorPart | PoolPart | BalancerPart | DetectorPart):
             continue
         members = [f"n{at}p{number}" for at, node in enumerate(nodes) if node in part.nodes]
         for at, one in enumerate(members):
             for other in members[at + 1 :]:
                 yield one, other
+
+
+def _passed_on(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
+    """Yield the ways of messages: one from each balancer to each part that it is over, also on other nodes."""
+    number_by_name = {part.name: number for number, part in enumerate(parts)}
+    for number, part in enumerate(parts):
+        if not isinstance(part, BalancerPart) or part.over not in number_by_name:
+            continue
+        over = number_by_name[part.over]
+        for at, node in enumerate(nodes):
+            if node in part.nodes:
+                yield from (
+                    (f"n{at}p{number}", f"n{place}p{over}")
+                    for place, target in enumerate(nodes)
+                    if target in parts[over].nodes
+                )
 
 
 def _weights_text(part: Part) -> str:

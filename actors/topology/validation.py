@@ -6,12 +6,14 @@ Pure, except that it makes each state machine once.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from coterie.actors.groups.state_machine import commands_of
+from coterie.actors.topology.balanced_messages import accepted_messages
 from coterie.actors.topology.parts import (
     ActorPart,
+    BalancerPart,
     DetectorPart,
     Part,
     PoolPart,
@@ -25,7 +27,7 @@ from coterie.protocols.algorithm import NodeId
 __all__ = ["find_mistakes"]
 
 
-_PlacedPart = ActorPart | PoolPart | RaftPart | SynodPart
+_PlacedPart = ActorPart | PoolPart | BalancerPart | RaftPart | SynodPart
 """A part that has a name and nodes of its own."""
 
 
@@ -52,6 +54,7 @@ def find_mistakes(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[str]:
     for part in parts:
         if not isinstance(part, DetectorPart):
             yield from _mistakes_in_part(part, nodes)
+    yield from _mistakes_in_balancers(parts)
 
 
 def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
@@ -68,6 +71,8 @@ def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
     if isinstance(part, PoolPart):
         yield from _mistakes_in_maker(label, part.worker)
         yield from _mistakes_in_pool(part)
+    if isinstance(part, BalancerPart):
+        yield from _mistakes_in_policy(label, "policy", part.policy)
     if isinstance(part, RaftPart):
         yield from _mistakes_in_raft(part)
 
@@ -94,15 +99,50 @@ def _mistakes_in_pool(pool: PoolPart) -> Iterator[str]:
             yield f"pool {pool.name!r} gives a weight to node {node!r}, which it is not on"
         if not 0 < weight < float("inf"):
             yield f"pool {pool.name!r} gives node {node!r} the weight {weight}: it must be above 0 and finite"
-    yield from _mistakes_in_policy(f"pool {pool.name!r}", pool.balance)
+    yield from _mistakes_in_policy(f"pool {pool.name!r}", "balance", pool.balance)
 
 
-def _mistakes_in_policy(label: str, policy: Any) -> Iterator[str]:
+def _mistakes_in_policy(label: str, name: str, policy: Any) -> Iterator[str]:
     """Yield a mistake if `policy` is a class instead of settings, or makes no picker."""
     if isinstance(policy, type):
-        yield f"{label}: balance={callable_name(policy)} is a class: give its settings, for example RoundRobin()"
+        yield f"{label}: {name}={callable_name(policy)} is a class: give its settings, for example RoundRobin()"
     elif not callable(getattr(policy, "make", None)):
-        yield f"{label}: balance={policy!r:.60} is no policy: give the settings of one, for example RoundRobin()"
+        yield f"{label}: {name}={policy!r:.60} is no policy: give the settings of one, for example RoundRobin()"
+
+
+def _mistakes_in_balancers(parts: Sequence[Part]) -> Iterator[str]:
+    """Yield the mistakes in what balancers pass messages on to."""
+    part_by_name = {part.name: part for part in parts}
+    for balancer in [part for part in parts if isinstance(part, BalancerPart)]:
+        label = f"balancer {balancer.name!r}"
+        over = part_by_name.get(balancer.over)
+        if over is None:
+            yield f"{label} is over {balancer.over!r}, which the topology does not have"
+        elif not isinstance(over, ActorPart | PoolPart | BalancerPart):
+            yield f"{label} is over {balancer.over!r}, a {over.summary}: it can be over a pool, a balancer or an actor"
+        elif cycle := _cycle_from(balancer, part_by_name):
+            yield f"{label} passes messages on in a circle: {' → '.join(cycle)}"
+        else:
+            yield from _mistakes_in_messages(label, balancer, part_by_name)
+
+
+def _cycle_from(balancer: BalancerPart, part_by_name: Mapping[str, Part]) -> list[str]:
+    """Return the names from a balancer back to itself; empty if its messages do not come back."""
+    names, part = [balancer.name], part_by_name.get(balancer.over)
+    while isinstance(part, BalancerPart) and part.name not in names:
+        names.append(part.name)
+        part = part_by_name.get(part.over)
+    return [*names, balancer.name] if part is balancer else []
+
+
+def _mistakes_in_messages(label: str, balancer: BalancerPart, part_by_name: Mapping[str, Part]) -> Iterator[str]:
+    try:
+        if accepted_messages(balancer, part_by_name) is None:
+            yield f"{label}: the class of its targets is not known: give messages=, or annotate what makes them"
+    except MessageTypeError as error:
+        yield f"{label}: the class of its targets does not say what it takes: {error}"
+    except ValueError:
+        return  # the balancer further on has the mistake
 
 
 def _mistakes_in_raft(raft: RaftPart) -> Iterator[str]:
@@ -155,6 +195,8 @@ def _kind(part: _PlacedPart) -> str:
             return "actor"
         case PoolPart():
             return "pool"
+        case BalancerPart():
+            return "balancer"
         case RaftPart() | SynodPart():
             return "group"
         case _:

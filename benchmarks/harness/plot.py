@@ -60,8 +60,10 @@ def plot(path: str, results: Sequence[Result]) -> None:
     figure.savefig(path)
 
 
-def plot_curves(path: str, curves: Sequence[Curve], *, x_label: str, y_label: str) -> None:
-    """Draw curves into a file, one chart per panel; x is logarithmic, y logarithmic above 1 and linear below.
+def plot_curves(path: str, curves: Sequence[Curve], *, x_label: str, y_label: str, is_logarithmic: bool = True) -> None:
+    """Draw curves into a file, one chart per panel.
+
+    If `is_logarithmic`, x is logarithmic, and y is logarithmic above 1 and linear below; else both are linear.
 
     Raises:
         ImportError: matplotlib is missing.
@@ -79,8 +81,9 @@ def plot_curves(path: str, curves: Sequence[Curve], *, x_label: str, y_label: st
         for curve in curves:
             if curve.panel == name:
                 panel.plot(*zip(*curve.points, strict=True), marker="o", markersize=3, label=curve.name)
-        panel.set_xscale("log")
-        panel.set_yscale("symlog", linthresh=1)
+        if is_logarithmic:
+            panel.set_xscale("log")
+            panel.set_yscale("symlog", linthresh=1)
         panel.set_ylim(bottom=-0.05)
         panel.set_title(name, fontsize=10)
         panel.set_xlabel(x_label)

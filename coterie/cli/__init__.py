@@ -7,6 +7,7 @@ Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `n
 `command_loop.py` turns SIGINT and SIGTERM into exceptions; `run` and `up` end with 0 after SIGTERM.
 
 `commands/`: defines the options and the output of each command, one module per command
+`caller_rows.py`: formats what the callers of pools know of their targets
 `command_loop.py`: runs a command's coroutine until it ends or a signal arrives
 `cluster_connection.py`: reads the options `--connect` and `--name`, and links a client with that cluster
 `member_reports.py`: `MemberReports`, asks the nodes what they think of each other, with a time limit
@@ -34,6 +35,7 @@ from coterie.cli.commands.demo_command import add_parser as add_demo
 from coterie.cli.commands.kv_command import add_parser as add_kv
 from coterie.cli.commands.members_command import add_parser as add_members
 from coterie.cli.commands.nemesis_command import add_parser as add_nemesis
+from coterie.cli.commands.pools_command import add_parser as add_pools
 from coterie.cli.commands.run_command import add_parser as add_run
 from coterie.cli.commands.sim_command import add_parser as add_sim
 from coterie.cli.commands.status_command import add_parser as add_status
@@ -91,7 +93,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.set_defaults(log_level=None, usual_log_level=log_options.DEFAULT_LEVEL)
     log_options.add_option(parser)
     subparsers = parser.add_subparsers(metavar="command", required=True)
-    inspecting = (add_status, add_members, add_top, add_actors, add_waits)
+    inspecting = (add_status, add_members, add_pools, add_top, add_actors, add_waits)
     for add_parser in (add_demo, add_run, add_up, add_topology, *inspecting, add_kv, add_sim, add_nemesis):
         add_parser(subparsers)
     for subparser in subparsers.choices.values():

@@ -5,6 +5,7 @@
 `source_files.py`: finds the input, every `.py` file under a directory
 `identifier_counts.py`: counts the identifiers of one file
 `coordinator.py`: sends each file to a worker, and repeats until the file's counts are committed
+`policy_names.py`: the load-balancing policies by name
 `requests_by_node.py`: counts the unanswered requests of each node
 `member_watch.py`: prints live which nodes are suspected, have failed, and are trusted again
 `node_kill.py`: kills a node while it has work, and starts it again

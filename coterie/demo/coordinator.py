@@ -14,7 +14,7 @@ from coterie.demo.demo_topology import POOL, Counted, CountFile, NotCounted
 from coterie.demo.identifier_counts import FILE_BYTES_MAX
 from coterie.demo.requests_by_node import RequestsByNode
 from coterie.errors import CoterieError
-from coterie.protocols.balancing import SmoothWeighted
+from coterie.protocols.balancing import Policy, SmoothWeighted
 
 __all__ = ["Coordinator", "FileNotAcknowledged", "run_together"]
 
@@ -41,6 +41,7 @@ class Coordinator:
         root, files: the input.
         acknowledged: called with each file as its commit is acknowledged.
         held_back: this many of the files, the last ones, are not sent before `release`.
+        balance: picks the worker of each file; the file's name is the key.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Coordinator:
         files: Sequence[str],
         acknowledged: Callable[[str], None],
         held_back: int = 0,
+        balance: Policy | None = None,
     ) -> None:
         self._clock = client.system.host.clock
         self._session = session
@@ -62,7 +64,7 @@ class Coordinator:
         self._acknowledged = acknowledged
         self._held_back = held_back
         self._released = asyncio.Event()
-        self.requests = RequestsByNode(SmoothWeighted())
+        self.requests = RequestsByNode(SmoothWeighted() if balance is None else balance)
         self._pool = client.pool(POOL, balance=self.requests)
         self.in_flight: dict[str, None] = {}
         self.resent = 0
@@ -113,7 +115,7 @@ class Coordinator:
     async def _attempt(self, message: CountFile) -> Counted | str:
         """Ask the next worker. If the outcome of an attempt is unknown, the next one has the same identity."""
         try:
-            answer = await self._pool.ask(message, timeout_s=ATTEMPT_TIMEOUT_S)
+            answer = await self._pool.ask(message, key=message.file, timeout_s=ATTEMPT_TIMEOUT_S)
         except CoterieError as error:
             return str(error)
         return answer.reason if isinstance(answer, NotCounted) else answer

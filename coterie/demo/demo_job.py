@@ -24,6 +24,7 @@ from coterie.demo.node_kill import NodeKill, Victim, held_back, term_of, void_re
 from coterie.demo.plain_count_process import PlainCountProcess
 from coterie.demo.source_files import find_sources
 from coterie.demo.store_keys import StoredCounts, probe_key, read_counts, scan_prefixes
+from coterie.protocols.balancing import Policy
 
 __all__ = ["DemoOptions", "run_job"]
 
@@ -32,12 +33,17 @@ START_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """Options of the demo. `root`: the input directory; `data`: None is a temporary directory, removed afterwards."""
+    """Options of the demo.
+
+    `root`: the input directory. `data`: None is a temporary directory, removed afterwards. `balance`: the policy that
+    picks the worker of each file; None: the default of a client.
+    """
 
     root: str
     nodes: int = 3
     victim: Victim = "leader"
     data: str | None = None
+    balance: Policy | None = None
 
 
 async def run_job(options: DemoOptions) -> DemoReport:
@@ -112,6 +118,7 @@ class _Job:
             files=self._files,
             acknowledged=self._progress.add,
             held_back=held_back(len(self._files), self._options.victim),
+            balance=self._options.balance,
         )
         kill = NodeKill(
             self._cluster, client, coordinator, self._progress, self._output, self._run_id, self._options.victim

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from coterie.protocols.algorithm import Observe
 from coterie.protocols.balancing import LoadReport, Picker, Policy, Probe, RequestOutcome, RoutingKey, Target
+from coterie.protocols.balancing.policy import uses_load_reports
 
 __all__ = ["RequestsByNode"]
 
@@ -17,6 +19,7 @@ class RequestsByNode:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        self.uses_load_reports = uses_load_reports(policy)
         self.sent_by_node: Counter[str] = Counter()
         self.settled_by_node: Counter[str] = Counter()
 
@@ -60,11 +63,17 @@ class _CountingPicker(Picker):
     def probed(self, probe: Probe, load: LoadReport | None, *, now: float) -> None:
         self._picker.probed(probe, load, now=now)
 
+    def recovered(self, target: str, *, now: float) -> None:
+        self._picker.recovered(target, now=now)
+
     def deadline(self) -> float | None:
         return self._picker.deadline()
 
     def tick(self, *, now: float) -> Sequence[Probe]:
         return self._picker.tick(now=now)
+
+    def observations(self) -> Sequence[Observe]:
+        return self._picker.observations()
 
     def explain(self) -> str:
         return self._picker.explain()

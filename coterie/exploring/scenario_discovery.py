@@ -23,6 +23,7 @@ SYSTEM_SCENARIOS: Mapping[str, str] = {
     "raft": "coterie.actors.simulation.scenarios.raft_kv:RAFT_KV",
     "actors": "coterie.actors.simulation.scenarios.actors_scenario:ACTORS",
     "store": "coterie.actors.simulation.scenarios.store_scenario:STORE",
+    "pools": "coterie.actors.simulation.scenarios.pool_scenario:POOLS",
 }
 """Scenarios of the system level, by name; they are imported on demand."""
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from coterie.protocols.balancing.policy import NOTHING
+
 __all__ = ["draw_allowed", "draw_distinct"]
 
 TRIES_MAX: Final = 8
-"""Draws that may hit an excluded target, before the allowed ones are listed: few targets are excluded as a rule."""
+"""Draws in vain, because of excluded targets, before the allowed ones are listed: few are excluded as a rule."""
 
 
 def draw_allowed(keys: Sequence[str], exclude: AbstractSet[str], rng: random.Random) -> str | None:
@@ -26,13 +28,23 @@ def draw_allowed(keys: Sequence[str], exclude: AbstractSet[str], rng: random.Ran
     return allowed[int(rng.random() * len(allowed))] if allowed else None
 
 
-def draw_distinct(keys: Sequence[str], count: int, rng: random.Random) -> list[str]:
-    """Return `count` different keys (all of them if there are fewer), each set with the same chance."""
-    if 2 * count >= len(keys):
-        return rng.sample(keys, min(count, len(keys)))
+def draw_distinct(
+    keys: Sequence[str], count: int, rng: random.Random, exclude: AbstractSet[str] = NOTHING
+) -> list[str]:
+    """Return `count` different keys that are not in `exclude` (all of them if there are fewer), in random order."""
     drawn: list[str] = []
-    while len(drawn) < count:  # at most half are drawn already, so a draw is new with a chance above one half
-        key = keys[int(rng.random() * len(keys))]
-        if key not in drawn:
-            drawn.append(key)
+    total, draw = len(keys), rng.random
+    if 2 * count < total:  # at most half are drawn already: a draw in vain is the exception
+        for _ in range(count + TRIES_MAX):
+            key = keys[int(draw() * total)]
+            if key not in drawn and key not in exclude:
+                drawn.append(key)
+                if len(drawn) == count:
+                    return drawn
+    rest = [key for key in keys if key not in exclude and key not in drawn]
+    while rest and len(drawn) < count:
+        at = int(draw() * len(rest))
+        drawn.append(rest[at])
+        rest[at] = rest[-1]
+        rest.pop()
     return drawn

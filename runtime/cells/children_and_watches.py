@@ -110,6 +110,16 @@ class ChildrenAndWatches:
         else:
             self._cell.log.error("actor.pipe_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
 
+    def own(self, task: asyncio.Task[None]) -> None:
+        """Cancel `task` when this instance ends."""
+        self._pipes[task] = True
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Future[None]) -> None:
+        self._pipes.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._cell.log.error("actor.task_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+
     def _cancel_pipes(self) -> None:
         """Drop every pipe; the tasks that were created for them are cancelled."""
         pipes, self._pipes = self._pipes, {}

@@ -84,10 +84,21 @@ GOLDEN = {
     "node.ReportActors": "ReportActors(pattern, order, limit)",
     "node.TypeLine": "TypeLine(type, actors, depth, high_water, handled, busy, restarts)",
     "node.WaitLine": "WaitLine(asker, target, message, left_s)",
-    "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors)",
+    "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers)",
     "node.ReportNode": "ReportNode()",
-    "pool.ListWorkers": "ListWorkers()",
-    "pool.Workers": "Workers(refs, weight)",
+    "pool.CallerReport": (
+        "CallerReport(name, kind, policy, explanation, retries, retries_refused, hedges, targets_total, targets)"
+    ),
+    "pool.CheckSize": "_CheckSize()",
+    "pool.EndHold": "_EndHold(number)",
+    "pool.ListWorkers": "ListWorkers(known_version, subscriber)",
+    "pool.PoolsReport": "PoolsReport(node, callers_total, callers)",
+    "pool.ReportPools": "ReportPools(pattern, limit)",
+    "pool.Retire": "_Retire(worker)",
+    "pool.TargetLine": (
+        "TargetLine(target, node, state, weight, in_flight, picks, failures, wanted_share, seen_share, latency_s)"
+    ),
+    "pool.Workers": "Workers(refs, weight, version)",
     "raft.AppendEntries": "AppendEntries(term, prev_log_index, prev_log_term, leader_commit, entries)",
     "raft.AppendEntriesReply": (
         "AppendEntriesReply(term, success, match_index, conflict_index, conflict_term, refused_index)"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from coterie.actors.pools.requests.target_source import PoolTarget, TargetSource
 from coterie.protocols.balancing import Target
-from coterie.runtime.refs import Address, Ref
+from coterie.runtime.refs import Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
 
@@ -25,7 +25,7 @@ class FixedTargets(TargetSource):
         system: the caller's.
         refs: the targets; each actor once.
         weights: the weight of a target by its node (default: 1 each).
-        prober_path: the path of an actor on each node that answers `ProbeLoad`; None: remote targets have no probes.
+        are_probed: True if the targets answer `ProbeLoad` themselves.
 
     Raises:
         ValueError: two of the refs have the same node and path.
@@ -37,7 +37,7 @@ class FixedTargets(TargetSource):
         refs: Sequence[Ref[Any]],
         *,
         weights: Mapping[str, float] | None = None,
-        prober_path: str | None = None,
+        are_probed: bool = False,
     ) -> None:
         self._system = system
         self._target_by_key: dict[str, PoolTarget] = {}
@@ -46,9 +46,8 @@ class FixedTargets(TargetSource):
             key = f"{ref.node}/{ref.path}"
             if key in self._target_by_key:
                 raise ValueError(f"target {key!r} is given twice")
-            prober = None if prober_path is None else system.at(Address(ref.node, prober_path))
             target = Target(key, (weights or {}).get(ref.node, 1.0), ref.node)
-            self._target_by_key[key] = PoolTarget(target, ref, prober)
+            self._target_by_key[key] = PoolTarget(target, ref, ref if are_probed else None)
         self._unsubscribe = system.on_link(self._link_changed)
 
     def refresh(self) -> None:

@@ -63,12 +63,10 @@ class LoadProbes:
         """Send probes. One that cannot be sent is reported as not answered."""
         for probe in probes:
             target = self._target(probe.target)
-            if target is None:
-                self._balancer.probed(probe, None, now=self._monotonic())
-            elif target.ref.node == self._system.node:
-                self._balancer.probed(probe, self._book.latest(target.ref), now=self._monotonic())
-            elif target.prober is None:
-                self._balancer.probed(probe, None, now=self._monotonic())
+            is_local = target is not None and target.ref.node == self._system.node
+            load = self._book.latest(target.ref) if target is not None and is_local else None
+            if load is not None or target is None or target.prober is None:
+                self._balancer.probed(probe, load, now=self._monotonic())
             else:
                 contextvars.Context().run(self._ask, probe, target.prober, target.ref.path)
 

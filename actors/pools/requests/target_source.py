@@ -10,7 +10,7 @@ from typing import Any
 from coterie.protocols.balancing import Target
 from coterie.runtime.refs import Ref
 
-__all__ = ["PoolTarget", "TargetSource"]
+__all__ = ["MakeSource", "PoolTarget", "TargetSource"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class PoolTarget:
 class TargetSource(ABC):
     """Knows which targets there are. It calls `changed` when that may have changed; the pool then calls `refresh`."""
 
+    # set by the pool
     changed: Callable[[], None] = staticmethod(lambda: None)
 
     @abstractmethod
@@ -55,3 +56,8 @@ class TargetSource(ABC):
     @abstractmethod
     def close(self) -> None:
         """End the requests and timers."""
+
+
+MakeSource = Callable[[Callable[[], bool], bool], TargetSource]
+"""Makes the source of a pool, from a function that returns whether the pool was used since its last call, and from
+whether the targets should report their load with each reply."""

@@ -5,6 +5,7 @@
 `raft_kv.py`: scenario `raft-kv`: runs clients of a replicated key-value store under faults.
 `synod_duels.py`: scenario `synod`: runs competing proposers in many synods.
 `actors_scenario.py`: scenario `actors`: checks the runtime's guarantees while nodes fail.
+`pool_scenario.py`: scenario `pools`: checks what pools and balancers promise while nodes fail.
 `store_scenario.py`: scenario `store`: checks the data that the log store recovers.
 `list_store.py`: `ListStore` implements the replicated state machine of `raft-kv`.
 `directed_runs.py`: simulates fixed situations that random fault plans rarely reach.

@@ -6,6 +6,7 @@
 `members_command.py`: `coterie members` shows which nodes are alive, suspected or failed
 `mutants_command.py`: `coterie sim mutants` simulates clusters with deliberate bugs, which the checkers must find
 `nemesis_command.py`: `coterie nemesis` injects faults into real node processes
+`pools_command.py`: `coterie pools` shows how requests to pools are shared by their targets
 `run_command.py`: `coterie run` runs one node of a topology
 `sim_command.py`: `coterie sim` runs a scenario under simulated faults
 `status_command.py`: `coterie status` shows nodes, groups and leaders of a running cluster

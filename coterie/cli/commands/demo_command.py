@@ -32,6 +32,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--data", metavar="DIR", help="keep the nodes' data here (default: temporary, removed)")
     parser.add_argument("--input", metavar="DIR", help="count the .py files under here (default: the standard library)")
+    parser.add_argument(
+        "--balance", metavar="POLICY", help="how files are shared by the workers: prequal, … (a wrong name lists all)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.set_defaults(run=run)
 
@@ -39,10 +42,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie demo`; return the exit code."""
     from coterie.demo.demo_job import DemoOptions, run_job  # noqa: PLC0415 (other commands do not need it)
+    from coterie.demo.policy_names import policy_named  # noqa: PLC0415
     from coterie.demo.source_files import standard_library  # noqa: PLC0415
 
     root = args.input if args.input is not None else standard_library()
-    options = DemoOptions(root=root, nodes=args.nodes, victim=args.kill, data=args.data)
+    balance = None if args.balance is None else policy_named(args.balance)
+    options = DemoOptions(root=root, nodes=args.nodes, victim=args.kill, data=args.data, balance=balance)
     report = run_async(run_job(options))
     for line in report.lines():
         print(line)

@@ -79,7 +79,7 @@ def _has_leader(statuses: Iterable[GroupStatus | CoterieError]) -> bool:
 def _show(seen: _ClusterStatus) -> None:
     for node, report in seen.nodes.items():
         if isinstance(report, NodeReport):
-            parts = ", ".join([*report.groups, *report.synods, *report.pools]) or "nothing"
+            parts = ", ".join([*report.groups, *report.synods, *report.pools, *report.balancers]) or "nothing"
             print(f"node {node} of {report.cluster}: runs {parts}; linked with {', '.join(report.links) or 'no node'}")
         else:
             print(f"node {node}: {report}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ class _RoundRobinPicker(Picker):
     def __init__(self, rng: random.Random) -> None:
         self._turn = rng.randrange(1 << 30)
         self._keys: list[str] = []
+        self._last: str | None = None
 
     def update(self, targets: Sequence[Target], *, now: float) -> None:
         self._keys = [target.key for target in targets]
@@ -38,11 +39,15 @@ class _RoundRobinPicker(Picker):
             self._turn += 1
             target = keys[self._turn % len(keys)]
             if target not in exclude:
+                self._last = target
                 return target
+        self._last = None
         return None
 
     def explain(self) -> str:
-        if not self._keys:
-            return "there are no targets"
-        at = self._turn % len(self._keys)
-        return f"it was the turn of {self._keys[at]}, number {at + 1} of {len(self._keys)}"
+        if self._last is None:
+            return "no target is allowed" if self._keys else "there are no targets"
+        return f"it was the turn of {self._last}, one of {len(self._keys)}"
+
+    def shares(self, *, now: float) -> Mapping[str, float]:
+        return {key: 1 / len(self._keys) for key in self._keys}

@@ -1,4 +1,4 @@
-"""`SmoothWeighted`: balances load by nginx's smooth weighted round robin: picks targets by weight, evenly spread.
+"""`SmoothWeighted`: balances load by nginx's smooth weighted round robin: picks by weight, evenly spread.
 
 The algorithm is Igor Sysoev's (nginx 1.3.1, 2012).
 """
@@ -6,10 +6,11 @@ The algorithm is Igor Sysoev's (nginx 1.3.1, 2012).
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from coterie.protocols.balancing.choices.credit_groups import CreditGroups
 from coterie.protocols.balancing.policy import Picker, RoutingKey, Target
 
 __all__ = ["SmoothWeighted"]
@@ -21,38 +22,55 @@ class SmoothWeighted:
 
     Every pick adds to each credit the target's weight, picks the highest credit, and subtracts the sum of all weights
     from it. So the credits always add up to 0, and of any W picks in a row (W: that sum, whole weights) each target
-    gets exactly its weight.
+    gets exactly its weight. Excluded targets take no part in a turn. A pick takes time in proportion to the number of
+    *different* weights, and to the logarithm of the number of targets.
+
+    Each target starts with a random credit: a hundred callers that start together do not pick the same one first.
     """
 
     def make(self, rng: random.Random) -> Picker:
-        """Return a picker without targets."""
+        """Return a picker whose credits start at random."""
         return _SmoothWeightedPicker(rng)
 
 
 class _SmoothWeightedPicker(Picker):
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._targets: Sequence[Target] = ()
-        self._credit_by_key: dict[str, float] = {}
+        self._targets: list[Target] = []
+        self._number_by_key: dict[str, int] = {}
+        self._groups = CreditGroups([], [])
+        self._last: str | None = None
 
     def update(self, targets: Sequence[Target], *, now: float) -> None:
-        """Give a new target a random credit: otherwise all callers that start together would pick the same one."""
-        self._targets = targets
-        known = self._credit_by_key
-        fresh = {each.key: known.get(each.key, -self._rng.random() * each.weight) for each in targets}
-        mean = sum(fresh.values()) / max(1, len(fresh))
-        self._credit_by_key = {key: credit - mean for key, credit in fresh.items()}
+        """Keep the credits of those that stay; make all add up to 0 again: nobody inherits a debt."""
+        old = dict(zip(self._number_by_key, self._groups.credits(), strict=True))
+        credit = [old[it.key] if it.key in old else -self._rng.random() * it.weight for it in targets]
+        mean = sum(credit) / len(credit) if credit else 0.0
+        self._targets = list(targets)
+        self._number_by_key = {target.key: number for number, target in enumerate(targets)}
+        self._groups = CreditGroups([target.weight for target in targets], [each - mean for each in credit])
 
     def choose(self, *, now: float, key: RoutingKey | None, exclude: AbstractSet[str]) -> str | None:
-        allowed = [target for target in self._targets if target.key not in exclude]
-        if not allowed:
-            return None
-        credit_by_key = self._credit_by_key
-        for target in allowed:
-            credit_by_key[target.key] += target.weight
-        picked = max(allowed, key=lambda target: credit_by_key[target.key])
-        credit_by_key[picked.key] -= sum(target.weight for target in allowed)
-        return picked.key
+        number = self._choose_without(exclude) if exclude else (self._groups.take() if self._targets else None)
+        self._last = None if number is None else self._targets[number].key
+        return self._last
+
+    def _choose_without(self, exclude: AbstractSet[str]) -> int | None:
+        excluded = sorted(self._number_by_key[key] for key in exclude if key in self._number_by_key)
+        return self._groups.take_without(excluded)
 
     def explain(self) -> str:
-        return f"it had the highest credit of {len(self._targets)}"
+        if self._last is None:
+            return "no target is allowed" if self._targets else "there are no targets"
+        if self._last not in self._number_by_key:
+            return f"{self._last} had the highest credit; it has left since"
+        credit = self._groups.credits()[self._number_by_key[self._last]]
+        weight = self._targets[self._number_by_key[self._last]].weight
+        return (
+            f"{self._last} (weight {weight:g}) had the highest credit of {len(self._targets)} targets; after its turn"
+            f" it has {credit:.3g}"
+        )
+
+    def shares(self, *, now: float) -> Mapping[str, float]:
+        total = sum(target.weight for target in self._targets)
+        return {target.key: target.weight / total for target in self._targets}

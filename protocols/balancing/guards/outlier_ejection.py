@@ -87,6 +87,10 @@ class OutlierEjection:
         """Return how long the `count`-th ejection of a target lasts, s."""
         return min(self.base_ejection_s * count, self.max_ejection_s)
 
+    def is_panic(self, ejected: int, targets: int) -> bool:
+        """Return whether so many targets are ejected that all must be used."""
+        return targets - ejected < self.panic_share * targets
+
     def make(self, rng: random.Random) -> Picker:
         """Return a picker without targets."""
         return guarded(_Ejection(self, rng))
@@ -196,8 +200,8 @@ class _Ejection(Guard):
 
     def _changed(self) -> None:
         self._next_return = min(self._ejected.values(), default=math.inf)
-        total, usable = len(self._records), len(self._records) - len(self._ejected)
-        is_panic = usable < self._settings.panic_share * total
+        total = len(self._records)
+        is_panic = self._settings.is_panic(len(self._ejected), total)
         if is_panic != self._is_panic:
             event = "balancing.panic_began" if is_panic else "balancing.panic_ended"
             self.observe(event, ejected=len(self._ejected), targets=total, panic_share=self._settings.panic_share)

@@ -9,14 +9,24 @@ that count:
     latencies, newest last     9 10    19 20   31      61 60      3 in flight now: the nearest levels are 2, 1, 5, …
 
 An average over all recent requests would lag behind a queue that grows or shrinks; this estimate follows it at once.
+
+Ours: requests that are still in flight count with their age, if that is above the median of the completed ones. While a
+queue grows fast, only the quick requests that met it have completed: an estimate from these alone falls as the queue
+grows, and attracts more. With ten equal servers and costs that vary, that made whole servers time out.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+from itertools import islice
+from typing import Final
 
 __all__ = ["LatencyByLoad"]
+
+
+AGES_MAX: Final = 64
+"""The most requests in flight whose age counts, the oldest ones: a report must stay cheap on an overloaded server."""
 
 
 class LatencyByLoad:
@@ -27,15 +37,18 @@ class LatencyByLoad:
     Args:
         samples_max: how many of the last requests are remembered, at least 1. Default 128. Too low: loads that occur
             rarely have no sample nearby; too high: the estimate follows a change of speed late.
-        samples_per_estimate: the median is taken of so many, nearest levels first, at least 1. Default 7. Too low:
-            one odd request decides; too high: requests that met another load are counted.
+        samples_per_estimate: the median is taken of so many, nearest levels first, at least 1. Default 21. Too low:
+            a few odd requests decide; too high: requests that met another load are counted.
         max_age_s: older requests are forgotten, s, above 0. Default 10. Too low: a server with few requests has no
             estimate; too high: a server that was slow once, and is avoided since, looks slow for longer.
     """
 
-    __slots__ = ("_latencies_by_rif", "_levels", "_max_age_s", "_order", "_samples_max", "_wanted", "in_flight")
+    __slots__ = (
+        "_arrival_by_number", "_last_number", "_latencies_by_rif", "_levels", "_max_age_s", "_order", "_samples_max",
+        "_wanted",
+    )  # fmt: skip
 
-    def __init__(self, *, samples_max: int = 128, samples_per_estimate: int = 7, max_age_s: float = 10.0) -> None:
+    def __init__(self, *, samples_max: int = 128, samples_per_estimate: int = 21, max_age_s: float = 10.0) -> None:
         if samples_max < 1 or samples_per_estimate < 1:
             raise ValueError(
                 f"samples_max={samples_max} and samples_per_estimate={samples_per_estimate} must be at least 1"
@@ -48,31 +61,39 @@ class LatencyByLoad:
         self._order: deque[tuple[float, int]] = deque()  # when completed, and the level, the oldest first
         self._latencies_by_rif: dict[int, deque[float]] = {}
         self._levels: list[int] = []  # the keys of `_latencies_by_rif`, sorted
-        self.in_flight = 0
+        self._arrival_by_number: dict[int, tuple[int, float]] = {}  # of those in flight: the level, and when
+        self._last_number = 0
 
-    def arrived(self) -> int:
-        """Count a request that arrives; return its tag for `completed`: how many were in flight before it."""
-        tag = self.in_flight
-        self.in_flight = tag + 1
-        return tag
+    @property
+    def in_flight(self) -> int:
+        """The requests that have arrived and are not completed."""
+        return len(self._arrival_by_number)
 
-    def completed(self, rif: int, latency_s: float | None, *, now: float) -> None:
-        """Count the end of a request.
+    def arrived(self, *, now: float) -> int:
+        """Count a request that arrives at monotonic time `now` (s); return its number, for `completed`."""
+        number = self._last_number = self._last_number + 1
+        self._arrival_by_number[number] = (len(self._arrival_by_number), now)
+        return number
+
+    def completed(self, number: int, *, now: float, is_sample: bool = True) -> None:
+        """Count the end of a request. Its latency is from its arrival to now, waiting included.
 
         Args:
-            rif: what `arrived` returned.
-            latency_s: from its arrival to its end, waiting included, s; None if this says nothing about the next
-                request: it failed at once, or was cancelled.
+            number: what `arrived` returned.
             now: monotonic, s.
+            is_sample: False if its latency says nothing about the next request: it failed at once, for example.
 
         Raises:
-            ValueError: no request is in flight: one was completed twice.
+            ValueError: it is not in flight: it was completed already, or has never arrived.
         """
-        if self.in_flight == 0:
-            raise ValueError(f"no request is in flight: the one that arrived at {rif} in flight was completed already")
-        self.in_flight -= 1
-        if latency_s is None:
-            return
+        try:
+            rif, arrived_at = self._arrival_by_number.pop(number)
+        except KeyError:
+            raise ValueError(f"request {number} is not in flight: it has never arrived, or was completed") from None
+        if is_sample:
+            self._record(rif, now - arrived_at, now)
+
+    def _record(self, rif: int, latency_s: float, now: float) -> None:
         latencies = self._latencies_by_rif.get(rif)
         if latencies is None:
             latencies = self._latencies_by_rif[rif] = deque()
@@ -82,10 +103,14 @@ class LatencyByLoad:
         self._forget(now)
 
     def report(self, now: float) -> tuple[int, float | None]:
-        """Return the requests in flight, and the latency of one that arrives now, s; None without recent samples."""
+        """Return the requests in flight, and the latency of one that arrives now, s; None if nothing is known."""
         self._forget(now)
-        nearest = self._nearest(self.in_flight)
-        return self.in_flight, _median(nearest) if nearest else None
+        samples = self._nearest(self.in_flight)
+        median_s = _median(samples) if samples else 0.0
+        ages = [now - at for _, at in islice(self._arrival_by_number.values(), AGES_MAX) if now - at > median_s]
+        if ages:
+            median_s = _median(samples + ages)
+        return self.in_flight, median_s if samples or ages else None
 
     def _forget(self, now: float) -> None:
         order, oldest = self._order, now - self._max_age_s

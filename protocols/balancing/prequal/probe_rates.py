@@ -18,18 +18,22 @@ class FractionalRate:
         phase: the fraction with which it starts, 0 … 1, drawn at random: callers do not move in step.
     """
 
-    __slots__ = ("_owed", "_rate")
+    __slots__ = ("_fraction", "_owed", "_whole")
 
     def __init__(self, rate: float, phase: float = 0.0) -> None:
-        self._rate = rate
+        self._whole = int(rate)
+        self._fraction = rate - self._whole
         self._owed = phase
 
     def take(self) -> int:
         """Return the number of this turn."""
-        owed = self._owed + self._rate
-        whole = int(owed)
-        self._owed = owed - whole
-        return whole
+        if not self._fraction:
+            return self._whole
+        self._owed += self._fraction
+        if self._owed < 1:
+            return self._whole
+        self._owed -= 1
+        return self._whole + 1
 
 
 def reuse_budget(

@@ -1,7 +1,9 @@
 """Directed schedules: run an algorithm step by step; the test decides when each message, write and timer happens.
 
+`balancing_trials.py`: schedules of load-balancing policies in which one promise would show if broken.
 `detector_trials.py`: schedules in which a failure detector must suspect, or must not.
 `directed_group.py`: `DirectedGroup`, runs a Raft group step by step, as a test decides.
+`prequal_trials.py`: answers probes of Prequal, and tests whom it picks.
 `raft_shorthand.py`: builds Raft messages, log entries and disks from plain numbers.
 `session_eviction.py`: `evicted_session`, repeats a command after its session was evicted.
 `swim_schedules.py`: runs SWIM members so that one broken promise shows.

@@ -1,5 +1,6 @@
 """Mutants: put deliberate bugs into the algorithms, each of which the checkers must detect.
 
+`balancing_mutants.py`: the mutants of load balancing.
 `detector_mutants.py`: the mutants of failure detectors.
 `mutation_testing.py`: `Mutant`, a deliberate bug; `run_mutant`, runs it until a checker detects it.
 `raft_mutants.py`: the mutants of Raft.
@@ -14,6 +15,7 @@ you rename a method, update its mutant.
 The mutants of whole systems are in `coterie.actors.simulation.mutants`.
 """
 
+from coterie.protocols.simulation.mutants.balancing_mutants import BALANCING_MUTANTS
 from coterie.protocols.simulation.mutants.detector_mutants import DETECTOR_MUTANTS
 from coterie.protocols.simulation.mutants.mutation_testing import (
     DirectedTrial,
@@ -42,5 +44,12 @@ __all__ = [
     "run_mutant",
 ]
 
-MUTANTS: tuple[Mutant, ...] = (*RAFT_MUTANTS, *SESSION_MUTANTS, *SYNOD_MUTANTS, *DETECTOR_MUTANTS, *SWIM_MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (
+    *RAFT_MUTANTS,
+    *SESSION_MUTANTS,
+    *SYNOD_MUTANTS,
+    *DETECTOR_MUTANTS,
+    *SWIM_MUTANTS,
+    *BALANCING_MUTANTS,
+)
 """The mutants of the pure algorithms."""

@@ -133,7 +133,7 @@ class FakeCluster:
             for node in self._answers_by_node
         }
 
-    async def ask(self, message: CountFile, *, timeout_s: float) -> Counted:
+    async def ask(self, message: CountFile, *, key: bytes, timeout_s: float) -> Counted:
         assert self._balancer is not None
         workers = [
             Target(f"{node}/{at}", node=node)

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from coterie.protocols.balancing import Balancer, RoundRobin, Target
+from coterie.protocols.balancing import Balancer, LeastRequest, Policy, RoundRobin, Target
 from coterie.protocols.balancing.guards import SlowStart
 
 ABC = [Target("a"), Target("b"), Target("c")]
@@ -75,10 +75,14 @@ def test_a_cold_target_is_used_if_it_is_the_only_one() -> None:
     assert all(balancer.pick(now=100.0, exclude={"a", "b"}) for _ in range(50))
 
 
-def test_the_state_says_how_warm_it_is_and_its_wanted_share_is_unknown_if_the_policy_sets_none() -> None:
-    balancer = balancer_of(SlowStart(RoundRobin(), window_s=10.0))
+@pytest.mark.parametrize(("inner", "wanted"), [(RoundRobin(), 0.4 / 1.4), (LeastRequest(), None)])
+def test_the_state_says_how_warm_it_is_and_the_wanted_share_is_its_part_of_the_inner_one(
+    inner: Policy, wanted: float | None
+) -> None:
+    balancer = balancer_of(SlowStart(inner, window_s=10.0))
     balancer.update(ABC[:1], now=0.0)
     balancer.update(ABC[:2], now=100.0)
 
     status = balancer.statuses(now=104.0)[1]
-    assert (status.state, status.wanted_share) == ("warming up, 40%", None)
+    assert status.state == "warming up, 40%"
+    assert status.wanted_share == (None if wanted is None else pytest.approx(wanted))

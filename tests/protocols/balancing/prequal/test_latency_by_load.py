@@ -8,31 +8,61 @@ from coterie.protocols.balancing.prequal.latency_by_load import LatencyByLoad
 
 
 def complete(server: LatencyByLoad, rif: int, *latencies_s: float, now: float = 0.0) -> None:
-    """Complete requests that arrived when `rif` others were in flight."""
+    """Complete requests at `now` that arrived when `rif` others were in flight; the others leave no samples."""
+    others = arrive(server, rif, now=now)
     for latency_s in latencies_s:
-        arrive(server, 1)
-        server.completed(rif, latency_s, now=now)
+        server.completed(server.arrived(now=now - latency_s), now=now)
+    for number in others:
+        server.completed(number, now=now, is_sample=False)
 
 
-def arrive(server: LatencyByLoad, count: int) -> list[int]:
-    return [server.arrived() for _ in range(count)]
+def arrive(server: LatencyByLoad, count: int, now: float = 0.0) -> list[int]:
+    return [server.arrived(now=now) for _ in range(count)]
 
 
-def test_a_request_is_tagged_with_the_requests_in_flight_before_it() -> None:
+def test_requests_in_flight_are_those_that_have_arrived_and_are_not_completed() -> None:
     server = LatencyByLoad()
+    first, second, _ = arrive(server, 3)
 
-    assert arrive(server, 3) == [0, 1, 2]
     assert server.report(0.0) == (3, None)
+    server.completed(first, now=0.1)
+    server.completed(second, now=1.0, is_sample=False)
+    assert server.in_flight == 1
 
 
-def test_a_completed_request_is_no_longer_in_flight() -> None:
+def test_what_is_no_sample_leaves_no_trace_in_the_estimate() -> None:
     server = LatencyByLoad()
     first, second = arrive(server, 2)
 
-    server.completed(first, 0.1, now=1.0)
-    server.completed(second, None, now=1.0)
+    server.completed(first, now=0.1)
+    server.completed(second, now=0.9, is_sample=False)
 
     assert server.report(1.0) == (0, 0.1)
+
+
+def test_requests_in_flight_count_with_their_age_if_it_is_above_the_median() -> None:
+    """Two quick requests have met five in flight; the others of that load still wait, and so would the next one."""
+    server = LatencyByLoad()
+    complete(server, 5, 0.001, 0.002, now=10.0)
+    arrive(server, 5, now=10.0)
+
+    assert server.report(10.001)[1] == pytest.approx(0.0015)  # nobody waits for longer yet
+    assert server.report(12.0)[1] == pytest.approx(2.0)
+
+
+def test_requests_that_have_just_arrived_do_not_lower_the_estimate() -> None:
+    server = LatencyByLoad()
+    complete(server, 3, 0.1, 0.2, 0.3)
+    arrive(server, 4)
+
+    assert server.report(0.05) == (4, 0.2)
+
+
+def test_without_samples_the_ages_of_the_requests_in_flight_are_the_estimate() -> None:
+    server = LatencyByLoad()
+    arrive(server, 2, now=1.0)
+
+    assert server.report(4.0) == (2, 3.0)
 
 
 def test_the_estimate_is_the_median_at_the_present_load() -> None:
@@ -49,10 +79,10 @@ def test_the_tag_counts_and_not_the_load_at_completion() -> None:
     """Two requests: one met an idle server, one a busy one; an idle server then answers with the first latency."""
     server = LatencyByLoad(samples_per_estimate=1)
     first, second = arrive(server, 2)
-    server.completed(second, 0.5, now=0.1)
-    server.completed(first, 0.1, now=0.2)
+    server.completed(second, now=0.5)
+    server.completed(first, now=0.6)
 
-    assert server.report(0.3) == (0, 0.1)
+    assert server.report(0.7) == (0, 0.6)
 
 
 def test_levels_nearby_help_out_when_the_present_one_has_too_few_samples() -> None:
@@ -89,7 +119,7 @@ def test_old_samples_are_forgotten() -> None:
 
 
 def test_memory_is_bounded_whatever_the_load_was() -> None:
-    server = LatencyByLoad(samples_max=16)
+    server = LatencyByLoad(samples_max=16, samples_per_estimate=7)
     for rif in range(1000):
         complete(server, rif, 0.001 * rif)
 
@@ -99,11 +129,11 @@ def test_memory_is_bounded_whatever_the_load_was() -> None:
 
 def test_a_request_that_is_completed_twice_is_an_error() -> None:
     server = LatencyByLoad()
-    tag = server.arrived()
-    server.completed(tag, 0.1, now=0.0)
+    number = server.arrived(now=0.0)
+    server.completed(number, now=0.0)
 
-    with pytest.raises(ValueError, match="no request is in flight: the one that arrived at 0 in flight was completed"):
-        server.completed(tag, 0.1, now=0.0)
+    with pytest.raises(ValueError, match=f"request {number} is not in flight"):
+        server.completed(number, now=0.0)
 
 
 @pytest.mark.parametrize("wrong", [{"samples_max": 0}, {"samples_per_estimate": 0}, {"max_age_s": 0.0}])

@@ -88,8 +88,8 @@ def test_the_cold_probe_of_lowest_latency_is_picked() -> None:
 
     assert picker.choose(now=0.0, key=None, exclude=NOTHING) == "d"
     assert picker.explain() == (
-        "d has the lowest latency, 5 ms, of 5 cold probes of 5: 9 in flight is not above 9, the 0.84 quantile of 5"
-        " targets; 0 of 0 probes were not answered in time"
+        "d has 9 in flight and 5 ms, among the lowest latencies of the cold ones among 5 probes: at most 9 in flight,"
+        " the 0.84 quantile of 5 targets; 0 of 0 probes were not answered in time"
     )
 
 
@@ -158,7 +158,7 @@ def test_old_probes_are_not_used() -> None:
         answer(picker, target, 0, 0.1, now=5.0)
 
     pick(picker, now=6.0)
-    assert "lowest latency" in picker.explain()
+    assert "among the lowest latencies" in picker.explain()
     pick(picker, now=6.1)
     assert "drawn at random" in picker.explain()
 
@@ -205,13 +205,13 @@ def test_the_probe_of_a_target_that_left_is_dropped() -> None:
     assert pick(picker) == "a"
 
 
-def test_a_target_without_a_sample_is_tried_until_it_is_hot() -> None:
-    """Its latency counts as 0; the limit is 2, so its third request makes it hot."""
+def test_a_target_without_a_sample_is_tried_as_one_that_is_as_fast_as_the_fastest() -> None:
+    """The lower RIF wins; of equal ones the older probe."""
     picker = picker_of("ab", Prequal(removals_per_pick=0.0))
     answer(picker, "a", 2, 0.010)
     answer(picker, "b", 0, None)
 
-    assert [pick(picker) for _ in range(4)] == ["b", "b", "b", "a"]
+    assert [pick(picker) for _ in range(4)] == ["b", "b", "a", "b"]
 
 
 def test_an_idle_caller_probes_when_its_time_has_come() -> None:

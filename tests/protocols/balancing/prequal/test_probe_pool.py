@@ -9,7 +9,7 @@ from coterie.protocols.balancing.prequal.probe_pool import HeldProbe, ProbePool
 NOTHING: frozenset[str] = frozenset()
 
 
-def pool_of(*probes: tuple[str, int, float], size: int = 16, uses: float = math.inf) -> ProbePool:
+def pool_of(*probes: tuple[str, int, float | None], size: int = 16, uses: float = math.inf) -> ProbePool:
     """A pool of (target, RIF, latency), the oldest first, which came at 0, 1, 2, … ms."""
     pool = ProbePool(size, 1.0)
     for number, (target, in_flight, latency_s) in enumerate(probes):
@@ -45,11 +45,25 @@ def test_a_single_cold_probe_is_preferred_to_all_hot_ones() -> None:
     choice = pool_of(("a", 9, 0.1), ("b", 2, 9.0), ("c", 8, 0.2)).choose(5, NOTHING, usable_min=2)
 
     assert choice is not None
-    assert (choice.probe.target, choice.is_cold, choice.cold, choice.usable) == ("b", True, 1, 3)
+    assert (choice.probe.target, choice.is_cold, choice.usable) == ("b", True, 3)
 
 
 def test_equal_latencies_are_settled_by_rif() -> None:
     assert best(pool_of(("a", 3, 0.0), ("b", 1, 0.0), ("c", 2, 0.0)), limit=5) == "b"
+
+
+def test_latencies_within_the_tolerance_are_settled_by_rif() -> None:
+    pool = pool_of(("a", 4, 0.10), ("b", 2, 0.15), ("c", 0, 0.16))
+
+    for tolerance, wanted in ((0.0, "a"), (0.5, "b"), (0.6, "c")):
+        choice = pool.choose(5, NOTHING, usable_min=2, tolerance=tolerance)
+        assert choice is not None
+        assert choice.probe.target == wanted
+
+
+def test_a_target_without_a_sample_counts_as_fast_as_the_fastest() -> None:
+    assert best(pool_of(("a", 2, 0.1), ("b", 1, None), ("c", 0, 0.2)), limit=5) == "b"
+    assert best(pool_of(("a", 0, 0.1), ("b", 1, None), ("c", 0, 0.2)), limit=5) == "a"
 
 
 def test_fewer_than_two_usable_probes_are_no_choice() -> None:

@@ -1,0 +1,119 @@
+"""A node's part of a pool grows and shrinks; callers learn of it, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import pytest
+
+from coterie.actors.pools.pool_actor import PoolActor
+from coterie.actors.pools.pool_messages import HOLD_S, ListWorkers
+from coterie.actors.pools.pool_size import SizeLimits
+from coterie.errors import ActorStopped
+from coterie.runtime.actor import Actor
+from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.refs import Ref
+from coterie.runtime.system import System
+from coterie.testing import Systems, advance
+
+pytestmark = pytest.mark.virtual
+
+LIMITS = SizeLimits(1, 3, grow_at=2.0, grow_after_s=1.0, shrink_after_s=5.0)
+
+
+@message(name="test.pool_actor.Work")
+class Work(Ask[str]):
+    seconds: float
+
+
+class Worker(Actor[Work]):
+    async def receive(self, msg: Work, /) -> str:
+        await asyncio.sleep(msg.seconds)
+        return self.context.self_ref.path
+
+
+def spawn_pool(system: System, limits: SizeLimits = LIMITS) -> Ref[Any]:
+    return system.spawn(partial(PoolActor, Worker, limits, weight=1.0, exported=False), name="pool")
+
+
+async def names(pool: Ref[Any]) -> list[str]:
+    return [ref.path for ref in (await pool.ask(ListWorkers())).refs]
+
+
+async def test_a_list_that_the_caller_has_is_held_until_it_changes() -> None:
+    async with Systems("local") as systems:
+        pool = spawn_pool(systems["local"])
+        first = await pool.ask(ListWorkers())
+        held = pool.ask(ListWorkers(first.version), timeout_s=HOLD_S + 1)
+        waiting = [first.refs[0].ask(Work(1.0), timeout_s=60.0) for _ in range(9)]
+        await advance(0.5)
+        assert not held.done()
+
+        second = await held
+
+        assert [ref.path for ref in second.refs] == ["pool/1", "pool/2"]
+        assert second.version != first.version
+        assert asyncio.get_running_loop().time() < 2.0
+        await asyncio.gather(*waiting)
+
+
+async def test_a_list_that_does_not_change_is_answered_after_the_hold() -> None:
+    async with Systems("local") as systems:
+        pool = spawn_pool(systems["local"], SizeLimits(2, 2))
+        first = await pool.ask(ListWorkers())
+        began = asyncio.get_running_loop().time()
+
+        again = await pool.ask(ListWorkers(first.version), timeout_s=HOLD_S + 1)
+
+        assert again == first
+        assert HOLD_S <= asyncio.get_running_loop().time() - began < HOLD_S + 0.5
+
+
+async def test_it_grows_to_the_most_while_messages_wait_and_shrinks_to_the_fewest_when_idle() -> None:
+    async with Systems("local") as systems:
+        pool = spawn_pool(systems["local"])
+        worker = (await pool.ask(ListWorkers())).refs[0]
+        waiting = [worker.ask(Work(1.0), timeout_s=60.0) for _ in range(20)]
+
+        await advance(5.0)
+        grown = await names(pool)
+        await asyncio.gather(*waiting)
+        await advance(30.0)
+
+        assert grown == ["pool/1", "pool/2", "pool/3"]
+        assert await names(pool) == ["pool/1"]
+        assert systems["local"].cell_at("pool/3") is None
+
+
+async def test_a_worker_that_leaves_handles_what_it_has_and_what_still_comes() -> None:
+    async with Systems("local") as systems:
+        pool = spawn_pool(systems["local"], SizeLimits(1, 2, grow_at=2.0, grow_after_s=0.0, shrink_after_s=2.0))
+        first = (await pool.ask(ListWorkers())).refs[0]
+        waiting = [first.ask(Work(0.5), timeout_s=60.0) for _ in range(5)]
+        await advance(1.0)
+        second = (await pool.ask(ListWorkers())).refs[1]
+        await asyncio.gather(*waiting)
+
+        while len(await names(pool)) == 2:
+            await advance(0.05)
+        late = [second.ask(Work(2.0), timeout_s=60.0) for _ in range(2)]  # by a caller with the old list
+        answers = await asyncio.gather(*late)
+        await advance(1.0)
+
+        assert answers == ["pool/2", "pool/2"]
+        assert systems["local"].cell_at("pool/2") is None
+
+
+async def test_a_pool_that_stops_fails_the_requests_that_it_holds() -> None:
+    async with Systems("local") as systems:
+        pool = spawn_pool(systems["local"])
+        version = (await pool.ask(ListWorkers())).version
+        held = pool.ask(ListWorkers(version), timeout_s=HOLD_S + 1)
+        await advance(1.0)
+
+        await systems["local"].stop(pool)
+
+        with pytest.raises(ActorStopped, match="the pool 'pool' on node 'local' has stopped"):
+            await held
