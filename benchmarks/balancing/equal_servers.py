@@ -21,7 +21,7 @@ SETUP = replace(FleetSetup(), clients=10, servers=10, contended_share=0.0, idle_
 
 async def run(*, requests: int = 120_000, seed: int = 1, results: list[Result] | None = None) -> list[Result]:
     """Measure every rule."""
-    progress = Progress()
+    progress = Progress(2 * len(RULES))
     results = [] if results is None else results
     for costs, deviation, mean in (("varied", 1.0, 1.083), ("steady", 0.1, 1.0)):
         setup = replace(SETUP, cost_deviation=deviation)

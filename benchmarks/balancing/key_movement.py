@@ -34,7 +34,7 @@ Assign = Callable[[list[str], list[str]], list[str]]
 
 async def run(*, targets: int = 50, keys: int = 20_000, results: list[Result] | None = None) -> list[Result]:
     """Measure all ways."""
-    progress = Progress()
+    progress = Progress(len(WAYS))
     results = [] if results is None else results
     for name, assign in WAYS.items():
         progress.show(name)

@@ -135,7 +135,7 @@ async def run(
     results: list[Result] | None = None,
 ) -> list[Result]:
     """Measure every policy under every trouble; the value is the 99th percentile of each round."""
-    progress = Progress()
+    progress = Progress(len(TROUBLES) * rounds * len(policies))
     results = [] if results is None else results
     with tempfile.TemporaryDirectory() as data:
         path = "benchmarks.balancing.worker_topologies:four_nodes"
