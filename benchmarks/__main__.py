@@ -5,17 +5,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import time
 from collections.abc import Sequence
 
 import uvloop
 
 from benchmarks.catalogue import BENCHMARKS
+from benchmarks.harness.estimate import in_words
+from benchmarks.harness.kept_results import KeptResults
 from benchmarks.harness.plot import plot, require_plotting
-from benchmarks.harness.results import Result, show, write_json
+from benchmarks.harness.results import Result, write_json
 from benchmarks.harness.settings import Settings
 from benchmarks.peers.peer_catalogue import PEERS
 
 __all__ = ["main"]
+
+LONG_S = 60.0
+"""How much must be left to say so after each benchmark, seconds."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,13 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             require_plotting()
         except ImportError as error:
             parser.error(str(error))
-    settings = Settings(1 if chosen.quick else chosen.runs, chosen.quick, peers)
-    results = _run_all(chosen.names or _default_names(settings), settings)
+    kept = KeptResults(chosen.json, is_silent=False)
+    settings = Settings(1 if chosen.quick else chosen.runs, chosen.quick, peers, kept)
+    status = _run_all(chosen.names or _default_names(settings), settings)
     if chosen.json:
-        write_json(chosen.json, results)
-    if chosen.plot:
-        plot(chosen.plot, results)
-    return 0
+        write_json(chosen.json, kept.results)
+    if chosen.plot and kept.results:
+        plot(chosen.plot, kept.results)
+    for line in kept.skipped:
+        print(line, file=sys.stderr)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,7 +81,10 @@ def _default_names(settings: Settings) -> list[str]:
 
 def _list() -> None:
     for name, benchmark in BENCHMARKS.items():
-        print(f"{name:<20} {benchmark.description}{' (long: runs only if named)' if benchmark.is_long else ''}")
+        print(
+            f"{name:<20} {benchmark.description}{' (long: runs only if named)' if benchmark.is_long else ''}"
+            f" (about {in_words(benchmark.takes_s)})"
+        )
     print("peers:")
     for name, peer in PEERS.items():
         missing = peer.missing()
@@ -99,16 +111,30 @@ def _peers(parser: argparse.ArgumentParser, names: str) -> tuple[str, ...]:
     return tuple(installed)
 
 
-def _run_all(names: Sequence[str], settings: Settings) -> list[Result]:
-    results: list[Result] = []
-    for name in names:
-        print(f"{name}: {BENCHMARKS[name].description}", file=sys.stderr, flush=True)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            measured = runner.run(_measured(name, settings))
-        for result in measured:
-            print(show(result), flush=True)
-        results += measured
-    return results
+def _run_all(names: Sequence[str], settings: Settings) -> int:
+    """Run these benchmarks; return the exit status: 1 if one failed, 130 after Ctrl-C. All results are kept."""
+    times_s = [BENCHMARKS[name].estimate_s(settings) for name in names]
+    if len(names) > 1:
+        _say(f"{len(names)} benchmarks, about {in_words(sum(times_s))}; Ctrl-C ends them, and keeps what was measured")
+    status, began_s = 0, time.monotonic()
+    for at, name in enumerate(names):
+        _say(f"{name}: {BENCHMARKS[name].description} (about {in_words(times_s[at])})")
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                settings.kept.add(runner.run(_measured(name, settings)))
+        except KeyboardInterrupt:
+            _say(f"\ninterrupted in {name}: what was measured is above")
+            return 130
+        except Exception as error:  # noqa: BLE001 (one benchmark that fails must not end the others; the status is 1)
+            settings.kept.skip(f"benchmark {name}", f"{type(error).__name__}: {error}")
+            status = 1
+        if (left_s := sum(times_s[at + 1 :])) >= LONG_S:
+            _say(f"{at + 1} of {len(names)} in {in_words(time.monotonic() - began_s)}, about {in_words(left_s)} left")
+    return status
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 async def _measured(name: str, settings: Settings) -> list[Result]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from types import ModuleType
+from typing import Final
 
 from benchmarks import linearizability
 from benchmarks.balancing import (
@@ -52,27 +52,53 @@ from benchmarks.raft import raft_failover, raft_put, raft_steady
 __all__ = ["BENCHMARKS", "Benchmark"]
 
 
+QUICK_S: Final = 5.0
+"""How long any benchmark takes in a quick run, at most, seconds."""
+
+PEER_S: Final = 15.0
+"""How long one peer takes in one benchmark with five runs: its start, and the search for the right amount of work."""
+
+
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One benchmark: the first line of its module, and its function. One that `is_long` runs only if it is named."""
+    """One benchmark: the first line of its module, and its function.
+
+    `takes_s`: about how long it takes with five runs and without peers, on two cores. `is_long`: it runs only if it is
+    named. `has_runs`: the number of runs is that of the command line, else its own.
+    """
 
     description: str
     run: Callable[[Settings], Awaitable[list[Result]]]
+    takes_s: float
     is_long: bool = False
+    has_runs: bool = True
+
+    def estimate_s(self, settings: Settings) -> float:
+        """Return about how long it takes with these settings, seconds."""
+        if settings.is_quick:
+            return min(QUICK_S, self.takes_s)
+        return (self.takes_s + PEER_S * len(settings.peers)) * settings.runs / 5 if self.has_runs else self.takes_s
 
 
-def _messaging(module: ModuleType) -> Benchmark:
-    return Benchmark(_description(module), module.run)
+def _messaging(module: ModuleType, takes_s: float) -> Benchmark:
+    return Benchmark(_description(module), module.run, takes_s)
 
 
-def _own_defaults(module: ModuleType, *, is_long: bool = False, **quick: object) -> Benchmark:
-    """Return a benchmark with its own defaults, and with `quick` arguments for a quick run."""
+def _own_defaults(module: ModuleType, takes_s: float, *, is_long: bool = False, **quick: object) -> Benchmark:
+    """Return a benchmark with its own defaults, and with `quick` arguments for a quick run.
 
-    def run(settings: Settings) -> Awaitable[list[Result]]:
-        answer: Awaitable[list[Result]] = partial(module.run, **(quick if settings.is_quick else {}))()
-        return answer
+    Its function puts each result into `results`, so that those before an interrupt are kept.
+    """
 
-    return Benchmark(_description(module), run, is_long)
+    async def run(settings: Settings) -> list[Result]:
+        results: list[Result] = []
+        try:
+            await module.run(**(quick if settings.is_quick else {}), results=results)
+        finally:
+            settings.kept.add(results)
+        return results
+
+    return Benchmark(_description(module), run, takes_s, is_long, has_runs=False)
 
 
 def _description(module: ModuleType) -> str:
@@ -80,41 +106,41 @@ def _description(module: ModuleType) -> str:
 
 
 BENCHMARKS: dict[str, Benchmark] = {
-    "tell": _messaging(tell),
-    "ask": _messaging(ask),
-    "ping_pong": _messaging(ping_pong),
-    "fan_in": _messaging(fan_in),
-    "ring": _messaging(ring),
-    "spawn": _messaging(spawn),
-    "skynet": _messaging(skynet),
-    "timers": _messaging(timers),
-    "remote_tell": _messaging(remote_tell),
-    "remote_ask": _messaging(remote_ask),
-    "heartbeat_delay": _messaging(heartbeat_delay),
-    "linearizability": _messaging(linearizability),
-    "balls_into_bins": _own_defaults(balls_into_bins, sizes=(100,), seeds=3),
-    "key_movement": _own_defaults(key_movement, targets=10, keys=2000),
-    "pick_cost": _messaging(pick_cost),
-    "pool_ask": _messaging(pool_ask),
-    "slow_backend": _own_defaults(slow_backend, is_long=True, policies=("round_robin",), seeds=1),
-    "load_ramp": _own_defaults(load_ramp, is_long=True, step_s=0.2, steps=(0.75,)),
-    "nine_rules": _own_defaults(nine_rules, is_long=True, seconds=0.1),
-    "equal_servers": _own_defaults(equal_servers, is_long=True, requests=1000),
-    "real_policies": _own_defaults(real_policies, is_long=True, rounds=1, seconds=0.5, policies=("round_robin",)),
-    "real_hog": _own_defaults(real_hog, is_long=True, calm_s=6, hog_s=6, trials=1),
-    "detection_quality": _messaging(detection_quality),
-    "slow_and_fast_link": _messaging(slow_and_fast_link),
-    "swim_first_detection": _own_defaults(swim_first_detection, is_long=True, sizes=(8,), crashes=100),
-    "swim_detection_time": _own_defaults(swim_detection_time, is_long=True, sizes=(5,), crashes=2),
-    "swim_accuracy": _own_defaults(swim_accuracy, is_long=True, node_hours=1, run_s=60.0),
+    "tell": _messaging(tell, 20),
+    "ask": _messaging(ask, 40),
+    "ping_pong": _messaging(ping_pong, 15),
+    "fan_in": _messaging(fan_in, 10),
+    "ring": _messaging(ring, 25),
+    "spawn": _messaging(spawn, 240),
+    "skynet": _messaging(skynet, 180),
+    "timers": _messaging(timers, 20),
+    "remote_tell": _messaging(remote_tell, 60),
+    "remote_ask": _messaging(remote_ask, 60),
+    "heartbeat_delay": _messaging(heartbeat_delay, 100),
+    "linearizability": _messaging(linearizability, 20),
+    "balls_into_bins": _own_defaults(balls_into_bins, 20, sizes=(100,), seeds=3),
+    "key_movement": _own_defaults(key_movement, 20, targets=10, keys=2000),
+    "pick_cost": _messaging(pick_cost, 60),
+    "pool_ask": _messaging(pool_ask, 120),
+    "slow_backend": _own_defaults(slow_backend, 600, is_long=True, policies=("round_robin",), seeds=1),
+    "load_ramp": _own_defaults(load_ramp, 1200, is_long=True, step_s=0.2, warm_up_s=0.2, steps=(0.75,)),
+    "nine_rules": _own_defaults(nine_rules, 1800, is_long=True, seconds=0.1, warm_up_s=0.1),
+    "equal_servers": _own_defaults(equal_servers, 300, is_long=True, requests=1000),
+    "real_policies": _own_defaults(real_policies, 1200, is_long=True, rounds=1, seconds=0.5, policies=("round_robin",)),
+    "real_hog": _own_defaults(real_hog, 200, is_long=True, calm_s=6, hog_s=6, trials=1),
+    "detection_quality": _messaging(detection_quality, 600),
+    "slow_and_fast_link": _messaging(slow_and_fast_link, 60),
+    "swim_first_detection": _own_defaults(swim_first_detection, 3600, is_long=True, sizes=(8,), crashes=100),
+    "swim_detection_time": _own_defaults(swim_detection_time, 3600, is_long=True, sizes=(5,), crashes=2),
+    "swim_accuracy": _own_defaults(swim_accuracy, 3600, is_long=True, node_hours=1, run_s=60.0),
     "swim_lifeguard": _own_defaults(
-        swim_lifeguard, is_long=True, members=16, duration_s=6.0, stalled=(1,), spells=((2.0, 0.1),), crashes=1
+        swim_lifeguard, 3600, is_long=True, members=16, duration_s=6.0, stalled=(1,), spells=((2.0, 0.1),), crashes=1
     ),
-    "swim_load": _own_defaults(swim_load, sizes=(16,)),
-    "swim_chitchat": _own_defaults(swim_chitchat, sizes=(10,), runs=1),
-    "real_detection": _own_defaults(real_detection, is_long=True, kills=2, stress_s=0.0, names=("swim",)),
-    "real_restart": _own_defaults(real_restart, is_long=True, trials=2, calm_s=4.0, names=("swim",)),
-    "raft_put": _own_defaults(raft_put, runs=1, seconds=0.5, clients=(16,)),
-    "raft_failover": _own_defaults(raft_failover, trials=1),
-    "raft_steady": _own_defaults(raft_steady, seconds=1.0),
+    "swim_load": _own_defaults(swim_load, 120, sizes=(16,)),
+    "swim_chitchat": _own_defaults(swim_chitchat, 60, sizes=(10,), runs=1),
+    "real_detection": _own_defaults(real_detection, 3600, is_long=True, kills=2, stress_s=0.0, names=("swim",)),
+    "real_restart": _own_defaults(real_restart, 1800, is_long=True, trials=2, calm_s=4.0, names=("swim",)),
+    "raft_put": _own_defaults(raft_put, 200, runs=1, seconds=0.5, clients=(16,)),
+    "raft_failover": _own_defaults(raft_failover, 600, trials=1),
+    "raft_steady": _own_defaults(raft_steady, 75, seconds=1.0),
 }

@@ -23,9 +23,12 @@ STEPS = 1000
 """Steps of the integration."""
 
 
-async def run(*, sizes: tuple[int, ...] = (100, 10_000), seeds: int = 10) -> list[Result]:
+async def run(
+    *, sizes: tuple[int, ...] = (100, 10_000), seeds: int = 10, results: list[Result] | None = None
+) -> list[Result]:
     """Measure the fullest target for each number of targets and choices."""
-    progress, results = Progress(), []
+    progress = Progress(len(sizes) * len(CHOICES))
+    results = [] if results is None else results
     for size in sizes:
         for choices in CHOICES:
             progress.show(f"{size} targets, {choices} choices")

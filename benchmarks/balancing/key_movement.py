@@ -32,9 +32,10 @@ Assign = Callable[[list[str], list[str]], list[str]]
 """Takes targets and keys; returns the target of each key."""
 
 
-async def run(*, targets: int = 50, keys: int = 20_000) -> list[Result]:
+async def run(*, targets: int = 50, keys: int = 20_000, results: list[Result] | None = None) -> list[Result]:
     """Measure all ways."""
-    progress, results = Progress(), []
+    progress = Progress(len(WAYS))
+    results = [] if results is None else results
     for name, assign in WAYS.items():
         progress.show(name)
         results.append(measure(name, assign, targets, keys))

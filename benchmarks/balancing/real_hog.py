@@ -89,12 +89,16 @@ async def _ask(pool: Pool, count: Counter[str]) -> None:
     count[await pool.ask(WORK, timeout_s=5.0)] += 1
 
 
-async def run(*, calm_s: int = 15, hog_s: int = 25, trials: int = 3) -> list[Result]:
+async def run(
+    *, calm_s: int = 15, hog_s: int = 25, trials: int = 3, results: list[Result] | None = None
+) -> list[Result]:
     """Measure several trials."""
     progress = Progress()
     timelines = [await share_over_time(calm_s=calm_s, hog_s=hog_s, progress=progress) for _ in range(trials)]
     progress.clear()
-    return [_result("hog_comes", timelines), _result("hog_goes", timelines)]
+    results = [] if results is None else results
+    results += [_result("hog_comes", timelines), _result("hog_goes", timelines)]
+    return results
 
 
 def _result(name: str, timelines: list[Timeline]) -> Result:

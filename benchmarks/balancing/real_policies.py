@@ -127,10 +127,16 @@ TROUBLES: Final = (
 )
 
 
-async def run(*, rounds: int = 2, seconds: float = 20.0, policies: tuple[str, ...] = tuple(POLICIES)) -> list[Result]:
+async def run(
+    *,
+    rounds: int = 2,
+    seconds: float = 20.0,
+    policies: tuple[str, ...] = tuple(POLICIES),
+    results: list[Result] | None = None,
+) -> list[Result]:
     """Measure every policy under every trouble; the value is the 99th percentile of each round."""
-    progress = Progress()
-    results: list[Result] = []
+    progress = Progress(len(TROUBLES) * rounds * len(policies))
+    results = [] if results is None else results
     with tempfile.TemporaryDirectory() as data:
         path = "benchmarks.balancing.worker_topologies:four_nodes"
         async with ClusterProcesses(path, four_nodes, data) as cluster:

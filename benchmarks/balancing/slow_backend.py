@@ -104,10 +104,12 @@ def answered_share(policy: Policy, setup: SlowBackend, *, seed: int) -> float:
     return answered / count
 
 
-async def run(*, policies: Sequence[str] = tuple(POLICIES), seeds: int = 5) -> list[Result]:
+async def run(
+    *, policies: Sequence[str] = tuple(POLICIES), seeds: int = 5, results: list[Result] | None = None
+) -> list[Result]:
     """Measure each policy in both variants; the value is the median over the seeds, per cent answered."""
-    progress = Progress()
-    results = []
+    progress = Progress(2 * len(policies))
+    results = [] if results is None else results
     for variant, frees_at_timeout in (("freed_at_reply", False), ("freed_at_timeout", True)):
         setup = SlowBackend(frees_at_timeout=frees_at_timeout)
         for name in policies:

@@ -87,11 +87,15 @@ class _Opinions:
 
 
 async def run(
-    *, kills: int = 200, stress_s: float = STRESS_S, names: tuple[str, ...] = tuple(DETECTORS)
+    *,
+    kills: int = 200,
+    stress_s: float = STRESS_S,
+    names: tuple[str, ...] = tuple(DETECTORS),
+    results: list[Result] | None = None,
 ) -> list[Result]:
     """Measure every detector: `kills` signals each, then the time under stress."""
-    progress = Progress()
-    results: list[Result] = []
+    progress = Progress(len(names) * (kills + bool(stress_s)))
+    results = [] if results is None else results
     for name in names:
         async with _cluster(name) as (cluster, opinions):
             results += await _trials(name, cluster, opinions, kills, progress)

@@ -26,10 +26,16 @@ TRIAL_TIMEOUT_S = 60.0
 UP_LINE = re.compile(rb"^(n\d) \| node .* is up at .* \(pid (\d+)\)")
 
 
-async def run(*, trials: int = 10, calm_s: float = CALM_S, names: tuple[str, ...] = tuple(DETECTORS)) -> list[Result]:
+async def run(
+    *,
+    trials: int = 10,
+    calm_s: float = CALM_S,
+    names: tuple[str, ...] = tuple(DETECTORS),
+    results: list[Result] | None = None,
+) -> list[Result]:
     """Measure every detector: `trials` signals each."""
-    progress = Progress()
-    results: list[Result] = []
+    progress = Progress(len(names) * trials)
+    results = [] if results is None else results
     for name in names:
         with tempfile.TemporaryDirectory() as data:
             topology = f"benchmarks.detection.detector_topologies:{name}"

@@ -23,14 +23,14 @@ CONFIDENCE = 0.95
 PRESETS = {"lan": SwimConfig.lan(), "local": SwimConfig.local()}
 
 
-async def run(*, node_hours: int = 1000, run_s: float = 3600.0) -> list[Result]:
+async def run(*, node_hours: int = 1000, run_s: float = 3600.0, results: list[Result] | None = None) -> list[Result]:
     """Measure both presets for at least `node_hours` each."""
-    progress = Progress()
-    results = []
+    results = [] if results is None else results
     runs = max(1, round(node_hours * 3600 / (MEMBERS * run_s)))
     hours = runs * MEMBERS * run_s / 3600
     for name, config in PRESETS.items():
         failed = suspected = 0
+        progress = Progress(runs)
         for seed in range(runs):
             progress.show(f"{name}: {seed * hours / runs:.0f} of {hours:.0f} node-hours, {failed} false failures")
             world, _ = swim_world(MEMBERS, config, seed=seed, loss=LOSS)
@@ -44,7 +44,7 @@ async def run(*, node_hours: int = 1000, run_s: float = 3600.0) -> list[Result]:
             "changes_of_suspicion": suspected,
         }
         results.append(Result(f"swim_accuracy/{name}", "coterie", "false failed", (float(failed),), detail=detail))
-    progress.clear()
+        progress.clear()
     return results
 
 

@@ -29,13 +29,13 @@ KEPT_FOR_S = 30.0
 CONFIG = replace(SwimConfig.lan(), learns_members=True)
 
 
-async def run(*, sizes: tuple[int, ...] = SIZES, runs: int = 5) -> list[Result]:
+async def run(*, sizes: tuple[int, ...] = SIZES, runs: int = 5, results: list[Result] | None = None) -> list[Result]:
     """Measure the time to find all members, the members lost afterwards, and the bytes."""
-    progress = Progress()
-    results = []
+    results = [] if results is None else results
     for count in sizes:
         found_s: list[float] = []
         lost, rates = 0, []
+        progress = Progress(runs)
         for seed in range(runs):
             progress.show(f"{count} members, run {seed + 1} of {runs}")
             world = _world(count, seed)
@@ -48,7 +48,7 @@ async def run(*, sizes: tuple[int, ...] = SIZES, runs: int = 5) -> list[Result]:
             rates.append((sum(world.counts.size_bytes.values()) - sent_bytes) / KEPT_FOR_S / count)
         detail: dict[str, float | int | str] = {"max_s": max(found_s), "lost": lost, "kb_per_s": max(rates) / 1000}
         results.append(Result(f"swim_chitchat/{count}", "coterie", "s to find all", tuple(found_s), detail=detail))
-    progress.clear()
+        progress.clear()
     return results
 
 

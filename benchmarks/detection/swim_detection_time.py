@@ -22,14 +22,16 @@ SIZES = (5, 50, 500)
 LOSS = 0.01
 
 
-async def run(*, sizes: tuple[int, ...] = SIZES, crashes: int = 200) -> list[Result]:
+async def run(
+    *, sizes: tuple[int, ...] = SIZES, crashes: int = 200, results: list[Result] | None = None
+) -> list[Result]:
     """Measure all sizes."""
-    progress = Progress()
-    results = []
+    results = [] if results is None else results
     for count in sizes:
         first: list[float] = []
         last: list[float] = []
         failed: list[float] = []
+        progress = Progress(crashes)
         for seed in range(crashes):
             progress.show(f"{count} members: crash {seed + 1} of {crashes}")
             world, names = swim_world(count, SwimConfig.local(), seed=seed, loss=LOSS)
@@ -45,7 +47,7 @@ async def run(*, sizes: tuple[int, ...] = SIZES, crashes: int = 200) -> list[Res
             detail: dict[str, float | int | str] = {"p99": percentile(seconds, 0.99), "max": max(seconds)}
             label = f"swim_detection_time/{count}/{name}"
             results.append(Result(label, "coterie", "s", tuple(seconds), detail=detail))
-    progress.clear()
+        progress.clear()
     return results
 
 

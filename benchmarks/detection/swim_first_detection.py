@@ -34,10 +34,12 @@ ROUNDS_MAX = 40
 WINDOW_S = 12 * PERIOD_S
 
 
-async def run(*, sizes: tuple[int, ...] = SIZES, crashes: int = 5000) -> list[Result]:
+async def run(
+    *, sizes: tuple[int, ...] = SIZES, crashes: int = 5000, results: list[Result] | None = None
+) -> list[Result]:
     """Measure lock-step rounds in both orders, and free-running members."""
     progress = Progress()
-    results: list[Result] = []
+    results = [] if results is None else results
     for count in sizes:
         progress.show(f"{count} members")
         formula = 1 / (1 - (1 - 1 / (count - 1)) ** (count - 1))

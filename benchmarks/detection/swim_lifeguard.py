@@ -59,10 +59,11 @@ async def run(
     stalled: tuple[int, ...] = STALLED,
     spells: tuple[tuple[float, float], ...] = SPELLS,
     crashes: int = 20,
+    results: list[Result] | None = None,
 ) -> list[Result]:
     """Run every variant with every number of stalled members and every spell; sum up the false failures."""
-    progress = Progress()
-    results: list[Result] = []
+    progress = Progress(len(VARIANTS) * len(stalled) * len(spells))
+    results = [] if results is None else results
     for name, config in VARIANTS.items():
         by_stalled: dict[str, float | int | str] = {}
         for count in stalled:

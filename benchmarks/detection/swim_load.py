@@ -51,10 +51,10 @@ async def load(count: int) -> Measurement:
     return Measurement((messages - exchanges) / each, detail)
 
 
-async def run(*, sizes: tuple[int, ...] = SIZES) -> list[Result]:
+async def run(*, sizes: tuple[int, ...] = SIZES, results: list[Result] | None = None) -> list[Result]:
     """Measure all sizes."""
     progress = Progress()
-    results = []
+    results = [] if results is None else results
     for count in sizes:
         progress.show(f"{count} members")
         measured = await in_separate_process(__name__, "load", count)

@@ -11,7 +11,7 @@ from benchmarks.harness.pinning import other_than_first, pinned_to_first
 from benchmarks.harness.progress_line import Progress
 from benchmarks.harness.results import Measurement, Result
 from benchmarks.harness.settings import Settings
-from benchmarks.peers.peer_process import peer_measurements
+from benchmarks.peers.peer_process import PeerFailed, peer_measurements
 
 __all__ = ["Comparison", "Workload"]
 
@@ -40,20 +40,30 @@ class Comparison:
     progress: Progress = field(default_factory=Progress)
 
     async def run(self, settings: Settings) -> list[Result]:
-        """Measure each system `settings.runs` times."""
+        """Measure each system `settings.runs` times; what was measured is kept if it is interrupted."""
         count, other_core = settings.count(self.count), other_than_first()
+        measurements: dict[str, list[Measurement]] = {}
+        results: list[Result] = []
         try:
             with pinned_to_first():
-                own = await self._measure_own(count, settings.runs)
-                peers = await self._measure_peers(other_core, settings) if self.has_peers else {}
+                await self._measure_own(count, settings.runs, measurements)
+                if self.has_peers:
+                    await self._measure_peers(other_core, settings, measurements)
         finally:
             self.progress.clear()
-        floor = statistics.median(measurement.value for measurement in own["floor"])
-        return [_result(self, system, measurements, floor) for system, measurements in {**own, **peers}.items()]
+            results += self._results(measurements)
+            settings.kept.add(results)
+        return results
 
-    async def _measure_own(self, count: int, runs: int) -> dict[str, list[Measurement]]:
+    def _results(self, measurements: Mapping[str, Sequence[Measurement]]) -> list[Result]:
+        measured = {system: values for system, values in measurements.items() if values}
+        floors = [measurement.value for measurement in measured.get("floor", ())]
+        floor = statistics.median(floors) if floors else None
+        return [_result(self, system, values, floor) for system, values in measured.items()]
+
+    async def _measure_own(self, count: int, runs: int, measurements: dict[str, list[Measurement]]) -> None:
         systems = {"floor": self.floor, **self.others, "coterie": self.coterie}
-        measurements: dict[str, list[Measurement]] = {system: [] for system in systems}
+        measurements.update({system: [] for system in systems})
         for system, work in systems.items() if self.is_warmed else ():
             self.progress.show(f"{self.name}: {system} warms up")
             await work(max(1, count // _WARM_UP_SHARE))
@@ -62,18 +72,22 @@ class Comparison:
                 self.progress.show(f"{self.name}: {system}, run {run} of {runs}")
                 gc.collect()
                 measurements[system].append(await work(count))
-        return measurements
 
-    async def _measure_peers(self, other_core: int, settings: Settings) -> dict[str, list[Measurement]]:
-        measurements = {}
+    async def _measure_peers(
+        self, other_core: int, settings: Settings, measurements: dict[str, list[Measurement]]
+    ) -> None:
+        """Measure the peers; one that fails is named with its last words, and the next one is measured."""
         for peer in settings.peers:
             self.progress.show(f"{self.name}: {peer}")
-            if measured := await peer_measurements(peer, self.name, other_core, settings):
-                measurements[peer] = measured
-        return measurements
+            measurements[peer] = []
+            try:
+                await peer_measurements(peer, self.name, other_core, settings, measurements[peer])
+            except PeerFailed as error:
+                self.progress.clear()
+                settings.kept.skip(f"peer {peer} at {self.name}", str(error))
 
 
-def _result(comparison: Comparison, system: str, measurements: Sequence[Measurement], floor: float) -> Result:
+def _result(comparison: Comparison, system: str, measurements: Sequence[Measurement], floor: float | None) -> Result:
     detail = {
         key: statistics.median(measurement.detail[key] for measurement in measurements)
         for key in measurements[0].detail

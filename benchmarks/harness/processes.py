@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import os
 import signal
@@ -14,18 +15,23 @@ from coterie.node_process import signal_process
 
 __all__ = ["Child", "cpu_seconds", "free_ports"]
 
+_STDERR_BYTES = 65_536
+_LAST_WORDS_CHARS = 500
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Child:
     """One process `python -m <arguments>`; its `first_line` contains `ready` when it is ready.
 
-    It runs in its own session: Ctrl-C reaches only the benchmark, which then ends it.
+    It runs in its own session: Ctrl-C reaches only the benchmark, which then ends it. `keeps_stderr`: what it prints on
+    stderr is not shown, and its end can be had as `last_words`.
     """
 
-    def __init__(self, arguments: Sequence[str], *, ready: bytes = b"ready") -> None:
+    def __init__(self, arguments: Sequence[str], *, ready: bytes = b"ready", keeps_stderr: bool = False) -> None:
         self.arguments = tuple(arguments)
         self._ready = ready
+        self._stderr_lines: collections.deque[bytes] | None = collections.deque(maxlen=50) if keeps_stderr else None
+        self._stderr_reader: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self.first_line = b""
 
@@ -38,6 +44,7 @@ class Child:
                 *self.arguments,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                stderr=None if self._stderr_lines is None else asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
         )
@@ -47,6 +54,8 @@ class Child:
             self._process = await made  # `end` must find the process after an interrupt
             raise
         self._process = process
+        if process.stderr is not None:
+            self._stderr_reader = asyncio.create_task(self._read_stderr(process.stderr))
         assert process.stdout is not None
         self.first_line = await process.stdout.readline()
         if self._ready not in self.first_line:
@@ -60,6 +69,19 @@ class Child:
         if not line:
             raise RuntimeError(f"`python -m {' '.join(self.arguments)}` ended early")
         return line
+
+    async def _read_stderr(self, stream: asyncio.StreamReader) -> None:
+        while line := await stream.read(_STDERR_BYTES):
+            if self._stderr_lines is not None:
+                self._stderr_lines.extend(line.splitlines())
+
+    @property
+    def last_words(self) -> str:
+        """The last lines of its stderr, or the error alone if that is a traceback; at most 500 characters."""
+        lines = [line.decode(errors="replace").strip() for line in self._stderr_lines or ()]
+        words = [line for line in lines if line]
+        count = 1 if any(line.startswith("Traceback") for line in words) else 3
+        return " | ".join(words[-count:])[-_LAST_WORDS_CHARS:]
 
     @property
     def pid(self) -> int:
@@ -86,6 +108,10 @@ class Child:
         await self.wait(timeout_s)
         self._kill_session(signal.SIGKILL)
         await self._process.wait()
+        if self._stderr_reader is not None:
+            # The rest of what it printed; a process that it started in another session may hold the stream open.
+            await asyncio.wait([self._stderr_reader], timeout=1.0)
+            self._stderr_reader.cancel()
 
     async def wait(self, timeout_s: float) -> None:
         """Wait until it ends by itself, for `timeout_s` at most."""

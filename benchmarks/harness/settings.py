@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from benchmarks.harness.kept_results import KeptResults
 
 __all__ = ["Settings"]
 
@@ -14,12 +16,14 @@ class Settings:
     """The settings of the command line.
 
     `runs`: measurements per system; the median counts. `is_quick`: a thousandth of the work, once, to check that it
-    runs; its figures mean nothing. `peers`: names of the other actor systems to measure in the same run.
+    runs; its figures mean nothing. `peers`: names of the other actor systems to measure in the same run. `kept`: where
+    a benchmark puts its results as soon as it has them, so that they are not lost if it does not end.
     """
 
     runs: int = 5
     is_quick: bool = False
     peers: tuple[str, ...] = ()
+    kept: KeptResults = field(default_factory=KeptResults)
 
     def count(self, full: int) -> int:
         """Return the number of operations: `full`, or a thousandth of it in a quick run."""

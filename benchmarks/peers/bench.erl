@@ -151,7 +151,7 @@ until(Sink, Expected) ->
 idle() -> receive {greet, From} -> From ! hello, idle() end.
 
 branch(Parent, First, 1) -> Parent ! {total, First};
-branch(Parent, First, Size) ->
+branch(Parent, First, Size) when Size rem 10 =:= 0 -> % any other size would divide down to 0, and never end
     Self = self(),
     Part = Size div 10,
     [spawn(fun() -> branch(Self, First + N * Part, Part) end) || N <- lists:seq(0, 9)],

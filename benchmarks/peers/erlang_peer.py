@@ -21,7 +21,7 @@ from benchmarks.harness.results import Measurement
 from benchmarks.peers.peer_runs import RunRequest, Workload
 from coterie.node_process import signal_process
 
-__all__ = ["COUNT_MAX", "WORKLOADS"]
+__all__ = ["COUNT_MAX", "POWERS_OF_TEN", "WORKLOADS"]
 
 _SOURCE = Path(__file__).with_name("bench.erl")
 _COOKIE = "benchmark"
@@ -127,3 +127,6 @@ WORKLOADS: dict[str, Workload] = {
 
 COUNT_MAX = {"spawn/100000": 100_000, "spawn/1000000": 1_000_000, "skynet": 1_000_000}
 """Operations in one measurement."""
+
+POWERS_OF_TEN = frozenset({"skynet"})
+"""Workloads whose number of operations must be a power of ten: each branch of the tree has ten."""

@@ -3,7 +3,8 @@
     python -m benchmarks.peers.peer_runs MODULE COMPARISON SECONDS RUNS OTHER_CORE
 
 The module's `WORKLOADS` maps the name of the comparison to a coroutine function, which does the requested work and
-returns a measurement; its `COUNT_MAX` limits the operations of one run. The count that takes about the wanted time is
+returns a measurement; its `COUNT_MAX` limits the operations of one run, and the counts of the workloads in its
+`POWERS_OF_TEN` (optional) are powers of ten. The count that takes about the wanted time is
 found first; that is the warm-up. Prints `ready`, then one measurement per line.
 """
 
@@ -22,7 +23,7 @@ import uvloop
 
 from benchmarks.harness.results import Measurement
 
-__all__ = ["RunRequest", "Workload"]
+__all__ = ["RunRequest", "Workload", "power_of_ten"]
 
 _FIRST_COUNT = 100
 _CALIBRATION_SHARE = 5
@@ -49,6 +50,11 @@ async def _calibrated(work: Workload, seconds: float, count_max: int, other_core
         count = min(count_max, count * 10)
 
 
+def power_of_ten(count: int) -> int:
+    """Return the greatest power of ten that is not above `count`, which is at least 1."""
+    return int(10 ** (len(str(count)) - 1))
+
+
 async def _main(module: str, comparison: str, seconds: float, runs: int, other_core: int) -> None:
     adapter = importlib.import_module(module)
     work: Workload | None = adapter.WORKLOADS.get(comparison)
@@ -57,6 +63,8 @@ async def _main(module: str, comparison: str, seconds: float, runs: int, other_c
         return
     count_max: int = adapter.COUNT_MAX.get(comparison, sys.maxsize)
     count = await _calibrated(work, seconds, count_max, other_core)
+    if comparison in getattr(adapter, "POWERS_OF_TEN", ()):
+        count = power_of_ten(count)
     for _ in range(runs):
         gc.collect()
         measurement = await work(RunRequest(count, other_core))

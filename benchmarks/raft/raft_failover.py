@@ -93,9 +93,9 @@ async def _bring_back(cluster: BenchmarkCluster, client: Client, node: str, whic
         await asyncio.sleep(0.05)
 
 
-async def run(*, trials: int = 50) -> list[Result]:
+async def run(*, trials: int = 50, results: list[Result] | None = None) -> list[Result]:
     """Measure both signals."""
-    results = []
+    results = [] if results is None else results
     for which in (signal.SIGKILL, signal.SIGSTOP):
         runs: list[float] = []
         while len(runs) < trials:

@@ -62,9 +62,11 @@ def _cpu_us(cpu_s: float, load: ClosedLoopResult, seconds: float) -> float:
     return 1e6 * cpu_s / max(1.0, load.per_s * seconds)
 
 
-async def run(*, runs: int = 3, seconds: float = 5.0, clients: tuple[int, ...] = CLIENTS) -> list[Result]:
+async def run(
+    *, runs: int = 3, seconds: float = 5.0, clients: tuple[int, ...] = CLIENTS, results: list[Result] | None = None
+) -> list[Result]:
     """Measure each number of clients `runs` times, floor and Raft in turn."""
-    results = []
+    results = [] if results is None else results
     for count in clients:
         floors, rafts = [], []
         for _ in range(runs):

@@ -10,7 +10,7 @@ from coterie import Client
 __all__ = ["run"]
 
 
-async def run(*, seconds: float = 60.0, clients: int = 256) -> list[Result]:
+async def run(*, seconds: float = 60.0, clients: int = 256, results: list[Result] | None = None) -> list[Result]:
     """Count the terms that pass."""
     async with BenchmarkCluster() as cluster, Client(list(cluster.address_by_node.values())) as client:
         store = client.key_value(STORE)
@@ -19,4 +19,8 @@ async def run(*, seconds: float = 60.0, clients: int = 256) -> list[Result]:
         load = await closed_loop(store.put, clients, warm_up_s=0.0, measure_s=seconds)
         after = await cluster.leader(client)
     changes = after.term - before.term
-    return [Result("raft_steady", "coterie", "changes", (float(changes),), detail={"commands_per_s": load.per_s})]
+    results = [] if results is None else results
+    results.append(
+        Result("raft_steady", "coterie", "changes", (float(changes),), detail={"commands_per_s": load.per_s})
+    )
+    return results

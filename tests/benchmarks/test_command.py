@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import os
@@ -9,12 +10,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.catalogue import BENCHMARKS
+from benchmarks.catalogue import BENCHMARKS, Benchmark
+from benchmarks.harness.results import Result
+from benchmarks.harness.settings import Settings
 from benchmarks.peers.peer_catalogue import PEERS, Peer
 
 ROOT = Path(__file__).parent.parent.parent
@@ -128,3 +132,85 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def fake(run: Callable[[Settings], Awaitable[list[Result]]], seconds: float = 120.0) -> Benchmark:
+    return Benchmark("Measures something.", run, seconds)
+
+
+RESULT = Result("fake/first", "coterie", "tells/s", (3.0,))
+
+
+async def works(settings: Settings) -> list[Result]:
+    return [Result("fake/other", "coterie", "tells/s", (5.0,))]
+
+
+async def fails(settings: Settings) -> list[Result]:
+    settings.kept.add([RESULT])
+    raise RuntimeError("the run is invalid: 7 messages were dropped")
+
+
+async def is_interrupted(settings: Settings) -> list[Result]:
+    settings.kept.add([RESULT])
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.sleep(60)
+    return []
+
+
+def names_in(file: Path) -> list[object]:
+    return [result["benchmark"] for result in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def test_a_benchmark_that_fails_is_named_and_the_others_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(BENCHMARKS, "tell", fake(fails))
+    monkeypatch.setitem(BENCHMARKS, "ask", fake(works))
+
+    status = main(["tell", "ask", "--json", str(tmp_path / "results.json")])
+
+    printed = capsys.readouterr()
+    assert status == 1
+    assert printed.err.count("benchmark tell is skipped: RuntimeError: the run is invalid: 7 messages") == 2
+    assert [line.split()[0] for line in printed.out.splitlines()] == ["fake/first", "fake/other"]
+    assert names_in(tmp_path / "results.json") == ["fake/first", "fake/other"]
+
+
+def test_ctrl_c_prints_and_writes_what_there_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(BENCHMARKS, "tell", fake(is_interrupted))
+    monkeypatch.setitem(BENCHMARKS, "ask", fake(works))
+
+    status = main(["tell", "ask", "--json", str(tmp_path / "results.json")])
+
+    printed = capsys.readouterr()
+    assert status == 130
+    assert [line.split()[0] for line in printed.out.splitlines()] == ["fake/first"]
+    assert "interrupted in tell" in printed.err
+    assert names_in(tmp_path / "results.json") == ["fake/first"]
+
+
+def test_a_long_run_says_how_long_it_will_take(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(BENCHMARKS, "tell", fake(works))
+    monkeypatch.setitem(BENCHMARKS, "ask", fake(works, 600.0))
+
+    main(["tell", "ask", "--runs", "10"])
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "2 benchmarks, about 24 min; Ctrl-C ends them, and keeps what was measured"
+    assert lines[1] == "tell: Measures something. (about 4 min)"
+    assert lines[2].endswith("about 20 min left")
+    assert lines[3] == "ask: Measures something. (about 20 min)"
+
+
+def test_peers_and_runs_are_part_of_the_estimate() -> None:
+    benchmark, own = fake(works, 100.0), Benchmark("", works, 100.0, has_runs=False)
+
+    assert benchmark.estimate_s(Settings(runs=5)) == 100.0
+    assert benchmark.estimate_s(Settings(runs=10)) == 200.0
+    assert benchmark.estimate_s(Settings(runs=5, peers=("pykka", "ray"))) > 120.0
+    assert benchmark.estimate_s(Settings(is_quick=True)) == 5.0
+    assert own.estimate_s(Settings(runs=10)) == 100.0
