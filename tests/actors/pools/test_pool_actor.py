@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from coterie.actors.pools import pool_actor
 from coterie.actors.pools.pool_actor import PoolActor
 from coterie.actors.pools.pool_messages import HOLD_S, ListWorkers
 from coterie.actors.pools.pool_size import SizeLimits
@@ -57,6 +58,19 @@ async def test_a_list_that_the_caller_has_is_held_until_it_changes() -> None:
         assert second.version != first.version
         assert asyncio.get_running_loop().time() < 2.0
         await asyncio.gather(*waiting)
+
+
+async def test_only_so_many_requests_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_actor, "HELD_MAX", 2)
+    async with Systems("local") as systems:
+        pool = spawn_pool(systems["local"])
+        version = (await pool.ask(ListWorkers())).version
+
+        asked = [pool.ask(ListWorkers(version), timeout_s=HOLD_S + 1) for _ in range(4)]
+        await advance(0.1)
+
+        assert [each.done() for each in asked] == [False, False, True, True]
+        assert len({each.version for each in await asyncio.gather(*asked)}) == 1
 
 
 async def test_a_list_that_does_not_change_is_answered_after_the_hold() -> None:
