@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from coterie.actors.groups.state_machine import Query, StateMachine
     from coterie.actors.node import Node
     from coterie.actors.paxos.synod_client import SynodClient
+    from coterie.actors.pools.balancer_actor import BalancerActor
     from coterie.actors.pools.pool_messages import Idempotent
     from coterie.actors.simulation.buggify import buggify
     from coterie.actors.topology import Topology
@@ -95,6 +96,7 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "Actor",
     "Address",
     "Ask",
+    "BalancerActor",
     "BoundedLoads",
     "C3",
     "ChenActor",
@@ -177,6 +179,7 @@ _HOMES = {
     "Actor": "runtime.actor",
     "Address": "runtime.refs",
     "Ask": "runtime.messages.message",
+    "BalancerActor": "actors.pools.balancer_actor",
     "BoundedLoads": "protocols.balancing",
     "C3": "protocols.balancing",
     "ChenActor": "actors.detection.detector_kinds",

@@ -141,7 +141,10 @@ def test_the_shop_of_the_readme_is_drawn_and_loses_no_order_under_faults(tmp_pat
     saved_programs(README, tmp_path)
     [parts] = [program for program in programs(README) if program.startswith("topology.synod")]
     imports = (
-        "from coterie import Actor, Node, SmoothWeighted\n\ndef Worker(node: Node) -> Actor: ...\n\nFront = Worker\n"
+        "from coterie import Actor, Ask, LeastLoaded, Node, PeakEwma, PowerOfTwoChoices, Prequal, message\n\n"
+        "@message\nclass Count(Ask[int]): ...\n\n"
+        "class Worker(Actor[Count]):\n    def __init__(self, node: Node): ...\n\n"
+        "Front = Worker\n"
     )
     shop = (tmp_path / "shop.py").read_text(encoding="utf-8")
     (tmp_path / "all_parts.py").write_text(imports + shop + parts, encoding="utf-8")
@@ -152,7 +155,9 @@ def test_the_shop_of_the_readme_is_drawn_and_loses_no_order_under_faults(tmp_pat
     suite = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "coterie.testing.plugin")
     ended = run(*suite, "test_shop.py", directory=tmp_path)
 
-    assert [word for word in ("totals", "store", "config", "workers", "front") if word not in drawn.stdout] == []
+    assert [
+        word for word in ("totals", "store", "config", "workers", "gate", "door", "front") if word not in drawn.stdout
+    ] == []
     assert ("1 passed" in ended.stdout, ended.returncode) == (True, 0), ended.stdout + ended.stderr
 
 

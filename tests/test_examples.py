@@ -13,6 +13,11 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 OUTPUT_BY_EXAMPLE = {
     "counter.py": "3\n6\n",
     "fastapi_app.py": "POST: 1\nPOST: 2\nGET: 2\n",
+    "load_balancing.py": """\
+in turn, the slow node gets its half: True
+through the balancers, it gets less than a quarter: True
+picked in the client, it gets less than a quarter: True
+""",
     "plain_asyncio.py": """\
 ada has ticket 1
 grace has ticket 2

@@ -36,12 +36,12 @@ def ramp(
     seed: int,
     step_s: float,
     steps: Sequence[float] = STEPS,
-    setup: FleetSetup | None = None,
+    warm_up_s: float = WARM_UP_S,
     progress: Progress | None = None,
 ) -> list[Phase]:
     """Run the steps one after the other; return what happened to the requests of each."""
-    fleet = Fleet(setup or FleetSetup(), policy, seed=seed)
-    fleet.run_phase(steps[0], WARM_UP_S)
+    fleet = Fleet(FleetSetup(), policy, seed=seed)
+    fleet.run_phase(steps[0], warm_up_s)
     phases = []
     for number, load in enumerate(steps, 1):
         if progress is not None:
@@ -52,15 +52,19 @@ def ramp(
 
 
 async def run(
-    *, step_s: float = 20.0, seed: int = 1, steps: Sequence[float] = STEPS, results: list[Result] | None = None
+    *,
+    step_s: float = 20.0,
+    warm_up_s: float = WARM_UP_S,
+    seed: int = 1,
+    steps: Sequence[float] = STEPS,
+    results: list[Result] | None = None,
 ) -> list[Result]:
     """Measure both policies; the value is the 99.9th percentile of the latency at each step."""
     progress = Progress(len(POLICIES) * len(steps))
     results = [] if results is None else results
     for name, policy in POLICIES.items():
-        for load, phase in zip(
-            steps, ramp(policy, seed=seed, step_s=step_s, steps=steps, progress=progress), strict=True
-        ):
+        phases = ramp(policy, seed=seed, step_s=step_s, steps=steps, warm_up_s=warm_up_s, progress=progress)
+        for load, phase in zip(steps, phases, strict=True):
             detail: dict[str, float | int | str] = {
                 "errors_percent": 100 * phase.error_share,
                 "latency_ms_p50": 1000 * phase.quantile_s(0.5),

@@ -44,6 +44,7 @@ RULES: Final[dict[str, Policy]] = {
     "prequal": Prequal(),
 }
 WARM_UP_S: Final = 12.0
+"""Longer than the blackout of weighted round robin, s."""
 
 _QUIET: Final = replace(FleetSetup(), contended_share=0.0, idle_cores=(0.0, 0.0), dwell_s=0.0)
 REGIMES: Final = {
@@ -55,7 +56,9 @@ REGIMES: Final = {
 """By name: the fleet, its load, and how much longer than the others it runs."""
 
 
-async def run(*, seconds: float = 30.0, seed: int = 1, results: list[Result] | None = None) -> list[Result]:
+async def run(
+    *, seconds: float = 30.0, warm_up_s: float = WARM_UP_S, seed: int = 1, results: list[Result] | None = None
+) -> list[Result]:
     """Measure every rule in every regime; the value is the 99th percentile of the latency."""
     progress = Progress(len(REGIMES) * len(RULES))
     results = [] if results is None else results
@@ -63,7 +66,7 @@ async def run(*, seconds: float = 30.0, seed: int = 1, results: list[Result] | N
         for name, policy in RULES.items():
             progress.show(f"{regime}: {name}")
             fleet = Fleet(setup, policy, seed=seed)
-            fleet.run_phase(load, WARM_UP_S)
+            fleet.run_phase(load, warm_up_s)
             phase = fleet.run_phase(load, seconds * longer)
             fleet.drain()
             results.append(_result(regime, name, phase))

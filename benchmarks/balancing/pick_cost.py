@@ -1,10 +1,10 @@
 """Pick cost: measures the nanoseconds of a pick, of its report and of its probes' answers, for each policy.
 
 Each policy picks among 3, 100 and 10,000 targets, through a `Balancer`, as a pool does. Up to 50 requests are open at
-any time. Each call is timed alone, the time that two readings of the clock take is subtracted, and the median counts:
-a median of many short calls is hardly disturbed by other work on the machine. (A full scan of 10,000 targets takes
-milliseconds: it is measured with fewer picks.) The floor is the cheapest round robin in Python, timed in the same way:
-a counter, and one index into a list. `python -m benchmarks.balancing.pick_cost`.
+any time. Each call is timed alone, and the time that two readings of the clock take is subtracted. What counts is the
+median of 500 calls in a row, in the quietest such window: other work on the machine hardly disturbs it. (A full scan of
+10,000 targets takes milliseconds: it is measured with fewer picks.) The floor is the cheapest round robin in Python,
+timed in the same way: a counter, and one index into a list. `python -m benchmarks.balancing.pick_cost`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import random
 import statistics
 import sys
 from collections import deque
+from collections.abc import Sequence
 from time import perf_counter_ns
 
 from benchmarks.harness.results import Result, show
@@ -54,6 +55,7 @@ POLICIES: dict[str, Policy] = {
 SIZES = (3, 100, 10_000)
 PICKS = 20_000
 PICKS_OF_FULL_SCANS = 200
+WINDOW = 500
 OPEN_MAX = 50
 REQUESTS_PER_S = 10_000
 
@@ -95,22 +97,28 @@ class Caller:
 
 
 def clock_ns() -> float:
-    """The median time between two readings of the clock, ns."""
-    return statistics.median(-perf_counter_ns() + perf_counter_ns() for _ in range(10_000))
+    """The time between two readings of the clock, ns."""
+    return quietest([-perf_counter_ns() + perf_counter_ns() for _ in range(20 * WINDOW)])
+
+
+def quietest(times_ns: Sequence[int]) -> float:
+    """The lowest median of the calls of one window, ns; 0 without calls."""
+    windows = (times_ns[at : at + WINDOW] for at in range(0, max(1, len(times_ns) - WINDOW + 1), WINDOW))
+    return min(statistics.median(window) if window else 0.0 for window in windows)
 
 
 def measured(policy: Policy, size: int, picks: int, clock: float) -> tuple[float, float, float]:
-    """The medians of a pick, of a report, and of the answers of one pick's probes, ns."""
+    """The cost of a pick, of a report, and of the answers of one pick's probes, ns."""
     caller = Caller(policy, size)
     for number in range(picks):
         caller.request(number)
-    answers = statistics.median(caller.answer_ns) - clock if caller.answer_ns else 0.0
-    report = statistics.median(caller.report_ns or [0]) - clock
-    return statistics.median(caller.pick_ns) - clock, report, answers * len(caller.answer_ns) / picks
+    answers = quietest(caller.answer_ns) - clock if caller.answer_ns else 0.0
+    report = quietest(caller.report_ns) - clock
+    return quietest(caller.pick_ns) - clock, report, answers * len(caller.answer_ns) / picks
 
 
 def floor_ns(size: int, picks: int, clock: float) -> float:
-    """The median time of a counter and one index into a list, ns."""
+    """The cost of a counter and one index into a list, ns."""
     keys = [f"t{at}" for at in range(size)]
     turn, times = 0, []
 
@@ -123,7 +131,7 @@ def floor_ns(size: int, picks: int, clock: float) -> float:
         begin = perf_counter_ns()
         take()
         times.append(perf_counter_ns() - begin)
-    return statistics.median(times) - clock
+    return quietest(times) - clock
 
 
 async def run(settings: Settings) -> list[Result]:

@@ -43,7 +43,8 @@ class FleetSetup:
         idle_cores: otherwise, the least and most cores that it leaves idle (uniform).
         dwell_s: the mean time between two changes of an antagonist (exponential), s.
         one_way_s: the least and greatest delay of a message (uniform), s.
-        timeout_s: when a request has failed; it is cancelled on its server.
+        timeout_s: when a request has failed.
+        is_cancelled: whether its server drops it then; if not, it still takes part in the sharing, for nothing.
     """
 
     clients: int = 100
@@ -51,11 +52,12 @@ class FleetSetup:
     cost_core_s: float = 0.04
     cost_deviation: float = 1.0
     allocated_cores: float = 2.0
-    contended_share: float = 0.35
+    contended_share: float = 0.45
     idle_cores: tuple[float, float] = (1.0, 6.0)
-    dwell_s: float = 15.0
+    dwell_s: float = 30.0
     one_way_s: tuple[float, float] = (0.0001, 0.0004)
     timeout_s: float = 5.0
+    is_cancelled: bool = False
 
 
 @dataclass(slots=True)
@@ -179,7 +181,7 @@ class Fleet:
 
     def __init__(self, setup: FleetSetup, policy: Policy, *, seed: int) -> None:
         self.queue = EventQueue()
-        self._setup = setup
+        self.setup = setup
         self._load = random.Random(seed)
         self._delays = random.Random(seed + 1)
         machines = random.Random(seed + 2)
@@ -201,7 +203,7 @@ class Fleet:
         The results of requests that are still in flight at the end are complete once the next phase, or `drain`, has
         run for the time-out.
         """
-        setup = self._setup
+        setup = self.setup
         mean_core_s = setup.cost_core_s * _mean_of_truncated_normal(setup.cost_deviation)
         rate = load * setup.servers * setup.allocated_cores / mean_core_s
         self._phase = Phase()
@@ -211,7 +213,7 @@ class Fleet:
 
     def drain(self) -> None:
         """Run until no request can be in flight."""
-        self.queue.run(self.queue.now + self._setup.timeout_s + 1.0)
+        self.queue.run(self.queue.now + self.setup.timeout_s + 1.0)
 
     def _schedule(self, rate: float, until: float) -> None:
         when = self.queue.now + self._load.expovariate(rate)
@@ -219,7 +221,7 @@ class Fleet:
             self.queue.at(when, partial(self._send, rate, until))
 
     def _send(self, rate: float, until: float) -> None:
-        load, setup, queue, phase = self._load, self._setup, self.queue, self._phase
+        load, setup, queue, phase = self._load, self.setup, self.queue, self._phase
         client = self._clients[load.randrange(setup.clients)]
         cost_core_s = max(0.0, load.gauss(setup.cost_core_s, setup.cost_core_s * setup.cost_deviation))
         self._schedule(rate, until)
@@ -246,7 +248,7 @@ class Fleet:
 
     def delay_s(self) -> float:
         """Return the delay of a message."""
-        return self._delays.uniform(*self._setup.one_way_s)
+        return self._delays.uniform(*self.setup.one_way_s)
 
 
 class _Request:
@@ -284,7 +286,7 @@ class _Request:
         if not self._is_over:
             self._end(RequestOutcome.LOST, None)
             self._phase.errors += 1
-            if self._started is not None:
+            if self._started is not None and self._fleet.setup.is_cancelled:
                 self._server.cancel(self._started)
 
     def _reply(self, load: LoadReport) -> None:

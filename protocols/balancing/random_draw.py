@@ -35,12 +35,15 @@ def draw_distinct(
     drawn: list[str] = []
     total, draw = len(keys), rng.random
     if 2 * count < total:  # at most half are drawn already: a draw in vain is the exception
-        for _ in range(count + TRIES_MAX):
+        tries, missing = count + TRIES_MAX, count
+        while tries and missing:
+            tries -= 1
             key = keys[int(draw() * total)]
-            if key not in drawn and key not in exclude:
+            if not (key in exclude or key in drawn):
                 drawn.append(key)
-                if len(drawn) == count:
-                    return drawn
+                missing -= 1
+        if not missing:
+            return drawn
     rest = [key for key in keys if key not in exclude and key not in drawn]
     while rest and len(drawn) < count:
         at = int(draw() * len(rest))

@@ -28,6 +28,9 @@ __all__ = ["LatencyByLoad"]
 AGES_MAX: Final = 64
 """The most requests in flight whose age counts, the oldest ones: a report must stay cheap on an overloaded server."""
 
+NEARBY: Final = 0.25
+"""Levels are nearby if they differ from the present one by at most this share of it."""
+
 
 class LatencyByLoad:
     """The requests in flight of one server, and the latencies of its last requests by the count at their arrival.
@@ -123,8 +126,13 @@ class LatencyByLoad:
                 del self._levels[bisect_left(self._levels, rif)]
 
     def _nearest(self, rif: int) -> list[float]:
-        """Return the newest samples of the levels nearest to `rif`; of two equally near, the higher one first."""
+        """Return the newest samples of the levels near `rif`, the nearest first; of two equally near, the higher one.
+
+        If there is a sample nearby (at most a quarter away, or one request), farther ones do not count: else a server
+        that was overloaded once, and is avoided since, would look slow for as long as it remembers that.
+        """
         levels, found = self._levels, list[float]()
+        nearby = max(1.0, NEARBY * rif)
         above = bisect_left(levels, rif)
         below = above - 1
         while len(found) < self._wanted and (below >= 0 or above < len(levels)):
@@ -132,6 +140,8 @@ class LatencyByLoad:
                 level, above = levels[above], above + 1
             else:
                 level, below = levels[below], below - 1
+            if found and abs(level - rif) > nearby:
+                break
             latencies = self._latencies_by_rif[level]
             missing = self._wanted - len(found)
             found += latencies if len(latencies) <= missing else list(latencies)[-missing:]

@@ -160,11 +160,13 @@ class _PrequalPicker(Picker):
         """Return probes of `count` different targets, drawn at random (§4: without replacement)."""
         if count == 0:
             return ()
-        self._probe_due_at = now + self._settings.idle_probe_s
-        timeout_s, probes = self._settings.probe_timeout_s, list[Probe]()
+        settings = self._settings
+        self._probe_due_at = now + settings.idle_probe_s
+        number, timeout_s, make, probes = self._last_probe, settings.probe_timeout_s, tuple.__new__, list[Probe]()
         for target in draw_distinct(self._keys, count, self._rng):
-            self._last_probe += 1
-            probes.append(tuple.__new__(Probe, (target, self._last_probe, timeout_s)))  # a third of Probe(…)'s time
+            number += 1
+            probes.append(make(Probe, (target, number, timeout_s)))  # a third of the time of Probe(…)
+        self._last_probe = number
         return probes
 
     def probed(self, probe: Probe, load: LoadReport | None, *, now: float) -> None:

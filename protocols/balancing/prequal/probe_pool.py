@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from collections.abc import Set as AbstractSet
+from operator import attrgetter
 from typing import NamedTuple
 
 __all__ = ["HeldProbe", "PoolChoice", "ProbePool"]
+
+_in_flight = attrgetter("in_flight")
 
 
 class HeldProbe:
@@ -17,11 +20,12 @@ class HeldProbe:
         target: whose answer it is.
         in_flight: its RIF, one more for each request that this caller has sent to it since.
         latency_s: its estimate, s; None if it has no sample: it counts as fast as the fastest that is known.
+        known_s: the same, or infinity: a number that can be compared.
         received_at: when the answer came, s.
         uses_left: the picks that it may serve still.
     """
 
-    __slots__ = ("in_flight", "latency_s", "received_at", "target", "uses_left")
+    __slots__ = ("in_flight", "known_s", "latency_s", "received_at", "target", "uses_left")
 
     def __init__(
         self, target: str, in_flight: int, latency_s: float | None, received_at: float, uses_left: float
@@ -29,6 +33,7 @@ class HeldProbe:
         self.target = target
         self.in_flight = in_flight
         self.latency_s = latency_s
+        self.known_s = math.inf if latency_s is None else latency_s
         self.received_at = received_at
         self.uses_left = uses_left
 
@@ -111,19 +116,22 @@ class ProbePool:
             probes = [probe for probe in probes if probe.target not in exclude]
         if len(probes) < usable_min:
             return None
+        infinity = lowest_s = math.inf
+        for probe in probes:
+            if probe.known_s < lowest_s and probe.in_flight <= limit:
+                lowest_s = probe.known_s
         best: HeldProbe | None = None
-        best_rif, lowest_s, is_cold = math.inf, math.inf, False
+        best_rif, best_s, most_s = limit, infinity, lowest_s * (1 + tolerance)
         for probe in probes:
             rif = probe.in_flight
-            if rif <= limit:
-                is_cold = True
-                latency_s = probe.latency_s
-                if latency_s is not None and latency_s < lowest_s:
-                    lowest_s = latency_s
-            elif not is_cold and rif < best_rif:
-                best, best_rif = probe, rif
-        if is_cold:
-            best = _fewest_in_flight(probes, limit, lowest_s, lowest_s * (1 + tolerance))
+            if rif <= best_rif:  # while there is no best one: cold
+                known_s = probe.known_s
+                if known_s == infinity:
+                    known_s = lowest_s
+                if known_s <= most_s and (rif < best_rif or known_s < best_s or best is None):
+                    best, best_rif, best_s = probe, rif, known_s
+        is_cold = best is not None
+        best = best or min(probes, key=_in_flight, default=None)
         if best is None:
             return None
         # This is a third of the time of PoolChoice(…).
@@ -148,25 +156,11 @@ class ProbePool:
 
     def _worst(self, limit: float) -> HeldProbe | None:
         worst: HeldProbe | None = None
-        worst_rif, worst_latency_s = -1, -1.0  # while none is hot, and the latency of the worst cold one
+        worst_rif, worst_s = -1, -1.0  # while none is hot, and the latency of the worst cold one
         for probe in self._by_target.values():
             if probe.in_flight > limit:
                 if probe.in_flight > worst_rif:
                     worst, worst_rif = probe, probe.in_flight
-            elif worst_rif < 0 and (latency_s := probe.latency_s or 0.0) > worst_latency_s:
-                worst, worst_latency_s = probe, latency_s
+            elif worst_rif < 0 and (latency_s := probe.latency_s or 0.0) > worst_s:
+                worst, worst_s = probe, latency_s
         return worst
-
-
-def _fewest_in_flight(probes: Collection[HeldProbe], limit: float, lowest_s: float, most_s: float) -> HeldProbe | None:
-    """Return the probe of lowest RIF among the cold ones of at most `most_s`; of equal ones the faster, then older."""
-    best: HeldProbe | None = None
-    best_rif, best_latency_s = math.inf, math.inf
-    for probe in probes:
-        rif = probe.in_flight
-        if rif > limit or rif > best_rif:
-            continue
-        latency_s = lowest_s if probe.latency_s is None else probe.latency_s
-        if latency_s <= most_s and (best is None or rif < best_rif or latency_s < best_latency_s):
-            best, best_rif, best_latency_s = probe, rif, latency_s
-    return best

@@ -85,7 +85,8 @@ async def test_a_probe_shows_the_requests_in_flight_and_the_latency_that_so_many
     load = await probe(systems)
 
     assert load.in_flight == 3
-    assert load.latency_s == pytest.approx(4 * SERVICE_S, abs=0.1), "the fourth of each round waited for three"
+    assert load.latency_s is not None
+    assert 3 * SERVICE_S < load.latency_s <= 4 * SERVICE_S, "the fourth of each round waited for three"
     assert load.service_s == pytest.approx(SERVICE_S, abs=0.01)
     await asyncio.gather(*asked)
     assert (await probe(systems)).in_flight == 0

@@ -86,14 +86,30 @@ def test_the_tag_counts_and_not_the_load_at_completion() -> None:
 
 
 def test_levels_nearby_help_out_when_the_present_one_has_too_few_samples() -> None:
-    """3 in flight: level 2 is at distance 1 (one sample), then 5 and 1 at distance 2: the higher one comes first."""
+    """12 in flight: level 11 is at distance 1, with one sample, then 14 and 10 at 2: the higher one comes first."""
     server = LatencyByLoad(samples_per_estimate=3)
-    complete(server, 1, 0.019, 0.020)
-    complete(server, 2, 0.031)
-    complete(server, 5, 0.061, 0.060)
-    arrive(server, 3)
+    complete(server, 10, 0.019, 0.020)
+    complete(server, 11, 0.031)
+    complete(server, 14, 0.061, 0.060)
+    arrive(server, 12)
 
-    assert server.report(0.0) == (3, 0.060)
+    assert server.report(0.0) == (12, 0.060)
+
+
+def test_levels_far_away_do_not_count_if_there_is_one_nearby() -> None:
+    """An idle server that was overloaded a moment ago is fast again."""
+    server = LatencyByLoad()
+    complete(server, 0, 0.01)
+    complete(server, 40, 4.0, 4.1, 4.2)
+
+    assert server.report(0.0) == (0, 0.01)
+
+
+def test_levels_far_away_count_if_there_is_no_other() -> None:
+    server = LatencyByLoad()
+    complete(server, 40, 4.0)
+
+    assert server.report(0.0) == (0, 4.0)
 
 
 def test_an_even_number_of_samples_gives_the_mean_of_the_middle_two() -> None:
@@ -124,7 +140,7 @@ def test_memory_is_bounded_whatever_the_load_was() -> None:
         complete(server, rif, 0.001 * rif)
 
     assert len(server._order) == len(server._levels) == len(server._latencies_by_rif) == 16
-    assert server.report(0.0)[1] == pytest.approx(0.987)  # levels 984 … 990 are the nearest: the middle one is 987
+    assert server.report(0.0)[1] == pytest.approx(0.984)  # the lowest of the last 16 levels
 
 
 def test_a_request_that_is_completed_twice_is_an_error() -> None:
