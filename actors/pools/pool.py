@@ -20,6 +20,7 @@ from coterie.actors.pools.requests.load_probes import LoadProbes
 from coterie.actors.pools.requests.pool_request import Attempt, PoolRequest
 from coterie.actors.pools.requests.target_source import MakeSource, PoolTarget
 from coterie.actors.pools.requests.waiting_tells import WaitingTells
+from coterie.actors.pools.requests.worker_lists import LIST_TIMEOUT_S
 from coterie.errors import CoterieError, NoTargets
 from coterie.protocols.balancing import Balancer, Pick, Policy, RequestOutcome, RoutingKey, TargetStatus, UnknownPick
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
@@ -152,7 +153,7 @@ class Pool:
             CoterieError: as `Ref.ask`, of the last attempt; its `outcome` shows whether a target may have handled it.
         """
         if not self._is_current:
-            await self._update()
+            await self._update(self._system.ask_deadlines.timeout_of(timeout_s))
         now = self._monotonic()
         if self._retries is not None:
             self._retries.sent(now=now)
@@ -242,7 +243,7 @@ class Pool:
         The attempt lasts up to `timeout_s`; its outcome is reported when it ends, whether or not somebody waits for it.
         """
         if not self._is_current:
-            await self._update()
+            await self._update(deadline - self._monotonic())
         now = self._monotonic()
         pick = self._pick(now, key, tried | self._suspected if self._suspected else tried, deadline)
         if pick is None and self._suspected:
@@ -337,11 +338,11 @@ class Pool:
         """Take the targets, and the opinions of their nodes, into account anew, at the next request."""
         self._is_current = self._is_closed
 
-    async def _update(self) -> None:
-        """Tell the policy which targets there are, after those that are asked for have answered."""
+    async def _update(self, timeout_s: float = LIST_TIMEOUT_S) -> None:
+        """Tell the policy which targets there are, after those that are asked for have answered, or `timeout_s`."""
         self._source.refresh()
         if self._source.is_waiting:
-            await self._source.wait()
+            await self._source.wait(timeout_s)
         if not self._is_current:
             self._is_current = True
             self._take(self._source.targets())

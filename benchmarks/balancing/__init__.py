@@ -8,6 +8,7 @@
 `nine_rules.py`: compares the nine rules of the Prequal paper at two loads, and where Prequal loses
 `paper_rules.py`: two rules that only serve to compare Prequal with
 `pick_cost.py`: measures the nanoseconds of a pick, of its report and of its probes' answers, for each policy
+`pool_ask.py`: measures what an ask through a pool costs, with 3 and with 100 targets
 `processor_sharing.py`: `ProcessorSharing`, a simulated server whose requests share its cores
 `real_hog.py`: measures how fast a node's share follows its remaining capacity when a hog comes and goes
 `real_policies.py`: compares policies over four node processes of which one is slow

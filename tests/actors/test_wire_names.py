@@ -92,7 +92,13 @@ GOLDEN = {
     "pool.CheckSize": "_CheckSize()",
     "pool.EndHold": "_EndHold(number)",
     "pool.ListWorkers": "ListWorkers(known_version, subscriber)",
+    "pool.Load": ("LoadReport(in_flight, latency_s, service_s, requests_per_s, errors_per_s, utilization, resources)"),
+    "pool.NodeResources": (
+        "NodeResources(cpu_used, cpu_granted, loop_used, loop_used_elsewhere, loop_lag_s, memory_used, "
+        "memory_available_bytes, memory_total_bytes, mailbox_depth, actors)"
+    ),
     "pool.PoolsReport": "PoolsReport(node, callers_total, callers)",
+    "pool.ProbeLoad": "ProbeLoad(path)",
     "pool.ReportPools": "ReportPools(pattern, limit)",
     "pool.Retire": "_Retire(worker)",
     "pool.TargetLine": (

@@ -58,7 +58,7 @@ class FixedTargets(TargetSource):
         """Never."""
         return False
 
-    async def wait(self) -> None:
+    async def wait(self, timeout_s: float) -> None:
         """Return at once."""
 
     def targets(self) -> Sequence[PoolTarget]:

@@ -42,8 +42,8 @@ class TargetSource(ABC):
         """True if `wait` would wait."""
 
     @abstractmethod
-    async def wait(self) -> None:
-        """Wait until a target is known, or nothing more is expected."""
+    async def wait(self, timeout_s: float) -> None:
+        """Wait until a target is known, or nothing more is expected; at most `timeout_s`."""
 
     @abstractmethod
     def targets(self) -> Sequence[PoolTarget]:

@@ -23,7 +23,7 @@ from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
 
-__all__ = ["WorkerLists"]
+__all__ = ["LIST_TIMEOUT_S", "WorkerLists"]
 
 LIST_TIMEOUT_S: Final = 2.0
 LIST_RETRY_S: Final = 1.0
@@ -117,12 +117,14 @@ class WorkerLists(TargetSource):
             return False
         return not self._has_waited or not self._has_workers
 
-    async def wait(self) -> None:
+    async def wait(self, timeout_s: float) -> None:
         """Wait for a list with workers; the first time, wait a moment for those of the other nodes too."""
-        while (awaited := self._awaited()) and not self._has_workers:
-            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        time = self._system.loop.time
+        until = time() + timeout_s
+        while (awaited := self._awaited()) and not self._has_workers and time() < until:
+            await asyncio.wait(awaited, timeout=until - time(), return_when=asyncio.FIRST_COMPLETED)
         if (awaited := self._awaited()) and not self._has_waited:
-            await asyncio.wait(awaited, timeout=FIRST_WAIT_S)
+            await asyncio.wait(awaited, timeout=min(FIRST_WAIT_S, max(0.0, until - time())))
         self._has_waited = True
 
     def targets(self) -> Sequence[PoolTarget]:

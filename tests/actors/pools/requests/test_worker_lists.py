@@ -10,6 +10,7 @@ import pytest
 from coterie import Node, Topology
 from coterie.actors.pools.pool_actor import PoolActor
 from coterie.actors.pools.pool_messages import ListWorkers
+from coterie.errors import NoTargets
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
 
@@ -141,3 +142,14 @@ async def test_a_node_without_the_pool_is_asked_once_a_second_at_most(make_clust
 
     letters = cluster["n2"].system.dead_letters.counts
     assert sum(letters.values()) <= 7
+
+
+async def test_a_request_waits_no_longer_for_the_first_list_than_it_has_time(make_cluster: Any) -> None:
+    cluster = await started(make_cluster, nodes=["n3"])
+    cluster.isolate("n3")
+    began = asyncio.get_running_loop().time()
+
+    with pytest.raises(NoTargets):
+        await cluster["n1"].pool("workers").ask(Work(), timeout_s=0.3)
+
+    assert asyncio.get_running_loop().time() - began < 0.5

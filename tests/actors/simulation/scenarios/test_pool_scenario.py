@@ -48,8 +48,12 @@ LISTED = WorkerLists.targets
 
 def targets_of_all_nodes(self: WorkerLists) -> Sequence[PoolTarget]:
     """List the workers of nodes without a link, too."""
-    with patched([Patch(self, "_nodes", lambda: list(self._list_by_node))]):
+    linked = self._nodes
+    self._nodes = lambda: list(self._list_by_node)
+    try:
         return LISTED(self)
+    finally:
+        self._nodes = linked
 
 
 def repeat_all(_error: Any, *, is_idempotent: bool) -> bool:
