@@ -125,22 +125,22 @@ BENCHMARKS: dict[str, Benchmark] = {
     "slow_backend": _own_defaults(slow_backend, 600, is_long=True, policies=("round_robin",), seeds=1),
     "load_ramp": _own_defaults(load_ramp, 1200, is_long=True, step_s=0.2, warm_up_s=0.2, steps=(0.75,)),
     "nine_rules": _own_defaults(nine_rules, 1800, is_long=True, seconds=0.1, warm_up_s=0.1),
-    "equal_servers": _own_defaults(equal_servers, 300, is_long=True, requests=1000),
+    "equal_servers": _own_defaults(equal_servers, 240, is_long=True, requests=1000),
     "real_policies": _own_defaults(real_policies, 1200, is_long=True, rounds=1, seconds=0.5, policies=("round_robin",)),
     "real_hog": _own_defaults(real_hog, 200, is_long=True, calm_s=6, hog_s=6, trials=1),
-    "detection_quality": _messaging(detection_quality, 600),
+    "detection_quality": _messaging(detection_quality, 400),
     "slow_and_fast_link": _messaging(slow_and_fast_link, 60),
     "swim_first_detection": _own_defaults(swim_first_detection, 3600, is_long=True, sizes=(8,), crashes=100),
     "swim_detection_time": _own_defaults(swim_detection_time, 3600, is_long=True, sizes=(5,), crashes=2),
     "swim_accuracy": _own_defaults(swim_accuracy, 3600, is_long=True, node_hours=1, run_s=60.0),
     "swim_lifeguard": _own_defaults(
-        swim_lifeguard, 3600, is_long=True, members=16, duration_s=6.0, stalled=(1,), spells=((2.0, 0.1),), crashes=1
+        swim_lifeguard, 1200, is_long=True, members=16, duration_s=6.0, stalled=(1,), spells=((2.0, 0.1),), crashes=1
     ),
     "swim_load": _own_defaults(swim_load, 120, sizes=(16,)),
     "swim_chitchat": _own_defaults(swim_chitchat, 60, sizes=(10,), runs=1),
     "real_detection": _own_defaults(real_detection, 3600, is_long=True, kills=2, stress_s=0.0, names=("swim",)),
     "real_restart": _own_defaults(real_restart, 1800, is_long=True, trials=2, calm_s=4.0, names=("swim",)),
-    "raft_put": _own_defaults(raft_put, 200, runs=1, seconds=0.5, clients=(16,)),
+    "raft_put": _own_defaults(raft_put, 150, runs=1, seconds=0.5, clients=(16,)),
     "raft_failover": _own_defaults(raft_failover, 600, trials=1),
     "raft_steady": _own_defaults(raft_steady, 75, seconds=1.0),
 }
