@@ -121,8 +121,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "balls_into_bins": _own_defaults(balls_into_bins, 20, sizes=(100,), seeds=3),
     "key_movement": _own_defaults(key_movement, 20, targets=10, keys=2000),
     "pick_cost": _messaging(pick_cost, 60),
-    "pool_ask": _messaging(pool_ask, 120),
-    "slow_backend": _own_defaults(slow_backend, 600, is_long=True, policies=("round_robin",), seeds=1),
+    "pool_ask": _messaging(pool_ask, 60),
+    "slow_backend": _own_defaults(slow_backend, 60, is_long=True, policies=("round_robin",), seeds=1),
     "load_ramp": _own_defaults(load_ramp, 1200, is_long=True, step_s=0.2, warm_up_s=0.2, steps=(0.75,)),
     "nine_rules": _own_defaults(nine_rules, 1800, is_long=True, seconds=0.1, warm_up_s=0.1),
     "equal_servers": _own_defaults(equal_servers, 240, is_long=True, requests=1000),
@@ -130,9 +130,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "real_hog": _own_defaults(real_hog, 200, is_long=True, calm_s=6, hog_s=6, trials=1),
     "detection_quality": _messaging(detection_quality, 400),
     "slow_and_fast_link": _messaging(slow_and_fast_link, 60),
-    "swim_first_detection": _own_defaults(swim_first_detection, 3600, is_long=True, sizes=(8,), crashes=100),
-    "swim_detection_time": _own_defaults(swim_detection_time, 3600, is_long=True, sizes=(5,), crashes=2),
-    "swim_accuracy": _own_defaults(swim_accuracy, 3600, is_long=True, node_hours=1, run_s=60.0),
+    "swim_first_detection": _own_defaults(swim_first_detection, 600, is_long=True, sizes=(8,), crashes=100),
+    "swim_detection_time": _own_defaults(swim_detection_time, 600, is_long=True, sizes=(5,), crashes=2),
+    "swim_accuracy": _own_defaults(swim_accuracy, 1800, is_long=True, node_hours=1, run_s=60.0),
     "swim_lifeguard": _own_defaults(
         swim_lifeguard, 1200, is_long=True, members=16, duration_s=6.0, stalled=(1,), spells=((2.0, 0.1),), crashes=1
     ),
