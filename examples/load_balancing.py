@@ -48,7 +48,7 @@ class Worker(Actor[Shrink]):
 topology = Topology("photos", nodes=["n1", "n2", "n3"])
 topology.pool("workers", Worker, per_node=2, max_per_node=4, nodes=["n2", "n3"], balance=RoundRobin())
 topology.balancer("gate", LeastLoaded(PeakEwma()), over="workers", nodes=["n2", "n3"])
-topology.balancer("front", Prequal(probe_timeout_s=0.05), over="gate", nodes=["n1"])
+topology.balancer("front", Prequal(), over="gate", nodes=["n1"])
 
 
 async def shares(ask: Callable[[Shrink], Awaitable[str]], count: int) -> Counter[str]:
@@ -75,7 +75,7 @@ async def main() -> None:
         front = client.actor("front", node="n1")
         balanced = await shares(front.ask, 160)
         print(f"through the balancers, it gets less than a quarter: {balanced['n3'] < 40}")
-        pool = client.pool("workers", balance=Prequal(probe_timeout_s=0.05))
+        pool = client.pool("workers", balance=Prequal())
         picked = await shares(pool.ask, 160)
         print(f"picked in the client, it gets less than a quarter: {picked['n3'] < 40}")
 

@@ -68,7 +68,7 @@ async def work(pool: Any, count: int) -> list[str]:
 
 
 async def test_prequal_learns_by_probes_which_worker_is_slow(make_cluster: Any, probed: list[str]) -> None:
-    cluster = await started(make_cluster, Prequal(probe_timeout_s=0.05))
+    cluster = await started(make_cluster, Prequal())
     pool = cluster["n1"].pool("workers")
 
     answers = await work(pool, 200)
@@ -78,7 +78,7 @@ async def test_prequal_learns_by_probes_which_worker_is_slow(make_cluster: Any, 
 
 
 async def test_an_idle_pool_sends_no_probes(make_cluster: Any, probed: list[str]) -> None:
-    cluster = await started(make_cluster, Prequal(probe_timeout_s=0.05))
+    cluster = await started(make_cluster, Prequal())
     await work(cluster["n1"].pool("workers"), 10)
     await asyncio.sleep(10.0)
     probed.clear()
@@ -89,7 +89,7 @@ async def test_an_idle_pool_sends_no_probes(make_cluster: Any, probed: list[str]
 
 
 async def test_a_suspected_node_is_not_probed(make_cluster: Any, probed: list[str]) -> None:
-    cluster = await started(make_cluster, Prequal(probe_timeout_s=0.05))
+    cluster = await started(make_cluster, Prequal())
     pool = cluster["n1"].pool("workers")
     await work(pool, 10)
     cluster["n1"].health.take(Suspected(NodeId("n3"), "a test"))
@@ -135,7 +135,7 @@ async def test_a_policy_that_needs_reports_gets_them_with_replies(make_cluster: 
 
 
 async def test_a_pool_that_is_closed_sends_no_probe_and_ignores_answers(make_cluster: Any, probed: list[str]) -> None:
-    cluster = await started(make_cluster, Prequal(probe_timeout_s=0.05))
+    cluster = await started(make_cluster, Prequal())
     pool = cluster["n1"].pool("workers")
     await work(pool, 10)
 
