@@ -84,12 +84,12 @@ async def all_linked(client: Client, count: int) -> None:
 
 
 async def _hog(share: float) -> None:
-    """Block in slices of 5 ms; the pauses between them make up for what the loop was late."""
-    blocked_s, started_s = 0.0, time.monotonic()
+    """Block in slices of 5 ms wall time, and leave the loop free between them for the rest of the time."""
     while True:
-        _spin(SLICE_S)
-        blocked_s += SLICE_S
-        await asyncio.sleep(max(0.0, started_s + blocked_s / share - time.monotonic()))
+        started_s = time.monotonic()
+        while time.monotonic() < started_s + SLICE_S:
+            pass
+        await asyncio.sleep((time.monotonic() - started_s) * (1 / share - 1))
 
 
 def _spin(seconds: float) -> None:
