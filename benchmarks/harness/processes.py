@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
 import os
 import signal
@@ -15,7 +14,7 @@ from coterie.node_process import signal_process
 
 __all__ = ["Child", "cpu_seconds", "free_ports"]
 
-_STDERR_BYTES = 65_536
+_STDERR_BYTES = 16_384
 _LAST_WORDS_CHARS = 500
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -30,7 +29,8 @@ class Child:
     def __init__(self, arguments: Sequence[str], *, ready: bytes = b"ready", keeps_stderr: bool = False) -> None:
         self.arguments = tuple(arguments)
         self._ready = ready
-        self._stderr_lines: collections.deque[bytes] | None = collections.deque(maxlen=50) if keeps_stderr else None
+        self._keeps_stderr = keeps_stderr
+        self._stderr_end = b""
         self._stderr_reader: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self.first_line = b""
@@ -44,7 +44,7 @@ class Child:
                 *self.arguments,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=None if self._stderr_lines is None else asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE if self._keeps_stderr else None,
                 start_new_session=True,
             )
         )
@@ -71,15 +71,14 @@ class Child:
         return line
 
     async def _read_stderr(self, stream: asyncio.StreamReader) -> None:
-        while line := await stream.read(_STDERR_BYTES):
-            if self._stderr_lines is not None:
-                self._stderr_lines.extend(line.splitlines())
+        while data := await stream.read(_STDERR_BYTES):
+            self._stderr_end = (self._stderr_end + data)[-_STDERR_BYTES:]
 
     @property
     def last_words(self) -> str:
         """The last lines of its stderr, or the error alone if that is a traceback; at most 500 characters."""
-        lines = [line.decode(errors="replace").strip() for line in self._stderr_lines or ()]
-        words = [line for line in lines if line]
+        lines = self._stderr_end.decode(errors="replace").splitlines()
+        words = [line.strip() for line in lines if line.strip()]
         count = 1 if any(line.startswith("Traceback") for line in words) else 3
         return " | ".join(words[-count:])[-_LAST_WORDS_CHARS:]
 
