@@ -343,6 +343,8 @@ class Pool:
         self._source.refresh()
         if self._source.is_waiting:
             await self._source.wait(timeout_s)
+        # Nothing has changed since the last `refresh`, which may be that of `wait`; if anything does, there is another
+        # update.
         if not self._is_current:
             self._is_current = True
             self._take(self._source.targets())

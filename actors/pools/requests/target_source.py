@@ -43,7 +43,11 @@ class TargetSource(ABC):
 
     @abstractmethod
     async def wait(self, timeout_s: float) -> None:
-        """Wait until a target is known, or nothing more is expected; at most `timeout_s`."""
+        """Wait until a target is known, or nothing more is expected; at most `timeout_s`.
+
+        Before it returns, it asks for what is missing by then (`refresh`), without a pause after that: what changed
+        during the wait is not announced again.
+        """
 
     @abstractmethod
     def targets(self) -> Sequence[PoolTarget]:

@@ -10,6 +10,7 @@ is not used asks for nothing; its next request takes the last list, and asks for
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -89,20 +90,25 @@ class WorkerLists(TargetSource):
         self._is_used = is_used
         self._subscriber = system.node if subscribes else ""
         self._list_by_node: dict[str, _NodeList] = {}
-        self._has_waited = False
+        self._has_waited = self._is_closed = False
+        self._news = asyncio.Event()
         self._unsubscribe = system.on_link(self._link_changed)
 
     def close(self) -> None:
-        """Stop asking, and end the timers."""
+        """Stop asking, and end the timers and waits."""
+        self._is_closed = True
         self._unsubscribe()
         for listed in self._list_by_node.values():
             listed.end()
         self._list_by_node.clear()
+        self._news.set()
 
     # --- targets ----------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Ask the nodes whose workers are not known, or were not asked for since the pool was used last."""
+        if self._is_closed:
+            return
         reachable = self._nodes()
         trusted = [node for node in reachable if not self._is_suspected(node)]
         for node in trusted or reachable:
@@ -113,19 +119,26 @@ class WorkerLists(TargetSource):
     @property
     def is_waiting(self) -> bool:
         """True while no worker is known but a list is awaited; at first, while any list is awaited."""
-        if not any(listed.is_awaited for listed in self._list_by_node.values()):
-            return False
-        return not self._has_waited or not self._has_workers
+        return self._is_awaiting and not (self._has_waited and self._has_workers)
 
     async def wait(self, timeout_s: float) -> None:
         """Wait for a list with workers; the first time, wait a moment for those of the other nodes too."""
         time = self._system.loop.time
         until = time() + timeout_s
-        while (awaited := self._awaited()) and not self._has_workers and time() < until:
-            await asyncio.wait(awaited, timeout=until - time(), return_when=asyncio.FIRST_COMPLETED)
-        if (awaited := self._awaited()) and not self._has_waited:
-            await asyncio.wait(awaited, timeout=min(FIRST_WAIT_S, max(0.0, until - time())))
+        while self._is_awaiting and not self._has_workers and time() < until:
+            await self._wait_for_news(until - time())
+        until = min(until, time() + FIRST_WAIT_S)
+        while self._is_awaiting and not self._has_waited and time() < until:
+            await self._wait_for_news(until - time())
         self._has_waited = True
+
+    async def _wait_for_news(self, timeout_s: float) -> None:
+        """Wait until a node has answered, or may be asked, at most `timeout_s`; ask those that may be."""
+        self._news.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
+        self.refresh()
 
     def targets(self) -> Sequence[PoolTarget]:
         """Return the first worker of each node, then the second one of each, and so on."""
@@ -159,8 +172,9 @@ class WorkerLists(TargetSource):
     def _has_workers(self) -> bool:
         return any(listed.workers is not None and listed.workers.refs for listed in self._list_by_node.values())
 
-    def _awaited(self) -> list[asyncio.Future[Workers]]:
-        return [it.asked for it in self._list_by_node.values() if it.asked is not None and it.is_stale]
+    @property
+    def _is_awaiting(self) -> bool:
+        return any(listed.is_awaited for listed in self._list_by_node.values())
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -187,6 +201,7 @@ class WorkerLists(TargetSource):
         is_new = workers != listed.workers
         listed.workers = workers
         listed.is_stale = False
+        self._news.set()
         if is_new:
             self.changed()
         if is_new and workers.version and self._is_used():
@@ -199,10 +214,14 @@ class WorkerLists(TargetSource):
         listed.workers = None
         listed.is_stale = True
         listed.pause = self._system.loop.call_later(LIST_RETRY_S, self._resume, listed)
-        self.changed()
+        self._announce()
 
     def _resume(self, listed: _NodeList) -> None:
         listed.pause = None
+        self._announce()
+
+    def _announce(self) -> None:
+        self._news.set()
         self.changed()
 
     def _link_changed(self, event: LinkEvent) -> None:
@@ -212,4 +231,4 @@ class WorkerLists(TargetSource):
         if event.kind == "up" and self._has_waited and event.node in self._nodes():
             self._list_by_node[event.node] = _NodeList()
             self._ask(event.node)
-        self.changed()
+        self._announce()
