@@ -5,6 +5,7 @@
 `load_messages.py`: gives load reports their wire names, and defines the probe
 `load_subscribers.py`: remembers which nodes get load reports with their replies
 `loop_time.py`: `LoopTime`, counts the time that the event loop spends for one pool
+`lost_targets.py`: `LostTargets`, remembers the targets of lost nodes for reports
 `node_sampler.py`: `NodeSampler`, samples the resources of this node
 `pool.py`: `Pool`, sends each request to a worker that a policy picks
 `pool_actor.py`: `PoolActor`, supervises the workers of one node

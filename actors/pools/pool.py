@@ -8,12 +8,13 @@ common case: one attempt, which is answered. Everything else is `PoolRequest`: r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from coterie.actors.pools.load_book import LoadBook
+from coterie.actors.pools.lost_targets import LOST, LostTargets
 from coterie.actors.pools.pool_reports import CallerReport, PoolCallers, TargetLine, shortened
 from coterie.actors.pools.requests.attempt_outcome import TARGET_ENDED, outcome_of
 from coterie.actors.pools.requests.load_probes import LoadProbes
@@ -25,6 +26,7 @@ from coterie.errors import CoterieError, NoTargets
 from coterie.protocols.balancing import Balancer, Pick, Policy, RequestOutcome, RoutingKey, TargetStatus, UnknownPick
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.balancing.policy import NOTHING, uses_load_reports
+from coterie.protocols.balancing.policy_text import policy_text
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.observing.dead_letters import Reason
 from coterie.runtime.refs import Ref
@@ -106,6 +108,8 @@ class Pool:
         self._waiting_tells = WaitingTells(system, name, known=self._update, send=self._tell_now)
         self._is_current = False
         self._is_closed = False
+        self._was_ever_used = False
+        self._lost = LostTargets()
         self._target_by_key: dict[str, PoolTarget] = {}
         self._ref_by_key: dict[str, Ref[Any]] = {}
         self._suspected: AbstractSet[str] = NOTHING
@@ -123,6 +127,7 @@ class Pool:
         self._waiting_tells.close()
         self._ref_by_key, self._target_by_key, self._suspected = {}, {}, NOTHING
         self._balancer.update((), now=self._monotonic())
+        self._lost.clear()
         self._is_current = True
 
     # --- requests ---------------------------------------------------------------------------------------------------
@@ -295,28 +300,27 @@ class Pool:
 
     def report(self, targets_max: int) -> CallerReport:
         """Return what is known of the targets, `targets_max` of them at most, and why the last pick fell as it did."""
-        statuses = self._balancer.statuses(now=self._monotonic())
+        linked = self._linked()
+        lost = [it for it in self._lost.statuses(linked=linked) if it.target not in self._target_by_key]
+        statuses = [*self._balancer.statuses(now=self._monotonic()), *lost]
         picks = sum(status.picks for status in statuses)
         return CallerReport(
             name=self.name,
             kind=self.kind,
-            policy=shortened(str(self.policy)),
-            explanation=shortened(self._balancer.explain()),
+            policy=shortened(policy_text(self.policy)),
+            explanation=shortened(self._balancer.explain()) if self._was_ever_used else "",
             retries=0 if self._retries is None else self._retries.taken,
             retries_refused=0 if self._retries is None else self._retries.refused,
             hedges=0 if self._hedger is None else self._hedger.taken,
             targets_total=len(statuses),
-            targets=tuple(self._target_line(status, picks) for status in statuses[:targets_max]),
+            targets=tuple(self._target_line(status, picks, linked) for status in statuses[:targets_max]),
         )
 
-    def _target_line(self, status: TargetStatus, picks: int) -> TargetLine:
-        state = status.state
-        if status.target in self._suspected:
-            state = "suspected" if state == "serving" else f"suspected, {state}"
+    def _target_line(self, status: TargetStatus, picks: int, linked: AbstractSet[str]) -> TargetLine:
         return TargetLine(
             target=status.target,
             node=status.node,
-            state=shortened(state),
+            state=shortened(self._state(status, linked)),
             weight=status.weight,
             in_flight=status.in_flight,
             picks=status.picks,
@@ -325,6 +329,18 @@ class Pool:
             seen_share=status.picks / picks if picks else 0.0,
             latency_s=status.latency_s,
         )
+
+    def _state(self, status: TargetStatus, linked: AbstractSet[str]) -> str:
+        """Return the state now, although the policy learns of lost and suspected nodes at the next request only."""
+        if status.node not in linked:
+            return LOST
+        if self._opinions is None or not self._opinions.is_suspected(status.node):
+            return status.state
+        return "suspected" if status.state == "serving" else f"suspected, {status.state}"
+
+    def _linked(self) -> AbstractSet[str]:
+        """Return the nodes that can be reached now, this one included."""
+        return {self._system.node, *(peer.node for peer in self._system.links)}
 
     # --- targets ----------------------------------------------------------------------------------------------------
 
@@ -340,6 +356,7 @@ class Pool:
 
     async def _update(self, timeout_s: float = LIST_TIMEOUT_S) -> None:
         """Tell the policy which targets there are, after those that are asked for have answered, or `timeout_s`."""
+        self._was_ever_used = True
         self._source.refresh()
         if self._source.is_waiting:
             await self._source.wait(timeout_s)
@@ -353,6 +370,7 @@ class Pool:
         now = self._monotonic()
         target_by_key = {each.target.key: each for each in targets}
         if target_by_key != self._target_by_key:
+            self._note_lost(target_by_key)
             self._target_by_key = target_by_key
             self._ref_by_key = {key: each.ref for key, each in target_by_key.items()}
             self._balancer.update([each.target for each in targets], now=now)
@@ -367,6 +385,12 @@ class Pool:
             self._balancer.recovered(key, now=now)
         if self._has_timers:
             self._probes.arm()
+
+    def _note_lost(self, staying: Mapping[str, PoolTarget]) -> None:
+        """Remember the targets that leave because their node was lost, for reports."""
+        if any(key not in staying for key in self._target_by_key):
+            statuses = self._balancer.statuses(now=self._monotonic())
+            self._lost.add([it for it in statuses if it.target not in staying], linked=self._linked())
 
     def _probed_target(self, key: str) -> PoolTarget | None:
         return None if key in self._suspected else self._target_by_key.get(key)

@@ -22,9 +22,10 @@ TEXT_CHARS_MAX: Final = 400
 class TargetLine:
     """One target, as its caller sees it.
 
-    `state`: `serving`, or why it is not treated as usual. `in_flight`, `picks`, `failures`: this caller's requests.
-    `wanted_share`: the share that the policy means it to have (0 … 1); None if the policy sets none. `seen_share`: its
-    part of the caller's picks so far. `latency_s`: the average of answered requests; None before the first.
+    `state`: `serving`, or why it is not treated as usual; targets of lost nodes are listed until the link is up again.
+    `in_flight`, `picks`, `failures`: this caller's requests. `wanted_share`: the share that the policy means it to have
+    (0 … 1); None if the policy sets none. `seen_share`: its part of the caller's picks so far. `latency_s`: the average
+    of answered requests; None before the first.
     """
 
     target: str
@@ -43,7 +44,8 @@ class TargetLine:
 class CallerReport:
     """One caller of a pool, or a balancer: `kind` is `pool` or `balancer`.
 
-    `explanation`: why its last pick fell as it did. `retries`, `hedges`: the requests that it repeated and sent twice;
+    `policy`: its settings, as far as they differ from the defaults. `explanation`: why its last pick fell as it did;
+    empty if it has not been used yet. `retries`, `hedges`: the requests that it repeated and sent twice;
     `retries_refused`: those that the budget did not allow. `targets_total`: above the number of lines if cut.
     """
 

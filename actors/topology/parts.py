@@ -15,7 +15,10 @@ from coterie.actors.paxos.synod_actor import SynodActor
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing import Policy, RoutingKey
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
+from coterie.protocols.balancing.policy_text import policy_text
 from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
+from coterie.protocols.detection.swim.swim import Swim
+from coterie.protocols.detection.swim.swim_config import SwimConfig
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.sessions import Machine
@@ -62,7 +65,7 @@ class PoolPart:
     def summary(self) -> str:
         """A short description, for trees and diagrams."""
         count = f"{self.per_node}" if self.max_per_node == self.per_node else f"{self.per_node} to {self.max_per_node}"
-        return f"pool of {count} {callable_name(self.worker)} a node, {type(self.balance).__name__}"
+        return f"pool of {count} {callable_name(self.worker)} a node, {policy_text(self.balance)}"
 
     def weight_on(self, node: str) -> float:
         """Return the weight of each worker on `node`."""
@@ -88,7 +91,7 @@ class BalancerPart:
     @property
     def summary(self) -> str:
         """A short description, for trees and diagrams."""
-        return f"balancer over {self.over}, {type(self.policy).__name__}"
+        return f"balancer over {self.over}, {policy_text(self.policy)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ class DetectorPart:
     @property
     def summary(self) -> str:
         """A short description, for trees and diagrams."""
-        return f"failure detector, {type(self.config).__name__}"
+        return f"failure detector, {_detector_text(self.config)}"
 
     @property
     def hooks(self) -> dict[str, Callable[..., object]]:
@@ -152,3 +155,11 @@ def callable_name(maker: Callable[..., object]) -> str:
     while isinstance(maker, partial):
         maker = maker.func
     return str(getattr(maker, "__name__", type(maker).__name__))
+
+
+def _detector_text(config: MakeDetector) -> str:
+    """Return the name of a detector as its user writes it: the preset of SWIM, or the class of the settings."""
+    if not isinstance(config, SwimConfig):
+        return type(config).__name__
+    presets = {"Swim.local()": Swim.local(), "Swim.lan()": Swim.lan(), "Swim.wan()": Swim.wan()}
+    return next((text for text, preset in presets.items() if preset == config), "Swim")

@@ -16,6 +16,7 @@ Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `n
 `security_options.py`: reads the options for a shared key and TLS certificates
 `log_options.py`: adds the option `--log-level`, and configures logging
 `list_option.py`: implements the option `--list`, which prints names and exits
+`watch_output.py`: prints a table again and again, on a terminal or under the time
 `sim_run.py`: runs the seeds of `coterie sim`, shrinks and saves a failing run, prints results
 `nemesis_run.py`: runs the fault plan of `coterie nemesis` on real processes, prints the result
 """

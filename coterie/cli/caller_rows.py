@@ -28,6 +28,9 @@ def pool_lines(reports: PoolsByNode) -> Iterator[str]:
     ]
     for caller, node in sorted(found, key=lambda each: (each[0].name, each[1])):
         yield f"{caller.kind} {caller.name}, as {node} sees it: {caller.policy}{_repeated(caller)}"
+        if not caller.explanation:
+            yield "  not used yet: it looks for its targets at the first request"
+            continue
         yield HEAD
         yield from map(_line, caller.targets)
         if caller.targets_total > len(caller.targets):
@@ -43,11 +46,11 @@ def pool_lines(reports: PoolsByNode) -> Iterator[str]:
 def _repeated(caller: CallerReport) -> str:
     """Return how many requests were repeated, if any were."""
     counts = (
-        (caller.retries, "retries"),
-        (caller.retries_refused, "retries refused by the budget"),
-        (caller.hedges, "hedged"),
+        (caller.retries, "retry", "retries"),
+        (caller.retries_refused, "retry refused by the budget", "retries refused by the budget"),
+        (caller.hedges, "hedged request", "hedged requests"),
     )
-    return "".join(f", {count} {what}" for count, what in counts if count)
+    return "".join(f", {count} {one if count == 1 else more}" for count, one, more in counts if count)
 
 
 def _line(line: TargetLine) -> str:

@@ -162,6 +162,8 @@ class _Job:
             skipped=coordinator.skipped,
             acknowledged=self._progress.count,
             resent=coordinator.resent,
+            balance=str(coordinator.requests),
+            requests_by_node=dict(sorted(coordinator.requests.sent_by_node.items())),
             term=term,
             work_s=work_s,
             seconds=self._output.elapsed_s,

@@ -21,6 +21,7 @@ NAMED_MAX = 20
 class DemoReport:
     """One run. `void`: reasons why it proves nothing; `skipped`: reason by file; `resent`: attempts after the first.
 
+    `balance`: the policy that picked the workers. `requests_by_node`: files sent to each, also those sent again.
     `term`: the last term. `work_s`: from the first file sent to the last acknowledged. `seconds`: the whole run.
     """
 
@@ -32,6 +33,8 @@ class DemoReport:
     skipped: Mapping[str, str]
     acknowledged: int
     resent: int
+    balance: str
+    requests_by_node: Mapping[str, int]
     term: int
     work_s: float
     seconds: float
@@ -63,6 +66,8 @@ class DemoReport:
             "seconds": round(self.seconds, 2),
             "skipped": sorted(self.skipped),
             "resent": self.resent,
+            "balance": self.balance,
+            "requests_by_node": dict(self.requests_by_node),
             "term": self.term,
             "killed": None if killed is None else killed.node,
             "killed_leader": None if killed is None else killed.was_leader,
@@ -108,7 +113,12 @@ class DemoReport:
         )
         void = [f"VOID: {reason}" for reason in self.void]
         result = "IDENTICAL to the plain count" if comparison.is_identical else "NOT IDENTICAL"
-        return [size, rate, f"{faults}; {self.resent} sent again", *void, result]
+        return [size, self._shares(), rate, f"{faults}; {self.resent} sent again", *void, result]
+
+    def _shares(self) -> str:
+        total = max(1, sum(self.requests_by_node.values()))
+        shares = (f"{node} {count} ({count / total:.0%})" for node, count in self.requests_by_node.items())
+        return f"files sent by {self.balance}: {', '.join(shares) or 'none'}"
 
 
 def _plain(text: str) -> str:

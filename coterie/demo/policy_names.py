@@ -60,14 +60,27 @@ POLICY_BY_NAME: Final[Mapping[str, Policy]] = MappingProxyType(
 )
 """The policy of each name. Wrappers are around `LeastRequest`, measures in `LeastLoaded` or `PowerOfTwoChoices`."""
 
+_CLASS_BY_NAME: Final[Mapping[str, str]] = MappingProxyType(
+    {"least-reported": "ReportedInFlight", "random": "RandomChoice", "two-choices": "PowerOfTwoChoices"}
+)
+"""The class of the policy or measure, for the names that differ from it by more than dashes and capitals."""
+
 
 class UnknownPolicy(ValueError):
     """No policy has this name; the text lists all names."""
 
 
 def policy_named(name: str) -> Policy:
-    """Return the policy of a name. UnknownPolicy if there is none."""
-    try:
-        return POLICY_BY_NAME[name]
-    except KeyError:
-        raise UnknownPolicy(f"there is no policy {name!r}: choose one of {', '.join(POLICY_BY_NAME)}") from None
+    """Return the policy of a name, or of its class: `two-choices`, `PowerOfTwoChoices`. Capitals, dashes do not count.
+
+    Raises:
+        UnknownPolicy: there is none.
+    """
+    for known, policy in POLICY_BY_NAME.items():
+        if _plain(name) in (_plain(known), _plain(_CLASS_BY_NAME.get(known, known))):
+            return policy
+    raise UnknownPolicy(f"there is no policy {name!r}: choose one of {', '.join(POLICY_BY_NAME)}")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "").removesuffix("()")

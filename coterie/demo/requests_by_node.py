@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from coterie.protocols.algorithm import Observe
 from coterie.protocols.balancing import LoadReport, Picker, Policy, Probe, RequestOutcome, RoutingKey, Target
 from coterie.protocols.balancing.policy import uses_load_reports
+from coterie.protocols.balancing.policy_text import policy_text
 
 __all__ = ["RequestsByNode"]
 
@@ -22,6 +23,10 @@ class RequestsByNode:
         self.uses_load_reports = uses_load_reports(policy)
         self.sent_by_node: Counter[str] = Counter()
         self.settled_by_node: Counter[str] = Counter()
+
+    def __str__(self) -> str:
+        """Return the other policy as its user writes it."""
+        return policy_text(self._policy)
 
     def make(self, rng: random.Random) -> Picker:
         """Return a picker of the other policy, counted."""

@@ -2,6 +2,7 @@
 
 `balancer.py`: `Balancer`, picks targets with a policy, and settles each pick exactly once
 `policy.py`: `Policy`, the interface of policies: settings that make a `Picker`
+`policy_text.py`: `policy_text`, formats settings as their user writes them
 `measure.py`: `Measure`, the interface of measures: how loaded each target is
 `load_report.py`: `LoadReport`, what a target reports about its load
 `random_draw.py`: `draw_allowed` and `draw_distinct`, draw targets at random

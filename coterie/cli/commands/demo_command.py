@@ -33,7 +33,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--data", metavar="DIR", help="keep the nodes' data here (default: temporary, removed)")
     parser.add_argument("--input", metavar="DIR", help="count the .py files under here (default: the standard library)")
     parser.add_argument(
-        "--balance", metavar="POLICY", help="how files are shared by the workers: prequal, … (a wrong name lists all)"
+        "--balance",
+        metavar="POLICY",
+        help="the policy that picks the worker of each file: prequal, PowerOfTwoChoices, … (a wrong name lists all)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.set_defaults(run=run)

@@ -15,13 +15,13 @@ import argparse
 import asyncio
 import dataclasses
 import json
-import sys
 
 from coterie.actors.detection.detector_messages import MembersReport
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of, wait_for_links
 from coterie.cli.command_loop import run_async
 from coterie.cli.member_reports import MemberReports, has_detector, names_in
 from coterie.cli.member_rows import MemberRow, MembersByNode, member_rows, member_table
+from coterie.cli.watch_output import print_table
 
 __all__ = ["add_parser", "run"]
 
@@ -30,7 +30,6 @@ ANSWER_LIMIT_S = 1.0
 
 ANSWER_LIMIT_MIN_S = 0.5
 WATCH_S = 1.0
-CLEAR = "\x1b[H\x1b[2J"
 
 NO_ANSWER = "no node answers"
 
@@ -121,5 +120,4 @@ def _print(rows: list[MemberRow], form: str, problem: str, *, is_live: bool) -> 
         print(json.dumps({"members": {row.member: dataclasses.asdict(row) for row in rows}}), flush=True)
         return
     lines = [problem] if problem else member_table(rows)
-    clear = CLEAR if is_live and sys.stdout.isatty() else ""
-    print(clear + "\n".join(lines), flush=True)
+    print_table(lines, is_live=is_live)

@@ -4,8 +4,9 @@
 
 One table for each balancer, and for each node that uses a pool: of each target its state, the share that the policy
 wants it to have and its share so far, the requests in flight, failures and latency, and why the last pick fell as it
-did. PATTERN selects by name. The pools of clients are not shown: they pick in the client. Exit code 1 if no node
-answers.
+did. The targets of a lost node stay in the table, marked as lost. PATTERN is a part of a name. The pools of clients are
+not shown: they pick in the client. With --watch into a file or a pipe each table is under the time. Exit code 1 if no
+node answers, or if no pool or balancer has PATTERN in its name.
 """
 
 from __future__ import annotations
@@ -14,21 +15,26 @@ import argparse
 import asyncio
 import dataclasses
 import json
-import sys
+from collections.abc import Sequence
+from typing import TypeGuard, TypeVar
 
 from coterie.actors.client import Client
+from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.actors.pools.pool_reports import PoolsReport, ReportPools
 from coterie.cli.caller_rows import PoolsByNode, pool_lines
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.node_queries import query_node
+from coterie.cli.watch_output import print_table
 from coterie.errors import CoterieError
+from coterie.runtime.messages.message import Ask
 
 __all__ = ["add_parser", "run"]
 
+R = TypeVar("R")
+
 ANSWER_LIMIT_S = 1.0
 WATCH_S = 1.0
-CLEAR = "\x1b[H\x1b[2J"
 NOTHING = "no pool has been used on these nodes, and there is no balancer"
 
 
@@ -65,28 +71,46 @@ def run(args: argparse.Namespace) -> int:
 async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
     async with connection.client_of_all() as client:
         clock = client.system.host.clock
+        names = await _names(client, args.pattern) if args.pattern else []
         while True:
             began_s = clock.monotonic()
-            reports = await _collect(client, ReportPools(args.pattern, args.limit))
-            _print(reports, args.form, is_live=args.watch is not None)
+            reports = await _query(client, ReportPools(args.pattern, args.limit))
+            _print(reports, args.form, names, is_live=args.watch is not None)
             if args.watch is None:
-                return 0 if any(isinstance(report, PoolsReport) for report in reports.values()) else 1
+                return 0 if any(_is_report(report) for report in reports.values()) else 1
             await asyncio.sleep(max(0.0, began_s + args.watch - clock.monotonic()))
 
 
-async def _collect(client: Client, asked: ReportPools) -> PoolsByNode:
+async def _query(client: Client, asked: Ask[R]) -> dict[str, R | CoterieError]:
+    """Ask all linked nodes at once; return the answer of each, or the error in its place."""
     nodes = client.nodes
     answers = await asyncio.gather(*(query_node(client, node, asked, ANSWER_LIMIT_S) for node in nodes))
     return dict(zip(nodes, answers, strict=True))
 
 
-def _print(reports: PoolsByNode, form: str, *, is_live: bool) -> None:
+async def _names(client: Client, pattern: str) -> list[str]:
+    """Return the names of the pools and balancers that contain `pattern`; ValueError lists all names if none does."""
+    declared = [report for report in (await _query(client, ReportNode())).values() if isinstance(report, NodeReport)]
+    used = [report for report in (await _query(client, ReportPools(limit=0))).values() if _is_report(report)]
+    names = {name for report in declared for name in (*report.pools, *report.balancers)}
+    names |= {caller.name for report in used for caller in report.callers}
+    found = sorted(name for name in names if pattern in name)
+    if declared and not found:
+        there_are = f"there are {', '.join(sorted(names))}" if names else "these nodes have neither"
+        raise ValueError(f"no pool or balancer has {pattern!r} in its name: {there_are}")
+    return found
+
+
+def _is_report(answer: PoolsReport | CoterieError) -> TypeGuard[PoolsReport]:
+    return isinstance(answer, PoolsReport)
+
+
+def _print(reports: PoolsByNode, form: str, names: Sequence[str], *, is_live: bool) -> None:
     if form == "json":
         print(json.dumps({node: _facts(report) for node, report in reports.items()}), flush=True)
         return
-    lines = list(pool_lines(reports)) or [NOTHING]
-    clear = CLEAR if is_live and sys.stdout.isatty() else ""
-    print(clear + "\n".join(lines), flush=True)
+    nothing = f"not used yet by these nodes: {', '.join(names)}" if names else NOTHING
+    print_table(list(pool_lines(reports)) or [nothing], is_live=is_live)
 
 
 def _facts(report: PoolsReport | CoterieError) -> dict[str, object]:

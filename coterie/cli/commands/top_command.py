@@ -13,18 +13,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 
 from coterie.actors.inspection import ActorLine, ActorsReport, ReportActors, TypeLine
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.node_queries import ReportByNode, as_json, query_actors
+from coterie.cli.watch_output import print_table
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run", "table"]
 
-CLEAR = "\x1b[H\x1b[2J"
 ACTORS_SHOWN = 10
 TYPES_SHOWN = 15
 FIRST_INTERVAL_S = 1.0
@@ -71,8 +70,7 @@ def _print(before: ReportByNode, now: ReportByNode, form: str, *, is_live: bool)
     if form == "json":
         print(json.dumps(as_json(now)), flush=True)
     else:
-        clear = CLEAR if is_live and sys.stdout.isatty() else ""
-        print(clear + "\n".join(table(before, now)), flush=True)
+        print_table(table(before, now), is_live=is_live)
 
 
 def table(before: ReportByNode, now: ReportByNode) -> list[str]:

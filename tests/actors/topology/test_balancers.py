@@ -130,7 +130,7 @@ def test_the_bounds_of_a_pool_must_fit_together() -> None:
 def test_diagrams_show_where_balancers_pass_messages_on() -> None:
     topology = nested()
 
-    assert "├─ inner    balancer over workers, RoundRobin, on n2, n3" in str(topology).splitlines()
+    assert "├─ inner    balancer over workers, RoundRobin(), on n2, n3" in str(topology).splitlines()
     assert [line.strip() for line in topology.diagram().splitlines() if "-->" in line] == [
         *(f"{balancer} --> {target}" for balancer in ("n1p2", "n2p2") for target in ("n1p0", "n2p0")),
         *(f"n0p3 --> {target}" for target in ("n1p2", "n2p2")),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from coterie import KeyValue, Node, RoundRobin, Topology
+from coterie import HashRing, KeyValue, Node, PeakEwma, PowerOfTwoChoices, RoundRobin, Swim, Topology
 from coterie.runtime.actor import Actor
 from tests.actors.detection.fake_detectors import FakeConfig
 
@@ -31,7 +32,7 @@ def test_the_tree_names_every_part_and_where_it_is() -> None:
         "shop (n1, n2, n3)",
         "├─ store    raft group of KeyValue, on every node",
         "├─ config   synod, on n1, n3",
-        "├─ workers  pool of 2 Worker a node, RoundRobin, on every node (n2 weighs 1.5)",
+        "├─ workers  pool of 2 Worker a node, RoundRobin(), on every node (n2 weighs 1.5)",
         "└─ front    actor Worker, on n1",
     ]
 
@@ -45,7 +46,7 @@ def test_the_mermaid_diagram_has_a_box_a_node_and_lines_within_groups() -> None:
 
     assert lines[0] == "flowchart LR"
     assert '  subgraph n0["n1"]' in lines
-    assert '    n1p2["workers<br/>pool of 2 Worker a node, RoundRobin"]' in lines
+    assert '    n1p2["workers<br/>pool of 2 Worker a node, RoundRobin()"]' in lines
     assert [line for line in lines if "---" in line] == [
         "  n0p0 --- n1p0",
         "  n0p0 --- n2p0",
@@ -89,3 +90,28 @@ def test_a_detector_is_a_part_of_its_own_without_lines() -> None:
     assert str(topology).splitlines()[1] == "└─ #detector  failure detector, FakeConfig, on every node"
     assert '    n1p0["#35;detector<br/>failure detector, FakeConfig"]' in topology.diagram().splitlines()
     assert "---" not in topology.diagram()
+
+
+def test_a_policy_is_drawn_with_its_measure_and_what_is_not_its_default() -> None:
+    topology = Topology("shop", nodes=["n1"])
+    topology.pool("workers", Worker, balance=PowerOfTwoChoices(PeakEwma()))
+    topology.balancer("front", HashRing(virtual_nodes=16), over="workers")
+
+    assert [line.partition(", ")[2] for line in str(topology).splitlines()[1:]] == [
+        "PowerOfTwoChoices(PeakEwma()), on every node",
+        "HashRing(virtual_nodes=16), on every node",
+    ]
+    assert "PowerOfTwoChoices(PeakEwma())" in topology.diagram()
+    assert "balancer over workers, HashRing(virtual_nodes#61;16)" in topology.diagram()
+    assert "HashRing(virtual_nodes=16)" in topology.diagram("dot")
+
+
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [(Swim.local(), "Swim.local()"), (Swim.lan(), "Swim.lan()"), (replace(Swim.lan(), period_s=2.0), "Swim")],
+)
+def test_swim_is_named_as_its_users_write_it(config: Any, text: str) -> None:
+    topology = Topology("shop", nodes=["n1", "n2"])
+    topology.detector(config)
+
+    assert str(topology).splitlines()[1] == f"└─ #detector  failure detector, {text}, on every node"

@@ -29,6 +29,8 @@ GOOD = DemoReport(
     skipped={FILES[1]: "SyntaxError: \udcff"},
     acknowledged=2,
     resent=1,
+    balance="Prequal()",
+    requests_by_node={"n1": 2, "n2": 1},
     term=2,
     work_s=0.5,
     seconds=2.0,
@@ -39,6 +41,12 @@ LOST = replace(GOOD, comparison=compare(PLAIN, FILES, replace(FOUND, markers={"a
 def test_identical_run_succeeds() -> None:
     assert GOOD.exit_code == 0
     assert GOOD.lines()[-1] == "IDENTICAL to the plain count"
+
+
+def test_the_report_says_which_policy_sent_how_many_files_to_each_node() -> None:
+    assert "files sent by Prequal(): n1 2 (67%), n2 1 (33%)" in GOOD.lines()
+    assert GOOD.facts()["balance"] == "Prequal()"
+    assert GOOD.facts()["requests_by_node"] == {"n1": 2, "n2": 1}
 
 
 def test_void_run_has_exit_code_two_and_says_why() -> None:

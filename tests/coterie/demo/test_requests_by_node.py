@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 from coterie.demo.requests_by_node import RequestsByNode
-from coterie.protocols.balancing import Balancer, RequestOutcome, RoundRobin, Target
+from coterie.protocols.balancing import Balancer, PeakEwma, PowerOfTwoChoices, RequestOutcome, RoundRobin, Target
 
 WORKERS = [Target(f"{node}/workers/{at}", node=node) for at in (1, 2) for node in ("n1", "n2")]
 
@@ -36,3 +36,7 @@ def test_requests_to_a_worker_that_left_count_as_settled() -> None:
     balancer.update([each for each in WORKERS if each.node == "n2"], now=1.0)
 
     assert requests.settled_by_node == {"n1": 2}
+
+
+def test_it_is_named_after_the_policy_that_chooses() -> None:
+    assert str(RequestsByNode(PowerOfTwoChoices(PeakEwma()))) == "PowerOfTwoChoices(PeakEwma())"

@@ -118,7 +118,7 @@ async def test_a_silent_node_is_marked_and_waited_for_no_longer_than_the_interva
             await shown(nodes, watch=watch_s)
 
     assert set(limits_s) == {limit_s}
-    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["yes", "yes", "no"]
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[-3:]] == ["yes", "yes", "no"]
 
 
 async def test_a_watch_says_once_that_no_node_answers_and_goes_on(
@@ -130,7 +130,7 @@ async def test_a_watch_says_once_that_no_node_answers_and_goes_on(
         with pytest.raises(Enough):
             await shown(nodes, watch=0.5)
 
-    assert capsys.readouterr().out == "no node answers\n"
+    assert capsys.readouterr().out.splitlines()[1:] == ["no node answers"]  # the first line is the time
 
 
 def test_an_interval_out_of_range_is_named(capsys: pytest.CaptureFixture[str]) -> None:
