@@ -150,7 +150,8 @@ class Pool:
 
         Raises:
             NoTargets: no target of the pool can be reached; the outcome is definite.
-            CoterieError: as `Ref.ask`, of the last attempt; its `outcome` shows whether a target may have handled it.
+            CoterieError: as `Ref.ask`, of the last attempt; if after an earlier one a target may have handled the
+                message, and the last one's outcome is definite, the error of the earlier one.
         """
         if not self._is_current:
             await self._update(self._system.ask_deadlines.timeout_of(timeout_s))

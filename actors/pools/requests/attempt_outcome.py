@@ -17,8 +17,9 @@ from coterie.errors import (
     TransportError,
 )
 from coterie.protocols.balancing import RequestOutcome
+from coterie.runtime.messages.declared_errors import is_declared
 
-__all__ = ["TARGET_ENDED", "WORTH_ANOTHER_TARGET", "may_be_repeated", "outcome_of"]
+__all__ = ["TARGET_ENDED", "WORTH_ANOTHER_TARGET", "is_answer", "may_be_repeated", "outcome_of"]
 
 WORTH_ANOTHER_TARGET: Final = (
     TransportError,
@@ -40,6 +41,11 @@ def may_be_repeated(error: CoterieError, *, is_idempotent: bool) -> bool:
     if not isinstance(error, WORTH_ANOTHER_TARGET):
         return False
     return is_idempotent or error.outcome is Outcome.DEFINITE
+
+
+def is_answer(error: BaseException, message: object) -> bool:
+    """Return whether an error is what a target answered: one that the message declares."""
+    return not isinstance(error, CoterieError) or is_declared(error, message)
 
 
 def outcome_of(error: BaseException) -> RequestOutcome:
