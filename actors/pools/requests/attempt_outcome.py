@@ -12,6 +12,7 @@ from coterie.errors import (
     ConnectionLost,
     CoterieError,
     MailboxFullError,
+    NoTargets,
     Outcome,
     TooManyInFlight,
     TransportError,
@@ -19,7 +20,7 @@ from coterie.errors import (
 from coterie.protocols.balancing import RequestOutcome
 from coterie.runtime.messages.declared_errors import is_declared
 
-__all__ = ["TARGET_ENDED", "WORTH_ANOTHER_TARGET", "is_answer", "may_be_repeated", "outcome_of"]
+__all__ = ["TARGET_ENDED", "WORTH_ANOTHER_TARGET", "is_answer", "may_be_repeated", "outcome_of", "was_not_sent"]
 
 WORTH_ANOTHER_TARGET: Final = (
     TransportError,
@@ -41,6 +42,11 @@ def may_be_repeated(error: CoterieError, *, is_idempotent: bool) -> bool:
     if not isinstance(error, WORTH_ANOTHER_TARGET):
         return False
     return is_idempotent or error.outcome is Outcome.DEFINITE
+
+
+def was_not_sent(error: CoterieError) -> bool:
+    """Return whether an attempt ended on this node. `NoTargets` is the reply of a balancer on the way: it had work."""
+    return isinstance(error, TransportError) and not isinstance(error, NoTargets)
 
 
 def is_answer(error: BaseException, message: object) -> bool:

@@ -13,13 +13,14 @@ told that nothing happened may rely on it.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from coterie.actors.pools.pool_messages import Idempotent
-from coterie.actors.pools.requests.attempt_outcome import is_answer, may_be_repeated
-from coterie.errors import CoterieError, Outcome, TransportError
+from coterie.actors.pools.requests.attempt_outcome import is_answer, may_be_repeated, was_not_sent
+from coterie.errors import CoterieError, Outcome
 from coterie.protocols.balancing import RoutingKey
 from coterie.protocols.balancing.guards import Hedger, RetryTokens
 from coterie.runtime.hosts.host import Host
@@ -49,7 +50,7 @@ class Attempts(Protocol):
     async def attempt(
         self, msg: Ask[R], key: RoutingKey | None, tried: AbstractSet[str], deadline: float, timeout_s: float
     ) -> Attempt[R] | None:
-        """Send `msg` to a target that is not in `tried`; return None if there is none."""
+        """Send `msg` to a target that is not in `tried`, for `timeout_s` or until `deadline`; None if there is none."""
         ...
 
     def no_targets(self) -> CoterieError:
@@ -59,7 +60,13 @@ class Attempts(Protocol):
 
 @dataclass(slots=True)
 class PoolRequest(Generic[R]):
-    """One request. `deadline`: of all attempts (monotonic, s). `attempt_s`: of one of an `Idempotent` message."""
+    """One request.
+
+    `deadline`: of all attempts (monotonic, s). `attempt_s`: of one of an `Idempotent` message, s; None: all the time.
+
+    Raises:
+        ValueError: `attempt_s` is not a finite number above 0.
+    """
 
     pool: Attempts
     host: Host
@@ -73,6 +80,10 @@ class PoolRequest(Generic[R]):
     last_error: CoterieError | None = None
     unknown: CoterieError | None = None  # the last error after which the message may have been handled
     rounds: int = 0
+
+    def __post_init__(self) -> None:
+        if self.attempt_s is not None and not 0 < self.attempt_s < math.inf:
+            raise ValueError(f"attempt_s={self.attempt_s} must be above 0 and finite; None: all the time left")
 
     @property
     def is_idempotent(self) -> bool:
@@ -135,7 +146,7 @@ class PoolRequest(Generic[R]):
 
     def _is_affordable(self, error: CoterieError) -> bool:
         """Take a retry from the budget. One after an attempt that was not even sent is free: it adds no load."""
-        return self.retries is None or isinstance(error, TransportError) or self.retries.take(now=self.now)
+        return self.retries is None or was_not_sent(error) or self.retries.take(now=self.now)
 
     async def _is_time_to_go_round(self) -> bool:
         """Pause, and return True; or return False at once if there is no budget for another round, or no time."""
@@ -147,8 +158,7 @@ class PoolRequest(Generic[R]):
         return True
 
     async def _begin(self) -> Attempt[R] | None:
-        left_s = max(0.0, self.deadline - self.now)
-        limit_s = left_s if self.attempt_s is None or not self.is_idempotent else min(left_s, self.attempt_s)
+        limit_s = math.inf if self.attempt_s is None or not self.is_idempotent else self.attempt_s
         attempt = await self.pool.attempt(self.msg, self.key, self.tried.keys(), self.deadline, limit_s)
         if attempt is not None:
             self.tried[attempt.target] = None

@@ -320,6 +320,78 @@ async def test_a_request_of_a_handler_has_no_more_time_than_the_handler(system: 
     assert ended[0] - began < 1.0
 
 
+async def test_retries_after_a_balancer_that_reached_nobody_take_from_the_budget(system: System) -> None:
+    gone = system.at(Address("gone", "w"))
+    inner = [system.spawn(partial(BalancerActor, RoundRobin(), [gone], messages=[Once])) for _ in range(20)]
+    pool = pool_over(system, inner, retry_budget=RetryBudget(ratio=3.0, min_per_s=0.0))
+
+    with pytest.raises(NoTargets):
+        await pool.ask(Once())
+
+    assert Ledger.made[0].picks == 1 + 3
+    assert pool.report(1).retries == 3
+
+
+# --- time
+
+
+class SlowTargets(FixedTargets):
+    """Targets that are not known until 0.9 s have passed, and after each change."""
+
+    @property
+    def is_waiting(self) -> bool:
+        return True
+
+    async def wait(self, timeout_s: float) -> None:
+        await asyncio.sleep(min(0.9, timeout_s))
+
+
+@pytest.mark.parametrize("options", [{"timeout_s": 1.5}, {"timeout_s": 1.5, "attempt_s": 1.4}, {"timeout_s": 0.5}])
+async def test_the_time_of_a_request_contains_the_wait_for_the_first_targets(
+    system: System, options: dict[str, float]
+) -> None:
+    refs = [system.spawn(Worker, name="w1")]
+    pool = Pool(system, "pool", lambda *_: SlowTargets(system, refs), policy=RoundRobin())
+    began = now()
+
+    with pytest.raises(CoterieError):
+        await pool.ask(Twice(("w1",)), **options)
+
+    assert now() - began < options["timeout_s"] + 0.05
+
+
+async def test_the_wait_for_the_first_targets_counts_against_the_default_time(system: System) -> None:
+    refs = [system.spawn(Worker, name="w1")]
+    pool = Pool(system, "pool", lambda *_: SlowTargets(system, refs), policy=RoundRobin())
+    began = now()
+
+    with pytest.raises(AskTimeout):
+        await pool.ask(Once(100.0))
+
+    assert now() - began < 5.05
+
+
+@pytest.mark.parametrize("attempt_s", [0.0, -1.0, float("nan"), float("inf")])
+async def test_a_limit_of_an_attempt_that_is_no_time_is_refused_before_anything_is_sent(
+    system: System, attempt_s: float
+) -> None:
+    pool = pool_of(system, 2)
+
+    with pytest.raises(ValueError, match=rf"attempt_s={attempt_s} must be above 0 and finite"):
+        await pool.ask(Once(), attempt_s=attempt_s)
+
+    assert not HANDLED
+
+
+async def test_a_timeout_that_is_no_number_is_refused_before_anything_is_sent(system: System) -> None:
+    pool = pool_of(system, 2)
+
+    with pytest.raises(ValueError, match="timeout_s of an ask is nan"):
+        await pool.ask(Once(), timeout_s=float("nan"))
+
+    assert not HANDLED
+
+
 # --- what the caller is told
 
 
