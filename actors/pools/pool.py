@@ -149,20 +149,21 @@ class Pool:
         Args:
             msg: the message.
             key: the key of the request, for policies that send the same key to the same target.
-            timeout_s: how long all attempts may take together, s (default: the system's, 5 s); never more than the
-                ask that is being handled has left.
-            attempt_s: how long one attempt of an `Idempotent` message may take, s (default: all the time left).
+            timeout_s: how long the request may take, s (default: the system's, 5 s): all attempts together, and the
+                wait for the first targets; never more than the ask that is being handled has left.
+            attempt_s: how long one attempt of an `Idempotent` message may take, s; above 0, finite (default: all the
+                time left).
 
         Raises:
+            ValueError: `attempt_s` is out of its range, or `timeout_s` is NaN; nothing was sent.
             NoTargets: no target of the pool can be reached; the outcome is definite.
-            CoterieError: as `Ref.ask`, of the last attempt; its `outcome` shows whether a target may have handled it.
+            CoterieError: as `Ref.ask`, of the last attempt; if after an earlier one a target may have handled the
+                message, and the last one's outcome is definite, the error of the earlier one.
         """
-        if not self._is_current:
-            await self._update(self._system.ask_deadlines.timeout_of(timeout_s))
         now = self._monotonic()
         if self._retries is not None:
             self._retries.sent(now=now)
-        if timeout_s is not None or attempt_s is not None or self._hedger is not None:
+        if not self._is_current or timeout_s is not None or attempt_s is not None or self._hedger is not None:
             return await self._request(msg, key, timeout_s, attempt_s).reply()
         pick = self._pick_now(now=now, key=key, exclude=self._suspected)
         if pick is None:
@@ -245,7 +246,8 @@ class Pool:
     ) -> Attempt[R] | None:
         """Send `msg` to a target that is not in `tried`, on a suspected node if there is no other; None: there is none.
 
-        The attempt lasts up to `timeout_s`; its outcome is reported when it ends, whether or not somebody waits for it.
+        The attempt lasts up to `timeout_s`, and not beyond `deadline`; its outcome is reported when it ends, whether or
+        not somebody waits for it.
         """
         if not self._is_current:
             await self._update(deadline - self._monotonic())
@@ -259,11 +261,14 @@ class Pool:
             self._probes.send(pick.probes)
         ref = self._ref_by_key[pick.target]
         try:
-            reply: asyncio.Future[R] = ref.ask(msg, timeout_s=timeout_s)
+            reply: asyncio.Future[R] = ref.ask(msg, timeout_s=max(0.0, min(timeout_s, deadline - now)))
         except BaseException as error:
             self._settle(pick.token, ref, now, error)
             raise
-        reply.add_done_callback(partial(self._ended, pick.token, ref, now))
+        if reply.done():  # it could not be sent: reported before another target is picked
+            self._ended(pick.token, ref, now, reply)
+        else:
+            reply.add_done_callback(partial(self._ended, pick.token, ref, now))
         return Attempt(pick.target, now, reply)
 
     def _pick(self, now: float, key: RoutingKey | None, exclude: AbstractSet[str], deadline: float) -> Pick | None:

@@ -12,13 +12,15 @@ from coterie.errors import (
     ConnectionLost,
     CoterieError,
     MailboxFullError,
+    NoTargets,
     Outcome,
     TooManyInFlight,
     TransportError,
 )
 from coterie.protocols.balancing import RequestOutcome
+from coterie.runtime.messages.declared_errors import is_declared
 
-__all__ = ["TARGET_ENDED", "WORTH_ANOTHER_TARGET", "may_be_repeated", "outcome_of"]
+__all__ = ["TARGET_ENDED", "WORTH_ANOTHER_TARGET", "is_answer", "may_be_repeated", "outcome_of", "was_not_sent"]
 
 WORTH_ANOTHER_TARGET: Final = (
     TransportError,
@@ -40,6 +42,16 @@ def may_be_repeated(error: CoterieError, *, is_idempotent: bool) -> bool:
     if not isinstance(error, WORTH_ANOTHER_TARGET):
         return False
     return is_idempotent or error.outcome is Outcome.DEFINITE
+
+
+def was_not_sent(error: CoterieError) -> bool:
+    """Return whether an attempt ended on this node. `NoTargets` is the reply of a balancer on the way: it had work."""
+    return isinstance(error, TransportError) and not isinstance(error, NoTargets)
+
+
+def is_answer(error: BaseException, message: object) -> bool:
+    """Return whether an error is what a target answered: one that the message declares."""
+    return not isinstance(error, CoterieError) or is_declared(error, message)
 
 
 def outcome_of(error: BaseException) -> RequestOutcome:

@@ -5,19 +5,22 @@
        │                                   all were tried: a pause, then once more around
        └────── slow, `Idempotent`, hedged ──▶ a second attempt elsewhere; the first reply counts
 
-Retries end at the deadline, at an empty retry budget, or when the error is final; the last error is raised then.
+Retries end at the deadline, at an empty retry budget, or when the error is final; the last error is raised then. If
+its outcome is definite, but that of an attempt before it is not, the error of that attempt is raised: a caller that is
+told that nothing happened may rely on it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from coterie.actors.pools.pool_messages import Idempotent
-from coterie.actors.pools.requests.attempt_outcome import may_be_repeated
-from coterie.errors import CoterieError, TransportError
+from coterie.actors.pools.requests.attempt_outcome import is_answer, may_be_repeated, was_not_sent
+from coterie.errors import CoterieError, Outcome
 from coterie.protocols.balancing import RoutingKey
 from coterie.protocols.balancing.guards import Hedger, RetryTokens
 from coterie.runtime.hosts.host import Host
@@ -47,7 +50,7 @@ class Attempts(Protocol):
     async def attempt(
         self, msg: Ask[R], key: RoutingKey | None, tried: AbstractSet[str], deadline: float, timeout_s: float
     ) -> Attempt[R] | None:
-        """Send `msg` to a target that is not in `tried`; return None if there is none."""
+        """Send `msg` to a target that is not in `tried`, for `timeout_s` or until `deadline`; None if there is none."""
         ...
 
     def no_targets(self) -> CoterieError:
@@ -57,7 +60,13 @@ class Attempts(Protocol):
 
 @dataclass(slots=True)
 class PoolRequest(Generic[R]):
-    """One request. `deadline`: of all attempts (monotonic, s). `attempt_s`: of one of an `Idempotent` message."""
+    """One request.
+
+    `deadline`: of all attempts (monotonic, s). `attempt_s`: of one of an `Idempotent` message, s; None: all the time.
+
+    Raises:
+        ValueError: `attempt_s` is not a finite number above 0.
+    """
 
     pool: Attempts
     host: Host
@@ -69,7 +78,12 @@ class PoolRequest(Generic[R]):
     hedger: Hedger | None
     tried: dict[str, None] = field(default_factory=dict)
     last_error: CoterieError | None = None
+    unknown: CoterieError | None = None  # the last error after which the message may have been handled
     rounds: int = 0
+
+    def __post_init__(self) -> None:
+        if self.attempt_s is not None and not 0 < self.attempt_s < math.inf:
+            raise ValueError(f"attempt_s={self.attempt_s} must be above 0 and finite; None: all the time left")
 
     @property
     def is_idempotent(self) -> bool:
@@ -80,10 +94,19 @@ class PoolRequest(Generic[R]):
         """Make attempts until one is answered; return the reply.
 
         Raises:
-            CoterieError: that of the last attempt, or that there is no target.
+            CoterieError: that of the last attempt, or that there is no target; that of an earlier attempt if its
+                outcome is unknown, and the last one's is definite.
         """
         if self.hedger is not None and self.is_idempotent:
             self.hedger.sent(now=self.now)
+        try:
+            return await self._answer()
+        except CoterieError as error:
+            if self.unknown is None or error.outcome is Outcome.UNKNOWN or is_answer(error, self.msg):
+                raise
+            raise self.unknown from None
+
+    async def _answer(self) -> R:
         while (attempt := await self._next()) is not None:
             try:
                 return await self._outcome(attempt)
@@ -94,8 +117,13 @@ class PoolRequest(Generic[R]):
 
     def may_go_on(self, error: CoterieError) -> bool:
         """Remember the error of an attempt; return whether another one may be made."""
-        self.last_error = error
+        self._note(error)
         return may_be_repeated(error, is_idempotent=self.is_idempotent)
+
+    def _note(self, error: CoterieError) -> None:
+        self.last_error = error
+        if error.outcome is Outcome.UNKNOWN:
+            self.unknown = error
 
     @property
     def now(self) -> float:
@@ -118,7 +146,7 @@ class PoolRequest(Generic[R]):
 
     def _is_affordable(self, error: CoterieError) -> bool:
         """Take a retry from the budget. One after an attempt that was not even sent is free: it adds no load."""
-        return self.retries is None or isinstance(error, TransportError) or self.retries.take(now=self.now)
+        return self.retries is None or was_not_sent(error) or self.retries.take(now=self.now)
 
     async def _is_time_to_go_round(self) -> bool:
         """Pause, and return True; or return False at once if there is no budget for another round, or no time."""
@@ -130,8 +158,7 @@ class PoolRequest(Generic[R]):
         return True
 
     async def _begin(self) -> Attempt[R] | None:
-        left_s = max(0.0, self.deadline - self.now)
-        limit_s = left_s if self.attempt_s is None or not self.is_idempotent else min(left_s, self.attempt_s)
+        limit_s = math.inf if self.attempt_s is None or not self.is_idempotent else self.attempt_s
         attempt = await self.pool.attempt(self.msg, self.key, self.tried.keys(), self.deadline, limit_s)
         if attempt is not None:
             self.tried[attempt.target] = None
@@ -152,21 +179,37 @@ class PoolRequest(Generic[R]):
             hedger.waited(self.now - attempt.sent_at)
 
     async def _first_reply(self, first: Attempt[R]) -> R:
-        """Begin a second attempt; return the reply that comes first. If one fails, the other one counts."""
-        second = await self._begin()
+        """Begin a second attempt; return the answer that comes first. If one fails, the other one counts."""
+        second = await self._second()
         if second is None:
             return await first.reply
         pair = [first.reply, second.reply]
         try:
             await asyncio.wait(pair, return_when=asyncio.FIRST_COMPLETED)
-            if not any(_has_reply(each) for each in pair):
+            if not any(self._is_answered(each) for each in pair):
                 await asyncio.wait(pair)
         except asyncio.CancelledError:
             for each in pair:
                 each.cancel()
             raise
         # The slower attempt goes on: its outcome is reported to the policy when it is known.
-        return next((each for each in pair if _has_reply(each)), first.reply).result()
+        answered = next((each for each in pair if self._is_answered(each)), None)
+        if answered is None and isinstance(error := second.reply.exception(), CoterieError):
+            self._note(error)
+        return (answered or first.reply).result()
+
+    async def _second(self) -> Attempt[R] | None:
+        """Begin the second attempt; None if there is no target for it, or it cannot be sent: the first goes on."""
+        try:
+            return await self._begin()
+        except CoterieError:
+            return None
+
+    def _is_answered(self, reply: asyncio.Future[R]) -> bool:
+        if not reply.done() or reply.cancelled():
+            return False
+        error = reply.exception()
+        return error is None or is_answer(error, self.msg)
 
 
 async def _is_done(reply: asyncio.Future[Any], delay_s: float) -> bool:
@@ -177,7 +220,3 @@ async def _is_done(reply: asyncio.Future[Any], delay_s: float) -> bool:
         reply.cancel()
         raise
     return reply.done()
-
-
-def _has_reply(reply: asyncio.Future[Any]) -> bool:
-    return reply.done() and not reply.cancelled() and reply.exception() is None
