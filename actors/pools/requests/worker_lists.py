@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -184,6 +185,10 @@ class WorkerLists(TargetSource):
             self._skip(node, listed, error)
             return
         workers = asked.result()
+        if (flaw := _flaw_of(workers, node)) is not None:
+            self._system.log.warning("pool.list_refused", pool=self._name, peer=node, reason=flaw)
+            self._skip(node, listed, ValueError(flaw))
+            return
         is_new = workers != listed.workers
         listed.workers = workers
         listed.is_stale = False
@@ -213,3 +218,17 @@ class WorkerLists(TargetSource):
             self._list_by_node[event.node] = _NodeList()
             self._ask(event.node)
         self.changed()
+
+
+def _flaw_of(workers: Workers, node: str) -> str | None:
+    """Return why the list of `node` cannot be used; None if it can. One node's bad list must not harm the others'."""
+    if not 0 < workers.weight < math.inf:
+        return f"weight {workers.weight} must be above 0 and finite"
+    paths: set[str] = set()
+    for ref in workers.refs:
+        if ref.node != node:
+            return f"worker {ref.path!r:.100} is on node {ref.node!r:.100}"
+        if ref.path in paths:
+            return f"worker {ref.path!r:.100} is listed twice"
+        paths.add(ref.path)
+    return None
