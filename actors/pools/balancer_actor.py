@@ -18,12 +18,13 @@ from coterie.actors.pools.load_messages import ProbeLoad, UnknownWorker
 from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET, NodeOpinions, Pool
 from coterie.actors.pools.requests.fixed_targets import FixedTargets
 from coterie.actors.pools.requests.target_source import MakeSource
-from coterie.errors import NoTargets, TransportError
+from coterie.errors import ActorFailed, NoTargets, TransportError
 from coterie.protocols.balancing import LatencyByLoad, LoadReport, Policy, RoutingKey
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.runtime.actor import Actor
 from coterie.runtime.cells.cell import Cell
 from coterie.runtime.messages.message import Ask
+from coterie.runtime.observing.dead_letters import Reason
 from coterie.runtime.refs import Ref
 
 __all__ = ["BalancerActor"]
@@ -41,17 +42,23 @@ class BalancerActor(Actor[M]):
     target can take fails with `NoTargets`. Messages that are told are passed on too. Messages of one sender may
     overtake each other. To `ProbeLoad` it answers with its own load: the asks that it has passed on.
 
+    Balancers must not pass on to each other in a circle. An ask in a circle ends with `AskCycle`, at the latest after
+    64 hops. A message that is told carries no chain: in a circle without another target it goes round for ever.
+
     Args:
         policy: decides which target is picked.
         targets: the refs of the targets; or a function that makes a `TargetSource`, as in `Pool`.
         messages: the classes of the messages that it accepts from other nodes (default: those that the targets of this
             system take). From its own system it accepts any message.
-        key_of: returns the key of a message, for policies that send the same key to the same target.
+        key_of: returns the key of a message, for policies that send the same key to the same target. If it raises, or
+            returns something else than a key, this message alone fails: an ask with `ActorFailed`, a message that was
+            told becomes a dead letter.
         probes_targets: True if the targets answer `ProbeLoad` themselves: they are balancers on other nodes.
         retry_budget, hedging, opinions: as in `Pool`.
 
     Raises:
-        ValueError: two of the refs have the same node and path.
+        TypeError: the policy is none, or a class of policies; the targets are no refs. `spawn` raises it at once.
+        ValueError: two of the refs have the same node and path. `spawn` raises it at once.
     """
 
     def __new__(
@@ -63,6 +70,9 @@ class BalancerActor(Actor[M]):
         **_: Any,
     ) -> Self:
         """Return an actor of a class that names `messages`: they differ between balancers."""
+        _check_policy(policy)
+        if not callable(targets):
+            _check_refs(targets)
         if messages is None:
             messages = () if callable(targets) else _local_messages(targets)
         return object.__new__(_class_for(tuple(messages)) if cls is BalancerActor else cls)  # type: ignore[return-value]
@@ -109,12 +119,30 @@ class BalancerActor(Actor[M]):
         """Pass a message on."""
         if isinstance(msg, ProbeLoad):
             return self._load(msg)
-        key = None if self._key_of is None else self._key_of(msg)
+        try:
+            key = self._key(msg)
+        except Exception as error:  # noqa: BLE001 (the function is the user's; the balancer must outlive it)
+            self._refuse(msg, f"key_of failed on {type(msg).__name__}: {type(error).__name__}: {error}")
+            return None
         if self.context.deadline is None:
             self._pool.tell(msg, key)
         else:
             self.context.reply_from(msg, self._passed_on(msg, key, self.context.deadline))
         return None
+
+    def _key(self, msg: Any) -> RoutingKey | None:
+        key = None if self._key_of is None else self._key_of(msg)
+        if key is not None and not isinstance(key, str | bytes):
+            raise TypeError(f"it returned {key!r:.60}, which is no str, bytes or None")
+        return key
+
+    def _refuse(self, msg: Any, reason: str) -> None:
+        path = self.context.self_ref.path
+        self.context.log.error("balancer.message_refused", reason=reason)
+        if self.context.deadline is None:
+            self.context.system.dead_letters.add(Reason.BAD_MESSAGE, path, msg, reason)
+        else:
+            self.context.reply_later(msg).fail(ActorFailed(f"balancer {path!r}: {reason}"))
 
     async def _passed_on(self, msg: Ask[Any], key: RoutingKey | None, deadline: float) -> object:
         monotonic = self.context.clock.monotonic
@@ -142,6 +170,25 @@ class BalancerActor(Actor[M]):
         if callable(self._targets):
             raise TypeError("the targets are made by a function, not given as refs")
         return FixedTargets(self.context.system, self._targets, are_probed=self._probes_targets)
+
+
+def _check_policy(policy: object) -> None:
+    if isinstance(policy, type):
+        raise TypeError(f"policy={policy.__name__} is a class: give an instance, such as {policy.__name__}()")
+    if not callable(getattr(policy, "make", None)):
+        raise TypeError(f"policy={policy!r:.100} is no policy: it has no method `make`")
+
+
+def _check_refs(targets: object) -> None:
+    if isinstance(targets, str | bytes) or not isinstance(targets, Sequence):
+        raise TypeError(f"targets={targets!r:.100} must be a sequence of refs, or a function that makes a source")
+    seen: set[tuple[str, str]] = set()
+    for ref in targets:
+        if not isinstance(ref, Ref):
+            raise TypeError(f"targets contain {ref!r:.100}, which is no ref")
+        if (ref.node, ref.path) in seen:
+            raise ValueError(f"target {ref.path!r} on node {ref.node!r} is given twice")
+        seen.add((ref.node, ref.path))
 
 
 def _local_messages(targets: Sequence[Ref[Any]]) -> tuple[type, ...]:

@@ -64,8 +64,8 @@ class PoolSize:
         """Return by how much the number of workers should change: 1, 0 or -1.
 
         Args:
-            workers: how many there are, without those that were told to stop.
-            busy: how many of them handle a message or have one waiting.
+            workers: how many there are or will be soon: with those that are being replaced, without those that leave.
+            busy: how many of them handle a message, have one waiting, or have not answered one.
             waiting: the messages that wait in their mailboxes together.
             now: the time of this check; check several times within `grow_after_s`.
         """

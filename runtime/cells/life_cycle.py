@@ -134,7 +134,7 @@ class LifeCycle:
         host = self._cell.system.host
         backoff_s = self._budget.next_backoff_s(host.clock.monotonic(), host.random)
         if backoff_s is None:
-            self.begin_stop(cause, escalate=error)
+            self.begin_stop(cause, escalate=error if policy.escalates else None)
         else:
             self._cell.state = State.RESTARTING
             self._cell.run_soon(self._restart(error, backoff_s))

@@ -41,8 +41,9 @@ class Supervision:
     `max_restarts` within `within_s` seconds (default 5 in 30 s; 0: never restart), each after a back-off of
     `backoff_min_s` doubling up to `backoff_max_s`, with ± `jitter` (a fraction) so that restarts do not synchronize.
     Too low a budget stops actors after a brief fault; too high lets a broken one restart endlessly. When it is spent
-    the actor stops and its parent fails in its place (escalation); an actor without a parent is logged as
-    `actor.gave_up`.
+    the actor stops and, if `escalates` (default), its parent fails in its place; an actor without a parent is logged as
+    `actor.gave_up`. A parent that watches its children and replaces them itself sets `escalates` to False for them:
+    else one of them ends all the others.
     """
 
     max_restarts: int = 5
@@ -52,6 +53,7 @@ class Supervision:
     jitter: float = 0.2
     strategy: Strategy = Strategy.ONE_FOR_ONE
     restart: Restart = Restart.TRANSIENT
+    escalates: bool = True
 
     def __post_init__(self) -> None:
         if self.max_restarts < 0:

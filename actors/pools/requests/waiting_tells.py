@@ -24,8 +24,8 @@ class WaitingTells:
     Args:
         system: counts those that do not fit among its dead letters.
         name: the pool's name.
-        known: waits until the targets are known.
-        send: sends a message.
+        known: waits until the targets are known. If it raises, the messages that wait are dead letters.
+        send: sends a message. If it raises, this message is a dead letter; the others are sent.
     """
 
     def __init__(
@@ -65,12 +65,29 @@ class WaitingTells:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        while self._waiting:
-            msg, _ = self._waiting.popleft()
-            self._system.dead_letters.add(Reason.UNREACHABLE, self._name, msg, "the pool was closed")
+        self._drop("the pool was closed")
 
     async def _flush(self) -> None:
-        await self._known()
+        try:
+            await self._known()
+            while self._waiting:
+                self._send_next()
+        except Exception as error:
+            self._system.log.error("pool.tells_lost", pool=self._name, count=len(self._waiting), exc_info=error)
+            self._drop(f"the targets are not known: {type(error).__name__}: {error}")
+        finally:
+            self._task = None
+
+    def _send_next(self) -> None:
+        msg, key = self._waiting.popleft()
+        try:
+            self._send(msg, key)
+        except Exception as error:
+            self._system.log.error("pool.tell_failed", pool=self._name, exc_info=error)
+            detail = f"it could not be sent: {type(error).__name__}: {error}"
+            self._system.dead_letters.add(Reason.UNREACHABLE, self._name, msg, detail)
+
+    def _drop(self, detail: str) -> None:
         while self._waiting:
-            self._send(*self._waiting.popleft())
-        self._task = None
+            msg, _ = self._waiting.popleft()
+            self._system.dead_letters.add(Reason.UNREACHABLE, self._name, msg, detail)

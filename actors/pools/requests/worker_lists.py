@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -198,6 +199,10 @@ class WorkerLists(TargetSource):
             self._skip(node, listed, error)
             return
         workers = asked.result()
+        if (flaw := _flaw_of(workers, node)) is not None:
+            self._system.log.warning("pool.list_refused", pool=self._name, peer=node, reason=flaw)
+            self._skip(node, listed, ValueError(flaw))
+            return
         is_new = workers != listed.workers
         listed.workers = workers
         listed.is_stale = False
@@ -232,3 +237,17 @@ class WorkerLists(TargetSource):
             self._list_by_node[event.node] = _NodeList()
             self._ask(event.node)
         self._announce()
+
+
+def _flaw_of(workers: Workers, node: str) -> str | None:
+    """Return why the list of `node` cannot be used; None if it can. One node's bad list must not harm the others'."""
+    if not 0 < workers.weight < math.inf:
+        return f"weight {workers.weight} must be above 0 and finite"
+    paths: set[str] = set()
+    for ref in workers.refs:
+        if ref.node != node:
+            return f"worker {ref.path!r:.100} is on node {ref.node!r:.100}"
+        if ref.path in paths:
+            return f"worker {ref.path!r:.100} is listed twice"
+        paths.add(ref.path)
+    return None

@@ -1,4 +1,4 @@
-"""`MeteredCell`: runs an actor whose asks are metered while its `RequestMeter` wants it; else it is a plain `Cell`."""
+"""`MeteredCell`: runs an actor whose asks are metered while its `RequestMeter` wants it, and knows its open asks."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ __all__ = ["MeteredCell"]
 
 NO_CLASSES: Final[frozenset[type]] = frozenset()
 
+SWEEP_AT_LEAST: Final = 64
+"""With fewer deferred replies than this, those that are over are not looked for at each new one."""
+
 
 class MeteredCell(Cell):
     """The cell of an actor that was spawned with a meter.
@@ -30,7 +33,7 @@ class MeteredCell(Cell):
     empty, so that every ask comes to `post`, which wraps it. Nothing is tested at an ask of an actor without a meter.
     """
 
-    __slots__ = ("_is_metering", "_meter")
+    __slots__ = ("_deferred", "_is_metering", "_meter", "_sweep_at")
 
     def __init__(
         self,
@@ -45,6 +48,8 @@ class MeteredCell(Cell):
     ) -> None:
         self._meter = meter
         self._is_metering = False
+        self._deferred: dict[Envelope, None] = {}
+        self._sweep_at = SWEEP_AT_LEAST
         super().__init__(system, path, uid, factory, options, parent)
         meter.attach(self._set_metering)
 
@@ -67,8 +72,37 @@ class MeteredCell(Cell):
         super().post(metered, lane)
         metered.enter()
 
+    @property
+    def open_asks(self) -> int:
+        """The asks that the actor has taken and not answered: deferred replies and stashed asks, up to their deadlines.
+
+        The one that is being handled, and those in the mailbox, do not count.
+        """
+        self._sweep()
+        stashed = [_plain(item) for item in self.stashed or () if isinstance(item, Envelope)]
+        return len(self._deferred) + sum(1 for envelope in stashed if not envelope.is_abandoned())
+
+    def defer_reply(self, message: object) -> Envelope | None:
+        """Do as `Cell.defer_reply`, and remember the ask until it is over."""
+        envelope = super().defer_reply(message)
+        if envelope is not None:
+            if len(self._deferred) >= self._sweep_at:
+                self._sweep()
+                self._sweep_at = max(SWEEP_AT_LEAST, 2 * len(self._deferred))
+            self._deferred[_plain(envelope)] = None
+        return envelope
+
+    def _sweep(self) -> None:
+        for envelope in [envelope for envelope in self._deferred if envelope.is_abandoned()]:
+            del self._deferred[envelope]
+
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in a task, timed while this cell meters: `async def` handlers run there."""
         if self._is_metering:
             work = TimedCoroutine(work, self.ask_deadlines.monotonic, self._meter.used_loop)
         super().run(work)
+
+
+def _plain(envelope: Envelope) -> Envelope:
+    """Return the ask without its meter: whether it is over can be asked at any time."""
+    return envelope.inner if isinstance(envelope, MeteredEnvelope) else envelope

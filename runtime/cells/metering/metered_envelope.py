@@ -18,14 +18,14 @@ __all__ = ["MeteredEnvelope"]
 class MeteredEnvelope(Envelope):
     """An ask in the mailbox of a metered actor. The answer goes to `inner`, behind the actor's load report."""
 
-    __slots__ = ("_inner", "_is_over", "_is_running", "_meter", "_monotonic", "_number")
+    __slots__ = ("_is_over", "_is_running", "_meter", "_monotonic", "_number", "inner")
 
     def __init__(self, inner: Envelope, meter: RequestMeter, monotonic: Callable[[], float]) -> None:
         # The remaining fields of Envelope are the properties below.
         self.message = inner.message
         self.deadline = inner.deadline
         self.chain = inner.chain
-        self._inner = inner
+        self.inner = inner
         self._meter = meter
         self._monotonic = monotonic
         self._number = 0
@@ -53,11 +53,11 @@ class MeteredEnvelope(Envelope):
     @property
     def is_reply_deferred(self) -> bool:
         """As in `Envelope`. The search for ask cycles looks at the wrapped ask."""
-        return self._inner.is_reply_deferred
+        return self.inner.is_reply_deferred
 
     @is_reply_deferred.setter
     def is_reply_deferred(self, value: bool) -> None:
-        self._inner.is_reply_deferred = value
+        self.inner.is_reply_deferred = value
 
     def open(self, cell: Cell, receive: Callable[[Any], object]) -> None:
         """Do as `Envelope.open`; the time that the handler takes is time of the event loop."""
@@ -72,7 +72,7 @@ class MeteredEnvelope(Envelope):
 
     def is_abandoned(self) -> bool:
         """Whether the asker no longer waits, asked before the handler is called: then the request is over."""
-        if not self._inner.is_abandoned():
+        if not self.inner.is_abandoned():
             return False
         self._is_over = True
         self._meter.abandoned(self._number)
@@ -81,12 +81,12 @@ class MeteredEnvelope(Envelope):
     def resolve(self, value: object) -> None:
         """Complete with a reply."""
         self._complete(is_failure=False)
-        self._inner.resolve(value)
+        self.inner.resolve(value)
 
     def reject(self, error: Exception) -> None:
         """Complete with an error."""
         self._complete(is_failure=not is_declared(error, self.message))
-        self._inner.reject(error)
+        self.inner.reject(error)
 
     def _complete(self, *, is_failure: bool) -> None:
         if self._is_over:
@@ -94,4 +94,4 @@ class MeteredEnvelope(Envelope):
         self._is_over = True
         now = self._monotonic()
         self._meter.completed(self._number, is_failure=is_failure, now=now)
-        self._inner.send_load(lambda node: self._meter.load_for(node, now=now))
+        self.inner.send_load(lambda node: self._meter.load_for(node, now=now))

@@ -16,6 +16,7 @@ from coterie.errors import ActorFailed, AskTimeout, NoTargets, OutboundFull, Out
 from coterie.protocols.balancing import LoadReport, RoundRobin
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.observing.dead_letters import Reason
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
 from coterie.testing import Systems, advance
@@ -221,21 +222,71 @@ async def test_a_probe_gets_the_load_of_the_balancer() -> None:
         assert (await front.ask(ProbeLoad("front"))).in_flight == 0
 
 
-async def test_a_restarted_balancer_goes_on() -> None:
+async def test_a_restarted_balancer_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("told to")
+
+    monkeypatch.setattr(BalancerActor, "_load", fail)
     async with Systems("local") as systems:
         system = systems["local"]
-        workers = spawn_workers(system, 2)
-
-        def key(msg: Who | Note) -> str:
-            if isinstance(msg, Note):
-                raise RuntimeError("told to")
-            return "k"
-
-        front = system.spawn(balancer(*workers, key_of=key))
-        front.tell(Note(1))
+        front = system.spawn(balancer(*spawn_workers(system, 2)), name="front")
+        front.tell(ProbeLoad("front"))
         await advance(2.0)
 
+        assert system.restarts == 1
         assert {await front.ask(Who()) for _ in range(4)} == {"local/w1", "local/w2"}
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        (lambda msg: msg.customer, "AttributeError: 'Who' object has no attribute 'customer'"),
+        (lambda _: 5, "TypeError: it returned 5, which is no str, bytes or None"),
+    ],
+)
+async def test_a_message_whose_key_cannot_be_made_fails_alone(key: Any, reason: str) -> None:
+    async with Systems("local") as systems:
+        system = systems["local"]
+        front = system.spawn(
+            balancer(*spawn_workers(system, 2), key_of=lambda msg: key(msg) if msg == Who(fails="key") else None),
+            name="front",
+        )
+        slow = front.ask(Who(sleep_s=3.0))
+        await advance(0.1)
+
+        with pytest.raises(ActorFailed, match=f"balancer 'front': key_of failed on Who: {reason}"):
+            await front.ask(Who(fails="key"))
+        front.tell(Who(fails="key"))
+        await advance(0.1)
+
+        assert system.dead_letters.counts[Reason.BAD_MESSAGE] == 1
+        assert reason in system.dead_letters.latest[0].detail
+        assert await slow in ("local/w1", "local/w2")
+        assert system.failures == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "targets", "error", "text"),
+    [
+        (RoundRobin, (), TypeError, r"policy=RoundRobin is a class: give an instance, such as RoundRobin\(\)"),
+        (None, (), TypeError, "policy=None is no policy"),
+        ("prequal", (), TypeError, "policy='prequal' is no policy"),
+        (RoundRobin(), None, TypeError, "targets=None must be a sequence of refs"),
+        (RoundRobin(), "w1", TypeError, "targets='w1' must be a sequence of refs"),
+        (RoundRobin(), ["w1"], TypeError, "targets contain 'w1', which is no ref"),
+        (RoundRobin(), "twice", ValueError, "target 'w1' on node 'local' is given twice"),
+    ],
+)
+async def test_spawn_refuses_what_is_no_policy_or_no_targets(
+    policy: Any, targets: Any, error: type[Exception], text: str
+) -> None:
+    async with Systems("local") as systems:
+        system = systems["local"]
+        if targets == "twice":
+            targets = spawn_workers(system, 1) * 2
+
+        with pytest.raises(error, match=text):
+            system.spawn(partial(BalancerActor, policy, targets))
 
 
 async def test_an_error_of_the_balancers_links_reaches_an_asker_on_another_node_as_definite(

@@ -12,6 +12,7 @@ from coterie import Node, Topology
 from coterie.actors.pools.pool import Pool
 from coterie.actors.pools.requests import waiting_tells
 from coterie.actors.pools.requests.fixed_targets import FixedTargets
+from coterie.actors.pools.requests.waiting_tells import WaitingTells
 from coterie.protocols.balancing import RoundRobin
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import message
@@ -102,4 +103,49 @@ async def test_what_waits_in_a_pool_that_is_closed_is_a_dead_letter() -> None:
         await advance(0.1)
 
         assert TOLD == {}
+        assert system.dead_letters.counts[Reason.UNREACHABLE] == 2
+
+
+async def test_what_cannot_be_sent_is_a_dead_letter_and_the_others_are_sent() -> None:
+    sent: list[object] = []
+
+    async def known() -> None:
+        await asyncio.sleep(0)
+
+    def send(msg: object, _: object) -> None:
+        if msg == Note(2):
+            raise RuntimeError("told to")
+        sent.append(msg)
+
+    async with Systems("local") as systems:
+        system = systems["local"]
+        tells = WaitingTells(system, "pool", known=known, send=send)
+        for number in (1, 2, 3):
+            tells.add(Note(number), None)
+        await advance(0.1)
+
+        assert sent == [Note(1), Note(3)]
+        assert [letter.item for letter in system.dead_letters.latest] == [Note(2)]
+        assert "RuntimeError: told to" in system.dead_letters.latest[0].detail
+
+
+async def test_when_the_targets_cannot_be_known_what_waits_is_lost_and_what_follows_is_sent() -> None:
+    sent: list[object] = []
+    errors = [ValueError("a bad list")]
+
+    async def known() -> None:
+        if errors:
+            raise errors.pop()
+
+    async with Systems("local") as systems:
+        system = systems["local"]
+        tells = WaitingTells(system, "pool", known=known, send=lambda msg, _: sent.append(msg))
+        tells.add(Note(1), None)
+        tells.add(Note(2), None)
+        await advance(0.1)
+        assert not tells.is_waiting
+        tells.add(Note(3), None)
+        await advance(0.1)
+
+        assert sent == [Note(3)]
         assert system.dead_letters.counts[Reason.UNREACHABLE] == 2

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 
 from coterie import Node, Topology
+from coterie.actors.pools.pool import Pool
 from coterie.actors.pools.pool_actor import PoolActor
-from coterie.actors.pools.pool_messages import ListWorkers
+from coterie.actors.pools.pool_messages import ListWorkers, Workers
+from coterie.actors.pools.requests.worker_lists import WorkerLists
 from coterie.errors import NoTargets
+from coterie.protocols.balancing import SmoothWeighted
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.refs import Address, Ref
+from coterie.testing import Systems
 
 pytestmark = pytest.mark.virtual
 
@@ -153,3 +160,53 @@ async def test_a_request_waits_no_longer_for_the_first_list_than_it_has_time(mak
         await cluster["n1"].pool("workers").ask(Work(), timeout_s=0.3)
 
     assert asyncio.get_running_loop().time() - began < 0.5
+
+
+class Lister(Actor[ListWorkers]):
+    """Lists what it is told to: a node with a defect."""
+
+    def __init__(self, refs: Sequence[Ref[Any]], weight: float) -> None:
+        self._workers = Workers(tuple(refs), weight)
+
+    def receive(self, msg: ListWorkers, /) -> Workers:
+        return self._workers
+
+
+class Simple(Actor[Work]):
+    def receive(self, msg: Work, /) -> str:
+        return f"{self.context.system.node}/{self.context.self_ref.path}"
+
+
+REASONS = {
+    "0": "weight 0.0 must",
+    "-1": "weight -1.0 must",
+    "nan": "weight nan must",
+    "inf": "weight inf must",
+    "twice": "worker 'w' is listed twice",
+    "elsewhere": "worker 'w' is on node 'n1'",
+}
+
+
+@pytest.mark.parametrize("flaw", list(REASONS))
+async def test_one_nodes_bad_list_is_refused_alone(flaw: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with Systems("n1", "n2") as systems:
+        near, far = systems["n1"], systems["n2"]
+        good, bad = near.spawn(Simple, name="w"), far.spawn(Simple, name="w")
+        refs = {"twice": [bad, bad], "elsewhere": [far.at(Address("n1", "w"))]}.get(flaw, [bad])
+        weight = 1.0 if flaw in ("twice", "elsewhere") else float(flaw)
+        near.spawn(partial(Lister, [good], 1.0), name="pool")
+        far.spawn(partial(Lister, refs, weight), name="pool")
+        pool = Pool(
+            near,
+            "pool",
+            lambda is_used, subscribes: WorkerLists(
+                near, "pool", lambda: ["n1", "n2"], is_suspected=lambda _: False, is_used=is_used, subscribes=subscribes
+            ),
+            policy=SmoothWeighted(),
+        )
+        answers = [await pool.ask(Work()) for _ in range(4)]
+        pool.close()
+
+    assert answers == ["n1/w"] * 4
+    assert f"pool.list_refused node=n1 pool=pool peer=n2 reason={REASONS[flaw]}" in caplog.text
+    assert "peer=n1" not in caplog.text
