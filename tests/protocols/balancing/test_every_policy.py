@@ -170,6 +170,30 @@ def test_settings_cannot_be_changed_and_have_no_further_fields(policy: Policy) -
     assert hash(policy) == hash(copy.copy(policy))
 
 
+@every_policy
+@pytest.mark.parametrize("how", ["slow", "lost"])
+def test_a_target_that_recovers_gets_requests_again_within_a_minute(policy: Policy, how: str) -> None:
+    """For 5 s `a` answers after 1 s, or not at all. `PeakEwma` is the slowest to forgive: 10 s · ln(1 s / 3 ms) = 58 s."""
+    balancer = Balancer(policy, rng=random.Random(1))
+    balancer.update(targets("abc"), now=0.0)
+    now, again = 0.0, False
+    while now < 65 and not again:
+        now += 0.05
+        made = balancer.pick(now=now)
+        assert made is not None
+        for probe in (*made.probes, *balancer.tick(now=now)):
+            balancer.probed(probe, LoadReport(in_flight=0, latency_s=0.003, service_s=0.003), now=now)
+        is_bad = made.target == "a" and now < 5
+        again = made.target == "a" and now > 5
+        latency_s = 1.0 if is_bad else 0.003
+        outcome = RequestOutcome.LOST if is_bad and how == "lost" else RequestOutcome.ANSWERED
+        load = LoadReport(in_flight=10 * is_bad, latency_s=latency_s, service_s=0.003)
+        now += latency_s if is_bad else 0.0
+        balancer.report(made.token, outcome, now=now + 0.003, load=None if outcome is RequestOutcome.LOST else load)
+
+    assert again
+
+
 @pytest.mark.parametrize(
     ("policy", "is_used"),
     [

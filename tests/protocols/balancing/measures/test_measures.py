@@ -192,6 +192,26 @@ def test_c3_without_reports_takes_its_own_latency_as_service_time() -> None:
     assert meter.load("a", now=1.0) == pytest.approx(0.3)
 
 
+def test_c3_forgets_averages_without_a_request_or_an_answer_for_their_greatest_age() -> None:
+    meter = meter_of(C3(max_age_s=10.0))
+    answer(meter, "b", 0.1, now=1.0, load=LoadReport(in_flight=0, service_s=0.1))
+    answer(meter, "a", 3.0, now=2.0, load=LoadReport(in_flight=9, service_s=0.1))
+    before = meter.load("a", now=12.0)
+
+    assert before == pytest.approx(2.9 + 10**3 * 0.1)
+    assert meter.load("a", now=12.1) == pytest.approx(0.1)
+
+
+def test_a_target_that_c3_tries_again_gets_one_request_and_its_answer_alone_decides() -> None:
+    meter = meter_of(C3(max_age_s=10.0))
+    answer(meter, "a", 3.0, now=2.0, load=LoadReport(in_flight=9, service_s=0.1))
+    meter.picked("a", now=20.0)  # without a look at its load: the others were excluded
+    assert meter.load("a", now=29.0) == pytest.approx(8 * 0.1)
+
+    answer(meter, "a", 9.5, now=29.5, load=LoadReport(in_flight=4, service_s=0.2), picked=False)
+    assert meter.load("a", now=39.0) == pytest.approx(9.3 + 5**3 * 0.2)
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
@@ -199,6 +219,7 @@ def test_c3_without_reports_takes_its_own_latency_as_service_time() -> None:
         (lambda: PeakEwma(penalty_s=math.inf), "penalty_s=inf must be above 0 and finite"),
         (lambda: C3(clients=0), "clients=0 must be at least 1"),
         (lambda: C3(newest_weight=1.5), "newest_weight=1.5 must be above 0 and at most 1"),
+        (lambda: C3(max_age_s=0.0), "max_age_s=0.0 must be above 0 and finite"),
         (lambda: ReportedInFlight(max_age_s=math.nan), "max_age_s=nan must be above 0"),
     ],
 )
