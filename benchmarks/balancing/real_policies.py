@@ -175,7 +175,8 @@ async def _send_openly(pool: Pool, trouble: Trouble, rng: random.Random, seconds
 async def _ask(pool: Pool, work: Work, due_s: float, sent: Sent) -> None:
     left_s = max(0.0, due_s + TIMEOUT_S - time.monotonic())
     try:
-        sent.on_slow_node += await pool.ask(work, timeout_s=left_s) == "n1"
+        node = await pool.ask(work, timeout_s=left_s)
+        sent.on_slow_node += node == "n1"  # on its own line: `+= await` would lose the counts of others
         sent.latencies_s.append(time.monotonic() - due_s)
     except CoterieError:
         sent.errors += 1
