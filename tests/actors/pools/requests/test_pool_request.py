@@ -32,7 +32,8 @@ from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
-from coterie.testing import Systems, advance
+from coterie.runtime.system_config import SystemConfig
+from coterie.testing import Systems, TestKit, advance
 
 pytestmark = pytest.mark.virtual
 
@@ -348,7 +349,7 @@ class SlowTargets(FixedTargets):
 
 @pytest.mark.parametrize("options", [{"timeout_s": 1.5}, {"timeout_s": 1.5, "attempt_s": 1.4}, {"timeout_s": 0.5}])
 async def test_the_time_of_a_request_contains_the_wait_for_the_first_targets(
-    system: System, options: dict[str, float]
+    system: System, options: dict[str, Any]
 ) -> None:
     refs = [system.spawn(Worker, name="w1")]
     pool = Pool(system, "pool", lambda *_: SlowTargets(system, refs), policy=RoundRobin())
@@ -390,6 +391,19 @@ async def test_a_timeout_that_is_no_number_is_refused_before_anything_is_sent(sy
         await pool.ask(Once(), timeout_s=float("nan"))
 
     assert not HANDLED
+
+
+async def test_a_request_of_the_default_time_is_not_settled_before_its_deadline(ledgers: list[Ledger]) -> None:
+    async with TestKit(config=SystemConfig(ask_timeout_s=300.0)) as kit:
+        pool = pool_of(kit.system, 2)
+        await pool.ask(Once())  # so that it has targets
+        slow = asyncio.create_task(pool.ask(Once(200.0)))
+        await advance(150.0)
+        await pool.ask(Once())  # expired picks are looked for when others are made
+
+        assert pool.report(9).targets[0].in_flight + pool.report(9).targets[1].in_flight == 1
+        await slow
+        assert ledgers[0].expired == 0
 
 
 # --- what the caller is told
@@ -480,7 +494,9 @@ async def test_an_error_that_the_message_declares_is_an_answer_of_either_attempt
         assert now() - began < 0.5
 
 
-async def test_a_hedge_that_cannot_be_sent_leaves_the_first_attempt_alone(system: System) -> None:
+async def test_a_hedge_that_cannot_be_sent_leaves_the_first_attempt_alone(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pool = pool_of(system, 1, hedging=Hedging(after_s=0.2, max_share=1.0))
     attempt, calls = pool.attempt, 0
 
@@ -491,7 +507,7 @@ async def test_a_hedge_that_cannot_be_sent_leaves_the_first_attempt_alone(system
             raise BadMessage("not for the wire")
         return await attempt(*args)
 
-    pool.attempt = fails_once  # type: ignore[method-assign]
+    monkeypatch.setattr(pool, "attempt", fails_once)
 
     assert await pool.ask(Twice(("w1",), sleep_s=1.0)) == "w1"
 
