@@ -95,10 +95,7 @@ class Pool:
         self._retries = None if retry_budget is None else retry_budget.make()
         self._hedger = None if hedging is None else hedging.make()
         self._policy_errors = PolicyErrors(system, name, shortened(policy_text(policy)))
-        # Picks that get no expiry of their own are those of requests with the default time, or less.
-        expiry_s = system.ask_deadlines.timeout_of(system.config.ask_timeout_s) + EXPIRY_S
-        on_error = self._policy_errors.add
-        self._balancer = Balancer(policy, rng=system.host.random, expiry_s=expiry_s, on_error=on_error)
+        self._balancer = self._new_balancer()
         self._pick_now = self._balancer.pick
         self._report = self._balancer.report
         self._has_timers = self._balancer.has_timers
@@ -120,6 +117,12 @@ class Pool:
         self._suspected: AbstractSet[str] = NOTHING
         self._callers = system.extension(PoolCallers)
         self._callers.add(self)
+
+    def _new_balancer(self) -> Balancer:
+        # Picks that get no expiry of their own are those of requests with the default time, or less.
+        expiry_s = self._system.ask_deadlines.timeout_of(self._system.config.ask_timeout_s) + EXPIRY_S
+        rng = self._system.host.random
+        return Balancer(self.policy, rng=rng, expiry_s=expiry_s, on_error=self._policy_errors.add)
 
     def close(self) -> None:
         """End the timers and the requests for the lists of workers. Later requests fail with `NoTargets`."""
