@@ -7,6 +7,7 @@
 `loop_time.py`: `LoopTime`, counts the time that the event loop spends for one pool
 `lost_targets.py`: `LostTargets`, remembers the targets of lost nodes for reports
 `node_sampler.py`: `NodeSampler`, samples the resources of this node
+`policy_errors.py`: `PolicyErrors`, counts the exceptions of a policy that do not end a request
 `pool.py`: `Pool`, sends each request to a worker that a policy picks
 `pool_actor.py`: `PoolActor`, supervises the workers of one node
 `pool_messages.py`: defines what callers and a `PoolActor` exchange, and `Idempotent`

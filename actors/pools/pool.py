@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from coterie.actors.pools.load_book import LoadBook
 from coterie.actors.pools.lost_targets import LOST, LostTargets
+from coterie.actors.pools.policy_errors import PolicyErrors
 from coterie.actors.pools.pool_reports import CallerReport, PoolCallers, TargetLine, shortened
 from coterie.actors.pools.requests.attempt_outcome import TARGET_ENDED, outcome_of
 from coterie.actors.pools.requests.load_probes import LoadProbes
@@ -93,7 +94,8 @@ class Pool:
         self._unsubscribe = opinions.subscribe(lambda _: self.targets_changed()) if opinions is not None else None
         self._retries = None if retry_budget is None else retry_budget.make()
         self._hedger = None if hedging is None else hedging.make()
-        self._balancer = Balancer(policy, rng=system.host.random, expiry_s=EXPIRY_S)
+        self._policy_errors = PolicyErrors(system, name, shortened(policy_text(policy)))
+        self._balancer = self._new_balancer()
         self._pick_now = self._balancer.pick
         self._report = self._balancer.report
         self._has_timers = self._balancer.has_timers
@@ -115,6 +117,12 @@ class Pool:
         self._suspected: AbstractSet[str] = NOTHING
         self._callers = system.extension(PoolCallers)
         self._callers.add(self)
+
+    def _new_balancer(self) -> Balancer:
+        # Picks that get no expiry of their own are those of requests with the default time, or less.
+        expiry_s = self._system.ask_deadlines.timeout_of(self._system.config.ask_timeout_s) + EXPIRY_S
+        rng = self._system.host.random
+        return Balancer(self.policy, rng=rng, expiry_s=expiry_s, on_error=self._policy_errors.add)
 
     def close(self) -> None:
         """End the timers and the requests for the lists of workers. Later requests fail with `NoTargets`."""
@@ -224,7 +232,16 @@ class Pool:
     def _explained_absence(self) -> str:
         if not self._ref_by_key:
             return "it has no worker on a linked node"
-        return self._balancer.explain()
+        return self._explanation()
+
+    def _explanation(self) -> str:
+        """Return why the last pick fell as it did, and what is wrong with the policy."""
+        explained = ""
+        try:
+            explained = self._balancer.explain()
+        except Exception as error:  # noqa: BLE001 - the policy is written by others
+            self._policy_errors.add("explain", error)
+        return "; ".join(each for each in (str(self._policy_errors), explained) if each)
 
     # --- attempts ---------------------------------------------------------------------------------------------------
 
@@ -290,7 +307,13 @@ class Pool:
         if isinstance(error, TARGET_ENDED):
             self._source.discard(ref)
         if self._has_timers and self._probes.timer is None:
+            self._arm()
+
+    def _arm(self) -> None:
+        try:
             self._probes.arm()
+        except Exception as error:  # noqa: BLE001 - the policy is written by others
+            self._policy_errors.add("deadline", error)
 
     def _report_is_late(self, ref: Ref[Any]) -> None:
         """Log that a pick had expired: this process stood still for long. It was settled as lost."""
@@ -298,7 +321,12 @@ class Pool:
 
     def _log_events(self) -> None:
         """Log what the policy has done: a target ejected, a circuit opened."""
-        for event in self._balancer.observations():
+        try:
+            events = self._balancer.observations()
+        except Exception as error:  # noqa: BLE001 - the policy is written by others
+            self._policy_errors.add("observations", error)
+            return
+        for event in events:
             self._system.log.info(event.event, pool=self.name, **event.facts)
 
     # --- reports ----------------------------------------------------------------------------------------------------
@@ -313,7 +341,7 @@ class Pool:
             name=self.name,
             kind=self.kind,
             policy=shortened(policy_text(self.policy)),
-            explanation=shortened(self._balancer.explain()) if self._was_ever_used else "",
+            explanation=shortened(self._explanation()) if self._was_ever_used else "",
             retries=0 if self._retries is None else self._retries.taken,
             retries_refused=0 if self._retries is None else self._retries.refused,
             hedges=0 if self._hedger is None else self._hedger.taken,

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -85,9 +85,18 @@ class Balancer:
         rng: the source of random choices.
         expiry_s: when a pick that is not reported is settled as lost, unless `pick` says otherwise, s. Default 60:
             longer than requests take; too low settles requests that still run, too high counts leaked picks as load.
+        on_error: gets the name of the method, `picked` or `settled`, and the exception that the policy has raised
+            there; the request goes on. Default None: it is raised.
     """
 
-    def __init__(self, policy: Policy, *, rng: random.Random, expiry_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        rng: random.Random,
+        expiry_s: float = 60.0,
+        on_error: Callable[[str, Exception], object] | None = None,
+    ) -> None:
         if not 0 < expiry_s < float("inf"):
             raise ValueError(f"expiry_s={expiry_s} must be above 0 and finite")
         self.policy = policy
@@ -96,6 +105,7 @@ class Balancer:
         self._picked = None if type(picker).picked is Picker.picked else picker.picked  # None: it would do nothing
         self._settled = None if type(picker).settled is Picker.settled else picker.settled
         self._expiry_s = expiry_s
+        self._on_error = on_error
         self._entries: dict[str, _Entry] = {}
         self._open: dict[int, tuple[_Entry, float, float]] = {}  # by token: the target, when picked, when it expires
         self._last_token = 0
@@ -147,7 +157,12 @@ class Balancer:
         target = self._choose(now=now, key=key, exclude=exclude)
         if target is None:
             return None
-        probes = () if self._picked is None else self._picked(target, now=now)
+        probes: Sequence[Probe] = ()
+        if self._picked is not None:
+            try:
+                probes = self._picked(target, now=now)
+            except Exception as error:  # noqa: BLE001 - the policy is written by others
+                self._failed("picked", error)
         entry = self._entries[target]
         entry.picks += 1
         entry.in_flight += 1
@@ -184,7 +199,15 @@ class Balancer:
         else:
             entry.failures += 1
         if self._settled is not None and entry.is_current:
-            self._settled(entry.target.key, outcome, latency_s=latency_s, load=load, now=now)
+            try:
+                self._settled(entry.target.key, outcome, latency_s=latency_s, load=load, now=now)
+            except Exception as error:  # noqa: BLE001 - the policy is written by others
+                self._failed("settled", error)
+
+    def _failed(self, method: str, error: Exception) -> None:
+        if self._on_error is None:
+            raise error
+        self._on_error(method, error)
 
     def _sweep(self, now: float) -> None:
         """Settle the expired picks as lost. It looks at all open picks, so it runs four times in `expiry_s` only."""

@@ -227,3 +227,41 @@ def test_every_pick_is_settled_exactly_once(seed: int) -> None:
     kinds = [call[0] for call in recorder.calls]
     assert kinds.count("picked") == kinds.count("settled") == len(tokens)
     assert sum(status.in_flight for status in balancer.statuses(now=now)) == 0
+
+
+class Raising(Recorder):
+    def picked(self, target: str, *, now: float) -> Sequence[Probe]:
+        raise RuntimeError("a mistake in picked")
+
+    def settled(
+        self, target: str, outcome: RequestOutcome, *, latency_s: float, load: LoadReport | None, now: float
+    ) -> None:
+        raise RuntimeError("a mistake in settled")
+
+
+def test_what_a_policy_raises_when_it_takes_note_is_handed_over_and_the_pick_counts() -> None:
+    errors: list[str] = []
+    balancer = Balancer(
+        Raising(),
+        rng=random.Random(1),
+        expiry_s=60.0,
+        on_error=lambda method, error: errors.append(f"{method}: {error}"),
+    )
+    balancer.update([Target("a")], now=0.0)
+
+    first, second = balancer.pick(now=0.0), balancer.pick(now=0.0)
+    assert first is not None
+    assert second is not None
+    balancer.report(first.token, ANSWERED, now=1.0)
+    balancer.tick(now=100.0)  # the second expires
+
+    assert errors == ["picked: a mistake in picked"] * 2 + ["settled: a mistake in settled"] * 2
+    assert [(status.picks, status.in_flight) for status in balancer.statuses(now=100.0)] == [(2, 0)]
+
+
+def test_without_anybody_to_hand_it_to_what_a_policy_raises_is_raised() -> None:
+    balancer = Balancer(Raising(), rng=random.Random(1))
+    balancer.update([Target("a")], now=0.0)
+
+    with pytest.raises(RuntimeError, match="a mistake in picked"):
+        balancer.pick(now=0.0)

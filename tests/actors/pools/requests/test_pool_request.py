@@ -4,130 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 
 import pytest
 
-from coterie.actors.pools.balancer_actor import BalancerActor
-from coterie.actors.pools.pool import Pool
-from coterie.actors.pools.pool_messages import Idempotent
-from coterie.actors.pools.requests.fixed_targets import FixedTargets
 from coterie.errors import (
     ActorFailed,
     AskTimeout,
     BadMessage,
-    ConnectionLost,
-    CoterieError,
     MailboxFullError,
     MessageTypeError,
     NoTargets,
-    Outcome,
 )
-from coterie.protocols.balancing import Balancer, RoundRobin
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.runtime.actor import Actor
-from coterie.runtime.messages.message import Ask, message
-from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
 from coterie.testing import Systems, advance
+from tests.actors.pools.requests.counted_requests import (
+    HANDLED,
+    Ledger,
+    Once,
+    Twice,
+    Worker,
+    now,
+    pool_of,
+    pool_over,
+)
 
 pytestmark = pytest.mark.virtual
 
 
-class Declared(ValueError):
-    pass
-
-
-@message(name="test.request.Once", raises=(Declared,))
-class Once(Ask[str]):
-    sleep_s: float = 0.0
-    fails: str = ""
-
-
-@message(name="test.request.Twice", raises=(Declared,))
-class Twice(Idempotent[str]):
-    sleeps: tuple[str, ...] = ()
-    sleep_s: float = 100.0
-    is_slow_once: bool = False
-    declares: tuple[str, ...] = ()
-
-
-HANDLED: Counter[str] = Counter()
-
-
-class Worker(Actor[Once | Twice]):
-    async def receive(self, msg: Once | Twice, /) -> str:
-        path = self.context.self_ref.path
-        HANDLED[path] += 1
-        if isinstance(msg, Twice):
-            if path in msg.declares:
-                raise Declared(path)
-            is_slow = path in msg.sleeps and not (msg.is_slow_once and HANDLED[path] > 1)
-            await asyncio.sleep(msg.sleep_s if is_slow else 0.0)
-            return path
-        await asyncio.sleep(msg.sleep_s)
-        if msg.fails == "declared":
-            raise Declared("no")
-        if msg.fails:
-            raise RuntimeError(msg.fails)
-        return path
-
-
-class Refusing(Actor[Once | Twice]):
-    """Answers after half a second that it reached nobody, as a balancer does."""
-
-    def receive(self, msg: Once | Twice, /) -> None:
-        HANDLED[self.context.self_ref.path] += 1
-        self.context.reply_from(msg, self._refusal())
-
-    async def _refusal(self) -> str:
-        await asyncio.sleep(0.5)
-        raise NoTargets("reached nobody")
-
-
-class Ledger(Balancer):
-    """Counts what is picked and reported."""
-
-    made: list[Ledger]
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.reports = 0
-        type(self).made.append(self)
-
-    def report(self, *args: Any, **options: Any) -> None:
-        super().report(*args, **options)
-        self.reports += 1
-
-
 @pytest.fixture(autouse=True)
 def ledgers(monkeypatch: pytest.MonkeyPatch) -> list[Ledger]:
-    HANDLED.clear()
-    Ledger.made = []
-    monkeypatch.setattr("coterie.actors.pools.pool.Balancer", Ledger)
-    return Ledger.made
+    return Ledger.instead_of_balancers(monkeypatch)
 
 
 @pytest.fixture
 async def system() -> AsyncIterator[System]:
     async with Systems("local") as systems:
         yield systems["local"]
-
-
-def pool_of(system: System, count: int, *, capacity: int | None = None, **options: Any) -> Pool:
-    refs = [system.spawn(Worker, name=f"w{number}", capacity=capacity) for number in range(1, count + 1)]
-    return pool_over(system, refs, **options)
-
-
-def pool_over(system: System, refs: list[Ref[Any]], **options: Any) -> Pool:
-    return Pool(system, "pool", lambda *_: FixedTargets(system, refs), policy=RoundRobin(), **options)
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 # --- conservation
@@ -320,180 +236,7 @@ async def test_a_request_of_a_handler_has_no_more_time_than_the_handler(system: 
     assert ended[0] - began < 1.0
 
 
-async def test_retries_after_a_balancer_that_reached_nobody_take_from_the_budget(system: System) -> None:
-    gone = system.at(Address("gone", "w"))
-    inner = [system.spawn(partial(BalancerActor, RoundRobin(), [gone], messages=[Once])) for _ in range(20)]
-    pool = pool_over(system, inner, retry_budget=RetryBudget(ratio=3.0, min_per_s=0.0))
-
-    with pytest.raises(NoTargets):
-        await pool.ask(Once())
-
-    assert Ledger.made[0].picks == 1 + 3
-    assert pool.report(1).retries == 3
-
-
-# --- time
-
-
-class SlowTargets(FixedTargets):
-    """Targets that are not known until 0.9 s have passed, and after each change."""
-
-    @property
-    def is_waiting(self) -> bool:
-        return True
-
-    async def wait(self, timeout_s: float) -> None:
-        await asyncio.sleep(min(0.9, timeout_s))
-
-
-@pytest.mark.parametrize("options", [{"timeout_s": 1.5}, {"timeout_s": 1.5, "attempt_s": 1.4}, {"timeout_s": 0.5}])
-async def test_the_time_of_a_request_contains_the_wait_for_the_first_targets(
-    system: System, options: dict[str, float]
-) -> None:
-    refs = [system.spawn(Worker, name="w1")]
-    pool = Pool(system, "pool", lambda *_: SlowTargets(system, refs), policy=RoundRobin())
-    began = now()
-
-    with pytest.raises(CoterieError):
-        await pool.ask(Twice(("w1",)), **options)
-
-    assert now() - began < options["timeout_s"] + 0.05
-
-
-async def test_the_wait_for_the_first_targets_counts_against_the_default_time(system: System) -> None:
-    refs = [system.spawn(Worker, name="w1")]
-    pool = Pool(system, "pool", lambda *_: SlowTargets(system, refs), policy=RoundRobin())
-    began = now()
-
-    with pytest.raises(AskTimeout):
-        await pool.ask(Once(100.0))
-
-    assert now() - began < 5.05
-
-
-@pytest.mark.parametrize("attempt_s", [0.0, -1.0, float("nan"), float("inf")])
-async def test_a_limit_of_an_attempt_that_is_no_time_is_refused_before_anything_is_sent(
-    system: System, attempt_s: float
-) -> None:
-    pool = pool_of(system, 2)
-
-    with pytest.raises(ValueError, match=rf"attempt_s={attempt_s} must be above 0 and finite"):
-        await pool.ask(Once(), attempt_s=attempt_s)
-
-    assert not HANDLED
-
-
-async def test_a_timeout_that_is_no_number_is_refused_before_anything_is_sent(system: System) -> None:
-    pool = pool_of(system, 2)
-
-    with pytest.raises(ValueError, match="timeout_s of an ask is nan"):
-        await pool.ask(Once(), timeout_s=float("nan"))
-
-    assert not HANDLED
-
-
-# --- what the caller is told
-
-
-async def test_once_a_target_may_have_handled_a_request_its_error_is_unknown_whatever_followed(system: System) -> None:
-    refs = [system.spawn(Worker, name=f"w{number}", capacity=1) for number in (1, 2)]
-    block = [refs[1].ask(Once(999.0), timeout_s=1e4)]
-    await advance(0.01)
-    block.append(refs[1].ask(Once(), timeout_s=1e4))  # w2 is full
-    pool = pool_over(system, refs, retry_budget=RetryBudget(ratio=1.0, min_per_s=0.0))
-    for _ in range(4):
-        HANDLED.clear()
-
-        with pytest.raises(CoterieError) as caught:
-            await pool.ask(Twice(("w1",), sleep_s=1.5), timeout_s=1.0, attempt_s=0.5)
-
-        assert HANDLED["w1"] >= 1
-        assert caught.value.outcome is Outcome.UNKNOWN
-        await advance(9.0)
-    for each in block:
-        each.cancel()
-
-
-@pytest.mark.parametrize("is_behind_a_balancer", [False, True])
-async def test_if_one_of_two_attempts_may_have_been_handled_the_error_is_unknown(is_behind_a_balancer: bool) -> None:
-    async with Systems("n1", "n2") as systems:
-        system = systems["n1"]
-        systems["n2"].spawn(Worker, name="w2")
-        refs: list[Ref[Any]] = [system.spawn(Refusing, name="w1"), system.at(Address("n2", "w2"))]
-        options: Any = {"retry_budget": RetryBudget(0.0, min_per_s=0.0), "hedging": Hedging(after_s=0.2, max_share=1.0)}
-        front: Any = pool_over(system, refs, **options)
-        if is_behind_a_balancer:
-            front = system.spawn(partial(BalancerActor, RoundRobin(), refs, **options))
-        request = asyncio.ensure_future(front.ask(Twice(("w2",)), timeout_s=5.0))
-        await advance(0.4)
-        assert HANDLED == {"w1": 1, "w2": 1}
-
-        await systems.kill("n2")
-
-        with pytest.raises(ConnectionLost):
-            await request
-
-
-async def test_an_error_of_a_node_without_a_link_does_not_hide_that_the_request_may_have_been_handled() -> None:
-    async with Systems("n1", "n2") as systems:
-        system = systems["n1"]
-        targets = [system.spawn(Worker, name="w1"), system.at(Address("n2", "w2"))]
-        pool = pool_over(system, targets, retry_budget=None)
-        request = asyncio.create_task(pool.ask(Twice(("w1",)), timeout_s=5.0, attempt_s=1.0))
-        await advance(0.1)
-        await systems.kill("n2")
-
-        with pytest.raises(CoterieError) as caught:
-            await request
-
-        assert HANDLED["w1"] == 1
-        assert caught.value.outcome is Outcome.UNKNOWN
-
-
-async def test_if_no_target_can_have_handled_a_request_its_error_is_definite(system: System) -> None:
-    pool = pool_of(system, 2, capacity=1)
-    refs = await pool.workers()
-    block = [ref.ask(Once(60.0), timeout_s=99.0) for ref in refs]
-    await advance(0.01)
-    block += [ref.ask(Once(), timeout_s=99.0) for ref in refs]
-
-    with pytest.raises(MailboxFullError):
-        await pool.ask(Twice(), timeout_s=1.0)
-    for each in block:
-        each.cancel()
-
-
 # --- hedging
-
-
-@pytest.mark.parametrize("declares", [("w1",), ("w2",), ("w1", "w2")])
-async def test_an_error_that_the_message_declares_is_an_answer_of_either_attempt(
-    system: System, declares: tuple[str, ...]
-) -> None:
-    pool = pool_of(system, 2, hedging=Hedging(after_s=0.2, max_share=1.0))
-    for _ in range(4):
-        began = now()
-
-        with pytest.raises(Declared):
-            await pool.ask(Twice(("w1", "w2"), declares=declares), timeout_s=5.0)
-
-        assert now() - began < 0.5
-
-
-async def test_a_hedge_that_cannot_be_sent_leaves_the_first_attempt_alone(system: System) -> None:
-    pool = pool_of(system, 1, hedging=Hedging(after_s=0.2, max_share=1.0))
-    attempt, calls = pool.attempt, 0
-
-    async def fails_once(*args: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            raise BadMessage("not for the wire")
-        return await attempt(*args)
-
-    pool.attempt = fails_once  # type: ignore[method-assign]
-
-    assert await pool.ask(Twice(("w1",), sleep_s=1.0)) == "w1"
 
 
 async def test_a_slow_request_is_sent_to_a_second_target_and_the_first_reply_counts(system: System) -> None:
