@@ -4,7 +4,7 @@
     ListWorkers(known_version=7)  ──▶  PoolActor: answers when its list is no longer number 7, or after `HOLD_S`
 
 The second request waits at the node while the pool is in use, so that a change is known one message later. A pool that
-is not used asks for nothing; its next request takes the last list, and asks for the present one.
+is not used asks for nothing; its next request, or message that is told, waits a moment for the present list.
 """
 
 from __future__ import annotations
@@ -32,17 +32,26 @@ LIST_RETRY_S: Final = 1.0
 """The pause before a node that did not list its workers is asked again: it may not run the pool, or not yet."""
 
 FIRST_WAIT_S: Final = 0.25
-"""How long the first request waits for the lists of the other nodes once one has come, seconds."""
+"""How long the first request waits for the lists of the other nodes once one has come, seconds; the first one after the
+pool was not used for a while waits so long for the present lists."""
+
+FRESH_S: Final = 2 * LIST_RETRY_S
+"""For how long after its answer a list is used without a new one, seconds: longer than the pause between two requests
+for it, so that a pool in use never waits; too long: messages go to workers that have left."""
 
 
 class _NodeList:
-    """What is known of the workers of one node. `asked`: the request that waits there; `pause`: none is made now."""
+    """What is known of the workers of one node. `asked`: the request that waits there; `pause`: none is made now.
 
-    __slots__ = ("asked", "is_stale", "pause", "workers")
+    `answered_at`: when it was answered last, s.
+    """
+
+    __slots__ = ("answered_at", "asked", "is_stale", "pause", "workers")
 
     def __init__(self) -> None:
         self.workers: Workers | None = None
         self.is_stale = True
+        self.answered_at = 0.0
         self.asked: asyncio.Future[Workers] | None = None
         self.pause: asyncio.TimerHandle | None = None
 
@@ -115,6 +124,9 @@ class WorkerLists(TargetSource):
         for node in trusted or reachable:
             listed = self._list_by_node.setdefault(node, _NodeList())
             if listed.asked is None and listed.pause is None:
+                if not listed.is_stale and self._system.loop.time() - listed.answered_at > FRESH_S:
+                    listed.is_stale = True  # nobody used the pool meanwhile: as at the first request
+                    self._has_waited = False
                 self._ask(node)
 
     @property
@@ -203,10 +215,11 @@ class WorkerLists(TargetSource):
             self._system.log.warning("pool.list_refused", pool=self._name, peer=node, reason=flaw)
             self._skip(node, listed, ValueError(flaw))
             return
-        is_new = workers != listed.workers
+        is_new = workers != listed.workers or listed.is_stale
         listed.workers = workers
         listed.is_stale = False
         self._news.set()
+        listed.answered_at = self._system.loop.time()
         if is_new:
             self.changed()
         if is_new and workers.version and self._is_used():

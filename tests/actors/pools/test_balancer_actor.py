@@ -12,7 +12,7 @@ import pytest
 from coterie.actors.pools.balancer_actor import BalancerActor
 from coterie.actors.pools.load_messages import ProbeLoad
 from coterie.actors.pools.pool import Pool
-from coterie.errors import ActorFailed, AskTimeout, NoTargets, OutboundFull, Outcome
+from coterie.errors import ActorFailed, AskTimeout, CoterieError, NoTargets, OutboundFull, Outcome
 from coterie.protocols.balancing import LoadReport, RoundRobin
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
@@ -303,3 +303,13 @@ async def test_an_error_of_the_balancers_links_reaches_an_asker_on_another_node_
             await systems["n1"].at(Address("n2", "front")).ask(Who())
 
         assert caught.value.outcome is Outcome.DEFINITE
+
+
+async def test_an_ask_in_a_circle_of_balancers_ends() -> None:
+    async with Systems("local") as systems:
+        system = systems["local"]
+        for name, other in (("a", "b"), ("b", "a")):
+            system.spawn(balancer(system.at(Address("local", other)), messages=(Who,)), name=name)
+
+        with pytest.raises(CoterieError, match="AskCycle|a@local → b@local → a@local|passed on"):
+            await system.at(Address("local", "a")).ask(Who(), timeout_s=30.0)

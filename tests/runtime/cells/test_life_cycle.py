@@ -374,6 +374,26 @@ async def test_a_child_whose_budget_is_spent_fails_its_parent(virtual_host: Virt
     assert log == ["start", "work", "stop", "restart after RuntimeError('fail')", "again", "stop"]
 
 
+async def test_a_child_that_does_not_escalate_ends_alone_when_its_budget_is_spent(virtual_host: VirtualHost) -> None:
+    log: list[str] = []
+
+    def script(actor: Recorder, what: str) -> None:
+        if what == "start":
+            quiet = Supervision(max_restarts=0, escalates=False)
+            children.append(actor.context.spawn(partial(Recorder, []), supervision=quiet))
+
+    children: list[Ref[Do | Terminated]] = []
+    async with System(host=virtual_host) as system:
+        ref = system.spawn(partial(Recorder, log, script), name="parent")
+        await ref.ask(Do("work"))
+        children[0].tell(Do("fail"))
+        await asyncio.sleep(1)
+        await ref.ask(Do("again"))
+        assert system.cell_at(children[0].path) is None
+
+    assert log == ["start", "work", "again", "stop"]
+
+
 async def test_children_that_fail_while_their_parent_restarts_cost_it_nothing_more(virtual_host: VirtualHost) -> None:
     log: list[str] = []
 

@@ -210,3 +210,60 @@ async def test_one_nodes_bad_list_is_refused_alone(flaw: str, caplog: pytest.Log
     assert answers == ["n1/w"] * 4
     assert f"pool.list_refused node=n1 pool=pool peer=n2 reason={REASONS[flaw]}" in caplog.text
     assert "peer=n1" not in caplog.text
+
+
+@message(name="test.lists.Tick")
+class Tick:
+    pass
+
+
+TICKS: list[str] = []
+
+
+class Counting(Actor[Work | Tick]):
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def receive(self, msg: Work | Tick, /) -> str | None:
+        if isinstance(msg, Tick):
+            TICKS.append(self.context.self_ref.path)
+            return None
+        await asyncio.sleep(msg.seconds)
+        return self.context.self_ref.path
+
+
+@pytest.mark.parametrize("idle_s", [60.0, 75.0, 120.0, 500.0])
+async def test_what_is_told_to_a_pool_that_was_idle_goes_to_present_workers(make_cluster: Any, idle_s: float) -> None:
+    TICKS.clear()
+    topology = Topology("idle", nodes=["n1", "n2"])
+    topology.pool("workers", Counting, nodes=["n2"], max_per_node=3)
+    cluster = make_cluster(topology)
+    await cluster.start()
+    await asyncio.sleep(1)
+    pool = cluster["n1"].pool("workers")
+    await asyncio.gather(*(pool.ask(Work(0.3), timeout_s=200.0) for _ in range(60)))
+    assert len(await pool.workers()) == 3
+    await asyncio.sleep(idle_s)
+
+    for _ in range(30):
+        pool.tell(Tick())
+    await asyncio.sleep(1.0)
+
+    assert len(TICKS) == 30
+    assert sum(cluster["n2"].system.dead_letters.counts.values()) == 0
+
+
+async def test_a_pool_in_steady_use_never_waits_for_a_list(make_cluster: Any) -> None:
+    cluster = await started(make_cluster, nodes=["n2"])
+    pool = cluster["n1"].pool("workers")
+    await pool.ask(Work())
+    cluster_time = asyncio.get_running_loop().time
+    longest = 0.0
+    for _ in range(600):
+        await asyncio.sleep(0.1)
+        began = cluster_time()
+        await pool.ask(Work())
+        longest = max(longest, cluster_time() - began)
+        assert pool._source._has_waited
+
+    assert longest < 0.2

@@ -13,6 +13,7 @@ import pytest
 from coterie.errors import ActorFailed, ActorStopped, AskTimeout, MailboxFullError
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.cells.mailbox import Overflow
+from coterie.runtime.cells.metering.metered_cell import MeteredCell
 from coterie.runtime.cells.metering.metered_envelope import MeteredEnvelope
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
@@ -321,3 +322,39 @@ async def test_the_tests_that_run_twice_do_meter_every_actor(
         await system.spawn(Worker).ask(Work())
 
     assert [list(meter.calls) for meter in metering] == [[1]]
+
+
+@pytest.mark.parametrize("is_metering", [False, True])
+async def test_open_asks_are_counted_until_they_are_answered_or_expire(
+    virtual_host: VirtualHost, is_metering: bool
+) -> None:
+    async with System(host=virtual_host) as system:
+        meter = RecordingMeter()
+        worker = system.spawn(Worker, name="w", meter=meter)
+        cell = system.cell_at("w")
+        assert isinstance(cell, MeteredCell)
+        meter.changed(is_metering)
+        kept = [worker.ask(Work(kind="defer"), timeout_s=60.0), worker.ask(Work(kind="stash"), timeout_s=60.0)]
+        lost = worker.ask(Work(kind="defer"), timeout_s=5.0)
+        await asyncio.sleep(1.0)
+        assert cell.open_asks == 3
+        await asyncio.sleep(10.0)
+        assert cell.open_asks == 2
+        worker.tell(Note())
+        await asyncio.gather(*kept)
+
+        assert cell.open_asks == 0
+        assert isinstance(lost.exception(), AskTimeout)
+
+
+async def test_deferred_replies_that_are_over_take_no_memory(virtual_host: VirtualHost) -> None:
+    async with System(host=virtual_host) as system:
+        worker = system.spawn(Worker, name="w", meter=RecordingMeter())
+        cell = system.cell_at("w")
+        assert isinstance(cell, MeteredCell)
+        for _ in range(1000):
+            reply = worker.ask(Work(kind="defer"))
+            worker.tell(Note())
+            await reply
+
+        assert len(cell._deferred) <= 64
