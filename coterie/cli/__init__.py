@@ -15,6 +15,7 @@ Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `n
 `node_queries.py`: asks the nodes of a running cluster for their reports
 `security_options.py`: reads the options for a shared key and TLS certificates
 `log_options.py`: adds the option `--log-level`, and configures logging
+`limit_option.py`: adds the option `--limit`, how many lines a command shows at most
 `list_option.py`: implements the option `--list`, which prints names and exits
 `watch_output.py`: prints a table again and again, on a terminal or under the time
 `sim_run.py`: runs the seeds of `coterie sim`, shrinks and saves a failing run, prints results
@@ -24,6 +25,7 @@ Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `n
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -57,7 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: done. 1: an error, reported in one line on stderr, or a negative answer. 2: wrong usage, or a void run.
     130: Ctrl-C. 143: SIGTERM. 141: the reader of the output has closed it (`| head`); nothing more is printed.
+
+    Characters that the output's encoding lacks are printed as `?`.
     """
+    if argv is None and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         try:
             return _run_command(argv)

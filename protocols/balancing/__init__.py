@@ -6,6 +6,7 @@
 `measure.py`: `Measure`, the interface of measures: how loaded each target is
 `load_report.py`: `LoadReport`, what a target reports about its load
 `random_draw.py`: `draw_allowed` and `draw_distinct`, draw targets at random
+`weights_in_range.py`: `weights_in_range`, scales extreme weights, so that sums of them are finite
 `choices/`: policies that pick by turn, by chance, by weight or by measured load
 `measures/`: measures of load: requests in flight, latencies, C3's score
 `resources/`: weights that follow the remaining capacity of the targets' nodes

@@ -13,6 +13,7 @@ import json
 from coterie.actors.inspection import SORT_KEYS, ActorLine, ReportActors
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
+from coterie.cli.limit_option import add_limit
 from coterie.cli.node_queries import ReportByNode, as_json, query_actors
 from coterie.errors import CoterieError
 
@@ -32,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--sort", choices=SORT_KEYS, default="depth", help="the sort key, largest first (default: depth)"
     )
-    parser.add_argument("--limit", type=int, default=50, help="how many actors per node (default: 50, at most 1000)")
+    add_limit(parser, "actors per node")
     parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="the output format")
     parser.set_defaults(run=run)
 

@@ -24,6 +24,7 @@ from coterie.actors.pools.pool_reports import PoolsReport, ReportPools
 from coterie.cli.caller_rows import PoolsByNode, pool_lines
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
+from coterie.cli.limit_option import add_limit
 from coterie.cli.node_queries import query_node
 from coterie.cli.watch_output import print_table
 from coterie.errors import CoterieError
@@ -48,7 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add_connect(parser)
     parser.add_argument("pattern", nargs="?", default="", help="show only pools and balancers whose name contains this")
-    parser.add_argument("--limit", type=int, default=50, help="the most targets of each (default 50, up to 1000)")
+    add_limit(parser, "targets of each pool and balancer")
     parser.add_argument(
         "--watch",
         type=float,

@@ -11,6 +11,7 @@ from itertools import accumulate
 
 from coterie.protocols.balancing.policy import Picker, RoutingKey, Target
 from coterie.protocols.balancing.random_draw import TRIES_MAX
+from coterie.protocols.balancing.weights_in_range import weights_in_range
 
 __all__ = ["RandomChoice"]
 
@@ -38,7 +39,7 @@ class _RandomPicker(Picker):
 
     def update(self, targets: Sequence[Target], *, now: float) -> None:
         self._keys = [target.key for target in targets]
-        self._weights = [target.weight for target in targets]
+        self._weights = weights_in_range([target.weight for target in targets])
         self._sums = list(accumulate(self._weights))
 
     def choose(self, *, now: float, key: RoutingKey | None, exclude: AbstractSet[str]) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from coterie.protocols.balancing.choices.credit_groups import CreditGroups
 from coterie.protocols.balancing.policy import Picker, RoutingKey, Target
+from coterie.protocols.balancing.weights_in_range import weights_in_range
 
 __all__ = ["SmoothWeighted"]
 
@@ -37,18 +38,27 @@ class _SmoothWeightedPicker(Picker):
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._targets: list[Target] = []
+        self._weights: list[float] = []
         self._number_by_key: dict[str, int] = {}
         self._groups = CreditGroups([], [])
         self._last: str | None = None
 
     def update(self, targets: Sequence[Target], *, now: float) -> None:
-        """Keep the credits of those that stay; make all add up to 0 again: nobody inherits a debt."""
-        old = dict(zip(self._number_by_key, self._groups.credits(), strict=True))
-        credit = [old[it.key] if it.key in old else -self._rng.random() * it.weight for it in targets]
+        """Keep the credits of those that stay; make all add up to 0 again: nobody inherits a debt.
+
+        If the highest weight falls, the credits fall with it: a debt of the old size would take many turns to pay.
+        """
+        weights = weights_in_range([target.weight for target in targets])
+        scale = min(1.0, max(weights, default=1.0) / max(self._weights, default=1.0))
+        old = {key: it * scale for key, it in zip(self._number_by_key, self._groups.credits(), strict=True)}
+        credit = [
+            old[target.key] if target.key in old else -self._rng.random() * weight
+            for target, weight in zip(targets, weights, strict=True)
+        ]
         mean = sum(credit) / len(credit) if credit else 0.0
-        self._targets = list(targets)
+        self._targets, self._weights = list(targets), weights
         self._number_by_key = {target.key: number for number, target in enumerate(targets)}
-        self._groups = CreditGroups([target.weight for target in targets], [each - mean for each in credit])
+        self._groups = CreditGroups(weights, [each - mean for each in credit])
 
     def choose(self, *, now: float, key: RoutingKey | None, exclude: AbstractSet[str]) -> str | None:
         number = self._choose_without(exclude) if exclude else (self._groups.take() if self._targets else None)
@@ -72,5 +82,5 @@ class _SmoothWeightedPicker(Picker):
         )
 
     def shares(self, *, now: float) -> Mapping[str, float]:
-        total = sum(target.weight for target in self._targets)
-        return {target.key: target.weight / total for target in self._targets}
+        total = sum(self._weights)
+        return {key: weight / total for key, weight in zip(self._number_by_key, self._weights, strict=True)}

@@ -32,8 +32,8 @@ class StrideSequence:
     __slots__ = ("_at", "_round", "weights")
 
     def __init__(self, weights: Sequence[float], position: int) -> None:
-        scale = WEIGHT_MAX / max(weights)
-        self.weights = [max(1, round(weight * scale)) for weight in weights]
+        highest = max(weights)
+        self.weights = [max(1, round(weight / highest * WEIGHT_MAX)) for weight in weights]
         self._round, self._at = divmod(position, len(weights))
 
     @property

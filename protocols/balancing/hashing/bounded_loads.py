@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from coterie.protocols.balancing.guards.guard import Guard, both, guarded
 from coterie.protocols.balancing.hashing.hash_ring import HashRing
 from coterie.protocols.balancing.policy import Picker, Policy, RequestOutcome, RoutingKey, Target
+from coterie.protocols.balancing.weights_in_range import weights_in_range
 
 __all__ = ["BoundedLoads"]
 
@@ -59,8 +60,9 @@ class _Bounds(Guard):
         self._passed_over: list[str] = []
 
     def update(self, targets: Sequence[Target], *, now: float) -> None:
-        total = math.fsum(target.weight for target in targets)
-        self._parts = {target.key: target.weight / total for target in targets}
+        weights = weights_in_range([target.weight for target in targets])
+        total = math.fsum(weights)
+        self._parts = {target.key: weight / total for target, weight in zip(targets, weights, strict=True)}
         self._in_flight = {target.key: self._in_flight.get(target.key, 0) for target in targets}
         self._total = sum(self._in_flight.values())
 

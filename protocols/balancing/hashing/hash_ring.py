@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, keyed
 from coterie.protocols.balancing.hashing.stable_hash import HASHES, stable_hashes
 from coterie.protocols.balancing.policy import Picker, Target
+from coterie.protocols.balancing.weights_in_range import weights_in_range
 
 __all__ = ["HashRing"]
 
 MOST_POINTS = 1_000_000
-"""The most points of one target."""
+"""The most points of all targets, but that each has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,17 @@ class HashRing:
     If a target leaves, only its keys move; if one joins, it takes about 1/n of the keys, some from each. The order of
     the targets does not matter. Keys of an excluded target go to the next point clockwise. A pick takes O(log points).
 
+    Points are in proportion to weight / mean weight, so only the proportions of the weights count. If weights differ,
+    a target that joins or leaves changes the mean, and with it the points of the others: apart from the keys of its
+    own share s, at most the larger of s and 1/n of the keys move. Of equal weights none do. (A mean that is rounded to
+    a power of two would keep the points as a rule, but move half of all keys whenever it is crossed.)
+
     Attributes:
-        virtual_nodes: the points of a target of weight 1 (a target of weight 2 has twice as many, and at least one),
-            1 … 100,000. Default 128. The shares of targets deviate by about 1 / √`virtual_nodes` of their mean. Too
-            few: one target has far more keys than another; too many: memory, and time when targets change.
+        virtual_nodes: the points of a target of mean weight (one of twice that weight has twice as many, and each has
+            at least one), 1 … 100,000. Default 128. The shares of targets deviate by about 1 / √`virtual_nodes` of
+            their mean. Too few: one target has far more keys than another; too many: memory, and time when targets
+            change. All targets together have 1,000,000 points at most, and one each: of more than 1,000,000 /
+            `virtual_nodes` targets each has fewer points, and shares deviate more.
 
     Raises:
         ValueError: `virtual_nodes` is out of its range; the error names it.
@@ -40,9 +49,13 @@ class HashRing:
         if not 1 <= self.virtual_nodes <= 100_000:
             raise ValueError(f"virtual_nodes={self.virtual_nodes} must be from 1 to 100000")
 
-    def points(self, weight: float) -> int:
-        """Return the number of points of a target of this weight: 1 … `MOST_POINTS`."""
-        return max(1, round(min(self.virtual_nodes * weight, MOST_POINTS)))
+    def points(self, weights: Sequence[float]) -> list[int]:
+        """Return the number of points of targets of these weights (above 0, finite): at least 1 each."""
+        if not weights:
+            return []
+        scaled, total = weights_in_range(weights), min(self.virtual_nodes * len(weights), MOST_POINTS)
+        per_weight = total / math.fsum(scaled)
+        return [max(1, round(weight * per_weight)) for weight in scaled]
 
     def make(self, rng: random.Random) -> Picker:
         """Return a picker without targets; `rng` draws the keys of requests without one."""
@@ -58,10 +71,11 @@ class _Ring(KeyTable):
 
     def build(self, targets: Sequence[Target]) -> None:
         known, self._points_by_target = self._points_by_target, {}
-        for target in targets:
-            count, points = self._settings.points(target.weight), known.get(target.key, [])
-            same = len(points) == count
-            self._points_by_target[target.key] = points if same else stable_hashes(target.key, count)
+        counts = self._settings.points([target.weight for target in targets])
+        for target, count in zip(targets, counts, strict=True):
+            points = known.get(target.key, [])
+            enough = len(points) >= count  # fewer points are the first ones of more
+            self._points_by_target[target.key] = points[:count] if enough else stable_hashes(target.key, count)
         # Should two points be equal, the lower key has it: the same for every caller.
         keys = sorted(self._points_by_target, reverse=True)
         owner_by_point = {point: key for key in keys for point in self._points_by_target[key]}

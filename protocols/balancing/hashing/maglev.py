@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, find_by_r
 from coterie.protocols.balancing.hashing.prime_numbers import is_prime, next_prime
 from coterie.protocols.balancing.hashing.stable_hash import stable_hashes
 from coterie.protocols.balancing.policy import Picker, Target
+from coterie.protocols.balancing.weights_in_range import weights_in_range
 
 __all__ = ["Maglev", "fill_table"]
 
@@ -64,22 +66,25 @@ def fill_table(preferences: Sequence[tuple[int, int]], size: int, weights: Seque
         weights: of the targets; the heaviest takes an entry in each turn, the others in a part of them.
     """
     table, free = [-1] * size, size
-    heaviest = max(weights, default=1.0)
-    parts = [weight / heaviest for weight in weights]
-    places, turns = [offset for offset, _ in preferences], [0.0] * len(preferences)
-    while preferences:
-        for number, (_, skip) in enumerate(preferences):
-            turns[number] += parts[number]
-            if turns[number] < 1.0:
-                continue
-            turns[number] -= 1.0
-            place = places[number]
+    scaled = weights_in_range(weights)
+    parts = [weight / max(scaled) for weight in scaled]  # of the turns
+    places, taken = [offset for offset, _ in preferences], [0] * len(preferences)
+    due: dict[int, list[int]] = {}  # targets by the turn in which they take their next entry
+    for number, part in enumerate(parts):
+        due.setdefault(math.ceil(1 / part), []).append(number)
+    turn = 0
+    while due:
+        turn += 1
+        for number in sorted(due.pop(turn, ())):
+            place, skip = places[number], preferences[number][1]
             while table[place] >= 0:
                 place = (place + skip) % size
             table[place], places[number] = number, (place + skip) % size
             free -= 1
             if free == 0:
                 return table
+            taken[number] += 1
+            due.setdefault(math.ceil((taken[number] + 1) / parts[number]), []).append(number)
     return table
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, keyed
 from coterie.protocols.balancing.hashing.stable_hash import HASHES, mix, stable_hash
 from coterie.protocols.balancing.policy import Picker, Target
+from coterie.protocols.balancing.weights_in_range import weights_in_range
 
 __all__ = ["Rendezvous"]
 
@@ -37,7 +38,10 @@ class _Scores(KeyTable):
 
     def build(self, targets: Sequence[Target]) -> None:
         ordered = sorted(targets, key=lambda target: target.key)  # equal scores: the first wins, for every caller
-        self._targets = [(target.key, stable_hash(target.key), target.weight) for target in ordered]
+        self._targets = [
+            (target.key, stable_hash(target.key), weight)
+            for target, weight in zip(ordered, weights_in_range([it.weight for it in ordered]), strict=True)
+        ]
         self._has_equal_weights = len({target.weight for target in targets}) <= 1
 
     def find(self, key_hash: int, exclude: AbstractSet[str]) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.measure import Meter
 from coterie.protocols.balancing.policy import RequestOutcome, Target
+from coterie.protocols.balancing.weights_in_range import weights_in_range
 
 __all__ = ["InFlight"]
 
@@ -33,7 +34,8 @@ class _InFlightMeter(Meter):
     def update(self, targets: Sequence[Target], *, now: float) -> None:
         known = self._in_flight
         self._in_flight = {target.key: known.get(target.key, 0) for target in targets}
-        self._share = {target.key: 1 / target.weight for target in targets}
+        weights = weights_in_range([target.weight for target in targets])
+        self._share = {target.key: 1 / weight for target, weight in zip(targets, weights, strict=True)}
 
     def load(self, target: str, *, now: float) -> float:
         return (self._in_flight[target] + 1) * self._share[target]

@@ -21,6 +21,7 @@ from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.policy import Picker, Probe, RequestOutcome, RoutingKey, Target
 from coterie.protocols.balancing.resources.capacity_formulas import CapacityFormula, RemainingCapacity
 from coterie.protocols.balancing.resources.node_capacity import NodeCapacity, says_something
+from coterie.protocols.balancing.weights_in_range import weights_in_range
 
 __all__ = ["ResourceWeights"]
 
@@ -91,6 +92,7 @@ class _ResourceWeightsPicker(Picker):
         self._settings = settings
         self._rng = rng
         self._targets: list[Target] = []
+        self._configured: dict[str, float] = {}  # weight by target
         self._keys: list[str] = []
         self._node_by_target: dict[str, NodeCapacity] = {}
         self._nodes: dict[str, NodeCapacity] = {}
@@ -106,6 +108,7 @@ class _ResourceWeightsPicker(Picker):
         known, self._nodes = self._nodes, {}
         self._targets = list(targets)
         self._keys = [target.key for target in targets]
+        self._configured = dict(zip(self._keys, weights_in_range([it.weight for it in targets]), strict=True))
         for target in targets:
             name = target.node or target.key
             if name not in self._nodes:
@@ -179,11 +182,11 @@ class _ResourceWeightsPicker(Picker):
         known = [node.capacity for node in self._nodes.values() if node.capacity is not None]
         highest = max(known, default=0.0)
         if highest <= 0.0:  # nothing is known, or nothing is left anywhere
-            return [target.weight / self._sharers(target) for target in self._targets]
+            return [self._configured[target.key] / self._sharers(target) for target in self._targets]
         least, mean = self._settings.min_part * highest, math.fsum(known) / len(known)
         return [
             max(least, mean if (capacity := self._node_by_target[target.key].capacity) is None else capacity)
-            * (target.weight / self._sharers(target))
+            * (self._configured[target.key] / self._sharers(target))
             for target in self._targets
         ]
 

@@ -171,3 +171,32 @@ def test_command_whose_reader_has_gone_ends_quietly_with_141(words: list[str], u
         )
 
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("command", ["actors", "pools"])
+@pytest.mark.parametrize("limit", ["-1", "1001", "10000000000", "ten", "1.5"])
+def test_a_limit_out_of_range_is_wrong_usage(command: str, limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--connect", "127.0.0.1:1", f"--limit={limit}"])
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.count(f"argument --limit: {limit!r} must be a whole number from 0 to 1000") == 1
+
+
+@pytest.mark.parametrize("command", ["actors", "pools"])
+def test_no_limit_is_fifty(command: str) -> None:
+    assert make_parser().parse_args([command, "--connect", "127.0.0.1:1"]).limit == 50
+
+
+def test_characters_that_the_output_lacks_are_replaced() -> None:
+    program = (
+        "import sys; from coterie import cli; from argparse import ArgumentParser;"
+        "parser = ArgumentParser();"
+        "parser.set_defaults(run=lambda args: print('2 × 3') or 0, log_level=None, usual_log_level='warning');"
+        "cli.make_parser = lambda: parser; sys.argv = ['coterie']; sys.exit(cli.main())"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "2 ? 3\n", "")

@@ -170,10 +170,53 @@ def test_settings_cannot_be_changed_and_have_no_further_fields(policy: Policy) -
     assert hash(policy) == hash(copy.copy(policy))
 
 
+TINIEST, HUGE = 5e-324, 1e308
+
+
+@every_policy
+@pytest.mark.parametrize(
+    "weights",
+    [(TINIEST,) * 3, (HUGE,) * 3, (HUGE, 1 / HUGE, 1.0), (TINIEST, 1.0, 1.0), (1e-300, 1.0, 1e300), (1e-9, 1.0, 1.0)],
+)
+def test_weights_at_the_ends_of_what_a_number_can_be_are_weights(policy: Policy, weights: tuple[float, ...]) -> None:
+    balancer = Balancer(policy, rng=random.Random(1))
+    balancer.update(targets("abc", *weights), now=0.0)
+    picked = set()
+    for number in range(100):
+        now, exclude = (
+            number / 10,
+            {frozenset("ab"), frozenset("bc"), frozenset("ca")} if number > 60 else {frozenset()},
+        )
+        for excluded in sorted(exclude, key=sorted):
+            made = balancer.pick(now=now, exclude=excluded)
+            assert made is not None
+            picked.add(made.target)
+            assert balancer.explain()
+            load = LoadReport(in_flight=0, resources=NodeResources(cpu_used=0.5, loop_used_elsewhere=0.1))
+            balancer.report(made.token, RequestOutcome.ANSWERED, now=now, load=load)
+    shares = [it.wanted_share for it in balancer.statuses(now=10.0)]
+
+    assert picked == set("abc")
+    assert None in shares or sum(share for share in shares if share is not None) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("scale", [TINIEST, 1e-300, 1e-3, 3.0, 8000.0, 4e307])
+@every_policy
+def test_only_the_proportions_of_weights_count(policy: Policy, scale: float) -> None:
+    shares = []
+    for factor in (1.0, scale):
+        picker = picker_of(policy, targets("abc", factor, 2 * factor, 4 * factor))
+        for number in range(50):
+            pick(picker, now=number / 10)
+        shares.append(picker.shares(now=5.0))
+
+    assert shares[1] == (None if shares[0] is None else pytest.approx(shares[0], abs=1e-3))
+
+
 @every_policy
 @pytest.mark.parametrize("how", ["slow", "lost"])
 def test_a_target_that_recovers_gets_requests_again_within_a_minute(policy: Policy, how: str) -> None:
-    """For 5 s `a` answers after 1 s, or not at all. `PeakEwma` is the slowest to forgive: 10 s · ln(1 s / 3 ms) = 58 s."""
+    """For 5 s `a` answers after 1 s, or not at all. `PeakEwma` is the slowest: 10 s · ln(1 s / 3 ms) = 58 s."""
     balancer = Balancer(policy, rng=random.Random(1))
     balancer.update(targets("abc"), now=0.0)
     now, again = 0.0, False

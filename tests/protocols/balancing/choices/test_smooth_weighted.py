@@ -56,6 +56,16 @@ def test_a_changed_weight_counts_from_the_next_pick_on() -> None:
     assert Counter(picks(picker, 400))["a"] in {299, 300, 301}
 
 
+@pytest.mark.parametrize("before", [(8000.0, 8000.0), (1e300, 1e300), (1.0, 999.0)])
+def test_no_debt_outlives_weights_that_were_much_higher(before: tuple[float, float]) -> None:
+    for count in range(3):
+        picker = picker_of(SmoothWeighted(), targets("ab", *before))
+        picks(picker, count)
+        picker.update(targets("ab"), now=0.0)
+
+        assert set(picks(picker, 4)) == set("ab")
+
+
 def test_callers_that_start_together_do_not_move_in_step() -> None:
     first = Counter(picks(picker_of(SmoothWeighted(), targets("abc"), seed=seed), 1) for seed in range(300))
 

@@ -147,10 +147,12 @@ def test_a_key_belongs_to_the_next_point_clockwise() -> None:
         assert made.choose(now=0.0, key=key, exclude=frozenset()) == points[place][1]
 
 
-def test_points_follow_the_weight_and_there_is_at_least_one() -> None:
+def test_points_follow_the_weight_relative_to_the_mean_and_there_is_at_least_one() -> None:
     ring = HashRing(virtual_nodes=100)
 
-    assert [ring.points(weight) for weight in (1.0, 2.5, 0.001, 1e9)] == [100, 250, 1, 1_000_000]
+    assert ring.points([]) == []
+    assert ring.points([7.0] * 5) == [100] * 5
+    assert ring.points([1.0, 2.0, 3.0, 1e-9]) == [67, 133, 200, 1]
     with pytest.raises(ValueError, match="virtual_nodes=0"):
         HashRing(virtual_nodes=0)
 
@@ -162,3 +164,39 @@ def test_keys_of_an_excluded_target_go_where_they_would_go_without_it(policy: Po
     made.update([target for target in targets(10) if target.key not in {"t4", "t7"}], now=0.0)
 
     assert excluded == owners(made)
+
+
+@pytest.mark.parametrize("scale", [1e-320, 0.001, 1 / 3, 8000.0, 1e307])
+def test_scaled_weights_give_the_same_ring_with_the_usual_number_of_points(scale: float) -> None:
+    ring = HashRing()
+    weights = [1.0, 2.0, 4.0]
+    made = [
+        picker(ring, [Target(key, weight * by) for key, weight in zip("abc", weights, strict=True)])
+        for by in (1.0, scale)
+    ]
+
+    assert ring.points([weight * scale for weight in weights]) == ring.points(weights) == [55, 110, 219]
+    assert owners(made[0]) == owners(made[1])
+
+
+def test_the_number_of_all_points_is_bounded() -> None:
+    assert sum(HashRing(virtual_nodes=100_000).points([1.0] * 1000)) == 1_000_000
+    assert sum(HashRing(virtual_nodes=100_000).points([1.0] * 999 + [1e300])) == pytest.approx(1_000_000, abs=1000)
+    assert HashRing(virtual_nodes=1).points([1.0] * 1_000_001) == [1] * 1_000_001
+
+
+@pytest.mark.parametrize("weight", [0.01, 0.5, 1.0, 1.7, 6.0, 40.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_target_of_any_weight_that_joins_moves_at_most_twice_its_share_or_twice_one_part_of_n(
+    weight: float, seed: int
+) -> None:
+    rng = random.Random(seed)
+    present = [Target(f"t{number}", rng.choice([1.0, 2.0, 4.0])) for number in range(20)]
+    share = weight / (weight + sum(target.weight for target in present))
+    made = picker(HashRing(), present)
+    before = owners(made)
+    made.update([*present, Target("joined", weight)], now=0.0)
+
+    assert moved(before, owners(made)) < share + max(share, 1 / 21) + 0.02
+    made.update(present, now=0.0)
+    assert owners(made) == before
