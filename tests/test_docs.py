@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import subprocess
@@ -22,6 +23,7 @@ RUNNABLE = [ROOT / "docs" / name for name in ("embedding.md", "exploring.md", "s
 PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"# (\S+\.(?:py|ini))\n")
+IMPORT = re.compile(r"^from (coterie(?:\.\w+)*) import (\w+(?:, *\w+)*)", re.MULTILINE)
 NAMED_PATH = re.compile(
     r"`((?:actors|benchmarks|coterie|docs|examples|protocols|runtime|tests)/[\w./]*)`|\]\(([\w./]+\.md)\)"
 )
@@ -127,13 +129,35 @@ def commands(page: Path) -> list[str]:
     return [line.removeprefix("coterie ") for line in lines if line.startswith("coterie ")]
 
 
-@pytest.mark.parametrize(("program", "printed"), [("counter.py", "3\n"), ("two_systems.py", "2\n")])
+@pytest.mark.parametrize(
+    ("program", "printed"), [("counter.py", "3\n"), ("two_systems.py", "2\n"), ("pages.py", "hello\n")]
+)
 def test_a_program_of_the_readme_prints_what_its_comment_says(program: str, printed: str, tmp_path: Path) -> None:
     assert program in saved_programs(README, tmp_path)
 
     ended = run(program, directory=tmp_path)
 
     assert (ended.stderr, ended.stdout, ended.returncode) == ("", printed, 0)
+
+
+def test_the_policy_of_the_page_on_load_balancing_picks_as_its_comment_says(tmp_path: Path) -> None:
+    saved_programs(ROOT / "docs" / "load-balancing.md", tmp_path)
+
+    ended = run("own_policy.py", directory=tmp_path)
+
+    assert (ended.stderr, ended.stdout) == ("", "n1/workers/1 is the first of 2\n")
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.stem)
+def test_every_name_that_a_page_imports_from_coterie_exists(page: Path) -> None:
+    imports = [line for program in programs(page) for line in IMPORT.findall(program)]
+    missing = [
+        f"{module}.{name}"
+        for module, names in imports
+        for name in re.split(r",\s*", names)
+        if not hasattr(importlib.import_module(module), name)
+    ]
+    assert missing == []
 
 
 @pytest.mark.slow

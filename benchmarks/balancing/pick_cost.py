@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import random
 import statistics
-import sys
 from collections import deque
 from collections.abc import Sequence
 from time import perf_counter_ns
 
 from benchmarks.harness.results import Result, show
-from benchmarks.harness.settings import Settings
+from benchmarks.harness.settings import Settings, settings_of_program
 from coterie.protocols.balancing import (
     C3,
     Balancer,
@@ -154,6 +153,7 @@ def _measure(name: str, size: int, settings: Settings) -> Result:
 
 
 if __name__ == "__main__":
+    given = settings_of_program("benchmarks.balancing.pick_cost", __doc__, runs=3)
     for name in POLICIES:
         for size in SIZES:
-            print(show(_measure(name, size, Settings(is_quick="--quick" in sys.argv[1:], runs=3))), flush=True)
+            print(show(_measure(name, size, given)), flush=True)

@@ -8,7 +8,6 @@ the remote case run in this process, linked over loopback. `python -m benchmarks
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -16,7 +15,7 @@ from contextlib import AsyncExitStack
 import uvloop
 
 from benchmarks.harness.results import Result, show
-from benchmarks.harness.settings import Settings
+from benchmarks.harness.settings import Settings, settings_of_program
 from coterie import Actor, Ask, System, message
 from coterie.actors.pools.pool import Pool
 from coterie.actors.pools.requests.fixed_targets import FixedTargets
@@ -110,6 +109,7 @@ async def run(settings: Settings) -> list[Result]:
 
 
 if __name__ == "__main__":
+    given = settings_of_program("benchmarks.balancing.pool_ask", __doc__, runs=1)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        for result in runner.run(run(Settings(is_quick="--quick" in sys.argv[1:], runs=1))):
+        for result in runner.run(run(given)):
             print(show(result), flush=True)

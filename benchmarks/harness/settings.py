@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass, field
 
 from benchmarks.harness.kept_results import KeptResults
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "settings_of_program"]
 
 _QUICK_DIVISOR = 1000
 
@@ -32,3 +33,12 @@ class Settings:
     def seconds(self, full: float) -> float:
         """Return the duration of a measurement: `full` seconds, or a twentieth of it in a quick run."""
         return full / 20 if self.is_quick else full
+
+
+def settings_of_program(module: str, description: str | None, *, runs: int) -> Settings:
+    """Read the command line of a benchmark that is also a program of its own: `--quick`, or `--help`, which exits."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="a thousandth of the work: only to check that it runs")
+    return Settings(runs, parser.parse_args().quick)
