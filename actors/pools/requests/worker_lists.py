@@ -124,7 +124,7 @@ class WorkerLists(TargetSource):
         for node in trusted or reachable:
             listed = self._list_by_node.setdefault(node, _NodeList())
             if listed.asked is None and listed.pause is None:
-                if not listed.is_stale and self._system.loop.time() - listed.answered_at > FRESH_S:
+                if not listed.is_stale and self._system.host.clock.monotonic() - listed.answered_at > FRESH_S:
                     listed.is_stale = True  # nobody used the pool meanwhile: as at the first request
                     self._has_waited = False
                 self._ask(node)
@@ -219,7 +219,7 @@ class WorkerLists(TargetSource):
         listed.workers = workers
         listed.is_stale = False
         self._news.set()
-        listed.answered_at = self._system.loop.time()
+        listed.answered_at = self._system.host.clock.monotonic()
         if is_new:
             self.changed()
         if is_new and workers.version and self._is_used():

@@ -311,5 +311,5 @@ async def test_an_ask_in_a_circle_of_balancers_ends() -> None:
         for name, other in (("a", "b"), ("b", "a")):
             system.spawn(balancer(system.at(Address("local", other)), messages=(Who,)), name=name)
 
-        with pytest.raises(CoterieError, match=r"AskCycle|a@local → b@local → a@local|passed on"):
+        with pytest.raises(CoterieError, match="Who was passed on 64 times"):
             await system.at(Address("local", "a")).ask(Who(), timeout_s=30.0)
