@@ -99,6 +99,7 @@ GOLDEN = {
     ),
     "pool.PoolsReport": "PoolsReport(node, callers_total, callers)",
     "pool.ProbeLoad": "ProbeLoad(path)",
+    "pool.Replace": "_Replace()",
     "pool.ReportPools": "ReportPools(pattern, limit)",
     "pool.Retire": "_Retire(worker)",
     "pool.TargetLine": (
