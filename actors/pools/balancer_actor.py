@@ -18,7 +18,7 @@ from coterie.actors.pools.load_messages import ProbeLoad, UnknownWorker
 from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET, NodeOpinions, Pool
 from coterie.actors.pools.requests.fixed_targets import FixedTargets
 from coterie.actors.pools.requests.target_source import MakeSource
-from coterie.errors import ActorFailed, NoTargets, TransportError
+from coterie.errors import ActorFailed, ActorNotFound, ActorStopped, NoTargets, Outcome, TransportError
 from coterie.protocols.balancing import LatencyByLoad, LoadReport, Policy, RoutingKey
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.runtime.actor import Actor
@@ -152,8 +152,9 @@ class BalancerActor(Actor[M]):
             reply = await self._pool.ask(msg, key=key, timeout_s=deadline - began)
             is_answered = True
             return reply
-        except TransportError as error:
-            if isinstance(error, NoTargets):
+        except (TransportError, ActorStopped, ActorNotFound) as error:
+            # Of its targets, not of this actor: an asker must not take this actor for ended.
+            if isinstance(error, NoTargets) or error.outcome is not Outcome.DEFINITE:
                 raise
             raise NoTargets(f"{self.context.self_ref.path!r} reached none of its targets: {error}") from error
         finally:

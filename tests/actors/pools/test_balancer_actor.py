@@ -305,6 +305,21 @@ async def test_an_error_of_the_balancers_links_reaches_an_asker_on_another_node_
         assert caught.value.outcome is Outcome.DEFINITE
 
 
+async def test_a_balancer_whose_targets_have_stopped_is_not_taken_for_stopped_itself() -> None:
+    async with Systems("local") as systems:
+        system = systems["local"]
+        (worker,) = spawn_workers(system, 1)
+        inner = system.spawn(balancer(worker), name="inner")
+        outer = system.spawn(balancer(inner), name="outer")
+        system.stop(worker)
+        await advance(0.1)
+
+        for _ in range(3):
+            with pytest.raises(NoTargets, match="'inner'") as caught:
+                await outer.ask(Who(), timeout_s=0.5)
+            assert caught.value.outcome is Outcome.DEFINITE
+
+
 async def test_an_ask_in_a_circle_of_balancers_ends() -> None:
     async with Systems("local") as systems:
         system = systems["local"]
