@@ -5,6 +5,7 @@
 `policy_text.py`: `policy_text`, formats settings as their user writes them
 `measure.py`: `Measure`, the interface of measures: how loaded each target is
 `load_report.py`: `LoadReport`, what a target reports about its load
+`settings_checks.py`: says why an argument is no policy, no measure or no capacity formula
 `random_draw.py`: `draw_allowed` and `draw_distinct`, draw targets at random
 `weights_in_range.py`: `weights_in_range`, scales extreme weights, so that sums of them are finite
 `choices/`: policies that pick by turn, by chance, by weight or by measured load

@@ -21,7 +21,17 @@ from typing import NamedTuple, Protocol
 from coterie.protocols.algorithm import Observe
 from coterie.protocols.balancing.load_report import LoadReport
 
-__all__ = ["NOTHING", "Picker", "Policy", "Probe", "RequestOutcome", "RoutingKey", "Target", "uses_load_reports"]
+__all__ = [
+    "NOTHING",
+    "Picker",
+    "Policy",
+    "Probe",
+    "RequestOutcome",
+    "RoutingKey",
+    "Target",
+    "uses_keys",
+    "uses_load_reports",
+]
 
 RoutingKey = str | bytes
 """Requests of the same key should go to the same target: policies that hash keys need one, the others ignore it."""
@@ -142,9 +152,22 @@ def uses_load_reports(settings: object) -> bool:
 
     Those that do say so with a class attribute, `uses_load_reports = True`; the others cost their targets no reports.
     """
-    if getattr(settings, "uses_load_reports", False):
+    return _says(settings, "uses_load_reports")
+
+
+def uses_keys(settings: object) -> bool:
+    """Return whether a policy, or one that it wraps, picks by the key of each request.
+
+    Those that do say so with a class attribute, `uses_keys = True`; without a key they pick at random.
+    """
+    return _says(settings, "uses_keys")
+
+
+def _says(settings: object, attribute: str) -> bool:
+    """Return whether `attribute` is True of settings, or of settings in their fields."""
+    if getattr(settings, attribute, False):
         return True
     if isinstance(settings, type) or not dataclasses.is_dataclass(settings):
         return False
     inner = (getattr(settings, field.name) for field in dataclasses.fields(settings))
-    return any(uses_load_reports(each) for each in inner if hasattr(each, "make"))
+    return any(_says(each, attribute) for each in inner if hasattr(each, "make"))

@@ -12,6 +12,7 @@ from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.measure import Measure
 from coterie.protocols.balancing.measures.in_flight import InFlight
 from coterie.protocols.balancing.policy import Picker, Probe, RequestOutcome, RoutingKey, Target
+from coterie.protocols.balancing.settings_checks import measure_mistake, refuse
 
 __all__ = ["LeastLoaded"]
 
@@ -25,9 +26,15 @@ class LeastLoaded:
 
     Attributes:
         measure: says how loaded a target is. Default: this caller's requests in flight, per weight.
+
+    Raises:
+        TypeError: `measure` is not a measure; the error names it.
     """
 
     measure: Measure = field(default_factory=InFlight)
+
+    def __post_init__(self) -> None:
+        refuse(type(self).__name__, measure_mistake("measure", self.measure))
 
     def make(self, rng: random.Random) -> Picker:
         """Return a picker whose measure knows nothing yet."""

@@ -9,6 +9,7 @@ from coterie.protocols.balancing.choices.drawn_candidates import draw_candidates
 from coterie.protocols.balancing.measure import Measure
 from coterie.protocols.balancing.measures.in_flight import InFlight
 from coterie.protocols.balancing.policy import Picker
+from coterie.protocols.balancing.settings_checks import measure_mistake, refuse
 
 __all__ = ["PowerOfTwoChoices"]
 
@@ -24,9 +25,15 @@ class PowerOfTwoChoices:
 
     Attributes:
         measure: says how loaded a target is. Default: this caller's requests in flight, per weight.
+
+    Raises:
+        TypeError: `measure` is not a measure; the error names it.
     """
 
     measure: Measure = field(default_factory=InFlight)
+
+    def __post_init__(self) -> None:
+        refuse(type(self).__name__, measure_mistake("measure", self.measure))
 
     def make(self, rng: random.Random) -> Picker:
         """Return a picker whose measure knows nothing yet."""

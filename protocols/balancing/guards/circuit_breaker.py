@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from coterie.protocols.balancing.guards.guard import Guard, both, guarded
 from coterie.protocols.balancing.policy import Picker, Policy, RequestOutcome, RoutingKey, Target
+from coterie.protocols.balancing.settings_checks import policy_mistake, refuse
 
 __all__ = ["CircuitBreaker"]
 
@@ -41,6 +42,7 @@ class CircuitBreaker:
             Too low: capacity stays unused; too high: a slow target collects requests.
 
     Raises:
+        TypeError: `policy` is not a policy; the error names it.
         ValueError: a field is out of its range; the error names the value.
     """
 
@@ -50,6 +52,7 @@ class CircuitBreaker:
     max_in_flight: int | None = None
 
     def __post_init__(self) -> None:
+        refuse(type(self).__name__, policy_mistake("policy", self.policy))
         if self.failures < 1:
             raise ValueError(f"failures={self.failures} must be at least 1")
         if not 0 < self.open_s < math.inf:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from coterie.protocols.balancing.guards.guard import Guard, both, guarded
 from coterie.protocols.balancing.guards.success_rate import success_rate_outliers
 from coterie.protocols.balancing.policy import Picker, Policy, RequestOutcome, RoutingKey, Target
+from coterie.protocols.balancing.settings_checks import policy_mistake, refuse
 
 __all__ = ["OutlierEjection"]
 
@@ -51,6 +52,7 @@ class OutlierEjection:
             failing targets get requests although others could serve them.
 
     Raises:
+        TypeError: `policy` is not a policy; the error names it.
         ValueError: a field is out of its range; the error names the value.
     """
 
@@ -66,6 +68,7 @@ class OutlierEjection:
     panic_share: float = 0.5
 
     def __post_init__(self) -> None:
+        refuse(type(self).__name__, policy_mistake("policy", self.policy))
         if self.consecutive_failures is not None and self.consecutive_failures < 1:
             raise ValueError(f"consecutive_failures={self.consecutive_failures} must be at least 1, or None")
         for name in ("interval_s", "base_ejection_s"):

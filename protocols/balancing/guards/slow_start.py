@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from coterie.protocols.balancing.guards.guard import Guard, both, guarded
 from coterie.protocols.balancing.policy import Picker, Policy, RoutingKey, Target
+from coterie.protocols.balancing.settings_checks import policy_mistake, refuse
 
 __all__ = ["SlowStart"]
 
@@ -34,6 +35,7 @@ class SlowStart:
             it could warm up; too high: no slow start.
 
     Raises:
+        TypeError: `policy` is not a policy; the error names it.
         ValueError: a field is out of its range; the error names the value.
     """
 
@@ -43,6 +45,7 @@ class SlowStart:
     min_share: float = 0.1
 
     def __post_init__(self) -> None:
+        refuse(type(self).__name__, policy_mistake("policy", self.policy))
         if not 0 < self.window_s < math.inf:
             raise ValueError(f"window_s={self.window_s} must be above 0 and finite")
         if not 0 < self.aggression < math.inf:

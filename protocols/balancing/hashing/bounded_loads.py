@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from coterie.protocols.balancing.guards.guard import Guard, both, guarded
 from coterie.protocols.balancing.hashing.hash_ring import HashRing
-from coterie.protocols.balancing.policy import Picker, Policy, RequestOutcome, RoutingKey, Target
+from coterie.protocols.balancing.policy import Picker, Policy, RequestOutcome, RoutingKey, Target, uses_keys
+from coterie.protocols.balancing.settings_checks import policy_mistake, refuse
 from coterie.protocols.balancing.weights_in_range import weights_in_range
 
 __all__ = ["BoundedLoads"]
@@ -26,18 +27,25 @@ class BoundedLoads:
     O(1/ε²) times its keys.
 
     Attributes:
-        policy: the inner policy; default: a ring.
+        policy: the inner policy, which picks by keys (`uses_keys`); default: a ring.
         factor: above 1. Default 1.25 (as in the paper's evaluation). Too low: many keys are moved from their target,
             and caches suffer; too high: popular keys overload their target.
 
     Raises:
-        ValueError: `factor` is out of its range; the error names it.
+        TypeError: `policy` is not a policy; the error names it.
+        ValueError: `policy` does not pick by keys, or `factor` is out of its range; the error names it.
     """
 
     policy: Policy = field(default_factory=HashRing)
     factor: float = 1.25
 
     def __post_init__(self) -> None:
+        refuse(type(self).__name__, policy_mistake("policy", self.policy))
+        if not uses_keys(self.policy):
+            raise ValueError(
+                f"BoundedLoads: policy={self.policy!r:.60} does not pick by keys: give one that does, for example"
+                " HashRing(); one of your own says so with the class attribute uses_keys = True"
+            )
         if not 1 < self.factor < math.inf:
             raise ValueError(f"factor={self.factor} must be above 1 and finite")
 

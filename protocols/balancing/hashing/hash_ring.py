@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import ClassVar
 
 from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, keyed
 from coterie.protocols.balancing.hashing.stable_hash import HASHES, stable_hashes
@@ -42,6 +43,8 @@ class HashRing:
     Raises:
         ValueError: `virtual_nodes` is out of its range; the error names it.
     """
+
+    uses_keys: ClassVar[bool] = True
 
     virtual_nodes: int = 128
 

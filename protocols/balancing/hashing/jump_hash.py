@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import ClassVar
 
 from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, find_by_rehash, keyed
 from coterie.protocols.balancing.hashing.stable_hash import HASHES
@@ -23,6 +24,8 @@ class JumpHash:
     `Rendezvous` if targets fail. Keys of an excluded target are hashed again: those of the others stay. Weights are
     ignored.
     """
+
+    uses_keys: ClassVar[bool] = True
 
     def make(self, rng: random.Random) -> Picker:
         """Return a picker without targets; `rng` draws the keys of requests without one."""

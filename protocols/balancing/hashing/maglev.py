@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import ClassVar
 
 from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, find_by_rehash, keyed
 from coterie.protocols.balancing.hashing.prime_numbers import is_prime, next_prime
@@ -41,6 +42,8 @@ class Maglev:
     Raises:
         ValueError: `table_size` is not prime or out of its range; the error names it, and the next prime.
     """
+
+    uses_keys: ClassVar[bool] = True
 
     table_size: int = 65_537
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import ClassVar
 
 from coterie.protocols.balancing.hashing.keyed_picker import KeyTable, keyed
 from coterie.protocols.balancing.hashing.stable_hash import HASHES, mix, stable_hash
@@ -25,6 +26,8 @@ class Rendezvous:
     keys move, to all others evenly; so do those of an excluded one. The order of the targets does not matter. There is
     no table, but a pick takes O(n).
     """
+
+    uses_keys: ClassVar[bool] = True
 
     def make(self, rng: random.Random) -> Picker:
         """Return a picker without targets; `rng` draws the keys of requests without one."""

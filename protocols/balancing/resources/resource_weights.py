@@ -21,6 +21,7 @@ from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.policy import Picker, Probe, RequestOutcome, RoutingKey, Target
 from coterie.protocols.balancing.resources.capacity_formulas import CapacityFormula, RemainingCapacity
 from coterie.protocols.balancing.resources.node_capacity import NodeCapacity, says_something
+from coterie.protocols.balancing.settings_checks import formula_mistake, refuse
 from coterie.protocols.balancing.weights_in_range import weights_in_range
 
 __all__ = ["ResourceWeights"]
@@ -57,6 +58,7 @@ class ResourceWeights:
             has recovered. Too low: only probes notice it; too high: exhausted nodes get requests.
 
     Raises:
+        TypeError: `formula` is not a capacity formula; the error names it.
         ValueError: a field is out of its range; the error names the value.
     """
 
@@ -71,6 +73,7 @@ class ResourceWeights:
     min_part: float = 0.02
 
     def __post_init__(self) -> None:
+        refuse(type(self).__name__, formula_mistake("formula", self.formula))
         if not 0 <= self.smoothing_s < math.inf:
             raise ValueError(f"smoothing_s={self.smoothing_s} must be at least 0 and finite")
         for name in ("probe_interval_s", "probe_timeout_s"):
