@@ -43,10 +43,12 @@ if TYPE_CHECKING:
     from coterie.actors.node import Node
     from coterie.actors.paxos.synod_client import SynodClient
     from coterie.actors.pools.balancer_actor import BalancerActor
+    from coterie.actors.pools.pool import Pool
     from coterie.actors.pools.pool_messages import Idempotent
+    from coterie.actors.pools.pool_size import SizeLimits
     from coterie.actors.simulation.buggify import buggify
     from coterie.actors.topology import Topology
-    from coterie.errors import CommandRefused, CoterieError, Outcome
+    from coterie.errors import CommandRefused, CoterieError, NoTargets, Outcome
     from coterie.protocols.balancing import (
         C3,
         BoundedLoads,
@@ -58,11 +60,13 @@ if TYPE_CHECKING:
         LeastLoaded,
         LeastRequest,
         Maglev,
+        OrleansScore,
         OutlierEjection,
         PeakEwma,
         PowerOfTwoChoices,
         Prequal,
         RandomChoice,
+        RemainingCapacity,
         Rendezvous,
         ReportedInFlight,
         ReportedWeights,
@@ -124,8 +128,10 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "LeastLoaded",
     "LeastRequest",
     "Maglev",
+    "NoTargets",
     "Node",
     "NodeHealth",
+    "OrleansScore",
     "Outcome",
     "OutlierEjection",
     "Overflow",
@@ -135,12 +141,14 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "PeerTrusted",
     "PhiAccrualActor",
     "PhiAccrualConfig",
+    "Pool",
     "PowerOfTwoChoices",
     "Prequal",
     "Query",
     "RaftConfig",
     "RandomChoice",
     "Ref",
+    "RemainingCapacity",
     "Rendezvous",
     "ReportedInFlight",
     "ReportedWeights",
@@ -152,6 +160,7 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "RttPhiConfig",
     "Session",
     "SharedKey",
+    "SizeLimits",
     "SlowStart",
     "SmoothWeighted",
     "StateMachine",
@@ -207,8 +216,10 @@ _HOMES = {
     "LeastLoaded": "protocols.balancing",
     "LeastRequest": "protocols.balancing",
     "Maglev": "protocols.balancing",
+    "NoTargets": "errors",
     "Node": "actors.node",
     "NodeHealth": "actors.detection.node_health",
+    "OrleansScore": "protocols.balancing",
     "Outcome": "errors",
     "OutlierEjection": "protocols.balancing",
     "Overflow": "runtime.cells.mailbox",
@@ -218,12 +229,14 @@ _HOMES = {
     "PeerTrusted": "actors.detection.detector_messages",
     "PhiAccrualActor": "actors.detection.detector_kinds",
     "PhiAccrualConfig": "protocols.detection.heartbeats.phi_accrual",
+    "Pool": "actors.pools.pool",
     "PowerOfTwoChoices": "protocols.balancing",
     "Prequal": "protocols.balancing",
     "Query": "actors.groups.state_machine",
     "RaftConfig": "protocols.raft.raft_config",
     "RandomChoice": "protocols.balancing",
     "Ref": "runtime.refs",
+    "RemainingCapacity": "protocols.balancing",
     "Rendezvous": "protocols.balancing",
     "ReportedInFlight": "protocols.balancing",
     "ReportedWeights": "protocols.balancing",
@@ -235,6 +248,7 @@ _HOMES = {
     "RttPhiConfig": "protocols.detection.probes.rtt_phi_config",
     "Session": "actors.groups.client_session",
     "SharedKey": "runtime.transport.handshake.shared_key",
+    "SizeLimits": "actors.pools.pool_size",
     "SlowStart": "protocols.balancing",
     "SmoothWeighted": "protocols.balancing",
     "StateMachine": "actors.groups.state_machine",
