@@ -138,6 +138,11 @@ class Pool:
         self._lost.clear()
         self._is_current = True
 
+    @property
+    def is_closed(self) -> bool:
+        """True after `close`."""
+        return self._is_closed
+
     # --- requests ---------------------------------------------------------------------------------------------------
 
     async def ask(
@@ -166,8 +171,11 @@ class Pool:
             ValueError: `attempt_s` is out of its range, or `timeout_s` is NaN; nothing was sent.
             NoTargets: no target of the pool can be reached; the outcome is definite.
             CoterieError: as `Ref.ask`, of the last attempt; if after an earlier one a target may have handled the
-                message, and the last one's outcome is definite, the error of the earlier one.
+                message, and the last one's outcome is definite, the error of the earlier one. If it gives up, the text
+                has the number of attempts, and what limited them.
+            TypeError: `key` is neither a str nor bytes; nothing was sent.
         """
+        self._check_key(key)
         now = self._monotonic()
         if self._retries is not None:
             self._retries.sent(now=now)
@@ -197,21 +205,30 @@ class Pool:
                 self._settle(token, ref, now, None)
             return reply
         request = self._request(msg, key, None, None, began=now)
-        request.tried[target] = None
+        request.tried[target], request.attempts = None, 1
         if not request.may_go_on(failure):
             raise failure
         return await request.reply()
 
     def tell(self, msg: object, key: RoutingKey | None = None) -> None:
-        """Tell a target a message. Never blocks, never raises. If there is no target, `msg` becomes a dead letter.
+        """Tell a target a message. Never blocks. If there is no target, `msg` becomes a dead letter.
 
         Messages that are told before the first targets are known wait for them. The policy takes a turn, but counts no
         request: policies that compare requests in flight, and Prequal, do not see what is told.
+
+        Raises:
+            TypeError: `key` is neither a str nor bytes.
         """
+        self._check_key(key)
         if not self._is_current or self._waiting_tells.is_waiting:
             self._waiting_tells.add(msg, key)
         else:
             self._tell_now(msg, key)
+
+    def _check_key(self, key: object) -> None:
+        if key is not None and not isinstance(key, (str, bytes)):
+            kind = type(key).__name__
+            raise TypeError(f"{self.kind} {self.name!r}: key={key!r:.60} is of type {kind}: it must be a str or bytes")
 
     def _tell_now(self, msg: object, key: RoutingKey | None) -> None:
         self._tells += 1

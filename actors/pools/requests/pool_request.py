@@ -7,7 +7,7 @@
 
 Retries end at the deadline, at an empty retry budget, or when the error is final; the last error is raised then. If
 its outcome is definite, but that of an attempt before it is not, the error of that attempt is raised: a caller that is
-told that nothing happened may rely on it.
+told that nothing happened may rely on it. The text says how many attempts there were, and what limited them.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ class PoolRequest(Generic[R]):
     tried: dict[str, None] = field(default_factory=dict)
     last_error: CoterieError | None = None
     unknown: CoterieError | None = None  # the last error after which the message may have been handled
+    attempts: int = 0
     rounds: int = 0
+    is_over_budget: bool = False
 
     def __post_init__(self) -> None:
         if self.attempt_s is not None and not 0 < self.attempt_s < math.inf:
@@ -113,7 +115,7 @@ class PoolRequest(Generic[R]):
             except CoterieError as error:
                 if not self.may_go_on(error):
                     raise
-        raise self.last_error or self.pool.no_targets()
+        raise self._given_up()
 
     def may_go_on(self, error: CoterieError) -> bool:
         """Remember the error of an attempt; return whether another one may be made."""
@@ -124,6 +126,20 @@ class PoolRequest(Generic[R]):
         self.last_error = error
         if error.outcome is Outcome.UNKNOWN:
             self.unknown = error
+
+    def _given_up(self) -> CoterieError:
+        """Return the error to raise; its text, which other nodes get as well, says why there was no other attempt."""
+        error = self.unknown or self.last_error
+        if error is None:
+            return self.pool.no_targets()
+        facts = []
+        if self.attempt_s is not None and self.is_idempotent:
+            facts.append(f" of at most attempt_s={self.attempt_s:g}")
+        if self.is_over_budget:
+            facts.append("; the retry budget refused another one, see retry_budget=")
+        if facts or self.attempts > 1:
+            error.args = (f"{error} ({self.attempts} attempt{'s' if self.attempts > 1 else ''}{''.join(facts)})",)
+        return error
 
     @property
     def now(self) -> float:
@@ -146,13 +162,17 @@ class PoolRequest(Generic[R]):
 
     def _is_affordable(self, error: CoterieError) -> bool:
         """Take a retry from the budget. One after an attempt that was not even sent is free: it adds no load."""
-        return self.retries is None or was_not_sent(error) or self.retries.take(now=self.now)
+        return was_not_sent(error) or self._takes_retry()
+
+    def _takes_retry(self) -> bool:
+        self.is_over_budget = self.retries is not None and not self.retries.take(now=self.now)
+        return not self.is_over_budget
 
     async def _is_time_to_go_round(self) -> bool:
         """Pause, and return True; or return False at once if there is no budget for another round, or no time."""
         pause_s = min(PAUSE_S * 2**self.rounds, PAUSE_MAX_S) * self.host.random.uniform(0.5, 1.0)
         self.rounds += 1
-        if self.retries is None or self.now + pause_s >= self.deadline or not self.retries.take(now=self.now):
+        if self.retries is None or self.now + pause_s >= self.deadline or not self._takes_retry():
             return False
         await asyncio.sleep(pause_s)
         return True
@@ -162,6 +182,7 @@ class PoolRequest(Generic[R]):
         attempt = await self.pool.attempt(self.msg, self.key, self.tried.keys(), self.deadline, limit_s)
         if attempt is not None:
             self.tried[attempt.target] = None
+            self.attempts += 1
         return attempt
 
     # --- hedging ----------------------------------------------------------------------------------------------------

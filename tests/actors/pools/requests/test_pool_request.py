@@ -181,9 +181,10 @@ async def test_an_empty_budget_ends_the_retries_with_the_last_error(system: Syst
     block += [ref.ask(Once(0.0)) for ref in refs]
     began = now()
 
-    for _ in range(2):
-        with pytest.raises(MailboxFullError):
+    for count in ("2 attempts", "1 attempt"):
+        with pytest.raises(MailboxFullError) as caught:
             await pool.ask(Once())
+        assert str(caught.value).endswith(f" ({count}; the retry budget refused another one, see retry_budget=)")
 
     assert now() - began < 0.1
     assert pool.report(9).retries == 1
@@ -208,7 +209,7 @@ async def test_the_time_of_a_request_is_not_exceeded_by_its_retries(system: Syst
     pool = pool_of(system, 3)
     began = now()
 
-    with pytest.raises(AskTimeout):
+    with pytest.raises(AskTimeout, match=r"no reply in time; it may have run \(. attempts of at most attempt_s=0.3\)$"):
         await pool.ask(Twice(("w1", "w2", "w3")), timeout_s=1.0, attempt_s=0.3)
 
     assert now() - began < 1.1
@@ -234,6 +235,37 @@ async def test_a_request_of_a_handler_has_no_more_time_than_the_handler(system: 
 
     assert len(ended) == 1
     assert ended[0] - began < 1.0
+
+
+async def test_the_error_of_a_lone_attempt_is_as_it_was_unless_it_had_a_limit(system: System) -> None:
+    pool = pool_of(system, 3, retry_budget=RetryBudget(ratio=0.0, min_per_s=0.0))
+
+    with pytest.raises(AskTimeout, match=r"it may have run$"):
+        await pool.ask(Once(9.0), timeout_s=0.5, attempt_s=0.1)
+    with pytest.raises(ActorFailed, match=r"oops$"):
+        await pool.ask(Once(fails="oops"))
+    with pytest.raises(AskTimeout) as caught:
+        await pool.ask(Twice(("w1", "w2", "w3")), timeout_s=0.5, attempt_s=0.1)
+
+    limits = "1 attempt of at most attempt_s=0.1; the retry budget refused another one, see retry_budget="
+    assert str(caught.value).endswith(f"no reply in time; it may have run ({limits})")
+
+
+# --- keys
+
+
+@pytest.mark.parametrize("key", [5, ("a", 1), bytearray(b"a")])
+async def test_a_key_of_a_wrong_type_is_refused_and_nothing_is_sent(system: System, key: Any) -> None:
+    pool = pool_of(system, 2)
+    kind = type(key).__name__
+
+    with pytest.raises(TypeError, match=rf"^pool 'pool': key=.* is of type {kind}: it must be a str or bytes$"):
+        await pool.ask(Once(), key=key)
+    with pytest.raises(TypeError, match=r"it must be a str or bytes$"):
+        pool.tell(Once(), key)
+
+    assert Ledger.made[0].picks == 0
+    assert not HANDLED
 
 
 # --- hedging
