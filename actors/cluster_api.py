@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -11,25 +10,18 @@ from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.actors.paxos.synod_client import SynodClient
-from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET, Pool
+from coterie.actors.pools.pool import Pool
+from coterie.actors.pools.pool_options import PoolOptions
 from coterie.actors.pools.requests.worker_lists import WorkerLists
-from coterie.protocols.balancing import Policy, SmoothWeighted
+from coterie.protocols.balancing import Policy
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
+from coterie.protocols.balancing.settings_checks import refuse
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.identity import PeerRole
 
-__all__ = ["ClusterApi", "PoolOptions"]
-
-
-@dataclass(frozen=True, slots=True)
-class PoolOptions:
-    """The options of a caller of a pool."""
-
-    policy: Policy = field(default_factory=SmoothWeighted)
-    retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET
-    hedging: Hedging | None = None
+__all__ = ["ClusterApi"]
 
 
 class ClusterApi:
@@ -46,7 +38,7 @@ class ClusterApi:
         self._nodes: list[str] | None = None  # cached until a link changes
         system.on_link(self._link_changed)
         self._groups: dict[str, GroupClient] = {}
-        self._pools: dict[str, Pool] = {}
+        self._pools: dict[str, tuple[Pool, PoolOptions]] = {}
 
     @property
     def nodes(self) -> list[str]:
@@ -63,6 +55,8 @@ class ClusterApi:
         """Return a ref to the actor that the topology runs under that name on a node; restarts do not invalidate it."""
         ref: Ref[Any] = self.system.at(Address(node, name))
         return ref
+
+    actor.__qualname__ = "actor"  # in the error of a call without node=: this class is not public
 
     def group(self, name: str) -> GroupClient:
         """Return the replicated group of that name."""
@@ -86,26 +80,40 @@ class ClusterApi:
         retry_budget: RetryBudget | None = None,
         hedging: Hedging | None = None,
     ) -> Pool:
-        """Return the pool of that name; the arguments count at the first call. The policy picks here: no hop is added.
+        """Return the pool of that name, the same one until it is closed. The policy picks here: no hop is added.
 
         Args:
             name: the pool's name in the topology.
             balance: its policy (default: on a node the topology's, elsewhere `SmoothWeighted()`).
             retry_budget: limits the retries of this caller (default: the topology's, elsewhere `RetryBudget()`).
             hedging: when slow `Idempotent` requests are sent a second time (default: the topology's, elsewhere never).
+
+        Raises:
+            TypeError: an argument is not what it must be; the error names it.
+            ValueError: the pool is open, and an argument differs from those that it was opened with.
         """
-        if name not in self._pools:
-            defaults = self._pool_options(name)
-            self._pools[name] = Pool(
-                self.system,
-                name,
-                partial(self.worker_lists, name),
-                policy=defaults.policy if balance is None else balance,
-                retry_budget=defaults.retry_budget if retry_budget is None else retry_budget,
-                hedging=defaults.hedging if hedging is None else hedging,
-                opinions=self._health,
-            )
-        return self._pools[name]
+        opened = self._opened_pool(name)
+        used = self._pool_options(name) if opened is None else opened[1]
+        options = used.replaced_by(balance, retry_budget, hedging)
+        refuse(f"pool {name!r}", *options.mistakes())
+        if opened is not None:
+            used.refuse_others(name, options)
+            return opened[0]
+        pool = Pool(
+            self.system,
+            name,
+            partial(self.worker_lists, name),
+            policy=options.balance,
+            retry_budget=options.retry_budget,
+            hedging=options.hedging,
+            opinions=self._health,
+        )
+        self._pools[name] = pool, options
+        return pool
+
+    def _opened_pool(self, name: str) -> tuple[Pool, PoolOptions] | None:
+        opened = self._pools.get(name)
+        return None if opened is None or opened[0].is_closed else opened
 
     def worker_lists(self, name: str, is_used: Callable[[], bool], subscribes: bool) -> WorkerLists:
         """Return the workers of a pool as its nodes list them; see `MakeSource`."""
@@ -127,7 +135,7 @@ class ClusterApi:
 
     async def close_handles(self) -> None:
         """Stop the background tasks of the handles."""
-        for pool in self._pools.values():
+        for pool, _ in self._pools.values():
             pool.close()
         for group in self._groups.values():
             await group.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coterie.actors.cluster_api import ClusterApi, PoolOptions
+from coterie.actors.cluster_api import ClusterApi
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.network_addresses import format_address
+from coterie.actors.pools.pool_options import PoolOptions
 from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.system import System
 

@@ -11,6 +11,7 @@
 `pool.py`: `Pool`, sends each request to a worker that a policy picks
 `pool_actor.py`: `PoolActor`, supervises the workers of one node
 `pool_messages.py`: defines what callers and a `PoolActor` exchange, and `Idempotent`
+`pool_options.py`: `PoolOptions`, holds and checks the policy, retry budget and hedging of a caller
 `pool_reports.py`: what the callers of pools on one node know of their targets
 `pool_size.py`: `PoolSize`, decides when a node's part of a pool grows and shrinks
 `requests/`: the parts of a `Pool`: where its targets come from, attempts, probes

@@ -16,11 +16,13 @@ from typing import Any, Final, Self, TypeVar
 
 from coterie.actors.pools.load_messages import ProbeLoad, UnknownWorker
 from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET, NodeOpinions, Pool
+from coterie.actors.pools.pool_options import option_mistakes
 from coterie.actors.pools.requests.fixed_targets import FixedTargets
 from coterie.actors.pools.requests.target_source import MakeSource
 from coterie.errors import ActorFailed, ActorNotFound, ActorStopped, NoTargets, Outcome, TransportError
 from coterie.protocols.balancing import LatencyByLoad, LoadReport, Policy, RoutingKey
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
+from coterie.protocols.balancing.settings_checks import refuse
 from coterie.runtime.actor import Actor
 from coterie.runtime.cells.cell import Cell
 from coterie.runtime.messages.message import Ask
@@ -57,7 +59,8 @@ class BalancerActor(Actor[M]):
         retry_budget, hedging, opinions: as in `Pool`.
 
     Raises:
-        TypeError: the policy is none, or a class of policies; the targets are no refs. `spawn` raises it at once.
+        TypeError: `policy`, `retry_budget` or `hedging` is not what it must be, or the targets are no refs; the error
+            names it. `spawn` raises it at once.
         ValueError: two of the refs have the same node and path. `spawn` raises it at once.
     """
 
@@ -67,10 +70,12 @@ class BalancerActor(Actor[M]):
         targets: Sequence[Ref[Any]] | MakeSource,
         *,
         messages: Sequence[type] | None = None,
+        retry_budget: RetryBudget | None = None,
+        hedging: Hedging | None = None,
         **_: Any,
     ) -> Self:
         """Return an actor of a class that names `messages`: they differ between balancers."""
-        _check_policy(policy)
+        refuse("BalancerActor", *option_mistakes("policy", policy, retry_budget=retry_budget, hedging=hedging))
         if not callable(targets):
             _check_refs(targets)
         if messages is None:
@@ -171,13 +176,6 @@ class BalancerActor(Actor[M]):
         if callable(self._targets):
             raise TypeError("the targets are made by a function, not given as refs")
         return FixedTargets(self.context.system, self._targets, are_probed=self._probes_targets)
-
-
-def _check_policy(policy: object) -> None:
-    if isinstance(policy, type):
-        raise TypeError(f"policy={policy.__name__} is a class: give an instance, such as {policy.__name__}()")
-    if not callable(getattr(policy, "make", None)):
-        raise TypeError(f"policy={policy!r:.100} is no policy: it has no method `make`")
 
 
 def _check_refs(targets: object) -> None:

@@ -6,10 +6,11 @@ Pure, except that it makes each state machine once.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from coterie.actors.groups.state_machine import commands_of
+from coterie.actors.pools.pool_options import option_mistakes
 from coterie.actors.topology.balanced_messages import accepted_messages
 from coterie.actors.topology.parts import (
     ActorPart,
@@ -23,6 +24,8 @@ from coterie.actors.topology.parts import (
 )
 from coterie.errors import MessageTypeError
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.balancing.policy import uses_keys
+from coterie.runtime.actor import Actor
 
 __all__ = ["find_mistakes"]
 
@@ -72,13 +75,19 @@ def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
         yield from _mistakes_in_maker(label, part.worker)
         yield from _mistakes_in_pool(part)
     if isinstance(part, BalancerPart):
-        yield from _mistakes_in_policy(label, "policy", part.policy)
+        yield from _mistakes_in_balancer(part)
     if isinstance(part, RaftPart):
         yield from _mistakes_in_raft(part)
 
 
-def _mistakes_in_maker(label: str, make: Callable[..., object]) -> Iterator[str]:
+def _mistakes_in_maker(label: str, make: object) -> Iterator[str]:
     """Yield a mistake if `make` cannot be called with the node of its actor, as far as its signature is known."""
+    if not callable(make):
+        yield f"{label}: {make!r:.60} cannot be called: give an actor class, or a function of the node"
+        return
+    if isinstance(make, type) and not issubclass(make, Actor):
+        yield f"{label}: {callable_name(make)} is no actor class: give one, or a function of the node"
+        return
     try:
         signature = inspect.signature(make)
     except ValueError:
@@ -99,20 +108,22 @@ def _mistakes_in_pool(pool: PoolPart) -> Iterator[str]:
             yield f"pool {pool.name!r} gives a weight to node {node!r}, which it is not on"
         if not 0 < weight < float("inf"):
             yield f"pool {pool.name!r} gives node {node!r} the weight {weight}: it must be above 0 and finite"
-    yield from _mistakes_in_policy(f"pool {pool.name!r}", "balance", pool.balance)
+    for mistake in option_mistakes("balance", pool.balance, retry_budget=pool.retry_budget, hedging=pool.hedging):
+        yield f"pool {pool.name!r}: {mistake}"
 
 
-def _mistakes_in_policy(label: str, name: str, policy: Any) -> Iterator[str]:
-    """Yield a mistake if `policy` is a class instead of settings, or makes no picker."""
-    if isinstance(policy, type):
-        yield f"{label}: {name}={callable_name(policy)} is a class: give its settings, for example RoundRobin()"
-    elif not callable(getattr(policy, "make", None)):
-        yield f"{label}: {name}={policy!r:.60} is no policy: give the settings of one, for example RoundRobin()"
+def _mistakes_in_balancer(balancer: BalancerPart) -> Iterator[str]:
+    label, policy = f"balancer {balancer.name!r}", balancer.policy
+    for mistake in option_mistakes("policy", policy, retry_budget=balancer.retry_budget, hedging=balancer.hedging):
+        yield f"{label}: {mistake}"
+    if balancer.key_of is None and not isinstance(policy, type) and uses_keys(policy):
+        yield f"{label}: policy={policy!r:.60} picks by keys: give key_of=, which returns the key of a message"
 
 
 def _mistakes_in_balancers(parts: Sequence[Part]) -> Iterator[str]:
     """Yield the mistakes in what balancers pass messages on to."""
     part_by_name = {part.name: part for part in parts}
+    in_a_circle: list[str] = []
     for balancer in [part for part in parts if isinstance(part, BalancerPart)]:
         label = f"balancer {balancer.name!r}"
         over = part_by_name.get(balancer.over)
@@ -120,7 +131,10 @@ def _mistakes_in_balancers(parts: Sequence[Part]) -> Iterator[str]:
             yield f"{label} is over {balancer.over!r}, which the topology does not have"
         elif not isinstance(over, ActorPart | PoolPart | BalancerPart):
             yield f"{label} is over {balancer.over!r}, a {over.summary}: it can be over a pool, a balancer or an actor"
+        elif balancer.name in in_a_circle:
+            continue
         elif cycle := _cycle_from(balancer, part_by_name):
+            in_a_circle += cycle
             yield f"{label} passes messages on in a circle: {' → '.join(cycle)}"
         else:
             yield from _mistakes_in_messages(label, balancer, part_by_name)

@@ -268,7 +268,7 @@ async def test_a_message_whose_key_cannot_be_made_fails_alone(key: Any, reason: 
 @pytest.mark.parametrize(
     ("policy", "targets", "error", "text"),
     [
-        (RoundRobin, (), TypeError, r"policy=RoundRobin is a class: give an instance, such as RoundRobin\(\)"),
+        (RoundRobin, (), TypeError, r"policy=RoundRobin is a class: give its settings, for example RoundRobin\(\)"),
         (None, (), TypeError, "policy=None is no policy"),
         ("prequal", (), TypeError, "policy='prequal' is no policy"),
         (RoundRobin(), None, TypeError, "targets=None must be a sequence of refs"),

@@ -12,7 +12,7 @@ from coterie import Node, Topology
 from coterie.actors.pools.pool_reports import ReportPools
 from coterie.errors import TopologyError
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.balancing import LeastLoaded, Prequal, RoundRobin
+from coterie.protocols.balancing import HashRing, LeastLoaded, OutlierEjection, Prequal, RoundRobin
 from coterie.protocols.detection.failure_detector import Suspected
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
@@ -80,7 +80,7 @@ def test_a_balancer_must_be_over_something_that_exists_and_takes_messages() -> N
     )
 
 
-def test_balancers_in_a_circle_are_a_mistake_of_each_of_them() -> None:
+def test_a_circle_of_balancers_is_one_mistake() -> None:
     topology = with_worker()
     topology.balancer("a", RoundRobin(), over="b")
     topology.balancer("b", RoundRobin(), over="c")
@@ -90,8 +90,6 @@ def test_balancers_in_a_circle_are_a_mistake_of_each_of_them() -> None:
 
     assert mistakes(topology) == (
         "balancer 'a' passes messages on in a circle: a → b → c → a",
-        "balancer 'b' passes messages on in a circle: b → c → a → b",
-        "balancer 'c' passes messages on in a circle: c → a → b → c",
         "balancer 'self' passes messages on in a circle: self → self",
     )
 
@@ -106,6 +104,38 @@ def test_a_policy_must_be_settings_and_not_a_class() -> None:
         "balancer 'front': policy=Prequal is a class: give its settings, for example RoundRobin()",
         "balancer 'other': policy='prequal' is no policy: give the settings of one, for example RoundRobin()",
     )
+
+
+def test_the_retry_budget_and_the_hedging_must_be_settings() -> None:
+    topology = with_worker(retry_budget=0.2)
+    topology.balancer("front", RoundRobin(), over="workers", hedging=True)  # type: ignore[arg-type]
+
+    assert mistakes(topology) == (
+        "pool 'workers': retry_budget=0.2 is no retry budget: give its settings, for example RetryBudget()",
+        "balancer 'front': hedging=True is no hedging: give its settings, for example Hedging()",
+    )
+
+
+def test_a_balancer_that_picks_by_keys_must_know_the_key_of_a_message() -> None:
+    topology = with_worker()
+    topology.balancer("front", OutlierEjection(HashRing()), over="workers")
+    topology.balancer("keyed", HashRing(), over="workers", key_of=str)
+
+    (mistake,) = mistakes(topology)
+
+    assert mistake.startswith("balancer 'front': policy=OutlierEjection(policy=HashRing(virtual_nodes=128), ")
+    assert mistake.endswith(" picks by keys: give key_of=, which returns the key of a message")
+
+
+@pytest.mark.parametrize(
+    ("worker", "text"),
+    [
+        (RoundRobin(), "RoundRobin() cannot be called: give an actor class, or a function of the node"),
+        (HashRing, "HashRing is no actor class: give one, or a function of the node"),
+    ],
+)
+def test_a_pool_of_policies_is_a_mistake(worker: Any, text: str) -> None:
+    assert mistakes(with_worker(worker)) == (f"pool 'workers': {text}",)
 
 
 def test_the_messages_of_targets_that_a_function_makes_must_be_known() -> None:
