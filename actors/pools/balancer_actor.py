@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Self, TypeVar
 
-from coterie.actors.pools.load_messages import ProbeLoad, UnknownWorker
+from coterie.actors.pools.loads.load_messages import ProbeLoad, UnknownWorker
 from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET, NodeOpinions, Pool
 from coterie.actors.pools.pool_options import option_mistakes
 from coterie.actors.pools.requests.fixed_targets import FixedTargets

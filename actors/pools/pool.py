@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
-from coterie.actors.pools.load_book import LoadBook
+from coterie.actors.pools.loads.load_book import LoadBook
 from coterie.actors.pools.lost_targets import LOST, LostTargets
 from coterie.actors.pools.policy_errors import PolicyErrors
 from coterie.actors.pools.pool_reports import CallerReport, PoolCallers, TargetLine, shortened

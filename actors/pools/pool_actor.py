@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, assert_never
 
-from coterie.actors.pools.load_messages import ProbeLoad
+from coterie.actors.pools.loads.load_messages import ProbeLoad
+from coterie.actors.pools.loads.worker_loads import WorkerLoads
 from coterie.actors.pools.pool_messages import HOLD_S, ListWorkers, Workers
 from coterie.actors.pools.pool_size import PoolSize, SizeLimits
-from coterie.actors.pools.worker_loads import WorkerLoads
 from coterie.errors import ActorStopped
 from coterie.protocols.balancing import LoadReport
 from coterie.runtime.actor import Actor, Later, Terminated

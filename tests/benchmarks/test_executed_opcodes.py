@@ -6,8 +6,8 @@ import asyncio
 
 from benchmarks.messaging.executed_opcodes import Get, Server, count_opcodes
 from coterie import System
-from coterie.actors.pools.load_book import LoadBook
-from coterie.actors.pools.target_meter import TargetMeter
+from coterie.actors.pools.loads.load_book import LoadBook
+from coterie.actors.pools.loads.target_meter import TargetMeter
 
 
 async def with_meters(system: System) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from coterie.actors.pools.load_book import LoadBook
-from coterie.actors.pools.load_messages import ProbeLoad
+from coterie.actors.pools.loads.load_book import LoadBook
+from coterie.actors.pools.loads.load_messages import ProbeLoad
 from coterie.actors.pools.requests.target_source import PoolTarget
 from coterie.protocols.balancing import Balancer, LoadReport, Probe
 from coterie.runtime.refs import Ref

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from coterie.actors.pools.balancer_actor import BalancerActor
-from coterie.actors.pools.load_messages import ProbeLoad
+from coterie.actors.pools.loads.load_messages import ProbeLoad
 from coterie.actors.pools.pool import Pool
 from coterie.errors import ActorFailed, AskTimeout, CoterieError, NoTargets, OutboundFull, Outcome
 from coterie.protocols.balancing import LoadReport, RoundRobin

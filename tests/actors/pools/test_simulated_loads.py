@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from coterie import Actor, Address, Ask, System, message
-from coterie.actors.pools.load_book import LoadBook
-from coterie.actors.pools.load_messages import ProbeLoad
+from coterie.actors.pools.loads.load_book import LoadBook
+from coterie.actors.pools.loads.load_messages import ProbeLoad
 from coterie.actors.pools.pool_actor import PoolActor
 from coterie.actors.pools.pool_messages import ListWorkers
 from coterie.actors.pools.pool_size import SizeLimits

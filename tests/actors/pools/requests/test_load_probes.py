@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coterie import Node, Topology
-from coterie.actors.pools.load_messages import ProbeLoad
+from coterie.actors.pools.loads.load_messages import ProbeLoad
 from coterie.actors.pools.pool_actor import PoolActor
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing import LeastLoaded, LoadReport, Prequal, ReportedInFlight

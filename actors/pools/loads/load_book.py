@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from coterie.actors.pools.load_messages import LOAD_TYPE
-from coterie.actors.pools.target_meter import TargetMeter
+from coterie.actors.pools.loads.load_messages import LOAD_TYPE
+from coterie.actors.pools.loads.target_meter import TargetMeter
 from coterie.protocols.balancing.load_report import LoadReport
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from coterie.actors.pools.load_messages import LOAD_TYPE
-from coterie.actors.pools.load_subscribers import LEASE_S, LoadSubscribers
-from coterie.actors.pools.loop_time import LoopTime
+from coterie.actors.pools.loads.load_messages import LOAD_TYPE
+from coterie.actors.pools.loads.load_subscribers import LEASE_S, LoadSubscribers
+from coterie.actors.pools.loads.loop_time import LoopTime
 from coterie.protocols.balancing.load_report import LoadReport, NodeResources
 from coterie.protocols.balancing.prequal.latency_by_load import LatencyByLoad
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coterie.actors.pools.load_subscribers import LEASE_S, NODES_MAX, LoadSubscribers
+from coterie.actors.pools.loads.load_subscribers import LEASE_S, NODES_MAX, LoadSubscribers
 
 
 def test_a_subscription_ends_after_its_lease_unless_it_is_renewed() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coterie.actors.pools.load_messages import UnknownWorker
-from coterie.actors.pools.load_subscribers import LoadSubscribers
-from coterie.actors.pools.loop_time import LoopTime
-from coterie.actors.pools.node_sampler import NodeSampler
-from coterie.actors.pools.target_meter import TargetMeter
+from coterie.actors.pools.loads.load_messages import UnknownWorker
+from coterie.actors.pools.loads.load_subscribers import LoadSubscribers
+from coterie.actors.pools.loads.loop_time import LoopTime
+from coterie.actors.pools.loads.node_sampler import NodeSampler
+from coterie.actors.pools.loads.target_meter import TargetMeter
 from coterie.protocols.balancing.load_report import LoadReport
 
 if TYPE_CHECKING:

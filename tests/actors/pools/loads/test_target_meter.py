@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from coterie.actors.pools.load_messages import LOAD_TYPE
-from coterie.actors.pools.load_subscribers import LEASE_S, LoadSubscribers
-from coterie.actors.pools.loop_time import LoopTime
-from coterie.actors.pools.target_meter import CACHED_S, LEAKED_AFTER_S, TargetMeter
+from coterie.actors.pools.loads.load_messages import LOAD_TYPE
+from coterie.actors.pools.loads.load_subscribers import LEASE_S, LoadSubscribers
+from coterie.actors.pools.loads.loop_time import LoopTime
+from coterie.actors.pools.loads.target_meter import CACHED_S, LEAKED_AFTER_S, TargetMeter
 from coterie.protocols.balancing import LoadReport, NodeResources
 
 DEADLINE = math.inf

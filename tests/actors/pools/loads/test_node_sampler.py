@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from coterie import Actor, System, message
-from coterie.actors.pools.loop_time import LoopTime
-from coterie.actors.pools.node_sampler import LEASE_S, SAMPLE_S, SLICE_ACTORS, NodeSampler
+from coterie.actors.pools.loads.loop_time import LoopTime
+from coterie.actors.pools.loads.node_sampler import LEASE_S, SAMPLE_S, SLICE_ACTORS, NodeSampler
 from coterie.protocols.balancing import NodeResources
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.testing import no_leaks

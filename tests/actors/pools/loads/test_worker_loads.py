@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from coterie import Actor, Address, Ask, Ref, message
-from coterie.actors.pools.load_book import TARGETS_MAX, LoadBook
-from coterie.actors.pools.load_messages import ProbeLoad, UnknownWorker
-from coterie.actors.pools.load_subscribers import LEASE_S
-from coterie.actors.pools.node_sampler import NodeSampler
+from coterie.actors.pools.loads.load_book import TARGETS_MAX, LoadBook
+from coterie.actors.pools.loads.load_messages import ProbeLoad, UnknownWorker
+from coterie.actors.pools.loads.load_subscribers import LEASE_S
+from coterie.actors.pools.loads.node_sampler import NodeSampler
+from coterie.actors.pools.loads.worker_loads import WorkerLoads
 from coterie.actors.pools.pool_actor import PoolActor
 from coterie.actors.pools.pool_messages import ListWorkers
 from coterie.actors.pools.pool_size import SizeLimits
-from coterie.actors.pools.worker_loads import WorkerLoads
 from coterie.errors import ActorFailed
 from coterie.protocols.balancing import LoadReport
 from coterie.runtime.messages.lanes import Lane

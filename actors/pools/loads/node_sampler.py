@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from coterie.actors.pools.loop_time import LoopTime
+from coterie.actors.pools.loads.loop_time import LoopTime
 from coterie.protocols.balancing.load_report import NodeResources
 from coterie.runtime.hosts.resource_reading import ResourceReading
 from coterie.runtime.observing.lag_probe import LagProbe
