@@ -61,6 +61,8 @@ class OpcodeCounter:
         self.count = 0
 
     def __enter__(self) -> Self:
+        # Some frame must have it before `settrace`: Python 3.12 looks there whether opcodes are traced at all.
+        sys._getframe().f_trace_opcodes = True  # noqa: SLF001 (documented, in spite of its name)
         sys.settrace(self._trace)
         return self
 
