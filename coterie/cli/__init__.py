@@ -17,6 +17,7 @@ Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `n
 `log_options.py`: adds the option `--log-level`, and configures logging
 `limit_option.py`: adds the option `--limit`, how many lines a command shows at most
 `list_option.py`: implements the option `--list`, which prints names and exits
+`watch_option.py`: adds the option `--watch`, how often a table is shown again
 `watch_output.py`: prints a table again and again, on a terminal or under the time
 `sim_run.py`: runs the seeds of `coterie sim`, shrinks and saves a failing run, prints results
 `nemesis_run.py`: runs the fault plan of `coterie nemesis` on real processes, prints the result

@@ -14,7 +14,7 @@ from coterie.actors.inspection import SORT_KEYS, ActorLine, ReportActors
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.limit_option import add_limit
-from coterie.cli.node_queries import ReportByNode, as_json, query_actors
+from coterie.cli.node_queries import ReportByNode, as_json, query_nodes
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run"]
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _query(connection: ClusterConnection, request: ReportActors) -> ReportByNode:
     async with connection.client_of_all() as client:
-        return await query_actors(client, request)
+        return await query_nodes(client, request)
 
 
 def _lines(reports: ReportByNode) -> list[str]:

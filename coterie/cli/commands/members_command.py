@@ -21,6 +21,7 @@ from coterie.cli.cluster_connection import ClusterConnection, add_connect, conne
 from coterie.cli.command_loop import run_async
 from coterie.cli.member_reports import MemberReports, has_detector, names_in
 from coterie.cli.member_rows import MemberRow, MembersByNode, member_rows, member_table
+from coterie.cli.watch_option import add_watch, check_watch
 from coterie.cli.watch_output import print_table
 
 __all__ = ["add_parser", "run"]
@@ -29,7 +30,6 @@ ANSWER_LIMIT_S = 1.0
 """How long a node has to answer; with --watch no longer than the interval, but ANSWER_LIMIT_MIN_S at least."""
 
 ANSWER_LIMIT_MIN_S = 0.5
-WATCH_S = 1.0
 
 NO_ANSWER = "no node answers"
 
@@ -49,22 +49,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add_connect(parser)
     parser.add_argument("--from", dest="observer", metavar="NODE", help="show the opinions of this node alone")
-    parser.add_argument(
-        "--watch",
-        type=float,
-        nargs="?",
-        const=WATCH_S,
-        metavar="SECONDS",
-        help=f"show it again and again, every so many seconds (default: {WATCH_S:g})",
-    )
+    add_watch(parser)
     parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="the output format")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie members`; return the exit code."""
-    if args.watch is not None and not 0.1 <= args.watch <= 3600:
-        raise ValueError(f"--watch {args.watch:g}: it must be 0.1 … 3600 s")
+    check_watch(args.watch)
     return run_async(_show(connection_of(args), args))
 
 

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import dataclasses
 import json
 from collections.abc import Sequence
-from typing import TypeGuard, TypeVar
+from typing import TypeGuard
 
 from coterie.actors.client import Client
 from coterie.actors.node_report import NodeReport, ReportNode
@@ -25,17 +24,14 @@ from coterie.cli.caller_rows import PoolsByNode, pool_lines
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.limit_option import add_limit
-from coterie.cli.node_queries import query_node
+from coterie.cli.node_queries import as_json, query_nodes
+from coterie.cli.watch_option import add_watch, check_watch
 from coterie.cli.watch_output import print_table
 from coterie.errors import CoterieError
-from coterie.runtime.messages.message import Ask
 
 __all__ = ["add_parser", "run"]
 
-R = TypeVar("R")
-
 ANSWER_LIMIT_S = 1.0
-WATCH_S = 1.0
 NOTHING = "no pool has been used on these nodes, and there is no balancer"
 
 
@@ -50,22 +46,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_connect(parser)
     parser.add_argument("pattern", nargs="?", default="", help="show only pools and balancers whose name contains this")
     add_limit(parser, "targets of each pool and balancer")
-    parser.add_argument(
-        "--watch",
-        type=float,
-        nargs="?",
-        const=WATCH_S,
-        metavar="SECONDS",
-        help=f"show it again and again, every so many seconds (default: {WATCH_S:g})",
-    )
+    add_watch(parser)
     parser.add_argument("-o", choices=["table", "json"], default="table", dest="form", help="the output format")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie pools`; return the exit code."""
-    if args.watch is not None and not 0.1 <= args.watch <= 3600:
-        raise ValueError(f"--watch {args.watch:g}: it must be 0.1 … 3600 s")
+    check_watch(args.watch)
     return run_async(_show(connection_of(args), args))
 
 
@@ -75,24 +63,19 @@ async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
         names = await _names(client, args.pattern) if args.pattern else []
         while True:
             began_s = clock.monotonic()
-            reports = await _query(client, ReportPools(args.pattern, args.limit))
+            reports = await query_nodes(client, ReportPools(args.pattern, args.limit), ANSWER_LIMIT_S)
             _print(reports, args.form, names, is_live=args.watch is not None)
             if args.watch is None:
                 return 0 if any(_is_report(report) for report in reports.values()) else 1
             await asyncio.sleep(max(0.0, began_s + args.watch - clock.monotonic()))
 
 
-async def _query(client: Client, asked: Ask[R]) -> dict[str, R | CoterieError]:
-    """Ask all linked nodes at once; return the answer of each, or the error in its place."""
-    nodes = client.nodes
-    answers = await asyncio.gather(*(query_node(client, node, asked, ANSWER_LIMIT_S) for node in nodes))
-    return dict(zip(nodes, answers, strict=True))
-
-
 async def _names(client: Client, pattern: str) -> list[str]:
     """Return the names of the pools and balancers that contain `pattern`; ValueError lists all names if none does."""
-    declared = [report for report in (await _query(client, ReportNode())).values() if isinstance(report, NodeReport)]
-    used = [report for report in (await _query(client, ReportPools(limit=0))).values() if _is_report(report)]
+    nodes = await query_nodes(client, ReportNode(), ANSWER_LIMIT_S)
+    pools = await query_nodes(client, ReportPools(limit=0), ANSWER_LIMIT_S)
+    declared = [report for report in nodes.values() if isinstance(report, NodeReport)]
+    used = [report for report in pools.values() if _is_report(report)]
     names = {name for report in declared for name in (*report.pools, *report.balancers)}
     names |= {caller.name for report in used for caller in report.callers}
     found = sorted(name for name in names if pattern in name)
@@ -108,11 +91,7 @@ def _is_report(answer: PoolsReport | CoterieError) -> TypeGuard[PoolsReport]:
 
 def _print(reports: PoolsByNode, form: str, names: Sequence[str], *, is_live: bool) -> None:
     if form == "json":
-        print(json.dumps({node: _facts(report) for node, report in reports.items()}), flush=True)
+        print(json.dumps(as_json(reports)), flush=True)
         return
     nothing = f"not used yet by these nodes: {', '.join(names)}" if names else NOTHING
     print_table(list(pool_lines(reports)) or [nothing], is_live=is_live)
-
-
-def _facts(report: PoolsReport | CoterieError) -> dict[str, object]:
-    return {"error": str(report)} if isinstance(report, CoterieError) else dataclasses.asdict(report)

@@ -18,7 +18,7 @@ from coterie.actors.groups.group_messages import GroupStatus
 from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import query_node
+from coterie.cli.node_queries import query_nodes
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run"]
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _query(connection: ClusterConnection, wanted: Sequence[str]) -> _ClusterStatus:
     async with connection.client_of_all() as client:
-        nodes = {node: await query_node(client, node, ReportNode(), ASK_TIMEOUT_S) for node in client.nodes}
+        nodes = await query_nodes(client, ReportNode(), ASK_TIMEOUT_S)
         known = {group for report in nodes.values() if isinstance(report, NodeReport) for group in report.groups}
         names = wanted or sorted(known)
         return _ClusterStatus(nodes, {name: await client.group(name).status(timeout_s=ASK_TIMEOUT_S) for name in names})

@@ -18,7 +18,7 @@ from coterie.actors.inspection import ActorLine, ActorsReport, ReportActors, Typ
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import ReportByNode, as_json, query_actors
+from coterie.cli.node_queries import ReportByNode, as_json, query_nodes
 from coterie.cli.watch_output import print_table
 from coterie.errors import CoterieError
 
@@ -55,11 +55,11 @@ def run(args: argparse.Namespace) -> int:
 async def _watch(connection: ClusterConnection, args: argparse.Namespace) -> None:
     request = ReportActors(limit=ACTORS_SHOWN)
     async with connection.client_of_all() as client:
-        before = await query_actors(client, request)
+        before = await query_nodes(client, request)
         pause_s = FIRST_INTERVAL_S
         while True:
             await asyncio.sleep(pause_s)
-            now = await query_actors(client, request)
+            now = await query_nodes(client, request)
             _print(before, now, args.form, is_live=not args.once)
             if args.once:
                 return

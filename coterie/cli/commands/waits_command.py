@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from coterie.actors.inspection import ReportActors, WaitLine
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import ReportByNode, query_actors
+from coterie.cli.node_queries import ReportByNode, query_nodes
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run"]
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _query(connection: ClusterConnection) -> ReportByNode:
     async with connection.client_of_all() as client:
-        return await query_actors(client, ReportActors(limit=0))
+        return await query_nodes(client, ReportActors(limit=0))
 
 
 def _waits(reports: ReportByNode) -> Iterator[WaitLine]:
