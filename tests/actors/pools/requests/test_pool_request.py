@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -32,18 +31,7 @@ from tests.actors.pools.requests.counted_requests import (
     pool_over,
 )
 
-pytestmark = pytest.mark.virtual
-
-
-@pytest.fixture(autouse=True)
-def ledgers(monkeypatch: pytest.MonkeyPatch) -> list[Ledger]:
-    return Ledger.instead_of_balancers(monkeypatch)
-
-
-@pytest.fixture
-async def system() -> AsyncIterator[System]:
-    async with Systems("local") as systems:
-        yield systems["local"]
+pytestmark = [pytest.mark.virtual, pytest.mark.usefixtures("ledgers")]
 
 
 # --- conservation

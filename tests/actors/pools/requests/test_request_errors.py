@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -40,18 +39,7 @@ from tests.actors.pools.requests.counted_requests import (
     pool_over,
 )
 
-pytestmark = pytest.mark.virtual
-
-
-@pytest.fixture(autouse=True)
-def ledgers(monkeypatch: pytest.MonkeyPatch) -> list[Ledger]:
-    return Ledger.instead_of_balancers(monkeypatch)
-
-
-@pytest.fixture
-async def system() -> AsyncIterator[System]:
-    async with Systems("local") as systems:
-        yield systems["local"]
+pytestmark = [pytest.mark.virtual, pytest.mark.usefixtures("ledgers")]
 
 
 async def test_retries_after_a_balancer_that_reached_nobody_take_from_the_budget(system: System) -> None:
