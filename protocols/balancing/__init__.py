@@ -4,6 +4,7 @@
 `policy.py`: `Policy`, the interface of policies: settings that make a `Picker`
 `policy_text.py`: `policy_text`, formats settings as their user writes them
 `measure.py`: `Measure`, the interface of measures: how loaded each target is
+`kept_events.py`: `KeptEvents`, keeps the events of a policy until they are fetched
 `load_report.py`: `LoadReport`, what a target reports about its load
 `settings_checks.py`: says why an argument is no policy, no measure or no capacity formula
 `random_draw.py`: `draw_allowed` and `draw_distinct`, draw targets at random

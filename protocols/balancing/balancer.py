@@ -78,7 +78,7 @@ class _Entry:
 
 
 class Balancer:
-    """The load balancer of one caller: pure, and driven by whoever sends the requests.
+    """The load balancer of one caller: pure, and driven by the sender of the requests.
 
     Args:
         policy: decides which target is picked.

@@ -85,10 +85,7 @@ class _ReportedWeightsPicker(Picker):
     def choose(self, *, now: float, key: RoutingKey | None, exclude: AbstractSet[str]) -> str | None:
         if now >= self._update_at:
             self._weigh(now)
-        if exclude or not self._keys:
-            self._last = self._sequence.take_allowed(self._keys, exclude, self._rng)
-        else:
-            self._last = self._keys[self._sequence.take()]
+        self._last = self._sequence.take_allowed(self._keys, exclude, self._rng)
         return self._last
 
     def settled(
@@ -138,7 +135,4 @@ class _ReportedWeightsPicker(Picker):
         return {key: state for key, state in states.items() if state is not None}
 
     def shares(self, *, now: float) -> Mapping[str, float]:
-        if not self._keys:
-            return {}
-        total = sum(self._sequence.weights)
-        return {key: weight / total for key, weight in zip(self._keys, self._sequence.weights, strict=True)}
+        return self._sequence.shares(self._keys)

@@ -44,7 +44,7 @@ class _SmoothWeightedPicker(Picker):
         self._last: str | None = None
 
     def update(self, targets: Sequence[Target], *, now: float) -> None:
-        """Keep the credits of those that stay; make all add up to 0 again: nobody inherits a debt.
+        """Keep the credits of those that stay; make all add up to 0 again: no debt is inherited.
 
         If the highest weight falls, the credits fall with it: a debt of the old size would take many turns to pay.
         """

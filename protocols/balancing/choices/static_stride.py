@@ -30,22 +30,16 @@ class _StaticStridePicker(Picker):
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._keys: list[str] = []
-        self._sequence: StrideSequence | None = None
+        self._sequence = StrideSequence([1.0], rng.randrange(1 << 30))
         self._last: str | None = None
 
     def update(self, targets: Sequence[Target], *, now: float) -> None:
-        position = self._rng.randrange(1 << 30) if self._sequence is None else self._sequence.position
         self._keys = [target.key for target in targets]
         if targets:
-            self._sequence = StrideSequence([target.weight for target in targets], position)
+            self._sequence = StrideSequence([target.weight for target in targets], self._sequence.position)
 
     def choose(self, *, now: float, key: RoutingKey | None, exclude: AbstractSet[str]) -> str | None:
-        if self._sequence is None or not self._keys:
-            self._last = None
-        elif exclude:
-            self._last = self._sequence.take_allowed(self._keys, exclude, self._rng)
-        else:
-            self._last = self._keys[self._sequence.take()]
+        self._last = self._sequence.take_allowed(self._keys, exclude, self._rng)
         return self._last
 
     def explain(self) -> str:
@@ -55,7 +49,4 @@ class _StaticStridePicker(Picker):
         return f"it was the turn of {self._last}, which has a share of {share:.3g} among {len(self._keys)} targets"
 
     def shares(self, *, now: float) -> Mapping[str, float]:
-        if self._sequence is None or not self._keys:
-            return {}
-        total = sum(self._sequence.weights)
-        return {key: weight / total for key, weight in zip(self._keys, self._sequence.weights, strict=True)}
+        return self._sequence.shares(self._keys)

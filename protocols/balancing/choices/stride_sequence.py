@@ -67,3 +67,8 @@ class StrideSequence:
                 return key
         allowed = [number for number, key in enumerate(keys) if key not in exclude]
         return keys[rng.choices(allowed, [self.weights[number] for number in allowed])[0]] if allowed else None
+
+    def shares(self, keys: Sequence[str]) -> dict[str, float]:
+        """Return the share of each key; empty without keys. `keys`: in order of weights."""
+        total = sum(self.weights)
+        return dict(zip(keys, (weight / total for weight in self.weights), strict=False))

@@ -14,10 +14,10 @@ Wrappers compose. The order, the outermost first, and why:
 
 * `CircuitBreaker` is strict and has the last word: inside, the panic of `OutlierEjection` would override it.
 * `OutlierEjection` tells the policies inside it which target has recovered, so `SlowStart` must be inside.
-* `SlowStart` rejects some choices of what is inside it; around `OutlierEjection` it would not learn who recovered.
+* `SlowStart` rejects some choices of what is inside it; around `OutlierEjection` it would not learn of recovered ones.
 * `BoundedLoads` is next to the ring: where a key overflows to must depend on nothing but the ring and the loads.
 
-`RetryBudget` and `Hedging` are about whole requests, not about targets: whoever sends the requests holds them.
+`RetryBudget` and `Hedging` are about whole requests, not about targets: the sender of the requests holds them.
 """
 
 from coterie.protocols.balancing.guards.circuit_breaker import CircuitBreaker

@@ -149,7 +149,7 @@ class _Breaker(Guard):
     def _open(self, target: str, circuit: _Circuit, reason: str, now: float) -> None:
         circuit.state = _State.OPEN
         circuit.open_until = now + self._settings.open_s
-        self.observe("balancing.circuit_opened", target=target, reason=reason, for_s=self._settings.open_s)
+        self.events.observe("balancing.circuit_opened", target=target, reason=reason, for_s=self._settings.open_s)
         self._schedule()
 
     def _half_open(self, now: float) -> None:
@@ -163,7 +163,7 @@ class _Breaker(Guard):
         circuit.state = _State.CLOSED
         circuit.failures_in_a_row = 0
         self.inner.recovered(target, now=now)
-        self.observe("balancing.circuit_closed", target=target)
+        self.events.observe("balancing.circuit_closed", target=target)
 
     def _schedule(self) -> None:
         opened = (circuit.open_until for circuit in self._circuits.values() if circuit.state is _State.OPEN)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from coterie.protocols.algorithm import Observe
+from coterie.protocols.balancing.kept_events import KeptEvents
 from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.policy import Picker, Probe, RequestOutcome, RoutingKey, Target
 
 __all__ = ["Guard", "both", "guarded"]
-
-EVENTS_KEPT = 100
-"""The number of events that a guard keeps until they are fetched."""
 
 
 class Guard(ABC):
@@ -26,7 +23,7 @@ class Guard(ABC):
 
     def __init__(self, inner: Picker) -> None:
         self.inner = inner
-        self._events: deque[Observe] = deque(maxlen=EVENTS_KEPT)
+        self.events = KeptEvents()
 
     @abstractmethod
     def update(self, targets: Sequence[Target], *, now: float) -> None:
@@ -56,16 +53,6 @@ class Guard(ABC):
     def parts(self, *, now: float) -> Mapping[str, float]:
         """Return the part (0 … 1) of its inner share that the guard leaves to a target, where it is below 1."""
         return {}
-
-    def observe(self, event: str, **facts: object) -> None:
-        """Keep an event until it is fetched."""
-        self._events.append(Observe(event, facts))
-
-    def fetch_events(self) -> list[Observe]:
-        """Return the events since the last call, and forget them."""
-        events = list(self._events)
-        self._events.clear()
-        return events
 
 
 def guarded(guard: Guard) -> Picker:
@@ -110,7 +97,7 @@ class _GuardedPicker(Picker):
         return self._inner.tick(now=now)
 
     def observations(self) -> Sequence[Observe]:
-        return [*self._inner.observations(), *self._guard.fetch_events()]
+        return [*self._inner.observations(), *self._guard.events.fetch()]
 
     def explain(self) -> str:
         return "; ".join(filter(None, (self._inner.explain(), self._guard.explain())))

@@ -189,7 +189,9 @@ class _Ejection(Guard):
         record.failures_in_a_row = 0
         for_s = self._settings.ejection_s(record.ejections)
         self._ejected[target] = now + for_s
-        self.observe("balancing.target_ejected", target=target, reason=reason, for_s=for_s, ejected=len(self._ejected))
+        self.events.observe(
+            "balancing.target_ejected", target=target, reason=reason, for_s=for_s, ejected=len(self._ejected)
+        )
         self._changed()
 
     def _let_back(self, now: float) -> None:
@@ -198,7 +200,7 @@ class _Ejection(Guard):
             record = self._records[target]
             record.failures_in_a_row = record.successes = record.requests = 0
             self.inner.recovered(target, now=now)
-            self.observe("balancing.target_restored", target=target, ejected=len(self._ejected))
+            self.events.observe("balancing.target_restored", target=target, ejected=len(self._ejected))
         self._changed()
 
     def _changed(self) -> None:
@@ -207,7 +209,9 @@ class _Ejection(Guard):
         is_panic = self._settings.is_panic(len(self._ejected), total)
         if is_panic != self._is_panic:
             event = "balancing.panic_began" if is_panic else "balancing.panic_ended"
-            self.observe(event, ejected=len(self._ejected), targets=total, panic_share=self._settings.panic_share)
+            self.events.observe(
+                event, ejected=len(self._ejected), targets=total, panic_share=self._settings.panic_share
+            )
         self._is_panic = is_panic
 
     # --- reports

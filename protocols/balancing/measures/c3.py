@@ -101,7 +101,7 @@ class _C3Meter(Meter):
 
     def picked(self, target: str, *, now: float) -> None:
         averages = self._by_target[target]
-        if now - averages.changed_at > self._max_age_s:  # if it was the only one allowed, nobody has read its load
+        if now - averages.changed_at > self._max_age_s:  # if it was the only one allowed, its load was not read
             averages.forget()
         averages.in_flight += 1
         averages.changed_at = now

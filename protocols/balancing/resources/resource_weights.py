@@ -17,6 +17,7 @@ from typing import Final
 
 from coterie.protocols.algorithm import Observe
 from coterie.protocols.balancing.choices.stride_sequence import StrideSequence
+from coterie.protocols.balancing.kept_events import KeptEvents
 from coterie.protocols.balancing.load_report import LoadReport
 from coterie.protocols.balancing.policy import Picker, Probe, RequestOutcome, RoutingKey, Target
 from coterie.protocols.balancing.resources.capacity_formulas import CapacityFormula, RemainingCapacity
@@ -31,9 +32,6 @@ UPDATE_S: Final = 0.2
 
 UPDATE_S_PER_TARGET: Final = 0.0002
 """For very many targets they are computed less often: the time between two grows with the work of one, s."""
-
-EVENTS_KEPT: Final = 100
-"""The number of events that are kept until they are fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ class _ResourceWeightsPicker(Picker):
         self._weigh_at = self._probe_at = math.inf
         self._last_probe = 0
         self._last: str | None = None
-        self._events: list[Observe] = []
+        self._events = KeptEvents()
 
     # --- targets and picks
 
@@ -126,10 +124,7 @@ class _ResourceWeightsPicker(Picker):
     def choose(self, *, now: float, key: RoutingKey | None, exclude: AbstractSet[str]) -> str | None:
         if now >= self._weigh_at:
             self._weigh(now)
-        if exclude or not self._keys:
-            self._last = self._sequence.take_allowed(self._keys, exclude, self._rng)
-        else:
-            self._last = self._keys[self._sequence.take()]
+        self._last = self._sequence.take_allowed(self._keys, exclude, self._rng)
         return self._last
 
     # --- reports and probes
@@ -174,7 +169,7 @@ class _ResourceWeightsPicker(Picker):
         self._weigh_at = now + max(UPDATE_S, UPDATE_S_PER_TARGET * len(self._targets))
         for name, node in self._nodes.items():
             if node.expire(self._settings.expiry_s, now=now):
-                self._observe("balancing.weight_expired", node=name, silent_s=now - node.reported_at)
+                self._events.observe("balancing.weight_expired", node=name, silent_s=now - node.reported_at)
         reported = {name: node.resources for name, node in self._nodes.items() if node.resources is not None}
         for name, capacity in self._settings.formula.capacities(reported).items():
             self._nodes[name].smooth(capacity, self._settings.smoothing_s, now=now)
@@ -196,15 +191,10 @@ class _ResourceWeightsPicker(Picker):
     def _sharers(self, target: Target) -> int:
         return len(self._node_by_target[target.key].targets)
 
-    def _observe(self, event: str, **facts: object) -> None:
-        self._events.append(Observe(event, facts))
-        del self._events[:-EVENTS_KEPT]
-
     # --- what it says
 
     def observations(self) -> Sequence[Observe]:
-        events, self._events = self._events, []
-        return events
+        return self._events.fetch()
 
     def explain(self) -> str:
         if self._last is None or self._last not in self._node_by_target:
@@ -227,5 +217,4 @@ class _ResourceWeightsPicker(Picker):
         return dict.fromkeys(silent, "no report of its node: mean weight")
 
     def shares(self, *, now: float) -> Mapping[str, float]:
-        total = sum(self._sequence.weights)
-        return {key: weight / total for key, weight in zip(self._keys, self._sequence.weights, strict=False)}
+        return self._sequence.shares(self._keys)
