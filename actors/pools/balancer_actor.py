@@ -45,7 +45,7 @@ class BalancerActor(Actor[M]):
     overtake each other. To `ProbeLoad` it answers with its own load: the asks that it has passed on.
 
     Balancers must not pass on to each other in a circle. An ask in a circle ends with `AskCycle`, at the latest after
-    64 hops. A message that is told carries no chain: in a circle without another target it goes round for ever.
+    64 hops. A message that is told carries no chain: in a circle without another target it goes round without end.
 
     Args:
         policy: decides which target is picked.

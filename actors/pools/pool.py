@@ -281,7 +281,7 @@ class Pool:
         """Send `msg` to a target that is not in `tried`, on a suspected node if there is no other; None: there is none.
 
         The attempt lasts up to `timeout_s`, and not beyond `deadline`; its outcome is reported when it ends, whether or
-        not somebody waits for it.
+        not a caller waits for it.
         """
         if not self._is_current:
             await self._update(deadline - self._monotonic())

@@ -212,7 +212,7 @@ class PoolActor(Actor[ListWorkers | ProbeLoad | Terminated]):
             self.context.stop(msg.worker, drain=True)
 
     def _is_busy(self, worker: Ref[Any]) -> bool:
-        """Return whether a worker handles a message, has one waiting, or owes a reply that somebody waits for."""
+        """Return whether a worker handles a message, has one waiting, or owes a reply that a caller waits for."""
         cell = self._cell_of(worker)
         return cell is not None and bool(cell.depth or cell.current is not None or cell.open_asks)
 

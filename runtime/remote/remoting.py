@@ -41,7 +41,7 @@ class Remoting:
     """Implements the transport's `TransportEvents`; keeps an `Association` for each link that is up.
 
     `load_listener`: gets the load reports that come with replies; None: they are dropped. `loads_dropped` counts those
-    that nobody took: without a listener, or for a request that is over.
+    that were not taken: without a listener, or for a request that is over.
     """
 
     def __init__(self, system: System, config: RemoteConfig | None = None) -> None:

@@ -1,6 +1,6 @@
 """`TargetMeter`: meters the requests of one actor, and makes its `LoadReport`: in flight, latency, service time, rates.
 
-It measures while somebody reads its reports, and for `LEASE_S` after that; otherwise the actor costs what any other
+It measures while its reports are read, and for `LEASE_S` after that; otherwise the actor costs what any other
 does. Requests that came before it measured are not counted: its first report may show too few in flight.
 """
 
@@ -106,7 +106,7 @@ class TargetMeter:
         changed(self._is_metering)
 
     def renew(self) -> None:
-        """Measure for at least `LEASE_S` from now: somebody wants reports."""
+        """Measure for at least `LEASE_S` from now: reports are wanted."""
         now = self._monotonic()
         self._metering_until = now + LEASE_S
         if not self._is_metering:

@@ -125,7 +125,7 @@ class WorkerLists(TargetSource):
             listed = self._list_by_node.setdefault(node, _NodeList())
             if listed.asked is None and listed.pause is None:
                 if not listed.is_stale and self._system.host.clock.monotonic() - listed.answered_at > FRESH_S:
-                    listed.is_stale = True  # nobody used the pool meanwhile: as at the first request
+                    listed.is_stale = True  # the pool was not used meanwhile: as at the first request
                     self._has_waited = False
                 self._ask(node)
 
