@@ -10,6 +10,7 @@ The state machines are pure: no I/O, no clock, no global randomness, no asyncio,
 `balancing/`: policies that pick one of several targets for the next request
 `checking/`: checks invariants and linearizability
 `detection/`: failure detectors: suspect peers that have become silent
+`evolution/`: decides what a state machine's code may change, given what the log recorded of the code before it
 `faults/`: defines the faults of a run, draws them at random, and reduces failing runs
 `paxos/`: single-decree Paxos (the Synod protocol)
 `raft/`: Raft

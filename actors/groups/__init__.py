@@ -9,4 +9,5 @@
 `raft_actor.py`: `RaftActor`, runs one node of a Raft group
 `raft_records.py`: encodes and decodes the durable state of Raft for the log store
 `state_machine.py`: `StateMachine`, the base class of typed replicated state machines
+`evolution/`: describes machines as schemas, and decodes commands under a recorded one
 """
