@@ -61,7 +61,7 @@ CASES: list[tuple[Schema, Schema, list[ChangeKind]]] = [
     (shop(SKU), shop(SKU, AMOUNT), [ChangeKind.FIELD_APPENDED]),
     (shop(SKU), shop(SKU, SchemaField("lot", STR)), [ChangeKind.FIELD_REQUIRED]),
     (shop(SKU, AMOUNT), shop(SKU), [ChangeKind.FIELD_REMOVED]),
-    (shop(SKU, SchemaField("lot", STR)), shop(SchemaField("lot", STR)), [ChangeKind.FIELD_RENAMED]),
+    (shop(SKU, SchemaField("lot", STR)), shop(SchemaField("lot", STR)), [ChangeKind.FIELD_REMOVED]),
     (shop(SKU), shop(SchemaField("name", STR)), [ChangeKind.FIELD_RENAMED]),
     (shop(SKU, SchemaField("lot", STR)), shop(SchemaField("lot", STR), SKU), [ChangeKind.FIELD_MOVED]),
     (shop(SKU), shop(SchemaField("tenant", STR), SKU), [ChangeKind.FIELD_INSERTED]),
