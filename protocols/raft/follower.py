@@ -52,13 +52,12 @@ class Follower:
             role_state.adopt_term(message.term, leader=sender)
         role_state.follow(sender)
         reply = self.accept(message, message.term)
-        after = durability.after_entries(reply.match_index) if reply.success else durability.after_hard_state()
-        self._outbox.send(sender, reply, after)
+        self._outbox.send(sender, reply, durability.after_entries(reply.match_index))
 
     def accept(self, message: AppendEntries, term: Term) -> AppendEntriesReply:
         """Take the entries of this term's leader if the one before them matches; return the answer.
 
-        A success must wait until the entries are durable.
+        It must wait until the entries up to its `match_index` are durable: an answer without entries never waits.
         """
         # Rule 2: reply false if the log has no entry at prevLogIndex whose term matches prevLogTerm.
         if not self.has_previous(message):
@@ -68,7 +67,16 @@ class Follower:
         # Rule 5.
         last_verified = LogIndex(message.prev_log_index + len(message.entries))
         self._log.commit_to(self.new_commit_index(message.leader_commit, last_verified))
-        return AppendEntriesReply(term, True, last_verified)
+        match_index = last_verified if message.entries else self.match_index_at_once(last_verified)
+        return AppendEntriesReply(term, message.round, True, message.prev_log_index, match_index)
+
+    def match_index_at_once(self, last_verified: LogIndex) -> LogIndex:
+        """Return how far the log both agrees with the leader's and is durable: an answer need not wait for any write.
+
+        A follower whose disk stalls goes on answering heartbeats, so its leader is not deposed; and the first heartbeat
+        after the stall makes good an acknowledgement that was lost.
+        """
+        return min(last_verified, self._durability.durable_index)
 
     def has_previous(self, message: AppendEntries) -> bool:
         """Return whether the entry before the new ones is here with the leader's term.
@@ -78,15 +86,9 @@ class Follower:
         return self._log.term_at(message.prev_log_index) == message.prev_log_term
 
     def refusal(self, message: AppendEntries, term: Term) -> AppendEntriesReply:
-        """Return a refusal with the hint for fast back-up (Raft §5.3, end)."""
-        conflict_index, conflict_term = self._log.conflict_hint(message.prev_log_index)
-        return AppendEntriesReply(
-            term,
-            False,
-            refused_index=message.prev_log_index,
-            conflict_index=conflict_index,
-            conflict_term=conflict_term,
-        )
+        """Return a refusal with hints for fast back-up (Raft §5.3, end)."""
+        hints = self._log.hints(message.prev_log_index, message.prev_log_term)
+        return AppendEntriesReply(term, message.round, False, message.prev_log_index, hints=hints)
 
     def new_commit_index(self, leader_commit: LogIndex, last_verified: LogIndex) -> LogIndex:
         """Return min(leaderCommit, index of last new entry).

@@ -26,6 +26,7 @@ from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.entry_loading import EntryLoading
 from coterie.protocols.raft.follower import Follower
+from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox, RaftEffect, RaftEvent
@@ -123,10 +124,8 @@ class Raft:
         elif leadership is None:
             if now >= self._role_state.election_deadline:
                 self._elections.start_pre_vote()
-        elif now >= leadership.check_quorum_deadline and not leadership.has_quorum_answered(now):
-            self._role_state.step_down_without_quorum()
-        elif now >= leadership.heartbeat_deadline:
-            leadership.heartbeat(now)
+        else:
+            self._tick_leader(leadership, now)
         return self._settle()
 
     @property
@@ -201,6 +200,13 @@ class Raft:
         config = self._config
         self._log.evict(self._durability.durable_index, max_entries=config.cache_entries, max_bytes=config.cache_bytes)
         return self._outbox.empty(self._durability.seal())
+
+    def _tick_leader(self, leadership: Leadership, now: float) -> None:
+        is_check_due = now >= leadership.check_quorum_deadline
+        if is_check_due and not leadership.has_quorum_answered(now):
+            self._role_state.step_down_without_quorum()
+        elif is_check_due or now >= leadership.heartbeat_deadline:
+            leadership.heartbeat(now)  # after a check, too: every period begins with a round of its own
 
     # Events.
 
