@@ -79,6 +79,11 @@ class Deployment:
         for node in self.nodes.values():
             node.start()
 
+    def compare_states(self) -> None:
+        """Compare the states of all replicas of each Raft group, at the end of a run."""
+        for checker in self.raft_checkers:
+            checker.compare_states()
+
     def node(self, name: str) -> SimulatedNode:
         """Return a node. TopologyError if no node has that name; it lists the nodes."""
         if name not in self.nodes:

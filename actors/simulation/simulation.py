@@ -167,6 +167,8 @@ class Simulation:
         if not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=CLEANUP_TIMEOUT_S)
+        elif self.failure is None and self._deployment is not None:
+            self._deployment.compare_states()
         if self.failure is not None:
             raise self.failure
         if is_stuck:
