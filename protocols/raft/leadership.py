@@ -6,12 +6,19 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.quorums import highest_matched
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.entry_loading import EntryLoading
-from coterie.protocols.raft.progress import Progress
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox
 from coterie.protocols.raft.raft_log import RaftLog, cut
 from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply, Round
-from coterie.protocols.raft.raft_observations import CONFLICT_FOUND, ENTRIES_LOST, MESSAGE_DISCARDED
+from coterie.protocols.raft.raft_observations import (
+    COMMIT_RESUMED,
+    COMMIT_STALLED,
+    CONFLICT_FOUND,
+    ENTRIES_LOST,
+    MESSAGE_DISCARDED,
+)
+from coterie.protocols.raft.replication.commit_watch import CommitChange, CommitWatch
+from coterie.protocols.raft.replication.progress import Progress
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
 __all__ = ["Leadership"]
@@ -31,6 +38,7 @@ class Leadership:
     """
 
     __slots__ = (
+        "_commit_watch",
         "_config",
         "_durability",
         "_loading",
@@ -71,6 +79,7 @@ class Leadership:
         self.round = Round(1)
         """The present round; every message carries it."""
         self._round_before_period = Round(0)
+        self._commit_watch = CommitWatch(now, config.commit_stalled_after_s)
         self.heartbeat_deadline = now + config.heartbeat_interval_s
         self.check_quorum_deadline = now + config.election_timeout_max_s
 
@@ -125,6 +134,7 @@ class Leadership:
         self.heartbeat_deadline = now + self._config.heartbeat_interval_s
         for progress in self._progress_by_peer.values():
             self._send(progress, ())
+        self._report_commit_change(now)
 
     def handle_append_entries_reply(self, peer: NodeId, reply: AppendEntriesReply) -> None:
         """Take a follower's answer of this term (Raft Figure 2, "Leaders"). The next `replicate` acts on it."""
@@ -191,6 +201,28 @@ class Leadership:
         return has_answered
 
     # Inside.
+
+    def _report_commit_change(self, now: float) -> None:
+        log, watch = self._log, self._commit_watch
+        change = watch.observe(log.commit_index, log.last_index, now)
+        if change is CommitChange.STALLED:
+            self._outbox.observe(
+                COMMIT_STALLED,
+                term=self.term,
+                commit_index=log.commit_index,
+                waiting_entries=log.last_index - log.commit_index,
+                waited_s=watch.waited_s,
+                held_up_by=self._members_behind(LogIndex(log.commit_index + 1)),
+            )
+        elif change is CommitChange.RESUMED:
+            self._outbox.observe(
+                COMMIT_RESUMED, term=self.term, commit_index=log.commit_index, stalled_s=watch.waited_s
+            )
+
+    def _members_behind(self, index: LogIndex) -> tuple[NodeId, ...]:
+        """Return the members that have not acknowledged entry `index`, with this node if its disk lacks it."""
+        behind = [peer for peer, progress in self._progress_by_peer.items() if progress.match_index < index]
+        return (*behind, *((self._node_id,) if self._durability.durable_index < index else ()))
 
     def _back_up(self, progress: Progress, reply: AppendEntriesReply) -> None:
         progress.refused(self.next_index_after(reply))

@@ -39,6 +39,10 @@ class RaftConfig:
         election_timeout_max_s: the longest such silence. Default 0.4: the spread keeps candidates apart (§9.3). It is
             also the period of check-quorum: a leader without answers of a quorum in it steps down. Too near to the
             minimum: split votes.
+        commit_stalled_after_s: for how long a leader's commit index may stand still, although entries wait, before it
+            reports `raft.commit_stalled` with the members that hold it up (a leader does not step down for that alone).
+            Default 1.0: longer than the syncs of a busy disk. Too low: reports of disks that are only slow. Too high:
+            operators learn late why no command is answered.
         max_append_bytes: the most that one AppendEntries carries (one entry at least). Default 1 MiB. Too low: more
             messages. Too high: heartbeats wait behind them.
         max_append_entries: the most entries in one AppendEntries. Default 1024.
@@ -62,6 +66,7 @@ class RaftConfig:
     heartbeat_interval_s: float = 0.05
     election_timeout_min_s: float = 0.2
     election_timeout_max_s: float = 0.4
+    commit_stalled_after_s: float = 1.0
     max_append_bytes: int = 1 << 20
     max_append_entries: int = 1024
     max_inflight_bytes: int = 8 << 20
@@ -99,3 +104,5 @@ class RaftConfig:
                 "0 < heartbeat_interval_s < election_timeout_min_s <= election_timeout_max_s must hold, not "
                 f"0 < {self.heartbeat_interval_s} < {self.election_timeout_min_s} <= {self.election_timeout_max_s}"
             )
+        if not self.commit_stalled_after_s > 0:
+            raise ValueError(f"commit_stalled_after_s is {self.commit_stalled_after_s}: it must be above 0")

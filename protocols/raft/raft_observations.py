@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "COMMIT_RESUMED",
+    "COMMIT_STALLED",
     "CONFLICT_FOUND",
     "ELECTION_STARTED",
     "ENTRIES_LOST",
@@ -49,6 +51,13 @@ CONFLICT_FOUND: Final = "raft.conflict_found"
 ENTRIES_LOST: Final = "raft.entries_lost"
 """A follower has lost entries that it had acknowledged in this term, and counts for nothing any more in it: `node`,
 `term`, `peer`, `refused_index`, `acknowledged_index`. Its disk was replaced by an older copy, or has lost its end."""
+
+COMMIT_STALLED: Final = "raft.commit_stalled"
+"""Entries have waited for a quorum for long, mostly for its disks: `node`, `term`, `commit_index`, `waiting_entries`,
+`waited_s`, `held_up_by` (the members that have not acknowledged the first of them, this node too)."""
+
+COMMIT_RESUMED: Final = "raft.commit_resumed"
+"""A leader that had reported `raft.commit_stalled` commits again: `node`, `term`, `commit_index`, `stalled_s`."""
 
 LOG_TRUNCATED: Final = "raft.log_truncated"
 """This follower dropped entries that conflict with the leader's: `node`, `term`, `from_index`, `dropped_entries`."""

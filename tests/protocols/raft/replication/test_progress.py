@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.raft.progress import Progress
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_messages import Round
+from coterie.protocols.raft.replication.progress import Progress
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
 CONFIG = RaftConfig((NodeId("a"), NodeId("b")), max_inflight_entries=4, max_inflight_bytes=100)
