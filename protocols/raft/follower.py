@@ -12,6 +12,9 @@ from coterie.protocols.replicated_log import Entry, LogIndex, Term
 
 __all__ = ["Follower", "is_well_formed"]
 
+LEADERS = 2
+"""The entries of how many leaders a follower takes while its disk stalls, at the most that each may send unanswered."""
+
 
 def is_well_formed(message: AppendEntries) -> bool:
     """Return whether the entries follow `prev_log_index` without a gap, and no term falls or exceeds the leader's."""
@@ -29,10 +32,11 @@ def is_well_formed(message: AppendEntries) -> bool:
 class Follower:
     """Makes this node's log like the leader's. The comments number the receiver's rules as Figure 2 does."""
 
-    __slots__ = ("_durability", "_log", "_outbox", "_role_state")
+    __slots__ = ("_config", "_durability", "_log", "_outbox", "_role_state")
 
     def __init__(self, role_state: RoleState) -> None:
         self._role_state = role_state
+        self._config = role_state.config
         self._log = role_state.log
         self._durability = role_state.durability
         self._outbox = role_state.outbox
@@ -63,12 +67,25 @@ class Follower:
         if not self.has_previous(message):
             return self.refusal(message, term)
         # Rules 3 and 4.
-        self._append_missing(message.entries)
+        entries = message.entries if not message.entries or self.has_room() else ()
+        self._append_missing(entries)
         # Rule 5.
-        last_verified = LogIndex(message.prev_log_index + len(message.entries))
+        last_verified = LogIndex(message.prev_log_index + len(entries))
         self._log.commit_to(self.new_commit_index(message.leader_commit, last_verified))
-        match_index = last_verified if message.entries else self.match_index_at_once(last_verified)
+        match_index = last_verified if entries else self.match_index_at_once(last_verified)
         return AppendEntriesReply(term, message.round, True, message.prev_log_index, match_index)
+
+    def has_room(self) -> bool:
+        """Return whether entries may be taken: while this disk stalls they stay in memory, so their number is limited.
+
+        One leader sends no more than its limits of unanswered entries. This is for leader after leader: each may send
+        something to a follower whose disk stalls. What is not taken now is sent again.
+        """
+        config, durability = self._config, self._durability
+        return (
+            durability.undurable_entries <= LEADERS * config.max_inflight_entries
+            and durability.undurable_bytes <= LEADERS * config.max_inflight_bytes
+        )
 
     def match_index_at_once(self, last_verified: LogIndex) -> LogIndex:
         """Return how far the log both agrees with the leader's and is durable: an answer need not wait for any write.

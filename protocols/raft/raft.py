@@ -74,7 +74,7 @@ class Raft:
         self._is_armed = False
         self._outbox = Outbox(node_id)
         self._log = RaftLog(restored.terms, restored.last_index)
-        self._durability = Durability(restored)
+        self._durability = Durability(restored, max_write_bytes=config.max_write_bytes)
         if self._log.last_term > self.term:
             raise InvariantViolated(
                 f"the log of {node_id} has term {self._log.last_term}, its hard state only {self.term}"
@@ -232,11 +232,21 @@ class Raft:
         size_bytes = len(proposal.command)
         if leadership is None:
             self._outbox.add(Reject(proposal.ref, Refusal.NOT_LEADER, self._role_state.leader))
-        elif not self._proposals.has_room(size_bytes):
+        elif not self._has_room(size_bytes):
             self._outbox.add(Reject(proposal.ref, Refusal.OVERLOADED, self._node_id))
         else:
             index = leadership.append(EntryKind.COMMAND, proposal.command)
             self._proposals.add(index, proposal.ref, size_bytes)
+
+    def _has_room(self, size_bytes: int) -> bool:
+        """Return whether a command may be taken: what clients wait for is limited, and what waits for this disk.
+
+        The second may be more: while this disk stalls, the others of a quorum commit without it (dissertation §10.2.1).
+        """
+        config = self._config
+        return self._proposals.has_room(size_bytes) and self._durability.has_room(
+            size_bytes, max_entries=config.max_uncommitted_entries, max_bytes=config.max_uncommitted_bytes
+        )
 
     def _loaded(self, loaded: Loaded) -> None:
         if not self._loading.answered(loaded):

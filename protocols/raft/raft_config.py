@@ -18,6 +18,7 @@ _SIZES = (
     "cache_entries",
     "max_uncommitted_bytes",
     "max_uncommitted_entries",
+    "max_write_bytes",
     "max_apply_bytes",
     "max_apply_entries",
 )
@@ -52,10 +53,15 @@ class RaftConfig:
         cache_bytes: how much of the durable log is kept in memory. Default 16 MiB: a follower that was away for less
             is served without reading the disk.
         cache_entries: the same in entries. Default 16384.
-        max_uncommitted_bytes: the most of its clients' commands that a leader holds and has not applied yet; beyond it
-            proposals are rejected as OVERLOADED. Default 32 MiB. Too low: refusals in a burst. Too high: memory, and
-            answers that come after the client gave up. A single command is always taken if nothing else is held.
+        max_uncommitted_bytes: the most of its clients' commands that a leader holds and has not applied yet, and the
+            most that waits for its own disk; beyond either, proposals are rejected as OVERLOADED. Default 32 MiB. Too
+            low: refusals in a burst. Too high: memory, and answers that come after the client gave up. A single
+            command is always taken if nothing else is held.
         max_uncommitted_entries: the same in entries. Default 16384.
+        max_write_bytes: the most that the entries of one write to the disk take, with 64 bytes for each beside its
+            command (one entry at least); what is more becomes several writes. It must not exceed what the store takes
+            (see `StorageConfig.max_write_bytes`). Default 4 MiB, a batch of the store. Too low: more writes. Too high:
+            nothing is acknowledged before much is written.
         max_apply_bytes: the most in one `Apply` (one entry at least) and in one `Load` for applying. Default 64 KiB.
             Too low: more turns. Too high: applying holds up everything else, heartbeats too, for longer.
         max_apply_entries: the same in entries. Default 256.
@@ -75,6 +81,7 @@ class RaftConfig:
     cache_entries: int = 16384
     max_uncommitted_bytes: int = 32 << 20
     max_uncommitted_entries: int = 16384
+    max_write_bytes: int = 4 << 20
     max_apply_bytes: int = 1 << 16
     max_apply_entries: int = 256
 

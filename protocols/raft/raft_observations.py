@@ -68,3 +68,9 @@ LOAD_DISCARDED: Final = "raft.load_discarded"
 MESSAGE_DISCARDED: Final = "raft.message_discarded"
 """A peer's AppendEntries is malformed (a gap, a falling term), or its answer fits no message of this leader: `node`,
 `sender`, `term` (the message's)."""
+
+SEVERE: Final = frozenset({ENTRIES_LOST})
+"""The events that are errors: a node has broken a promise."""
+
+SERIOUS: Final = frozenset({COMMIT_STALLED})
+"""The events that are warnings: the group answers no commands."""

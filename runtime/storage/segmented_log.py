@@ -94,6 +94,11 @@ class SegmentedLog:
         return self._meta.store_id
 
     @property
+    def max_write_bytes(self) -> int:
+        """The largest `Write`, with its headers; see `StorageConfig`."""
+        return self._max_write_bytes
+
+    @property
     def failure(self) -> Exception | None:
         """Why this store stopped, or None."""
         return self._group_commit.failure
