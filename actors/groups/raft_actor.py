@@ -8,15 +8,17 @@ timer ── Tick ─────────────▶┘                 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import random
 from collections.abc import Callable
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.group_messages import (
+    ENTRY_OVERHEAD_BYTES,
     NOT_REGISTERED,
-    REPLY_TOO_LARGE,
+    TOO_LARGE,
     Answer,
     Execute,
     GroupStatus,
@@ -37,16 +39,13 @@ from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
 from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Refusal, Reject
-from coterie.protocols.sessions import Deduplication, Machine, Replies, Reply, encode_reply
+from coterie.protocols.sessions import INCARNATION_BYTES, Deduplication, Machine, encode_within
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
-
-ENTRY_OVERHEAD_BYTES: Final = 4096
-"""Upper bound of what a message with one entry takes in addition to the command."""
 
 
 class RaftActor(
@@ -73,7 +72,7 @@ class RaftActor(
     def __init__(self, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore) -> None:
         self._group = group
         self._config = config
-        self._deduplication = Deduplication(machine())
+        self._machine = machine()
         self._store = store
         self._peer_stores = PeerStores(group, store)
         self._refs = itertools.count(1)
@@ -91,6 +90,7 @@ class RaftActor(
         system = self.context.system
         self._node = NodeId(system.node)
         state = await self._store.state(self._group)
+        self._deduplication = Deduplication(self._machine, incarnation=self._incarnation())
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
         self._raft = Raft(self._node, self._config, restored=restored_from(state), rng=rng)
@@ -105,6 +105,11 @@ class RaftActor(
             self._node, self._peers, self._store, self._peer_stores, self.context, self._take_part
         )
         self._registration.begin(state)
+
+    def _incarnation(self) -> bytes:
+        """Return what distinguishes this group from others of the same name."""
+        founders = "\0".join((self.context.system.identity.cluster, self._group, *sorted(self._config.voters)))
+        return hashlib.sha256(founders.encode()).digest()[:INCARNATION_BYTES]
 
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
@@ -185,7 +190,7 @@ class RaftActor(
     def _propose(self, msg: Execute) -> None:
         later = self.context.reply_later(msg)
         if len(msg.command) > self._command_bytes_max:
-            later.reply(Refused("too_large", None))
+            later.reply(Refused(TOO_LARGE, None, self._command_bytes_max))
             return
         ref = next(self._refs)
         self._waiting[ref] = later
@@ -251,12 +256,8 @@ class RaftActor(
                 reply = sessions.apply(entry.index, entry.command)
                 ref = refs.get(entry.index)
                 if ref is not None:
-                    self._answer(ref, self._answer_of(reply))
+                    self._answer(ref, encode_within(reply, self._command_bytes_max))
         return Applied(LogIndex(effect.entries[-1].index))
-
-    def _answer_of(self, reply: Reply | Replies) -> Answer:
-        encoded = encode_reply(reply)
-        return encoded if len(encoded) <= self._command_bytes_max else Unsettled(REPLY_TOO_LARGE, self._node)
 
     async def _load(self, load: Load) -> None:
         try:
