@@ -126,10 +126,8 @@ def test_a_reply_that_does_not_show_an_execution_is_never_replaced_by_a_marker_t
 def test_every_command_of_a_batch_gets_its_reply_or_the_true_marker_within_the_limit(seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(100):
-        replies: list[Reply] = [
-            rng.choice([Done(rng.randbytes(rng.randrange(80))), StaleCommand(7), UnknownSession()])
-            for _ in range(rng.randrange(1, 12))
-        ]
+        kinds: list[Reply] = [Done(rng.randbytes(rng.randrange(80))), StaleCommand(7), UnknownSession()]
+        replies = [rng.choice(kinds) for _ in range(rng.randrange(1, 12))]
         max_bytes = rng.randrange(5 + 13 * len(replies), 600)
 
         encoded = encode_within(Replies(list(replies)), max_bytes)
