@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
+from coterie.actors.groups.apply_failures import ApplyFailures
 from coterie.actors.groups.group_messages import (
     ENTRY_OVERHEAD_BYTES,
     NOT_REGISTERED,
@@ -29,6 +30,7 @@ from coterie.actors.groups.group_messages import (
     WatchLeader,
 )
 from coterie.actors.groups.raft_records import entries_of, restored_from, write_of
+from coterie.actors.groups.state_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
@@ -91,6 +93,7 @@ class RaftActor(
         self._node = NodeId(system.node)
         state = await self._store.state(self._group)
         self._deduplication = Deduplication(self._machine, incarnation=self._incarnation())
+        self._failures = ApplyFailures(self.context, self._machine, LogIndex(state.last))
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
         self._raft = Raft(self._node, self._config, restored=restored_from(state), rng=rng)
@@ -168,7 +171,9 @@ class RaftActor(
         """Hand the messages of this visit to the protocol as one batch."""
         if self._to_apply is not None:
             effect, self._to_apply = self._to_apply, None
-            self._running.feed(self._apply(effect))
+            applied = self._apply(effect)
+            if applied is not None:
+                self._running.feed(applied)
         self._running.flush()
 
     def _apply_now(self, effect: Apply) -> None:
@@ -249,15 +254,24 @@ class RaftActor(
             for watcher in self._watchers:
                 watcher.tell(self._leader)
 
-    def _apply(self, effect: Apply) -> Applied:
+    def _apply(self, effect: Apply) -> Applied | None:
+        """Apply entries, and answer those that wait for them; None: this node stops, because of a local condition."""
         sessions, refs = self._deduplication, effect.refs
-        for entry in effect.entries:
-            if entry.kind is EntryKind.COMMAND:
-                reply = sessions.apply(entry.index, entry.command)
-                ref = refs.get(entry.index)
-                if ref is not None:
-                    self._answer(ref, encode_within(reply, self._command_bytes_max))
-        return Applied(LogIndex(effect.entries[-1].index))
+        try:
+            for entry in effect.entries:
+                if entry.kind is EntryKind.COMMAND:
+                    reply = sessions.apply(entry.index, entry.command)
+                    ref = refs.get(entry.index)
+                    if ref is not None:
+                        self._answer(ref, encode_within(reply, self._command_bytes_max))
+        except BaseException as error:
+            if not is_local(error):
+                raise
+            self.context.system.fail(error)  # the entry does not count as applied: the next life applies it again
+            return None
+        last = effect.entries[-1].index
+        self._failures.applied(last)
+        return Applied(last)
 
     async def _load(self, load: Load) -> None:
         try:
