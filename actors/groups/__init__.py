@@ -14,4 +14,5 @@
 `reply_room.py`: `ReplyRoom`, limits the bytes of large replies that are on their way at once
 `routed_command.py`: `RoutedCommand`, tracks what is certain of the execution of one command over its attempts
 `state_machine.py`: `StateMachine`, the base class of typed replicated state machines
+`evolution/`: describes machines as schemas, and decodes commands under a recorded one
 """
