@@ -18,6 +18,8 @@ from typing import TypeVar
 from coterie.errors import StorageDamaged, StorageFailed
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.storage.disk_reserve import is_disk_full, release_reserve
+from coterie.runtime.storage.history.generation import Generation
+from coterie.runtime.storage.history.high_water import HighWaterFile
 from coterie.runtime.storage.log_store import DoneCallback, Record
 from coterie.runtime.storage.record_index import GroupIndex, place_of
 from coterie.runtime.storage.record_reader import read_records
@@ -34,8 +36,9 @@ T = TypeVar("T")
 class GroupCommit:
     """Writes batches to the last segment; starts a new segment when that is full.
 
-    `segments`: the open ones, oldest first. `groups`: all groups by name (the owner adds new ones). `on_batch` is
-    called after each batch that became durable, `on_failure` once.
+    `segments`: the open ones, oldest first. `groups`: all groups by name (the owner adds new ones). `high_water`: is
+    told how far the log is durable at each new segment and behind each sync marker. `on_batch` is called after each
+    batch that became durable, `on_failure` once.
     """
 
     def __init__(
@@ -46,12 +49,14 @@ class GroupCommit:
         config: StorageConfig,
         segments: Sequence[Segment],
         groups: Sequence[GroupIndex],
+        high_water: HighWaterFile,
         on_failure: Callable[[Exception], None] | None,
     ) -> None:
         self.path = path
         self.salt = salt
         self.segments = list(segments)
         self.groups = {group.name: group for group in groups}
+        self.high_water = high_water
         self.on_batch: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
         self.is_closed = False
@@ -73,6 +78,11 @@ class GroupCommit:
         if not self._queue or self._queue[-1].size_bytes >= self._config.batch_bytes:
             self._queue.append(WriteBatch(self.salt))
         return self._queue[-1]
+
+    @property
+    def generation(self) -> Generation:
+        """The generation of this opening of the store."""
+        return self.high_water.latest.generation
 
     def submit(self, batch: WriteBatch, done: DoneCallback | None = None) -> None:
         """Schedule the write of `batch`, to which items were just added; `done` is called when they are durable."""
@@ -166,7 +176,7 @@ class GroupCommit:
         last = self.segments[-1]
         if batch.size_bytes and last.size_bytes - last.created_bytes >= self._config.segment_bytes:
             # Nothing is in flight, so memory holds exactly what the segments hold.
-            checkpoint = encode_checkpoint(self.groups.values(), self.salt)
+            checkpoint = encode_checkpoint(self.generation, self.groups.values(), self.salt)
             job = partial(self._write_to_new, last, checkpoint, batch)
         else:
             job = partial(self._write_to, last, batch)
@@ -180,6 +190,7 @@ class GroupCommit:
             if not self._host.disk.exists(segment_path(self.path, header.number)):  # else `last` is not the last
                 self._end_log_cleanly(last, error)
             raise
+        self.high_water.advance(segment.number, segment.size_bytes)
         return self._write_to(segment, batch)
 
     def _write_to(self, segment: Segment, batch: WriteBatch) -> Segment:
@@ -190,6 +201,8 @@ class GroupCommit:
             self._end_log_cleanly(segment, error)
             raise
         segment.file.sync()
+        if not batch.size_bytes:
+            self.high_water.advance(segment.number, segment.size_bytes)  # the marker itself promises nothing
         return segment
 
     def _end_log_cleanly(self, segment: Segment, error: OSError) -> None:
