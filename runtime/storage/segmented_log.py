@@ -16,11 +16,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from coterie.errors import StorageError, StorageFailed
+from coterie.runtime.hosts.disk_with_spares import DiskWithSpares, is_out_of_descriptors
 from coterie.runtime.hosts.host import Disk, Host
 from coterie.runtime.observing.loggers import logger
-from coterie.runtime.storage.data_directory import StoreMeta, check_owner, lock_store, read_meta
+from coterie.runtime.storage.data_directory import StoreMeta, check_owner, lock_store, meta_path, read_meta
 from coterie.runtime.storage.disk_reserve import ensure_reserve
 from coterie.runtime.storage.group_commit import GroupCommit
 from coterie.runtime.storage.group_tail import GroupTail
@@ -34,6 +36,9 @@ from coterie.runtime.storage.storage_config import StorageConfig
 
 __all__ = ["SegmentedLog"]
 
+NO_DESCRIPTOR: Final = (
+    "the process has no file descriptor left for its files, one for each segment: raise its limit (ulimit -n)"
+)
 _LAST_POSITION = 2**63  # positions have 64 bits on the disk; this leaves room for the records that follow
 
 
@@ -53,6 +58,7 @@ class SegmentedLog:
         self._group_commit = group_commit
         self._max_write_bytes = config.max_write_bytes
         self._cut_bytes = recovered.cut_bytes
+        self._spares = opened.disk
         self._unlock = opened.unlock
         self._tails = {
             each.name: GroupTail(each.name, each.first, each.last, is_known=True) for each in recovered.groups
@@ -91,7 +97,9 @@ class SegmentedLog:
         opened.report(node)
         recovered, water = opened.recovered, opened.high_water
         salt = opened.meta.salt
-        group_commit = GroupCommit(host, path, salt, config, recovered.segments, recovered.groups, water, on_failure)
+        group_commit = GroupCommit(
+            host, opened.disk, path, salt, config, recovered.segments, recovered.groups, water, on_failure
+        )
         log = cls(host, group_commit, config, opened)
         try:
             await log._begin_generation(opened.last_generation.next(host.random))
@@ -262,6 +270,7 @@ class SegmentedLog:
         for segment in self._group_commit.segments:
             segment.file.close()
         self._group_commit.high_water.close()
+        self._spares.close()
         self._unlock()
 
 
@@ -270,6 +279,7 @@ class _OpenedFiles:
     """The files of a store after recovery, and its lock."""
 
     path: str
+    disk: DiskWithSpares
     meta: StoreMeta
     recovered: RecoveredLog
     high_water: HighWaterFile
@@ -303,7 +313,12 @@ def _open(disk: Disk, path: str, cluster: str, node: str) -> _OpenedFiles:
         evidence = loss_evidence(water.latest, recovered.generation, recovered.segments)
         if evidence is not None:
             water.mark_lost(evidence)
-        return _OpenedFiles(path, meta, recovered, water, unlock)
+        return _OpenedFiles(path, DiskWithSpares(disk, meta_path(path)), meta, recovered, water, unlock)
+    except OSError as error:
+        unlock()
+        if is_out_of_descriptors(error):
+            raise StorageFailed(path, NO_DESCRIPTOR) from error
+        raise
     except BaseException:
         unlock()
         raise
