@@ -139,7 +139,8 @@ class Transport:
         if node == self.identity.node:
             raise ValueError(f"node {node!r} cannot be its own peer")
         self._peers.add_member(node, (host, port))
-        self._checks_until_reading = 0  # at the next check of liveness: its connections are kept back from clients
+        if self._listeners:
+            self._divide_descriptors()  # its connections are kept back from clients at once
         if self.identity.node < node:
             self._keep_dialling(f"node {node}", DialTarget(host, port, node))
 
