@@ -17,7 +17,6 @@ from typing import Any, assert_never
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.apply_failures import ApplyFailures
 from coterie.actors.groups.group_messages import (
-    ENTRY_OVERHEAD_BYTES,
     NOT_REGISTERED,
     TOO_LARGE,
     Answer,
