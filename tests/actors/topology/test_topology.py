@@ -172,14 +172,14 @@ class CallsAsynchronously:
 
 class Holding(StateMachine[Get]):
     def __init__(self) -> None:
-        self.apply = CallsAsynchronously()
+        self.apply = CallsAsynchronously()  # type: ignore[method-assign]
 
 
 class Partial(StateMachine[Get]):
     async def _get(self, how: int, command: Get) -> None:
         pass
 
-    apply = functools.partialmethod(_get, 3)  # type: ignore[assignment]
+    apply = functools.partialmethod(_get, 3)
 
 
 @pytest.mark.parametrize(
