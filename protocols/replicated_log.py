@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.fast_dataclass import fast_dataclass
 
 __all__ = [
+    "ENTRY_OVERHEAD_BYTES",
     "Applied",
     "Apply",
     "Entry",
@@ -33,6 +34,10 @@ Term = NewType("Term", int)
 
 LogIndex = NewType("LogIndex", int)
 """A position in the replicated log: the first entry has 1; 0 means "before the first"."""
+
+
+ENTRY_OVERHEAD_BYTES: Final = 64
+"""Upper bound of what an entry takes in addition to its command, in a message and in a write to the disk."""
 
 
 class EntryKind(enum.IntEnum):

@@ -9,8 +9,10 @@
 `key_value_client.py`: `KeyValueClient`, reads and writes a replicated key-value store
 `leader_router.py`: `LeaderRouter`, sends commands to the leader, follows hints to it and retries
 `raft_actor.py`: `RaftActor`, runs one node of a Raft group
+`raft_limits.py`: `RaftLimits`, fits the sizes of a Raft group to the frames and the store of its node
 `raft_records.py`: encodes and decodes the durable state of Raft for the log store
 `reply_room.py`: `ReplyRoom`, limits the bytes of large replies that are on their way at once
 `routed_command.py`: `RoutedCommand`, tracks what is certain of the execution of one command over its attempts
 `state_machine.py`: `StateMachine`, the base class of typed replicated state machines
+`evolution/`: describes machines as schemas, and decodes commands under a recorded one
 """

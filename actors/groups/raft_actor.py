@@ -29,6 +29,7 @@ from coterie.actors.groups.group_messages import (
     Unsettled,
     WatchLeader,
 )
+from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, restored_from, write_of
 from coterie.actors.groups.state_machine import is_local
 from coterie.actors.peer_stores import PeerStores
@@ -40,6 +41,7 @@ from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
+from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
 from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Refusal, Reject
 from coterie.protocols.sessions import INCARNATION_BYTES, Deduplication, Machine, encode_within
 from coterie.runtime.actor import Actor, Later
@@ -96,9 +98,10 @@ class RaftActor(
         self._failures = ApplyFailures(self.context, self._machine, LogIndex(state.last))
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
-        self._raft = Raft(self._node, self._config, restored=restored_from(state), rng=rng)
+        limits = self._limits()
+        self._raft = Raft(self._node, limits.config, restored=restored_from(state), rng=rng)
         # An entry that does not fit into a frame could never be replicated, and would block all later ones.
-        self._command_bytes_max = system.config.transport.frame_cap_bytes - ENTRY_OVERHEAD_BYTES
+        self._command_bytes_max = limits.max_command_bytes
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in self._config.voters if node != self._node
         }
@@ -108,6 +111,17 @@ class RaftActor(
             self._node, self._peers, self._store, self._peer_stores, self.context, self._take_part
         )
         self._registration.begin(state)
+
+    def _limits(self) -> RaftLimits:
+        frame_cap_bytes, store_write_bytes = (
+            self.context.system.config.transport.frame_cap_bytes,
+            self._store.max_write_bytes,
+        )
+        limits = RaftLimits.fitted(self._config, frame_cap_bytes=frame_cap_bytes, store_write_bytes=store_write_bytes)
+        if limits.lowered:
+            sizes = {"frame_cap_bytes": frame_cap_bytes, "store_write_bytes": store_write_bytes, **limits.lowered}
+            self.context.log.info("raft.limits_lowered", **sizes)
+        return limits
 
     def _incarnation(self) -> bytes:
         """Return what distinguishes this group from others of the same name."""
@@ -247,7 +261,8 @@ class RaftActor(
 
     def observed(self, event: str, facts: Any) -> None:
         """Log an event of the protocol; announce a new leader to the watchers."""
-        self.context.log.info(event, **facts)
+        log = self.context.log
+        (log.error if event in SEVERE else log.warning if event in SERIOUS else log.info)(event, **facts)
         leader, term = self._raft.leader, self._raft.term
         if leader is not None and (self._leader is None or self._leader.term < term):
             self._leader = LeaderIs(self._group, self._node, leader, term)

@@ -20,6 +20,8 @@ The invariants are those of Raft Figure 3.
 | `raft.term_ahead_of_disk` | a message carries a term that is not durable at its sender |
 | `raft.vote_ahead_of_disk` | a vote request, a granted vote or a leadership is sent without its vote on disk |
 | `raft.append_ahead_of_disk` | a success is sent for entries that are not on disk, or differ there from the leader's |
+| `raft.round_monotone` | a leader's round falls within its term, or begins below 1 |
+| `raft.round_repeated` | a success carries a round that its leader has not sent to this node |
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from coterie.protocols.raft.raft_messages import (
     RaftMessage,
     RequestVote,
     RequestVoteReply,
+    Round,
 )
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
 
@@ -56,6 +59,7 @@ class RaftChecker:
         self._log = RaftLogChecker(voters, context)
         self._life_of_leader: dict[Term, tuple[NodeId, int]] = {}
         self._leader_log: dict[Term, dict[LogIndex, Term]] = {}
+        self._round_sent: dict[Term, dict[NodeId, Round]] = {}
         self._life = {voter: (voter, 0) for voter in voters}
         self._applied = dict.fromkeys(voters, LogIndex(0))
         self._executed: list[Entry] = []
@@ -120,12 +124,14 @@ class RaftChecker:
                 self._check_term(node, message.term)
                 self.led(node, message.term)
                 self._check_append_only(node, message)
+                self._check_round(node, to, message)
                 if message.leader_commit > len(self._log.committed):
                     self._fail_uncommitted(node, message.leader_commit, "announced")
             case AppendEntriesReply():
                 self._check_term(node, message.term)
                 if message.success:
                     self._check_acknowledgement(node, message)
+                    self._check_repeated_round(node, message)
             case RequestVote():
                 self._check_vote(node, message.term, node)
                 self._check_term(node, message.term)
@@ -179,13 +185,44 @@ class RaftChecker:
 
     def _check_acknowledgement(self, node: NodeId, reply: AppendEntriesReply) -> None:
         index = reply.match_index
-        leader_log = self._leader_log.get(reply.term)
-        verified = None if leader_log is None else leader_log.get(index)
+        verified = self._leader_term_at(reply.term, index)
         durable = self._log.disks[node].term_at(index)
         if durable is None or durable != verified:
             detail = f"acknowledges entry {index} of term {verified} in term {reply.term}; durable is term {durable}"
             self._context.fail("raft.append_ahead_of_disk", node, detail)
         self._log.acknowledge(node, reply.term, index)
+
+    def _leader_term_at(self, term: Term, index: LogIndex) -> Term | None:
+        """Return the term of entry `index` in the log of the leader of `term`, as far as it can be known.
+
+        It is known for what the leader has sent, and below that by Log Matching (Raft §5.3): an entry that was ever
+        durable determines the one before it.
+        """
+        leader_log = self._leader_log.get(term)
+        if leader_log is None:
+            return None
+        if index in leader_log:
+            return leader_log[index]
+        above = min((sent for sent in leader_log if sent > index), default=index)
+        of_term = leader_log.get(above)
+        while above > index and of_term is not None:
+            of_term = leader_log.get(LogIndex(above - 1), self._log.term_before(above, of_term))
+            above = LogIndex(above - 1)
+        return of_term
+
+    def _check_round(self, node: NodeId, to: NodeId, message: AppendEntries) -> None:
+        sent = self._round_sent.setdefault(message.term, {})
+        latest = max(sent.values(), default=1)
+        if message.round < latest:
+            detail = f"in term {message.term} the leader's round fell from {latest} to {message.round}"
+            self._context.fail("raft.round_monotone", node, detail)
+        sent[to] = message.round
+
+    def _check_repeated_round(self, node: NodeId, reply: AppendEntriesReply) -> None:
+        latest = self._round_sent.get(reply.term, {}).get(node, Round(0))
+        if not 1 <= reply.round <= latest:
+            detail = f"answers round {reply.round} of term {reply.term}; the latest one sent to it is {latest}"
+            self._context.fail("raft.round_repeated", node, detail)
 
     def _fail_uncommitted(self, node: NodeId, index: LogIndex, what: str) -> None:
         detail = f"entry {index} is {what}, but only {len(self._log.committed)} are on a majority of the disks"

@@ -37,6 +37,11 @@ class RaftLogChecker:
         """Return the candidate for which `node` has ever durably voted in `term`."""
         return self._votes.get((node, term))
 
+    def term_before(self, index: LogIndex, term: Term) -> Term | None:
+        """Return the term of the entry before entry `index` of `term`; None if that was never durable anywhere."""
+        seen = self._seen.get((index, term))
+        return None if seen is None else seen[0]
+
     def acknowledge(self, node: NodeId, term: Term, index: LogIndex) -> None:
         """Note that `node` has acknowledged to the leader of `term` all entries up to `index`, and holds them."""
         if (term, index) > self._acknowledged[node]:

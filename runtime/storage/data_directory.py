@@ -37,6 +37,7 @@ __all__ = [
     "encode_meta",
     "format_store",
     "lock_store",
+    "meta_path",
     "read_meta",
 ]
 
@@ -83,9 +84,14 @@ def lock_store(disk: Disk, path: str) -> Callable[[], None]:
         raise DataDirectoryInUse(path) from error
 
 
+def meta_path(path: str) -> str:
+    """Return the path of the meta file of the data directory `path`."""
+    return os.path.join(path, _META)
+
+
 def read_meta(disk: Disk, path: str) -> StoreMeta:
     """Read the meta file of the data directory `path`. `NotFormatted`, `UnsupportedFormat` or `StorageDamaged`."""
-    name = os.path.join(path, _META)
+    name = meta_path(path)
     if not disk.exists(name):
         raise NotFormatted(path)
     with contextlib.closing(disk.open(name)) as file:

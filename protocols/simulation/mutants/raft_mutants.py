@@ -13,7 +13,7 @@ from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.follower import Follower
 from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.raft_log import RaftLog
-from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply, HardState, RequestVoteReply
+from coterie.protocols.raft.raft_messages import AppendEntries, HardState, RequestVoteReply
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
 from coterie.protocols.simulation.mutants.mutation_testing import Mutant, Patch, ScenarioTrial
 from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS
@@ -45,13 +45,8 @@ def _every_log_is_up_to_date(self: RaftLog, last_log_index: LogIndex, last_log_t
     return True
 
 
-def _accept_without_term_check(self: Follower, message: AppendEntries, term: Term) -> AppendEntriesReply:
-    if message.prev_log_index > self._log.last_index:
-        return self.refusal(message, term)
-    self._append_missing(message.entries)
-    last_verified = LogIndex(message.prev_log_index + len(message.entries))
-    self._log.commit_to(self.new_commit_index(message.leader_commit, last_verified))
-    return AppendEntriesReply(term, True, last_verified)
+def _has_any_previous(self: Follower, message: AppendEntries) -> bool:
+    return message.prev_log_index <= self._log.last_index
 
 
 def _conflict_everywhere(self: RaftLog, entries: Sequence[Entry]) -> int:
@@ -106,7 +101,7 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _mutant("old-term commit by counting", Patch(Leadership, "may_commit", _may_commit_anything), first_seed=28),
     _mutant("quorum off by one", Patch(Majority, "__post_init__", _one_fewer)),
     _mutant("no up-to-date check", Patch(RaftLog, "is_up_to_date", _every_log_is_up_to_date), first_seed=5),
-    _mutant("no previous-term check", Patch(Follower, "accept", _accept_without_term_check), first_seed=23),
+    _mutant("no previous-term check", Patch(Follower, "has_previous", _has_any_previous), first_seed=23),
     _mutant(
         "truncation although entries match",
         Patch(RaftLog, "find_conflict", _conflict_everywhere),

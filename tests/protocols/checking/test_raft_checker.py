@@ -16,6 +16,7 @@ from coterie.protocols.raft.raft_messages import (
     PreVoteReply,
     RequestVote,
     RequestVoteReply,
+    Round,
 )
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
@@ -32,12 +33,12 @@ def write(term: int | None, vote: NodeId | None, *entries: Entry, cut: int | Non
     return LogWrite(hard_state, None if cut is None else LogIndex(cut), entries)
 
 
-def append(term: int, prev: tuple[int, int], *entries: Entry, commit: int = 0) -> AppendEntries:
-    return AppendEntries(Term(term), LogIndex(prev[0]), Term(prev[1]), LogIndex(commit), entries)
+def append(term: int, prev: tuple[int, int], *entries: Entry, commit: int = 0, round_: int = 1) -> AppendEntries:
+    return AppendEntries(Term(term), Round(round_), LogIndex(prev[0]), Term(prev[1]), LogIndex(commit), entries)
 
 
-def success(term: int, index: int) -> AppendEntriesReply:
-    return AppendEntriesReply(Term(term), True, LogIndex(index), NONE, Term(0))
+def success(term: int, index: int, *, round_: int = 1) -> AppendEntriesReply:
+    return AppendEntriesReply(Term(term), Round(round_), True, LogIndex(index), LogIndex(index))
 
 
 def checker() -> RaftChecker:
@@ -313,7 +314,7 @@ def test_a_durable_vote_never_changes_within_its_term_not_even_across_lives(vote
         PreVoteReply(Term(2), False),
         RequestVoteReply(Term(2), False),
         append(2, (0, 0)),
-        AppendEntriesReply(Term(2), False, NONE, NONE, Term(0)),
+        AppendEntriesReply(Term(2), Round(1), False, NONE),
     ],
 )
 def test_no_message_carries_a_term_that_is_not_durable(
@@ -373,3 +374,50 @@ def test_an_acknowledgement_speaks_of_what_the_leader_sent() -> None:
 
     with breaks("raft.append_ahead_of_disk"):
         it.sent(C, A, success(1, 1))
+
+
+def test_an_empty_message_is_acknowledged_as_far_as_the_disk_holds_what_agrees() -> None:
+    """Entry 2 was never sent alone as the previous one: it is known by what follows it."""
+    it = checker_of_a_leader()
+    it.wrote(A, write(None, None, entry(2, 1), entry(3, 1)))
+    it.sent(A, B, append(1, (3, 1), round_=2))
+    it.wrote(B, write(None, None, entry(2, 1)))
+
+    it.sent(B, A, success(1, 2, round_=2))
+
+    assert len(it.committed) == 2
+
+
+def test_an_empty_message_is_not_acknowledged_beyond_the_disk() -> None:
+    it = checker_of_a_leader()
+    it.wrote(A, write(None, None, entry(2, 1)))
+    it.sent(A, B, append(1, (2, 1), round_=2))
+
+    with breaks("raft.append_ahead_of_disk"):
+        it.sent(B, A, success(1, 2, round_=2))
+
+
+def test_what_differs_below_the_leaders_announced_entry_is_no_acknowledgement() -> None:
+    it = checker_of_a_leader()
+    it.wrote(A, write(None, None, entry(2, 1), entry(3, 1)))
+    it.sent(A, C, append(1, (3, 1), round_=2))
+    it.wrote(C, write(1, None, entry(1, 0), entry(2, 0)))
+
+    with breaks("raft.append_ahead_of_disk"):
+        it.sent(C, A, success(1, 2, round_=2))
+
+
+def test_a_leaders_round_never_falls() -> None:
+    it = checker_of_a_leader()
+    it.sent(A, B, append(1, (1, 1), round_=3))
+
+    with breaks("raft.round_monotone"):
+        it.sent(A, C, append(1, (1, 1), round_=2))
+
+
+def test_an_answer_repeats_a_round_that_was_sent_to_it() -> None:
+    it = checker_of_a_leader()
+    it.sent(A, C, append(1, (1, 1), round_=3))
+
+    with breaks("raft.round_repeated"):
+        it.sent(B, A, success(1, 1, round_=2))
