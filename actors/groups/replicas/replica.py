@@ -65,7 +65,7 @@ class Replica:
 
     def _equal_part(self, reply: Reply | Replies) -> Reply | Replies:
         """Return the part of a reply that is equal on all replicas: the reply itself, unless an error is in it."""
-        if type(reply) is not Replies:
+        if not isinstance(reply, Replies):
             return self._without_text(reply)
         equal = [self._without_text(each) for each in reply.replies]
         return reply if all(map(operator.is_, equal, reply.replies)) else Replies(equal)
