@@ -22,6 +22,7 @@ __all__ = [
     "Load",
     "Loaded",
     "LogIndex",
+    "LogPosition",
     "Propose",
     "Refusal",
     "Reject",
@@ -35,15 +36,28 @@ LogIndex = NewType("LogIndex", int)
 """A position in the replicated log: the first entry has 1; 0 means "before the first"."""
 
 
+class LogPosition(NamedTuple):
+    """The position of an entry, with its term; (0, 0) is "before the first"."""
+
+    index: LogIndex  # type: ignore[assignment]  # hides tuple.index, which a position does not need
+    term: Term = Term(0)
+
+
 class EntryKind(enum.IntEnum):
     """The purpose of an entry. Numbers are durable: never reuse one."""
 
     COMMAND = 0  # opaque bytes for the state machine
     NOOP = 1  # a new leader's first entry of its term (Raft §8)
+    MEMBERSHIP = 2  # the members of the group from here on (dissertation §4.1)
+    SCHEMA = 3  # the schema of the state machine from here on
+    CHECKPOINT = 4  # a digest of the state machine that a quorum agreed on
 
 
 class Entry(NamedTuple):
     """One entry of the replicated log: `command` is opaque bytes (empty for a no-op).
+
+    `stamp_ms` is the log time (ms) at which its leader appended it: see `coterie.protocols.raft.log.log_clock`. It
+    never falls along the log.
 
     A NamedTuple, because a busy node makes tens of thousands a second: that takes less than half the time of a frozen
     dataclass.
@@ -53,6 +67,7 @@ class Entry(NamedTuple):
     term: Term
     kind: EntryKind
     command: bytes
+    stamp_ms: int = 0
 
 
 @fast_dataclass

@@ -5,6 +5,8 @@
 `group_messages.py`: defines the messages between a group's nodes and the group's clients
 `key_value.py`: `KeyValue`, implements a key-value store as a state machine
 `key_value_client.py`: `KeyValueClient`, reads and writes a replicated key-value store
+`letter_admission.py`: `LetterAdmission`, decides which Raft letters of peers count
+`letter_identity.py`: `LetterIdentity`, says for which group and from which store a letter comes
 `leader_router.py`: `LeaderRouter`, sends commands to the leader, follows hints to it and retries
 `raft_actor.py`: `RaftActor`, runs one node of a Raft group
 `raft_records.py`: encodes and decodes the durable state of Raft for the log store

@@ -33,6 +33,7 @@ class Progress:
         "has_answered",
         "is_probing",
         "match_index",
+        "needs_snapshot",
         "next_index",
         "peer",
     )
@@ -42,6 +43,8 @@ class Progress:
         self.next_index = next_index
         self.match_index = LogIndex(0)
         self.is_probing = True
+        self.needs_snapshot = False
+        """Whether the peer lacks entries at or below the base of the leader's log."""
         self.has_answered = False
         """Whether the peer has answered in this term since the last check of the quorum."""
         self._is_awaiting_probe = False
@@ -53,7 +56,7 @@ class Progress:
     def has_room(self) -> bool:
         """Whether another message with entries may leave."""
         if self.is_probing:
-            return not self._is_awaiting_probe
+            return not self._is_awaiting_probe and not self.needs_snapshot
         config, sent_entries = self._config, self.next_index - 1 - self.match_index
         return sent_entries < config.max_inflight_entries and self._inflight_bytes < config.max_inflight_bytes
 
@@ -85,7 +88,7 @@ class Progress:
         """Take a success: the peer's log is durable and equals this one up to `index`. Late answers change nothing."""
         self.match_index = max(self.match_index, index)
         self.next_index = max(self.next_index, LogIndex(self.match_index + 1))
-        self.is_probing = self._is_awaiting_probe = False
+        self.is_probing = self._is_awaiting_probe = self.needs_snapshot = False
         while self._inflight and self._inflight[0][0] <= index:
             self._inflight_bytes -= self._inflight.popleft()[1]
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.fast_dataclass import fast_dataclass
-from coterie.protocols.replicated_log import Entry, LogIndex, Term
+from coterie.protocols.raft.membership.group_facts import GroupFacts
+from coterie.protocols.replicated_log import Entry, LogIndex, LogPosition, Term
 
 __all__ = [
     "AppendEntries",
@@ -20,6 +21,8 @@ __all__ = [
     "RequestVoteReply",
     "Restored",
 ]
+
+NOT_FOUNDED = GroupFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +98,14 @@ RaftMessage = RequestVote | RequestVoteReply | PreVote | PreVoteReply | AppendEn
 
 @dataclass(frozen=True, slots=True)
 class HardState:
-    """Term and vote, which must survive a crash together (Raft Figure 2, "persistent state")."""
+    """The register of a group in a store: term and vote (Raft Figure 2, "persistent state") and the facts of the group.
+
+    It is written as a whole, so that its parts survive a crash together. `voted_for` is the key of a member.
+    """
 
     term: Term
     voted_for: NodeId | None
+    facts: GroupFacts = NOT_FOUNDED
 
 
 @fast_dataclass
@@ -106,8 +113,9 @@ class HardState:
 class LogWrite:
     """One atomic write, carried out in this order: hard state, truncation, append.
 
-    `hard_state`: replaces the stored one (None: unchanged). `truncate_from`: drop this index and all after it (None:
-    nothing). `entries`: append these; they continue the log without a gap.
+    `hard_state`: replaces the stored one (None: unchanged); a write that drops membership or schema entries or appends
+    one has it, and appends at most one. `truncate_from`: drop this index and all after it (None: nothing). `entries`:
+    append these; they continue the log without a gap.
     """
 
     hard_state: HardState | None = None
@@ -120,9 +128,15 @@ class Restored:
     """The contents of the disk when this life began.
 
     `terms`: where each run of equal terms begins, as (first index, term), ascending; empty for an empty log.
-    `last_index`: the last durable entry, 0 for an empty log.
+    `last_index`: the last durable entry, that of the base for an empty log. `last_stamp_ms`: its stamp.
     """
 
     hard_state: HardState = HardState(Term(0), None)
     terms: tuple[tuple[LogIndex, Term], ...] = ()
     last_index: LogIndex = LogIndex(0)
+    last_stamp_ms: int = 0
+
+    @property
+    def base(self) -> LogPosition:
+        """The position before the first entry."""
+        return self.hard_state.facts.base

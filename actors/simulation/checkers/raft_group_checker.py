@@ -12,25 +12,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from coterie.actors.groups.raft_actor import RaftActor
-from coterie.actors.groups.raft_records import restored_from
 from coterie.actors.simulation.checkers.run_checkers import RunCheckers
 from coterie.actors.simulation.run_log import RunLog
 from coterie.actors.wire_names import RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_checker import RaftChecker
-from coterie.protocols.checking.raft_disk import RaftDisk
+from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_messages import (
+    HardState,
     LogWrite,
     RaftMessage,
     Restored,
 )
 from coterie.protocols.raft.role import RaftRole
-from coterie.protocols.replicated_log import Applied, Apply, Entry, Term
+from coterie.protocols.replicated_log import Applied, Apply, Entry, LogPosition, Term
 from coterie.protocols.sessions import Machine
 from coterie.protocols.simulation.scenarios.raft_run import sender_role
 from coterie.runtime.storage.log_store import LogStore
@@ -47,6 +48,7 @@ class RaftGroupChecker:
         checkers: calls the checker, and ends the run at a violation.
         on_role: is called with a role and a node whenever a message shows that the node has that role.
         run_log: gets the messages and events of the group.
+        base: where the logs of all its nodes begin, with an empty state machine.
     """
 
     def __init__(
@@ -56,10 +58,13 @@ class RaftGroupChecker:
         checkers: RunCheckers,
         on_role: Callable[[TargetRole, str], None],
         run_log: RunLog,
+        *,
+        base: LogPosition = AT_THE_BEGINNING,
     ) -> None:
         self.group = group
         self.voters = tuple(NodeId(voter) for voter in voters)
-        self.protocol_checker = RaftChecker(self.voters, checkers.violation_context)
+        self.base = base
+        self.protocol_checker = RaftChecker(self.voters, checkers.violation_context, base=base)
         self.term_led_by: dict[str, Term] = {}
         """The nodes that are in the role leader now, with their terms."""
         self._checkers = checkers
@@ -68,6 +73,7 @@ class RaftGroupChecker:
         self._pending_writes: dict[NodeId, deque[LogWrite]] = {voter: deque() for voter in self.voters}
         self._life = dict.fromkeys(self.voters, 0)
         self._replaced_disks: dict[str, None] = {}
+        self._node_by_store: dict[str, NodeId] = {}
 
     @property
     def leader(self) -> str | None:
@@ -76,9 +82,8 @@ class RaftGroupChecker:
 
     def has_converged(self, node: str) -> bool:
         """Return whether `node` has applied every committed entry, and its log holds no others."""
-        length = len(self.protocol_checker.committed)
-        voter = NodeId(node)
-        return self.protocol_checker.applied_index(voter) == length == self.protocol_checker.disk(voter).last_index
+        committed, voter = self.protocol_checker.committed_index, NodeId(node)
+        return self.protocol_checker.applied_index(voter) == committed == self.protocol_checker.disk(voter).last_index
 
     def disk_replaced(self, node: str) -> None:
         """Note that the disk of `node` was replaced: it is no longer a voter, and is not checked any more."""
@@ -91,17 +96,21 @@ class RaftGroupChecker:
 
     # --- called by the actors ---------------------------------------------------------------------------------------
 
-    def started(self, node: NodeId, restored: Restored) -> int:
-        """Check the state that `node` has recovered from its disk; return the number of this process life."""
+    def started(self, node: NodeId, store: str, restored: Restored) -> int:
+        """Check the state that `node` has recovered from `store`; return the number of this process life."""
         self._life[node] += 1
+        self._node_by_store[store] = node
         self.ended(node)
         if node not in self._replaced_disks:
-            self._checkers.check(self._recover, node, restored)
+            named = replace(restored, hard_state=self._by_node(restored.hard_state))
+            self._checkers.check(self._recover, node, named)
             self._checkers.check(self.protocol_checker.started, node)
         return self._life[node]
 
     def submitted(self, node: NodeId, write: LogWrite) -> None:
         """Note that a write is pending on the disk."""
+        if write.hard_state is not None:
+            write = replace(write, hard_state=self._by_node(write.hard_state))
         self._pending_writes[node].append(write)
 
     def durable(self, node: NodeId, life: int) -> None:
@@ -143,6 +152,11 @@ class RaftGroupChecker:
             self.term_led_by[node] = term
             self._checkers.check(self.protocol_checker.led, node, term)
 
+    def _by_node(self, register: HardState) -> HardState:
+        """Return `register` with the vote for a node, as the checker of the protocol has it, not for its store."""
+        store = register.voted_for
+        return register if store is None else replace(register, voted_for=self._node_by_store[store])
+
     def _recover(self, node: NodeId, restored: Restored) -> None:
         """Pass to the checker the writes that reached the disk unconfirmed before the crash."""
         image, pending = _copy(self.protocol_checker.disk(node)), self._pending_writes[node]
@@ -170,12 +184,6 @@ class CheckedRaftActor(RaftActor):
         self._checker = checker
         self._life = 0
 
-    async def on_start(self) -> None:
-        """Report the state on the disk, then start."""
-        state = await self._store.state(self._group)
-        self._life = self._checker.started(NodeId(self.context.system.node), restored_from(state))
-        await super().on_start()
-
     def on_visit_end(self) -> None:
         """End the visit, then report role and term."""
         super().on_visit_end()
@@ -193,13 +201,25 @@ class CheckedRaftActor(RaftActor):
 
     def send(self, to: str, message: RaftMessage) -> None:
         """Report the message, then send it."""
-        self._checker.sent(self._node, to, message)
+        node = self._raft.node_of(NodeId(to))
+        if node is not None:
+            self._checker.sent(self._node, node, message)
         super().send(to, message)
 
     def observed(self, event: str, facts: Any) -> None:
         """Report the event, then handle it as usual."""
         self._checker.observed(self._node, event, facts)
         super().observed(event, facts)
+
+    async def _recover(self) -> Restored:
+        restored = await super()._recover()
+        self._life = self._checker.started(self._node, self._store.store_id, restored)
+        return restored
+
+    def _founding(self) -> HardState:
+        register = super()._founding()
+        base = self._checker.base
+        return replace(register, term=base.term, facts=replace(register.facts, base=base))
 
     def _receive_peer_message(self, message: RaftPeerMessage) -> None:
         self._checker.arrived(self._node, message.sender, message.body)
