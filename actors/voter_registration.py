@@ -23,8 +23,8 @@ such entries count: if the log of a peer binds a voter, that peer refuses every 
 A request names the founders of the group. A peer whose group has others confirms nothing, and both sides report it.
 
 A voter that lost its disk is detected here (`StoreRegistered` with another store id) and, for each later message, in
-`peer_stores.py` and, for Raft, in `groups/letter_admission.py`. Until a voter is active, `pending_voter.py` takes the
-place of its driver; `groups/raft_actor.py` and `paxos/synod_actor.py` exchange the two in `_take_part`.
+`peer_stores.py` and, for Raft, in `groups/letters/letter_admission.py`. Until a voter is active, `pending_voter.py`
+takes the place of its driver; `groups/raft_actor.py` and `paxos/synod_actor.py` exchange the two in `_take_part`.
 """
 
 from __future__ import annotations

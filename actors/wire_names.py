@@ -48,7 +48,7 @@ for _name, _cls in NAMES.items():
 class RaftPeerMessage:
     """One Raft message: `sender` is the node it comes from, `identity` says for which group and from which store.
 
-    See `coterie.actors.groups.letter_identity`.
+    See `coterie.actors.groups.letters.letter_identity`.
     """
 
     sender: str

@@ -9,7 +9,9 @@ The state machines are pure: no I/O, no clock, no global randomness, no asyncio,
 `replicated_log.py`: the entries, events and effects that all algorithms for a replicated log share
 `balancing/`: policies that pick one of several targets for the next request
 `checking/`: checks invariants and linearizability
+`checkpoints/`: find replicas whose state machines answered the same log differently
 `detection/`: failure detectors: suspect peers that have become silent
+`evolution/`: decides what a state machine's code may change, given what the log recorded of the code before it
 `faults/`: defines the faults of a run, draws them at random, and reduces failing runs
 `paxos/`: single-decree Paxos (the Synod protocol)
 `raft/`: Raft

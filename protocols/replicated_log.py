@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.fast_dataclass import fast_dataclass
 
 __all__ = [
+    "ENTRY_OVERHEAD_BYTES",
     "Applied",
     "Apply",
     "Entry",
@@ -41,6 +42,10 @@ class LogPosition(NamedTuple):
 
     index: LogIndex  # type: ignore[assignment]  # hides tuple.index, which a position does not need
     term: Term = Term(0)
+
+
+ENTRY_OVERHEAD_BYTES: Final = 64
+"""Upper bound of what an entry takes in addition to its command, in a message and in a write to the disk."""
 
 
 class EntryKind(enum.IntEnum):

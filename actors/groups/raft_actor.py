@@ -11,12 +11,13 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
+from coterie.actors.groups.apply_failures import ApplyFailures
 from coterie.actors.groups.group_messages import (
     NOT_REGISTERED,
-    REPLY_TOO_LARGE,
+    TOO_LARGE,
     Answer,
     Execute,
     GroupMember,
@@ -27,9 +28,11 @@ from coterie.actors.groups.group_messages import (
     Unsettled,
     WatchLeader,
 )
-from coterie.actors.groups.letter_admission import LetterAdmission
-from coterie.actors.groups.letter_identity import LetterIdentity
+from coterie.actors.groups.letters.letter_admission import LetterAdmission
+from coterie.actors.groups.letters.letter_identity import LetterIdentity
+from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
+from coterie.actors.groups.state_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
@@ -42,28 +45,25 @@ from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnown
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
+from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
 from coterie.protocols.replicated_log import (
     Applied,
     Apply,
     EntryKind,
     Load,
     Loaded,
-    LogIndex,
     Propose,
     Refusal,
     Reject,
     Term,
 )
-from coterie.protocols.sessions import Deduplication, Machine, Replies, Reply, encode_reply
+from coterie.protocols.sessions import Deduplication, Machine, encode_within
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
-
-ENTRY_OVERHEAD_BYTES: Final = 4096
-"""Upper bound of what a message with one entry takes in addition to the command."""
 
 
 class RaftActor(
@@ -92,7 +92,7 @@ class RaftActor(
     def __init__(self, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore) -> None:
         self._group = group
         self._config = config
-        self._deduplication = Deduplication(machine())
+        self._machine = machine()
         self._store = store
         self._peer_stores = PeerStores(group, store)
         self._refs = itertools.count(1)
@@ -112,12 +112,15 @@ class RaftActor(
         restored = await self._restore()
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
-        self._raft = Raft(key, self._config, restored=restored, rng=rng, node=self._node)
+        limits = self._limits()
+        self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
         self._facts = facts = self._raft.facts
+        self._deduplication = Deduplication(self._machine, incarnation=facts.incarnation)
+        self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
         self._letters = LetterAdmission(facts.incarnation, self._peer_stores, self.context.log)
         self._identity = LetterIdentity(facts.incarnation, StoreId(key)).encode()
         # An entry that does not fit into a frame could never be replicated, and would block all later ones.
-        self._command_bytes_max = system.config.transport.frame_cap_bytes - ENTRY_OVERHEAD_BYTES
+        self._command_bytes_max = limits.max_command_bytes
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
@@ -175,6 +178,17 @@ class RaftActor(
 
     def _bound_store(self, node: str) -> str | None:
         return self._raft.facts.membership.store_of(node)
+
+    def _limits(self) -> RaftLimits:
+        frame_cap_bytes, store_write_bytes = (
+            self.context.system.config.transport.frame_cap_bytes,
+            self._store.max_write_bytes,
+        )
+        limits = RaftLimits.fitted(self._config, frame_cap_bytes=frame_cap_bytes, store_write_bytes=store_write_bytes)
+        if limits.lowered:
+            sizes = {"frame_cap_bytes": frame_cap_bytes, "store_write_bytes": store_write_bytes, **limits.lowered}
+            self.context.log.info("raft.limits_lowered", **sizes)
+        return limits
 
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
@@ -237,7 +251,9 @@ class RaftActor(
         """Hand the messages of this visit to the protocol as one batch."""
         if self._to_apply is not None:
             effect, self._to_apply = self._to_apply, None
-            self._running.feed(self._apply(effect))
+            applied = self._apply(effect)
+            if applied is not None:
+                self._running.feed(applied)
         self._running.flush()
         if self._raft.facts is not self._facts:
             self._facts = self._raft.facts
@@ -262,7 +278,7 @@ class RaftActor(
     def _propose(self, msg: Execute) -> None:
         later = self.context.reply_later(msg)
         if len(msg.command) > self._command_bytes_max:
-            later.reply(Refused("too_large", None))
+            later.reply(Refused(TOO_LARGE, None, self._command_bytes_max))
             return
         ref = next(self._refs)
         self._waiting[ref] = later
@@ -326,26 +342,32 @@ class RaftActor(
 
     def observed(self, event: str, facts: Any) -> None:
         """Log an event of the protocol; announce a new leader to the watchers."""
-        self.context.log.info(event, **facts)
+        log = self.context.log
+        (log.error if event in SEVERE else log.warning if event in SERIOUS else log.info)(event, **facts)
         leader, term = self._raft.leader, self._raft.term
         if leader is not None and (self._leader is None or self._leader.term < term):
             self._leader = LeaderIs(self._group, self._node, leader, term)
             for watcher in self._watchers:
                 watcher.tell(self._leader)
 
-    def _apply(self, effect: Apply) -> Applied:
+    def _apply(self, effect: Apply) -> Applied | None:
+        """Apply entries, and answer those that wait for them; None: this node stops, because of a local condition."""
         sessions, refs = self._deduplication, effect.refs
-        for entry in effect.entries:
-            if entry.kind is EntryKind.COMMAND:
-                reply = sessions.apply(entry.index, entry.command)
-                ref = refs.get(entry.index)
-                if ref is not None:
-                    self._answer(ref, self._answer_of(reply))
-        return Applied(LogIndex(effect.entries[-1].index))
-
-    def _answer_of(self, reply: Reply | Replies) -> Answer:
-        encoded = encode_reply(reply)
-        return encoded if len(encoded) <= self._command_bytes_max else Unsettled(REPLY_TOO_LARGE, self._node)
+        try:
+            for entry in effect.entries:
+                if entry.kind is EntryKind.COMMAND:
+                    reply = sessions.apply(entry.index, entry.command)
+                    ref = refs.get(entry.index)
+                    if ref is not None:
+                        self._answer(ref, encode_within(reply, self._command_bytes_max))
+        except BaseException as error:
+            if not is_local(error):
+                raise
+            self.context.system.fail(error)  # the entry does not count as applied: the next life applies it again
+            return None
+        last = effect.entries[-1].index
+        self._failures.applied(last)
+        return Applied(last)
 
     async def _load(self, load: Load) -> None:
         try:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.paxos.synod_actor import SynodActor
@@ -18,6 +19,7 @@ from coterie.actors.simulation.simulated_node import NodeSettings, SimulatedNode
 from coterie.actors.topology import Topology
 from coterie.actors.topology.parts import Part, RaftPart, SynodPart
 from coterie.errors import TopologyError
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.replicated_log import LogPosition
 from coterie.protocols.simulation.scenarios.raft_run import random_base
@@ -29,6 +31,7 @@ __all__ = ["Deployment"]
 FIRST_PORT = 7401
 
 GroupChecker = RaftGroupChecker | SynodGroupChecker
+C = TypeVar("C", RaftGroupChecker, SynodGroupChecker)
 
 
 class Deployment:
@@ -72,7 +75,7 @@ class Deployment:
         self._on_role = on_role
         self._run_log = run_log
         self._message_capture = MessageCapture(run_log)
-        self.topology = topology.with_parts([self._with_checker(part) for part in topology.parts])
+        self.topology = self._with_checkers(topology)
         """The topology with its checkers built in."""
         settings = NodeSettings(self.topology, self.addresses, is_durable, config, self._on_node_event, on_failure)
         self.nodes: Mapping[str, SimulatedNode] = {
@@ -80,10 +83,28 @@ class Deployment:
         }
         """The nodes by name."""
 
+    def replace_topology(self, name: str, topology: Topology) -> None:
+        """Let the next process life of node `name` run `topology`: other code, for the same cluster.
+
+        Raises:
+            TopologyError: no node has that name; the topology is not valid, or has another name or other nodes.
+        """
+        node = self.node(name)
+        topology.validate()
+        if (topology.name, topology.nodes) != (self.topology.name, self.topology.nodes):
+            deployed = f"{self.topology.name!r} with the nodes {', '.join(self.topology.nodes)}"
+            raise TopologyError(topology.name, (f"{name} cannot run it: the cluster is {deployed}",))
+        node.topology = self._with_checkers(topology)
+
     def start(self) -> None:
         """Start every node."""
         for node in self.nodes.values():
             node.start()
+
+    def compare_states(self) -> None:
+        """Compare the states of all replicas of each Raft group, at the end of a run."""
+        for checker in self.raft_checkers:
+            checker.compare_states()
 
     def node(self, name: str) -> SimulatedNode:
         """Return a node. TopologyError if no node has that name; it lists the nodes."""
@@ -106,16 +127,27 @@ class Deployment:
         """The checkers of its Raft groups."""
         return tuple(checker for checker in self.group_checkers.values() if isinstance(checker, RaftGroupChecker))
 
+    def _with_checkers(self, topology: Topology) -> Topology:
+        return topology.with_parts([self._with_checker(part) for part in topology.parts])
+
     def _with_checker(self, part: Part) -> Part:
+        """Return `part` with the checker of its group: one checker for all lives of all its nodes."""
+        known = self.group_checkers.get(part.name)
+        observed = (self._checkers, self._on_role, self._run_log)
         if isinstance(part, RaftPart) and part.engine is RaftActor:
-            raft = self.group_checkers[part.name] = RaftGroupChecker(
-                part.name, part.nodes, self._checkers, self._on_role, self._run_log, base=self._base(part.name)
+            quorum = part.config(tuple(NodeId(node) for node in part.nodes)).quorum
+            raft = (
+                known
+                if isinstance(known, RaftGroupChecker)
+                else RaftGroupChecker(part.name, part.nodes, *observed, quorum, base=self._base(part.name))
             )
+            self.group_checkers[part.name] = raft
             return replace(part, engine=partial(CheckedRaftActor, raft))
         if isinstance(part, SynodPart) and part.engine is SynodActor:
-            synod = self.group_checkers[part.name] = SynodGroupChecker(
-                part.name, part.nodes, self._checkers, self._on_role, self._run_log
+            synod = (
+                known if isinstance(known, SynodGroupChecker) else SynodGroupChecker(part.name, part.nodes, *observed)
             )
+            self.group_checkers[part.name] = synod
             return replace(part, engine=partial(CheckedSynodActor, synod))
         return part
 

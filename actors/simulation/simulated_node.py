@@ -33,7 +33,7 @@ class NodeSettings:
     """Settings shared by all nodes of one cluster, the same in every process life.
 
     Attributes:
-        topology: to run.
+        topology: to run, until a node gets another one (`SimulatedNode.topology`).
         addresses: on which the nodes listen, by name.
         is_durable: whether nodes have data directories.
         config: of the nodes' systems.
@@ -63,6 +63,8 @@ class SimulatedNode:
         """Whether old records on its disk were corrupted: the node must detect it before it uses them."""
         self.has_replaced_disk = False
         """Whether its disk was replaced by a stale or an empty one: the node is no longer a replica."""
+        self.topology = settings.topology
+        """The topology, and with it the code, that its next process life runs."""
         self._world = world
         self._settings = settings
         self._life: Life | None = None
@@ -207,7 +209,7 @@ class SimulatedNode:
 
     async def _serve(self, life: Life, *, do_format: bool) -> None:
         settings = self._settings
-        async with settings.topology.start(
+        async with self.topology.start(
             node=self.name,
             listen=settings.addresses[self.name],
             peers={peer: address for peer, address in settings.addresses.items() if peer != self.name},

@@ -167,6 +167,8 @@ class Simulation:
         if not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=CLEANUP_TIMEOUT_S)
+        elif self.failure is None and self._deployment is not None:
+            self._deployment.compare_states()
         if self.failure is not None:
             raise self.failure
         if is_stuck:
@@ -272,6 +274,19 @@ class Simulation:
     def node(self, name: str) -> SimulatedNode:
         """Return a node, with its state and its faults as methods. TopologyError if no node has that name."""
         return self._deployed.node(name)
+
+    def upgrade(self, name: str, topology: Topology, *, down_s: float = 0.0) -> None:
+        """Restart one node on other code: crash it if it runs, and start it on `topology` `down_s` seconds later.
+
+        `topology` declares the same cluster (its name and nodes) with other classes: a new release, or the previous one
+        after a rollback. Use it node by node to rehearse a rolling upgrade under faults.
+
+        Raises:
+            TopologyError: no node has that name; `topology` is not valid, or has another name or other nodes.
+        """
+        self._deployed.replace_topology(name, topology)
+        self._run_log.record(name, "node.upgraded", None)
+        self.node(name).restart(down_s=down_s)
 
     def leader_of(self, group: str) -> str | None:
         """Return the leader of a Raft group (of several, that of the highest term); None if there is no leader."""

@@ -11,13 +11,17 @@ are gone from the disk, too: they are committed, and what they did is part of ev
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.raft.log.term_runs import TermRuns
 from coterie.protocols.replicated_log import Entry, LogIndex, LogPosition, Term
 
-__all__ = ["RaftLog", "cut"]
+__all__ = ["HINTS_MAX", "RaftLog", "cut"]
+
+HINTS_MAX = 64
+"""The most hints in a refusal: two refusals find where two logs part, although each has a hundred terms of its own."""
 
 BEFORE_THE_FIRST = LogPosition(LogIndex(0))
 
@@ -89,17 +93,23 @@ class RaftLog:
                 return place
         return len(entries)
 
-    def conflict_hint(self, index: LogIndex) -> tuple[LogIndex, Term]:
-        """Return (conflict_index, conflict_term) for a refused `index`; see `AppendEntriesReply` (Raft §5.3, end)."""
-        term = self.term_at(index)
-        if not term or index == self.base.index:
-            return LogIndex(self.last_index + 1), Term(0)
-        return self._runs.first_index_of_run(index), term
+    def hints(self, index: LogIndex, term: Term) -> tuple[tuple[LogIndex, Term], ...]:
+        """Return where this log may agree with one that has `term` at `index`; see `AppendEntriesReply`."""
+        ends, base = self._runs.ends_up_to(min(index, self.last_index), term), (self.base.index, self.base.term)
+        return tuple(itertools.islice(itertools.chain(ends, (base,)), HINTS_MAX))
 
-    def end_of_term(self, term: Term) -> LogIndex | None:
-        """Return the last index that has `term`, which may be that of the base; None if none is known to have it."""
-        end = self._runs.end_of_term(term, self.last_index)
-        return self.base.index if end is None and term == self.base.term and term else end
+    def last_agreeing(self, hints: Sequence[tuple[LogIndex, Term]], below: LogIndex) -> LogIndex:
+        """Return the last index, less than `below`, at which a log with these `hints` may agree with this one.
+
+        If a hint's entry is in this log, everything up to it agrees (Raft §5.3, Log Matching). If none is, the last
+        hint bounds what may agree. Hints that no log can have only lower the result. It may lie below the base.
+        """
+        index = LogIndex(below - 1)
+        for hinted, term in hints[:HINTS_MAX]:
+            index = max(LogIndex(0), self._runs.last_at_most(term, min(index, hinted)))
+            if self.term_at(index) == term:
+                break
+        return index
 
     # Changes.
 

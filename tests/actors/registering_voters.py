@@ -68,10 +68,11 @@ class Voter:
             self.takes_part = True
             group.took_part(name, disk.store_id)
 
+        store: Any = disk
         self.registration = VoterRegistration(
             name,
             peers,
-            disk,
+            store,
             self.peer_stores,
             group.founders,
             group.bound_by(name),

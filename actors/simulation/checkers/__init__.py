@@ -4,4 +4,6 @@
 `raft_group_checker.py`: `RaftGroupChecker` checks each write, message and applied entry of a Raft group.
 `synod_group_checker.py`: `SynodGroupChecker` checks each durable state and message of a synod.
 `history_recording.py`: `Recordings` collects client operations for the linearizability checker.
+`state_comparison.py`: `StateComparison` compares the whole states of the replicas of a Raft group.
+`state_structure.py`: turns the state of any object into tuples, and finds the first difference of two.
 """

@@ -17,12 +17,14 @@ from typing import Any
 
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.simulation.checkers.run_checkers import RunCheckers
+from coterie.actors.simulation.checkers.state_comparison import ComparedMachine, StateComparison
 from coterie.actors.simulation.run_log import RunLog
 from coterie.actors.wire_names import RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_checker import RaftChecker
 from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
+from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_messages import (
     HardState,
@@ -31,7 +33,7 @@ from coterie.protocols.raft.raft_messages import (
     Restored,
 )
 from coterie.protocols.raft.role import RaftRole
-from coterie.protocols.replicated_log import Applied, Apply, Entry, LogPosition, Term
+from coterie.protocols.replicated_log import Applied, Apply, Entry, LogIndex, LogPosition, Term
 from coterie.protocols.sessions import Machine
 from coterie.protocols.simulation.scenarios.raft_run import sender_role
 from coterie.runtime.storage.log_store import LogStore
@@ -48,6 +50,7 @@ class RaftGroupChecker:
         checkers: calls the checker, and ends the run at a violation.
         on_role: is called with a role and a node whenever a message shows that the node has that role.
         run_log: gets the messages and events of the group.
+        quorum: which voters may decide; None: more than half.
         base: where the logs of all its nodes begin, with an empty state machine.
     """
 
@@ -58,13 +61,14 @@ class RaftGroupChecker:
         checkers: RunCheckers,
         on_role: Callable[[TargetRole, str], None],
         run_log: RunLog,
+        quorum: Quorum | None = None,
         *,
         base: LogPosition = AT_THE_BEGINNING,
     ) -> None:
         self.group = group
         self.voters = tuple(NodeId(voter) for voter in voters)
         self.base = base
-        self.protocol_checker = RaftChecker(self.voters, checkers.violation_context, base=base)
+        self.protocol_checker = RaftChecker(self.voters, checkers.violation_context, quorum=quorum, base=base)
         self.term_led_by: dict[str, Term] = {}
         """The nodes that are in the role leader now, with their terms."""
         self._checkers = checkers
@@ -74,6 +78,8 @@ class RaftGroupChecker:
         self._life = dict.fromkeys(self.voters, 0)
         self._replaced_disks: dict[str, None] = {}
         self._node_by_store: dict[str, NodeId] = {}
+        self._states = StateComparison(group, checkers.violation_context)
+        self._actor_by_node: dict[str, CheckedRaftActor] = {}
 
     @property
     def leader(self) -> str | None:
@@ -93,6 +99,12 @@ class RaftGroupChecker:
     def ended(self, node: str) -> None:
         """Note that the present process life of `node` has ended."""
         self.term_led_by.pop(node, None)
+        self._actor_by_node.pop(node, None)
+
+    def compare_states(self) -> None:
+        """Compare the states of all replicas that run, at the end of a run."""
+        for node, actor in self._actor_by_node.items():
+            self.state_reached(NodeId(node), LogIndex(actor.applied_index + 1), actor.machine.state)
 
     # --- called by the actors ---------------------------------------------------------------------------------------
 
@@ -106,6 +118,11 @@ class RaftGroupChecker:
             self._checkers.check(self._recover, node, named)
             self._checkers.check(self.protocol_checker.started, node)
         return self._life[node]
+
+    def running(self, node: NodeId, actor: CheckedRaftActor) -> None:
+        """Note that `actor` runs the replica of `node` now."""
+        if node not in self._replaced_disks:
+            self._actor_by_node[node] = actor
 
     def submitted(self, node: NodeId, write: LogWrite) -> None:
         """Note that a write is pending on the disk."""
@@ -134,6 +151,11 @@ class RaftGroupChecker:
     def observed(self, node: NodeId, event: str, facts: object) -> None:
         """Log an event of the algorithm."""
         self._run_log.record(node, event, facts)
+
+    def state_reached(self, node: NodeId, index: LogIndex, machine: object) -> None:
+        """Compare the state of `node` before entry `index` with those of the other replicas."""
+        if node not in self._replaced_disks:
+            self._checkers.check(self._states.reached, node, index, machine)
 
     def applied(self, node: NodeId, entries: Sequence[Entry]) -> None:
         """Check entries that are applied to the state machine."""
@@ -180,9 +202,20 @@ class CheckedRaftActor(RaftActor):
     def __init__(
         self, checker: RaftGroupChecker, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore
     ) -> None:
-        super().__init__(group, config, machine, store)
+        self.machine = ComparedMachine(machine(), lambda index, state: checker.state_reached(self._node, index, state))
+        super().__init__(group, config, lambda: self.machine, store)
         self._checker = checker
         self._life = 0
+
+    @property
+    def applied_index(self) -> LogIndex:
+        """The last entry that this replica has applied."""
+        return self._raft.applied_index
+
+    async def on_start(self) -> None:
+        """Start from what is on the disk, which `_recover` reports."""
+        await super().on_start()
+        self._checker.running(self._node, self)
 
     def on_visit_end(self) -> None:
         """End the visit, then report role and term."""
@@ -225,7 +258,7 @@ class CheckedRaftActor(RaftActor):
         self._checker.arrived(self._node, message.sender, message.body)
         super()._receive_peer_message(message)
 
-    def _apply(self, effect: Apply) -> Applied:
+    def _apply(self, effect: Apply) -> Applied | None:
         self._checker.applied(self._node, effect.entries)
         return super()._apply(effect)
 

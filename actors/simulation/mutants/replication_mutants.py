@@ -11,8 +11,8 @@ from typing import Any
 
 from coterie.actors.driver import Driver
 from coterie.actors.groups.leader_router import LeaderRouter
-from coterie.actors.groups.letter_admission import LetterAdmission
-from coterie.actors.groups.letter_identity import LetterIdentity
+from coterie.actors.groups.letters.letter_admission import LetterAdmission
+from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.simulation.scenarios.directed_runs import another_store, unheard_store
 from coterie.actors.simulation.scenarios.raft_kv import RAFT_KV
 from coterie.actors.voter_registration import VoterRegistration
@@ -30,12 +30,14 @@ __all__ = ["REPLICATION_MUTANTS"]
 _attempt = LeaderRouter._attempt
 
 
-def _attempt_without_session(self: LeaderRouter, command: bytes, left_s: float) -> asyncio.Future[Any]:
+def _attempt_without_session(
+    self: LeaderRouter, command: bytes, left_s: float, reply_bytes: int = 0
+) -> asyncio.Future[Any]:
     sent_before: dict[bytes, None] = vars(self).setdefault("sent_before", {})
     if command in sent_before and isinstance(decoded := decode_command(command), SessionCommand):
-        return _attempt(self, encode_plain(decoded.payload), left_s)
+        return _attempt(self, encode_plain(decoded.payload), left_s, reply_bytes)
     sent_before[command] = None
-    return _attempt(self, command, left_s)
+    return _attempt(self, command, left_s, reply_bytes)
 
 
 def _admit_any_store(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.replicated_log import LogIndex, Term
@@ -47,13 +47,15 @@ class TermRuns:
         place = bisect_right(self._starts, index)
         return self._terms[place - 1] if place else Term(0)
 
-    def first_index_of_run(self, index: LogIndex) -> LogIndex:
-        """Return where the run that `index` lies in begins."""
-        return self._starts[bisect_right(self._starts, index) - 1]
-
-    def end_of_term(self, term: Term, last_index: LogIndex) -> LogIndex | None:
-        """Return the last index with `term` in a log that ends at `last_index`; None if no entry has it."""
+    def last_at_most(self, term: Term, index: LogIndex) -> LogIndex:
+        """Return the last index up to `index` whose term is at most `term`; that before the first run if none is."""
         place = bisect_right(self._terms, term)
-        if place == 0 or self._terms[place - 1] != term:
-            return None
-        return LogIndex(self._starts[place] - 1) if place < len(self._starts) else last_index
+        return min(index, LogIndex(self._starts[place] - 1)) if place < len(self._starts) else index
+
+    def ends_up_to(self, index: LogIndex, term: Term) -> Iterator[tuple[LogIndex, Term]]:
+        """Yield the last index and the term of each run, cut at `index`, whose term is at most `term`; last first."""
+        for place in range(min(bisect_right(self._terms, term), bisect_right(self._starts, index)) - 1, -1, -1):
+            yield (
+                index if place + 1 == len(self._starts) else min(index, LogIndex(self._starts[place + 1] - 1)),
+                (self._terms[place]),
+            )

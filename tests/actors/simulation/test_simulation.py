@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -367,3 +368,56 @@ def test_another_seed_is_another_run() -> None:
     digests = {run(body, seed, is_hashed=True).digest for seed in (1, 1, 2)}
 
     assert len(digests) == 2
+
+
+@message(name="test_simulation.Ping")
+class PingOfNextRelease(Ask[str]):
+    pass
+
+
+class EchoOfNextRelease(Actor[PingOfNextRelease]):
+    def __init__(self, node: Node) -> None:
+        self.name = node.name
+
+    def receive(self, msg: PingOfNextRelease) -> str:
+        return f"{self.name} runs the next release"
+
+
+def store_of_next_release(nodes: tuple[str, ...] = NODES) -> Topology:
+    topology = Topology("kv", nodes=nodes)
+    topology.raft("store", machine=KeyValue)
+    topology.actor("echo", EchoOfNextRelease)
+    return topology
+
+
+def test_one_node_after_the_other_runs_other_code_on_its_own_disk() -> None:
+    async def main(sim: Simulation) -> None:
+        async def answer(name: str) -> str:
+            ref = await sim.actor("echo", node=name)
+            return await sim.until(partial(ref.ask, Ping(), timeout_s=1.0), within_s=20.0)
+
+        sim.deploy(store())
+        await sim.ready()
+        observer = await sim.observer()
+        await observer.key_value("store").put(b"k", b"v")
+        for upgraded, name in enumerate(NODES, 1):
+            sim.upgrade(name, store_of_next_release(), down_s=0.5)
+            await sim.until(lambda: all(node.is_up for node in sim.nodes), within_s=20.0)
+            expected = [f"{each} runs the next release" for each in NODES[:upgraded]] + list(NODES[upgraded:])
+            assert [await answer(each) for each in NODES] == expected
+        assert await observer.key_value("store").get(b"k") == b"v"
+        sim.upgrade("n2", store())
+        assert await answer("n2") == "n2"
+
+    run(main)
+
+
+def test_an_upgrade_to_another_cluster_is_refused() -> None:
+    async def main(sim: Simulation) -> None:
+        sim.deploy(store())
+        with pytest.raises(TopologyError, match="n2 cannot run it: the cluster is 'kv' with the nodes n1, n2, n3"):
+            sim.upgrade("n2", store_of_next_release(("n1", "n2")))
+        with pytest.raises(TopologyError, match="it has no node 'n9'"):
+            sim.upgrade("n9", store_of_next_release())
+
+    run(main)

@@ -47,7 +47,8 @@ def test_leader_appends_commands_as_new_entries_and_sends_them_in_parallel() -> 
 
     (write,) = [effect.write for effect in effects if isinstance(effect, Persist)]
     stamp_ms = write.entries[0].stamp_ms
-    batch = append(1, 1, 1, entry(2, 1, b"a", stamp_ms=stamp_ms), entry(3, 1, b"b", stamp_ms=stamp_ms), commit=1)
+    entries = entry(2, 1, b"a", stamp_ms=stamp_ms), entry(3, 1, b"b", stamp_ms=stamp_ms)
+    batch = append(1, 1, 1, *entries, commit=1, round_=2)
     assert write.entries == batch.entries
     assert [(send.to, send.message) for send in sends(effects)] == [("n2", batch), ("n3", batch)]
 
@@ -137,7 +138,7 @@ def test_follower_keeps_what_follows_matching_entries() -> None:
     effects = group.handle("n1", received("n2", append(1, 1, 1, entry(2, 1))))
 
     assert group["n1"].last_index == 4
-    assert messages(effects) == [success(1, 2)]
+    assert messages(effects) == [success(1, 2, prev=1)]
     assert not any(isinstance(effect, Persist) for effect in effects)
 
 
@@ -398,10 +399,10 @@ def test_command_that_is_committed_twice_is_executed_once() -> None:
             return b"%d" % self.total
 
     group = DirectedGroup.led_by("n1")
-    group.propose("n1", encode_open_session(1))
+    group.propose("n1", encode_open_session(bytes(16)))
     group.settle()
     counter = Counter()
-    sessions = Deduplication(counter)
+    sessions = Deduplication(counter, incarnation=bytes(16))
     opened = sessions.apply(LogIndex(2), group.record("n1").applied[1].command)
     assert isinstance(opened, Opened)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from coterie.actors.groups.letter_identity import LetterIdentity
+from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.wire_names import RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
