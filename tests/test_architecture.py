@@ -48,11 +48,14 @@ MAY_TOUCH: dict[tuple[str, str], str] = {
     ("runtime/hosts/real_host.py", "threading"): "it is the disk thread",
     ("runtime/hosts/real_host.py", "random"): "it is where entropy comes in",
     ("runtime/hosts/real_network.py", "ssl"): "it is the network",
+    ("runtime/hosts/real_listener.py", "ssl"): "it is the network",
+    ("runtime/hosts/real_listener.py", "socket"): "it is the network",
     ("runtime/hosts/real_datagrams.py", "socket"): "it is the network",
     ("runtime/hosts/real_disk.py", "os"): "it is the disk",
     ("runtime/hosts/real_disk.py", "fcntl"): "it is the disk",
     ("runtime/hosts/real_resources.py", "os"): "it reads the machine",
     ("runtime/hosts/real_resources.py", "pathlib"): "it reads the machine",
+    ("runtime/hosts/real_resources.py", "resource"): "it reads the machine",
     ("runtime/hosts/real_resources.py", "time"): "the loop's own processor time, where nothing else says it",
     ("runtime/threadsafe.py", "concurrent"): "the type of what other threads wait for; no thread is made",
     (
@@ -84,7 +87,7 @@ WORLDLY_CALLS = """
 """
 
 MAY_CALL: dict[tuple[str, str], str] = {
-    ("runtime/hosts/real_network.py", "create_server"): "it is the network",
+    ("runtime/hosts/real_listener.py", "add_reader"): "it is the network",
     ("runtime/hosts/real_network.py", "create_connection"): "it is the network",
     ("runtime/hosts/real_datagrams.py", "create_datagram_endpoint"): "it is the network",
     ("runtime/hosts/real_datagrams.py", "time"): "the loop's time, for names to resolve again",

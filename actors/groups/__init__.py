@@ -1,6 +1,8 @@
 """Replicated groups: runs a state machine replicated with Raft, and executes each command of a client exactly once.
 
+`apply_failures.py`: `ApplyFailures`, logs the exceptions that come out of a state machine
 `client_session.py`: `Session`, numbers the commands of one client
+`command_batches.py`: cuts a queue of commands into batches, and gives each command of one its reply or failure
 `group_client.py`: `GroupClient`, sends typed commands to a group, which executes each exactly once
 `group_messages.py`: defines the messages between a group's nodes and the group's clients
 `key_value.py`: `KeyValue`, implements a key-value store as a state machine
@@ -9,5 +11,8 @@
 `raft_actor.py`: `RaftActor`, runs one node of a Raft group
 `raft_limits.py`: `RaftLimits`, fits the sizes of a Raft group to the frames and the store of its node
 `raft_records.py`: encodes and decodes the durable state of Raft for the log store
+`reply_room.py`: `ReplyRoom`, limits the bytes of large replies that are on their way at once
+`routed_command.py`: `RoutedCommand`, tracks what is certain of the execution of one command over its attempts
 `state_machine.py`: `StateMachine`, the base class of typed replicated state machines
+`evolution/`: describes machines as schemas, and decodes commands under a recorded one
 """

@@ -8,15 +8,17 @@ timer ── Tick ─────────────▶┘                 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import random
 from collections.abc import Callable
 from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
+from coterie.actors.groups.apply_failures import ApplyFailures
 from coterie.actors.groups.group_messages import (
     NOT_REGISTERED,
-    REPLY_TOO_LARGE,
+    TOO_LARGE,
     Answer,
     Execute,
     GroupStatus,
@@ -28,6 +30,7 @@ from coterie.actors.groups.group_messages import (
 )
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, restored_from, write_of
+from coterie.actors.groups.state_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
@@ -39,7 +42,7 @@ from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
 from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Refusal, Reject
-from coterie.protocols.sessions import Deduplication, Machine, Replies, Reply, encode_reply
+from coterie.protocols.sessions import INCARNATION_BYTES, Deduplication, Machine, encode_within
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
@@ -72,7 +75,7 @@ class RaftActor(
     def __init__(self, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore) -> None:
         self._group = group
         self._config = config
-        self._deduplication = Deduplication(machine())
+        self._machine = machine()
         self._store = store
         self._peer_stores = PeerStores(group, store)
         self._refs = itertools.count(1)
@@ -90,6 +93,8 @@ class RaftActor(
         system = self.context.system
         self._node = NodeId(system.node)
         state = await self._store.state(self._group)
+        self._deduplication = Deduplication(self._machine, incarnation=self._incarnation())
+        self._failures = ApplyFailures(self.context, self._machine, LogIndex(state.last))
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
         limits = self._limits()
@@ -116,6 +121,11 @@ class RaftActor(
             sizes = {"frame_cap_bytes": frame_cap_bytes, "store_write_bytes": store_write_bytes, **limits.lowered}
             self.context.log.info("raft.limits_lowered", **sizes)
         return limits
+
+    def _incarnation(self) -> bytes:
+        """Return what distinguishes this group from others of the same name."""
+        founders = "\0".join((self.context.system.identity.cluster, self._group, *sorted(self._config.voters)))
+        return hashlib.sha256(founders.encode()).digest()[:INCARNATION_BYTES]
 
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
@@ -174,7 +184,9 @@ class RaftActor(
         """Hand the messages of this visit to the protocol as one batch."""
         if self._to_apply is not None:
             effect, self._to_apply = self._to_apply, None
-            self._running.feed(self._apply(effect))
+            applied = self._apply(effect)
+            if applied is not None:
+                self._running.feed(applied)
         self._running.flush()
 
     def _apply_now(self, effect: Apply) -> None:
@@ -196,7 +208,7 @@ class RaftActor(
     def _propose(self, msg: Execute) -> None:
         later = self.context.reply_later(msg)
         if len(msg.command) > self._command_bytes_max:
-            later.reply(Refused("too_large", None))
+            later.reply(Refused(TOO_LARGE, None, self._command_bytes_max))
             return
         ref = next(self._refs)
         self._waiting[ref] = later
@@ -256,19 +268,24 @@ class RaftActor(
             for watcher in self._watchers:
                 watcher.tell(self._leader)
 
-    def _apply(self, effect: Apply) -> Applied:
+    def _apply(self, effect: Apply) -> Applied | None:
+        """Apply entries, and answer those that wait for them; None: this node stops, because of a local condition."""
         sessions, refs = self._deduplication, effect.refs
-        for entry in effect.entries:
-            if entry.kind is EntryKind.COMMAND:
-                reply = sessions.apply(entry.index, entry.command)
-                ref = refs.get(entry.index)
-                if ref is not None:
-                    self._answer(ref, self._answer_of(reply))
-        return Applied(LogIndex(effect.entries[-1].index))
-
-    def _answer_of(self, reply: Reply | Replies) -> Answer:
-        encoded = encode_reply(reply)
-        return encoded if len(encoded) <= self._command_bytes_max else Unsettled(REPLY_TOO_LARGE, self._node)
+        try:
+            for entry in effect.entries:
+                if entry.kind is EntryKind.COMMAND:
+                    reply = sessions.apply(entry.index, entry.command)
+                    ref = refs.get(entry.index)
+                    if ref is not None:
+                        self._answer(ref, encode_within(reply, self._command_bytes_max))
+        except BaseException as error:
+            if not is_local(error):
+                raise
+            self.context.system.fail(error)  # the entry does not count as applied: the next life applies it again
+            return None
+        last = effect.entries[-1].index
+        self._failures.applied(last)
+        return Applied(last)
 
     async def _load(self, load: Load) -> None:
         try:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from coterie.runtime.transport import Peer, SharedKey, SystemIdentity, TransportConfig
 from coterie.runtime.transport.connection import Connection
+from coterie.runtime.transport.descriptor_budget import DescriptorReport
 from coterie.runtime.transport.listener import LinkListener
 from coterie.runtime.transport.peers import Peers
 from coterie.runtime.transport.transport_state import TransportState
@@ -158,6 +159,9 @@ class FuzzTarget:
     def delivered(self, peer: Peer, lane_class: int, items: list[object]) -> None:
         del peer, lane_class
         self.items += items
+
+    def descriptors_changed(self, report: DescriptorReport) -> None:
+        """Ignore it: the target has no host."""
 
     def refused(self, address: str, reason: str) -> None:
         del address, reason

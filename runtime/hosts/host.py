@@ -125,9 +125,12 @@ class Network(Connections, Protocol):
         ...
 
     def secured(
-        self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float
+        self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float, handshakes_max: int
     ) -> SecuredNetwork:
-        """Return the same network in mutual TLS; a handshake longer than `handshake_timeout_s` is dropped.
+        """Return the same network in mutual TLS.
+
+        An incoming handshake is dropped if it takes longer than `handshake_timeout_s`, and the oldest one if there are
+        more than `handshakes_max`.
 
         `on_refused` is called with the reason when an incoming connection has no valid certificate. OSError, naming
         the file, if a certificate cannot be read.

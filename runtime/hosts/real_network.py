@@ -12,33 +12,15 @@ from typing import Any
 from coterie.errors import HandshakeRefused
 from coterie.runtime.hosts.host import DatagramReceiver
 from coterie.runtime.hosts.real_datagrams import RealDatagramSocket, open_datagram_socket
+from coterie.runtime.hosts.real_listener import RealListener, TlsAccept, bind_all
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.transport.handshake.certificate import names_in
 
-__all__ = ["RealListener", "RealNetwork", "RealSecuredNetwork"]
+__all__ = ["RealNetwork", "RealSecuredNetwork"]
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
 
 _SHUTDOWN_TIMEOUT_S = 1.0  # for a peer that sends no close_notify
-
-
-class RealListener:
-    """A listening socket of the running loop."""
-
-    def __init__(self, server: asyncio.Server) -> None:
-        self._server = server
-        # Read now, because a closed server has no sockets.
-        host, port, *_ = server.sockets[0].getsockname()
-        self._address = (str(host), int(port))
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """The (host, port) bound; the first, if the name has several addresses."""
-        return self._address
-
-    def close(self) -> None:
-        """Stop accepting; accepted connections stay open. Idempotent."""
-        self._server.close()
 
 
 class RealNetwork:
@@ -46,7 +28,7 @@ class RealNetwork:
 
     async def listen(self, factory: ProtocolFactory, host: str, port: int) -> RealListener:
         """Accept connections at (host, port). OSError if it cannot bind."""
-        return RealListener(await asyncio.get_running_loop().create_server(factory, host, port))
+        return RealListener(await bind_all(host, port), factory)
 
     async def connect(self, factory: ProtocolFactory, host: str, port: int) -> None:
         """Connect to (host, port). OSError if the connection fails."""
@@ -57,10 +39,12 @@ class RealNetwork:
         return await open_datagram_socket(received, host, port)
 
     def secured(
-        self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float
+        self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float, handshakes_max: int
     ) -> RealSecuredNetwork:
         """Return the same network in mutual TLS; see `host.SecuredNetwork`."""
-        return RealSecuredNetwork(tls, on_refused, handshake_timeout_s=handshake_timeout_s)
+        return RealSecuredNetwork(
+            tls, on_refused, handshake_timeout_s=handshake_timeout_s, handshakes_max=handshakes_max
+        )
 
     def certificate_names(self, tls: TlsConfig) -> tuple[str, ...]:
         """Return the names in our own certificate. OSError, naming the file, if it cannot be read."""
@@ -80,13 +64,17 @@ class RealSecuredNetwork:
         config: the paths of the certificates.
         on_refused: called with the reason when an incoming connection has no valid certificate.
         handshake_timeout_s: a handshake that takes longer is dropped.
+        handshakes_max: so many incoming handshakes at once; one more ends the oldest.
 
     Raises:
         OSError, ssl.SSLError: a file cannot be read, or has the wrong content; the message names it.
     """
 
-    def __init__(self, config: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float) -> None:
+    def __init__(
+        self, config: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float, handshakes_max: int
+    ) -> None:
         self._config = config
+        self._handshakes_max = handshakes_max
         self._on_refused = on_refused
         self._tls_timeouts: dict[str, Any] = {
             "ssl_handshake_timeout": handshake_timeout_s,
@@ -106,9 +94,8 @@ class RealSecuredNetwork:
         listening.sslobject_class = _reporting_ssl_object(self._on_refused)
         listening.num_tickets = 0  # a session ticket would readmit a peer whose certificate is no longer valid
         _require_certificates(listening, self._config)
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(factory, host, port, ssl=listening, **self._tls_timeouts)
-        return RealListener(server)
+        tls = TlsAccept(listening, self._handshakes_max, self._tls_timeouts)
+        return RealListener(await bind_all(host, port), factory, tls)
 
     async def connect(self, factory: ProtocolFactory, host: str, port: int) -> None:
         """Connect to (host, port).

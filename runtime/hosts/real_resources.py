@@ -1,4 +1,4 @@
-"""`RealResources`: reads this machine's processor time and memory: from Linux's /proc, psutil, or the standard library.
+"""`RealResources`: reads this machine's processor time, memory and descriptors: from /proc, psutil, or the library.
 
 Linux: `/proc/stat`, `/proc/meminfo` and the thread's `schedstat`, which alone says how long the thread waited for a
 processor. These files are in memory: a reading takes less than 0.1 ms, and psutil would read the same ones. Elsewhere
@@ -9,20 +9,28 @@ The machine is meant, not a container: limits of a control group are not conside
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from coterie.runtime.hosts.resource_reading import ResourceReading
+from coterie.runtime.hosts.disk_with_spares import is_out_of_descriptors
+from coterie.runtime.hosts.resource_reading import DescriptorReading, ResourceReading
 
-__all__ = ["RealResources"]
+__all__ = ["RealResources", "raise_descriptor_limit"]
 
 _BYTES_MAX: Final = 4096
 _IDLE_FIELDS: Final = (3, 4)
 """The columns of `/proc/stat` in which the processor did nothing: idle, and waiting for a disk."""
+_DESCRIPTOR_FOLDERS: Final = ("/proc/self/fd", "/dev/fd")
+_DESCRIPTORS_MAX: Final = 1 << 20
+"""The limit that is set where the hard limit is "unlimited": some systems take no more, and some programs list all."""
+_OPEN_MAX: Final = 10240
+"""The most that macOS takes, whatever its hard limit says (`OPEN_MAX` in setrlimit(2))."""
 _CPU_FIELDS: Final = 8
 """The columns that add up to all processor time: the time of guests is contained in the first ones."""
 
@@ -50,6 +58,18 @@ class RealResources:
         run_s, wait_s = self._thread()
         available, total = self._memory()
         return ResourceReading(busy_s, total_s, run_s, wait_s, available, total)
+
+    def descriptors(self) -> DescriptorReading:
+        """Return how many file descriptors this process has open, and its limit."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        limit = None if soft == resource.RLIM_INFINITY else soft
+        for folder in _DESCRIPTOR_FOLDERS:
+            try:
+                return DescriptorReading(len(os.listdir(folder)) - 1, limit)  # one is that of the listing
+            except OSError as error:
+                if is_out_of_descriptors(error):
+                    return DescriptorReading(limit, limit)
+        return DescriptorReading(None, limit)
 
     def _cpu(self) -> tuple[float | None, float | None]:
         if self._is_linux:
@@ -85,6 +105,21 @@ class RealResources:
                 return file.read(_BYTES_MAX).split()
         except OSError:
             return []
+
+
+def raise_descriptor_limit() -> DescriptorReading:
+    """Raise this process's limit of open files (the soft limit) to the highest allowed; return the present state.
+
+    For programs that own their process: as a library, coterie changes no limits.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else hard
+    for wanted in (most, _OPEN_MAX):
+        if soft != resource.RLIM_INFINITY and soft < wanted <= most:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+                break
+    return RealResources().descriptors()
 
 
 def _kilobytes(words: list[bytes], name: bytes) -> int | None:

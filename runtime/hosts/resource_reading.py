@@ -1,11 +1,11 @@
-"""`Resources`: defines the interface by which the processor time and memory of a machine are read."""
+"""`Resources`: defines the interface by which a machine's processor time, memory and file descriptors are read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["ResourceReading", "Resources"]
+__all__ = ["DescriptorReading", "ResourceReading", "Resources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,21 @@ class ResourceReading:
     memory_total_bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DescriptorReading:
+    """The file descriptors of this process: those that are open, and the most that it may have. None: not known."""
+
+    open_count: int | None = None
+    limit: int | None = None
+
+
 class Resources(Protocol):
-    """Reads what the machine's processors and memory are used for."""
+    """Reads what the machine's processors, memory and file descriptors are used for."""
 
     def read(self) -> ResourceReading:
         """Return the present reading; called on the event loop's thread, so it must not block."""
+        ...
+
+    def descriptors(self) -> DescriptorReading:
+        """Return how many file descriptors this process has open, and its limit; takes some µs for each of them."""
         ...

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from coterie.runtime.actor import Actor
     from coterie.runtime.system import System
+    from coterie.runtime.transport.descriptor_budget import DescriptorReport
     from coterie.runtime.transport.handshake.identity import Peer
     from coterie.runtime.transport.transport import Transport
 
@@ -208,6 +209,16 @@ class Remoting:
         times = self.refused_handshakes.note(str(address), reason)
         log = self.system.log.warning if times else self.system.log.debug
         log("transport.handshake_refused", address=str(address), reason=reason, times=max(1, times))
+
+    def descriptors_changed(self, report: DescriptorReport) -> None:
+        """Log that file descriptors run out, are ample again, or allow clients fewer connections than configured."""
+        facts = {
+            "open": report.open_count,
+            "limit": report.limit,
+            "clients_max": report.clients_max,
+            "connections_max": report.connections_max,
+        }
+        self.system.log.warning(report.event, **facts)
 
     def delivered(self, peer: Peer, lane_class: int, items: list[Any]) -> None:
         """Deliver the rows of a frame, then run the actors that received messages."""

@@ -4,6 +4,7 @@
 `disk_reserve.py`: keeps disk space allocated, so that a log on a full disk ends cleanly.
 `group_commit.py`: collects writes into batches, and writes each batch with one fdatasync.
 `group_tail.py`: checks that each write continues at the last position of its group.
+`history/`: finds stores that went back in time.
 `log_recovery.py`: reads the segments after a start or a crash, and cuts off an incomplete last write.
 `log_store.py`: defines the interface to stored logs.
 `memory_log.py`: stores logs in memory only.

@@ -4,6 +4,9 @@
 
 Everything submitted while a batch is in flight forms the next one. The disk thread gets only bytes and a place; the
 event loop owns all state. So a failure leaves no partial change in memory, and no write is retried.
+
+No descriptor left (EMFILE). A new segment needs one or two: `hosts/disk_with_spares.py` keeps them. If they are gone,
+too, nothing was written: the batch waits, and is tried again every `RETRY_S`.
 """
 
 from __future__ import annotations
@@ -13,11 +16,15 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from coterie.errors import StorageDamaged, StorageFailed
+from coterie.runtime.hosts.disk_with_spares import DiskWithSpares, is_out_of_descriptors
 from coterie.runtime.hosts.host import Host
+from coterie.runtime.observing.loggers import logger
 from coterie.runtime.storage.disk_reserve import is_disk_full, release_reserve
+from coterie.runtime.storage.history.generation import Generation
+from coterie.runtime.storage.history.high_water import HighWaterFile
 from coterie.runtime.storage.log_store import DoneCallback, Record
 from coterie.runtime.storage.record_index import GroupIndex, place_of
 from coterie.runtime.storage.record_reader import read_records
@@ -30,33 +37,45 @@ __all__ = ["GroupCommit"]
 
 T = TypeVar("T")
 
+RETRY_S: Final = 0.1
+"""Time until a batch that found no file descriptor is tried again."""
+
+CLOSE_RETRIES: Final = 50
+"""How often it is tried again once the store is being closed; then the store fails."""
+
 
 class GroupCommit:
     """Writes batches to the last segment; starts a new segment when that is full.
 
-    `segments`: the open ones, oldest first. `groups`: all groups by name (the owner adds new ones). `on_batch` is
-    called after each batch that became durable, `on_failure` once.
+    `segments`: the open ones, oldest first. `groups`: all groups by name (the owner adds new ones). `high_water`: is
+    told how far the log is durable at each new segment and behind each sync marker. `on_batch` is called after each
+    batch that became durable, `on_failure` once.
     """
 
     def __init__(
         self,
         host: Host,
+        disk: DiskWithSpares,
         path: str,
         salt: int,
         config: StorageConfig,
         segments: Sequence[Segment],
         groups: Sequence[GroupIndex],
+        high_water: HighWaterFile,
         on_failure: Callable[[Exception], None] | None,
     ) -> None:
         self.path = path
         self.salt = salt
         self.segments = list(segments)
         self.groups = {group.name: group for group in groups}
+        self.high_water = high_water
         self.on_batch: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
         self.is_closed = False
         self.syncs = 0
         self._host = host
+        self._disk = disk
+        self._retries = 0
         self._config = config
         self._loop = asyncio.get_running_loop()
         self._on_failure = on_failure
@@ -73,6 +92,11 @@ class GroupCommit:
         if not self._queue or self._queue[-1].size_bytes >= self._config.batch_bytes:
             self._queue.append(WriteBatch(self.salt))
         return self._queue[-1]
+
+    @property
+    def generation(self) -> Generation:
+        """The generation of this opening of the store."""
+        return self.high_water.latest.generation
 
     def submit(self, batch: WriteBatch, done: DoneCallback | None = None) -> None:
         """Schedule the write of `batch`, to which items were just added; `done` is called when they are durable."""
@@ -115,7 +139,7 @@ class GroupCommit:
 
     async def remove_oldest(self) -> None:
         """Remove the oldest segment, which must not hold live records."""
-        await self.run_disk(partial(remove_segment, self._host.disk, self.segments[0]))
+        await self.run_disk(partial(remove_segment, self._disk, self.segments[0]))
         del self.segments[0]
 
     def check(self) -> None:
@@ -162,11 +186,14 @@ class GroupCommit:
         self._is_scheduled = False
         if self._in_flight is not None or not self._queue:
             return
-        self._in_flight = batch = self._queue.popleft()
+        self._in_flight = self._queue.popleft()
+        self._write(self._in_flight)
+
+    def _write(self, batch: WriteBatch) -> None:
         last = self.segments[-1]
         if batch.size_bytes and last.size_bytes - last.created_bytes >= self._config.segment_bytes:
             # Nothing is in flight, so memory holds exactly what the segments hold.
-            checkpoint = encode_checkpoint(self.groups.values(), self.salt)
+            checkpoint = encode_checkpoint(self.generation, self.groups.values(), self.salt)
             job = partial(self._write_to_new, last, checkpoint, batch)
         else:
             job = partial(self._write_to, last, batch)
@@ -175,11 +202,12 @@ class GroupCommit:
     def _write_to_new(self, last: Segment, checkpoint: bytes, batch: WriteBatch) -> Segment:
         header = SegmentHeader(last.number + 1, last.size_bytes, 0)
         try:
-            segment = create_segment(self._host.disk, self.path, header, checkpoint, self.salt)
+            segment = create_segment(self._disk, self.path, header, checkpoint, self.salt)
         except OSError as error:
-            if not self._host.disk.exists(segment_path(self.path, header.number)):  # else `last` is not the last
+            if not self._disk.exists(segment_path(self.path, header.number)):  # else `last` is not the last
                 self._end_log_cleanly(last, error)
             raise
+        self.high_water.advance(segment.number, segment.size_bytes)
         return self._write_to(segment, batch)
 
     def _write_to(self, segment: Segment, batch: WriteBatch) -> Segment:
@@ -190,6 +218,8 @@ class GroupCommit:
             self._end_log_cleanly(segment, error)
             raise
         segment.file.sync()
+        if not batch.size_bytes:
+            self.high_water.advance(segment.number, segment.size_bytes)  # the marker itself promises nothing
         return segment
 
     def _end_log_cleanly(self, segment: Segment, error: OSError) -> None:
@@ -197,7 +227,7 @@ class GroupCommit:
         if not is_disk_full(error):
             return
         with contextlib.suppress(OSError):  # then the log ends as after a crash, which is safe too
-            release_reserve(self._host.disk, self.path)
+            release_reserve(self._disk, self.path)
             segment.file.truncate(segment.size_bytes)
             header = encode_batch_header(segment.number, segment.size_bytes, 0, self.salt)
             segment.file.write_at(segment.size_bytes, header)
@@ -206,10 +236,14 @@ class GroupCommit:
     def _written(self, batch: WriteBatch, segment: Segment | None, error: BaseException | None) -> None:
         if self.failure is not None:
             return
+        if segment is None and is_out_of_descriptors(error) and self._may_wait():
+            self._loop.call_later(RETRY_S, self._write_again, batch)
+            return
         if segment is None:
             self.fail(error or RuntimeError("a write ended without a segment"))
             return
         self._in_flight = None
+        self._retries = 0
         self._apply(batch, segment)
         try:
             self._acknowledge(deque(batch.done_callbacks))
@@ -217,6 +251,17 @@ class GroupCommit:
             self.on_batch()
             self._dispatch()
             self._start_sync_marker_timer()
+
+    def _may_wait(self) -> bool:
+        """Return whether the batch in flight may wait for a file descriptor."""
+        self._retries += 1
+        if self._retries == 1:
+            logger("storage").warning("store.waits_for_descriptor", path=self.path, retry_s=RETRY_S)
+        return not self.is_closed or self._retries <= CLOSE_RETRIES
+
+    def _write_again(self, batch: WriteBatch) -> None:
+        if self._in_flight is batch:
+            self._write(batch)
 
     def _apply(self, batch: WriteBatch, segment: Segment) -> None:
         self.syncs += 1

@@ -20,6 +20,7 @@ from itertools import pairwise
 
 from coterie.errors import StorageDamaged
 from coterie.runtime.hosts.host import Disk
+from coterie.runtime.storage.history.generation import NEVER_OPENED, Generation
 from coterie.runtime.storage.record_index import GroupIndex, place_of, segment_of
 from coterie.runtime.storage.segment_files import Segment, segment_names, segment_number
 from coterie.runtime.storage.segment_format import (
@@ -41,10 +42,15 @@ _NO_PLACE = 0  # no place is 0: segments start at 1
 
 @dataclass(frozen=True, slots=True)
 class RecoveredLog:
-    """Content of a log: segments, oldest first (the last is appended to), groups, and the number of bytes cut."""
+    """Content of a log.
+
+    `segments`: oldest first; the last is appended to. `generation`: that of the latest opening. `cut_bytes`: the number
+    of bytes that were cut from the end of the last segment.
+    """
 
     segments: tuple[Segment, ...]
     groups: tuple[GroupIndex, ...]
+    generation: Generation
     cut_bytes: int
 
 
@@ -71,7 +77,7 @@ def recover(disk: Disk, directory: str, salt: int) -> RecoveredLog:
         for segment in segments:
             segment.file.close()
         raise
-    return RecoveredLog(tuple(segments), groups, cut_bytes)
+    return RecoveredLog(tuple(segments), groups, replay.generation, cut_bytes)
 
 
 def _open(disk: Disk, path: str, number: int) -> Segment:
@@ -207,11 +213,15 @@ class _Replay:
 
     def __init__(self) -> None:
         self._groups: dict[int, _GroupReplay] = {}
+        self.generation = NEVER_OPENED
 
     def take(self, item: Item, segment: int, data: bytes) -> None:
         """Apply one item."""
         if item.kind == ItemKind.GROUP:
             self._declare(item, data)
+            return
+        if item.kind == ItemKind.GENERATION:
+            self.generation = Generation(item.position, item.tag)
             return
         group = self._groups.get(item.group)
         if group is None:
@@ -227,6 +237,8 @@ class _Replay:
                 group.truncate(item.position)
             case ItemKind.DROP:
                 group.drop_before(item.position)
+            case ItemKind.FORGET:
+                del self._groups[item.group]
             case _:
                 raise ValueError(f"items of kind {item.kind} are unknown")
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from coterie.runtime.storage.history.generation import Generation
+
 __all__ = ["GroupState", "LogStore", "Record", "Write"]
 
 
@@ -61,6 +63,34 @@ class LogStore(Protocol):
         """32 hex digits, drawn when the store was formatted: identifies the store independently of its node's name."""
         ...
 
+    @property
+    def generation(self) -> Generation:
+        """This opening of the store. A peer that remembers a later one, or another of its number, knows of a loss."""
+        ...
+
+    @property
+    def lost_promises(self) -> str | None:
+        """Why this store has lost what it had acknowledged, with file and bytes; None: as far as is known, it has not.
+
+        Then its groups must not vote, count or lead, in this life and all later ones.
+        """
+        ...
+
+    async def mark_lost(self, evidence: str) -> None:
+        """Make durable that peers have found this store to have lost promises; the first evidence stays."""
+        ...
+
+    def groups(self) -> tuple[str, ...]:
+        """Return the names of all groups in the store, sorted."""
+        ...
+
+    async def forget(self, group: str) -> None:
+        """Remove all records and the metadata of `group` durably; no effect if there is no such group.
+
+        Nothing may be written to the group meanwhile.
+        """
+        ...
+
     async def state(self, group: str) -> GroupState:
         """Return the durable state of `group`, after every write that was submitted before this call."""
         ...
@@ -94,7 +124,7 @@ class LogStore(Protocol):
 
     @property
     def syncs(self) -> int:
-        """Number of fdatasyncs since the store was opened (0 for memory)."""
+        """Number of fdatasyncs of the log's segments since the store was opened (0 for memory)."""
         ...
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from coterie.errors import StorageFailed
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.storage.group_tail import GroupTail
+from coterie.runtime.storage.history.generation import Generation
 from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
 from coterie.runtime.storage.record_index import TagRuns
 from coterie.runtime.storage.storage_config import StorageConfig
@@ -24,6 +25,8 @@ class MemoryLog:
 
     def __init__(self, host: Host) -> None:
         self._store_id = f"{host.random.getrandbits(128):032x}"
+        self._generation = Generation(1, int(self._store_id[:16], 16))
+        self._lost_promises: str | None = None
         self._groups: dict[str, _Group] = {}
         self._is_closed = False
 
@@ -38,6 +41,20 @@ class MemoryLog:
         return StorageConfig().max_write_bytes
 
     @property
+    def generation(self) -> Generation:
+        """The first and only one of each instance."""
+        return self._generation
+
+    @property
+    def lost_promises(self) -> str | None:
+        """What `mark_lost` was given first; None: nothing."""
+        return self._lost_promises
+
+    async def mark_lost(self, evidence: str) -> None:
+        """Note that peers have found this store to have lost promises."""
+        self._lost_promises = self._lost_promises or evidence
+
+    @property
     def failure(self) -> Exception | None:
         """None: memory does not fail."""
         return None
@@ -46,6 +63,16 @@ class MemoryLog:
     def syncs(self) -> int:
         """0: memory does not sync."""
         return 0
+
+    def groups(self) -> tuple[str, ...]:
+        """Return the names of all groups, sorted."""
+        return tuple(sorted(self._groups))
+
+    async def forget(self, group: str) -> None:
+        """Remove `group`."""
+        self._check_open()
+        await self._turn()
+        self._groups.pop(group, None)
 
     async def state(self, group: str) -> GroupState:
         """Return the state of `group`, after everything submitted before this call."""

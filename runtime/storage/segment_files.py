@@ -6,6 +6,7 @@ import contextlib
 import os.path
 from dataclasses import dataclass, replace
 
+from coterie.runtime.hosts.disk_with_spares import is_out_of_descriptors
 from coterie.runtime.hosts.host import Disk, File
 from coterie.runtime.storage.segment_format import (
     BATCH_HEADER_BYTES,
@@ -74,7 +75,8 @@ def is_pristine(disk: Disk, directory: str) -> bool:
 def create_segment(disk: Disk, directory: str, header: SegmentHeader, items: bytes, salt: int) -> Segment:
     """Create the segment `header.number`, with `items` as its checkpoint, atomically.
 
-    `header.created_bytes` is filled in. The segment is durable on return.
+    `header.created_bytes` is filled in. The segment is durable on return. If the process has no descriptor left,
+    nothing has changed: the call may be repeated.
     """
     checkpoint = encode_batch_header(header.number, SEGMENT_HEADER_BYTES, len(items), salt) + items
     header = replace(header, created_bytes=SEGMENT_HEADER_BYTES + len(checkpoint))
@@ -85,7 +87,13 @@ def create_segment(disk: Disk, directory: str, header: SegmentHeader, items: byt
     file.write_at(0, encode_segment_header(header, salt) + checkpoint)
     file.sync()
     disk.rename(temporary, final)
-    disk.sync_directory(directory)
+    try:
+        disk.sync_directory(directory)
+    except OSError as error:
+        if is_out_of_descriptors(error):
+            disk.rename(final, temporary)
+            file.close()
+        raise
     return Segment(header.number, final, file, header.created_bytes, header.created_bytes)
 
 
@@ -93,4 +101,9 @@ def remove_segment(disk: Disk, segment: Segment) -> None:
     """Remove a segment durably, before any later one: so the numbers have no gap."""
     segment.file.close()
     disk.remove(segment.path)
-    disk.sync_directory(os.path.dirname(segment.path))
+    try:
+        disk.sync_directory(os.path.dirname(segment.path))
+    except OSError as error:
+        # Without a descriptor the removal is not durable yet: the next removal, or new segment, syncs this one too.
+        if not is_out_of_descriptors(error):
+            raise

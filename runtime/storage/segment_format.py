@@ -72,6 +72,8 @@ class ItemKind(enum.IntEnum):
     APPEND = 4  # the next record
     DROP = 5  # all before `position` are removed; it is the first from now on
     COPY = 6  # the record at `position` again, copied from a segment that will be removed
+    GENERATION = 7  # the store was opened: the counter is `position`, the nonce is `tag`; of no group
+    FORGET = 8  # the group is removed with all its records and metadata
 
 
 class Item(NamedTuple):

@@ -3,20 +3,31 @@
     write ──▶ GroupTail (check) ──▶ WriteBatch (bytes) ──▶ GroupCommit (disk) ──▶ GroupIndex (memory) ──▶ done
     read  ──▶ GroupIndex (places) ──▶ record reader (disk, checksums)
 
-The files: `meta` (identity of the store), `lock`, `reserve`, `segment-0000000001.log` and so on (`segment_format.py`).
+The files: `meta` (identity of the store), `lock`, `reserve`, `high-water` (`history/high_water.py`),
+`segment-0000000001.log` and so on (`segment_format.py`).
+
+A store that went back in time. Decided here, in `open`, by `history/high_water.py` (`loss_evidence`), and by peers that
+remember a later `generation`. Carried out by the owners of its groups: with `lost_promises` they neither vote, count
+nor lead.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
 
 from coterie.errors import StorageError, StorageFailed
+from coterie.runtime.hosts.disk_with_spares import DiskWithSpares, is_out_of_descriptors
 from coterie.runtime.hosts.host import Disk, Host
-from coterie.runtime.storage.data_directory import StoreMeta, check_owner, lock_store, read_meta
+from coterie.runtime.observing.loggers import logger
+from coterie.runtime.storage.data_directory import StoreMeta, check_owner, lock_store, meta_path, read_meta
 from coterie.runtime.storage.disk_reserve import ensure_reserve
 from coterie.runtime.storage.group_commit import GroupCommit
 from coterie.runtime.storage.group_tail import GroupTail
+from coterie.runtime.storage.history.generation import NEVER_OPENED, Generation
+from coterie.runtime.storage.history.high_water import HighWaterFile, loss_evidence
 from coterie.runtime.storage.log_recovery import RecoveredLog, recover
 from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
 from coterie.runtime.storage.record_index import GroupIndex, offset_of, segment_of
@@ -25,6 +36,9 @@ from coterie.runtime.storage.storage_config import StorageConfig
 
 __all__ = ["SegmentedLog"]
 
+NO_DESCRIPTOR: Final = (
+    "the process has no file descriptor left for its files, one for each segment: raise its limit (ulimit -n)"
+)
 _LAST_POSITION = 2**63  # positions have 64 bits on the disk; this leaves room for the records that follow
 
 
@@ -34,18 +48,18 @@ class SegmentedLog:
     def __init__(
         self,
         host: Host,
-        meta: StoreMeta,
         group_commit: GroupCommit,
         config: StorageConfig,
-        recovered: RecoveredLog,
-        unlock: Callable[[], None],
+        opened: _OpenedFiles,
     ) -> None:
+        recovered = opened.recovered
         self._host = host
-        self._meta = meta
+        self._store_id = opened.meta.store_id
         self._group_commit = group_commit
         self._max_write_bytes = config.max_write_bytes
         self._cut_bytes = recovered.cut_bytes
-        self._unlock = unlock
+        self._spares = opened.disk
+        self._unlock = opened.unlock
         self._tails = {
             each.name: GroupTail(each.name, each.first, each.last, is_known=True) for each in recovered.groups
         }
@@ -75,14 +89,20 @@ class SegmentedLog:
             DataDirectoryInUse: It is open already.
             StorageDamaged: Durable bytes do not read back; nothing was changed.
             StorageFailed: The disk cannot be written, or is full.
+
+        A store that went back in time opens, and says so: see `lost_promises`.
         """
         config = config or StorageConfig()
-        disk = host.disk
-        meta, recovered, unlock = await host.executor.run_disk(lambda: _open(disk, path, cluster, node))
-        group_commit = GroupCommit(host, path, meta.salt, config, recovered.segments, recovered.groups, on_failure)
-        log = cls(host, meta, group_commit, config, recovered, unlock)
+        opened = await host.executor.run_disk(lambda: _open(host.disk, path, cluster, node))
+        opened.report(node)
+        recovered, water = opened.recovered, opened.high_water
+        salt = opened.meta.salt
+        group_commit = GroupCommit(
+            host, opened.disk, path, salt, config, recovered.segments, recovered.groups, water, on_failure
+        )
+        log = cls(host, group_commit, config, opened)
         try:
-            await group_commit.write_sync_marker()  # proves that the recovered bytes are durable
+            await log._begin_generation(opened.last_generation.next(host.random))
         except BaseException:
             await log.close()
             raise
@@ -91,7 +111,21 @@ class SegmentedLog:
     @property
     def store_id(self) -> str:
         """32 hex digits, drawn when the store was formatted."""
-        return self._meta.store_id
+        return self._store_id
+
+    @property
+    def generation(self) -> Generation:
+        """This opening of the store; it is durable."""
+        return self._group_commit.generation
+
+    @property
+    def lost_promises(self) -> str | None:
+        """Why this store went back in time, with file and bytes; None: as far as is known, it did not."""
+        return self._group_commit.high_water.latest.lost_promises
+
+    async def mark_lost(self, evidence: str) -> None:
+        """Make durable that peers have found this store to have gone back in time; the first evidence stays."""
+        await self._group_commit.run_disk(lambda: self._group_commit.high_water.mark_lost(evidence))
 
     @property
     def max_write_bytes(self) -> int:
@@ -112,6 +146,10 @@ class SegmentedLog:
     def cut_bytes(self) -> int:
         """Bytes of a torn tail that were cut at open; they were never acknowledged."""
         return self._cut_bytes
+
+    def groups(self) -> tuple[str, ...]:
+        """Return the names of all groups in the store, sorted."""
+        return tuple(sorted(self._tails))
 
     async def state(self, group: str) -> GroupState:
         """Return the durable state of `group`, after everything submitted before this call."""
@@ -160,6 +198,25 @@ class SegmentedLog:
             self._reclaimer.note_garbage()
         self._group_commit.submit(batch, done)
 
+    async def forget(self, group: str) -> None:
+        """Remove all records and the metadata of `group` durably; no effect if there is no such group.
+
+        Nothing may be written to the group meanwhile.
+        """
+        self._check_open()
+        await self._group_commit.wait_until_durable()
+        index = self._group_commit.groups.get(group)
+        if index is None:
+            return
+        batch = self._group_commit.batch
+        batch.add_forget(index, lambda: self._forgotten(group))
+        self._group_commit.submit(batch)
+        await self._group_commit.wait_until_durable()
+
+    def _forgotten(self, group: str) -> None:
+        del self._group_commit.groups[group], self._tails[group]
+        self._reclaimer.note_garbage()
+
     async def read(self, group: str, first: int, last: int, max_bytes: int) -> list[Record]:
         """Return the durable records `first`..`last` that exist, cut after `max_bytes` but not before the first.
 
@@ -190,6 +247,17 @@ class SegmentedLog:
         finally:
             await self._host.executor.run_disk(self._release)
 
+    async def _begin_generation(self, generation: Generation) -> None:
+        """Write the generation; the batch also proves that the recovered bytes are durable."""
+        commit = self._group_commit
+        commit.batch.add_generation(generation)
+        await commit.wait_until_durable()
+        last = commit.segments[-1]
+        latest = replace(
+            commit.high_water.latest, generation=generation, segment=last.number, size_bytes=last.size_bytes
+        )
+        await commit.run_disk(lambda: commit.high_water.write(latest))
+
     def _index_of(self, tail: GroupTail) -> GroupIndex:
         return self._group_commit.groups.get(tail.group) or GroupIndex(tail.group, self._next_number)
 
@@ -206,17 +274,56 @@ class SegmentedLog:
     def _release(self) -> None:
         for segment in self._group_commit.segments:
             segment.file.close()
+        self._group_commit.high_water.close()
+        self._spares.close()
         self._unlock()
 
 
-def _open(disk: Disk, path: str, cluster: str, node: str) -> tuple[StoreMeta, RecoveredLog, Callable[[], None]]:
+@dataclass(frozen=True, slots=True)
+class _OpenedFiles:
+    """The files of a store after recovery, and its lock."""
+
+    path: str
+    disk: DiskWithSpares
+    meta: StoreMeta
+    recovered: RecoveredLog
+    high_water: HighWaterFile
+    unlock: Callable[[], None]
+
+    @property
+    def last_generation(self) -> Generation:
+        """The latest generation that the log or the high-water file knows."""
+        both = (self.recovered.generation, self.high_water.latest.generation)
+        return max(both, key=lambda each: each.counter)
+
+    def report(self, node: str) -> None:
+        """Log what was lost, and what was cut without a loss."""
+        log, recovered = logger("storage").bind(node=node), self.recovered
+        if self.high_water.latest.lost_promises is not None:
+            log.error("store.went_back", path=self.path, evidence=self.high_water.latest.lost_promises)
+        elif recovered.cut_bytes:
+            log.info("store.torn_tail_cut", path=recovered.segments[-1].path, bytes=recovered.cut_bytes)
+        if not self.high_water.is_readable and recovered.generation != NEVER_OPENED:
+            log.warning("store.high_water_missing", path=self.path)
+
+
+def _open(disk: Disk, path: str, cluster: str, node: str) -> _OpenedFiles:
     meta = read_meta(disk, path)
     check_owner(meta, path, cluster=cluster, node=node)
     unlock = lock_store(disk, path)
     try:
         recovered = recover(disk, path, meta.salt)
         ensure_reserve(disk, path)
-        return meta, recovered, unlock
+        water = HighWaterFile.open(disk, path, meta.salt)
+        evidence = loss_evidence(water.latest, recovered.generation, recovered.segments)
+        if evidence is not None:
+            water.mark_lost(evidence)
+        return _OpenedFiles(path, DiskWithSpares(disk, meta_path(path)), meta, recovered, water, unlock)
+    except OSError as error:
+        unlock()
+        if is_out_of_descriptors(error):
+            raise StorageFailed(path, NO_DESCRIPTOR) from error
+        raise
     except BaseException:
         unlock()
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from coterie.runtime.storage.history.generation import Generation
 from coterie.runtime.storage.log_store import DoneCallback, Record, Write
 from coterie.runtime.storage.record_index import GroupIndex
 from coterie.runtime.storage.segment_format import ITEM_HEADER_BYTES, ItemKind, encode_item
@@ -61,6 +62,16 @@ class WriteBatch:
         self._steps.append(lambda base: group.move(position, place, base + offset))
         self.records += 1
 
+    def add_generation(self, generation: Generation) -> None:
+        """Add that the store was opened."""
+        self._take(_encode_generation(generation, self._salt))
+
+    def add_forget(self, group: GroupIndex, forgotten: Callable[[], None]) -> None:
+        """Add the removal of a group; `forgotten` is called when it is durable."""
+        self._take(encode_item(ItemKind.FORGET, group.number, 0, 0, b"", self._salt))
+        group.pending_truncations += 1  # no record of it is copied any more
+        self._steps.append(lambda _: forgotten())
+
     def apply(self, base: int) -> None:
         """Apply the durable items in memory, in order; `base` is the place of the first item."""
         for step in self._steps:
@@ -72,14 +83,18 @@ class WriteBatch:
             self.size_bytes += len(part)
 
 
-def encode_checkpoint(groups: Iterable[GroupIndex], salt: int) -> bytes:
-    """Return the items that hold the first and last position and the metadata of every group."""
-    parts: list[bytes] = []
+def encode_checkpoint(generation: Generation, groups: Iterable[GroupIndex], salt: int) -> bytes:
+    """Return the items that hold the generation, and the first and last position and the metadata of every group."""
+    parts: list[bytes] = [_encode_generation(generation, salt)]
     for group in groups:
         parts += _encode_group(group, salt)
         if group.metadata is not None:
             parts += (encode_item(ItemKind.METADATA, group.number, 0, 0, group.metadata, salt), group.metadata)
     return b"".join(parts)
+
+
+def _encode_generation(generation: Generation, salt: int) -> bytes:
+    return encode_item(ItemKind.GENERATION, 0, generation.counter, generation.nonce, b"", salt)
 
 
 def _encode_group(group: GroupIndex, salt: int) -> tuple[bytes, bytes]:

@@ -2,6 +2,8 @@
 
 `chunk_backlog.py`: cuts a large item into chunks, and queues the items of its lane behind it.
 `connection.py`: reads and writes one TCP connection.
+`connection_slots.py`: bounds accepted connections: strangers, clients, and nodes that come back.
+`descriptor_budget.py`: divides the process's file descriptors, and reports when they run out.
 `dial_backoff.py`: computes the wait before the next dial.
 `dialer.py`: dials a peer, and dials again whenever the link is down.
 `framing/`: packs items into frames, and cuts arriving bytes into frames and items.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from coterie.runtime.transport.connection import Connection
+from coterie.runtime.transport.connection_slots import CLAIMANTS_MAX
 from coterie.runtime.transport.handshake.certificate import certificate_refusal
 from coterie.runtime.transport.handshake.handshake import AcceptorHandshake, Continue, Passed
 from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, Hello, RefusalReason, refuse
@@ -23,7 +24,7 @@ class LinkListener:
     """Owns accepted connections until a link takes them over (ConnectionOwner).
 
     Each has `handshake_timeout_s` from its opening until its link is up. Nothing that a connection sends after its
-    handshake is decoded before the link is paired.
+    handshake is decoded before the link is paired. How many there may be: see `connection_slots.py`.
     """
 
     def __init__(self, shared: TransportState, peers: Peers, events: TransportEvents) -> None:
@@ -46,11 +47,13 @@ class LinkListener:
 
     def connection_opened(self, connection: Connection) -> None:
         """Start the handshake, or refuse the connection."""
-        refusal = self._overload()
-        if refusal is not None:
-            self._refuse(connection, refusal)
-            return
         shared = self._shared
+        surplus = shared.slots.enter(connection)
+        if surplus is not None:
+            self._end_surplus(surplus, f"{shared.slots.strangers_max} strangers; see handshakes_max=")
+        if self._is_closed:
+            self._refuse(connection, refuse(RefusalReason.CLOSING, f"node {shared.identity.node!r} is shutting down"))
+            return
         admit = partial(self._admit, connection)
         self._handshakes[connection] = AcceptorHandshake(
             shared.identity, admit, credentials=shared.credentials(), versions=shared.config.versions
@@ -58,11 +61,13 @@ class LinkListener:
 
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         """Pass a payload to the handshake. A payload after the last one is a broken frame: the dialer must wait."""
-        step = self._handshakes[connection].receive(payload)
+        handshake = self._handshakes[connection]
+        step = handshake.receive(payload)
         if isinstance(step, HandshakeRefusal):
             self._refuse(connection, step)
             return
         if isinstance(step, Continue):
+            self._note_claim(connection, handshake.claimed)
             connection.send_payload(step.reply)
             return
         connection.lane_class = step.lane_class
@@ -89,6 +94,8 @@ class LinkListener:
         control = self._unpaired[key]
         self._forget(control)
         self._forget(connection)
+        for each in (control, connection):
+            self._shared.slots.link_member(each)
         Link(passed, control, connection, self._shared, self._peers)
 
     def _admit(self, connection: Connection, hello: Hello) -> HandshakeRefusal | None:
@@ -100,16 +107,38 @@ class LinkListener:
             return refuse(RefusalReason.BAD_LINK, "the first connection of this link is missing or closed")
         if hello.lane_class == 0 and is_waiting:
             return refuse(RefusalReason.BAD_LINK, "the first connection of this link exists already")
-        return self._peers.refusal(hello.peer)
+        return self._peers.refusal(hello.peer) or self._take_place(connection, hello)
 
-    def _overload(self) -> HandshakeRefusal | None:
-        limit = self._shared.config.connections_max
-        if self._is_closed:
-            return refuse(RefusalReason.CLOSING, f"node {self._shared.identity.node!r} is shutting down")
-        if len(self._shared.connections) > limit:
-            text = f"node {self._shared.identity.node!r} has the limit of {limit} connections; see connections_max="
-            return refuse(RefusalReason.TOO_MANY_CONNECTIONS, text)
-        return None
+    def _note_claim(self, connection: Connection, claimed: Peer | None) -> None:
+        if claimed is None or not self._peers.is_member(claimed):
+            return
+        surplus = self._shared.slots.claim(connection, claimed.node)
+        if surplus is not None:
+            self._end_surplus(surplus, f"{CLAIMANTS_MAX} unfinished handshakes in the name of {claimed.node!r}")
+
+    def _take_place(self, connection: Connection, hello: Hello) -> HandshakeRefusal | None:
+        slots = self._shared.slots
+        if self._peers.is_member(hello.peer):
+            self._note_claim(connection, hello.peer)
+            return None
+        if hello.lane_class == 1:
+            slots.admit_second(connection)
+            return None
+        if slots.admit_client(connection):
+            return None
+        text = (
+            f"node {self._shared.identity.node!r} has no room for {hello.peer.node!r}: clients have {slots.clients} of "
+            f"{slots.clients_max} connections; see connections_max=, and its limit of open files (ulimit -n)"
+        )
+        return refuse(RefusalReason.TOO_MANY_CONNECTIONS, text)
+
+    def _end_surplus(self, connection: Connection, held: str) -> None:
+        """End a connection that has not finished its handshake, to make room for a newer one."""
+        if connection in self._handshakes:
+            text = f"node {self._shared.identity.node!r} has {held}: the oldest was ended"
+            self._refuse(connection, refuse(RefusalReason.TOO_MANY_CONNECTIONS, text))
+        else:
+            connection.abort()  # refused before, and not closed yet
 
     def _refuse(self, connection: Connection, refusal: HandshakeRefusal) -> None:
         self._forget(connection)

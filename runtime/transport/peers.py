@@ -62,6 +62,16 @@ class Peers:
         """Add `node`, at `address`, as a node of the cluster: no client may take its name."""
         self._entries.setdefault(node, _PeerEntry()).address = address
 
+    @property
+    def member_count(self) -> int:
+        """The number of members."""
+        return sum(entry.is_member for entry in self._entries.values())
+
+    def is_member(self, peer: Peer) -> bool:
+        """Return whether `peer` says that it is a node which was added as a member."""
+        known = self._entries.get(peer.node)
+        return known is not None and known.is_member and peer.role is PeerRole.NODE
+
     def address_of(self, node: str) -> tuple[str, int] | None:
         """Return the (host, port) of a member; None if `node` is none."""
         known = self._entries.get(node)

@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
+from typing import Final
 
 from coterie.errors import InsecureBind, NodeUnreachable, TransportError
 from coterie.runtime.hosts.host import Connections, Host, Listener, SecuredNetwork
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.transport.descriptor_budget import DescriptorBudget
 from coterie.runtime.transport.dialer import Dialer, DialTarget
 from coterie.runtime.transport.framing.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
@@ -28,6 +30,9 @@ from coterie.runtime.transport.transport_events import TransportEvents
 from coterie.runtime.transport.transport_state import TransportState
 
 __all__ = ["Transport"]
+
+CHECKS_PER_READING: Final = 4
+"""The open descriptors are counted at every so many checks of liveness: the count takes some µs for each."""
 
 
 class Transport:
@@ -67,7 +72,12 @@ class Transport:
         self._secured: SecuredNetwork | None = None
         if tls is not None:
             timeout_s = self._shared.config.handshake_timeout_s
-            self._secured = host.network.secured(tls, self._report_unauthenticated, handshake_timeout_s=timeout_s)
+            self._secured = host.network.secured(
+                tls,
+                self._report_unauthenticated,
+                handshake_timeout_s=timeout_s,
+                handshakes_max=self._shared.config.handshakes_max,
+            )
         self._peers = Peers(self._shared, events)
         self._link_listener = LinkListener(self._shared, self._peers, events)
         self._packer = ItemPacker()
@@ -77,6 +87,8 @@ class Transport:
         self._listeners: list[Listener] = []
         self._dialers: dict[str, tuple[DialTarget, asyncio.Task[None]]] = {}
         self._is_closed = False
+        self._budget = DescriptorBudget(self._shared.config)
+        self._checks_until_reading = 0
         self._liveness_checked_s = host.clock.monotonic()
         self._liveness_timer = self._shared.loop.call_later(
             self._shared.config.keepalive_interval_s, self._check_liveness
@@ -94,14 +106,16 @@ class Transport:
             InsecureBind: `host` is not loopback, there is neither auth nor TLS, and `insecure` is False; nothing was
                 bound.
             OSError: the address cannot be bound.
-            TransportError: this system is a client, or the transport is closed.
+            TransportError: this system is a client, the transport is closed, or the limit of open files is too low.
         """
         self.check_may_listen(host, insecure=insecure)
+        self._budget.check_start(self._host.resources.descriptors())
         listener = await self._network().listen(self._link_listener.accept, host, port)
         if self._is_closed:
             listener.close()
             self._check_open()
         self._listeners.append(listener)
+        self._divide_descriptors()
         return listener.address
 
     def check_may_listen(self, host: str, *, insecure: bool) -> None:
@@ -125,6 +139,8 @@ class Transport:
         if node == self.identity.node:
             raise ValueError(f"node {node!r} cannot be its own peer")
         self._peers.add_member(node, (host, port))
+        if self._listeners:
+            self._divide_descriptors()  # its connections are kept back from clients at once
         if self.identity.node < node:
             self._keep_dialling(f"node {node}", DialTarget(host, port, node))
 
@@ -290,6 +306,19 @@ class Transport:
         step_s = min(now_s - self._liveness_checked_s, 2 * interval_s)
         self._liveness_checked_s = now_s
         self._peers.check_liveness(step_s)
+        self._checks_until_reading -= 1
+        if self._listeners and self._checks_until_reading <= 0:
+            self._checks_until_reading = CHECKS_PER_READING
+            self._divide_descriptors()
+
+    def _divide_descriptors(self) -> None:
+        """Read how many descriptors are open, and set how many clients and strangers may be."""
+        shared, reading = self._shared, self._host.resources.descriptors()
+        members = self._peers.member_count
+        limits = self._budget.limits(reading, connections=len(shared.connections), members=members)
+        shared.slots.clients_max, shared.slots.strangers_max = limits.clients_max, limits.strangers_max
+        for report in self._budget.report(reading, limits):
+            self._events.descriptors_changed(report)
 
 
 def _is_loopback(host: str) -> bool:

@@ -30,7 +30,12 @@ class TransportConfig:
             `OutboundFull`; as much again, in each lane, for items behind a large item that is being sent.
             Lower: bursts are refused. Higher: a peer that never reads costs that much memory.
         write_buffer_bytes: how much of that is handed to the socket's buffer before we wait for it to drain.
-        connections_max: most accepted connections; more are refused. A link takes two.
+        connections_max: most accepted connections of links; a link takes two. Two for each other node (`add_peer`) are
+            theirs alone, the rest are for clients; one too many is refused. The limit of open files (ulimit -n) may
+            allow fewer, which is logged. Lower: busy clusters refuse clients; higher: memory, and descriptors.
+        handshakes_max: most accepted connections that have not said who they are, and most incoming TLS handshakes at
+            once; one too many ends the oldest. Lower: a storm of connections ends honest handshakes; higher: strangers
+            hold that many descriptors for `handshake_timeout_s`.
         handshake_timeout_s: longest time for connecting, for a handshake, and for the second connection of a link.
         keepalive_interval_s: an empty frame is sent when nothing else was for this long; also the granularity of all
             the times below.
@@ -57,6 +62,7 @@ class TransportConfig:
     outbound_limit_bytes: int = 16 * 1024 * 1024
     write_buffer_bytes: int = 256 * 1024
     connections_max: int = 1024
+    handshakes_max: int = 128
     handshake_timeout_s: float = 2.0
     keepalive_interval_s: float = 0.5
     silence_timeout_s: float = 3.0

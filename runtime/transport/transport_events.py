@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from coterie.runtime.transport.descriptor_budget import DescriptorReport
 from coterie.runtime.transport.handshake.identity import Peer
 
 __all__ = ["TransportEvents"]
@@ -40,6 +41,10 @@ class TransportEvents(Protocol):
 
         `lane_class` is 0 for control and consensus, 1 for bulk.
         """
+        ...
+
+    def descriptors_changed(self, report: DescriptorReport) -> None:
+        """Report that file descriptors run out, are ample again, or allow clients fewer connections than configured."""
         ...
 
     def refused(self, address: str, reason: str) -> None:

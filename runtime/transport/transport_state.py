@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coterie.runtime.transport.connection_slots import ConnectionSlots
 from coterie.runtime.transport.handshake.handshake import Credentials
 from coterie.runtime.transport.handshake.identity import SystemIdentity
 from coterie.runtime.transport.handshake.shared_key import SharedKey
@@ -65,6 +66,7 @@ class TransportState:
         "identity",
         "loop",
         "monotonic",
+        "slots",
     )
 
     def __init__(
@@ -85,6 +87,7 @@ class TransportState:
         self.counters = TransportCounters()
         self.has_refused_own_dial = False  # our listener has refused our own dialer
         self.connections: dict[Connection, None] = {}  # a set, in order of opening
+        self.slots = ConnectionSlots(strangers_max=config.handshakes_max, clients_max=config.connections_max)
         self._dirty: list[Connection] = []
         self._is_corked = False
         self._all_closed: asyncio.Future[None] | None = None
@@ -120,6 +123,7 @@ class TransportState:
     def forget(self, connection: Connection) -> None:
         """Remove a connection that is closed."""
         self.connections.pop(connection, None)
+        self.slots.leave(connection)
         if not self.connections and self._all_closed is not None:
             self._all_closed.set_result(None)
             self._all_closed = None

@@ -60,7 +60,7 @@ GOLDEN = {
     "detection.ReportMembers": "ReportMembers()",
     "group.Execute": "Execute(command)",
     "group.LeaderIs": "LeaderIs(group, node, leader, term)",
-    "group.Refused": "Refused(reason, leader)",
+    "group.Refused": "Refused(reason, leader, max_bytes)",
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (
         "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs)"

@@ -234,7 +234,7 @@ class CheckedRaftActor(RaftActor):
         self._checker.arrived(self._node, message.sender, message.body)
         super()._receive_peer_message(message)
 
-    def _apply(self, effect: Apply) -> Applied:
+    def _apply(self, effect: Apply) -> Applied | None:
         self._checker.applied(self._node, effect.entries)
         return super()._apply(effect)
 

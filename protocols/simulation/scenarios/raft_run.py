@@ -34,7 +34,7 @@ from coterie.protocols.raft.raft_messages import (
 )
 from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, LogIndex, Propose, Reject
-from coterie.protocols.sessions import Deduplication, decode_command
+from coterie.protocols.sessions import INCARNATION_BYTES, Deduplication, decode_command
 from coterie.protocols.simulation.event_heap import stream
 from coterie.protocols.simulation.faults.protocol_injector import latest_end_s
 from coterie.protocols.simulation.protocol_node import AnyAlgorithm
@@ -62,6 +62,9 @@ CLIENT_LOSS_PROBABILITY = 0.02
 
 CONVERGENCE_TIMEOUT_S = 30.0
 """How long after its plan a group may take to answer all clients and converge, without faults."""
+
+INCARNATION = bytes(INCARNATION_BYTES)
+"""The incarnation of the one group of a run."""
 
 LONGEST_APPLY_S = 0.008
 """The longest time in which a state machine applies a batch."""
@@ -115,7 +118,8 @@ class RaftRun:
         """Return the algorithm for a new life of `node`, with an empty state machine."""
         self.checker.started(node)
         self.sessions_checker.started(node)
-        self._machines[node] = Deduplication(_Recorder(node, self.sessions_checker), decode=self._decode)
+        recorder = _Recorder(node, self.sessions_checker)
+        self._machines[node] = Deduplication(recorder, incarnation=INCARNATION, decode=self._decode)
         raft = Raft(node, self._config, restored=self._disks[node].restored(), rng=rng)
         self._rafts[node] = raft
         return cast("AnyAlgorithm", raft)

@@ -93,6 +93,8 @@ class VirtualFile:
 
     def close(self) -> None:
         """Close the file. Idempotent."""
+        if self._generation == self._disk.generation:
+            self._disk.open_count -= 1
         self._generation = -1
 
     def _change(self, offset: int, data: bytes | None) -> None:
@@ -114,6 +116,10 @@ class VirtualDisk:
         self.generation = 0
         self.capacity_bytes: int | None = None
         """The most bytes that all files together may hold; None: no limit. Existing content stays."""
+        self.descriptor_limit: int | None = None
+        """The most files and locks that may be open at once, for EMFILE; None: no limit."""
+        self.open_count = 0
+        """Number of files and locks that are open."""
         self._directories: dict[str, _Names] = {}
         self._locked: dict[str, object] = {}
         self._steps_left: int | None = None
@@ -124,12 +130,15 @@ class VirtualDisk:
 
     def open(self, path: str, *, create: bool = False) -> VirtualFile:
         """Open for reading and writing; `create` creates the file, and fails if it exists."""
+        self._check_descriptors()
         directory, name = self._locate(path)
         if create:
             if name in directory.visible:
                 raise FileExistsError(errno.EEXIST, "exists", path)
             self._rename(directory, ((name, _Inode()),))
-        return VirtualFile(self, self._inode(path), self.generation)
+        file = VirtualFile(self, self._inode(path), self.generation)
+        self.open_count += 1
+        return file
 
     def names(self, directory: str) -> list[str]:
         """Return the sorted names in `directory`, including subdirectories."""
@@ -164,6 +173,7 @@ class VirtualDisk:
 
     def sync_directory(self, path: str) -> None:
         """Make creations, renames and removals in `path` durable; an injected sync failure loses them."""
+        self._check_descriptors()
         directory = self._directory(path)
         failure = self.take_sync_failure()
         directory.changes.clear()
@@ -173,16 +183,19 @@ class VirtualDisk:
 
     def lock(self, path: str) -> Callable[[], None]:
         """Lock `path` against every other opener until unlocked or crashed; return the function that unlocks it."""
+        self._check_descriptors()
         directory, name = self._locate(path)
         if name not in directory.visible:
             self._rename(directory, ((name, _Inode()),))
         if _clean(path) in self._locked:
             raise BlockingIOError(errno.EWOULDBLOCK, "locked", path)
         owner = self._locked[_clean(path)] = object()
+        self.open_count += 1
 
         def unlock() -> None:
             if self._locked.get(_clean(path)) is owner:
                 del self._locked[_clean(path)]
+                self.open_count -= 1
 
         return unlock
 
@@ -204,6 +217,7 @@ class VirtualDisk:
     def release(self) -> None:
         """End the process that used the disk: its files are closed, its locks released, its data stays."""
         self.generation += 1
+        self.open_count = 0
         self._locked.clear()
 
     def fail_next_sync(self, error: OSError | None = None) -> None:
@@ -300,6 +314,10 @@ class VirtualDisk:
         """Return the injected failure that the current write must raise, if any."""
         self._step()
         return self._write_failures.pop(0) if self._write_failures else None
+
+    def _check_descriptors(self) -> None:
+        if self.descriptor_limit is not None and self.open_count >= self.descriptor_limit:
+            raise OSError(errno.EMFILE, "too many open files")
 
     def _step(self) -> None:
         if self._steps_left is not None:

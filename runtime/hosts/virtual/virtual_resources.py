@@ -1,11 +1,12 @@
-"""`VirtualResources`: simulates the processor and the memory of one machine: a test sets how much of them is used."""
+"""`VirtualResources`: simulates one machine's processor, memory and file descriptors: a test sets how many are used."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from coterie.runtime.hosts.host import Clock
-from coterie.runtime.hosts.resource_reading import ResourceReading
+from coterie.runtime.hosts.resource_reading import DescriptorReading, ResourceReading
 
 __all__ = ["VirtualResources"]
 
@@ -16,7 +17,8 @@ class VirtualResources:
     """A machine with one core. The attributes may be changed at any time; they are true since the last reading.
 
     `cpu_used`: share of the processor in use, 0 … 1. `loop_used`: share of the time in which the event loop's thread
-    runs or is ready to run, 0 … 1. `cpu_granted`: the share of that in which it runs, 0 … 1.
+    runs or is ready to run, 0 … 1. `cpu_granted`: the share of that in which it runs, 0 … 1. `descriptor_limit`: the
+    most file descriptors of the process (None: no limit); `descriptors_open()` returns how many are open.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -25,6 +27,8 @@ class VirtualResources:
         self.cpu_granted = 1.0
         self.memory_available_bytes = 3 * _GIBIBYTE
         self.memory_total_bytes = 4 * _GIBIBYTE
+        self.descriptor_limit: int | None = None
+        self.descriptors_open: Callable[[], int] = lambda: 0
         self._clock = clock
         self._read_at = clock.monotonic()
         self._busy_s = self._total_s = self._run_s = self._wait_s = 0.0
@@ -40,3 +44,7 @@ class VirtualResources:
         return ResourceReading(
             self._busy_s, self._total_s, self._run_s, self._wait_s, self.memory_available_bytes, self.memory_total_bytes
         )
+
+    def descriptors(self) -> DescriptorReading:
+        """Return how many descriptors are open, and the limit."""
+        return DescriptorReading(self.descriptors_open(), self.descriptor_limit)

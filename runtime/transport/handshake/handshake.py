@@ -105,6 +105,11 @@ class AcceptorHandshake:
         self._challenge: Challenge | None = None
         self._is_over = False
 
+    @property
+    def claimed(self) -> Peer | None:
+        """Who the dialer says it is, proven or not; None before its Hello."""
+        return None if self._hello is None else self._hello.peer
+
     def receive(self, payload: bytes) -> HandshakeStep:
         """Take the next payload. BrokenFrame if it is not a handshake message: then no answer is sent."""
         if self._is_over:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
 import pytest
 
 from coterie import KeyValue, Node, Topology
+from coterie.actors.groups.key_value import Get
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.errors import (
     AlreadyFormatted,
@@ -19,6 +21,7 @@ from coterie.errors import (
     InsecureBind,
     NotFormatted,
     StorageDamaged,
+    StorageFailed,
     TopologyError,
     WrongStore,
 )
@@ -125,6 +128,101 @@ async def test_what_makes_no_state_machine_is_a_mistake(machine: Any) -> None:
     assert mistake.startswith("group 'store': machine= makes no state machine")
 
 
+def plainly(function: Any) -> Any:
+    @functools.wraps(function)
+    def inner(*args: Any) -> Any:
+        return function(*args)
+
+    return inner
+
+
+class Lacking(StateMachine[Get]):
+    pass
+
+
+class Asynchronous(StateMachine[Get]):
+    async def apply(self, command: Get, /) -> None:
+        pass
+
+
+class Inheriting(Asynchronous):
+    pass
+
+
+class Decorated(StateMachine[Get]):
+    @plainly
+    @plainly
+    async def apply(self, command: Get, /) -> None:
+        pass
+
+
+class Generating(StateMachine[Get]):
+    def apply(self, command: Get, /) -> Any:
+        yield None
+
+
+class GeneratingLater(StateMachine[Get]):
+    async def apply(self, command: Get, /) -> Any:
+        yield None
+
+
+class CallsAsynchronously:
+    async def __call__(self, command: Get) -> None:
+        pass
+
+
+class Holding(StateMachine[Get]):
+    def __init__(self) -> None:
+        self.apply = CallsAsynchronously()  # type: ignore[method-assign]
+
+
+class Partial(StateMachine[Get]):
+    async def _get(self, how: int, command: Get) -> None:
+        pass
+
+    apply = functools.partialmethod(_get, 3)
+
+
+@pytest.mark.parametrize(
+    ("machine", "text"),
+    [
+        (Lacking, "Lacking has no apply: write `def apply(self, command)`"),
+        (Asynchronous, "Asynchronous.apply is `async def`: write `def`"),
+        (Inheriting, "Inheriting.apply is `async def`"),
+        (Decorated, "Decorated.apply is `async def`"),
+        (Holding, "Holding.apply is `async def`"),
+        (Partial, "Partial.apply is `async def`"),
+        (Generating, "Generating.apply has a `yield`"),
+        (GeneratingLater, "GeneratingLater.apply has a `yield`"),
+    ],
+)
+async def test_a_state_machine_whose_apply_cannot_be_executed_is_a_mistake(machine: Any, text: str) -> None:
+    topology = Topology("t", nodes=["n1"])
+    topology.raft("store", machine=machine)
+
+    (mistake,) = find_mistakes(topology)
+
+    assert mistake.startswith(f"group 'store': {text}")
+
+
+class Fine(StateMachine[Get]):
+    @plainly
+    def apply(self, command: Get, /) -> None:
+        pass
+
+
+class FineToo(Fine):
+    pass
+
+
+@pytest.mark.parametrize("machine", [Fine, FineToo, KeyValue])
+async def test_a_state_machine_with_an_ordinary_apply_is_none(machine: Any) -> None:
+    topology = Topology("t", nodes=["n1"])
+    topology.raft("store", machine=machine)
+
+    topology.validate()
+
+
 async def test_a_configuration_that_is_none_is_a_mistake() -> None:
     topology = Topology("t", nodes=["n1"])
     topology.raft("store", machine=KeyValue, config=partial(RaftConfig, heartbeat_interval_s=5.0))
@@ -145,8 +243,10 @@ class World:
         self.disk = VirtualDisk()
 
     @contextlib.asynccontextmanager
-    async def started(self, *, name: str = "t", **arguments: Any) -> AsyncIterator[Node]:
-        topology = Topology(name, nodes=["n1", "n2"])
+    async def started(
+        self, *, name: str = "t", nodes: Sequence[str] = ("n1", "n2"), **arguments: Any
+    ) -> AsyncIterator[Node]:
+        topology = Topology(name, nodes=nodes)
         topology.raft("store", machine=KeyValue, nodes=["n1"])
         host = VirtualHost("n1", network=self.network, disk=self.disk)
         arguments = {"node": "n1", "listen": "127.0.0.1:7401", "data": "data", "host": host, **arguments}
@@ -208,6 +308,54 @@ async def test_a_start_that_does_not_fit_the_topology_is_refused_before_anything
 async def test_a_bad_address_is_named_before_anything_is_touched(world: World, arguments: dict[str, Any]) -> None:
     await world.fails(ValueError, "is no address", bootstrap="new", **arguments)
     assert not world.disk.exists("data")
+
+
+@pytest.mark.parametrize("peers", [{"n2": "127.0.0.1:7401"}, {"n2": "h:1", "n3": "h:1"}])
+async def test_an_address_that_two_nodes_share_is_a_mistake(world: World, peers: dict[str, str]) -> None:
+    await world.fails(TopologyError, "has the address .* of", peers=peers, nodes=("n1", "n2", "n3"), bootstrap="new")
+    assert not world.disk.exists("data")
+
+
+async def test_a_peer_that_is_missing_is_told_by_name_with_the_option(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.works(bootstrap="new", peers={"n2": "127.0.0.1:7402"}, nodes=("n1", "n2", "n3"))
+    assert "topology.peers_missing" in caplog.text
+    assert "peers=n3 advice=give --peer n3=HOST:PORT" in caplog.text
+    caplog.clear()
+    await world.works(peers={"n2": "127.0.0.1:7402"})
+    assert "peers_missing" not in caplog.text
+
+
+async def test_a_first_start_that_fails_late_leaves_nothing_formatted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("an actor cannot be made")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("coterie.actors.topology.topology.spawn_parts", fail)
+        await world.fails(RuntimeError, "cannot be made", bootstrap="new")
+    assert world.disk.names("data") == ["lock"]
+    await world.works(bootstrap="new")
+    with monkeypatch.context() as patched:
+        patched.setattr("coterie.actors.topology.topology.spawn_parts", fail)
+        await world.fails(RuntimeError, "cannot be made")
+    await world.works()  # what an earlier start has formatted stays
+
+
+async def test_a_first_start_on_a_full_disk_leaves_nothing_formatted(world: World) -> None:
+    world.disk.capacity_bytes = 1000
+    await world.fails(StorageFailed, "the disk is full", bootstrap="new")
+    world.disk.capacity_bytes = None
+    await world.works(bootstrap="new")
+
+
+async def test_what_fails_after_the_node_was_up_leaves_its_store(world: World) -> None:
+    with pytest.raises(RuntimeError, match="the program"):
+        async with world.started(bootstrap="new"):
+            raise RuntimeError("the program failed")
+    await world.works()
 
 
 async def test_data_of_another_cluster_or_node_is_refused(world: World) -> None:

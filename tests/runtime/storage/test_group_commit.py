@@ -208,4 +208,74 @@ async def test_opening_and_closing_again_and_again_hardly_grows_the_log(virtual_
     size = len(virtual_host.disk.contents(SEGMENT))
     for _ in range(10):
         await (await opened(virtual_host)).close()
-    assert len(virtual_host.disk.contents(SEGMENT)) <= size + 10 * 28
+    assert len(virtual_host.disk.contents(SEGMENT)) <= size + 10 * 92  # a generation and a sync marker
+
+
+# --- no descriptor left
+
+SEGMENT_BYTES = 4096
+SMALL = StorageConfig(segment_bytes=SEGMENT_BYTES)
+
+
+async def test_the_next_segment_begins_although_every_other_descriptor_is_taken(virtual_host: VirtualHost) -> None:
+    log = await opened(virtual_host, SMALL)
+    virtual_host.disk.descriptor_limit = virtual_host.disk.open_count
+    log.write(one(1, bytes(SEGMENT_BYTES)), lambda: None)
+    log.write(one(2), lambda: None)
+    await log.state("g")
+    log.write(one(3), lambda: None)
+    await log.state("g")
+    assert virtual_host.disk.exists("/data/segment-0000000002.log")
+
+
+async def test_a_log_without_any_descriptor_waits_for_one_and_goes_on(
+    virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures: list[Exception] = []
+    log = await opened(virtual_host, SMALL, failures.append)
+    disk = virtual_host.disk
+    thieves = []
+    done: list[int] = []
+    for position in range(1, 40):
+        disk.descriptor_limit = disk.open_count - 2  # another thread takes the spares as soon as they are free
+        log.write(one(position, bytes(1500)), partial(done.append, position))
+        await asyncio.sleep(1.0)
+        thieves.append(len(done))
+        disk.descriptor_limit = None
+        await asyncio.sleep(1.0)
+        assert done == list(range(1, position + 1))
+
+    assert 0 < sum(waited < position for position, waited in enumerate(thieves, 1)) < 39
+    assert failures == []
+    assert caplog.text.count("store.waits_for_descriptor") == sum(
+        waited < position for position, waited in enumerate(thieves, 1)
+    )
+    await log.close()
+    virtual_host.disk.crash()
+    assert (await (await opened(virtual_host)).state("g")).last == 39
+
+
+async def test_closing_without_any_descriptor_gives_up_in_time(virtual_host: VirtualHost) -> None:
+    log = await opened(virtual_host, SMALL)
+    log.write(one(1, bytes(SEGMENT_BYTES)), lambda: None)
+    await log.state("g")
+    virtual_host.disk.descriptor_limit = 0
+    log.write(one(2), partial(pytest.fail, "acknowledged"))
+    async with asyncio.timeout(10):
+        await log.close()
+    assert isinstance(log.failure, StorageFailed)
+
+
+async def test_opening_without_enough_descriptors_says_what_to_raise(virtual_host: VirtualHost) -> None:
+    log = await opened(virtual_host, SMALL)
+    for position in range(1, 9):
+        log.write(one(position, bytes(SEGMENT_BYTES)), lambda: None)
+        await log.state("g")
+    await log.close()
+    for limit in range(8):
+        virtual_host.disk.descriptor_limit = limit
+        with pytest.raises((StorageFailed, OSError), match=r"ulimit -n|too many open files"):
+            await opened(virtual_host)
+        assert virtual_host.disk.open_count == 0
+    virtual_host.disk.descriptor_limit = None
+    await (await opened(virtual_host)).close()

@@ -250,3 +250,19 @@ async def test_waiter_that_is_cancelled_disturbs_nobody(store: LogStore) -> None
     await asyncio.sleep(0)
     waiting.cancel()
     assert (await store.state("g")).metadata == b"r"
+
+
+async def test_groups_are_named_and_a_forgotten_one_is_gone_with_all_that_it_held(store: LogStore) -> None:
+    await put(store, Write("keep", b"k", first=1, records=records(b"a")))
+    await put(store, Write("drop", b"d", first=1, records=records(b"b", b"c")))
+    assert store.groups() == ("drop", "keep")
+
+    await store.forget("drop")
+    await store.forget("unknown")
+
+    assert store.groups() == ("keep",)
+    assert await store.state("drop") == GroupState(None, 1, 0, ())
+    assert await store.read("drop", 1, 9, 100) == []
+    await put(store, Write("drop", first=1, records=records(b"anew")))
+    assert await store.read("drop", 1, 9, 100) == records(b"anew")
+    assert await store.read("keep", 1, 9, 100) == records(b"a")

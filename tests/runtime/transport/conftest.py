@@ -14,6 +14,7 @@ from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_loop import VirtualLoop
 from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
 from coterie.runtime.transport import Peer, PeerRole, SharedKey, SystemIdentity, Transport, TransportConfig
+from coterie.runtime.transport.descriptor_budget import DescriptorReport
 from coterie.testing import no_leaks
 
 CLUSTER = "test"
@@ -48,6 +49,9 @@ class Recorder:
         self.items += items
         self.lane_classes += [lane_class] * len(items)
         self.frames.append(len(items))
+
+    def descriptors_changed(self, report: DescriptorReport) -> None:
+        self.told.append(("descriptors", report.event, report.open_count, report.limit, report.clients_max))
 
     def refused(self, address: str, reason: str) -> None:
         self.told.append(("refused", address, reason))
@@ -172,7 +176,7 @@ class World:
 
 
 def _is_accepting(task: asyncio.Task[object]) -> bool:
-    return getattr(task.get_coro(), "__name__", "") == "_accept_connection2"
+    return getattr(task.get_coro(), "__name__", "") == "_make_transport"
 
 
 def introduce(*nodes: Node) -> None:

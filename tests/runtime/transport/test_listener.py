@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import msgpack
 import pytest
 
-from coterie.runtime.transport import Peer, PeerRole, TransportConfig
+from coterie.runtime.transport import Peer, PeerRole, SharedKey, TransportConfig
+from coterie.runtime.transport.connection_slots import CLAIMANTS_MAX
 from coterie.runtime.transport.framing.frames import HEADER_BYTES, FrameDecoder, FrameEncoder
 from coterie.runtime.transport.handshake.handshake_messages import Hello
 
@@ -196,16 +197,69 @@ async def test_random_strangers_never_get_a_link_and_leave_nothing(world: World)
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_connections_beyond_the_limit_are_refused_with_the_reason(world: World) -> None:
-    node = await world.start("n1", config=TransportConfig(connections_max=2))
-    kept = [await connect(world, node) for _ in range(2)]
-    raw = await connect(world, node, HELLO.encode())
+def hello_of(name: str, link_id: int, role: PeerRole = PeerRole.CLIENT) -> Hello:
+    return replace(HELLO, peer=Peer(name, link_id, role), link_id=link_id)
+
+
+async def test_clients_beyond_the_limit_are_refused_with_the_reason_until_one_has_gone(world: World) -> None:
+    node = await world.start("n1", config=TransportConfig(connections_max=4))
+    kept = [await connect(world, node, hello_of(f"c{at}", at).encode()) for at in (1, 2)]
+    raw = await connect(world, node, hello_of("c3", 3).encode())
 
     assert raw.word == ["coterie.refuse", "too_many_connections"]
+    assert "clients have 4 of 4 connections; see connections_max=" in str(raw.received)
     assert raw.is_lost
     assert not any(one.is_lost for one in kept)
-    await asyncio.sleep(2.1)  # the silent ones are gone: there is room again
+    kept[0].transport.close()
+    await asyncio.sleep(0.01)
+    assert (await connect(world, node, hello_of("c3", 4).encode())).word == "coterie.welcome"
+    bulk = replace(hello_of("c2", 2), lane_class=1)
+    assert (await connect(world, node, bulk.encode())).word == "coterie.welcome"  # its place was taken by the first
+
+
+async def test_places_of_members_are_theirs_alone(world: World) -> None:
+    node = await world.start("n1", config=TransportConfig(connections_max=8, keepalive_interval_s=0.5))
+    node.transport.add_peer("a", "a", 1)  # of smaller name: it dials
+    node.transport.add_peer("b", "b", 1)
+    await asyncio.sleep(0.6)
+
+    clients = [await connect(world, node, hello_of(f"c{at}", at).encode()) for at in range(4)]
+    member = await connect(world, node, hello_of("a", 9, PeerRole.NODE).encode())
+
+    assert [one.word for one in clients[:2]] == ["coterie.welcome"] * 2  # 8 - 2 for each member
+    assert clients[2].word == clients[3].word == ["coterie.refuse", "too_many_connections"]
+    assert member.word == "coterie.welcome"
+
+
+async def test_one_stranger_too_many_ends_the_oldest(world: World) -> None:
+    node = await world.start("n1", config=TransportConfig(handshakes_max=3))
+    strangers = [await connect(world, node) for _ in range(5)]
+
+    assert [one.is_lost for one in strangers] == [True, True, False, False, False]
+    assert strangers[0].word == ["coterie.refuse", "too_many_connections"]
+    assert "has 3 strangers; see handshakes_max=: the oldest was ended" in str(strangers[0].received)
     assert (await connect(world, node, HELLO.encode())).word == "coterie.welcome"
+
+
+async def test_a_storm_of_strangers_does_not_end_the_handshake_of_a_member(world: World) -> None:
+    node = await world.start("n1", config=TransportConfig(handshakes_max=3), auth=SharedKey(b"k" * 32))
+    node.transport.add_peer("a", "a", 1)
+    member = await connect(world, node, replace(hello_of("a", 9, PeerRole.NODE), nonce=bytes(32)).encode())
+    assert member.word == "coterie.challenge"
+
+    for _ in range(20):
+        await connect(world, node)
+    assert not member.is_lost
+
+
+async def test_unfinished_handshakes_in_the_name_of_a_member_are_bounded(world: World) -> None:
+    node = await world.start("n1", auth=SharedKey(b"k" * 32))
+    node.transport.add_peer("a", "a", 1)
+    liars = [
+        await connect(world, node, replace(hello_of("a", at, PeerRole.NODE), nonce=bytes(32)).encode())
+        for at in range(CLAIMANTS_MAX + 2)
+    ]
+    assert [one.is_lost for one in liars] == [True, True] + [False] * CLAIMANTS_MAX
 
 
 async def test_a_newer_version_hears_which_versions_are_spoken(world: World) -> None:

@@ -396,10 +396,10 @@ def test_command_that_is_committed_twice_is_executed_once() -> None:
             return b"%d" % self.total
 
     group = DirectedGroup.led_by("n1")
-    group.propose("n1", encode_open_session(1))
+    group.propose("n1", encode_open_session(bytes(16)))
     group.settle()
     counter = Counter()
-    sessions = Deduplication(counter)
+    sessions = Deduplication(counter, incarnation=bytes(16))
     opened = sessions.apply(LogIndex(2), group.record("n1").applied[1].command)
     assert isinstance(opened, Opened)
 

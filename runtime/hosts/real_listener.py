@@ -1,0 +1,174 @@
+"""`RealListener`: accepts TCP connections on the running asyncio loop, a bounded number of them in each turn.
+
+The loops' own servers accept whatever waits, at once: a storm of connections then takes the last file descriptor before
+any connection can be refused. And a TLS handshake that never ends is out of reach of everyone who could end it.
+
+    accept ──▶ plain: protocol.connection_made
+          └──▶ TLS:   handshake (at most `handshakes_max` at once; the oldest is ended) ──▶ protocol.connection_made
+
+Without a descriptor (EMFILE) nothing is accepted for `PAUSE_S`; connections wait in the kernel's queue meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+__all__ = ["ACCEPTS_PER_TURN", "RealListener", "TlsAccept", "bind_all"]
+
+ACCEPTS_PER_TURN: Final = 16
+"""The most connections that one socket accepts in a turn of the loop."""
+
+PAUSE_S: Final = 0.25
+"""How long nothing is accepted after the process, or the machine, was out of descriptors or memory."""
+
+_WAITING_MAX: Final = 512
+"""The most connections that wait in the kernel to be accepted (it may allow fewer)."""
+
+_EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+@dataclass(frozen=True, slots=True)
+class TlsAccept:
+    """How accepted connections become TLS ones: context, time-outs as the loop takes them, most handshakes at once."""
+
+    context: ssl.SSLContext
+    handshakes_max: int
+    timeouts: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def bind_all(host: str, port: int) -> list[socket.socket]:
+    """Return listening sockets for every address of `host` ("": all of this machine). OSError names the address."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    bound: list[socket.socket] = []
+    missing: OSError | None = None
+    try:
+        for info in dict.fromkeys(found):
+            try:
+                bound.append(_bound(info))
+            except OSError as error:
+                place = ":".join(map(str, info[4][:2]))
+                missing = OSError(error.errno, f"cannot listen on {place}: {_reason(error)}")
+                if error.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+                    raise missing from error
+        if not bound:
+            raise missing or OSError(errno.EADDRNOTAVAIL, f"{host!r} has no address")
+    except BaseException:
+        for each in bound:
+            each.close()
+        raise
+    return bound
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _bound(info: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol, _, address = info
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.setblocking(False)
+        bound.bind(address)
+        bound.listen(_WAITING_MAX)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
+class RealListener:
+    """Listening sockets of the running loop (see `bind_all`), which it owns.
+
+    Args:
+        sockets: the listening sockets.
+        factory: makes the protocol of each connection.
+        tls: if connections are secured.
+    """
+
+    def __init__(
+        self, sockets: list[socket.socket], factory: Callable[[], asyncio.Protocol], tls: TlsAccept | None = None
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sockets = sockets
+        self._factory = factory
+        self._tls = tls
+        self._opening: dict[asyncio.Task[None], socket.socket] = {}  # oldest first
+        self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._is_closed = False
+        host, port, *_ = sockets[0].getsockname()
+        self._address = (str(host), int(port))
+        for each in sockets:
+            self._loop.add_reader(each, self._accept_some, each)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The (host, port) bound; the first, if the name has several addresses."""
+        return self._address
+
+    def close(self) -> None:
+        """Stop accepting, and end the TLS handshakes under way; accepted connections stay open. Idempotent."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for pause in self._pauses.values():
+            pause.cancel()
+        for each in self._sockets:
+            self._loop.remove_reader(each)
+            each.close()
+        for connection in self._opening.values() if self._tls is not None else ():
+            _shut_down(connection)
+
+    def _accept_some(self, listening: socket.socket) -> None:
+        for _ in range(ACCEPTS_PER_TURN):
+            try:
+                connection, _address = listening.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._pause(listening)
+                    return
+                continue  # of a connection that was gone before it was accepted
+            connection.setblocking(False)
+            self._open(connection)
+
+    def _pause(self, listening: socket.socket) -> None:
+        self._loop.remove_reader(listening)
+        self._pauses[listening] = self._loop.call_later(PAUSE_S, self._resume, listening)
+
+    def _resume(self, listening: socket.socket) -> None:
+        del self._pauses[listening]
+        self._loop.add_reader(listening, self._accept_some, listening)
+
+    def _open(self, connection: socket.socket) -> None:
+        if self._tls is not None and len(self._opening) >= self._tls.handshakes_max:
+            _shut_down(next(iter(self._opening.values())))
+        task = self._loop.create_task(self._make_transport(connection), name="coterie accepts a connection")
+        self._opening[task] = connection
+        task.add_done_callback(self._opening.pop)
+
+    async def _make_transport(self, connection: socket.socket) -> None:
+        """Make the loop's transport; an error of TLS has been reported by then, others end the connection."""
+        tls = self._tls
+        with contextlib.suppress(OSError):
+            if tls is None:
+                await self._loop.connect_accepted_socket(self._factory, connection)
+            else:
+                await self._loop.connect_accepted_socket(self._factory, connection, ssl=tls.context, **tls.timeouts)
+
+
+def _shut_down(connection: socket.socket) -> None:
+    """End a connection whose transport owns the socket: the transport sees the end, and closes it."""
+    with contextlib.suppress(OSError):  # it has ended already
+        connection.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,93 @@
+"""`ConnectionSlots`: bounds the accepted connections by what is known of their other end; nodes never wait for clients.
+
+    accepted ─▶ stranger ─ Hello of a member ─▶ claimant ─ admitted, both connections ─▶ linked (not counted: one link
+                   │                                                                     for each member)
+                   └────── admitted as another system ─────▶ client (its link counts as two)
+
+* Strangers have said nothing that was understood. One too many ends the oldest: whoever says nothing loses its place.
+* Claimants say that they are a certain member, which is not proven yet. Each member has its own few places, so that a
+  storm of strangers or clients does not end the handshake of a node that comes back.
+* Clients: one too many is refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from coterie.runtime.transport.connection import Connection
+
+__all__ = ["CLAIMANTS_MAX", "CONNECTIONS_PER_LINK", "ConnectionSlots"]
+
+CLAIMANTS_MAX: Final = 8
+"""The most unfinished handshakes in the name of one member."""
+
+CONNECTIONS_PER_LINK: Final = 2
+
+
+class ConnectionSlots:
+    """Remembers the class of each accepted connection from its opening until it is closed, or part of a member's link.
+
+    `strangers_max`, `clients_max`: the bounds, in connections; they may be changed at any time.
+    """
+
+    __slots__ = ("_clients", "_member_by_claimant", "_members", "_strangers", "clients_max", "strangers_max")
+
+    def __init__(self, *, strangers_max: int, clients_max: int) -> None:
+        self.strangers_max = strangers_max
+        self.clients_max = clients_max
+        self._strangers: dict[Connection, None] = {}  # sets, in order of opening
+        self._members: dict[str, dict[Connection, None]] = {}
+        self._member_by_claimant: dict[Connection, str] = {}
+        self._clients: dict[Connection, None] = {}  # the first connection of each link
+
+    @property
+    def clients(self) -> int:
+        """The number of connections that the links of clients take."""
+        return CONNECTIONS_PER_LINK * len(self._clients)
+
+    @property
+    def strangers(self) -> int:
+        """The number of connections of which nothing is known."""
+        return len(self._strangers)
+
+    def enter(self, connection: Connection) -> Connection | None:
+        """Take a connection that was just accepted; return the stranger that must go for it, if any."""
+        self._strangers[connection] = None
+        return _oldest(self._strangers, self.strangers_max)
+
+    def claim(self, connection: Connection, member: str) -> Connection | None:
+        """Note that a connection says it is `member`; return the claimant of that name that must go for it, if any."""
+        self._strangers.pop(connection, None)
+        self._member_by_claimant[connection] = member
+        claimants = self._members.setdefault(member, {})
+        claimants[connection] = None
+        return _oldest(claimants, CLAIMANTS_MAX)
+
+    def admit_client(self, connection: Connection) -> bool:
+        """Take the first connection of a client's link; return False, and change nothing, if there is no room."""
+        if self.clients + CONNECTIONS_PER_LINK > self.clients_max:
+            return False
+        self._strangers.pop(connection, None)
+        self._clients[connection] = None
+        return True
+
+    def admit_second(self, connection: Connection) -> None:
+        """Take the second connection of a client's link: the first one took its place, too."""
+        self._strangers.pop(connection, None)
+
+    def link_member(self, connection: Connection) -> None:
+        """Note that a connection is part of a member's link: it needs no place any more."""
+        member = self._member_by_claimant.pop(connection, None)
+        if member is not None:
+            self._members[member].pop(connection)
+
+    def leave(self, connection: Connection) -> None:
+        """Free the place of a connection that is closed."""
+        self._strangers.pop(connection, None)
+        self._clients.pop(connection, None)
+        self.link_member(connection)
+
+
+def _oldest(held: dict[Connection, None], most: int) -> Connection | None:
+    return next(iter(held)) if len(held) > most else None

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from coterie.errors import TransportError
+from coterie.runtime.hosts.resource_reading import DescriptorReading
+from coterie.runtime.hosts.virtual.virtual_resources import VirtualResources
+from coterie.runtime.transport import PeerRole, TransportConfig
+from coterie.runtime.transport.descriptor_budget import KEPT_BACK, PER_MEMBER, AcceptLimits, DescriptorBudget
+
+if TYPE_CHECKING:
+    from tests.runtime.transport.conftest import Node, World
+
+CONFIG = TransportConfig(connections_max=1000, handshakes_max=128)
+
+
+def limits(limit: int | None, open_count: int, connections: int = 0, members: int = 2) -> AcceptLimits:
+    return DescriptorBudget(CONFIG).limits(
+        DescriptorReading(open_count, limit), connections=connections, members=members
+    )
+
+
+def test_without_a_limit_clients_get_what_is_configured_but_the_places_of_nodes() -> None:
+    assert limits(None, 20) == AcceptLimits(1000 - 4, 128)
+    assert limits(20_000, 20) == AcceptLimits(1000 - 4, 128)
+
+
+@pytest.mark.parametrize("limit", [64, 128, 256, 512, 1024, 1100])
+@pytest.mark.parametrize("others", [10, 25, 60])
+@pytest.mark.parametrize("members", [0, 2, 6])
+def test_all_places_together_leave_room_for_the_log_and_for_nodes(limit: int, others: int, members: int) -> None:
+    found = limits(limit, others + 7, connections=7, members=members)
+    taken = found.clients_max + found.strangers_max
+    room = limit - others - KEPT_BACK - PER_MEMBER * members
+    assert taken <= max(room, 8)  # strangers have at least 8: without them nobody could come in
+    assert found.is_limited
+
+
+def test_what_the_log_opens_later_is_taken_from_clients() -> None:
+    assert limits(256, 60).clients_max - limits(256, 100).clients_max == 30  # 10 of the 40 from strangers
+
+
+def test_a_limit_that_leaves_no_room_for_a_node_is_an_error_that_names_both() -> None:
+    with pytest.raises(TransportError, match=r"limit of open files is 64, and 40 are open: .*ulimit -n"):
+        DescriptorBudget(CONFIG).check_start(DescriptorReading(40, 64))
+    DescriptorBudget(CONFIG).check_start(DescriptorReading(20, 64))
+    DescriptorBudget(CONFIG).check_start(DescriptorReading(None, 64))
+
+
+def test_each_change_is_reported_once() -> None:
+    budget, told = DescriptorBudget(CONFIG), []
+    for open_count in (100, 150, 204, 205, 250, 200, 191, 100, 240):
+        reading = DescriptorReading(open_count, 256)
+        found = budget.limits(reading, connections=0, members=2)
+        told.append([each.event.removeprefix("descriptors.") for each in budget.report(reading, found)])
+    assert told == [["limited"], [], [], ["scarce"], [], [], ["ample"], [], ["scarce"]]
+
+
+def limited(node: Node, limit: int, others: int) -> VirtualResources:
+    """Let the process of `node` have `others` descriptors open, beside its connections."""
+    resources = cast("VirtualResources", node.host.resources)
+    resources.descriptor_limit = limit
+    resources.descriptors_open = lambda: others + node.transport.stats()["connections"]
+    return resources
+
+
+@pytest.mark.virtual
+async def test_a_restarted_node_gets_in_although_clients_have_taken_all_that_they_may(world: World) -> None:
+    node = world.make("n2")
+    resources = limited(node, limit=128, others=25)
+    node.address = await node.transport.listen("n2", 0, insecure=True)
+    node.transport.add_peer("n1", "n1", 1)
+    clients = [
+        world.make(f"c{at}", role=PeerRole.CLIENT, config=TransportConfig(reconnect_cap_s=0.2)) for at in range(60)
+    ]
+    for client in clients:
+        client.transport.dial(*node.address)
+    await asyncio.sleep(3.0)
+
+    assert len(node.recorder.up) == node.transport._shared.slots.clients_max // 2 < len(clients)
+    reading = resources.descriptors()
+    assert reading.open_count is not None
+    assert reading.open_count <= 128 - KEPT_BACK
+    assert node.recorder.only("descriptors")[0][1:4] == ("descriptors.limited", 25, 128)
+
+    n1 = await world.start("n1")
+    n1.transport.add_peer("n2", *node.address)
+    async with asyncio.timeout(5.0):
+        await world.until(lambda: "n1" in node.recorder.up)
+
+
+@pytest.mark.virtual
+async def test_a_node_that_cannot_have_enough_descriptors_does_not_listen(world: World) -> None:
+    node = world.make("n1")
+    limited(node, limit=40, others=20)
+    with pytest.raises(TransportError, match="limit of open files is 40"):
+        await node.transport.listen("n1", 0, insecure=True)
