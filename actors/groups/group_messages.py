@@ -53,7 +53,7 @@ class Unsettled:
 
 
 Answer = bytes | Refused | Unsettled
-"""The result of a command. Bytes: it was applied; the session layer's replies, as `encode_within` encodes them."""
+"""The result of a command. Bytes: it was applied; the session layer's replies, as `fit_reply` encodes them."""
 
 
 @message(name="group.Execute")
