@@ -11,7 +11,6 @@ from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Ref
 
 __all__ = [
-    "ENTRY_OVERHEAD_BYTES",
     "NOT_REGISTERED",
     "TOO_LARGE",
     "Answer",
@@ -26,9 +25,6 @@ __all__ = [
 
 TOO_LARGE: Final = "too_large"
 NOT_REGISTERED: Final = "not_registered"
-
-ENTRY_OVERHEAD_BYTES: Final = 4096
-"""The most that a message with one entry, or with the answer to one, takes in addition to the command or answer."""
 
 
 @message(name="group.Refused")

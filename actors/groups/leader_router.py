@@ -37,7 +37,6 @@ from coterie.actors.groups.command_batches import (
     settle,
 )
 from coterie.actors.groups.group_messages import (
-    ENTRY_OVERHEAD_BYTES,
     Answer,
     Execute,
     LeaderIs,
@@ -45,6 +44,7 @@ from coterie.actors.groups.group_messages import (
     Unsettled,
     WatchLeader,
 )
+from coterie.actors.groups.raft_limits import ENVELOPE_BYTES
 from coterie.actors.groups.reply_room import ReplyRoom
 from coterie.actors.groups.routed_command import ALONE, RoutedCommand, refused
 from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome
@@ -99,7 +99,7 @@ class LeaderRouter:
         self._next_node = 0
         self._leader_hint: str | None = None
         self._outbox: list[QueuedCommand] = []
-        entry_bytes_max = max(1, system.config.transport.frame_cap_bytes - ENTRY_OVERHEAD_BYTES)
+        entry_bytes_max = max(1, system.config.transport.frame_cap_bytes - ENVELOPE_BYTES)
         self._batch_bytes_max = min(BATCH_BYTES, entry_bytes_max)
         self._reply_room = ReplyRoom(entry_bytes_max)
         self._batch_context = contextvars.Context()  # a batch has many callers and inherits the deadline of none

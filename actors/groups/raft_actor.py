@@ -17,7 +17,6 @@ from typing import Any, assert_never
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.apply_failures import ApplyFailures
 from coterie.actors.groups.group_messages import (
-    ENTRY_OVERHEAD_BYTES,
     NOT_REGISTERED,
     TOO_LARGE,
     Answer,
@@ -29,7 +28,7 @@ from coterie.actors.groups.group_messages import (
     Unsettled,
     WatchLeader,
 )
-from coterie.actors.groups.raft_limits import RaftLimits
+from coterie.actors.groups.raft_limits import ENVELOPE_BYTES, RaftLimits
 from coterie.actors.groups.raft_records import entries_of, restored_from, write_of
 from coterie.actors.groups.state_machine import is_local
 from coterie.actors.peer_stores import PeerStores
@@ -102,6 +101,7 @@ class RaftActor(
         self._raft = Raft(self._node, limits.config, restored=restored_from(state), rng=rng)
         # An entry that does not fit into a frame could never be replicated, and would block all later ones.
         self._command_bytes_max = limits.max_command_bytes
+        self._answer_bytes_max = system.config.transport.frame_cap_bytes - ENVELOPE_BYTES
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in self._config.voters if node != self._node
         }
@@ -278,7 +278,7 @@ class RaftActor(
                     reply = sessions.apply(entry.index, entry.command)
                     ref = refs.get(entry.index)
                     if ref is not None:
-                        self._answer(ref, encode_within(reply, self._command_bytes_max))
+                        self._answer(ref, encode_within(reply, self._answer_bytes_max))
         except BaseException as error:
             if not is_local(error):
                 raise

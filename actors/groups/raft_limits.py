@@ -16,7 +16,7 @@ from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES
 __all__ = ["ENVELOPE_BYTES", "REGISTER_BYTES", "RaftLimits"]
 
 ENVELOPE_BYTES: Final = 4096
-"""Upper bound of what a message takes in addition to its entries, or to its one command."""
+"""Upper bound of what a message takes in addition to its entries, to its one command, or to an answer."""
 
 REGISTER_BYTES: Final = 64 * 1024
 """Upper bound of what a write takes in addition to its entries: the group's register, a truncation, headers."""

@@ -25,7 +25,8 @@ import msgpack
 from coterie.errors import BadMessage, CommandFailed, CommandRefused, MessageTypeError
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message_type
-from coterie.runtime.messages.message_codecs import Codec, MessageType
+from coterie.runtime.messages.message_codecs import MessageType
+from coterie.runtime.messages.value_codecs import Codec
 from coterie.runtime.observing.error_texts import error_text, type_name
 
 __all__ = [
