@@ -15,6 +15,7 @@ from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.group_messages import (
+    ENVELOPE_BYTES,
     NOT_REGISTERED,
     TOO_LARGE,
     Answer,
@@ -47,7 +48,7 @@ from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnown
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
-from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, LogIndex, Propose, Refusal, Reject, Term
+from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, Propose, Refusal, Reject, Term
 from coterie.protocols.sessions import Machine, fit_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
@@ -112,6 +113,7 @@ class RaftActor(
         self._identity = LetterIdentity(facts.incarnation, StoreId(key)).encode()
         # An entry that does not fit into a frame could never be replicated, and would block all later ones.
         self._command_bytes_max = limits.max_command_bytes
+        self._answer_bytes_max = system.config.transport.frame_cap_bytes - ENVELOPE_BYTES
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
@@ -349,7 +351,7 @@ class RaftActor(
                 reply = replica.apply(entry)
                 ref = refs.get(entry.index)
                 if ref is not None and reply is not None:
-                    self._answer(ref, fit_reply(reply, self._command_bytes_max))
+                    self._answer(ref, fit_reply(reply, self._answer_bytes_max))
         except BaseException as error:
             if not is_local(error):
                 raise
