@@ -1,4 +1,4 @@
-"""Errors: defines all exceptions of coterie; the `outcome` of each tells if the failed operation may have happened.
+"""Errors: defines all exceptions of coterie; the `outcome` of each tells if the failed operation has happened.
 
 The root is `CoterieError`. The class of an error names the cause, its attributes hold the facts. This module imports
 only the standard library; every other module may import it.
@@ -23,6 +23,7 @@ __all__ = [
     "CommandRefused",
     "CommandTimeout",
     "CommandTooLate",
+    "CommandUnsettled",
     "ConnectionLost",
     "CoterieError",
     "DataDirectoryInUse",
@@ -40,6 +41,7 @@ __all__ = [
     "OutboundFull",
     "Outcome",
     "PlanError",
+    "ReplyTooLarge",
     "SimulationStuck",
     "SpawnRefused",
     "StorageDamaged",
@@ -56,16 +58,22 @@ __all__ = [
 
 
 class Outcome(enum.Enum):
-    """The outcome of an operation that ended with an error."""
+    """The outcome of an operation that ended with an error.
 
-    DEFINITE = "definite"  # it did not happen, and will not
-    UNKNOWN = "unknown"  # it may have happened, or may still happen
+    DEFINITE: it did not happen, and will not: it may be repeated.
+    UNKNOWN: it may have happened, or may still happen.
+    HAPPENED: it happened, for certain; only its result is missing, or is an error. To repeat it would do it again.
+    """
+
+    DEFINITE = "definite"
+    UNKNOWN = "unknown"
+    HAPPENED = "happened"
 
 
 class CoterieError(Exception):
     """The base class of all errors that coterie raises on purpose.
 
-    `outcome`: the operation definitely did not happen, or may have happened.
+    `outcome`: the operation definitely did not happen, may have happened, or has happened.
     """
 
     outcome: Outcome = Outcome.DEFINITE
@@ -368,17 +376,29 @@ class CommandError(CoterieError):
 
 
 class CommandRefused(CommandError):
-    """The state machine refused the command, and nothing changed. Raised by user-written state machines."""
+    """The command was refused, and nothing changed. Raised by user-written state machines, too."""
 
 
 class CommandFailed(CommandError):
     """The state machine raised an exception; its changes before that remain, the same on all replicas."""
 
-    outcome = Outcome.UNKNOWN
+    outcome = Outcome.HAPPENED
+
+
+class ReplyTooLarge(CommandFailed):
+    """The command was executed, but its reply of `size_bytes` exceeds `limit_bytes`, what one answer may have."""
+
+    def __init__(self, message: str, *, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(message)
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
 
 
 class CommandTimeout(CommandError, TimeoutError):
-    """No reply came in time. `outcome` is DEFINITE if no node ever accepted the command, else UNKNOWN."""
+    """No reply came in time.
+
+    `outcome`: DEFINITE if no node ever accepted the command; HAPPENED if it was executed, and only its reply was late.
+    """
 
     def __init__(self, message: str, outcome: Outcome) -> None:
         super().__init__(message)
@@ -388,7 +408,19 @@ class CommandTimeout(CommandError, TimeoutError):
 class CommandTooLate(CommandError):
     """The session no longer has the result of this command: it is below the low-water mark, or the session has ended.
 
-    It is not executed by this attempt. `outcome` is UNKNOWN if an earlier attempt may have executed it.
+    It is not executed by this attempt. `outcome` is UNKNOWN if an earlier attempt, or another client with the same
+    identity, may have executed it; HAPPENED if one has.
+    """
+
+    def __init__(self, message: str, outcome: Outcome) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class CommandUnsettled(CommandError):
+    """A retry of the command was refused, but an earlier attempt may have been executed (UNKNOWN), or was (HAPPENED).
+
+    Repeat it under the same identity (`GroupClient.execute_as`), or find out whether it took effect.
     """
 
     def __init__(self, message: str, outcome: Outcome) -> None:

@@ -11,6 +11,7 @@ The state machines are pure: no I/O, no clock, no global randomness, no asyncio,
 `checking/`: checks invariants and linearizability
 `checkpoints/`: find replicas whose state machines answered the same log differently
 `detection/`: failure detectors: suspect peers that have become silent
+`evolution/`: decides what a state machine's code may change, given what the log recorded of the code before it
 `faults/`: defines the faults of a run, draws them at random, and reduces failing runs
 `paxos/`: single-decree Paxos (the Synod protocol)
 `raft/`: Raft

@@ -9,14 +9,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar, cast
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.replicated_log import LogIndex
 
 __all__ = ["Grid", "Joint", "Majority", "Quorum", "Weighted", "highest_matched", "verify_intersection"]
 
-NOTHING = LogIndex(0)
+N = TypeVar("N", bound=int)
 
 VERIFIABLE_MEMBERS_MAX = 16
 """`verify_intersection` tries half of all subsets: 2**15 of them at this size."""
@@ -139,18 +138,20 @@ class Joint:
         return self.old.is_quorum(members) and self.new.is_quorum(members)
 
 
-def highest_matched(quorum: Quorum, index_by_member: Mapping[NodeId, LogIndex]) -> LogIndex:
-    """Return the highest index that a quorum has reached, or 0 (Raft §5.3, "stored on a majority of the servers").
+def highest_matched(quorum: Quorum, number_by_member: Mapping[NodeId, N]) -> N:
+    """Return the highest number that a quorum has reached, or 0 (Raft §5.3, "stored on a majority of the servers").
 
-    `index_by_member` maps members to the last index known to be durable there; missing members have none.
+    `number_by_member` maps members to what each has reached, such as the last index known to be durable there; missing
+    members have reached nothing.
     """
+    nothing = cast("N", 0)
     if type(quorum) is Majority:  # the usual one; this runs at every reply
-        reached = sorted(map(index_by_member.get, quorum.members, itertools.repeat(NOTHING)))
+        reached = sorted(map(number_by_member.get, quorum.members, itertools.repeat(nothing)))
         return reached[-quorum.size]
-    for index in sorted(index_by_member.values(), reverse=True):
-        if quorum.is_quorum([node for node, reached in index_by_member.items() if reached >= index]):
-            return index
-    return LogIndex(0)
+    for number in sorted(number_by_member.values(), reverse=True):
+        if quorum.is_quorum([node for node, reached in number_by_member.items() if reached >= number]):
+            return number
+    return nothing
 
 
 def verify_intersection(quorum: Quorum) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.fast_dataclass import fast_dataclass
 
 __all__ = [
+    "ENTRY_OVERHEAD_BYTES",
     "Applied",
     "Apply",
     "Entry",
@@ -35,11 +36,18 @@ LogIndex = NewType("LogIndex", int)
 """A position in the replicated log: the first entry has 1; 0 means "before the first"."""
 
 
+ENTRY_OVERHEAD_BYTES: Final = 64
+"""Upper bound of what an entry takes in addition to its command, in a message and in a write to the disk."""
+
+
 class EntryKind(enum.IntEnum):
     """The purpose of an entry. Numbers are durable: never reuse one."""
 
     COMMAND = 0  # opaque bytes for the state machine
     NOOP = 1  # a new leader's first entry of its term (Raft §8)
+    MEMBERSHIP = 2  # the members of the group from here on (dissertation §4.1)
+    SCHEMA = 3  # the schema of the state machine from here on
+    CHECKPOINT = 4  # a digest of the state machine that a quorum agreed on
 
 
 class Entry(NamedTuple):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from coterie.errors import BadMessage
 from coterie.runtime.messages.message import AskOf
-from coterie.runtime.messages.message_codecs import Resolver
+from coterie.runtime.messages.value_codecs import Resolver
 
 if TYPE_CHECKING:
     import asyncio

@@ -37,6 +37,7 @@ from coterie.runtime.messages.message import message_type
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.observing.actor_events import Events
 from coterie.runtime.observing.dead_letters import DeadLetter, DeadLetters
+from coterie.runtime.observing.error_texts import error_text, loggable, type_name
 from coterie.runtime.observing.loggers import logger
 from coterie.runtime.observing.system_stats import SystemStats, stats_of
 from coterie.runtime.observing.watchdog import CHECKS_PER_STALL, Watchdog
@@ -178,7 +179,8 @@ class System:
         if self._fault is not None:
             return
         self._fault = fault
-        self.log.critical("system.failed", error=f"{type(fault).__name__}: {fault}", exc_info=fault)
+        error = f"{type_name(fault)}: {error_text(fault)}"
+        self.log.critical("system.failed", error=error, exc_info=loggable(fault))
         if self._owner is not None and not self._owner.done() and not self._is_stopping:
             self._cancelled_owner = True
             self._owner.cancel()

@@ -14,10 +14,10 @@ __all__ = ["Identity", "Session"]
 class Identity:
     """The identity under which a command is executed at most once. Any client that has it may send the command.
 
-    `low_water`: the session has all replies below this sequence.
+    `session`: the id of the session, 16 bytes. `low_water`: the session has all replies below this sequence.
     """
 
-    session: int
+    session: bytes
     sequence: int
     low_water: int
 

@@ -15,10 +15,20 @@ import msgpack
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.client_session import Identity, Session
 from coterie.actors.groups.group_messages import GroupStatus, LeaderIs, ReportStatus
-from coterie.actors.groups.leader_router import LeaderRouter, RoutedCommand
+from coterie.actors.groups.leader_router import LeaderRouter
+from coterie.actors.groups.routed_command import RoutedCommand, refused
 from coterie.actors.groups.state_machine import Pack, Query, decode_result, encode_command
-from coterie.errors import CommandRefused, CommandTimeout, CommandTooLate, CoterieError, Outcome
+from coterie.errors import (
+    CommandError,
+    CommandRefused,
+    CommandTimeout,
+    CommandTooLate,
+    CoterieError,
+    Outcome,
+    ReplyTooLarge,
+)
 from coterie.protocols.sessions import (
+    SESSION_ID_BYTES,
     Done,
     Malformed,
     Opened,
@@ -26,6 +36,7 @@ from coterie.protocols.sessions import (
     SessionFull,
     SessionId,
     StaleCommand,
+    TooLarge,
     UnknownSession,
     encode_open_session,
     encode_plain,
@@ -57,15 +68,17 @@ class GroupClient:
         self._pack: Pack = msgpack.Packer().pack
         self._opening = asyncio.Lock()
         self._session: Session | None = None
+        self._nonce: bytes | None = None  # of an opening that was begun and not answered
 
     async def execute(self, command: Ask[R], *, timeout_s: float = TIMEOUT_S) -> R:
         """Execute a command exactly once (a `Query`: read) and return its reply.
 
         Raises:
-            CommandRefused: the machine refused it: nothing changed.
-            CommandFailed: the machine raised.
+            CommandRefused: the machine refused it, or it does not fit into a frame: nothing changed.
+            CommandFailed: the machine raised. ReplyTooLarge: it was executed, its reply does not fit into a frame.
             CommandTimeout: no reply in time; its `outcome` shows whether it may have been executed.
             CommandTooLate: the session was evicted; its `outcome` shows the same.
+            CommandUnsettled: a retry was refused, and an earlier attempt may have been executed.
             BadMessage: a field cannot cross the wire.
         """
         payload = encode_command(command, self._pack)
@@ -79,14 +92,13 @@ class GroupClient:
         """Execute a command under an identity from any session: it is executed once, however many clients send it.
 
         Raises:
-            CommandError: as `execute`.
+            CommandError: as `execute`. Its `outcome` is never DEFINITE, unless the machine itself refused the command:
+                another holder of the identity may have sent it.
         """
         payload = encode_command(command, self._pack)
         framed = encode_session_command(SessionId(identity.session), identity.sequence, identity.low_water, payload)
-        routed = RoutedCommand()
+        routed = RoutedCommand(Outcome.UNKNOWN)
         reply = await self._router.execute(framed, timeout_s=timeout_s, routed=routed)
-        if isinstance(reply, UnknownSession):
-            routed.may_have_run = True  # another holder of the identity may have sent it while the session was open
         return self._result(command, reply, routed)
 
     async def open_session(self, *, timeout_s: float = TIMEOUT_S) -> Session:
@@ -95,11 +107,7 @@ class GroupClient:
         Raises:
             CommandTimeout: no reply in time. If the session was opened nevertheless, it is evicted in the end.
         """
-        nonce = self._system.host.random.getrandbits(63)
-        reply = await self._router.execute(encode_open_session(nonce), timeout_s=timeout_s)
-        if not isinstance(reply, Opened):
-            raise CommandRefused(f"group {self._group!r} answered the opening of a session with {reply}")
-        return Session(reply.session)
+        return await self._open(self._new_nonce(), timeout_s)
 
     async def status(self, *, timeout_s: float = 2.0) -> dict[str, GroupStatus | CoterieError]:
         """Return the status of each node of the group, or the error of one that does not answer."""
@@ -133,7 +141,7 @@ class GroupClient:
         deadline = monotonic() + timeout_s
         while True:
             session = self._session or await self._own_session(deadline)
-            sequence = session.take() or await session.take_when_room()
+            sequence = session.take() or await self._take_when_room(session, deadline)
             routed = RoutedCommand()
             try:
                 framed = encode_session_command(session.id, sequence, session.low_water, payload)
@@ -143,27 +151,51 @@ class GroupClient:
                 session.give_back(sequence)
             if type(reply) is Done:
                 return decode_result(command, reply.payload)
-            if isinstance(reply, UnknownSession) and not routed.may_have_run:
+            if isinstance(reply, UnknownSession) and routed.outcome is Outcome.DEFINITE:
                 self._forget(session)  # evicted while idle: nothing was executed, so retry in a new session
                 continue
             return self._result(command, reply, routed)
+
+    async def _take_when_room(self, session: Session, deadline: float) -> int:
+        try:
+            async with asyncio.timeout(deadline - self._system.host.clock.monotonic()):
+                return await session.take_when_room()
+        except TimeoutError as error:
+            text = f"the session of this client for group {self._group!r} had no room in time: too many commands wait"
+            raise CommandTimeout(f"{text} for their replies; this one was not executed", Outcome.DEFINITE) from error
 
     async def _own_session(self, deadline: float) -> Session:
         """Open the session once for all concurrent callers; each waits no longer than its own `deadline`."""
         monotonic = self._system.host.clock.monotonic
         try:
-            async with asyncio.timeout(max(0.0, deadline - monotonic())):
+            async with asyncio.timeout(deadline - monotonic()):
                 await self._opening.acquire()
         except TimeoutError as error:
             raise self._no_session("another caller is still opening it") from error
         try:
             if self._session is None:
-                self._session = await self.open_session(timeout_s=deadline - monotonic())
+                self._nonce = self._nonce or self._new_nonce()
+                self._session = await self._open(self._nonce, deadline - monotonic())
+                self._nonce = None
             return self._session
         except CommandTimeout as error:
             raise self._no_session(str(error)) from error
+        except CommandError as error:
+            text = f"group {self._group!r} opened no session ({error}): the command was not executed"
+            raise CommandRefused(text) from error
         finally:
             self._opening.release()
+
+    def _new_nonce(self) -> bytes:
+        return self._system.host.random.getrandbits(8 * SESSION_ID_BYTES).to_bytes(SESSION_ID_BYTES, "big")
+
+    async def _open(self, nonce: bytes, timeout_s: float) -> Session:
+        """Open the session of `nonce`: the same one each time, while it is open."""
+        routed = RoutedCommand()
+        reply = await self._router.execute(encode_open_session(nonce), timeout_s=timeout_s, routed=routed)
+        if not isinstance(reply, Opened):
+            raise refused(f"group {self._group!r} answered the opening of a session with {reply}", routed)
+        return Session(reply.session)
 
     def _no_session(self, why: str) -> CommandTimeout:
         """The session may have been opened or not: the command itself was not sent."""
@@ -174,19 +206,27 @@ class GroupClient:
         if self._session is session:
             self._session = None
 
-    def _result(self, command: Ask[R], reply: Reply, routed: RoutedCommand) -> R:
-        outcome = Outcome.UNKNOWN if routed.may_have_run else Outcome.DEFINITE
+    def _result(self, command: Ask[R], reply: Reply | TooLarge, routed: RoutedCommand) -> R:
         name = type(command).__name__
         match reply:
             case Done(payload):
                 return decode_result(command, payload)
+            case TooLarge(size_bytes, max_bytes):
+                text = f"{name} was executed, but its reply of {size_bytes} bytes would not fit into a frame"
+                advice = (
+                    f"an answer may have {max_bytes} bytes: return less at once, or raise frame_cap_bytes= everywhere"
+                )
+                raise ReplyTooLarge(f"{text}: {advice}", size_bytes=size_bytes, limit_bytes=max_bytes)
             case StaleCommand(low_water):
-                raise CommandTooLate(f"{name}: its session dropped all replies below {low_water}", Outcome.UNKNOWN)
+                routed.attempt_ended(Outcome.UNKNOWN)  # another copy may have been executed
+                text = f"{name}: its session dropped all replies below {low_water}"
+                raise CommandTooLate(f"{text}: {routed.fate}", routed.outcome)
             case UnknownSession():
-                raise CommandTooLate(f"{name}: group {self._group!r} does not know its session (any more)", outcome)
+                text = f"{name}: group {self._group!r} does not know its session (any more)"
+                raise CommandTooLate(f"{text}: {routed.fate}", routed.outcome)
             case SessionFull(low_water):
-                raise CommandRefused(f"{name}: too many commands above {low_water} are unsettled in its session")
+                raise refused(f"{name}: too many commands above {low_water} are unsettled in its session", routed)
             case Malformed() | Opened():
-                raise CommandRefused(f"{name}: group {self._group!r} could not decode it ({reply})")
+                raise refused(f"{name}: group {self._group!r} could not decode it ({reply})", routed)
             case _:
                 assert_never(reply)

@@ -11,8 +11,9 @@ from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Ref
 
 __all__ = [
+    "ENVELOPE_BYTES",
     "NOT_REGISTERED",
-    "REPLY_TOO_LARGE",
+    "TOO_LARGE",
     "Answer",
     "Execute",
     "GroupStatus",
@@ -23,8 +24,11 @@ __all__ = [
     "WatchLeader",
 ]
 
-REPLY_TOO_LARGE: Final = "reply_too_large"
+TOO_LARGE: Final = "too_large"
 NOT_REGISTERED: Final = "not_registered"
+
+ENVELOPE_BYTES: Final = 4096
+"""The most that a message takes in addition to its entries, its one command, or the answer to one."""
 
 
 @message(name="group.Refused")
@@ -32,25 +36,24 @@ class Refused:
     """Definite: the command was not put into the log. Ask `leader`, if it is known.
 
     `NOT_REGISTERED`: the node takes no part, because the other voters do not remember its store (yet).
+    `TOO_LARGE`: it exceeds `max_bytes`, the most that one entry may have; the commands of a batch may fit alone.
     """
 
     reason: str
     leader: str | None
+    max_bytes: int = 0
 
 
 @message(name="group.Unsettled")
 class Unsettled:
-    """Unknown outcome: the command is in a log, and may or may not be committed. Retry under the same identity.
-
-    `REPLY_TOO_LARGE`: it was executed, but its reply fits into no frame; send the commands of a batch one by one.
-    """
+    """Unknown outcome: the command is in a log, and may or may not be committed. Retry under the same identity."""
 
     reason: str
     leader: str | None
 
 
 Answer = bytes | Refused | Unsettled
-"""The result of a command. Bytes: it was executed, and this is the session layer's reply, encoded."""
+"""The result of a command. Bytes: it was applied; the session layer's replies, as `fit_reply` encodes them."""
 
 
 @message(name="group.Execute")

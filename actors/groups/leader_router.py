@@ -8,6 +8,9 @@ A node that is suspected (`NodeHealth`) is not the leader any more until another
 sent elsewhere at once, and nodes that are not suspected are asked first.
 
 A retry is safe because every command is a query or carries its identity (`coterie.protocols.sessions`).
+
+What fits alone fits together: batches are cut by what this system's frames take, and by what a leader has refused. A
+reply that did not fit into the answer to its batch is asked for again, in a batch of replies that fit (`ReplyRoom`).
 """
 
 from __future__ import annotations
@@ -15,13 +18,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from coterie.actors.detection.node_health import NodeHealth
+from coterie.actors.groups.command_batches import (
+    BATCH_BYTES,
+    Attempt,
+    FailedAttempt,
+    QueuedCommand,
+    batch_command,
+    batches,
+    expire,
+    fail_all,
+    is_too_large,
+    outcome_of,
+    settle,
+)
 from coterie.actors.groups.group_messages import (
-    REPLY_TOO_LARGE,
+    ENVELOPE_BYTES,
     Answer,
     Execute,
     LeaderIs,
@@ -29,31 +45,25 @@ from coterie.actors.groups.group_messages import (
     Unsettled,
     WatchLeader,
 )
-from coterie.errors import (
-    AskTimeout,
-    CommandFailed,
-    CommandRefused,
-    CommandTimeout,
-    ConnectionLost,
-    CoterieError,
-    FrameTooLarge,
-    Outcome,
-)
+from coterie.actors.groups.reply_room import ReplyRoom
+from coterie.actors.groups.routed_command import ALONE, RoutedCommand, refused
+from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome
 from coterie.protocols.detection.failure_detector import StateChange, Trusted
-from coterie.protocols.sessions import Reply, decode_replies, decode_reply, encode_batch, opens_session
+from coterie.protocols.sessions import Reply, SentReply, TooLarge, Withheld
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.identity import PeerRole
 
-__all__ = ["LeaderRouter", "RoutedCommand"]
+__all__ = ["LeaderRouter"]
 
 ATTEMPT_S: Final = 2.0
 """The timeout of one attempt; then another node is tried."""
 
 PAUSE_MIN_S: Final = 0.01
 PAUSE_MAX_S: Final = 0.2
+PAUSE_DOUBLINGS_MAX: Final = 10
 SUBSCRIBE_PAUSE_MAX_S: Final = 5.0
 
 
@@ -65,30 +75,6 @@ class _LeaderWatcher(Actor[LeaderIs]):
 
     def receive(self, msg: LeaderIs, /) -> None:
         self._leader_changed(msg)
-
-
-class _FailedAttempt(NamedTuple):
-    """An attempt that brought no reply: the node that was asked and the cause; None: no node could be asked."""
-
-    node: str
-    cause: Refused | Unsettled | CoterieError | None
-
-
-_QueuedCommand = tuple[bytes, float, "asyncio.Future[Reply | _FailedAttempt]"]
-"""A command that waits to be sent, how long it may take (s), and the future of its reply."""
-
-BATCH_COMMANDS: Final = 256
-BATCH_BYTES: Final = 1 << 20
-
-
-class RoutedCommand:
-    """The state of one command in flight: whether any attempt may have put it into a log, and its number of pauses."""
-
-    __slots__ = ("may_have_run", "pauses")
-
-    def __init__(self) -> None:
-        self.may_have_run = False
-        self.pauses = 0
 
 
 class LeaderRouter:
@@ -112,7 +98,10 @@ class LeaderRouter:
         self._newest_leader: LeaderIs | None = None
         self._next_node = 0
         self._leader_hint: str | None = None
-        self._outbox: list[_QueuedCommand] = []
+        self._outbox: list[QueuedCommand] = []
+        entry_bytes_max = max(1, system.config.transport.frame_cap_bytes - ENVELOPE_BYTES)
+        self._batch_bytes_max = min(BATCH_BYTES, entry_bytes_max)
+        self._reply_room = ReplyRoom(entry_bytes_max)
         self._batch_context = contextvars.Context()  # a batch has many callers and inherits the deadline of none
         self._in_flight: dict[asyncio.Future[Any], str] = {}
         self._leader_or_link_changed = asyncio.Event()
@@ -135,13 +124,17 @@ class LeaderRouter:
         """The node that is presumably the leader; None: unknown."""
         return self._leader_hint
 
-    async def execute(self, command: bytes, *, timeout_s: float, routed: RoutedCommand | None = None) -> Reply:
+    async def execute(
+        self, command: bytes, *, timeout_s: float, routed: RoutedCommand | None = None
+    ) -> Reply | TooLarge:
         """Send an encoded command to the leader and return the session layer's reply.
+
+        `routed.outcome` tells what is known of the attempts before the last one, whether it returns or raises.
 
         Raises:
             CommandTimeout: no reply in `timeout_s` seconds; `outcome`: whether a node may have put it into its log.
-            CommandRefused, FrameTooLarge: it does not fit into a frame.
-            CommandFailed: it was executed, but its reply does not fit into a frame.
+            CommandRefused: it does not fit into a frame.
+            CommandUnsettled: the same, and an earlier attempt may have put it into a log.
         """
         routed = routed or RoutedCommand()
         monotonic = self._system.host.clock.monotonic
@@ -149,86 +142,108 @@ class LeaderRouter:
         failure = "none of its nodes is linked" if timeout_s > 0 else "no time was left"
         # A retry in the last milliseconds would only turn a definite outcome into an unknown one.
         while (left_s := deadline - monotonic()) > (PAUSE_MIN_S if routed.pauses else 0.0):
-            answer = await self._attempt(command, left_s)
-            if not isinstance(answer, _FailedAttempt):
+            if routed.reply_bytes:
+                answer = await self._attempt_in_room(command, deadline, routed.reply_bytes)
+            else:
+                answer = await self._attempt(command, left_s)
+            if isinstance(answer, Withheld):
+                routed.withheld(answer.size_bytes)
+                failure = f"its reply of {answer.size_bytes} bytes did not fit beside those of other commands"
+            elif not isinstance(answer, FailedAttempt):
                 return answer
-            node, cause = answer
-            if cause is not None:
-                failure = f"{node!r}: {self._note_failure(node, cause, routed)}"
-            if cause is None or self._leader_hint in (None, node):
-                await self._pause(routed, left_s)
-        outcome = Outcome.UNKNOWN if routed.may_have_run else Outcome.DEFINITE
-        fate = "it may have been executed" if routed.may_have_run else "it was not executed"
-        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {failure}): {fate}"
-        raise CommandTimeout(text, outcome)
+            elif not self._is_split(answer, routed):
+                node, cause, _ = answer
+                if cause is not None:
+                    failure = f"{node!r}: {self._note_failure(node, cause, routed)}"
+                if cause is None or self._leader_hint in (None, node):
+                    await self._pause(routed, deadline - monotonic())
+        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {failure}): {routed.fate}"
+        raise CommandTimeout(text, routed.outcome)
 
     # --- one attempt ------------------------------------------------------------------------------------------------
 
-    def _attempt(self, command: bytes, left_s: float) -> asyncio.Future[Reply | _FailedAttempt]:
+    async def _attempt_in_room(self, command: bytes, deadline: float, reply_bytes: int) -> SentReply | FailedAttempt:
+        """Make an attempt once there is room for its large reply."""
+        monotonic = self._system.host.clock.monotonic
+        try:
+            async with asyncio.timeout(deadline - monotonic()):
+                await self._reply_room.enter(reply_bytes)
+        except TimeoutError:
+            return FailedAttempt("", None)
+        try:
+            return await self._attempt(command, max(0.0, deadline - monotonic()), reply_bytes)
+        finally:
+            self._reply_room.leave(reply_bytes)
+
+    def _attempt(self, command: bytes, left_s: float, reply_bytes: int = 0) -> Attempt:
         """Send a command with all others of this iteration of the loop; the future has the reply or the failure."""
-        future: asyncio.Future[Reply | _FailedAttempt] = self._system.loop.create_future()
+        future: Attempt = self._system.loop.create_future()
         if not self._outbox:
             self._system.loop.call_soon(self._flush, context=self._batch_context)
-        self._outbox.append((command, left_s, future))
+        self._outbox.append((command, left_s, reply_bytes, future))
         if left_s < ATTEMPT_S:  # a batch waits as long as its command with the longest timeout
-            timer = self._system.loop.call_later(left_s, _expire, future)
+            timer = self._system.loop.call_later(left_s, expire, future)
             future.add_done_callback(lambda _: timer.cancel())
         return future
 
     def _flush(self) -> None:
         outbox, self._outbox = self._outbox, []
         node = self._pick_node()
-        for batch in _batches(outbox):
+        for batch in batches(outbox, self._batch_bytes_max):
             if node is None:
-                _fail_all(batch, _FailedAttempt("", None))
+                fail_all(batch, FailedAttempt("", None))
             else:
                 self._ask(node, batch)
 
-    def _ask(self, node: str, batch: list[_QueuedCommand]) -> None:
-        timeout_s = min(ATTEMPT_S, max(left_s for _, left_s, _ in batch))
-        command = batch[0][0] if len(batch) == 1 else encode_batch([command for command, _, _ in batch])
+    def _ask(self, node: str, batch: list[QueuedCommand]) -> None:
+        timeout_s = min(ATTEMPT_S, max(queued[1] for queued in batch))
+        command = batch_command(batch)
         request = self.ref(node).ask(Execute(command), timeout_s=timeout_s)
         self._in_flight[request] = node
-        request.add_done_callback(partial(self._handle_answer, node, batch))
+        request.add_done_callback(partial(self._handle_answer, node, batch, len(command) if len(batch) > 1 else 0))
 
-    def _handle_answer(self, node: str, batch: list[_QueuedCommand], request: asyncio.Future[Answer]) -> None:
+    def _handle_answer(
+        self, node: str, batch: list[QueuedCommand], batch_bytes: int, request: asyncio.Future[Answer]
+    ) -> None:
         del self._in_flight[request]
-        error = request.exception()
-        answer = error if isinstance(error, CoterieError) else request.result()
-        if isinstance(answer, bytes):
-            replies = [decode_reply(answer)] if len(batch) == 1 else decode_replies(answer)
-            for (_, _, future), reply in zip(batch, replies, strict=True):
-                if not future.done():
-                    future.set_result(reply)
-        elif len(batch) > 1 and isinstance(answer, Unsettled) and answer.reason == REPLY_TOO_LARGE:
-            half = len(batch) // 2
-            self._ask(node, batch[:half])
-            self._ask(node, batch[half:])
-        else:
-            _fail_all(batch, _FailedAttempt(node, answer))
+        settle(batch, node, batch_bytes, request)
 
-    def _note_failure(self, node: str, answer: Refused | Unsettled | CoterieError, routed: RoutedCommand) -> str:
-        """Update the leader hint and `routed` from a failed attempt; return its reason."""
-        if isinstance(answer, FrameTooLarge):
-            raise answer
-        if isinstance(answer, CoterieError):
-            routed.may_have_run |= answer.outcome is Outcome.UNKNOWN
+    def _is_split(self, attempt: FailedAttempt, routed: RoutedCommand) -> bool:
+        """Return whether only its batch was too large, as a whole: the command is sent again, in a smaller one."""
+        cause = attempt.cause
+        if not attempt.batch_bytes or not is_too_large(cause):
+            return False
+        max_bytes = cause.max_bytes if isinstance(cause, Refused) else 0
+        if 0 < max_bytes < attempt.batch_bytes:
+            self._batch_bytes_max = min(self._batch_bytes_max, max_bytes)
+        else:
+            routed.reply_bytes = ALONE
+        return True
+
+    def _note_failure(self, node: str, cause: Refused | Unsettled | BaseException, routed: RoutedCommand) -> str:
+        """Update the leader hint and `routed` from a failed attempt; return its reason.
+
+        Raises:
+            CommandError: the command does not fit into a frame: see `execute`.
+        """
+        if is_too_large(cause):
+            limit = f"an entry may have {cause.max_bytes} bytes" if isinstance(cause, Refused) else str(cause)
+            text = f"group {self._group!r} refused a command that would not fit into a frame: {limit}"
+            raise refused(text, routed) from (cause if isinstance(cause, BaseException) else None)
+        if isinstance(cause, BaseException):
+            routed.attempt_ended(outcome_of(cause))
             if self._leader_hint == node:
                 self._leader_hint = None
-            return str(answer)
-        if answer.reason == REPLY_TOO_LARGE:
-            raise CommandFailed(f"group {self._group!r} executed a command whose reply would not fit into a frame")
-        if answer.reason == "too_large":
-            raise CommandRefused(f"group {self._group!r} refused a command that would not fit into a frame")
-        routed.may_have_run |= isinstance(answer, Unsettled)
-        if answer.leader is not None and answer.leader not in self._nodes():
+            return str(cause)
+        if isinstance(cause, Unsettled):
+            routed.attempt_ended(Outcome.UNKNOWN)
+        if cause.leader is not None and cause.leader not in self._nodes():
             self._leader_hint = None
-            return (
-                f"{answer.reason}; {answer.leader!r} leads, but there is no link to it: give the client its address too"
-            )
-        if answer.leader != node or answer.reason != "overloaded":
-            self._leader_hint = answer.leader if answer.leader != node else None
-        return answer.reason
+            advice = "there is no link to it: give the client its address too"
+            return f"{cause.reason}; {cause.leader!r} leads, but {advice}"
+        if cause.leader != node or cause.reason != "overloaded":
+            self._leader_hint = cause.leader if cause.leader != node else None
+        return cause.reason
 
     def _pick_node(self) -> str | None:
         nodes = self._nodes()
@@ -242,8 +257,8 @@ class LeaderRouter:
         return nodes[self._next_node % len(nodes)]
 
     async def _pause(self, routed: RoutedCommand, left_s: float) -> None:
-        """Wait, longer after each attempt, but no longer than until a leader or link changes."""
-        pause_s = min(left_s, PAUSE_MAX_S, PAUSE_MIN_S * 2**routed.pauses)
+        """Wait, longer after each attempt, but no longer than `left_s`, or until a leader or link changes."""
+        pause_s = min(max(0.0, left_s), PAUSE_MAX_S, PAUSE_MIN_S * 2 ** min(routed.pauses, PAUSE_DOUBLINGS_MAX))
         routed.pauses += 1
         self._leader_or_link_changed.clear()
         with contextlib.suppress(TimeoutError):
@@ -318,31 +333,3 @@ class LeaderRouter:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _batches(outbox: list[_QueuedCommand]) -> Iterator[list[_QueuedCommand]]:
-    """Split the outbox into batches of bounded size; a larger command is sent alone, and so is an `OpenSession`."""
-    batch: list[_QueuedCommand] = []
-    size = 0
-    for waiting in outbox:
-        if opens_session(waiting[0]):
-            yield [waiting]
-            continue
-        if batch and (len(batch) >= BATCH_COMMANDS or size + len(waiting[0]) > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(waiting)
-        size += len(waiting[0])
-    if batch:
-        yield batch
-
-
-def _expire(future: asyncio.Future[Reply | _FailedAttempt]) -> None:
-    if not future.done():
-        future.set_result(_FailedAttempt("its leader", AskTimeout("no reply in time; it may have run")))
-
-
-def _fail_all(batch: list[_QueuedCommand], failure: _FailedAttempt) -> None:
-    for _, _, future in batch:
-        if not future.done():
-            future.set_result(failure)

@@ -8,15 +8,16 @@ timer ── Tick ─────────────▶┘                 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import random
 from collections.abc import Callable
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.group_messages import (
     NOT_REGISTERED,
-    REPLY_TOO_LARGE,
+    TOO_LARGE,
     Answer,
     Execute,
     GroupStatus,
@@ -26,7 +27,11 @@ from coterie.actors.groups.group_messages import (
     Unsettled,
     WatchLeader,
 )
+from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, restored_from, write_of
+from coterie.actors.groups.replicas.apply_failures import ApplyFailures
+from coterie.actors.groups.replicas.replica import Replica
+from coterie.actors.groups.state_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
@@ -36,17 +41,15 @@ from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
-from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Refusal, Reject
-from coterie.protocols.sessions import Deduplication, Machine, Replies, Reply, encode_reply
+from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
+from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, LogIndex, Propose, Refusal, Reject
+from coterie.protocols.sessions import INCARNATION_BYTES, Machine, fit_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
-
-ENTRY_OVERHEAD_BYTES: Final = 4096
-"""Upper bound of what a message with one entry takes in addition to the command."""
 
 
 class RaftActor(
@@ -73,7 +76,7 @@ class RaftActor(
     def __init__(self, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore) -> None:
         self._group = group
         self._config = config
-        self._deduplication = Deduplication(machine())
+        self._machine = machine()
         self._store = store
         self._peer_stores = PeerStores(group, store)
         self._refs = itertools.count(1)
@@ -91,11 +94,14 @@ class RaftActor(
         system = self.context.system
         self._node = NodeId(system.node)
         state = await self._store.state(self._group)
+        self._replica = Replica(self._machine, incarnation=self._incarnation())
+        self._failures = ApplyFailures(self.context, self._machine, LogIndex(state.last))
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
-        self._raft = Raft(self._node, self._config, restored=restored_from(state), rng=rng)
+        limits = self._limits()
+        self._raft = Raft(self._node, limits.config, restored=restored_from(state), rng=rng)
         # An entry that does not fit into a frame could never be replicated, and would block all later ones.
-        self._command_bytes_max = system.config.transport.frame_cap_bytes - ENTRY_OVERHEAD_BYTES
+        self._command_bytes_max = limits.max_command_bytes
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in self._config.voters if node != self._node
         }
@@ -105,6 +111,22 @@ class RaftActor(
             self._node, self._peers, self._store, self._peer_stores, self.context, self._take_part
         )
         self._registration.begin(state)
+
+    def _limits(self) -> RaftLimits:
+        frame_cap_bytes, store_write_bytes = (
+            self.context.system.config.transport.frame_cap_bytes,
+            self._store.max_write_bytes,
+        )
+        limits = RaftLimits.fitted(self._config, frame_cap_bytes=frame_cap_bytes, store_write_bytes=store_write_bytes)
+        if limits.lowered:
+            sizes = {"frame_cap_bytes": frame_cap_bytes, "store_write_bytes": store_write_bytes, **limits.lowered}
+            self.context.log.info("raft.limits_lowered", **sizes)
+        return limits
+
+    def _incarnation(self) -> bytes:
+        """Return what distinguishes this group from others of the same name."""
+        founders = "\0".join((self.context.system.identity.cluster, self._group, *sorted(self._config.voters)))
+        return hashlib.sha256(founders.encode()).digest()[:INCARNATION_BYTES]
 
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
@@ -163,7 +185,9 @@ class RaftActor(
         """Hand the messages of this visit to the protocol as one batch."""
         if self._to_apply is not None:
             effect, self._to_apply = self._to_apply, None
-            self._running.feed(self._apply(effect))
+            applied = self._apply(effect)
+            if applied is not None:
+                self._running.feed(applied)
         self._running.flush()
 
     def _apply_now(self, effect: Apply) -> None:
@@ -185,7 +209,7 @@ class RaftActor(
     def _propose(self, msg: Execute) -> None:
         later = self.context.reply_later(msg)
         if len(msg.command) > self._command_bytes_max:
-            later.reply(Refused("too_large", None))
+            later.reply(Refused(TOO_LARGE, None, self._command_bytes_max))
             return
         ref = next(self._refs)
         self._waiting[ref] = later
@@ -237,26 +261,31 @@ class RaftActor(
 
     def observed(self, event: str, facts: Any) -> None:
         """Log an event of the protocol; announce a new leader to the watchers."""
-        self.context.log.info(event, **facts)
+        log = self.context.log
+        (log.error if event in SEVERE else log.warning if event in SERIOUS else log.info)(event, **facts)
         leader, term = self._raft.leader, self._raft.term
         if leader is not None and (self._leader is None or self._leader.term < term):
             self._leader = LeaderIs(self._group, self._node, leader, term)
             for watcher in self._watchers:
                 watcher.tell(self._leader)
 
-    def _apply(self, effect: Apply) -> Applied:
-        sessions, refs = self._deduplication, effect.refs
-        for entry in effect.entries:
-            if entry.kind is EntryKind.COMMAND:
-                reply = sessions.apply(entry.index, entry.command)
+    def _apply(self, effect: Apply) -> Applied | None:
+        """Apply entries, and answer those that wait for them; None: this node stops, because of a local condition."""
+        replica, refs = self._replica, effect.refs
+        try:
+            for entry in effect.entries:
+                reply = replica.apply(entry)
                 ref = refs.get(entry.index)
-                if ref is not None:
-                    self._answer(ref, self._answer_of(reply))
-        return Applied(LogIndex(effect.entries[-1].index))
-
-    def _answer_of(self, reply: Reply | Replies) -> Answer:
-        encoded = encode_reply(reply)
-        return encoded if len(encoded) <= self._command_bytes_max else Unsettled(REPLY_TOO_LARGE, self._node)
+                if ref is not None and reply is not None:
+                    self._answer(ref, fit_reply(reply, self._command_bytes_max))
+        except BaseException as error:
+            if not is_local(error):
+                raise
+            self.context.system.fail(error)  # the entry does not count as applied: the next life applies it again
+            return None
+        last = effect.entries[-1].index
+        self._failures.applied(last)
+        return Applied(last)
 
     async def _load(self, load: Load) -> None:
         try:

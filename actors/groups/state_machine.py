@@ -13,6 +13,8 @@ encoded once, at the client, and decoded where it is applied, once per replica.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import types
 import typing
 from collections.abc import Callable
@@ -24,17 +26,43 @@ from coterie.errors import BadMessage, CommandFailed, CommandRefused, MessageTyp
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message_type
 from coterie.runtime.messages.message_codecs import MessageType
+from coterie.runtime.messages.value_codecs import Codec
+from coterie.runtime.observing.error_texts import error_text, type_name
 
-__all__ = ["Query", "StateMachine", "TypedMachine", "decode_result", "encode_command"]
+__all__ = [
+    "LOCAL_CONDITIONS",
+    "Query",
+    "ReportFailure",
+    "StateMachine",
+    "TypedMachine",
+    "apply_mistake",
+    "decode_result",
+    "encode_command",
+    "is_local",
+]
 
 C = TypeVar("C")
 R = TypeVar("R")
 
 _OK, _REFUSED, _FAILED = range(3)
-"""The first item of an encoded reply. Numbers are on the wire and in sessions: never reuse one."""
+"""The first item of an encoded reply. Numbers are on the wire and in sessions: never reuse one.
+
+    _OK       reply
+    _REFUSED  type of the error, text
+    _FAILED   type of the error, text
+"""
+
+_ERROR_ROW: Final = b"\x93"
+"""The first byte of an encoded error: a row of three."""
 
 REASON_CHARS_MAX: Final = 1000
 """The part of an error's text that is the reply: replies are stored in the session of the command."""
+
+LOCAL_CONDITIONS: Final = (MemoryError, SystemExit, KeyboardInterrupt)
+"""Exceptions that say something of this node, not of the command: it stops before the entry counts as applied."""
+
+ReportFailure = Callable[[LogIndex, object, BaseException], None]
+"""Called with the index of an entry, the command (bytes, if it did not decode) and the exception that came of it."""
 
 
 class Query(Ask[R]):
@@ -50,7 +78,11 @@ class StateMachine(Generic[C]):
     """The log entry that is being applied."""
 
     def apply(self, command: C, /) -> object:
-        """Execute a command; the return value is its reply.
+        """Execute a command; the return value is its reply. It must be a `def`, not an `async def`.
+
+        Any exception is the outcome of that command, the same on all replicas: the caller gets `CommandFailed`, changes
+        made before remain, and the next command follows. Only `MemoryError`, `SystemExit` and `KeyboardInterrupt` stop
+        the node; it applies the entry again at its next start.
 
         Raises:
             CommandRefused: it cannot be executed and nothing has changed; its caller gets this error.
@@ -65,24 +97,64 @@ class TypedMachine:
         self.machine = machine
         self._pack: Pack = msgpack.Packer().pack
         self._types = {described.name: described for described in commands_of(type(machine))}
+        self._report: ReportFailure = lambda index, command, error: None
+
+    def report_failures_to(self, report: ReportFailure) -> None:
+        """Call `report` with each exception that is the outcome of a command, except refusals."""
+        self._report = report
 
     def apply(self, index: LogIndex, command: bytes) -> bytes:
-        """Decode, execute, encode. An error is a reply, too: all replicas must continue in the same way."""
-        try:
-            described, value = self._decode(command)
-        except (BadMessage, RecursionError) as error:  # the latter: too deeply nested
-            return self._error_reply(_REFUSED, str(error))
+        """Decode, execute, encode. An error is a reply, too: all replicas must continue in the same way.
+
+        Raises:
+            BaseException: one of the `LOCAL_CONDITIONS`, or a group with one: the command counts as not applied.
+        """
+        decoded: object = None
         self.machine.index = index
         try:
-            return self._pack((_OK, described.reply.encode(self.machine.apply(value))))
+            described, decoded = self._decode(command)
+            return self._encode(described.reply, self.machine.apply(decoded))
         except CommandRefused as error:
-            return self._error_reply(_REFUSED, str(error))
-        except Exception as error:  # noqa: BLE001 (a poison command must not halt every replica in turn)
-            return self._error_reply(_FAILED, f"{type(error).__name__}: {error}")
+            return self._error_reply(_REFUSED, error)
+        except BaseException as error:
+            if is_local(error):
+                raise
+            if decoded is None and isinstance(error, BadMessage | RecursionError):  # the latter: too deeply nested
+                return self._error_reply(_REFUSED, error)
+            with contextlib.suppress(Exception):  # a handler of logs that fails here must not change the outcome
+                self._report(index, command if decoded is None else decoded, error)
+            return self._error_reply(_FAILED, error)
 
-    def _error_reply(self, kind: int, text: str) -> bytes:
-        """Encode an error. Its text is arbitrary: it may be long, or not valid Unicode."""
-        return self._pack((kind, text[:REASON_CHARS_MAX].encode(errors="backslashreplace")))
+    @staticmethod
+    def digested(reply: bytes) -> bytes:
+        """Return the part of a reply that is equal on all replicas: of an error, its type only.
+
+        The text of an error may contain what differs, such as an address in memory. Any other reply is returned itself.
+        """
+        if reply[:1] != _ERROR_ROW:
+            return reply
+        kind, error_type, _ = msgpack.unpackb(reply)
+        return bytes(msgpack.packb((kind, error_type)))
+
+    def _encode(self, codec: Codec, result: object) -> bytes:
+        """Encode a reply. BadMessage, or what its codec raises, if it is not of the type that the command declares."""
+        if type(result) in codec.exact:
+            return self._pack((_OK, result))
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError("apply returned a coroutine: it must be a def, not an async def, and await nothing")
+        encoded = codec.encode(result)
+        packed = self._pack((_OK, encoded))
+        try:
+            codec.decode(encoded, NO_REFS)
+        except BadMessage:
+            _check_reply(codec, packed)
+        return packed
+
+    def _error_reply(self, kind: int, error: BaseException) -> bytes:
+        """Encode an error, its type apart from its text, which is arbitrary: long, or not valid Unicode."""
+        text = error_text(error, REASON_CHARS_MAX)
+        return self._pack((kind, type_name(error), text.encode(errors="backslashreplace")))
 
     def _decode(self, command: bytes) -> tuple[MessageType, Any]:
         try:
@@ -93,6 +165,21 @@ class TypedMachine:
         if described is None:
             raise BadMessage(f"{type(self.machine).__name__} has no command {name!r:.60}")
         return described, described.decode(row, NO_REFS)
+
+
+def _check_reply(codec: Codec, packed: bytes) -> None:
+    """Raise a BadMessage unless a client can decode the reply: an `IntEnum` where int is declared crosses as int."""
+    try:
+        codec.decode(msgpack.unpackb(packed, use_list=False, strict_map_key=False)[1], NO_REFS)
+    except BadMessage as error:
+        raise BadMessage(f"its reply is of another type than declared: {error}") from error
+
+
+def is_local(error: BaseException) -> bool:
+    """Return whether an exception is one of the `LOCAL_CONDITIONS`, or a group with one."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(is_local, error.exceptions))
+    return isinstance(error, LOCAL_CONDITIONS)
 
 
 class _NoRefs:
@@ -149,14 +236,32 @@ def decode_result(command: Ask[R], payload: bytes) -> R:
         CommandFailed: the machine raised, or its reply is not of the declared type; changes made before that remain,
             the same on all replicas.
     """
-    kind, value = msgpack.unpackb(payload, use_list=False, strict_map_key=False)
+    kind, *details = msgpack.unpackb(payload, use_list=False, strict_map_key=False)
     if kind == _REFUSED:
-        raise CommandRefused(value.decode())
+        raise CommandRefused(details[1].decode())
     if kind == _FAILED:
-        raise CommandFailed(f"{type(command).__name__} failed where it was applied: {value.decode()}")
+        error_type, text = details[0], details[1].decode()
+        raise CommandFailed(f"{type(command).__name__} failed where it was applied: {error_type}: {text}")
     try:
-        return typing.cast("R", message_type(type(command)).reply.decode(value, NO_REFS))
+        return typing.cast("R", message_type(type(command)).reply.decode(details[0], NO_REFS))
     except BadMessage as error:
         raise CommandFailed(
             f"{type(command).__name__} was applied, but its reply is of another type: {error}"
         ) from error
+
+
+def apply_mistake(machine: StateMachine[Any]) -> str | None:
+    """Return why the `apply` of a machine cannot be one, as far as that shows without calling it; None if it can."""
+    name = type(machine).__name__
+    apply = machine.apply
+    if getattr(apply, "__func__", None) is StateMachine.apply:
+        return f"{name} has no apply: write `def apply(self, command)`, which returns the command's reply"
+    function: Any = apply
+    while function is not None:
+        call = function if inspect.isroutine(function) else type(function).__call__
+        if inspect.iscoroutinefunction(call):
+            return f"{name}.apply is `async def`: write `def`, because every replica executes it to its end at once"
+        if inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call):
+            return f"{name}.apply has a `yield`, so that a call returns a generator: it must return the command's reply"
+        function = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
+    return None

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
-from coterie.actors.groups.state_machine import commands_of
+from coterie.actors.groups.state_machine import apply_mistake, commands_of
 from coterie.actors.pools.pool_options import option_mistakes
 from coterie.actors.topology.balanced_messages import accepted_messages
 from coterie.actors.topology.parts import (
@@ -162,9 +162,13 @@ def _mistakes_in_messages(label: str, balancer: BalancerPart, part_by_name: Mapp
 def _mistakes_in_raft(raft: RaftPart) -> Iterator[str]:
     """Yield the errors of making the machine and the configuration."""
     try:
-        commands_of(type(raft.machine()))
+        machine = raft.machine()
+        commands_of(type(machine))
     except (MessageTypeError, TypeError) as error:
         yield f"group {raft.name!r}: machine= makes no state machine: {error}"
+    else:
+        if (mistake := apply_mistake(machine)) is not None:
+            yield f"group {raft.name!r}: {mistake}"
     if raft.nodes and not _duplicates(raft.nodes):  # otherwise reported already
         try:
             raft.config(tuple(NodeId(voter) for voter in raft.nodes))

@@ -5,21 +5,23 @@ The invariants are those of Raft Figure 3.
 | invariant | broken when |
 | --- | --- |
 | `raft.election_safety` | a term has two leaders, or one in two lives |
-| `raft.election_quorum` | a node leads without durable votes of a majority in its term |
+| `raft.election_quorum` | a node leads without durable votes of a quorum in its term |
 | `raft.leader_append_only` | a leader sends two different entries for one index in its term |
 | `raft.log_matching` | two disks hold different entries, or different predecessors, under one index and term |
 | `raft.log_contiguous` | a write leaves a gap in the log |
 | `raft.leader_completeness` | a leader lacks an entry that was committed in an earlier term |
 | `raft.state_machine_safety` | two nodes, or two lives, apply different entries at one index |
 | `raft.apply_order` | a life skips or repeats an index |
-| `raft.commit_durable` | an entry is applied or announced that is not on a majority of the disks |
+| `raft.commit_durable` | an entry is applied or announced that is not on a quorum of the disks |
 | `raft.commit_kept` | a disk loses a committed entry |
-| `raft.commit_on_majority` | an audit of the disk images finds a committed entry on less than a majority of them |
+| `raft.commit_on_quorum` | an audit of the disk images finds a committed entry on less than a quorum of them |
 | `raft.acknowledgement_kept` | a disk loses an acknowledged entry within the term of the acknowledgement |
 | `raft.term_monotone`, `raft.vote_once` | a durable term falls; a durable vote changes within its term |
 | `raft.term_ahead_of_disk` | a message carries a term that is not durable at its sender |
 | `raft.vote_ahead_of_disk` | a vote request, a granted vote or a leadership is sent without its vote on disk |
 | `raft.append_ahead_of_disk` | a success is sent for entries that are not on disk, or differ there from the leader's |
+| `raft.round_monotone` | a leader's round falls within its term, or begins below 1 |
+| `raft.round_repeated` | a success carries a round that its leader has not sent to this node |
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.checking.raft_log_checker import RaftLogChecker
 from coterie.protocols.checking.violation import ViolationContext
+from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
@@ -39,6 +42,7 @@ from coterie.protocols.raft.raft_messages import (
     RaftMessage,
     RequestVote,
     RequestVoteReply,
+    Round,
 )
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
 
@@ -48,14 +52,16 @@ __all__ = ["RaftChecker"]
 class RaftChecker:
     """Checks one group from outside. Report every event, in order; `context` supplies the current step and time.
 
-    A message must be reported before any write that became durable after it left.
+    `quorum`: which voters may decide; None: more than half. A message must be reported before any write that became
+    durable after it left.
     """
 
-    def __init__(self, voters: Sequence[NodeId], context: ViolationContext) -> None:
+    def __init__(self, voters: Sequence[NodeId], context: ViolationContext, *, quorum: Quorum | None = None) -> None:
         self._context = context
-        self._log = RaftLogChecker(voters, context)
+        self._log = RaftLogChecker(voters, context, quorum=quorum)
         self._life_of_leader: dict[Term, tuple[NodeId, int]] = {}
         self._leader_log: dict[Term, dict[LogIndex, Term]] = {}
+        self._round_sent: dict[Term, dict[NodeId, Round]] = {}
         self._life = {voter: (voter, 0) for voter in voters}
         self._applied = dict.fromkeys(voters, LogIndex(0))
         self._executed: list[Entry] = []
@@ -120,12 +126,14 @@ class RaftChecker:
                 self._check_term(node, message.term)
                 self.led(node, message.term)
                 self._check_append_only(node, message)
+                self._check_round(node, to, message)
                 if message.leader_commit > len(self._log.committed):
                     self._fail_uncommitted(node, message.leader_commit, "announced")
             case AppendEntriesReply():
                 self._check_term(node, message.term)
                 if message.success:
                     self._check_acknowledgement(node, message)
+                    self._check_repeated_round(node, message)
             case RequestVote():
                 self._check_vote(node, message.term, node)
                 self._check_term(node, message.term)
@@ -140,7 +148,7 @@ class RaftChecker:
                     self._check_term(node, message.term)
 
     def audit(self, lost_disks: Collection[NodeId] = ()) -> None:
-        """Check, on the disk images as they are now, that every committed entry is on a majority of them.
+        """Check, on the disk images as they are now, that every committed entry is on a quorum of them.
 
         It takes time in proportion to the logs: call it at the end of a run. `lost_disks`: nodes whose disks are
         wiped, rotted or stale. They count as holders, because they never vote again.
@@ -149,7 +157,7 @@ class RaftChecker:
 
     def _check_elected(self, node: NodeId, term: Term) -> None:
         supporters = [voter for voter in self._life if self._log.vote(voter, term) == node]
-        if len(supporters) <= len(self._life) // 2:
+        if not self._log.quorum.is_quorum(supporters):
             self._context.fail("raft.election_quorum", node, f"leads term {term} with the votes of {supporters} only")
 
     def _check_term(self, node: NodeId, term: Term) -> None:
@@ -179,14 +187,45 @@ class RaftChecker:
 
     def _check_acknowledgement(self, node: NodeId, reply: AppendEntriesReply) -> None:
         index = reply.match_index
-        leader_log = self._leader_log.get(reply.term)
-        verified = None if leader_log is None else leader_log.get(index)
+        verified = self._leader_term_at(reply.term, index)
         durable = self._log.disks[node].term_at(index)
         if durable is None or durable != verified:
             detail = f"acknowledges entry {index} of term {verified} in term {reply.term}; durable is term {durable}"
             self._context.fail("raft.append_ahead_of_disk", node, detail)
         self._log.acknowledge(node, reply.term, index)
 
+    def _leader_term_at(self, term: Term, index: LogIndex) -> Term | None:
+        """Return the term of entry `index` in the log of the leader of `term`, as far as it can be known.
+
+        It is known for what the leader has sent, and below that by Log Matching (Raft §5.3): an entry that was ever
+        durable determines the one before it.
+        """
+        leader_log = self._leader_log.get(term)
+        if leader_log is None:
+            return None
+        if index in leader_log:
+            return leader_log[index]
+        above = min((sent for sent in leader_log if sent > index), default=index)
+        of_term = leader_log.get(above)
+        while above > index and of_term is not None:
+            of_term = leader_log.get(LogIndex(above - 1), self._log.term_before(above, of_term))
+            above = LogIndex(above - 1)
+        return of_term
+
+    def _check_round(self, node: NodeId, to: NodeId, message: AppendEntries) -> None:
+        sent = self._round_sent.setdefault(message.term, {})
+        latest = max(sent.values(), default=1)
+        if message.round < latest:
+            detail = f"in term {message.term} the leader's round fell from {latest} to {message.round}"
+            self._context.fail("raft.round_monotone", node, detail)
+        sent[to] = message.round
+
+    def _check_repeated_round(self, node: NodeId, reply: AppendEntriesReply) -> None:
+        latest = self._round_sent.get(reply.term, {}).get(node, Round(0))
+        if not 1 <= reply.round <= latest:
+            detail = f"answers round {reply.round} of term {reply.term}; the latest one sent to it is {latest}"
+            self._context.fail("raft.round_repeated", node, detail)
+
     def _fail_uncommitted(self, node: NodeId, index: LogIndex, what: str) -> None:
-        detail = f"entry {index} is {what}, but only {len(self._log.committed)} are on a majority of the disks"
+        detail = f"entry {index} is {what}, but only {len(self._log.committed)} are on a quorum of the disks"
         self._context.fail("raft.commit_durable", node, detail)

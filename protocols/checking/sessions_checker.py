@@ -3,6 +3,7 @@
 | invariant | broken when |
 | --- | --- |
 | `sessions.executed_twice` | one life of one node executes a command twice |
+| `sessions.opened_twice` | an opening that is repeated while its session is open opens another one |
 | `sessions.answer_differs` | two executions of one command, or its answers, disagree |
 | `sessions.real_time_order` | a command takes effect before one that was answered before it was first submitted |
 | `sessions.acknowledged_lost` | at the end, a node has not executed a command that was answered |

@@ -8,7 +8,7 @@
 * `elections.py`: starts elections, grants votes and counts received ones (§5.2, §5.4.1; dissertation §9.6).
 * `follower.py`: `Follower`, handles AppendEntries (§5.3).
 * `leadership.py`: `Leadership`, leads one term: replicates and commits, checks that a quorum answers (§5.3, §5.4.2).
-* `progress.py`: `Progress`, tracks one follower for its leader: nextIndex, matchIndex, unacknowledged entries.
+* `replication/`: what a leader knows about its followers (`Progress`: nextIndex, matchIndex) and its commit index.
 * `raft_log.py`: `RaftLog`, keeps in memory the term of every entry, and the newest entries in full.
 * `entry_loading.py`: `EntryLoading`, requests entries that are no longer in memory from the disk.
 * `durability.py`: `Durability`, collects the writes, and decides which write each message must wait for.

@@ -10,22 +10,31 @@ from collections import deque
 
 from coterie.protocols.algorithm import NodeId, Persist, Token
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
-from coterie.protocols.replicated_log import Entry, LogIndex, Term
+from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES, Entry, LogIndex, Term
 
 __all__ = ["Durability"]
+
+NO_LIMIT = 1 << 63
 
 
 class _Write:
     """One write: its changes, and the index up to which it will prove the log durable (0: nothing)."""
 
-    __slots__ = ("entries", "hard_state", "proves", "token", "truncate_from")
+    __slots__ = ("command_bytes", "entries", "entry_count", "hard_state", "proves", "token", "truncate_from")
 
     def __init__(self, token: Token) -> None:
         self.token = token
         self.hard_state: HardState | None = None
         self.truncate_from: LogIndex | None = None
         self.entries: list[Entry] = []
+        self.entry_count = 0
+        self.command_bytes = 0
         self.proves = LogIndex(0)
+
+    def has_room(self, size_bytes: int, max_bytes: int) -> bool:
+        """Return whether a command of `size_bytes` may be added; the first always may."""
+        total_bytes = self.command_bytes + size_bytes + (self.entry_count + 1) * ENTRY_OVERHEAD_BYTES
+        return not self.entry_count or total_bytes <= max_bytes
 
     def seal(self) -> Persist[LogWrite]:
         """Return the effect, and keep only what its answer will need."""
@@ -37,21 +46,30 @@ class _Write:
 class Durability:
     """The hard state and the writes of one life.
 
-    The changes of one call become as few writes as keep their meaning: no write replaces a hard state or drops an entry
-    that it contains itself.
+    The changes of one call become as few writes as keep their meaning and their size: no write replaces a hard state or
+    drops an entry that it contains itself. If the entries of one call take several writes, a crash may keep the first
+    of them: a log that ends earlier.
+
+    Args:
+        restored: what the disk held.
+        max_write_bytes: the most that the entries of one write take, `ENTRY_OVERHEAD_BYTES` for each included.
     """
 
     __slots__ = (
         "_durable_token",
         "_hard_state_token",
         "_last_token",
+        "_max_write_bytes",
         "_under_way",
         "_unsealed",
         "durable_index",
         "hard_state",
+        "undurable_bytes",
+        "undurable_entries",
     )
 
-    def __init__(self, restored: Restored) -> None:
+    def __init__(self, restored: Restored, *, max_write_bytes: int = NO_LIMIT) -> None:
+        self._max_write_bytes = max_write_bytes
         self.hard_state = restored.hard_state
         self.durable_index = restored.last_index
         """Every entry up to here is durable on this node, with the term that the log now has there."""
@@ -60,6 +78,10 @@ class Durability:
         self._last_token = Token(0)
         self._under_way: deque[_Write] = deque()
         self._unsealed: list[_Write] = []
+        self.undurable_entries = 0
+        """How many entries are in writes that are not durable yet: they are in memory, truncated or not."""
+        self.undurable_bytes = 0
+        """The size of the commands of those entries."""
 
     # Writing.
 
@@ -73,9 +95,15 @@ class Durability:
 
     def append(self, entry: Entry) -> None:
         """Write `entry`, which continues the log."""
-        write = self._unsealed[-1] if self._unsealed else self._begin()
+        write, size_bytes = self._unsealed[-1] if self._unsealed else self._begin(), len(entry.command)
+        if not write.has_room(size_bytes, self._max_write_bytes):
+            write = self._begin()
         write.entries.append(entry)
+        write.entry_count += 1
+        write.command_bytes += size_bytes
         write.proves = entry.index
+        self.undurable_entries += 1
+        self.undurable_bytes += size_bytes
 
     def truncate_from(self, index: LogIndex) -> None:
         """Write that `index` and all after it are dropped."""
@@ -102,9 +130,16 @@ class Durability:
             self._durable_token = token
         under_way = self._under_way
         while under_way and under_way[0].token <= token:
-            proved = under_way.popleft().proves
-            if proved > self.durable_index:
-                self.durable_index = proved
+            write = under_way.popleft()
+            self.undurable_entries -= write.entry_count
+            self.undurable_bytes -= write.command_bytes
+            if write.proves > self.durable_index:
+                self.durable_index = write.proves
+
+    def has_room(self, size_bytes: int, *, max_entries: int, max_bytes: int) -> bool:
+        """Return whether a command of `size_bytes` more may wait for this disk; the first always may."""
+        entries = self.undurable_entries
+        return not entries or (entries < max_entries and self.undurable_bytes + size_bytes <= max_bytes)
 
     @property
     def is_hard_state_durable(self) -> bool:

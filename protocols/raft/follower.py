@@ -12,6 +12,9 @@ from coterie.protocols.replicated_log import Entry, LogIndex, Term
 
 __all__ = ["Follower", "is_well_formed"]
 
+LEADERS = 2
+"""The entries of how many leaders a follower takes while its disk stalls, at the most that each may send unanswered."""
+
 
 def is_well_formed(message: AppendEntries) -> bool:
     """Return whether the entries follow `prev_log_index` without a gap, and no term falls or exceeds the leader's."""
@@ -29,10 +32,11 @@ def is_well_formed(message: AppendEntries) -> bool:
 class Follower:
     """Makes this node's log like the leader's. The comments number the receiver's rules as Figure 2 does."""
 
-    __slots__ = ("_durability", "_log", "_outbox", "_role_state")
+    __slots__ = ("_config", "_durability", "_log", "_outbox", "_role_state")
 
     def __init__(self, role_state: RoleState) -> None:
         self._role_state = role_state
+        self._config = role_state.config
         self._log = role_state.log
         self._durability = role_state.durability
         self._outbox = role_state.outbox
@@ -52,23 +56,44 @@ class Follower:
             role_state.adopt_term(message.term, leader=sender)
         role_state.follow(sender)
         reply = self.accept(message, message.term)
-        after = durability.after_entries(reply.match_index) if reply.success else durability.after_hard_state()
-        self._outbox.send(sender, reply, after)
+        self._outbox.send(sender, reply, durability.after_entries(reply.match_index))
 
     def accept(self, message: AppendEntries, term: Term) -> AppendEntriesReply:
         """Take the entries of this term's leader if the one before them matches; return the answer.
 
-        A success must wait until the entries are durable.
+        It must wait until the entries up to its `match_index` are durable: an answer without entries never waits.
         """
         # Rule 2: reply false if the log has no entry at prevLogIndex whose term matches prevLogTerm.
         if not self.has_previous(message):
             return self.refusal(message, term)
         # Rules 3 and 4.
-        self._append_missing(message.entries)
+        entries = message.entries if not message.entries or self.has_room() else ()
+        self._append_missing(entries)
         # Rule 5.
-        last_verified = LogIndex(message.prev_log_index + len(message.entries))
+        last_verified = LogIndex(message.prev_log_index + len(entries))
         self._log.commit_to(self.new_commit_index(message.leader_commit, last_verified))
-        return AppendEntriesReply(term, True, last_verified)
+        match_index = last_verified if entries else self.match_index_at_once(last_verified)
+        return AppendEntriesReply(term, message.round, True, message.prev_log_index, match_index)
+
+    def has_room(self) -> bool:
+        """Return whether entries may be taken: while this disk stalls they stay in memory, so their number is limited.
+
+        One leader sends no more than its limits of unanswered entries. This is for leader after leader: each may send
+        something to a follower whose disk stalls. What is not taken now is sent again.
+        """
+        config, durability = self._config, self._durability
+        return (
+            durability.undurable_entries <= LEADERS * config.max_inflight_entries
+            and durability.undurable_bytes <= LEADERS * config.max_inflight_bytes
+        )
+
+    def match_index_at_once(self, last_verified: LogIndex) -> LogIndex:
+        """Return how far the log both agrees with the leader's and is durable: an answer need not wait for any write.
+
+        A follower whose disk stalls goes on answering heartbeats, so its leader is not deposed; and the first heartbeat
+        after the stall makes good an acknowledgement that was lost.
+        """
+        return min(last_verified, self._durability.durable_index)
 
     def has_previous(self, message: AppendEntries) -> bool:
         """Return whether the entry before the new ones is here with the leader's term.
@@ -78,15 +103,9 @@ class Follower:
         return self._log.term_at(message.prev_log_index) == message.prev_log_term
 
     def refusal(self, message: AppendEntries, term: Term) -> AppendEntriesReply:
-        """Return a refusal with the hint for fast back-up (Raft §5.3, end)."""
-        conflict_index, conflict_term = self._log.conflict_hint(message.prev_log_index)
-        return AppendEntriesReply(
-            term,
-            False,
-            refused_index=message.prev_log_index,
-            conflict_index=conflict_index,
-            conflict_term=conflict_term,
-        )
+        """Return a refusal with hints for fast back-up (Raft §5.3, end)."""
+        hints = self._log.hints(message.prev_log_index, message.prev_log_term)
+        return AppendEntriesReply(term, message.round, False, message.prev_log_index, hints=hints)
 
     def new_commit_index(self, leader_commit: LogIndex, last_verified: LogIndex) -> LogIndex:
         """Return min(leaderCommit, index of last new entry).

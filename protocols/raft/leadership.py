@@ -6,12 +6,19 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.quorums import highest_matched
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.entry_loading import EntryLoading
-from coterie.protocols.raft.progress import Progress
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox
 from coterie.protocols.raft.raft_log import RaftLog, cut
-from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply
-from coterie.protocols.raft.raft_observations import CONFLICT_FOUND
+from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply, Round
+from coterie.protocols.raft.raft_observations import (
+    COMMIT_RESUMED,
+    COMMIT_STALLED,
+    CONFLICT_FOUND,
+    ENTRIES_LOST,
+    MESSAGE_DISCARDED,
+)
+from coterie.protocols.raft.replication.commit_watch import CommitChange, CommitWatch
+from coterie.protocols.raft.replication.progress import Progress
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
 __all__ = ["Leadership"]
@@ -31,6 +38,7 @@ class Leadership:
     """
 
     __slots__ = (
+        "_commit_watch",
         "_config",
         "_durability",
         "_loading",
@@ -39,8 +47,10 @@ class Leadership:
         "_outbox",
         "_progress_by_peer",
         "_quorum",
+        "_round_before_period",
         "check_quorum_deadline",
         "heartbeat_deadline",
+        "round",
         "term",
     )
 
@@ -66,6 +76,10 @@ class Leadership:
         self._outbox = outbox
         next_index = LogIndex(log.last_index + 1)
         self._progress_by_peer = {peer: Progress(peer, next_index, config) for peer in config.voters if peer != node_id}
+        self.round = Round(1)
+        """The present round; every message carries it."""
+        self._round_before_period = Round(0)
+        self._commit_watch = CommitWatch(now, config.commit_stalled_after_s)
         self.heartbeat_deadline = now + config.heartbeat_interval_s
         self.check_quorum_deadline = now + config.election_timeout_max_s
 
@@ -89,7 +103,11 @@ class Leadership:
 
     def highest_replicated(self) -> LogIndex:
         """Return the highest index that is durable on a quorum. This node counts as far as its own disk does."""
-        index_by_member = {peer: progress.match_index for peer, progress in self._progress_by_peer.items()}
+        index_by_member = {
+            peer: progress.match_index
+            for peer, progress in self._progress_by_peer.items()
+            if not progress.has_lost_entries
+        }
         index_by_member[self._node_id] = self._durability.durable_index
         return highest_matched(self._quorum, index_by_member)
 
@@ -108,22 +126,39 @@ class Leadership:
                     break
 
     def heartbeat(self, now: float) -> None:
-        """Send every follower an empty AppendEntries (Raft §5.2).
+        """Begin a round: send every follower an empty AppendEntries (Raft §5.2).
 
         The previous entry is the last one sent: a lost message shows as a refusal, a lost answer as a success.
         """
+        self.round = Round(self.round + 1)
         self.heartbeat_deadline = now + self._config.heartbeat_interval_s
         for progress in self._progress_by_peer.values():
             self._send(progress, ())
+        self._report_commit_change(now)
 
     def handle_append_entries_reply(self, peer: NodeId, reply: AppendEntriesReply) -> None:
         """Take a follower's answer of this term (Raft Figure 2, "Leaders"). The next `replicate` acts on it."""
+        if not self.is_plausible(reply):
+            self._outbox.observe(MESSAGE_DISCARDED, sender=peer, term=reply.term)
+            return
         progress = self._progress_by_peer[peer]
-        progress.has_answered = True
+        progress.answered(reply.round)
+        refused = reply.prev_log_index
         if reply.success:
-            progress.matched(min(reply.match_index, self._log.last_index))
-        elif not progress.is_stale_refusal(reply.refused_index):
+            progress.matched(reply.match_index, reply.prev_log_index, self.round)
+        elif progress.proves_loss(refused, reply.round):
+            self._exclude(progress, refused)
+        elif not progress.is_stale_refusal(refused):
             self._back_up(progress, reply)
+
+    def is_plausible(self, reply: AppendEntriesReply) -> bool:
+        """Return whether a message of this leadership can have this answer: no claim of a peer may lead beyond it."""
+        last_index = self._log.last_index
+        return (
+            1 <= reply.round <= self.round
+            and 0 <= reply.prev_log_index <= last_index
+            and 0 <= reply.match_index <= last_index
+        )
 
     def loaded(self, peer: NodeId, entries: tuple[Entry, ...]) -> None:
         """Send entries that were read for `peer`, if they still are the next ones and its limits allow."""
@@ -134,29 +169,60 @@ class Leadership:
             self._send_entries(progress, cut(entries[: progress.room_entries], self._limit_bytes(progress)))
 
     def next_index_after(self, reply: AppendEntriesReply) -> LogIndex:
-        """Return where to probe next after a refusal: one message per conflicting term, not per entry (Raft §5.3, end).
+        """Return where to probe next after a refusal: just after the last place at which the logs may agree.
 
-        If this log has the follower's term before the refused place, its last entry of that term may match; if not,
-        none of the follower's entries of that term can. Either lies below, so every refusal makes progress.
+        That is below the refused place, so every refusal makes progress.
         """
-        refused = reply.refused_index
-        end = self._log.end_of_term(reply.conflict_term) if reply.conflict_term else None
-        proposed = reply.conflict_index if end is None or end >= refused else LogIndex(end + 1)
-        return LogIndex(max(1, min(proposed, refused)))
+        return LogIndex(self._log.last_agreeing(reply.hints, below=reply.prev_log_index) + 1)
 
     # Check-quorum.
 
+    def highest_answered_round(self) -> Round:
+        """Return the highest round that a quorum (with this node) has answered; 0 if none.
+
+        So no other node had been elected in a newer term when that round began.
+        """
+        round_by_member = {
+            peer: progress.answered_round
+            for peer, progress in self._progress_by_peer.items()
+            if not progress.has_lost_entries
+        }
+        round_by_member[self._node_id] = self.round
+        return highest_matched(self._quorum, round_by_member)
+
     def has_quorum_answered(self, now: float) -> bool:
-        """Return whether a quorum (with this node) has answered since the last such check, and begin a new period."""
+        """Return whether a quorum has answered a round that began since the last such check; begin a new period.
+
+        Answers of older rounds that come late show nothing: their senders may have left since.
+        """
+        has_answered = self.highest_answered_round() > self._round_before_period
         self.check_quorum_deadline = now + self._config.election_timeout_max_s
-        active = [self._node_id]
-        for peer, progress in self._progress_by_peer.items():
-            if progress.has_answered:
-                active.append(peer)
-            progress.has_answered = False
-        return self._quorum.is_quorum(active)
+        self._round_before_period = self.round
+        return has_answered
 
     # Inside.
+
+    def _report_commit_change(self, now: float) -> None:
+        log, watch = self._log, self._commit_watch
+        change = watch.observe(log.commit_index, log.last_index, now)
+        if change is CommitChange.STALLED:
+            self._outbox.observe(
+                COMMIT_STALLED,
+                term=self.term,
+                commit_index=log.commit_index,
+                waiting_entries=log.last_index - log.commit_index,
+                waited_s=watch.waited_s,
+                held_up_by=self._members_behind(LogIndex(log.commit_index + 1)),
+            )
+        elif change is CommitChange.RESUMED:
+            self._outbox.observe(
+                COMMIT_RESUMED, term=self.term, commit_index=log.commit_index, stalled_s=watch.waited_s
+            )
+
+    def _members_behind(self, index: LogIndex) -> tuple[NodeId, ...]:
+        """Return the members that have not acknowledged entry `index`, with this node if its disk lacks it."""
+        behind = [peer for peer, progress in self._progress_by_peer.items() if progress.match_index < index]
+        return (*behind, *((self._node_id,) if self._durability.durable_index < index else ()))
 
     def _back_up(self, progress: Progress, reply: AppendEntriesReply) -> None:
         progress.refused(self.next_index_after(reply))
@@ -164,9 +230,21 @@ class Leadership:
             CONFLICT_FOUND,
             term=self.term,
             peer=progress.peer,
-            refused_index=reply.refused_index,
+            refused_index=reply.prev_log_index,
             next_index=progress.next_index,
         )
+
+    def _exclude(self, progress: Progress, refused: LogIndex) -> None:
+        """Count `progress.peer` for nothing from now on: it has lost what it had acknowledged."""
+        if not progress.has_lost_entries:
+            progress.has_lost_entries = True
+            self._outbox.observe(
+                ENTRIES_LOST,
+                term=self.term,
+                peer=progress.peer,
+                refused_index=refused,
+                acknowledged_index=progress.match_index,
+            )
 
     def _send_next(self, progress: Progress) -> bool:
         """Send or load the next entries; return whether there may be more to do at once."""
@@ -197,5 +275,5 @@ class Leadership:
     def _send(self, progress: Progress, entries: tuple[Entry, ...]) -> None:
         log, prev_index = self._log, LogIndex(progress.next_index - 1)
         prev_term = log.term_at(prev_index) or BEFORE_THE_FIRST
-        message = AppendEntries(self.term, prev_index, prev_term, log.commit_index, entries)
+        message = AppendEntries(self.term, self.round, prev_index, prev_term, log.commit_index, entries)
         self._outbox.send(progress.peer, message, self._durability.after_hard_state())

@@ -26,6 +26,7 @@ from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.entry_loading import EntryLoading
 from coterie.protocols.raft.follower import Follower
+from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox, RaftEffect, RaftEvent
@@ -73,7 +74,7 @@ class Raft:
         self._is_armed = False
         self._outbox = Outbox(node_id)
         self._log = RaftLog(restored.terms, restored.last_index)
-        self._durability = Durability(restored)
+        self._durability = Durability(restored, max_write_bytes=config.max_write_bytes)
         if self._log.last_term > self.term:
             raise InvariantViolated(
                 f"the log of {node_id} has term {self._log.last_term}, its hard state only {self.term}"
@@ -123,10 +124,8 @@ class Raft:
         elif leadership is None:
             if now >= self._role_state.election_deadline:
                 self._elections.start_pre_vote()
-        elif now >= leadership.check_quorum_deadline and not leadership.has_quorum_answered(now):
-            self._role_state.step_down_without_quorum()
-        elif now >= leadership.heartbeat_deadline:
-            leadership.heartbeat(now)
+        else:
+            self._tick_leader(leadership, now)
         return self._settle()
 
     @property
@@ -202,6 +201,13 @@ class Raft:
         self._log.evict(self._durability.durable_index, max_entries=config.cache_entries, max_bytes=config.cache_bytes)
         return self._outbox.empty(self._durability.seal())
 
+    def _tick_leader(self, leadership: Leadership, now: float) -> None:
+        is_check_due = now >= leadership.check_quorum_deadline
+        if is_check_due and not leadership.has_quorum_answered(now):
+            self._role_state.step_down_without_quorum()
+        elif is_check_due or now >= leadership.heartbeat_deadline:
+            leadership.heartbeat(now)  # after a check, too: every period begins with a round of its own
+
     # Events.
 
     def _take(self, event: RaftEvent) -> None:
@@ -226,11 +232,21 @@ class Raft:
         size_bytes = len(proposal.command)
         if leadership is None:
             self._outbox.add(Reject(proposal.ref, Refusal.NOT_LEADER, self._role_state.leader))
-        elif not self._proposals.has_room(size_bytes):
+        elif not self._has_room(size_bytes):
             self._outbox.add(Reject(proposal.ref, Refusal.OVERLOADED, self._node_id))
         else:
             index = leadership.append(EntryKind.COMMAND, proposal.command)
             self._proposals.add(index, proposal.ref, size_bytes)
+
+    def _has_room(self, size_bytes: int) -> bool:
+        """Return whether a command may be taken: what clients wait for is limited, and what waits for this disk.
+
+        The second may be more: while this disk stalls, the others of a quorum commit without it (dissertation §10.2.1).
+        """
+        config = self._config
+        return self._proposals.has_room(size_bytes) and self._durability.has_room(
+            size_bytes, max_entries=config.max_uncommitted_entries, max_bytes=config.max_uncommitted_bytes
+        )
 
     def _loaded(self, loaded: Loaded) -> None:
         if not self._loading.answered(loaded):

@@ -18,6 +18,7 @@ _SIZES = (
     "cache_entries",
     "max_uncommitted_bytes",
     "max_uncommitted_entries",
+    "max_write_bytes",
     "max_apply_bytes",
     "max_apply_entries",
 )
@@ -39,6 +40,10 @@ class RaftConfig:
         election_timeout_max_s: the longest such silence. Default 0.4: the spread keeps candidates apart (§9.3). It is
             also the period of check-quorum: a leader without answers of a quorum in it steps down. Too near to the
             minimum: split votes.
+        commit_stalled_after_s: for how long a leader's commit index may stand still, although entries wait, before it
+            reports `raft.commit_stalled` with the members that hold it up (a leader does not step down for that alone).
+            Default 1.0: longer than the syncs of a busy disk. Too low: reports of disks that are only slow. Too high:
+            operators learn late why no command is answered.
         max_append_bytes: the most that one AppendEntries carries (one entry at least). Default 1 MiB. Too low: more
             messages. Too high: heartbeats wait behind them.
         max_append_entries: the most entries in one AppendEntries. Default 1024.
@@ -48,10 +53,15 @@ class RaftConfig:
         cache_bytes: how much of the durable log is kept in memory. Default 16 MiB: a follower that was away for less
             is served without reading the disk.
         cache_entries: the same in entries. Default 16384.
-        max_uncommitted_bytes: the most of its clients' commands that a leader holds and has not applied yet; beyond it
-            proposals are rejected as OVERLOADED. Default 32 MiB. Too low: refusals in a burst. Too high: memory, and
-            answers that come after the client gave up. A single command is always taken if nothing else is held.
+        max_uncommitted_bytes: the most of its clients' commands that a leader holds and has not applied yet, and the
+            most that waits for its own disk; beyond either, proposals are rejected as OVERLOADED. Default 32 MiB. Too
+            low: refusals in a burst. Too high: memory, and answers that come after the client gave up. A single
+            command is always taken if nothing else is held.
         max_uncommitted_entries: the same in entries. Default 16384.
+        max_write_bytes: the most that the entries of one write to the disk take, with 64 bytes for each beside its
+            command (one entry at least); what is more becomes several writes. It must not exceed what the store takes
+            (see `StorageConfig.max_write_bytes`). Default 4 MiB, a batch of the store. Too low: more writes. Too high:
+            nothing is acknowledged before much is written.
         max_apply_bytes: the most in one `Apply` (one entry at least) and in one `Load` for applying. Default 64 KiB.
             Too low: more turns. Too high: applying holds up everything else, heartbeats too, for longer.
         max_apply_entries: the same in entries. Default 256.
@@ -62,6 +72,7 @@ class RaftConfig:
     heartbeat_interval_s: float = 0.05
     election_timeout_min_s: float = 0.2
     election_timeout_max_s: float = 0.4
+    commit_stalled_after_s: float = 1.0
     max_append_bytes: int = 1 << 20
     max_append_entries: int = 1024
     max_inflight_bytes: int = 8 << 20
@@ -70,6 +81,7 @@ class RaftConfig:
     cache_entries: int = 16384
     max_uncommitted_bytes: int = 32 << 20
     max_uncommitted_entries: int = 16384
+    max_write_bytes: int = 4 << 20
     max_apply_bytes: int = 1 << 16
     max_apply_entries: int = 256
 
@@ -99,3 +111,5 @@ class RaftConfig:
                 "0 < heartbeat_interval_s < election_timeout_min_s <= election_timeout_max_s must hold, not "
                 f"0 < {self.heartbeat_interval_s} < {self.election_timeout_min_s} <= {self.election_timeout_max_s}"
             )
+        if not self.commit_stalled_after_s > 0:
+            raise ValueError(f"commit_stalled_after_s is {self.commit_stalled_after_s}: it must be above 0")

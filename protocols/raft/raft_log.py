@@ -10,13 +10,20 @@ paper is answered from memory. Old entries are not kept: they are read from the 
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
 
-__all__ = ["RaftLog", "TermRuns", "cut"]
+__all__ = ["HINTS_MAX", "RaftLog", "TermRuns", "cut"]
+
+HINTS_MAX = 64
+"""The most hints in a refusal: two refusals find where two logs part, although each has a hundred terms of its own."""
+
+BEFORE_THE_FIRST = (LogIndex(0), Term(0))
+"""The place before the first entry, at which all logs agree."""
 
 
 class TermRuns:
@@ -55,16 +62,18 @@ class TermRuns:
         place = bisect_right(self._starts, index)
         return self._terms[place - 1] if place else Term(0)
 
-    def first_index_of_run(self, index: LogIndex) -> LogIndex:
-        """Return where the run that `index` lies in begins."""
-        return self._starts[bisect_right(self._starts, index) - 1]
-
-    def end_of_term(self, term: Term, last_index: LogIndex) -> LogIndex | None:
-        """Return the last index with `term` in a log that ends at `last_index`; None if no entry has it."""
+    def last_at_most(self, term: Term, index: LogIndex) -> LogIndex:
+        """Return the last index up to `index` whose term is at most `term`; 0 if there is none."""
         place = bisect_right(self._terms, term)
-        if place == 0 or self._terms[place - 1] != term:
-            return None
-        return LogIndex(self._starts[place] - 1) if place < len(self._starts) else last_index
+        return min(index, LogIndex(self._starts[place] - 1)) if place < len(self._starts) else index
+
+    def ends_up_to(self, index: LogIndex, term: Term) -> Iterator[tuple[LogIndex, Term]]:
+        """Yield the last index and the term of each run, cut at `index`, whose term is at most `term`; last first."""
+        for place in range(min(bisect_right(self._terms, term), bisect_right(self._starts, index)) - 1, -1, -1):
+            yield (
+                index if place + 1 == len(self._starts) else min(index, LogIndex(self._starts[place + 1] - 1)),
+                (self._terms[place]),
+            )
 
 
 class RaftLog:
@@ -104,16 +113,23 @@ class RaftLog:
                 return place
         return len(entries)
 
-    def conflict_hint(self, index: LogIndex) -> tuple[LogIndex, Term]:
-        """Return (conflict_index, conflict_term) for a refused `index`; see `AppendEntriesReply` (Raft §5.3, end)."""
-        term = self.term_at(index)
-        if not term:
-            return LogIndex(self.last_index + 1), Term(0)
-        return self._runs.first_index_of_run(index), term
+    def hints(self, index: LogIndex, term: Term) -> tuple[tuple[LogIndex, Term], ...]:
+        """Return where this log may agree with one that has `term` at `index`; see `AppendEntriesReply`."""
+        ends = self._runs.ends_up_to(min(index, self.last_index), term)
+        return tuple(itertools.islice(itertools.chain(ends, (BEFORE_THE_FIRST,)), HINTS_MAX))
 
-    def end_of_term(self, term: Term) -> LogIndex | None:
-        """Return the last index that has `term`; None if no entry has it."""
-        return self._runs.end_of_term(term, self.last_index)
+    def last_agreeing(self, hints: Sequence[tuple[LogIndex, Term]], below: LogIndex) -> LogIndex:
+        """Return the last index, less than `below`, at which a log with these `hints` may agree with this one.
+
+        If a hint's entry is in this log, everything up to it agrees (Raft §5.3, Log Matching). If none is, the last
+        hint bounds what may agree. Hints that no log can have only lower the result.
+        """
+        index = LogIndex(below - 1)
+        for hinted, term in hints[:HINTS_MAX]:
+            index = max(LogIndex(0), self._runs.last_at_most(term, min(index, hinted)))
+            if self.term_at(index) == term:
+                break
+        return index
 
     # Changes.
 

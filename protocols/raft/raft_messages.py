@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NewType
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.fast_dataclass import fast_dataclass
@@ -19,7 +20,11 @@ __all__ = [
     "RequestVote",
     "RequestVoteReply",
     "Restored",
+    "Round",
 ]
+
+Round = NewType("Round", int)
+"""A number of one leadership's messages: 1 for the first ones, and one more from each heartbeat on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,13 @@ class PreVoteReply:
 @fast_dataclass
 @dataclass(frozen=True, slots=True)
 class AppendEntries:
-    """Raft §5.3; empty `entries` are the heartbeat of §5.2. The sender is the leader of `term`."""
+    """Raft §5.3; empty `entries` are the heartbeat of §5.2. The sender is the leader of `term`.
+
+    `round` is the leader's present one. Its answer shows that the follower still followed when the round had begun.
+    """
 
     term: Term
+    round: Round
     prev_log_index: LogIndex
     prev_log_term: Term
     leader_commit: LogIndex
@@ -74,20 +83,24 @@ class AppendEntries:
 @fast_dataclass
 @dataclass(frozen=True, slots=True)
 class AppendEntriesReply:
-    """Raft §5.3. Success leaves only after the entries are durable.
+    """Raft §5.3. `round` and `prev_log_index` are those of the message that is answered.
 
-    Success: `match_index` is the last entry verified (`prev_log_index` + number of entries), never the log's end.
-    Refusal: `refused_index` is the `prev_log_index` that did not match; the hint for fast back-up (§5.3, end) is
-    `conflict_term` (the term of the follower's entry there, or 0 if its log is too short) and `conflict_index` (the
-    first index of that term, or the follower's last index + 1). The fields of the other case are 0.
+    Success: the logs agree up to `prev_log_index`. `match_index` is the last entry that agrees *and is durable here*:
+    an answer to entries leaves once they are durable, with the index of the last of them (never the end of the log); an
+    empty message is answered at once, with min(`prev_log_index`, last durable index), so a disk that stalls delays no
+    heartbeat's answer.
+
+    Refusal: the follower has no entry at `prev_log_index`, or one of another term. `hints`: the places at which its log
+    may agree, as (index, term), the last one first: the last entry of each run of equal terms, up to the refused place
+    and term (etcd's raft sends the first of them), at most `HINTS_MAX`; (0, 0) is the place before the first entry.
     """
 
     term: Term
+    round: Round
     success: bool
+    prev_log_index: LogIndex
     match_index: LogIndex = LogIndex(0)
-    conflict_index: LogIndex = LogIndex(0)
-    conflict_term: Term = Term(0)
-    refused_index: LogIndex = LogIndex(0)
+    hints: tuple[tuple[LogIndex, Term], ...] = ()
 
 
 RaftMessage = RequestVote | RequestVoteReply | PreVote | PreVoteReply | AppendEntries | AppendEntriesReply

@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "COMMIT_RESUMED",
+    "COMMIT_STALLED",
     "CONFLICT_FOUND",
     "ELECTION_STARTED",
+    "ENTRIES_LOST",
     "LEADER_ELECTED",
     "LEADER_RECOGNIZED",
     "LOAD_DISCARDED",
@@ -45,6 +48,17 @@ TERM_ADVANCED: Final = "raft.term_advanced"
 CONFLICT_FOUND: Final = "raft.conflict_found"
 """A follower's log differs from or ends before this leader's: `node`, `term`, `peer`, `refused_index`, `next_index`."""
 
+ENTRIES_LOST: Final = "raft.entries_lost"
+"""A follower has lost entries that it had acknowledged in this term, and counts for nothing any more in it: `node`,
+`term`, `peer`, `refused_index`, `acknowledged_index`. Its disk was replaced by an older copy, or has lost its end."""
+
+COMMIT_STALLED: Final = "raft.commit_stalled"
+"""Entries have waited for a quorum for long, mostly for its disks: `node`, `term`, `commit_index`, `waiting_entries`,
+`waited_s`, `held_up_by` (the members that have not acknowledged the first of them, this node too)."""
+
+COMMIT_RESUMED: Final = "raft.commit_resumed"
+"""A leader that had reported `raft.commit_stalled` commits again: `node`, `term`, `commit_index`, `stalled_s`."""
+
 LOG_TRUNCATED: Final = "raft.log_truncated"
 """This follower dropped entries that conflict with the leader's: `node`, `term`, `from_index`, `dropped_entries`."""
 
@@ -52,4 +66,11 @@ LOAD_DISCARDED: Final = "raft.load_discarded"
 """Entries read from the disk no longer fit the log: `node`, `reader`, `first_index`, `entries`."""
 
 MESSAGE_DISCARDED: Final = "raft.message_discarded"
-"""A peer's AppendEntries is malformed (a gap, a falling term): `node`, `sender`, `term` (the message's)."""
+"""A peer's AppendEntries is malformed (a gap, a falling term), or its answer fits no message of this leader: `node`,
+`sender`, `term` (the message's)."""
+
+SEVERE: Final = frozenset({ENTRIES_LOST})
+"""The events that are errors: a node has broken a promise."""
+
+SERIOUS: Final = frozenset({COMMIT_STALLED})
+"""The events that are warnings: the group answers no commands."""

@@ -5,11 +5,12 @@ Everything here is pure: no I/O, no clock.
 `deduplication.py`: `Deduplication`, executes each session command once and answers repeats with the stored reply
 `length_prefixed.py`: encodes and decodes lists of byte strings
 `session_commands.py`: the client commands that a log entry may contain; encodes and decodes them
-`session_replies.py`: the results of session commands; encodes and decodes them
+`session_replies.py`: the results of session commands; encodes and decodes them, also within a limit of bytes
 """
 
-from coterie.protocols.sessions.deduplication import Deduplication, Machine
+from coterie.protocols.sessions.deduplication import INCARNATION_BYTES, Deduplication, Machine
 from coterie.protocols.sessions.session_commands import (
+    SESSION_ID_BYTES,
     Command,
     CommandBatch,
     OpenSession,
@@ -29,15 +30,21 @@ from coterie.protocols.sessions.session_replies import (
     Opened,
     Replies,
     Reply,
+    SentReply,
     SessionFull,
     StaleCommand,
+    TooLarge,
     UnknownSession,
+    Withheld,
     decode_replies,
     decode_reply,
     encode_reply,
+    fit_reply,
 )
 
 __all__ = [
+    "INCARNATION_BYTES",
+    "SESSION_ID_BYTES",
     "Command",
     "CommandBatch",
     "Deduplication",
@@ -49,11 +56,14 @@ __all__ = [
     "Plain",
     "Replies",
     "Reply",
+    "SentReply",
     "SessionCommand",
     "SessionFull",
     "SessionId",
     "StaleCommand",
+    "TooLarge",
     "UnknownSession",
+    "Withheld",
     "decode_command",
     "decode_replies",
     "decode_reply",
@@ -62,5 +72,6 @@ __all__ = [
     "encode_plain",
     "encode_reply",
     "encode_session_command",
+    "fit_reply",
     "opens_session",
 ]

@@ -1,8 +1,8 @@
 """`Deduplication`: executes each command of a client session once, and answers repeated copies with the stored reply.
 
-A client that gets no reply must retry, and then its command may be in the log twice. So a client opens a session (its
-id is the index of that entry) and numbers its commands 1, 2, 3, …; the first copy in the log is executed and its reply
-stored, every other copy gets the stored reply. Commands may be in flight together and arrive in any order.
+A client that gets no reply must retry, and then its command may be in the log twice. So a client opens a session and
+numbers its commands 1, 2, 3, …; the first copy in the log is executed and its reply stored, every other copy gets the
+stored reply. Commands may be in flight together and arrive in any order.
 
     sequence   1 … │ low_water ………………………………………… low_water + session_window - 1 │ …
                stale │ executed once, reply stored │ not seen yet              │ full
@@ -12,6 +12,15 @@ repeat them, so those replies are dropped. A copy that arrives below the mark is
 session that is unknown or was evicted `UnknownSession`: an error, never a second execution. Only the log decides, so
 all replicas decide alike.
 
+An opening may be repeated, too: its nonce gives the same session as long as that is open. After the session was
+evicted, a late copy of the opening must not bring it back, empty: copies of its commands would be executed again. So
+the id depends on the index of the entry that opened it:
+
+    id = the first 16 bytes of sha256(group incarnation, nonce, index)
+
+No id is given twice: indexes do not repeat within an incarnation of a group, and its nonce makes that of others differ.
+Without the nonce, which only the opener and the replicas know, an id cannot be guessed.
+
 Exactly once is decided here, by `Deduplication._apply_in_session`. The client numbers its commands in
 `actors/groups/client_session.py`, retries them under the same number in `actors/groups/leader_router.py`, and
 turns the replies into results or errors in `actors/groups/group_client.py`.
@@ -19,11 +28,14 @@ turns the replies into results or errors in `actors/groups/group_client.py`.
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from collections.abc import Callable
-from typing import Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions.session_commands import (
+    SESSION_ID_BYTES,
     Command,
     CommandBatch,
     OpenSession,
@@ -43,7 +55,12 @@ from coterie.protocols.sessions.session_replies import (
     UnknownSession,
 )
 
-__all__ = ["Deduplication", "Machine"]
+__all__ = ["INCARNATION_BYTES", "Deduplication", "Machine"]
+
+INCARNATION_BYTES: Final = 16
+"""The length of a group's incarnation."""
+
+_INDEX = struct.Struct(">Q")
 
 
 class Machine(Protocol):
@@ -58,11 +75,12 @@ class Machine(Protocol):
 
 
 class _Session:
-    """One session: its low-water mark, and the replies at or above it."""
+    """One session: the nonce that opened it, its low-water mark, and the replies at or above it."""
 
-    __slots__ = ("low_water", "reply_by_sequence")
+    __slots__ = ("low_water", "nonce", "reply_by_sequence")
 
-    def __init__(self) -> None:
+    def __init__(self, nonce: bytes) -> None:
+        self.nonce = nonce
         self.low_water = 1
         self.reply_by_sequence: dict[int, bytes] = {}
 
@@ -83,6 +101,7 @@ class Deduplication:
 
     Args:
         machine: executes the payloads.
+        incarnation: 16 bytes that distinguish this life of the group from all others, of this and of other groups.
         max_sessions: how many sessions may be open; opening one more evicts the least recently used one, in log order.
             Too low: active clients lose their sessions. Too high: memory for clients that are gone.
         session_window: how many sequences a session accepts from its low-water mark on. Too low: `SessionFull` for a
@@ -90,24 +109,29 @@ class Deduplication:
         decode: `decode_command`, or a caching version, for replicas in one process that decode the same bytes.
 
     Raises:
-        ValueError: `max_sessions` or `session_window` is below 1.
+        ValueError: `max_sessions` or `session_window` is below 1, or `incarnation` has not 16 bytes.
     """
 
     def __init__(
         self,
         machine: Machine,
         *,
+        incarnation: bytes,
         max_sessions: int = 4096,
         session_window: int = 4096,
         decode: Callable[[bytes], Command] = decode_command,
     ) -> None:
         if max_sessions < 1 or session_window < 1:
             raise ValueError(f"max_sessions {max_sessions} and session_window {session_window} must be at least 1")
+        if len(incarnation) != INCARNATION_BYTES:
+            raise ValueError(f"an incarnation has {INCARNATION_BYTES} bytes, this one has {len(incarnation)}")
         self._machine = machine
+        self._incarnation = incarnation
         self._max_sessions = max_sessions
         self._session_window = session_window
         self._decode = decode
         self._session_by_id: dict[SessionId, _Session] = {}  # in order of last use: the first is evicted next
+        self._id_by_nonce: dict[bytes, SessionId] = {}
         self._used_last: SessionId | None = None
 
     def __len__(self) -> int:
@@ -125,8 +149,8 @@ class Deduplication:
                 return self._apply_in_session(index, decoded)
             case CommandBatch(commands):
                 return Replies([self._apply_of_batch(index, each) for each in commands])
-            case OpenSession():
-                return self._open(SessionId(index))
+            case OpenSession(nonce):
+                return self._open(index, nonce)
             case Plain(payload):
                 return Done(self._machine.apply(index, payload))
             case _:
@@ -143,12 +167,30 @@ class Deduplication:
             return Done(self._machine.apply(index, decoded.payload))
         return Malformed()
 
-    def _open(self, session: SessionId) -> Opened:
+    def _open(self, index: LogIndex, nonce: bytes) -> Opened:
+        session = self._id_by_nonce.get(nonce)
+        if session is not None:
+            self._use(session)
+            return Opened(session)
         if len(self._session_by_id) >= self._max_sessions:
-            del self._session_by_id[next(iter(self._session_by_id))]
-        self._session_by_id[session] = _Session()
+            self._evict(next(iter(self._session_by_id)))
+        session = self._id_by_nonce[nonce] = self._new_id(index, nonce)
+        self._session_by_id[session] = _Session(nonce)
         self._used_last = session
         return Opened(session)
+
+    def _new_id(self, index: LogIndex, nonce: bytes) -> SessionId:
+        digest = hashlib.sha256(self._incarnation + nonce + _INDEX.pack(index)).digest()
+        return SessionId(digest[:SESSION_ID_BYTES])
+
+    def _evict(self, session: SessionId) -> None:
+        del self._id_by_nonce[self._session_by_id.pop(session).nonce]
+
+    def _use(self, session: SessionId) -> None:
+        """Move a session to the end: used last, evicted last."""
+        if session != self._used_last:
+            self._session_by_id[session] = self._session_by_id.pop(session)
+            self._used_last = session
 
     def _apply_in_session(self, index: LogIndex, command: SessionCommand) -> Reply:
         number, sequence, low_water, payload = command
@@ -156,8 +198,7 @@ class Deduplication:
         if session is None:
             return UnknownSession()
         if number != self._used_last:
-            self._session_by_id[number] = self._session_by_id.pop(number)  # used last, evicted last
-            self._used_last = number
+            self._use(number)
         if low_water > session.low_water:
             session.raise_low_water(low_water, self._session_window)
         if sequence < session.low_water:

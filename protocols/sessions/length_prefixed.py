@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-__all__ = ["join_parts", "split_parts"]
+__all__ = ["join_parts", "joined_bytes", "split_parts"]
 
 _COUNT = struct.Struct(">I")
 
@@ -17,6 +17,11 @@ def join_parts(kind: int, parts: Sequence[bytes]) -> bytes:
     """Encode `parts` behind the byte `kind`."""
     count = len(parts)
     return b"".join((bytes((kind,)), struct.pack(f">{count + 1}I", count, *map(len, parts)), *parts))
+
+
+def joined_bytes(parts: Sequence[bytes]) -> int:
+    """Return the length of the output of `join_parts`."""
+    return 1 + _COUNT.size * (1 + len(parts)) + sum(map(len, parts))
 
 
 def split_parts(data: bytes) -> list[bytes]:

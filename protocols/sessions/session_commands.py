@@ -1,15 +1,25 @@
-"""Session commands: define the client commands that a log entry may contain, and encode and decode them."""
+"""Session commands: define the client commands that a log entry may contain, and encode and decode them.
+
+The first byte of an encoded command is its kind. It stands for the format, too: another form of a command gets another
+number, and no number is used again.
+
+    Plain           kind 0, payload
+    OpenSession     kind 1, nonce (16 bytes)
+    SessionCommand  kind 2, session (16 bytes), sequence, low-water mark (64 bits each, big-endian), payload
+    CommandBatch    kind 3, a length-prefixed list of commands
+"""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from coterie.protocols.sessions.length_prefixed import join_parts, split_parts
 
 __all__ = [
+    "SESSION_ID_BYTES",
     "Command",
     "CommandBatch",
     "OpenSession",
@@ -24,14 +34,17 @@ __all__ = [
     "opens_session",
 ]
 
-SessionId = NewType("SessionId", int)
-"""The index of the log entry that opened the session."""
+SessionId = NewType("SessionId", bytes)
+"""16 bytes that no other session of any group has, and that only its opener knows: see `Deduplication`."""
+
+SESSION_ID_BYTES: Final = 16
+"""The length of a `SessionId`, and of the nonce that opens a session."""
 
 # The first byte of a command. Numbers are durable: never reuse one.
 _PLAIN, _OPEN, _SESSION, _BATCH = range(4)
+_OPEN_BYTE = bytes((_OPEN,))
 
-_NONCE = struct.Struct(">BQ")
-_NUMBERS = struct.Struct(">BQQQ")
+_HEADER = struct.Struct(f">B{SESSION_ID_BYTES}sQQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +56,12 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """Open a session. `nonce` distinguishes openings in a log or trace; each copy opens a separate session."""
+    """Open a session, or return the one that this nonce has opened, while it is open: a retried opening opens one.
 
-    nonce: int
+    `nonce`: 16 random bytes of the opener, drawn anew for each session.
+    """
+
+    nonce: bytes
 
 
 class SessionCommand(NamedTuple):
@@ -65,7 +81,7 @@ class CommandBatch:
     """Several commands in one log entry, each with its own encoding; executed in this order, answered together.
 
     They are independent: the failure of one does not affect the next. A batch contains neither batches nor
-    `OpenSession` (the id of a session is the index of the entry that opened it).
+    `OpenSession` (the index of its entry is part of a session's id).
     """
 
     commands: list[bytes]
@@ -79,20 +95,21 @@ def encode_plain(payload: bytes) -> bytes:
     return bytes((_PLAIN,)) + payload
 
 
-def encode_open_session(nonce: int) -> bytes:
-    """Encode an `OpenSession`. ValueError unless `nonce` is in 0 … 2**64-1."""
-    try:
-        return _NONCE.pack(_OPEN, nonce)
-    except struct.error as error:
-        raise ValueError(f"nonce {nonce} does not fit into 64 bits") from error
+def encode_open_session(nonce: bytes) -> bytes:
+    """Encode an `OpenSession`. ValueError unless `nonce` has 16 bytes."""
+    if len(nonce) != SESSION_ID_BYTES:
+        raise ValueError(f"the nonce of a session has {SESSION_ID_BYTES} bytes, this one has {len(nonce)}")
+    return _OPEN_BYTE + nonce
 
 
 def encode_session_command(session: SessionId, sequence: int, low_water: int, payload: bytes) -> bytes:
-    """Encode a `SessionCommand`. ValueError unless each number is in 0 … 2**64-1."""
+    """Encode a `SessionCommand`. ValueError unless the session's id has 16 bytes and each number is in 0 … 2**64-1."""
+    if len(session) != SESSION_ID_BYTES:  # `struct` would cut or pad it silently
+        raise ValueError(f"the id of a session has {SESSION_ID_BYTES} bytes, this one has {len(session)}")
     try:
-        return _NUMBERS.pack(_SESSION, session, sequence, low_water) + payload
+        return _HEADER.pack(_SESSION, session, sequence, low_water) + payload
     except struct.error as error:
-        raise ValueError(f"session {session}, sequence {sequence}, low water {low_water}: not 64-bit") from error
+        raise ValueError(f"sequence {sequence}, low water {low_water}: not 64-bit") from error
 
 
 def encode_batch(commands: Sequence[bytes]) -> bytes:
@@ -108,16 +125,22 @@ def opens_session(command: bytes) -> bool:
 def decode_command(data: bytes) -> Command:
     """Decode the output of the encoders above. ValueError for anything else."""
     kind = data[0] if data else None
-    try:
-        if kind == _SESSION:
-            _, session, sequence, low_water = _NUMBERS.unpack_from(data)
-            return SessionCommand(SessionId(session), sequence, low_water, data[_NUMBERS.size :])
-        if kind == _OPEN:
-            return OpenSession(_NONCE.unpack(data)[1])
-    except struct.error as error:
-        raise ValueError(f"a command of kind {kind} cannot have {len(data)} bytes") from error
+    if kind == _SESSION:
+        try:
+            _, session, sequence, low_water = _HEADER.unpack_from(data)
+        except struct.error as error:
+            raise _wrong_size(kind, data) from error
+        return SessionCommand(session, sequence, low_water, data[_HEADER.size :])
     if kind == _BATCH:
         return CommandBatch(split_parts(data))
     if kind == _PLAIN:
         return Plain(data[1:])
+    if kind == _OPEN:
+        if len(data) != 1 + SESSION_ID_BYTES:
+            raise _wrong_size(kind, data)
+        return OpenSession(data[1:])
     raise ValueError(f"no command has the kind {kind}")
+
+
+def _wrong_size(kind: int, data: bytes) -> ValueError:
+    return ValueError(f"a command of kind {kind} cannot have {len(data)} bytes")

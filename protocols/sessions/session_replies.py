@@ -1,13 +1,22 @@
-"""Session replies: define the results of session commands, and encode and decode them."""
+"""Session replies: define the results of session commands, and encode and decode them, also within a limit of bytes.
+
+Replies travel together, in one answer to a batch. If they are too long for it, the answer has a marker in place of each
+one that does not fit. Every caller still learns its own outcome, because a marker says that its command was executed:
+
+    Withheld   it fits into an answer with fewer replies: repeat the command under the same identity
+    TooLarge   it fits into no answer
+
+The first byte of an encoded reply is its kind, and stands for the format as that of a command does.
+"""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
-from coterie.protocols.sessions.length_prefixed import join_parts, split_parts
-from coterie.protocols.sessions.session_commands import SessionId
+from coterie.protocols.sessions.length_prefixed import join_parts, joined_bytes, split_parts
+from coterie.protocols.sessions.session_commands import SESSION_ID_BYTES, SessionId
 
 __all__ = [
     "Done",
@@ -15,19 +24,27 @@ __all__ = [
     "Opened",
     "Replies",
     "Reply",
+    "SentReply",
     "SessionFull",
     "StaleCommand",
+    "TooLarge",
     "UnknownSession",
+    "Withheld",
     "decode_replies",
     "decode_reply",
     "encode_reply",
+    "fit_reply",
 ]
 
 # The first byte of a reply. Numbers are on the wire: never reuse one.
-_DONE, _OPENED, _STALE, _UNKNOWN, _FULL, _MALFORMED, _REPLIES = range(7)
+_DONE, _OPENED, _STALE, _UNKNOWN, _FULL, _MALFORMED, _REPLIES, _WITHHELD, _TOO_LARGE = range(9)
 _DONE_BYTE = bytes((_DONE,))
+_OPENED_BYTE = bytes((_OPENED,))
 
 _KIND_AND_NUMBER = struct.Struct(">BQ")
+_KIND_AND_SIZE = struct.Struct(">BI")
+_KIND_AND_SIZES = struct.Struct(">BII")
+_SIZE_MAX: Final = 2**32 - 1
 
 
 class Done(NamedTuple):
@@ -57,14 +74,14 @@ class UnknownSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionFull:
-    """The sequence is too far above the session's `low_water`: definitely not executed (yet)."""
+    """The sequence is too far above the session's `low_water`: not executed by this copy; another may be, later."""
 
     low_water: int
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """The bytes are not a valid command: definitely not executed."""
+    """The bytes are not a valid command: no copy of them is ever executed by code of this format."""
 
 
 Reply = Done | Opened | StaleCommand | UnknownSession | SessionFull | Malformed
@@ -78,6 +95,25 @@ class Replies:
     replies: list[Reply]
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """The command was executed; its reply of `size_bytes` did not fit into this answer, it fits into a shorter one."""
+
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The command was executed; its reply of `size_bytes` exceeds `max_bytes`, the most that any answer has."""
+
+    size_bytes: int
+    max_bytes: int
+
+
+SentReply = Reply | Withheld | TooLarge
+"""What an answer holds for one command: its reply, or a marker in place of it."""
+
+
 def encode_reply(reply: Reply | Replies) -> bytes:
     """Encode `reply`."""
     match reply:
@@ -85,8 +121,8 @@ def encode_reply(reply: Reply | Replies) -> bytes:
             return _DONE_BYTE + payload
         case Replies(replies):
             return join_parts(_REPLIES, [encode_reply(each) for each in replies])
-        case Opened(number):
-            return _KIND_AND_NUMBER.pack(_OPENED, number)
+        case Opened(session):
+            return _OPENED_BYTE + session
         case StaleCommand(number):
             return _KIND_AND_NUMBER.pack(_STALE, number)
         case SessionFull(number):
@@ -99,23 +135,76 @@ def encode_reply(reply: Reply | Replies) -> bytes:
             assert_never(reply)
 
 
-def decode_reply(data: bytes) -> Reply:
-    """Decode the output of `encode_reply` for one reply. ValueError for anything else."""
+def fit_reply(encoded: bytes, max_bytes: int) -> bytes:
+    """Return an encoded reply in at most `max_bytes`, with a marker in place of each reply that does not fit.
+
+    The first ones are kept. If not even the markers fit, the result is longer: a batch takes up to 13 bytes a command.
+    """
+    if len(encoded) <= max_bytes:
+        return encoded
+    if encoded[0] != _REPLIES:
+        return _marker(len(encoded), max_bytes)
+    return join_parts(_REPLIES, _fitted(split_parts(encoded), max_bytes))
+
+
+def _fitted(parts: list[bytes], max_bytes: int) -> list[bytes]:
+    """Return `parts` with markers in place of those for which there is no room, first come, first served."""
+    shortest = [_shortest(part, max_bytes) for part in parts]
+    size = joined_bytes(shortest)
+    fitted = []
+    for part, short in zip(parts, shortest, strict=True):
+        more = len(part) - len(short)
+        is_kept = len(part) <= max_bytes and size + more <= max_bytes
+        fitted.append(part if is_kept else short)
+        size += more if is_kept else 0
+    return fitted
+
+
+def _shortest(part: bytes, max_bytes: int) -> bytes:
+    """Return the marker for the reply to an executed command; `part` itself if it is another reply, or as short."""
+    marker = _marker(len(part), max_bytes)
+    return marker if part[:1] == _DONE_BYTE and len(marker) < len(part) else part
+
+
+def _marker(size_bytes: int, max_bytes: int) -> bytes:
+    size = min(size_bytes, _SIZE_MAX)
+    if size_bytes <= max_bytes:
+        return _KIND_AND_SIZE.pack(_WITHHELD, size)
+    return _KIND_AND_SIZES.pack(_TOO_LARGE, size, max(0, min(max_bytes, _SIZE_MAX)))
+
+
+def decode_reply(data: bytes) -> SentReply:
+    """Decode what an answer holds for one command. ValueError for anything else."""
     kind = data[0] if data else None
     if kind == _DONE:
         return Done(data[1:])
+    try:
+        return _decode_other(kind, data)
+    except struct.error as error:
+        raise _wrong_size(kind, data) from error
+
+
+def _decode_other(kind: int | None, data: bytes) -> SentReply:
     if kind in (_UNKNOWN, _MALFORMED) and len(data) == 1:
         return UnknownSession() if kind == _UNKNOWN else Malformed()
-    if kind in (_OPENED, _STALE, _FULL) and len(data) == _KIND_AND_NUMBER.size:
+    if kind == _OPENED and len(data) == 1 + SESSION_ID_BYTES:
+        return Opened(SessionId(data[1:]))
+    if kind in (_STALE, _FULL):
         number: int = _KIND_AND_NUMBER.unpack(data)[1]
-        if kind == _OPENED:
-            return Opened(SessionId(number))
         return StaleCommand(number) if kind == _STALE else SessionFull(number)
-    raise ValueError(f"no reply has the kind {kind} and {len(data)} bytes")
+    if kind == _WITHHELD:
+        return Withheld(_KIND_AND_SIZE.unpack(data)[1])
+    if kind == _TOO_LARGE:
+        return TooLarge(*_KIND_AND_SIZES.unpack(data)[1:])
+    raise _wrong_size(kind, data)
 
 
-def decode_replies(data: bytes) -> list[Reply]:
-    """Decode the output of `encode_reply` for the replies to a batch. ValueError for anything else."""
+def _wrong_size(kind: int | None, data: bytes) -> ValueError:
+    return ValueError(f"no reply has the kind {kind} and {len(data)} bytes")
+
+
+def decode_replies(data: bytes) -> list[SentReply]:
+    """Decode the answer to a batch. ValueError for anything else."""
     if data[:1] != bytes((_REPLIES,)):
         raise ValueError(f"replies to a batch have the kind {_REPLIES}, these have the kind {data[:1]!r}")
     return [decode_reply(each) for each in split_parts(data)]

@@ -3,8 +3,11 @@
 `codec_generation.py`: compiles functions that encode, decode and send the messages of one class
 `declared_errors.py`: encodes the errors that a message class lists in `raises`
 `delivery_options.py`: sets when a waiting message expires, and by which key a newer one replaces it
+`field_types.py`: `FieldType`, describes the type of a field or a reply as data, read from its annotation
 `lanes.py`: names the three priorities of messages: control, consensus and bulk
 `message.py`: the decorator `message` and the base class `Ask`
 `message_codecs.py`: encodes and decodes the messages of each class, field by field
 `receive_signatures.py`: checks the type annotations of an actor's `receive`
+`trimmed_rows.py`: `TrimmedRecord`, encodes messages without the trailing fields that have their default
+`value_codecs.py`: `Codec`, encodes and decodes the values of one field type
 """

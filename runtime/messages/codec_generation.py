@@ -35,7 +35,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from coterie.runtime.messages.message_codecs import Codec, Resolver
+    from coterie.runtime.messages.value_codecs import Codec, Resolver
 
 __all__ = ["RowDecoder", "RowEncoder", "SenderFactory", "compile_decoder", "compile_encoder", "compile_sender_factory"]
 

@@ -16,7 +16,8 @@ import dataclasses
 from typing import Final
 
 from coterie.errors import BadMessage, CoterieError, MessageTypeError
-from coterie.runtime.messages.message_codecs import INT64, message_type_of
+from coterie.runtime.messages.message_codecs import message_type_of
+from coterie.runtime.messages.value_codecs import INT64
 
 __all__ = ["NO_ERRORS", "DeclaredErrors", "is_declared"]
 

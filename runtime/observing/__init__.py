@@ -2,6 +2,7 @@
 
 `actor_events.py`: publishes the events of actors to subscribers
 `dead_letters.py`: counts undelivered messages by reason, and keeps the latest
+`error_texts.py`: returns a bounded text of any exception, also of one whose own text cannot be had
 `lag_probe.py`: measures how late the event loop runs its timers
 `load_monitor.py`: measures, on demand, each actor's share of the loop's time, and the loop's lag
 `loggers.py`: passes log events to the standard library's `coterie.*` loggers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from coterie.runtime.messages.message_codecs import Codec
+from coterie.runtime.messages.value_codecs import Codec
 from coterie.runtime.refs import Ref
 from coterie.runtime.remote.rows import LOOKUP, SPAWN, Row
 

@@ -11,7 +11,7 @@ from coterie.runtime.cells.asks import PendingAsk
 if TYPE_CHECKING:
     from coterie.runtime.messages.declared_errors import DeclaredErrors
     from coterie.runtime.messages.lanes import Lane
-    from coterie.runtime.messages.message_codecs import Codec, Resolver
+    from coterie.runtime.messages.value_codecs import Codec, Resolver
     from coterie.runtime.remote.association import Association
 
 __all__ = ["OutgoingAsk", "OutgoingOffer", "PendingRequest", "PendingRequests"]

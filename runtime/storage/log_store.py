@@ -113,6 +113,11 @@ class LogStore(Protocol):
         ...
 
     @property
+    def max_write_bytes(self) -> int:
+        """The largest `Write`, with its headers; `write` raises ValueError for a larger one."""
+        ...
+
+    @property
     def failure(self) -> Exception | None:
         """Why this store stopped (a failed write, sync or checksum), or None. It stays stopped until it is reopened."""
         ...

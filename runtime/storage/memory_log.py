@@ -11,6 +11,7 @@ from coterie.runtime.storage.group_tail import GroupTail
 from coterie.runtime.storage.history.generation import Generation
 from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
 from coterie.runtime.storage.record_index import TagRuns
+from coterie.runtime.storage.storage_config import StorageConfig
 
 __all__ = ["MemoryLog"]
 
@@ -33,6 +34,11 @@ class MemoryLog:
     def store_id(self) -> str:
         """32 hex digits, drawn for each instance."""
         return self._store_id
+
+    @property
+    def max_write_bytes(self) -> int:
+        """The largest `Write` of a `SegmentedLog` with default settings, although memory has no limit of its own."""
+        return StorageConfig().max_write_bytes
 
     @property
     def generation(self) -> Generation:

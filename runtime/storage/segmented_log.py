@@ -128,6 +128,11 @@ class SegmentedLog:
         await self._group_commit.run_disk(lambda: self._group_commit.high_water.mark_lost(evidence))
 
     @property
+    def max_write_bytes(self) -> int:
+        """The largest `Write`, with its headers; see `StorageConfig`."""
+        return self._max_write_bytes
+
+    @property
     def failure(self) -> Exception | None:
         """Why this store stopped, or None."""
         return self._group_commit.failure

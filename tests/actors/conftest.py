@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from coterie import KeyValue, Topology
+from coterie.runtime.system_config import SystemConfig
 from coterie.testing import Cluster, no_leaks
 
 MakeCluster = Callable[..., Cluster]
@@ -25,8 +26,10 @@ async def make_cluster() -> AsyncIterator[MakeCluster]:
     """Make clusters that a test starts itself; they close at its end, and leave nothing."""
     async with no_leaks(), AsyncExitStack() as closing:
 
-        def make(topology: Topology | None = None, *, durable: bool = True) -> Cluster:
-            made = Cluster(topology or default_topology(), durable=durable)
+        def make(
+            topology: Topology | None = None, *, durable: bool = True, config: SystemConfig | None = None
+        ) -> Cluster:
+            made = Cluster(topology or default_topology(), durable=durable, config=config)
             closing.push_async_exit(made)
             return made
 

@@ -35,6 +35,7 @@ from coterie.protocols.raft.raft_messages import (
     RaftMessage,
     RequestVote,
     RequestVoteReply,
+    Round,
 )
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.runtime.messages.lanes import Lane
@@ -59,7 +60,7 @@ GOLDEN = {
     "detection.ReportMembers": "ReportMembers()",
     "group.Execute": "Execute(command)",
     "group.LeaderIs": "LeaderIs(group, node, leader, term)",
-    "group.Refused": "Refused(reason, leader)",
+    "group.Refused": "Refused(reason, leader, max_bytes)",
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (
         "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs)"
@@ -106,10 +107,8 @@ GOLDEN = {
         "TargetLine(target, node, state, weight, in_flight, picks, failures, wanted_share, seen_share, latency_s)"
     ),
     "pool.Workers": "Workers(refs, weight, version)",
-    "raft.AppendEntries": "AppendEntries(term, prev_log_index, prev_log_term, leader_commit, entries)",
-    "raft.AppendEntriesReply": (
-        "AppendEntriesReply(term, success, match_index, conflict_index, conflict_term, refused_index)"
-    ),
+    "raft.AppendEntries": "AppendEntries(term, round, prev_log_index, prev_log_term, leader_commit, entries)",
+    "raft.AppendEntriesReply": "AppendEntriesReply(term, round, success, prev_log_index, match_index, hints)",
     "raft.Letter": "RaftPeerMessage(sender, store, body)",
     "raft.PreVote": "PreVote(term, last_log_index, last_log_term)",
     "raft.PreVoteReply": "PreVoteReply(term, granted)",
@@ -192,14 +191,14 @@ def entry(index: int, kind: EntryKind, command: bytes) -> Entry:
     return Entry(LogIndex(index), Term(2**63), kind, command)
 
 
-T, I = Term(3), LogIndex(7)  # noqa: E741 (an index)
+T, R, I = Term(3), Round(5), LogIndex(7)  # noqa: E741 (an index)
 LOW, HIGH = Ballot(1, NodeId("n1")), Ballot(2**62, NodeId("nœud"))
 
 RAFT: list[RaftMessage] = [
-    AppendEntries(T, I, T, I, ()),
-    AppendEntries(T, I, T, I, (entry(8, EntryKind.NOOP, b""), entry(9, EntryKind.COMMAND, b"\x00\xff" * 500))),
-    AppendEntriesReply(T, True, I),
-    AppendEntriesReply(T, False, conflict_index=I, conflict_term=T, refused_index=I),
+    AppendEntries(T, R, I, T, I, ()),
+    AppendEntries(T, R, I, T, I, (entry(8, EntryKind.NOOP, b""), entry(9, EntryKind.COMMAND, b"\x00\xff" * 500))),
+    AppendEntriesReply(T, R, True, I, I),
+    AppendEntriesReply(T, R, False, I, hints=((I, T), (LogIndex(0), Term(0)))),
     RequestVote(T, I, T),
     RequestVoteReply(T, False),
     PreVote(T, I, T),
@@ -247,7 +246,7 @@ def test_a_peer_message_comes_back_from_messagepack_as_it_left(
         ("n1", "s", ("raft.PreVote", (1, 2, "3"))),
         ("n1", "s", ("synod.Prepare", ((1, "n1"),))),  # of another protocol
         ("n1", "s", ("kv.Get", (b"k",))),
-        ("n1", "s", ("raft.AppendEntries", (1, 0, 0, 0, ((1, 1, 7, b""),)))),  # no such kind of entry
+        ("n1", "s", ("raft.AppendEntries", (1, 1, 0, 0, 0, ((1, 1, 7, b""),)))),  # no such kind of entry
         (None, "s", ("raft.PreVote", (1, 2, 3))),
         (),
     ],

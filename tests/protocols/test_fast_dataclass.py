@@ -12,7 +12,7 @@ import pytest
 
 from coterie.protocols.algorithm import NodeId, Send
 from coterie.protocols.fast_dataclass import fast_dataclass
-from coterie.protocols.raft.raft_messages import AppendEntriesReply, LogWrite
+from coterie.protocols.raft.raft_messages import AppendEntriesReply, LogWrite, Round
 from coterie.protocols.replicated_log import LogIndex, Term
 
 
@@ -49,13 +49,13 @@ def test_fast_dataclass_stays_frozen_hashable_and_without_a_dictionary() -> None
 
 
 def test_fast_dataclass_can_be_replaced_pickled_and_matched() -> None:
-    reply = AppendEntriesReply(Term(1), True, LogIndex(2), LogIndex(0), Term(0))
+    reply = AppendEntriesReply(Term(1), Round(3), True, LogIndex(2))
 
     assert dataclasses.replace(reply, success=False).success is False
     assert pickle.loads(pickle.dumps(reply)) == reply
     match reply:
-        case AppendEntriesReply(term, True, index):
-            assert (term, index) == (1, 2)
+        case AppendEntriesReply(term, round_, True, index):
+            assert (term, round_, index) == (1, 3, 2)
         case _:
             pytest.fail("it does not match")
 

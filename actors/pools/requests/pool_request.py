@@ -104,7 +104,7 @@ class PoolRequest(Generic[R]):
         try:
             return await self._answer()
         except CoterieError as error:
-            if self.unknown is None or error.outcome is Outcome.UNKNOWN or is_answer(error, self.msg):
+            if self.unknown is None or error.outcome is not Outcome.DEFINITE or is_answer(error, self.msg):
                 raise
             raise self.unknown from None
 
@@ -124,7 +124,7 @@ class PoolRequest(Generic[R]):
 
     def _note(self, error: CoterieError) -> None:
         self.last_error = error
-        if error.outcome is Outcome.UNKNOWN:
+        if error.outcome is not Outcome.DEFINITE:
             self.unknown = error
 
     def _given_up(self) -> CoterieError:

@@ -1,12 +1,14 @@
 """System mutants: defines deliberate bugs in storage, runtime and replication, which the checkers must find.
 
 `storage_mutants.py`: defines bugs in the log store and in its recovery.
+`outcome_mutants.py`: defines bugs in what clients are told, and in what stops a replica.
 `replication_mutants.py`: defines bugs in the driver, voter registration and client retries.
 `runtime_mutants.py`: defines bugs in mailboxes, supervision, asks, watches and the transport.
 
 `coterie.protocols.simulation.mutants` explains mutants and how they are run.
 """
 
+from coterie.actors.simulation.mutants.outcome_mutants import OUTCOME_MUTANTS
 from coterie.actors.simulation.mutants.replication_mutants import REPLICATION_MUTANTS
 from coterie.actors.simulation.mutants.runtime_mutants import RUNTIME_MUTANTS
 from coterie.actors.simulation.mutants.storage_mutants import STORAGE_MUTANTS
@@ -14,5 +16,5 @@ from coterie.protocols.simulation.mutants import Mutant
 
 __all__ = ["SYSTEM_MUTANTS"]
 
-SYSTEM_MUTANTS: tuple[Mutant, ...] = (*STORAGE_MUTANTS, *REPLICATION_MUTANTS, *RUNTIME_MUTANTS)
+SYSTEM_MUTANTS: tuple[Mutant, ...] = (*STORAGE_MUTANTS, *REPLICATION_MUTANTS, *OUTCOME_MUTANTS, *RUNTIME_MUTANTS)
 """All mutants of whole systems."""

@@ -29,12 +29,14 @@ __all__ = ["REPLICATION_MUTANTS"]
 _attempt = LeaderRouter._attempt
 
 
-def _attempt_without_session(self: LeaderRouter, command: bytes, left_s: float) -> asyncio.Future[Any]:
+def _attempt_without_session(
+    self: LeaderRouter, command: bytes, left_s: float, reply_bytes: int = 0
+) -> asyncio.Future[Any]:
     sent_before: dict[bytes, None] = vars(self).setdefault("sent_before", {})
     if command in sent_before and isinstance(decoded := decode_command(command), SessionCommand):
-        return _attempt(self, encode_plain(decoded.payload), left_s)
+        return _attempt(self, encode_plain(decoded.payload), left_s, reply_bytes)
     sent_before[command] = None
-    return _attempt(self, command, left_s)
+    return _attempt(self, command, left_s, reply_bytes)
 
 
 def _accept_any_store(

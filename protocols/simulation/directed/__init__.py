@@ -5,6 +5,6 @@
 `directed_group.py`: `DirectedGroup`, runs a Raft group step by step, as a test decides.
 `prequal_trials.py`: answers probes of Prequal, and tests whom it picks.
 `raft_shorthand.py`: builds Raft messages, log entries and disks from plain numbers.
-`session_eviction.py`: `evicted_session`, repeats a command after its session was evicted.
+`session_trials.py`: schedules that repeat session commands and openings at bad moments.
 `swim_schedules.py`: runs SWIM members so that one broken promise shows.
 """

@@ -15,6 +15,7 @@ from coterie.protocols.raft.raft_messages import (
     PreVote,
     RaftMessage,
     RequestVote,
+    Round,
 )
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
@@ -51,25 +52,21 @@ def disk_of(*terms: int, term: int | None = None, voted_for: str | None = None) 
     return disk
 
 
-def append(term: int, prev: int, prev_term: int, *entries: Entry, commit: int = 0) -> AppendEntries:
-    """Return the AppendEntries of the leader of `term`."""
-    return AppendEntries(Term(term), LogIndex(prev), Term(prev_term), LogIndex(commit), entries)
+def append(term: int, prev: int, prev_term: int, *entries: Entry, commit: int = 0, round_: int = 1) -> AppendEntries:
+    """Return the AppendEntries of the leader of `term`, in its round `round_`."""
+    return AppendEntries(Term(term), Round(round_), LogIndex(prev), Term(prev_term), LogIndex(commit), entries)
 
 
-def success(term: int, match_index: int) -> AppendEntriesReply:
-    """Return the answer of a follower that has everything up to `match_index`."""
-    return AppendEntriesReply(Term(term), True, LogIndex(match_index))
+def success(term: int, match_index: int, *, prev: int | None = None, round_: int = 1) -> AppendEntriesReply:
+    """Return the answer of a follower whose log agrees up to `prev` (None: `match_index`), durably to `match_index`."""
+    agreed = match_index if prev is None else prev
+    return AppendEntriesReply(Term(term), Round(round_), True, LogIndex(agreed), LogIndex(match_index))
 
 
-def refusal(term: int, refused: int, conflict_index: int, conflict_term: int = 0) -> AppendEntriesReply:
-    """Return the answer of a follower whose entry `refused` is missing or of `conflict_term`."""
-    return AppendEntriesReply(
-        Term(term),
-        False,
-        refused_index=LogIndex(refused),
-        conflict_index=LogIndex(conflict_index),
-        conflict_term=Term(conflict_term),
-    )
+def refusal(term: int, refused: int, *hints: tuple[int, int], round_: int = 1) -> AppendEntriesReply:
+    """Return the answer of a follower whose entry `refused` is missing or of another term."""
+    places = tuple((LogIndex(index), Term(of_term)) for index, of_term in hints)
+    return AppendEntriesReply(Term(term), Round(round_), False, LogIndex(refused), hints=places)
 
 
 def request_vote(term: int, last: int = 0, last_term: int = 0) -> RequestVote:

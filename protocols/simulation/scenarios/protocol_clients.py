@@ -11,6 +11,7 @@ from coterie.protocols.checking.linearizability import History
 from coterie.protocols.checking.sessions_checker import SessionsChecker
 from coterie.protocols.replicated_log import LogIndex, Reject
 from coterie.protocols.sessions import (
+    SESSION_ID_BYTES,
     Done,
     Malformed,
     Opened,
@@ -172,6 +173,6 @@ class ProtocolClient:
 
     def _command(self) -> bytes:
         if self._session is None:
-            return encode_open_session(self._number)
+            return encode_open_session(self._number.to_bytes(SESSION_ID_BYTES, "big"))
         command = encode_session_command(self._session, self._sequence, self._sequence, self._payload())
         return encode_batch((command, command)) if self._rng.random() < DOUBLED_PROBABILITY else command

@@ -8,15 +8,17 @@ import random
 from coterie.actors.groups.client_session import Identity, Session
 from coterie.protocols.sessions import SessionId
 
+SESSION = SessionId(b"s" * 16)
+
 
 def session(window: int = 4096) -> Session:
-    return Session(SessionId(9), window)
+    return Session(SESSION, window)
 
 
 async def test_sequences_count_from_one() -> None:
     own = session()
 
-    assert [await own.next() for _ in range(3)] == [Identity(9, number, 1) for number in (1, 2, 3)]
+    assert [await own.next() for _ in range(3)] == [Identity(SESSION, number, 1) for number in (1, 2, 3)]
 
 
 async def test_the_low_water_mark_is_the_oldest_that_is_not_settled() -> None:
@@ -29,7 +31,7 @@ async def test_the_low_water_mark_is_the_oldest_that_is_not_settled() -> None:
     assert own.low_water == 3
     own.settle(third)
     assert own.low_water == 4
-    assert await own.next() == Identity(9, 4, 4)
+    assert await own.next() == Identity(SESSION, 4, 4)
 
 
 async def test_settling_twice_is_harmless() -> None:
@@ -55,7 +57,7 @@ async def test_a_full_window_waits_until_its_oldest_is_settled() -> None:
     assert not waiting.done()
     own.settle(first)
 
-    assert await waiting == Identity(9, 3, 3)
+    assert await waiting == Identity(SESSION, 3, 3)
 
 
 async def test_who_waits_for_room_may_give_up() -> None:

@@ -69,8 +69,8 @@ def few_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every group keeps two sessions only."""
     original = Deduplication.__init__
 
-    def short(self: Deduplication, machine: Any, **_: Any) -> None:
-        original(self, machine, max_sessions=2)
+    def short(self: Deduplication, machine: Any, *, incarnation: bytes, **_: Any) -> None:
+        original(self, machine, incarnation=incarnation, max_sessions=2)
 
     monkeypatch.setattr(Deduplication, "__init__", short)
 
@@ -262,7 +262,7 @@ async def test_a_reply_that_no_frame_holds_is_a_failure_that_says_so(make_cluste
     group = (await cluster.client()).group("store")
     cap = cluster["n1"].system.config.transport.frame_cap_bytes
 
-    with pytest.raises(CommandFailed, match="whose reply would not fit into a frame"):
+    with pytest.raises(CommandFailed, match="its reply of 4194312 bytes would not fit into a frame"):
         await group.execute(Blow(cap))
     assert await group.execute(Blow(3)) == bytes(3)
 

@@ -118,7 +118,7 @@ async def test_a_command_too_large_for_a_frame_is_refused_and_holds_up_nothing(c
     )
 
     assert [type(answer) for answer in answers] == [bytes, Refused, bytes]
-    assert answers[1] == Refused("too_large", None)
+    assert answers[1] == Refused("too_large", None, cap - 4096)
 
 
 async def test_the_status_tells_how_each_node_is_doing(cluster: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from coterie import KeyValue, Node, Topology
+from coterie.actors.groups.key_value import Get
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.errors import (
     AlreadyFormatted,
@@ -124,6 +126,101 @@ async def test_what_makes_no_state_machine_is_a_mistake(machine: Any) -> None:
     (mistake,) = find_mistakes(topology)
 
     assert mistake.startswith("group 'store': machine= makes no state machine")
+
+
+def plainly(function: Any) -> Any:
+    @functools.wraps(function)
+    def inner(*args: Any) -> Any:
+        return function(*args)
+
+    return inner
+
+
+class Lacking(StateMachine[Get]):
+    pass
+
+
+class Asynchronous(StateMachine[Get]):
+    async def apply(self, command: Get, /) -> None:
+        pass
+
+
+class Inheriting(Asynchronous):
+    pass
+
+
+class Decorated(StateMachine[Get]):
+    @plainly
+    @plainly
+    async def apply(self, command: Get, /) -> None:
+        pass
+
+
+class Generating(StateMachine[Get]):
+    def apply(self, command: Get, /) -> Any:
+        yield None
+
+
+class GeneratingLater(StateMachine[Get]):
+    async def apply(self, command: Get, /) -> Any:
+        yield None
+
+
+class CallsAsynchronously:
+    async def __call__(self, command: Get) -> None:
+        pass
+
+
+class Holding(StateMachine[Get]):
+    def __init__(self) -> None:
+        self.apply = CallsAsynchronously()  # type: ignore[method-assign]
+
+
+class Partial(StateMachine[Get]):
+    async def _get(self, how: int, command: Get) -> None:
+        pass
+
+    apply = functools.partialmethod(_get, 3)
+
+
+@pytest.mark.parametrize(
+    ("machine", "text"),
+    [
+        (Lacking, "Lacking has no apply: write `def apply(self, command)`"),
+        (Asynchronous, "Asynchronous.apply is `async def`: write `def`"),
+        (Inheriting, "Inheriting.apply is `async def`"),
+        (Decorated, "Decorated.apply is `async def`"),
+        (Holding, "Holding.apply is `async def`"),
+        (Partial, "Partial.apply is `async def`"),
+        (Generating, "Generating.apply has a `yield`"),
+        (GeneratingLater, "GeneratingLater.apply has a `yield`"),
+    ],
+)
+async def test_a_state_machine_whose_apply_cannot_be_executed_is_a_mistake(machine: Any, text: str) -> None:
+    topology = Topology("t", nodes=["n1"])
+    topology.raft("store", machine=machine)
+
+    (mistake,) = find_mistakes(topology)
+
+    assert mistake.startswith(f"group 'store': {text}")
+
+
+class Fine(StateMachine[Get]):
+    @plainly
+    def apply(self, command: Get, /) -> None:
+        pass
+
+
+class FineToo(Fine):
+    pass
+
+
+@pytest.mark.parametrize("machine", [Fine, FineToo, KeyValue])
+async def test_a_state_machine_with_an_ordinary_apply_is_none(machine: Any) -> None:
+    topology = Topology("t", nodes=["n1"])
+    topology.raft("store", machine=machine)
+
+    topology.validate()
 
 
 async def test_a_configuration_that_is_none_is_a_mistake() -> None:

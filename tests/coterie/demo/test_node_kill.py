@@ -172,7 +172,7 @@ def _resolve(answer: asyncio.Future[None]) -> None:
 
 class FakeSession:
     async def next(self) -> Identity:
-        return Identity(1, 1, 1)
+        return Identity(bytes(16), 1, 1)
 
     def settle(self, identity: Identity) -> None:
         pass

@@ -7,6 +7,7 @@ import pytest
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_checker import RaftChecker
 from coterie.protocols.checking.violation import Violation, ViolationContext
+from coterie.protocols.quorums import Grid, Weighted
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
@@ -16,6 +17,7 @@ from coterie.protocols.raft.raft_messages import (
     PreVoteReply,
     RequestVote,
     RequestVoteReply,
+    Round,
 )
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
@@ -32,12 +34,12 @@ def write(term: int | None, vote: NodeId | None, *entries: Entry, cut: int | Non
     return LogWrite(hard_state, None if cut is None else LogIndex(cut), entries)
 
 
-def append(term: int, prev: tuple[int, int], *entries: Entry, commit: int = 0) -> AppendEntries:
-    return AppendEntries(Term(term), LogIndex(prev[0]), Term(prev[1]), LogIndex(commit), entries)
+def append(term: int, prev: tuple[int, int], *entries: Entry, commit: int = 0, round_: int = 1) -> AppendEntries:
+    return AppendEntries(Term(term), Round(round_), LogIndex(prev[0]), Term(prev[1]), LogIndex(commit), entries)
 
 
-def success(term: int, index: int) -> AppendEntriesReply:
-    return AppendEntriesReply(Term(term), True, LogIndex(index), NONE, Term(0))
+def success(term: int, index: int, *, round_: int = 1) -> AppendEntriesReply:
+    return AppendEntriesReply(Term(term), Round(round_), True, LogIndex(index), LogIndex(index))
 
 
 def checker() -> RaftChecker:
@@ -313,7 +315,7 @@ def test_a_durable_vote_never_changes_within_its_term_not_even_across_lives(vote
         PreVoteReply(Term(2), False),
         RequestVoteReply(Term(2), False),
         append(2, (0, 0)),
-        AppendEntriesReply(Term(2), False, NONE, NONE, Term(0)),
+        AppendEntriesReply(Term(2), Round(1), False, NONE),
     ],
 )
 def test_no_message_carries_a_term_that_is_not_durable(
@@ -373,3 +375,85 @@ def test_an_acknowledgement_speaks_of_what_the_leader_sent() -> None:
 
     with breaks("raft.append_ahead_of_disk"):
         it.sent(C, A, success(1, 1))
+
+
+def test_an_empty_message_is_acknowledged_as_far_as_the_disk_holds_what_agrees() -> None:
+    """Entry 2 was never sent alone as the previous one: it is known by what follows it."""
+    it = checker_of_a_leader()
+    it.wrote(A, write(None, None, entry(2, 1), entry(3, 1)))
+    it.sent(A, B, append(1, (3, 1), round_=2))
+    it.wrote(B, write(None, None, entry(2, 1)))
+
+    it.sent(B, A, success(1, 2, round_=2))
+
+    assert len(it.committed) == 2
+
+
+def test_an_empty_message_is_not_acknowledged_beyond_the_disk() -> None:
+    it = checker_of_a_leader()
+    it.wrote(A, write(None, None, entry(2, 1)))
+    it.sent(A, B, append(1, (2, 1), round_=2))
+
+    with breaks("raft.append_ahead_of_disk"):
+        it.sent(B, A, success(1, 2, round_=2))
+
+
+def test_what_differs_below_the_leaders_announced_entry_is_no_acknowledgement() -> None:
+    it = checker_of_a_leader()
+    it.wrote(A, write(None, None, entry(2, 1), entry(3, 1)))
+    it.sent(A, C, append(1, (3, 1), round_=2))
+    it.wrote(C, write(1, None, entry(1, 0), entry(2, 0)))
+
+    with breaks("raft.append_ahead_of_disk"):
+        it.sent(C, A, success(1, 2, round_=2))
+
+
+def test_a_leaders_round_never_falls() -> None:
+    it = checker_of_a_leader()
+    it.sent(A, B, append(1, (1, 1), round_=3))
+
+    with breaks("raft.round_monotone"):
+        it.sent(A, C, append(1, (1, 1), round_=2))
+
+
+def test_an_answer_repeats_a_round_that_was_sent_to_it() -> None:
+    it = checker_of_a_leader()
+    it.sent(A, C, append(1, (1, 1), round_=3))
+
+    with breaks("raft.round_repeated"):
+        it.sent(B, A, success(1, 1, round_=2))
+
+
+def test_the_groups_own_quorum_decides_what_is_committed() -> None:
+    """b alone weighs as much as a and c together: what they hold is not committed before b holds it."""
+    it = RaftChecker((A, B, C), ViolationContext(), quorum=Weighted({A: 1, B: 2, C: 1}))
+    for node in (A, C):
+        it.wrote(node, write(1, A, entry(1, 1)))
+    assert list(it.committed) == []
+
+    it.wrote(B, write(1, A, entry(1, 1)))
+
+    assert list(it.committed) == [entry(1, 1)]
+
+
+def test_the_groups_own_quorum_decides_who_is_elected() -> None:
+    it = RaftChecker((A, B, C), ViolationContext(), quorum=Grid([[A], [B, C]]))
+    it.wrote(B, write(1, B))
+    it.wrote(C, write(1, B))
+
+    with breaks("raft.election_quorum"):
+        it.led(B, Term(1))
+
+
+def test_an_audit_counts_by_the_groups_own_quorum() -> None:
+    it = RaftChecker((A, B, C), ViolationContext(), quorum=Weighted({A: 1, B: 2, C: 1}))
+    for node in (A, B):
+        it.wrote(node, write(1, A, entry(1, 1)))
+    it.audit()
+
+    it.disk(B).entries.clear()  # behind the checker's back
+    it.disk(C).write(write(None, None, entry(1, 1)))
+
+    with breaks("raft.commit_on_quorum"):
+        it.audit()
+    it.audit([B])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import pytest
 
@@ -10,7 +11,7 @@ from coterie.protocols.algorithm import NodeId, Persist, Token
 from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.raft import HardState, LogWrite, Restored
 from coterie.protocols.raft.durability import Durability
-from coterie.protocols.replicated_log import LogIndex, Term
+from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES, LogIndex, Term
 from coterie.protocols.simulation.directed.raft_shorthand import disk_of, entry
 
 
@@ -191,3 +192,63 @@ def test_whatever_prefix_of_writes_survives_holds_what_is_said_to_be_durable(see
                 assert disk.entries[: durability.durable_index] == log[1 : durability.durable_index + 1]
     durability.persisted(writes[-1].token)
     assert durability.durable_index == len(log) - 1
+
+
+def test_entries_of_one_call_become_several_writes_where_they_are_too_large_for_one() -> None:
+    durability = Durability(Restored(), max_write_bytes=2 * ENTRY_OVERHEAD_BYTES + 10)
+    durability.set_hard_state(Term(1), None)
+    for index, size_bytes in enumerate((5, 5, 5, 6, 300, 0, 0, 0), 1):
+        durability.append(entry(index, 1, bytes(size_bytes)))
+
+    writes = [persist.write for persist in durability.seal()]
+
+    assert [[e.index for e in write.entries] for write in writes] == [[1, 2], [3], [4], [5], [6, 7], [8]]
+    assert [write.hard_state for write in writes] == [HardState(Term(1), None), *[None] * 5]
+
+
+def test_acknowledgement_waits_for_the_write_that_holds_the_last_of_its_entries() -> None:
+    durability = Durability(Restored(), max_write_bytes=1)
+    for index in (1, 2, 3):
+        durability.append(entry(index, 1))
+    tokens = [persist.token for persist in durability.seal()]
+    assert (tokens, durability.after_entries(LogIndex(3))) == ([1, 2, 3], 3)
+
+    durability.persisted(Token(2))
+
+    assert durability.durable_index == 2
+    assert (durability.after_entries(LogIndex(2)), durability.after_entries(LogIndex(3))) == (None, 3)
+
+
+def test_truncation_stays_ahead_of_what_follows_it_in_several_writes() -> None:
+    durability = Durability(disk_of(1, 1, 1).restored(), max_write_bytes=1)
+    persists = overwrite(durability, 2, 2, 4)
+
+    assert [(persist.write.truncate_from, len(persist.write.entries)) for persist in persists] == [
+        (2, 1),
+        (None, 1),
+        (None, 1),
+    ]
+
+
+def test_what_waits_for_the_disk_is_counted_also_when_it_was_dropped_from_the_log() -> None:
+    durability = Durability(Restored())
+    append(durability, 1, 1, 2, 3)
+    overwrite(durability, 2, 2, 3)
+    waiting = [(durability.undurable_entries, durability.undurable_bytes)]
+    for token in (1, 2):
+        durability.persisted(Token(token))
+        waiting.append((durability.undurable_entries, durability.undurable_bytes))
+
+    assert waiting == [(5, 5), (2, 2), (0, 0)]
+
+
+def test_room_is_limited_in_entries_and_bytes_and_the_first_command_always_has_it() -> None:
+    durability = Durability(Restored())
+    has_room = partial(durability.has_room, max_entries=2, max_bytes=10)
+    assert has_room(11)
+
+    durability.append(entry(1, 1, bytes(6)))
+
+    assert (has_room(4), has_room(5)) == (True, False)
+    durability.append(entry(2, 1, b""))
+    assert not has_room(0)

@@ -7,15 +7,14 @@ import pytest
 from coterie.protocols.algorithm import NodeId, Persist, Received, Send
 from coterie.protocols.quorums import Weighted
 from coterie.protocols.raft import (
-    AppendEntriesReply,
     PreVoteReply,
     RaftConfig,
     RaftRole,
     RequestVoteReply,
 )
-from coterie.protocols.replicated_log import LogIndex, Term
+from coterie.protocols.replicated_log import Term
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
-from coterie.protocols.simulation.directed.raft_shorthand import append, disk_of, pre_vote, request_vote
+from coterie.protocols.simulation.directed.raft_shorthand import append, disk_of, pre_vote, request_vote, success
 
 N2, N3 = NodeId("n2"), NodeId("n3")
 
@@ -241,7 +240,7 @@ def test_stale_success_of_an_older_reign_does_not_count() -> None:
     group.propose("n1", b"a")
     commit = group["n1"].commit_index
 
-    reply = AppendEntriesReply(Term(1), True, group["n1"].last_index, LogIndex(0), Term(0))
+    reply = success(1, group["n1"].last_index)
     group.sync("n1")
     group.handle("n1", Received(N2, reply))
 

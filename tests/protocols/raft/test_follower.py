@@ -10,16 +10,20 @@ from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft import AppendEntries, AppendEntriesReply, LogWrite, Raft, RaftConfig
 from coterie.protocols.raft.follower import is_well_formed
+from coterie.protocols.raft.raft_log import HINTS_MAX
+from coterie.protocols.raft.raft_messages import Round
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
-from coterie.protocols.simulation.directed.raft_shorthand import disk_of, refusal
+from coterie.protocols.simulation.directed.raft_shorthand import disk_of, refusal, success
 
 
 def entry(index: int, term: int) -> Entry:
     return Entry(LogIndex(index), Term(term), EntryKind.COMMAND, b"%d.%d" % (term, index))
 
 
-def append(prev: int, prev_term: int, *entries: Entry, commit: int = 0, term: int = 9) -> AppendEntries:
-    return AppendEntries(Term(term), LogIndex(prev), Term(prev_term), LogIndex(commit), entries)
+def append(
+    prev: int, prev_term: int, *entries: Entry, commit: int = 0, term: int = 9, round_: int = 1
+) -> AppendEntries:
+    return AppendEntries(Term(term), Round(round_), LogIndex(prev), Term(prev_term), LogIndex(commit), entries)
 
 
 class FollowerUnderTest:
@@ -51,16 +55,47 @@ def test_heartbeat_verifies_its_previous_entry() -> None:
     assert (reply.success, reply.match_index) == (True, 3)
 
 
-def test_refusal_names_what_it_refused_and_where_the_run_begins() -> None:
-    reply = FollowerUnderTest(1, 2, 2, 2).accept(append(4, 3))
+@pytest.mark.parametrize(
+    ("terms", "prev", "prev_term", "hints"),
+    [
+        ((1, 2, 2, 2), 4, 3, [(4, 2), (1, 1), (0, 0)]),  # another term, an older one: it may agree with our end
+        ((1, 2, 2, 4), 4, 3, [(3, 2), (1, 1), (0, 0)]),  # a newer one: nothing of it can agree
+        ((1, 2), 7, 3, [(2, 2), (1, 1), (0, 0)]),  # too short
+        ((1, 2, 2, 2, 5), 3, 1, [(1, 1), (0, 0)]),
+        ((4, 4), 2, 3, [(0, 0)]),
+        ((), 7, 3, [(0, 0)]),
+    ],
+)
+def test_refusal_names_what_it_refused_and_where_the_log_may_agree(
+    terms: tuple[int, ...], prev: int, prev_term: int, hints: list[tuple[int, int]]
+) -> None:
+    reply = FollowerUnderTest(*terms).accept(append(prev, prev_term, round_=5))
 
-    assert reply == refusal(9, 4, 2, 2)
+    assert reply == refusal(9, prev, *hints, round_=5)
 
 
-def test_refusal_of_a_short_log_names_its_end() -> None:
-    reply = FollowerUnderTest(1, 2).accept(append(7, 3))
+def test_hints_of_a_log_of_many_terms_are_limited_in_number() -> None:
+    reply = FollowerUnderTest(*range(1, 1001)).accept(append(2000, 1001, term=1001))
 
-    assert reply == refusal(9, 7, 3, 0)
+    assert len(reply.hints) == HINTS_MAX
+
+
+def test_empty_message_is_answered_at_once_with_what_is_durable() -> None:
+    """The entries that came before are still on their way to the disk."""
+    follower = FollowerUnderTest(1, 1)
+    follower.accept(append(2, 1, entry(3, 9), entry(4, 9)))
+
+    reply = follower.accept(append(4, 9, round_=7))
+
+    assert reply == success(9, 2, prev=4, round_=7)
+
+
+def test_empty_message_below_what_is_durable_acknowledges_only_what_it_verified() -> None:
+    assert FollowerUnderTest(1, 1, 1, 1).accept(append(2, 1)) == success(9, 2)
+
+
+def test_answer_to_entries_names_the_last_of_them_though_they_are_not_durable_yet() -> None:
+    assert FollowerUnderTest(1, 1).accept(append(2, 1, entry(3, 9), round_=2)) == success(9, 3, prev=2, round_=2)
 
 
 def test_only_what_is_missing_is_written() -> None:

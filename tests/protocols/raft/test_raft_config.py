@@ -61,5 +61,5 @@ def test_size_below_one_is_refused(name: str) -> None:
 def test_every_field_is_documented_with_its_default() -> None:
     documentation = RaftConfig.__doc__ or ""
 
-    assert len(SIZES) == 10
+    assert len(SIZES) == 11
     assert all(f"{field.name}: " in documentation for field in fields(RaftConfig))

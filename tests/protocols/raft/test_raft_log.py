@@ -93,16 +93,36 @@ def test_first_difference_is_found_and_nothing_else() -> None:
     assert log.find_conflict([entry(2, 2), entry(3, 2)]) == 0
 
 
+@pytest.mark.parametrize("terms", [(), (1,), (1, 2, 2, 4, 4, 4), (3, 3), (2, 5, 6, 9)])
+def test_hints_are_the_ends_of_all_runs_up_to_a_place_and_a_term(terms: tuple[int, ...]) -> None:
+    log = log_of(*terms)
+
+    for index in range(len(terms) + 3):
+        for term in range(11):
+            expected = {of_term: place for place, of_term in enumerate(terms[:index], 1) if of_term <= term}
+            ends = sorted(((place, of_term) for of_term, place in expected.items()), reverse=True)
+            assert log.hints(LogIndex(index), Term(term)) == (*ends, (0, 0))
+
+
 @pytest.mark.parametrize(
-    ("index", "hint"), [(9, (7, 0)), (7, (7, 0)), (6, (4, 3)), (4, (4, 3)), (3, (2, 2)), (1, (1, 1)), (0, (7, 0))]
+    ("hints", "below", "agreeing"),
+    [
+        ([(3, 2), (1, 1), (0, 0)], 5, 3),  # the other log has our term 2 as far as we
+        ([(2, 2), (1, 1), (0, 0)], 5, 2),  # it has less of it
+        ([(4, 2), (1, 1), (0, 0)], 5, 3),  # it has more of it
+        ([(4, 3), (1, 1), (0, 0)], 5, 1),  # its term 3 is not ours: what is above our term 2 cannot agree
+        ([(9, 4), (0, 0)], 5, 4),  # never at the refused place
+        ([(4, 3)], 6, 3),  # a list that was cut bounds what may agree
+        ([(0, 0)], 6, 0),
+        ([(-7, 4)], 6, 0),  # no log has such hints: they only lower the result
+        ([(99, 99)], 6, 5),
+        ([], 6, 5),
+    ],
 )
-def test_hint_names_the_run_or_the_end(index: int, hint: tuple[int, int]) -> None:
-    assert log_of(1, 2, 2, 3, 3, 3).conflict_hint(LogIndex(index)) == hint
+def test_last_agreeing_place_is_found_from_hints(hints: list[tuple[int, int]], below: int, agreeing: int) -> None:
+    log = log_of(1, 2, 2, 4, 4)
 
-
-@pytest.mark.parametrize(("term", "end"), [(0, None), (1, 1), (2, 3), (3, None), (4, 5), (5, None)])
-def test_end_of_a_term_is_its_last_entry(term: int, end: int | None) -> None:
-    assert log_of(1, 2, 2, 4, 4).end_of_term(Term(term)) == end
+    assert log.last_agreeing([(LogIndex(i), Term(t)) for i, t in hints], LogIndex(below)) == agreeing
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions import (
+    INCARNATION_BYTES,
     Deduplication,
     Done,
     Malformed,
@@ -24,6 +25,10 @@ from coterie.protocols.sessions import (
     encode_plain,
     encode_session_command,
 )
+
+INCARNATION = b"i" * INCARNATION_BYTES
+NOBODYS = SessionId(b"?" * 16)
+NONCE = b"n" * 16
 
 
 class Recorder:
@@ -42,7 +47,9 @@ class Log:
 
     def __init__(self, *, max_sessions: int = 4096, session_window: int = 4096) -> None:
         self.machine = Recorder()
-        self.sessions = Deduplication(self.machine, max_sessions=max_sessions, session_window=session_window)
+        self.sessions = Deduplication(
+            self.machine, incarnation=INCARNATION, max_sessions=max_sessions, session_window=session_window
+        )
         self.index = 0
 
     def apply(self, command: bytes) -> Reply:
@@ -54,8 +61,9 @@ class Log:
         self.index += 1
         return self.sessions.apply(LogIndex(self.index), command)
 
-    def open(self) -> SessionId:
-        reply = self.apply(encode_open_session(0))
+    def open(self, nonce: bytes | None = None) -> SessionId:
+        """Open a session; each has another nonce, unless one is given."""
+        reply = self.apply(encode_open_session(nonce or self.index.to_bytes(16, "big")))
         assert isinstance(reply, Opened)
         return reply.session
 
@@ -63,11 +71,76 @@ class Log:
         return self.apply(encode_session_command(session, sequence, low_water, payload))
 
 
-def test_session_is_named_after_the_index_of_its_opening() -> None:
-    log = Log()
-    log.apply(encode_plain(b"a"))
+# Ids.
 
-    assert log.apply(encode_open_session(7)) == Opened(SessionId(2))
+
+def test_id_of_a_session_is_the_same_on_all_replicas_and_stays_as_it_is() -> None:
+    one, other = Log(), Log()
+
+    assert one.open(NONCE) == other.open(NONCE) == bytes.fromhex("4eb981083b84a7331c81a84ed409e83a")
+
+
+def test_no_two_sessions_have_one_id() -> None:
+    log = Log(max_sessions=2)
+    ids = [log.open() for _ in range(500)] + [log.open(NONCE[:15] + bytes((at,))) for at in range(256)]
+
+    assert len(set(ids)) == len(ids)
+    assert {len(session) for session in ids} == {16}
+
+
+def test_opening_that_is_retried_costs_one_session() -> None:
+    log = Log()
+    session = log.open(NONCE)
+    log.do(session, 1)
+
+    assert [log.open(NONCE) for _ in range(3)] == [session] * 3
+    assert len(log.sessions) == 1
+    assert log.do(session, 1) == Done(b"1:x")
+
+
+def test_retried_opening_counts_as_use() -> None:
+    log = Log(max_sessions=2)
+    session, other = log.open(NONCE), log.open()
+    log.open(NONCE)
+
+    log.open()
+
+    assert log.do(session, 1) == Done(b"1:x")
+    assert log.do(other, 1) == UnknownSession()
+
+
+def test_opening_that_is_late_does_not_bring_an_evicted_session_back() -> None:
+    log = Log(max_sessions=1)
+    evicted = log.open(NONCE)
+    log.do(evicted, 1)
+    log.open()
+
+    assert log.open(NONCE) != evicted
+    assert log.do(evicted, 1) == UnknownSession()
+    assert len(log.machine.executed) == 1
+
+
+def test_nonce_of_an_evicted_session_is_forgotten() -> None:
+    log = Log(max_sessions=2)
+    for _ in range(50):
+        log.open()
+
+    assert len(log.sessions._id_by_nonce) == 2
+
+
+def test_another_incarnation_of_the_group_gives_other_ids() -> None:
+    renewed = Deduplication(Recorder(), incarnation=b"j" * INCARNATION_BYTES)
+
+    assert renewed.apply(LogIndex(1), encode_open_session(NONCE)) != Opened(Log().open(NONCE))
+
+
+@pytest.mark.parametrize("length", [0, 15, 17])
+def test_incarnation_of_another_length_is_refused(length: int) -> None:
+    with pytest.raises(ValueError, match=f"an incarnation has 16 bytes, this one has {length}"):
+        Deduplication(Recorder(), incarnation=bytes(length))
+
+
+# Exactly once.
 
 
 def test_first_copy_is_executed_and_every_other_gets_its_reply() -> None:
@@ -145,7 +218,7 @@ def test_replies_above_the_mark_are_kept_when_it_rises() -> None:
 def test_unknown_session_is_an_error_and_nothing_is_executed() -> None:
     log = Log()
 
-    assert log.do(SessionId(99), 1) == UnknownSession()
+    assert log.do(NOBODYS, 1) == UnknownSession()
     assert log.machine.executed == []
 
 
@@ -221,7 +294,7 @@ def test_plain_commands_are_executed_each_time() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [b"", b"\x01", b"\x01" + bytes(9), b"\x02", b"\x02" + bytes(23), b"\x03abc", b"\xff"],
+    [b"", b"\x01", b"\x01" + bytes(17), b"\x02", b"\x02" + bytes(31), b"\x03abc", b"\xff"],
     ids=["empty", "open cut", "open long", "command without numbers", "command cut", "kind 3", "kind 255"],
 )
 def test_malformed_command_is_answered_and_not_executed(command: bytes) -> None:
@@ -237,7 +310,7 @@ def test_random_bytes_never_raise() -> None:
     log = Log()
     rng = random.Random(5)
     for _ in range(2000):
-        log.apply_any(bytes([rng.choice((0, 1, 2, 3, 4))]) + rng.randbytes(rng.randint(0, 30)))
+        log.apply_any(bytes([rng.choice((0, 1, 2, 3, 4))]) + rng.randbytes(rng.randint(0, 40)))
 
 
 def test_failure_of_the_machine_is_not_swallowed() -> None:
@@ -246,13 +319,13 @@ def test_failure_of_the_machine_is_not_swallowed() -> None:
             raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        Deduplication(Broken()).apply(LogIndex(1), encode_plain(b"a"))
+        Deduplication(Broken(), incarnation=INCARNATION).apply(LogIndex(1), encode_plain(b"a"))
 
 
 @pytest.mark.parametrize(("max_sessions", "session_window"), [(0, 1), (1, 0)])
 def test_bounds_below_one_are_refused(max_sessions: int, session_window: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        Deduplication(Recorder(), max_sessions=max_sessions, session_window=session_window)
+        Deduplication(Recorder(), incarnation=INCARNATION, max_sessions=max_sessions, session_window=session_window)
 
 
 # Batches.
@@ -287,7 +360,7 @@ def test_copies_within_and_across_batches_are_executed_once() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [encode_open_session(1), encode_batch([encode_plain(b"x")]), b"", b"\xff"],
+    [encode_open_session(NONCE), encode_batch([encode_plain(b"x")]), b"", b"\xff"],
     ids=["open", "batch", "empty", "no kind"],
 )
 def test_what_may_not_be_in_a_batch_is_malformed_and_the_rest_is_executed(bad: bytes) -> None:
@@ -333,7 +406,7 @@ def test_no_command_is_ever_executed_twice_and_replicas_agree(seed: int) -> None
         if rng.random() < 0.2:
             low_water[session] += 1
         sequence = max(1, low_water[session] + rng.randint(-3, 7))
-        payload = b"%d/%d" % (session, sequence)
+        payload = session + b"/%d" % sequence
         reply = one.do(session, sequence, low_water[session], payload)
         assert other.do(session, sequence, low_water[session], payload) == reply
         if isinstance(reply, Done):

@@ -19,15 +19,18 @@ from coterie.protocols.sessions import (
     opens_session,
 )
 
+SESSION = SessionId(bytes(range(16)))
+NONCE = bytes(range(100, 116))
+
 
 @pytest.mark.parametrize(
     ("data", "command"),
     [
         (encode_plain(b"abc"), Plain(b"abc")),
         (encode_plain(b""), Plain(b"")),
-        (encode_open_session(2**64 - 1), OpenSession(2**64 - 1)),
-        (encode_session_command(SessionId(3), 4, 5, b"abc"), SessionCommand(SessionId(3), 4, 5, b"abc")),
-        (encode_session_command(SessionId(3), 4, 5, b""), SessionCommand(SessionId(3), 4, 5, b"")),
+        (encode_open_session(NONCE), OpenSession(NONCE)),
+        (encode_session_command(SESSION, 4, 5, b"abc"), SessionCommand(SESSION, 4, 5, b"abc")),
+        (encode_session_command(SESSION, 4, 5, b""), SessionCommand(SESSION, 4, 5, b"")),
         (encode_batch([]), CommandBatch([])),
         (encode_batch([b"", b"abc", encode_batch([b"d"])]), CommandBatch([b"", b"abc", encode_batch([b"d"])])),
     ],
@@ -39,9 +42,15 @@ def test_command_is_decoded_as_it_was_encoded(data: bytes, command: Command) -> 
 @pytest.mark.parametrize("number", [-1, 2**64])
 def test_number_that_does_not_fit_is_refused(number: int) -> None:
     with pytest.raises(ValueError, match="64"):
-        encode_open_session(number)
-    with pytest.raises(ValueError, match="64"):
-        encode_session_command(SessionId(1), number, 1, b"")
+        encode_session_command(SESSION, number, 1, b"")
+
+
+@pytest.mark.parametrize("length", [0, 15, 17])
+def test_id_and_nonce_of_another_length_are_refused_instead_of_padded_or_cut(length: int) -> None:
+    with pytest.raises(ValueError, match=f"16 bytes, this one has {length}"):
+        encode_open_session(bytes(length))
+    with pytest.raises(ValueError, match=f"16 bytes, this one has {length}"):
+        encode_session_command(SessionId(bytes(length)), 1, 1, b"")
 
 
 @pytest.mark.parametrize("at", range(1, 21))
@@ -62,10 +71,10 @@ def test_batch_that_claims_to_be_enormous_is_refused_before_anything_of_that_siz
 
 def test_only_an_opening_is_one() -> None:
     commands = [
-        encode_open_session(1),
+        encode_open_session(NONCE),
         encode_plain(b"\x01"),
-        encode_batch([encode_open_session(1)]),
-        encode_session_command(SessionId(1), 1, 1, b""),
+        encode_batch([encode_open_session(NONCE)]),
+        encode_session_command(SESSION, 1, 1, b""),
         b"",
     ]
 
@@ -75,14 +84,14 @@ def test_only_an_opening_is_one() -> None:
 def test_durable_form_of_each_command_stays_as_it_is() -> None:
     forms = [
         encode_plain(b"p"),
-        encode_open_session(1),
-        encode_session_command(SessionId(1), 2, 3, b"p"),
+        encode_open_session(NONCE),
+        encode_session_command(SESSION, 2, 3, b"p"),
         encode_batch([b"a", b"bc"]),
     ]
 
     assert [form.hex() for form in forms] == [
         "0070",
-        "010000000000000001",
-        "0200000000000000010000000000000002000000000000000370",
+        "01" + "6465666768696a6b6c6d6e6f70717273",
+        "02" + "000102030405060708090a0b0c0d0e0f" + "0000000000000002" + "0000000000000003" + "70",
         "0300000002" + "00000001" + "00000002" + "616263",
     ]

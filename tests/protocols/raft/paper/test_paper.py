@@ -45,7 +45,7 @@ def test_leader_appends_commands_as_new_entries_and_sends_them_in_parallel() -> 
 
     effects = group.handle("n1", Propose(1, b"a"), Propose(2, b"b"))
 
-    batch = append(1, 1, 1, entry(2, 1, b"a"), entry(3, 1, b"b"), commit=1)
+    batch = append(1, 1, 1, entry(2, 1, b"a"), entry(3, 1, b"b"), commit=1, round_=2)
     assert [effect.write.entries for effect in effects if isinstance(effect, Persist)] == [batch.entries]
     assert [(send.to, send.message) for send in sends(effects)] == [("n2", batch), ("n3", batch)]
 
@@ -135,7 +135,7 @@ def test_follower_keeps_what_follows_matching_entries() -> None:
     effects = group.handle("n1", received("n2", append(1, 1, 1, entry(2, 1))))
 
     assert group["n1"].last_index == 4
-    assert messages(effects) == [success(1, 2)]
+    assert messages(effects) == [success(1, 2, prev=1)]
     assert not any(isinstance(effect, Persist) for effect in effects)
 
 
@@ -396,10 +396,10 @@ def test_command_that_is_committed_twice_is_executed_once() -> None:
             return b"%d" % self.total
 
     group = DirectedGroup.led_by("n1")
-    group.propose("n1", encode_open_session(1))
+    group.propose("n1", encode_open_session(bytes(16)))
     group.settle()
     counter = Counter()
-    sessions = Deduplication(counter)
+    sessions = Deduplication(counter, incarnation=bytes(16))
     opened = sessions.apply(LogIndex(2), group.record("n1").applied[1].command)
     assert isinstance(opened, Opened)
 

@@ -59,7 +59,7 @@ def test_server_with_a_smaller_term_updates_to_the_larger(message: RaftMessage) 
     [
         RequestVoteReply(Term(7), granted=False),
         PreVoteReply(Term(7), granted=False),
-        refusal(7, 1, 1),
+        refusal(7, 1),
     ],
     ids=["RequestVoteReply", "PreVoteReply", "AppendEntriesReply"],
 )
@@ -79,7 +79,7 @@ def test_candidate_or_leader_whose_term_is_out_of_date_reverts_to_follower(role:
     [
         (request_vote(4), RequestVoteReply(Term(5), granted=False)),
         (pre_vote(5), PreVoteReply(Term(5), granted=False)),
-        (append(4, 0, 0, entry(1, 4)), refusal(5, 0, 1)),
+        (append(4, 0, 0, entry(1, 4)), refusal(5, 0, (0, 0))),
     ],
     ids=["RequestVote", "PreVote", "AppendEntries"],
 )
@@ -252,7 +252,7 @@ def test_leader_sends_periodic_heartbeats() -> None:
     effects = group.tick("n1")
 
     assert group.now == pytest.approx(beaten_at + group.config.heartbeat_interval_s)
-    assert messages(effects) == [append(1, 1, 1, commit=1)] * 2
+    assert messages(effects) == [append(1, 1, 1, commit=1, round_=3)] * 2
 
 
 @pytest.mark.parametrize("is_pre_candidate", [True, False])

@@ -27,6 +27,8 @@ from coterie.protocols.simulation.scenarios.protocol_clients import ProtocolClie
 
 MEMBERS = (NodeId("a"), NodeId("b"), NodeId("c"))
 
+SESSION = SessionId(b"s" * 16)
+
 
 class Bed:
     """One client, and all its attempts."""
@@ -69,7 +71,7 @@ class Bed:
 def opened() -> Bed:
     bed = Bed()
     bed.run_until_attempt()
-    bed.client.answered(0, Opened(SessionId(5)))
+    bed.client.answered(0, Opened(SESSION))
     bed.run_until_attempt()
     return bed
 
@@ -78,7 +80,7 @@ def test_client_opens_a_session_first() -> None:
     bed = Bed()
     bed.run_until_attempt()
 
-    assert bed.attempts[0][2] == OpenSession(1)
+    assert bed.attempts[0][2] == OpenSession((1).to_bytes(16, "big"))
 
 
 def test_client_repeats_an_unanswered_command_under_its_number_at_several_nodes() -> None:
@@ -89,7 +91,7 @@ def test_client_repeats_an_unanswered_command_under_its_number_at_several_nodes(
     doubled = [each for _, _, command in bed.attempts if isinstance(command, CommandBatch) for each in command.commands]
     assert len(commands) > 20
     assert len(doubled) > 2
-    assert commands == [SessionCommand(SessionId(5), 1, 1, b"c1-1")] * len(commands)
+    assert commands == [SessionCommand(SESSION, 1, 1, b"c1-1")] * len(commands)
     assert [decode_command(each) for each in doubled] == commands[:1] * len(doubled)
     assert sorted(dict.fromkeys(node for node, _, _ in bed.attempts)) == list(MEMBERS)
 
@@ -153,7 +155,7 @@ def test_client_in_long_thought_can_be_hastened(*, has_session: bool) -> None:
     bed = Bed(think_s=1e6)
     if has_session:
         bed.run_until_attempt()
-        bed.client.answered(0, Opened(SessionId(5)))
+        bed.client.answered(0, Opened(SESSION))
     began_s, before = bed.heap.now, len(bed.attempts)
 
     bed.client.limit_think_time(0.2)

@@ -7,7 +7,7 @@ nextIndex and matchIndex are those of Raft §5.3.
        └──────── a refusal ───────────────┘
 
 While probing, one message at a time finds where the logs agree. While replicating, `next_index` runs ahead of
-`match_index`; the entries between them are in flight, and limited.
+`match_index`; the entries between them are in flight or not yet durable at the follower, and limited.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.raft_config import RaftConfig
+from coterie.protocols.raft.raft_messages import Round
 from coterie.protocols.replicated_log import Entry, LogIndex
 
 __all__ = ["Progress"]
@@ -30,9 +31,11 @@ class Progress:
         "_inflight",
         "_inflight_bytes",
         "_is_awaiting_probe",
-        "has_answered",
+        "answered_round",
+        "has_lost_entries",
         "is_probing",
         "match_index",
+        "matched_in_round",
         "next_index",
         "peer",
     )
@@ -42,8 +45,12 @@ class Progress:
         self.next_index = next_index
         self.match_index = LogIndex(0)
         self.is_probing = True
-        self.has_answered = False
-        """Whether the peer has answered in this term since the last check of the quorum."""
+        self.answered_round = Round(0)
+        """The highest round whose messages the peer has answered; 0 for none."""
+        self.matched_in_round = Round(0)
+        """The leader's round when `match_index` last rose."""
+        self.has_lost_entries = False
+        """Whether the peer has lost entries that it had acknowledged: it counts for nothing any more."""
         self._is_awaiting_probe = False
         self._config = config
         self._inflight: deque[tuple[LogIndex, int]] = deque()
@@ -81,22 +88,45 @@ class Progress:
         self._inflight.append((last, size_bytes))
         self._inflight_bytes += size_bytes
 
-    def matched(self, index: LogIndex) -> None:
-        """Take a success: the peer's log is durable and equals this one up to `index`. Late answers change nothing."""
-        self.match_index = max(self.match_index, index)
-        self.next_index = max(self.next_index, LogIndex(self.match_index + 1))
-        self.is_probing = self._is_awaiting_probe = False
+    def answered(self, round_: Round) -> None:
+        """Note that the peer answered a message of `round_`. Late answers change nothing."""
+        self.answered_round = max(self.answered_round, round_)
+
+    def matched(self, index: LogIndex, agreed: LogIndex, round_: Round) -> None:
+        """Take a success in the leader's present round `round_`. Late answers change nothing.
+
+        Up to `index` the peer's log equals the leader's and is durable: this counts. Up to `agreed` (if greater) it is
+        only equal: enough to send what follows, but a crash may take it back.
+        """
+        if index > self.match_index:
+            self.match_index, self.matched_in_round = index, round_
+            self.next_index = max(self.next_index, LogIndex(index + 1))
+        if max(index, agreed) >= self.next_index - 1:
+            self.is_probing = self._is_awaiting_probe = False
         while self._inflight and self._inflight[0][0] <= index:
             self._inflight_bytes -= self._inflight.popleft()[1]
 
     def is_stale_refusal(self, refused: LogIndex) -> bool:
-        """Return whether the refusal of `refused` (a prev_log_index) answers a message that is already settled."""
-        return refused <= self.match_index or (self.is_probing and refused != self.next_index - 1)
+        """Return whether the refusal of `refused` (a prev_log_index) answers no message that is still open."""
+        if self.is_probing:
+            return refused <= self.match_index or refused != self.next_index - 1
+        return not self.match_index < refused < self.next_index
+
+    def proves_loss(self, refused: LogIndex, round_: Round) -> bool:
+        """Return whether the refusal of `refused` shows that the peer has lost entries that it had acknowledged.
+
+        It does if the message was sent after the acknowledgement had come: a follower drops nothing that its present
+        leader holds, too.
+        """
+        return refused <= self.match_index and round_ > self.matched_in_round
 
     def refused(self, next_index: LogIndex) -> None:
-        """Take a refusal: probe from `next_index` on (never at or below what already matched)."""
-        self.next_index = max(LogIndex(self.match_index + 1), next_index)
+        """Take a refusal: probe from `next_index` on (never at or below what already matched).
+
+        What was sent before that place may be in the peer's memory, and still counts as in flight.
+        """
+        self.next_index = max(LogIndex(self.match_index + 1), min(next_index, self.next_index))
         self.is_probing = True
         self._is_awaiting_probe = False
-        self._inflight.clear()
-        self._inflight_bytes = 0
+        while self._inflight and self._inflight[-1][0] >= self.next_index:
+            self._inflight_bytes -= self._inflight.pop()[1]

@@ -1,0 +1,78 @@
+"""`ApplyFailures`: logs the exceptions that come out of a state machine's `apply`, each kind once in full.
+
+An exception is the outcome of its command, and the same on every replica, so a client that repeats a failing command
+makes every node log. The first failure of each (error type, command) is logged with its traceback; of the others the
+2nd, 4th, 8th, … with the count. Failures of entries that were in the log when this life of the node began were logged
+when they were first applied: they become one line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from coterie.actors.groups.state_machine import ReportFailure
+from coterie.protocols.replicated_log import LogIndex
+from coterie.protocols.sessions import Machine
+from coterie.runtime.actor import Context
+from coterie.runtime.observing.error_texts import error_text, loggable, type_name, value_text
+
+__all__ = ["ApplyFailures"]
+
+KINDS_MAX: Final = 256
+"""So many pairs of error type and command are told apart; all others count as one."""
+
+OTHERS: Final = ("other errors", "other commands")
+
+
+class ApplyFailures:
+    """The failures of one life of a replica.
+
+    Args:
+        context: of the actor in whose log they are told.
+        machine: reports its failures here, if it can (`TypedMachine.report_failures_to`).
+        replayed_to: the last entry that was in the log when this life began.
+    """
+
+    def __init__(self, context: Context, machine: Machine, replayed_to: LogIndex) -> None:
+        self._context = context
+        self._replayed_to = replayed_to
+        self._count_by_kind: Counter[tuple[str, str]] = Counter()
+        self._replayed: list[tuple[LogIndex, str, str]] = []  # the first and the last one
+        self._replayed_count = 0
+        report_to: Callable[[ReportFailure], None] | None = getattr(machine, "report_failures_to", None)
+        if report_to is not None:
+            report_to(self.report)
+
+    def report(self, index: LogIndex, command: object, error: BaseException) -> None:
+        """Log that `command` of entry `index` failed with `error`, unless it is a repetition."""
+        kind = (type_name(error), type_name(command))
+        if index <= self._replayed_to:
+            self._replayed = [*self._replayed[:1], (index, *kind)]
+            self._replayed_count += 1
+            return
+        if kind not in self._count_by_kind and len(self._count_by_kind) >= KINDS_MAX:
+            kind = OTHERS
+        self._count_by_kind[kind] += 1
+        count = self._count_by_kind[kind]
+        facts = {"index": index, "command": value_text(command), "error": f"{type_name(error)}: {error_text(error)}"}
+        if count == 1:
+            self._context.log.error("group.apply_failed", **facts, exc_info=loggable(error))
+        elif count & (count - 1) == 0:
+            self._context.log.error("group.apply_failed_again", **facts, count=count)
+
+    def applied(self, index: LogIndex) -> None:
+        """Log the failures of the replay as one line, once all of it is applied: `index` is the last applied entry."""
+        if not self._replayed or index < self._replayed_to:
+            return
+        (first, error, command), (last, *_) = self._replayed[0], self._replayed[-1]
+        self._replayed = []
+        self._context.log.warning(
+            "group.apply_failed_in_replay",
+            count=self._replayed_count,
+            first_index=first,
+            last_index=last,
+            first_error=error,
+            first_command=command,
+        )

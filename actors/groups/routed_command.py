@@ -1,0 +1,57 @@
+"""`RoutedCommand`: tracks one command over its attempts: what is certain of its execution, and how to send it next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from coterie.errors import CommandError, CommandRefused, CommandUnsettled, Outcome
+
+__all__ = ["ALONE", "RoutedCommand", "refused"]
+
+ALONE: Final = 1 << 62
+"""As `reply_bytes`: more than any answer has, so that the command shares its answer with no other."""
+
+_CERTAINTY: Final = {Outcome.DEFINITE: 0, Outcome.UNKNOWN: 1, Outcome.HAPPENED: 2}
+_FATE: Final = {
+    Outcome.DEFINITE: "it was not executed",
+    Outcome.UNKNOWN: "it may have been executed",
+    Outcome.HAPPENED: "it was executed, only its reply is missing",
+}
+
+
+class RoutedCommand:
+    """The state of one command in flight.
+
+    `outcome` is that of the command as a whole if it ends now: once an attempt may have put it into a log, no later
+    refusal makes it definite again, and once it was executed, nothing makes that uncertain. `reply_bytes`: the size of
+    its reply, if that is known to be large; 0: it is not. `pauses`: how often it has waited between two attempts.
+    """
+
+    __slots__ = ("outcome", "pauses", "reply_bytes")
+
+    def __init__(self, outcome: Outcome = Outcome.DEFINITE) -> None:
+        self.outcome = outcome
+        self.pauses = 0
+        self.reply_bytes = 0
+
+    def attempt_ended(self, outcome: Outcome) -> None:
+        """Note the outcome of an attempt that brought no reply."""
+        if _CERTAINTY[outcome] > _CERTAINTY[self.outcome]:
+            self.outcome = outcome
+
+    def withheld(self, size_bytes: int) -> None:
+        """Note that the command was executed, and that its reply of this size did not fit into the answer."""
+        self.attempt_ended(Outcome.HAPPENED)
+        self.reply_bytes = ALONE if self.reply_bytes else size_bytes
+
+    @property
+    def fate(self) -> str:
+        """The outcome in words."""
+        return _FATE[self.outcome]
+
+
+def refused(text: str, routed: RoutedCommand) -> CommandError:
+    """Return the error of a refused attempt: it is a refusal of the command only if no attempt may have executed it."""
+    if routed.outcome is Outcome.DEFINITE:
+        return CommandRefused(text)
+    return CommandUnsettled(f"{text}, when it was repeated: {routed.fate}", routed.outcome)

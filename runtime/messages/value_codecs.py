@@ -1,0 +1,337 @@
+"""`Codec`: encodes and decodes the values of one field type.
+
+None, bool, int, float, str and bytes cross unchanged, an enum's member as its value, a tuple or a message as a row. In
+a union a message crosses as (name, row), and the other members are distinguished by the type of the encoded value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NoReturn, Protocol, assert_never
+
+from coterie.errors import BadMessage, MessageTypeError
+from coterie.runtime.messages.field_types import (
+    CustomType,
+    EnumType,
+    ExactType,
+    FieldType,
+    FlagType,
+    FloatType,
+    MappingType,
+    Record,
+    RecordType,
+    SequenceType,
+    TupleType,
+    UnionType,
+)
+
+__all__ = ["INT64", "NO_REFS", "Codec", "Resolver", "codec_of", "show", "why_not_encodable"]
+
+INT64: Final = range(-(2**63), 2**64)
+"""The integers that MessagePack can carry."""
+
+
+class Resolver(Protocol):
+    """Makes the `Ref` objects of a decoded message; the system that decodes implements it."""
+
+    def ref(self, node: str, incarnation: int, path: str, uid: int) -> object:
+        """Return the ref with that name."""
+        ...
+
+
+class _NoRefs:
+    def ref(self, node: str, incarnation: int, path: str, uid: int) -> NoReturn:
+        raise BadMessage(f"a command cannot hold a Ref ({path!r} on {node!r}): it outlives the actor")
+
+
+NO_REFS: Final = _NoRefs()
+"""The resolver of what is stored, such as commands: it outlives processes, so it cannot hold refs."""
+
+EncodeValue = Callable[[Any], object]
+DecodeValue = Callable[[object, Resolver], object]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Codec:
+    """The wire format of one field type.
+
+    `exact`: the types whose values cross unchanged, if a test of the type is all that is needed; `encode` and `decode`
+    then do the same more slowly. `wire_types`: the types of the encoded value, which distinguish the members of a
+    union. `instances`: the types whose values `encode` accepts; used for the members of a union.
+    """
+
+    encode: EncodeValue
+    decode: DecodeValue
+    exact: tuple[type, ...] = ()
+    wire_types: frozenset[type] = frozenset()
+    instances: type | tuple[type, ...] = ()
+
+    @property
+    def is_identity(self) -> bool:
+        """True if values cross unchanged: `encode` returns its argument."""
+        return self.encode is _same
+
+
+_ROW: Final = frozenset({tuple})
+_MAP: Final = frozenset({dict})
+
+
+def codec_of(kind: FieldType, where: str) -> Codec:
+    """Return the codec of a field type. MessageTypeError, naming `where`, if two members of a union look the same."""
+    match kind:
+        case ExactType(cls):
+            return _exact(cls)
+        case FloatType():
+            return Codec(_same, _decode_float, (float,), frozenset({float}))
+        case EnumType():
+            return _enum(kind)
+        case FlagType():
+            return _flag(kind)
+        case SequenceType(item):
+            return _sequence(codec_of(item, where))
+        case TupleType(items):
+            return _tuple([codec_of(item, where) for item in items])
+        case MappingType():
+            return _mapping(codec_of(kind.key, where), codec_of(kind.value, where))
+        case UnionType(members):
+            return _union(members, where)
+        case RecordType(record):
+            return _record(record)
+        case CustomType(cls):
+            return Codec(lambda value: value.to_wire(), cls.from_wire, wire_types=_ROW, instances=cls)
+        case _:
+            assert_never(kind)
+
+
+def _same(value: Any) -> object:
+    return value
+
+
+def _exact(cls: type) -> Codec:
+    def decode(value: object, _: Resolver) -> object:
+        if type(value) is not cls:
+            raise BadMessage(f"expected {cls.__name__}, got {show(value)}")
+        return value
+
+    return Codec(_same, decode, (cls,), frozenset({cls}))
+
+
+def _decode_float(value: object, _: Resolver) -> object:
+    if type(value) is float:
+        return value
+    if type(value) is int:  # 1 is accepted as 1.0
+        return float(value)
+    raise BadMessage(f"expected float, got {show(value)}")
+
+
+def _enum(kind: EnumType) -> Codec:
+    """Return the codec of an enum: a member crosses as its value."""
+    cls = kind.cls
+    members: dict[object, enum.Enum] = {member.value: member for member in kind.members}
+    wire_types = frozenset(map(type, members))
+
+    def encode(member: Any) -> object:
+        value: object = member.value
+        if members.get(value) is not member:
+            raise BadMessage(f"expected a {cls.__name__}, got {show(member)}")
+        return value
+
+    def decode(value: object, _: Resolver) -> object:
+        member = members.get(value) if type(value) in wire_types else None
+        if member is None:
+            raise BadMessage(f"expected a {cls.__name__}, got {show(value)}")
+        return member
+
+    if len(kind.members) < len(cls):
+        return Codec(encode, decode, wire_types=wire_types, instances=cls)
+    if issubclass(cls, enum.IntEnum):  # MessagePack carries it as the integer it is
+        return Codec(_same, decode, wire_types=wire_types, instances=cls)
+    return Codec(lambda member: member.value, decode, wire_types=wire_types, instances=cls)
+
+
+def _flag(kind: FlagType) -> Codec:
+    """Return the codec of a flag: it crosses as an integer, since members may be combined."""
+    cls, mask = kind.cls, kind.mask
+
+    def encode(flags: Any) -> object:
+        value: int = flags.value
+        if mask is not None and value & ~mask:
+            raise BadMessage(f"expected a {cls.__name__}, got {show(flags)}")
+        return value
+
+    def decode(value: object, _: Resolver) -> object:
+        if type(value) is not int or value < 0 or (mask is not None and value & ~mask):
+            raise BadMessage(f"expected a {cls.__name__}, got {show(value)}")
+        try:
+            return cls(value)
+        except ValueError as error:
+            raise BadMessage(f"expected a {cls.__name__}, got {show(value)}") from error
+
+    return Codec(encode, decode, wire_types=frozenset({int}), instances=cls)
+
+
+def _tuple(codecs: Sequence[Codec]) -> Codec:
+    def encode(value: Any) -> object:
+        # A tuple, not a list: it may be a key of a mapping.
+        return tuple([codec.encode(item) for codec, item in zip(codecs, value, strict=True)])
+
+    def decode(value: object, resolver: Resolver) -> object:
+        if type(value) is not tuple or len(value) != len(codecs):
+            raise BadMessage(f"expected {len(codecs)} items, got {show(value)}")
+        return tuple(codec.decode(item, resolver) for codec, item in zip(codecs, value, strict=True))
+
+    return Codec(encode, decode, wire_types=_ROW, instances=tuple)
+
+
+def _sequence(codec: Codec) -> Codec:
+    encode_item, decode_item = codec.encode, codec.decode
+    exact = set(codec.exact)
+
+    def encode(value: Any) -> object:
+        return value if exact else tuple([encode_item(item) for item in value])
+
+    def decode(value: object, resolver: Resolver) -> object:
+        if type(value) is not tuple:
+            raise BadMessage(f"expected a row, got {show(value)}")
+        if exact and exact.issuperset(map(type, value)):
+            return value
+        return tuple([decode_item(item, resolver) for item in value])
+
+    return Codec(encode, decode, wire_types=_ROW, instances=tuple)
+
+
+def _mapping(key: Codec, value: Codec) -> Codec:
+    def encode(mapping: Any) -> object:
+        return {key.encode(k): value.encode(v) for k, v in mapping.items()}
+
+    def decode(mapping: object, resolver: Resolver) -> object:
+        if type(mapping) is not dict:
+            raise BadMessage(f"expected a mapping, got {show(mapping)}")
+        decoded = [(key.decode(k, resolver), value.decode(v, resolver)) for k, v in mapping.items()]
+        try:
+            return dict(decoded)
+        except TypeError as error:
+            raise BadMessage(f"a key of a mapping is not hashable: {error}") from error
+
+    return Codec(encode, decode, wire_types=_MAP, instances=Mapping)
+
+
+def _record(record: Record) -> Codec:
+    """Return the codec of a message: it crosses as its row."""
+
+    def encode(value: object) -> object:
+        if type(value) is not record.cls:
+            raise BadMessage(f"expected {record.name!r}, got {show(value)}")
+        return record.encode(value)
+
+    return Codec(encode, record.decode, wire_types=_ROW, instances=record.cls)
+
+
+def _union(members: Sequence[FieldType], where: str) -> Codec:
+    """Return the codec of a union: each member crosses in its own form, messages as (name, row).
+
+    The decoder distinguishes members by their wire type. MessageTypeError if two members have the same one.
+    """
+    plain = [codec_of(member, where) for member in members if not isinstance(member, RecordType)]
+    records = [member.record for member in members if isinstance(member, RecordType)]
+    codecs = plain + ([_tagged(records)] if records else [])
+    by_wire_type = _by_wire_type(codecs, where)
+    exact = tuple(cls for codec in codecs for cls in codec.exact)
+    others = [codec for codec in codecs if not codec.exact]
+    names = " or ".join(_name(member) for member in members)
+
+    def encode(value: Any) -> object:
+        if type(value) in exact:
+            return value
+        for codec in others:
+            if isinstance(value, codec.instances):
+                return codec.encode(value)
+        if type(value) is int and float in exact:
+            return float(value)
+        raise BadMessage(f"expected {names}, got {show(value)}")
+
+    def decode(value: object, resolver: Resolver) -> object:
+        codec = by_wire_type.get(type(value))
+        if codec is None:
+            raise BadMessage(f"expected {names}, got {show(value)}")
+        return codec.decode(value, resolver)
+
+    found = frozenset(by_wire_type)
+    return Codec(encode, decode, wire_types=found, instances=object) if others else Codec(_same, decode, exact, found)
+
+
+def _by_wire_type(codecs: Sequence[Codec], where: str) -> dict[type, Codec]:
+    """Return the codec for each wire type. MessageTypeError if two codecs have the same one."""
+    found: dict[type, Codec] = {}
+    for codec in codecs:
+        for wire_type in codec.wire_types:
+            known = found.setdefault(wire_type, codec)
+            if known is not codec and not (known.exact and codec.exact):
+                raise MessageTypeError(f"{where}: this union is ambiguous on the wire; wrap its members in messages")
+    if float in found:
+        found.setdefault(int, found[float])  # 1 is accepted as 1.0
+    return found
+
+
+def _tagged(records: Sequence[Record]) -> Codec:
+    """Return the codec of the messages of a union: they cross as (name, row)."""
+    by_name = {record.name: record for record in records}
+    by_class = {record.cls: record for record in records}
+
+    def encode(value: Any) -> object:
+        record = by_class.get(type(value))
+        if record is None:
+            raise BadMessage(f"expected {' or '.join(by_name)}, got {show(value)}")
+        return (record.name, record.encode(value))
+
+    def decode(value: object, resolver: Resolver) -> object:
+        if type(value) is tuple and len(value) == 2 and type(value[0]) is str and value[0] in by_name:
+            return by_name[value[0]].decode(value[1], resolver)
+        raise BadMessage(f"expected {' or '.join(by_name)}, got {show(value)}")
+
+    return Codec(encode, decode, wire_types=_ROW, instances=tuple(by_class))
+
+
+def _name(kind: FieldType) -> str:
+    """Return the name of a member of a union, for errors."""
+    match kind:
+        case ExactType(cls) | EnumType(cls) | FlagType(cls) | CustomType(cls):
+            return str(cls.__name__)
+        case RecordType(record):
+            return record.cls.__name__
+        case FloatType():
+            return "float"
+        case MappingType():
+            return "Mapping"
+        case SequenceType() | TupleType():
+            return "tuple"
+        case UnionType(members):
+            return " or ".join(map(_name, members))
+        case _:
+            assert_never(kind)
+
+
+def why_not_encodable(codec: Codec, value: object) -> str | None:
+    """Return the reason why a value cannot cross the wire; None if it can, as far as can be determined."""
+    try:
+        codec.encode(value)
+        if isinstance(value, str):
+            value.encode()
+    except UnicodeEncodeError:
+        return f"{show(value)} has lone surrogates"
+    except BadMessage as error:
+        return str(error)
+    except (AttributeError, TypeError, ValueError):
+        return f"{show(value)} cannot cross the wire"
+    if type(value) is int and float in codec.exact and value in INT64:
+        return None  # 1 is accepted as 1.0
+    fits = type(value) in codec.exact if codec.exact else True
+    return None if fits and (type(value) is not int or value in INT64) else f"{show(value)} cannot cross the wire"
+
+
+def show(value: object) -> str:
+    """Return the type and a short form of a value, for errors."""
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"

@@ -1,0 +1,76 @@
+"""Error texts: returns a bounded text of any exception or value, also of one whose own text cannot be had, or is huge.
+
+`str(error)` runs the code of its class, which may raise anything, return no string, or return a gigabyte. What reports
+an error must not fail because of it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["CHARS_MAX", "error_text", "loggable", "type_name", "value_text"]
+
+CHARS_MAX: Final = 1000
+"""The most characters of one text, unless a caller gives another limit."""
+
+NAME_CHARS_MAX: Final = 200
+CHAIN_MAX: Final = 100
+
+
+class _ErrorWithoutText(Exception):
+    """Stands in a log for an exception that has no text of bounded size."""
+
+
+def error_text(error: BaseException, chars_max: int = CHARS_MAX) -> str:
+    """Return the text of `error`, cut to `chars_max`; a note in its place if `str(error)` raises. Never raises."""
+    try:
+        return _cut(str(error), chars_max)
+    except BaseException as fault:  # noqa: BLE001 (whatever it is: the text is only a report)
+        return f"(its text cannot be had: {type_name(fault)})"
+
+
+def value_text(value: object, chars_max: int = CHARS_MAX) -> str:
+    """Return the `repr` of `value`, cut to `chars_max`; a note in its place if `repr` raises. Never raises."""
+    try:
+        return _cut(repr(value), chars_max)
+    except BaseException as fault:  # noqa: BLE001 (as above)
+        return f"({type_name(value)}: its text cannot be had: {type_name(fault)})"
+
+
+def type_name(value: object) -> str:
+    """Return the name of the class of `value`, cut to 200 characters. Never raises, whatever the metaclass does."""
+    return _cut(type.__dict__["__name__"].__get__(type(value)), NAME_CHARS_MAX)
+
+
+def loggable(error: BaseException) -> BaseException:
+    """Return what to log as `exc_info`: `error` itself, or a stand-in with the same traceback.
+
+    The stand-in is for an error whose traceback, with those of its causes and of the errors of a group, would have a
+    text that cannot be had, or is too long.
+    """
+    chain = [error]
+    for each in chain:
+        if len(chain) > CHAIN_MAX or not _has_short_text(each):
+            text = f"{type_name(error)}: {error_text(error)}"
+            return _ErrorWithoutText(text).with_traceback(error.__traceback__)
+        chain += [other for other in _related(each) if all(other is not known for known in chain)]
+    return error
+
+
+def _related(error: BaseException) -> list[BaseException]:
+    """Return the exceptions that a traceback of `error` shows, too."""
+    related = [other for other in (error.__cause__, error.__context__) if other is not None]
+    return [*related, *error.exceptions] if isinstance(error, BaseExceptionGroup) else related
+
+
+def _has_short_text(error: BaseException) -> bool:
+    try:
+        return len(str(error)) + len(str(getattr(error, "__notes__", ""))) <= CHARS_MAX
+    except BaseException:  # noqa: BLE001 (as above)
+        return False
+
+
+def _cut(text: str, chars_max: int) -> str:
+    """Return the first `chars_max` characters as a plain string: a subclass may have methods of its own."""
+    exact = str.__str__(text)
+    return exact if len(exact) <= chars_max else exact[:chars_max] + "…"
