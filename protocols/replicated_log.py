@@ -23,6 +23,7 @@ __all__ = [
     "Load",
     "Loaded",
     "LogIndex",
+    "LogPosition",
     "Propose",
     "Refusal",
     "Reject",
@@ -34,6 +35,13 @@ Term = NewType("Term", int)
 
 LogIndex = NewType("LogIndex", int)
 """A position in the replicated log: the first entry has 1; 0 means "before the first"."""
+
+
+class LogPosition(NamedTuple):
+    """The position of an entry, with its term; (0, 0) is "before the first"."""
+
+    index: LogIndex  # type: ignore[assignment]  # hides tuple.index, which a position does not need
+    term: Term = Term(0)
 
 
 ENTRY_OVERHEAD_BYTES: Final = 64
@@ -53,6 +61,9 @@ class EntryKind(enum.IntEnum):
 class Entry(NamedTuple):
     """One entry of the replicated log: `command` is opaque bytes (empty for a no-op).
 
+    `stamp_ms` is the log time (ms) at which its leader appended it: see `coterie.protocols.raft.log.log_clock`. It
+    never falls along the log.
+
     A NamedTuple, because a busy node makes tens of thousands a second: that takes less than half the time of a frozen
     dataclass.
     """
@@ -61,6 +72,7 @@ class Entry(NamedTuple):
     term: Term
     kind: EntryKind
     command: bytes
+    stamp_ms: int = 0
 
 
 @fast_dataclass

@@ -19,7 +19,8 @@ __all__ = ["Applier"]
 class Applier:
     """How far the state machine is, and the one chunk that it is working on.
 
-    The machine is only in memory, so a new life applies from the first entry on, reading what is not in memory.
+    The machine is only in memory, so a new life applies from the first entry after the base on, reading what is not in
+    memory.
     """
 
     __slots__ = ("_config", "_handed_index", "_loading", "_log", "_node_id", "_outbox", "_proposals", "applied_index")
@@ -40,8 +41,8 @@ class Applier:
         self._loading = loading
         self._proposals = proposals
         self._outbox = outbox
-        self._handed_index = LogIndex(0)
-        self.applied_index = LogIndex(0)
+        self._handed_index = log.base.index
+        self.applied_index = log.base.index
         """Everything up to here has been applied."""
 
     def advance(self) -> None:

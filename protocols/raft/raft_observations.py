@@ -19,6 +19,7 @@ __all__ = [
     "LOG_TRUNCATED",
     "MESSAGE_DISCARDED",
     "PRE_VOTE_STARTED",
+    "SNAPSHOT_NEEDED",
     "STEPPED_DOWN",
     "TERM_ADVANCED",
     "VOTE_GRANTED",
@@ -38,6 +39,12 @@ LEADER_ELECTED: Final = "raft.leader_elected"
 
 LEADER_RECOGNIZED: Final = "raft.leader_recognized"
 """This node learned which node leads the term: `node`, `term`, `leader`."""
+
+SNAPSHOT_NEEDED: Final = "raft.snapshot_needed"
+"""A follower lacks entries at or below the base of this leader's log: `node`, `term`, `peer`, `base_index`.
+
+It stays behind: snapshots cannot be sent yet.
+"""
 
 STEPPED_DOWN: Final = "raft.stepped_down"
 """This node led and no longer leads: `node`, `term` (the one it led), `reason` ("newer_term" or "no_quorum")."""

@@ -19,6 +19,8 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.entry_loading import EntryLoading
 from coterie.protocols.raft.leadership import Leadership
+from coterie.protocols.raft.log.log_clock import LogClock
+from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox
@@ -49,9 +51,10 @@ class RoleState:
     """Role, term, leader and election timer of one node, and every move between roles.
 
     Args:
-        node_id: this node.
+        node_id: the key of this node.
         config: the group's configuration.
-        log, durability, loading, proposals, outbox: this node's.
+        electorate: the members of the group, as this node sees them.
+        log, log_clock, durability, loading, proposals, outbox: this node's.
         rng: the source of election time-outs.
     """
 
@@ -60,7 +63,9 @@ class RoleState:
         node_id: NodeId,
         config: RaftConfig,
         *,
+        electorate: Electorate,
         log: RaftLog,
+        log_clock: LogClock,
         durability: Durability,
         loading: EntryLoading,
         proposals: PendingProposals,
@@ -69,7 +74,9 @@ class RoleState:
     ) -> None:
         self.node_id = node_id
         self.config = config
+        self.electorate = electorate
         self.log = log
+        self.log_clock = log_clock
         self.durability = durability
         self.outbox = outbox
         self.role = RaftRole.FOLLOWER
@@ -163,12 +170,33 @@ class RoleState:
             self.term,
             now=self.now,
             config=self.config,
+            electorate=self.electorate,
             log=self.log,
             durability=self.durability,
             loading=self._loading,
             outbox=self.outbox,
         )
-        self.leadership.append(EntryKind.NOOP, b"")
+        self.leadership.append(EntryKind.NOOP, b"", self.log_clock.stamp(self.now))
+
+    # Members.
+
+    def members_changed(self) -> None:
+        """Let the last membership of the log count (dissertation §4.1: as soon as it is appended, or truncated)."""
+        self.electorate.adopt(self.durability.hard_state.facts.membership)
+        if self.leadership is not None:
+            self.leadership.follow_members()
+
+    def record_members(self) -> None:
+        """Append a membership entry with the stores that this leader knows and the log does not.
+
+        At most one membership entry is not committed: so a truncation drops no more than the last one.
+        """
+        if self.leadership is None or self.electorate.is_recorded:
+            return  # as it mostly is
+        if self.durability.hard_state.facts.membership_index <= self.log.commit_index:
+            content = self.electorate.completed_membership().encode()
+            self.leadership.append(EntryKind.MEMBERSHIP, content, self.log_clock.stamp(self.now))
+            self.members_changed()
 
     # Inside.
 
