@@ -32,7 +32,15 @@ from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import Outbox, RaftEffect, RaftEvent, StoreKnown
+from coterie.protocols.raft.raft_effects import (
+    Outbox,
+    Quarantine,
+    RaftEffect,
+    RaftEvent,
+    RecordEntry,
+    SchemaReached,
+    StoreKnown,
+)
 from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
@@ -261,6 +269,12 @@ class Raft:
             case StoreKnown():
                 if self._electorate.hear(event.node, event.store):
                     self._role_state.members_changed()
+            case RecordEntry():
+                self._role_state.record_entry(event.kind, event.content)
+            case SchemaReached():
+                self._durability.commit_schema(event.index)
+            case Quarantine():
+                self._role_state.set_quarantine(is_on=event.is_on)
             case _:
                 assert_never(event)
 

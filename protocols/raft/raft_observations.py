@@ -47,7 +47,8 @@ It stays behind: snapshots cannot be sent yet.
 """
 
 STEPPED_DOWN: Final = "raft.stepped_down"
-"""This node led and no longer leads: `node`, `term` (the one it led), `reason` ("newer_term" or "no_quorum")."""
+"""This node led and no longer leads: `node`, `term` (the one it led), `reason` ("newer_term", "no_quorum" or
+"quarantine": its state machine cannot follow the log)."""
 
 TERM_ADVANCED: Final = "raft.term_advanced"
 """This node learned of a newer term: `node`, `term` (the new one), `previous_term`."""

@@ -84,6 +84,8 @@ class RoleState:
         self.leadership: Leadership | None = None
         self.now = 0.0
         self.election_deadline = 0.0
+        self.may_lead = True
+        """Whether this node may ask for votes: not while its state machine cannot follow the log."""
         self._loading = loading
         self._proposals = proposals
         self._rng = rng
@@ -197,6 +199,24 @@ class RoleState:
             content = self.electorate.completed_membership().encode()
             self.leadership.append(EntryKind.MEMBERSHIP, content, self.log_clock.stamp(self.now))
             self.members_changed()
+
+    # What the group records about itself.
+
+    def record_entry(self, kind: EntryKind, content: bytes) -> None:
+        """Append an entry of the group's own, if this node leads, and, for a schema, the last one is committed."""
+        is_too_early = (
+            kind is EntryKind.SCHEMA and self.durability.hard_state.facts.schema_index > self.log.commit_index
+        )
+        if self.leadership is not None and not is_too_early:
+            self.leadership.append(kind, content, self.log_clock.stamp(self.now))
+
+    def set_quarantine(self, *, is_on: bool) -> None:
+        """Let this node not lead (any more), or let it lead again."""
+        self.may_lead = not is_on
+        if is_on and self.role is not RaftRole.FOLLOWER:
+            self._leave_leadership("quarantine", None)
+            self._become_follower()
+            self.reset_election_timer()
 
     # Inside.
 
