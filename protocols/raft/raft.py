@@ -45,7 +45,16 @@ from coterie.protocols.raft.raft_messages import (
     Restored,
 )
 from coterie.protocols.raft.role import RaftRole, RoleState
-from coterie.protocols.replicated_log import Applied, EntryKind, Loaded, LogIndex, Propose, Refusal, Reject, Term
+from coterie.protocols.replicated_log import (
+    Applied,
+    Loaded,
+    LogIndex,
+    Propose,
+    Quarantine,
+    Refusal,
+    Reject,
+    Term,
+)
 
 __all__ = ["Raft"]
 
@@ -258,6 +267,9 @@ class Raft:
                 self._propose(event)
             case Loaded():
                 self._loaded(event)
+            case Quarantine():
+                self._role_state.quarantine(event.reason)
+                self._applier.stop()
             case StoreKnown():
                 if self._electorate.hear(event.node, event.store):
                     self._role_state.members_changed()
@@ -272,7 +284,7 @@ class Raft:
         elif not self._has_room(size_bytes):
             self._outbox.add(Reject(proposal.ref, Refusal.OVERLOADED, self._node_id))
         else:
-            index = leadership.append(EntryKind.COMMAND, proposal.command, self._log_clock.stamp(self._role_state.now))
+            index = leadership.append(proposal.kind, proposal.command, self._log_clock.stamp(self._role_state.now))
             self._proposals.add(index, proposal.ref, size_bytes)
 
     def _has_room(self, size_bytes: int) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
 from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
-from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, Propose, Reject
+from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, Propose, Quarantine, Reject
 
 __all__ = ["Outbox", "RaftEffect", "RaftEvent", "StoreKnown"]
 
@@ -24,7 +24,7 @@ class StoreKnown:
     store: StoreId
 
 
-RaftEvent = Received[RaftMessage] | Propose | Persisted | Applied | Loaded | StoreKnown
+RaftEvent = Received[RaftMessage] | Propose | Persisted | Applied | Loaded | StoreKnown | Quarantine
 RaftEffect = Persist[LogWrite] | Send[RaftMessage] | Apply | Load | Reject | Observe
 
 
