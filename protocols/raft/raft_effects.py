@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
 from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
-from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Reject
+from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, LogIndex, Propose, Quarantine, Reject
 
-__all__ = ["Outbox", "Quarantine", "RaftEffect", "RaftEvent", "RecordEntry", "SchemaReached", "StoreKnown"]
+__all__ = ["Outbox", "RaftEffect", "RaftEvent", "SchemaReached", "StoreKnown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,42 +25,13 @@ class StoreKnown:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordEntry:
-    """Event: append an entry of the group's own, for which no client waits, if this node leads.
-
-    A schema is appended only once the last one is committed: so a truncation drops no more than the last one. Otherwise
-    nothing happens, and the facts of the group show it.
-    """
-
-    kind: EntryKind
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class SchemaReached:
     """Event: the state machine has come to the schema entry at `index`, so it is committed; this is made durable."""
 
     index: LogIndex
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantine:
-    """Event: from now on this node must not lead (`is_on`), or may again; it stores and votes as before."""
-
-    is_on: bool
-
-
-RaftEvent = (
-    Received[RaftMessage]
-    | Propose
-    | Persisted
-    | Applied
-    | Loaded
-    | StoreKnown
-    | RecordEntry
-    | SchemaReached
-    | Quarantine
-)
+RaftEvent = Received[RaftMessage] | Propose | Persisted | Applied | Loaded | StoreKnown | SchemaReached | Quarantine
 RaftEffect = Persist[LogWrite] | Send[RaftMessage] | Apply | Load | Reject | Observe
 
 

@@ -30,6 +30,7 @@ from coterie.protocols.raft.raft_observations import (
     LEADER_ELECTED,
     LEADER_RECOGNIZED,
     PRE_VOTE_STARTED,
+    QUARANTINE_ENTERED,
     STEPPED_DOWN,
     TERM_ADVANCED,
 )
@@ -84,8 +85,8 @@ class RoleState:
         self.leadership: Leadership | None = None
         self.now = 0.0
         self.election_deadline = 0.0
-        self.may_lead = True
-        """Whether this node may ask for votes: not while its state machine cannot follow the log."""
+        self.is_quarantined = False
+        """Whether this node must not lead, since its state machine must not be used."""
         self._loading = loading
         self._proposals = proposals
         self._rng = rng
@@ -147,6 +148,16 @@ class RoleState:
         self._leave_leadership("no_quorum", None)
         self._become_follower()
 
+    def quarantine(self, reason: str) -> None:
+        """Never lead again in this life, see `Quarantine`; a candidacy ends, and so does a leadership."""
+        if self.is_quarantined:
+            return
+        self.is_quarantined = True
+        self.outbox.observe(QUARANTINE_ENTERED, term=self.term, reason=reason)
+        self._leave_leadership("quarantine", None)
+        if self.role is not RaftRole.FOLLOWER:
+            self._become_follower()
+
     def become_pre_candidate(self) -> None:
         """Ask before becoming a candidate (dissertation §9.6): no term, no vote, nothing durable changes."""
         self.role = RaftRole.PRE_CANDIDATE
@@ -199,24 +210,6 @@ class RoleState:
             content = self.electorate.completed_membership().encode()
             self.leadership.append(EntryKind.MEMBERSHIP, content, self.log_clock.stamp(self.now))
             self.members_changed()
-
-    # What the group records about itself.
-
-    def record_entry(self, kind: EntryKind, content: bytes) -> None:
-        """Append an entry of the group's own, if this node leads, and, for a schema, the last one is committed."""
-        is_too_early = (
-            kind is EntryKind.SCHEMA and self.durability.hard_state.facts.schema_index > self.log.commit_index
-        )
-        if self.leadership is not None and not is_too_early:
-            self.leadership.append(kind, content, self.log_clock.stamp(self.now))
-
-    def set_quarantine(self, *, is_on: bool) -> None:
-        """Let this node not lead (any more), or let it lead again."""
-        self.may_lead = not is_on
-        if is_on and self.role is not RaftRole.FOLLOWER:
-            self._leave_leadership("quarantine", None)
-            self._become_follower()
-            self.reset_election_timer()
 
     # Inside.
 

@@ -1,18 +1,16 @@
-"""What a group records about its state machine, and a node whose machine cannot follow the log."""
+"""What a group records about its state machine: the schemas, and which of them is committed."""
 
 from __future__ import annotations
 
-from coterie.protocols.algorithm import Observe, Persist
+from coterie.protocols.algorithm import Persist
 from coterie.protocols.raft.membership.group_facts import GroupFacts
-from coterie.protocols.raft.raft import RaftRole
-from coterie.protocols.raft.raft_effects import Quarantine, RecordEntry, SchemaReached
-from coterie.protocols.raft.raft_observations import STEPPED_DOWN
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
+from coterie.protocols.raft.raft_effects import SchemaReached
+from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Propose, Refusal, Term
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
 
 
-def schema(content: bytes) -> RecordEntry:
-    return RecordEntry(EntryKind.SCHEMA, content)
+def schema(content: bytes, ref: int = 1) -> Propose:
+    return Propose(ref, content, EntryKind.SCHEMA)
 
 
 def contents(group: DirectedGroup, name: str) -> list[bytes]:
@@ -58,14 +56,16 @@ def test_a_leader_appends_a_schema_and_every_node_has_it_in_its_facts() -> None:
 
 def test_a_node_that_does_not_lead_appends_none() -> None:
     group = DirectedGroup.led_by("n1")
-    assert group.handle("n2", schema(b"v1")) == []
+    group.handle("n2", schema(b"v1"))
+    assert [it.reason for it in group.record("n2").rejects] == [Refusal.NOT_LEADER]
     assert contents(group, "n2") == []
 
 
 def test_the_next_schema_waits_until_the_last_one_is_committed() -> None:
     group = DirectedGroup.led_by("n1")
-    group.handle("n1", schema(b"v1"), schema(b"v2"))
+    group.handle("n1", schema(b"v1", 1), schema(b"v2", 2))
     assert contents(group, "n1") == [b"v1"]
+    assert [(it.ref, it.reason) for it in group.record("n1").rejects] == [(2, Refusal.OVERLOADED)]
 
     group.settle()
     group.handle("n1", schema(b"v2"))
@@ -97,46 +97,3 @@ def test_a_schema_that_the_machine_has_reached_is_committed_for_the_next_life() 
     group.crash("n2")
     group.restart("n2")
     assert group["n2"].facts.committed_schema == index
-
-
-# Quarantine.
-
-
-def test_a_leader_in_quarantine_steps_down_and_leads_no_more() -> None:
-    group = DirectedGroup.led_by("n1")
-
-    group.handle("n1", Quarantine(is_on=True))
-
-    assert group["n1"].role is RaftRole.FOLLOWER
-    assert [it.facts["reason"] for it in group.observed if isinstance(it, Observe) and it.event == STEPPED_DOWN] == [
-        "quarantine"
-    ]
-    for _ in range(3):
-        assert group.tick("n1") == []
-    assert group["n1"].role is RaftRole.FOLLOWER
-
-
-def test_a_node_in_quarantine_votes_and_stores() -> None:
-    group = DirectedGroup.led_by("n1")
-    group.handle("n2", Quarantine(is_on=True))
-    group.handle("n3", Quarantine(is_on=True))
-    group.handle("n1", Quarantine(is_on=True))
-    group.handle("n3", Quarantine(is_on=False))
-
-    group.elect("n3")
-    group.propose("n3", b"x")
-    group.settle()
-
-    assert group["n3"].role is RaftRole.LEADER
-    assert group["n1"].last_index == group["n3"].commit_index == group["n3"].last_index
-
-
-def test_a_candidate_that_goes_into_quarantine_gives_up() -> None:
-    group = DirectedGroup(3)
-    group.tick("n1")
-    assert group["n1"].role is RaftRole.PRE_CANDIDATE
-
-    group.handle("n1", Quarantine(is_on=True))
-    group.settle()
-
-    assert group["n1"].role is RaftRole.FOLLOWER
