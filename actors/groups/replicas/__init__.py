@@ -2,4 +2,5 @@
 
 `apply_failures.py`: `ApplyFailures`, logs the exceptions that come out of a state machine's `apply`
 `replica.py`: `Replica`, applies the entries of the log to the sessions and the state machine of one node
+`typed_machine.py`: `TypedMachine`, runs a typed `StateMachine` on encoded commands
 """
