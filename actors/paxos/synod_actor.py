@@ -12,12 +12,13 @@ from coterie.actors.paxos.synod_records import decode_state, encode_state
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
-from coterie.actors.wire_names import RegisterStore, StoreRegistered, SynodPeerMessage
+from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.errors import StoreWentBack
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod import Synod, SynodEffect, SynodEvent
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.paxos.synod_messages import Chosen, Propose, ReadRound, SynodMessage, SynodState
+from coterie.protocols.raft.membership.membership import Membership
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
@@ -39,7 +40,16 @@ class ReadValue(Ask[bytes | None]):
 
 
 class SynodActor(
-    Actor[ProposeValue | ReadValue | SynodPeerMessage | Tick | RegisterStore | StoreRegistered | RetryRegistration]
+    Actor[
+        ProposeValue
+        | ReadValue
+        | SynodPeerMessage
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | FoundersDiffer
+        | RetryRegistration
+    ]
 ):
     """One node of a synod.
 
@@ -80,9 +90,16 @@ class SynodActor(
         }
         self._driver = PendingVoter(self._reject_unregistered)
         self._registration = VoterRegistration(
-            self._node, self._peers, self._store, self._peer_stores, self.context, self._take_part
+            self._node,
+            self._peers,
+            self._store,
+            self._peer_stores,
+            Membership.founding(self._config.members, self._config.quorum),
+            lambda _: None,
+            self.context,
+            self._take_part,
         )
-        self._registration.begin(state)
+        self._registration.begin()
 
     def _take_part(self) -> None:
         self._driver = Driver(self._synod, self.context, self)
@@ -99,7 +116,14 @@ class SynodActor(
 
     def receive(
         self,
-        msg: ProposeValue | ReadValue | SynodPeerMessage | Tick | RegisterStore | StoreRegistered | RetryRegistration,
+        msg: ProposeValue
+        | ReadValue
+        | SynodPeerMessage
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | FoundersDiffer
+        | RetryRegistration,
         /,
     ) -> None:
         """Turn each message into an event of the batch."""
@@ -116,12 +140,12 @@ class SynodActor(
                 self._running.feed(ReadRound(ref))
             case Tick():
                 self._running.ticked()
-            case RegisterStore() | StoreRegistered() | RetryRegistration():
+            case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
                 self._register(msg)
             case _:
                 assert_never(msg)
 
-    def _register(self, msg: RegisterStore | StoreRegistered | RetryRegistration) -> None:
+    def _register(self, msg: RegisterStore | StoreRegistered | FoundersDiffer | RetryRegistration) -> None:
         registration = self._registration
         if registration is None:  # this node's promises are lost: it must not confirm a store a second time
             return
@@ -130,6 +154,8 @@ class SynodActor(
                 registration.handle_request(msg)
             case StoreRegistered():
                 registration.handle_reply(msg)
+            case FoundersDiffer():
+                registration.handle_other_founders(msg)
             case RetryRegistration():
                 registration.retry()
 

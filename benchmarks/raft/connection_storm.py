@@ -63,7 +63,12 @@ async def run(
     progress.clear()
     if ended:
         raise RuntimeError(f"nodes ended in the storm: {', '.join(ended)}")
-    detail = {"up": up_s, "clients": float(clients), "links": _total(lines, 1), "refusals": _total(lines, 3)}
+    detail: dict[str, float | int | str] = {
+        "up": up_s,
+        "clients": float(clients),
+        "links": _total(lines, 1),
+        "refusals": _total(lines, 3),
+    }
     results.append(Result("connection_storm/rejoin", "coterie", "s", (rejoined_s,), detail=detail))
     return results
 
