@@ -21,7 +21,7 @@ from coterie.protocols.replicated_log import Entry
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message, register_message
 
-__all__ = ["NAMES", "RaftPeerMessage", "RegisterStore", "StoreRegistered", "SynodPeerMessage"]
+__all__ = ["NAMES", "FoundersDiffer", "RaftPeerMessage", "RegisterStore", "StoreRegistered", "SynodPeerMessage"]
 
 NAMES: Final[dict[str, type]] = {
     "log.Entry": Entry,
@@ -46,10 +46,13 @@ for _name, _cls in NAMES.items():
 
 @message(name="raft.Letter", lane=Lane.CONSENSUS)
 class RaftPeerMessage:
-    """One Raft message: `sender` is the node it comes from, `store` the id of the store of its votes and entries."""
+    """One Raft message: `sender` is the node it comes from, `identity` says for which group and from which store.
+
+    See `coterie.actors.groups.letters.letter_identity`.
+    """
 
     sender: str
-    store: str
+    identity: bytes
     body: AppendEntries | AppendEntriesReply | RequestVote | RequestVoteReply | PreVote | PreVoteReply
 
 
@@ -64,10 +67,14 @@ class SynodPeerMessage:
 
 @message(name="voter.Register", lane=Lane.CONSENSUS)
 class RegisterStore:
-    """Request: remember durably that the voter `sender` has the store `store`, and confirm it."""
+    """Request: remember durably that the voter `sender` has the store `store`, and confirm it.
+
+    `founders`: the members with whom the sender founds the group, as `Membership.encode` gives them.
+    """
 
     sender: str
     store: str
+    founders: bytes
 
 
 @message(name="voter.Registered", lane=Lane.CONSENSUS)
@@ -76,3 +83,11 @@ class StoreRegistered:
 
     sender: str
     store: str
+
+
+@message(name="voter.FoundersDiffer", lane=Lane.CONSENSUS)
+class FoundersDiffer:
+    """Reply: `sender` belongs to a group of this name with other `founders`, and confirms nothing."""
+
+    sender: str
+    founders: bytes

@@ -261,13 +261,18 @@ class WrongStore(StorageError):
 
 
 class UnsupportedFormat(StorageError):
-    """The store was written in a format version that this release cannot read."""
+    """The store, or something in it, was written in a format that this release cannot read; nothing was changed.
 
-    def __init__(self, path: str, *, found: int, supported: int) -> None:
+    `part` names what has the number `found`: the storage format, or that of one kind of record.
+    """
+
+    def __init__(self, path: str, *, found: int, supported: int | str, part: str = "storage format") -> None:
         super().__init__(
             path,
-            f"{path!r} has storage format {found}, this release reads {supported}: use a release that reads {found}",
+            f"{path!r} has {part} {found}, this release reads {supported} and converts nothing: use a release that "
+            f"reads {found}",
         )
+        self.part = part
         self.found = found
         self.supported = supported
 

@@ -428,6 +428,10 @@ class System:
         """Maintain a link with a node of the cluster: the node with the smaller name dials and redials."""
         self._network().add_peer(node, host, port)
 
+    def address_of(self, node: str) -> tuple[str, int] | None:
+        """Return the address that `add_peer` was given for `node`; None if it was given none."""
+        return self._network().address_of(node)
+
     def dial(self, host: str, port: int) -> None:
         """Maintain a link with the system at (host, port), whatever its name: for clients."""
         self._network().dial(host, port)

@@ -6,6 +6,7 @@
 `group_messages.py`: defines the messages between a group's nodes and the group's clients
 `key_value.py`: `KeyValue`, implements a key-value store as a state machine
 `key_value_client.py`: `KeyValueClient`, reads and writes a replicated key-value store
+`letters/`: decides which Raft letters of peers count
 `leader_router.py`: `LeaderRouter`, sends commands to the leader, follows hints to it and retries
 `raft_actor.py`: `RaftActor`, runs one node of a Raft group
 `raft_limits.py`: `RaftLimits`, fits the sizes of a Raft group to the frames and the store of its node

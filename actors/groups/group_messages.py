@@ -16,6 +16,7 @@ __all__ = [
     "TOO_LARGE",
     "Answer",
     "Execute",
+    "GroupMember",
     "GroupStatus",
     "LeaderIs",
     "Refused",
@@ -80,12 +81,23 @@ class WatchLeader(Ask[LeaderIs | None]):
     watcher: Ref[LeaderIs]
 
 
+@message(name="group.Member")
+class GroupMember:
+    """One member of a group, as its log has it: `store` is None until an entry says which it is; `role`: voter."""
+
+    node: str
+    store: str | None
+    role: str
+
+
 @message(name="group.Status")
 class GroupStatus:
     """The status of one node of a group. Indexes are those of log entries.
 
     `role`: as the algorithm names it; or, for an inactive voter, `registering`: its store is new, and too few of the
-    other voters have confirmed that they remember it; or `refused`: they remember another store under its name.
+    other voters have confirmed that they remember it; `refused`: they remember another store under its name, or the log
+    binds it to another one; `founders_differ`: their group of this name has other founders.
+    `members`: the members that the group's log has, whatever the topology says.
     """
 
     group: str
@@ -98,6 +110,7 @@ class GroupStatus:
     applied_index: int
     store: str
     syncs: int
+    members: tuple[GroupMember, ...] = ()
 
 
 @message(name="group.ReportStatus")

@@ -8,7 +8,6 @@ timer ── Tick ─────────────▶┘                 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import random
 from collections.abc import Callable
@@ -16,10 +15,12 @@ from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.group_messages import (
+    ENVELOPE_BYTES,
     NOT_REGISTERED,
     TOO_LARGE,
     Answer,
     Execute,
+    GroupMember,
     GroupStatus,
     LeaderIs,
     Refused,
@@ -27,23 +28,28 @@ from coterie.actors.groups.group_messages import (
     Unsettled,
     WatchLeader,
 )
+from coterie.actors.groups.letters.letter_admission import LetterAdmission
+from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.groups.raft_limits import RaftLimits
-from coterie.actors.groups.raft_records import entries_of, restored_from, write_of
+from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.state_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
-from coterie.actors.wire_names import RaftPeerMessage, RegisterStore, StoreRegistered
-from coterie.protocols.algorithm import NodeId
+from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreRegistered
+from coterie.errors import UnsupportedFormat
+from coterie.protocols.algorithm import NodeId, Received
+from coterie.protocols.raft.membership.group_facts import GroupFacts
+from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
-from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnown
+from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
-from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, LogIndex, Propose, Refusal, Reject
-from coterie.protocols.sessions import INCARNATION_BYTES, Machine, fit_reply
+from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, Propose, Refusal, Reject, Term
+from coterie.protocols.sessions import Machine, fit_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
@@ -61,6 +67,7 @@ class RaftActor(
         | Tick
         | RegisterStore
         | StoreRegistered
+        | FoundersDiffer
         | RetryRegistration
     ]
 ):
@@ -68,7 +75,8 @@ class RaftActor(
 
     Args:
         group: the group's name: its actors' path on every node and its name in the store.
-        config: the same on every node.
+        config: the same on every node. Its voters and quorum found a group that does not exist yet; afterwards those of
+            the log count.
         machine: makes an empty state machine; each life of the actor applies the log to a new one.
         store: the log store for its term, vote and entries.
     """
@@ -92,25 +100,77 @@ class RaftActor(
     async def on_start(self) -> None:
         """Wait for the writes of an earlier life, restore the durable state, and become a follower once registered."""
         system = self.context.system
-        self._node = NodeId(system.node)
-        state = await self._store.state(self._group)
-        self._replica = Replica(self._machine, incarnation=self._incarnation())
-        self._failures = ApplyFailures(self.context, self._machine, LogIndex(state.last))
+        self._node, key = NodeId(system.node), NodeId(self._store.store_id)
+        restored = await self._restore()
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
         limits = self._limits()
-        self._raft = Raft(self._node, limits.config, restored=restored_from(state), rng=rng)
+        self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
+        self._facts = facts = self._raft.facts
+        self._replica = Replica(self._machine, incarnation=facts.incarnation, base_index=facts.base.index)
+        self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
+        self._letters = LetterAdmission(facts.incarnation, self._peer_stores, self.context.log)
+        self._identity = LetterIdentity(facts.incarnation, StoreId(key)).encode()
         # An entry that does not fit into a frame could never be replicated, and would block all later ones.
         self._command_bytes_max = limits.max_command_bytes
+        self._answer_bytes_max = system.config.transport.frame_cap_bytes - ENVELOPE_BYTES
         self._peers: dict[str, Ref[Any]] = {
-            node: system.at(Address(node, self._group)) for node in self._config.voters if node != self._node
+            node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
         self._unsubscribe_links = system.on_link(self._link_changed)
         self._driver = PendingVoter(self._reject_unregistered)
         self._registration = VoterRegistration(
-            self._node, self._peers, self._store, self._peer_stores, self.context, self._take_part
+            self._node,
+            self._peers,
+            self._store,
+            self._peer_stores,
+            facts.founders or facts.membership,
+            self._bound_store,
+            self.context,
+            self._take_part,
         )
-        self._registration.begin(state)
+        self._registration.begin()
+
+    async def _restore(self) -> Restored:
+        """Return what is on the disk; at the first start of all, found the group there, before anything is promised."""
+        try:
+            restored = await self._recover()
+        except UnsupportedFormat as error:  # as for entries that are read later: no code here can go on
+            self.context.system.fail(error)
+            raise
+        if restored.hard_state.facts.is_founded:
+            self._compare_members(restored.hard_state.facts.membership)
+            return restored
+        self.persist(LogWrite(hard_state=self._founding()), lambda: None)
+        return await read_restored(self._store, self._group)
+
+    async def _recover(self) -> Restored:
+        return await read_restored(self._store, self._group)
+
+    def _founding(self) -> HardState:
+        founders = Membership.founding(self._config.voters, self._config.quorum)
+        cluster = self.context.system.identity.cluster
+        return HardState(Term(0), None, GroupFacts.founding(cluster, self._group, founders))
+
+    def _compare_members(self, membership: Membership) -> None:
+        """Warn if the topology says something else than the log, which counts."""
+        configured = Membership.founding(self._config.voters, self._config.quorum)
+        if (membership.voters, membership.quorum) == (configured.voters, configured.quorum):
+            return
+        address_of = self.context.system.address_of
+        self.context.log.warning(
+            "group.members_differ",
+            group=self._group,
+            members=", ".join(membership.nodes),
+            configured=", ".join(configured.nodes),
+            without_address=", ".join(
+                node for node in membership.nodes if node != self._node and address_of(node) is None
+            ),
+            advice="the members in the log count; nodes= names only the founders of a new group",
+        )
+
+    def _bound_store(self, node: str) -> str | None:
+        return self._raft.facts.membership.store_of(node)
 
     def _limits(self) -> RaftLimits:
         transport, write_bytes = self.context.system.config.transport, self._store.max_write_bytes
@@ -120,13 +180,9 @@ class RaftActor(
             self.context.log.info("raft.limits_lowered", **sizes)
         return limits
 
-    def _incarnation(self) -> bytes:
-        """Return what distinguishes this group from others of the same name."""
-        founders = "\0".join((self.context.system.identity.cluster, self._group, *sorted(self._config.voters)))
-        return hashlib.sha256(founders.encode()).digest()[:INCARNATION_BYTES]
-
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
+        self._letters.forget()
         self.context.wake()
 
     def on_stop(self) -> None:
@@ -152,6 +208,7 @@ class RaftActor(
         | Tick
         | RegisterStore
         | StoreRegistered
+        | FoundersDiffer
         | RetryRegistration,
         /,
     ) -> object:
@@ -172,6 +229,8 @@ class RaftActor(
                 self._registration.handle_request(msg)
             case StoreRegistered():
                 self._registration.handle_reply(msg)
+            case FoundersDiffer():
+                self._registration.handle_other_founders(msg)
             case RetryRegistration():
                 self._registration.retry()
             case _:
@@ -186,6 +245,9 @@ class RaftActor(
             if applied is not None:
                 self._running.feed(applied)
         self._running.flush()
+        if self._raft.facts is not self._facts:
+            self._facts = self._raft.facts
+            self._letters.forget()
 
     def _apply_now(self, effect: Apply) -> None:
         self._to_apply = effect
@@ -220,8 +282,18 @@ class RaftActor(
         self._waiting.pop(ref).reply(answer)
 
     def _receive_peer_message(self, message: RaftPeerMessage) -> None:
-        if not self._peer_stores.admit(message, self._peers, self._running):
-            self.context.log.error("store.refused", peer=message.sender, store=message.store)
+        key = self._letters.key_of(message)
+        if key is not None:
+            self._running.feed(Received(key, message.body))
+        elif message.sender in self._peers:
+            membership = self._raft.facts.membership
+            self._letters.examine(message, membership, lambda store: self._admit(message, store))
+
+    def _admit(self, message: RaftPeerMessage, store: StoreId) -> None:
+        self._running.wake_with(StoreKnown(NodeId(message.sender), store))
+        self._running.wake_with(Received(NodeId(store), message.body))
+        if isinstance(self._driver, Driver):  # it has taken note of the store
+            self._letters.remember(message, store)
 
     def _link_changed(self, event: LinkEvent) -> None:
         if event.kind != "up":
@@ -236,8 +308,10 @@ class RaftActor(
         self._store.write(write_of(self._group, write), done)
 
     def send(self, to: str, message: RaftMessage) -> None:
-        """Send a message to a peer."""
-        self._peers[to].tell(RaftPeerMessage(self._node, self._store.store_id, message))
+        """Send a message to the member with the key `to`, if it still is one."""
+        node = self._raft.node_of(NodeId(to))
+        if node is not None:
+            self._peers[node].tell(RaftPeerMessage(self._node, self._identity, message))
 
     def perform(self, effect: Apply | Load | Reject) -> RaftEvent | None:
         """Carry out `Apply`, `Load` or `Reject`."""
@@ -274,7 +348,7 @@ class RaftActor(
                 reply = replica.apply(entry)
                 ref = refs.get(entry.index)
                 if ref is not None and reply is not None:
-                    self._answer(ref, fit_reply(reply, self._command_bytes_max))
+                    self._answer(ref, fit_reply(reply, self._answer_bytes_max))
         except BaseException as error:
             if not is_local(error):
                 raise
@@ -287,7 +361,7 @@ class RaftActor(
     async def _load(self, load: Load) -> None:
         try:
             records = await self._store.read(self._group, load.first, load.last, load.max_bytes)
-            entries = entries_of(load.first, records)
+            entries = entries_of(self._group, load.first, records)
         except Exception as error:  # noqa: BLE001 (an unreadable log is fatal for the node)
             self.context.system.fail(error)
             return
@@ -295,7 +369,8 @@ class RaftActor(
 
     def _reject(self, effect: Reject) -> None:
         kind = Unsettled if effect.reason is Refusal.LEADERSHIP_LOST else Refused
-        self._answer(effect.ref, kind(effect.reason.value, effect.leader))
+        leader = None if effect.leader is None else self._raft.node_of(effect.leader)
+        self._answer(effect.ref, kind(effect.reason.value, leader))
 
     def _status(self) -> GroupStatus:
         raft = self._raft
@@ -310,4 +385,7 @@ class RaftActor(
             applied_index=raft.applied_index,
             store=self._store.store_id,
             syncs=self._store.syncs,
+            members=tuple(
+                GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
+            ),
         )

@@ -12,11 +12,12 @@ from coterie.actors.paxos.synod_records import decode_state, encode_state
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
-from coterie.actors.wire_names import RegisterStore, StoreRegistered, SynodPeerMessage
+from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod import Synod, SynodEffect, SynodEvent
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.paxos.synod_messages import Chosen, Propose, ReadRound, SynodMessage, SynodState
+from coterie.protocols.raft.membership.membership import Membership
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
@@ -38,7 +39,16 @@ class ReadValue(Ask[bytes | None]):
 
 
 class SynodActor(
-    Actor[ProposeValue | ReadValue | SynodPeerMessage | Tick | RegisterStore | StoreRegistered | RetryRegistration]
+    Actor[
+        ProposeValue
+        | ReadValue
+        | SynodPeerMessage
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | FoundersDiffer
+        | RetryRegistration
+    ]
 ):
     """One node of a synod.
 
@@ -71,9 +81,16 @@ class SynodActor(
         }
         self._driver = PendingVoter(self._reject_unregistered)
         self._registration = VoterRegistration(
-            self._node, self._peers, self._store, self._peer_stores, self.context, self._take_part
+            self._node,
+            self._peers,
+            self._store,
+            self._peer_stores,
+            Membership.founding(self._config.members, self._config.quorum),
+            lambda _: None,
+            self.context,
+            self._take_part,
         )
-        self._registration.begin(state)
+        self._registration.begin()
 
     def _take_part(self) -> None:
         self._driver = Driver(self._synod, self.context, self)
@@ -89,7 +106,14 @@ class SynodActor(
 
     def receive(
         self,
-        msg: ProposeValue | ReadValue | SynodPeerMessage | Tick | RegisterStore | StoreRegistered | RetryRegistration,
+        msg: ProposeValue
+        | ReadValue
+        | SynodPeerMessage
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | FoundersDiffer
+        | RetryRegistration,
         /,
     ) -> None:
         """Turn each message into an event of the batch."""
@@ -110,6 +134,8 @@ class SynodActor(
                 self._registration.handle_request(msg)
             case StoreRegistered():
                 self._registration.handle_reply(msg)
+            case FoundersDiffer():
+                self._registration.handle_other_founders(msg)
             case RetryRegistration():
                 self._registration.retry()
             case _:

@@ -1,6 +1,6 @@
 """Data directory: creates and locks a store's directory, and checks which cluster and node the store belongs to.
 
-    coterie store, format 1
+    coterie store, format 2
     {"cluster": …, "node": …, "salt": …, "store_id": …}
     <CRC-32 of the lines above, 8 hex digits>
 
@@ -45,7 +45,11 @@ __all__ = [
     "undo_format",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The version of everything in a data directory, the records of the groups included. Raise it when any of it changes.
+
+Format 2: log entries with a format byte, kind and stamp; a versioned register for each group.
+"""
 
 _TITLE = "coterie store, format "
 _META = "meta"

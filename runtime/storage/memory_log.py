@@ -100,7 +100,7 @@ class MemoryLog:
         asyncio.get_running_loop().call_soon(done)
 
     def drop_before(self, group: str, position: int, done: DoneCallback | None = None) -> None:
-        """Drop the records of `group` before `position`, which is the first from now on; see `SegmentedLog`."""
+        """Drop the records of `group` before `position`, which is the first from now on."""
         self._check_open()
         held = self._groups.get(group) or _Group(GroupTail(group))
         first = held.tail.first

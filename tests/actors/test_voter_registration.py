@@ -10,9 +10,8 @@ import pytest
 
 from coterie.actors import voter_registration
 from coterie.actors.voter_registration import RETRY_MAX_S, RETRY_MIN_S, confirmations_needed
-from coterie.actors.wire_names import RegisterStore, StoreRegistered, SynodPeerMessage
+from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.errors import InvariantViolated
-from coterie.runtime.storage.log_store import GroupState
 from tests.actors.registering_voters import RegisteringVoters
 
 pytestmark = pytest.mark.virtual
@@ -81,7 +80,7 @@ async def test_a_peer_confirms_only_what_it_remembers_durably() -> None:
     await group.start("n2")
     group.messages.clear()
 
-    group.send("n2", RegisterStore("n1", "n1/1"))
+    group.send("n2", group.request("n1", "n1/1"))
     group.deliver()
     assert group.messages == []
 
@@ -137,7 +136,7 @@ async def test_what_becomes_durable_after_the_end_of_a_life_is_for_the_next_one(
     voter = group.up["n1"]
     for peer in ("n2", "n3"):
         voter.registration.handle_reply(StoreRegistered(peer, "n1/1"))
-    voter.registration.handle_request(RegisterStore("n2", "n2/1"))
+    voter.registration.handle_request(group.request("n2", "n2/1"))
     group.messages.clear()
 
     voter.registration.close()
@@ -179,8 +178,8 @@ async def test_a_stranger_is_not_registered_and_nobody_registers_in_our_own_name
     await group.start("n1")
     group.messages.clear()
 
-    group.send("n1", RegisterStore("stranger", "s"))
-    group.send("n1", RegisterStore("n1", "n1/1"))
+    group.send("n1", group.request("stranger", "s"))
+    group.send("n1", group.request("n1", "n1/1"))
     group.deliver()
     group.deliver()
 
@@ -201,7 +200,7 @@ async def test_a_message_in_our_own_name_does_not_mark_us() -> None:
 
 async def test_a_mark_of_another_store_is_a_violation() -> None:
     group = RegisteringVoters(3)
-    group.disks["n1"].durable["g#stores"] = b'{"n1": "n1/0"}'
+    group.disks["n1"].durable["g#stores"] = b'{"format": 1, "heard": {}, "registered": {"n1": "n1/0"}}'
     await group.start("n1")
     group.up["n1"].registration.handle_reply(StoreRegistered("n2", "n1/1"))
 
@@ -249,8 +248,8 @@ async def test_another_store_is_refused_while_the_first_is_being_written() -> No
     group = RegisteringVoters(3)
     await group.start("n1")
     group.messages.clear()
-    group.up["n1"].registration.handle_request(RegisterStore("n2", "n2/1"))
-    group.up["n1"].registration.handle_request(RegisterStore("n2", "n2/2"))
+    group.up["n1"].registration.handle_request(group.request("n2", "n2/1"))
+    group.up["n1"].registration.handle_request(group.request("n2", "n2/2"))
 
     group.disks["n1"].sync_one()
 
@@ -258,22 +257,112 @@ async def test_another_store_is_refused_while_the_first_is_being_written() -> No
     assert group.up["n1"].logged == [("store.refused", {"peer": "n2", "store": "n2/2", "remembered": None})]
 
 
-# Older releases.
+# Stores that the log binds.
 
 
-@pytest.mark.parametrize("state", [GroupState(b"term", 1, 0, ()), GroupState(None, 1, 1, ((1, 1),))])
-async def test_a_store_that_took_part_before_goes_on_and_registers_beside(state: GroupState) -> None:
+async def test_a_voter_that_its_own_log_binds_to_its_store_asks_nobody() -> None:
     group = RegisteringVoters(3)
-    await group.start(state=state)
-    assert group.active == ["n1", "n2", "n3"]
+    group.bound["n1"] = {"n1": "n1/1"}
 
-    group.settle()
-    assert all(voter.events == ["registration.completed"] for voter in group.up.values())
-    group.wipe("n2")
+    await group.start("n1")
+
+    assert (group.active, group.messages) == (["n1"], [])
+
+
+async def test_a_voter_that_its_own_log_binds_to_another_store_never_takes_part() -> None:
+    group = RegisteringVoters(3)
+    group.disks["n1"].durable["g#stores"] = b'{"format": 1, "heard": {}, "registered": {"n1": "n1/1"}}'
+    group.bound["n1"] = {"n1": "n1/0"}
+
+    await group.start("n1")
+
+    assert (group.active, group.messages) == ([], [])
+    assert group.up["n1"].registration.inactive_reason == "refused"
+    assert group.up["n1"].events == ["registration.refused"]
+
+
+async def test_a_store_that_the_log_binds_counts_more_than_one_that_was_confirmed() -> None:
+    """The mend of a wrong disk that was mounted once, at a voter that had confirmed it."""
+    group = RegisteringVoters(3)
     await group.start("n2")
+    group.send("n2", group.request("n1", "n1/wrong"))
+    group.settle()
+    group.bound["n2"] = {"n1": "n1/1"}
+    group.messages.clear()
+
+    for store in ("n1/1", "n1/wrong"):
+        group.up["n2"].registration.handle_request(group.request("n1", store))
+
+    assert group.messages == [("n1", StoreRegistered("n2", "n1/1"))] * 2
+    assert group.up["n2"].logged[-1][1] == {"peer": "n1", "store": "n1/wrong", "remembered": "n1/1"}
+
+
+async def test_registration_is_no_way_back_for_a_wiped_voter_whose_seat_is_bound() -> None:
+    """Also if all who ever confirmed it forgot: here by hand, in life by being wiped one after the other."""
+    group = RegisteringVoters(3)
+    for name in group.names:
+        group.bound[name] = {each: f"{each}/1" for each in group.names}
+    await group.start()
+    group.wipe("n1")
+    group.bound["n1"] = {}
+
+    await group.start("n1")
     group.settle()
 
-    assert group.active == ["n1", "n3"]
+    assert group.active == ["n2", "n3"]
+    assert group.up["n1"].registration.inactive_reason == "refused"
+
+
+# Other founders.
+
+
+async def test_a_group_with_other_founders_confirms_nothing_and_both_sides_name_both() -> None:
+    group, others = RegisteringVoters(3), RegisteringVoters(4)
+    await group.start("n1", "n2")
+    group.messages.clear()
+    group.send("n1", others.request("n2", "n2/1"))
+    group.deliver()
+
+    assert group.messages == [("n2", FoundersDiffer("n1", group.founders.encode()))]
+    facts = {"peer": "n2", "founders": "n1, n2, n3", "peers_founders": "n1, n2, n3, n4"}
+    assert group.up["n1"].logged == [("group.founders_differ", facts)]
+    assert not group.disks["n1"].pending
+
+
+async def test_a_new_node_that_the_founders_do_not_know_is_answered_too() -> None:
+    group, others = RegisteringVoters(3), RegisteringVoters(4)
+    await group.start("n1")
+    group.messages.clear()
+
+    for _ in range(3):
+        group.up["n1"].registration.handle_request(others.request("n4", "n4/1"))
+
+    assert group.messages == [("n4", FoundersDiffer("n1", group.founders.encode()))] * 3
+    assert group.up["n1"].events == ["group.founders_differ"]  # once
+
+
+async def test_a_voter_whose_founders_differ_stays_out_and_says_why() -> None:
+    group, others = RegisteringVoters(3), RegisteringVoters(4)
+    await group.start("n1")
+    voter = group.up["n1"]
+
+    for peer in ("n2", "n2", "n3", "stranger"):
+        voter.registration.handle_other_founders(FoundersDiffer(peer, others.founders.encode()))
+
+    assert voter.registration.inactive_reason == "founders_differ"
+    assert voter.events == ["group.founders_differ"] * 2
+    assert not voter.disk.pending
+
+
+async def test_founders_that_cannot_be_decoded_are_shown_as_they_are_and_cut() -> None:
+    group = RegisteringVoters(3)
+    await group.start("n1")
+
+    group.up["n1"].registration.handle_request(RegisterStore("n2", "n2/1", b"\xff" * 10_000))
+
+    (event, facts) = group.up["n1"].logged[-1]
+    assert event == "group.founders_differ"
+    assert len(facts["peers_founders"]) < 1_000
 
 
 # Asking again.
@@ -302,7 +391,7 @@ async def test_who_gets_a_link_is_asked_at_once_and_nobody_after_all_have_answer
 
     for kind, node in (("up", "n2"), ("down", "n3"), ("up", "stranger")):
         voter.listeners[0](SimpleNamespace(kind=kind, node=node))
-    assert group.messages == [("n2", RegisterStore("n1", "n1/1"))]
+    assert group.messages == [("n2", group.request("n1", "n1/1"))]
 
     for peer in ("n2", "n3"):
         voter.registration.handle_reply(StoreRegistered(peer, "n1/1"))

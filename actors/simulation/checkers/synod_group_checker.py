@@ -15,7 +15,7 @@ from coterie.actors.paxos.synod_records import decode_state
 from coterie.actors.simulation.checkers.run_checkers import RunCheckers
 from coterie.actors.simulation.run_log import RunLog
 from coterie.actors.voter_registration import RetryRegistration
-from coterie.actors.wire_names import RegisterStore, StoreRegistered, SynodPeerMessage
+from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.synod_checker import SynodChecker
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
@@ -134,7 +134,14 @@ class CheckedSynodActor(SynodActor):
 
     def receive(
         self,
-        msg: ProposeValue | ReadValue | SynodPeerMessage | Tick | RegisterStore | StoreRegistered | RetryRegistration,
+        msg: ProposeValue
+        | ReadValue
+        | SynodPeerMessage
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | FoundersDiffer
+        | RetryRegistration,
         /,
     ) -> None:
         """Report a proposal, then handle the message."""

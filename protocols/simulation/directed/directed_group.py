@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
-from coterie.protocols.checking.raft_disk import RaftDisk
+from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk, founded
 from coterie.protocols.durability_gate import DurabilityGate
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.raft_messages import LogWrite, PreVote, PreVoteReply, RaftMessage
-from coterie.protocols.replicated_log import Applied, Apply, Entry, Load, Propose, Reject
+from coterie.protocols.replicated_log import Applied, Apply, Entry, Load, LogPosition, Propose, Reject
 
 __all__ = ["DirectedGroup", "InFlight", "NodeRecord"]
 
@@ -57,6 +57,7 @@ class DirectedGroup:
         config: makes the configuration from the voters; None: the defaults.
         disks: what some nodes find on their disks at the start.
         seed: determines the election time-outs.
+        base: where the logs of all nodes begin, unless `disks` has others.
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class DirectedGroup:
         config: Callable[[tuple[NodeId, ...]], RaftConfig] = RaftConfig,
         disks: dict[str, RaftDisk] | None = None,
         seed: int = 0,
+        base: LogPosition = AT_THE_BEGINNING,
     ) -> None:
         names = tuple(NodeId(f"n{number + 1}") for number in range(size))
         self.config = config(names)
+        register = founded(names, quorum=self.config.quorum, base=base)
         self.nodes = {name: NodeRecord((disks or {}).get(name) or RaftDisk()) for name in names}
         self.network: list[InFlight] = []
         self.observed: list[Observe] = []
@@ -77,6 +80,7 @@ class DirectedGroup:
         self._rng = random.Random(seed)
         self._ref = 0
         for name in names:
+            self.nodes[name].disk.found(register)
             self.restart(name)
 
     @classmethod

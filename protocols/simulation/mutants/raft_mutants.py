@@ -73,7 +73,7 @@ _set_hard_state = Durability.set_hard_state
 
 def _keep_term_in_memory(self: Durability, term: Term, voted_for: NodeId | None) -> None:
     if voted_for is None:
-        self.hard_state = HardState(term, None)
+        self.hard_state = HardState(term, None, self.hard_state.facts)
     else:
         _set_hard_state(self, term, voted_for)
 

@@ -17,6 +17,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.linearizability import History
 from coterie.protocols.checking.liveness_checker import LivenessChecker
 from coterie.protocols.checking.raft_checker import RaftChecker
+from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, founded
 from coterie.protocols.checking.sessions_checker import SessionsChecker
 from coterie.protocols.checking.violation import Violation, ViolationContext
 from coterie.protocols.faults.fault_plan import FaultPlan
@@ -33,7 +34,17 @@ from coterie.protocols.raft.raft_messages import (
     RequestVoteReply,
 )
 from coterie.protocols.raft.role import RaftRole
-from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, LogIndex, Propose, Reject
+from coterie.protocols.replicated_log import (
+    Applied,
+    Apply,
+    EntryKind,
+    Load,
+    LogIndex,
+    LogPosition,
+    Propose,
+    Reject,
+    Term,
+)
 from coterie.protocols.sessions import INCARNATION_BYTES, Deduplication, decode_command
 from coterie.protocols.simulation.event_heap import stream
 from coterie.protocols.simulation.faults.protocol_injector import latest_end_s
@@ -42,7 +53,7 @@ from coterie.protocols.simulation.protocol_world import ProtocolWorld
 from coterie.protocols.simulation.scenarios.protocol_clients import ProtocolClient
 from coterie.protocols.simulation.scenarios.random_quorums import draw_quorum
 
-__all__ = ["CLIENTS", "COMMANDS", "RaftRun", "sender_role"]
+__all__ = ["CLIENTS", "COMMANDS", "RaftRun", "random_base", "sender_role"]
 
 A = TypeVar("A")
 
@@ -72,6 +83,9 @@ LONGEST_APPLY_S = 0.008
 LONGEST_LOAD_S = 0.003
 """The longest time in which old entries are read from the disk."""
 
+LARGEST_BASE_INDEX, LARGEST_BASE_TERM = 1 << 40, 1 << 20
+"""Logs begin at most at this position."""
+
 PROBE_INTERVAL_S = 0.1
 """The interval at which a healed group is checked for a leader and for what it has applied."""
 
@@ -90,7 +104,9 @@ class RaftRun:
         self._voters = tuple(NodeId(node) for node in plan.nodes)
         self._config = _random_config(stream(name, "config"), self._voters, draw_quorum(stream(name, "quorum"), plan))
         self._context = ViolationContext()
-        self.checker = RaftChecker(self._voters, self._context, quorum=self._config.quorum)
+        self._register = founded(self._voters, quorum=self._config.quorum, base=random_base(stream(name, "base")))
+        base = self._register.facts.base
+        self.checker = RaftChecker(self._voters, self._context, quorum=self._config.quorum, base=base)
         self.sessions_checker = SessionsChecker(self._context)
         self.history = History() if traced else None
         self._liveness = LivenessChecker(self._context, election_timeout_s=self._config.election_timeout_max_s)
@@ -99,6 +115,8 @@ class RaftRun:
         )
         self._rng = stream(name, "run")
         self._disks = {voter: self.checker.disk(voter) for voter in self._voters}
+        for disk in self._disks.values():
+            disk.found(self._register)
         self._rafts: dict[NodeId, Raft] = {}
         self._machines: dict[NodeId, Deduplication] = {}
         self._decode = lru_cache(DECODE_CACHE_SIZE)(decode_command)  # every node applies the same bytes
@@ -251,8 +269,8 @@ class RaftRun:
         return [voter for voter in self._voters if not self.world.nodes[voter].is_retired]
 
     def _has_converged(self, voter: NodeId) -> bool:
-        length = len(self.checker.committed)
-        return self.checker.applied_index(voter) == length and self._disks[voter].last_index == length
+        committed = self.checker.committed_index
+        return self.checker.applied_index(voter) == committed and self._disks[voter].last_index == committed
 
     def _end(self) -> None:
         if not self._is_live:
@@ -296,6 +314,13 @@ def _random_config(rng: random.Random, voters: tuple[NodeId, ...], quorum: Quoru
         max_apply_entries=rng.choice((3, 1024)),
         max_write_bytes=rng.choice((1, 500, 1 << 22)),
     )
+
+
+def random_base(rng: random.Random) -> LogPosition:
+    """Return where the logs of a group begin: half of them at the beginning, the others as if after a snapshot."""
+    if rng.random() < 0.5:
+        return AT_THE_BEGINNING
+    return LogPosition(LogIndex(rng.randint(1, LARGEST_BASE_INDEX)), Term(rng.randint(1, LARGEST_BASE_TERM)))
 
 
 def sender_role(message: RaftMessage) -> TargetRole | None:
