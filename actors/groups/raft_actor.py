@@ -194,13 +194,10 @@ class RaftActor(
         return self._raft.facts.membership.store_of(node)
 
     def _limits(self) -> RaftLimits:
-        frame_cap_bytes, store_write_bytes = (
-            self.context.system.config.transport.frame_cap_bytes,
-            self._store.max_write_bytes,
-        )
-        limits = RaftLimits.fitted(self._config, frame_cap_bytes=frame_cap_bytes, store_write_bytes=store_write_bytes)
+        transport, write_bytes = self.context.system.config.transport, self._store.max_write_bytes
+        limits = RaftLimits.fitted(self._config, transport, write_bytes)
         if limits.lowered:
-            sizes = {"frame_cap_bytes": frame_cap_bytes, "store_write_bytes": store_write_bytes, **limits.lowered}
+            sizes = {"frame_cap_bytes": transport.frame_cap_bytes, "store_write_bytes": write_bytes, **limits.lowered}
             self.context.log.info("raft.limits_lowered", **sizes)
         return limits
 

@@ -5,8 +5,8 @@ r"""`coterie run`: runs one node of a cluster whose topology a Python module dec
 
 `shop:topology` is a `Topology`, or a callable without arguments that returns one, in a module that can be imported
 from the working directory. The node runs until SIGTERM or Ctrl-C. Format a new data directory once, with
-`--bootstrap new`. A new group starts when one node more than a majority is up (three of three, four of five); see
-`coterie status`.
+`--bootstrap new`. A new group starts when one node more than a majority is up (three of three, four of five; with
+weighted or grid quorums it may need others, at most all); see `coterie status`.
 """
 
 from __future__ import annotations
