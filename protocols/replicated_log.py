@@ -45,6 +45,9 @@ class EntryKind(enum.IntEnum):
 
     COMMAND = 0  # opaque bytes for the state machine
     NOOP = 1  # a new leader's first entry of its term (Raft §8)
+    MEMBERSHIP = 2  # the members of the group from here on (dissertation §4.1)
+    SCHEMA = 3  # the schema of the state machine from here on
+    CHECKPOINT = 4  # a digest of the state machine that a quorum agreed on
 
 
 class Entry(NamedTuple):

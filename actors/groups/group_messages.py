@@ -11,6 +11,7 @@ from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Ref
 
 __all__ = [
+    "ENVELOPE_BYTES",
     "NOT_REGISTERED",
     "TOO_LARGE",
     "Answer",
@@ -25,6 +26,9 @@ __all__ = [
 
 TOO_LARGE: Final = "too_large"
 NOT_REGISTERED: Final = "not_registered"
+
+ENVELOPE_BYTES: Final = 4096
+"""The most that a message takes in addition to its entries, its one command, or the answer to one."""
 
 
 @message(name="group.Refused")
@@ -49,7 +53,7 @@ class Unsettled:
 
 
 Answer = bytes | Refused | Unsettled
-"""The result of a command. Bytes: it was applied; the session layer's replies, as `encode_within` encodes them."""
+"""The result of a command. Bytes: it was applied; the session layer's replies, as `fit_reply` encodes them."""
 
 
 @message(name="group.Execute")

@@ -37,6 +37,7 @@ from coterie.actors.groups.command_batches import (
     settle,
 )
 from coterie.actors.groups.group_messages import (
+    ENVELOPE_BYTES,
     Answer,
     Execute,
     LeaderIs,
@@ -44,7 +45,6 @@ from coterie.actors.groups.group_messages import (
     Unsettled,
     WatchLeader,
 )
-from coterie.actors.groups.raft_limits import ENVELOPE_BYTES
 from coterie.actors.groups.reply_room import ReplyRoom
 from coterie.actors.groups.routed_command import ALONE, RoutedCommand, refused
 from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome

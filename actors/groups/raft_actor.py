@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
-from coterie.actors.groups.apply_failures import ApplyFailures
 from coterie.actors.groups.group_messages import (
+    ENVELOPE_BYTES,
     NOT_REGISTERED,
     TOO_LARGE,
     Answer,
@@ -28,8 +28,10 @@ from coterie.actors.groups.group_messages import (
     Unsettled,
     WatchLeader,
 )
-from coterie.actors.groups.raft_limits import ENVELOPE_BYTES, RaftLimits
+from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, restored_from, write_of
+from coterie.actors.groups.replicas.apply_failures import ApplyFailures
+from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.state_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
@@ -41,8 +43,8 @@ from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
-from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, Loaded, LogIndex, Propose, Refusal, Reject
-from coterie.protocols.sessions import INCARNATION_BYTES, Deduplication, Machine, encode_within
+from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, LogIndex, Propose, Refusal, Reject
+from coterie.protocols.sessions import INCARNATION_BYTES, Machine, fit_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
@@ -93,7 +95,7 @@ class RaftActor(
         system = self.context.system
         self._node = NodeId(system.node)
         state = await self._store.state(self._group)
-        self._deduplication = Deduplication(self._machine, incarnation=self._incarnation())
+        self._replica = Replica(self._machine, incarnation=self._incarnation())
         self._failures = ApplyFailures(self.context, self._machine, LogIndex(state.last))
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
@@ -271,14 +273,13 @@ class RaftActor(
 
     def _apply(self, effect: Apply) -> Applied | None:
         """Apply entries, and answer those that wait for them; None: this node stops, because of a local condition."""
-        sessions, refs = self._deduplication, effect.refs
+        replica, refs = self._replica, effect.refs
         try:
             for entry in effect.entries:
-                if entry.kind is EntryKind.COMMAND:
-                    reply = sessions.apply(entry.index, entry.command)
-                    ref = refs.get(entry.index)
-                    if ref is not None:
-                        self._answer(ref, encode_within(reply, self._answer_bytes_max))
+                reply = replica.apply(entry)
+                ref = refs.get(entry.index)
+                if ref is not None and reply is not None:
+                    self._answer(ref, fit_reply(reply, self._answer_bytes_max))
         except BaseException as error:
             if not is_local(error):
                 raise

@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from coterie.actors.groups.group_messages import ENVELOPE_BYTES
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES
 
-__all__ = ["ENVELOPE_BYTES", "REGISTER_BYTES", "RaftLimits"]
-
-ENVELOPE_BYTES: Final = 4096
-"""Upper bound of what a message takes in addition to its entries, to its one command, or to an answer."""
+__all__ = ["REGISTER_BYTES", "RaftLimits"]
 
 REGISTER_BYTES: Final = 64 * 1024
 """Upper bound of what a write takes in addition to its entries: the group's register, a truncation, headers."""

@@ -39,7 +39,6 @@ __all__ = [
     "decode_result",
     "encode_command",
     "is_local",
-    "without_text",
 ]
 
 C = TypeVar("C")
@@ -125,6 +124,17 @@ class TypedMachine:
             with contextlib.suppress(Exception):  # a handler of logs that fails here must not change the outcome
                 self._report(index, command if decoded is None else decoded, error)
             return self._error_reply(_FAILED, error)
+
+    @staticmethod
+    def digested(reply: bytes) -> bytes:
+        """Return the part of a reply that is equal on all replicas: of an error, its type only.
+
+        The text of an error may contain what differs, such as an address in memory. Any other reply is returned itself.
+        """
+        if reply[:1] != _ERROR_ROW:
+            return reply
+        kind, error_type, _ = msgpack.unpackb(reply)
+        return bytes(msgpack.packb((kind, error_type)))
 
     def _encode(self, codec: Codec, result: object) -> bytes:
         """Encode a reply. BadMessage, or what its codec raises, if it is not of the type that the command declares."""
@@ -238,17 +248,6 @@ def decode_result(command: Ask[R], payload: bytes) -> R:
         raise CommandFailed(
             f"{type(command).__name__} was applied, but its reply is of another type: {error}"
         ) from error
-
-
-def without_text(reply: bytes) -> bytes:
-    """Return the part of a reply of `TypedMachine.apply` that is equal on all replicas: of an error, its type only.
-
-    The text of an error may contain what differs, such as an address in memory.
-    """
-    if reply[:1] != _ERROR_ROW:
-        return reply
-    kind, error_type, _ = msgpack.unpackb(reply)
-    return bytes(msgpack.packb((kind, error_type)))
 
 
 def apply_mistake(machine: StateMachine[Any]) -> str | None:

@@ -18,6 +18,7 @@ from coterie.actors.simulation.simulated_node import NodeSettings, SimulatedNode
 from coterie.actors.topology import Topology
 from coterie.actors.topology.parts import Part, RaftPart, SynodPart
 from coterie.errors import TopologyError
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
 from coterie.runtime.system import SystemConfig
@@ -128,7 +129,12 @@ class Deployment:
         known = self.group_checkers.get(part.name)
         observed = (self._checkers, self._on_role, self._run_log)
         if isinstance(part, RaftPart) and part.engine is RaftActor:
-            raft = known if isinstance(known, RaftGroupChecker) else RaftGroupChecker(part.name, part.nodes, *observed)
+            quorum = part.config(tuple(NodeId(node) for node in part.nodes)).quorum
+            raft = (
+                known
+                if isinstance(known, RaftGroupChecker)
+                else RaftGroupChecker(part.name, part.nodes, *observed, quorum)
+            )
             self.group_checkers[part.name] = raft
             return replace(part, engine=partial(CheckedRaftActor, raft))
         if isinstance(part, SynodPart) and part.engine is SynodActor:

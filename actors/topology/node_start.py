@@ -16,30 +16,64 @@ from coterie.actors.pools.pool_size import SizeLimits
 from coterie.actors.pools.requests.target_source import MakeSource
 from coterie.actors.topology.balanced_messages import accepted_messages
 from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.errors import StorageError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.runtime.refs import Ref
-from coterie.runtime.storage.data_directory import format_store
+from coterie.runtime.storage.data_directory import format_store, undo_format
 from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.storage.memory_log import MemoryLog
 from coterie.runtime.storage.segmented_log import SegmentedLog
 from coterie.runtime.system import System
 
-__all__ = ["open_store", "spawn_parts"]
+__all__ = ["NodeStore", "spawn_parts"]
 
 
-async def open_store(system: System, data: str | None, *, do_format: bool) -> LogStore:
-    """Open the node's store: in memory without `data`, otherwise in that directory, formatted first if `do_format`.
+class NodeStore:
+    """Opens the store of a node that starts, closes it when the system ends, and undoes a formatting in vain.
 
-    Raises:
-        StorageError: as `format_store` and `SegmentedLog.open`.
+    Args:
+        system: the node's system, which runs.
+        data: the data directory; None: the store is in memory.
+        do_format: whether the directory is formatted first.
     """
-    if data is None:
-        return MemoryLog(system.host)
-    cluster = system.identity.cluster
-    if do_format:
-        await format_store(system.host, data, cluster=cluster, node=system.node)
-    return await SegmentedLog.open(system.host, data, cluster=cluster, node=system.node, on_failure=system.fail)
+
+    def __init__(self, system: System, data: str | None, *, do_format: bool) -> None:
+        self._system = system
+        self._data = data
+        self._do_format = do_format
+        self._new_store_id: str | None = None
+
+    async def open(self) -> LogStore:
+        """Open the store, which is formatted first if that was asked for. Unless `keep` is called, that is undone.
+
+        Raises:
+            StorageError: as `format_store` and `SegmentedLog.open`.
+        """
+        system, data = self._system, self._data
+        if data is None:
+            memory = MemoryLog(system.host)
+            system.at_end(memory.close)
+            return memory
+        cluster = system.identity.cluster
+        if self._do_format:
+            self._new_store_id = await format_store(system.host, data, cluster=cluster, node=system.node)
+            system.at_end(self._undo_format)  # called after the store is closed: the last one is called first
+        store = await SegmentedLog.open(system.host, data, cluster=cluster, node=system.node, on_failure=system.fail)
+        system.at_end(store.close)
+        return store
+
+    def keep(self) -> None:
+        """Keep what was formatted: the node has started."""
+        self._new_store_id = None
+
+    async def _undo_format(self) -> None:
+        if self._new_store_id is None or self._data is None:
+            return
+        try:
+            await undo_format(self._system.host, self._data, self._new_store_id)
+        except (StorageError, OSError) as error:
+            self._system.log.warning("store.format_not_undone", path=self._data, error=str(error))
 
 
 def spawn_parts(node: Node, parts: Sequence[Part]) -> None:

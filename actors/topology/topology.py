@@ -12,16 +12,18 @@ await topology.run(node="n1", listen="127.0.0.1:7401", peers={"n2": "127.0.0.1:7
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Literal
 
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.node import Node
 from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET
-from coterie.actors.topology.node_start import open_store, spawn_parts
+from coterie.actors.topology.node_start import NodeStore, spawn_parts
 from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
+from coterie.actors.topology.stored_groups import settle_stored_groups
 from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
 from coterie.actors.topology.validation import find_mistakes
 from coterie.errors import TopologyError
@@ -215,7 +217,10 @@ class Topology:
             raise ValueError(f"no diagram in {language!r}: choose 'mermaid' or 'dot'")
         return draw(self.name, self.nodes, self._parts)
 
-    def _check_start(self, node: str, peers: Mapping[str, str], data: str | None, bootstrap: Bootstrap | None) -> None:
+    def _check_start(
+        self, node: str, listen: str, peers: Mapping[str, str], data: str | None, bootstrap: Bootstrap | None
+    ) -> None:
+        """Check everything that can be checked before anything is opened, formatted or bound."""
         self.validate()
         mistakes = []
         if node not in self.nodes:
@@ -225,6 +230,7 @@ class Topology:
             mistakes.append(f"node {node!r} is named as its own peer")
         if bootstrap is not None and data is None:
             mistakes.append('bootstrap="new" formats a data directory, but data= is not given')
+        mistakes += _shared_addresses(listen, peers)
         if mistakes:
             raise TopologyError(self.name, tuple(mistakes))
 
@@ -239,6 +245,7 @@ class Topology:
         peers: Mapping[str, str] | None = None,
         data: str | None = None,
         bootstrap: Bootstrap | None = None,
+        forget_groups: Sequence[str] = (),
         insecure: bool = False,
         auth: SharedKey | None = None,
         tls: TlsConfig | None = None,
@@ -250,9 +257,13 @@ class Topology:
         Args:
             node: which node.
             listen: `host:port` to listen on; port 0 picks a free one (see `Node.address`).
-            peers: `host:port` of the other nodes, by name.
+            peers: `host:port` of the other nodes, by name; a node that is missing is warned about. None: they are
+                added later, with `node.system.add_peer`.
             data: the data directory; None keeps everything in memory, and the node must not restart under its name.
-            bootstrap: "new" formats the data directory first: once in a node's life.
+            bootstrap: "new" formats the data directory first: once in a node's life. If the start fails, nothing is
+                left formatted.
+            forget_groups: groups in the store that the topology does not declare any more: what they hold is removed
+                for good. A group that is neither declared nor forgotten refuses the start.
             insecure: allow listening beyond loopback without `auth` and `tls`.
             auth: the key that both ends of each link must prove to know.
             tls: the certificates for mutual TLS on every link.
@@ -261,23 +272,35 @@ class Topology:
 
         Raises:
             TopologyError, ValueError: an argument is invalid; the text names it.
+            TopologyError: the store holds a group that is not declared on this node, and not forgotten.
             StorageError: the data directory is in use, unformatted, formatted already, of another node, or damaged.
             OSError: the address cannot be bound.
         """
+        missing = [other for other in self.nodes if other != node and peers is not None and other not in peers]
         peers = peers or {}
-        self._check_start(node, peers, data, bootstrap)
+        self._check_start(node, listen, peers, data, bootstrap)
         listen_at = parse_address(listen)
         peer_at = {peer: parse_address(address) for peer, address in peers.items()}
         used_host: Host = host if host is not None else RealHost()
         async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
-            # Listen first: if the address is taken, nothing has been formatted, and the same call works the next time.
-            address = await system.listen(*listen_at, insecure=insecure, datagrams=self._has_detector)
-            store = await open_store(system, data, do_format=bootstrap == "new")
-            system.at_end(store.close)
+            if missing:
+                advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
+                system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
+            node_store = NodeStore(system, data, do_format=bootstrap == "new")
+            begin_listening = partial(system.listen, *listen_at, insecure=insecure, datagrams=self._has_detector)
+            # A store that contradicts the topology refuses the start before anything listens. A new store contradicts
+            # nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted.
+            address = await begin_listening() if bootstrap == "new" else None
+            store = await node_store.open()
+            await settle_stored_groups(
+                store, self._parts, topology=self.name, node=node, data=data or "memory", forget=forget_groups
+            )
+            address = address or await begin_listening()
             member = Node(system, self, store, address)
             spawn_parts(member, self._parts)
             for peer, (peer_host, peer_port) in peer_at.items():
                 system.add_peer(peer, peer_host, peer_port)
+            node_store.keep()
             try:
                 yield member
             finally:
@@ -291,6 +314,7 @@ class Topology:
         peers: Mapping[str, str] | None = None,
         data: str | None = None,
         bootstrap: Bootstrap | None = None,
+        forget_groups: Sequence[str] = (),
         insecure: bool = False,
         auth: SharedKey | None = None,
         tls: TlsConfig | None = None,
@@ -299,9 +323,10 @@ class Topology:
         async with self.start(
             node=node,
             listen=listen,
-            peers=peers,
+            peers=peers or {},
             data=data,
             bootstrap=bootstrap,
+            forget_groups=forget_groups,
             insecure=insecure,
             auth=auth,
             tls=tls,
@@ -342,3 +367,12 @@ class Topology:
                     if peer.name != name:
                         node.system.add_peer(peer.name, *parse_address(peer.address))
             yield nodes
+
+
+def _shared_addresses(listen: str, peers: Mapping[str, str]) -> Iterator[str]:
+    """Yield a mistake for each address that two nodes cannot both have."""
+    node_by_address = {} if listen.endswith(":0") else {listen: "this node"}
+    for peer, address in peers.items():
+        other = node_by_address.setdefault(address, f"peer {peer!r}")
+        if other != f"peer {peer!r}":
+            yield f"peer {peer!r} has the address {address} of {other}"

@@ -5,16 +5,16 @@ The invariants are those of Raft Figure 3.
 | invariant | broken when |
 | --- | --- |
 | `raft.election_safety` | a term has two leaders, or one in two lives |
-| `raft.election_quorum` | a node leads without durable votes of a majority in its term |
+| `raft.election_quorum` | a node leads without durable votes of a quorum in its term |
 | `raft.leader_append_only` | a leader sends two different entries for one index in its term |
 | `raft.log_matching` | two disks hold different entries, or different predecessors, under one index and term |
 | `raft.log_contiguous` | a write leaves a gap in the log |
 | `raft.leader_completeness` | a leader lacks an entry that was committed in an earlier term |
 | `raft.state_machine_safety` | two nodes, or two lives, apply different entries at one index |
 | `raft.apply_order` | a life skips or repeats an index |
-| `raft.commit_durable` | an entry is applied or announced that is not on a majority of the disks |
+| `raft.commit_durable` | an entry is applied or announced that is not on a quorum of the disks |
 | `raft.commit_kept` | a disk loses a committed entry |
-| `raft.commit_on_majority` | an audit of the disk images finds a committed entry on less than a majority of them |
+| `raft.commit_on_quorum` | an audit of the disk images finds a committed entry on less than a quorum of them |
 | `raft.acknowledgement_kept` | a disk loses an acknowledged entry within the term of the acknowledgement |
 | `raft.term_monotone`, `raft.vote_once` | a durable term falls; a durable vote changes within its term |
 | `raft.term_ahead_of_disk` | a message carries a term that is not durable at its sender |
@@ -32,6 +32,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.checking.raft_log_checker import RaftLogChecker
 from coterie.protocols.checking.violation import ViolationContext
+from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
@@ -51,12 +52,13 @@ __all__ = ["RaftChecker"]
 class RaftChecker:
     """Checks one group from outside. Report every event, in order; `context` supplies the current step and time.
 
-    A message must be reported before any write that became durable after it left.
+    `quorum`: which voters may decide; None: more than half. A message must be reported before any write that became
+    durable after it left.
     """
 
-    def __init__(self, voters: Sequence[NodeId], context: ViolationContext) -> None:
+    def __init__(self, voters: Sequence[NodeId], context: ViolationContext, *, quorum: Quorum | None = None) -> None:
         self._context = context
-        self._log = RaftLogChecker(voters, context)
+        self._log = RaftLogChecker(voters, context, quorum=quorum)
         self._life_of_leader: dict[Term, tuple[NodeId, int]] = {}
         self._leader_log: dict[Term, dict[LogIndex, Term]] = {}
         self._round_sent: dict[Term, dict[NodeId, Round]] = {}
@@ -146,7 +148,7 @@ class RaftChecker:
                     self._check_term(node, message.term)
 
     def audit(self, lost_disks: Collection[NodeId] = ()) -> None:
-        """Check, on the disk images as they are now, that every committed entry is on a majority of them.
+        """Check, on the disk images as they are now, that every committed entry is on a quorum of them.
 
         It takes time in proportion to the logs: call it at the end of a run. `lost_disks`: nodes whose disks are
         wiped, rotted or stale. They count as holders, because they never vote again.
@@ -155,7 +157,7 @@ class RaftChecker:
 
     def _check_elected(self, node: NodeId, term: Term) -> None:
         supporters = [voter for voter in self._life if self._log.vote(voter, term) == node]
-        if len(supporters) <= len(self._life) // 2:
+        if not self._log.quorum.is_quorum(supporters):
             self._context.fail("raft.election_quorum", node, f"leads term {term} with the votes of {supporters} only")
 
     def _check_term(self, node: NodeId, term: Term) -> None:
@@ -225,5 +227,5 @@ class RaftChecker:
             self._context.fail("raft.round_repeated", node, detail)
 
     def _fail_uncommitted(self, node: NodeId, index: LogIndex, what: str) -> None:
-        detail = f"entry {index} is {what}, but only {len(self._log.committed)} are on a majority of the disks"
+        detail = f"entry {index} is {what}, but only {len(self._log.committed)} are on a quorum of the disks"
         self._context.fail("raft.commit_durable", node, detail)

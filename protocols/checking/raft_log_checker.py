@@ -1,29 +1,35 @@
 """`RaftLogChecker`: checks the invariants of Raft's logs (§5.3, §5.4, Figure 3) on its own copy of every node's disk.
 
 The checker computes by itself what is committed: an entry of term T is committed, with all entries before it, once a
-majority of the nodes held it on disk while their durable term was T, or acknowledged it in term T (an acknowledgement
+quorum of the nodes held it on disk while their durable term was T, or acknowledged it in term T (an acknowledgement
 may leave with the same write that already carries the next term).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.checking.violation import ViolationContext
+from coterie.protocols.quorums import Majority, Quorum
 from coterie.protocols.raft.raft_messages import HardState, LogWrite
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
 __all__ = ["RaftLogChecker"]
 
+NONE = LogIndex(0)
+
 
 class RaftLogChecker:
-    """Maintains its own image of every disk, all votes ever cast on it, and the committed log."""
+    """Maintains its own image of every disk, all votes ever cast on it, and the committed log.
 
-    def __init__(self, voters: Sequence[NodeId], context: ViolationContext) -> None:
+    `quorum`: which voters may decide; None: more than half.
+    """
+
+    def __init__(self, voters: Sequence[NodeId], context: ViolationContext, *, quorum: Quorum | None = None) -> None:
         self._context = context
-        self._majority = len(voters) // 2 + 1
+        self.quorum: Quorum = Majority(tuple(voters)) if quorum is None else quorum
         self.disks = {voter: RaftDisk() for voter in voters}
         self.committed: list[Entry] = []
         self._votes: dict[tuple[NodeId, Term], NodeId] = {}
@@ -71,17 +77,17 @@ class RaftLogChecker:
             self._count(node, disk.hard_state.term, disk.last_index)
 
     def audit(self, lost_disks: Collection[NodeId]) -> None:
-        """Check, on the disk images as they are, that every committed entry is on a majority of them.
+        """Check, on the disk images as they are, that every committed entry is on a quorum of them.
 
         `lost_disks`: nodes that lost their disks. They count as holders, because they never vote again.
         """
-        remembering = [disk for node, disk in self.disks.items() if node not in lost_disks]
-        needed = self._majority - (len(self.disks) - len(remembering))
+        lost = [node for node in self.disks if node in lost_disks]
+        remembering = {node: disk for node, disk in self.disks.items() if node not in lost_disks}
         for entry in self.committed:
-            holders = sum(disk.term_at(entry.index) == entry.term for disk in remembering)
-            if holders < needed:
-                detail = f"the committed entry {entry.index} is on {holders} disks, {needed} should hold it"
-                self._context.fail("raft.commit_on_majority", None, detail)
+            holders = [node for node, disk in remembering.items() if disk.term_at(entry.index) == entry.term]
+            if not self.quorum.is_quorum([*holders, *lost]):
+                detail = f"the committed entry {entry.index} is on the disks of {holders} only, without {lost}"
+                self._context.fail("raft.commit_on_quorum", None, detail)
 
     def _check_hard_state(self, node: NodeId, old: HardState, new: HardState) -> None:
         if new.term < old.term:
@@ -122,7 +128,13 @@ class RaftLogChecker:
             held = self._held[term] = dict.fromkeys(self.disks, LogIndex(0))
         if index > held[node]:
             held[node] = index
-            self._commit(node, disk, term, sorted(held.values())[-self._majority])
+            self._commit(node, disk, term, self._held_by_quorum(held))
+
+    def _held_by_quorum(self, held: Mapping[NodeId, LogIndex]) -> LogIndex:
+        """Return the highest index that a quorum has reached (not with the function that the algorithm uses)."""
+        is_quorum = self.quorum.is_quorum
+        reached = sorted(held.values(), reverse=True)
+        return next((index for index in reached if is_quorum([node for node in held if held[node] >= index])), NONE)
 
     def _commit(self, node: NodeId, disk: RaftDisk, term: Term, length: int) -> None:
         entries, committed = disk.entries, self.committed

@@ -37,6 +37,7 @@ from coterie.protocols.paxos.synod_messages import (
     SynodMessage,
     SynodState,
 )
+from coterie.protocols.quorums import Majority, Quorum
 
 __all__ = ["SynodChecker"]
 
@@ -44,12 +45,13 @@ __all__ = ["SynodChecker"]
 class SynodChecker:
     """Checks one synod from outside. Report every event, in order; `context` supplies the current step and time.
 
-    Quorums are majorities. Messages of a node to itself need not be reported: their effects are checked on the disks.
+    `quorum`: which members may decide; None: more than half. Messages of a node to itself need not be reported: their
+    effects are checked on the disks.
     """
 
-    def __init__(self, members: Sequence[NodeId], context: ViolationContext) -> None:
+    def __init__(self, members: Sequence[NodeId], context: ViolationContext, *, quorum: Quorum | None = None) -> None:
         self._context = context
-        self._majority = len(members) // 2 + 1
+        self._quorum: Quorum = Majority(tuple(members)) if quorum is None else quorum
         self._disk = dict.fromkeys(members, SynodState())
         self._life = dict.fromkeys(members, 0)
         self._asked: dict[bytes, None] = {}
@@ -126,7 +128,7 @@ class SynodChecker:
             return
         acceptors = self._acceptors.setdefault(new, {})
         acceptors[node] = None
-        if len(acceptors) >= self._majority:
+        if self._quorum.is_quorum(acceptors):
             self._choose(node, new)
 
     def _note_promise(self, node: NodeId, state: AcceptorState) -> None:
@@ -179,12 +181,14 @@ class SynodChecker:
     def _is_allowed(self, accept: Accept, promises: Mapping[NodeId, Proposal | None]) -> bool:
         # P2c (§2.2), for some quorum of acceptors that promised: none of them had accepted anything, or the value is
         # that of the highest ballot in it. A quorum capped at ballot b is the largest set that has nothing above b.
-        free = sum(accepted is None for accepted in promises.values())
-        if free >= self._majority:
+        is_quorum = self._quorum.is_quorum
+        if is_quorum([node for node, accepted in promises.items() if accepted is None]):
             return True
-        reported = [accepted for accepted in promises.values() if accepted is not None]
         return any(
-            highest.value == accept.value
-            and free + sum(accepted.ballot <= highest.ballot for accepted in reported) >= self._majority
-            for highest in reported
+            highest is not None
+            and highest.value == accept.value
+            and is_quorum(
+                [node for node, accepted in promises.items() if accepted is None or accepted.ballot <= highest.ballot]
+            )
+            for highest in promises.values()
         )

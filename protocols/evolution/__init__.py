@@ -11,6 +11,7 @@ they contradict each other: then the same bytes of the log would mean two differ
 
 Every entry is decoded under the revision that was active at its index, on every replica, whatever its code.
 
+`default_comparison.py`: decides whether two recorded defaults mean the same value
 `revisions.py`: `Revision`, a schema as an entry of the log; `Revisions`, those of one log in order
 `schema.py`: `Schema`, describes the commands, messages, replies and state of a machine
 `schema_file.py`: writes the schemas of several groups to a text, for a file, and compares them with one

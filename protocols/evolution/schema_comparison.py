@@ -11,6 +11,7 @@ import enum
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from coterie.protocols.evolution.default_comparison import means_the_same
 from coterie.protocols.evolution.schema import MessageSchema, Schema, SchemaField
 from coterie.protocols.evolution.schema_changes import ChangeKind, SchemaChange
 from coterie.protocols.evolution.schema_types import SchemaType, messages_in, type_text
@@ -75,9 +76,9 @@ def _are_additions(changes: Iterable[SchemaChange]) -> bool:
 def schema_changes(old: Schema, new: Schema) -> Iterator[SchemaChange]:
     """Yield the changes from one schema to another: of commands, then of messages, then of the rest."""
     yield from _command_changes(old, new)
-    for name, message in old.messages.items():
+    for name in old.messages:
         if name in new.messages:
-            yield from _field_changes(_place(old, name), message, new.messages[name])
+            yield from _message_changes(old, new, name)
     yield from _state_changes(old.state, new.state)
     yield from _number_changes("version", old.version, new.version)
     yield from _number_changes("format level", old.level, new.level)
@@ -110,32 +111,48 @@ def _place(schema: Schema, name: str) -> str:
     return f"message {name!r} in the state"
 
 
+def _message_changes(old: Schema, new: Schema, name: str) -> Iterator[SchemaChange]:
+    where, message = _place(old, name), old.messages[name]
+    yield from _field_changes(where, message, new.messages[name])
+    after = {one.name: one for one in new.messages[name].fields}
+    for one in message.fields:
+        if one.name in after:
+            place = f"{where}, field {one.name!r}"
+            yield from _type_changes(ChangeKind.FIELD_RETYPED, place, one.type, after[one.name].type)
+            yield from _default_changes(place, old, one, new, after[one.name])
+
+
 def _field_changes(where: str, old: MessageSchema, new: MessageSchema) -> Iterator[SchemaChange]:
-    after = {one.name: one for one in new.fields}
-    before = [one.name for one in old.fields]
+    """Yield the changes of which fields there are, and where."""
+    before, after = [one.name for one in old.fields], [one.name for one in new.fields]
     added = [one for one in new.fields if one.name not in before]
     for at, one in enumerate(old.fields):
         place = f"{where}, field {one.name!r}"
         if one.name in after:
-            yield from _kept_field_changes(place, one, after[one.name])
-        elif at < len(new.fields) and new.fields[at] in added:
+            continue
+        if at < len(new.fields) and new.fields[at] in added:
             added.remove(new.fields[at])
             detail = f"{new.fields[at].name!r} is in its place"
             yield SchemaChange(ChangeKind.FIELD_RENAMED, place, detail)
         else:
             yield SchemaChange(ChangeKind.FIELD_REMOVED, place, f"the code does not have it ({type_text(one.type)})")
-    yield from _order_changes(where, before, [one.name for one in new.fields if one.name in before])
+    yield from _order_changes(where, before, [name for name in after if name in before])
     for one in added:
         yield _added_field(f"{where}, field {one.name!r}", one, new, before)
 
 
-def _kept_field_changes(where: str, old: SchemaField, new: SchemaField) -> Iterator[SchemaChange]:
-    yield from _type_changes(ChangeKind.FIELD_RETYPED, where, old.type, new.type)
-    if old.default is None and new.default is not None:
-        yield SchemaChange(ChangeKind.DEFAULT_GIVEN, where, f"its default is {new.default}")
-    elif old.default != new.default:
-        now = "it has none" if new.default is None else f"it is {new.default}"
-        yield SchemaChange(ChangeKind.DEFAULT_CHANGED, where, f"its default was {old.default}, and now {now}")
+def _default_changes(
+    where: str, old: Schema, one: SchemaField, new: Schema, other: SchemaField
+) -> Iterator[SchemaChange]:
+    before, after = one.default, other.default
+    if before is None and after is not None:
+        yield SchemaChange(ChangeKind.DEFAULT_GIVEN, where, f"its default is {after}")
+    elif before is not None and after is None:
+        yield SchemaChange(ChangeKind.DEFAULT_CHANGED, where, f"its default was {before}, and now it has none")
+    elif before is None or after is None or before == after:
+        return
+    elif not means_the_same(old, one.type, before, new, other.type, after):
+        yield SchemaChange(ChangeKind.DEFAULT_CHANGED, where, f"its default was {before}, and now it is {after}")
 
 
 def _order_changes(where: str, old: list[str], new: list[str]) -> Iterator[SchemaChange]:

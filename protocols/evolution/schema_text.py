@@ -160,7 +160,7 @@ def _type(value: JSON) -> SchemaType:
         case {"mapping": [key, item]} if len(value) == 1:
             return MapType(_type(key), _type(item))
         case {"union": [_, _, *_] as members} if len(value) == 1:
-            return OneOfType(tuple(_type(member) for member in members))
+            return one_of([_type(member) for member in members])
         case {"message": str(name)} if len(value) == 1:
             return NamedType(name)
         case {"codec": str(name)} if len(value) == 1:

@@ -98,9 +98,14 @@ class MapType:
 
 @dataclass(frozen=True, slots=True)
 class OneOfType:
-    """A union: two types or more, none of them a union, in the order of their JSON."""
+    """A union: two types or more, none of them a union, in the order of their JSON (see `schema_text.one_of`)."""
 
     members: tuple[SchemaType, ...]
+
+    def __post_init__(self) -> None:
+        """Check the members."""
+        if len(set(self.members)) < 2 or any(isinstance(member, OneOfType) for member in self.members):
+            raise ValueError(f"a union of {self.members} must have two members at least, and none that is a union")
 
 
 @dataclass(frozen=True, slots=True)

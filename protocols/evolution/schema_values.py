@@ -89,6 +89,13 @@ def _from_json(value: JSON) -> object:
         case {"float": "nan" | "inf" | "-inf"} if len(value) == 1:
             return float(value["float"])
         case {"mapping": list(pairs)} if len(value) == 1:
-            return {_from_json(key): _from_json(item) for key, item in pairs}
+            return _mapping_of(pairs)
         case _:
             raise ValueError(f"{value!r:.60} is no encoded value")
+
+
+def _mapping_of(pairs: list[JSON]) -> dict[object, object]:
+    try:
+        return {_from_json(key): _from_json(item) for key, item in pairs}
+    except TypeError as error:
+        raise ValueError(f"{pairs!r:.60} are no pairs of a key and a value") from error

@@ -22,8 +22,18 @@ from coterie.protocols.evolution.schema_types import (
     SchemaType,
     type_text,
 )
+from coterie.protocols.evolution.schema_values import text_of_value
 
-__all__ = ["EnumChanged", "Retyped", "TypeChange", "UnionChanged", "change_text", "counterpart", "type_changes"]
+__all__ = [
+    "EnumChanged",
+    "Retyped",
+    "TypeChange",
+    "UnionChanged",
+    "alternative_of",
+    "change_text",
+    "counterpart",
+    "type_changes",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,18 @@ def counterpart(member: SchemaType, within: SchemaType) -> SchemaType | None:
     return None
 
 
+def alternative_of(kind: SchemaType, value: object) -> tuple[SchemaType, object]:
+    """Return the member of a union that an encoded value is of, and the value as that member alone encodes it."""
+    if not isinstance(kind, OneOfType):
+        return kind, value
+    if type(value) is tuple and len(value) == 2:
+        for member in kind.members:
+            if isinstance(member, NamedType) and member.message == value[0]:
+                return member, value[1]
+    found = _encoding_of(text_of_value(value))
+    return next((member for member in kind.members if found in _encodings(member)), kind), value
+
+
 def _encodings(kind: SchemaType) -> frozenset[str]:
     """Return the kinds of encoded values by which a union distinguishes this member from the others."""
     match kind:
@@ -143,9 +165,11 @@ def _encodings(kind: SchemaType) -> frozenset[str]:
 
 
 def _encoding_of(text: str) -> str:
-    """Return the kind of a canonical value: null, true, 1, "x", {"bytes": …}."""
-    by_sign = {"n": "none", "t": "bool", "f": "bool", '"': "str", "{": "bytes"}
-    return by_sign.get(text[0], "int")
+    """Return the kind of a value by its text: null, true, 1, 1.5, "x", […], {"bytes": …}."""
+    if text.startswith("{"):
+        return next(kind for kind in ("bytes", "float", "mapping") if text.startswith(f'{{"{kind}":'))
+    by_sign = {"n": "none", "t": "bool", "f": "bool", '"': "str", "[": "row"}
+    return by_sign.get(text[0], "int" if text.lstrip("-").isdigit() else "float")
 
 
 def _reads_int_as_float(kind: SchemaType) -> bool:

@@ -54,7 +54,8 @@ async def bind_all(host: str, port: int) -> list[socket.socket]:
             try:
                 bound.append(_bound(info))
             except OSError as error:
-                missing = OSError(error.errno, f"cannot listen on {info[4][0]}:{info[4][1]}: {_reason(error)}")
+                place = ":".join(map(str, info[4][:2]))
+                missing = OSError(error.errno, f"cannot listen on {place}: {_reason(error)}")
                 if error.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
                     raise missing from error
         if not bound:

@@ -138,16 +138,16 @@ class MessageType:
         """Decode field by field: appended fields may be missing or unknown; an error names its field."""
         if len(row) < self._required:
             raise BadMessage(f"message {self.name!r}: got {len(row)} fields, at least {self._required} are required")
-        return self.decode_fields(row, self._ready_codecs, resolver)
-
-    def decode_fields(self, row: Sequence[object], codecs: Sequence[Codec], resolver: Resolver) -> object:
-        """Return the message that `codecs` decode from a row, field by field. BadMessage names the field."""
         values = []
-        for codec, name, value in zip(codecs, self._names, row, strict=False):
+        for codec, name, value in zip(self._ready_codecs, self._names, row, strict=False):
             try:
                 values.append(codec.decode(value, resolver))
             except BadMessage as error:
                 raise BadMessage(f"message {self.name!r}, field {name!r}: {error}") from error
+        return self.make(values)
+
+    def make(self, values: Sequence[object]) -> object:
+        """Return the message with these values of its fields. BadMessage if its class refuses them."""
         try:
             return self.cls(*values)
         except RecursionError:

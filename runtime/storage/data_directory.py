@@ -5,7 +5,8 @@
     <CRC-32 of the lines above, 8 hex digits>
 
 The version precedes everything that may change with it. Formatting creates the first segment, then the meta file under
-a temporary name, and renames it as the last step: a crash before that leaves the directory "not formatted".
+a temporary name, and renames it as the last step: a crash before that leaves the directory "not formatted". To undo it,
+for a first start that failed, the meta file is renamed as the first step, and the other files are removed after that.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from coterie.errors import (
     WrongStore,
 )
 from coterie.runtime.hosts.host import Disk, Host
+from coterie.runtime.storage.disk_reserve import RESERVE_NAME
+from coterie.runtime.storage.history.high_water import HIGH_WATER_NAME
 from coterie.runtime.storage.segment_files import create_segment, is_pristine, segment_names
 from coterie.runtime.storage.segment_format import SegmentHeader
 
@@ -39,6 +42,7 @@ __all__ = [
     "lock_store",
     "meta_path",
     "read_meta",
+    "undo_format",
 ]
 
 FORMAT_VERSION = 1
@@ -46,6 +50,7 @@ FORMAT_VERSION = 1
 _TITLE = "coterie store, format "
 _META = "meta"
 _META_NEW = "meta.new"
+_META_UNDONE = "meta.undone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,18 @@ async def format_store(host: Host, path: str, *, cluster: str, node: str) -> str
     meta = StoreMeta(cluster, node, host.random.getrandbits(32), store_id)
     await host.executor.run_disk(lambda: _format(host.disk, path, meta))
     return store_id
+
+
+async def undo_format(host: Host, path: str, store_id: str) -> None:
+    """Remove the store that `format_store` made as `store_id`, so that the directory can be formatted again.
+
+    For a start that fails before the node has taken part in anything: what the store holds is lost.
+
+    Raises:
+        DataDirectoryInUse: The store is open.
+        WrongStore, NotFormatted: Another store, or none, is there; nothing was changed.
+    """
+    await host.executor.run_disk(lambda: _undo_format(host.disk, path, store_id))
 
 
 def lock_store(disk: Disk, path: str) -> Callable[[], None]:
@@ -139,15 +156,30 @@ def _format(disk: Disk, path: str, meta: StoreMeta) -> None:
 def _refuse_formatted(disk: Disk, path: str) -> None:
     if disk.exists(os.path.join(path, _META)):
         raise AlreadyFormatted(path, "a store")
-    if not is_pristine(disk, path):
+    if not disk.exists(os.path.join(path, _META_UNDONE)) and not is_pristine(disk, path):
         raise AlreadyFormatted(path, "log segments without their meta file")
 
 
 def _remove_leftovers(disk: Disk, path: str) -> None:
-    leftovers = [name for name in disk.names(path) if name == _META_NEW]
-    for name in leftovers + segment_names(disk, path):
-        disk.remove(os.path.join(path, name))
-    disk.sync_directory(path)
+    """Remove what an interrupted formatting, or undoing of it, has left: the sign that it was undone goes last."""
+    for names in ([*segment_names(disk, path), _META_NEW, HIGH_WATER_NAME, RESERVE_NAME], [_META_UNDONE]):
+        for name in names:
+            if disk.exists(os.path.join(path, name)):
+                disk.remove(os.path.join(path, name))
+        disk.sync_directory(path)
+
+
+def _undo_format(disk: Disk, path: str, store_id: str) -> None:
+    unlock = lock_store(disk, path)
+    try:
+        meta = read_meta(disk, path)
+        if meta.store_id != store_id:
+            raise WrongStore(path, expected=(meta.cluster, store_id), found=(meta.cluster, meta.store_id))
+        disk.rename(meta_path(path), os.path.join(path, _META_UNDONE))
+        disk.sync_directory(path)
+        _remove_leftovers(disk, path)
+    finally:
+        unlock()
 
 
 def _write_meta(disk: Disk, path: str, meta: StoreMeta) -> None:

@@ -18,17 +18,18 @@ from typing import Final
 from coterie.errors import StorageFailed
 from coterie.runtime.hosts.host import Disk
 
-__all__ = ["RESERVE_BYTES", "ensure_reserve", "is_disk_full", "release_reserve"]
+__all__ = ["RESERVE_BYTES", "RESERVE_NAME", "ensure_reserve", "is_disk_full", "release_reserve"]
 
 RESERVE_BYTES: Final = 64 * 1024
 """A batch header takes tens of bytes, but file systems allocate blocks, and some for their own metadata."""
 
-_NAME: Final = "reserve"
+RESERVE_NAME: Final = "reserve"
+"""The name of its file."""
 
 
 def ensure_reserve(disk: Disk, directory: str) -> None:
     """Create the reserve durably if it is missing. `StorageFailed` if there is no space for it."""
-    path = os.path.join(directory, _NAME)
+    path = os.path.join(directory, RESERVE_NAME)
     is_new = not disk.exists(path)
     with contextlib.closing(disk.open(path, create=is_new)) as file:
         if file.size() == RESERVE_BYTES:
@@ -48,7 +49,7 @@ def ensure_reserve(disk: Disk, directory: str) -> None:
 
 def release_reserve(disk: Disk, directory: str) -> None:
     """Remove the reserve; the next open creates a new one."""
-    path = os.path.join(directory, _NAME)
+    path = os.path.join(directory, RESERVE_NAME)
     if disk.exists(path):
         disk.remove(path)
 

@@ -65,6 +65,10 @@ class RecordedCommands:
             for count in command.record.arities
         )
 
+    def command(self, name: str) -> RecordedCommand:
+        """Return a command by its wire name. KeyError if it is not active."""
+        return self._by_name[name]
+
     def decode(self, command: bytes) -> tuple[RecordedCommand, Any]:
         """Return the command and its message.
 

@@ -30,6 +30,7 @@ from coterie.protocols.evolution.schema_types import (
     RowType,
     ScalarType,
     SchemaType,
+    type_text,
 )
 from coterie.protocols.evolution.schema_values import value_of_text
 from coterie.protocols.evolution.type_comparison import counterpart
@@ -188,4 +189,16 @@ class RecordedRecord:
         return compile_decoder(self.cls, names, self._codecs, self._decode_slowly, has_head=False)
 
     def _decode_slowly(self, row: Sequence[object], resolver: Resolver) -> object:
-        return self._described.decode_fields(row, self._codecs, resolver)
+        """Decode field by field. An error names the field and its recorded type: classes are named by each code."""
+        values = []
+        for at, (codec, value) in enumerate(zip(self._codecs, row, strict=True)):
+            try:
+                values.append(codec.decode(value, resolver))
+            except BadMessage as error:
+                raise BadMessage(self._field_error(at, value)) from error
+        return self._described.make(values)
+
+    def _field_error(self, at: int, value: object) -> str:
+        recorded = self._recorded.fields[at]
+        expected = type_text(recorded.type)
+        return f"message {self.name!r}, field {recorded.name!r}: expected {expected}, got {show(value)}"

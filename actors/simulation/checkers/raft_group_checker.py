@@ -24,6 +24,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_checker import RaftChecker
 from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
+from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_messages import (
     LogWrite,
@@ -48,6 +49,7 @@ class RaftGroupChecker:
         checkers: calls the checker, and ends the run at a violation.
         on_role: is called with a role and a node whenever a message shows that the node has that role.
         run_log: gets the messages and events of the group.
+        quorum: which voters may decide; None: more than half.
     """
 
     def __init__(
@@ -57,10 +59,11 @@ class RaftGroupChecker:
         checkers: RunCheckers,
         on_role: Callable[[TargetRole, str], None],
         run_log: RunLog,
+        quorum: Quorum | None = None,
     ) -> None:
         self.group = group
         self.voters = tuple(NodeId(voter) for voter in voters)
-        self.protocol_checker = RaftChecker(self.voters, checkers.violation_context)
+        self.protocol_checker = RaftChecker(self.voters, checkers.violation_context, quorum=quorum)
         self.term_led_by: dict[str, Term] = {}
         """The nodes that are in the role leader now, with their terms."""
         self._checkers = checkers

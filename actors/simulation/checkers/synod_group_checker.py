@@ -21,6 +21,7 @@ from coterie.protocols.checking.synod_checker import SynodChecker
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.paxos.synod_messages import Accept, Chosen, Prepare, Promise, SynodMessage, SynodState
+from coterie.protocols.quorums import Quorum
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["CheckedSynodActor", "SynodGroupChecker"]
@@ -36,10 +37,11 @@ class SynodGroupChecker:
         checkers: RunCheckers,
         on_role: Callable[[TargetRole, str], None],
         run_log: RunLog,
+        quorum: Quorum | None = None,
     ) -> None:
         self.name = name
         self.members = tuple(NodeId(member) for member in members)
-        self.protocol_checker = SynodChecker(self.members, checkers.violation_context)
+        self.protocol_checker = SynodChecker(self.members, checkers.violation_context, quorum=quorum)
         self._checkers = checkers
         self._on_role = on_role
         self._run_log = run_log

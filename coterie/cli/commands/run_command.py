@@ -1,6 +1,7 @@
-"""`coterie run`: runs one node of a cluster whose topology a Python module declares.
+r"""`coterie run`: runs one node of a cluster whose topology a Python module declares.
 
-    coterie run shop:topology --node n1 --listen 127.0.0.1:7401 --peer n2=127.0.0.1:7402 --data n1 --bootstrap new
+    coterie run shop:topology --node n1 --listen 127.0.0.1:7401 \
+        --peer n2=127.0.0.1:7402 --peer n3=127.0.0.1:7403 --data n1 --bootstrap new
 
 `shop:topology` is a `Topology`, or a callable without arguments that returns one, in a module that can be imported
 from the working directory. The node runs until SIGTERM or Ctrl-C. Format a new data directory once, with
@@ -24,6 +25,7 @@ from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.security_options import SecurityOptions, add_security, security_of
 from coterie.node_process import up_line
+from coterie.runtime.hosts.real_resources import raise_descriptor_limit
 
 __all__ = ["add_parser", "load_topology", "run"]
 
@@ -53,11 +55,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=[],
         dest="peers",
         metavar="NODE=HOST:PORT",
-        help="where another node listens (repeat for each)",
+        help="where another node listens (repeat for each other node)",
     )
     parser.add_argument("--data", metavar="DIR", help="the data directory (default: all data in memory)")
     parser.add_argument(
         "--bootstrap", choices=["new"], help="new: format the data directory first; only for the first start"
+    )
+    parser.add_argument(
+        "--forget-group",
+        action="append",
+        default=[],
+        dest="forget_groups",
+        metavar="GROUP",
+        help="remove for good what the data directory holds of a group that the topology has no more (may be repeated)",
     )
     parser.add_argument(
         "--insecure", action="store_true", help="allow listening beyond loopback without authentication"
@@ -79,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tune_interpreter() -> None:
-    """Shorten pauses of this process: a paused leader is taken for a failed one."""
+    """Shorten pauses of this process: a paused leader is taken for a failed one. Allow it as many files as possible."""
+    raise_descriptor_limit()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(COLLECT_AFTER, 20, 50)
     gc.freeze()  # imported modules live until the end: collections need not traverse them
@@ -93,6 +104,7 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             peers=peers,
             data=args.data,
             bootstrap=args.bootstrap,
+            forget_groups=args.forget_groups,
             insecure=args.insecure,
             auth=security.auth,
             tls=security.tls,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from coterie.protocols.algorithm import NodeId, Token
 from coterie.protocols.quorums import Majority
+from coterie.protocols.raft import raft_config
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.follower import Follower
@@ -37,8 +38,9 @@ def _may_commit_anything(self: Leadership, index: LogIndex) -> bool:
     return True
 
 
-def _one_fewer(self: Majority) -> None:
-    object.__setattr__(self, "size", len(self.members) // 2)
+class _OneFewer(Majority):
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", len(self.members) // 2)
 
 
 def _every_log_is_up_to_date(self: RaftLog, last_log_index: LogIndex, last_log_term: Term) -> bool:
@@ -98,15 +100,15 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _mutant("vote not durable", Patch(Elections, "_reply_to_vote", _reply_to_vote_at_once)),
     _mutant("term not durable", Patch(Durability, "set_hard_state", _keep_term_in_memory)),
     _mutant("acknowledged before durable", Patch(Durability, "after_entries", _after_hard_state_only)),
-    _mutant("old-term commit by counting", Patch(Leadership, "may_commit", _may_commit_anything), first_seed=28),
-    _mutant("quorum off by one", Patch(Majority, "__post_init__", _one_fewer)),
-    _mutant("no up-to-date check", Patch(RaftLog, "is_up_to_date", _every_log_is_up_to_date), first_seed=5),
-    _mutant("no previous-term check", Patch(Follower, "has_previous", _has_any_previous), first_seed=23),
+    _mutant("old-term commit by counting", Patch(Leadership, "may_commit", _may_commit_anything), first_seed=31),
+    _mutant("quorum off by one", Patch(raft_config, "Majority", _OneFewer), first_seed=2),
+    _mutant("no up-to-date check", Patch(RaftLog, "is_up_to_date", _every_log_is_up_to_date), first_seed=8),
+    _mutant("no previous-term check", Patch(Follower, "has_previous", _has_any_previous), first_seed=29),
     _mutant(
         "truncation although entries match",
         Patch(RaftLog, "find_conflict", _conflict_everywhere),
         Patch(RaftLog, "truncate_from", _truncate_unguarded),
-        first_seed=2,
+        first_seed=3,
     ),
     _mutant("commit index capped at log end", Patch(Follower, "new_commit_index", _commit_to_the_end)),
     _mutant(
@@ -116,7 +118,7 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
         first_seed=1,
     ),
     _mutant(
-        "stale durability ack accepted", Patch(Durability, "_disprove_from", _disprove_nothing_under_way), first_seed=5
+        "stale durability ack accepted", Patch(Durability, "_disprove_from", _disprove_nothing_under_way), first_seed=10
     ),
 )
 """Each is killed under the profile `everything`."""

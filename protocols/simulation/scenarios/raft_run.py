@@ -22,6 +22,7 @@ from coterie.protocols.checking.violation import Violation, ViolationContext
 from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.faults.profiles.fault_profiles import is_live
+from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_messages import (
@@ -39,6 +40,7 @@ from coterie.protocols.simulation.faults.protocol_injector import latest_end_s
 from coterie.protocols.simulation.protocol_node import AnyAlgorithm
 from coterie.protocols.simulation.protocol_world import ProtocolWorld
 from coterie.protocols.simulation.scenarios.protocol_clients import ProtocolClient
+from coterie.protocols.simulation.scenarios.random_quorums import draw_quorum
 
 __all__ = ["CLIENTS", "COMMANDS", "RaftRun", "sender_role"]
 
@@ -86,9 +88,9 @@ class RaftRun:
         self._name = name
         self._plan = plan
         self._voters = tuple(NodeId(node) for node in plan.nodes)
-        self._config = _random_config(stream(name, "config"), self._voters)
+        self._config = _random_config(stream(name, "config"), self._voters, draw_quorum(stream(name, "quorum"), plan))
         self._context = ViolationContext()
-        self.checker = RaftChecker(self._voters, self._context)
+        self.checker = RaftChecker(self._voters, self._context, quorum=self._config.quorum)
         self.sessions_checker = SessionsChecker(self._context)
         self.history = History() if traced else None
         self._liveness = LivenessChecker(self._context, election_timeout_s=self._config.election_timeout_max_s)
@@ -283,14 +285,16 @@ class _Recorder:
         return index.to_bytes(8, "big")
 
 
-def _random_config(rng: random.Random, voters: tuple[NodeId, ...]) -> RaftConfig:
+def _random_config(rng: random.Random, voters: tuple[NodeId, ...], quorum: Quorum | None) -> RaftConfig:
     # Small caches and windows make old entries come from the disk, and batches end in the middle.
     return RaftConfig(
         voters,
+        quorum,
         max_append_entries=rng.choice((2, 16, 1024)),
         max_inflight_entries=rng.choice((4, 8192)),
         cache_entries=rng.choice((1, 32, 16384)),
         max_apply_entries=rng.choice((3, 1024)),
+        max_write_bytes=rng.choice((1, 500, 1 << 22)),
     )
 
 

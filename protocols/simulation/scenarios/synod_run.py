@@ -37,6 +37,7 @@ from coterie.protocols.simulation.faults.protocol_injector import latest_end_s
 from coterie.protocols.simulation.protocol_network import Latency
 from coterie.protocols.simulation.protocol_node import AnyAlgorithm
 from coterie.protocols.simulation.protocol_world import ProtocolWorld
+from coterie.protocols.simulation.scenarios.random_quorums import draw_quorum
 
 __all__ = ["SynodRun"]
 
@@ -77,9 +78,9 @@ class SynodRun:
         self._plan = plan
         self._rng = stream(name, "askers")
         self._members = tuple(NodeId(node) for node in plan.nodes)
-        self._config = SynodConfig(self._members)
+        self._config = SynodConfig(self._members, draw_quorum(stream(name, "quorum"), plan))
         self._context = ViolationContext()
-        self.checker = SynodChecker(self._members, self._context)
+        self.checker = SynodChecker(self._members, self._context, quorum=self._config.quorum)
         self._disks = dict.fromkeys(self._members, SynodState())
         self.world: ProtocolWorld[SynodState, SynodMessage] = ProtocolWorld(
             name, plan, self, self._context, hashed=hashed, traced=traced

@@ -30,7 +30,7 @@ from coterie.protocols.sessions import (
     encode_open_session,
     encode_plain,
     encode_reply,
-    encode_within,
+    fit_reply,
 )
 
 pytestmark = pytest.mark.virtual
@@ -98,7 +98,7 @@ async def test_each_command_gets_its_own_reply_or_marker() -> None:
     replies = Replies([Done(b"a"), Done(bytes(50)), Done(bytes(500))])
 
     assert await answered(encode_reply(Done(b"x")), 1) == [Done(b"x")]
-    assert await answered(encode_within(replies, 60), 3) == [Done(b"a"), Withheld(51), TooLarge(501, 60)]
+    assert await answered(fit_reply(encode_reply(replies), 60), 3) == [Done(b"a"), Withheld(51), TooLarge(501, 60)]
 
 
 @pytest.mark.parametrize("answer", [Refused("not_leader", "n2"), Unsettled("stopped", None), ConnectionLost("lost")])

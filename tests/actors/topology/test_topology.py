@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from coterie.errors import (
     InsecureBind,
     NotFormatted,
     StorageDamaged,
+    StorageFailed,
     TopologyError,
     WrongStore,
 )
@@ -242,8 +243,10 @@ class World:
         self.disk = VirtualDisk()
 
     @contextlib.asynccontextmanager
-    async def started(self, *, name: str = "t", **arguments: Any) -> AsyncIterator[Node]:
-        topology = Topology(name, nodes=["n1", "n2"])
+    async def started(
+        self, *, name: str = "t", nodes: Sequence[str] = ("n1", "n2"), **arguments: Any
+    ) -> AsyncIterator[Node]:
+        topology = Topology(name, nodes=nodes)
         topology.raft("store", machine=KeyValue, nodes=["n1"])
         host = VirtualHost("n1", network=self.network, disk=self.disk)
         arguments = {"node": "n1", "listen": "127.0.0.1:7401", "data": "data", "host": host, **arguments}
@@ -305,6 +308,54 @@ async def test_a_start_that_does_not_fit_the_topology_is_refused_before_anything
 async def test_a_bad_address_is_named_before_anything_is_touched(world: World, arguments: dict[str, Any]) -> None:
     await world.fails(ValueError, "is no address", bootstrap="new", **arguments)
     assert not world.disk.exists("data")
+
+
+@pytest.mark.parametrize("peers", [{"n2": "127.0.0.1:7401"}, {"n2": "h:1", "n3": "h:1"}])
+async def test_an_address_that_two_nodes_share_is_a_mistake(world: World, peers: dict[str, str]) -> None:
+    await world.fails(TopologyError, "has the address .* of", peers=peers, nodes=("n1", "n2", "n3"), bootstrap="new")
+    assert not world.disk.exists("data")
+
+
+async def test_a_peer_that_is_missing_is_told_by_name_with_the_option(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.works(bootstrap="new", peers={"n2": "127.0.0.1:7402"}, nodes=("n1", "n2", "n3"))
+    assert "topology.peers_missing" in caplog.text
+    assert "peers=n3 advice=give --peer n3=HOST:PORT" in caplog.text
+    caplog.clear()
+    await world.works(peers={"n2": "127.0.0.1:7402"})
+    assert "peers_missing" not in caplog.text
+
+
+async def test_a_first_start_that_fails_late_leaves_nothing_formatted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("an actor cannot be made")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("coterie.actors.topology.topology.spawn_parts", fail)
+        await world.fails(RuntimeError, "cannot be made", bootstrap="new")
+    assert world.disk.names("data") == ["lock"]
+    await world.works(bootstrap="new")
+    with monkeypatch.context() as patched:
+        patched.setattr("coterie.actors.topology.topology.spawn_parts", fail)
+        await world.fails(RuntimeError, "cannot be made")
+    await world.works()  # what an earlier start has formatted stays
+
+
+async def test_a_first_start_on_a_full_disk_leaves_nothing_formatted(world: World) -> None:
+    world.disk.capacity_bytes = 1000
+    await world.fails(StorageFailed, "the disk is full", bootstrap="new")
+    world.disk.capacity_bytes = None
+    await world.works(bootstrap="new")
+
+
+async def test_what_fails_after_the_node_was_up_leaves_its_store(world: World) -> None:
+    with pytest.raises(RuntimeError, match="the program"):
+        async with world.started(bootstrap="new"):
+            raise RuntimeError("the program failed")
+    await world.works()
 
 
 async def test_data_of_another_cluster_or_node_is_refused(world: World) -> None:

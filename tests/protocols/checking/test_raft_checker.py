@@ -7,6 +7,7 @@ import pytest
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_checker import RaftChecker
 from coterie.protocols.checking.violation import Violation, ViolationContext
+from coterie.protocols.quorums import Grid, Weighted
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
     AppendEntriesReply,
@@ -421,3 +422,38 @@ def test_an_answer_repeats_a_round_that_was_sent_to_it() -> None:
 
     with breaks("raft.round_repeated"):
         it.sent(B, A, success(1, 1, round_=2))
+
+
+def test_the_groups_own_quorum_decides_what_is_committed() -> None:
+    """b alone weighs as much as a and c together: what they hold is not committed before b holds it."""
+    it = RaftChecker((A, B, C), ViolationContext(), quorum=Weighted({A: 1, B: 2, C: 1}))
+    for node in (A, C):
+        it.wrote(node, write(1, A, entry(1, 1)))
+    assert list(it.committed) == []
+
+    it.wrote(B, write(1, A, entry(1, 1)))
+
+    assert list(it.committed) == [entry(1, 1)]
+
+
+def test_the_groups_own_quorum_decides_who_is_elected() -> None:
+    it = RaftChecker((A, B, C), ViolationContext(), quorum=Grid([[A], [B, C]]))
+    it.wrote(B, write(1, B))
+    it.wrote(C, write(1, B))
+
+    with breaks("raft.election_quorum"):
+        it.led(B, Term(1))
+
+
+def test_an_audit_counts_by_the_groups_own_quorum() -> None:
+    it = RaftChecker((A, B, C), ViolationContext(), quorum=Weighted({A: 1, B: 2, C: 1}))
+    for node in (A, B):
+        it.wrote(node, write(1, A, entry(1, 1)))
+    it.audit()
+
+    it.disk(B).entries.clear()  # behind the checker's back
+    it.disk(C).write(write(None, None, entry(1, 1)))
+
+    with breaks("raft.commit_on_quorum"):
+        it.audit()
+    it.audit([B])

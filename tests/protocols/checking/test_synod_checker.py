@@ -19,6 +19,7 @@ from coterie.protocols.paxos import (
     ProposerState,
     SynodState,
 )
+from coterie.protocols.quorums import Quorum, Weighted
 
 A, B, C, D, E = (NodeId(name) for name in "abcde")
 B1, B2, B3 = Ballot(1, A), Ballot(2, B), Ballot(3, C)
@@ -28,8 +29,8 @@ def state(promised: Ballot | None = None, accepted: Proposal | None = None, roun
     return SynodState(AcceptorState(promised, accepted), ProposerState(round_))
 
 
-def checker(*members: NodeId) -> SynodChecker:
-    it = SynodChecker(members or (A, B, C), ViolationContext())
+def checker(*members: NodeId, quorum: Quorum | None = None) -> SynodChecker:
+    it = SynodChecker(members or (A, B, C), ViolationContext(), quorum=quorum)
     for value in (b"v", b"w"):
         it.asked(value)
     return it
@@ -218,3 +219,23 @@ def test_a_read_sees_what_was_chosen_before_it() -> None:
 
     with breaks("synod.read_missed_choice"):
         it.answered(A, None, was_chosen=b"v")
+
+
+def test_the_synods_own_quorum_decides_what_is_chosen() -> None:
+    it = checker(quorum=Weighted({A: 1, B: 2, C: 1}))
+    for node in (A, C):
+        it.wrote(node, state(B1, Proposal(B1, b"v")))
+    assert it.chosen is None
+
+    it.wrote(B, state(B1, Proposal(B1, b"v")))
+
+    assert it.chosen == b"v"
+
+
+def test_promises_of_the_synods_own_quorum_allow_a_value() -> None:
+    it = checker(quorum=Weighted({A: 1, B: 2, C: 1}))
+    it.wrote(A, state(B1, round_=1))
+    it.wrote(C, state(B1))
+
+    with breaks("synod.value_not_highest"):
+        it.sent(A, Accept(B1, b"v"))

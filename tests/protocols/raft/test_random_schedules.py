@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from coterie.protocols.algorithm import NodeId, Received
+from coterie.protocols.quorums import Grid, Quorum, Weighted
 from coterie.protocols.raft import RaftConfig, RaftRole
 from coterie.protocols.replicated_log import Applied, Entry, LogIndex, Propose
 from coterie.protocols.simulation.directed.directed_group import DirectedGroup
@@ -16,10 +18,17 @@ SEEDS = 30
 STEPS = 4000
 
 
-def tiny(voters: tuple[NodeId, ...]) -> RaftConfig:
+def quorum_of(voters: tuple[NodeId, ...], seed: int) -> Quorum | None:
+    """A majority, weights, or a grid."""
+    weights = {voter: 1 + (place + seed) % 3 for place, voter in enumerate(voters)}
+    return (None, Weighted(weights), Grid([voters[:2], voters[2:]]), None)[seed % 4]
+
+
+def tiny(voters: tuple[NodeId, ...], *, seed: int) -> RaftConfig:
     """Everything is cut, full, evicted and loaded all the time."""
     return RaftConfig(
         voters,
+        quorum_of(voters, seed),
         max_append_bytes=12,
         max_append_entries=3,
         max_inflight_bytes=20,
@@ -27,6 +36,7 @@ def tiny(voters: tuple[NodeId, ...]) -> RaftConfig:
         cache_bytes=16,
         cache_entries=4,
         max_uncommitted_entries=8,
+        max_write_bytes=150,
         max_apply_bytes=10,
         max_apply_entries=3,
     )
@@ -37,7 +47,7 @@ class Chaos:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        self.group = DirectedGroup(self.rng.choice((3, 3, 5)), config=tiny, seed=seed)
+        self.group = DirectedGroup(self.rng.choice((3, 3, 5)), config=partial(tiny, seed=seed), seed=seed)
         self.names = list(self.group.nodes)
         self.leader_by_term: dict[int, NodeId] = {}
         self.committed: dict[LogIndex, Entry] = {}

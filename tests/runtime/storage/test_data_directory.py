@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 
@@ -17,7 +18,7 @@ from coterie.errors import (
 )
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_loop import run_virtual
-from coterie.runtime.storage.data_directory import StoreMeta, decode_meta, encode_meta, format_store
+from coterie.runtime.storage.data_directory import StoreMeta, decode_meta, encode_meta, format_store, undo_format
 from coterie.runtime.storage.log_store import Write
 from coterie.runtime.storage.segmented_log import SegmentedLog
 
@@ -106,6 +107,56 @@ async def test_unknown_format_version_is_refused_naming_both(virtual_host: Virtu
     virtual_host.disk.replace("/deep/down/data/meta", meta.replace(b"format 1", b"format 2", 1))
     with pytest.raises(UnsupportedFormat, match="has storage format 2, this release reads 1"):
         await opened(virtual_host)
+
+
+async def test_a_format_that_was_undone_can_be_done_again(virtual_host: VirtualHost) -> None:
+    store_id = await formatted(virtual_host)
+    log = await opened(virtual_host)
+    log.write(Write("g", b"vote"), lambda: None)
+    with pytest.raises(DataDirectoryInUse):
+        await undo_format(virtual_host, "/deep/down/data", store_id)
+    await log.close()
+
+    await undo_format(virtual_host, "/deep/down/data", store_id)
+
+    assert virtual_host.disk.names("/deep/down/data") == ["lock"]
+    assert await formatted(virtual_host) != store_id
+    assert (await opened(virtual_host)).groups() == ()
+
+
+async def test_only_the_store_that_was_made_is_undone(virtual_host: VirtualHost) -> None:
+    await formatted(virtual_host)
+    with pytest.raises(WrongStore):
+        await undo_format(virtual_host, "/deep/down/data", "0" * 32)
+    await (await opened(virtual_host)).close()
+
+
+def test_crash_at_any_step_of_undoing_leaves_a_whole_store_or_one_that_can_be_formatted() -> None:
+    outcomes = {_undo_cut_short(steps, random.Random(seed)) for steps in range(12) for seed in range(8)}
+    assert outcomes == {"whole", "not formatted"}
+
+
+def _undo_cut_short(steps: int, rng: random.Random) -> str:
+    async def main() -> str:
+        host = VirtualHost()
+        store_id = await formatted(host)
+        log = await opened(host)
+        log.write(Write("g", b"vote"), lambda: None)
+        await log.close()
+        host.disk.cut_power_after(steps)
+        with contextlib.suppress(OSError):
+            await undo_format(host, "/deep/down/data", store_id)
+        host.disk.crash(rng)
+        try:
+            again = await opened(host)
+        except NotFormatted:
+            assert await formatted(host) != store_id
+            assert (await opened(host)).groups() == ()
+            return "not formatted"
+        assert again.groups() == ("g",)
+        return "whole"
+
+    return run_virtual(main)
 
 
 def test_meta_survives_encoding() -> None:
