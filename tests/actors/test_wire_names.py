@@ -74,7 +74,8 @@ GOLDEN = {
     "group.Refused": "Refused(reason, leader, max_bytes)",
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (
-        "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members, quarantine)"
+        "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members, "
+        "quarantine)"
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.WatchLeader": "WatchLeader(watcher)",
