@@ -13,7 +13,6 @@ import pytest
 
 import coterie.actors
 import coterie.runtime
-from coterie.actors.groups.state_machine import NO_REFS
 from coterie.actors.wire_names import (
     NAMES,
     FoundersDiffer,
@@ -49,6 +48,7 @@ from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message_type
 from coterie.runtime.messages.message_codecs import MessageType
+from coterie.runtime.messages.value_codecs import NO_REFS
 
 GOLDEN = {
     "checkpoint.DigestReport": "DigestReport(term, index, digest)",

@@ -3,4 +3,5 @@
 `apply_failures.py`: `ApplyFailures`, logs the exceptions that come out of a state machine's `apply`
 `digest_exchange.py`: `DigestExchange`, lets the replicas of a group compare their digests
 `replica.py`: `Replica`, applies the entries of the log to the sessions and the state machine of one node
+`typed_machine.py`: `TypedMachine`, runs a typed `StateMachine` on encoded commands
 """
