@@ -109,7 +109,7 @@ def test_a_process_that_cannot_even_count_has_none_left(monkeypatch: pytest.Monk
     def fail(_: str) -> list[str]:
         raise OSError(errno.EMFILE, "too many open files")
 
-    monkeypatch.setattr(real_resources.os, "listdir", fail)
+    monkeypatch.setattr(os, "listdir", fail)
     reading = RealResources().descriptors()
     assert reading.open_count == reading.limit is not None
 
@@ -140,7 +140,7 @@ def test_the_soft_limit_is_raised_as_far_as_the_system_allows(
             raise ValueError("current limit exceeds maximum limit")
         done.append(wanted)
 
-    monkeypatch.setattr(real_resources.resource, "getrlimit", lambda _: limits)
-    monkeypatch.setattr(real_resources.resource, "setrlimit", set_limit)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
     raise_descriptor_limit()
     assert done == ([] if expected is None else [(expected, limits[1])])
