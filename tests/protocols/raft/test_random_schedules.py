@@ -243,7 +243,7 @@ def test_schedules_reach_what_they_are_meant_to_reach() -> None:
         for observed in chaos.group.observed:
             seen[observed.event] = seen.get(observed.event, 0) + 1
 
-    assert recorded > 10
+    assert recorded > 5
     assert committed > 200
     assert loaded > 200
     assert seen["raft.log_truncated"] > 0
