@@ -14,6 +14,7 @@ __all__ = [
     "ENVELOPE_BYTES",
     "NOT_REGISTERED",
     "NO_SCHEMA",
+    "QUARANTINED",
     "TOO_LARGE",
     "ActivateSchema",
     "Answer",
@@ -34,6 +35,7 @@ __all__ = [
 TOO_LARGE: Final = "too_large"
 NOT_REGISTERED: Final = "not_registered"
 NO_SCHEMA: Final = "no_schema"
+QUARANTINED: Final = "quarantined"
 
 ENVELOPE_BYTES: Final = 4096
 """The most that a message takes in addition to its entries, its one command, or the answer to one."""
@@ -105,9 +107,10 @@ class GroupStatus:
     `role`: as the algorithm names it; or, for an inactive voter, `registering`: its store is new, and too few of the
     other voters have confirmed that they remember it; `refused`: they remember another store under its name, or the log
     binds it to another one; `founders_differ`: their group of this name has other founders.
+    `quarantined`: it stores and votes, but neither applies nor leads; `quarantine` says why.
     `members`: the members that the group's log has, whatever the topology says. `revision`, `version`: of the schema
     that its machine follows; 0: it has none. `code_version`, `code_schema`: the version and the hash of what its code
-    is. `quarantine`: why it stores and votes only; empty: it does not.
+    is.
     """
 
     group: str
@@ -121,11 +124,11 @@ class GroupStatus:
     store: str
     syncs: int
     members: tuple[GroupMember, ...] = ()
+    quarantine: str | None = None
     revision: int = 0
     version: int = 0
     code_version: int = 0
     code_schema: str = ""
-    quarantine: str = ""
 
 
 @message(name="group.ReportStatus")

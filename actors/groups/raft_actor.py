@@ -8,22 +8,25 @@ timer ── Tick ─────────────▶┘                 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 from collections.abc import Callable
-from typing import Any, assert_never
+from functools import partial
+from typing import Any, Final, assert_never
 
 from coterie.actors.driver import Driver, Tick
+from coterie.actors.groups.evolution.group_schemas import CannotFollow
+from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
     NOT_REGISTERED,
-    TOO_LARGE,
-    Answer,
+    QUARANTINED,
+    ActivateSchema,
     Execute,
     GroupMember,
     GroupStatus,
     LeaderIs,
     Refused,
+    ReportCode,
     ReportStatus,
     Unsettled,
     WatchLeader,
@@ -33,6 +36,8 @@ from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
+from coterie.actors.groups.replicas.client_proposals import ClientProposals
+from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.typed_machine import is_local
 from coterie.actors.peer_stores import PeerStores
@@ -41,21 +46,37 @@ from coterie.actors.voter_registration import RetryRegistration, VoterRegistrati
 from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreRegistered
 from coterie.errors import UnsupportedFormat
 from coterie.protocols.algorithm import NodeId, Received
+from coterie.protocols.checkpoints import Checkpoint, DigestReport, DigestRequest, encode_checkpoint
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnown
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, SchemaReached, StoreKnown
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
-from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, Propose, Refusal, Reject, Term
-from coterie.protocols.sessions import Machine, fit_reply
-from coterie.runtime.actor import Actor, Later
+from coterie.protocols.raft.role import RaftRole
+from coterie.protocols.replicated_log import (
+    Applied,
+    Apply,
+    EntryKind,
+    Load,
+    Loaded,
+    LogIndex,
+    Propose,
+    Quarantine,
+    Refusal,
+    Reject,
+    Term,
+)
+from coterie.protocols.sessions import Machine
+from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
+
+APART: Final = "it answered otherwise than a quorum, up to entry {index}: its state cannot be trusted"
 
 
 class RaftActor(
@@ -64,6 +85,8 @@ class RaftActor(
         | RaftPeerMessage
         | WatchLeader
         | ReportStatus
+        | ReportCode
+        | ActivateSchema
         | Tick
         | RegisterStore
         | StoreRegistered
@@ -79,18 +102,28 @@ class RaftActor(
             the log count.
         machine: makes an empty state machine; each life of the actor applies the log to a new one.
         store: the log store for its term, vote and entries.
+        activate_after_s: how long all voters must have had newer code before its schema becomes active; None: until
+            `coterie raft activate`.
     """
 
-    def __init__(self, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore) -> None:
+    def __init__(
+        self,
+        group: str,
+        config: RaftConfig,
+        machine: Callable[[], Machine],
+        store: LogStore,
+        *,
+        activate_after_s: float | None = None,
+    ) -> None:
         self._group = group
         self._config = config
         self._machine = machine()
         self._store = store
         self._peer_stores = PeerStores(group, store)
-        self._refs = itertools.count(1)
-        self._waiting: dict[int, Later[Answer]] = {}  # by Propose.ref
+        self._activate_after_s = activate_after_s
         self._watchers: dict[Ref[LeaderIs], None] = {}
         self._leader: LeaderIs | None = None
+        self._quarantined_because: str | None = None
         self._to_apply: Apply | None = None  # Raft emits the next chunk when this one is applied
         self._load_tasks: set[asyncio.Task[None]] = set()
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
@@ -107,13 +140,31 @@ class RaftActor(
         limits = self._limits()
         self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
         self._facts = facts = self._raft.facts
-        self._replica = Replica(self._machine, incarnation=facts.incarnation, base_index=facts.base.index)
+        self._schemas = SchemaKeeper(
+            self._raft,
+            self._machine,
+            self._node,
+            self._activate_after_s,
+            propose=partial(self._propose_own, EntryKind.SCHEMA),
+            log=self.context.log,
+        )
+        self._replica = Replica(
+            self._machine,
+            incarnation=facts.incarnation,
+            base_index=facts.base.index,
+            adopt=self._schemas.adopt,
+        )
         self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
-        self._letters = LetterAdmission(facts.incarnation, self._peer_stores, self.context.log)
-        self._identity = LetterIdentity(facts.incarnation, StoreId(key)).encode()
-        # An entry that does not fit into a frame could never be replicated, and would block all later ones.
-        self._command_bytes_max = limits.max_command_bytes
-        self._answer_bytes_max = system.config.transport.frame_cap_bytes - ENVELOPE_BYTES
+        self._digests = DigestExchange(
+            self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=self.context.log
+        )
+        self._letters = LetterAdmission(facts.incarnation, self._peer_stores, self.context.log, self._schemas.heard)
+        self._identity = LetterIdentity(facts.incarnation, StoreId(key), schema=self._schemas.hash).encode()
+        self._proposals = ClientProposals(
+            self._schemas,
+            command_bytes_max=limits.max_command_bytes,
+            answer_bytes_max=system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,
+        )
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
@@ -173,19 +224,19 @@ class RaftActor(
         return self._raft.facts.membership.store_of(node)
 
     def _limits(self) -> RaftLimits:
-        frame_cap_bytes, store_write_bytes = (
-            self.context.system.config.transport.frame_cap_bytes,
-            self._store.max_write_bytes,
-        )
-        limits = RaftLimits.fitted(self._config, frame_cap_bytes=frame_cap_bytes, store_write_bytes=store_write_bytes)
+        transport, write_bytes = self.context.system.config.transport, self._store.max_write_bytes
+        limits = RaftLimits.fitted(self._config, transport, write_bytes)
         if limits.lowered:
-            sizes = {"frame_cap_bytes": frame_cap_bytes, "store_write_bytes": store_write_bytes, **limits.lowered}
+            sizes = {"frame_cap_bytes": transport.frame_cap_bytes, "store_write_bytes": write_bytes, **limits.lowered}
             self.context.log.info("raft.limits_lowered", **sizes)
         return limits
 
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
         self._letters.forget()
+        reason = self._schemas.why_quarantined()
+        if reason is not None:
+            self._quarantine(reason)
         self.context.wake()
 
     def on_stop(self) -> None:
@@ -197,8 +248,7 @@ class RaftActor(
         self._unsubscribe_links()
         for task in self._load_tasks:
             task.cancel()
-        for ref in list(self._waiting):
-            self._answer(ref, Unsettled("stopped", None))
+        self._proposals.answer_all(Unsettled("stopped", None))
 
     # --- incoming messages ------------------------------------------------------------------------------------------
 
@@ -208,6 +258,8 @@ class RaftActor(
         | RaftPeerMessage
         | WatchLeader
         | ReportStatus
+        | ReportCode
+        | ActivateSchema
         | Tick
         | RegisterStore
         | StoreRegistered
@@ -228,6 +280,10 @@ class RaftActor(
                 return self._leader
             case ReportStatus():
                 return self._status()
+            case ReportCode():
+                return self._schemas.report()
+            case ActivateSchema():
+                self._schemas.activate(self.context.reply_later(msg).reply)
             case RegisterStore():
                 self._registration.handle_request(msg)
             case StoreRegistered():
@@ -248,9 +304,15 @@ class RaftActor(
             if applied is not None:
                 self._running.feed(applied)
         self._running.flush()
+        now = self.context.clock.monotonic()
+        self._digests.advance(now=now)
         if self._raft.facts is not self._facts:
             self._facts = self._raft.facts
             self._letters.forget()
+            self._schemas.changed()
+        if self._schemas.elected_since():
+            self._letters.forget()
+        self._schemas.advance(now)
 
     def _apply_now(self, effect: Apply) -> None:
         self._to_apply = effect
@@ -270,31 +332,48 @@ class RaftActor(
 
     def _propose(self, msg: Execute) -> None:
         later = self.context.reply_later(msg)
-        if len(msg.command) > self._command_bytes_max:
-            later.reply(Refused(TOO_LARGE, None, self._command_bytes_max))
-            return
-        ref = next(self._refs)
-        self._waiting[ref] = later
-        self._running.feed(Propose(ref, msg.command))
+        proposal = self._proposals.propose(msg.command, later, is_leader=self._raft.role is RaftRole.LEADER)
+        if proposal is not None:
+            self._running.feed(proposal)
+
+    def _propose_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Put a checkpoint into the log. If that fails, the next one follows in a few seconds."""
+        self._propose_own(EntryKind.CHECKPOINT, encode_checkpoint(checkpoint))
+
+    def _propose_own(self, kind: EntryKind, content: bytes) -> int:
+        """Put an entry of the group's own into the log; return the reference of the proposal."""
+        ref = self._proposals.next_ref()
+        self._running.wake_with(Propose(ref, content, kind))
+        return ref
+
+    def _quarantine(self, reason: str) -> None:
+        """Use the state machine no more in this life: the node only stores and votes."""
+        self._quarantined_because = self._quarantined_because or reason
+        self._running.feed(Quarantine(reason))
 
     def _reject_unregistered(self, event: RaftEvent) -> None:
         if isinstance(event, Propose):
-            self._answer(event.ref, Refused(NOT_REGISTERED, None))
-
-    def _answer(self, ref: int, answer: Answer) -> None:
-        self._waiting.pop(ref).reply(answer)
+            self._proposals.answer(event.ref, Refused(NOT_REGISTERED, None))
 
     def _receive_peer_message(self, message: RaftPeerMessage) -> None:
         key = self._letters.key_of(message)
         if key is not None:
-            self._running.feed(Received(key, message.body))
+            self._hear(key, message.body)
         elif message.sender in self._peers:
             membership = self._raft.facts.membership
             self._letters.examine(message, membership, lambda store: self._admit(message, store))
 
+    def _hear(self, key: NodeId, body: RaftMessage | DigestRequest | DigestReport) -> None:
+        """Hand over what an admitted peer says, while a visit takes place."""
+        if isinstance(body, DigestRequest | DigestReport):
+            self._digests.receive(key, body, now=self.context.clock.monotonic())
+        else:
+            self._running.feed(Received(key, body))
+
     def _admit(self, message: RaftPeerMessage, store: StoreId) -> None:
         self._running.wake_with(StoreKnown(NodeId(message.sender), store))
-        self._running.wake_with(Received(NodeId(store), message.body))
+        if not isinstance(message.body, DigestRequest | DigestReport):  # a lost one is asked again
+            self._running.wake_with(Received(NodeId(store), message.body))
         if isinstance(self._driver, Driver):  # it has taken note of the store
             self._letters.remember(message, store)
 
@@ -312,9 +391,12 @@ class RaftActor(
 
     def send(self, to: str, message: RaftMessage) -> None:
         """Send a message to the member with the key `to`, if it still is one."""
+        self._send_letter(to, message)
+
+    def _send_letter(self, to: str, body: RaftMessage | DigestRequest | DigestReport) -> None:
         node = self._raft.node_of(NodeId(to))
         if node is not None:
-            self._peers[node].tell(RaftPeerMessage(self._node, self._identity, message))
+            self._peers[node].tell(RaftPeerMessage(self._node, self._identity, body))
 
     def perform(self, effect: Apply | Load | Reject) -> RaftEvent | None:
         """Carry out `Apply`, `Load` or `Reject`."""
@@ -346,20 +428,32 @@ class RaftActor(
     def _apply(self, effect: Apply) -> Applied | None:
         """Apply entries, and answer those that wait for them; None: this node stops, because of a local condition."""
         replica, refs = self._replica, effect.refs
+        applied = LogIndex(effect.entries[0].index - 1)
         try:
             for entry in effect.entries:
+                if entry.kind is EntryKind.SCHEMA:
+                    self._running.feed(SchemaReached(entry.index))
+                if self._quarantined_because is not None:
+                    break
                 reply = replica.apply(entry)
+                applied = entry.index
                 ref = refs.get(entry.index)
-                if ref is not None and reply is not None:
-                    self._answer(ref, fit_reply(reply, self._answer_bytes_max))
+                if ref is not None:
+                    self._proposals.applied(ref, reply)
+                if replica.apart_at is not None:
+                    self._quarantine(APART.format(index=replica.apart_at))
+        except CannotFollow as error:
+            self._quarantine(str(error))
         except BaseException as error:
             if not is_local(error):
                 raise
             self.context.system.fail(error)  # the entry does not count as applied: the next life applies it again
             return None
-        last = effect.entries[-1].index
-        self._failures.applied(last)
-        return Applied(last)
+        for index, ref in refs.items():
+            if index > applied:  # committed, and not applied by this node any more
+                self._proposals.answer(ref, Unsettled(QUARANTINED, None))
+        self._failures.applied(applied)
+        return Applied(applied)
 
     async def _load(self, load: Load) -> None:
         try:
@@ -373,14 +467,14 @@ class RaftActor(
     def _reject(self, effect: Reject) -> None:
         kind = Unsettled if effect.reason is Refusal.LEADERSHIP_LOST else Refused
         leader = None if effect.leader is None else self._raft.node_of(effect.leader)
-        self._answer(effect.ref, kind(effect.reason.value, leader))
+        self._proposals.answer(effect.ref, kind(effect.reason.value, leader))
 
     def _status(self) -> GroupStatus:
-        raft = self._raft
+        raft, active = self._raft, self._schemas.active
         return GroupStatus(
             group=self._group,
             node=self._node,
-            role=self._registration.inactive_reason or raft.role.value,
+            role=self._registration.inactive_reason or (QUARANTINED if self._quarantined_because else raft.role.value),
             term=raft.term,
             leader=raft.leader,
             last_index=raft.last_index,
@@ -391,4 +485,9 @@ class RaftActor(
             members=tuple(
                 GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
             ),
+            quarantine=self._quarantined_because,
+            revision=0 if active is None else active.number,
+            version=0 if active is None else active.schema.version,
+            code_version=self._schemas.code_version,
+            code_schema=self._schemas.hash.hex(),
         )

@@ -22,7 +22,7 @@ from coterie.errors import TopologyError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.replicated_log import LogPosition
-from coterie.protocols.simulation.scenarios.raft_run import random_base
+from coterie.protocols.simulation.scenarios.random_foundings import random_base
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
 from coterie.runtime.system import SystemConfig
 

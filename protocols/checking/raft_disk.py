@@ -19,13 +19,19 @@ AT_THE_BEGINNING = LogPosition(LogIndex(0))
 
 
 def founded(
-    voters: Sequence[NodeId], *, quorum: Quorum | None = None, base: LogPosition = AT_THE_BEGINNING
+    voters: Sequence[NodeId],
+    *,
+    quorum: Quorum | None = None,
+    base: LogPosition = AT_THE_BEGINNING,
+    stores_known: bool = True,
 ) -> HardState:
     """Return the register of a new group in which every store is named like its node.
 
-    `base`: where all its logs begin, with an empty state machine.
+    `base`: where all its logs begin, with an empty state machine. `stores_known`: whether the founders' stores are.
     """
-    founders = Membership.founding(voters, quorum).with_stores({voter: StoreId(voter) for voter in voters})
+    founders = Membership.founding(voters, quorum)
+    if stores_known:
+        founders = founders.with_stores({voter: StoreId(voter) for voter in voters})
     facts = GroupFacts(bytes(INCARNATION_BYTES), founders, base, ((LogIndex(0), founders),))
     return HardState(base.term, None, facts)
 

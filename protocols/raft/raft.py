@@ -21,6 +21,7 @@ from typing import assert_never
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId, Persisted, Received
+from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.applier import Applier
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.elections import Elections
@@ -193,6 +194,11 @@ class Raft:
     def facts(self) -> GroupFacts:
         """What the group knows about itself, as of the end of the log; it may not be durable yet."""
         return self._durability.hard_state.facts
+
+    @property
+    def quorum(self) -> Quorum:
+        """Which members decide at present, by their keys."""
+        return self._electorate.quorum
 
     def node_of(self, key: NodeId) -> NodeId | None:
         """Return the node of the member `key`; None if it is no member (any more)."""

@@ -94,10 +94,6 @@ class RaftConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
 
-    def quorum_or_majority(self) -> Quorum:
-        """Return `quorum`, or the majority of `voters` if there is none."""
-        return Majority(self.voters) if self.quorum is None else self.quorum
-
     def _check_quorum(self) -> None:
         Majority(self.voters)  # refuses an empty tuple and a name that is given twice
         if self.quorum is None:

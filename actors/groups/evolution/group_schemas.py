@@ -1,4 +1,4 @@
-"""`GroupSchemas`: the schemas of one group in one life of a replica: what this code is, what the log has, what is active.
+"""`GroupSchemas`: holds the schemas of one replica: what its code is, what the log has, and what is active.
 
     register ── follow ──▶ the last schema of the log: what a leader may propose, and whether this code can run at all
     log entry ── adopt ──▶ the active schema: what the machine decodes from the next entry on

@@ -1,7 +1,7 @@
 """`ProposalCheck`: keeps commands out of the log that the group's schema does not have (yet), on the leader.
 
-A batch is one entry, and is answered as a whole. The commands that are not active are left out of it, and the answer gets
-their refusals in the right places: every client learns about its own.
+A batch is one entry, and is answered as a whole. The commands that are not active are left out of it, and the answer
+gets their refusals in the right places: every client learns about its own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coterie.actors.groups.evolution.group_schemas import GroupSchemas
+from coterie.actors.groups.evolution.recorded_commands import NOT_A_COMMAND
 from coterie.protocols.sessions import NotActive, is_batch, machine_commands, with_refusals, without_commands
 
 __all__ = ["Checked", "ProposalCheck"]
@@ -63,6 +64,8 @@ class ProposalCheck:
 
     def _explained(self, refusal: str, command: bytes) -> str:
         """Return a refusal with what it waits for, or with the version that does not have it."""
+        if refusal == NOT_A_COMMAND:
+            return refusal
         version = 0 if self._schemas.code is None else self._schemas.code.version
         if self._schemas.own_refusal(command) is None:
             return f"{refusal} yet: {self._waiting_for()}"

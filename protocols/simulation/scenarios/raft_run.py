@@ -17,7 +17,6 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.linearizability import History
 from coterie.protocols.checking.liveness_checker import LivenessChecker
 from coterie.protocols.checking.raft_checker import RaftChecker
-from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, founded
 from coterie.protocols.checking.sessions_checker import SessionsChecker
 from coterie.protocols.checking.violation import Violation, ViolationContext
 from coterie.protocols.faults.fault_plan import FaultPlan
@@ -40,20 +39,20 @@ from coterie.protocols.replicated_log import (
     EntryKind,
     Load,
     LogIndex,
-    LogPosition,
     Propose,
     Reject,
-    Term,
 )
 from coterie.protocols.sessions import INCARNATION_BYTES, Deduplication, decode_command
 from coterie.protocols.simulation.event_heap import stream
 from coterie.protocols.simulation.faults.protocol_injector import latest_end_s
+from coterie.protocols.simulation.hearing_raft import HearingRaft
 from coterie.protocols.simulation.protocol_node import AnyAlgorithm
 from coterie.protocols.simulation.protocol_world import ProtocolWorld
 from coterie.protocols.simulation.scenarios.protocol_clients import ProtocolClient
+from coterie.protocols.simulation.scenarios.random_foundings import draw_founding
 from coterie.protocols.simulation.scenarios.random_quorums import draw_quorum
 
-__all__ = ["CLIENTS", "COMMANDS", "RaftRun", "random_base", "sender_role"]
+__all__ = ["CLIENTS", "COMMANDS", "RaftRun", "sender_role"]
 
 A = TypeVar("A")
 
@@ -83,9 +82,6 @@ LONGEST_APPLY_S = 0.008
 LONGEST_LOAD_S = 0.003
 """The longest time in which old entries are read from the disk."""
 
-LARGEST_BASE_INDEX, LARGEST_BASE_TERM = 1 << 40, 1 << 20
-"""Logs begin at most at this position."""
-
 PROBE_INTERVAL_S = 0.1
 """The interval at which a healed group is checked for a leader and for what it has applied."""
 
@@ -104,8 +100,8 @@ class RaftRun:
         self._voters = tuple(NodeId(node) for node in plan.nodes)
         self._config = _random_config(stream(name, "config"), self._voters, draw_quorum(stream(name, "quorum"), plan))
         self._context = ViolationContext()
-        self._register = founded(self._voters, quorum=self._config.quorum, base=random_base(stream(name, "base")))
-        base = self._register.facts.base
+        register = draw_founding(stream(name, "founding"), self._voters, self._config.quorum)
+        base = register.facts.base
         self.checker = RaftChecker(self._voters, self._context, quorum=self._config.quorum, base=base)
         self.sessions_checker = SessionsChecker(self._context)
         self.history = History() if traced else None
@@ -116,7 +112,7 @@ class RaftRun:
         self._rng = stream(name, "run")
         self._disks = {voter: self.checker.disk(voter) for voter in self._voters}
         for disk in self._disks.values():
-            disk.found(self._register)
+            disk.found(register)
         self._rafts: dict[NodeId, Raft] = {}
         self._machines: dict[NodeId, Deduplication] = {}
         self._decode = lru_cache(DECODE_CACHE_SIZE)(decode_command)  # every node applies the same bytes
@@ -138,7 +134,7 @@ class RaftRun:
         self.sessions_checker.started(node)
         recorder = _Recorder(node, self.sessions_checker)
         self._machines[node] = Deduplication(recorder, incarnation=INCARNATION, decode=self._decode)
-        raft = Raft(node, self._config, restored=self._disks[node].restored(), rng=rng)
+        raft = HearingRaft(node, self._config, restored=self._disks[node].restored(), rng=rng)
         self._rafts[node] = raft
         return cast("AnyAlgorithm", raft)
 
@@ -151,9 +147,11 @@ class RaftRun:
         self.checker.wrote(node, write)
 
     def sent(self, node: NodeId, to: NodeId, message: RaftMessage) -> None:
-        """Check the message, and send it."""
-        self.checker.sent(node, to, message)
-        self.world.send(node, to, message)
+        """Check the message, and send it to the node of the member `to`."""
+        node_to = self._rafts[node].node_of(to)
+        if node_to is not None:
+            self.checker.sent(node, node_to, message)
+            self.world.send(node, node_to, message)
 
     def perform(self, node: NodeId, effect: object) -> None:
         """Apply entries, load entries, or pass a refusal to its client."""
@@ -314,13 +312,6 @@ def _random_config(rng: random.Random, voters: tuple[NodeId, ...], quorum: Quoru
         max_apply_entries=rng.choice((3, 1024)),
         max_write_bytes=rng.choice((1, 500, 1 << 22)),
     )
-
-
-def random_base(rng: random.Random) -> LogPosition:
-    """Return where the logs of a group begin: half of them at the beginning, the others as if after a snapshot."""
-    if rng.random() < 0.5:
-        return AT_THE_BEGINNING
-    return LogPosition(LogIndex(rng.randint(1, LARGEST_BASE_INDEX)), Term(rng.randint(1, LARGEST_BASE_TERM)))
 
 
 def sender_role(message: RaftMessage) -> TargetRole | None:

@@ -58,7 +58,7 @@ def test_a_candidacy_under_way_ends() -> None:
     group = DirectedGroup(3)
     group.now += 1.0
     group.tick("n1")
-    assert group["n1"].role is RaftRole.PRE_CANDIDATE
+    assert events(group, "n1") == ["raft.pre_vote_started"]
 
     group.handle("n1", QUARANTINE)
     group.settle()

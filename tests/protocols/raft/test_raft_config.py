@@ -8,18 +8,11 @@ from dataclasses import fields, replace
 import pytest
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.quorums import Joint, Majority, Weighted
+from coterie.protocols.quorums import Joint, Majority
 from coterie.protocols.raft import RaftConfig
 
 ABC = (NodeId("a"), NodeId("b"), NodeId("c"))
 SIZES = [field.name for field in fields(RaftConfig) if field.type == "int"]
-
-
-def test_quorum_is_a_majority_unless_given() -> None:
-    weighted = Weighted({NodeId("a"): 3, NodeId("b"): 1})
-
-    assert RaftConfig(ABC).quorum_or_majority() == Majority(ABC)
-    assert RaftConfig(ABC, weighted).quorum_or_majority() is weighted
 
 
 @pytest.mark.parametrize("voters", [(), (NodeId("a"), NodeId("a"))])
