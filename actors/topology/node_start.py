@@ -109,7 +109,8 @@ def _spawn(node: Node, part: Part) -> None:
     match part:
         case RaftPart():
             config = part.config(tuple(NodeId(voter) for voter in part.nodes))
-            spawn(partial(part.engine, part.name, config, partial(_typed_machine, part.machine), node.store))
+            machine = partial(_typed_machine, part.machine)
+            spawn(partial(part.engine, part.name, config, machine, node.store, part.activate_after_s))
         case SynodPart():
             members = SynodConfig(tuple(NodeId(member) for member in part.nodes))
             spawn(partial(part.engine, part.name, members, node.store))
