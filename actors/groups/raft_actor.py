@@ -16,6 +16,7 @@ from typing import Any, Final, assert_never
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
+    LOST_PROMISES,
     NOT_REGISTERED,
     QUARANTINED,
     TOO_LARGE,
@@ -40,7 +41,7 @@ from coterie.actors.groups.replicas.typed_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
-from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreRegistered
+from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreAccused, StoreRegistered
 from coterie.errors import UnsupportedFormat
 from coterie.protocols.algorithm import NodeId, Received
 from coterie.protocols.checkpoints import Checkpoint, DigestReport, DigestRequest, encode_checkpoint
@@ -68,6 +69,7 @@ from coterie.protocols.sessions import Machine, fit_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
+from coterie.runtime.storage.history.generation import Generation, contradiction
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
@@ -85,6 +87,7 @@ class RaftActor(
         | RegisterStore
         | StoreRegistered
         | FoundersDiffer
+        | StoreAccused
         | RetryRegistration
     ]
 ):
@@ -130,8 +133,9 @@ class RaftActor(
         self._digests = DigestExchange(
             self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=self.context.log
         )
-        self._letters = LetterAdmission(facts.incarnation, self._peer_stores, self.context.log)
-        self._identity = LetterIdentity(facts.incarnation, StoreId(key)).encode()
+        self._letters = LetterAdmission(facts.incarnation, self._peer_stores, self._accuse, self.context.log)
+        life = self._store.generation
+        self._identity = LetterIdentity(facts.incarnation, StoreId(key), life.counter, life.nonce).encode()
         # An entry that does not fit into a frame could never be replicated, and would block all later ones.
         self._command_bytes_max = limits.max_command_bytes
         self._answer_bytes_max = system.config.transport.frame_cap_bytes - ENVELOPE_BYTES
@@ -150,7 +154,19 @@ class RaftActor(
             self.context,
             self._take_part,
         )
-        self._registration.begin()
+        if self._store.lost_promises is None:
+            self._registration.begin()
+        else:
+            self._take_no_part(self._store.lost_promises)
+
+    def _take_no_part(self, evidence: str) -> None:
+        """Neither vote nor count nor lead with a store that has lost promises: it is replaced like a lost disk."""
+        self.context.log.error("group.takes_no_part", group=self._group, evidence=evidence)
+        self._running.close()
+        self._registration.close()
+        self._driver = PendingVoter(self._reject_lost)
+        for ref in list(self._waiting):
+            self._answer(ref, Unsettled(LOST_PROMISES, None))
 
     async def _restore(self) -> Restored:
         """Return what is on the disk; at the first start of all, found the group there, before anything is promised."""
@@ -230,6 +246,7 @@ class RaftActor(
         | RegisterStore
         | StoreRegistered
         | FoundersDiffer
+        | StoreAccused
         | RetryRegistration,
         /,
     ) -> object:
@@ -252,6 +269,8 @@ class RaftActor(
                 self._registration.handle_reply(msg)
             case FoundersDiffer():
                 self._registration.handle_other_founders(msg)
+            case StoreAccused():
+                self._check_own_store(msg)
             case RetryRegistration():
                 self._registration.retry()
             case _:
@@ -305,6 +324,10 @@ class RaftActor(
         self._quarantined_because = self._quarantined_because or reason
         self._running.feed(Quarantine(reason))
 
+    def _reject_lost(self, event: RaftEvent) -> None:
+        if isinstance(event, Propose):
+            self._answer(event.ref, Refused(LOST_PROMISES, None))
+
     def _reject_unregistered(self, event: RaftEvent) -> None:
         if isinstance(event, Propose):
             self._answer(event.ref, Refused(NOT_REGISTERED, None))
@@ -335,6 +358,20 @@ class RaftActor(
             self._running.wake_with(Received(NodeId(store), message.body))
         if isinstance(self._driver, Driver):  # it has taken note of the store
             self._letters.remember(message, store)
+
+    def _accuse(self, node: str, heard: Generation) -> None:
+        store = self._raft.facts.membership.store_of(node) or self._peer_stores.store_of(node)
+        self._peers[node].tell(StoreAccused(self._node, str(store), heard.counter, heard.nonce))
+
+    def _check_own_store(self, message: StoreAccused) -> None:
+        """Compare what a peer has heard of this store with what it is: only a later life shows that it went back."""
+        if message.sender not in self._peers or message.store != self._store.store_id:
+            return
+        heard = Generation(message.life_counter, message.life_nonce)
+        evidence = contradiction(heard, self._store.generation)
+        if evidence is not None and self._store.lost_promises is None:
+            self._load_tasks.add(asyncio.ensure_future(self._store.mark_lost(f"{message.sender} heard: {evidence}")))
+            self._take_no_part(evidence)
 
     def _link_changed(self, event: LinkEvent) -> None:
         if event.kind != "up":
@@ -424,12 +461,19 @@ class RaftActor(
         leader = None if effect.leader is None else self._raft.node_of(effect.leader)
         self._answer(effect.ref, kind(effect.reason.value, leader))
 
+    def _role_text(self) -> str:
+        if self._store.lost_promises is not None:
+            return LOST_PROMISES
+        if self._quarantined_because is not None:
+            return QUARANTINED
+        return self._registration.inactive_reason or self._raft.role.value
+
     def _status(self) -> GroupStatus:
         raft = self._raft
         return GroupStatus(
             group=self._group,
             node=self._node,
-            role=self._registration.inactive_reason or (QUARANTINED if self._quarantined_because else raft.role.value),
+            role=self._role_text(),
             term=raft.term,
             leader=raft.leader,
             last_index=raft.last_index,
@@ -440,5 +484,5 @@ class RaftActor(
             members=tuple(
                 GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
             ),
-            quarantine=self._quarantined_because,
+            quarantine=self._store.lost_promises or self._quarantined_because,
         )

@@ -268,7 +268,9 @@ def test_a_command_cannot_hold_a_ref_but_an_address() -> None:
 
     commands = RecordedCommands(machine_schema(Sender), commands_of(Sender))
     assert commands.decode(packed("recorded.Send", ("n1", "a")))[1] == Send(Address("n1", "a"))
-    assert "a command cannot hold a Ref ('a' on 'n1')" in refusal(commands, packed("recorded.Send", None, ("n1", 1, "a", 1)))
+    assert "a command cannot hold a Ref ('a' on 'n1')" in refusal(
+        commands, packed("recorded.Send", None, ("n1", 1, "a", 1))
+    )
 
 
 def test_a_message_that_refuses_its_fields_refuses_the_command() -> None:
