@@ -135,6 +135,12 @@ class Durability:
         write.truncate_from = index
         write.proves = LogIndex(index - 1)
 
+    def commit_schema(self, index: LogIndex) -> None:
+        """Write that the schema entry at `index` is committed, unless that is written."""
+        facts = self.hard_state.facts.with_committed_schema(index)
+        if facts is not self.hard_state.facts:
+            self._set_facts(self._unsealed[-1] if self._unsealed else self._begin(), facts)
+
     def seal(self) -> list[Persist[LogWrite]]:
         """Return the writes since the last call, in order."""
         if not self._unsealed:

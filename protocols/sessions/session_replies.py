@@ -143,7 +143,7 @@ def fit_reply(encoded: bytes, max_bytes: int) -> bytes:
     if len(encoded) <= max_bytes:
         return encoded
     if encoded[0] != _REPLIES:
-        return _marker(len(encoded), max_bytes)
+        return _shortest(encoded, max_bytes)
     return join_parts(_REPLIES, _fitted(split_parts(encoded), max_bytes))
 
 

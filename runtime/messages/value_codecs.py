@@ -162,7 +162,7 @@ def _flag(kind: FlagType) -> Codec:
         return value
 
     def decode(value: object, _: Resolver) -> object:
-        if type(value) is not int or value < 0 or (mask is not None and value & ~mask):
+        if type(value) is not int or (mask is not None and value & ~mask):
             raise BadMessage(f"expected a {cls.__name__}, got {show(value)}")
         try:
             return cls(value)

@@ -25,7 +25,6 @@ from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.security_options import SecurityOptions, add_security, security_of
 from coterie.node_process import up_line
-from coterie.runtime.hosts.real_resources import raise_descriptor_limit
 
 __all__ = ["add_parser", "load_topology", "run"]
 
@@ -89,8 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tune_interpreter() -> None:
-    """Shorten pauses of this process: a paused leader is taken for a failed one. Allow it as many files as possible."""
-    raise_descriptor_limit()
+    """Shorten pauses of this process: a paused leader is taken for a failed one."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(COLLECT_AFTER, 20, 50)
     gc.freeze()  # imported modules live until the end: collections need not traverse them

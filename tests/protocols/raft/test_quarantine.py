@@ -107,4 +107,4 @@ def test_a_leader_proposes_entries_of_other_kinds() -> None:
 
     assert (EntryKind.SCHEMA, b"{}") in [(entry.kind, entry.command) for entry in group.record("n2").applied]
     assert 77 in group.record("n1").answered_refs
-    assert group["n1"].facts.schemas == (group["n1"].last_index,)
+    assert group["n1"].facts.schemas == ((group["n1"].last_index, b"{}"),)
