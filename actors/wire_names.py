@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from coterie.protocols.checkpoints import DigestReport, DigestRequest
 from coterie.protocols.paxos.synod_messages import Accept, Accepted, Ballot, Nack, Prepare, Promise, Proposal
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
@@ -25,6 +26,8 @@ __all__ = ["NAMES", "FoundersDiffer", "RaftPeerMessage", "RegisterStore", "Store
 
 NAMES: Final[dict[str, type]] = {
     "log.Entry": Entry,
+    "checkpoint.DigestReport": DigestReport,
+    "checkpoint.DigestRequest": DigestRequest,
     "raft.AppendEntries": AppendEntries,
     "raft.AppendEntriesReply": AppendEntriesReply,
     "raft.PreVote": PreVote,
@@ -53,7 +56,16 @@ class RaftPeerMessage:
 
     sender: str
     identity: bytes
-    body: AppendEntries | AppendEntriesReply | RequestVote | RequestVoteReply | PreVote | PreVoteReply
+    body: (
+        AppendEntries
+        | AppendEntriesReply
+        | RequestVote
+        | RequestVoteReply
+        | PreVote
+        | PreVoteReply
+        | DigestRequest
+        | DigestReport
+    )
 
 
 @message(name="synod.Letter", lane=Lane.CONSENSUS)

@@ -25,6 +25,7 @@ __all__ = [
     "LogIndex",
     "LogPosition",
     "Propose",
+    "Quarantine",
     "Refusal",
     "Reject",
     "Term",
@@ -78,7 +79,7 @@ class Entry(NamedTuple):
 @fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Propose:
-    """Event: replicate `command`.
+    """Event: replicate `command` in an entry of `kind`.
 
     `ref` is the caller's own number, unique in this life. It comes back exactly once: in `Apply.refs` (it was
     committed and is being applied) or in `Reject`.
@@ -86,6 +87,7 @@ class Propose:
 
     ref: int
     command: bytes
+    kind: EntryKind = EntryKind.COMMAND
 
 
 @fast_dataclass
@@ -133,6 +135,17 @@ class Load:
     first: LogIndex
     last: LogIndex
     max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Event: the state machine of this node must not be used any more, until the node starts again.
+
+    The node goes on to store entries and to vote, so that the group keeps its quorum. It does not apply, and does not
+    lead: a leader steps down. `reason` is for operators.
+    """
+
+    reason: str
 
 
 class Refusal(enum.Enum):

@@ -1,6 +1,5 @@
 """Replicated groups: runs a state machine replicated with Raft, and executes each command of a client exactly once.
 
-`apply_failures.py`: `ApplyFailures`, logs the exceptions that come out of a state machine
 `client_session.py`: `Session`, numbers the commands of one client
 `command_batches.py`: cuts a queue of commands into batches, and gives each command of one its reply or failure
 `group_client.py`: `GroupClient`, sends typed commands to a group, which executes each exactly once
@@ -15,5 +14,7 @@
 `reply_room.py`: `ReplyRoom`, limits the bytes of large replies that are on their way at once
 `routed_command.py`: `RoutedCommand`, tracks what is certain of the execution of one command over its attempts
 `state_machine.py`: `StateMachine`, the base class of typed replicated state machines
+`replicas/`: applies the log on one node, and finds out whether the replicas answer alike
+`typed_commands.py`: encodes the commands of state machines, and decodes their replies, at the client
 `evolution/`: describes machines as schemas, and decodes commands under a recorded one
 """

@@ -13,6 +13,7 @@ from coterie.runtime.refs import Ref
 __all__ = [
     "ENVELOPE_BYTES",
     "NOT_REGISTERED",
+    "QUARANTINED",
     "TOO_LARGE",
     "Answer",
     "Execute",
@@ -27,6 +28,7 @@ __all__ = [
 
 TOO_LARGE: Final = "too_large"
 NOT_REGISTERED: Final = "not_registered"
+QUARANTINED: Final = "quarantined"
 
 ENVELOPE_BYTES: Final = 4096
 """The most that a message takes in addition to its entries, its one command, or the answer to one."""
@@ -54,7 +56,7 @@ class Unsettled:
 
 
 Answer = bytes | Refused | Unsettled
-"""The result of a command. Bytes: it was applied; the session layer's replies, as `encode_within` encodes them."""
+"""The result of a command. Bytes: it was applied; the session layer's replies, as `fit_reply` encodes them."""
 
 
 @message(name="group.Execute")
@@ -97,6 +99,7 @@ class GroupStatus:
     `role`: as the algorithm names it; or, for an inactive voter, `registering`: its store is new, and too few of the
     other voters have confirmed that they remember it; `refused`: they remember another store under its name, or the log
     binds it to another one; `founders_differ`: their group of this name has other founders.
+    `quarantined`: it stores and votes, but neither applies nor leads; `quarantine` says why.
     `members`: the members that the group's log has, whatever the topology says.
     """
 
@@ -111,6 +114,7 @@ class GroupStatus:
     store: str
     syncs: int
     members: tuple[GroupMember, ...] = ()
+    quarantine: str | None = None
 
 
 @message(name="group.ReportStatus")

@@ -11,12 +11,13 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from coterie.actors.driver import Driver, Tick
-from coterie.actors.groups.apply_failures import ApplyFailures
 from coterie.actors.groups.group_messages import (
+    ENVELOPE_BYTES,
     NOT_REGISTERED,
+    QUARANTINED,
     TOO_LARGE,
     Answer,
     Execute,
@@ -32,13 +33,17 @@ from coterie.actors.groups.letters.letter_admission import LetterAdmission
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
-from coterie.actors.groups.state_machine import is_local
+from coterie.actors.groups.replicas.apply_failures import ApplyFailures
+from coterie.actors.groups.replicas.digest_exchange import DigestExchange
+from coterie.actors.groups.replicas.replica import Replica
+from coterie.actors.groups.replicas.typed_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
 from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreRegistered
 from coterie.errors import UnsupportedFormat
 from coterie.protocols.algorithm import NodeId, Received
+from coterie.protocols.checkpoints import Checkpoint, DigestReport, DigestRequest, encode_checkpoint
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.raft.raft import Raft
@@ -52,18 +57,22 @@ from coterie.protocols.replicated_log import (
     EntryKind,
     Load,
     Loaded,
+    LogIndex,
     Propose,
+    Quarantine,
     Refusal,
     Reject,
     Term,
 )
-from coterie.protocols.sessions import Deduplication, Machine, encode_within
+from coterie.protocols.sessions import Machine, fit_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
+
+APART: Final = "it answered otherwise than a quorum, up to entry {index}: its state cannot be trusted"
 
 
 class RaftActor(
@@ -99,6 +108,7 @@ class RaftActor(
         self._waiting: dict[int, Later[Answer]] = {}  # by Propose.ref
         self._watchers: dict[Ref[LeaderIs], None] = {}
         self._leader: LeaderIs | None = None
+        self._quarantined_because: str | None = None
         self._to_apply: Apply | None = None  # Raft emits the next chunk when this one is applied
         self._load_tasks: set[asyncio.Task[None]] = set()
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
@@ -115,12 +125,16 @@ class RaftActor(
         limits = self._limits()
         self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
         self._facts = facts = self._raft.facts
-        self._deduplication = Deduplication(self._machine, incarnation=facts.incarnation)
+        self._replica = Replica(self._machine, incarnation=facts.incarnation, base_index=facts.base.index)
         self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
+        self._digests = DigestExchange(
+            self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=self.context.log
+        )
         self._letters = LetterAdmission(facts.incarnation, self._peer_stores, self.context.log)
         self._identity = LetterIdentity(facts.incarnation, StoreId(key)).encode()
         # An entry that does not fit into a frame could never be replicated, and would block all later ones.
         self._command_bytes_max = limits.max_command_bytes
+        self._answer_bytes_max = system.config.transport.frame_cap_bytes - ENVELOPE_BYTES
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
@@ -180,13 +194,10 @@ class RaftActor(
         return self._raft.facts.membership.store_of(node)
 
     def _limits(self) -> RaftLimits:
-        frame_cap_bytes, store_write_bytes = (
-            self.context.system.config.transport.frame_cap_bytes,
-            self._store.max_write_bytes,
-        )
-        limits = RaftLimits.fitted(self._config, frame_cap_bytes=frame_cap_bytes, store_write_bytes=store_write_bytes)
+        transport, write_bytes = self.context.system.config.transport, self._store.max_write_bytes
+        limits = RaftLimits.fitted(self._config, transport, write_bytes)
         if limits.lowered:
-            sizes = {"frame_cap_bytes": frame_cap_bytes, "store_write_bytes": store_write_bytes, **limits.lowered}
+            sizes = {"frame_cap_bytes": transport.frame_cap_bytes, "store_write_bytes": write_bytes, **limits.lowered}
             self.context.log.info("raft.limits_lowered", **sizes)
         return limits
 
@@ -255,6 +266,7 @@ class RaftActor(
             if applied is not None:
                 self._running.feed(applied)
         self._running.flush()
+        self._digests.advance(now=self.context.clock.monotonic())
         if self._raft.facts is not self._facts:
             self._facts = self._raft.facts
             self._letters.forget()
@@ -284,24 +296,43 @@ class RaftActor(
         self._waiting[ref] = later
         self._running.feed(Propose(ref, msg.command))
 
+    def _propose_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Put a checkpoint into the log. If that fails, the next one follows in a few seconds."""
+        self._running.wake_with(Propose(next(self._refs), encode_checkpoint(checkpoint), EntryKind.CHECKPOINT))
+
+    def _quarantine(self, reason: str) -> None:
+        """Use the state machine no more in this life: the node only stores and votes."""
+        self._quarantined_because = self._quarantined_because or reason
+        self._running.feed(Quarantine(reason))
+
     def _reject_unregistered(self, event: RaftEvent) -> None:
         if isinstance(event, Propose):
             self._answer(event.ref, Refused(NOT_REGISTERED, None))
 
     def _answer(self, ref: int, answer: Answer) -> None:
-        self._waiting.pop(ref).reply(answer)
+        later = self._waiting.pop(ref, None)  # None: an entry of this node's own
+        if later is not None:
+            later.reply(answer)
 
     def _receive_peer_message(self, message: RaftPeerMessage) -> None:
         key = self._letters.key_of(message)
         if key is not None:
-            self._running.feed(Received(key, message.body))
+            self._hear(key, message.body)
         elif message.sender in self._peers:
             membership = self._raft.facts.membership
             self._letters.examine(message, membership, lambda store: self._admit(message, store))
 
+    def _hear(self, key: NodeId, body: RaftMessage | DigestRequest | DigestReport) -> None:
+        """Hand over what an admitted peer says, while a visit takes place."""
+        if isinstance(body, DigestRequest | DigestReport):
+            self._digests.receive(key, body, now=self.context.clock.monotonic())
+        else:
+            self._running.feed(Received(key, body))
+
     def _admit(self, message: RaftPeerMessage, store: StoreId) -> None:
         self._running.wake_with(StoreKnown(NodeId(message.sender), store))
-        self._running.wake_with(Received(NodeId(store), message.body))
+        if not isinstance(message.body, DigestRequest | DigestReport):  # a lost one is asked again
+            self._running.wake_with(Received(NodeId(store), message.body))
         if isinstance(self._driver, Driver):  # it has taken note of the store
             self._letters.remember(message, store)
 
@@ -319,9 +350,12 @@ class RaftActor(
 
     def send(self, to: str, message: RaftMessage) -> None:
         """Send a message to the member with the key `to`, if it still is one."""
+        self._send_letter(to, message)
+
+    def _send_letter(self, to: str, body: RaftMessage | DigestRequest | DigestReport) -> None:
         node = self._raft.node_of(NodeId(to))
         if node is not None:
-            self._peers[node].tell(RaftPeerMessage(self._node, self._identity, message))
+            self._peers[node].tell(RaftPeerMessage(self._node, self._identity, body))
 
     def perform(self, effect: Apply | Load | Reject) -> RaftEvent | None:
         """Carry out `Apply`, `Load` or `Reject`."""
@@ -352,22 +386,29 @@ class RaftActor(
 
     def _apply(self, effect: Apply) -> Applied | None:
         """Apply entries, and answer those that wait for them; None: this node stops, because of a local condition."""
-        sessions, refs = self._deduplication, effect.refs
+        replica, refs = self._replica, effect.refs
+        applied = LogIndex(effect.entries[0].index - 1)
         try:
             for entry in effect.entries:
-                if entry.kind is EntryKind.COMMAND:
-                    reply = sessions.apply(entry.index, entry.command)
-                    ref = refs.get(entry.index)
-                    if ref is not None:
-                        self._answer(ref, encode_within(reply, self._command_bytes_max))
+                if self._quarantined_because is not None:
+                    break
+                reply = replica.apply(entry)
+                applied = entry.index
+                ref = refs.get(entry.index)
+                if ref is not None and reply is not None:
+                    self._answer(ref, fit_reply(reply, self._answer_bytes_max))
+                if replica.apart_at is not None:
+                    self._quarantine(APART.format(index=replica.apart_at))
         except BaseException as error:
             if not is_local(error):
                 raise
             self.context.system.fail(error)  # the entry does not count as applied: the next life applies it again
             return None
-        last = effect.entries[-1].index
-        self._failures.applied(last)
-        return Applied(last)
+        for index, ref in refs.items():
+            if index > applied:  # committed, and not applied by this node any more
+                self._answer(ref, Unsettled(QUARANTINED, None))
+        self._failures.applied(applied)
+        return Applied(applied)
 
     async def _load(self, load: Load) -> None:
         try:
@@ -388,7 +429,7 @@ class RaftActor(
         return GroupStatus(
             group=self._group,
             node=self._node,
-            role=self._registration.inactive_reason or raft.role.value,
+            role=self._registration.inactive_reason or (QUARANTINED if self._quarantined_because else raft.role.value),
             term=raft.term,
             leader=raft.leader,
             last_index=raft.last_index,
@@ -399,4 +440,5 @@ class RaftActor(
             members=tuple(
                 GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
             ),
+            quarantine=self._quarantined_because,
         )

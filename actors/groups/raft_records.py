@@ -1,7 +1,7 @@
 """Raft records: encodes and decodes the durable state of Raft for the log store: log entries and the group's register.
 
     entry     format (1 byte), kind (1 byte), stamp in ms (8 bytes), command
-    register  format (1 byte), JSON: term, vote, incarnation, founders, log base, last two memberships and schemas
+    register  format (1 byte), JSON: term, vote, incarnation, founders, log base, last two memberships, schemas
 
 The term of an entry is the tag of its record. The register is the metadata of the group.
 """
@@ -68,7 +68,8 @@ def encode_register(register: HardState) -> bytes:
         "founders": None if facts.founders is None else json.loads(facts.founders.encode()),
         "base": list(facts.base),
         "memberships": [[index, json.loads(membership.encode())] for index, membership in facts.memberships],
-        "schemas": list(facts.schemas),
+        "schemas": [[index, content.decode("latin-1")] for index, content in facts.schemas],
+        "committed_schema": facts.committed_schema,
     }
     return bytes((REGISTER_FORMAT,)) + _json(record)
 
@@ -173,7 +174,11 @@ def _register(record: dict[str, Any]) -> HardState:
         None if founders is None else _membership(founders),
         LogPosition(LogIndex(_exact(int, index)), Term(_exact(int, term))),
         tuple((LogIndex(_exact(int, at)), _membership(found)) for at, found in _exact(list, record["memberships"])),
-        tuple(LogIndex(_exact(int, at)) for at in _exact(list, record["schemas"])),
+        tuple(
+            (LogIndex(_exact(int, at)), _exact(str, content).encode("latin-1"))
+            for at, content in _exact(list, record["schemas"])
+        ),
+        LogIndex(_exact(int, record["committed_schema"])),
     )
     vote = None if voted_for is None else NodeId(_exact(str, voted_for))
     return HardState(Term(_exact(int, record["term"])), vote, facts)

@@ -13,6 +13,7 @@ from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
 from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
+from coterie.errors import StoreWentBack
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod import Synod, SynodEffect, SynodEvent
 from coterie.protocols.paxos.synod_config import SynodConfig
@@ -66,11 +67,19 @@ class SynodActor(
         self._refs = itertools.count(1)
         self._later_by_ref: dict[int, Later[Any]] = {}
         self._driver: Driver[SynodEvent, SynodEffect] | PendingVoter[SynodEvent] | None = None
+        self._registration: VoterRegistration | None = None
 
     async def on_start(self) -> None:
-        """Wait for the writes of an earlier life, restore the durable state, and start once registered."""
+        """Wait for the writes of an earlier life, restore the durable state, and start once registered.
+
+        A store that has lost promises takes no part: it neither answers peers nor confirms their stores.
+        """
         system = self.context.system
         self._node = NodeId(system.node)
+        if self._store.lost_promises is not None:
+            self._driver = PendingVoter(self._reject_lost)
+            self.context.log.error("group.takes_no_part", group=self._name, evidence=self._store.lost_promises)
+            return
         state = await self._store.state(self._name)
         await self._peer_stores.restore()
         restored = SynodState() if state.metadata is None else decode_state(state.metadata)
@@ -99,6 +108,7 @@ class SynodActor(
         """End this life; pending requests fail, and their callers may ask again."""
         if self._driver is not None:
             self._driver.close()
+        if self._registration is not None:
             self._registration.close()
         for later in self._later_by_ref.values():
             later.fail(RuntimeError(f"synod {self._name!r} stopped on {self._node!r}: ask again"))
@@ -130,16 +140,24 @@ class SynodActor(
                 self._running.feed(ReadRound(ref))
             case Tick():
                 self._running.ticked()
-            case RegisterStore():
-                self._registration.handle_request(msg)
-            case StoreRegistered():
-                self._registration.handle_reply(msg)
-            case FoundersDiffer():
-                self._registration.handle_other_founders(msg)
-            case RetryRegistration():
-                self._registration.retry()
+            case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
+                self._register(msg)
             case _:
                 assert_never(msg)
+
+    def _register(self, msg: RegisterStore | StoreRegistered | FoundersDiffer | RetryRegistration) -> None:
+        registration = self._registration
+        if registration is None:  # this node's promises are lost: it must not confirm a store a second time
+            return
+        match msg:
+            case RegisterStore():
+                registration.handle_request(msg)
+            case StoreRegistered():
+                registration.handle_reply(msg)
+            case FoundersDiffer():
+                registration.handle_other_founders(msg)
+            case RetryRegistration():
+                registration.retry()
 
     def on_visit_end(self) -> None:
         """Hand the messages of this visit to the protocol as one batch."""
@@ -156,7 +174,14 @@ class SynodActor(
             error = RuntimeError(f"{self._node!r} takes no part in synod {self._name!r}: its store is not registered")
             self._later_by_ref.pop(event.ref).fail(error)
 
+    def _reject_lost(self, event: SynodEvent) -> None:
+        if isinstance(event, Propose | ReadRound):
+            error = StoreWentBack(self._node, self._store.lost_promises or "")
+            self._later_by_ref.pop(event.ref).fail(error)
+
     def _receive_peer_message(self, message: SynodPeerMessage) -> None:
+        if self._registration is None:
+            return
         if not self._peer_stores.admit(message, self._peers, self._running):
             self.context.log.error("store.refused", peer=message.sender, store=message.store)
 

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any, assert_never
 
 from coterie.actors.detection.detector_kinds import detector_class
-from coterie.actors.groups.state_machine import StateMachine, TypedMachine
+from coterie.actors.groups.replicas.typed_machine import TypedMachine
+from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.node import Node
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReportActor
 from coterie.actors.pools.balancer_actor import BalancerActor

@@ -8,6 +8,7 @@ may leave with the same write that already carries the next term).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
@@ -129,7 +130,11 @@ class RaftLogChecker:
             if changes_facts(entry):
                 facts = facts.with_entry(entry)
         found = _facts_of(disk)
-        if found != facts:
+        committed = found.committed_schema
+        if not facts.committed_schema <= committed <= self.committed_index:
+            detail = f"the register says that a schema is committed at {committed}: {facts.committed_schema} before"
+            self._context.fail("raft.register_follows_log", node, detail)
+        if found != replace(facts, committed_schema=committed):
             detail = f"the register has {_summary(found)}, the log {_summary(facts)}"
             self._context.fail("raft.register_follows_log", node, detail)
 
@@ -200,4 +205,4 @@ def _facts_of(disk: RaftDisk) -> GroupFacts:
 
 def _summary(facts: GroupFacts) -> str:
     memberships = [index for index, _ in facts.memberships]
-    return f"memberships {memberships}, schemas {list(facts.schemas)}, base {facts.base}"
+    return f"memberships {memberships}, schemas {[index for index, _ in facts.schemas]}, base {facts.base}"

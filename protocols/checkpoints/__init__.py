@@ -11,12 +11,14 @@ also while it replays its log after a restart.
     every replica: DigestHistory.at(index) == digest?  ◀── log entry: Checkpoint(index, digest)
 
 `checkpoint.py`: `Checkpoint`, what a quorum of replicas agreed on; encodes and decodes its log entry
+`checkpoint_rounds.py`: `CheckpointRounds`, decides when a leader asks for digests, and about which entry
 `digest_count.py`: `DigestCount`, compares the digests that the replicas report for one index
 `digest_history.py`: `DigestHistory`, the running digest of one replica, and its recent values
 `digest_messages.py`: the messages with which a leader asks for digests
 """
 
 from coterie.protocols.checkpoints.checkpoint import Checkpoint, decode_checkpoint, encode_checkpoint
+from coterie.protocols.checkpoints.checkpoint_rounds import CheckpointRounds
 from coterie.protocols.checkpoints.digest_count import DigestCount, DigestsAgree, DigestsDiffer
 from coterie.protocols.checkpoints.digest_history import DIGEST_BYTES, Digest, DigestHistory
 from coterie.protocols.checkpoints.digest_messages import DigestReport, DigestRequest
@@ -24,6 +26,7 @@ from coterie.protocols.checkpoints.digest_messages import DigestReport, DigestRe
 __all__ = [
     "DIGEST_BYTES",
     "Checkpoint",
+    "CheckpointRounds",
     "Digest",
     "DigestCount",
     "DigestHistory",

@@ -13,12 +13,12 @@ from coterie.protocols.raft.membership.group_facts import GroupFacts, changes_fa
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
 from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES, Entry, LogIndex, Term
 
-__all__ = ["Durability"]
+__all__ = ["Durability", "PendingWrite"]
 
 NO_LIMIT = 1 << 63
 
 
-class _Write:
+class PendingWrite:
     """One write: its changes, and the index up to which it will prove the log durable (0: nothing)."""
 
     __slots__ = (
@@ -91,8 +91,8 @@ class Durability:
         self._durable_token = Token(0)
         self._hard_state_token = Token(0)
         self._last_token = Token(0)
-        self._under_way: deque[_Write] = deque()
-        self._unsealed: list[_Write] = []
+        self._under_way: deque[PendingWrite] = deque()
+        self._unsealed: list[PendingWrite] = []
         self.undurable_entries = 0
         """How many entries are in writes that are not durable yet: they are in memory, truncated or not."""
         self.undurable_bytes = 0
@@ -135,6 +135,12 @@ class Durability:
         write.truncate_from = index
         write.proves = LogIndex(index - 1)
 
+    def commit_schema(self, index: LogIndex) -> None:
+        """Write that the schema entry at `index` is committed, unless that is written."""
+        facts = self.hard_state.facts.with_committed_schema(index)
+        if facts is not self.hard_state.facts:
+            self._set_facts(self._unsealed[-1] if self._unsealed else self._begin(), facts)
+
     def seal(self) -> list[Persist[LogWrite]]:
         """Return the writes since the last call, in order."""
         if not self._unsealed:
@@ -176,15 +182,15 @@ class Durability:
         """Return the write that an acknowledgement of all entries up to `index` must wait for; None: durable."""
         return self._last_token if index > self.durable_index else self.after_hard_state()
 
-    def _set_facts(self, write: _Write, facts: GroupFacts) -> None:
+    def _set_facts(self, write: PendingWrite, facts: GroupFacts) -> None:
         """Let the facts change together with the log: a write has them as they are at its end."""
         present = self.hard_state
         if facts is not present.facts:
             self.hard_state = write.hard_state = HardState(present.term, present.voted_for, facts)
 
-    def _begin(self) -> _Write:
+    def _begin(self) -> PendingWrite:
         self._last_token = Token(self._last_token + 1)
-        write = _Write(self._last_token)
+        write = PendingWrite(self._last_token)
         self._unsealed.append(write)
         self._under_way.append(write)
         return write

@@ -29,7 +29,7 @@ class Elections:
     def start_pre_vote(self) -> None:
         """No leader was active for an election time-out: ask whether an election can be won (dissertation §9.6)."""
         role_state = self._role_state
-        if not self._electorate.is_voter:
+        if role_state.is_quarantined or not self._electorate.is_voter:
             role_state.reset_election_timer()
             return
         role_state.become_pre_candidate()

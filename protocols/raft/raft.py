@@ -21,6 +21,7 @@ from typing import assert_never
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId, Persisted, Received
+from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.applier import Applier
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.elections import Elections
@@ -32,7 +33,7 @@ from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import Outbox, RaftEffect, RaftEvent, StoreKnown
+from coterie.protocols.raft.raft_effects import Outbox, RaftEffect, RaftEvent, SchemaReached, StoreKnown
 from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
@@ -45,7 +46,17 @@ from coterie.protocols.raft.raft_messages import (
     Restored,
 )
 from coterie.protocols.raft.role import RaftRole, RoleState
-from coterie.protocols.replicated_log import Applied, EntryKind, Loaded, LogIndex, Propose, Refusal, Reject, Term
+from coterie.protocols.replicated_log import (
+    Applied,
+    EntryKind,
+    Loaded,
+    LogIndex,
+    Propose,
+    Quarantine,
+    Refusal,
+    Reject,
+    Term,
+)
 
 __all__ = ["Raft"]
 
@@ -184,6 +195,11 @@ class Raft:
         """What the group knows about itself, as of the end of the log; it may not be durable yet."""
         return self._durability.hard_state.facts
 
+    @property
+    def quorum(self) -> Quorum:
+        """Which members decide at present, by their keys."""
+        return self._electorate.quorum
+
     def node_of(self, key: NodeId) -> NodeId | None:
         """Return the node of the member `key`; None if it is no member (any more)."""
         return self._electorate.node_of(key)
@@ -258,9 +274,14 @@ class Raft:
                 self._propose(event)
             case Loaded():
                 self._loaded(event)
+            case Quarantine():
+                self._role_state.quarantine(event.reason)
+                self._applier.stop()
             case StoreKnown():
                 if self._electorate.hear(event.node, event.store):
                     self._role_state.members_changed()
+            case SchemaReached():
+                self._durability.commit_schema(event.index)
             case _:
                 assert_never(event)
 
@@ -269,11 +290,15 @@ class Raft:
         size_bytes = len(proposal.command)
         if leadership is None:
             self._outbox.add(Reject(proposal.ref, Refusal.NOT_LEADER, self._role_state.leader))
-        elif not self._has_room(size_bytes):
+        elif not self._has_room(size_bytes) or self._is_too_early(proposal.kind):
             self._outbox.add(Reject(proposal.ref, Refusal.OVERLOADED, self._node_id))
         else:
-            index = leadership.append(EntryKind.COMMAND, proposal.command, self._log_clock.stamp(self._role_state.now))
+            index = leadership.append(proposal.kind, proposal.command, self._log_clock.stamp(self._role_state.now))
             self._proposals.add(index, proposal.ref, size_bytes)
+
+    def _is_too_early(self, kind: EntryKind) -> bool:
+        """Return whether the last schema is not committed yet: so a truncation drops no more than the last one."""
+        return kind is EntryKind.SCHEMA and self.facts.schema_index > self._log.commit_index
 
     def _has_room(self, size_bytes: int) -> bool:
         """Return whether a command may be taken: what clients wait for is limited, and what waits for this disk.

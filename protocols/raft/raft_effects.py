@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
 from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
-from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, Propose, Reject
+from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, LogIndex, Propose, Quarantine, Reject
 
-__all__ = ["Outbox", "RaftEffect", "RaftEvent", "StoreKnown"]
+__all__ = ["Outbox", "RaftEffect", "RaftEvent", "SchemaReached", "StoreKnown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,14 @@ class StoreKnown:
     store: StoreId
 
 
-RaftEvent = Received[RaftMessage] | Propose | Persisted | Applied | Loaded | StoreKnown
+@dataclass(frozen=True, slots=True)
+class SchemaReached:
+    """Event: the state machine has come to the schema entry at `index`, so it is committed; this is made durable."""
+
+    index: LogIndex
+
+
+RaftEvent = Received[RaftMessage] | Propose | Persisted | Applied | Loaded | StoreKnown | SchemaReached | Quarantine
 RaftEffect = Persist[LogWrite] | Send[RaftMessage] | Apply | Load | Reject | Observe
 
 

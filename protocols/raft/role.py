@@ -30,6 +30,7 @@ from coterie.protocols.raft.raft_observations import (
     LEADER_ELECTED,
     LEADER_RECOGNIZED,
     PRE_VOTE_STARTED,
+    QUARANTINE_ENTERED,
     STEPPED_DOWN,
     TERM_ADVANCED,
 )
@@ -84,6 +85,8 @@ class RoleState:
         self.leadership: Leadership | None = None
         self.now = 0.0
         self.election_deadline = 0.0
+        self.is_quarantined = False
+        """Whether this node must not lead, since its state machine must not be used."""
         self._loading = loading
         self._proposals = proposals
         self._rng = rng
@@ -144,6 +147,16 @@ class RoleState:
         """Stop leading the present term (check-quorum): without a quorum, others may elect a leader unnoticed."""
         self._leave_leadership("no_quorum", None)
         self._become_follower()
+
+    def quarantine(self, reason: str) -> None:
+        """Never lead again in this life, see `Quarantine`; a candidacy ends, and so does a leadership."""
+        if self.is_quarantined:
+            return
+        self.is_quarantined = True
+        self.outbox.observe(QUARANTINE_ENTERED, term=self.term, reason=reason)
+        self._leave_leadership("quarantine", None)
+        if self.role is not RaftRole.FOLLOWER:
+            self._become_follower()
 
     def become_pre_candidate(self) -> None:
         """Ask before becoming a candidate (dissertation §9.6): no term, no vote, nothing durable changes."""

@@ -39,7 +39,7 @@ from coterie.protocols.sessions.session_replies import (
     decode_replies,
     decode_reply,
     encode_reply,
-    encode_within,
+    fit_reply,
 )
 
 __all__ = [
@@ -72,6 +72,6 @@ __all__ = [
     "encode_plain",
     "encode_reply",
     "encode_session_command",
-    "encode_within",
+    "fit_reply",
     "opens_session",
 ]

@@ -33,7 +33,7 @@ __all__ = [
     "decode_replies",
     "decode_reply",
     "encode_reply",
-    "encode_within",
+    "fit_reply",
 ]
 
 # The first byte of a reply. Numbers are on the wire: never reuse one.
@@ -135,16 +135,15 @@ def encode_reply(reply: Reply | Replies) -> bytes:
             assert_never(reply)
 
 
-def encode_within(reply: Reply | Replies, max_bytes: int) -> bytes:
-    """Encode `reply` in at most `max_bytes`, with a marker in place of each reply that does not fit.
+def fit_reply(encoded: bytes, max_bytes: int) -> bytes:
+    """Return an encoded reply in at most `max_bytes`, with a marker in place of each reply that does not fit.
 
     The first ones are kept. If not even the markers fit, the result is longer: a batch takes up to 13 bytes a command.
     """
-    encoded = encode_reply(reply)
     if len(encoded) <= max_bytes:
         return encoded
-    if not isinstance(reply, Replies):
-        return _marker(len(encoded), max_bytes)
+    if encoded[0] != _REPLIES:
+        return _shortest(encoded, max_bytes)
     return join_parts(_REPLIES, _fitted(split_parts(encoded), max_bytes))
 
 

@@ -13,7 +13,6 @@ import pytest
 
 import coterie.actors
 import coterie.runtime
-from coterie.actors.groups.state_machine import NO_REFS
 from coterie.actors.wire_names import (
     NAMES,
     FoundersDiffer,
@@ -24,6 +23,7 @@ from coterie.actors.wire_names import (
 )
 from coterie.errors import BadMessage
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.checkpoints import DigestReport, DigestRequest
 from coterie.protocols.paxos.synod_messages import (
     Accept,
     Accepted,
@@ -48,8 +48,11 @@ from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message_type
 from coterie.runtime.messages.message_codecs import MessageType
+from coterie.runtime.messages.value_codecs import NO_REFS
 
 GOLDEN = {
+    "checkpoint.DigestReport": "DigestReport(term, index, digest)",
+    "checkpoint.DigestRequest": "DigestRequest(term, index)",
     "coterie.Remind": "RetryRegistration()",
     "coterie.Terminated": "Terminated(ref, cause)",
     "coterie.Tick": "Tick()",
@@ -71,7 +74,8 @@ GOLDEN = {
     "group.Refused": "Refused(reason, leader, max_bytes)",
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (
-        "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members)"
+        "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members, "
+        "quarantine)"
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.WatchLeader": "WatchLeader(watcher)",
@@ -184,7 +188,7 @@ def test_every_message_of_the_protocols_is_in_the_table() -> None:
     for union in (RaftMessage, SynodMessage):
         for cls in union.__args__:
             assert cls in NAMES.values()
-    assert set(message_annotation(RaftPeerMessage)) == set(RaftMessage.__args__)
+    assert set(message_annotation(RaftPeerMessage)) == {*RaftMessage.__args__, DigestReport, DigestRequest}
     assert set(message_annotation(SynodPeerMessage)) == set(SynodMessage.__args__)
 
 

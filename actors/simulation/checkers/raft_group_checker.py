@@ -143,7 +143,7 @@ class RaftGroupChecker:
             if role is not None:
                 self._on_role(role, node)
 
-    def arrived(self, node: NodeId, sender: str, message: RaftMessage) -> None:
+    def arrived(self, node: NodeId, sender: str, message: object) -> None:
         """Log a message that arrives."""
         if self._run_log.keeps_all:
             self._run_log.record(node, f"from {sender}", message)

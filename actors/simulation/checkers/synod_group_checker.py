@@ -126,7 +126,11 @@ class CheckedSynodActor(SynodActor):
         self._chosen_before: dict[int, bytes | None] = {}
 
     async def on_start(self) -> None:
-        """Report the state on the disk, then start."""
+        """Report the state on the disk, then start. A store that knows that it has lost promises counts as replaced."""
+        if self._store.lost_promises is not None:
+            self._checker.disk_replaced(self.context.system.node)
+            await super().on_start()
+            return
         state = await self._store.state(self._name)
         restored = SynodState() if state.metadata is None else decode_state(state.metadata)
         self._life = self._checker.started(NodeId(self.context.system.node), restored)
@@ -149,7 +153,7 @@ class CheckedSynodActor(SynodActor):
             self._checker.asked(msg.value)
         super().receive(msg)
         if isinstance(msg, ProposeValue | ReadValue):
-            self._chosen_before[max(self._later_by_ref)] = self._checker.protocol_checker.chosen
+            self._chosen_before[max(self._later_by_ref, default=0)] = self._checker.protocol_checker.chosen
 
     def persist(self, write: SynodState, done: Callable[[], None]) -> None:
         """Persist `write`, and report when it is submitted and when it is durable."""

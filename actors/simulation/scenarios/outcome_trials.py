@@ -19,7 +19,9 @@ import msgpack
 
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.group_messages import Answer, Execute, LeaderIs, Refused, Unsettled, WatchLeader
-from coterie.actors.groups.state_machine import StateMachine, TypedMachine, encode_command
+from coterie.actors.groups.replicas.typed_machine import TypedMachine
+from coterie.actors.groups.state_machine import StateMachine
+from coterie.actors.groups.typed_commands import encode_command
 from coterie.errors import ActorFailed, ActorStopped, AskError, CommandError, ConnectionLost, Outcome
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.violation import ViolationContext
@@ -41,7 +43,7 @@ from coterie.protocols.sessions import (
     decode_command,
 )
 from coterie.protocols.sessions.length_prefixed import join_parts
-from coterie.protocols.sessions.session_replies import SentReply, encode_reply, encode_within
+from coterie.protocols.sessions.session_replies import SentReply, encode_reply, fit_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.hosts.simulation.process_life import Life
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
@@ -136,7 +138,7 @@ class ScriptedGroup(Actor[Execute | WatchLeader]):
         if isinstance(reply, Withheld):
             return b"\x07" + reply.size_bytes.to_bytes(4, "big")
         if isinstance(reply, TooLarge):
-            return encode_within(Done(bytes(reply.size_bytes)), reply.max_bytes)
+            return fit_reply(encode_reply(Done(bytes(reply.size_bytes))), reply.max_bytes)
         return encode_reply(reply)
 
     def _reply_to(self, part: bytes) -> SentReply:

@@ -3,7 +3,8 @@
 It is kept in the group's register, beside term and vote, and changes with the log: an entry that changes a fact takes
 effect when it is appended (dissertation §4.1), and no longer counts when it is truncated. Truncation can drop only the
 last membership and the last schema, since a leader appends the next one only once the last is committed; so the last
-two of each are kept.
+two of each are kept. The first schema is kept, too: code that only adds to it, and to which the last one only adds, is
+older code of this group, not a mistake.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = ["INCARNATION_BYTES", "GroupFacts", "changes_facts"]
 INCARNATION_BYTES = 16
 FOUNDING_FORMAT = 1
 KEPT = 2
-"""How many memberships and schemas are kept."""
+"""How many of the last memberships and schemas are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,17 @@ class GroupFacts:
         base: the position before the first entry of the log; a snapshot holds everything up to it.
         memberships: the last two, with the indexes of their entries, ascending; the last one is effective. The founders
             have index 0.
-        schemas: the indexes of the last two schema entries, ascending.
+        schemas: the first schema and the last two, as (index of the entry, content), ascending; the last one is that of
+            the entries after it. The contents are opaque here.
+        committed_schema: the highest index of a schema entry that this node knows to be committed; 0: of none.
     """
 
     incarnation: bytes = b""
     founders: Membership | None = None
     base: LogPosition = LogPosition(LogIndex(0))  # noqa: RUF009 (immutable)
     memberships: tuple[tuple[LogIndex, Membership], ...] = ()
-    schemas: tuple[LogIndex, ...] = ()
+    schemas: tuple[tuple[LogIndex, bytes], ...] = ()
+    committed_schema: LogIndex = LogIndex(0)
 
     @classmethod
     def founding(cls, cluster: str, group: str, founders: Membership) -> GroupFacts:
@@ -67,19 +71,29 @@ class GroupFacts:
         """The index of the entry of the effective membership."""
         return self.memberships[-1][0] if self.memberships else LogIndex(0)
 
+    @property
+    def schema_index(self) -> LogIndex:
+        """The index of the last schema entry, 0 if there is none."""
+        return self.schemas[-1][0] if self.schemas else LogIndex(0)
+
+    def with_committed_schema(self, index: LogIndex) -> GroupFacts:
+        """Return the facts once the schema entry at `index` is known to be committed; itself if it was."""
+        return replace(self, committed_schema=index) if index > self.committed_schema else self
+
     def with_entry(self, entry: Entry) -> GroupFacts:
         """Return the facts after `entry` was appended. ValueError if it is a membership entry and malformed."""
         if entry.kind is EntryKind.MEMBERSHIP:
             added = (entry.index, Membership.decode(entry.command))
             return replace(self, memberships=(*self.memberships, added)[-KEPT:])
         if entry.kind is EntryKind.SCHEMA:
-            return replace(self, schemas=(*self.schemas, entry.index)[-KEPT:])
+            schemas = (*self.schemas, (entry.index, entry.command))
+            return replace(self, schemas=schemas if len(schemas) <= KEPT else (schemas[0], *schemas[-KEPT:]))
         return self
 
     def truncated_from(self, index: LogIndex) -> GroupFacts:
         """Return the facts after the entry `index` and all after it were dropped; itself if none of them matters."""
         memberships = tuple(each for each in self.memberships if each[0] < index)
-        schemas = tuple(each for each in self.schemas if each < index)
+        schemas = tuple(each for each in self.schemas if each[0] < index)
         if (memberships, schemas) == (self.memberships, self.schemas):
             return self
         return replace(self, memberships=memberships, schemas=schemas)

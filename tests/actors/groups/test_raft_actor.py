@@ -13,7 +13,7 @@ import pytest
 from coterie import KeyValue, Topology
 from coterie.actors.groups.group_messages import Execute, LeaderIs, Refused, ReportStatus, Unsettled, WatchLeader
 from coterie.actors.groups.key_value import Get, Increment
-from coterie.actors.groups.state_machine import encode_command
+from coterie.actors.groups.typed_commands import encode_command
 from coterie.errors import ActorNotFound, UnsupportedFormat
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.replicated_log import EntryKind

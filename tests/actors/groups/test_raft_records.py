@@ -29,12 +29,13 @@ N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("nœud")
 FOUNDERS = Membership.founding((N1, N2, N3))
 FACTS = GroupFacts.founding("cluster", "store", FOUNDERS)
 BOUND = FOUNDERS.with_stores({N1: StoreId("aa"), N3: StoreId("cc")})
+SCHEMAS = ((LogIndex(3), b'{"format":1}'), (LogIndex(70), b"\x00\xff"), (LogIndex(72), b""))
 REGISTERS = [
     HardState(Term(0), None),
     HardState(Term(2**64 - 1), NodeId("ab" * 16), FACTS),
     HardState(Term(3), NodeId(""), replace(FACTS, base=LogPosition(LogIndex(2**63), Term(2)))),
     HardState(Term(3), None, replace(FACTS, memberships=((LogIndex(0), FOUNDERS), (LogIndex(2), BOUND)))),
-    HardState(Term(3), None, replace(FACTS, schemas=(LogIndex(3), LogIndex(70)))),
+    HardState(Term(3), None, replace(FACTS, schemas=SCHEMAS, committed_schema=LogIndex(3))),
 ]
 
 
@@ -71,6 +72,7 @@ def test_a_register_holds_what_it_says_and_nothing_of_the_code() -> None:
         "founders": members,
         "incarnation": GroupFacts.founding("c", "g", Membership.founding((N1,))).incarnation.hex(),
         "memberships": [[0, members]],
+        "committed_schema": 0,
         "schemas": [],
         "term": 1,
         "voted_for": None,
@@ -101,6 +103,10 @@ def broken(**changes: object) -> bytes:
         broken(memberships=[[0, {}]]),
         broken(memberships=[[0]]),
         broken(schemas=[None]),
+        broken(schemas=[3]),
+        broken(schemas=[[3, 7]]),
+        broken(schemas=[[3, "\u0100"]]),
+        broken(committed_schema="3"),
         broken(another=1),
     ],
 )

@@ -7,7 +7,7 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -180,7 +180,7 @@ class Partial(StateMachine[Get]):
     async def _get(self, how: int, command: Get) -> None:
         pass
 
-    apply = functools.partialmethod(_get, 3)
+    apply = cast("Any", functools.partialmethod(_get, 3))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from coterie.protocols.sessions import (
     decode_replies,
     decode_reply,
     encode_reply,
-    encode_within,
+    fit_reply,
 )
 
 
@@ -82,8 +82,8 @@ def test_wire_form_of_each_reply_stays_as_it_is() -> None:
         "05",
         "0600000002" + "00000002" + "00000001" + "0061" + "05",
     ]
-    assert encode_within(Done(bytes(99)), 8).hex() == "080000006400000008"
-    assert encode_within(Replies([Done(bytes(99))]), 100).hex() == "0600000001" + "00000005" + "0700000064"
+    assert fit_reply(encode_reply(Done(bytes(99))), 8).hex() == "080000006400000008"
+    assert fit_reply(encode_reply(Replies([Done(bytes(99))])), 100).hex() == "0600000001" + "00000005" + "0700000064"
 
 
 # Within a limit.
@@ -93,14 +93,14 @@ def test_replies_that_fit_are_sent_as_they_are() -> None:
     replies = Replies([Done(b"abc"), Done(b"d")])
     encoded = encode_reply(replies)
 
-    assert encode_within(replies, len(encoded)) == encoded
+    assert fit_reply(encode_reply(replies), len(encoded)) == encoded
 
 
 def test_one_reply_beyond_the_limit_is_too_large_whether_alone_or_in_a_batch() -> None:
     large = Done(bytes(200))
 
-    alone = decode_reply(encode_within(large, 100))
-    together = decode_replies(encode_within(Replies([Done(b"a"), large, Done(b"b")]), 100))
+    alone = decode_reply(fit_reply(encode_reply(large), 100))
+    together = decode_replies(fit_reply(encode_reply(Replies([Done(b"a"), large, Done(b"b")])), 100))
 
     assert alone == TooLarge(201, 100)
     assert together == [Done(b"a"), TooLarge(201, 100), Done(b"b")]
@@ -109,7 +109,7 @@ def test_one_reply_beyond_the_limit_is_too_large_whether_alone_or_in_a_batch() -
 def test_the_first_replies_that_fit_are_kept_and_markers_stand_for_the_others() -> None:
     replies = Replies([Done(bytes(40)), Done(bytes(50)), Done(b"x"), Done(bytes(20))])
 
-    sent = decode_replies(encode_within(replies, 119))
+    sent = decode_replies(fit_reply(encode_reply(replies), 119))
 
     assert sent == [Done(bytes(40)), Withheld(51), Done(b"x"), Done(bytes(20))]
 
@@ -117,7 +117,7 @@ def test_the_first_replies_that_fit_are_kept_and_markers_stand_for_the_others() 
 def test_a_reply_that_does_not_show_an_execution_is_never_replaced_by_a_marker_that_does() -> None:
     replies = Replies([StaleCommand(1), SessionFull(2), UnknownSession(), Malformed(), Done(bytes(99))])
 
-    sent = decode_replies(encode_within(replies, 1))
+    sent = decode_replies(fit_reply(encode_reply(replies), 1))
 
     assert sent == [StaleCommand(1), SessionFull(2), UnknownSession(), Malformed(), TooLarge(100, 1)]
 
@@ -130,7 +130,7 @@ def test_every_command_of_a_batch_gets_its_reply_or_the_true_marker_within_the_l
         replies = [rng.choice(kinds) for _ in range(rng.randrange(1, 12))]
         max_bytes = rng.randrange(5 + 13 * len(replies), 600)
 
-        encoded = encode_within(Replies(list(replies)), max_bytes)
+        encoded = fit_reply(encode_reply(Replies(list(replies))), max_bytes)
 
         assert len(encoded) <= max_bytes
         for reply, sent in zip(replies, decode_replies(encoded), strict=True):

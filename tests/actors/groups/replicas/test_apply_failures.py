@@ -11,13 +11,9 @@ import msgpack
 import pytest
 
 from coterie import Outcome, Topology
-from coterie.actors.groups.state_machine import (
-    StateMachine,
-    TypedMachine,
-    decode_result,
-    encode_command,
-    without_text,
-)
+from coterie.actors.groups.replicas.typed_machine import TypedMachine
+from coterie.actors.groups.state_machine import StateMachine
+from coterie.actors.groups.typed_commands import decode_result, encode_command
 from coterie.errors import CommandFailed, CommandRefused, CommandTimeout
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message
@@ -182,9 +178,9 @@ def test_replies_of_replicas_that_failed_with_other_texts_are_equal_without_thei
     one, other = (TypedMachine(Addressed()).apply(LogIndex(1), encode_command(Count(), pack)) for _ in range(2))
     keep = object()  # noqa: F841 (so that the second machine's object has another address)
 
-    assert without_text(one) == without_text(other) == pack((2, "ValueError"))
+    assert TypedMachine.digested(one) == TypedMachine.digested(other) == pack((2, "ValueError"))
     for reply in (pack((0, 7)), pack((0, (1, 2, 3))), pack((0, None))):
-        assert without_text(reply) is reply
+        assert TypedMachine.digested(reply) is reply
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""`Replica`: applies the entries of the log to the sessions and the state machine of one node, and keeps their digest.
+
+    entry ─▶ Deduplication ─▶ state machine ─▶ reply ─▶ DigestHistory: what this node has answered so far
+                                                 └────▶ the caller, on the node that proposed the command
+
+The digest covers the replies of the session layer, not only those of the machine; of an error it covers the type only,
+because its text may contain what differs between nodes.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+from coterie.protocols.checkpoints import Digest, DigestHistory, decode_checkpoint
+from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex
+from coterie.protocols.sessions import Deduplication, Done, Machine, Replies, Reply, encode_reply
+
+__all__ = ["Replica"]
+
+
+class Replica:
+    """The state machine of one node with the sessions of its clients, for one life of the node.
+
+    Args:
+        machine: an empty state machine. If a part of its replies may differ between replicas, it has a method
+            `digested(reply)` that leaves that part out.
+        incarnation: of the group, 16 bytes.
+        base_index: the last entry before the first that is applied.
+    """
+
+    def __init__(self, machine: Machine, *, incarnation: bytes, base_index: LogIndex = LogIndex(0)) -> None:
+        self._deduplication = Deduplication(machine, incarnation=incarnation)
+        self._digests = DigestHistory(base_index)
+        self._digested: Callable[[bytes], bytes] = getattr(machine, "digested", _all_of)
+        self.changed_index = base_index
+        """The last entry that had a command."""
+        self.apart_at: LogIndex | None = None
+        """The first checkpoint that this replica contradicts: it has answered otherwise than a quorum. None: none."""
+
+    def apply(self, entry: Entry) -> bytes | None:
+        """Apply the next entry of the log; return the encoded reply of the session layer, None if it has none.
+
+        Raises:
+            BaseException: a local condition (see `StateMachine.apply`): the entry does not count as applied.
+        """
+        if entry.kind is EntryKind.COMMAND:
+            return self._execute(entry)
+        if entry.kind is EntryKind.CHECKPOINT:
+            self._compare(entry)
+        self._digests.add(entry.index, None)
+        return None
+
+    def digest_at(self, index: LogIndex) -> Digest | None:
+        """Return the digest of all replies up to `index`; None if it is not applied yet, or no longer kept."""
+        return self._digests.at(index)
+
+    def _execute(self, entry: Entry) -> bytes:
+        reply = self._deduplication.apply(entry.index, entry.command)
+        encoded = encode_reply(reply)
+        equal = self._equal_part(reply)
+        self._digests.add(entry.index, encoded if equal is reply else encode_reply(equal))
+        self.changed_index = entry.index
+        return encoded
+
+    def _equal_part(self, reply: Reply | Replies) -> Reply | Replies:
+        """Return the part of a reply that is equal on all replicas: the reply itself, unless an error is in it."""
+        if not isinstance(reply, Replies):
+            return self._without_text(reply)
+        equal = [self._without_text(each) for each in reply.replies]
+        return reply if all(map(operator.is_, equal, reply.replies)) else Replies(equal)
+
+    def _without_text(self, reply: Reply) -> Reply:
+        if not isinstance(reply, Done):
+            return reply
+        payload = self._digested(reply.payload)
+        return reply if payload is reply.payload else Done(payload)
+
+    def _compare(self, entry: Entry) -> None:
+        checkpoint = decode_checkpoint(entry.command)
+        mine = self._digests.at(checkpoint.index)
+        if mine is not None and mine != checkpoint.digest and self.apart_at is None:
+            self.apart_at = checkpoint.index
+
+
+def _all_of(reply: bytes) -> bytes:
+    return reply

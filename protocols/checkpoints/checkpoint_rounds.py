@@ -1,0 +1,63 @@
+"""`CheckpointRounds`: decides when a leader asks for digests, about which entry, and what follows from the reports."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.checkpoints.digest_count import DigestCount, DigestsAgree, DigestsDiffer
+from coterie.protocols.checkpoints.digest_history import RECENT_ENTRIES
+from coterie.protocols.checkpoints.digest_messages import DigestReport, DigestRequest
+from coterie.protocols.quorums import Quorum
+from coterie.protocols.replicated_log import LogIndex, Term
+
+__all__ = ["INTERVAL_S", "CheckpointRounds"]
+
+INTERVAL_S: Final = 5.0
+"""Time between two requests of a leader, if commands were applied meanwhile. Too low: messages and log entries of their
+own; too high: a replica that is apart serves, or is a candidate, for longer."""
+
+
+class CheckpointRounds:
+    """The requests of one leadership: one at a time, each replaced by the next if too few replicas answer.
+
+    Args:
+        term: that the leader leads.
+        now: monotonic time (s) at which it was elected.
+    """
+
+    __slots__ = ("_asked_index", "_count", "_due_at_s", "_term")
+
+    def __init__(self, term: Term, *, now: float) -> None:
+        self._term = term
+        self._due_at_s = now + INTERVAL_S
+        self._asked_index = LogIndex(0)
+        self._count: DigestCount | None = None
+
+    def next_request(
+        self, quorum: Quorum, *, applied_index: LogIndex, changed_index: LogIndex, now: float
+    ) -> DigestRequest | None:
+        """Return the request that is due; None: none is. Send it to every member, the leader itself included.
+
+        Args:
+            quorum: of the present members.
+            applied_index: the last entry that the leader has applied.
+            changed_index: the last of them that has a command: nothing is due if digests up to it were asked for.
+            now: monotonic time (s).
+        """
+        if now < self._due_at_s or changed_index <= self._asked_index:
+            return None
+        self._due_at_s = now + INTERVAL_S
+        # A busy replica keeps the digests of few entries, so it is asked for one that is kept for longer.
+        kept_for_long = LogIndex(applied_index - applied_index % RECENT_ENTRIES)
+        index = kept_for_long if kept_for_long > self._asked_index else applied_index
+        self._asked_index = index
+        self._count = DigestCount(quorum, index)
+        return DigestRequest(self._term, index)
+
+    def take(self, member: NodeId, report: DigestReport) -> DigestsAgree | DigestsDiffer | None:
+        """Count the report of a member; return the result once there is one. Late reports change nothing."""
+        count = self._count
+        if count is None or (report.term, report.index) != (self._term, count.index):
+            return None
+        return count.report(member, report.digest)
