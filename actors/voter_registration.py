@@ -255,8 +255,6 @@ class VoterRegistration:
 def _describe(founders: bytes) -> str:
     """Return an encoded list of founders as text for a log."""
     try:
-        membership = Membership.decode(founders)
+        return str(Membership.decode(founders))
     except (ValueError, UnsupportedFormat):
         return repr(founders[:FOUNDERS_SHOWN_BYTES])
-    names = ", ".join(membership.nodes)
-    return names if membership.quorum is None else f"{names} with {membership.quorum!r}"

@@ -1,0 +1,141 @@
+"""Which letters count: those of the group's own incarnation, and of the store that the log, or else memory, names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from coterie.actors.groups.letters.letter_admission import LetterAdmission
+from coterie.actors.groups.letters.letter_identity import LetterIdentity
+from coterie.actors.wire_names import RaftPeerMessage
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.raft.membership.membership import Membership, StoreId
+from coterie.protocols.raft.raft_messages import PreVoteReply
+from coterie.protocols.replicated_log import Term
+
+OURS, ANOTHER = b"o" * 16, b"a" * 16
+RIGHT, WRONG = StoreId("0a" * 16), StoreId("0b" * 16)
+UNBOUND = Membership.founding([NodeId("n1"), NodeId("n2")])
+BOUND = UNBOUND.with_stores({NodeId("n2"): RIGHT})
+
+
+class Memory:
+    """Stands for `PeerStores`: durable at once, or when the test says so."""
+
+    def __init__(self) -> None:
+        self.heard: dict[str, str] = {}
+        self.waiting: list[Callable[[], None]] = []
+
+    def has_heard(self, node: str, store: str) -> bool:
+        return self.heard.get(node) == store
+
+    def store_of(self, node: str) -> str | None:
+        return self.heard.get(node)
+
+    def hear(self, node: str, store: str, on_durable: Callable[[], None]) -> bool:
+        if self.heard.setdefault(node, store) != store:
+            return False
+        self.waiting.append(on_durable)
+        return True
+
+
+class AdmissionUnderTest:
+    def __init__(self) -> None:
+        self.memory = Memory()
+        self.logged: list[tuple[str, dict[str, object]]] = []
+        self.admitted: list[StoreId] = []
+        self.admission = LetterAdmission(OURS, self.memory, self)  # type: ignore[arg-type]
+
+    def error(self, event: str, **facts: object) -> None:
+        self.logged.append((event, facts))
+
+    def examine(self, letter: RaftPeerMessage, membership: Membership) -> None:
+        self.admission.examine(letter, membership, self.admitted.append)
+
+
+def letter(store: StoreId, incarnation: bytes = OURS) -> RaftPeerMessage:
+    identity = LetterIdentity(incarnation, store).encode()
+    return RaftPeerMessage("n2", identity, PreVoteReply(Term(1), granted=False))
+
+
+@pytest.fixture
+def under_test() -> AdmissionUnderTest:
+    return AdmissionUnderTest()
+
+
+def test_the_store_that_the_log_binds_counts_at_once_and_is_not_remembered(under_test: AdmissionUnderTest) -> None:
+    under_test.examine(letter(RIGHT), BOUND)
+
+    assert (under_test.admitted, under_test.memory.heard, under_test.logged) == ([RIGHT], {}, [])
+
+
+def test_another_store_than_the_bound_one_is_refused_whatever_is_remembered(under_test: AdmissionUnderTest) -> None:
+    under_test.memory.heard["n2"] = WRONG
+
+    under_test.examine(letter(WRONG), BOUND)
+
+    assert under_test.admitted == []
+    assert under_test.logged == [("store.refused", {"peer": "n2", "store": WRONG, "remembered": RIGHT})]
+
+
+def test_the_first_store_of_an_unbound_seat_counts_once_it_is_durable(under_test: AdmissionUnderTest) -> None:
+    under_test.examine(letter(RIGHT), UNBOUND)
+    assert under_test.admitted == []
+
+    (durable,) = under_test.memory.waiting
+    durable()
+    under_test.examine(letter(RIGHT), UNBOUND)
+
+    assert under_test.admitted == [RIGHT, RIGHT]
+
+
+def test_a_second_store_of_an_unbound_seat_is_refused(under_test: AdmissionUnderTest) -> None:
+    under_test.examine(letter(RIGHT), UNBOUND)
+
+    under_test.examine(letter(WRONG), UNBOUND)
+
+    assert under_test.logged == [("store.refused", {"peer": "n2", "store": WRONG, "remembered": RIGHT})]
+
+
+@pytest.mark.parametrize("membership", [BOUND, UNBOUND])
+def test_another_incarnation_is_refused_though_the_store_is_right(
+    under_test: AdmissionUnderTest, membership: Membership
+) -> None:
+    for _ in range(3):
+        under_test.examine(letter(RIGHT, ANOTHER), membership)
+
+    assert (under_test.admitted, under_test.memory.heard) == ([], {})
+    assert [event for event, _ in under_test.logged] == ["letter.refused"]  # told once, counted each time
+    assert under_test.admission.refusals == 3
+
+
+def test_what_is_no_identity_is_refused(under_test: AdmissionUnderTest) -> None:
+    body: Any = PreVoteReply(Term(1), granted=True)
+    under_test.examine(RaftPeerMessage("n2", b"?", body), BOUND)
+
+    assert under_test.admitted == []
+    assert [event for event, _ in under_test.logged] == ["letter.refused"]
+
+
+def test_only_an_identity_that_was_remembered_is_not_examined_again(under_test: AdmissionUnderTest) -> None:
+    admission = under_test.admission
+    assert admission.key_of(letter(RIGHT)) is None
+
+    admission.remember(letter(RIGHT), RIGHT)
+
+    assert admission.key_of(letter(RIGHT)) == RIGHT
+    assert admission.key_of(letter(WRONG)) is None
+    assert admission.key_of(letter(RIGHT, ANOTHER)) is None
+    admission.forget()
+    assert admission.key_of(letter(RIGHT)) is None
+
+
+def test_a_sender_that_is_refused_again_after_it_was_admitted_is_told_again(under_test: AdmissionUnderTest) -> None:
+    under_test.examine(letter(WRONG), BOUND)
+    under_test.admission.remember(letter(RIGHT), RIGHT)
+
+    under_test.examine(letter(WRONG), BOUND)
+
+    assert len(under_test.logged) == 2
