@@ -174,6 +174,6 @@ def test_a_store_that_went_back_is_refused_and_accused_with_what_was_heard(
 
     under_test.examine(letter(RIGHT, generation=generation), BOUND)
 
-    assert under_test.admitted == under_test.memory.waiting == []
+    assert (under_test.admitted, under_test.memory.waiting) == ([], [])
     assert under_test.accused == [("n2", Generation(3, 33))]
     assert [event for event, _ in under_test.logged] == ["store.went_back"]
