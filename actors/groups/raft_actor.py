@@ -198,8 +198,8 @@ class RaftActor(
         self.context.log.warning(
             "group.members_differ",
             group=self._group,
-            members=", ".join(membership.nodes),
-            configured=", ".join(configured.nodes),
+            members=str(membership),
+            configured=str(configured),
             without_address=", ".join(
                 node for node in membership.nodes if node != self._node and address_of(node) is None
             ),

@@ -61,7 +61,8 @@ class LetterAdmission:
         if bound == store or (bound is None and self._peer_stores.has_heard(letter.sender, store)):
             self._examine_generation(letter, identity, admit)
         elif bound is not None or not self._peer_stores.hear(letter.sender, store, lambda: admit(store)):
-            self._refuse(letter, "store.refused", store=store, remembered=bound)
+            remembered = bound or self._peer_stores.store_of(letter.sender)
+            self._refuse(letter, "store.refused", store=store, remembered=remembered)
 
     def remember(self, letter: RaftPeerMessage, store: StoreId) -> None:
         """Admit later letters of the same identity without examining them."""

@@ -11,10 +11,11 @@ import pytest
 from coterie import Outcome, Topology
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value import Get, Increment, KeyValue, Put
+from coterie.actors.groups.routed_command import RoutedCommand
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.errors import CommandRefused, CommandTimeout, CommandTooLate, ReplyTooLarge
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.sessions import Deduplication
+from coterie.protocols.sessions import Deduplication, encode_plain
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.system_config import SystemConfig
 from coterie.runtime.transport.transport_config import TransportConfig
@@ -166,7 +167,8 @@ async def test_large_replies_come_although_the_leader_gives_answers_less_room_th
     cluster = make_cluster(balloons([]), config=SMALL_FRAMES)
     await cluster.start()
     group = (await cluster.client()).group("store")  # its own frames take 4 MiB
-    sizes = [100_000, 250_000, 200_000, 257_000, 90_000, 1, 240_000]
+    largest = 256 * 1024 - 4096 - 8  # it fills its answer, so that it fits into no answer to two commands
+    sizes = [100_000, 250_000, 200_000, 257_000, 90_000, 1, 240_000, largest, largest - 1]
 
     replies = await asyncio.gather(*(group.execute(Blow(size)) for size in sizes))
 
@@ -281,6 +283,21 @@ async def test_no_caller_waits_longer_than_its_time_for_a_group_without_a_quorum
 
     assert [type(result) for result in results] == [CommandTimeout] * 3
     assert now() - begun < timeout_s + 0.05
+
+
+async def test_no_caller_waits_longer_than_its_time_between_its_last_two_attempts(cluster: Any) -> None:
+    group = (await cluster.client()).group("store")
+    await group.execute(Increment(b"n"))
+    for name in cluster:
+        cluster.network.freeze(name)
+    routed = RoutedCommand()
+    routed.pauses = 10  # so that its next pause would be a long one
+    begun = now()
+
+    with pytest.raises(CommandTimeout):
+        await group._router.execute(encode_plain(b""), timeout_s=2.02, routed=routed)
+
+    assert now() - begun < 2.05
 
 
 async def test_a_patient_caller_gets_its_reply_when_the_group_is_back_after_an_hour(cluster: Any) -> None:
