@@ -20,10 +20,10 @@ class SynodConfig:
         round_timeout_min_s: a round that has not ended within a random time from here …
         round_timeout_max_s: … to here is given up and a higher one begun. Default 0.2 to 0.4 s, a hundred local round
             trips: too low abandons rounds that would have succeeded, too high waits long after a lost message.
-        round_timeout_cap_s: the time-outs (and the back-off) of a proposer double after each of its rounds that ended in
-            neither success nor refusal, until they are this long; a round that succeeds halves them. Default 5 s, for
-            round trips of up to a second (a round takes two, and disk writes): too low never chooses on slow links, too
-            high waits long after a partition.
+        round_timeout_cap_s: the time-outs (and the back-off) of a proposer double after each round that ended in neither
+            success nor refusal, until they are this long; a round that succeeds halves them. Default 5 s, for round
+            trips of up to a second (a round takes two, and disk writes): too low never chooses on slow links, too high
+            waits long after a partition.
         backoff_min_s: the longest wait after the first refusal; it doubles with each further one. Default 0.02 s, about
             the time a round takes: too low: duelling proposers keep refusing each other; too high: wasted time.
         backoff_max_s: the end of the doubling. Default 0.5 s: too low cannot separate many proposers.
