@@ -20,7 +20,7 @@ class SynodConfig:
         round_timeout_min_s: a round that has not ended within a random time from here …
         round_timeout_max_s: … to here is given up and a higher one begun. Default 0.2 to 0.4 s, a hundred local round
             trips: too low abandons rounds that would have succeeded, too high waits long after a lost message.
-        round_timeout_cap_s: the time-outs (and the back-off) of a proposer double after each round that ended in neither
+        round_timeout_cap_s: a proposer's time-outs (and back-off) double after each round that ended in neither
             success nor refusal, until they are this long; a round that succeeds halves them. Default 5 s, for round
             trips of up to a second (a round takes two, and disk writes): too low never chooses on slow links, too high
             waits long after a partition.
