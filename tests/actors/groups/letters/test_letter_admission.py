@@ -125,7 +125,7 @@ def test_only_an_identity_that_was_remembered_is_not_examined_again(under_test: 
 
     admission.remember(letter(RIGHT), RIGHT)
 
-    assert admission.key_of(letter(RIGHT)) == RIGHT
+    assert admission.key_of(letter(RIGHT)) == NodeId(RIGHT)
     assert admission.key_of(letter(WRONG)) is None
     assert admission.key_of(letter(RIGHT, ANOTHER)) is None
     admission.forget()
