@@ -8,20 +8,20 @@ Why: a node that comes back under its name with another store has lost its votes
 again, it would break every quorum. If each voter remembered only the stores of voters whose messages it received, a
 follower that never received one from the first store would accept the second.
 
-Of n voters at most f = (n - 1) // 2 may ever be wiped, and q = ceil((n - 1 + f) / 2) of the n - 1 others must confirm.
-So any two registrations of one name have at least 2q - (n - 1) >= f confirming voters in common, none of which has that
-name. If the two are of different stores, the name itself is one of the f that were wiped, so at most f - 1 of those in
-common were: at least one of them still remembers the first store when the second asks, and refuses it. For
-n = 1 to 7 that is q = 0, 1, 2, 2, 3, 4, 5. (More than half of the others would be too few from six voters on.)
+How many are enough is decided, and proved, in `coterie.protocols.registration_rule`: of five voters with equal votes
+three others.
 
 A confirmation names the store that it confirms: one for the store of an earlier life does not count in a later one.
 Before the mark is durable the voter sends only `RegisterStore`, so it makes no promise that could be lost with a store.
 
-A store whose group has entries or metadata took part under an older release: it stays active, and registers meanwhile.
+Registration is needed only as long as nothing else binds a voter to a store. Once an entry of a group's log does, only
+such entries count: if the log of a peer binds a voter, that peer refuses every other store, whatever it confirmed.
+
+A request names the founders of the group. A peer whose group has others confirms nothing, and both sides report it.
 
 A voter that lost its disk is detected here (`StoreRegistered` with another store id) and, for each later message, in
-`peer_stores.py` (`PeerStores.admit`). Until a voter is active, `pending_voter.py` takes the place of its driver;
-`groups/raft_actor.py` and `paxos/synod_actor.py` exchange the two in `_take_part`.
+`peer_stores.py` and, for Raft, in `groups/letters/letter_admission.py`. Until a voter is active, `pending_voter.py`
+takes the place of its driver; `groups/raft_actor.py` and `paxos/synod_actor.py` exchange the two in `_take_part`.
 """
 
 from __future__ import annotations
@@ -30,15 +30,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from coterie.actors.peer_stores import PeerStores
-from coterie.actors.wire_names import RegisterStore, StoreRegistered
-from coterie.errors import InvariantViolated
+from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered
+from coterie.errors import InvariantViolated, UnsupportedFormat
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.quorums import Majority
+from coterie.protocols.raft.membership.membership import Membership
+from coterie.protocols.registration_rule import RegistrationRule
 from coterie.runtime.actor import Context, Timer
 from coterie.runtime.messages.message import message
-from coterie.runtime.refs import Ref
+from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
-from coterie.runtime.storage.log_store import GroupState, LogStore
+from coterie.runtime.storage.log_store import LogStore
 
-__all__ = ["RetryRegistration", "VoterRegistration", "confirmations_needed"]
+__all__ = ["RetryRegistration", "VoterRegistration"]
 
 RETRY_MIN_S: Final = 0.05
 """Time until voters that have not answered are asked again; doubled after each retry."""
@@ -46,16 +50,13 @@ RETRY_MIN_S: Final = 0.05
 RETRY_MAX_S: Final = 2.0
 """Upper bound of that time. When a link comes up, its peer is asked at once."""
 
+FOUNDERS_SHOWN_BYTES: Final = 200
+"""How much of a list of founders is shown that cannot be decoded."""
+
 
 @message(name="coterie.Remind")
 class RetryRegistration:
     """The retry timer fired: ask the voters that have not answered. It never crosses the wire."""
-
-
-def confirmations_needed(voters: int) -> int:
-    """Return how many other voters must remember a voter's store before it is active; the module gives the proof."""
-    tolerated = (voters - 1) // 2
-    return (voters - 1 + tolerated + 1) // 2
 
 
 class VoterRegistration:
@@ -66,6 +67,8 @@ class VoterRegistration:
         peers: the same actor on each of the other voters.
         store: the store whose id is registered.
         peer_stores: the restored store ids of all voters; the id of `node` itself in it is the durable mark.
+        founders: the members with whom the group was founded.
+        bound_store: returns the store to which the group's log binds the voter on a node; None if it does not.
         context: the context of the actor.
         take_part: called once, when the voter becomes active: within `begin`, or when the mark is durable.
     """
@@ -76,6 +79,8 @@ class VoterRegistration:
         peers: Mapping[str, Ref[Any]],
         store: LogStore,
         peer_stores: PeerStores,
+        founders: Membership,
+        bound_store: Callable[[str], str | None],
         context: Context,
         take_part: Callable[[], None],
     ) -> None:
@@ -83,12 +88,15 @@ class VoterRegistration:
         self._peers = peers
         self._store_id = store.store_id
         self._peer_stores = peer_stores
+        self._founders = founders
+        self._bound_store = bound_store
         self._context = context
         self._take_part = take_part
-        self._needed = confirmations_needed(len(peers) + 1)
+        self._rule = RegistrationRule(NodeId(node), founders.quorum or Majority(founders.voters))
         self._unanswered = dict.fromkeys(peers)
-        self._confirmed: dict[str, None] = {}
-        self._refused_by: dict[str, None] = {}
+        self._confirmed: dict[NodeId, None] = {}
+        self._refused_by: dict[NodeId, None] = {}
+        self._strangers: dict[str, bytes] = {}  # founders of peers whose group is another one
         self._is_active = False
         self._is_alive = True
         self._retry_delay_s = RETRY_MIN_S
@@ -97,17 +105,28 @@ class VoterRegistration:
 
     @property
     def inactive_reason(self) -> str | None:
-        """`registering`: it waits for confirmations; `refused`: it can never become active; None: it is active."""
+        """Why this voter is not active; None: it is.
+
+        `registering`: it waits for confirmations. `refused`: it can never become active, since another store is
+        remembered, or bound by the log. `founders_differ`: so many peers have a group with other founders.
+        """
         if self._is_active:
             return None
-        return "refused" if len(self._refused_by) > len(self._peers) - self._needed else "registering"
+        if self._bound_store(self._node) not in {None, self._store_id}:
+            return "refused"
+        if self._rule.is_possible(self._refused_by):
+            return "registering"
+        return "founders_differ" if any(peer in self._strangers for peer in self._refused_by) else "refused"
 
-    def begin(self, state: GroupState) -> None:
-        """Become active at once if an earlier life was (`state` is the group's); otherwise ask the other voters."""
-        is_registered = self._needed == 0 or self._peer_stores.is_known(self._node, self._store_id)
-        if is_registered or state.metadata is not None or state.last >= 1:
+    def begin(self) -> None:
+        """Become active at once if an earlier life was, or the log says so; otherwise ask the other voters."""
+        bound = self._bound_store(self._node)
+        is_marked = self._rule.is_enough(()) or self._peer_stores.has_registered(self._node, self._store_id)
+        if bound == self._store_id or (bound is None and is_marked):
             self._activate()
-        if not is_registered:
+        elif bound is not None:
+            self._context.log.error("registration.refused", peer=self._node, store=self._store_id, remembered=bound)
+        else:
             self._unsubscribe_links = self._context.system.on_link(self._link_changed)
             self._send_requests()
 
@@ -132,15 +151,24 @@ class VoterRegistration:
         peer = reply.sender
         if self._unsubscribe_links is None or peer not in self._unanswered:
             return
-        del self._unanswered[peer]
         if reply.store == self._store_id:
-            self._confirmed[peer] = None
-            if len(self._confirmed) == self._needed:
+            self._answered(NodeId(peer), self._confirmed)
+            if self._rule.is_enough(self._confirmed):
                 self._write_mark()
         else:
-            self._refused_by[peer] = None
+            self._answered(NodeId(peer), self._refused_by)
             facts = {"peer": peer, "store": self._store_id, "remembered": reply.store}
             self._context.log.error("registration.refused", **facts)
+
+    def handle_other_founders(self, reply: FoundersDiffer) -> None:
+        """Count the refusal of a peer whose group has other founders."""
+        if self._unsubscribe_links is not None and reply.sender in self._unanswered:
+            self._report_founders(reply.sender, reply.founders)
+            self._answered(NodeId(reply.sender), self._refused_by)
+
+    def _answered(self, peer: NodeId, answers: dict[NodeId, None]) -> None:
+        del self._unanswered[peer]
+        answers[peer] = None
         if not self._unanswered:
             self._stop_requests()
 
@@ -150,7 +178,7 @@ class VoterRegistration:
         self._timer = self._context.after(self._retry_delay_s, RetryRegistration())
 
     def _send_request(self, peer: str) -> None:
-        self._peers[peer].tell(RegisterStore(self._node, self._store_id))
+        self._peers[peer].tell(RegisterStore(self._node, self._store_id, self._founders.encode()))
 
     def _link_changed(self, event: LinkEvent) -> None:
         if event.kind == "up" and event.node in self._unanswered:
@@ -166,7 +194,7 @@ class VoterRegistration:
 
     def _write_mark(self) -> None:
         self._stop_requests()
-        if not self._peer_stores.remember(self._node, self._store_id, self._mark_is_durable):
+        if not self._peer_stores.register(self._node, self._store_id, self._mark_is_durable):
             raise InvariantViolated(f"the store {self._store_id} is not the one that was registered as {self._node!r}")
 
     def _mark_is_durable(self) -> None:
@@ -183,19 +211,50 @@ class VoterRegistration:
     # --- the other voters' stores -----------------------------------------------------------------------------------
 
     def handle_request(self, request: RegisterStore) -> None:
-        """Remember a peer's store durably and confirm it, or answer with the store that is remembered instead."""
+        """Remember a peer's store durably and confirm it, or answer with the store that counts instead."""
         peer = request.sender
+        if peer == self._node:
+            return
+        if request.founders != self._founders.encode():
+            self._refuse_founders(request)
+            return
         if peer not in self._peers:
             return
-        remembered = self._peer_stores.store_of(peer)
+        remembered = self._bound_store(peer) or self._peer_stores.store_of(peer)
         if remembered is not None:
             self._confirm(peer, remembered)
-        is_known = remembered == request.store
-        if not is_known and not self._peer_stores.remember(
-            peer, request.store, lambda: self._confirm(peer, request.store)
-        ):
+        is_remembered = remembered == request.store or (
+            remembered is None
+            and self._peer_stores.register(peer, request.store, lambda: self._confirm(peer, request.store))
+        )
+        if not is_remembered:
             self._context.log.error("store.refused", peer=peer, store=request.store, remembered=remembered)
+
+    def _refuse_founders(self, request: RegisterStore) -> None:
+        """Answer also a node that is no member here: in its own list of founders it is one."""
+        self._report_founders(request.sender, request.founders)
+        path = self._context.self_ref.path
+        stranger: Ref[Any] = self._context.system.at(Address(request.sender, path))
+        stranger.tell(FoundersDiffer(self._node, self._founders.encode()))
+
+    def _report_founders(self, peer: str, founders: bytes) -> None:
+        if self._strangers.get(peer) != founders:
+            self._strangers[peer] = founders
+            facts = {
+                "peer": peer,
+                "founders": _describe(self._founders.encode()),
+                "peers_founders": _describe(founders),
+            }
+            self._context.log.error("group.founders_differ", **facts)
 
     def _confirm(self, peer: str, store: str) -> None:
         if self._is_alive:
             self._peers[peer].tell(StoreRegistered(self._node, store))
+
+
+def _describe(founders: bytes) -> str:
+    """Return an encoded list of founders as text for a log."""
+    try:
+        return str(Membership.decode(founders))
+    except (ValueError, UnsupportedFormat):
+        return repr(founders[:FOUNDERS_SHOWN_BYTES])

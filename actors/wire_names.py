@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from coterie.protocols.checkpoints import DigestReport, DigestRequest
 from coterie.protocols.paxos.synod_messages import Accept, Accepted, Ballot, Nack, Prepare, Promise, Proposal
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
@@ -21,10 +22,20 @@ from coterie.protocols.replicated_log import Entry
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message, register_message
 
-__all__ = ["NAMES", "RaftPeerMessage", "RegisterStore", "StoreRegistered", "SynodPeerMessage"]
+__all__ = [
+    "NAMES",
+    "FoundersDiffer",
+    "RaftPeerMessage",
+    "RegisterStore",
+    "StoreAccused",
+    "StoreRegistered",
+    "SynodPeerMessage",
+]
 
 NAMES: Final[dict[str, type]] = {
     "log.Entry": Entry,
+    "checkpoint.DigestReport": DigestReport,
+    "checkpoint.DigestRequest": DigestRequest,
     "raft.AppendEntries": AppendEntries,
     "raft.AppendEntriesReply": AppendEntriesReply,
     "raft.PreVote": PreVote,
@@ -46,11 +57,23 @@ for _name, _cls in NAMES.items():
 
 @message(name="raft.Letter", lane=Lane.CONSENSUS)
 class RaftPeerMessage:
-    """One Raft message: `sender` is the node it comes from, `store` the id of the store of its votes and entries."""
+    """One Raft message: `sender` is the node it comes from, `identity` says for which group and from which store.
+
+    See `coterie.actors.groups.letters.letter_identity`.
+    """
 
     sender: str
-    store: str
-    body: AppendEntries | AppendEntriesReply | RequestVote | RequestVoteReply | PreVote | PreVoteReply
+    identity: bytes
+    body: (
+        AppendEntries
+        | AppendEntriesReply
+        | RequestVote
+        | RequestVoteReply
+        | PreVote
+        | PreVoteReply
+        | DigestRequest
+        | DigestReport
+    )
 
 
 @message(name="synod.Letter", lane=Lane.CONSENSUS)
@@ -64,10 +87,14 @@ class SynodPeerMessage:
 
 @message(name="voter.Register", lane=Lane.CONSENSUS)
 class RegisterStore:
-    """Request: remember durably that the voter `sender` has the store `store`, and confirm it."""
+    """Request: remember durably that the voter `sender` has the store `store`, and confirm it.
+
+    `founders`: the members with whom the sender founds the group, as `Membership.encode` gives them.
+    """
 
     sender: str
     store: str
+    founders: bytes
 
 
 @message(name="voter.Registered", lane=Lane.CONSENSUS)
@@ -76,3 +103,24 @@ class StoreRegistered:
 
     sender: str
     store: str
+
+
+@message(name="voter.FoundersDiffer", lane=Lane.CONSENSUS)
+class FoundersDiffer:
+    """Reply: `sender` belongs to a group of this name with other `founders`, and confirms nothing."""
+
+    sender: str
+    founders: bytes
+
+
+@message(name="voter.Accused", lane=Lane.CONSENSUS)
+class StoreAccused:
+    """Warning: `sender` has heard the receiver's `store` in a later life, with this counter and nonce, than now.
+
+    The receiver compares them with its own: a letter that was overtaken by one of a later life accuses no store.
+    """
+
+    sender: str
+    store: str
+    life_counter: int
+    life_nonce: int

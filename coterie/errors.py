@@ -47,6 +47,7 @@ __all__ = [
     "StorageDamaged",
     "StorageError",
     "StorageFailed",
+    "StoreWentBack",
     "TooManyInFlight",
     "TopologyError",
     "TransportError",
@@ -213,6 +214,12 @@ class FenceError(CoterieError, NotImplementedError):
         self.place = place
 
 
+_NO_REPLACEMENT = (
+    "this release cannot replace a lost store; the groups of its node go on while a quorum of the other voters is up"
+)
+"""The end of every message about a store that cannot be used any more."""
+
+
 class StorageError(CoterieError):
     """The base class of the errors of durable stores. `path` is the data directory or the file concerned."""
 
@@ -261,13 +268,18 @@ class WrongStore(StorageError):
 
 
 class UnsupportedFormat(StorageError):
-    """The store was written in a format version that this release cannot read."""
+    """The store, or something in it, was written in a format that this release cannot read; nothing was changed.
 
-    def __init__(self, path: str, *, found: int, supported: int) -> None:
+    `part` names what has the number `found`: the storage format, or that of one kind of record.
+    """
+
+    def __init__(self, path: str, *, found: int, supported: int | str, part: str = "storage format") -> None:
         super().__init__(
             path,
-            f"{path!r} has storage format {found}, this release reads {supported}: use a release that reads {found}",
+            f"{path!r} has {part} {found}, this release reads {supported} and converts nothing: use a release that "
+            f"reads {found}",
         )
+        self.part = part
         self.found = found
         self.supported = supported
 
@@ -278,11 +290,18 @@ class StorageDamaged(StorageError):
     def __init__(self, path: str, offset: int, reason: str) -> None:
         super().__init__(
             path,
-            f"{path!r} is damaged at byte {offset}: {reason}; keep the files, replace the disk, and let this node "
-            "rejoin as a new member",
+            f"{path!r} is damaged at byte {offset}: {reason}; keep the files: {_NO_REPLACEMENT}",
         )
         self.offset = offset
         self.reason = reason
+
+
+class StoreWentBack(StorageError):
+    """The store lost what it had acknowledged (`evidence`): its node neither votes, counts nor leads in any group."""
+
+    def __init__(self, path: str, evidence: str) -> None:
+        super().__init__(path, f"the store of {path!r} went back in time: {evidence}; {_NO_REPLACEMENT}")
+        self.evidence = evidence
 
 
 class StorageFailed(StorageError):

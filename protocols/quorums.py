@@ -33,6 +33,10 @@ class Quorum(Protocol):
         """Return whether `members` contains a quorum. Non-members and repetitions are ignored."""
         ...
 
+    def renamed(self, new_by_member: Mapping[NodeId, NodeId]) -> Quorum:
+        """Return the same quorums over other names. KeyError if `new_by_member` lacks a member."""
+        ...
+
 
 @dataclass(frozen=True)
 class Majority:
@@ -49,6 +53,10 @@ class Majority:
         """Return whether more than half of all members are among `members`."""
         return _count(self.members, members) >= self.size
 
+    def renamed(self, new_by_member: Mapping[NodeId, NodeId]) -> Majority:
+        """Return the majority of other names."""
+        return Majority(tuple(new_by_member[member] for member in self.members))
+
 
 class Weighted:
     """Members with weights: a quorum weighs at least `threshold`.
@@ -62,12 +70,13 @@ class Weighted:
     """
 
     def __init__(self, weight_by_member: Mapping[NodeId, int], *, threshold: int | None = None) -> None:
-        self._weight_by_member = dict(weight_by_member)
-        self._members = tuple(self._weight_by_member)
+        self.weight_by_member = dict(weight_by_member)
+        """The weight of each member. Do not modify it."""
+        self._members = tuple(self.weight_by_member)
         _check_members(self._members)
-        total = sum(self._weight_by_member.values())
+        total = sum(self.weight_by_member.values())
         self.threshold = total // 2 + 1 if threshold is None else threshold
-        if min(self._weight_by_member.values()) < 1:
+        if min(self.weight_by_member.values()) < 1:
             raise ValueError("every weight must be at least 1: a node without a vote is not a member")
         if not total < 2 * self.threshold <= 2 * total:
             raise ValueError(
@@ -81,10 +90,23 @@ class Weighted:
 
     def is_quorum(self, members: Collection[NodeId]) -> bool:
         """Return whether the members among `members` weigh at least the threshold."""
-        return sum(weight for node, weight in self._weight_by_member.items() if node in members) >= self.threshold
+        return sum(weight for node, weight in self.weight_by_member.items() if node in members) >= self.threshold
+
+    def renamed(self, new_by_member: Mapping[NodeId, NodeId]) -> Weighted:
+        """Return the same weights for other names."""
+        weights = {new_by_member[member]: weight for member, weight in self.weight_by_member.items()}
+        return Weighted(weights, threshold=self.threshold)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Weighted):
+            return NotImplemented
+        return (self.weight_by_member, self.threshold) == (other.weight_by_member, other.threshold)
+
+    def __hash__(self) -> int:
+        return self.threshold
 
     def __repr__(self) -> str:
-        return f"Weighted({self._weight_by_member}, threshold={self.threshold})"
+        return f"Weighted({self.weight_by_member}, threshold={self.threshold})"
 
 
 class Grid:
@@ -98,10 +120,11 @@ class Grid:
     """
 
     def __init__(self, rows: Sequence[Sequence[NodeId]]) -> None:
-        self._rows = tuple(tuple(row) for row in rows)
-        self._members = tuple(itertools.chain.from_iterable(self._rows))
+        self.rows = tuple(tuple(row) for row in rows)
+        """The rows."""
+        self._members = tuple(itertools.chain.from_iterable(self.rows))
         _check_members(self._members)
-        if not all(self._rows):
+        if not all(self.rows):
             raise ValueError("an empty row would count as full without any node: two quorums need not intersect")
 
     @property
@@ -111,11 +134,21 @@ class Grid:
 
     def is_quorum(self, members: Collection[NodeId]) -> bool:
         """Return whether `members` has a full row and at least one member in every row."""
-        counts = [(_count(row, members), len(row)) for row in self._rows]
+        counts = [(_count(row, members), len(row)) for row in self.rows]
         return all(count for count, _ in counts) and any(count == size for count, size in counts)
 
+    def renamed(self, new_by_member: Mapping[NodeId, NodeId]) -> Grid:
+        """Return the same grid of other names."""
+        return Grid([[new_by_member[member] for member in row] for row in self.rows])
+
+    def __eq__(self, other: object) -> bool:
+        return self.rows == other.rows if isinstance(other, Grid) else NotImplemented
+
+    def __hash__(self) -> int:
+        return len(self._members)
+
     def __repr__(self) -> str:
-        return f"Grid({self._rows})"
+        return f"Grid({self.rows})"
 
 
 @dataclass(frozen=True)
@@ -136,6 +169,10 @@ class Joint:
     def is_quorum(self, members: Collection[NodeId]) -> bool:
         """Return whether `members` contains a quorum of both."""
         return self.old.is_quorum(members) and self.new.is_quorum(members)
+
+    def renamed(self, new_by_member: Mapping[NodeId, NodeId]) -> Joint:
+        """Return the joint quorums of other names."""
+        return Joint(self.old.renamed(new_by_member), self.new.renamed(new_by_member))
 
 
 def highest_matched(quorum: Quorum, number_by_member: Mapping[NodeId, N]) -> N:

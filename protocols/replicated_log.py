@@ -23,7 +23,9 @@ __all__ = [
     "Load",
     "Loaded",
     "LogIndex",
+    "LogPosition",
     "Propose",
+    "Quarantine",
     "Refusal",
     "Reject",
     "Term",
@@ -34,6 +36,13 @@ Term = NewType("Term", int)
 
 LogIndex = NewType("LogIndex", int)
 """A position in the replicated log: the first entry has 1; 0 means "before the first"."""
+
+
+class LogPosition(NamedTuple):
+    """The position of an entry, with its term; (0, 0) is "before the first"."""
+
+    index: LogIndex  # type: ignore[assignment]  # hides tuple.index, which a position does not need
+    term: Term = Term(0)
 
 
 ENTRY_OVERHEAD_BYTES: Final = 64
@@ -53,6 +62,9 @@ class EntryKind(enum.IntEnum):
 class Entry(NamedTuple):
     """One entry of the replicated log: `command` is opaque bytes (empty for a no-op).
 
+    `stamp_ms` is the log time (ms) at which its leader appended it: see `coterie.protocols.raft.log.log_clock`. It
+    never falls along the log.
+
     A NamedTuple, because a busy node makes tens of thousands a second: that takes less than half the time of a frozen
     dataclass.
     """
@@ -61,12 +73,13 @@ class Entry(NamedTuple):
     term: Term
     kind: EntryKind
     command: bytes
+    stamp_ms: int = 0
 
 
 @fast_dataclass
 @dataclass(frozen=True, slots=True)
 class Propose:
-    """Event: replicate `command`.
+    """Event: replicate `command` in an entry of `kind`.
 
     `ref` is the caller's own number, unique in this life. It comes back exactly once: in `Apply.refs` (it was
     committed and is being applied) or in `Reject`.
@@ -74,6 +87,7 @@ class Propose:
 
     ref: int
     command: bytes
+    kind: EntryKind = EntryKind.COMMAND
 
 
 @fast_dataclass
@@ -121,6 +135,17 @@ class Load:
     first: LogIndex
     last: LogIndex
     max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Event: the state machine of this node must not be used any more, until the node starts again.
+
+    The node goes on to store entries and to vote, so that the group keeps its quorum. It does not apply, and does not
+    lead: a leader steps down. `reason` is for operators.
+    """
+
+    reason: str
 
 
 class Refusal(enum.Enum):

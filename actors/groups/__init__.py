@@ -6,6 +6,7 @@
 `group_messages.py`: defines the messages between a group's nodes and the group's clients
 `key_value.py`: `KeyValue`, implements a key-value store as a state machine
 `key_value_client.py`: `KeyValueClient`, reads and writes a replicated key-value store
+`letters/`: decides which Raft letters of peers count
 `leader_router.py`: `LeaderRouter`, sends commands to the leader, follows hints to it and retries
 `raft_actor.py`: `RaftActor`, runs one node of a Raft group
 `raft_limits.py`: `RaftLimits`, fits the sizes of a Raft group to the frames and the store of its node
@@ -14,5 +15,6 @@
 `routed_command.py`: `RoutedCommand`, tracks what is certain of the execution of one command over its attempts
 `state_machine.py`: `StateMachine`, the base class of typed replicated state machines
 `replicas/`: applies the log on one node, and finds out whether the replicas answer alike
+`typed_commands.py`: encodes the commands of state machines, and decodes their replies, at the client
 `evolution/`: describes machines as schemas, and decodes commands under a recorded one
 """

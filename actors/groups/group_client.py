@@ -17,7 +17,8 @@ from coterie.actors.groups.client_session import Identity, Session
 from coterie.actors.groups.group_messages import GroupStatus, LeaderIs, ReportStatus
 from coterie.actors.groups.leader_router import LeaderRouter
 from coterie.actors.groups.routed_command import RoutedCommand, refused
-from coterie.actors.groups.state_machine import Pack, Query, decode_result, encode_command
+from coterie.actors.groups.state_machine import Query
+from coterie.actors.groups.typed_commands import Pack, decode_result, encode_command
 from coterie.errors import (
     CommandError,
     CommandRefused,

@@ -12,10 +12,13 @@ from coterie.runtime.refs import Ref
 
 __all__ = [
     "ENVELOPE_BYTES",
+    "LOST_PROMISES",
     "NOT_REGISTERED",
+    "QUARANTINED",
     "TOO_LARGE",
     "Answer",
     "Execute",
+    "GroupMember",
     "GroupStatus",
     "LeaderIs",
     "Refused",
@@ -26,6 +29,8 @@ __all__ = [
 
 TOO_LARGE: Final = "too_large"
 NOT_REGISTERED: Final = "not_registered"
+QUARANTINED: Final = "quarantined"
+LOST_PROMISES: Final = "lost_promises"
 
 ENVELOPE_BYTES: Final = 4096
 """The most that a message takes in addition to its entries, its one command, or the answer to one."""
@@ -80,12 +85,25 @@ class WatchLeader(Ask[LeaderIs | None]):
     watcher: Ref[LeaderIs]
 
 
+@message(name="group.Member")
+class GroupMember:
+    """One member of a group, as its log has it: `store` is None until an entry says which it is; `role`: voter."""
+
+    node: str
+    store: str | None
+    role: str
+
+
 @message(name="group.Status")
 class GroupStatus:
     """The status of one node of a group. Indexes are those of log entries.
 
     `role`: as the algorithm names it; or, for an inactive voter, `registering`: its store is new, and too few of the
-    other voters have confirmed that they remember it; or `refused`: they remember another store under its name.
+    other voters have confirmed that they remember it; `refused`: they remember another store under its name, or the log
+    binds it to another one; `founders_differ`: their group of this name has other founders.
+    `quarantined`: it stores and votes, but neither applies nor leads; or `lost_promises`: its store went back in time,
+    and it takes no part. `quarantine` says why.
+    `members`: the members that the group's log has, whatever the topology says.
     """
 
     group: str
@@ -98,6 +116,8 @@ class GroupStatus:
     applied_index: int
     store: str
     syncs: int
+    members: tuple[GroupMember, ...] = ()
+    quarantine: str | None = None
 
 
 @message(name="group.ReportStatus")

@@ -8,19 +8,21 @@ timer ── Tick ─────────────▶┘                 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import random
 from collections.abc import Callable
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
+    LOST_PROMISES,
     NOT_REGISTERED,
+    QUARANTINED,
     TOO_LARGE,
     Answer,
     Execute,
+    GroupMember,
     GroupStatus,
     LeaderIs,
     Refused,
@@ -28,29 +30,51 @@ from coterie.actors.groups.group_messages import (
     Unsettled,
     WatchLeader,
 )
+from coterie.actors.groups.letters.letter_admission import LetterAdmission
+from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.groups.raft_limits import RaftLimits
-from coterie.actors.groups.raft_records import entries_of, restored_from, write_of
+from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
+from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.replica import Replica
-from coterie.actors.groups.state_machine import is_local
+from coterie.actors.groups.replicas.typed_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
-from coterie.actors.wire_names import RaftPeerMessage, RegisterStore, StoreRegistered
-from coterie.protocols.algorithm import NodeId
+from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreAccused, StoreRegistered
+from coterie.errors import UnsupportedFormat
+from coterie.protocols.algorithm import NodeId, Received
+from coterie.protocols.checkpoints import Checkpoint, DigestReport, DigestRequest, encode_checkpoint
+from coterie.protocols.raft.membership.group_facts import GroupFacts
+from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
-from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnown
+from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
-from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, LogIndex, Propose, Refusal, Reject
-from coterie.protocols.sessions import INCARNATION_BYTES, Machine, fit_reply
+from coterie.protocols.replicated_log import (
+    Applied,
+    Apply,
+    EntryKind,
+    Load,
+    Loaded,
+    LogIndex,
+    Propose,
+    Quarantine,
+    Refusal,
+    Reject,
+    Term,
+)
+from coterie.protocols.sessions import Machine, fit_reply
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
+from coterie.runtime.storage.history.generation import Generation, contradiction
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
+
+APART: Final = "it answered otherwise than a quorum, up to entry {index}: its state cannot be trusted"
 
 
 class RaftActor(
@@ -62,6 +86,8 @@ class RaftActor(
         | Tick
         | RegisterStore
         | StoreRegistered
+        | FoundersDiffer
+        | StoreAccused
         | RetryRegistration
     ]
 ):
@@ -69,7 +95,8 @@ class RaftActor(
 
     Args:
         group: the group's name: its actors' path on every node and its name in the store.
-        config: the same on every node.
+        config: the same on every node. Its voters and quorum found a group that does not exist yet; afterwards those of
+            the log count.
         machine: makes an empty state machine; each life of the actor applies the log to a new one.
         store: the log store for its term, vote and entries.
     """
@@ -84,6 +111,7 @@ class RaftActor(
         self._waiting: dict[int, Later[Answer]] = {}  # by Propose.ref
         self._watchers: dict[Ref[LeaderIs], None] = {}
         self._leader: LeaderIs | None = None
+        self._quarantined_because: str | None = None
         self._to_apply: Apply | None = None  # Raft emits the next chunk when this one is applied
         self._load_tasks: set[asyncio.Task[None]] = set()
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
@@ -93,45 +121,105 @@ class RaftActor(
     async def on_start(self) -> None:
         """Wait for the writes of an earlier life, restore the durable state, and become a follower once registered."""
         system = self.context.system
-        self._node = NodeId(system.node)
-        state = await self._store.state(self._group)
-        self._replica = Replica(self._machine, incarnation=self._incarnation())
-        self._failures = ApplyFailures(self.context, self._machine, LogIndex(state.last))
+        self._node, key = NodeId(system.node), NodeId(self._store.store_id)
+        restored = await self._restore()
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
         limits = self._limits()
-        self._raft = Raft(self._node, limits.config, restored=restored_from(state), rng=rng)
+        self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
+        self._facts = facts = self._raft.facts
+        self._replica = Replica(self._machine, incarnation=facts.incarnation, base_index=facts.base.index)
+        self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
+        self._digests = DigestExchange(
+            self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=self.context.log
+        )
+        self._letters = LetterAdmission(facts.incarnation, self._peer_stores, self._accuse, self.context.log)
+        life = self._store.generation
+        self._identity = LetterIdentity(facts.incarnation, StoreId(key), life.counter, life.nonce).encode()
         # An entry that does not fit into a frame could never be replicated, and would block all later ones.
         self._command_bytes_max = limits.max_command_bytes
         self._answer_bytes_max = system.config.transport.frame_cap_bytes - ENVELOPE_BYTES
         self._peers: dict[str, Ref[Any]] = {
-            node: system.at(Address(node, self._group)) for node in self._config.voters if node != self._node
+            node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
         self._unsubscribe_links = system.on_link(self._link_changed)
         self._driver = PendingVoter(self._reject_unregistered)
         self._registration = VoterRegistration(
-            self._node, self._peers, self._store, self._peer_stores, self.context, self._take_part
+            self._node,
+            self._peers,
+            self._store,
+            self._peer_stores,
+            facts.founders or facts.membership,
+            self._bound_store,
+            self.context,
+            self._take_part,
         )
-        self._registration.begin(state)
+        if self._store.lost_promises is None:
+            self._registration.begin()
+        else:
+            self._take_no_part(self._store.lost_promises)
+
+    def _take_no_part(self, evidence: str) -> None:
+        """Neither vote nor count nor lead with a store that has lost promises: it is replaced like a lost disk."""
+        self.context.log.error("group.takes_no_part", group=self._group, evidence=evidence)
+        self._running.close()
+        self._registration.close()
+        self._driver = PendingVoter(self._reject_lost)
+        for ref in list(self._waiting):
+            self._answer(ref, Unsettled(LOST_PROMISES, None))
+
+    async def _restore(self) -> Restored:
+        """Return what is on the disk; at the first start of all, found the group there, before anything is promised."""
+        try:
+            restored = await self._recover()
+        except UnsupportedFormat as error:  # as for entries that are read later: no code here can go on
+            self.context.system.fail(error)
+            raise
+        if restored.hard_state.facts.is_founded:
+            self._compare_members(restored.hard_state.facts.membership)
+            return restored
+        self.persist(LogWrite(hard_state=self._founding()), lambda: None)
+        return await read_restored(self._store, self._group)
+
+    async def _recover(self) -> Restored:
+        return await read_restored(self._store, self._group)
+
+    def _founding(self) -> HardState:
+        founders = Membership.founding(self._config.voters, self._config.quorum)
+        cluster = self.context.system.identity.cluster
+        return HardState(Term(0), None, GroupFacts.founding(cluster, self._group, founders))
+
+    def _compare_members(self, membership: Membership) -> None:
+        """Warn if the topology says something else than the log, which counts."""
+        configured = Membership.founding(self._config.voters, self._config.quorum)
+        if (membership.voters, membership.quorum) == (configured.voters, configured.quorum):
+            return
+        address_of = self.context.system.address_of
+        self.context.log.warning(
+            "group.members_differ",
+            group=self._group,
+            members=str(membership),
+            configured=str(configured),
+            without_address=", ".join(
+                node for node in membership.nodes if node != self._node and address_of(node) is None
+            ),
+            advice="the members in the log count; nodes= names only the founders of a new group",
+        )
+
+    def _bound_store(self, node: str) -> str | None:
+        return self._raft.facts.membership.store_of(node)
 
     def _limits(self) -> RaftLimits:
-        frame_cap_bytes, store_write_bytes = (
-            self.context.system.config.transport.frame_cap_bytes,
-            self._store.max_write_bytes,
-        )
-        limits = RaftLimits.fitted(self._config, frame_cap_bytes=frame_cap_bytes, store_write_bytes=store_write_bytes)
+        transport, write_bytes = self.context.system.config.transport, self._store.max_write_bytes
+        limits = RaftLimits.fitted(self._config, transport, write_bytes)
         if limits.lowered:
-            sizes = {"frame_cap_bytes": frame_cap_bytes, "store_write_bytes": store_write_bytes, **limits.lowered}
+            sizes = {"frame_cap_bytes": transport.frame_cap_bytes, "store_write_bytes": write_bytes, **limits.lowered}
             self.context.log.info("raft.limits_lowered", **sizes)
         return limits
 
-    def _incarnation(self) -> bytes:
-        """Return what distinguishes this group from others of the same name."""
-        founders = "\0".join((self.context.system.identity.cluster, self._group, *sorted(self._config.voters)))
-        return hashlib.sha256(founders.encode()).digest()[:INCARNATION_BYTES]
-
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
+        self._letters.forget()
         self.context.wake()
 
     def on_stop(self) -> None:
@@ -157,6 +245,8 @@ class RaftActor(
         | Tick
         | RegisterStore
         | StoreRegistered
+        | FoundersDiffer
+        | StoreAccused
         | RetryRegistration,
         /,
     ) -> object:
@@ -177,6 +267,10 @@ class RaftActor(
                 self._registration.handle_request(msg)
             case StoreRegistered():
                 self._registration.handle_reply(msg)
+            case FoundersDiffer():
+                self._registration.handle_other_founders(msg)
+            case StoreAccused():
+                self._check_own_store(msg)
             case RetryRegistration():
                 self._registration.retry()
             case _:
@@ -191,6 +285,10 @@ class RaftActor(
             if applied is not None:
                 self._running.feed(applied)
         self._running.flush()
+        self._digests.advance(now=self.context.clock.monotonic())
+        if self._raft.facts is not self._facts:
+            self._facts = self._raft.facts
+            self._letters.forget()
 
     def _apply_now(self, effect: Apply) -> None:
         self._to_apply = effect
@@ -217,16 +315,63 @@ class RaftActor(
         self._waiting[ref] = later
         self._running.feed(Propose(ref, msg.command))
 
+    def _propose_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Put a checkpoint into the log. If that fails, the next one follows in a few seconds."""
+        self._running.wake_with(Propose(next(self._refs), encode_checkpoint(checkpoint), EntryKind.CHECKPOINT))
+
+    def _quarantine(self, reason: str) -> None:
+        """Use the state machine no more in this life: the node only stores and votes."""
+        self._quarantined_because = self._quarantined_because or reason
+        self._running.feed(Quarantine(reason))
+
+    def _reject_lost(self, event: RaftEvent) -> None:
+        if isinstance(event, Propose):
+            self._answer(event.ref, Refused(LOST_PROMISES, None))
+
     def _reject_unregistered(self, event: RaftEvent) -> None:
         if isinstance(event, Propose):
             self._answer(event.ref, Refused(NOT_REGISTERED, None))
 
     def _answer(self, ref: int, answer: Answer) -> None:
-        self._waiting.pop(ref).reply(answer)
+        later = self._waiting.pop(ref, None)  # None: an entry of this node's own
+        if later is not None:
+            later.reply(answer)
 
     def _receive_peer_message(self, message: RaftPeerMessage) -> None:
-        if not self._peer_stores.admit(message, self._peers, self._running):
-            self.context.log.error("store.refused", peer=message.sender, store=message.store)
+        key = self._letters.key_of(message)
+        if key is not None:
+            self._hear(key, message.body)
+        elif message.sender in self._peers:
+            membership = self._raft.facts.membership
+            self._letters.examine(message, membership, lambda store: self._admit(message, store))
+
+    def _hear(self, key: NodeId, body: RaftMessage | DigestRequest | DigestReport) -> None:
+        """Hand over what an admitted peer says, while a visit takes place."""
+        if isinstance(body, DigestRequest | DigestReport):
+            self._digests.receive(key, body, now=self.context.clock.monotonic())
+        else:
+            self._running.feed(Received(key, body))
+
+    def _admit(self, message: RaftPeerMessage, store: StoreId) -> None:
+        self._running.wake_with(StoreKnown(NodeId(message.sender), store))
+        if not isinstance(message.body, DigestRequest | DigestReport):  # a lost one is asked again
+            self._running.wake_with(Received(NodeId(store), message.body))
+        if isinstance(self._driver, Driver):  # it has taken note of the store
+            self._letters.remember(message, store)
+
+    def _accuse(self, node: str, heard: Generation) -> None:
+        store = self._raft.facts.membership.store_of(node) or self._peer_stores.store_of(node)
+        self._peers[node].tell(StoreAccused(self._node, str(store), heard.counter, heard.nonce))
+
+    def _check_own_store(self, message: StoreAccused) -> None:
+        """Compare what a peer has heard of this store with what it is: only a later life shows that it went back."""
+        if message.sender not in self._peers or message.store != self._store.store_id:
+            return
+        heard = Generation(message.life_counter, message.life_nonce)
+        evidence = contradiction(heard, self._store.generation)
+        if evidence is not None and self._store.lost_promises is None:
+            self._load_tasks.add(asyncio.ensure_future(self._store.mark_lost(f"{message.sender} heard: {evidence}")))
+            self._take_no_part(evidence)
 
     def _link_changed(self, event: LinkEvent) -> None:
         if event.kind != "up":
@@ -241,8 +386,13 @@ class RaftActor(
         self._store.write(write_of(self._group, write), done)
 
     def send(self, to: str, message: RaftMessage) -> None:
-        """Send a message to a peer."""
-        self._peers[to].tell(RaftPeerMessage(self._node, self._store.store_id, message))
+        """Send a message to the member with the key `to`, if it still is one."""
+        self._send_letter(to, message)
+
+    def _send_letter(self, to: str, body: RaftMessage | DigestRequest | DigestReport) -> None:
+        node = self._raft.node_of(NodeId(to))
+        if node is not None:
+            self._peers[node].tell(RaftPeerMessage(self._node, self._identity, body))
 
     def perform(self, effect: Apply | Load | Reject) -> RaftEvent | None:
         """Carry out `Apply`, `Load` or `Reject`."""
@@ -274,25 +424,33 @@ class RaftActor(
     def _apply(self, effect: Apply) -> Applied | None:
         """Apply entries, and answer those that wait for them; None: this node stops, because of a local condition."""
         replica, refs = self._replica, effect.refs
+        applied = LogIndex(effect.entries[0].index - 1)
         try:
             for entry in effect.entries:
+                if self._quarantined_because is not None:
+                    break
                 reply = replica.apply(entry)
+                applied = entry.index
                 ref = refs.get(entry.index)
                 if ref is not None and reply is not None:
                     self._answer(ref, fit_reply(reply, self._answer_bytes_max))
+                if replica.apart_at is not None:
+                    self._quarantine(APART.format(index=replica.apart_at))
         except BaseException as error:
             if not is_local(error):
                 raise
             self.context.system.fail(error)  # the entry does not count as applied: the next life applies it again
             return None
-        last = effect.entries[-1].index
-        self._failures.applied(last)
-        return Applied(last)
+        for index, ref in refs.items():
+            if index > applied:  # committed, and not applied by this node any more
+                self._answer(ref, Unsettled(QUARANTINED, None))
+        self._failures.applied(applied)
+        return Applied(applied)
 
     async def _load(self, load: Load) -> None:
         try:
             records = await self._store.read(self._group, load.first, load.last, load.max_bytes)
-            entries = entries_of(load.first, records)
+            entries = entries_of(self._group, load.first, records)
         except Exception as error:  # noqa: BLE001 (an unreadable log is fatal for the node)
             self.context.system.fail(error)
             return
@@ -300,14 +458,22 @@ class RaftActor(
 
     def _reject(self, effect: Reject) -> None:
         kind = Unsettled if effect.reason is Refusal.LEADERSHIP_LOST else Refused
-        self._answer(effect.ref, kind(effect.reason.value, effect.leader))
+        leader = None if effect.leader is None else self._raft.node_of(effect.leader)
+        self._answer(effect.ref, kind(effect.reason.value, leader))
+
+    def _role_text(self) -> str:
+        if self._store.lost_promises is not None:
+            return LOST_PROMISES
+        if self._quarantined_because is not None:
+            return QUARANTINED
+        return self._registration.inactive_reason or self._raft.role.value
 
     def _status(self) -> GroupStatus:
         raft = self._raft
         return GroupStatus(
             group=self._group,
             node=self._node,
-            role=self._registration.inactive_reason or raft.role.value,
+            role=self._role_text(),
             term=raft.term,
             leader=raft.leader,
             last_index=raft.last_index,
@@ -315,4 +481,8 @@ class RaftActor(
             applied_index=raft.applied_index,
             store=self._store.store_id,
             syncs=self._store.syncs,
+            members=tuple(
+                GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
+            ),
+            quarantine=self._store.lost_promises or self._quarantined_because,
         )

@@ -1,67 +1,198 @@
-"""Raft records: encodes and decodes the durable state of Raft for the log store: log entries, current term and vote."""
+"""Raft records: encodes and decodes the durable state of Raft for the log store: log entries and the group's register.
+
+    entry     format (1 byte), kind (1 byte), stamp in ms (8 bytes), command
+    register  format (1 byte), JSON: term, vote, incarnation, founders, log base, last two memberships, schemas
+
+The term of an entry is the tag of its record. The register is the metadata of the group.
+"""
 
 from __future__ import annotations
 
+import json
 import struct
+from typing import Any, Final, TypeVar
 
-from coterie.errors import InvariantViolated
+from coterie.errors import InvariantViolated, UnsupportedFormat
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.raft.membership.group_facts import GroupFacts
+from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
-from coterie.runtime.storage.log_store import GroupState, Record, Write
+from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, LogPosition, Term
+from coterie.runtime.storage.log_store import GroupState, LogStore, Record, Write
 
-__all__ = ["entries_of", "restored_from", "write_of"]
+__all__ = [
+    "decode_register",
+    "encode_register",
+    "entries_of",
+    "read_restored",
+    "register_of",
+    "restored_from",
+    "write_of",
+]
 
-_TERM = struct.Struct(">Q?")
-_PREFIXES = {kind: bytes((kind,)) for kind in EntryKind}
+ENTRY_FORMAT: Final = 1
+REGISTER_FORMAT: Final = 1
+"""The versions of the two encodings. A change of either also raises the format version of the data directory."""
+
+_HEADER = struct.Struct(">BBQ")
 _KINDS = {kind.value: kind for kind in EntryKind}
+
+T = TypeVar("T")
+
+
+# --- writing
 
 
 def write_of(group: str, write: LogWrite) -> Write:
     """Return the store's form of one of Raft's writes."""
+    pack = _HEADER.pack
     return Write(
         group,
-        metadata=None if write.hard_state is None else encode_hard_state(write.hard_state),
+        metadata=None if write.hard_state is None else encode_register(write.hard_state),
         truncate_from=write.truncate_from,
         first=write.entries[0].index if write.entries else 0,
-        records=[Record(entry.term, _PREFIXES[entry.kind] + entry.command) for entry in write.entries],
+        records=[
+            Record(term, pack(ENTRY_FORMAT, kind, stamp_ms) + command)
+            for _, term, kind, command, stamp_ms in write.entries
+        ],
     )
 
 
-def entries_of(first: int, records: list[Record]) -> tuple[Entry, ...]:
-    """Decode the entries from index `first` on. InvariantViolated if one has an unknown kind."""
-    return tuple(_entry(index, record) for index, record in enumerate(records, first))
+def encode_register(register: HardState) -> bytes:
+    """Encode term, vote and the facts of the group."""
+    facts = register.facts
+    record = {
+        "term": register.term,
+        "voted_for": register.voted_for,
+        "incarnation": facts.incarnation.hex(),
+        "founders": None if facts.founders is None else json.loads(facts.founders.encode()),
+        "base": list(facts.base),
+        "memberships": [[index, json.loads(membership.encode())] for index, membership in facts.memberships],
+        "schemas": [[index, content.decode("latin-1")] for index, content in facts.schemas],
+        "committed_schema": facts.committed_schema,
+    }
+    return bytes((REGISTER_FORMAT,)) + _json(record)
 
 
-def _entry(index: int, record: Record) -> Entry:
-    kind = _KINDS.get(record.body[0]) if record.body else None
-    if kind is None:
-        raise InvariantViolated(f"log entry {index} has no known kind: {record.body[:16]!r}")
-    return Entry(LogIndex(index), Term(record.tag), kind, record.body[1:])
+# --- reading
 
 
-def restored_from(state: GroupState) -> Restored:
-    """Return the state that Raft starts from, given what the store holds."""
+async def read_restored(store: LogStore, group: str) -> Restored:
+    """Return what Raft starts from, after every write that was submitted before this call.
+
+    A log that begins before the register's base was about to be shortened when the last life ended: that is done now.
+
+    Raises:
+        UnsupportedFormat: the register or the last entry has another format or kind.
+        InvariantViolated: it cannot be decoded, or the log begins after the register's base.
+    """
+    state = await store.state(group)
+    first_index = register_of(group, state).facts.base.index + 1
+    if state.first < first_index:
+        store.drop_before(group, first_index)
+        state = await store.state(group)
+    last = await store.read(group, state.last, state.last, 1) if state.last >= state.first else []
+    return restored_from(group, state, last)
+
+
+def restored_from(group: str, state: GroupState, last: list[Record]) -> Restored:
+    """Return what Raft starts from, given the state of the group in the store and its last record, if there is one.
+
+    Raises:
+        UnsupportedFormat, InvariantViolated: as `read_restored`.
+    """
+    register = register_of(group, state)
+    if state.first != register.facts.base.index + 1:
+        raise InvariantViolated(
+            f"the log of group {group!r} begins at {state.first}, but its register has the base {register.facts.base}"
+        )
     return Restored(
-        hard_state=HardState(Term(0), None) if state.metadata is None else decode_hard_state(state.metadata),
-        terms=tuple((LogIndex(first), Term(tag)) for first, tag in state.tags),
-        last_index=LogIndex(state.last),
+        register,
+        tuple((LogIndex(first), Term(tag)) for first, tag in state.tags),
+        LogIndex(state.last),
+        entries_of(group, state.last, last)[0].stamp_ms if last else 0,
     )
 
 
-def encode_hard_state(hard_state: HardState) -> bytes:
-    """Encode term and vote."""
-    voted_for = hard_state.voted_for
-    return _TERM.pack(hard_state.term, voted_for is not None) + (voted_for or "").encode()
+def register_of(group: str, state: GroupState) -> HardState:
+    """Return the register of the group; an empty one if the group was never founded here."""
+    return HardState(Term(0), None) if state.metadata is None else decode_register(group, state.metadata)
 
 
-def decode_hard_state(data: bytes) -> HardState:
-    """Decode term and vote. InvariantViolated if the bytes are malformed."""
+def entries_of(group: str, first: int, records: list[Record]) -> tuple[Entry, ...]:
+    """Decode the entries of `group` from index `first` on.
+
+    Raises:
+        UnsupportedFormat: an entry has another format, or a kind that this release does not know.
+        InvariantViolated: a record is too short for an entry.
+    """
+    return tuple(_entry(group, index, record) for index, record in enumerate(records, first))
+
+
+def _entry(group: str, index: int, record: Record) -> Entry:
+    body = record.body
+    if body and body[0] != ENTRY_FORMAT:
+        raise UnsupportedFormat(
+            f"entry {index} of group {group}", found=body[0], supported=ENTRY_FORMAT, part="entry format"
+        )
+    if len(body) < _HEADER.size:
+        raise InvariantViolated(f"record {index} of group {group!r} is no log entry: {body!r}")
+    _, number, stamp_ms = _HEADER.unpack_from(body)
+    kind = _KINDS.get(number)
+    if kind is None:
+        known = f"{min(_KINDS)} to {max(_KINDS)}"
+        raise UnsupportedFormat(f"entry {index} of group {group}", found=number, supported=known, part="entry kind")
+    return Entry(LogIndex(index), Term(record.tag), kind, body[_HEADER.size :], stamp_ms)
+
+
+def decode_register(group: str, data: bytes) -> HardState:
+    """Decode what `encode_register` made.
+
+    Raises:
+        UnsupportedFormat: it has another format.
+        InvariantViolated: it is no register.
+    """
+    if data and data[0] != REGISTER_FORMAT:
+        raise UnsupportedFormat(
+            f"the register of group {group}", found=data[0], supported=REGISTER_FORMAT, part="register format"
+        )
     try:
-        term, has_voted = _TERM.unpack_from(data)
-        found = HardState(Term(term), NodeId(data[_TERM.size :].decode()) if has_voted else None)
-        if encode_hard_state(found) != data:
+        register = _register(_exact(dict, json.loads(data[1:])))
+        if encode_register(register) != data:
             raise ValueError("it differs from its own encoding")
-        return found
-    except (struct.error, ValueError) as error:
-        raise InvariantViolated(f"metadata of {len(data)} bytes is no term and vote: {data[:32]!r}") from error
+        return register
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        text = f"metadata of {len(data)} bytes is no register of group {group!r}: {error!r}, found {data[:64]!r}"
+        raise InvariantViolated(text) from error
+
+
+def _register(record: dict[str, Any]) -> HardState:
+    voted_for, founders = record["voted_for"], record["founders"]
+    index, term = _exact(list, record["base"])
+    facts = GroupFacts(
+        bytes.fromhex(_exact(str, record["incarnation"])),
+        None if founders is None else _membership(founders),
+        LogPosition(LogIndex(_exact(int, index)), Term(_exact(int, term))),
+        tuple((LogIndex(_exact(int, at)), _membership(found)) for at, found in _exact(list, record["memberships"])),
+        tuple(
+            (LogIndex(_exact(int, at)), _exact(str, content).encode("latin-1"))
+            for at, content in _exact(list, record["schemas"])
+        ),
+        LogIndex(_exact(int, record["committed_schema"])),
+    )
+    vote = None if voted_for is None else NodeId(_exact(str, voted_for))
+    return HardState(Term(_exact(int, record["term"])), vote, facts)
+
+
+def _membership(record: object) -> Membership:
+    return Membership.decode(_json(record))
+
+
+def _json(record: object) -> bytes:
+    return json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _exact(kind: type[T], value: object) -> T:
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, got {value!r:.60}")
+    return value

@@ -12,11 +12,13 @@ from coterie.actors.paxos.synod_records import decode_state, encode_state
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
-from coterie.actors.wire_names import RegisterStore, StoreRegistered, SynodPeerMessage
+from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
+from coterie.errors import StoreWentBack
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod import Synod, SynodEffect, SynodEvent
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.paxos.synod_messages import Chosen, Propose, ReadRound, SynodMessage, SynodState
+from coterie.protocols.raft.membership.membership import Membership
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
@@ -38,7 +40,16 @@ class ReadValue(Ask[bytes | None]):
 
 
 class SynodActor(
-    Actor[ProposeValue | ReadValue | SynodPeerMessage | Tick | RegisterStore | StoreRegistered | RetryRegistration]
+    Actor[
+        ProposeValue
+        | ReadValue
+        | SynodPeerMessage
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | FoundersDiffer
+        | RetryRegistration
+    ]
 ):
     """One node of a synod.
 
@@ -56,11 +67,19 @@ class SynodActor(
         self._refs = itertools.count(1)
         self._later_by_ref: dict[int, Later[Any]] = {}
         self._driver: Driver[SynodEvent, SynodEffect] | PendingVoter[SynodEvent] | None = None
+        self._registration: VoterRegistration | None = None
 
     async def on_start(self) -> None:
-        """Wait for the writes of an earlier life, restore the durable state, and start once registered."""
+        """Wait for the writes of an earlier life, restore the durable state, and start once registered.
+
+        A store that has lost promises takes no part: it neither answers peers nor confirms their stores.
+        """
         system = self.context.system
         self._node = NodeId(system.node)
+        if self._store.lost_promises is not None:
+            self._driver = PendingVoter(self._reject_lost)
+            self.context.log.error("group.takes_no_part", group=self._name, evidence=self._store.lost_promises)
+            return
         state = await self._store.state(self._name)
         await self._peer_stores.restore()
         restored = SynodState() if state.metadata is None else decode_state(state.metadata)
@@ -69,11 +88,21 @@ class SynodActor(
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._name)) for node in self._config.members if node != self._node
         }
+        for node in self._peers:
+            if (known := self._peer_stores.store_of(node)) is not None:
+                system.trust_store(node, known)
         self._driver = PendingVoter(self._reject_unregistered)
         self._registration = VoterRegistration(
-            self._node, self._peers, self._store, self._peer_stores, self.context, self._take_part
+            self._node,
+            self._peers,
+            self._store,
+            self._peer_stores,
+            Membership.founding(self._config.members, self._config.quorum),
+            lambda _: None,
+            self.context,
+            self._take_part,
         )
-        self._registration.begin(state)
+        self._registration.begin()
 
     def _take_part(self) -> None:
         self._driver = Driver(self._synod, self.context, self)
@@ -82,6 +111,7 @@ class SynodActor(
         """End this life; pending requests fail, and their callers may ask again."""
         if self._driver is not None:
             self._driver.close()
+        if self._registration is not None:
             self._registration.close()
         for later in self._later_by_ref.values():
             later.fail(RuntimeError(f"synod {self._name!r} stopped on {self._node!r}: ask again"))
@@ -89,7 +119,14 @@ class SynodActor(
 
     def receive(
         self,
-        msg: ProposeValue | ReadValue | SynodPeerMessage | Tick | RegisterStore | StoreRegistered | RetryRegistration,
+        msg: ProposeValue
+        | ReadValue
+        | SynodPeerMessage
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | FoundersDiffer
+        | RetryRegistration,
         /,
     ) -> None:
         """Turn each message into an event of the batch."""
@@ -106,14 +143,24 @@ class SynodActor(
                 self._running.feed(ReadRound(ref))
             case Tick():
                 self._running.ticked()
-            case RegisterStore():
-                self._registration.handle_request(msg)
-            case StoreRegistered():
-                self._registration.handle_reply(msg)
-            case RetryRegistration():
-                self._registration.retry()
+            case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
+                self._register(msg)
             case _:
                 assert_never(msg)
+
+    def _register(self, msg: RegisterStore | StoreRegistered | FoundersDiffer | RetryRegistration) -> None:
+        registration = self._registration
+        if registration is None:  # this node's promises are lost: it must not confirm a store a second time
+            return
+        match msg:
+            case RegisterStore():
+                registration.handle_request(msg)
+            case StoreRegistered():
+                registration.handle_reply(msg)
+            case FoundersDiffer():
+                registration.handle_other_founders(msg)
+            case RetryRegistration():
+                registration.retry()
 
     def on_visit_end(self) -> None:
         """Hand the messages of this visit to the protocol as one batch."""
@@ -130,7 +177,14 @@ class SynodActor(
             error = RuntimeError(f"{self._node!r} takes no part in synod {self._name!r}: its store is not registered")
             self._later_by_ref.pop(event.ref).fail(error)
 
+    def _reject_lost(self, event: SynodEvent) -> None:
+        if isinstance(event, Propose | ReadRound):
+            error = StoreWentBack(self._node, self._store.lost_promises or "")
+            self._later_by_ref.pop(event.ref).fail(error)
+
     def _receive_peer_message(self, message: SynodPeerMessage) -> None:
+        if self._registration is None:
+            return
         if not self._peer_stores.admit(message, self._peers, self._running):
             self.context.log.error("store.refused", peer=message.sender, store=message.store)
 

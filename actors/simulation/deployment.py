@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -20,6 +21,8 @@ from coterie.actors.topology.parts import Part, RaftPart, SynodPart
 from coterie.errors import TopologyError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
+from coterie.protocols.replicated_log import LogPosition
+from coterie.protocols.simulation.scenarios.random_foundings import random_base
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
 from coterie.runtime.system import SystemConfig
 
@@ -41,6 +44,7 @@ class Deployment:
         on_role: is called with a role and a node whenever a message of a group shows that the node has that role.
         run_log: gets a line for each event of a node or group.
         on_failure: is called when a node has ended with an error of its own.
+        seed: of the positions at which the logs of its groups begin.
         is_durable: whether nodes have data directories.
         config: of the nodes' systems.
 
@@ -57,6 +61,7 @@ class Deployment:
         on_role: Callable[[TargetRole, str], None],
         run_log: RunLog,
         on_failure: Callable[[SimulatedNode, BaseException], None],
+        seed: int,
         is_durable: bool,
         config: SystemConfig | None,
     ) -> None:
@@ -65,6 +70,7 @@ class Deployment:
         """The checkers of its groups, by the group's name."""
         self.addresses = {name: f"127.0.0.1:{FIRST_PORT + at}" for at, name in enumerate(topology.nodes)}
         """The address on which each node listens, by name."""
+        self._seed = seed
         self._checkers = checkers
         self._on_role = on_role
         self._run_log = run_log
@@ -133,7 +139,7 @@ class Deployment:
             raft = (
                 known
                 if isinstance(known, RaftGroupChecker)
-                else RaftGroupChecker(part.name, part.nodes, *observed, quorum)
+                else RaftGroupChecker(part.name, part.nodes, *observed, quorum, base=self._base(part.name))
             )
             self.group_checkers[part.name] = raft
             return replace(part, engine=partial(CheckedRaftActor, raft))
@@ -144,6 +150,9 @@ class Deployment:
             self.group_checkers[part.name] = synod
             return replace(part, engine=partial(CheckedSynodActor, synod))
         return part
+
+    def _base(self, group: str) -> LogPosition:
+        return random_base(random.Random(f"{self._seed}/base/{group}"))
 
     def _on_node_event(self, node: str, what: str, detail: object) -> None:
         self._run_log.record(node, what, detail)

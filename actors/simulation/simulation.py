@@ -247,6 +247,7 @@ class Simulation:
             on_role=self._on_role,
             run_log=self._run_log,
             on_failure=self._node_failed,
+            seed=self.seed,
             is_durable=durable,
             config=config,
         )

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any, assert_never
 
 from coterie.actors.detection.detector_kinds import detector_class
-from coterie.actors.groups.state_machine import StateMachine, TypedMachine
+from coterie.actors.groups.replicas.typed_machine import TypedMachine
+from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.node import Node
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReportActor
 from coterie.actors.pools.balancer_actor import BalancerActor
@@ -20,7 +21,7 @@ from coterie.errors import StorageError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.runtime.refs import Ref
-from coterie.runtime.storage.data_directory import format_store, undo_format
+from coterie.runtime.storage.data_directory import format_store, new_store_id, undo_format
 from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.storage.memory_log import MemoryLog
 from coterie.runtime.storage.segmented_log import SegmentedLog
@@ -41,8 +42,11 @@ class NodeStore:
     def __init__(self, system: System, data: str | None, *, do_format: bool) -> None:
         self._system = system
         self._data = data
-        self._do_format = do_format
         self._new_store_id: str | None = None
+        self._is_formatted = False
+        if do_format and data is not None:
+            self._new_store_id = new_store_id(system.host)
+            system.identify_store(self._new_store_id)  # before it listens, although it is formatted after that
 
     async def open(self) -> LogStore:
         """Open the store, which is formatted first if that was asked for. Unless `keep` is called, that is undone.
@@ -56,19 +60,22 @@ class NodeStore:
             system.at_end(memory.close)
             return memory
         cluster = system.identity.cluster
-        if self._do_format:
-            self._new_store_id = await format_store(system.host, data, cluster=cluster, node=system.node)
+        if self._new_store_id is not None:
+            await format_store(system.host, data, cluster=cluster, node=system.node, store_id=self._new_store_id)
+            self._is_formatted = True
             system.at_end(self._undo_format)  # called after the store is closed: the last one is called first
         store = await SegmentedLog.open(system.host, data, cluster=cluster, node=system.node, on_failure=system.fail)
         system.at_end(store.close)
+        if self._new_store_id is None:
+            system.identify_store(store.store_id)
         return store
 
     def keep(self) -> None:
         """Keep what was formatted: the node has started."""
-        self._new_store_id = None
+        self._is_formatted = False
 
     async def _undo_format(self) -> None:
-        if self._new_store_id is None or self._data is None:
+        if not self._is_formatted or self._new_store_id is None or self._data is None:
             return
         try:
             await undo_format(self._system.host, self._data, self._new_store_id)

@@ -3,24 +3,29 @@
 A group that the topology lacks on this node refuses the start: it was renamed or removed, and its acknowledged commands
 would be left behind in silence. A forgotten group never begins again in this store: the other nodes may still know the
 store as one of its voters, and the store has lost that voter's promises.
+
+The store remembers which groups topologies have declared and which were forgotten, in metadata of its own. So what a
+program writes into the store by itself is not taken for a group.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from coterie.actors.topology.parts import Part, RaftPart, SynodPart
 from coterie.errors import InvariantViolated, TopologyError
 from coterie.runtime.storage.log_store import LogStore, Write
 
-__all__ = ["FORGOTTEN_GROUP", "settle_stored_groups"]
+__all__ = ["TOPOLOGY_GROUP", "settle_stored_groups"]
 
-FORGOTTEN_GROUP: Final = "#forgotten"
-"""Where a store keeps the names of its forgotten groups: as metadata of this group, which no part can be named like."""
+TOPOLOGY_GROUP: Final = "#topology"
+"""The group in the store whose metadata has the names; no part of a topology can be named like it."""
 
 _SEPARATOR: Final = "#"
+_FORMAT: Final = 1
 
 
 async def settle_stored_groups(
@@ -32,44 +37,63 @@ async def settle_stored_groups(
         TopologyError: a group to forget is declared, or unknown to the store: nothing was changed. Or a group in the
             store is not declared on this node, or one that is declared was forgotten here.
     """
-    groups = [part for part in parts if isinstance(part, RaftPart | SynodPart)]
-    declared = [part.name for part in groups if node in part.nodes]
-    forgotten = await _read_forgotten(store)
-    stored = _stored(store)
-    mistakes = [_declared_mistake(name) for name in forget if name in [part.name for part in groups]]
-    mistakes += [
-        _unknown_mistake(name, data, stored) for name in forget if name not in [*stored, *forgotten, *declared]
-    ]
+    groups = {part.name: part.nodes for part in parts if isinstance(part, RaftPart | SynodPart)}
+    declared = tuple(name for name, nodes in groups.items() if node in nodes)
+    known = await _read(store)
+    mistakes = [_declared_mistake(name) for name in forget if name in groups]
+    mistakes += [_unknown_mistake(name, data, known) for name in forget if name not in [*known.all, *groups]]
     _raise(topology, mistakes)
-    for name in [each for each in forget if each in stored]:
-        forgotten = [*forgotten, name]
-        await _forget(store, name, forgotten)
-    mistakes = [_undeclared_mistake(name, data, node, groups) for name in _stored(store) if name not in declared]
-    mistakes += [_forgotten_mistake(name, data) for name in declared if name in forgotten]
+    for name in forget:
+        known = await _forget(store, name, known)
+    held = [name for name in known.declared if name in store.groups()]
+    mistakes = [_undeclared_mistake(name, data, node, groups) for name in held if name not in declared]
+    mistakes += [_forgotten_mistake(name, data) for name in declared if name in known.forgotten]
     _raise(topology, mistakes)
+    if known.declared != declared:
+        await _write(store, _KnownGroups(declared, known.forgotten))
 
 
-def _stored(store: LogStore) -> list[str]:
-    """Return the names of the groups in the store: `store#stores` belongs to the group `store`."""
-    names = (name.partition(_SEPARATOR)[0] for name in store.groups() if name != FORGOTTEN_GROUP)
-    return list(dict.fromkeys(names))
+@dataclass(frozen=True, slots=True)
+class _KnownGroups:
+    """The groups that the topology of the last start declared on this node, and all that were forgotten here."""
+
+    declared: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.declared, *self.forgotten)
 
 
-async def _read_forgotten(store: LogStore) -> list[str]:
-    if FORGOTTEN_GROUP not in store.groups():
-        return []
-    found = json.loads((await store.state(FORGOTTEN_GROUP)).metadata or b"[]")
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise InvariantViolated(f"the forgotten groups cannot be decoded: found {found!r:.80}")
-    return found
+async def _read(store: LogStore) -> _KnownGroups:
+    if TOPOLOGY_GROUP not in store.groups():
+        return _KnownGroups()
+    metadata = (await store.state(TOPOLOGY_GROUP)).metadata or b""
+    try:
+        fields = json.loads(metadata)
+        if fields["format"] == _FORMAT:
+            return _KnownGroups(tuple(map(str, fields["declared"])), tuple(map(str, fields["forgotten"])))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvariantViolated(f"the groups in {TOPOLOGY_GROUP!r} cannot be decoded: {metadata!r:.80}") from error
+    raise InvariantViolated(f"the groups in {TOPOLOGY_GROUP!r} have format {fields['format']}, expected {_FORMAT}")
 
 
-async def _forget(store: LogStore, name: str, forgotten: Sequence[str]) -> None:
-    store.write(Write(FORGOTTEN_GROUP, metadata=json.dumps(forgotten).encode()), lambda: None)
-    await store.state(FORGOTTEN_GROUP)  # durable before anything is removed
+async def _write(store: LogStore, known: _KnownGroups) -> None:
+    """Write the names; durable on return."""
+    fields = {"format": _FORMAT, "declared": known.declared, "forgotten": known.forgotten}
+    store.write(Write(TOPOLOGY_GROUP, metadata=json.dumps(fields, sort_keys=True).encode()), lambda: None)
+    await store.state(TOPOLOGY_GROUP)
+
+
+async def _forget(store: LogStore, name: str, known: _KnownGroups) -> _KnownGroups:
+    """Forget a group, and all that belongs to it (`store#stores` belongs to `store`)."""
+    if name not in known.forgotten:
+        known = _KnownGroups(tuple(each for each in known.declared if each != name), (*known.forgotten, name))
+        await _write(store, known)  # before anything is removed: from now on the name cannot begin again
     for each in store.groups():
         if each.partition(_SEPARATOR)[0] == name:
             await store.forget(each)
+    return known
 
 
 def _raise(topology: str, mistakes: Sequence[str]) -> None:
@@ -81,15 +105,15 @@ def _declared_mistake(name: str) -> str:
     return f"group {name!r} is declared: it cannot be forgotten (--forget-group); remove it from the topology first"
 
 
-def _unknown_mistake(name: str, data: str, stored: Sequence[str]) -> str:
-    held = ", ".join(map(repr, stored)) or "no group"
+def _unknown_mistake(name: str, data: str, known: _KnownGroups) -> str:
+    held = ", ".join(map(repr, known.declared)) or "no group"
     return f"group {name!r} cannot be forgotten: the store in {data!r} holds {held}"
 
 
-def _undeclared_mistake(name: str, data: str, node: str, groups: Sequence[RaftPart | SynodPart]) -> str:
-    elsewhere = [part.nodes for part in groups if part.name == name]
-    lacks = f"declares only on {', '.join(elsewhere[0])}" if elsewhere else "does not declare"
-    drop = "" if elsewhere else f", or give up what it holds with --forget-group {name} (forget_groups=)"
+def _undeclared_mistake(name: str, data: str, node: str, groups: dict[str, tuple[str, ...]]) -> str:
+    lacks, drop = "does not declare", f", or give up what it holds with --forget-group {name} (forget_groups=)"
+    if name in groups:
+        lacks, drop = f"declares only on {', '.join(groups[name])}", ""
     return (
         f"the store in {data!r} holds group {name!r}, which the topology {lacks}: was it renamed, moved or removed? "
         f"declare it on {node!r} again{drop}"

@@ -5,6 +5,7 @@
 `comparison.py`: measures the same work alternately in bare Python and in coterie, then in the other actor systems
 `estimate.py`: says in words how long something takes, and how much of it is left
 `kept_results.py`: prints each result as soon as it is known, and keeps it in the JSON file, whatever happens later
+`limited_files.py`: runs a module with a lower limit of open files, as after `ulimit -n`
 `measured_system.py`: runs an actor system with default settings, and fails the benchmark if a message is dropped
 `pinning.py`: keeps each process on one CPU core, so that the scheduler does not influence the result
 `plot.py`: draws benchmark results as bar charts, a chart per benchmark variant, or as curves, a chart per set-up

@@ -89,6 +89,11 @@ class Child:
             raise RuntimeError("it was not started")
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         os.kill(self.pid, number)

@@ -1,9 +1,11 @@
 """Raft benchmarks: measure replicated writes and failover on node processes.
 
 `closed_loop.py`: runs clients that each send a command when the last is acknowledged, and measures latencies
+`connection_storm.py`: measures how soon a killed node rejoins while clients take every file that they may
 `raft_cluster.py`: runs three or five node processes with a replicated key-value store, durable logs and fsync
 `raft_failover.py`: measures the time from a signal that kills or stops the leader to the next acknowledged write
 `raft_floor.py`: does the work of `raft_put` in bare Python, without Raft, actors or checks: the least possible cost
 `raft_put.py`: measures durable, replicated writes per second, and the latency of a write
 `raft_steady.py`: counts leader changes during 60 s of writes by 256 clients, with default time-outs
+`storm_clients.py`: dials a cluster from many clients at once
 """

@@ -13,14 +13,15 @@ from benchmarks.harness.processes import Child, cpu_seconds, free_ports
 from coterie import Client, KeyValue, Topology
 from coterie.actors.groups.group_messages import GroupStatus
 
-__all__ = ["STORE", "BenchmarkCluster"]
+__all__ = ["CLUSTER", "STORE", "BenchmarkCluster"]
 
+CLUSTER = "benchmark"
 STORE = "store"
 
 
 def topology(nodes: int) -> Topology:
     """Return the topology of the benchmark."""
-    declared = Topology("benchmark", [f"n{number}" for number in range(1, nodes + 1)])
+    declared = Topology(CLUSTER, [f"n{number}" for number in range(1, nodes + 1)])
     declared.raft(STORE, machine=KeyValue)
     return declared
 
@@ -30,9 +31,13 @@ five_nodes = topology(5)
 
 
 class BenchmarkCluster:
-    """Three or five node processes, started with `coterie run`. Use it as an async context manager."""
+    """Three or five node processes, started with `coterie run`. Use it as an async context manager.
 
-    def __init__(self, nodes: int = 3) -> None:
+    `open_files`: the limit of open files of each node (default: none).
+    """
+
+    def __init__(self, nodes: int = 3, *, open_files: int | None = None) -> None:
+        self._prefix = [] if open_files is None else ["benchmarks.harness.limited_files", str(open_files)]
         self._topology = {3: "three_nodes", 5: "five_nodes"}[nodes]
         self.names = topology(nodes).nodes
         self._data = tempfile.mkdtemp(prefix="coterie-benchmark-")
@@ -58,7 +63,7 @@ class BenchmarkCluster:
         where = ["--node", name, "--listen", self.address_by_node[name], "--data", os.path.join(self._data, name)]
         new = ["--bootstrap", "new"] if bootstrap else []
         topology = f"benchmarks.raft.raft_cluster:{self._topology}"
-        child = Child(["coterie", "run", topology, "--with-stdin", *where, *peers, *new], ready=b"is up")
+        child = Child([*self._prefix, "coterie", "run", topology, "--with-stdin", *where, *peers, *new], ready=b"is up")
         self.child_by_node[name] = child
         await child.start()
 

@@ -49,6 +49,7 @@ from coterie.cli.commands.topology_command import add_parser as add_topology
 from coterie.cli.commands.up_command import add_parser as add_up
 from coterie.cli.commands.waits_command import add_parser as add_waits
 from coterie.errors import CoterieError
+from coterie.runtime.hosts.real_resources import raise_descriptor_limit
 
 __all__ = ["INTERRUPTED", "main"]
 
@@ -79,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run_command(argv: Sequence[str] | None) -> int:
     args = make_parser().parse_args(argv)
     args.is_whole_process = argv is None
+    if args.is_whole_process:
+        raise_descriptor_limit()  # for every command: nodes, the processes that `up` starts, the sockets of a client
     args.log_level = args.log_level or args.usual_log_level
     log_options.configure(args.log_level)
     try:

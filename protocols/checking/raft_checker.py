@@ -9,6 +9,7 @@ The invariants are those of Raft Figure 3.
 | `raft.leader_append_only` | a leader sends two different entries for one index in its term |
 | `raft.log_matching` | two disks hold different entries, or different predecessors, under one index and term |
 | `raft.log_contiguous` | a write leaves a gap in the log |
+| `raft.register_follows_log` | members or schemas in a disk's register are not those of the entries in its log |
 | `raft.leader_completeness` | a leader lacks an entry that was committed in an earlier term |
 | `raft.state_machine_safety` | two nodes, or two lives, apply different entries at one index |
 | `raft.apply_order` | a life skips or repeats an index |
@@ -29,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.raft_disk import RaftDisk
+from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
 from coterie.protocols.checking.raft_log_checker import RaftLogChecker
 from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.quorums import Quorum
@@ -44,7 +45,7 @@ from coterie.protocols.raft.raft_messages import (
     RequestVoteReply,
     Round,
 )
-from coterie.protocols.replicated_log import Entry, LogIndex, Term
+from coterie.protocols.replicated_log import Entry, LogIndex, LogPosition, Term
 
 __all__ = ["RaftChecker"]
 
@@ -56,20 +57,32 @@ class RaftChecker:
     durable after it left.
     """
 
-    def __init__(self, voters: Sequence[NodeId], context: ViolationContext, *, quorum: Quorum | None = None) -> None:
+    def __init__(
+        self,
+        voters: Sequence[NodeId],
+        context: ViolationContext,
+        *,
+        quorum: Quorum | None = None,
+        base: LogPosition = AT_THE_BEGINNING,
+    ) -> None:
         self._context = context
-        self._log = RaftLogChecker(voters, context, quorum=quorum)
+        self._log = RaftLogChecker(voters, context, quorum=quorum, base=base)
         self._life_of_leader: dict[Term, tuple[NodeId, int]] = {}
         self._leader_log: dict[Term, dict[LogIndex, Term]] = {}
         self._round_sent: dict[Term, dict[NodeId, Round]] = {}
         self._life = {voter: (voter, 0) for voter in voters}
-        self._applied = dict.fromkeys(voters, LogIndex(0))
+        self._applied = dict.fromkeys(voters, base.index)
         self._executed: list[Entry] = []
 
     @property
     def committed(self) -> Sequence[Entry]:
-        """The committed log, as the checker computes it."""
+        """The committed entries after the base, as the checker computes them."""
         return self._log.committed
+
+    @property
+    def committed_index(self) -> LogIndex:
+        """The index of the last committed entry, that of the base if there is none."""
+        return self._log.committed_index
 
     def disk(self, node: NodeId) -> RaftDisk:
         """Return the checker's own image of a disk. Do not modify it."""
@@ -82,7 +95,7 @@ class RaftChecker:
     def started(self, node: NodeId) -> None:
         """Note that a new life of `node` begins, with an empty state machine."""
         self._life[node] = (node, self._life[node][1] + 1)
-        self._applied[node] = LogIndex(0)
+        self._applied[node] = self._log.base.index
 
     def wrote(self, node: NodeId, write: LogWrite) -> None:
         """Check a write that has become durable at `node`."""
@@ -108,15 +121,15 @@ class RaftChecker:
         if index != self._applied[node] + 1:
             self._context.fail("raft.apply_order", node, f"{index} is applied after {self._applied[node]}")
         self._applied[node] = index
-        if index > len(executed):
+        place = index - self._log.base.index - 1
+        if place >= len(executed):
             executed.append(entry)
-        elif entry != executed[index - 1]:
-            detail = f"entry {index} is {entry}, elsewhere it was {executed[index - 1]}"
+        elif entry != executed[place]:
+            detail = f"entry {index} is {entry}, elsewhere it was {executed[place]}"
             self._context.fail("raft.state_machine_safety", node, detail)
-        committed = self._log.committed
-        if index > len(committed):
+        if index > self._log.committed_index:
             self._fail_uncommitted(node, index, "applied")
-        if entry != committed[index - 1]:
+        if entry != self._log.committed[place]:
             self._context.fail("raft.state_machine_safety", node, f"entry {index} is not the committed one")
 
     def sent(self, node: NodeId, to: NodeId, message: RaftMessage) -> None:
@@ -127,7 +140,7 @@ class RaftChecker:
                 self.led(node, message.term)
                 self._check_append_only(node, message)
                 self._check_round(node, to, message)
-                if message.leader_commit > len(self._log.committed):
+                if message.leader_commit > self._log.committed_index:
                     self._fail_uncommitted(node, message.leader_commit, "announced")
             case AppendEntriesReply():
                 self._check_term(node, message.term)
@@ -227,5 +240,5 @@ class RaftChecker:
             self._context.fail("raft.round_repeated", node, detail)
 
     def _fail_uncommitted(self, node: NodeId, index: LogIndex, what: str) -> None:
-        detail = f"entry {index} is {what}, but only {len(self._log.committed)} are on a quorum of the disks"
+        detail = f"entry {index} is {what}, but only those up to {self._log.committed_index} are on a quorum of disks"
         self._context.fail("raft.commit_durable", node, detail)

@@ -8,13 +8,15 @@ may leave with the same write that already carries the next term).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.checking.raft_disk import RaftDisk
+from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
 from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.quorums import Majority, Quorum
+from coterie.protocols.raft.membership.group_facts import GroupFacts, changes_facts
 from coterie.protocols.raft.raft_messages import HardState, LogWrite
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
+from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, LogPosition, Term
 
 __all__ = ["RaftLogChecker"]
 
@@ -24,20 +26,39 @@ NONE = LogIndex(0)
 class RaftLogChecker:
     """Maintains its own image of every disk, all votes ever cast on it, and the committed log.
 
-    `quorum`: which voters may decide; None: more than half.
+    `quorum`: which voters may decide; None: more than half. `base`: the position at which the logs of all nodes begin.
     """
 
-    def __init__(self, voters: Sequence[NodeId], context: ViolationContext, *, quorum: Quorum | None = None) -> None:
+    def __init__(
+        self,
+        voters: Sequence[NodeId],
+        context: ViolationContext,
+        *,
+        quorum: Quorum | None = None,
+        base: LogPosition = AT_THE_BEGINNING,
+    ) -> None:
         self._context = context
         self.quorum: Quorum = Majority(tuple(voters)) if quorum is None else quorum
+        self.base = base
         self.disks = {voter: RaftDisk() for voter in voters}
         self.committed: list[Entry] = []
+        """The committed entries after the base."""
         self._votes: dict[tuple[NodeId, Term], NodeId] = {}
-        self._seen: dict[tuple[LogIndex, Term], tuple[Term | None, EntryKind, bytes]] = {}
+        self._seen: dict[tuple[LogIndex, Term], tuple[Term | None, EntryKind, bytes, int]] = {}
         self._held: dict[Term, dict[NodeId, LogIndex]] = {}
         self._acknowledged = {voter: (Term(0), LogIndex(0)) for voter in voters}
         self._leaders: dict[Term, NodeId] = {}
-        self._committed_up_to: list[tuple[Term, int]] = []
+        self._committed_up_to: list[tuple[Term, LogIndex]] = []
+
+    @property
+    def committed_index(self) -> LogIndex:
+        """The index of the last committed entry, that of the base if there is none."""
+        return LogIndex(self.base.index + len(self.committed))
+
+    def committed_at(self, index: LogIndex) -> Entry | None:
+        """Return the committed entry `index`; None if there is none."""
+        place = index - self.base.index - 1
+        return self.committed[place] if 0 <= place < len(self.committed) else None
 
     def vote(self, node: NodeId, term: Term) -> NodeId | None:
         """Return the candidate for which `node` has ever durably voted in `term`."""
@@ -57,19 +78,22 @@ class RaftLogChecker:
     def lead(self, node: NodeId, term: Term) -> None:
         """Check the log of the newly elected leader of `term` (leader completeness, Raft §5.4.3)."""
         self._leaders[term] = node
-        length = max((length for of_term, length in self._committed_up_to if of_term < term), default=0)
-        self._check_completeness(node, term, length)
+        index = max((index for of_term, index in self._committed_up_to if of_term < term), default=self.base.index)
+        self._check_completeness(node, term, index)
 
     def write(self, node: NodeId, write: LogWrite) -> None:
         """Check what has become durable at `node`."""
         disk = self.disks[node]
         if write.hard_state is not None:
             self._check_hard_state(node, disk.hard_state, write.hard_state)
-        cut = [] if write.truncate_from is None else disk.entries[max(write.truncate_from, 1) - 1 :]
+        cut = [] if write.truncate_from is None else disk.entries_from(write.truncate_from)
+        facts = _facts_of(disk)
         try:
             disk.write(write)
         except ValueError as error:
             self._context.fail("raft.log_contiguous", node, str(error))
+        if facts.is_founded:
+            self._check_facts(node, facts, disk, write)
         if cut:
             self._check_truncation(node, disk, cut)
         if write.entries:
@@ -98,9 +122,25 @@ class RaftLogChecker:
         if new.voted_for is not None:
             self._votes[node, new.term] = new.voted_for
 
+    def _check_facts(self, node: NodeId, facts: GroupFacts, disk: RaftDisk, write: LogWrite) -> None:
+        """The register says what the log says: members and schemas follow the entries, also when these are dropped."""
+        if write.truncate_from is not None:
+            facts = facts.truncated_from(write.truncate_from)
+        for entry in write.entries:
+            if changes_facts(entry):
+                facts = facts.with_entry(entry)
+        found = _facts_of(disk)
+        committed = found.committed_schema
+        if not facts.committed_schema <= committed <= self.committed_index:
+            detail = f"the register says that a schema is committed at {committed}: {facts.committed_schema} before"
+            self._context.fail("raft.register_follows_log", node, detail)
+        if found != replace(facts, committed_schema=committed):
+            detail = f"the register has {_summary(found)}, the log {_summary(facts)}"
+            self._context.fail("raft.register_follows_log", node, detail)
+
     def _check_truncation(self, node: NodeId, disk: RaftDisk, cut: Sequence[Entry]) -> None:
         for entry in cut:
-            was_committed = entry.index <= len(self.committed) and entry == self.committed[entry.index - 1]
+            was_committed = entry == self.committed_at(entry.index)
             if was_committed and disk.term_at(entry.index) != entry.term:
                 detail = f"the committed entry {entry.index} was truncated, from {cut[0].index} on"
                 self._context.fail("raft.commit_kept", node, detail)
@@ -113,7 +153,7 @@ class RaftLogChecker:
         # Raft §5.3: equal index and term mean equal entries and equal predecessors; by induction, equal logs.
         previous = disk.term_at(entries[0].index - 1)
         for entry in entries:
-            content = (previous, entry.kind, entry.command)
+            content = (previous, entry.kind, entry.command, entry.stamp_ms)
             if self._seen.setdefault((entry.index, entry.term), content) != content:
                 detail = f"entry {entry.index} of term {entry.term} differs between two logs, or follows another one"
                 self._context.fail("raft.log_matching", node, detail)
@@ -125,7 +165,7 @@ class RaftLogChecker:
             return  # Raft §5.4.2: entries of earlier terms are never committed by counting
         held = self._held.get(term)
         if held is None:
-            held = self._held[term] = dict.fromkeys(self.disks, LogIndex(0))
+            held = self._held[term] = dict.fromkeys(self.disks, self.base.index)
         if index > held[node]:
             held[node] = index
             self._commit(node, disk, term, self._held_by_quorum(held))
@@ -136,22 +176,33 @@ class RaftLogChecker:
         reached = sorted(held.values(), reverse=True)
         return next((index for index in reached if is_quorum([node for node in held if held[node] >= index])), NONE)
 
-    def _commit(self, node: NodeId, disk: RaftDisk, term: Term, length: int) -> None:
-        entries, committed = disk.entries, self.committed
-        length = min(length, len(entries))
-        known = min(len(committed), length)
-        if known and entries[known - 1].term != committed[known - 1].term:
-            detail = f"entry {known} was committed in term {committed[known - 1].term} and again differently"
+    def _commit(self, node: NodeId, disk: RaftDisk, term: Term, index: LogIndex) -> None:
+        index = min(index, disk.last_index)
+        known = min(self.committed_index, index)
+        entry = self.committed_at(known)
+        if entry is not None and disk.term_at(known) != entry.term:
+            detail = f"entry {known} was committed in term {entry.term} and again differently"
             self._context.fail("raft.state_machine_safety", node, detail)
-        if length == known:
+        if index == known:
             return
-        committed += entries[known:length]
-        self._committed_up_to.append((term, length))
+        self.committed += disk.entries_from(known + 1)[: index - known]
+        self._committed_up_to.append((term, index))
         for later, leader in self._leaders.items():
             if later > term:
-                self._check_completeness(leader, later, length)
+                self._check_completeness(leader, later, index)
 
-    def _check_completeness(self, node: NodeId, term: Term, length: int) -> None:
-        if length and self.disks[node].term_at(length) != self.committed[length - 1].term:
-            detail = f"the leader of term {term} lacks entry {length}, committed in an earlier term"
+    def _check_completeness(self, node: NodeId, term: Term, index: LogIndex) -> None:
+        entry = self.committed_at(index)
+        if entry is not None and self.disks[node].term_at(index) != entry.term:
+            detail = f"the leader of term {term} lacks entry {index}, committed in an earlier term"
             self._context.fail("raft.leader_completeness", node, detail)
+
+
+def _facts_of(disk: RaftDisk) -> GroupFacts:
+    """Return the facts in the register of `disk`, as far as its log goes: an entry may follow its register's write."""
+    return disk.hard_state.facts.truncated_from(LogIndex(disk.last_index + 1))
+
+
+def _summary(facts: GroupFacts) -> str:
+    memberships = [index for index, _ in facts.memberships]
+    return f"memberships {memberships}, schemas {[index for index, _ in facts.schemas]}, base {facts.base}"

@@ -15,13 +15,15 @@
 * `pending_proposals.py`: `PendingProposals`, keeps the proposals that this leader has not answered yet.
 * `applier.py`: `Applier`, hands committed entries to the state machine.
 * `raft_observations.py`: names the events that a node reports to operators.
+* `log/`: the terms of the log, and the log time.
+* `membership/`: the members of the group as its log has them, and which stores count in its quorums.
 
 Figure 2 of the paper, and where it is here:
 
 | Figure 2 | here |
 | --- | --- |
 | currentTerm, votedFor | `HardState.term`, `HardState.voted_for`, kept by `Durability.hard_state` |
-| log[] | `RaftLog`; on disk, what `LogWrite`s leave |
+| log[] | `RaftLog`; on disk, what `LogWrite`s leave after the base |
 | commitIndex, lastApplied | `RaftLog.commit_index`, `Applier.applied_index` |
 | nextIndex[], matchIndex[] | `Progress.next_index`, `Progress.match_index` |
 | AppendEntries: term, prevLogIndex, prevLogTerm, entries[], leaderCommit | `AppendEntries`; leaderId is the sender |
@@ -41,8 +43,9 @@ Figure 2 of the paper, and where it is here:
 | Leaders: success or failure of AppendEntries | `Leadership.handle_append_entries_reply` |
 | Leaders: advance commitIndex (§5.3, §5.4) | `Leadership.advance_commit`, `Leadership.may_commit` |
 
-Beyond Figure 2: pre-vote (dissertation §9.6), check-quorum, and no votes while a leader is active (§6). Not here yet:
-snapshots (§7), membership changes (§6), read-only requests (§8).
+Beyond Figure 2: pre-vote (dissertation §9.6), check-quorum, and no votes while a leader is active (§6). Members are
+entries of the log (dissertation §4.1), and are known by their stores. Not here yet: snapshots (§7), changes of the
+members but the filling in of their stores (§6), read-only requests (§8).
 """
 
 from coterie.protocols.raft.raft import Raft

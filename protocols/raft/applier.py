@@ -19,10 +19,21 @@ __all__ = ["Applier"]
 class Applier:
     """How far the state machine is, and the one chunk that it is working on.
 
-    The machine is only in memory, so a new life applies from the first entry on, reading what is not in memory.
+    The machine is only in memory, so a new life applies from the first entry after the base on, reading what is not in
+    memory.
     """
 
-    __slots__ = ("_config", "_handed_index", "_loading", "_log", "_node_id", "_outbox", "_proposals", "applied_index")
+    __slots__ = (
+        "_config",
+        "_handed_index",
+        "_is_stopped",
+        "_loading",
+        "_log",
+        "_node_id",
+        "_outbox",
+        "_proposals",
+        "applied_index",
+    )
 
     def __init__(
         self,
@@ -40,14 +51,19 @@ class Applier:
         self._loading = loading
         self._proposals = proposals
         self._outbox = outbox
-        self._handed_index = LogIndex(0)
-        self.applied_index = LogIndex(0)
+        self._is_stopped = False
+        self._handed_index = log.base.index
+        self.applied_index = log.base.index
         """Everything up to here has been applied."""
 
+    def stop(self) -> None:
+        """Hand over nothing more in this life: the state machine must not be used."""
+        self._is_stopped = True
+
     def advance(self) -> None:
-        """Hand over the next committed chunk, or read it, unless the machine is busy or up to date."""
+        """Hand over the next committed chunk, or read it, unless the machine is busy, up to date or stopped."""
         handed = self._handed_index
-        if handed >= self._log.commit_index or self.applied_index < handed:
+        if self._is_stopped or handed >= self._log.commit_index or self.applied_index < handed:
             return  # the machine is up to date, or busy
         first = LogIndex(handed + 1)
         if first >= self._log.cache_first:
@@ -60,7 +76,8 @@ class Applier:
 
     def loaded(self, entries: tuple[Entry, ...]) -> None:
         """Hand over the entries that were asked for: while a load is open, nothing else is handed over."""
-        self._hand_over(entries)
+        if not self._is_stopped:
+            self._hand_over(entries)
 
     def applied(self, index: LogIndex) -> None:
         """Note that the machine has applied everything up to `index`."""

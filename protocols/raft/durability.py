@@ -9,24 +9,36 @@ from __future__ import annotations
 from collections import deque
 
 from coterie.protocols.algorithm import NodeId, Persist, Token
+from coterie.protocols.raft.membership.group_facts import GroupFacts, changes_facts
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
 from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES, Entry, LogIndex, Term
 
-__all__ = ["Durability"]
+__all__ = ["Durability", "PendingWrite"]
 
 NO_LIMIT = 1 << 63
 
 
-class _Write:
+class PendingWrite:
     """One write: its changes, and the index up to which it will prove the log durable (0: nothing)."""
 
-    __slots__ = ("command_bytes", "entries", "entry_count", "hard_state", "proves", "token", "truncate_from")
+    __slots__ = (
+        "changes_facts",
+        "command_bytes",
+        "entries",
+        "entry_count",
+        "hard_state",
+        "proves",
+        "token",
+        "truncate_from",
+    )
 
     def __init__(self, token: Token) -> None:
         self.token = token
         self.hard_state: HardState | None = None
         self.truncate_from: LogIndex | None = None
         self.entries: list[Entry] = []
+        self.changes_facts = False
+        """Whether one of the entries changes the facts of the group."""
         self.entry_count = 0
         self.command_bytes = 0
         self.proves = LogIndex(0)
@@ -70,14 +82,17 @@ class Durability:
 
     def __init__(self, restored: Restored, *, max_write_bytes: int = NO_LIMIT) -> None:
         self._max_write_bytes = max_write_bytes
-        self.hard_state = restored.hard_state
+        hard_state = restored.hard_state
+        # A write may be carried out in parts, the register first: its facts count only as far as the log goes.
+        facts = hard_state.facts.truncated_from(LogIndex(restored.last_index + 1))
+        self.hard_state = HardState(hard_state.term, hard_state.voted_for, facts)
         self.durable_index = restored.last_index
         """Every entry up to here is durable on this node, with the term that the log now has there."""
         self._durable_token = Token(0)
         self._hard_state_token = Token(0)
         self._last_token = Token(0)
-        self._under_way: deque[_Write] = deque()
-        self._unsealed: list[_Write] = []
+        self._under_way: deque[PendingWrite] = deque()
+        self._unsealed: list[PendingWrite] = []
         self.undurable_entries = 0
         """How many entries are in writes that are not durable yet: they are in memory, truncated or not."""
         self.undurable_bytes = 0
@@ -90,14 +105,19 @@ class Durability:
         write = self._unsealed[-1] if self._unsealed else self._begin()
         if write.hard_state is not None or write.truncate_from is not None or write.entries:
             write = self._begin()
-        self.hard_state = write.hard_state = HardState(term, voted_for)
+        self.hard_state = write.hard_state = HardState(term, voted_for, self.hard_state.facts)
         self._hard_state_token = write.token
 
     def append(self, entry: Entry) -> None:
-        """Write `entry`, which continues the log."""
+        """Write `entry`, which continues the log, and the facts that it changes. ValueError if it is malformed."""
         write, size_bytes = self._unsealed[-1] if self._unsealed else self._begin(), len(entry.command)
         if not write.has_room(size_bytes, self._max_write_bytes):
             write = self._begin()
+        if changes_facts(entry):
+            if write.changes_facts:
+                write = self._begin()  # if a part of a write should ever be lost, the last facts but one are not
+            write.changes_facts = True
+            self._set_facts(write, self.hard_state.facts.with_entry(entry))
         write.entries.append(entry)
         write.entry_count += 1
         write.command_bytes += size_bytes
@@ -111,8 +131,15 @@ class Durability:
         if write.truncate_from is not None or write.entries:
             write = self._begin()
         self._disprove_from(index)
+        self._set_facts(write, self.hard_state.facts.truncated_from(index))
         write.truncate_from = index
         write.proves = LogIndex(index - 1)
+
+    def commit_schema(self, index: LogIndex) -> None:
+        """Write that the schema entry at `index` is committed, unless that is written."""
+        facts = self.hard_state.facts.with_committed_schema(index)
+        if facts is not self.hard_state.facts:
+            self._set_facts(self._unsealed[-1] if self._unsealed else self._begin(), facts)
 
     def seal(self) -> list[Persist[LogWrite]]:
         """Return the writes since the last call, in order."""
@@ -155,9 +182,15 @@ class Durability:
         """Return the write that an acknowledgement of all entries up to `index` must wait for; None: durable."""
         return self._last_token if index > self.durable_index else self.after_hard_state()
 
-    def _begin(self) -> _Write:
+    def _set_facts(self, write: PendingWrite, facts: GroupFacts) -> None:
+        """Let the facts change together with the log: a write has them as they are at its end."""
+        present = self.hard_state
+        if facts is not present.facts:
+            self.hard_state = write.hard_state = HardState(present.term, present.voted_for, facts)
+
+    def _begin(self) -> PendingWrite:
         self._last_token = Token(self._last_token + 1)
-        write = _Write(self._last_token)
+        write = PendingWrite(self._last_token)
         self._unsealed.append(write)
         self._under_way.append(write)
         return write

@@ -14,15 +14,14 @@ __all__ = ["Elections"]
 class Elections:
     """The rules of voting, on one node, and the votes that it has received."""
 
-    __slots__ = ("_durability", "_granted_by", "_log", "_outbox", "_peers", "_quorum", "_role_state")
+    __slots__ = ("_durability", "_electorate", "_granted_by", "_log", "_outbox", "_role_state")
 
     def __init__(self, role_state: RoleState) -> None:
         self._role_state = role_state
         self._log = role_state.log
         self._durability = role_state.durability
         self._outbox = role_state.outbox
-        self._peers = tuple(node for node in role_state.config.voters if node != role_state.node_id)
-        self._quorum = role_state.config.quorum_or_majority()
+        self._electorate = role_state.electorate
         self._granted_by: dict[NodeId, None] = {}
 
     # Candidacy.
@@ -30,10 +29,13 @@ class Elections:
     def start_pre_vote(self) -> None:
         """No leader was active for an election time-out: ask whether an election can be won (dissertation §9.6)."""
         role_state = self._role_state
+        if role_state.is_quarantined or not self._electorate.is_voter:
+            role_state.reset_election_timer()
+            return
         role_state.become_pre_candidate()
         self._granted_by = {}
         request = PreVote(Term(role_state.term + 1), self._log.last_index, self._log.last_term)
-        for peer in self._peers:
+        for peer in self._electorate.peers:
             self._outbox.send(peer, request, self._durability.after_hard_state())
         self._count_pre_vote(role_state.node_id)
 
@@ -95,7 +97,7 @@ class Elections:
     def count_vote(self, voter: NodeId) -> bool:
         """Count `voter` once, however often it answers; return whether a quorum has granted."""
         self._granted_by[voter] = None
-        return self._quorum.is_quorum(self._granted_by)
+        return self._electorate.quorum.is_quorum(self._granted_by)
 
     # Inside.
 
@@ -131,5 +133,5 @@ class Elections:
         role_state.become_candidate()
         self._granted_by = {}
         request = RequestVote(role_state.term, self._log.last_index, self._log.last_term)
-        for peer in self._peers:
+        for peer in self._electorate.peers:
             self._outbox.send(peer, request, self._durability.after_hard_state())

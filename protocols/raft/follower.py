@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from coterie.errors import UnsupportedFormat
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply
 from coterie.protocols.raft.raft_observations import LOG_TRUNCATED, MESSAGE_DISCARDED
 from coterie.protocols.raft.role import RoleState
-from coterie.protocols.replicated_log import Entry, LogIndex, Term
+from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
 __all__ = ["Follower", "is_well_formed"]
 
@@ -17,15 +19,28 @@ LEADERS = 2
 
 
 def is_well_formed(message: AppendEntries) -> bool:
-    """Return whether the entries follow `prev_log_index` without a gap, and no term falls or exceeds the leader's."""
-    term = message.prev_log_term
+    """Return whether the entries follow `prev_log_index` without a gap, and can be what a leader's log holds.
+
+    No term falls or exceeds the leader's, no stamp falls, and membership entries can be decoded.
+    """
+    term, stamp_ms = message.prev_log_term, 0
     first = message.prev_log_index + 1
     if not 0 <= term <= message.term or first < 1 or (first == 1) != (term == 0):
         return False
     for index, entry in enumerate(message.entries, first):
-        if entry.index != index or not term <= entry.term <= message.term:
+        if entry.index != index or not term <= entry.term <= message.term or entry.stamp_ms < stamp_ms:
             return False
-        term = entry.term
+        if entry.kind is EntryKind.MEMBERSHIP and not _is_membership(entry.command):
+            return False
+        term, stamp_ms = entry.term, entry.stamp_ms
+    return True
+
+
+def _is_membership(command: bytes) -> bool:
+    try:
+        Membership.decode(command)
+    except (ValueError, UnsupportedFormat):
+        return False
     return True
 
 
@@ -100,7 +115,7 @@ class Follower:
 
         If so, so is everything before it (Raft §5.3, Log Matching).
         """
-        return self._log.term_at(message.prev_log_index) == message.prev_log_term
+        return self._log.matches(message.prev_log_index, message.prev_log_term)
 
     def refusal(self, message: AppendEntries, term: Term) -> AppendEntriesReply:
         """Return a refusal with hints for fast back-up (Raft §5.3, end)."""
@@ -120,6 +135,7 @@ class Follower:
         place = log.find_conflict(entries)
         if place == len(entries):
             return  # All are here. What follows them may be newer than this message: it stays (openraft 9540c904).
+        facts = durability.hard_state.facts
         # Rule 3: an existing entry conflicts with a new one: delete it and all that follow it.
         if entries[place].index <= log.last_index:
             self._truncate_from(entries[place].index)
@@ -127,6 +143,9 @@ class Follower:
         for entry in entries[place:]:
             log.append(entry)
             durability.append(entry)
+        self._role_state.log_clock.received(entries[-1].stamp_ms, self._role_state.now)
+        if durability.hard_state.facts is not facts:
+            self._role_state.members_changed()
 
     def _truncate_from(self, index: LogIndex) -> None:
         dropped = self._log.last_index - index + 1

@@ -6,6 +6,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.quorums import highest_matched
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.entry_loading import EntryLoading
+from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox
 from coterie.protocols.raft.raft_log import RaftLog, cut
@@ -16,6 +17,7 @@ from coterie.protocols.raft.raft_observations import (
     CONFLICT_FOUND,
     ENTRIES_LOST,
     MESSAGE_DISCARDED,
+    SNAPSHOT_NEEDED,
 )
 from coterie.protocols.raft.replication.commit_watch import CommitChange, CommitWatch
 from coterie.protocols.raft.replication.progress import Progress
@@ -30,10 +32,11 @@ class Leadership:
     """The state and actions of a leader in one term: made when it wins the election, dropped when it steps down.
 
     Args:
-        node_id: this node.
+        node_id: the key of this node.
         term: the term it leads.
         now: the moment of the election, monotonic s.
         config: the group's configuration.
+        electorate: the members of the group, as this node sees them.
         log, durability, loading, outbox: this node's.
     """
 
@@ -41,12 +44,12 @@ class Leadership:
         "_commit_watch",
         "_config",
         "_durability",
+        "_electorate",
         "_loading",
         "_log",
         "_node_id",
         "_outbox",
         "_progress_by_peer",
-        "_quorum",
         "_round_before_period",
         "check_quorum_deadline",
         "heartbeat_deadline",
@@ -61,6 +64,7 @@ class Leadership:
         *,
         now: float,
         config: RaftConfig,
+        electorate: Electorate,
         log: RaftLog,
         durability: Durability,
         loading: EntryLoading,
@@ -69,13 +73,13 @@ class Leadership:
         self._node_id = node_id
         self.term = term
         self._config = config
-        self._quorum = config.quorum_or_majority()
+        self._electorate = electorate
         self._log = log
         self._durability = durability
         self._loading = loading
         self._outbox = outbox
-        next_index = LogIndex(log.last_index + 1)
-        self._progress_by_peer = {peer: Progress(peer, next_index, config) for peer in config.voters if peer != node_id}
+        self._progress_by_peer: dict[NodeId, Progress] = {}
+        self.follow_members()
         self.round = Round(1)
         """The present round; every message carries it."""
         self._round_before_period = Round(0)
@@ -83,9 +87,17 @@ class Leadership:
         self.heartbeat_deadline = now + config.heartbeat_interval_s
         self.check_quorum_deadline = now + config.election_timeout_max_s
 
-    def append(self, kind: EntryKind, command: bytes) -> LogIndex:
+    def follow_members(self) -> None:
+        """Track exactly the present members: a store that has become known begins anew, one that left is dropped."""
+        next_index = LogIndex(self._log.last_index + 1)
+        self._progress_by_peer = {
+            peer: self._progress_by_peer.get(peer) or Progress(peer, next_index, self._config)
+            for peer in self._electorate.peers
+        }
+
+    def append(self, kind: EntryKind, command: bytes, stamp_ms: int) -> LogIndex:
         """Append an entry of this term to this node's log; `replicate` sends it, in parallel with the local write."""
-        entry = Entry(LogIndex(self._log.last_index + 1), self.term, kind, command)
+        entry = Entry(LogIndex(self._log.last_index + 1), self.term, kind, command, stamp_ms)
         self._log.append(entry)
         self._durability.append(entry)
         return entry.index
@@ -109,7 +121,7 @@ class Leadership:
             if not progress.has_lost_entries
         }
         index_by_member[self._node_id] = self._durability.durable_index
-        return highest_matched(self._quorum, index_by_member)
+        return highest_matched(self._electorate.quorum, index_by_member)
 
     def may_commit(self, index: LogIndex) -> bool:
         """Return whether `index` may be committed by counting: only entries of its own term (Raft §5.4.2, Figure 8)."""
@@ -188,7 +200,7 @@ class Leadership:
             if not progress.has_lost_entries
         }
         round_by_member[self._node_id] = self.round
-        return highest_matched(self._quorum, round_by_member)
+        return highest_matched(self._electorate.quorum, round_by_member)
 
     def has_quorum_answered(self, now: float) -> bool:
         """Return whether a quorum has answered a round that began since the last such check; begin a new period.
@@ -220,12 +232,18 @@ class Leadership:
             )
 
     def _members_behind(self, index: LogIndex) -> tuple[NodeId, ...]:
-        """Return the members that have not acknowledged entry `index`, with this node if its disk lacks it."""
+        """Return the nodes that have not acknowledged entry `index`, with this one if its disk lacks it."""
         behind = [peer for peer, progress in self._progress_by_peer.items() if progress.match_index < index]
-        return (*behind, *((self._node_id,) if self._durability.durable_index < index else ()))
+        if self._durability.durable_index < index:
+            behind.append(self._node_id)
+        return tuple(self._electorate.node_of(key) or key for key in behind)
 
     def _back_up(self, progress: Progress, reply: AppendEntriesReply) -> None:
-        progress.refused(self.next_index_after(reply))
+        next_index, base_index = self.next_index_after(reply), self._log.base.index
+        progress.refused(max(next_index, LogIndex(base_index + 1)))
+        if next_index <= base_index:
+            self._need_snapshot(progress)
+            return
         self._outbox.observe(
             CONFLICT_FOUND,
             term=self.term,
@@ -233,6 +251,12 @@ class Leadership:
             refused_index=reply.prev_log_index,
             next_index=progress.next_index,
         )
+
+    def _need_snapshot(self, progress: Progress) -> None:
+        """Send no entries until the follower's log reaches the base: the ones that it lacks are in no log any more."""
+        if not progress.needs_snapshot:
+            progress.needs_snapshot = True
+            self._outbox.observe(SNAPSHOT_NEEDED, term=self.term, peer=progress.peer, base_index=self._log.base.index)
 
     def _exclude(self, progress: Progress, refused: LogIndex) -> None:
         """Count `progress.peer` for nothing from now on: it has lost what it had acknowledged."""

@@ -21,15 +21,19 @@ from typing import assert_never
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId, Persisted, Received
+from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.applier import Applier
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.entry_loading import EntryLoading
 from coterie.protocols.raft.follower import Follower
 from coterie.protocols.raft.leadership import Leadership
+from coterie.protocols.raft.log.log_clock import LogClock
+from coterie.protocols.raft.membership.electorate import Electorate
+from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import Outbox, RaftEffect, RaftEvent
+from coterie.protocols.raft.raft_effects import Outbox, RaftEffect, RaftEvent, SchemaReached, StoreKnown
 from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.raft.raft_messages import (
     AppendEntries,
@@ -42,7 +46,17 @@ from coterie.protocols.raft.raft_messages import (
     Restored,
 )
 from coterie.protocols.raft.role import RaftRole, RoleState
-from coterie.protocols.replicated_log import Applied, EntryKind, Loaded, LogIndex, Propose, Refusal, Reject, Term
+from coterie.protocols.replicated_log import (
+    Applied,
+    EntryKind,
+    Loaded,
+    LogIndex,
+    Propose,
+    Quarantine,
+    Refusal,
+    Reject,
+    Term,
+)
 
 __all__ = ["Raft"]
 
@@ -54,31 +68,39 @@ class Raft:
     loaded and applied again from the first. The first call of either method only arms the timers (and handles what it
     was given).
 
+    Members are those of the log, known by their keys: see `coterie.protocols.raft.membership.electorate`. The receivers
+    of `Send` and the senders of `Received` are keys; observations and `leader` name nodes.
+
     Args:
-        node_id: this node's name, one of the voters.
-        config: the same on every node.
-        restored: what the disk held.
+        node_id: this node's key: the id of its store.
+        config: the same on every node; its voters are the founders, and do not count here.
+        restored: what the disk held: at least the register of a founded group.
         rng: the source of election time-outs; each node has its own.
+        node: this node's name; None: the same as its key.
 
     Raises:
-        ValueError: `node_id` is no voter, or `restored` is no log.
+        ValueError: this node is no member, or `restored` is no log of a founded group.
         InvariantViolated: the restored log has a newer term than the restored hard state.
     """
 
-    def __init__(self, node_id: NodeId, config: RaftConfig, *, restored: Restored, rng: random.Random) -> None:
-        if node_id not in config.voters:
-            raise ValueError(f"{node_id} is not among the voters {config.voters}")
+    def __init__(
+        self,
+        node_id: NodeId,
+        config: RaftConfig,
+        *,
+        restored: Restored,
+        rng: random.Random,
+        node: NodeId | None = None,
+    ) -> None:
         self._node_id = node_id
         self._config = config
-        self._peers = tuple(node for node in config.voters if node != node_id)
         self._is_armed = False
-        self._outbox = Outbox(node_id)
-        self._log = RaftLog(restored.terms, restored.last_index)
+        self._log = RaftLog(restored.terms, restored.last_index, base=restored.base)
+        self._log_clock = LogClock(restored.last_stamp_ms)
         self._durability = Durability(restored, max_write_bytes=config.max_write_bytes)
-        if self._log.last_term > self.term:
-            raise InvariantViolated(
-                f"the log of {node_id} has term {self._log.last_term}, its hard state only {self.term}"
-            )
+        self._electorate = Electorate(node_id, node or node_id, self._durability.hard_state.facts.membership)
+        self._outbox = Outbox(self._electorate.own_node, self._electorate.node_of)
+        self._check_restored()
         self._loading = EntryLoading(self._log, self._outbox)
         self._proposals = PendingProposals(
             max_entries=config.max_uncommitted_entries, max_bytes=config.max_uncommitted_bytes
@@ -86,7 +108,9 @@ class Raft:
         self._role_state = RoleState(
             node_id,
             config,
+            electorate=self._electorate,
             log=self._log,
+            log_clock=self._log_clock,
             durability=self._durability,
             loading=self._loading,
             proposals=self._proposals,
@@ -142,7 +166,7 @@ class Raft:
 
     @property
     def node_id(self) -> NodeId:
-        """This node's name."""
+        """This node's key."""
         return self._node_id
 
     @property
@@ -157,13 +181,28 @@ class Raft:
 
     @property
     def voted_for(self) -> NodeId | None:
-        """The candidate that has this node's vote in the present term; None if it has not voted."""
+        """The key of the candidate that has this node's vote in the present term; None if it has not voted."""
         return self._durability.hard_state.voted_for
 
     @property
     def leader(self) -> NodeId | None:
-        """The leader of the present term, as far as this node knows; itself if it leads."""
-        return self._role_state.leader
+        """The node that leads the present term, as far as this node knows; itself if it leads."""
+        leader = self._role_state.leader
+        return None if leader is None else self._electorate.node_of(leader)
+
+    @property
+    def facts(self) -> GroupFacts:
+        """What the group knows about itself, as of the end of the log; it may not be durable yet."""
+        return self._durability.hard_state.facts
+
+    @property
+    def quorum(self) -> Quorum:
+        """Which members decide at present, by their keys."""
+        return self._electorate.quorum
+
+    def node_of(self, key: NodeId) -> NodeId | None:
+        """Return the node of the member `key`; None if it is no member (any more)."""
+        return self._electorate.node_of(key)
 
     @property
     def commit_index(self) -> LogIndex:
@@ -184,17 +223,28 @@ class Raft:
         """Return the term of entry `index`: 0 for index 0, None beyond the end of the log."""
         return self._log.term_at(index)
 
-    # The two ends of a call.
+    # The beginning of a life, and the two ends of a call.
+
+    def _check_restored(self) -> None:
+        node, members = self._electorate.own_node, self._electorate.membership.nodes
+        if node not in members:
+            raise ValueError(f"{node} is not among the members {', '.join(members)}")
+        if self._log.last_term > self.term:
+            raise InvariantViolated(
+                f"the log of {node} has term {self._log.last_term}, its hard state only {self.term}"
+            )
 
     def _arm(self) -> None:
         """Start the election timer: before the first call the time is unknown."""
         self._is_armed = True
+        self._log_clock.start(self._role_state.now)
         self._role_state.reset_election_timer()
 
     def _settle(self) -> list[RaftEffect]:
         leadership = self._role_state.leadership
         if leadership is not None:
             leadership.advance_commit()
+            self._role_state.record_members()
             leadership.replicate()
         self._applier.advance()
         config = self._config
@@ -213,7 +263,7 @@ class Raft:
     def _take(self, event: RaftEvent) -> None:
         match event:
             case Received():
-                if event.sender in self._peers:
+                if event.sender in self._electorate.peers:
                     self._receive(event.sender, event.message)
             case Persisted():
                 self._durability.persisted(event.token)
@@ -224,6 +274,14 @@ class Raft:
                 self._propose(event)
             case Loaded():
                 self._loaded(event)
+            case Quarantine():
+                self._role_state.quarantine(event.reason)
+                self._applier.stop()
+            case StoreKnown():
+                if self._electorate.hear(event.node, event.store):
+                    self._role_state.members_changed()
+            case SchemaReached():
+                self._durability.commit_schema(event.index)
             case _:
                 assert_never(event)
 
@@ -232,11 +290,15 @@ class Raft:
         size_bytes = len(proposal.command)
         if leadership is None:
             self._outbox.add(Reject(proposal.ref, Refusal.NOT_LEADER, self._role_state.leader))
-        elif not self._has_room(size_bytes):
+        elif not self._has_room(size_bytes) or self._is_too_early(proposal.kind):
             self._outbox.add(Reject(proposal.ref, Refusal.OVERLOADED, self._node_id))
         else:
-            index = leadership.append(EntryKind.COMMAND, proposal.command)
+            index = leadership.append(proposal.kind, proposal.command, self._log_clock.stamp(self._role_state.now))
             self._proposals.add(index, proposal.ref, size_bytes)
+
+    def _is_too_early(self, kind: EntryKind) -> bool:
+        """Return whether the last schema is not committed yet: so a truncation drops no more than the last one."""
+        return kind is EntryKind.SCHEMA and self.facts.schema_index > self._log.commit_index
 
     def _has_room(self, size_bytes: int) -> bool:
         """Return whether a command may be taken: what clients wait for is limited, and what waits for this disk.

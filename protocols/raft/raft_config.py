@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.quorums import Majority, Quorum, verify_intersection
+from coterie.protocols.raft.membership.quorum_records import encode_quorum
 
 __all__ = ["RaftConfig"]
 
@@ -29,8 +30,9 @@ class RaftConfig:
     """The configuration of one Raft group; the same on every node. Sizes in bytes are the lengths of commands.
 
     Attributes:
-        voters: every node of the group, in any order.
-        quorum: which voters may decide; None: more than half. Every two quorums must intersect (checked).
+        voters: the founders of the group, in any order. Once a group exists, the members in its log count.
+        quorum: which voters may decide; None: more than half. Every two quorums must intersect (checked). It must be a
+            `Majority`, `Weighted` or `Grid`: it is remembered with the members, and that of the log counts, too.
         heartbeat_interval_s: how often a leader sends to every follower (Raft §5.2). Default 0.05: a quarter of the
             shortest election time-out. Too low: idle traffic. Too high: one lost heartbeat starts an election, and a
             follower learns late what was committed.
@@ -92,10 +94,6 @@ class RaftConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
 
-    def quorum_or_majority(self) -> Quorum:
-        """Return `quorum`, or the majority of `voters` if there is none."""
-        return Majority(self.voters) if self.quorum is None else self.quorum
-
     def _check_quorum(self) -> None:
         Majority(self.voters)  # refuses an empty tuple and a name that is given twice
         if self.quorum is None:
@@ -104,6 +102,7 @@ class RaftConfig:
         if unknown:
             raise ValueError(f"quorum members {unknown} are not voters")
         verify_intersection(self.quorum)
+        encode_quorum(self.quorum)  # refuses one that cannot be remembered with the members
 
     def _check_times(self) -> None:
         if not 0 < self.heartbeat_interval_s < self.election_timeout_min_s <= self.election_timeout_max_s:

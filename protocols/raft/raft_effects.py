@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
+from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft_messages import LogWrite, RaftMessage
-from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, Propose, Reject
+from coterie.protocols.replicated_log import Applied, Apply, Load, Loaded, LogIndex, Propose, Quarantine, Reject
 
-__all__ = ["Outbox", "RaftEffect", "RaftEvent"]
+__all__ = ["Outbox", "RaftEffect", "RaftEvent", "SchemaReached", "StoreKnown"]
 
-RaftEvent = Received[RaftMessage] | Propose | Persisted | Applied | Loaded
+
+@dataclass(frozen=True, slots=True)
+class StoreKnown:
+    """Event: the active voter on `node` has the store `store`, since a message of Raft came from it.
+
+    It counts as long as the log does not say which store that voter has. Report it before the message.
+    """
+
+    node: NodeId
+    store: StoreId
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaReached:
+    """Event: the state machine has come to the schema entry at `index`, so it is committed; this is made durable."""
+
+    index: LogIndex
+
+
+RaftEvent = Received[RaftMessage] | Propose | Persisted | Applied | Loaded | StoreKnown | SchemaReached | Quarantine
 RaftEffect = Persist[LogWrite] | Send[RaftMessage] | Apply | Load | Reject | Observe
 
 
 class Outbox:
-    """Collects the effects of one call in order; its writes are put in front when it is emptied."""
+    """Collects the effects of one call in order; its writes are put in front when it is emptied.
 
-    __slots__ = ("_effects", "_node_id")
+    Args:
+        node: this node.
+        node_of: returns the node of a member's key, None if it is no member; None: no name is a key.
+    """
 
-    def __init__(self, node_id: NodeId) -> None:
-        self._node_id = node_id
+    __slots__ = ("_effects", "_node", "_node_of")
+
+    def __init__(self, node: NodeId, node_of: Callable[[NodeId], NodeId | None] | None = None) -> None:
+        self._node = node
+        self._node_of = node_of
         self._effects: list[RaftEffect] = []
 
     def add(self, effect: RaftEffect) -> None:
@@ -32,8 +59,12 @@ class Outbox:
         self._effects.append(Send(to, message, after))
 
     def observe(self, event: str, **facts: object) -> None:
-        """Append an `Observe` of `event`; the node is added to its facts."""
-        self._effects.append(Observe(event, {"node": self._node_id, **facts}))
+        """Append an `Observe` of `event`; this node is added to its facts, and keys of members become nodes."""
+        named = {name: self._named(fact) if type(fact) is str else fact for name, fact in facts.items()}
+        self._effects.append(Observe(event, {"node": self._node, **named}))
+
+    def _named(self, fact: str) -> str:
+        return (None if self._node_of is None else self._node_of(NodeId(fact))) or fact
 
     def empty(self, writes: Sequence[RaftEffect]) -> list[RaftEffect]:
         """Return `writes` and then everything that was collected, and clear the collection."""

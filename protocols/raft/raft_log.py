@@ -1,104 +1,84 @@
 """`RaftLog`: keeps one node's log in memory: the term of every entry, and the newest entries in full.
 
-    index   1 ……………………………… cache_first …………… commit_index …………… last_index
+    index   base + 1 ………………… cache_first …………… commit_index …………… last_index
     terms   ├── runs of equal terms, for every index ─────────────────────────┤
     entries   (on disk only)       ├── in memory: recent or not yet durable ──┤
 
 Terms are kept for the whole log as runs (one pair of numbers per leader that ever wrote), so every check of the
-paper is answered from memory. Old entries are not kept: they are read from the disk by `Load`.
+paper is answered from memory. Old entries are not kept: they are read from the disk by `Load`. Entries up to the base
+are gone from the disk, too: they are committed, and what they did is part of every state from which a node starts.
 """
 
 from __future__ import annotations
 
 import itertools
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from coterie.errors import InvariantViolated
-from coterie.protocols.replicated_log import Entry, LogIndex, Term
+from coterie.protocols.raft.log.term_runs import TermRuns
+from coterie.protocols.replicated_log import Entry, LogIndex, LogPosition, Term
 
-__all__ = ["HINTS_MAX", "RaftLog", "TermRuns", "cut"]
+__all__ = ["HINTS_MAX", "RaftLog", "cut"]
 
 HINTS_MAX = 64
 """The most hints in a refusal: two refusals find where two logs part, although each has a hundred terms of its own."""
 
-BEFORE_THE_FIRST = (LogIndex(0), Term(0))
-"""The place before the first entry, at which all logs agree."""
-
-
-class TermRuns:
-    """The index at which each run of equal terms begins. Terms never fall along the log (Raft §5.3)."""
-
-    __slots__ = ("_starts", "_terms")
-
-    def __init__(self, runs: Sequence[tuple[LogIndex, Term]] = ()) -> None:
-        self._starts = [first for first, _ in runs]
-        self._terms = [term for _, term in runs]
-        if any(b <= a for a, b in zip(self._starts, self._starts[1:], strict=False)):
-            raise ValueError(f"runs must begin at ascending indexes: {runs}")
-        if any(b <= a for a, b in zip(self._terms, self._terms[1:], strict=False)):
-            raise ValueError(f"runs must have ascending terms: {runs}")
-
-    @property
-    def last_term(self) -> Term:
-        """The term of the last run, 0 if there is none."""
-        return self._terms[-1] if self._terms else Term(0)
-
-    def add(self, index: LogIndex, term: Term) -> None:
-        """Let a new run begin at `index`. InvariantViolated if its term is not above the last one."""
-        if self._terms and term <= self._terms[-1]:
-            raise InvariantViolated(f"entry {index} has term {term} after term {self._terms[-1]}: terms never fall")
-        self._starts.append(index)
-        self._terms.append(term)
-
-    def truncate_from(self, index: LogIndex) -> None:
-        """Drop the runs that begin at `index` or after it."""
-        while self._starts and self._starts[-1] >= index:
-            self._starts.pop()
-            self._terms.pop()
-
-    def term_at(self, index: LogIndex) -> Term:
-        """Return the term of the run that `index` lies in, 0 before the first run."""
-        place = bisect_right(self._starts, index)
-        return self._terms[place - 1] if place else Term(0)
-
-    def last_at_most(self, term: Term, index: LogIndex) -> LogIndex:
-        """Return the last index up to `index` whose term is at most `term`; 0 if there is none."""
-        place = bisect_right(self._terms, term)
-        return min(index, LogIndex(self._starts[place] - 1)) if place < len(self._starts) else index
-
-    def ends_up_to(self, index: LogIndex, term: Term) -> Iterator[tuple[LogIndex, Term]]:
-        """Yield the last index and the term of each run, cut at `index`, whose term is at most `term`; last first."""
-        for place in range(min(bisect_right(self._terms, term), bisect_right(self._starts, index)) - 1, -1, -1):
-            yield (
-                index if place + 1 == len(self._starts) else min(index, LogIndex(self._starts[place + 1] - 1)),
-                (self._terms[place]),
-            )
+BEFORE_THE_FIRST = LogPosition(LogIndex(0))
 
 
 class RaftLog:
-    """All terms, the newest entries, and how far the log is committed."""
+    """All terms above the base, the newest entries, and how far the log is committed.
 
-    __slots__ = ("_entries", "_runs", "cache_first", "commit_index", "entries_bytes", "last_index", "last_term")
+    Args:
+        runs: the terms of the entries after the base, as of `TermRuns`.
+        last_index: the last entry; None: there are none.
+        base: the position before the first entry.
 
-    def __init__(self, runs: Sequence[tuple[LogIndex, Term]] = (), last_index: LogIndex = LogIndex(0)) -> None:
-        if (runs[0][0] if runs else 0) != min(1, last_index) or (runs and runs[-1][0] > last_index):
-            raise ValueError(f"runs must cover the entries 1 to {last_index}: {runs}")
+    Raises:
+        ValueError: the runs do not cover exactly the entries after the base.
+    """
+
+    __slots__ = ("_entries", "_runs", "base", "cache_first", "commit_index", "entries_bytes", "last_index", "last_term")
+
+    def __init__(
+        self,
+        runs: Sequence[tuple[LogIndex, Term]] = (),
+        last_index: LogIndex | None = None,
+        *,
+        base: LogPosition = BEFORE_THE_FIRST,
+    ) -> None:
+        last_index = base.index if last_index is None else last_index
+        first_index = base.index + 1
+        is_covered = runs[0][0] == first_index and runs[-1][0] <= last_index if runs else last_index == base.index
+        if not is_covered or (runs and runs[0][1] < base.term):
+            raise ValueError(f"runs must cover the entries {first_index} to {last_index} after {base}: {runs}")
+        self.base = base
+        """The position before the first entry: everything up to it is committed."""
         self._runs = TermRuns(runs)
         self._entries: list[Entry] = []
         self.entries_bytes = 0
         """The size of the commands of the entries in memory."""
         self.last_index = last_index
-        self.last_term = self._runs.last_term
-        self.commit_index = LogIndex(0)
+        self.last_term = self._runs.last_term if runs else base.term
+        self.commit_index = base.index
         self.cache_first = LogIndex(last_index + 1)
         """The first index whose entry is in memory; last_index + 1 when none is."""
 
     def term_at(self, index: LogIndex) -> Term | None:
-        """Return the term of entry `index`: 0 for index 0, None beyond the end."""
-        if index > self.last_index or index < 0:
+        """Return the term of entry `index`: that of the base for its index, None below it and beyond the end."""
+        if index == self.last_index:
+            return self.last_term
+        base = self.base
+        if index > self.last_index or index < base.index:
             return None
-        return self.last_term if index == self.last_index else self._runs.term_at(index)
+        return base.term if index == base.index else self._runs.term_at(index)
+
+    def matches(self, index: LogIndex, term: Term) -> bool:
+        """Return whether the entry `index` of a leader's log, of `term`, is in this log (Raft §5.3, Log Matching).
+
+        Everything up to the base is committed: every later leader has it (§5.4.3, Leader Completeness).
+        """
+        return 0 <= index < self.base.index or self.term_at(index) == term
 
     # The checks of the paper.
 
@@ -109,20 +89,20 @@ class RaftLog:
     def find_conflict(self, entries: Sequence[Entry]) -> int:
         """Return the place in `entries` of the first that is missing here or has another term; their number if none."""
         for place, entry in enumerate(entries):
-            if self.term_at(entry.index) != entry.term:
+            if not self.matches(entry.index, entry.term):
                 return place
         return len(entries)
 
     def hints(self, index: LogIndex, term: Term) -> tuple[tuple[LogIndex, Term], ...]:
         """Return where this log may agree with one that has `term` at `index`; see `AppendEntriesReply`."""
-        ends = self._runs.ends_up_to(min(index, self.last_index), term)
-        return tuple(itertools.islice(itertools.chain(ends, (BEFORE_THE_FIRST,)), HINTS_MAX))
+        ends, base = self._runs.ends_up_to(min(index, self.last_index), term), (self.base.index, self.base.term)
+        return tuple(itertools.islice(itertools.chain(ends, (base,)), HINTS_MAX))
 
     def last_agreeing(self, hints: Sequence[tuple[LogIndex, Term]], below: LogIndex) -> LogIndex:
         """Return the last index, less than `below`, at which a log with these `hints` may agree with this one.
 
         If a hint's entry is in this log, everything up to it agrees (Raft §5.3, Log Matching). If none is, the last
-        hint bounds what may agree. Hints that no log can have only lower the result.
+        hint bounds what may agree. Hints that no log can have only lower the result. It may lie below the base.
         """
         index = LogIndex(below - 1)
         for hinted, term in hints[:HINTS_MAX]:
@@ -137,7 +117,11 @@ class RaftLog:
         """Append `entry`, whose index must be last_index + 1 and whose term must not be below the last one."""
         if entry.index != self.last_index + 1:
             raise InvariantViolated(f"entry {entry.index} cannot follow entry {self.last_index}")
-        if entry.term != self.last_term:
+        if entry.term != self.last_term or self.last_index == self.base.index:
+            if entry.term < self.base.term:
+                raise InvariantViolated(
+                    f"entry {entry.index} has term {entry.term} after {self.base}: terms never fall"
+                )
             self._runs.add(entry.index, entry.term)
             self.last_term = entry.term
         self._entries.append(entry)
@@ -153,7 +137,7 @@ class RaftLog:
         del self._entries[keep:]
         self._runs.truncate_from(index)
         self.last_index = LogIndex(index - 1)
-        self.last_term = self._runs.last_term
+        self.last_term = max(self._runs.last_term, self.base.term)
         self.cache_first = min(self.cache_first, index)
 
     def commit_to(self, index: LogIndex) -> None:

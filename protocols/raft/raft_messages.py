@@ -7,7 +7,8 @@ from typing import NewType
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.fast_dataclass import fast_dataclass
-from coterie.protocols.replicated_log import Entry, LogIndex, Term
+from coterie.protocols.raft.membership.group_facts import GroupFacts
+from coterie.protocols.replicated_log import Entry, LogIndex, LogPosition, Term
 
 __all__ = [
     "AppendEntries",
@@ -22,6 +23,8 @@ __all__ = [
     "Restored",
     "Round",
 ]
+
+NOT_FOUNDED = GroupFacts()
 
 Round = NewType("Round", int)
 """A number of one leadership's messages: 1 for the first ones, and one more from each heartbeat on."""
@@ -108,10 +111,14 @@ RaftMessage = RequestVote | RequestVoteReply | PreVote | PreVoteReply | AppendEn
 
 @dataclass(frozen=True, slots=True)
 class HardState:
-    """Term and vote, which must survive a crash together (Raft Figure 2, "persistent state")."""
+    """The register of a group in a store: term and vote (Raft Figure 2, "persistent state") and the facts of the group.
+
+    It is written as a whole, so that its parts survive a crash together. `voted_for` is the key of a member.
+    """
 
     term: Term
     voted_for: NodeId | None
+    facts: GroupFacts = NOT_FOUNDED
 
 
 @fast_dataclass
@@ -119,8 +126,9 @@ class HardState:
 class LogWrite:
     """One atomic write, carried out in this order: hard state, truncation, append.
 
-    `hard_state`: replaces the stored one (None: unchanged). `truncate_from`: drop this index and all after it (None:
-    nothing). `entries`: append these; they continue the log without a gap.
+    `hard_state`: replaces the stored one (None: unchanged); a write that drops membership or schema entries or appends
+    one has it, and appends at most one. `truncate_from`: drop this index and all after it (None: nothing). `entries`:
+    append these; they continue the log without a gap.
     """
 
     hard_state: HardState | None = None
@@ -133,9 +141,15 @@ class Restored:
     """The contents of the disk when this life began.
 
     `terms`: where each run of equal terms begins, as (first index, term), ascending; empty for an empty log.
-    `last_index`: the last durable entry, 0 for an empty log.
+    `last_index`: the last durable entry, that of the base for an empty log. `last_stamp_ms`: its stamp.
     """
 
     hard_state: HardState = HardState(Term(0), None)
     terms: tuple[tuple[LogIndex, Term], ...] = ()
     last_index: LogIndex = LogIndex(0)
+    last_stamp_ms: int = 0
+
+    @property
+    def base(self) -> LogPosition:
+        """The position before the first entry."""
+        return self.hard_state.facts.base

@@ -19,6 +19,8 @@ __all__ = [
     "LOG_TRUNCATED",
     "MESSAGE_DISCARDED",
     "PRE_VOTE_STARTED",
+    "QUARANTINE_ENTERED",
+    "SNAPSHOT_NEEDED",
     "STEPPED_DOWN",
     "TERM_ADVANCED",
     "VOTE_GRANTED",
@@ -39,8 +41,17 @@ LEADER_ELECTED: Final = "raft.leader_elected"
 LEADER_RECOGNIZED: Final = "raft.leader_recognized"
 """This node learned which node leads the term: `node`, `term`, `leader`."""
 
+SNAPSHOT_NEEDED: Final = "raft.snapshot_needed"
+"""A follower lacks entries at or below the base of this leader's log: `node`, `term`, `peer`, `base_index`.
+
+It stays behind: snapshots cannot be sent yet.
+"""
+
 STEPPED_DOWN: Final = "raft.stepped_down"
-"""This node led and no longer leads: `node`, `term` (the one it led), `reason` ("newer_term" or "no_quorum")."""
+"""This node no longer leads: `node`, `term` (the one it led), `reason` ("newer_term", "no_quorum" or "quarantine")."""
+
+QUARANTINE_ENTERED: Final = "raft.quarantine_entered"
+"""This node stores and votes, but neither applies nor leads: `node`, `term`, `reason` (as the actor gave it)."""
 
 TERM_ADVANCED: Final = "raft.term_advanced"
 """This node learned of a newer term: `node`, `term` (the new one), `previous_term`."""
@@ -69,8 +80,8 @@ MESSAGE_DISCARDED: Final = "raft.message_discarded"
 """A peer's AppendEntries is malformed (a gap, a falling term), or its answer fits no message of this leader: `node`,
 `sender`, `term` (the message's)."""
 
-SEVERE: Final = frozenset({ENTRIES_LOST})
-"""The events that are errors: a node has broken a promise."""
+SEVERE: Final = frozenset({ENTRIES_LOST, QUARANTINE_ENTERED})
+"""The events that are errors: a node has broken a promise, or cannot take its full part."""
 
 SERIOUS: Final = frozenset({COMMIT_STALLED})
 """The events that are warnings: the group answers no commands."""

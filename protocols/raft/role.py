@@ -19,6 +19,8 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.entry_loading import EntryLoading
 from coterie.protocols.raft.leadership import Leadership
+from coterie.protocols.raft.log.log_clock import LogClock
+from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.pending_proposals import PendingProposals
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import Outbox
@@ -28,6 +30,7 @@ from coterie.protocols.raft.raft_observations import (
     LEADER_ELECTED,
     LEADER_RECOGNIZED,
     PRE_VOTE_STARTED,
+    QUARANTINE_ENTERED,
     STEPPED_DOWN,
     TERM_ADVANCED,
 )
@@ -49,9 +52,10 @@ class RoleState:
     """Role, term, leader and election timer of one node, and every move between roles.
 
     Args:
-        node_id: this node.
+        node_id: the key of this node.
         config: the group's configuration.
-        log, durability, loading, proposals, outbox: this node's.
+        electorate: the members of the group, as this node sees them.
+        log, log_clock, durability, loading, proposals, outbox: this node's.
         rng: the source of election time-outs.
     """
 
@@ -60,7 +64,9 @@ class RoleState:
         node_id: NodeId,
         config: RaftConfig,
         *,
+        electorate: Electorate,
         log: RaftLog,
+        log_clock: LogClock,
         durability: Durability,
         loading: EntryLoading,
         proposals: PendingProposals,
@@ -69,7 +75,9 @@ class RoleState:
     ) -> None:
         self.node_id = node_id
         self.config = config
+        self.electorate = electorate
         self.log = log
+        self.log_clock = log_clock
         self.durability = durability
         self.outbox = outbox
         self.role = RaftRole.FOLLOWER
@@ -77,6 +85,8 @@ class RoleState:
         self.leadership: Leadership | None = None
         self.now = 0.0
         self.election_deadline = 0.0
+        self.is_quarantined = False
+        """Whether this node must not lead, since its state machine must not be used."""
         self._loading = loading
         self._proposals = proposals
         self._rng = rng
@@ -138,6 +148,16 @@ class RoleState:
         self._leave_leadership("no_quorum", None)
         self._become_follower()
 
+    def quarantine(self, reason: str) -> None:
+        """Never lead again in this life, see `Quarantine`; a candidacy ends, and so does a leadership."""
+        if self.is_quarantined:
+            return
+        self.is_quarantined = True
+        self.outbox.observe(QUARANTINE_ENTERED, term=self.term, reason=reason)
+        self._leave_leadership("quarantine", None)
+        if self.role is not RaftRole.FOLLOWER:
+            self._become_follower()
+
     def become_pre_candidate(self) -> None:
         """Ask before becoming a candidate (dissertation §9.6): no term, no vote, nothing durable changes."""
         self.role = RaftRole.PRE_CANDIDATE
@@ -163,12 +183,33 @@ class RoleState:
             self.term,
             now=self.now,
             config=self.config,
+            electorate=self.electorate,
             log=self.log,
             durability=self.durability,
             loading=self._loading,
             outbox=self.outbox,
         )
-        self.leadership.append(EntryKind.NOOP, b"")
+        self.leadership.append(EntryKind.NOOP, b"", self.log_clock.stamp(self.now))
+
+    # Members.
+
+    def members_changed(self) -> None:
+        """Let the last membership of the log count (dissertation §4.1: as soon as it is appended, or truncated)."""
+        self.electorate.adopt(self.durability.hard_state.facts.membership)
+        if self.leadership is not None:
+            self.leadership.follow_members()
+
+    def record_members(self) -> None:
+        """Append a membership entry with the stores that this leader knows and the log does not.
+
+        At most one membership entry is not committed: so a truncation drops no more than the last one.
+        """
+        if self.leadership is None or self.electorate.is_recorded:
+            return  # as it mostly is
+        if self.durability.hard_state.facts.membership_index <= self.log.commit_index:
+            content = self.electorate.completed_membership().encode()
+            self.leadership.append(EntryKind.MEMBERSHIP, content, self.log_clock.stamp(self.now))
+            self.members_changed()
 
     # Inside.
 

@@ -6,6 +6,7 @@
 `mutants/`: deliberate bugs in the algorithms, which test the checkers.
 `scenarios/`: run Raft or single-decree Paxos with clients, faults and checkers.
 `event_heap.py`: `EventHeap`, runs actions in simulated time; `stream`, makes a random generator from a name.
+`hearing_raft.py`: `HearingRaft`, tells a simulated Raft node the store of every sender.
 `protocol_disk.py`: `ProtocolDisk`, simulates a disk, on which writes become durable later and in order.
 `protocol_network.py`: `ProtocolNetwork`, simulates a network, on which faults lose, delay or copy messages.
 `protocol_node.py`: `ProtocolNode`, runs an algorithm on one node, with crashes and restarts.

@@ -172,7 +172,7 @@ def field_type_of(annotation: object, where: str) -> FieldType:
         return _union(tuple(field_type_of(argument, where) for argument in arguments))
     if origin is tuple:
         return _tuple(arguments, where)
-    if origin in (Mapping, typing.Mapping):
+    if origin in (Mapping, typing.Mapping) and len(arguments) == 2:
         key, value = (field_type_of(argument, where) for argument in arguments)
         return MappingType(key, value)
     if isinstance(origin or annotation, type):

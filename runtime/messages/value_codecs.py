@@ -27,7 +27,7 @@ from coterie.runtime.messages.field_types import (
     UnionType,
 )
 
-__all__ = ["INT64", "NO_REFS", "Codec", "Resolver", "codec_of", "show", "why_not_encodable"]
+__all__ = ["INT64", "NO_REFS", "Codec", "HoldsRef", "Resolver", "codec_of", "show", "why_not_encodable"]
 
 INT64: Final = range(-(2**63), 2**64)
 """The integers that MessagePack can carry."""
@@ -41,9 +41,13 @@ class Resolver(Protocol):
         ...
 
 
+class HoldsRef(BadMessage):
+    """A value that is stored holds a `Ref`."""
+
+
 class _NoRefs:
     def ref(self, node: str, incarnation: int, path: str, uid: int) -> NoReturn:
-        raise BadMessage(f"a command cannot hold a Ref ({path!r} on {node!r}): it outlives the actor")
+        raise HoldsRef(f"a command cannot hold a Ref ({path!r} on {node!r}): it outlives the actor")
 
 
 NO_REFS: Final = _NoRefs()
@@ -162,7 +166,7 @@ def _flag(kind: FlagType) -> Codec:
         return value
 
     def decode(value: object, _: Resolver) -> object:
-        if type(value) is not int or value < 0 or (mask is not None and value & ~mask):
+        if type(value) is not int or (mask is not None and value & ~mask):
             raise BadMessage(f"expected a {cls.__name__}, got {show(value)}")
         try:
             return cls(value)

@@ -1,4 +1,8 @@
-"""`RefusedHandshakes`: records failed handshakes, and decides which to log: one a minute for each host and reason."""
+"""`RefusedHandshakes`: records failed handshakes, and decides which to log: one a minute for each host and reason.
+
+The reason is its code (`wrong_cluster`, …): the text after it may name the other end, and a storm of clients has names
+without end.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,7 @@ class RefusedHandshakes:
         Failures of one host for one reason count together: each connection comes from another port.
         """
         _put_last(self._latest, f"{address}: {reason}", None, _LATEST)
-        kind = (address.rpartition(":")[0], reason)
+        kind = (address.rpartition(":")[0], reason.partition(":")[0])
         now = self._clock.monotonic()
         logged_s, unlogged = self._last_logged.get(kind, (now - REMIND_S, 0))
         is_due = now - logged_s >= REMIND_S

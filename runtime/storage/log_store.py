@@ -104,6 +104,14 @@ class LogStore(Protocol):
         """
         ...
 
+    def drop_before(self, group: str, position: int, done: DoneCallback | None = None) -> None:
+        """Drop the records of `group` before `position`; call `done()` once that is durable. Never blocks.
+
+        `position` is the first from now on, even if it is beyond the last: then the log is empty and continues there.
+        No effect if it is at or before the first. ValueError for a position out of range.
+        """
+        ...
+
     async def read(self, group: str, first: int, last: int, max_bytes: int) -> list[Record]:
         """Return the records `first`..`last` that exist, cut after `max_bytes` of bodies but not before the first.
 

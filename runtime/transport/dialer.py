@@ -59,7 +59,13 @@ class Dialer:
         self._shared = shared
         self._peers = peers
         self._refused = refused
-        self._backoff = DialBackoff(shared.config.reconnect_first_s, shared.config.reconnect_cap_s, host.random)
+        self._backoff = DialBackoff(
+            shared.config.reconnect_first_s,
+            shared.config.reconnect_cap_s,
+            shared.config.reconnect_full_cap_s,
+            host.random,
+        )
+        self._is_target_full = False
         self._last_node = target.node  # the node linked there last
         self._has_dialled_self = False
 
@@ -69,7 +75,7 @@ class Dialer:
             link = self._peers.link_to(self._last_node) or await self._dial()
             if link is not None:
                 await self._wait_until_down(link)
-            await asyncio.sleep(self._backoff.next_s())
+            await asyncio.sleep(self._backoff.next_s(is_full=self._is_target_full))
 
     async def _wait_until_down(self, link: Link) -> None:
         """Wait until `link` is down; if it was up for at least `reconnect_cap_s`, reset the back-off."""
@@ -80,6 +86,7 @@ class Dialer:
 
     async def _dial(self) -> Link | None:
         opened: list[Connection] = []
+        self._is_target_full = False
         try:
             link = await self._make_link(opened)
             return link if link.state is LinkState.UP else None
@@ -89,6 +96,7 @@ class Dialer:
             self._has_dialled_self = (
                 error.reason == RefusalReason.DIALLED_SELF.value and self._shared.has_refused_own_dial
             )
+            self._is_target_full = error.reason == RefusalReason.TOO_MANY_CONNECTIONS.value
             self._refused(str(self._target), str(error))
             return None
         except OSError:  # TimeoutError is one

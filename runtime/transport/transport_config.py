@@ -50,6 +50,8 @@ class TransportConfig:
             higher: short outages and restarts of switches go unnoticed.
         reconnect_first_s, reconnect_cap_s: the back-off between dials doubles from the first to the cap, each time
             multiplied by a random factor in 0.5 … 1.
+        reconnect_full_cap_s: the cap while the other end refuses us because it has no room. Lower: many refused clients
+            keep a full node busy; higher: a place that has become free is taken later.
         drain_timeout_s: how long the second connection of a link may still deliver after the first one ended.
         close_timeout_s: longest wait of `close` for queued bytes to leave.
         version_min, version_max: the supported protocol versions. Lower the maximum to disable new features until
@@ -71,6 +73,7 @@ class TransportConfig:
     lost_after_s: float = 5.0
     reconnect_first_s: float = 0.05
     reconnect_cap_s: float = 1.0
+    reconnect_full_cap_s: float = 10.0
     drain_timeout_s: float = 0.25
     close_timeout_s: float = 1.0
     version_min: int = VERSION_MIN
@@ -115,4 +118,8 @@ class TransportConfig:
         if self.reconnect_cap_s < self.reconnect_first_s:
             raise ValueError(
                 f"reconnect_cap_s ({self.reconnect_cap_s}) is below reconnect_first_s ({self.reconnect_first_s})"
+            )
+        if self.reconnect_full_cap_s < self.reconnect_cap_s:
+            raise ValueError(
+                f"reconnect_full_cap_s ({self.reconnect_full_cap_s}) is below reconnect_cap_s ({self.reconnect_cap_s})"
             )

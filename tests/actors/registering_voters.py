@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.voter_registration import VoterRegistration
-from coterie.actors.wire_names import RegisterStore
+from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.quorums import Majority, Quorum
+from coterie.protocols.raft.membership.membership import Membership
 from coterie.runtime.storage.log_store import GroupState, Record, Write
 
-__all__ = ["EMPTY", "RegisteringVoters"]
-
-EMPTY = GroupState(None, 1, 0, ())
+__all__ = ["RegisteringVoters"]
 
 
 class Disk:
@@ -41,7 +42,10 @@ class Disk:
         if is_reported:
             done()
 
-    async def read(self, group: str, first: int, last: int, max_bytes: int) -> Sequence[Record]:
+    async def read(self, group: str, first: int, last: int, max_bytes: int) -> list[Record]:
+        raise NotImplementedError
+
+    def drop_before(self, group: str, position: int, done: Callable[[], None] | None = None) -> None:
         raise NotImplementedError
 
     async def close(self) -> None:
@@ -65,9 +69,19 @@ class Voter:
             self.takes_part = True
             group.took_part(name, disk.store_id)
 
-        self.registration = VoterRegistration(name, peers, disk, self.peer_stores, self._context(), take_part)  # type: ignore[arg-type]
+        store: Any = disk
+        self.registration = VoterRegistration(
+            name,
+            peers,
+            store,
+            self.peer_stores,
+            group.founders,
+            group.bound_by(name),
+            self._context(group),
+            take_part,
+        )
 
-    def _context(self) -> Any:
+    def _context(self, group: RegisteringVoters) -> Any:
         def log(event: str, **facts: Any) -> None:
             self.logged.append((event, facts))
 
@@ -79,8 +93,14 @@ class Voter:
             self.delays.append(delay_s)
             return SimpleNamespace(cancel=lambda: None)
 
+        def at(address: Any) -> Any:
+            return SimpleNamespace(tell=partial(group.send, address.node))
+
         return SimpleNamespace(
-            log=SimpleNamespace(info=log, warning=log, error=log), system=SimpleNamespace(on_link=on_link), after=after
+            log=SimpleNamespace(info=log, warning=log, error=log),
+            system=SimpleNamespace(on_link=on_link, at=at),
+            self_ref=SimpleNamespace(path="g"),
+            after=after,
         )
 
     @property
@@ -89,14 +109,27 @@ class Voter:
 
 
 class RegisteringVoters:
-    """All voters of one group, their disks, and the messages between them."""
+    """All voters of one group, their disks, and the messages between them.
 
-    def __init__(self, voters: int) -> None:
+    `quorum`: which of them may decide; None: more than half.
+    """
+
+    def __init__(self, voters: int, quorum: Quorum | None = None) -> None:
         self.names = [f"n{number}" for number in range(1, voters + 1)]
         self.disks = {name: Disk(f"{name}/1") for name in self.names}
         self.up: dict[str, Voter] = {}
         self.messages: list[tuple[str, Any]] = []
         self.store_by_name: dict[str, str] = {}
+        self.founders = Membership.founding([NodeId(name) for name in self.names], quorum)
+        self.quorum = quorum or Majority(self.founders.voters)
+        self.bound: dict[str, dict[str, str]] = {}
+        """What the log of each voter says about the stores of all."""
+
+    def bound_by(self, name: str) -> Callable[[str], str | None]:
+        return lambda node: self.bound.get(name, {}).get(node)
+
+    def request(self, sender: str, store: str) -> RegisterStore:
+        return RegisterStore(sender, store, self.founders.encode())
 
     def took_part(self, name: str, store: str) -> None:
         assert self.store_by_name.setdefault(name, store) == store, f"{name} takes part with a second store"
@@ -104,12 +137,12 @@ class RegisteringVoters:
     def send(self, to: str, message: object) -> None:
         self.messages.append((to, message))
 
-    async def start(self, *names: str, state: GroupState = EMPTY) -> None:
+    async def start(self, *names: str) -> None:
         for name in names or self.names:
             self.crash(name)
             voter = self.up[name] = Voter(self, name, self.disks[name])
             await voter.peer_stores.restore()
-            voter.registration.begin(state)
+            voter.registration.begin()
 
     def crash(self, name: str) -> None:
         if name in self.up:
@@ -124,9 +157,13 @@ class RegisteringVoters:
         to, message = self.messages[at] if is_duplicate else self.messages.pop(at)
         if to in self.up:
             registration = self.up[to].registration
-            registration.handle_request(message) if isinstance(message, RegisterStore) else registration.handle_reply(
-                message
-            )
+            match message:
+                case RegisterStore():
+                    registration.handle_request(message)
+                case StoreRegistered():
+                    registration.handle_reply(message)
+                case FoundersDiffer():
+                    registration.handle_other_founders(message)
 
     def remind(self) -> None:
         for voter in self.up.values():

@@ -10,10 +10,10 @@ import pytest
 from coterie import KeyValue, Outcome, Topology
 from coterie.actors.groups.group_messages import NOT_REGISTERED, Execute, GroupStatus, Refused, ReportStatus
 from coterie.actors.groups.key_value import Get, Put
+from coterie.actors.groups.raft_records import decode_register
 from coterie.errors import CommandTimeout
 from coterie.protocols.sessions import encode_plain
 from coterie.runtime.refs import Address
-from coterie.runtime.storage.log_store import Write
 
 pytestmark = pytest.mark.virtual
 
@@ -135,6 +135,8 @@ async def test_a_new_voter_answers_no_peer_message_and_writes_nothing_of_its_own
     await cluster.kill(wiped)
     cluster.wipe(wiped)
     await cluster.start(wiped)
+    founding = (await cluster[wiped].store.state("store")).metadata
+    assert decode_register("store", founding).facts.membership_index == 0
     await cluster.kill(third)
 
     with pytest.raises(CommandTimeout):
@@ -142,21 +144,4 @@ async def test_a_new_voter_answers_no_peer_message_and_writes_nothing_of_its_own
 
     for group in ("store", "config"):
         state = await cluster[wiped].store.state(group)
-        assert (state.metadata, state.last) == (None, 0)
-
-
-async def test_data_of_an_older_release_takes_part_at_once(make_cluster: Any) -> None:
-    cluster = make_cluster()
-    await cluster.start()
-    store = (await cluster.client()).key_value("store")
-    await store.put(b"k", b"v")
-    for name in list(cluster):
-        for group in ("store", "config"):  # no voter has recorded a peer's store, and none has its mark
-            cluster[name].store.write(Write(f"{group}#stores", metadata=b"{}"), lambda: None)
-        await cluster[name].store.state("store")
-    for name in list(cluster):
-        await cluster.kill(name)
-
-    await cluster.start("n1", "n2")
-
-    assert await store.group.execute(Get(b"k"), timeout_s=30.0) == b"v"
+        assert (state.metadata, state.last) == (founding if group == "store" else None, 0)

@@ -9,7 +9,7 @@ import pytest
 
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.wire_names import SynodPeerMessage
-from coterie.errors import InvariantViolated
+from coterie.errors import InvariantViolated, UnsupportedFormat
 from coterie.protocols.algorithm import Received
 from coterie.runtime.storage.log_store import GroupState, Record, Write
 
@@ -156,7 +156,7 @@ async def test_peers_that_write_for_the_first_time_together_are_all_remembered(
 
     assert driver.counted == ["from 2", "from 3", "from 4"]
     for number in (2, 3, 4):
-        assert again.peer_stores.is_known(f"n{number}", f"store {number}")
+        assert again.peer_stores.has_heard(f"n{number}", f"store {number}")
         assert not again.arrive(f"n{number}", "another", "impostor")
 
 
@@ -167,7 +167,7 @@ async def test_a_later_peer_does_not_make_an_earlier_one_forgotten(driver: FakeD
 
     again = await reborn(store)
 
-    assert all(again.peer_stores.is_known(f"n{number}", "its own") for number in (2, 3, 4))
+    assert all(again.peer_stores.has_heard(f"n{number}", "its own") for number in (2, 3, 4))
 
 
 async def test_a_crash_between_two_first_messages_keeps_what_was_counted(driver: FakeDriver, store: SlowStore) -> None:
@@ -178,8 +178,8 @@ async def test_a_crash_between_two_first_messages_keeps_what_was_counted(driver:
     again = await reborn(store)
 
     assert driver.counted == ["from 2"]
-    assert again.peer_stores.is_known("n2", "a")
-    assert not again.peer_stores.is_known("n3", "b")
+    assert again.peer_stores.has_heard("n2", "a")
+    assert not again.peer_stores.has_heard("n3", "b")
 
 
 async def test_groups_remember_apart(store: SlowStore) -> None:
@@ -191,13 +191,71 @@ async def test_groups_remember_apart(store: SlowStore) -> None:
     assert two.arrive("n2", "b", "y")
 
 
-@pytest.mark.parametrize("metadata", [b"", b"\xff", b"[]", b"7", b'{"n2": ', b'"text"', b'{"n2": 7}', b'{"n2": null}'])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"7",
+        b'{"n2": ',
+        b'"text"',
+        b'{"n2": "a"}',
+        b'{"format": 1, "heard": {}}',
+        b'{"format": 1, "heard": {}, "registered": {"n2": 7}}',
+        b'{"format": 1, "heard": {"n2": null}, "registered": {}}',
+        b'{"format": 1, "heard": [], "registered": {}}',
+    ],
+)
 async def test_metadata_that_does_not_read_is_a_violation(store: SlowStore, metadata: bytes) -> None:
     store.durable["g#stores"] = metadata
 
     with pytest.raises(InvariantViolated, match="the store ids in 'g#stores' cannot be decoded"):
         await FakeDriver(store).peer_stores.restore()
     await asyncio.sleep(0)
+
+
+async def test_store_ids_of_another_format_are_refused_with_what_to_do(store: SlowStore) -> None:
+    store.durable["g#stores"] = b'{"format": 2}'
+
+    with pytest.raises(UnsupportedFormat, match="'g#stores' has format 2, this release reads 1"):
+        await FakeDriver(store).peer_stores.restore()
+
+
+async def test_an_active_voter_counts_although_a_wrong_store_was_registered_in_its_name(
+    driver: FakeDriver, store: SlowStore
+) -> None:
+    """The registration was confirmed here, but not by enough others: only one store of a name can become active."""
+    confirmed: list[str] = []
+    assert driver.peer_stores.register("n2", "wrong", lambda: confirmed.append("wrong"))
+    store.sync_one()
+
+    assert driver.arrive("n2", "right", "first")
+    store.sync_one()
+
+    again = await reborn(store)
+    assert (confirmed, driver.counted) == (["wrong"], ["first"])
+    assert again.peer_stores.store_of("n2") == "right"
+    assert not again.arrive("n2", "wrong", "impostor")
+    assert not again.peer_stores.register("n2", "wrong", lambda: confirmed.append("again"))
+
+
+async def test_a_voter_that_was_heard_is_not_registered_with_another_store(
+    driver: FakeDriver, store: SlowStore
+) -> None:
+    driver.arrive("n2", "right", "first")
+
+    assert not driver.peer_stores.register("n2", "wrong", lambda: None)
+    assert driver.peer_stores.register("n2", "right", lambda: None)
+
+
+async def test_a_registered_store_is_not_yet_one_that_was_heard(driver: FakeDriver, store: SlowStore) -> None:
+    driver.peer_stores.register("n2", "a", lambda: None)
+    store.sync_one()
+
+    assert driver.peer_stores.has_registered("n2", "a")
+    assert not driver.peer_stores.has_heard("n2", "a")
+    assert not driver.peer_stores.register("n2", "b", lambda: None)
 
 
 async def test_a_message_of_an_unknown_peer_is_neither_counted_nor_remembered(

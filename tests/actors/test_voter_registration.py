@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from coterie.actors import voter_registration
-from coterie.actors.voter_registration import RETRY_MAX_S, RETRY_MIN_S, confirmations_needed
-from coterie.actors.wire_names import RegisterStore, StoreRegistered, SynodPeerMessage
+from coterie.actors.voter_registration import RETRY_MAX_S, RETRY_MIN_S
+from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.errors import InvariantViolated
-from coterie.runtime.storage.log_store import GroupState
+from coterie.protocols import registration_rule
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.quorums import Grid, Quorum, Weighted
+from coterie.protocols.registration_rule import confirmations_needed
 from tests.actors.registering_voters import RegisteringVoters
 
 pytestmark = pytest.mark.virtual
@@ -22,17 +24,7 @@ def messages_of(group: RegisteringVoters, kind: type) -> list[tuple[str, Any]]:
     return [(to, message) for to, message in group.messages if isinstance(message, kind)]
 
 
-# How many.
-
-
-def test_so_many_must_confirm_that_two_registrations_meet_at_a_voter_that_was_not_wiped() -> None:
-    assert [confirmations_needed(voters) for voters in range(1, 8)] == [0, 1, 2, 2, 3, 4, 5]
-    for voters in range(1, 100):
-        others, tolerated = voters - 1, (voters - 1) // 2
-        needed = confirmations_needed(voters)
-        assert 2 * needed - others > tolerated - 1  # one more in common than can be wiped beside the name itself
-        assert needed <= others
-        assert needed > others / 2 or voters == 1
+# How many (`tests/protocols/test_registration_rule.py` has the rule).
 
 
 async def test_a_single_voter_takes_part_at_once_and_asks_nobody() -> None:
@@ -81,7 +73,7 @@ async def test_a_peer_confirms_only_what_it_remembers_durably() -> None:
     await group.start("n2")
     group.messages.clear()
 
-    group.send("n2", RegisterStore("n1", "n1/1"))
+    group.send("n2", group.request("n1", "n1/1"))
     group.deliver()
     assert group.messages == []
 
@@ -137,7 +129,7 @@ async def test_what_becomes_durable_after_the_end_of_a_life_is_for_the_next_one(
     voter = group.up["n1"]
     for peer in ("n2", "n3"):
         voter.registration.handle_reply(StoreRegistered(peer, "n1/1"))
-    voter.registration.handle_request(RegisterStore("n2", "n2/1"))
+    voter.registration.handle_request(group.request("n2", "n2/1"))
     group.messages.clear()
 
     voter.registration.close()
@@ -179,8 +171,8 @@ async def test_a_stranger_is_not_registered_and_nobody_registers_in_our_own_name
     await group.start("n1")
     group.messages.clear()
 
-    group.send("n1", RegisterStore("stranger", "s"))
-    group.send("n1", RegisterStore("n1", "n1/1"))
+    group.send("n1", group.request("stranger", "s"))
+    group.send("n1", group.request("n1", "n1/1"))
     group.deliver()
     group.deliver()
 
@@ -201,7 +193,7 @@ async def test_a_message_in_our_own_name_does_not_mark_us() -> None:
 
 async def test_a_mark_of_another_store_is_a_violation() -> None:
     group = RegisteringVoters(3)
-    group.disks["n1"].durable["g#stores"] = b'{"n1": "n1/0"}'
+    group.disks["n1"].durable["g#stores"] = b'{"format": 1, "heard": {}, "registered": {"n1": "n1/0"}}'
     await group.start("n1")
     group.up["n1"].registration.handle_reply(StoreRegistered("n2", "n1/1"))
 
@@ -249,8 +241,8 @@ async def test_another_store_is_refused_while_the_first_is_being_written() -> No
     group = RegisteringVoters(3)
     await group.start("n1")
     group.messages.clear()
-    group.up["n1"].registration.handle_request(RegisterStore("n2", "n2/1"))
-    group.up["n1"].registration.handle_request(RegisterStore("n2", "n2/2"))
+    group.up["n1"].registration.handle_request(group.request("n2", "n2/1"))
+    group.up["n1"].registration.handle_request(group.request("n2", "n2/2"))
 
     group.disks["n1"].sync_one()
 
@@ -258,22 +250,112 @@ async def test_another_store_is_refused_while_the_first_is_being_written() -> No
     assert group.up["n1"].logged == [("store.refused", {"peer": "n2", "store": "n2/2", "remembered": None})]
 
 
-# Older releases.
+# Stores that the log binds.
 
 
-@pytest.mark.parametrize("state", [GroupState(b"term", 1, 0, ()), GroupState(None, 1, 1, ((1, 1),))])
-async def test_a_store_that_took_part_before_goes_on_and_registers_beside(state: GroupState) -> None:
+async def test_a_voter_that_its_own_log_binds_to_its_store_asks_nobody() -> None:
     group = RegisteringVoters(3)
-    await group.start(state=state)
-    assert group.active == ["n1", "n2", "n3"]
+    group.bound["n1"] = {"n1": "n1/1"}
 
-    group.settle()
-    assert all(voter.events == ["registration.completed"] for voter in group.up.values())
-    group.wipe("n2")
+    await group.start("n1")
+
+    assert (group.active, group.messages) == (["n1"], [])
+
+
+async def test_a_voter_that_its_own_log_binds_to_another_store_never_takes_part() -> None:
+    group = RegisteringVoters(3)
+    group.disks["n1"].durable["g#stores"] = b'{"format": 1, "heard": {}, "registered": {"n1": "n1/1"}}'
+    group.bound["n1"] = {"n1": "n1/0"}
+
+    await group.start("n1")
+
+    assert (group.active, group.messages) == ([], [])
+    assert group.up["n1"].registration.inactive_reason == "refused"
+    assert group.up["n1"].events == ["registration.refused"]
+
+
+async def test_a_store_that_the_log_binds_counts_more_than_one_that_was_confirmed() -> None:
+    """The mend of a wrong disk that was mounted once, at a voter that had confirmed it."""
+    group = RegisteringVoters(3)
     await group.start("n2")
+    group.send("n2", group.request("n1", "n1/wrong"))
+    group.settle()
+    group.bound["n2"] = {"n1": "n1/1"}
+    group.messages.clear()
+
+    for store in ("n1/1", "n1/wrong"):
+        group.up["n2"].registration.handle_request(group.request("n1", store))
+
+    assert group.messages == [("n1", StoreRegistered("n2", "n1/1"))] * 2
+    assert group.up["n2"].logged[-1][1] == {"peer": "n1", "store": "n1/wrong", "remembered": "n1/1"}
+
+
+async def test_registration_is_no_way_back_for_a_wiped_voter_whose_seat_is_bound() -> None:
+    """Also if all who ever confirmed it forgot: here by hand, in life by being wiped one after the other."""
+    group = RegisteringVoters(3)
+    for name in group.names:
+        group.bound[name] = {each: f"{each}/1" for each in group.names}
+    await group.start()
+    group.wipe("n1")
+    group.bound["n1"] = {}
+
+    await group.start("n1")
     group.settle()
 
-    assert group.active == ["n1", "n3"]
+    assert group.active == ["n2", "n3"]
+    assert group.up["n1"].registration.inactive_reason == "refused"
+
+
+# Other founders.
+
+
+async def test_a_group_with_other_founders_confirms_nothing_and_both_sides_name_both() -> None:
+    group, others = RegisteringVoters(3), RegisteringVoters(4)
+    await group.start("n1", "n2")
+    group.messages.clear()
+    group.send("n1", others.request("n2", "n2/1"))
+    group.deliver()
+
+    assert group.messages == [("n2", FoundersDiffer("n1", group.founders.encode()))]
+    facts = {"peer": "n2", "founders": "n1, n2, n3", "peers_founders": "n1, n2, n3, n4"}
+    assert group.up["n1"].logged == [("group.founders_differ", facts)]
+    assert not group.disks["n1"].pending
+
+
+async def test_a_new_node_that_the_founders_do_not_know_is_answered_too() -> None:
+    group, others = RegisteringVoters(3), RegisteringVoters(4)
+    await group.start("n1")
+    group.messages.clear()
+
+    for _ in range(3):
+        group.up["n1"].registration.handle_request(others.request("n4", "n4/1"))
+
+    assert group.messages == [("n4", FoundersDiffer("n1", group.founders.encode()))] * 3
+    assert group.up["n1"].events == ["group.founders_differ"]  # once
+
+
+async def test_a_voter_whose_founders_differ_stays_out_and_says_why() -> None:
+    group, others = RegisteringVoters(3), RegisteringVoters(4)
+    await group.start("n1")
+    voter = group.up["n1"]
+
+    for peer in ("n2", "n2", "n3", "stranger"):
+        voter.registration.handle_other_founders(FoundersDiffer(peer, others.founders.encode()))
+
+    assert voter.registration.inactive_reason == "founders_differ"
+    assert voter.events == ["group.founders_differ"] * 2
+    assert not voter.disk.pending
+
+
+async def test_founders_that_cannot_be_decoded_are_shown_as_they_are_and_cut() -> None:
+    group = RegisteringVoters(3)
+    await group.start("n1")
+
+    group.up["n1"].registration.handle_request(RegisterStore("n2", "n2/1", b"\xff" * 10_000))
+
+    (event, facts) = group.up["n1"].logged[-1]
+    assert event == "group.founders_differ"
+    assert len(facts["peers_founders"]) < 1_000
 
 
 # Asking again.
@@ -302,7 +384,7 @@ async def test_who_gets_a_link_is_asked_at_once_and_nobody_after_all_have_answer
 
     for kind, node in (("up", "n2"), ("down", "n3"), ("up", "stranger")):
         voter.listeners[0](SimpleNamespace(kind=kind, node=node))
-    assert group.messages == [("n2", RegisterStore("n1", "n1/1"))]
+    assert group.messages == [("n2", group.request("n1", "n1/1"))]
 
     for peer in ("n2", "n3"):
         voter.registration.handle_reply(StoreRegistered(peer, "n1/1"))
@@ -316,9 +398,9 @@ async def test_who_gets_a_link_is_asked_at_once_and_nobody_after_all_have_answer
 # Everything at once.
 
 
-async def wander(voters: int, seed: int) -> RegisteringVoters:
-    """Let anything happen, as long as only a minority is ever wiped; the group sees a second store take part."""
-    rng, group, wiped = random.Random(seed), RegisteringVoters(voters), set[str]()
+async def wander(group: RegisteringVoters, seed: int) -> None:
+    """Let anything happen, as long as a quorum is never wiped; the group sees a second store take part."""
+    rng, wiped = random.Random(seed), set[str]()
     for _ in range(300):
         name = rng.choice(group.names)
         chance = rng.random()
@@ -332,18 +414,48 @@ async def wander(voters: int, seed: int) -> RegisteringVoters:
             group.messages.pop(rng.randrange(len(group.messages)))
         elif chance < 0.83:
             group.crash(name)
-        elif chance < 0.85 and len(wiped | {name}) <= (voters - 1) // 2:
+        elif chance < 0.85 and group.quorum.is_quorum([kept for kept in nodes(group) if kept not in wiped | {name}]):
             wiped.add(name)
             group.wipe(name)
         elif name not in group.up:
             await group.start(name)
-    return group
+
+
+def nodes(group: RegisteringVoters) -> tuple[NodeId, ...]:
+    return group.founders.voters
 
 
 @pytest.mark.parametrize("voters", [2, 3, 4, 5, 6, 7])
 async def test_whatever_happens_no_name_takes_part_with_two_stores(voters: int) -> None:
     for seed in range(60):
-        await wander(voters, seed)
+        await wander(RegisteringVoters(voters), seed)
+
+
+def weighted(*weights: int) -> Weighted:
+    return Weighted({NodeId(f"n{number}"): weight for number, weight in enumerate(weights, 1)})
+
+
+def grid(*sizes: int) -> Grid:
+    names = iter(NodeId(f"n{number}") for number in range(1, sum(sizes) + 1))
+    return Grid([[next(names) for _ in range(size)] for size in sizes])
+
+
+OTHER_QUORUMS = [weighted(1, 1, 1), weighted(3, 1, 1, 1), weighted(3, 2, 2, 1, 1), grid(2, 2), grid(1, 3), grid(2, 3)]
+
+
+@pytest.mark.parametrize("quorum", OTHER_QUORUMS, ids=repr)
+async def test_with_other_quorums_no_name_takes_part_with_two_stores_either(quorum: Quorum) -> None:
+    for seed in range(60):
+        await wander(RegisteringVoters(len(quorum.members), quorum), seed)
+
+
+@pytest.mark.parametrize("quorum", OTHER_QUORUMS, ids=repr)
+async def test_with_other_quorums_all_voters_together_take_part(quorum: Quorum) -> None:
+    group = RegisteringVoters(len(quorum.members), quorum)
+    await group.start()
+    group.settle()
+
+    assert group.active == group.names
 
 
 async def cut(voters: int, sides: tuple[int, int]) -> list[str]:
@@ -373,7 +485,7 @@ async def test_the_worst_minority_that_is_wiped_brings_no_name_back(voters: int)
 @pytest.mark.parametrize("voters", [6, 7, 9])
 async def test_more_than_half_of_the_others_would_not_be_enough(voters: int, monkeypatch: pytest.MonkeyPatch) -> None:
     needed = (voters - 1) // 2 + 1
-    monkeypatch.setattr(voter_registration, "confirmations_needed", lambda _: needed)
+    monkeypatch.setattr(registration_rule, "confirmations_needed", lambda _: needed)
 
     with pytest.raises(AssertionError, match="n1 takes part with a second store"):
         await cut(voters, (needed, needed))

@@ -13,10 +13,17 @@ import pytest
 
 import coterie.actors
 import coterie.runtime
-from coterie.actors.groups.state_machine import NO_REFS
-from coterie.actors.wire_names import NAMES, RaftPeerMessage, RegisterStore, StoreRegistered, SynodPeerMessage
+from coterie.actors.wire_names import (
+    NAMES,
+    FoundersDiffer,
+    RaftPeerMessage,
+    RegisterStore,
+    StoreRegistered,
+    SynodPeerMessage,
+)
 from coterie.errors import BadMessage
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.checkpoints import DigestReport, DigestRequest
 from coterie.protocols.paxos.synod_messages import (
     Accept,
     Accepted,
@@ -41,8 +48,11 @@ from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message_type
 from coterie.runtime.messages.message_codecs import MessageType
+from coterie.runtime.messages.value_codecs import NO_REFS
 
 GOLDEN = {
+    "checkpoint.DigestReport": "DigestReport(term, index, digest)",
+    "checkpoint.DigestRequest": "DigestRequest(term, index)",
     "coterie.Remind": "RetryRegistration()",
     "coterie.Terminated": "Terminated(ref, cause)",
     "coterie.Tick": "Tick()",
@@ -60,10 +70,12 @@ GOLDEN = {
     "detection.ReportMembers": "ReportMembers()",
     "group.Execute": "Execute(command)",
     "group.LeaderIs": "LeaderIs(group, node, leader, term)",
+    "group.Member": "GroupMember(node, store, role)",
     "group.Refused": "Refused(reason, leader, max_bytes)",
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (
-        "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs)"
+        "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members, "
+        "quarantine)"
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.WatchLeader": "WatchLeader(watcher)",
@@ -77,7 +89,7 @@ GOLDEN = {
     "kv.Put": "Put(key, value)",
     "kv.Scan": "Scan(prefix, limit)",
     "kv.ScanOn": "ScanOn(scan, after, limit)",
-    "log.Entry": "Entry(index, term, kind, command)",
+    "log.Entry": "Entry(index, term, kind, command, stamp_ms)",
     "node.ActorLine": (
         "ActorLine(path, type, state, depth, high_water, handled, busy, restarts, last_error, handling)"
     ),
@@ -109,7 +121,7 @@ GOLDEN = {
     "pool.Workers": "Workers(refs, weight, version)",
     "raft.AppendEntries": "AppendEntries(term, round, prev_log_index, prev_log_term, leader_commit, entries)",
     "raft.AppendEntriesReply": "AppendEntriesReply(term, round, success, prev_log_index, match_index, hints)",
-    "raft.Letter": "RaftPeerMessage(sender, store, body)",
+    "raft.Letter": "RaftPeerMessage(sender, identity, body)",
     "raft.PreVote": "PreVote(term, last_log_index, last_log_term)",
     "raft.PreVoteReply": "PreVoteReply(term, granted)",
     "raft.RequestVote": "RequestVote(term, last_log_index, last_log_term)",
@@ -132,7 +144,9 @@ GOLDEN = {
     "synod.Proposal": "Proposal(ballot, value)",
     "synod.ProposeValue": "ProposeValue(value)",
     "synod.ReadValue": "ReadValue()",
-    "voter.Register": "RegisterStore(sender, store)",
+    "voter.Accused": "StoreAccused(sender, store, life_counter, life_nonce)",
+    "voter.FoundersDiffer": "FoundersDiffer(sender, founders)",
+    "voter.Register": "RegisterStore(sender, store, founders)",
     "voter.Registered": "StoreRegistered(sender, store)",
 }
 """Every message of coterie: name, class, fields in order. Add; append fields with defaults; never change the rest."""
@@ -167,7 +181,7 @@ def test_names_classes_and_fields_are_what_they_were() -> None:
 
 
 def test_what_the_protocols_say_travels_on_the_consensus_lane() -> None:
-    for cls in (*NAMES.values(), RaftPeerMessage, SynodPeerMessage, RegisterStore, StoreRegistered):
+    for cls in (*NAMES.values(), RaftPeerMessage, SynodPeerMessage, RegisterStore, StoreRegistered, FoundersDiffer):
         assert message_type(cls).lane is Lane.CONSENSUS
 
 
@@ -175,7 +189,7 @@ def test_every_message_of_the_protocols_is_in_the_table() -> None:
     for union in (RaftMessage, SynodMessage):
         for cls in union.__args__:
             assert cls in NAMES.values()
-    assert set(message_annotation(RaftPeerMessage)) == set(RaftMessage.__args__)
+    assert set(message_annotation(RaftPeerMessage)) == {*RaftMessage.__args__, DigestReport, DigestRequest}
     assert set(message_annotation(SynodPeerMessage)) == set(SynodMessage.__args__)
 
 
@@ -188,7 +202,7 @@ def message_annotation(peer_message: type[Any]) -> tuple[type, ...]:
 
 
 def entry(index: int, kind: EntryKind, command: bytes) -> Entry:
-    return Entry(LogIndex(index), Term(2**63), kind, command)
+    return Entry(LogIndex(index), Term(2**63), kind, command, 2**53)
 
 
 T, R, I = Term(3), Round(5), LogIndex(7)  # noqa: E741 (an index)
@@ -212,7 +226,7 @@ SYNOD: list[SynodMessage] = [
     Accepted(HIGH, b"value"),
     Nack(LOW, HIGH),
 ]
-PEER_MESSAGES = [RaftPeerMessage("n1", "ab" * 16, body) for body in RAFT] + [
+PEER_MESSAGES = [RaftPeerMessage("n1", b"identity", body) for body in RAFT] + [
     SynodPeerMessage("n1", "ab" * 16, body) for body in SYNOD
 ]
 
@@ -240,14 +254,14 @@ def test_a_peer_message_comes_back_from_messagepack_as_it_left(
 @pytest.mark.parametrize(
     "row",
     [
-        ("n1", "s", None),
-        ("n1", "s", ()),
-        ("n1", "s", ("raft.PreVote", (1, 2))),
-        ("n1", "s", ("raft.PreVote", (1, 2, "3"))),
-        ("n1", "s", ("synod.Prepare", ((1, "n1"),))),  # of another protocol
-        ("n1", "s", ("kv.Get", (b"k",))),
-        ("n1", "s", ("raft.AppendEntries", (1, 1, 0, 0, 0, ((1, 1, 7, b""),)))),  # no such kind of entry
-        (None, "s", ("raft.PreVote", (1, 2, 3))),
+        ("n1", b"s", None),
+        ("n1", b"s", ()),
+        ("n1", b"s", ("raft.PreVote", (1, 2))),
+        ("n1", b"s", ("raft.PreVote", (1, 2, "3"))),
+        ("n1", b"s", ("synod.Prepare", ((1, "n1"),))),  # of another protocol
+        ("n1", b"s", ("kv.Get", (b"k",))),
+        ("n1", b"s", ("raft.AppendEntries", (1, 1, 0, 0, 0, ((1, 1, 7, b""),)))),  # no such kind of entry
+        (None, b"s", ("raft.PreVote", (1, 2, 3))),
         (),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import pytest
 
@@ -24,6 +24,9 @@ class Anybody:
 
     def is_quorum(self, members: Collection[NodeId]) -> bool:
         return len(members) > 0
+
+    def renamed(self, new_by_member: Mapping[NodeId, NodeId]) -> Anybody:
+        raise NotImplementedError
 
 
 SYSTEMS: list[Quorum] = [
@@ -105,6 +108,18 @@ def test_joint_needs_both_halves() -> None:
     assert quorum.is_quorum(nodes("bcd"))
     assert not quorum.is_quorum(nodes("abc"))
     assert not quorum.is_quorum(nodes("cde"))
+
+
+@pytest.mark.parametrize("quorum", SYSTEMS, ids=repr)
+def test_renamed_members_form_the_same_quorums(quorum: Quorum) -> None:
+    new_by_member = {member: NodeId(f"store of {member}") for member in quorum.members}
+    renamed = quorum.renamed(new_by_member)
+
+    assert renamed.members == tuple(new_by_member.values())
+    for size in range(len(quorum.members) + 1):
+        for members in itertools.combinations(quorum.members, size):
+            assert renamed.is_quorum([new_by_member[each] for each in members]) == quorum.is_quorum(members)
+            assert not renamed.is_quorum(members)
 
 
 def test_verification_names_two_quorums_that_do_not_intersect() -> None:

@@ -50,7 +50,7 @@ from coterie.runtime.messages.field_types import (
 )
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.messages.trimmed_rows import encoded_default
-from coterie.runtime.messages.value_codecs import Codec, Resolver, codec_of, show
+from coterie.runtime.messages.value_codecs import Codec, HoldsRef, Resolver, codec_of, show
 
 __all__ = ["RecordedRecord", "RecordedTypes"]
 
@@ -194,6 +194,8 @@ class RecordedRecord:
         for at, (codec, value) in enumerate(zip(self._codecs, row, strict=True)):
             try:
                 values.append(codec.decode(value, resolver))
+            except HoldsRef:
+                raise  # another text would not tell
             except BadMessage as error:
                 raise BadMessage(self._field_error(at, value)) from error
         return self._described.make(values)

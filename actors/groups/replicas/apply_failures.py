@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from coterie.actors.groups.state_machine import ReportFailure
+from coterie.actors.groups.replicas.typed_machine import ReportFailure
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions import Machine
 from coterie.runtime.actor import Context

@@ -12,27 +12,28 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from coterie.actors.groups.raft_actor import RaftActor
-from coterie.actors.groups.raft_records import restored_from
 from coterie.actors.simulation.checkers.run_checkers import RunCheckers
 from coterie.actors.simulation.checkers.state_comparison import ComparedMachine, StateComparison
 from coterie.actors.simulation.run_log import RunLog
 from coterie.actors.wire_names import RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.raft_checker import RaftChecker
-from coterie.protocols.checking.raft_disk import RaftDisk
+from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_messages import (
+    HardState,
     LogWrite,
     RaftMessage,
     Restored,
 )
 from coterie.protocols.raft.role import RaftRole
-from coterie.protocols.replicated_log import Applied, Apply, Entry, LogIndex, Term
+from coterie.protocols.replicated_log import Applied, Apply, Entry, LogIndex, LogPosition, Term
 from coterie.protocols.sessions import Machine
 from coterie.protocols.simulation.scenarios.raft_run import sender_role
 from coterie.runtime.storage.log_store import LogStore
@@ -50,6 +51,7 @@ class RaftGroupChecker:
         on_role: is called with a role and a node whenever a message shows that the node has that role.
         run_log: gets the messages and events of the group.
         quorum: which voters may decide; None: more than half.
+        base: where the logs of all its nodes begin, with an empty state machine.
     """
 
     def __init__(
@@ -60,10 +62,13 @@ class RaftGroupChecker:
         on_role: Callable[[TargetRole, str], None],
         run_log: RunLog,
         quorum: Quorum | None = None,
+        *,
+        base: LogPosition = AT_THE_BEGINNING,
     ) -> None:
         self.group = group
         self.voters = tuple(NodeId(voter) for voter in voters)
-        self.protocol_checker = RaftChecker(self.voters, checkers.violation_context, quorum=quorum)
+        self.base = base
+        self.protocol_checker = RaftChecker(self.voters, checkers.violation_context, quorum=quorum, base=base)
         self.term_led_by: dict[str, Term] = {}
         """The nodes that are in the role leader now, with their terms."""
         self._checkers = checkers
@@ -72,6 +77,7 @@ class RaftGroupChecker:
         self._pending_writes: dict[NodeId, deque[LogWrite]] = {voter: deque() for voter in self.voters}
         self._life = dict.fromkeys(self.voters, 0)
         self._replaced_disks: dict[str, None] = {}
+        self._node_by_store: dict[str, NodeId] = {}
         self._states = StateComparison(group, checkers.violation_context)
         self._actor_by_node: dict[str, CheckedRaftActor] = {}
 
@@ -82,9 +88,8 @@ class RaftGroupChecker:
 
     def has_converged(self, node: str) -> bool:
         """Return whether `node` has applied every committed entry, and its log holds no others."""
-        length = len(self.protocol_checker.committed)
-        voter = NodeId(node)
-        return self.protocol_checker.applied_index(voter) == length == self.protocol_checker.disk(voter).last_index
+        committed, voter = self.protocol_checker.committed_index, NodeId(node)
+        return self.protocol_checker.applied_index(voter) == committed == self.protocol_checker.disk(voter).last_index
 
     def disk_replaced(self, node: str) -> None:
         """Note that the disk of `node` was replaced: it is no longer a voter, and is not checked any more."""
@@ -103,12 +108,14 @@ class RaftGroupChecker:
 
     # --- called by the actors ---------------------------------------------------------------------------------------
 
-    def started(self, node: NodeId, restored: Restored) -> int:
-        """Check the state that `node` has recovered from its disk; return the number of this process life."""
+    def started(self, node: NodeId, store: str, restored: Restored) -> int:
+        """Check the state that `node` has recovered from `store`; return the number of this process life."""
         self._life[node] += 1
+        self._node_by_store[store] = node
         self.ended(node)
         if node not in self._replaced_disks:
-            self._checkers.check(self._recover, node, restored)
+            named = replace(restored, hard_state=self._by_node(restored.hard_state))
+            self._checkers.check(self._recover, node, named)
             self._checkers.check(self.protocol_checker.started, node)
         return self._life[node]
 
@@ -119,6 +126,8 @@ class RaftGroupChecker:
 
     def submitted(self, node: NodeId, write: LogWrite) -> None:
         """Note that a write is pending on the disk."""
+        if write.hard_state is not None:
+            write = replace(write, hard_state=self._by_node(write.hard_state))
         self._pending_writes[node].append(write)
 
     def durable(self, node: NodeId, life: int) -> None:
@@ -134,7 +143,7 @@ class RaftGroupChecker:
             if role is not None:
                 self._on_role(role, node)
 
-    def arrived(self, node: NodeId, sender: str, message: RaftMessage) -> None:
+    def arrived(self, node: NodeId, sender: str, message: object) -> None:
         """Log a message that arrives."""
         if self._run_log.keeps_all:
             self._run_log.record(node, f"from {sender}", message)
@@ -164,6 +173,11 @@ class RaftGroupChecker:
         elif self.term_led_by.get(node) != term and node not in self._replaced_disks:
             self.term_led_by[node] = term
             self._checkers.check(self.protocol_checker.led, node, term)
+
+    def _by_node(self, register: HardState) -> HardState:
+        """Return `register` with the vote for a node, as the checker of the protocol has it, not for its store."""
+        store = register.voted_for
+        return register if store is None else replace(register, voted_for=self._node_by_store[store])
 
     def _recover(self, node: NodeId, restored: Restored) -> None:
         """Pass to the checker the writes that reached the disk unconfirmed before the crash."""
@@ -199,9 +213,7 @@ class CheckedRaftActor(RaftActor):
         return self._raft.applied_index
 
     async def on_start(self) -> None:
-        """Report the state on the disk, then start."""
-        state = await self._store.state(self._group)
-        self._life = self._checker.started(NodeId(self.context.system.node), restored_from(state))
+        """Start from what is on the disk, which `_recover` reports."""
         await super().on_start()
         self._checker.running(self._node, self)
 
@@ -222,13 +234,25 @@ class CheckedRaftActor(RaftActor):
 
     def send(self, to: str, message: RaftMessage) -> None:
         """Report the message, then send it."""
-        self._checker.sent(self._node, to, message)
+        node = self._raft.node_of(NodeId(to))
+        if node is not None:
+            self._checker.sent(self._node, node, message)
         super().send(to, message)
 
     def observed(self, event: str, facts: Any) -> None:
         """Report the event, then handle it as usual."""
         self._checker.observed(self._node, event, facts)
         super().observed(event, facts)
+
+    async def _recover(self) -> Restored:
+        restored = await super()._recover()
+        self._life = self._checker.started(self._node, self._store.store_id, restored)
+        return restored
+
+    def _founding(self) -> HardState:
+        register = super()._founding()
+        base = self._checker.base
+        return replace(register, term=base.term, facts=replace(register.facts, base=base))
 
     def _receive_peer_message(self, message: RaftPeerMessage) -> None:
         self._checker.arrived(self._node, message.sender, message.body)

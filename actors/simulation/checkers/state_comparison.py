@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from coterie.actors.groups.state_machine import TypedMachine
+from coterie.actors.groups.replicas.typed_machine import TypedMachine
 from coterie.actors.simulation.checkers.state_structure import first_difference, structure_of
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.violation import ViolationContext

@@ -15,7 +15,7 @@ from coterie.actors.paxos.synod_records import decode_state
 from coterie.actors.simulation.checkers.run_checkers import RunCheckers
 from coterie.actors.simulation.run_log import RunLog
 from coterie.actors.voter_registration import RetryRegistration
-from coterie.actors.wire_names import RegisterStore, StoreRegistered, SynodPeerMessage
+from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.synod_checker import SynodChecker
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
@@ -126,7 +126,11 @@ class CheckedSynodActor(SynodActor):
         self._chosen_before: dict[int, bytes | None] = {}
 
     async def on_start(self) -> None:
-        """Report the state on the disk, then start."""
+        """Report the state on the disk, then start. A store that knows that it has lost promises counts as replaced."""
+        if self._store.lost_promises is not None:
+            self._checker.disk_replaced(self.context.system.node)
+            await super().on_start()
+            return
         state = await self._store.state(self._name)
         restored = SynodState() if state.metadata is None else decode_state(state.metadata)
         self._life = self._checker.started(NodeId(self.context.system.node), restored)
@@ -134,7 +138,14 @@ class CheckedSynodActor(SynodActor):
 
     def receive(
         self,
-        msg: ProposeValue | ReadValue | SynodPeerMessage | Tick | RegisterStore | StoreRegistered | RetryRegistration,
+        msg: ProposeValue
+        | ReadValue
+        | SynodPeerMessage
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | FoundersDiffer
+        | RetryRegistration,
         /,
     ) -> None:
         """Report a proposal, then handle the message."""
@@ -142,7 +153,7 @@ class CheckedSynodActor(SynodActor):
             self._checker.asked(msg.value)
         super().receive(msg)
         if isinstance(msg, ProposeValue | ReadValue):
-            self._chosen_before[max(self._later_by_ref)] = self._checker.protocol_checker.chosen
+            self._chosen_before[max(self._later_by_ref, default=0)] = self._checker.protocol_checker.chosen
 
     def persist(self, write: SynodState, done: Callable[[], None]) -> None:
         """Persist `write`, and report when it is submitted and when it is durable."""

@@ -6,22 +6,23 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import Any
 
 from coterie.actors.driver import Driver
 from coterie.actors.groups.leader_router import LeaderRouter
-from coterie.actors.peer_stores import PeerStores
+from coterie.actors.groups.letters.letter_admission import LetterAdmission
+from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.simulation.scenarios.directed_runs import another_store, unheard_store
 from coterie.actors.simulation.scenarios.raft_kv import RAFT_KV
 from coterie.actors.voter_registration import VoterRegistration
-from coterie.actors.wire_names import RaftPeerMessage, SynodPeerMessage
-from coterie.protocols.algorithm import NodeId, Received, Token
+from coterie.actors.wire_names import RaftPeerMessage
+from coterie.protocols.algorithm import Token
 from coterie.protocols.durability_gate import DurabilityGate
 from coterie.protocols.faults.kinds.fault_kinds import Level
+from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.sessions.session_commands import SessionCommand, decode_command, encode_plain
 from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch, ScenarioTrial
-from coterie.runtime.storage.log_store import GroupState
 from coterie.runtime.system import System
 
 __all__ = ["REPLICATION_MUTANTS"]
@@ -39,14 +40,13 @@ def _attempt_without_session(
     return _attempt(self, command, left_s, reply_bytes)
 
 
-def _accept_any_store(
-    self: PeerStores, message: RaftPeerMessage | SynodPeerMessage, members: Collection[str], driver: Driver[Any, Any]
-) -> bool:
-    driver.feed(Received(NodeId(message.sender), message.body))
-    return True
+def _admit_any_store(
+    self: LetterAdmission, letter: RaftPeerMessage, membership: Membership, admit: Callable[[StoreId], None]
+) -> None:
+    admit(membership.store_of(letter.sender) or LetterIdentity.decode(letter.identity).store_id)
 
 
-def _vote_at_once(self: VoterRegistration, state: GroupState) -> None:
+def _vote_at_once(self: VoterRegistration) -> None:
     self._activate()
 
 
@@ -98,7 +98,7 @@ REPLICATION_MUTANTS: tuple[Mutant, ...] = (
         DirectedTrial("another store", Level.SYSTEM, another_store),
         (
             Patch(VoterRegistration, "begin", _vote_at_once),  # the first check of the same property
-            Patch(PeerStores, "admit", _accept_any_store),
+            Patch(LetterAdmission, "examine", _admit_any_store),
         ),
     ),
     Mutant(

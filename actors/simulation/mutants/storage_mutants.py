@@ -7,11 +7,15 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from coterie.actors.simulation.scenarios.past_store_runs import cut_log, restored_copy
 from coterie.actors.simulation.scenarios.store_scenario import STORE
-from coterie.protocols.simulation.mutants import Mutant, Patch, ScenarioTrial
+from coterie.protocols.faults.kinds.fault_kinds import Level
+from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch, ScenarioTrial
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
-from coterie.runtime.storage import log_recovery, record_reader, segment_format
+from coterie.runtime.storage import log_recovery, record_reader, segment_format, segmented_log
 from coterie.runtime.storage.group_commit import GroupCommit
+from coterie.runtime.storage.history import generation
+from coterie.runtime.storage.history.generation import Generation
 from coterie.runtime.storage.segment_files import Segment
 from coterie.runtime.storage.segment_format import BATCH_HEADER_BYTES, BadBytes, Item, encode_batch_header
 
@@ -51,6 +55,14 @@ def _write_ignoring_sync_error(self: GroupCommit, segment: Segment, batch: Any) 
     return segment
 
 
+def _no_loss(*_: Any) -> None:
+    """Find no evidence of a loss."""
+
+
+def _no_contradiction(remembered: Generation, heard: Generation) -> None:
+    """Believe any generation."""
+
+
 def _skip_directory_sync(self: VirtualDisk, path: str) -> None:
     return
 
@@ -69,5 +81,15 @@ STORAGE_MUTANTS: tuple[Mutant, ...] = (
     _mutant("fsync error ignored", Patch(GroupCommit, "_write_to", _write_ignoring_sync_error)),
     # Patched here because every directory sync of the store passes here: recovery syncs the directory, too.
     _mutant("directory not synced", Patch(VirtualDisk, "sync_directory", _skip_directory_sync)),
+    Mutant(
+        "storage: high-water file ignored",
+        DirectedTrial("cut log", Level.SYSTEM, cut_log),
+        (Patch(segmented_log, "loss_evidence", _no_loss),),
+    ),
+    Mutant(
+        "storage: generation ignored",
+        DirectedTrial("restored copy", Level.SYSTEM, restored_copy),
+        (Patch(generation, "contradiction", _no_contradiction),),
+    ),
 )
-"""All are killed under the profile `everything`."""
+"""All but the last two are killed under the profile `everything`."""

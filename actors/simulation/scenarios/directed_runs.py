@@ -68,29 +68,32 @@ async def _put(client: SimulatedClient) -> None:
 
 
 def unheard_store(seed: int) -> None:
-    """Format a follower again whose first store the other followers do not know: it must not count for a majority.
+    """Format a founder again while no log binds its seat at a node that never heard of its first store.
+
+    Two of three nodes are all that is up. If they took part, one of them could lose its vote and its entries unnoticed.
 
     Raises:
-        Violation: a write that no majority of the old stores holds is applied.
+        Violation: a node leads that lacks what the two had committed.
     """
     sim = Simulation(seed)
     sim.run(partial(_replace_a_follower, sim))
 
 
 async def _replace_a_follower(sim: Simulation) -> None:
-    topology = Topology("kv", nodes=["n1", "n2", "n3", "n4", "n5"])
+    topology = Topology("kv", nodes=["n1", "n2", "n3"])
     topology.raft("store", machine=KeyValue)
     sim.deploy(topology)
-    await sim.ready()
-    await sim.clients(1, _put)
-    leader = await sim.until(lambda: sim.leader_of("store"), within_s=WITHIN_S)
-    wiped, *down, _ = [node.name for node in sim.nodes if node.name != leader]
-    sim.node(wiped).wipe(do_format=True)
-    sim.node(wiped).start()
+    sim.partition(["n1", "n2"], ["n3"])
     await asyncio.sleep(SETTLE_S)
-    for name in (leader, down[0]):
-        sim.node(name).crash()
-    await asyncio.sleep(SETTLE_S)  # two of the old stores are left: they elect no leader
+    leader = sim.leader_of("store")
+    if leader is None:
+        return  # as it must be: too few remember the stores of each other
+    wiped = "n1" if leader == "n2" else "n2"
+    sim.node(wiped).wipe(do_format=True)
+    sim.node(leader).crash()
+    sim.node(wiped).start()
+    sim.heal()
+    await asyncio.sleep(SETTLE_S)
 
 
 # Control messages precede the messages that wait in a mailbox.

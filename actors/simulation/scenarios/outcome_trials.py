@@ -19,7 +19,9 @@ import msgpack
 
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.group_messages import Answer, Execute, LeaderIs, Refused, Unsettled, WatchLeader
-from coterie.actors.groups.state_machine import StateMachine, TypedMachine, encode_command
+from coterie.actors.groups.replicas.typed_machine import TypedMachine
+from coterie.actors.groups.state_machine import StateMachine
+from coterie.actors.groups.typed_commands import encode_command
 from coterie.errors import ActorFailed, ActorStopped, AskError, CommandError, ConnectionLost, Outcome
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.violation import ViolationContext

@@ -15,6 +15,7 @@ from coterie.actors.node import Node
 from coterie.actors.simulation.scenarios.system_scenario import SystemScenario
 from coterie.actors.simulation.simulation import Simulation
 from coterie.actors.topology import Topology
+from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.storage_checker import Contents, StorageChecker
 from coterie.runtime.actor import Actor
 from coterie.runtime.hosts.simulation.random_durations import RandomDuration
@@ -58,6 +59,11 @@ class StoreCheckers:
         """Return the checker of a node's store over all its process lives."""
         return self._checker_by_node.setdefault(node, StorageChecker(node, self.sim.violation_context))
 
+    def not_accused(self, node: str, store: LogStore) -> None:
+        """Check that a store which went through crashes only does not accuse itself of having gone back in time."""
+        if store.lost_promises is not None:
+            self.sim.violation_context.fail("storage.accused_wrongly", NodeId(node), store.lost_promises)
+
     def write(self, store: LogStore, node: str, write: Write) -> None:
         """Write, and report when the write is submitted and when it is acknowledged."""
         checker = self.checker(node)
@@ -82,6 +88,7 @@ class Writer(Actor[Tick]):
     async def on_start(self) -> None:
         """Report what is recovered, and start the timer."""
         self._checkers.sim.node(self._node).life.host.executor.disk = DISK_DURATION
+        self._checkers.not_accused(self._node, self._store)
         state = await self._store.state(GROUP)
         records = await self._store.read(GROUP, state.first, state.last, READ_LIMIT_BYTES)
         self._last = state.last

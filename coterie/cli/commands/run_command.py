@@ -5,8 +5,8 @@ r"""`coterie run`: runs one node of a cluster whose topology a Python module dec
 
 `shop:topology` is a `Topology`, or a callable without arguments that returns one, in a module that can be imported
 from the working directory. The node runs until SIGTERM or Ctrl-C. Format a new data directory once, with
-`--bootstrap new`. A new group starts when one node more than a majority is up (three of three, four of five); see
-`coterie status`.
+`--bootstrap new`. A new group starts when one node more than a majority is up (three of three, four of five; with
+weighted or grid quorums it may need others, at most all); see `coterie status`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.security_options import SecurityOptions, add_security, security_of
 from coterie.node_process import up_line
-from coterie.runtime.hosts.real_resources import raise_descriptor_limit
 
 __all__ = ["add_parser", "load_topology", "run"]
 
@@ -89,8 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tune_interpreter() -> None:
-    """Shorten pauses of this process: a paused leader is taken for a failed one. Allow it as many files as possible."""
-    raise_descriptor_limit()
+    """Shorten pauses of this process: a paused leader is taken for a failed one."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(COLLECT_AFTER, 20, 50)
     gc.freeze()  # imported modules live until the end: collections need not traverse them

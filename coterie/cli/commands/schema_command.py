@@ -70,12 +70,19 @@ def dump(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace) -> int:
     """Carry out `coterie schema check`; return the exit code."""
     code = schemas_of(load_topology(args.topology))
-    recorded = read_schema_file(Path(args.against).read_text(encoding="utf-8"))
+    recorded = _read(Path(args.against))
     both = _chosen({**recorded, **code}, args.groups)
     found = [one for one in compare_groups(recorded, code) if one.group in both]
     for one in found:
         print("\n".join(_lines(one, args.against)))
     return 0 if all(one.may_start for one in found) else 1
+
+
+def _read(path: Path) -> dict[str, Schema]:
+    try:
+        return read_schema_file(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def schemas_of(topology: Topology) -> dict[str, Schema]:

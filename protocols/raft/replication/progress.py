@@ -36,6 +36,7 @@ class Progress:
         "is_probing",
         "match_index",
         "matched_in_round",
+        "needs_snapshot",
         "next_index",
         "peer",
     )
@@ -45,6 +46,8 @@ class Progress:
         self.next_index = next_index
         self.match_index = LogIndex(0)
         self.is_probing = True
+        self.needs_snapshot = False
+        """Whether the peer lacks entries at or below the base of the leader's log."""
         self.answered_round = Round(0)
         """The highest round whose messages the peer has answered; 0 for none."""
         self.matched_in_round = Round(0)
@@ -60,7 +63,7 @@ class Progress:
     def has_room(self) -> bool:
         """Whether another message with entries may leave."""
         if self.is_probing:
-            return not self._is_awaiting_probe
+            return not self._is_awaiting_probe and not self.needs_snapshot
         config, sent_entries = self._config, self.next_index - 1 - self.match_index
         return sent_entries < config.max_inflight_entries and self._inflight_bytes < config.max_inflight_bytes
 
@@ -102,7 +105,7 @@ class Progress:
             self.match_index, self.matched_in_round = index, round_
             self.next_index = max(self.next_index, LogIndex(index + 1))
         if max(index, agreed) >= self.next_index - 1:
-            self.is_probing = self._is_awaiting_probe = False
+            self.is_probing = self._is_awaiting_probe = self.needs_snapshot = False
         while self._inflight and self._inflight[0][0] <= index:
             self._inflight_bytes -= self._inflight.popleft()[1]
 

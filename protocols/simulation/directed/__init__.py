@@ -3,7 +3,9 @@
 `balancing_trials.py`: schedules of load-balancing policies in which one promise would show if broken.
 `detector_trials.py`: schedules in which a failure detector must suspect, or must not.
 `directed_group.py`: `DirectedGroup`, runs a Raft group step by step, as a test decides.
+`log_trials.py`: schedules in which logs meet that begin at different places or record different members.
 `prequal_trials.py`: answers probes of Prequal, and tests whom it picks.
+`raft_schedules.py`: stalled disks, late answers and lies, which no Raft group may end badly by.
 `raft_shorthand.py`: builds Raft messages, log entries and disks from plain numbers.
 `session_trials.py`: schedules that repeat session commands and openings at bad moments.
 `swim_schedules.py`: runs SWIM members so that one broken promise shows.

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from coterie.protocols.algorithm import NodeId, Observe, Persist, Persisted, Received, Send, Token
-from coterie.protocols.checking.raft_disk import RaftDisk
+from coterie.protocols.checking.raft_disk import AT_THE_BEGINNING, RaftDisk, founded
 from coterie.protocols.durability_gate import DurabilityGate
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent
 from coterie.protocols.raft.raft_messages import LogWrite, PreVote, PreVoteReply, RaftMessage
-from coterie.protocols.replicated_log import Applied, Apply, Entry, Load, Propose, Reject
+from coterie.protocols.replicated_log import Applied, Apply, Entry, Load, LogPosition, Propose, Reject
+from coterie.protocols.simulation.hearing_raft import HearingRaft
 
 __all__ = ["DirectedGroup", "InFlight", "NodeRecord"]
 
@@ -57,6 +58,8 @@ class DirectedGroup:
         config: makes the configuration from the voters; None: the defaults.
         disks: what some nodes find on their disks at the start.
         seed: determines the election time-outs.
+        base: where the logs of all nodes begin, unless `disks` has others.
+        stores_known: whether the founders' stores are known; if not, nodes hear of them by messages, and record them.
     """
 
     def __init__(
@@ -66,9 +69,12 @@ class DirectedGroup:
         config: Callable[[tuple[NodeId, ...]], RaftConfig] = RaftConfig,
         disks: dict[str, RaftDisk] | None = None,
         seed: int = 0,
+        base: LogPosition = AT_THE_BEGINNING,
+        stores_known: bool = True,
     ) -> None:
         names = tuple(NodeId(f"n{number + 1}") for number in range(size))
         self.config = config(names)
+        register = founded(names, quorum=self.config.quorum, base=base, stores_known=stores_known)
         self.nodes = {name: NodeRecord((disks or {}).get(name) or RaftDisk()) for name in names}
         self.network: list[InFlight] = []
         self.observed: list[Observe] = []
@@ -77,6 +83,7 @@ class DirectedGroup:
         self._rng = random.Random(seed)
         self._ref = 0
         for name in names:
+            self.nodes[name].disk.found(register)
             self.restart(name)
 
     @classmethod
@@ -170,7 +177,7 @@ class DirectedGroup:
         """Begin a new life of node `name` from its disk."""
         disk = self.record(name).disk
         rng = random.Random(self._rng.random())
-        raft = Raft(NodeId(name), self.config, restored=disk.restored(), rng=rng)
+        raft = HearingRaft(NodeId(name), self.config, restored=disk.restored(), rng=rng)
         self.nodes[NodeId(name)] = NodeRecord(disk, raft)
         self._carry_out(name, raft.tick(now=self.now))
 
@@ -248,7 +255,7 @@ class DirectedGroup:
                 case Persist():
                     record.unsynced.append(effect)
                 case Send():
-                    self.network.append(InFlight(NodeId(name), effect.to, effect.message))
+                    self._send(name, effect)
                 case Apply():
                     record.applies.append(effect)
                     record.applied += effect.entries
@@ -261,6 +268,11 @@ class DirectedGroup:
                     self.observed.append(effect)
                 case _:
                     assert_never(effect)
+
+    def _send(self, name: str, effect: Send[RaftMessage]) -> None:
+        to = self[name].node_of(effect.to)
+        if to is not None:
+            self.network.append(InFlight(NodeId(name), to, effect.message))
 
 
 def _matches(flight: InFlight, sender: str | None, to: str | None, kind: type[RaftMessage] | None) -> bool:

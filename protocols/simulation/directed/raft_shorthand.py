@@ -33,9 +33,9 @@ __all__ = [
 ]
 
 
-def entry(index: int, term: int, command: bytes = b"x") -> Entry:
+def entry(index: int, term: int, command: bytes = b"x", *, stamp_ms: int = 0) -> Entry:
     """Return a command's entry."""
-    return Entry(LogIndex(index), Term(term), EntryKind.COMMAND, command)
+    return Entry(LogIndex(index), Term(term), EntryKind.COMMAND, command, stamp_ms)
 
 
 def disk_of(*terms: int, term: int | None = None, voted_for: str | None = None) -> RaftDisk:

@@ -2,6 +2,7 @@
 
 `balancing_mutants.py`: the mutants of load balancing.
 `detector_mutants.py`: the mutants of failure detectors.
+`membership_mutants.py`: the mutants of Raft's members and log base.
 `mutation_testing.py`: `Mutant`, a deliberate bug; `run_mutant`, runs it until a checker detects it.
 `raft_mutants.py`: the mutants of Raft.
 `session_mutants.py`: the mutants of sessions.
@@ -17,6 +18,7 @@ The mutants of whole systems are in `coterie.actors.simulation.mutants`.
 
 from coterie.protocols.simulation.mutants.balancing_mutants import BALANCING_MUTANTS
 from coterie.protocols.simulation.mutants.detector_mutants import DETECTOR_MUTANTS
+from coterie.protocols.simulation.mutants.membership_mutants import MEMBERSHIP_MUTANTS
 from coterie.protocols.simulation.mutants.mutation_testing import (
     DirectedTrial,
     Mutant,
@@ -46,6 +48,7 @@ __all__ = [
 
 MUTANTS: tuple[Mutant, ...] = (
     *RAFT_MUTANTS,
+    *MEMBERSHIP_MUTANTS,
     *SESSION_MUTANTS,
     *SYNOD_MUTANTS,
     *DETECTOR_MUTANTS,

@@ -1,22 +1,26 @@
-"""Raft mutants: define eleven bugs of Raft, known from other implementations, each of which random runs must detect."""
+"""Raft mutants: define bugs of Raft, most of them known from other implementations, which runs must detect."""
 
 # ruff: noqa: SLF001 - mutants replace private methods
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from coterie.protocols.algorithm import NodeId, Token
+from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.quorums import Majority
-from coterie.protocols.raft import raft_config
-from coterie.protocols.raft.durability import Durability
+from coterie.protocols.raft import raft_log
+from coterie.protocols.raft.durability import Durability, PendingWrite
 from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.follower import Follower
 from coterie.protocols.raft.leadership import Leadership
+from coterie.protocols.raft.membership import electorate
 from coterie.protocols.raft.raft_log import RaftLog
-from coterie.protocols.raft.raft_messages import AppendEntries, HardState, RequestVoteReply
+from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply, HardState, RequestVoteReply, Round
+from coterie.protocols.raft.replication.progress import Progress
 from coterie.protocols.replicated_log import Entry, LogIndex, Term
-from coterie.protocols.simulation.mutants.mutation_testing import Mutant, Patch, ScenarioTrial
+from coterie.protocols.simulation.directed import raft_schedules
+from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch, ScenarioTrial
 from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS
 
 __all__ = ["RAFT_MUTANTS"]
@@ -70,7 +74,7 @@ _set_hard_state = Durability.set_hard_state
 
 def _keep_term_in_memory(self: Durability, term: Term, voted_for: NodeId | None) -> None:
     if voted_for is None:
-        self.hard_state = HardState(term, None)
+        self.hard_state = HardState(term, None, self.hard_state.facts)
     else:
         _set_hard_state(self, term, voted_for)
 
@@ -92,8 +96,52 @@ def _count_every_vote(self: Elections, voter: NodeId) -> bool:
     return len(self._granted_by) > len(self._role_state.config.voters) // 2
 
 
+def _verified_is_enough(self: Follower, last_verified: LogIndex) -> LogIndex:
+    return last_verified
+
+
+def _memory_is_a_disk(self: Follower, last_verified: LogIndex) -> LogIndex:
+    self._durability.durable_index = max(self._durability.durable_index, last_verified)
+    return last_verified
+
+
+def _answered_again(self: Progress, round_: Round) -> None:
+    self.answered_round = Round(self.answered_round + 1)
+
+
+def _anything_is_plausible(self: Leadership, reply: AppendEntriesReply) -> bool:
+    return True
+
+
+def _is_stale_below_match_only(self: Progress, refused: LogIndex) -> bool:
+    return refused <= self.match_index
+
+
+def _refused_unclamped(self: Progress, next_index: LogIndex) -> None:
+    self.next_index = max(LogIndex(self.match_index + 1), next_index)
+    self.is_probing = True
+    self._is_awaiting_probe = False
+
+
+def _proves_nothing(self: Progress, refused: LogIndex, round_: Round) -> bool:
+    return False
+
+
+def _waits_without_end(self: Durability, size_bytes: int, *, max_entries: int, max_bytes: int) -> bool:
+    return True
+
+
+def _takes_everything(self: object, size_bytes: int, max_bytes: int) -> bool:
+    return True
+
+
 def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
     return Mutant(f"raft: {name}", TRIAL, patches, first_seed)
+
+
+def _directed(name: str, schedule: Callable[[], None], *patches: Patch) -> Mutant:
+    title = schedule.__name__.replace("_", " ")
+    return Mutant(f"raft: {name}", DirectedTrial(title, Level.PROTOCOL, lambda seed: schedule()), patches)
 
 
 RAFT_MUTANTS: tuple[Mutant, ...] = (
@@ -101,7 +149,7 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _mutant("term not durable", Patch(Durability, "set_hard_state", _keep_term_in_memory)),
     _mutant("acknowledged before durable", Patch(Durability, "after_entries", _after_hard_state_only)),
     _mutant("old-term commit by counting", Patch(Leadership, "may_commit", _may_commit_anything), first_seed=31),
-    _mutant("quorum off by one", Patch(raft_config, "Majority", _OneFewer), first_seed=2),
+    _mutant("quorum off by one", Patch(electorate, "Majority", _OneFewer), first_seed=2),
     _mutant("no up-to-date check", Patch(RaftLog, "is_up_to_date", _every_log_is_up_to_date), first_seed=8),
     _mutant("no previous-term check", Patch(Follower, "has_previous", _has_any_previous), first_seed=29),
     _mutant(
@@ -120,5 +168,29 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "stale durability ack accepted", Patch(Durability, "_disprove_from", _disprove_nothing_under_way), first_seed=10
     ),
+    _mutant("acknowledged what is only in memory", Patch(Follower, "match_index_at_once", _memory_is_a_disk)),
+    _directed(
+        "heartbeat waits for entries",
+        raft_schedules.stalled_disks,
+        Patch(Follower, "match_index_at_once", _verified_is_enough),
+    ),
+    _directed("reply of another round", raft_schedules.late_answers, Patch(Progress, "answered", _answered_again)),
+    _directed(
+        "refusals not clamped",
+        raft_schedules.impossible_refusal,
+        Patch(Leadership, "is_plausible", _anything_is_plausible),
+        Patch(Progress, "is_stale_refusal", _is_stale_below_match_only),  # the second check of the same property
+        Patch(Progress, "refused", _refused_unclamped),  # the third
+    ),
+    _directed("lost entries counted", raft_schedules.lost_entries, Patch(Progress, "proves_loss", _proves_nothing)),
+    _directed(
+        "memory unbounded while the own disk stalls",
+        raft_schedules.stalled_leader,
+        Patch(Durability, "has_room", _waits_without_end),
+    ),
+    _directed(
+        "one write for any burst", raft_schedules.large_burst, Patch(PendingWrite, "has_room", _takes_everything)
+    ),
+    _directed("one hint in a refusal", raft_schedules.alternating_tails, Patch(raft_log, "HINTS_MAX", 1)),
 )
-"""Each is killed under the profile `everything`."""
+"""The first twelve are killed under the profile `everything`, the others by directed schedules."""

@@ -33,13 +33,23 @@ from coterie.protocols.raft.raft_messages import (
     RequestVoteReply,
 )
 from coterie.protocols.raft.role import RaftRole
-from coterie.protocols.replicated_log import Applied, Apply, EntryKind, Load, LogIndex, Propose, Reject
+from coterie.protocols.replicated_log import (
+    Applied,
+    Apply,
+    EntryKind,
+    Load,
+    LogIndex,
+    Propose,
+    Reject,
+)
 from coterie.protocols.sessions import INCARNATION_BYTES, Deduplication, decode_command
 from coterie.protocols.simulation.event_heap import stream
 from coterie.protocols.simulation.faults.protocol_injector import latest_end_s
+from coterie.protocols.simulation.hearing_raft import HearingRaft
 from coterie.protocols.simulation.protocol_node import AnyAlgorithm
 from coterie.protocols.simulation.protocol_world import ProtocolWorld
 from coterie.protocols.simulation.scenarios.protocol_clients import ProtocolClient
+from coterie.protocols.simulation.scenarios.random_foundings import draw_founding
 from coterie.protocols.simulation.scenarios.random_quorums import draw_quorum
 
 __all__ = ["CLIENTS", "COMMANDS", "RaftRun", "sender_role"]
@@ -90,7 +100,9 @@ class RaftRun:
         self._voters = tuple(NodeId(node) for node in plan.nodes)
         self._config = _random_config(stream(name, "config"), self._voters, draw_quorum(stream(name, "quorum"), plan))
         self._context = ViolationContext()
-        self.checker = RaftChecker(self._voters, self._context, quorum=self._config.quorum)
+        register = draw_founding(stream(name, "founding"), self._voters, self._config.quorum)
+        base = register.facts.base
+        self.checker = RaftChecker(self._voters, self._context, quorum=self._config.quorum, base=base)
         self.sessions_checker = SessionsChecker(self._context)
         self.history = History() if traced else None
         self._liveness = LivenessChecker(self._context, election_timeout_s=self._config.election_timeout_max_s)
@@ -99,6 +111,8 @@ class RaftRun:
         )
         self._rng = stream(name, "run")
         self._disks = {voter: self.checker.disk(voter) for voter in self._voters}
+        for disk in self._disks.values():
+            disk.found(register)
         self._rafts: dict[NodeId, Raft] = {}
         self._machines: dict[NodeId, Deduplication] = {}
         self._decode = lru_cache(DECODE_CACHE_SIZE)(decode_command)  # every node applies the same bytes
@@ -120,7 +134,7 @@ class RaftRun:
         self.sessions_checker.started(node)
         recorder = _Recorder(node, self.sessions_checker)
         self._machines[node] = Deduplication(recorder, incarnation=INCARNATION, decode=self._decode)
-        raft = Raft(node, self._config, restored=self._disks[node].restored(), rng=rng)
+        raft = HearingRaft(node, self._config, restored=self._disks[node].restored(), rng=rng)
         self._rafts[node] = raft
         return cast("AnyAlgorithm", raft)
 
@@ -133,9 +147,11 @@ class RaftRun:
         self.checker.wrote(node, write)
 
     def sent(self, node: NodeId, to: NodeId, message: RaftMessage) -> None:
-        """Check the message, and send it."""
-        self.checker.sent(node, to, message)
-        self.world.send(node, to, message)
+        """Check the message, and send it to the node of the member `to`."""
+        node_to = self._rafts[node].node_of(to)
+        if node_to is not None:
+            self.checker.sent(node, node_to, message)
+            self.world.send(node, node_to, message)
 
     def perform(self, node: NodeId, effect: object) -> None:
         """Apply entries, load entries, or pass a refusal to its client."""
@@ -251,8 +267,8 @@ class RaftRun:
         return [voter for voter in self._voters if not self.world.nodes[voter].is_retired]
 
     def _has_converged(self, voter: NodeId) -> bool:
-        length = len(self.checker.committed)
-        return self.checker.applied_index(voter) == length and self._disks[voter].last_index == length
+        committed = self.checker.committed_index
+        return self.checker.applied_index(voter) == committed and self._disks[voter].last_index == committed
 
     def _end(self) -> None:
         if not self._is_live:

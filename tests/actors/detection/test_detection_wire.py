@@ -10,7 +10,6 @@ import msgpack
 import pytest
 
 from coterie.actors.detection.detection_wire import DETECTION_NAMES, DetectorPeerMessage
-from coterie.actors.groups.state_machine import NO_REFS
 from coterie.errors import BadMessage
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.detection.detection_messages import Heartbeat, Probe, ProbeReply, ProbeReport, ProbeRequest
@@ -27,6 +26,7 @@ from coterie.protocols.detection.swim.swim_messages import (
 )
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message_type
+from coterie.runtime.messages.value_codecs import NO_REFS
 
 RECORDS = tuple(
     MemberRecord(NodeId(f"n{number}"), 2**40 + number, state, NodeId("nœud"))

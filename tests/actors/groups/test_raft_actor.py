@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from functools import partial
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from coterie import KeyValue, Topology
 from coterie.actors.groups.group_messages import Execute, LeaderIs, Refused, ReportStatus, Unsettled, WatchLeader
 from coterie.actors.groups.key_value import Get, Increment
-from coterie.actors.groups.state_machine import encode_command
-from coterie.errors import ActorNotFound, InvariantViolated
+from coterie.actors.groups.typed_commands import encode_command
+from coterie.errors import ActorNotFound, UnsupportedFormat
 from coterie.protocols.raft.raft_config import RaftConfig
+from coterie.protocols.replicated_log import EntryKind
 from coterie.protocols.sessions import Done, Malformed, decode_replies, encode_batch, encode_plain
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
@@ -210,7 +212,7 @@ async def test_a_group_whose_metadata_does_not_read_ends_and_says_so_and_the_oth
     leader = await cluster.leader_of("store")
     victim = next(name for name in cluster if name != leader)
     node = cluster[victim]
-    node.store.write(Write("store", metadata=b"no metadata"), lambda: None)
+    node.store.write(Write("store", metadata=b"\x01no metadata"), lambda: None)
     cell_of(cluster, victim).actor._driver.wake_with("no event at all")  # its next life reads it
     await asyncio.sleep(5)
 
@@ -221,17 +223,30 @@ async def test_a_group_whose_metadata_does_not_read_ends_and_says_so_and_the_oth
     assert await node.synod("config").value() is None  # what else runs there goes on
 
 
-async def test_an_entry_of_no_known_kind_stops_the_node_and_is_raised_to_its_host(make_cluster: Any) -> None:
+@pytest.mark.parametrize("is_last", [True, False])
+@pytest.mark.parametrize(
+    ("header", "complaint"),
+    [
+        ((7, EntryKind.COMMAND, 0), "entry 3 of group store' has entry format 7, this release reads 1"),
+        ((1, 9, 0), "entry 3 of group store' has entry kind 9, this release reads 0 to 4"),
+    ],
+)
+async def test_an_entry_of_no_known_format_or_kind_stops_the_node_and_is_raised_to_its_host(
+    make_cluster: Any, header: tuple[int, int, int], complaint: str, is_last: bool
+) -> None:
     cluster = make_cluster(make(nodes=1))
     await cluster.start()
     await (await cluster.client()).key_value("store").put(b"k", b"v")
     node = cluster["n1"]
     status = await actor_of(cluster, "n1").ask(ReportStatus())
-    record = Record(status.term, b"\xff")
-    node.store.write(Write("store", truncate_from=2, first=2, records=[record]), lambda: None)
+    bodies = [struct.pack(">BBQ", *header)]
+    if not is_last:
+        bodies.append(struct.pack(">BBQ", 1, EntryKind.NOOP, 0))
+    records = [Record(status.term, body) for body in bodies]
+    node.store.write(Write("store", truncate_from=3, first=3, records=records), lambda: None)
     cell_of(cluster, "n1").actor._driver.wake_with("no event at all")
 
-    with pytest.raises(InvariantViolated, match="log entry 2 has no known kind"):
+    with pytest.raises(UnsupportedFormat, match=complaint):
         await cluster.ended("n1")
 
 

@@ -11,15 +11,9 @@ import msgpack
 import pytest
 
 from coterie.actors.groups.key_value import Get, Increment, KeyValue, Put
-from coterie.actors.groups.state_machine import (
-    REASON_CHARS_MAX,
-    Query,
-    StateMachine,
-    TypedMachine,
-    commands_of,
-    decode_result,
-    encode_command,
-)
+from coterie.actors.groups.replicas.typed_machine import TypedMachine
+from coterie.actors.groups.state_machine import Query, StateMachine, commands_of
+from coterie.actors.groups.typed_commands import REASON_CHARS_MAX, decode_result, encode_command
 from coterie.errors import BadMessage, CommandFailed, CommandRefused, MessageTypeError, Outcome
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message
@@ -139,7 +133,7 @@ def test_a_reply_of_another_type_than_promised_says_that_the_command_was_applied
 
 
 def test_an_unknown_command_is_refused_by_its_name(machine: TypedMachine) -> None:
-    with pytest.raises(CommandRefused, match=r"Totals has no command 'kv\.Get'"):
+    with pytest.raises(CommandRefused, match=r"'kv\.Get' is not an active command"):
         execute(machine, Get(b"k"))
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from coterie import Outcome
-from coterie.errors import CommandTimeout
+from coterie.actors.paxos.synod_actor import ReadValue
+from coterie.errors import ActorFailed, CommandTimeout
+from coterie.runtime.refs import Address
 
 pytestmark = pytest.mark.virtual
 
@@ -130,3 +132,25 @@ async def test_a_wiped_acceptor_is_not_believed_under_its_old_name(cluster: Any)
 
     await cluster.start("n1")
     assert await cluster["n1"].synod("config").value(timeout_s=30.0) == b"v"
+
+
+async def test_an_acceptor_whose_store_went_back_in_time_takes_no_part_and_says_so(
+    cluster: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await asyncio.sleep(1)
+    for node in cluster.values():
+        assert await node.synod("config").value() is None
+    await cluster["n2"].store.mark_lost("n1 remembers a later generation")
+    await cluster.kill("n2")
+    await cluster.kill("n1")
+    await cluster.start("n2")
+    await asyncio.sleep(2)
+
+    with pytest.raises(CommandTimeout):  # n2 and n3 would be a quorum
+        await cluster["n3"].synod("config").propose(b"w", timeout_s=5.0)
+    with pytest.raises(ActorFailed, match="went back in time: n1 remembers a later generation"):
+        await cluster["n2"].system.at(Address("n2", "config")).ask(ReadValue())
+    assert "group.takes_no_part" in caplog.text
+
+    await cluster.start("n1")
+    assert await cluster["n1"].synod("config").propose(b"v", timeout_s=30.0) in (b"v", b"w")

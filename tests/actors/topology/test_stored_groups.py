@@ -13,6 +13,7 @@ from coterie.errors import TopologyError
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
+from coterie.runtime.storage.log_store import Write
 
 pytestmark = pytest.mark.virtual
 
@@ -121,6 +122,13 @@ async def test_a_group_that_is_declared_or_unknown_is_not_forgotten(world: World
     )
     async with world.started(totals) as node:
         assert await node.key_value("totals").get(b"k") == b"v"
+
+
+async def test_what_a_program_writes_into_the_store_by_itself_is_no_group(world: World) -> None:
+    async with world.started(totals) as node:
+        node.store.write(Write("records", b"mine"), lambda: None)
+    async with world.started(totals) as node:
+        assert (await node.store.state("records")).metadata == b"mine"
 
 
 async def test_a_crash_while_a_group_is_forgotten_leaves_it_or_a_name_that_cannot_begin_again() -> None:

@@ -68,7 +68,8 @@ def test_a_truncation_drops_revisions() -> None:
     revisions.drop_from(LogIndex(91))
     assert revisions.latest == Revision(1, schema(1))
     revisions.drop_from(LogIndex(1))
-    assert (revisions.latest, revisions.latest_hash) == (None, None)
+    assert revisions.active_at(LogIndex(99)) is None
+    assert revisions.latest_hash is None
 
 
 def test_the_latest_and_the_earlier_ones_are_known() -> None:

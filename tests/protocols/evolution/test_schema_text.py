@@ -87,7 +87,7 @@ def test_schemas_that_differ_in_anything_have_different_hashes() -> None:
 
 
 def test_the_order_of_declarations_does_not_matter() -> None:
-    reversed_messages = dict(reversed(EVERYTHING.messages.items()))
+    reversed_messages = dict(reversed(list(EVERYTHING.messages.items())))
     assert schema_hash(replace(EVERYTHING, messages=reversed_messages)) == schema_hash(EVERYTHING)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.checking.raft_disk import founded
 from coterie.protocols.raft import AppendEntries, AppendEntriesReply, LogWrite, Raft, RaftConfig
 from coterie.protocols.raft.follower import is_well_formed
 from coterie.protocols.raft.raft_log import HINTS_MAX
@@ -29,7 +30,9 @@ def append(
 class FollowerUnderTest:
     def __init__(self, *terms: int) -> None:
         config = RaftConfig((NodeId("a"), NodeId("b")))
-        raft = Raft(NodeId("a"), config, restored=disk_of(*terms).restored(), rng=random.Random(1))
+        disk = disk_of(*terms)
+        disk.found(founded(config.voters))
+        raft = Raft(NodeId("a"), config, restored=disk.restored(), rng=random.Random(1))
         self.log, self.durability, self.rules = raft._log, raft._durability, raft._follower
 
     @property

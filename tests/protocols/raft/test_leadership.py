@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from coterie.protocols.algorithm import NodeId, Received
+from coterie.protocols.checking.raft_disk import founded
 from coterie.protocols.raft import AppendEntries, AppendEntriesReply, RaftConfig, RaftRole
 from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.entry_loading import EntryLoading
 from coterie.protocols.raft.leadership import Leadership
+from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.raft_effects import Outbox
 from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.replicated_log import Load, Loaded, Term
@@ -19,13 +21,16 @@ N1, N2 = NodeId("n1"), NodeId("n2")
 
 
 def leadership(*terms: int) -> Leadership:
-    restored = disk_of(*terms).restored()
+    disk, register = disk_of(*terms), founded((N1, N2))
+    disk.found(register)
+    restored = disk.restored()
     log, outbox = RaftLog(restored.terms, restored.last_index), Outbox(N1)
     return Leadership(
         N1,
         Term(9),
         now=0.0,
         config=RaftConfig((N1, N2)),
+        electorate=Electorate(N1, N1, register.facts.membership),
         log=log,
         durability=Durability(restored),
         loading=EntryLoading(log, outbox),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import Algorithm, NodeId, Persist, Persisted, Received, Send, Token
+from coterie.protocols.checking.raft_disk import founded
 from coterie.protocols.raft import (
-    HardState,
     PreVoteReply,
     Raft,
     RaftConfig,
@@ -27,10 +28,11 @@ from coterie.protocols.simulation.directed.raft_shorthand import append, disk_of
 
 N1, N2, N3 = NodeId("n1"), NodeId("n2"), NodeId("n3")
 CONFIG = RaftConfig((N1, N2, N3))
+FOUNDED = founded(CONFIG.voters)
 
 
 def raft(node_id: NodeId = N1, config: RaftConfig = CONFIG, restored: Restored | None = None) -> Raft:
-    return Raft(node_id, config, restored=restored or Restored(), rng=random.Random(1))
+    return Raft(node_id, config, restored=restored or Restored(founded(config.voters)), rng=random.Random(1))
 
 
 def overloaded_soon(voters: tuple[NodeId, ...]) -> RaftConfig:
@@ -90,7 +92,7 @@ def test_writes_come_before_everything_that_may_wait_for_them() -> None:
     kinds = [isinstance(effect, Persist) for effect in effects]
     assert kinds == sorted(kinds, reverse=True)
     states = [effect.write.hard_state for effect in effects if isinstance(effect, Persist)]
-    assert states == [HardState(Term(3), N2), HardState(Term(4), N3)]
+    assert states == [replace(FOUNDED, term=Term(3), voted_for=N2), replace(FOUNDED, term=Term(4), voted_for=N3)]
     assert [effect.after for effect in effects if isinstance(effect, Send)] == [1, 2]
 
 
@@ -213,12 +215,12 @@ def test_stale_durability_after_an_overwrite_does_not_count_for_the_leader() -> 
 
 
 def test_node_that_is_no_voter_is_refused() -> None:
-    with pytest.raises(ValueError, match="x is not among the voters"):
+    with pytest.raises(ValueError, match="x is not among the members n1, n2, n3"):
         raft(NodeId("x"))
 
 
 def test_log_that_is_newer_than_the_hard_state_halts() -> None:
-    restored = Restored(HardState(Term(1), None), ((LogIndex(1), Term(2)),), LogIndex(1))
+    restored = Restored(replace(FOUNDED, term=Term(1)), ((LogIndex(1), Term(2)),), LogIndex(1))
 
     with pytest.raises(InvariantViolated, match="has term 2, its hard state only 1"):
         raft(restored=restored)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 
 import pytest
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.quorums import Majority, Weighted
+from coterie.protocols.quorums import Joint, Majority
 from coterie.protocols.raft import RaftConfig
 
 ABC = (NodeId("a"), NodeId("b"), NodeId("c"))
 SIZES = [field.name for field in fields(RaftConfig) if field.type == "int"]
-
-
-def test_quorum_is_a_majority_unless_given() -> None:
-    weighted = Weighted({NodeId("a"): 3, NodeId("b"): 1})
-
-    assert RaftConfig(ABC).quorum_or_majority() == Majority(ABC)
-    assert RaftConfig(ABC, weighted).quorum_or_majority() is weighted
 
 
 @pytest.mark.parametrize("voters", [(), (NodeId("a"), NodeId("a"))])
@@ -40,8 +33,16 @@ def test_quorums_that_do_not_intersect_are_refused() -> None:
         def is_quorum(self, members: Collection[NodeId]) -> bool:
             return len(members) > 0
 
+        def renamed(self, new_by_member: Mapping[NodeId, NodeId]) -> Anybody:
+            raise NotImplementedError
+
     with pytest.raises(ValueError, match="do not intersect"):
         RaftConfig(ABC, Anybody())
+
+
+def test_a_quorum_that_cannot_be_recorded_with_the_members_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be recorded with the members of a group: use Majority, Weigh"):
+        RaftConfig(ABC, Joint(Majority(ABC), Majority(ABC)))
 
 
 @pytest.mark.parametrize(

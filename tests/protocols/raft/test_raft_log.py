@@ -7,7 +7,8 @@ import random
 import pytest
 
 from coterie.errors import InvariantViolated
-from coterie.protocols.raft.raft_log import RaftLog, TermRuns, cut
+from coterie.protocols.raft.log.term_runs import TermRuns
+from coterie.protocols.raft.raft_log import RaftLog, cut
 from coterie.protocols.replicated_log import LogIndex, Term
 from coterie.protocols.simulation.directed.raft_shorthand import entry
 

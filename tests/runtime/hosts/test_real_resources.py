@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 
+from coterie.runtime.hosts import real_resources
 from coterie.runtime.hosts.real_host import RealHost
-from coterie.runtime.hosts.real_resources import RealResources
-from coterie.runtime.hosts.resource_reading import ResourceReading
+from coterie.runtime.hosts.real_resources import RealResources, raise_descriptor_limit
+from coterie.runtime.hosts.resource_reading import DescriptorReading, ResourceReading
 
 STAT = "cpu  100 10 50 800 40 1 2 7 3 0\ncpu0 100 10 50 800 40 1 2 7 3 0\nintr 1 2 3\n"
 MEMINFO = "MemTotal:    4000 kB\nMemFree:     100 kB\nMemAvailable:   1000 kB\nBuffers: 1 kB\n"
@@ -85,3 +88,59 @@ def test_a_computing_thread_shows_on_this_machine() -> None:
     assert before.thread_run_s is not None
     assert after.thread_run_s is not None
     assert after.thread_run_s > before.thread_run_s
+
+
+# --- file descriptors
+
+
+def test_open_descriptors_are_counted_against_the_soft_limit() -> None:
+    before = RealResources().descriptors()
+    held = [os.open("/", os.O_RDONLY) for _ in range(5)]
+    after = RealResources().descriptors()
+    for each in held:
+        os.close(each)
+
+    assert before.open_count is not None
+    assert after.open_count == before.open_count + 5
+    assert after.limit == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def test_a_process_that_cannot_even_count_has_none_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> list[str]:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(os, "listdir", fail)
+    reading = RealResources().descriptors()
+    assert reading.open_count == reading.limit is not None
+
+
+def test_where_descriptors_cannot_be_listed_only_the_limit_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(real_resources, "_DESCRIPTOR_FOLDERS", ("/does/not/exist",))
+    assert RealResources().descriptors() == DescriptorReading(None, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+@pytest.mark.parametrize(
+    ("limits", "refused", "expected"),
+    [
+        ((256, 4096), (), 4096),
+        ((4096, 4096), (), None),
+        ((256, resource.RLIM_INFINITY), (), 1 << 20),
+        ((256, resource.RLIM_INFINITY), (1 << 20,), 10240),
+        ((256, 4096), (4096,), None),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), (), None),
+    ],
+)
+def test_the_soft_limit_is_raised_as_far_as_the_system_allows(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], refused: tuple[int, ...], expected: int | None
+) -> None:
+    done: list[tuple[int, int]] = []
+
+    def set_limit(_: int, wanted: tuple[int, int]) -> None:
+        if wanted[0] in refused:
+            raise ValueError("current limit exceeds maximum limit")
+        done.append(wanted)
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+    raise_descriptor_limit()
+    assert done == ([] if expected is None else [(expected, limits[1])])

@@ -52,3 +52,11 @@ def test_memory_is_bounded_whoever_comes() -> None:
 
     assert len(refusals._last_logged) <= 256
     assert len(str(refusals).split("; ")) == 16
+
+
+def test_a_storm_of_clients_with_a_thousand_names_is_one_warning() -> None:
+    refusals = RefusedHandshakes(VirtualClock())
+
+    told = [refusals.note(f"h:{at}", f"too_many_connections: no room for 'client-{at}'") for at in range(1000)]
+
+    assert sum(told) == 1

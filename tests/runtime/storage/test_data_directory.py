@@ -104,8 +104,11 @@ async def test_open_that_fails_releases_the_lock(virtual_host: VirtualHost) -> N
 async def test_unknown_format_version_is_refused_naming_both(virtual_host: VirtualHost) -> None:
     await formatted(virtual_host)
     meta = virtual_host.disk.contents("/deep/down/data/meta")
-    virtual_host.disk.replace("/deep/down/data/meta", meta.replace(b"format 1", b"format 2", 1))
-    with pytest.raises(UnsupportedFormat, match="has storage format 2, this release reads 1"):
+    virtual_host.disk.replace("/deep/down/data/meta", meta.replace(b"format 2", b"format 1", 1))
+    with pytest.raises(
+        UnsupportedFormat,
+        match="has storage format 1, this release reads 2 and converts nothing: use a release that reads 1",
+    ):
         await opened(virtual_host)
 
 

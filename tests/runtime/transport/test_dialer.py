@@ -199,6 +199,20 @@ async def test_who_is_told_by_a_stranger_that_he_dialled_himself_goes_on(world: 
     await world.linked(a, b)
 
 
+async def test_a_client_without_a_place_dials_less_and_less_often_until_there_is_one(world: World) -> None:
+    node = await world.start("n", config=TransportConfig(connections_max=2))
+    first, second = (world.make(name, role=PeerRole.CLIENT) for name in ("c1", "c2"))
+    first.transport.dial(*node.address)
+    await world.linked(first)
+    second.transport.dial(*node.address)
+    await asyncio.sleep(60.0)
+
+    assert 7 <= len(second.recorder.only("refused")) <= 16  # 60 of them with the usual cap of 1 s
+    await first.transport.close()
+    await asyncio.sleep(10.1)
+    assert list(second.recorder.up) == ["n"]
+
+
 async def test_a_node_that_dials_itself_stops(world: World) -> None:
     a = await world.start("a")
     times = dial_times(a)

@@ -211,10 +211,11 @@ class Release:
         self._enums: dict[str, type[enum.Enum]] = {}
         for name, one in spec.messages.items():
             self.classes[name] = self._message(name, one)
-        union = Union[tuple(self.classes[name] for name in spec.commands)]  # noqa: UP007 (made from a list)
+        union: Any = Union[tuple(self.classes[name] for name in spec.commands)]  # noqa: UP007 (made from a list)
         body = {"version": spec.version, "apply": lambda self, command: None}
+        base: Any = StateMachine
         self.machine: type[StateMachine[Any]] = types.new_class(
-            "Machine", (StateMachine[union],), {}, lambda scope: scope.update(body)
+            "Machine", (base[union],), {}, lambda scope: scope.update(body)
         )
 
     def _message(self, name: str, one: MessageSpec) -> type:
@@ -228,7 +229,7 @@ class Release:
         bases: tuple[Any, ...] = ()
         if name in self.spec.commands:
             is_query, reply = self.spec.commands[name]
-            bases = ((Query if is_query else Ask)[self.annotation(reply, name)],)  # type: ignore[index]
+            bases = ((Query if is_query else Ask)[self.annotation(reply, name)],)
         return message(name=name)(types.new_class(short, bases, {}, lambda scope: scope.update(body)))
 
     def annotation(self, kind: Kind, within: str) -> Any:

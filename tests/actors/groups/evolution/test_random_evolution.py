@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 import pytest
@@ -96,8 +96,7 @@ def outcome(commands: RecordedCommands, payload: bytes) -> Any:
 
 def encoded(command: Any) -> bytes:
     described = message_type(type(command))
-    packed: bytes = msgpack.packb((described.name, described.trimmed.encode(command)))
-    return packed
+    return cast("bytes", msgpack.packb((described.name, described.trimmed.encode(command))))
 
 
 def drawn(rng: random.Random, release: Release, name: str) -> Any:
@@ -122,8 +121,7 @@ def damaged(rng: random.Random, payload: bytes) -> bytes:
         at.pop()
     else:
         at[rng.randrange(len(at))] = junk
-    packed: bytes = msgpack.packb((name, row))
-    return packed
+    return cast("bytes", msgpack.packb((name, row)))
 
 
 def commands_in(rng: random.Random, release: Release) -> Iterator[bytes]:

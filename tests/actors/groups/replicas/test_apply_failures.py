@@ -11,12 +11,9 @@ import msgpack
 import pytest
 
 from coterie import Outcome, Topology
-from coterie.actors.groups.state_machine import (
-    StateMachine,
-    TypedMachine,
-    decode_result,
-    encode_command,
-)
+from coterie.actors.groups.replicas.typed_machine import TypedMachine
+from coterie.actors.groups.state_machine import StateMachine
+from coterie.actors.groups.typed_commands import decode_result, encode_command
 from coterie.errors import CommandFailed, CommandRefused, CommandTimeout
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.message import Ask, message

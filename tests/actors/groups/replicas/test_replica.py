@@ -11,7 +11,8 @@ import pytest
 
 from coterie import Ask, CommandRefused, StateMachine, message
 from coterie.actors.groups.replicas.replica import Replica
-from coterie.actors.groups.state_machine import TypedMachine, encode_command
+from coterie.actors.groups.replicas.typed_machine import TypedMachine
+from coterie.actors.groups.typed_commands import encode_command
 from coterie.protocols.checkpoints import Checkpoint, Digest, encode_checkpoint
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.protocols.sessions import (

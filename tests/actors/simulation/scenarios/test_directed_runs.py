@@ -13,12 +13,21 @@ from coterie.actors.simulation.scenarios.directed_runs import (
     strangers_key,
     unheard_store,
 )
+from coterie.actors.simulation.scenarios.past_store_runs import cut_log, restored_copy
 
-
-@pytest.mark.parametrize(
-    "directed_run",
-    [another_store, crowded_mailbox, doubled_datagrams, forged_datagrams, strangers_key, unheard_store],
+DIRECTED_RUNS = (
+    another_store,
+    crowded_mailbox,
+    cut_log,
+    doubled_datagrams,
+    forged_datagrams,
+    restored_copy,
+    strangers_key,
+    unheard_store,
 )
+
+
+@pytest.mark.parametrize("directed_run", DIRECTED_RUNS)
 @pytest.mark.parametrize("seed", range(5))
 def test_directed_run_passes(directed_run: Callable[[int], None], seed: int) -> None:
     directed_run(seed)

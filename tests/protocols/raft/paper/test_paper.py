@@ -45,8 +45,11 @@ def test_leader_appends_commands_as_new_entries_and_sends_them_in_parallel() -> 
 
     effects = group.handle("n1", Propose(1, b"a"), Propose(2, b"b"))
 
-    batch = append(1, 1, 1, entry(2, 1, b"a"), entry(3, 1, b"b"), commit=1, round_=2)
-    assert [effect.write.entries for effect in effects if isinstance(effect, Persist)] == [batch.entries]
+    (write,) = [effect.write for effect in effects if isinstance(effect, Persist)]
+    stamp_ms = write.entries[0].stamp_ms
+    entries = entry(2, 1, b"a", stamp_ms=stamp_ms), entry(3, 1, b"b", stamp_ms=stamp_ms)
+    batch = append(1, 1, 1, *entries, commit=1, round_=2)
+    assert write.entries == batch.entries
     assert [(send.to, send.message) for send in sends(effects)] == [("n2", batch), ("n3", batch)]
 
 

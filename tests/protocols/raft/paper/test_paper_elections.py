@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from coterie.protocols.algorithm import NodeId, Persist
+from coterie.protocols.algorithm import Persist
 from coterie.protocols.checking.raft_disk import RaftDisk
 from coterie.protocols.raft import (
     AppendEntries,
     AppendEntriesReply,
-    HardState,
     PreVoteReply,
     RaftMessage,
     RaftRole,
@@ -382,7 +381,8 @@ def test_request_vote_waits_for_term_and_own_vote_in_one_write() -> None:
     effects = group.handle("n1", received("n2", PreVoteReply(Term(1), granted=True)))
 
     (persist,) = [effect for effect in effects if isinstance(effect, Persist)]
-    assert persist.write.hard_state == HardState(Term(1), NodeId("n1"))
+    assert persist.write.hard_state is not None
+    assert (persist.write.hard_state.term, persist.write.hard_state.voted_for) == (1, "n1")
     assert [send.after for send in sends(effects)] == [persist.token] * 2
 
 
@@ -393,7 +393,8 @@ def test_vote_waits_for_its_write() -> None:
     effects = group.handle("n1", received("n2", request_vote(3)))
 
     (persist,) = [effect for effect in effects if isinstance(effect, Persist)]
-    assert persist.write.hard_state == HardState(Term(3), NodeId("n2"))
+    assert persist.write.hard_state is not None
+    assert (persist.write.hard_state.term, persist.write.hard_state.voted_for) == (3, "n2")
     assert [send.after for send in sends(effects)] == [persist.token]
 
 

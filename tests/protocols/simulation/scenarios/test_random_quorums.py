@@ -12,7 +12,8 @@ from coterie.protocols.simulation.scenarios.random_quorums import draw_quorum
 
 
 def test_each_kind_is_drawn_and_any_two_quorums_intersect() -> None:
-    plan, kinds = RaftScenario().plan(0, profile="calm", nodes=5), {}
+    kinds: dict[type, int] = {}
+    plan = RaftScenario().plan(0, profile="calm", nodes=5)
     for seed in range(80):
         quorum = draw_quorum(random.Random(seed), plan)
         kinds[type(quorum)] = kinds.get(type(quorum), 0) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from coterie.runtime.hosts.resource_reading import DescriptorReading
 from coterie.runtime.hosts.virtual.virtual_clock import VirtualClock
 from coterie.runtime.hosts.virtual.virtual_resources import VirtualResources
 
@@ -25,3 +26,10 @@ def test_the_counters_grow_by_the_shares_since_the_last_reading() -> None:
     assert second.memory_total_bytes is not None
     assert second.memory_available_bytes is not None
     assert second.memory_available_bytes < second.memory_total_bytes
+
+
+def test_a_process_has_as_many_descriptors_as_the_test_says() -> None:
+    resources = VirtualResources(VirtualClock())
+    assert resources.descriptors() == DescriptorReading(0, None)
+    resources.descriptor_limit, resources.descriptors_open = 256, lambda: 200
+    assert resources.descriptors() == DescriptorReading(200, 256)

@@ -269,3 +269,21 @@ async def test_somebody_who_connects_and_says_nothing_is_dropped_in_time(
 
     await RealNetwork().connect(lambda: quiet, *node.address)
     await real_world.until(lambda: quiet.is_lost)
+
+
+async def test_one_handshake_too_many_ends_the_oldest_one(real_world: World, authority: Authority) -> None:
+    node = await real_world.start("n", tls=authority.issue("n"), config=TransportConfig(handshakes_max=2))
+    silent = [Quiet() for _ in range(3)]
+    for each in silent:
+        await RealNetwork().connect(lambda each=each: each, *node.address)  # type: ignore[misc]
+
+    await real_world.until(lambda: silent[0].is_lost)
+    assert not silent[2].is_lost
+
+    other = await real_world.start("b", tls=authority.issue("b"))
+    introduce_one(other, node)
+    await real_world.until(lambda: bool(other.recorder.up))
+
+
+def introduce_one(dialler: Node, node: Node) -> None:
+    dialler.transport.add_peer("n", *node.address)

@@ -1,0 +1,122 @@
+"""`DigestExchange`: lets the replicas of a group compare their digests, and the leader log what a quorum agrees on.
+
+The leader sends `DigestRequest` every few seconds if commands were applied; each replica sends `DigestReport` once it
+has applied the entry in question. What a quorum reports becomes a log entry, with which `Replica` compares itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from coterie.actors.groups.replicas.replica import Replica
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.checkpoints import (
+    Checkpoint,
+    CheckpointRounds,
+    DigestReport,
+    DigestRequest,
+    DigestsAgree,
+    DigestsDiffer,
+)
+from coterie.protocols.raft.raft import Raft
+from coterie.protocols.raft.role import RaftRole
+from coterie.protocols.replicated_log import Term
+
+__all__ = ["DigestExchange"]
+
+DigestMessage = DigestRequest | DigestReport
+
+
+class DigestExchange:
+    """One replica's part, for one life of its actor.
+
+    Args:
+        raft: the node of this replica.
+        replica: whose digests are compared.
+        send: sends a message to the member with a key.
+        propose: puts a checkpoint into the log of this leader.
+        log: the actor's log.
+    """
+
+    def __init__(
+        self,
+        raft: Raft,
+        replica: Replica,
+        *,
+        send: Callable[[NodeId, DigestMessage], None],
+        propose: Callable[[Checkpoint], None],
+        log: Any,
+    ) -> None:
+        self._raft = raft
+        self._replica = replica
+        self._send = send
+        self._propose = propose
+        self._log = log
+        self._term = Term(0)
+        self._rounds: CheckpointRounds | None = None
+        self._asked: tuple[NodeId, DigestRequest] | None = None
+
+    def receive(self, sender: NodeId, message: DigestMessage, *, now: float) -> None:
+        """Take a message of a member: the latest request of the present leader is kept until it can be answered."""
+        if isinstance(message, DigestReport):
+            self._take(sender, message)
+        elif message.term == self._raft.term:
+            self._asked = (sender, message)
+            self.advance(now=now)
+
+    def advance(self, *, now: float) -> None:
+        """Ask if this node leads and it is time (`now`: monotonic s), and answer what can be answered now."""
+        if self._asked is not None:
+            self._answer(*self._asked)
+        if self._raft.role is not RaftRole.LEADER:
+            self._rounds = None
+            return
+        if self._rounds is None or self._term != self._raft.term:
+            self._term = self._raft.term
+            self._rounds = CheckpointRounds(self._term, now=now)
+        request = self._rounds.next_request(
+            self._raft.quorum,
+            applied_index=self._raft.applied_index,
+            changed_index=self._replica.changed_index,
+            now=now,
+        )
+        if request is not None:
+            self._ask(request)
+
+    def _ask(self, request: DigestRequest) -> None:
+        for member in self._raft.quorum.members:
+            if member != self._raft.node_id:
+                self._send(member, request)
+        own = self._replica.digest_at(request.index)
+        if own is not None:
+            self._take(self._raft.node_id, DigestReport(request.term, request.index, own))
+
+    def _answer(self, leader: NodeId, request: DigestRequest) -> None:
+        if request.term != self._raft.term:
+            self._asked = None
+            return
+        if self._raft.applied_index < request.index:
+            return  # later
+        self._asked = None
+        digest = self._replica.digest_at(request.index)
+        if digest is not None:
+            self._send(leader, DigestReport(request.term, request.index, digest))
+
+    def _take(self, member: NodeId, report: DigestReport) -> None:
+        if self._rounds is None or self._raft.role is not RaftRole.LEADER:
+            return
+        match self._rounds.take(member, report):
+            case DigestsAgree(index, digest, apart):
+                if apart:
+                    nodes = ", ".join(str(self._raft.node_of(each) or each) for each in apart)
+                    self._log.error("group.replica_apart", nodes=nodes, index=index)
+                self._propose(Checkpoint(index, digest))
+            case DigestsDiffer(index, digest_by_member):
+                digests = {
+                    str(self._raft.node_of(each) or each): digest.hex() for each, digest in digest_by_member.items()
+                }
+                advice = "no majority has the same state: find the cause in apply; no replica was stopped"
+                self._log.error("group.digests_differ", index=index, digests=digests, advice=advice)
+            case None:
+                pass

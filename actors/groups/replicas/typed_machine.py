@@ -1,0 +1,149 @@
+"""`TypedMachine`: runs a typed `StateMachine` on encoded commands, under the schema that is active in its group."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgpack
+
+from coterie.actors.groups.evolution.machine_schema import machine_schema
+from coterie.actors.groups.evolution.recorded_commands import RecordedCommands
+from coterie.actors.groups.state_machine import StateMachine, commands_of
+from coterie.actors.groups.typed_commands import FAILED, OK, REASON_CHARS_MAX, REFUSED, Pack
+from coterie.errors import BadMessage, CommandRefused
+from coterie.protocols.evolution.schema import Schema
+from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
+from coterie.protocols.replicated_log import LogIndex
+from coterie.runtime.messages.value_codecs import NO_REFS, Codec
+from coterie.runtime.observing.error_texts import error_text, type_name
+
+__all__ = ["LOCAL_CONDITIONS", "ReportFailure", "TypedMachine", "is_local"]
+
+_ERROR_ROW: Final = b"\x93"
+"""The first byte of an encoded error: a row of three."""
+
+LOCAL_CONDITIONS: Final = (MemoryError, SystemExit, KeyboardInterrupt)
+"""Exceptions that say something of this node, not of the command: it stops before the entry counts as applied."""
+
+ReportFailure = Callable[[LogIndex, object, BaseException], None]
+"""Called with the index of an entry, the command (bytes, if it did not decode) and the exception that came of it."""
+
+
+class TypedMachine:
+    """A `StateMachine` as the bytes-to-bytes `Machine` that sessions wrap.
+
+    Alone it follows the schema of its own code. In a group it follows the one that the log has made active.
+
+    Raises:
+        MessageTypeError: the class of the machine cannot be described: see `machine_schema`.
+    """
+
+    def __init__(self, machine: StateMachine[Any]) -> None:
+        self.machine = machine
+        self.schema = machine_schema(type(machine))
+        """What this code is."""
+        self._pack: Pack = msgpack.Packer().pack
+        self._types = commands_of(type(machine))
+        self._commands_by_hash: dict[SchemaHash, RecordedCommands] = {}
+        self._active = self.commands_under(self.schema)
+        self._has_adopted = False
+        self._report: ReportFailure = lambda index, command, error: None
+
+    def report_failures_to(self, report: ReportFailure) -> None:
+        """Call `report` with each exception that is the outcome of a command, except refusals."""
+        self._report = report
+
+    def commands_under(self, schema: Schema) -> RecordedCommands:
+        """Return the commands as `schema` has them. ValueError if this code contradicts it, or is older."""
+        known = schema_hash(schema)
+        if known not in self._commands_by_hash:
+            self._commands_by_hash[known] = RecordedCommands(schema, self._types)
+        return self._commands_by_hash[known]
+
+    def await_schema(self) -> None:
+        """Refuse every command until a schema is adopted, as every replica does."""
+        self._active = self.commands_under(Schema({}, {}))
+
+    def adopt(self, schema: Schema) -> None:
+        """Follow `schema` from the next command on; let the machine migrate if its version changes.
+
+        Raises:
+            ValueError: this code contradicts it, or is older.
+            BaseException: whatever `migrate` raises: the state must not be used any more.
+        """
+        self._active = self.commands_under(schema)
+        old, self.machine.version = self.machine.version, schema.version
+        if self._has_adopted and old != schema.version:
+            self.machine.migrate(old, schema.version)
+        self._has_adopted = True
+
+    def apply(self, index: LogIndex, command: bytes) -> bytes:
+        """Decode, execute, encode. An error is a reply, too: all replicas must continue in the same way.
+
+        Raises:
+            BaseException: one of the `LOCAL_CONDITIONS`, or a group with one: the command counts as not applied.
+        """
+        decoded: object = None
+        self.machine.index = index
+        try:
+            recorded, decoded = self._active.decode(command)
+            return self._encode(recorded.reply, self.machine.apply(decoded))
+        except CommandRefused as error:
+            return self._error_reply(REFUSED, error)
+        except BaseException as error:
+            if is_local(error):
+                raise
+            if decoded is None and isinstance(error, BadMessage):
+                return self._error_reply(REFUSED, error)
+            with contextlib.suppress(Exception):  # a handler of logs that fails here must not change the outcome
+                self._report(index, command if decoded is None else decoded, error)
+            return self._error_reply(FAILED, error)
+
+    @staticmethod
+    def digested(reply: bytes) -> bytes:
+        """Return the part of a reply that is equal on all replicas: of an error, its type only.
+
+        The text of an error may contain what differs, such as an address in memory. Any other reply is returned itself.
+        """
+        if reply[:1] != _ERROR_ROW:
+            return reply
+        kind, error_type, _ = msgpack.unpackb(reply)
+        return bytes(msgpack.packb((kind, error_type)))
+
+    def _encode(self, codec: Codec, result: object) -> bytes:
+        """Encode a reply. BadMessage, or what its codec raises, if it is not of the type that the command declares."""
+        if type(result) in codec.exact:
+            return self._pack((OK, result))
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError("apply returned a coroutine: it must be a def, not an async def, and await nothing")
+        encoded = codec.encode(result)
+        packed = self._pack((OK, encoded))
+        try:
+            codec.decode(encoded, NO_REFS)
+        except BadMessage:
+            _check_reply(codec, packed)
+        return packed
+
+    def _error_reply(self, kind: int, error: BaseException) -> bytes:
+        """Encode an error, its type apart from its text, which is arbitrary: long, or not valid Unicode."""
+        text = error_text(error, REASON_CHARS_MAX)
+        return self._pack((kind, type_name(error), text.encode(errors="backslashreplace")))
+
+
+def _check_reply(codec: Codec, packed: bytes) -> None:
+    """Raise a BadMessage unless a client can decode the reply: an `IntEnum` where int is declared crosses as int."""
+    try:
+        codec.decode(msgpack.unpackb(packed, use_list=False, strict_map_key=False)[1], NO_REFS)
+    except BadMessage as error:
+        raise BadMessage(f"its reply is of another type than declared: {error}") from error
+
+
+def is_local(error: BaseException) -> bool:
+    """Return whether an exception is one of the `LOCAL_CONDITIONS`, or a group with one."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(is_local, error.exceptions))
+    return isinstance(error, LOCAL_CONDITIONS)

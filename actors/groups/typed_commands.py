@@ -1,0 +1,68 @@
+"""Typed commands: encode the commands of state machines, and decode their replies, at the client.
+
+A command is [wire name, fields], without the trailing fields that have their default. It is encoded once, at the
+client, and decoded where it is applied, once per replica (`RecordedCommands`).
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgpack
+
+from coterie.errors import BadMessage, CommandFailed, CommandRefused, MessageTypeError
+from coterie.runtime.messages.message import Ask, message_type
+from coterie.runtime.messages.value_codecs import NO_REFS
+
+__all__ = ["FAILED", "OK", "REASON_CHARS_MAX", "REFUSED", "Pack", "decode_result", "encode_command"]
+
+R = TypeVar("R")
+
+OK, REFUSED, FAILED = range(3)
+"""The first item of an encoded reply. Numbers are on the wire and in sessions: never reuse one.
+
+    OK       reply
+    REFUSED  type of the error, text
+    FAILED   type of the error, text
+"""
+
+REASON_CHARS_MAX: Final = 1000
+"""The part of an error's text that is the reply: replies are stored in the session of the command."""
+
+Pack = Callable[[object], bytes]
+"""`msgpack.Packer().pack`: reused where many commands are packed, because `msgpack.packb` makes a packer per call."""
+
+
+def encode_command(command: Ask[Any], pack: Pack) -> bytes:
+    """Encode a typed command. BadMessage names the field that cannot be encoded."""
+    described = message_type(type(command))
+    try:
+        return pack((described.name, described.trimmed.encode(command)))
+    except MessageTypeError:
+        raise  # the class is wrong, not the value
+    except (TypeError, ValueError, OverflowError) as error:
+        raise described.encoding_error(command) from error
+
+
+def decode_result(command: Ask[R], payload: bytes) -> R:
+    """Decode a reply of `TypedMachine.apply`.
+
+    Raises:
+        CommandRefused: the machine refused it; nothing changed.
+        CommandFailed: the machine raised, or its reply is not of the declared type; changes made before that remain,
+            the same on all replicas.
+    """
+    kind, *details = msgpack.unpackb(payload, use_list=False, strict_map_key=False)
+    if kind == REFUSED:
+        raise CommandRefused(details[1].decode())
+    if kind == FAILED:
+        error_type, text = details[0], details[1].decode()
+        raise CommandFailed(f"{type(command).__name__} failed where it was applied: {error_type}: {text}")
+    try:
+        return typing.cast("R", message_type(type(command)).reply.decode(details[0], NO_REFS))
+    except BadMessage as error:
+        raise CommandFailed(
+            f"{type(command).__name__} was applied, but its reply is of another type: {error}"
+        ) from error
