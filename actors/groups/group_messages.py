@@ -12,6 +12,7 @@ from coterie.runtime.refs import Ref
 
 __all__ = [
     "ENVELOPE_BYTES",
+    "LOST_PROMISES",
     "NOT_REGISTERED",
     "NO_SCHEMA",
     "QUARANTINED",
@@ -36,6 +37,7 @@ TOO_LARGE: Final = "too_large"
 NOT_REGISTERED: Final = "not_registered"
 NO_SCHEMA: Final = "no_schema"
 QUARANTINED: Final = "quarantined"
+LOST_PROMISES: Final = "lost_promises"
 
 ENVELOPE_BYTES: Final = 4096
 """The most that a message takes in addition to its entries, its one command, or the answer to one."""
@@ -107,7 +109,8 @@ class GroupStatus:
     `role`: as the algorithm names it; or, for an inactive voter, `registering`: its store is new, and too few of the
     other voters have confirmed that they remember it; `refused`: they remember another store under its name, or the log
     binds it to another one; `founders_differ`: their group of this name has other founders.
-    `quarantined`: it stores and votes, but neither applies nor leads; `quarantine` says why.
+    `quarantined`: it stores and votes, but neither applies nor leads; or `lost_promises`: its store went back in time,
+    and it takes no part. `quarantine` says why.
     `members`: the members that the group's log has, whatever the topology says. `revision`, `version`: of the schema
     that its machine follows; 0: it has none. `code_version`, `code_schema`: the version and the hash of what its code
     is.

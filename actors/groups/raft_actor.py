@@ -16,8 +16,10 @@ from typing import Any, Final, assert_never
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.evolution.group_schemas import CannotFollow
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
+from coterie.actors.groups.group_founding import founding_register, warn_if_members_differ
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
+    LOST_PROMISES,
     NOT_REGISTERED,
     QUARANTINED,
     ActivateSchema,
@@ -33,7 +35,7 @@ from coterie.actors.groups.group_messages import (
 )
 from coterie.actors.groups.letters.letter_admission import LetterAdmission
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
-from coterie.actors.groups.raft_limits import RaftLimits
+from coterie.actors.groups.raft_limits import RaftLimits, limits_of
 from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
@@ -43,12 +45,11 @@ from coterie.actors.groups.replicas.typed_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
-from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreRegistered
+from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreAccused, StoreRegistered
 from coterie.errors import UnsupportedFormat
 from coterie.protocols.algorithm import NodeId, Received
 from coterie.protocols.checkpoints import Checkpoint, DigestReport, DigestRequest, encode_checkpoint
-from coterie.protocols.raft.membership.group_facts import GroupFacts
-from coterie.protocols.raft.membership.membership import Membership, StoreId
+from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, SchemaReached, StoreKnown
@@ -66,12 +67,12 @@ from coterie.protocols.replicated_log import (
     Quarantine,
     Refusal,
     Reject,
-    Term,
 )
 from coterie.protocols.sessions import Machine
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
+from coterie.runtime.storage.history.generation import Generation, contradiction
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
@@ -79,21 +80,24 @@ __all__ = ["RaftActor"]
 APART: Final = "it answered otherwise than a quorum, up to entry {index}: its state cannot be trusted"
 
 
-class RaftActor(
-    Actor[
-        Execute
-        | RaftPeerMessage
-        | WatchLeader
-        | ReportStatus
-        | ReportCode
-        | ActivateSchema
-        | Tick
-        | RegisterStore
-        | StoreRegistered
-        | FoundersDiffer
-        | RetryRegistration
-    ]
-):
+Incoming = (
+    Execute
+    | RaftPeerMessage
+    | WatchLeader
+    | ReportStatus
+    | ReportCode
+    | ActivateSchema
+    | Tick
+    | RegisterStore
+    | StoreRegistered
+    | FoundersDiffer
+    | StoreAccused
+    | RetryRegistration
+)
+"""What the actor receives: of clients, of peers, and of its own timers."""
+
+
+class RaftActor(Actor[Incoming]):
     """One node of a Raft group.
 
     Args:
@@ -136,12 +140,21 @@ class RaftActor(
         restored = await self._restore()
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
-        limits = self._limits()
+        limits = limits_of(self.context, self._config, self._store)
         self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
         self._facts = facts = self._raft.facts
         self._begin_replica(restored, limits)
-        self._letters = LetterAdmission(facts.incarnation, self._peer_stores, self.context.log, self._schemas.heard)
-        self._identity = LetterIdentity(facts.incarnation, StoreId(key), schema=self._schemas.hash).encode()
+        self._letters = LetterAdmission(
+            facts.incarnation,
+            self._peer_stores,
+            self.context.log,
+            accuse=self._accuse,
+            on_schema=self._schemas.heard,
+        )
+        life, schema = self._store.generation, self._schemas.hash
+        self._identity = LetterIdentity(
+            facts.incarnation, StoreId(key), life.counter, life.nonce, schema=schema
+        ).encode()
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
@@ -157,7 +170,18 @@ class RaftActor(
             self.context,
             self._take_part,
         )
-        self._registration.begin()
+        if self._store.lost_promises is None:
+            self._registration.begin()
+        else:
+            self._take_no_part(self._store.lost_promises)
+
+    def _take_no_part(self, evidence: str) -> None:
+        """Neither vote nor count nor lead with a store that has lost promises: it is replaced like a lost disk."""
+        self.context.log.error("group.takes_no_part", group=self._group, evidence=evidence)
+        self._running.close()
+        self._registration.close()
+        self._driver = PendingVoter(self._reject_lost)
+        self._proposals.answer_all(Unsettled(LOST_PROMISES, None))
 
     def _begin_replica(self, restored: Restored, limits: RaftLimits) -> None:
         """Make what applies the log of this node's Raft, and what answers its clients."""
@@ -193,7 +217,7 @@ class RaftActor(
             self.context.system.fail(error)
             raise
         if restored.hard_state.facts.is_founded:
-            self._compare_members(restored.hard_state.facts.membership)
+            warn_if_members_differ(self.context, self._group, self._config, restored.hard_state.facts.membership)
             return restored
         self.persist(LogWrite(hard_state=self._founding()), lambda: None)
         return await read_restored(self._store, self._group)
@@ -202,37 +226,10 @@ class RaftActor(
         return await read_restored(self._store, self._group)
 
     def _founding(self) -> HardState:
-        founders = Membership.founding(self._config.voters, self._config.quorum)
-        cluster = self.context.system.identity.cluster
-        return HardState(Term(0), None, GroupFacts.founding(cluster, self._group, founders))
-
-    def _compare_members(self, membership: Membership) -> None:
-        """Warn if the topology says something else than the log, which counts."""
-        configured = Membership.founding(self._config.voters, self._config.quorum)
-        if (membership.voters, membership.quorum) == (configured.voters, configured.quorum):
-            return
-        address_of = self.context.system.address_of
-        self.context.log.warning(
-            "group.members_differ",
-            group=self._group,
-            members=", ".join(membership.nodes),
-            configured=", ".join(configured.nodes),
-            without_address=", ".join(
-                node for node in membership.nodes if node != self._node and address_of(node) is None
-            ),
-            advice="the members in the log count; nodes= names only the founders of a new group",
-        )
+        return founding_register(self.context.system.identity.cluster, self._group, self._config)
 
     def _bound_store(self, node: str) -> str | None:
         return self._raft.facts.membership.store_of(node)
-
-    def _limits(self) -> RaftLimits:
-        transport, write_bytes = self.context.system.config.transport, self._store.max_write_bytes
-        limits = RaftLimits.fitted(self._config, transport, write_bytes)
-        if limits.lowered:
-            sizes = {"frame_cap_bytes": transport.frame_cap_bytes, "store_write_bytes": write_bytes, **limits.lowered}
-            self.context.log.info("raft.limits_lowered", **sizes)
-        return limits
 
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
@@ -255,21 +252,7 @@ class RaftActor(
 
     # --- incoming messages ------------------------------------------------------------------------------------------
 
-    def receive(
-        self,
-        msg: Execute
-        | RaftPeerMessage
-        | WatchLeader
-        | ReportStatus
-        | ReportCode
-        | ActivateSchema
-        | Tick
-        | RegisterStore
-        | StoreRegistered
-        | FoundersDiffer
-        | RetryRegistration,
-        /,
-    ) -> object:
+    def receive(self, msg: Incoming, /) -> object:
         """Turn each message into an event of the batch, or answer it."""
         match msg:
             case RaftPeerMessage():
@@ -287,14 +270,10 @@ class RaftActor(
                 return self._schemas.report()
             case ActivateSchema():
                 self._schemas.activate(self.context.reply_later(msg).reply)
-            case RegisterStore():
-                self._registration.handle_request(msg)
-            case StoreRegistered():
-                self._registration.handle_reply(msg)
-            case FoundersDiffer():
-                self._registration.handle_other_founders(msg)
-            case RetryRegistration():
-                self._registration.retry()
+            case StoreAccused():
+                self._check_own_store(msg)
+            case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
+                self._registration.receive(msg)
             case _:
                 assert_never(msg)
         return None
@@ -354,6 +333,10 @@ class RaftActor(
         self._quarantined_because = self._quarantined_because or reason
         self._running.feed(Quarantine(reason))
 
+    def _reject_lost(self, event: RaftEvent) -> None:
+        if isinstance(event, Propose):
+            self._proposals.answer(event.ref, Refused(LOST_PROMISES, None))
+
     def _reject_unregistered(self, event: RaftEvent) -> None:
         if isinstance(event, Propose):
             self._proposals.answer(event.ref, Refused(NOT_REGISTERED, None))
@@ -379,6 +362,20 @@ class RaftActor(
             self._running.wake_with(Received(NodeId(store), message.body))
         if isinstance(self._driver, Driver):  # it has taken note of the store
             self._letters.remember(message, store)
+
+    def _accuse(self, node: str, heard: Generation) -> None:
+        store = self._raft.facts.membership.store_of(node) or self._peer_stores.store_of(node)
+        self._peers[node].tell(StoreAccused(self._node, str(store), heard.counter, heard.nonce))
+
+    def _check_own_store(self, message: StoreAccused) -> None:
+        """Compare what a peer has heard of this store with what it is: only a later life shows that it went back."""
+        if message.sender not in self._peers or message.store != self._store.store_id:
+            return
+        heard = Generation(message.life_counter, message.life_nonce)
+        evidence = contradiction(heard, self._store.generation)
+        if evidence is not None and self._store.lost_promises is None:
+            self._load_tasks.add(asyncio.ensure_future(self._store.mark_lost(f"{message.sender} heard: {evidence}")))
+            self._take_no_part(evidence)
 
     def _link_changed(self, event: LinkEvent) -> None:
         if event.kind != "up":
@@ -472,12 +469,19 @@ class RaftActor(
         leader = None if effect.leader is None else self._raft.node_of(effect.leader)
         self._proposals.answer(effect.ref, kind(effect.reason.value, leader))
 
+    def _role_text(self) -> str:
+        if self._store.lost_promises is not None:
+            return LOST_PROMISES
+        if self._quarantined_because is not None:
+            return QUARANTINED
+        return self._registration.inactive_reason or self._raft.role.value
+
     def _status(self) -> GroupStatus:
         raft, active = self._raft, self._schemas.active
         return GroupStatus(
             group=self._group,
             node=self._node,
-            role=self._registration.inactive_reason or (QUARANTINED if self._quarantined_because else raft.role.value),
+            role=self._role_text(),
             term=raft.term,
             leader=raft.leader,
             last_index=raft.last_index,
@@ -488,7 +492,7 @@ class RaftActor(
             members=tuple(
                 GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
             ),
-            quarantine=self._quarantined_because,
+            quarantine=self._store.lost_promises or self._quarantined_because,
             revision=0 if active is None else active.number,
             version=0 if active is None else active.schema.version,
             code_version=self._schemas.code_version,

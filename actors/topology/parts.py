@@ -121,6 +121,7 @@ class SynodPart:
 
     name: str
     nodes: tuple[str, ...]
+    config: Callable[[tuple[NodeId, ...]], SynodConfig] = SynodConfig
     engine: Callable[[str, SynodConfig, LogStore], SynodActor] = SynodActor
 
     @property

@@ -149,6 +149,7 @@ GOLDEN = {
     "synod.Proposal": "Proposal(ballot, value)",
     "synod.ProposeValue": "ProposeValue(value)",
     "synod.ReadValue": "ReadValue()",
+    "voter.Accused": "StoreAccused(sender, store, life_counter, life_nonce)",
     "voter.FoundersDiffer": "FoundersDiffer(sender, founders)",
     "voter.Register": "RegisterStore(sender, store, founders)",
     "voter.Registered": "StoreRegistered(sender, store)",

@@ -87,6 +87,11 @@ class Membership:
         """The nodes of all members."""
         return tuple(member.node for member in self.members)
 
+    def __str__(self) -> str:
+        """Return the nodes, and the quorum if it is no simple majority, as text."""
+        names = ", ".join(self.nodes)
+        return names if self.quorum is None else f"{names} with {self.quorum!r}"
+
     def store_of(self, node: str) -> StoreId | None:
         """Return the store of the member on `node`; None if it is not known, or there is no such member."""
         return next((member.store_id for member in self.members if member.node == node), None)

@@ -1,0 +1,184 @@
+"""Which letters count: those of the group's own incarnation, and of the store that the log, or else memory, names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from coterie.actors.groups.letters.letter_admission import LetterAdmission
+from coterie.actors.groups.letters.letter_identity import LetterIdentity
+from coterie.actors.wire_names import RaftPeerMessage
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.evolution.schema_text import SchemaHash
+from coterie.protocols.raft.membership.membership import Membership, StoreId
+from coterie.protocols.raft.raft_messages import PreVoteReply
+from coterie.protocols.replicated_log import Term
+from coterie.runtime.storage.history.generation import NEVER_OPENED, Generation
+
+OURS, ANOTHER = b"o" * 16, b"a" * 16
+RIGHT, WRONG = StoreId("0a" * 16), StoreId("0b" * 16)
+UNBOUND = Membership.founding([NodeId("n1"), NodeId("n2")])
+BOUND = UNBOUND.with_stores({NodeId("n2"): RIGHT})
+
+
+class Memory:
+    """Stands for `PeerStores`: durable at once, or when the test says so."""
+
+    def __init__(self) -> None:
+        self.heard: dict[str, str] = {}
+        self.waiting: list[Callable[[], None]] = []
+        self.generations: dict[str, Generation] = {}
+
+    def has_heard(self, node: str, store: str) -> bool:
+        return self.heard.get(node) == store
+
+    def store_of(self, node: str) -> str | None:
+        return self.heard.get(node)
+
+    def hear(self, node: str, store: str, on_durable: Callable[[], None]) -> bool:
+        if self.heard.setdefault(node, store) != store:
+            return False
+        self.waiting.append(on_durable)
+        return True
+
+    def generation_of(self, node: str) -> Generation:
+        return self.generations.get(node, NEVER_OPENED)
+
+    def hear_generation(self, node: str, generation: Generation, on_durable: Callable[[], None]) -> None:
+        self.generations[node] = generation
+        self.waiting.append(on_durable)
+
+
+class AdmissionUnderTest:
+    def __init__(self) -> None:
+        self.memory = Memory()
+        self.logged: list[tuple[str, dict[str, object]]] = []
+        self.admitted: list[StoreId] = []
+        self.schemas: list[tuple[str, SchemaHash]] = []
+        self.accused: list[tuple[str, Generation]] = []
+        self.admission = LetterAdmission(OURS, self.memory, self, accuse=self.accuse, on_schema=self.heard)  # type: ignore[arg-type]
+
+    def accuse(self, node: str, heard: Generation) -> None:
+        self.accused.append((node, heard))
+
+    def heard(self, node: str, schema: SchemaHash) -> None:
+        self.schemas.append((node, schema))
+
+    def error(self, event: str, **facts: object) -> None:
+        self.logged.append((event, facts))
+
+    def examine(self, letter: RaftPeerMessage, membership: Membership) -> None:
+        self.admission.examine(letter, membership, self.admitted.append)
+
+
+def letter(store: StoreId, incarnation: bytes = OURS, *, generation: Generation = NEVER_OPENED) -> RaftPeerMessage:
+    identity = LetterIdentity(incarnation, store, generation.counter, generation.nonce).encode()
+    return RaftPeerMessage("n2", identity, PreVoteReply(Term(1), granted=False))
+
+
+@pytest.fixture
+def under_test() -> AdmissionUnderTest:
+    return AdmissionUnderTest()
+
+
+def test_the_store_that_the_log_binds_counts_at_once_and_is_not_remembered(under_test: AdmissionUnderTest) -> None:
+    under_test.examine(letter(RIGHT), BOUND)
+
+    assert (under_test.admitted, under_test.memory.heard, under_test.logged) == ([RIGHT], {}, [])
+
+
+def test_another_store_than_the_bound_one_is_refused_whatever_is_remembered(under_test: AdmissionUnderTest) -> None:
+    under_test.memory.heard["n2"] = WRONG
+
+    under_test.examine(letter(WRONG), BOUND)
+
+    assert under_test.admitted == []
+    assert under_test.logged == [("store.refused", {"peer": "n2", "store": WRONG, "remembered": RIGHT})]
+
+
+def test_the_first_store_of_an_unbound_seat_counts_once_it_is_durable(under_test: AdmissionUnderTest) -> None:
+    under_test.examine(letter(RIGHT), UNBOUND)
+    assert under_test.admitted == []
+
+    (durable,) = under_test.memory.waiting
+    durable()
+    under_test.examine(letter(RIGHT), UNBOUND)
+
+    assert under_test.admitted == [RIGHT, RIGHT]
+
+
+def test_a_second_store_of_an_unbound_seat_is_refused(under_test: AdmissionUnderTest) -> None:
+    under_test.examine(letter(RIGHT), UNBOUND)
+
+    under_test.examine(letter(WRONG), UNBOUND)
+
+    assert under_test.logged == [("store.refused", {"peer": "n2", "store": WRONG, "remembered": RIGHT})]
+
+
+@pytest.mark.parametrize("membership", [BOUND, UNBOUND])
+def test_another_incarnation_is_refused_though_the_store_is_right(
+    under_test: AdmissionUnderTest, membership: Membership
+) -> None:
+    for _ in range(3):
+        under_test.examine(letter(RIGHT, ANOTHER), membership)
+
+    assert (under_test.admitted, under_test.memory.heard) == ([], {})
+    assert [event for event, _ in under_test.logged] == ["letter.refused"]  # told once, counted each time
+    assert under_test.admission.refusals == 3
+
+
+def test_what_is_no_identity_is_refused(under_test: AdmissionUnderTest) -> None:
+    body: Any = PreVoteReply(Term(1), granted=True)
+    under_test.examine(RaftPeerMessage("n2", b"?", body), BOUND)
+
+    assert under_test.admitted == []
+    assert [event for event, _ in under_test.logged] == ["letter.refused"]
+
+
+def test_only_an_identity_that_was_remembered_is_not_examined_again(under_test: AdmissionUnderTest) -> None:
+    admission = under_test.admission
+    assert admission.key_of(letter(RIGHT)) is None
+
+    admission.remember(letter(RIGHT), RIGHT)
+
+    assert admission.key_of(letter(RIGHT)) == NodeId(RIGHT)
+    assert admission.key_of(letter(WRONG)) is None
+    assert admission.key_of(letter(RIGHT, ANOTHER)) is None
+    admission.forget()
+    assert admission.key_of(letter(RIGHT)) is None
+
+
+def test_a_sender_that_is_refused_again_after_it_was_admitted_is_told_again(under_test: AdmissionUnderTest) -> None:
+    under_test.examine(letter(WRONG), BOUND)
+    under_test.admission.remember(letter(RIGHT), RIGHT)
+
+    under_test.examine(letter(WRONG), BOUND)
+
+    assert len(under_test.logged) == 2
+
+
+def test_a_later_life_of_a_store_counts_once_it_is_remembered(under_test: AdmissionUnderTest) -> None:
+    under_test.examine(letter(RIGHT, generation=Generation(3, 33)), BOUND)
+    assert under_test.admitted == []
+
+    (durable,) = under_test.memory.waiting
+    durable()
+
+    assert under_test.admitted == [RIGHT]
+    under_test.examine(letter(RIGHT, generation=Generation(3, 33)), BOUND)
+    assert under_test.admitted == [RIGHT, RIGHT]
+
+
+@pytest.mark.parametrize("generation", [Generation(2, 22), Generation(3, 99)])
+def test_a_store_that_went_back_is_refused_and_accused_with_what_was_heard(
+    under_test: AdmissionUnderTest, generation: Generation
+) -> None:
+    under_test.memory.generations["n2"] = Generation(3, 33)
+
+    under_test.examine(letter(RIGHT, generation=generation), BOUND)
+
+    assert (under_test.admitted, under_test.memory.waiting) == ([], [])
+    assert under_test.accused == [("n2", Generation(3, 33))]
+    assert [event for event, _ in under_test.logged] == ["store.went_back"]
