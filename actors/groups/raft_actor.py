@@ -115,7 +115,6 @@ class RaftActor(
         config: RaftConfig,
         machine: Callable[[], Machine],
         store: LogStore,
-        *,
         activate_after_s: float | None = None,
     ) -> None:
         self._group = group
@@ -143,24 +142,7 @@ class RaftActor(
         limits = self._limits()
         self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
         self._facts = facts = self._raft.facts
-        self._schemas = SchemaKeeper(
-            self._raft,
-            self._machine,
-            self._node,
-            self._activate_after_s,
-            propose=partial(self._propose_own, EntryKind.SCHEMA),
-            log=self.context.log,
-        )
-        self._replica = Replica(
-            self._machine,
-            incarnation=facts.incarnation,
-            base_index=facts.base.index,
-            adopt=self._schemas.adopt,
-        )
-        self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
-        self._digests = DigestExchange(
-            self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=self.context.log
-        )
+        self._begin_replica(restored, limits)
         self._letters = LetterAdmission(
             facts.incarnation,
             self._peer_stores,
@@ -172,11 +154,6 @@ class RaftActor(
         self._identity = LetterIdentity(
             facts.incarnation, StoreId(key), life.counter, life.nonce, schema=schema
         ).encode()
-        self._proposals = ClientProposals(
-            self._schemas,
-            command_bytes_max=limits.max_command_bytes,
-            answer_bytes_max=system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,
-        )
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
@@ -204,6 +181,32 @@ class RaftActor(
         self._registration.close()
         self._driver = PendingVoter(self._reject_lost)
         self._proposals.answer_all(Unsettled(LOST_PROMISES, None))
+
+    def _begin_replica(self, restored: Restored, limits: RaftLimits) -> None:
+        """Make what applies the log of this node's Raft, and what answers its clients."""
+        self._schemas = SchemaKeeper(
+            self._raft,
+            self._machine,
+            self._node,
+            self._activate_after_s,
+            propose=partial(self._propose_own, EntryKind.SCHEMA),
+            log=self.context.log,
+        )
+        self._replica = Replica(
+            self._machine,
+            incarnation=self._facts.incarnation,
+            base_index=self._facts.base.index,
+            adopt=self._schemas.adopt,
+        )
+        self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
+        self._digests = DigestExchange(
+            self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=self.context.log
+        )
+        self._proposals = ClientProposals(
+            self._schemas,
+            command_bytes_max=limits.max_command_bytes,
+            answer_bytes_max=self.context.system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,
+        )
 
     async def _restore(self) -> Restored:
         """Return what is on the disk; at the first start of all, found the group there, before anything is promised."""
