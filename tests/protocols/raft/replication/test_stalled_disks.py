@@ -167,7 +167,8 @@ def test_memory_of_a_leader_whose_own_disk_stalls_is_bounded(size_bytes: int) ->
         group.propose("n1", *[bytes(size_bytes)] * 16)
         let_others_work(group, "n1")
 
-    assert in_memory(group, "n1") <= 2 * (16 + 1)
+    assert in_memory(group, "n1") <= 2 * (2 * 16 + 1)
+    assert group["n1"]._durability.undurable_bytes <= 2 * 4000 + 1000
     assert group["n1"].commit_index > 2  # the followers commit without it
     reasons = {reject.reason for reject in group.record("n1").rejects}
     assert reasons == {Refusal.OVERLOADED}
