@@ -8,24 +8,26 @@ timer ── Tick ─────────────▶┘                 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, assert_never
 
 from coterie.actors.driver import Driver, Tick
+from coterie.actors.groups.evolution.group_schemas import CannotFollow
+from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
     LOST_PROMISES,
     NOT_REGISTERED,
     QUARANTINED,
-    TOO_LARGE,
-    Answer,
+    ActivateSchema,
     Execute,
     GroupMember,
     GroupStatus,
     LeaderIs,
     Refused,
+    ReportCode,
     ReportStatus,
     Unsettled,
     WatchLeader,
@@ -35,6 +37,7 @@ from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
+from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.typed_machine import is_local
@@ -49,9 +52,10 @@ from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnown
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, SchemaReached, StoreKnown
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
+from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.replicated_log import (
     Applied,
     Apply,
@@ -65,8 +69,8 @@ from coterie.protocols.replicated_log import (
     Reject,
     Term,
 )
-from coterie.protocols.sessions import Machine, fit_reply
-from coterie.runtime.actor import Actor, Later
+from coterie.protocols.sessions import Machine
+from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.storage.history.generation import Generation, contradiction
@@ -83,6 +87,8 @@ class RaftActor(
         | RaftPeerMessage
         | WatchLeader
         | ReportStatus
+        | ReportCode
+        | ActivateSchema
         | Tick
         | RegisterStore
         | StoreRegistered
@@ -99,16 +105,25 @@ class RaftActor(
             the log count.
         machine: makes an empty state machine; each life of the actor applies the log to a new one.
         store: the log store for its term, vote and entries.
+        activate_after_s: how long all voters must have had newer code before its schema becomes active; None: until
+            `coterie raft activate`.
     """
 
-    def __init__(self, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore) -> None:
+    def __init__(
+        self,
+        group: str,
+        config: RaftConfig,
+        machine: Callable[[], Machine],
+        store: LogStore,
+        *,
+        activate_after_s: float | None = None,
+    ) -> None:
         self._group = group
         self._config = config
         self._machine = machine()
         self._store = store
         self._peer_stores = PeerStores(group, store)
-        self._refs = itertools.count(1)
-        self._waiting: dict[int, Later[Answer]] = {}  # by Propose.ref
+        self._activate_after_s = activate_after_s
         self._watchers: dict[Ref[LeaderIs], None] = {}
         self._leader: LeaderIs | None = None
         self._quarantined_because: str | None = None
@@ -128,17 +143,40 @@ class RaftActor(
         limits = self._limits()
         self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
         self._facts = facts = self._raft.facts
-        self._replica = Replica(self._machine, incarnation=facts.incarnation, base_index=facts.base.index)
+        self._schemas = SchemaKeeper(
+            self._raft,
+            self._machine,
+            self._node,
+            self._activate_after_s,
+            propose=partial(self._propose_own, EntryKind.SCHEMA),
+            log=self.context.log,
+        )
+        self._replica = Replica(
+            self._machine,
+            incarnation=facts.incarnation,
+            base_index=facts.base.index,
+            adopt=self._schemas.adopt,
+        )
         self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
         self._digests = DigestExchange(
             self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=self.context.log
         )
-        self._letters = LetterAdmission(facts.incarnation, self._peer_stores, self._accuse, self.context.log)
-        life = self._store.generation
-        self._identity = LetterIdentity(facts.incarnation, StoreId(key), life.counter, life.nonce).encode()
-        # An entry that does not fit into a frame could never be replicated, and would block all later ones.
-        self._command_bytes_max = limits.max_command_bytes
-        self._answer_bytes_max = system.config.transport.frame_cap_bytes - ENVELOPE_BYTES
+        self._letters = LetterAdmission(
+            facts.incarnation,
+            self._peer_stores,
+            self.context.log,
+            accuse=self._accuse,
+            on_schema=self._schemas.heard,
+        )
+        life, schema = self._store.generation, self._schemas.hash
+        self._identity = LetterIdentity(
+            facts.incarnation, StoreId(key), life.counter, life.nonce, schema=schema
+        ).encode()
+        self._proposals = ClientProposals(
+            self._schemas,
+            command_bytes_max=limits.max_command_bytes,
+            answer_bytes_max=system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,
+        )
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
@@ -165,8 +203,7 @@ class RaftActor(
         self._running.close()
         self._registration.close()
         self._driver = PendingVoter(self._reject_lost)
-        for ref in list(self._waiting):
-            self._answer(ref, Unsettled(LOST_PROMISES, None))
+        self._proposals.answer_all(Unsettled(LOST_PROMISES, None))
 
     async def _restore(self) -> Restored:
         """Return what is on the disk; at the first start of all, found the group there, before anything is promised."""
@@ -220,6 +257,9 @@ class RaftActor(
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
         self._letters.forget()
+        reason = self._schemas.why_quarantined()
+        if reason is not None:
+            self._quarantine(reason)
         self.context.wake()
 
     def on_stop(self) -> None:
@@ -231,8 +271,7 @@ class RaftActor(
         self._unsubscribe_links()
         for task in self._load_tasks:
             task.cancel()
-        for ref in list(self._waiting):
-            self._answer(ref, Unsettled("stopped", None))
+        self._proposals.answer_all(Unsettled("stopped", None))
 
     # --- incoming messages ------------------------------------------------------------------------------------------
 
@@ -242,6 +281,8 @@ class RaftActor(
         | RaftPeerMessage
         | WatchLeader
         | ReportStatus
+        | ReportCode
+        | ActivateSchema
         | Tick
         | RegisterStore
         | StoreRegistered
@@ -263,6 +304,10 @@ class RaftActor(
                 return self._leader
             case ReportStatus():
                 return self._status()
+            case ReportCode():
+                return self._schemas.report()
+            case ActivateSchema():
+                self._schemas.activate(self.context.reply_later(msg).reply)
             case RegisterStore():
                 self._registration.handle_request(msg)
             case StoreRegistered():
@@ -285,10 +330,15 @@ class RaftActor(
             if applied is not None:
                 self._running.feed(applied)
         self._running.flush()
-        self._digests.advance(now=self.context.clock.monotonic())
+        now = self.context.clock.monotonic()
+        self._digests.advance(now=now)
         if self._raft.facts is not self._facts:
             self._facts = self._raft.facts
             self._letters.forget()
+            self._schemas.changed()
+        if self._schemas.elected_since():
+            self._letters.forget()
+        self._schemas.advance(now)
 
     def _apply_now(self, effect: Apply) -> None:
         self._to_apply = effect
@@ -308,16 +358,19 @@ class RaftActor(
 
     def _propose(self, msg: Execute) -> None:
         later = self.context.reply_later(msg)
-        if len(msg.command) > self._command_bytes_max:
-            later.reply(Refused(TOO_LARGE, None, self._command_bytes_max))
-            return
-        ref = next(self._refs)
-        self._waiting[ref] = later
-        self._running.feed(Propose(ref, msg.command))
+        proposal = self._proposals.propose(msg.command, later, is_leader=self._raft.role is RaftRole.LEADER)
+        if proposal is not None:
+            self._running.feed(proposal)
 
     def _propose_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint into the log. If that fails, the next one follows in a few seconds."""
-        self._running.wake_with(Propose(next(self._refs), encode_checkpoint(checkpoint), EntryKind.CHECKPOINT))
+        self._propose_own(EntryKind.CHECKPOINT, encode_checkpoint(checkpoint))
+
+    def _propose_own(self, kind: EntryKind, content: bytes) -> int:
+        """Put an entry of the group's own into the log; return the reference of the proposal."""
+        ref = self._proposals.next_ref()
+        self._running.wake_with(Propose(ref, content, kind))
+        return ref
 
     def _quarantine(self, reason: str) -> None:
         """Use the state machine no more in this life: the node only stores and votes."""
@@ -326,16 +379,11 @@ class RaftActor(
 
     def _reject_lost(self, event: RaftEvent) -> None:
         if isinstance(event, Propose):
-            self._answer(event.ref, Refused(LOST_PROMISES, None))
+            self._proposals.answer(event.ref, Refused(LOST_PROMISES, None))
 
     def _reject_unregistered(self, event: RaftEvent) -> None:
         if isinstance(event, Propose):
-            self._answer(event.ref, Refused(NOT_REGISTERED, None))
-
-    def _answer(self, ref: int, answer: Answer) -> None:
-        later = self._waiting.pop(ref, None)  # None: an entry of this node's own
-        if later is not None:
-            later.reply(answer)
+            self._proposals.answer(event.ref, Refused(NOT_REGISTERED, None))
 
     def _receive_peer_message(self, message: RaftPeerMessage) -> None:
         key = self._letters.key_of(message)
@@ -427,15 +475,19 @@ class RaftActor(
         applied = LogIndex(effect.entries[0].index - 1)
         try:
             for entry in effect.entries:
+                if entry.kind is EntryKind.SCHEMA:
+                    self._running.feed(SchemaReached(entry.index))
                 if self._quarantined_because is not None:
                     break
                 reply = replica.apply(entry)
                 applied = entry.index
                 ref = refs.get(entry.index)
-                if ref is not None and reply is not None:
-                    self._answer(ref, fit_reply(reply, self._answer_bytes_max))
+                if ref is not None:
+                    self._proposals.applied(ref, reply)
                 if replica.apart_at is not None:
                     self._quarantine(APART.format(index=replica.apart_at))
+        except CannotFollow as error:
+            self._quarantine(str(error))
         except BaseException as error:
             if not is_local(error):
                 raise
@@ -443,7 +495,7 @@ class RaftActor(
             return None
         for index, ref in refs.items():
             if index > applied:  # committed, and not applied by this node any more
-                self._answer(ref, Unsettled(QUARANTINED, None))
+                self._proposals.answer(ref, Unsettled(QUARANTINED, None))
         self._failures.applied(applied)
         return Applied(applied)
 
@@ -459,7 +511,7 @@ class RaftActor(
     def _reject(self, effect: Reject) -> None:
         kind = Unsettled if effect.reason is Refusal.LEADERSHIP_LOST else Refused
         leader = None if effect.leader is None else self._raft.node_of(effect.leader)
-        self._answer(effect.ref, kind(effect.reason.value, leader))
+        self._proposals.answer(effect.ref, kind(effect.reason.value, leader))
 
     def _role_text(self) -> str:
         if self._store.lost_promises is not None:
@@ -469,7 +521,7 @@ class RaftActor(
         return self._registration.inactive_reason or self._raft.role.value
 
     def _status(self) -> GroupStatus:
-        raft = self._raft
+        raft, active = self._raft, self._schemas.active
         return GroupStatus(
             group=self._group,
             node=self._node,
@@ -485,4 +537,8 @@ class RaftActor(
                 GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
             ),
             quarantine=self._store.lost_promises or self._quarantined_because,
+            revision=0 if active is None else active.number,
+            version=0 if active is None else active.schema.version,
+            code_version=self._schemas.code_version,
+            code_schema=self._schemas.hash.hex(),
         )

@@ -19,7 +19,6 @@ from coterie.actors.topology.balanced_messages import accepted_messages
 from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.errors import StorageError
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.runtime.refs import Ref
 from coterie.runtime.storage.data_directory import format_store, new_store_id, undo_format
 from coterie.runtime.storage.log_store import LogStore
@@ -111,8 +110,8 @@ def _spawn(node: Node, part: Part) -> None:
             config = part.config(tuple(NodeId(voter) for voter in part.nodes))
             spawn(partial(part.engine, part.name, config, partial(_typed_machine, part.machine), node.store))
         case SynodPart():
-            members = SynodConfig(tuple(NodeId(member) for member in part.nodes))
-            spawn(partial(part.engine, part.name, members, node.store))
+            synod = part.config(tuple(NodeId(member) for member in part.nodes))
+            spawn(partial(part.engine, part.name, synod, node.store))
         case PoolPart():
             weight = part.weight_on(node.name)
             limits = SizeLimits(part.per_node, part.max_per_node)

@@ -19,6 +19,7 @@ from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.wire_names import RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.evolution.schema_text import SchemaHash
 from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.runtime.storage.history.generation import Generation, contradiction
 
@@ -31,17 +32,25 @@ class LetterAdmission:
     Args:
         incarnation: of the group.
         peer_stores: the stores that this node remembers.
-        accuse: tells a node that its store has gone back from the given generation.
         log: the actor's log; each sender that is refused is told there once for each identity.
+        accuse: tells a node that its store has gone back from the given generation.
+        on_schema: called with an admitted sender and the hash of what its code is.
     """
 
     def __init__(
-        self, incarnation: bytes, peer_stores: PeerStores, accuse: Callable[[str, Generation], None], log: Any
+        self,
+        incarnation: bytes,
+        peer_stores: PeerStores,
+        log: Any,
+        *,
+        accuse: Callable[[str, Generation], None],
+        on_schema: Callable[[str, SchemaHash], None],
     ) -> None:
         self._incarnation = incarnation
         self._peer_stores = peer_stores
         self._accuse = accuse
         self._log = log
+        self._on_schema = on_schema
         self._admitted: dict[str, tuple[bytes, NodeId]] = {}
         self._refused: dict[str, bytes] = {}
         self.refusals = 0
@@ -67,6 +76,7 @@ class LetterAdmission:
     def remember(self, letter: RaftPeerMessage, store: StoreId) -> None:
         """Admit later letters of the same identity without examining them."""
         self._admitted[letter.sender] = (letter.identity, NodeId(store))
+        self._on_schema(letter.sender, SchemaHash(LetterIdentity.decode(letter.identity).schema))
         self._refused.pop(letter.sender, None)
 
     def forget(self) -> None:

@@ -1,6 +1,7 @@
 """System mutants: defines deliberate bugs in storage, runtime and replication, which the checkers must find.
 
 `storage_mutants.py`: defines bugs in the log store and in its recovery.
+`member_mutants.py`: defines bugs in who counts in a group.
 `outcome_mutants.py`: defines bugs in what clients are told, and in what stops a replica.
 `replication_mutants.py`: defines bugs in the driver, voter registration and client retries.
 `runtime_mutants.py`: defines bugs in mailboxes, supervision, asks, watches and the transport.
@@ -8,6 +9,7 @@
 `coterie.protocols.simulation.mutants` explains mutants and how they are run.
 """
 
+from coterie.actors.simulation.mutants.member_mutants import MEMBER_MUTANTS
 from coterie.actors.simulation.mutants.outcome_mutants import OUTCOME_MUTANTS
 from coterie.actors.simulation.mutants.replication_mutants import REPLICATION_MUTANTS
 from coterie.actors.simulation.mutants.runtime_mutants import RUNTIME_MUTANTS
@@ -16,5 +18,11 @@ from coterie.protocols.simulation.mutants import Mutant
 
 __all__ = ["SYSTEM_MUTANTS"]
 
-SYSTEM_MUTANTS: tuple[Mutant, ...] = (*STORAGE_MUTANTS, *REPLICATION_MUTANTS, *OUTCOME_MUTANTS, *RUNTIME_MUTANTS)
+SYSTEM_MUTANTS: tuple[Mutant, ...] = (
+    *STORAGE_MUTANTS,
+    *REPLICATION_MUTANTS,
+    *MEMBER_MUTANTS,
+    *OUTCOME_MUTANTS,
+    *RUNTIME_MUTANTS,
+)
 """All mutants of whole systems."""

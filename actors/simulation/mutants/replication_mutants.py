@@ -6,21 +6,16 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 from coterie.actors.driver import Driver
 from coterie.actors.groups.leader_router import LeaderRouter
-from coterie.actors.groups.letters.letter_admission import LetterAdmission
-from coterie.actors.groups.letters.letter_identity import LetterIdentity
-from coterie.actors.simulation.scenarios.directed_runs import another_store, unheard_store
+from coterie.actors.simulation.scenarios.member_runs import unheard_store
 from coterie.actors.simulation.scenarios.raft_kv import RAFT_KV
 from coterie.actors.voter_registration import VoterRegistration
-from coterie.actors.wire_names import RaftPeerMessage
 from coterie.protocols.algorithm import Token
 from coterie.protocols.durability_gate import DurabilityGate
 from coterie.protocols.faults.kinds.fault_kinds import Level
-from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.sessions.session_commands import SessionCommand, decode_command, encode_plain
 from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch, ScenarioTrial
 from coterie.runtime.system import System
@@ -38,12 +33,6 @@ def _attempt_without_session(
         return _attempt(self, encode_plain(decoded.payload), left_s, reply_bytes)
     sent_before[command] = None
     return _attempt(self, command, left_s, reply_bytes)
-
-
-def _admit_any_store(
-    self: LetterAdmission, letter: RaftPeerMessage, membership: Membership, admit: Callable[[StoreId], None]
-) -> None:
-    admit(membership.store_of(letter.sender) or LetterIdentity.decode(letter.identity).store_id)
 
 
 def _vote_at_once(self: VoterRegistration) -> None:
@@ -94,17 +83,9 @@ REPLICATION_MUTANTS: tuple[Mutant, ...] = (
         "clients: dedupe forgotten on forwarding", SMALL, (Patch(LeaderRouter, "_attempt", _attempt_without_session),)
     ),
     Mutant(
-        "peers: store id not checked",
-        DirectedTrial("another store", Level.SYSTEM, another_store),
-        (
-            Patch(VoterRegistration, "begin", _vote_at_once),  # the first check of the same property
-            Patch(LetterAdmission, "examine", _admit_any_store),
-        ),
-    ),
-    Mutant(
         "voters: a new store takes part before the others remember it",
         DirectedTrial("unheard store", Level.SYSTEM, unheard_store),
         (Patch(VoterRegistration, "begin", _vote_at_once),),
     ),
 )
-"""All but the last two are killed under the profile `everything`."""
+"""All but the last are killed under the profile `everything`."""

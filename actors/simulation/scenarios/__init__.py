@@ -9,6 +9,7 @@
 `store_scenario.py`: scenario `store`: checks the data that the log store recovers.
 `list_store.py`: `ListStore` implements the replicated state machine of `raft-kv`.
 `directed_runs.py`: simulates fixed situations that random fault plans rarely reach.
+`member_runs.py`: simulates nodes that return with another store or another list of members.
 `past_store_runs.py`: simulates stores that go back in time.
 `outcome_trials.py`: answers a client's commands at random, or ends a node in the middle of one.
 `datagram_runs.py`: simulates networks that double or forge datagrams.

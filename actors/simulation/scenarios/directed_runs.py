@@ -1,7 +1,7 @@
 """Directed runs: simulates fixed situations that random fault plans rarely reach; a failed run raises `Violation`.
 
-They show what no plan within the fault budget does (a node that returns with another store, a node with another key) or
-what only a mailbox with many waiting messages shows.
+They show what no plan within the fault budget does (a node with another key), or what only a mailbox with many waiting
+messages shows.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import asyncio
 from functools import partial
 from typing import Final
 
-from coterie.actors.groups.key_value import KeyValue
 from coterie.actors.node import Node
-from coterie.actors.simulation.simulated_client import SimulatedClient
 from coterie.actors.simulation.simulation import Simulation
 from coterie.actors.topology import Topology
 from coterie.protocols.algorithm import NodeId
@@ -27,73 +25,10 @@ from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 
-__all__ = ["another_store", "crowded_mailbox", "strangers_key", "unheard_store"]
+__all__ = ["crowded_mailbox", "strangers_key"]
 
 WITHIN_S: Final = 30.0
 SETTLE_S: Final = 10.0
-
-
-# A node returns under its old name with another store.
-
-
-def another_store(seed: int) -> None:
-    """Replace and format the disk of a leader: its vote must not elect a follower that lacks an acknowledged write.
-
-    Raises:
-        Violation: a follower that lacks an acknowledged write leads.
-    """
-    sim = Simulation(seed)
-    sim.run(partial(_replace_the_leader, sim))
-
-
-async def _replace_the_leader(sim: Simulation) -> None:
-    topology = Topology("kv", nodes=["n1", "n2", "n3"])
-    topology.raft("store", machine=KeyValue)
-    sim.deploy(topology)
-    await sim.ready()
-    await sim.clients(1, _put)
-    leader = await sim.until(lambda: sim.leader_of("store"), within_s=WITHIN_S)
-    holder, behind = [node.name for node in sim.nodes if node.name != leader]
-    sim.partition([behind], [leader, holder])
-    await sim.clients(1, _put)
-    sim.node(holder).crash()
-    sim.node(leader).wipe(do_format=True)
-    sim.node(leader).start()
-    sim.heal()
-    await asyncio.sleep(SETTLE_S)
-
-
-async def _put(client: SimulatedClient) -> None:
-    await client.key_value("store").put(b"k", b"%d" % client.number)
-
-
-def unheard_store(seed: int) -> None:
-    """Format a founder again while no log binds its seat at a node that never heard of its first store.
-
-    Two of three nodes are all that is up. If they took part, one of them could lose its vote and its entries unnoticed.
-
-    Raises:
-        Violation: a node leads that lacks what the two had committed.
-    """
-    sim = Simulation(seed)
-    sim.run(partial(_replace_a_follower, sim))
-
-
-async def _replace_a_follower(sim: Simulation) -> None:
-    topology = Topology("kv", nodes=["n1", "n2", "n3"])
-    topology.raft("store", machine=KeyValue)
-    sim.deploy(topology)
-    sim.partition(["n1", "n2"], ["n3"])
-    await asyncio.sleep(SETTLE_S)
-    leader = sim.leader_of("store")
-    if leader is None:
-        return  # as it must be: too few remember the stores of each other
-    wiped = "n1" if leader == "n2" else "n2"
-    sim.node(wiped).wipe(do_format=True)
-    sim.node(leader).crash()
-    sim.node(wiped).start()
-    sim.heal()
-    await asyncio.sleep(SETTLE_S)
 
 
 # Control messages precede the messages that wait in a mailbox.

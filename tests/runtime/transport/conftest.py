@@ -18,6 +18,7 @@ from coterie.runtime.transport.descriptor_budget import DescriptorReport
 from coterie.testing import no_leaks
 
 CLUSTER = "test"
+CONFIG = TransportConfig(handshake_timeout_s=2.0)
 
 
 class Recorder:
@@ -112,7 +113,7 @@ class World:
         self._lives += 1
         host: Host = RealHost() if self._is_real else VirtualHost(name, network=self.network, seed=self._lives)
         identity = SystemIdentity(cluster, name, self._lives if incarnation is None else incarnation, role, store)
-        node = Node(host, identity, config, auth, tls)
+        node = Node(host, identity, config or CONFIG, auth, tls)
         self.nodes.append(node)
         return node
 

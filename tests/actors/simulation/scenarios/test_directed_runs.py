@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from coterie.actors.simulation.scenarios.datagram_runs import doubled_datagrams, forged_datagrams
-from coterie.actors.simulation.scenarios.directed_runs import (
+from coterie.actors.simulation.scenarios.directed_runs import crowded_mailbox, strangers_key
+from coterie.actors.simulation.scenarios.member_runs import (
     another_store,
-    crowded_mailbox,
-    strangers_key,
+    readmitted_store,
+    scaled_down,
     unheard_store,
 )
 from coterie.actors.simulation.scenarios.past_store_runs import cut_log, restored_copy
@@ -21,7 +22,9 @@ DIRECTED_RUNS = (
     cut_log,
     doubled_datagrams,
     forged_datagrams,
+    readmitted_store,
     restored_copy,
+    scaled_down,
     strangers_key,
     unheard_store,
 )

@@ -1,0 +1,117 @@
+"""Member mutants: define bugs in who counts in a group: stores, founders, and voters that come back."""
+
+# ruff: noqa: SLF001 - a mutant replaces private methods
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from coterie.actors.groups.letters.letter_admission import LetterAdmission
+from coterie.actors.groups.letters.letter_identity import LetterIdentity
+from coterie.actors.groups.raft_actor import RaftActor
+from coterie.actors.peer_stores import PeerStores
+from coterie.actors.simulation.scenarios.member_runs import another_store, readmitted_store, scaled_down
+from coterie.actors.voter_registration import VoterRegistration
+from coterie.actors.wire_names import RaftPeerMessage, RegisterStore
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.faults.kinds.fault_kinds import Level
+from coterie.protocols.raft.membership import electorate
+from coterie.protocols.raft.membership.electorate import Electorate
+from coterie.protocols.raft.membership.membership import Member, Membership, StoreId
+from coterie.protocols.raft.raft_messages import Restored
+from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch
+
+__all__ = ["MEMBER_MUTANTS"]
+
+
+# Quorum by names: whoever speaks under a voter's name counts for its store.
+
+
+def _admit_by_name(
+    self: LetterAdmission, letter: RaftPeerMessage, membership: Membership, admit: Callable[[StoreId], None]
+) -> None:
+    admit(membership.store_of(letter.sender) or LetterIdentity.decode(letter.identity).store_id)
+
+
+def _take_part_at_once(self: VoterRegistration) -> None:
+    self._activate()
+
+
+# Founders from the file: at each start those of the topology replace the members of the log.
+
+_restore = RaftActor._restore
+
+
+async def _restore_members_of_file(self: RaftActor) -> Restored:
+    restored = await _restore(self)
+    register, facts = restored.hard_state, restored.hard_state.facts
+    stores = {member.node: member.store_id for member in facts.membership.members if member.store_id is not None}
+    configured = Membership.founding(self._config.voters, self._config.quorum).with_stores(stores)
+    facts = replace(facts, memberships=((facts.membership_index, configured),))
+    return replace(restored, hard_state=replace(register, facts=facts))
+
+
+# Wiped voter re-admitted: its new store is registered anew, and takes the place of the one that the log binds.
+
+
+def _register_anew(self: VoterRegistration, request: RegisterStore) -> None:
+    if request.sender in self._peers:
+        for memory in (self._peer_stores._registered, self._peer_stores._heard):
+            memory.durable.pop(request.sender, None)
+        self._peer_stores.register(request.sender, request.store, lambda: self._confirm(request.sender, request.store))
+
+
+def _hear_anew(self: PeerStores, node: str, store: str, on_durable: Callable[[], None]) -> bool:
+    self._heard.durable.pop(node, None)
+    self._heard.keep(node, store, on_durable)
+    return True
+
+
+_examine = LetterAdmission.examine
+
+
+def _examine_unbound(
+    self: LetterAdmission, letter: RaftPeerMessage, membership: Membership, admit: Callable[[StoreId], None]
+) -> None:
+    _examine(self, letter, Membership.founding(membership.voters), admit)
+
+
+def _hear_the_latest(self: Electorate, node: NodeId, store: StoreId) -> bool:
+    is_news = self._heard_by_node.get(node) != store
+    self._heard_by_node[node] = store
+    self._refresh()
+    return is_news
+
+
+def _key_heard_last(member: Member, heard: Mapping[NodeId, StoreId]) -> NodeId:
+    store = heard.get(member.node) or member.store_id
+    return NodeId(f"{member.node}?" if store is None else store)
+
+
+MEMBER_MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "members: quorum by names",
+        DirectedTrial("another store", Level.SYSTEM, another_store),
+        (
+            Patch(VoterRegistration, "begin", _take_part_at_once),  # the first check of the same property
+            Patch(LetterAdmission, "examine", _admit_by_name),
+        ),
+    ),
+    Mutant(
+        "members: founders from the file",
+        DirectedTrial("scaled down", Level.SYSTEM, scaled_down),
+        (Patch(RaftActor, "_restore", _restore_members_of_file),),
+    ),
+    Mutant(
+        "members: wiped voter re-admitted",
+        DirectedTrial("readmitted store", Level.SYSTEM, readmitted_store),
+        (
+            Patch(VoterRegistration, "handle_request", _register_anew),
+            Patch(LetterAdmission, "examine", _examine_unbound),
+            Patch(PeerStores, "hear", _hear_anew),
+            Patch(Electorate, "hear", _hear_the_latest),
+            Patch(electorate, "_key", _key_heard_last),
+        ),
+    ),
+)
