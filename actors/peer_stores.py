@@ -1,12 +1,15 @@
 """`PeerStores`: saves which disk store each voter has, and refuses a voter that comes back with another.
 
-Two things are remembered durably for each voter, with different weight:
+Three things are remembered durably for each voter, with different weight:
 
 * *registered*: this node has confirmed the store to a voter that registered it (`voter_registration.py`). It is a
   promise to confirm no other one. Whether that voter ever became active is unknown.
 * *heard*: this node has heard a message of the protocol from the store, so the voter is active with it. No other store
   can become active under that name any more (the proof is in `voter_registration.py`); so it counts even if this node
   has confirmed another one, as it may have when a wrong disk was mounted once.
+
+* *generation*: how often the heard store had been opened when this node last heard it. A store that says less has gone
+  back in time: a copy of it was restored, which does not have what it promised since.
 
 A node that comes back under its name with another store has lost its votes and entries; counting it again would break
 every quorum. So a wiped acceptor or voter can never come back under its old name.
@@ -23,6 +26,7 @@ from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.wire_names import SynodPeerMessage
 from coterie.errors import InvariantViolated, UnsupportedFormat
 from coterie.protocols.algorithm import NodeId, Received
+from coterie.runtime.storage.history.generation import NEVER_OPENED, Generation
 from coterie.runtime.storage.log_store import LogStore, Write
 
 __all__ = ["PeerStores"]
@@ -38,6 +42,7 @@ class PeerStores:
         self._store = store
         self._registered = _Memory(self._save)
         self._heard = _Memory(self._save)
+        self._generation_by_node: dict[str, Generation] = {}  # durable, or on its way to the disk
 
     async def restore(self) -> None:
         """Read what earlier lives saved.
@@ -48,7 +53,8 @@ class PeerStores:
         """
         state = await self._store.state(self._metadata_group)
         if state.metadata is not None:
-            self._registered.durable, self._heard.durable = _decode(self._metadata_group, state.metadata)
+            decoded = _decode(self._metadata_group, state.metadata)
+            self._registered.durable, self._heard.durable, self._generation_by_node = decoded
 
     def admit(
         self, message: SynodPeerMessage, peers: Collection[str], driver: Driver[Any, Any] | PendingVoter[Any]
@@ -92,8 +98,22 @@ class PeerStores:
         self._heard.keep(node, store, on_durable)
         return True
 
+    def generation_of(self, node: str) -> Generation:
+        """Return the latest generation that was heard of the store of `node`; `NEVER_OPENED`: none."""
+        return self._generation_by_node.get(node, NEVER_OPENED)
+
+    def hear_generation(self, node: str, generation: Generation, on_durable: Callable[[], None]) -> None:
+        """Make `generation` durable as the latest one heard of `node`, whose store is known; then call `on_durable`."""
+        self._generation_by_node[node] = generation
+        self._save(on_durable)
+
     def _save(self, on_durable: Callable[[], None]) -> None:
-        record = {"format": FORMAT, "registered": self._registered.all(), "heard": self._heard.all()}
+        record = {
+            "format": FORMAT,
+            "registered": self._registered.all(),
+            "heard": self._heard.all(),
+            "generations": {node: each.encode().hex() for node, each in self._generation_by_node.items()},
+        }
         metadata = json.dumps(record, sort_keys=True).encode()
         self._store.write(Write(self._metadata_group, metadata=metadata), on_durable)
 
@@ -127,12 +147,17 @@ class _Memory:
             on_durable()
 
 
-def _decode(metadata_group: str, data: bytes) -> tuple[dict[str, str], dict[str, str]]:
+def _decode(metadata_group: str, data: bytes) -> tuple[dict[str, str], dict[str, str], dict[str, Generation]]:
     try:
         record = json.loads(data)
         if (found := record["format"]) != FORMAT:
             raise UnsupportedFormat(metadata_group, found=found, supported=FORMAT, part="format")
-        return _stores(record["registered"]), _stores(record["heard"])
+        generations = _stores(record["generations"])
+        return (
+            _stores(record["registered"]),
+            _stores(record["heard"]),
+            {node: Generation.decode(bytes.fromhex(each)) for node, each in generations.items()},
+        )
     except (ValueError, TypeError, KeyError) as error:
         text = f"the store ids in {metadata_group!r} cannot be decoded: {error!r}, found {data[:80]!r}"
         raise InvariantViolated(text) from error

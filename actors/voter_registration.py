@@ -8,11 +8,8 @@ Why: a node that comes back under its name with another store has lost its votes
 again, it would break every quorum. If each voter remembered only the stores of voters whose messages it received, a
 follower that never received one from the first store would accept the second.
 
-Of n voters at most f = (n - 1) // 2 may ever be wiped, and q = ceil((n - 1 + f) / 2) of the n - 1 others must confirm.
-So any two registrations of one name have at least 2q - (n - 1) >= f confirming voters in common, none of which has that
-name. If the two are of different stores, the name itself is one of the f that were wiped, so at most f - 1 of those in
-common were: at least one of them still remembers the first store when the second asks, and refuses it. For
-n = 1 to 7 that is q = 0, 1, 2, 2, 3, 4, 5. (More than half of the others would be too few from six voters on.)
+How many are enough is decided, and proved, in `coterie.protocols.registration_rule`: of five voters with equal votes
+three others.
 
 A confirmation names the store that it confirms: one for the store of an earlier life does not count in a later one.
 Before the mark is durable the voter sends only `RegisterStore`, so it makes no promise that could be lost with a store.
@@ -35,14 +32,17 @@ from typing import Any, Final
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered
 from coterie.errors import InvariantViolated, UnsupportedFormat
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.quorums import Majority
 from coterie.protocols.raft.membership.membership import Membership
+from coterie.protocols.registration_rule import RegistrationRule
 from coterie.runtime.actor import Context, Timer
 from coterie.runtime.messages.message import message
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.storage.log_store import LogStore
 
-__all__ = ["RetryRegistration", "VoterRegistration", "confirmations_needed"]
+__all__ = ["RetryRegistration", "VoterRegistration"]
 
 RETRY_MIN_S: Final = 0.05
 """Time until voters that have not answered are asked again; doubled after each retry."""
@@ -57,12 +57,6 @@ FOUNDERS_SHOWN_BYTES: Final = 200
 @message(name="coterie.Remind")
 class RetryRegistration:
     """The retry timer fired: ask the voters that have not answered. It never crosses the wire."""
-
-
-def confirmations_needed(voters: int) -> int:
-    """Return how many other voters must remember a voter's store before it is active; the module gives the proof."""
-    tolerated = (voters - 1) // 2
-    return (voters - 1 + tolerated + 1) // 2
 
 
 class VoterRegistration:
@@ -98,10 +92,10 @@ class VoterRegistration:
         self._bound_store = bound_store
         self._context = context
         self._take_part = take_part
-        self._needed = confirmations_needed(len(peers) + 1)
+        self._rule = RegistrationRule(NodeId(node), founders.quorum or Majority(founders.voters))
         self._unanswered = dict.fromkeys(peers)
-        self._confirmed: dict[str, None] = {}
-        self._refused_by: dict[str, None] = {}
+        self._confirmed: dict[NodeId, None] = {}
+        self._refused_by: dict[NodeId, None] = {}
         self._strangers: dict[str, bytes] = {}  # founders of peers whose group is another one
         self._is_active = False
         self._is_alive = True
@@ -120,14 +114,14 @@ class VoterRegistration:
             return None
         if self._bound_store(self._node) not in {None, self._store_id}:
             return "refused"
-        if len(self._refused_by) <= len(self._peers) - self._needed:
+        if self._rule.is_possible(self._refused_by):
             return "registering"
         return "founders_differ" if any(peer in self._strangers for peer in self._refused_by) else "refused"
 
     def begin(self) -> None:
         """Become active at once if an earlier life was, or the log says so; otherwise ask the other voters."""
         bound = self._bound_store(self._node)
-        is_marked = self._needed == 0 or self._peer_stores.has_registered(self._node, self._store_id)
+        is_marked = self._rule.is_enough(()) or self._peer_stores.has_registered(self._node, self._store_id)
         if bound == self._store_id or (bound is None and is_marked):
             self._activate()
         elif bound is not None:
@@ -158,11 +152,11 @@ class VoterRegistration:
         if self._unsubscribe_links is None or peer not in self._unanswered:
             return
         if reply.store == self._store_id:
-            self._answered(peer, self._confirmed)
-            if len(self._confirmed) == self._needed:
+            self._answered(NodeId(peer), self._confirmed)
+            if self._rule.is_enough(self._confirmed):
                 self._write_mark()
         else:
-            self._answered(peer, self._refused_by)
+            self._answered(NodeId(peer), self._refused_by)
             facts = {"peer": peer, "store": self._store_id, "remembered": reply.store}
             self._context.log.error("registration.refused", **facts)
 
@@ -170,9 +164,9 @@ class VoterRegistration:
         """Count the refusal of a peer whose group has other founders."""
         if self._unsubscribe_links is not None and reply.sender in self._unanswered:
             self._report_founders(reply.sender, reply.founders)
-            self._answered(reply.sender, self._refused_by)
+            self._answered(NodeId(reply.sender), self._refused_by)
 
-    def _answered(self, peer: str, answers: dict[str, None]) -> None:
+    def _answered(self, peer: NodeId, answers: dict[NodeId, None]) -> None:
         del self._unanswered[peer]
         answers[peer] = None
         if not self._unanswered:

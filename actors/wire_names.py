@@ -22,7 +22,15 @@ from coterie.protocols.replicated_log import Entry
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message, register_message
 
-__all__ = ["NAMES", "FoundersDiffer", "RaftPeerMessage", "RegisterStore", "StoreRegistered", "SynodPeerMessage"]
+__all__ = [
+    "NAMES",
+    "FoundersDiffer",
+    "RaftPeerMessage",
+    "RegisterStore",
+    "StoreAccused",
+    "StoreRegistered",
+    "SynodPeerMessage",
+]
 
 NAMES: Final[dict[str, type]] = {
     "log.Entry": Entry,
@@ -103,3 +111,16 @@ class FoundersDiffer:
 
     sender: str
     founders: bytes
+
+
+@message(name="voter.Accused", lane=Lane.CONSENSUS)
+class StoreAccused:
+    """Warning: `sender` has heard the receiver's `store` in a later life, with this counter and nonce, than now.
+
+    The receiver compares them with its own: a letter that was overtaken by one of a later life accuses no store.
+    """
+
+    sender: str
+    store: str
+    life_counter: int
+    life_nonce: int

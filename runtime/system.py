@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -431,6 +432,20 @@ class System:
     def address_of(self, node: str) -> tuple[str, int] | None:
         """Return the address that `add_peer` was given for `node`; None if it was given none."""
         return self._network().address_of(node)
+
+    def identify_store(self, store: str) -> None:
+        """Name our durable store in handshakes, so that no other process can push us out under our name.
+
+        RuntimeError if this system listens or dials already.
+        """
+        if self.remoting.transport is not None:
+            raise RuntimeError(f"system {self.node!r} has a network already: identify its store before it listens")
+        self.identity = replace(self.identity, store=store)
+
+    def trust_store(self, node: str, store: str) -> None:
+        """Note that the cluster knows `store` as a store of `node`: it wins over another process of that name."""
+        if self.remoting.transport is not None:
+            self.remoting.transport.trust_store(node, store)
 
     def dial(self, host: str, port: int) -> None:
         """Maintain a link with the system at (host, port), whatever its name: for clients."""

@@ -73,6 +73,27 @@ def test_the_files_of_the_page_on_testing_are_a_suite_that_passes(tmp_path: Path
     assert ended.returncode == 0
 
 
+def test_the_page_on_state_machines_has_programs_that_run_and_finds_what_it_says(tmp_path: Path) -> None:
+    for program in programs(ROOT / "docs" / "state-machines.md"):
+        name = FILE_NAME.match(program)
+        (tmp_path / (name[1] if name else "program.py")).write_text(program, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n", encoding="utf-8")
+    pytest_run = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_accounts.py")
+
+    ended, passed = run("program.py", directory=tmp_path), run(*pytest_run, directory=tmp_path)
+    accounts = tmp_path / "accounts.py"
+    text = accounts.read_text(encoding="utf-8")
+    drawing = text.replace("        have = self", "        self.luck = random.random()\n        have = self", 1)
+    accounts.write_text(f"import random\n{drawing}", encoding="utf-8")
+    failed = run(*pytest_run, directory=tmp_path)
+
+    assert (ended.stderr, ended.returncode) == ("", 0)
+    assert passed.returncode == 0, passed.stdout
+    assert re.search(r"seed 0 failed", failed.stdout), failed.stdout
+    assert "raft.state_equal broken" in failed.stdout
+    assert "state.luck is" in failed.stdout
+
+
 @pytest.mark.slow
 def test_the_how_to_of_simulation_finds_its_bug_and_its_repair_holds(tmp_path: Path) -> None:
     files = [(FILE_NAME.match(program), program) for program in programs(ROOT / "docs" / "simulation.md")]

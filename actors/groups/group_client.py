@@ -32,6 +32,7 @@ from coterie.protocols.sessions import (
     SESSION_ID_BYTES,
     Done,
     Malformed,
+    NotActive,
     Opened,
     Reply,
     SessionFull,
@@ -207,7 +208,7 @@ class GroupClient:
         if self._session is session:
             self._session = None
 
-    def _result(self, command: Ask[R], reply: Reply | TooLarge, routed: RoutedCommand) -> R:
+    def _result(self, command: Ask[R], reply: Reply | TooLarge | NotActive, routed: RoutedCommand) -> R:
         name = type(command).__name__
         match reply:
             case Done(payload):
@@ -218,6 +219,8 @@ class GroupClient:
                     f"an answer may have {max_bytes} bytes: return less at once, or raise frame_cap_bytes= everywhere"
                 )
                 raise ReplyTooLarge(f"{text}: {advice}", size_bytes=size_bytes, limit_bytes=max_bytes)
+            case NotActive(text):
+                raise refused(text, routed)
             case StaleCommand(low_water):
                 routed.attempt_ended(Outcome.UNKNOWN)  # another copy may have been executed
                 text = f"{name}: its session dropped all replies below {low_water}"

@@ -12,23 +12,32 @@ from coterie.runtime.refs import Ref
 
 __all__ = [
     "ENVELOPE_BYTES",
+    "LOST_PROMISES",
     "NOT_REGISTERED",
+    "NO_SCHEMA",
     "QUARANTINED",
     "TOO_LARGE",
+    "ActivateSchema",
     "Answer",
+    "CodeReport",
     "Execute",
     "GroupMember",
     "GroupStatus",
     "LeaderIs",
+    "NotActivated",
     "Refused",
+    "ReportCode",
     "ReportStatus",
+    "SchemaActivated",
     "Unsettled",
     "WatchLeader",
 ]
 
 TOO_LARGE: Final = "too_large"
 NOT_REGISTERED: Final = "not_registered"
+NO_SCHEMA: Final = "no_schema"
 QUARANTINED: Final = "quarantined"
+LOST_PROMISES: Final = "lost_promises"
 
 ENVELOPE_BYTES: Final = 4096
 """The most that a message takes in addition to its entries, its one command, or the answer to one."""
@@ -39,6 +48,7 @@ class Refused:
     """Definite: the command was not put into the log. Ask `leader`, if it is known.
 
     `NOT_REGISTERED`: the node takes no part, because the other voters do not remember its store (yet).
+    `NO_SCHEMA`: the group's log does not say yet which commands there are, or this node's code does not have them.
     `TOO_LARGE`: it exceeds `max_bytes`, the most that one entry may have; the commands of a batch may fit alone.
     """
 
@@ -99,8 +109,11 @@ class GroupStatus:
     `role`: as the algorithm names it; or, for an inactive voter, `registering`: its store is new, and too few of the
     other voters have confirmed that they remember it; `refused`: they remember another store under its name, or the log
     binds it to another one; `founders_differ`: their group of this name has other founders.
-    `quarantined`: it stores and votes, but neither applies nor leads; `quarantine` says why.
-    `members`: the members that the group's log has, whatever the topology says.
+    `quarantined`: it stores and votes, but neither applies nor leads; or `lost_promises`: its store went back in time,
+    and it takes no part. `quarantine` says why.
+    `members`: the members that the group's log has, whatever the topology says. `revision`, `version`: of the schema
+    that its machine follows; 0: it has none. `code_version`, `code_schema`: the version and the hash of what its code
+    is.
     """
 
     group: str
@@ -115,8 +128,47 @@ class GroupStatus:
     syncs: int
     members: tuple[GroupMember, ...] = ()
     quarantine: str | None = None
+    revision: int = 0
+    version: int = 0
+    code_version: int = 0
+    code_schema: str = ""
 
 
 @message(name="group.ReportStatus")
 class ReportStatus(Ask[GroupStatus]):
     """Ask a node of a group for its status."""
+
+
+@message(name="group.SchemaActivated")
+class SchemaActivated:
+    """The schema is active: `revision` of the group, with its `version`, from the entry `index` on."""
+
+    revision: int
+    version: int
+    index: int
+
+
+@message(name="group.NotActivated")
+class NotActivated:
+    """The schema was not put into the log: `reason`. Ask `leader`, if it is known."""
+
+    reason: str
+    leader: str | None
+
+
+@message(name="group.ActivateSchema")
+class ActivateSchema(Ask[SchemaActivated | NotActivated]):
+    """Make the schema of the leader's code active, if all voters have it."""
+
+
+@message(name="group.CodeReport")
+class CodeReport:
+    """What the code of one node is: its schema as a revision that it would record; empty: its machine has none."""
+
+    node: str
+    revision: bytes
+
+
+@message(name="group.ReportCode")
+class ReportCode(Ask[CodeReport]):
+    """Ask a node of a group what its code is."""

@@ -49,7 +49,7 @@ from coterie.actors.groups.reply_room import ReplyRoom
 from coterie.actors.groups.routed_command import ALONE, RoutedCommand, refused
 from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome
 from coterie.protocols.detection.failure_detector import StateChange, Trusted
-from coterie.protocols.sessions import Reply, SentReply, TooLarge, Withheld
+from coterie.protocols.sessions import NotActive, Reply, SentReply, TooLarge, Withheld
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
@@ -126,8 +126,8 @@ class LeaderRouter:
 
     async def execute(
         self, command: bytes, *, timeout_s: float, routed: RoutedCommand | None = None
-    ) -> Reply | TooLarge:
-        """Send an encoded command to the leader and return the session layer's reply.
+    ) -> Reply | TooLarge | NotActive:
+        """Send an encoded command to the leader and return the session layer's reply, or the leader's refusal.
 
         `routed.outcome` tells what is known of the attempts before the last one, whether it returns or raises.
 

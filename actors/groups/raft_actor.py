@@ -8,23 +8,26 @@ timer ── Tick ─────────────▶┘                 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, assert_never
 
 from coterie.actors.driver import Driver, Tick
+from coterie.actors.groups.evolution.group_schemas import CannotFollow
+from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
+    LOST_PROMISES,
     NOT_REGISTERED,
     QUARANTINED,
-    TOO_LARGE,
-    Answer,
+    ActivateSchema,
     Execute,
     GroupMember,
     GroupStatus,
     LeaderIs,
     Refused,
+    ReportCode,
     ReportStatus,
     Unsettled,
     WatchLeader,
@@ -34,13 +37,14 @@ from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
+from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.typed_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
-from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreRegistered
+from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreAccused, StoreRegistered
 from coterie.errors import UnsupportedFormat
 from coterie.protocols.algorithm import NodeId, Received
 from coterie.protocols.checkpoints import Checkpoint, DigestReport, DigestRequest, encode_checkpoint
@@ -48,9 +52,10 @@ from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, StoreKnown
+from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, SchemaReached, StoreKnown
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, RaftMessage, Restored
 from coterie.protocols.raft.raft_observations import SERIOUS, SEVERE
+from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.replicated_log import (
     Applied,
     Apply,
@@ -64,10 +69,11 @@ from coterie.protocols.replicated_log import (
     Reject,
     Term,
 )
-from coterie.protocols.sessions import Machine, fit_reply
-from coterie.runtime.actor import Actor, Later
+from coterie.protocols.sessions import Machine
+from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
+from coterie.runtime.storage.history.generation import Generation, contradiction
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
@@ -81,10 +87,13 @@ class RaftActor(
         | RaftPeerMessage
         | WatchLeader
         | ReportStatus
+        | ReportCode
+        | ActivateSchema
         | Tick
         | RegisterStore
         | StoreRegistered
         | FoundersDiffer
+        | StoreAccused
         | RetryRegistration
     ]
 ):
@@ -96,16 +105,25 @@ class RaftActor(
             the log count.
         machine: makes an empty state machine; each life of the actor applies the log to a new one.
         store: the log store for its term, vote and entries.
+        activate_after_s: how long all voters must have had newer code before its schema becomes active; None: until
+            `coterie raft activate`.
     """
 
-    def __init__(self, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore) -> None:
+    def __init__(
+        self,
+        group: str,
+        config: RaftConfig,
+        machine: Callable[[], Machine],
+        store: LogStore,
+        *,
+        activate_after_s: float | None = None,
+    ) -> None:
         self._group = group
         self._config = config
         self._machine = machine()
         self._store = store
         self._peer_stores = PeerStores(group, store)
-        self._refs = itertools.count(1)
-        self._waiting: dict[int, Later[Answer]] = {}  # by Propose.ref
+        self._activate_after_s = activate_after_s
         self._watchers: dict[Ref[LeaderIs], None] = {}
         self._leader: LeaderIs | None = None
         self._quarantined_because: str | None = None
@@ -125,16 +143,40 @@ class RaftActor(
         limits = self._limits()
         self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
         self._facts = facts = self._raft.facts
-        self._replica = Replica(self._machine, incarnation=facts.incarnation, base_index=facts.base.index)
+        self._schemas = SchemaKeeper(
+            self._raft,
+            self._machine,
+            self._node,
+            self._activate_after_s,
+            propose=partial(self._propose_own, EntryKind.SCHEMA),
+            log=self.context.log,
+        )
+        self._replica = Replica(
+            self._machine,
+            incarnation=facts.incarnation,
+            base_index=facts.base.index,
+            adopt=self._schemas.adopt,
+        )
         self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
         self._digests = DigestExchange(
             self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=self.context.log
         )
-        self._letters = LetterAdmission(facts.incarnation, self._peer_stores, self.context.log)
-        self._identity = LetterIdentity(facts.incarnation, StoreId(key)).encode()
-        # An entry that does not fit into a frame could never be replicated, and would block all later ones.
-        self._command_bytes_max = limits.max_command_bytes
-        self._answer_bytes_max = system.config.transport.frame_cap_bytes - ENVELOPE_BYTES
+        self._letters = LetterAdmission(
+            facts.incarnation,
+            self._peer_stores,
+            self.context.log,
+            accuse=self._accuse,
+            on_schema=self._schemas.heard,
+        )
+        life, schema = self._store.generation, self._schemas.hash
+        self._identity = LetterIdentity(
+            facts.incarnation, StoreId(key), life.counter, life.nonce, schema=schema
+        ).encode()
+        self._proposals = ClientProposals(
+            self._schemas,
+            command_bytes_max=limits.max_command_bytes,
+            answer_bytes_max=system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,
+        )
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
@@ -150,7 +192,18 @@ class RaftActor(
             self.context,
             self._take_part,
         )
-        self._registration.begin()
+        if self._store.lost_promises is None:
+            self._registration.begin()
+        else:
+            self._take_no_part(self._store.lost_promises)
+
+    def _take_no_part(self, evidence: str) -> None:
+        """Neither vote nor count nor lead with a store that has lost promises: it is replaced like a lost disk."""
+        self.context.log.error("group.takes_no_part", group=self._group, evidence=evidence)
+        self._running.close()
+        self._registration.close()
+        self._driver = PendingVoter(self._reject_lost)
+        self._proposals.answer_all(Unsettled(LOST_PROMISES, None))
 
     async def _restore(self) -> Restored:
         """Return what is on the disk; at the first start of all, found the group there, before anything is promised."""
@@ -204,6 +257,9 @@ class RaftActor(
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
         self._letters.forget()
+        reason = self._schemas.why_quarantined()
+        if reason is not None:
+            self._quarantine(reason)
         self.context.wake()
 
     def on_stop(self) -> None:
@@ -215,8 +271,7 @@ class RaftActor(
         self._unsubscribe_links()
         for task in self._load_tasks:
             task.cancel()
-        for ref in list(self._waiting):
-            self._answer(ref, Unsettled("stopped", None))
+        self._proposals.answer_all(Unsettled("stopped", None))
 
     # --- incoming messages ------------------------------------------------------------------------------------------
 
@@ -226,10 +281,13 @@ class RaftActor(
         | RaftPeerMessage
         | WatchLeader
         | ReportStatus
+        | ReportCode
+        | ActivateSchema
         | Tick
         | RegisterStore
         | StoreRegistered
         | FoundersDiffer
+        | StoreAccused
         | RetryRegistration,
         /,
     ) -> object:
@@ -246,12 +304,18 @@ class RaftActor(
                 return self._leader
             case ReportStatus():
                 return self._status()
+            case ReportCode():
+                return self._schemas.report()
+            case ActivateSchema():
+                self._schemas.activate(self.context.reply_later(msg).reply)
             case RegisterStore():
                 self._registration.handle_request(msg)
             case StoreRegistered():
                 self._registration.handle_reply(msg)
             case FoundersDiffer():
                 self._registration.handle_other_founders(msg)
+            case StoreAccused():
+                self._check_own_store(msg)
             case RetryRegistration():
                 self._registration.retry()
             case _:
@@ -266,10 +330,15 @@ class RaftActor(
             if applied is not None:
                 self._running.feed(applied)
         self._running.flush()
-        self._digests.advance(now=self.context.clock.monotonic())
+        now = self.context.clock.monotonic()
+        self._digests.advance(now=now)
         if self._raft.facts is not self._facts:
             self._facts = self._raft.facts
             self._letters.forget()
+            self._schemas.changed()
+        if self._schemas.elected_since():
+            self._letters.forget()
+        self._schemas.advance(now)
 
     def _apply_now(self, effect: Apply) -> None:
         self._to_apply = effect
@@ -289,30 +358,32 @@ class RaftActor(
 
     def _propose(self, msg: Execute) -> None:
         later = self.context.reply_later(msg)
-        if len(msg.command) > self._command_bytes_max:
-            later.reply(Refused(TOO_LARGE, None, self._command_bytes_max))
-            return
-        ref = next(self._refs)
-        self._waiting[ref] = later
-        self._running.feed(Propose(ref, msg.command))
+        proposal = self._proposals.propose(msg.command, later, is_leader=self._raft.role is RaftRole.LEADER)
+        if proposal is not None:
+            self._running.feed(proposal)
 
     def _propose_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint into the log. If that fails, the next one follows in a few seconds."""
-        self._running.wake_with(Propose(next(self._refs), encode_checkpoint(checkpoint), EntryKind.CHECKPOINT))
+        self._propose_own(EntryKind.CHECKPOINT, encode_checkpoint(checkpoint))
+
+    def _propose_own(self, kind: EntryKind, content: bytes) -> int:
+        """Put an entry of the group's own into the log; return the reference of the proposal."""
+        ref = self._proposals.next_ref()
+        self._running.wake_with(Propose(ref, content, kind))
+        return ref
 
     def _quarantine(self, reason: str) -> None:
         """Use the state machine no more in this life: the node only stores and votes."""
         self._quarantined_because = self._quarantined_because or reason
         self._running.feed(Quarantine(reason))
 
+    def _reject_lost(self, event: RaftEvent) -> None:
+        if isinstance(event, Propose):
+            self._proposals.answer(event.ref, Refused(LOST_PROMISES, None))
+
     def _reject_unregistered(self, event: RaftEvent) -> None:
         if isinstance(event, Propose):
-            self._answer(event.ref, Refused(NOT_REGISTERED, None))
-
-    def _answer(self, ref: int, answer: Answer) -> None:
-        later = self._waiting.pop(ref, None)  # None: an entry of this node's own
-        if later is not None:
-            later.reply(answer)
+            self._proposals.answer(event.ref, Refused(NOT_REGISTERED, None))
 
     def _receive_peer_message(self, message: RaftPeerMessage) -> None:
         key = self._letters.key_of(message)
@@ -335,6 +406,20 @@ class RaftActor(
             self._running.wake_with(Received(NodeId(store), message.body))
         if isinstance(self._driver, Driver):  # it has taken note of the store
             self._letters.remember(message, store)
+
+    def _accuse(self, node: str, heard: Generation) -> None:
+        store = self._raft.facts.membership.store_of(node) or self._peer_stores.store_of(node)
+        self._peers[node].tell(StoreAccused(self._node, str(store), heard.counter, heard.nonce))
+
+    def _check_own_store(self, message: StoreAccused) -> None:
+        """Compare what a peer has heard of this store with what it is: only a later life shows that it went back."""
+        if message.sender not in self._peers or message.store != self._store.store_id:
+            return
+        heard = Generation(message.life_counter, message.life_nonce)
+        evidence = contradiction(heard, self._store.generation)
+        if evidence is not None and self._store.lost_promises is None:
+            self._load_tasks.add(asyncio.ensure_future(self._store.mark_lost(f"{message.sender} heard: {evidence}")))
+            self._take_no_part(evidence)
 
     def _link_changed(self, event: LinkEvent) -> None:
         if event.kind != "up":
@@ -390,15 +475,19 @@ class RaftActor(
         applied = LogIndex(effect.entries[0].index - 1)
         try:
             for entry in effect.entries:
+                if entry.kind is EntryKind.SCHEMA:
+                    self._running.feed(SchemaReached(entry.index))
                 if self._quarantined_because is not None:
                     break
                 reply = replica.apply(entry)
                 applied = entry.index
                 ref = refs.get(entry.index)
-                if ref is not None and reply is not None:
-                    self._answer(ref, fit_reply(reply, self._answer_bytes_max))
+                if ref is not None:
+                    self._proposals.applied(ref, reply)
                 if replica.apart_at is not None:
                     self._quarantine(APART.format(index=replica.apart_at))
+        except CannotFollow as error:
+            self._quarantine(str(error))
         except BaseException as error:
             if not is_local(error):
                 raise
@@ -406,7 +495,7 @@ class RaftActor(
             return None
         for index, ref in refs.items():
             if index > applied:  # committed, and not applied by this node any more
-                self._answer(ref, Unsettled(QUARANTINED, None))
+                self._proposals.answer(ref, Unsettled(QUARANTINED, None))
         self._failures.applied(applied)
         return Applied(applied)
 
@@ -422,14 +511,21 @@ class RaftActor(
     def _reject(self, effect: Reject) -> None:
         kind = Unsettled if effect.reason is Refusal.LEADERSHIP_LOST else Refused
         leader = None if effect.leader is None else self._raft.node_of(effect.leader)
-        self._answer(effect.ref, kind(effect.reason.value, leader))
+        self._proposals.answer(effect.ref, kind(effect.reason.value, leader))
+
+    def _role_text(self) -> str:
+        if self._store.lost_promises is not None:
+            return LOST_PROMISES
+        if self._quarantined_because is not None:
+            return QUARANTINED
+        return self._registration.inactive_reason or self._raft.role.value
 
     def _status(self) -> GroupStatus:
-        raft = self._raft
+        raft, active = self._raft, self._schemas.active
         return GroupStatus(
             group=self._group,
             node=self._node,
-            role=self._registration.inactive_reason or (QUARANTINED if self._quarantined_because else raft.role.value),
+            role=self._role_text(),
             term=raft.term,
             leader=raft.leader,
             last_index=raft.last_index,
@@ -440,5 +536,9 @@ class RaftActor(
             members=tuple(
                 GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
             ),
-            quarantine=self._quarantined_because,
+            quarantine=self._store.lost_promises or self._quarantined_because,
+            revision=0 if active is None else active.number,
+            version=0 if active is None else active.schema.version,
+            code_version=self._schemas.code_version,
+            code_schema=self._schemas.hash.hex(),
         )

@@ -88,6 +88,9 @@ class SynodActor(
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._name)) for node in self._config.members if node != self._node
         }
+        for node in self._peers:
+            if (known := self._peer_stores.store_of(node)) is not None:
+                system.trust_store(node, known)
         self._driver = PendingVoter(self._reject_unregistered)
         self._registration = VoterRegistration(
             self._node,

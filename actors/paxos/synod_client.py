@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from coterie.actors.paxos.synod_actor import ProposeValue, ReadValue
-from coterie.errors import CommandTimeout, CoterieError, Outcome
+from coterie.errors import AskTimeout, CommandTimeout, CoterieError, Outcome
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
@@ -18,6 +18,8 @@ R = TypeVar("R")
 
 TIMEOUT_S: Final = 10.0
 ATTEMPT_S: Final = 2.0
+"""How long the first node is waited for; doubled with each further attempt, because the links may be slow."""
+
 PAUSE_S: Final = 0.05
 
 
@@ -49,14 +51,15 @@ class SynodClient:
     async def _ask(self, request: Ask[R], timeout_s: float, *, outcome_if_asked: Outcome) -> R:
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
-        outcome, last_error = Outcome.DEFINITE, "none of its nodes is linked"
+        outcome, last_error, attempt_s = Outcome.DEFINITE, "none of its nodes is linked", ATTEMPT_S
         while (left_s := deadline - monotonic()) > 0:
             node = self._pick_node()
             if node is not None:
                 try:
-                    return await self._ref(node).ask(request, timeout_s=min(left_s, ATTEMPT_S))
+                    return await self._ref(node).ask(request, timeout_s=min(left_s, attempt_s))
                 except CoterieError as error:
                     last_error = f"{node!r}: {error}"
+                    attempt_s *= 2 if isinstance(error, AskTimeout) else 1
                     if error.outcome is Outcome.UNKNOWN:
                         outcome = outcome_if_asked
             await asyncio.sleep(min(left_s, PAUSE_S))

@@ -21,6 +21,7 @@ from coterie.actors.topology.parts import Part, RaftPart, SynodPart
 from coterie.errors import TopologyError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
+from coterie.protocols.quorums import Quorum
 from coterie.protocols.replicated_log import LogPosition
 from coterie.protocols.simulation.scenarios.random_foundings import random_base
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
@@ -145,7 +146,9 @@ class Deployment:
             return replace(part, engine=partial(CheckedRaftActor, raft))
         if isinstance(part, SynodPart) and part.engine is SynodActor:
             synod = (
-                known if isinstance(known, SynodGroupChecker) else SynodGroupChecker(part.name, part.nodes, *observed)
+                known
+                if isinstance(known, SynodGroupChecker)
+                else SynodGroupChecker(part.name, part.nodes, *observed, _synod_quorum(part))
             )
             self.group_checkers[part.name] = synod
             return replace(part, engine=partial(CheckedSynodActor, synod))
@@ -163,3 +166,7 @@ class Deployment:
                 checker.disk_replaced(node)
             elif what in {"node.crashed", "node.failed", "node.stopped"}:
                 checker.ended(node)
+
+
+def _synod_quorum(part: SynodPart) -> Quorum:
+    return part.config(tuple(NodeId(node) for node in part.nodes)).quorums

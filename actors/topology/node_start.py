@@ -19,9 +19,8 @@ from coterie.actors.topology.balanced_messages import accepted_messages
 from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.errors import StorageError
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.runtime.refs import Ref
-from coterie.runtime.storage.data_directory import format_store, undo_format
+from coterie.runtime.storage.data_directory import format_store, new_store_id, undo_format
 from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.storage.memory_log import MemoryLog
 from coterie.runtime.storage.segmented_log import SegmentedLog
@@ -42,8 +41,11 @@ class NodeStore:
     def __init__(self, system: System, data: str | None, *, do_format: bool) -> None:
         self._system = system
         self._data = data
-        self._do_format = do_format
         self._new_store_id: str | None = None
+        self._is_formatted = False
+        if do_format and data is not None:
+            self._new_store_id = new_store_id(system.host)
+            system.identify_store(self._new_store_id)  # before it listens, although it is formatted after that
 
     async def open(self) -> LogStore:
         """Open the store, which is formatted first if that was asked for. Unless `keep` is called, that is undone.
@@ -57,19 +59,22 @@ class NodeStore:
             system.at_end(memory.close)
             return memory
         cluster = system.identity.cluster
-        if self._do_format:
-            self._new_store_id = await format_store(system.host, data, cluster=cluster, node=system.node)
+        if self._new_store_id is not None:
+            await format_store(system.host, data, cluster=cluster, node=system.node, store_id=self._new_store_id)
+            self._is_formatted = True
             system.at_end(self._undo_format)  # called after the store is closed: the last one is called first
         store = await SegmentedLog.open(system.host, data, cluster=cluster, node=system.node, on_failure=system.fail)
         system.at_end(store.close)
+        if self._new_store_id is None:
+            system.identify_store(store.store_id)
         return store
 
     def keep(self) -> None:
         """Keep what was formatted: the node has started."""
-        self._new_store_id = None
+        self._is_formatted = False
 
     async def _undo_format(self) -> None:
-        if self._new_store_id is None or self._data is None:
+        if not self._is_formatted or self._new_store_id is None or self._data is None:
             return
         try:
             await undo_format(self._system.host, self._data, self._new_store_id)
@@ -105,8 +110,8 @@ def _spawn(node: Node, part: Part) -> None:
             config = part.config(tuple(NodeId(voter) for voter in part.nodes))
             spawn(partial(part.engine, part.name, config, partial(_typed_machine, part.machine), node.store))
         case SynodPart():
-            members = SynodConfig(tuple(NodeId(member) for member in part.nodes))
-            spawn(partial(part.engine, part.name, members, node.store))
+            synod = part.config(tuple(NodeId(member) for member in part.nodes))
+            spawn(partial(part.engine, part.name, synod, node.store))
         case PoolPart():
             weight = part.weight_on(node.name)
             limits = SizeLimits(part.per_node, part.max_per_node)

@@ -116,6 +116,7 @@ class SynodPart:
 
     name: str
     nodes: tuple[str, ...]
+    config: Callable[[tuple[NodeId, ...]], SynodConfig] = SynodConfig
     engine: Callable[[str, SynodConfig, LogStore], SynodActor] = SynodActor
 
     @property

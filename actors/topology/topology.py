@@ -31,6 +31,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing import Policy, RoundRobin, RoutingKey
 from coterie.protocols.balancing.guards import Hedging, RetryBudget
 from coterie.protocols.detection.failure_detector import Failed, MakeDetector, Suspected, Trusted
+from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
 from coterie.runtime.cells.supervision import Supervision
@@ -165,9 +166,18 @@ class Topology:
         """
         self._parts.append(RaftPart(name, machine, self._members(nodes), config))
 
-    def synod(self, name: str, *, nodes: Sequence[str] | None = None) -> None:
-        """Choose one value with single-decree Paxos: a `SynodActor` named `name` on each of `nodes` (default: all)."""
-        self._parts.append(SynodPart(name, self._members(nodes)))
+    def synod(
+        self,
+        name: str,
+        *,
+        nodes: Sequence[str] | None = None,
+        config: Callable[[tuple[NodeId, ...]], SynodConfig] = SynodConfig,
+    ) -> None:
+        """Choose one value with single-decree Paxos: a `SynodActor` named `name` on each of `nodes` (default: all).
+
+        `config` makes the `SynodConfig` from the members, for other time-outs or quorums.
+        """
+        self._parts.append(SynodPart(name, self._members(nodes), config))
 
     def detector(
         self,

@@ -25,6 +25,8 @@ from coterie.actors.topology.parts import (
 from coterie.errors import MessageTypeError
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.balancing.policy import uses_keys
+from coterie.protocols.paxos.synod_config import SynodConfig
+from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
 
 __all__ = ["find_mistakes"]
@@ -78,6 +80,8 @@ def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
         yield from _mistakes_in_balancer(part)
     if isinstance(part, RaftPart):
         yield from _mistakes_in_raft(part)
+    if isinstance(part, RaftPart | SynodPart):
+        yield from _mistakes_in_config(part)
 
 
 def _mistakes_in_maker(label: str, make: object) -> Iterator[str]:
@@ -169,11 +173,28 @@ def _mistakes_in_raft(raft: RaftPart) -> Iterator[str]:
     else:
         if (mistake := apply_mistake(machine)) is not None:
             yield f"group {raft.name!r}: {mistake}"
-    if raft.nodes and not _duplicates(raft.nodes):  # otherwise reported already
-        try:
-            raft.config(tuple(NodeId(voter) for voter in raft.nodes))
-        except ValueError as error:
-            yield f"group {raft.name!r}: config= makes no configuration: {error}"
+
+
+def _mistakes_in_config(group: RaftPart | SynodPart) -> Iterator[str]:
+    """Yield a mistake if `config=` does not make a configuration of the group's kind for exactly its nodes."""
+    if not group.nodes or _duplicates(group.nodes):  # reported already
+        return
+    members = tuple(NodeId(node) for node in group.nodes)
+    try:
+        made: object = group.config(members)
+    except (TypeError, ValueError) as error:
+        yield f"group {group.name!r}: config= makes no configuration: {error}"
+        return
+    match made:
+        case RaftConfig() if isinstance(group, RaftPart):
+            configured = made.voters
+        case SynodConfig() if isinstance(group, SynodPart):
+            configured = made.members
+        case _:
+            yield f"group {group.name!r}: config= makes no configuration, but a {type(made).__name__}"
+            return
+    if sorted(configured) != sorted(members):
+        yield f"group {group.name!r}: config= is for {', '.join(configured)}, not for its nodes {', '.join(members)}"
 
 
 def _mistakes_in_detector(detector: DetectorPart) -> Iterator[str]:

@@ -75,6 +75,7 @@ class Proposer:
         self._waiting: dict[int, Propose | ReadRound] = {}
         self._reads_of_round: tuple[int, ...] = ()
         self._refusals = 0
+        self._timed_out_rounds = 0  # without a round that succeeded since; one that succeeds takes one away
         self._deadline: float | None = None
         self._chosen: bytes | None = None
 
@@ -97,6 +98,8 @@ class Proposer:
         """Start a new round if the present one took too long or the back-off is over."""
         if self._deadline is None or now < self._deadline:
             return []
+        if self._phase is not Phase.BACKING_OFF:
+            self._timed_out_rounds += 1
         return self._begin_round(now)
 
     def handle(self, events: Sequence[ProposerEvent], *, now: float) -> list[ProposerEffect]:
@@ -139,7 +142,7 @@ class Proposer:
         # A read that arrives later must not be answered with None because of promises made before it arrived.
         self._reads_of_round = tuple(ref for ref, wanted in self._waiting.items() if isinstance(wanted, ReadRound))
         timeout_s = self._rng.uniform(self._config.round_timeout_min_s, self._config.round_timeout_max_s)
-        self._deadline = now + timeout_s
+        self._deadline = now + timeout_s * self._stretch()
         token = Token(next(self._tokens))
         # §2.4: the number is in stable storage before the Prepare leaves, so that no later life uses it again.
         return [
@@ -147,6 +150,11 @@ class Proposer:
             Observe(ROUND_STARTED, {"node": self._node_id, "round": self._round}),
             *(Send(member, Prepare(self._ballot), token) for member in self._config.members),
         ]
+
+    def _stretch(self) -> float:
+        """Return how many times longer than configured all waits are: links may be slower than the time-outs assume."""
+        most = self._config.round_timeout_cap_s / self._config.round_timeout_max_s
+        return min(2.0**self._timed_out_rounds, most)
 
     def _next_round(self) -> int:
         return self._highest_seen + 1
@@ -188,7 +196,7 @@ class Proposer:
             return []
         self._phase = Phase.BACKING_OFF
         self._refusals += 1
-        wait_s = self._rng.uniform(0, self._backoff_max_s())
+        wait_s = self._rng.uniform(0, self._backoff_max_s()) * self._stretch()
         self._deadline = now + wait_s
         return [Observe(BACKED_OFF, {"node": self._node_id, "round": self._round, "wait_s": wait_s})]
 
@@ -210,4 +218,5 @@ class Proposer:
     def _become_idle(self) -> None:
         self._phase = Phase.IDLE
         self._refusals = 0
+        self._timed_out_rounds = max(0, self._timed_out_rounds - 1)
         self._deadline = None

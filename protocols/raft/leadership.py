@@ -232,9 +232,11 @@ class Leadership:
             )
 
     def _members_behind(self, index: LogIndex) -> tuple[NodeId, ...]:
-        """Return the members that have not acknowledged entry `index`, with this node if its disk lacks it."""
+        """Return the nodes that have not acknowledged entry `index`, with this one if its disk lacks it."""
         behind = [peer for peer, progress in self._progress_by_peer.items() if progress.match_index < index]
-        return (*behind, *((self._node_id,) if self._durability.durable_index < index else ()))
+        if self._durability.durable_index < index:
+            behind.append(self._node_id)
+        return tuple(self._electorate.node_of(key) or key for key in behind)
 
     def _back_up(self, progress: Progress, reply: AppendEntriesReply) -> None:
         next_index, base_index = self.next_index_after(reply), self._log.base.index

@@ -22,11 +22,15 @@ from coterie.protocols.sessions.session_commands import (
     encode_open_session,
     encode_plain,
     encode_session_command,
+    is_batch,
+    machine_commands,
     opens_session,
+    without_commands,
 )
 from coterie.protocols.sessions.session_replies import (
     Done,
     Malformed,
+    NotActive,
     Opened,
     Replies,
     Reply,
@@ -40,6 +44,7 @@ from coterie.protocols.sessions.session_replies import (
     decode_reply,
     encode_reply,
     fit_reply,
+    with_refusals,
 )
 
 __all__ = [
@@ -51,6 +56,7 @@ __all__ = [
     "Done",
     "Machine",
     "Malformed",
+    "NotActive",
     "OpenSession",
     "Opened",
     "Plain",
@@ -73,5 +79,9 @@ __all__ = [
     "encode_reply",
     "encode_session_command",
     "fit_reply",
+    "is_batch",
+    "machine_commands",
     "opens_session",
+    "with_refusals",
+    "without_commands",
 ]

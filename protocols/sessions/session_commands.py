@@ -12,7 +12,7 @@ number, and no number is used again.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, NewType
 
@@ -31,7 +31,10 @@ __all__ = [
     "encode_open_session",
     "encode_plain",
     "encode_session_command",
+    "is_batch",
+    "machine_commands",
     "opens_session",
+    "without_commands",
 ]
 
 SessionId = NewType("SessionId", bytes)
@@ -43,6 +46,7 @@ SESSION_ID_BYTES: Final = 16
 # The first byte of a command. Numbers are durable: never reuse one.
 _PLAIN, _OPEN, _SESSION, _BATCH = range(4)
 _OPEN_BYTE = bytes((_OPEN,))
+_BATCH_BYTE = bytes((_BATCH,))
 
 _HEADER = struct.Struct(f">B{SESSION_ID_BYTES}sQQ")
 
@@ -120,6 +124,36 @@ def encode_batch(commands: Sequence[bytes]) -> bytes:
 def opens_session(command: bytes) -> bool:
     """Return whether an encoded command opens a session; such a command must not be in a batch."""
     return command[0] == _OPEN if command else False
+
+
+def is_batch(data: bytes) -> bool:
+    """Return whether an encoded command is a batch, even of one command."""
+    return data[:1] == _BATCH_BYTE
+
+
+def machine_commands(data: bytes) -> list[bytes | None]:
+    """Return the machine's own commands in an encoded command, in the order of its batch; None: this part has none."""
+    if not is_batch(data):
+        return [_machine_command(data)]
+    try:
+        return [_machine_command(part) for part in split_parts(data)]
+    except ValueError:
+        return [None]
+
+
+def _machine_command(data: bytes) -> bytes | None:
+    kind = data[0] if data else None
+    if kind == _SESSION and len(data) >= _HEADER.size:
+        return data[_HEADER.size :]
+    return data[1:] if kind == _PLAIN else None
+
+
+def without_commands(data: bytes, positions: Collection[int]) -> bytes | None:
+    """Return an encoded batch, or lone command, without the commands at these positions; None if none is left."""
+    if not is_batch(data):
+        return None if 0 in positions else data
+    kept = [part for at, part in enumerate(split_parts(data)) if at not in positions]
+    return encode_batch(kept) if kept else None
 
 
 def decode_command(data: bytes) -> Command:

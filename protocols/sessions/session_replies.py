@@ -6,12 +6,15 @@ one that does not fit. Every caller still learns its own outcome, because a mark
     Withheld   it fits into an answer with fewer replies: repeat the command under the same identity
     TooLarge   it fits into no answer
 
+The leader alone may refuse a command of a batch before it is in the log: the answer has `NotActive` in its place.
+
 The first byte of an encoded reply is its kind, and stands for the format as that of a command does.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, assert_never
 
@@ -21,6 +24,7 @@ from coterie.protocols.sessions.session_commands import SESSION_ID_BYTES, Sessio
 __all__ = [
     "Done",
     "Malformed",
+    "NotActive",
     "Opened",
     "Replies",
     "Reply",
@@ -34,10 +38,11 @@ __all__ = [
     "decode_reply",
     "encode_reply",
     "fit_reply",
+    "with_refusals",
 ]
 
 # The first byte of a reply. Numbers are on the wire: never reuse one.
-_DONE, _OPENED, _STALE, _UNKNOWN, _FULL, _MALFORMED, _REPLIES, _WITHHELD, _TOO_LARGE = range(9)
+_DONE, _OPENED, _STALE, _UNKNOWN, _FULL, _MALFORMED, _REPLIES, _WITHHELD, _TOO_LARGE, _NOT_ACTIVE = range(10)
 _DONE_BYTE = bytes((_DONE,))
 _OPENED_BYTE = bytes((_OPENED,))
 
@@ -110,7 +115,14 @@ class TooLarge:
     max_bytes: int
 
 
-SentReply = Reply | Withheld | TooLarge
+@dataclass(frozen=True, slots=True)
+class NotActive:
+    """The command was not put into the log, because the group's schema does not have it (yet); `text` says why."""
+
+    text: str
+
+
+SentReply = Reply | Withheld | TooLarge | NotActive
 """What an answer holds for one command: its reply, or a marker in place of it."""
 
 
@@ -133,6 +145,23 @@ def encode_reply(reply: Reply | Replies) -> bytes:
             return bytes((_MALFORMED,))
         case _:
             assert_never(reply)
+
+
+def with_refusals(encoded: bytes | None, refusals: Mapping[int, NotActive], *, is_batch: bool) -> bytes:
+    """Return the answer to a command of which parts were refused (by position), and the others answered by `encoded`.
+
+    `is_batch`: whether it was a batch; if not, it was refused as a whole. None: nothing was left to be answered.
+    """
+    if not is_batch:
+        return _encode_refusal(refusals[0])
+    parts = [] if encoded is None else split_parts(encoded)
+    for at in sorted(refusals):
+        parts.insert(at, _encode_refusal(refusals[at]))
+    return join_parts(_REPLIES, parts)
+
+
+def _encode_refusal(refusal: NotActive) -> bytes:
+    return bytes((_NOT_ACTIVE,)) + refusal.text.encode(errors="backslashreplace")
 
 
 def fit_reply(encoded: bytes, max_bytes: int) -> bytes:
@@ -192,6 +221,8 @@ def _decode_other(kind: int | None, data: bytes) -> SentReply:
     if kind in (_STALE, _FULL):
         number: int = _KIND_AND_NUMBER.unpack(data)[1]
         return StaleCommand(number) if kind == _STALE else SessionFull(number)
+    if kind == _NOT_ACTIVE:
+        return NotActive(data[1:].decode())
     if kind == _WITHHELD:
         return Withheld(_KIND_AND_SIZE.unpack(data)[1])
     if kind == _TOO_LARGE:

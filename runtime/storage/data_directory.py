@@ -41,6 +41,7 @@ __all__ = [
     "format_store",
     "lock_store",
     "meta_path",
+    "new_store_id",
     "read_meta",
     "undo_format",
 ]
@@ -67,10 +68,16 @@ class StoreMeta:
     store_id: str
 
 
-async def format_store(host: Host, path: str, *, cluster: str, node: str) -> str:
+def new_store_id(host: Host) -> str:
+    """Return a random store id: 32 hex digits."""
+    return f"{host.random.getrandbits(128):032x}"
+
+
+async def format_store(host: Host, path: str, *, cluster: str, node: str, store_id: str | None = None) -> str:
     """Make an empty store for `node` of `cluster` in the directory `path` (created if missing); return its store id.
 
-    Run once for each node, explicitly: a node that lost its data must not come back under its old name.
+    `store_id`: what `new_store_id` returned; None: a new one. Run once for each node, explicitly: a node that lost its
+    data must not come back under its old name.
 
     Raises:
         AlreadyFormatted: There is a store already, or segments that an interrupted formatting does not explain.
@@ -79,7 +86,7 @@ async def format_store(host: Host, path: str, *, cluster: str, node: str) -> str
     """
     if not cluster or not node:
         raise ValueError("cluster and node must not be empty")
-    store_id = f"{host.random.getrandbits(128):032x}"
+    store_id = store_id or new_store_id(host)
     meta = StoreMeta(cluster, node, host.random.getrandbits(32), store_id)
     await host.executor.run_disk(lambda: _format(host.disk, path, meta))
     return store_id

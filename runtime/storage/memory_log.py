@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from coterie.errors import StorageFailed
 from coterie.runtime.hosts.host import Host
+from coterie.runtime.storage.data_directory import new_store_id
 from coterie.runtime.storage.group_tail import GroupTail
 from coterie.runtime.storage.history.generation import Generation
 from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
@@ -24,7 +25,7 @@ class MemoryLog:
     """
 
     def __init__(self, host: Host) -> None:
-        self._store_id = f"{host.random.getrandbits(128):032x}"
+        self._store_id = new_store_id(host)
         self._generation = Generation(1, int(self._store_id[:16], 16))
         self._lost_promises: str | None = None
         self._groups: dict[str, _Group] = {}

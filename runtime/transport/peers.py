@@ -22,6 +22,7 @@ from coterie.runtime.transport.transport_state import TransportState
 __all__ = ["Peers"]
 
 _SUPERSEDED_MAX = 16
+_STORE_CHARS = 8  # of a store's id in a message
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class _PeerEntry:
     peer: Peer | None = None
     is_lost: bool = False
     absent_s: float = 0.0
+    trusted_stores: dict[str, None] = field(default_factory=dict)
     superseded: deque[int] = field(default_factory=lambda: deque(maxlen=_SUPERSEDED_MAX))
 
     @property
@@ -47,6 +49,11 @@ class Peers:
     incarnations), the link dialled by the smaller name stays, so both ends keep the same one. A new incarnation of a
     node supersedes the old one permanently. Members (see `add_member`) are never removed, other peers when they are
     lost.
+
+    Two processes under one name. A durable store is open in one process at a time, so a new incarnation with the same
+    store is the same node, started again. One with another store is another process, which must not push the first out:
+    it is refused until that is lost, unless its store is trusted (`trust_store`) and the first one's is not. Neither
+    supersedes the other: whoever was refused may try again.
 
     Time advances here only by `check_liveness`. Its caller caps each step, so that a stall of our own loop never counts
     as absence of the peers.
@@ -71,6 +78,12 @@ class Peers:
         """Return whether `peer` says that it is a node which was added as a member."""
         known = self._entries.get(peer.node)
         return known is not None and known.is_member and peer.role is PeerRole.NODE
+
+    def trust_store(self, node: str, store: str) -> None:
+        """Note that `store` is one of those that the cluster knows as a store of the member `node`."""
+        known = self._entries.get(node)
+        if known is not None and known.is_member:
+            known.trusted_stores[store] = None
 
     def address_of(self, node: str) -> tuple[str, int] | None:
         """Return the (host, port) of a member; None if `node` is none."""
@@ -110,6 +123,8 @@ class Peers:
             return refuse(RefusalReason.SUPERSEDED, text)
         if peer.role is not _role(known, peer):
             return refuse(RefusalReason.NAME_TAKEN, f"{peer.node!r} is the name of a {_role(known, peer).value}")
+        if known.peer is not None and _must_wait_for(known, known.peer, peer):
+            return refuse(RefusalReason.OTHER_STORE, _other_store_text(known, known.peer, peer))
         return None
 
     def check_liveness(self, step_s: float) -> None:
@@ -156,7 +171,7 @@ class Peers:
         if node.peer is not None:
             self._shared.counters.reconnects += 1
             if node.peer.incarnation != peer.incarnation:
-                self._supersede(peer.node, node, node.peer)
+                self._supersede(peer.node, node, node.peer, peer)
         self._entries[peer.node] = node  # `_mark_lost` may have deleted it
         node.link, node.peer, node.is_lost, node.absent_s = link, peer, False, 0.0
         self.links[peer.node] = link
@@ -187,8 +202,9 @@ class Peers:
         our_name_is_smaller = self._shared.identity.node < newer.peer.node
         return is_crossing and newer.is_dialled_by_us is not our_name_is_smaller
 
-    def _supersede(self, name: str, node: _PeerEntry, old: Peer) -> None:
-        node.superseded.append(old.incarnation)
+    def _supersede(self, name: str, node: _PeerEntry, old: Peer, new: Peer) -> None:
+        if not _is_another_process(old, new):
+            node.superseded.append(old.incarnation)
         self._mark_lost(name, node, "it came back as a new incarnation")
 
     def _mark_lost(self, name: str, node: _PeerEntry, reason: str) -> None:
@@ -206,6 +222,32 @@ def _replaced(older: Peer, newer: Peer) -> str:
     if older.incarnation == newer.incarnation:
         return "replaced by a newer link"
     return f"another incarnation of {newer.node!r} was linked; if both run, give one of them another name"
+
+
+def _is_another_process(old: Peer, new: Peer) -> bool:
+    """Return whether two incarnations are different processes, not one node that was started again."""
+    return old.store != "" and old.store != new.store and old.incarnation != new.incarnation
+
+
+def _must_wait_for(known: _PeerEntry, old: Peer, new: Peer) -> bool:
+    """Return whether `new` must wait until `old`, the latest incarnation of that name, is lost."""
+    if not _is_another_process(old, new):
+        return False
+    is_trusted_alone = new.store in known.trusted_stores and old.store not in known.trusted_stores
+    return not is_trusted_alone and (known.link is not None or not known.is_lost)
+
+
+def _other_store_text(known: _PeerEntry, old: Peer, new: Peer) -> str:
+    since = "is linked" if known.link is not None else f"was linked until {known.absent_s:.1f} s ago"
+    ours = f"store {_short(new.store)}" if new.store else "no store"
+    return (
+        f"two processes call themselves {new.node!r}: one with store {_short(old.store)} {since}, this one has {ours}; "
+        f"stop the wrong one, or start it on the right data directory"
+    )
+
+
+def _short(store: str) -> str:
+    return store[:_STORE_CHARS]
 
 
 def _role(known: _PeerEntry, peer: Peer) -> PeerRole:

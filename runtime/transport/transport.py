@@ -144,6 +144,10 @@ class Transport:
         if self.identity.node < node:
             self._keep_dialling(f"node {node}", DialTarget(host, port, node))
 
+    def trust_store(self, node: str, store: str) -> None:
+        """Note that the cluster knows `store` as one of `node`, a member: it wins over another process of that name."""
+        self._peers.trust_store(node, store)
+
     def dial(self, host: str, port: int) -> None:
         """Keep a link to the node at (host, port); clients connect this way. TransportError if closed."""
         self._check_open()

@@ -36,7 +36,9 @@ class TransportConfig:
         handshakes_max: most accepted connections that have not said who they are, and most incoming TLS handshakes at
             once; one too many ends the oldest. Lower: a storm of connections ends honest handshakes; higher: strangers
             hold that many descriptors for `handshake_timeout_s`.
-        handshake_timeout_s: longest time for connecting, for a handshake, and for the second connection of a link.
+        handshake_timeout_s: longest time for connecting, for a handshake, and for the second connection of a link; all
+            together take up to six round trips. Lower: no link is made over slow networks; higher: strangers that say
+            nothing keep their places longer (see `handshakes_max`).
         keepalive_interval_s: an empty frame is sent when nothing else was for this long; also the granularity of all
             the times below.
         silence_timeout_s: a connection on which nothing arrives for this long is closed. A stopped process keeps its
@@ -65,7 +67,7 @@ class TransportConfig:
     write_buffer_bytes: int = 256 * 1024
     connections_max: int = 1024
     handshakes_max: int = 128
-    handshake_timeout_s: float = 2.0
+    handshake_timeout_s: float = 5.0
     keepalive_interval_s: float = 0.5
     silence_timeout_s: float = 3.0
     frame_timeout_s: float = 10.0

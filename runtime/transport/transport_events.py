@@ -31,8 +31,9 @@ class TransportEvents(Protocol):
     def node_lost(self, peer: Peer, reason: str) -> None:
         """Report that `peer` has been unreachable for `lost_after_s`, or is back as a new incarnation.
 
-        The second case is final: that incarnation will never be linked again. In the first, the same incarnation may
-        come back (after a partition): then a new `link_up` follows, and a new `node_lost` if it is lost again.
+        The second case is final: that incarnation will never be linked again, unless the newer one has another store:
+        then they are two processes of one name, see `Peers`. In the first case, the same incarnation may come back
+        (after a partition): then a new `link_up` follows, and a new `node_lost` if it is lost again.
         """
         ...
 

@@ -11,6 +11,7 @@ from coterie.actors.peer_stores import PeerStores
 from coterie.actors.voter_registration import VoterRegistration
 from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.quorums import Majority, Quorum
 from coterie.protocols.raft.membership.membership import Membership
 from coterie.runtime.storage.log_store import GroupState, Record, Write
 
@@ -108,15 +109,19 @@ class Voter:
 
 
 class RegisteringVoters:
-    """All voters of one group, their disks, and the messages between them."""
+    """All voters of one group, their disks, and the messages between them.
 
-    def __init__(self, voters: int) -> None:
+    `quorum`: which of them may decide; None: more than half.
+    """
+
+    def __init__(self, voters: int, quorum: Quorum | None = None) -> None:
         self.names = [f"n{number}" for number in range(1, voters + 1)]
         self.disks = {name: Disk(f"{name}/1") for name in self.names}
         self.up: dict[str, Voter] = {}
         self.messages: list[tuple[str, Any]] = []
         self.store_by_name: dict[str, str] = {}
-        self.founders = Membership.founding([NodeId(name) for name in self.names])
+        self.founders = Membership.founding([NodeId(name) for name in self.names], quorum)
+        self.quorum = quorum or Majority(self.founders.voters)
         self.bound: dict[str, dict[str, str]] = {}
         """What the log of each voter says about the stores of all."""
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from coterie.actors import voter_registration
-from coterie.actors.voter_registration import RETRY_MAX_S, RETRY_MIN_S, confirmations_needed
+from coterie.actors.voter_registration import RETRY_MAX_S, RETRY_MIN_S
 from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.errors import InvariantViolated
+from coterie.protocols import registration_rule
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.quorums import Grid, Quorum, Weighted
+from coterie.protocols.registration_rule import confirmations_needed
 from tests.actors.registering_voters import RegisteringVoters
 
 pytestmark = pytest.mark.virtual
@@ -21,17 +24,7 @@ def messages_of(group: RegisteringVoters, kind: type) -> list[tuple[str, Any]]:
     return [(to, message) for to, message in group.messages if isinstance(message, kind)]
 
 
-# How many.
-
-
-def test_so_many_must_confirm_that_two_registrations_meet_at_a_voter_that_was_not_wiped() -> None:
-    assert [confirmations_needed(voters) for voters in range(1, 8)] == [0, 1, 2, 2, 3, 4, 5]
-    for voters in range(1, 100):
-        others, tolerated = voters - 1, (voters - 1) // 2
-        needed = confirmations_needed(voters)
-        assert 2 * needed - others > tolerated - 1  # one more in common than can be wiped beside the name itself
-        assert needed <= others
-        assert needed > others / 2 or voters == 1
+# How many (`tests/protocols/test_registration_rule.py` has the rule).
 
 
 async def test_a_single_voter_takes_part_at_once_and_asks_nobody() -> None:
@@ -405,9 +398,9 @@ async def test_who_gets_a_link_is_asked_at_once_and_nobody_after_all_have_answer
 # Everything at once.
 
 
-async def wander(voters: int, seed: int) -> RegisteringVoters:
-    """Let anything happen, as long as only a minority is ever wiped; the group sees a second store take part."""
-    rng, group, wiped = random.Random(seed), RegisteringVoters(voters), set[str]()
+async def wander(group: RegisteringVoters, seed: int) -> None:
+    """Let anything happen, as long as a quorum is never wiped; the group sees a second store take part."""
+    rng, wiped = random.Random(seed), set[str]()
     for _ in range(300):
         name = rng.choice(group.names)
         chance = rng.random()
@@ -421,18 +414,48 @@ async def wander(voters: int, seed: int) -> RegisteringVoters:
             group.messages.pop(rng.randrange(len(group.messages)))
         elif chance < 0.83:
             group.crash(name)
-        elif chance < 0.85 and len(wiped | {name}) <= (voters - 1) // 2:
+        elif chance < 0.85 and group.quorum.is_quorum([kept for kept in nodes(group) if kept not in wiped | {name}]):
             wiped.add(name)
             group.wipe(name)
         elif name not in group.up:
             await group.start(name)
-    return group
+
+
+def nodes(group: RegisteringVoters) -> tuple[NodeId, ...]:
+    return group.founders.voters
 
 
 @pytest.mark.parametrize("voters", [2, 3, 4, 5, 6, 7])
 async def test_whatever_happens_no_name_takes_part_with_two_stores(voters: int) -> None:
     for seed in range(60):
-        await wander(voters, seed)
+        await wander(RegisteringVoters(voters), seed)
+
+
+def weighted(*weights: int) -> Weighted:
+    return Weighted({NodeId(f"n{number}"): weight for number, weight in enumerate(weights, 1)})
+
+
+def grid(*sizes: int) -> Grid:
+    names = iter(NodeId(f"n{number}") for number in range(1, sum(sizes) + 1))
+    return Grid([[next(names) for _ in range(size)] for size in sizes])
+
+
+OTHER_QUORUMS = [weighted(1, 1, 1), weighted(3, 1, 1, 1), weighted(3, 2, 2, 1, 1), grid(2, 2), grid(1, 3), grid(2, 3)]
+
+
+@pytest.mark.parametrize("quorum", OTHER_QUORUMS, ids=repr)
+async def test_with_other_quorums_no_name_takes_part_with_two_stores_either(quorum: Quorum) -> None:
+    for seed in range(60):
+        await wander(RegisteringVoters(len(quorum.members), quorum), seed)
+
+
+@pytest.mark.parametrize("quorum", OTHER_QUORUMS, ids=repr)
+async def test_with_other_quorums_all_voters_together_take_part(quorum: Quorum) -> None:
+    group = RegisteringVoters(len(quorum.members), quorum)
+    await group.start()
+    group.settle()
+
+    assert group.active == group.names
 
 
 async def cut(voters: int, sides: tuple[int, int]) -> list[str]:
@@ -462,7 +485,7 @@ async def test_the_worst_minority_that_is_wiped_brings_no_name_back(voters: int)
 @pytest.mark.parametrize("voters", [6, 7, 9])
 async def test_more_than_half_of_the_others_would_not_be_enough(voters: int, monkeypatch: pytest.MonkeyPatch) -> None:
     needed = (voters - 1) // 2 + 1
-    monkeypatch.setattr(voter_registration, "confirmations_needed", lambda _: needed)
+    monkeypatch.setattr(registration_rule, "confirmations_needed", lambda _: needed)
 
     with pytest.raises(AssertionError, match="n1 takes part with a second store"):
         await cut(voters, (needed, needed))

@@ -75,9 +75,14 @@ GOLDEN = {
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (
         "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members, "
-        "quarantine)"
+        "quarantine, revision, version, code_version, code_schema)"
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
+    "group.ActivateSchema": "ActivateSchema()",
+    "group.CodeReport": "CodeReport(node, revision)",
+    "group.NotActivated": "NotActivated(reason, leader)",
+    "group.ReportCode": "ReportCode()",
+    "group.SchemaActivated": "SchemaActivated(revision, version, index)",
     "group.WatchLeader": "WatchLeader(watcher)",
     "kv.Batch": "AtomicBatch(expect, delete, put, increment)",
     "kv.BatchResult": "BatchResult(applied, blocked_by)",
@@ -144,6 +149,7 @@ GOLDEN = {
     "synod.Proposal": "Proposal(ballot, value)",
     "synod.ProposeValue": "ProposeValue(value)",
     "synod.ReadValue": "ReadValue()",
+    "voter.Accused": "StoreAccused(sender, store, life_counter, life_nonce)",
     "voter.FoundersDiffer": "FoundersDiffer(sender, founders)",
     "voter.Register": "RegisterStore(sender, store, founders)",
     "voter.Registered": "StoreRegistered(sender, store)",

@@ -66,6 +66,12 @@ def test_all_others_together_are_enough_and_more_never_harm(quorum: Quorum) -> N
 
 def test_with_majorities_a_number_of_confirmations_decides() -> None:
     assert [confirmations_needed(voters) for voters in range(1, 8)] == [0, 1, 2, 2, 3, 4, 5]
+    for voters in range(1, 100):
+        others, tolerated = voters - 1, (voters - 1) // 2
+        needed = confirmations_needed(voters)
+        assert 2 * needed - others > tolerated - 1  # one more in common than can be wiped beside the name itself
+        assert needed <= others
+        assert needed > others / 2 or voters == 1
     for size in range(1, 8):
         members = nodes("abcdefg"[:size])
         equal_weights = RegistrationRule(A, Weighted(dict.fromkeys(members, 1)))

@@ -19,14 +19,14 @@ from coterie.protocols.evolution.schema_types import messages_in
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.messages.value_codecs import NO_REFS, Codec, codec_of
 
-__all__ = ["NESTING_MAX", "RecordedCommand", "RecordedCommands"]
+__all__ = ["NESTING_MAX", "NOT_A_COMMAND", "RecordedCommand", "RecordedCommands"]
 
 NESTING_MAX: Final = 64
 """How deeply rows may be nested in a command whose messages hold themselves. A rule of the format level: without it the
 depth of the stack would decide, which differs between nodes."""
 
 
-_NOT_A_COMMAND: Final = "the bytes of a command are not [name, fields]"
+NOT_A_COMMAND: Final = "the bytes of a command are not [name, fields]"
 
 
 class RecordedCommand:
@@ -78,7 +78,7 @@ class RecordedCommands:
         try:
             name, row = msgpack.unpackb(command, use_list=False, strict_map_key=False)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
-            raise BadMessage(_NOT_A_COMMAND) from error
+            raise BadMessage(NOT_A_COMMAND) from error
         recorded = self._by_name.get(name) if type(name) is str else None
         if recorded is None:
             raise BadMessage(_not_active(name))
@@ -100,7 +100,7 @@ class RecordedCommands:
             items = unpacker.read_array_header()
             name, count = unpacker.unpack(), unpacker.read_array_header()
         except (ValueError, TypeError, msgpack.UnpackException):
-            return _NOT_A_COMMAND
+            return NOT_A_COMMAND
         recorded = self._by_name.get(name) if type(name) is str and items == 2 else None
         if recorded is None:
             return _not_active(name)
@@ -119,7 +119,7 @@ _LONG_NAME: Final = 0xD9  # MessagePack: a string of 32 … 255 bytes; its lengt
 
 
 def _not_active(name: object) -> str:
-    return f"{name!r:.80} is not an active command of this group"
+    return f"{name!r:.80} is not active"
 
 
 def _holds_itself(schema: Schema, name: str) -> bool:

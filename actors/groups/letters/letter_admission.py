@@ -5,6 +5,9 @@
     not bound (yet)                 it comes from the first store from which this node has heard it (`PeerStores`)
 
 So a voter that comes back with another store is refused by every node whose log has the entry that binds its seat.
+
+A store that is known says with each letter how often it was opened. If this node has heard a later opening, the store
+has gone back in time: its letters do not count, and it is told so (`StoreAccused`), which it checks itself.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.wire_names import RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.evolution.schema_text import SchemaHash
 from coterie.protocols.raft.membership.membership import Membership, StoreId
+from coterie.runtime.storage.history.generation import Generation, contradiction
 
 __all__ = ["LetterAdmission"]
 
@@ -28,12 +33,24 @@ class LetterAdmission:
         incarnation: of the group.
         peer_stores: the stores that this node remembers.
         log: the actor's log; each sender that is refused is told there once for each identity.
+        accuse: tells a node that its store has gone back from the given generation.
+        on_schema: called with an admitted sender and the hash of what its code is.
     """
 
-    def __init__(self, incarnation: bytes, peer_stores: PeerStores, log: Any) -> None:
+    def __init__(
+        self,
+        incarnation: bytes,
+        peer_stores: PeerStores,
+        log: Any,
+        *,
+        accuse: Callable[[str, Generation], None],
+        on_schema: Callable[[str, SchemaHash], None],
+    ) -> None:
         self._incarnation = incarnation
         self._peer_stores = peer_stores
+        self._accuse = accuse
         self._log = log
+        self._on_schema = on_schema
         self._admitted: dict[str, tuple[bytes, NodeId]] = {}
         self._refused: dict[str, bytes] = {}
         self.refusals = 0
@@ -46,12 +63,12 @@ class LetterAdmission:
 
     def examine(self, letter: RaftPeerMessage, membership: Membership, admit: Callable[[StoreId], None]) -> None:
         """Call `admit` with the sender's store, at once or when that is durable; or refuse the letter."""
-        store = self._store_of(letter)
-        if store is None:
+        identity = self._identity_of(letter)
+        if identity is None:
             return
-        bound = membership.store_of(letter.sender)
+        store, bound = identity.store_id, membership.store_of(letter.sender)
         if bound == store or (bound is None and self._peer_stores.has_heard(letter.sender, store)):
-            admit(store)
+            self._examine_generation(letter, identity, admit)
         elif bound is not None or not self._peer_stores.hear(letter.sender, store, lambda: admit(store)):
             remembered = bound or self._peer_stores.store_of(letter.sender)
             self._refuse(letter, "store.refused", store=store, remembered=remembered)
@@ -59,13 +76,28 @@ class LetterAdmission:
     def remember(self, letter: RaftPeerMessage, store: StoreId) -> None:
         """Admit later letters of the same identity without examining them."""
         self._admitted[letter.sender] = (letter.identity, NodeId(store))
+        self._on_schema(letter.sender, SchemaHash(LetterIdentity.decode(letter.identity).schema))
         self._refused.pop(letter.sender, None)
 
     def forget(self) -> None:
         """Examine every sender again: the members, or what this node may do, have changed."""
         self._admitted.clear()
 
-    def _store_of(self, letter: RaftPeerMessage) -> StoreId | None:
+    def _examine_generation(
+        self, letter: RaftPeerMessage, identity: LetterIdentity, admit: Callable[[StoreId], None]
+    ) -> None:
+        known = self._peer_stores.generation_of(letter.sender)
+        heard, store = Generation(identity.life_counter, identity.life_nonce), identity.store_id
+        if heard == known:
+            admit(store)
+        elif (evidence := contradiction(known, heard)) is None:
+            self._peer_stores.hear_generation(letter.sender, heard, lambda: admit(store))
+        else:
+            advice = "it may have lost what it promised: restore nothing but a group's backup into a data directory"
+            self._refuse(letter, "store.went_back", store=store, evidence=evidence, advice=advice)
+            self._accuse(letter.sender, known)
+
+    def _identity_of(self, letter: RaftPeerMessage) -> LetterIdentity | None:
         try:
             identity = LetterIdentity.decode(letter.identity)
         except ValueError as error:
@@ -75,7 +107,7 @@ class LetterAdmission:
             facts = {"incarnation": self._incarnation.hex(), "senders_incarnation": identity.incarnation.hex()}
             self._refuse(letter, "letter.refused", reason="it is of another group of this name", **facts)
             return None
-        return identity.store_id
+        return identity
 
     def _refuse(self, letter: RaftPeerMessage, event: str, **facts: object) -> None:
         self.refusals += 1

@@ -1,6 +1,7 @@
 """Replicas: applies the log of a replicated group on one node, and finds out whether the replicas answer alike.
 
 `apply_failures.py`: `ApplyFailures`, logs the exceptions that come out of a state machine's `apply`
+`client_proposals.py`: `ClientProposals`, keeps the commands that clients wait for, and answers each exactly once
 `digest_exchange.py`: `DigestExchange`, lets the replicas of a group compare their digests
 `replica.py`: `Replica`, applies the entries of the log to the sessions and the state machine of one node
 `typed_machine.py`: `TypedMachine`, runs a typed `StateMachine` on encoded commands

@@ -27,12 +27,21 @@ class Replica:
             `digested(reply)` that leaves that part out.
         incarnation: of the group, 16 bytes.
         base_index: the last entry before the first that is applied.
+        adopt: called with each schema entry; it may raise `CannotFollow`.
     """
 
-    def __init__(self, machine: Machine, *, incarnation: bytes, base_index: LogIndex = LogIndex(0)) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        incarnation: bytes,
+        base_index: LogIndex = LogIndex(0),
+        adopt: Callable[[Entry], None] | None = None,
+    ) -> None:
         self._deduplication = Deduplication(machine, incarnation=incarnation)
         self._digests = DigestHistory(base_index)
         self._digested: Callable[[bytes], bytes] = getattr(machine, "digested", _all_of)
+        self._adopt = adopt
         self.changed_index = base_index
         """The last entry that had a command."""
         self.apart_at: LogIndex | None = None
@@ -43,11 +52,14 @@ class Replica:
 
         Raises:
             BaseException: a local condition (see `StateMachine.apply`): the entry does not count as applied.
+            CannotFollow: the code cannot follow the schema in this entry: it does not count as applied.
         """
         if entry.kind is EntryKind.COMMAND:
             return self._execute(entry)
         if entry.kind is EntryKind.CHECKPOINT:
             self._compare(entry)
+        elif entry.kind is EntryKind.SCHEMA and self._adopt is not None:
+            self._adopt(entry)
         self._digests.add(entry.index, None)
         return None
 

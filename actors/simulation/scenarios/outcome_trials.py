@@ -43,7 +43,7 @@ from coterie.protocols.sessions import (
     decode_command,
 )
 from coterie.protocols.sessions.length_prefixed import join_parts
-from coterie.protocols.sessions.session_replies import SentReply, encode_reply, fit_reply
+from coterie.protocols.sessions.session_replies import NotActive, SentReply, encode_reply, fit_reply, with_refusals
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.hosts.simulation.process_life import Life
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
@@ -139,6 +139,8 @@ class ScriptedGroup(Actor[Execute | WatchLeader]):
             return b"\x07" + reply.size_bytes.to_bytes(4, "big")
         if isinstance(reply, TooLarge):
             return fit_reply(encode_reply(Done(bytes(reply.size_bytes))), reply.max_bytes)
+        if isinstance(reply, NotActive):
+            return with_refusals(None, {0: reply}, is_batch=False)
         return encode_reply(reply)
 
     def _reply_to(self, part: bytes) -> SentReply:

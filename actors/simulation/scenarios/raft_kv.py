@@ -1,8 +1,9 @@
 """Scenario `raft-kv`: runs ten clients of a key-value store replicated with Raft under faults; checks client histories.
 
-Five nodes, each a process with transport, `SegmentedLog` and `RaftActor`; ten clients that get, put, delete, compare
-and swap, and append to lists that show the order of all appends. When the plan has ended there must be a leader and
-readable data within ten election timeouts, and then all replicas must become equal.
+Five nodes, each a process with transport, `SegmentedLog` and `RaftActor`; the seed decides whether a majority, weights
+or a grid are a quorum. Ten clients get, put, delete, compare and swap, and append to lists that show the order of all
+appends. When the plan has ended there must be a leader and readable data within ten election timeouts, and then all
+replicas must become equal.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from coterie.protocols.checking.linearizability import AppendList
 from coterie.protocols.checking.liveness_checker import LivenessChecker
 from coterie.protocols.faults.profiles.fault_profiles import is_live
 from coterie.protocols.raft.raft_config import RaftConfig
+from coterie.protocols.simulation.event_heap import stream
+from coterie.protocols.simulation.scenarios.random_quorums import draw_quorum
 
 __all__ = ["LISTS", "RAFT_KV", "KeyValueWorkload", "list_key"]
 
@@ -96,7 +99,8 @@ async def run(sim: Simulation) -> None:
     if sim.plan is None:
         raise ValueError("the scenario takes its nodes from the plan: pass one to Simulation(plan=…)")
     topology = Topology("raft-kv", nodes=sim.plan.nodes)
-    topology.raft(STORE, machine=ListStore)
+    quorum = draw_quorum(stream(f"raft-kv/{sim.seed}", "quorum"), sim.plan)
+    topology.raft(STORE, machine=ListStore, config=lambda voters: RaftConfig(voters, quorum))
     sim.deploy(topology)
     clients = sim.clients(CLIENTS, lambda client: KeyValueWorkload(client).run())
     await sim.until(lambda: sim.injector.is_over, within_s=sim.plan.ends_at_s + FINISH_S)

@@ -56,6 +56,7 @@ class RefusalReason(enum.Enum):
     DIALLED_SELF = "dialled_self"  # both ends are this process
     NAME_TAKEN = "name_taken"  # a client took a node's name, or a node a client's
     SUPERSEDED = "superseded"  # a newer incarnation of that node was linked
+    OTHER_STORE = "other_store"  # another process runs under that name, with another store
     BAD_LINK = "bad_link"  # a second connection without its first, or a first one twice
     TOO_MANY_CONNECTIONS = "too_many_connections"
     CLOSING = "closing"  # this end is shutting down
@@ -69,7 +70,7 @@ class Hello:
     Attributes:
         version_min, version_max: the protocol versions that it supports.
         cluster: the cluster it belongs to; "" (clients only) for any.
-        peer: name, incarnation and role of the dialer.
+        peer: name, incarnation, role and store of the dialer.
         lane_class: 0 for the connection of control and consensus, 1 for bulk.
         link_id: a random number (64 bit) that the two connections of one link share.
         expected_node: the node it means to reach; "" for any.
@@ -88,7 +89,7 @@ class Hello:
     def encode(self) -> bytes:
         """Return the payload."""
         fields = (_HELLO, self.version_min, self.version_max, self.cluster, *_peer_fields(self.peer))
-        return _pack((*fields, self.lane_class, self.link_id, self.expected_node, self.nonce))
+        return _pack((*fields, self.lane_class, self.link_id, self.expected_node, self.nonce, self.peer.store))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Challenge:
 
     def encode(self) -> bytes:
         """Return the payload."""
-        return _pack((_CHALLENGE, self.version, self.cluster, *_peer_fields(self.peer), self.nonce))
+        return _pack((_CHALLENGE, self.version, self.cluster, *_peer_fields(self.peer), self.nonce, self.peer.store))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Welcome:
 
     def encode(self) -> bytes:
         """Return the payload."""
-        return _pack((_WELCOME, self.version, self.cluster, *_peer_fields(self.peer), self.proof))
+        return _pack((_WELCOME, self.version, self.cluster, *_peer_fields(self.peer), self.proof, self.peer.store))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ def decode_hello(payload: bytes) -> Hello:
         version_min=_integer(fields[1], 32),
         version_max=_integer(fields[2], 32),
         cluster=_name(fields[3], allow_empty=True),
-        peer=_peer(fields[4], fields[5], fields[6]),
+        peer=_peer(fields[4:7], fields[11:]),
         lane_class=lane_class,
         link_id=_integer(fields[8], 64),
         expected_node=_name(fields[9], allow_empty=True),
@@ -175,7 +176,7 @@ def decode_answer(payload: bytes) -> Answer:
     if fields[0] not in (_CHALLENGE, _WELCOME) or len(fields) < 6:
         raise BrokenFrame("the answer to a hello is neither a challenge nor a welcome nor a refusal")
     version, cluster = _integer(fields[1], 32), _name(fields[2], allow_empty=False)
-    peer = _peer(fields[3], fields[4], fields[5])
+    peer = _peer(fields[3:6], fields[7:])
     if fields[0] == _WELCOME:
         return Welcome(version, cluster, peer, _bytes(fields[6], (0, _PROOF_BYTES)) if len(fields) > 6 else b"")
     return Challenge(version, cluster, peer, _bytes(fields[6] if len(fields) > 6 else None, (NONCE_BYTES,)))
@@ -193,7 +194,7 @@ def decode_proof(payload: bytes) -> Proof | HandshakeRefusal:
 
 def peer_of(identity: SystemIdentity) -> Peer:
     """Return an identity as its peers see it."""
-    return Peer(identity.node, identity.incarnation, identity.role)
+    return Peer(identity.node, identity.incarnation, identity.role, identity.store)
 
 
 def _decode_refusal(fields: tuple[object, ...]) -> HandshakeRefusal:
@@ -219,10 +220,13 @@ def _peer_fields(peer: Peer) -> tuple[str, int, str]:
     return peer.node, peer.incarnation, peer.role.value
 
 
-def _peer(node: object, incarnation: object, role: object) -> Peer:
+def _peer(fields: tuple[object, ...], later_fields: tuple[object, ...]) -> Peer:
+    """Decode a peer: its first fields stand together, the store was appended later."""
+    node, incarnation, role = fields
+    store = _name(later_fields[0], allow_empty=True) if later_fields else ""
     for known in PeerRole:
         if role == known.value:
-            return Peer(_name(node, allow_empty=False), _integer(incarnation, 64), known)
+            return Peer(_name(node, allow_empty=False), _integer(incarnation, 64), known, store)
     raise BrokenFrame("a handshake names an unknown role")
 
 

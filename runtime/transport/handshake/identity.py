@@ -27,18 +27,22 @@ class SystemIdentity:
         node: our name, unique in the cluster, 1 to `NAME_CHARS_MAX` characters.
         incarnation: a random number (0 … 2**64-1) of this process run, compared for equality only.
         role: node or client.
+        store: the id of our durable store, at most `NAME_CHARS_MAX` characters; "" without one.
     """
 
     cluster: str
     node: str
     incarnation: int
     role: PeerRole = PeerRole.NODE
+    store: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.node) <= NAME_CHARS_MAX:
             raise ValueError(f"a node's name has 1 to {NAME_CHARS_MAX} characters, not {len(self.node)}: {self.node!r}")
         if len(self.cluster) > NAME_CHARS_MAX:
             raise ValueError(f"a cluster's id has at most {NAME_CHARS_MAX} characters: {self.cluster!r}")
+        if len(self.store) > NAME_CHARS_MAX:
+            raise ValueError(f"a store's id has at most {NAME_CHARS_MAX} characters: {self.store!r}")
         if not self.cluster and self.role is PeerRole.NODE:
             raise ValueError(f"node {self.node!r} needs the id of its cluster; only a client may leave it open")
         if not 0 <= self.incarnation < 2**64:
@@ -47,8 +51,9 @@ class SystemIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Identity of the other end: name, incarnation and role."""
+    """Identity of the other end: name, incarnation, role, and the id of its durable store ("" without one)."""
 
     node: str
     incarnation: int
     role: PeerRole
+    store: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 from coterie import Outcome, Topology
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value import Get, Increment, KeyValue, Put
+from coterie.actors.groups.routed_command import RoutedCommand
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.errors import CommandRefused, CommandTimeout, CommandTooLate, ReplyTooLarge
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.sessions import Deduplication
+from coterie.protocols.sessions import Deduplication, encode_plain
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.system_config import SystemConfig
 from coterie.runtime.transport.transport_config import TransportConfig
@@ -52,6 +54,14 @@ def balloons(executed: list[int]) -> Topology:
 
 def now() -> float:
     return asyncio.get_running_loop().time()
+
+
+async def opened(cluster: Any) -> GroupClient:
+    """Return a client whose session is open, so that its next commands are sent together."""
+    group: GroupClient = (await cluster.client()).group("store")
+    with contextlib.suppress(CommandRefused):  # not every machine knows it
+        await group.execute(Increment(b"opens the session"))
+    return group
 
 
 def place_client(cluster: Any, latency_s: float) -> None:
@@ -132,7 +142,7 @@ async def test_large_replies_come_one_answer_after_another_and_each_command_is_e
     executed: list[int] = []
     cluster = make_cluster(balloons(executed))
     await cluster.start()
-    group = (await cluster.client()).group("store")
+    group = await opened(cluster)
     sizes = [300_000 + number for number in range(80)]
 
     replies = await asyncio.gather(*(group.execute(Blow(size)) for size in sizes))
@@ -146,7 +156,7 @@ async def test_one_reply_too_large_for_any_answer_does_not_hurt_the_others_of_it
     executed: list[int] = []
     cluster = make_cluster(balloons(executed))
     await cluster.start()
-    group = (await cluster.client()).group("store")
+    group = await opened(cluster)
     sizes = [10, FRAME_CAP, 20, FRAME_CAP + 1, 3_000_000, 3_000_001]
 
     results = await asyncio.gather(*(group.execute(Blow(size)) for size in sizes), return_exceptions=True)
@@ -165,8 +175,9 @@ async def test_large_replies_come_although_the_leader_gives_answers_less_room_th
 ) -> None:
     cluster = make_cluster(balloons([]), config=SMALL_FRAMES)
     await cluster.start()
-    group = (await cluster.client()).group("store")  # its own frames take 4 MiB
-    sizes = [100_000, 250_000, 200_000, 257_000, 90_000, 1, 240_000]
+    group = await opened(cluster)  # its own frames take 4 MiB
+    largest = 256 * 1024 - 4096 - 8  # it fills its answer, so that it fits into no answer to two commands
+    sizes = [100_000, 250_000, 200_000, 257_000, 90_000, 1, 240_000, largest, largest - 1]
 
     replies = await asyncio.gather(*(group.execute(Blow(size)) for size in sizes))
 
@@ -181,6 +192,7 @@ async def test_commands_that_are_fine_alone_are_fine_together(make_cluster: Any,
     cluster = make_cluster(config=SMALL_FRAMES)
     await cluster.start()
     group = ((await cluster.client()) if is_client else cluster["n1"]).group("store")
+    await group.execute(Increment(b"m"))
 
     results = await asyncio.gather(*(group.execute(Put(b"k%d" % at, bytes(100_000))) for at in range(20)))
     counts = await asyncio.gather(*(group.execute(Increment(b"n")) for _ in range(1000)))
@@ -192,7 +204,7 @@ async def test_commands_that_are_fine_alone_are_fine_together(make_cluster: Any,
 async def test_a_command_too_large_for_an_entry_is_refused_without_the_others_of_its_batch(make_cluster: Any) -> None:
     cluster = make_cluster(config=SMALL_FRAMES)
     await cluster.start()
-    group = (await cluster.client()).group("store")
+    group = await opened(cluster)
 
     results = await asyncio.gather(
         *(group.execute(Put(b"k", bytes(size))) for size in (10, 300_000, 20, 100_000)), return_exceptions=True
@@ -209,7 +221,7 @@ async def test_many_commands_at_once_get_through_a_leader_that_holds_less_than_a
     topology.raft("store", machine=KeyValue, config=partial(RaftConfig, max_uncommitted_bytes=64 * 1024))
     cluster = make_cluster(topology)
     await cluster.start()
-    clients = [(await cluster.client()).group("store") for _ in range(3)]
+    clients = [await opened(cluster) for _ in range(3)]
 
     results = await asyncio.gather(
         *(group.execute(Put(b"k%d" % at, bytes(50_000))) for at in range(30) for group in clients)
@@ -281,6 +293,21 @@ async def test_no_caller_waits_longer_than_its_time_for_a_group_without_a_quorum
 
     assert [type(result) for result in results] == [CommandTimeout] * 3
     assert now() - begun < timeout_s + 0.05
+
+
+async def test_no_caller_waits_longer_than_its_time_between_its_last_two_attempts(cluster: Any) -> None:
+    group = (await cluster.client()).group("store")
+    await group.execute(Increment(b"n"))
+    for name in cluster:
+        cluster.network.freeze(name)
+    routed = RoutedCommand()
+    routed.pauses = 10  # so that its next pause would be a long one
+    begun = now()
+
+    with pytest.raises(CommandTimeout):
+        await group._router.execute(encode_plain(b""), timeout_s=2.02, routed=routed)
+
+    assert now() - begun < 2.05
 
 
 async def test_a_patient_caller_gets_its_reply_when_the_group_is_back_after_an_hour(cluster: Any) -> None:

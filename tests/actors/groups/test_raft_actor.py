@@ -34,6 +34,9 @@ def cell_of(cluster: Any, name: str) -> Any:
     return cluster[name].system.cell_at("store")
 
 
+READ = encode_plain(encode_command(Get(b"n"), msgpack.Packer().pack))
+
+
 def make(topology_config: Any = RaftConfig, nodes: int = 3) -> Topology:
     topology = Topology("test", nodes=[f"n{number}" for number in range(1, nodes + 1)])
     topology.raft("store", machine=KeyValue, config=topology_config)
@@ -53,7 +56,7 @@ async def test_a_follower_refuses_and_names_the_leader(cluster: Any) -> None:
     leader = await cluster.leader_of("store")
     follower = next(name for name in cluster if name != leader)
 
-    answer = await actor_of(cluster, follower).ask(Execute(encode_plain(b"x")))
+    answer = await actor_of(cluster, follower).ask(Execute(READ))
 
     assert answer == Refused("not_leader", leader)
 
@@ -62,7 +65,7 @@ async def test_a_leader_that_loses_its_quorum_answers_unsettled(cluster: Any) ->
     leader = await cluster.leader_of("store")
     cut_off(cluster, leader)
 
-    answer = await actor_of(cluster, leader).ask(Execute(encode_plain(b"x")))
+    answer = await actor_of(cluster, leader).ask(Execute(READ))
 
     assert answer == Unsettled("leadership_lost", None)
 
@@ -70,7 +73,7 @@ async def test_a_leader_that_loses_its_quorum_answers_unsettled(cluster: Any) ->
 async def test_who_waits_when_the_actor_stops_is_answered_unsettled(cluster: Any) -> None:
     leader = await cluster.leader_of("store")
     cut_off(cluster, leader)
-    waiting = actor_of(cluster, leader).ask(Execute(encode_plain(b"x")))
+    waiting = actor_of(cluster, leader).ask(Execute(READ))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
@@ -85,7 +88,7 @@ async def test_too_much_in_flight_is_refused_as_overloaded_by_the_leader(make_cl
     leader = await cluster.leader_of("store")
     cut_off(cluster, leader)
 
-    answers = await asyncio.gather(*(actor_of(cluster, leader).ask(Execute(encode_plain(b"x"))) for _ in range(6)))
+    answers = await asyncio.gather(*(actor_of(cluster, leader).ask(Execute(READ)) for _ in range(6)))
 
     assert answers[-2:] == [Refused("overloaded", leader)] * 2
     assert all(isinstance(answer, Unsettled) for answer in answers[:4])
@@ -113,10 +116,7 @@ async def test_a_command_too_large_for_a_frame_is_refused_and_holds_up_nothing(c
     cap = cluster[leader].system.config.transport.frame_cap_bytes
 
     answers = await asyncio.gather(
-        *(
-            actor_of(cluster, leader).ask(Execute(command))
-            for command in (encode_plain(b"x"), bytes(cap), encode_plain(b"y"))
-        )
+        *(actor_of(cluster, leader).ask(Execute(command)) for command in (READ, bytes(cap), READ))
     )
 
     assert [type(answer) for answer in answers] == [bytes, Refused, bytes]

@@ -10,8 +10,10 @@ import pytest
 
 from coterie import KeyValue, Topology
 from coterie.actors.groups.key_value import Increment, Put
+from coterie.actors.groups.raft_actor import RaftActor
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.raft_config import RaftConfig
+from coterie.protocols.raft.raft_observations import COMMIT_RESUMED, COMMIT_STALLED
 from coterie.runtime.storage.log_store import LogStore, Write
 
 pytestmark = pytest.mark.virtual
@@ -68,12 +70,26 @@ def stall(store: LogStore, until_s: float) -> None:
     store.write = write  # type: ignore[method-assign]
 
 
+def reports_of(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Return the facts of all stalls of commit indexes that are reported from now on, and of their ends."""
+    reports, observed = [], RaftActor.observed
+
+    def observe(self: RaftActor, event: str, facts: Any) -> None:
+        if event in {COMMIT_STALLED, COMMIT_RESUMED}:
+            reports.append(dict(facts))
+        observed(self, event, facts)
+
+    monkeypatch.setattr(RaftActor, "observed", observe)
+    return reports
+
+
 async def test_followers_whose_disks_stall_for_three_seconds_cause_no_election(
     cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = (await cluster.client()).group("store")
     await group.execute(Increment(b"n"))
     leader, loop = await cluster.leader_of("store"), asyncio.get_running_loop()
+    reports = reports_of(monkeypatch)
     before = {name: node.term for name, node in (await group.status()).items()}
     end = loop.time() + 3.0
     for name in cluster:
@@ -85,3 +101,10 @@ async def test_followers_whose_disks_stall_for_three_seconds_cause_no_election(
     assert loop.time() >= end
     assert await cluster.leader_of("store") == leader
     assert {name: node.term for name, node in (await group.status()).items()} == before
+    await asyncio.sleep(0.1)
+    stalled, resumed = reports
+    assert (stalled["node"], sorted(stalled["held_up_by"])) == (
+        leader,
+        sorted(name for name in cluster if name != leader),
+    )
+    assert (resumed["node"], resumed["stalled_s"] > 2.9) == (leader, True)

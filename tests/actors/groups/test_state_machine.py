@@ -133,7 +133,7 @@ def test_a_reply_of_another_type_than_promised_says_that_the_command_was_applied
 
 
 def test_an_unknown_command_is_refused_by_its_name(machine: TypedMachine) -> None:
-    with pytest.raises(CommandRefused, match=r"'kv\.Get' is not an active command"):
+    with pytest.raises(CommandRefused, match=r"'kv\.Get' is not active"):
         execute(machine, Get(b"k"))
 
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from coterie import Outcome
+from coterie import Outcome, Topology
 from coterie.actors.paxos.synod_actor import ReadValue
 from coterie.errors import ActorFailed, CommandTimeout
+from coterie.protocols.algorithm import NodeId
+from coterie.protocols.paxos.synod_config import SynodConfig
+from coterie.protocols.quorums import Weighted
 from coterie.runtime.refs import Address
 
 pytestmark = pytest.mark.virtual
@@ -132,6 +135,40 @@ async def test_a_wiped_acceptor_is_not_believed_under_its_old_name(cluster: Any)
 
     await cluster.start("n1")
     assert await cluster["n1"].synod("config").value(timeout_s=30.0) == b"v"
+
+
+@pytest.mark.parametrize("latency_s", [0.05, 0.1, 0.2, 0.4])
+async def test_a_value_is_chosen_over_slow_links_by_one_proposer_and_by_many(cluster: Any, latency_s: float) -> None:
+    client = await cluster.client()
+    cluster.network.latency_s = latency_s
+    await asyncio.sleep(3.0)
+
+    assert await client.synod("config").propose(b"one", timeout_s=60.0) == b"one"
+    for node in cluster.values():
+        assert await node.synod("config").propose(b"two", timeout_s=60.0) == b"one"
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_duels_over_slow_links_end(cluster: Any, seed: int) -> None:
+    rng = random.Random(seed)
+    cluster.network.latency_s = lambda *_: rng.uniform(0.1, 0.5)
+    await asyncio.sleep(3.0)
+    proposals = [node.synod("config").propose(name.encode(), timeout_s=120.0) for name, node in cluster.items()]
+
+    assert len(set(await asyncio.gather(*proposals))) == 1
+
+
+async def test_a_synod_runs_with_the_configuration_that_its_topology_gives(make_cluster: Any) -> None:
+    topology = Topology("test", nodes=["n1", "n2", "n3"])
+    heavy = {NodeId("n1"): 3, NodeId("n2"): 1, NodeId("n3"): 1}
+    topology.synod("config", config=lambda members: SynodConfig(members, quorum=Weighted(heavy)))
+    cluster = make_cluster(topology)
+    await cluster.start()
+    await asyncio.sleep(1)
+    for name in ("n2", "n3"):
+        await cluster.kill(name)
+
+    assert await cluster["n1"].synod("config").propose(b"v") == b"v"  # n1 alone is a quorum
 
 
 async def test_an_acceptor_whose_store_went_back_in_time_takes_no_part_and_says_so(

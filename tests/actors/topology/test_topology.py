@@ -25,6 +25,7 @@ from coterie.errors import (
     TopologyError,
     WrongStore,
 )
+from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.runtime.actor import Actor
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
@@ -230,6 +231,27 @@ async def test_a_configuration_that_is_none_is_a_mistake() -> None:
     (mistake,) = find_mistakes(topology)
 
     assert "config= makes no configuration" in mistake
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (lambda members: SynodConfig(members[:1]), "config= is for n1, not for its nodes n1, n2"),
+        (
+            lambda members: SynodConfig(members, backoff_min_s=0.0),
+            "config= makes no configuration: expected 0 < backoff",
+        ),
+        (RaftConfig, "config= makes no configuration, but a RaftConfig"),
+        (lambda: None, "config= makes no configuration: "),
+    ],
+)
+async def test_a_configuration_that_does_not_fit_its_synod_is_a_mistake(config: Any, told: str) -> None:
+    topology = Topology("t", nodes=["n1", "n2"])
+    topology.synod("config", config=config)
+
+    (mistake,) = find_mistakes(topology)
+
+    assert mistake.startswith(f"group 'config': {told}")
 
 
 # Starting.

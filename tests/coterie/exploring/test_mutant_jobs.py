@@ -6,8 +6,9 @@ import pytest
 
 from coterie.exploring.mutant_jobs import ALL_MUTANTS, MutantError, TimedMutantResult, mutant_named, run_mutant_jobs
 
-DIRECTED = ("detector: ", "swim: ", "balancing: ")
-"""No plan of faults breaks a safety property of a detector or a policy, since it has none: all trials are directed."""
+DIRECTED = ("detector: ", "swim: ", "balancing: ", "outcomes: ", "machines: ")
+"""All trials of these are directed: detectors and policies have no safety property that a plan of faults could break;
+what clients are told is compared with answers that a trial makes up."""
 
 QUICK = ("synod: promise not durable", "sessions: unknown session executed")
 

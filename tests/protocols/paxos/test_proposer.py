@@ -205,3 +205,49 @@ def test_proposer_idles_without_requests() -> None:
     assert it.deadline is None
     assert it.tick(now=5.0) == []
     assert it.handle([promise(B, Ballot(0, A))], now=5.0) == []
+
+
+# --- slow links
+
+
+def timed_out(it: Proposer, rounds: int) -> list[float]:
+    """Let rounds time out one after the other; return how long each was waited for."""
+    waits, now = [], 0.0
+    for _ in range(rounds):
+        assert it.deadline is not None
+        waits.append(it.deadline - now)
+        now = it.deadline
+        it.tick(now=now)
+    return waits
+
+
+def test_time_outs_double_with_each_round_that_times_out_up_to_the_cap() -> None:
+    waits = timed_out(begun(Propose(1, b"v")), 8)
+    for doublings, wait_s in enumerate(waits):
+        longest = min(0.4 * 2**doublings, 5.0)
+        assert longest / 2 <= wait_s <= longest
+
+
+def test_back_off_is_as_slow_as_the_time_outs() -> None:
+    config = SynodConfig(MEMBERS, backoff_min_s=0.5, backoff_max_s=0.5)
+    waits = []
+    for seed in range(40):
+        it = Proposer(A, config, restored=ProposerState(0), rng=random.Random(seed))
+        it.handle([Propose(1, b"v")], now=0.0)
+        timed_out(it, 3)
+        it.handle([Received(B, Nack(it.ballot, Ballot(99, B)))], now=10.0)
+        assert it.deadline is not None
+        waits.append(it.deadline - 10.0)
+    assert 2.0 < max(waits) <= 0.5 * 8
+
+
+def test_the_end_of_a_back_off_is_no_time_out_and_a_success_takes_one_away() -> None:
+    it = begun(ReadRound(1))
+    timed_out(it, 2)
+    it.handle([Received(B, Nack(it.ballot, Ballot(99, B)))], now=10.0)
+    assert it.deadline is not None
+    it.tick(now=it.deadline)
+    assert it._stretch() == 4.0
+    it.handle([promise(member, it.ballot) for member in (A, B)], now=11.0)  # nothing is accepted: the read is answered
+    assert it.phase is Phase.IDLE
+    assert it._stretch() == 2.0

@@ -34,3 +34,5 @@ def test_config_refuses_times_that_cannot_be() -> None:
         SynodConfig((A,), backoff_min_s=0.0)
     with pytest.raises(ValueError, match="backoff"):
         SynodConfig((A,), backoff_min_s=2.0)
+    with pytest.raises(ValueError, match=r"round_timeout_cap_s \(0.3\) is below round_timeout_max_s \(0.4\)"):
+        SynodConfig((A,), round_timeout_cap_s=0.3)

@@ -42,7 +42,7 @@ def test_reply_is_decoded_as_it_was_encoded(reply: Reply) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\x01", b"\x03x", b"\x05x", b"\x02" + bytes(9), b"\x07", b"\x08" + bytes(9), b"\x09"]
+    "data", [b"", b"\x01", b"\x03x", b"\x05x", b"\x02" + bytes(9), b"\x07", b"\x08" + bytes(9), b"\x0a"]
 )
 def test_malformed_reply_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="kind"):

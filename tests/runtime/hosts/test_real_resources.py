@@ -109,7 +109,7 @@ def test_a_process_that_cannot_even_count_has_none_left(monkeypatch: pytest.Monk
     def fail(_: str) -> list[str]:
         raise OSError(errno.EMFILE, "too many open files")
 
-    monkeypatch.setattr("os.listdir", fail)
+    monkeypatch.setattr(os, "listdir", fail)
     reading = RealResources().descriptors()
     assert reading.open_count == reading.limit is not None
 

@@ -18,6 +18,7 @@ from coterie.runtime.transport.descriptor_budget import DescriptorReport
 from coterie.testing import no_leaks
 
 CLUSTER = "test"
+CONFIG = TransportConfig(handshake_timeout_s=2.0)
 
 
 class Recorder:
@@ -107,11 +108,12 @@ class World:
         incarnation: int | None = None,
         auth: SharedKey | None = None,
         tls: TlsConfig | None = None,
+        store: str = "",
     ) -> Node:
         self._lives += 1
         host: Host = RealHost() if self._is_real else VirtualHost(name, network=self.network, seed=self._lives)
-        identity = SystemIdentity(cluster, name, self._lives if incarnation is None else incarnation, role)
-        node = Node(host, identity, config, auth, tls)
+        identity = SystemIdentity(cluster, name, self._lives if incarnation is None else incarnation, role, store)
+        node = Node(host, identity, config or CONFIG, auth, tls)
         self.nodes.append(node)
         return node
 
@@ -125,9 +127,10 @@ class World:
         incarnation: int | None = None,
         auth: SharedKey | None = None,
         tls: TlsConfig | None = None,
+        store: str = "",
     ) -> Node:
         """Make a node that listens; on a virtual network its host is its name."""
-        node = self.make(name, cluster=cluster, config=config, incarnation=incarnation, auth=auth, tls=tls)
+        node = self.make(name, cluster=cluster, config=config, incarnation=incarnation, auth=auth, tls=tls, store=store)
         host = "127.0.0.1" if self._is_real else name
         node.address = await node.transport.listen(host, port, insecure=not self._is_real)
         return node

@@ -130,7 +130,7 @@ def test_a_default_is_the_recorded_one_and_not_that_of_the_code() -> None:
     [
         (
             packed("recorded.Added.With.A.Name.That.Is.Longer.Than.Others"),
-            "'recorded.Added.With.A.Name.That.Is.Longer.Than.Others' is not an active command of this group",
+            "'recorded.Added.With.A.Name.That.Is.Longer.Than.Others' is not active",
         ),
         (packed("recorded.Order"), "message 'recorded.Order': got 0 fields, at least 1 are required"),
         (
@@ -158,7 +158,7 @@ def test_a_default_is_the_recorded_one_and_not_that_of_the_code() -> None:
         (b"", "the bytes of a command are not [name, fields]"),
         (b"\xc1", "the bytes of a command are not [name, fields]"),
         (msgpack.packb(1), "the bytes of a command are not [name, fields]"),
-        (msgpack.packb((1, ())), "1 is not an active command of this group"),
+        (msgpack.packb((1, ())), "1 is not active"),
         (msgpack.packb(("recorded.Order", 1)), "message 'recorded.Order': expected a row of fields, got int 1"),
         (msgpack.packb(("recorded.Order", (), 1)), "the bytes of a command are not [name, fields]"),
     ],

@@ -14,6 +14,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.raft.raft_messages import PreVoteReply
 from coterie.protocols.replicated_log import Term
+from coterie.runtime.storage.history.generation import NEVER_OPENED, Generation
 
 OURS, ANOTHER = b"o" * 16, b"a" * 16
 RIGHT, WRONG = StoreId("0a" * 16), StoreId("0b" * 16)
@@ -27,6 +28,7 @@ class Memory:
     def __init__(self) -> None:
         self.heard: dict[str, str] = {}
         self.waiting: list[Callable[[], None]] = []
+        self.generations: dict[str, Generation] = {}
 
     def has_heard(self, node: str, store: str) -> bool:
         return self.heard.get(node) == store
@@ -40,13 +42,24 @@ class Memory:
         self.waiting.append(on_durable)
         return True
 
+    def generation_of(self, node: str) -> Generation:
+        return self.generations.get(node, NEVER_OPENED)
+
+    def hear_generation(self, node: str, generation: Generation, on_durable: Callable[[], None]) -> None:
+        self.generations[node] = generation
+        self.waiting.append(on_durable)
+
 
 class AdmissionUnderTest:
     def __init__(self) -> None:
         self.memory = Memory()
         self.logged: list[tuple[str, dict[str, object]]] = []
         self.admitted: list[StoreId] = []
-        self.admission = LetterAdmission(OURS, self.memory, self)  # type: ignore[arg-type]
+        self.accused: list[tuple[str, Generation]] = []
+        self.admission = LetterAdmission(OURS, self.memory, self.accuse, self)  # type: ignore[arg-type]
+
+    def accuse(self, node: str, heard: Generation) -> None:
+        self.accused.append((node, heard))
 
     def error(self, event: str, **facts: object) -> None:
         self.logged.append((event, facts))
@@ -55,8 +68,8 @@ class AdmissionUnderTest:
         self.admission.examine(letter, membership, self.admitted.append)
 
 
-def letter(store: StoreId, incarnation: bytes = OURS) -> RaftPeerMessage:
-    identity = LetterIdentity(incarnation, store).encode()
+def letter(store: StoreId, incarnation: bytes = OURS, *, generation: Generation = NEVER_OPENED) -> RaftPeerMessage:
+    identity = LetterIdentity(incarnation, store, generation.counter, generation.nonce).encode()
     return RaftPeerMessage("n2", identity, PreVoteReply(Term(1), granted=False))
 
 
@@ -139,3 +152,28 @@ def test_a_sender_that_is_refused_again_after_it_was_admitted_is_told_again(unde
     under_test.examine(letter(WRONG), BOUND)
 
     assert len(under_test.logged) == 2
+
+
+def test_a_later_life_of_a_store_counts_once_it_is_remembered(under_test: AdmissionUnderTest) -> None:
+    under_test.examine(letter(RIGHT, generation=Generation(3, 33)), BOUND)
+    assert under_test.admitted == []
+
+    (durable,) = under_test.memory.waiting
+    durable()
+
+    assert under_test.admitted == [RIGHT]
+    under_test.examine(letter(RIGHT, generation=Generation(3, 33)), BOUND)
+    assert under_test.admitted == [RIGHT, RIGHT]
+
+
+@pytest.mark.parametrize("generation", [Generation(2, 22), Generation(3, 99)])
+def test_a_store_that_went_back_is_refused_and_accused_with_what_was_heard(
+    under_test: AdmissionUnderTest, generation: Generation
+) -> None:
+    under_test.memory.generations["n2"] = Generation(3, 33)
+
+    under_test.examine(letter(RIGHT, generation=generation), BOUND)
+
+    assert (under_test.admitted, under_test.memory.waiting) == ([], [])
+    assert under_test.accused == [("n2", Generation(3, 33))]
+    assert [event for event, _ in under_test.logged] == ["store.went_back"]

@@ -157,10 +157,26 @@ def test_dialer_checks_the_welcome_too(fields: tuple[object, ...], expected: Ref
 
 def test_fields_appended_by_a_newer_peer_are_ignored() -> None:
     hello = pack((*msgpack.unpackb(HELLO.encode()), "new", {"and": "more"}))
-    assert msgpack.unpackb(HELLO.encode())[-1] == b"", "the nonce stands last"
+    assert msgpack.unpackb(HELLO.encode())[-2:] == [b"", ""], "the nonce and the store stand last"
     assert isinstance(accept(hello), Passed)
     dialer = DialerHandshake(ANNA, lane_class=0, link_id=1)
-    assert isinstance(dialer.receive(welcome(VERSION_MIN, "c", "bert", 22, "node", b"", "new")), Passed)
+    assert isinstance(dialer.receive(welcome(VERSION_MIN, "c", "bert", 22, "node", b"", "a store", "new")), Passed)
+
+
+def test_both_ends_learn_the_store_of_the_other_and_an_older_peer_has_none() -> None:
+    anna, bert = replace(ANNA, store="a" * 32), replace(BERT, store="b" * 32)
+    dialer = DialerHandshake(anna, lane_class=0, link_id=1)
+    accepted = AcceptorHandshake(bert, lambda _: None).receive(dialer.hello)
+    assert isinstance(accepted, Passed)
+    assert accepted.reply is not None
+    passed = dialer.receive(accepted.reply)
+    assert isinstance(passed, Passed)
+    assert (accepted.peer.store, passed.peer.store) == ("a" * 32, "b" * 32)
+
+    older = pack(tuple(msgpack.unpackb(HELLO.encode())[:-1]))
+    step = accept(older)
+    assert isinstance(step, Passed)
+    assert step.peer.store == ""
 
 
 def test_a_reason_of_a_newer_peer_is_unknown_but_its_text_is_shown() -> None:

@@ -221,14 +221,15 @@ def test_no_field_of_a_hello_can_be_changed_on_the_way(changes: dict[str, object
         {"version": VERSION_MIN},
         {"peer": Peer("bert", 23, PeerRole.NODE)},
         {"peer": Peer("carl", 22, PeerRole.NODE)},
+        {"peer": Peer("bert", 22, PeerRole.NODE, "another store")},
         {"nonce": bytes(NONCE_BYTES)},
     ],
 )
 def test_no_field_of_a_challenge_can_be_changed_on_the_way(changes: dict[str, object]) -> None:
     one, other = dialer(), acceptor()
     _, *fields = msgpack.unpackb(said(other.receive(one.hello)))
-    version, cluster, node, incarnation, role, nonce = fields
-    challenge = Challenge(version, cluster, Peer(node, incarnation, PeerRole(role)), nonce)
+    version, cluster, node, incarnation, role, nonce, store = fields
+    challenge = Challenge(version, cluster, Peer(node, incarnation, PeerRole(role), store), nonce)
     proof = said(one.receive(replace(challenge, **changes).encode()))  # type: ignore[arg-type]
 
     assert reason(other.receive(proof)) is RefusalReason.WRONG_KEY

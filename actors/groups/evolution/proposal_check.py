@@ -1,0 +1,72 @@
+"""`ProposalCheck`: keeps commands out of the log that the group's schema does not have (yet), on the leader.
+
+A batch is one entry, and is answered as a whole. The commands that are not active are left out of it, and the answer
+gets their refusals in the right places: every client learns about its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coterie.actors.groups.evolution.group_schemas import GroupSchemas
+from coterie.actors.groups.evolution.recorded_commands import NOT_A_COMMAND
+from coterie.protocols.sessions import NotActive, is_batch, machine_commands, with_refusals, without_commands
+
+__all__ = ["Checked", "ProposalCheck"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A command or batch that was checked. `command`: what may be proposed; None: nothing of it.
+
+    `refusals`: the rest, by position.
+    """
+
+    command: bytes | None
+    refusals: dict[int, NotActive]
+    is_batch: bool
+
+    def answer(self, answer: bytes | None) -> bytes:
+        """Return the answer to the whole, given the encoded answer to `command` (None: there was none to give)."""
+        return with_refusals(answer, self.refusals, is_batch=self.is_batch)
+
+
+class ProposalCheck:
+    """The check of one replica, which counts while it leads.
+
+    Args:
+        schemas: what the log has, and what this code is.
+        waiting_for: returns in words why the code's schema is not active yet.
+    """
+
+    def __init__(self, schemas: GroupSchemas, waiting_for: Callable[[], str]) -> None:
+        self._schemas = schemas
+        self._waiting_for = waiting_for
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether anything may be proposed: not before the log has a schema that this code can follow."""
+        return self._schemas.code is None or self._schemas.proposable is not None
+
+    def check(self, command: bytes) -> Checked | None:
+        """Return what is left of an encoded command or batch; None: all of it may be proposed, as is usual."""
+        proposable = self._schemas.proposable
+        if proposable is None:
+            return None
+        parts = machine_commands(command)
+        refusal_of = proposable.refusal
+        found = {at: text for at, part in enumerate(parts) if part is not None and (text := refusal_of(part))}
+        if not found:
+            return None
+        refusals = {at: NotActive(self._explained(text, parts[at] or b"")) for at, text in found.items()}
+        return Checked(without_commands(command, found), refusals, is_batch(command))
+
+    def _explained(self, refusal: str, command: bytes) -> str:
+        """Return a refusal with what it waits for, or with the version that does not have it."""
+        if refusal == NOT_A_COMMAND:
+            return refusal
+        version = 0 if self._schemas.code is None else self._schemas.code.version
+        if self._schemas.own_refusal(command) is None:
+            return f"{refusal} yet: {self._waiting_for()}"
+        return f"{refusal}: the leader runs version {version}"

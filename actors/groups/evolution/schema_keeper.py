@@ -1,0 +1,176 @@
+"""`SchemaKeeper`: one replica's part in the evolution of its group: records, follows, checks and activates schemas.
+
+Execute ─▶ check ─▶ log            leader: what is not active is refused before it is in the log
+letters ─▶ heard, advance ─▶ log   leader: the first schema, and a newer one once all voters have it
+log ─▶ changed, adopt ─▶ machine   every replica: what the log has, and what its machine follows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from coterie.actors.groups.evolution.group_schemas import GroupSchemas
+from coterie.actors.groups.evolution.proposal_check import Checked, ProposalCheck
+from coterie.actors.groups.evolution.schema_leadership import SchemaLeadership
+from coterie.actors.groups.group_messages import CodeReport, NotActivated, SchemaActivated
+from coterie.protocols.evolution.revisions import Revision
+from coterie.protocols.evolution.schema_text import SchemaHash
+from coterie.protocols.raft.raft import Raft
+from coterie.protocols.raft.role import RaftRole
+from coterie.protocols.replicated_log import Entry, Term
+
+__all__ = ["SchemaKeeper"]
+
+NOTHING_NEW: Final = "the code of the leader is what is active already"
+
+
+class SchemaKeeper:
+    """The schemas of one replica, for one life of its actor.
+
+    Args:
+        raft: the node of this replica.
+        machine: its machine.
+        node: its name.
+        activate_after_s: the bake time, see `SchemaLeadership`.
+        propose: puts the content of a schema entry into the log of this leader; returns the reference of the proposal.
+        log: the actor's log.
+    """
+
+    def __init__(
+        self,
+        raft: Raft,
+        machine: object,
+        node: str,
+        activate_after_s: float | None,
+        *,
+        propose: Callable[[bytes], int],
+        log: Any,
+    ) -> None:
+        self._raft = raft
+        self._node = node
+        self._propose = propose
+        self._schemas = GroupSchemas(machine)
+        self._leadership = SchemaLeadership(self._schemas, node, activate_after_s, log)
+        self._check = ProposalCheck(self._schemas, lambda: self._leadership.waiting_for(self._voters))
+        self._term = Term(0)
+        self._proposed: int | None = None
+        self._activations: list[Callable[[SchemaActivated | NotActivated], None]] = []
+        self.changed()
+
+    @property
+    def hash(self) -> SchemaHash:
+        """The hash of what this code is."""
+        return self._schemas.hash
+
+    @property
+    def active(self) -> Revision | None:
+        """The revision that the machine follows."""
+        return self._schemas.active
+
+    @property
+    def code_version(self) -> int:
+        """The version of this code; 0: its machine has no schema."""
+        return 0 if self._schemas.code is None else self._schemas.code.version
+
+    @property
+    def _voters(self) -> tuple[str, ...]:
+        return self._raft.facts.membership.voters
+
+    # --- every replica ----------------------------------------------------------------------------------------------
+
+    def changed(self) -> None:
+        """Note what the log has: at the start, and when the facts of the group have changed."""
+        self._schemas.follow(self._raft.facts)
+
+    def why_quarantined(self) -> str | None:
+        """Return why this code cannot follow what is known to be committed; None: it can."""
+        return self._schemas.why_not_committed_followed()
+
+    def adopt(self, entry: Entry) -> None:
+        """Let the machine follow the schema of an entry. CannotFollow if it cannot."""
+        self._schemas.adopt(entry)
+        if self._schemas.active is not None:
+            version = self._schemas.active.schema.version
+            self._settle(SchemaActivated(self._schemas.active.number, version, entry.index))
+
+    def report(self) -> CodeReport:
+        """Return what this code is."""
+        code = self._schemas.code
+        return CodeReport(self._node, b"" if code is None else Revision(1, code).encode())
+
+    # --- the leader -------------------------------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether commands may be proposed: the log says which ones there are, and this code has them."""
+        return self._check.is_ready
+
+    def check(self, command: bytes) -> Checked | None:
+        """Return what is left of an encoded command or batch; None: all of it may be proposed."""
+        return self._check.check(command)
+
+    def heard(self, node: str, schema: SchemaHash) -> None:
+        """Note what the code on `node` is."""
+        self._leadership.heard(node, schema)
+
+    def elected_since(self) -> bool:
+        """Return True once after each election of this node: what was heard of the others is to be heard again."""
+        if self._raft.role is not RaftRole.LEADER or self._term == self._raft.term:
+            return False
+        self._term, self._proposed = self._raft.term, None
+        self._leadership.elected()
+        return True
+
+    def advance(self, now: float) -> None:
+        """Record the first schema, or a newer one that is due, if this node leads (`now`: monotonic, s)."""
+        if self._raft.role is not RaftRole.LEADER:
+            if self._activations:
+                self._settle(NotActivated("another node leads", self._raft.leader))
+            return
+        if self._schemas.next_payload is None or self._proposed is not None:
+            return
+        if self._schemas.last is None:
+            self._proposed = self._propose(self._schemas.next_payload)
+        elif self._is_last_committed and (due := self._leadership.due(self._voters, now)) is not None:
+            self._proposed = self._propose(due)
+
+    def activate(self, answer: Callable[[SchemaActivated | NotActivated], None]) -> None:
+        """Make the schema of this code active, if all voters have it; `answer` is called with what came of it."""
+        reason = self._why_not_activated()
+        if reason is not None:
+            answer(NotActivated(reason, self._raft.leader))
+            return
+        self._activations.append(answer)
+        if self._proposed is None and self._schemas.next_payload is not None:
+            self._proposed = self._propose(self._schemas.next_payload)
+
+    def rejected(self, ref: int) -> None:
+        """Note that a proposal was rejected; it may be one of this object."""
+        if ref == self._proposed:
+            self._proposed = None
+            self._settle(NotActivated("the leader could not put the schema into its log: ask again", self._raft.leader))
+
+    def recorded(self, ref: int) -> None:
+        """Note that the entry of a proposal was applied; it may be one of this object."""
+        if ref == self._proposed:
+            self._proposed = None
+
+    def _why_not_activated(self) -> str | None:
+        if self._raft.role is not RaftRole.LEADER:
+            return "this node does not lead"
+        if self._schemas.next_payload is None:
+            return NOTHING_NEW
+        if not self._is_last_committed:
+            return "the last schema is not committed yet: ask again"
+        held_up_by = self._leadership.held_up_by(self._voters)
+        return ", ".join(held_up_by) or None
+
+    @property
+    def _is_last_committed(self) -> bool:
+        return self._raft.facts.schema_index <= self._raft.commit_index
+
+    def _settle(self, outcome: SchemaActivated | NotActivated) -> None:
+        answers, self._activations = self._activations, []
+        for answer in answers:
+            answer(outcome)

@@ -1,0 +1,79 @@
+"""`ClientProposals`: keeps the commands of clients that one replica has proposed, and answers each exactly once."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from coterie.actors.groups.evolution.proposal_check import Checked
+from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
+from coterie.actors.groups.group_messages import NO_SCHEMA, TOO_LARGE, Answer, Refused
+from coterie.protocols.replicated_log import Propose
+from coterie.protocols.sessions import fit_reply
+
+if TYPE_CHECKING:
+    from coterie.runtime.actor import Later
+
+__all__ = ["ClientProposals"]
+
+
+class ClientProposals:
+    """What clients wait for, for one life of a replica.
+
+    Args:
+        schemas: says which commands are active.
+        command_bytes_max: an entry that does not fit into a frame could never be replicated, and would block all later
+            ones.
+        answer_bytes_max: what fits into a frame.
+    """
+
+    def __init__(self, schemas: SchemaKeeper, *, command_bytes_max: int, answer_bytes_max: int) -> None:
+        self._schemas = schemas
+        self._command_bytes_max = command_bytes_max
+        self._answer_bytes_max = answer_bytes_max
+        self._refs = itertools.count(1)
+        self._waiting: dict[int, Later[Answer]] = {}  # by Propose.ref
+        self._checked: dict[int, Checked] = {}  # the same, of batches of which something was left out
+
+    def next_ref(self) -> int:
+        """Return a number for a proposal of this life."""
+        return next(self._refs)
+
+    def propose(self, command: bytes, later: Later[Answer], *, is_leader: bool) -> Propose | None:
+        """Return the proposal of an encoded command or batch; None: it is answered already."""
+        if len(command) > self._command_bytes_max:
+            later.reply(Refused(TOO_LARGE, None, self._command_bytes_max))
+            return None
+        if is_leader and not self._schemas.is_ready:
+            later.reply(Refused(NO_SCHEMA, None))
+            return None
+        ref, checked = next(self._refs), self._schemas.check(command) if is_leader else None
+        if checked is not None:
+            if checked.command is None:
+                later.reply(checked.answer(None))
+                return None
+            self._checked[ref], command = checked, checked.command
+        self._waiting[ref] = later
+        return Propose(ref, command)
+
+    def applied(self, ref: int, reply: bytes | None) -> None:
+        """Answer the caller of an entry; `reply` is that of the session layer, if the entry has one."""
+        if reply is None:
+            self._schemas.recorded(ref)
+            return
+        checked = self._checked.pop(ref, None)
+        self.answer(ref, fit_reply(reply if checked is None else checked.answer(reply), self._answer_bytes_max))
+
+    def answer(self, ref: int, answer: Answer) -> None:
+        """Answer the caller of a proposal, if it is not one of this node's own."""
+        self._checked.pop(ref, None)
+        later = self._waiting.pop(ref, None)
+        if later is not None:
+            later.reply(answer)
+        elif not isinstance(answer, bytes):
+            self._schemas.rejected(ref)
+
+    def answer_all(self, answer: Answer) -> None:
+        """Answer everything that waits."""
+        for ref in list(self._waiting):
+            self.answer(ref, answer)
