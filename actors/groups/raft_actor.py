@@ -16,7 +16,7 @@ from typing import Any, Final, assert_never
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.evolution.group_schemas import CannotFollow
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
-from coterie.actors.groups.group_founding import founding_register, warn_if_members_differ
+from coterie.actors.groups.group_founding import fit_limits, founding_register, warn_of_other_members
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
     LOST_PROMISES,
@@ -24,7 +24,6 @@ from coterie.actors.groups.group_messages import (
     QUARANTINED,
     ActivateSchema,
     Execute,
-    GroupMember,
     GroupStatus,
     LeaderIs,
     Refused,
@@ -35,12 +34,13 @@ from coterie.actors.groups.group_messages import (
 )
 from coterie.actors.groups.letters.letter_admission import LetterAdmission
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
-from coterie.actors.groups.raft_limits import RaftLimits, limits_of
+from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.replica import Replica
+from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.groups.replicas.typed_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
@@ -80,24 +80,22 @@ __all__ = ["RaftActor"]
 APART: Final = "it answered otherwise than a quorum, up to entry {index}: its state cannot be trusted"
 
 
-Incoming = (
-    Execute
-    | RaftPeerMessage
-    | WatchLeader
-    | ReportStatus
-    | ReportCode
-    | ActivateSchema
-    | Tick
-    | RegisterStore
-    | StoreRegistered
-    | FoundersDiffer
-    | StoreAccused
-    | RetryRegistration
-)
-"""What the actor receives: of clients, of peers, and of its own timers."""
-
-
-class RaftActor(Actor[Incoming]):
+class RaftActor(
+    Actor[
+        Execute
+        | RaftPeerMessage
+        | WatchLeader
+        | ReportStatus
+        | ReportCode
+        | ActivateSchema
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | FoundersDiffer
+        | StoreAccused
+        | RetryRegistration
+    ]
+):
     """One node of a Raft group.
 
     Args:
@@ -140,21 +138,11 @@ class RaftActor(Actor[Incoming]):
         restored = await self._restore()
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
-        limits = limits_of(self.context, self._config, self._store)
+        limits = fit_limits(self._config, self.context, self._store)
         self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
         self._facts = facts = self._raft.facts
-        self._begin_replica(restored, limits)
-        self._letters = LetterAdmission(
-            facts.incarnation,
-            self._peer_stores,
-            self.context.log,
-            accuse=self._accuse,
-            on_schema=self._schemas.heard,
-        )
-        life, schema = self._store.generation, self._schemas.hash
-        self._identity = LetterIdentity(
-            facts.incarnation, StoreId(key), life.counter, life.nonce, schema=schema
-        ).encode()
+        self._make_replica(restored, limits)
+        self._make_letters(StoreId(key))
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
@@ -175,6 +163,35 @@ class RaftActor(Actor[Incoming]):
         else:
             self._take_no_part(self._store.lost_promises)
 
+    def _make_replica(self, restored: Restored, limits: RaftLimits) -> None:
+        """Make what applies the log, and what answers clients."""
+        log, facts = self.context.log, self._facts
+        propose_schema = partial(self._propose_own, EntryKind.SCHEMA)
+        self._schemas = SchemaKeeper(
+            self._raft, self._machine, self._node, self._activate_after_s, propose=propose_schema, log=log
+        )
+        self._replica = Replica(
+            self._machine, incarnation=facts.incarnation, base_index=facts.base.index, adopt=self._schemas.adopt
+        )
+        self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
+        self._digests = DigestExchange(
+            self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=log
+        )
+        self._proposals = ClientProposals(
+            self._schemas,
+            command_bytes_max=limits.max_command_bytes,
+            answer_bytes_max=self.context.system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,
+        )
+
+    def _make_letters(self, store: StoreId) -> None:
+        """Make what says where letters of this node come from, and judges those of others."""
+        incarnation, life = self._facts.incarnation, self._store.generation
+        identity = LetterIdentity(incarnation, store, life.counter, life.nonce, schema=self._schemas.hash)
+        self._identity = identity.encode()
+        self._letters = LetterAdmission(
+            incarnation, self._peer_stores, self.context.log, accuse=self._accuse, on_schema=self._schemas.heard
+        )
+
     def _take_no_part(self, evidence: str) -> None:
         """Neither vote nor count nor lead with a store that has lost promises: it is replaced like a lost disk."""
         self.context.log.error("group.takes_no_part", group=self._group, evidence=evidence)
@@ -182,32 +199,6 @@ class RaftActor(Actor[Incoming]):
         self._registration.close()
         self._driver = PendingVoter(self._reject_lost)
         self._proposals.answer_all(Unsettled(LOST_PROMISES, None))
-
-    def _begin_replica(self, restored: Restored, limits: RaftLimits) -> None:
-        """Make what applies the log of this node's Raft, and what answers its clients."""
-        self._schemas = SchemaKeeper(
-            self._raft,
-            self._machine,
-            self._node,
-            self._activate_after_s,
-            propose=partial(self._propose_own, EntryKind.SCHEMA),
-            log=self.context.log,
-        )
-        self._replica = Replica(
-            self._machine,
-            incarnation=self._facts.incarnation,
-            base_index=self._facts.base.index,
-            adopt=self._schemas.adopt,
-        )
-        self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
-        self._digests = DigestExchange(
-            self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=self.context.log
-        )
-        self._proposals = ClientProposals(
-            self._schemas,
-            command_bytes_max=limits.max_command_bytes,
-            answer_bytes_max=self.context.system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,
-        )
 
     async def _restore(self) -> Restored:
         """Return what is on the disk; at the first start of all, found the group there, before anything is promised."""
@@ -217,7 +208,7 @@ class RaftActor(Actor[Incoming]):
             self.context.system.fail(error)
             raise
         if restored.hard_state.facts.is_founded:
-            warn_if_members_differ(self.context, self._group, self._config, restored.hard_state.facts.membership)
+            warn_of_other_members(self.context, self._group, restored.hard_state.facts.membership, self._config)
             return restored
         self.persist(LogWrite(hard_state=self._founding()), lambda: None)
         return await read_restored(self._store, self._group)
@@ -252,7 +243,22 @@ class RaftActor(Actor[Incoming]):
 
     # --- incoming messages ------------------------------------------------------------------------------------------
 
-    def receive(self, msg: Incoming, /) -> object:
+    def receive(
+        self,
+        msg: Execute
+        | RaftPeerMessage
+        | WatchLeader
+        | ReportStatus
+        | ReportCode
+        | ActivateSchema
+        | Tick
+        | RegisterStore
+        | StoreRegistered
+        | FoundersDiffer
+        | StoreAccused
+        | RetryRegistration,
+        /,
+    ) -> object:
         """Turn each message into an event of the batch, or answer it."""
         match msg:
             case RaftPeerMessage():
@@ -273,7 +279,8 @@ class RaftActor(Actor[Incoming]):
             case StoreAccused():
                 self._check_own_store(msg)
             case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
-                self._registration.receive(msg)
+                if self._store.lost_promises is None:  # else it must not confirm a store a second time
+                    self._registration.receive(msg)
             case _:
                 assert_never(msg)
         return None
@@ -469,32 +476,13 @@ class RaftActor(Actor[Incoming]):
         leader = None if effect.leader is None else self._raft.node_of(effect.leader)
         self._proposals.answer(effect.ref, kind(effect.reason.value, leader))
 
-    def _role_text(self) -> str:
-        if self._store.lost_promises is not None:
-            return LOST_PROMISES
-        if self._quarantined_because is not None:
-            return QUARANTINED
-        return self._registration.inactive_reason or self._raft.role.value
-
     def _status(self) -> GroupStatus:
-        raft, active = self._raft, self._schemas.active
-        return GroupStatus(
-            group=self._group,
-            node=self._node,
-            role=self._role_text(),
-            term=raft.term,
-            leader=raft.leader,
-            last_index=raft.last_index,
-            commit_index=raft.commit_index,
-            applied_index=raft.applied_index,
-            store=self._store.store_id,
-            syncs=self._store.syncs,
-            members=tuple(
-                GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
-            ),
-            quarantine=self._store.lost_promises or self._quarantined_because,
-            revision=0 if active is None else active.number,
-            version=0 if active is None else active.schema.version,
-            code_version=self._schemas.code_version,
-            code_schema=self._schemas.hash.hex(),
+        return replica_status(
+            self._group,
+            self._node,
+            self._raft,
+            self._schemas,
+            self._store,
+            inactive_reason=self._registration.inactive_reason,
+            quarantine=self._quarantined_because,
         )

@@ -13,11 +13,9 @@ from typing import Final
 from coterie.actors.groups.group_messages import ENVELOPE_BYTES
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES
-from coterie.runtime.actor import Context
-from coterie.runtime.storage.log_store import LogStore
 from coterie.runtime.transport.transport_config import TransportConfig
 
-__all__ = ["REGISTER_BYTES", "RaftLimits", "limits_of"]
+__all__ = ["REGISTER_BYTES", "RaftLimits"]
 
 REGISTER_BYTES: Final = 64 * 1024
 """Upper bound of what a write takes in addition to its entries: the group's register, a truncation, headers."""
@@ -70,13 +68,3 @@ class RaftLimits:
         )
         lowered = {name: getattr(fitted, name) for name in FITTED if getattr(fitted, name) < getattr(config, name)}
         return cls(fitted, min(room_in_frame, room_in_write - ENTRY_OVERHEAD_BYTES), lowered)
-
-
-def limits_of(context: Context, config: RaftConfig, store: LogStore) -> RaftLimits:
-    """Return the limits of a group on the node of `context`; log what is lowered."""
-    transport, write_bytes = context.system.config.transport, store.max_write_bytes
-    limits = RaftLimits.fitted(config, transport, write_bytes)
-    if limits.lowered:
-        sizes = {"frame_cap_bytes": transport.frame_cap_bytes, "store_write_bytes": write_bytes, **limits.lowered}
-        context.log.info("raft.limits_lowered", **sizes)
-    return limits

@@ -84,7 +84,7 @@ def topology_of(machine: Callable[[], StateMachine[Any]], activate_after_s: floa
     return topology
 
 
-V1, V2, OTHER_V2, WRONG = map(topology_of, (First, Second, OtherSecond, Wrong))
+V1, V2, OTHER_V2, WRONG = topology_of(First), topology_of(Second), topology_of(OtherSecond), topology_of(Wrong)
 
 
 class Upgrades:

@@ -56,15 +56,18 @@ class AdmissionUnderTest:
         self.memory = Memory()
         self.logged: list[tuple[str, dict[str, object]]] = []
         self.admitted: list[StoreId] = []
-        self.schemas: list[tuple[str, SchemaHash]] = []
         self.accused: list[tuple[str, Generation]] = []
-        self.admission = LetterAdmission(OURS, self.memory, self, accuse=self.accuse, on_schema=self.heard)  # type: ignore[arg-type]
+        self.schemas: list[tuple[str, SchemaHash]] = []
+        self.admission = LetterAdmission(
+            OURS,
+            self.memory,  # type: ignore[arg-type]
+            self,
+            accuse=self.accuse,
+            on_schema=lambda node, schema: self.schemas.append((node, schema)),
+        )
 
     def accuse(self, node: str, heard: Generation) -> None:
         self.accused.append((node, heard))
-
-    def heard(self, node: str, schema: SchemaHash) -> None:
-        self.schemas.append((node, schema))
 
     def error(self, event: str, **facts: object) -> None:
         self.logged.append((event, facts))
