@@ -240,7 +240,7 @@ class RaftActor(
             without_address=", ".join(
                 node for node in membership.nodes if node != self._node and address_of(node) is None
             ),
-            advice="the members in the log count; nodes= names only the founders of a new group",
+            advice="the members in the log count: keep them in the topology, with their addresses",
         )
 
     def _bound_store(self, node: str) -> str | None:
