@@ -48,8 +48,8 @@ class GroupCommit:
     """Writes batches to the last segment; starts a new segment when that is full.
 
     `segments`: the open ones, oldest first. `groups`: all groups by name (the owner adds new ones). `high_water`: is
-    told how far the log is durable at each new segment and behind each sync marker. `on_batch` is called after each
-    batch that became durable, `on_failure` once.
+    told how far the log is durable, at each new segment, behind each sync marker, and once in `mark_after_s`.
+    `on_batch` is called after each batch that became durable, `on_failure` once.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class GroupCommit:
         self._host = host
         self._disk = disk
         self._retries = 0
+        self._high_water_s = host.clock.monotonic()
         self._config = config
         self._loop = asyncio.get_running_loop()
         self._on_failure = on_failure
@@ -196,7 +197,7 @@ class GroupCommit:
             checkpoint = encode_checkpoint(self.generation, self.groups.values(), self.salt)
             job = partial(self._write_to_new, last, checkpoint, batch)
         else:
-            job = partial(self._write_to, last, batch)
+            job = partial(self._write_to, last, batch, advances_high_water=self._is_high_water_due(batch))
         self._host.executor.submit_disk(job, partial(self._written, batch))
 
     def _write_to_new(self, last: Segment, checkpoint: bytes, batch: WriteBatch) -> Segment:
@@ -208,9 +209,17 @@ class GroupCommit:
                 self._end_log_cleanly(last, error)
             raise
         self.high_water.advance(segment.number, segment.size_bytes)
-        return self._write_to(segment, batch)
+        return self._write_to(segment, batch, advances_high_water=False)
 
-    def _write_to(self, segment: Segment, batch: WriteBatch) -> Segment:
+    def _is_high_water_due(self, batch: WriteBatch) -> bool:
+        """Return whether the high-water file is written behind `batch`: a sync marker, or none was for a while."""
+        now_s = self._host.clock.monotonic()
+        if batch.size_bytes and now_s - self._high_water_s < self._config.mark_after_s:
+            return False
+        self._high_water_s = now_s
+        return True
+
+    def _write_to(self, segment: Segment, batch: WriteBatch, *, advances_high_water: bool) -> Segment:
         header = encode_batch_header(segment.number, segment.size_bytes, batch.size_bytes, self.salt)
         try:
             segment.file.write_at(segment.size_bytes, b"".join((header, *batch.parts)))
@@ -218,8 +227,9 @@ class GroupCommit:
             self._end_log_cleanly(segment, error)
             raise
         segment.file.sync()
-        if not batch.size_bytes:
-            self.high_water.advance(segment.number, segment.size_bytes)  # the marker itself promises nothing
+        if advances_high_water:  # a sync marker itself promises nothing
+            promised_bytes = BATCH_HEADER_BYTES + batch.size_bytes if batch.size_bytes else 0
+            self.high_water.advance(segment.number, segment.size_bytes + promised_bytes)
         return segment
 
     def _end_log_cleanly(self, segment: Segment, error: OSError) -> None:

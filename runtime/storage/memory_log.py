@@ -20,8 +20,8 @@ __all__ = ["MemoryLog"]
 class MemoryLog:
     """A `LogStore` without a disk: it survives a restart of its actors, not of its process.
 
-    Each instance has a new store id, so a voter that restarts with it is a new member, not the old one that lost its
-    state. A write is "durable" at once; `done` is called in the next turn of the event loop, never within `write`.
+    Each instance has a new store id: a voter that restarts with it is not taken for the old one, which lost its state.
+    A write is "durable" at once; `done` is called in the next turn of the event loop, never within `write`.
     """
 
     def __init__(self, host: Host) -> None:

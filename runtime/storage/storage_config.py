@@ -27,7 +27,8 @@ class StorageConfig:
             Too low: an idle group pins disk space; too high: the same records are copied again and again.
         mark_after_s: After this time (s) without a batch an empty one (a sync marker) is written. It proves that the
             last batch was synced: damage to that batch is then distinguished from a torn tail. Default 1.0. Too low:
-            needless fdatasyncs; too high: for longer, damage to the last batch can be mistaken for a torn tail.
+            needless fdatasyncs; too high: for longer, damage to the last batch can be mistaken for a torn tail. While
+            writes go on, the high-water file is written this often.
     """
 
     segment_bytes: int = 64 * _MIB

@@ -223,6 +223,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def fail(self, reason: str) -> None:
+        """Close at once, and report the loss to the owner."""
+        self.abort()
+        self.owner.connection_lost(self, reason)
+
     # Called by the loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -296,7 +301,7 @@ class Connection(asyncio.Protocol):
                     return
         except BrokenFrame as error:
             shared.counters.broken_frames += 1
-            self._fail(f"broken frame: {error}")
+            self.fail(f"broken frame: {error}")
         if self._is_reading_paused and self._transport is not None:
             self._is_reading_paused = False
             if self._is_open:
@@ -373,11 +378,7 @@ class Connection(asyncio.Protocol):
         return Activity(self.has_received, self._decoder.frames, self._decoder.held_bytes > 0, unread_bytes)
 
     def _handshake_timed_out(self) -> None:
-        self._fail(f"no link was made within {self._shared.config.handshake_timeout_s} s")
-
-    def _fail(self, reason: str) -> None:
-        self.abort()
-        self.owner.connection_lost(self, reason)
+        self.fail(f"no link was made within {self._shared.config.handshake_timeout_s} s")
 
     def _release(self) -> None:
         self._is_open = False

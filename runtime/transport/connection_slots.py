@@ -76,6 +76,11 @@ class ConnectionSlots:
         """Take the second connection of a client's link: the first one took its place, too."""
         self._strangers.pop(connection, None)
 
+    def newest_clients(self, connections: int) -> list[Connection]:
+        """Return the first connections of the newest clients' links, which together have that many, or all."""
+        links = -(-connections // CONNECTIONS_PER_LINK)
+        return list(self._clients)[::-1][:links]
+
     def link_member(self, connection: Connection) -> None:
         """Note that a connection is part of a member's link: it needs no place any more."""
         member = self._member_by_claimant.pop(connection, None)

@@ -2,8 +2,9 @@
 
     limit of open files = open for other things + kept back (log, accepting) + nodes + strangers + clients
 
-Decided here: how many connections of clients and strangers may be open (`limits`), and when a warning is due
-(`report`). Carried out by `connection_slots.py`; reported to `TransportEvents.descriptors_changed`, which
+Decided here: how many connections of clients and strangers may be open (`limits`), how many clients must go because
+other things took what was kept back (`missing`), and when a warning is due (`report`). Carried out by
+`connection_slots.py` and `Transport._divide_descriptors`; reported to `TransportEvents.descriptors_changed`, which
 `remote/remoting.py` logs. The log has spares of its own (`hosts/disk_with_spares.py`).
 """
 
@@ -92,6 +93,13 @@ class DescriptorBudget:
         strangers_max = min(config.handshakes_max, max(STRANGERS_MIN, room // STRANGERS_SHARE))
         clients_max = max(0, min(configured.clients_max, room - strangers_max))
         return AcceptLimits(clients_max, strangers_max, clients_max < configured.clients_max)
+
+    def missing(self, reading: DescriptorReading) -> int:
+        """Return how many descriptors clients must give back, because half of what is kept back has been taken."""
+        if reading.limit is None or reading.open_count is None:
+            return 0
+        free = reading.limit - reading.open_count
+        return KEPT_BACK - free if free < KEPT_BACK // 2 else 0
 
     def report(self, reading: DescriptorReading, limits: AcceptLimits) -> list[DescriptorReport]:
         """Return what must be reported now, once for each change."""

@@ -321,6 +321,8 @@ class Transport:
         members = self._peers.member_count
         limits = self._budget.limits(reading, connections=len(shared.connections), members=members)
         shared.slots.clients_max, shared.slots.strangers_max = limits.clients_max, limits.strangers_max
+        for connection in shared.slots.newest_clients(self._budget.missing(reading)):
+            connection.fail("file descriptors ran out: those of the newest clients were given to the log and to nodes")
         for report in self._budget.report(reading, limits):
             self._events.descriptors_changed(report)
 

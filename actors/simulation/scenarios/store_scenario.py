@@ -62,7 +62,8 @@ class StoreCheckers:
     def not_accused(self, node: str, store: LogStore) -> None:
         """Check that a store which went through crashes only does not accuse itself of having gone back in time."""
         if store.lost_promises is not None:
-            self.sim.violation_context.fail("storage.accused_wrongly", NodeId(node), store.lost_promises)
+            fail = self.sim.violation_context.fail
+            self.sim.check(fail, "storage.accused_wrongly", NodeId(node), store.lost_promises)
 
     def write(self, store: LogStore, node: str, write: Write) -> None:
         """Write, and report when the write is submitted and when it is acknowledged."""

@@ -27,7 +27,8 @@ ASK_TIMEOUT_S = 2.0
 
 NON_PARTICIPATION: Final = {
     "registering": "its store {store} is new, and waits until enough other voters are up to register it",
-    "refused": "the other voters have registered another store than {store} under its name: this one stays refused",
+    "refused": "the other voters have registered another store than {store} under its name: this one stays refused "
+    "(this release cannot replace a lost store)",
 }
 """Explanation by role, for nodes that take no part in a group."""
 

@@ -93,6 +93,26 @@ async def test_a_restarted_node_gets_in_although_clients_have_taken_all_that_the
 
 
 @pytest.mark.virtual
+async def test_the_newest_clients_give_back_what_other_things_have_taken(world: World) -> None:
+    node = world.make("n2")
+    resources = limited(node, limit=128, others=25)
+    node.address = await node.transport.listen("n2", 0, insecure=True)
+    clients = [world.make(f"c{at}", role=PeerRole.CLIENT) for at in range(20)]
+    for client in clients:
+        client.transport.dial(*node.address)
+        await world.linked(client)
+
+    resources.descriptors_open = lambda: 80 + node.transport.stats()["connections"]  # the log has grown
+    await asyncio.sleep(3.0)
+
+    reading = resources.descriptors()
+    assert reading.open_count is not None
+    assert 128 - KEPT_BACK - 2 <= reading.open_count <= 128 - KEPT_BACK
+    assert set(node.recorder.up) == {f"c{at}" for at in range(12)}
+    assert "file descriptors ran out" in str(node.recorder.only("down")[0][3])
+
+
+@pytest.mark.virtual
 async def test_a_node_that_cannot_have_enough_descriptors_does_not_listen(world: World) -> None:
     node = world.make("n1")
     limited(node, limit=40, others=20)

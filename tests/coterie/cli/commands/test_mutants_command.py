@@ -23,7 +23,8 @@ def test_table_says_who_was_killed_by_what_and_how(capsys: Printed) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["mutant", "killed", "by", "how", "level", "seeds", "s", "clean"]
     assert lines[1].startswith(PROMISE)
-    assert lines[1].split()[4:8] == ["synod.promise_ahead_of_disk", "everything", "(synod)", "protocol"]
+    assert lines[1].split()[4].startswith("synod.")
+    assert lines[1].split()[5:8] == ["everything", "(synod)", "protocol"]
     assert lines[2].split()[4:7] == ["sessions.executed_twice", "directed", "(evicted"]
     assert lines[-2] == "1 under the profile everything, 1 in directed scenarios"
     assert lines[-1] == "2 killed, 0 survived"

@@ -123,11 +123,11 @@ async def test_a_torn_tail_that_nobody_was_promised_is_one_line_with_file_and_by
     assert told[0].message == f"store.torn_tail_cut node=n1 path={FIRST} bytes=4"
 
 
-async def test_what_was_acknowledged_before_a_pause_is_covered_and_what_came_after_it_is_not() -> None:
+async def test_what_was_acknowledged_before_a_pause_is_covered_and_what_came_right_after_it_is_not() -> None:
     disk = VirtualDisk()
     log = await opened(disk)
     await put(log, 1, b"before")
-    await asyncio.sleep(2.0)
+    await asyncio.sleep(1.5)  # the sync marker comes after one second
     covered = disk.contents(FIRST)
     await put(log, 2, b"after")
     disk.crash()
@@ -140,6 +140,26 @@ async def test_what_was_acknowledged_before_a_pause_is_covered_and_what_came_aft
     assert await evidence(unmarked) == ""  # a sync marker was promised to nobody
     disk.replace(FIRST, covered[: -BATCH_HEADER_BYTES - 1])
     assert "durable bytes, of which the last" in await evidence(disk)
+
+
+async def test_writes_without_a_pause_are_covered_but_for_the_last_second() -> None:
+    disk = VirtualDisk()
+    log = await opened(disk, StorageConfig())
+    sizes = []
+    for position in range(1, 60):
+        await put(log, position, b"x")
+        sizes.append(len(disk.contents(FIRST)))
+        await asyncio.sleep(0.1)
+    content = disk.contents(FIRST)
+    disk.crash()
+
+    found = []
+    for size in sizes:
+        cut = disk.copy()
+        cut.replace(FIRST, content[:size])
+        found.append(bool(await evidence(cut)))
+    assert found == sorted(found, reverse=True)
+    assert 48 <= found.count(True) <= 58
 
 
 async def test_a_high_water_file_that_is_missing_or_unreadable_is_told_and_made_again(
