@@ -27,7 +27,7 @@ takes the place of its driver; `groups/raft_actor.py` and `paxos/synod_actor.py`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered
@@ -42,7 +42,7 @@ from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.storage.log_store import LogStore
 
-__all__ = ["RetryRegistration", "VoterRegistration"]
+__all__ = ["RegistrationMessage", "RetryRegistration", "VoterRegistration"]
 
 RETRY_MIN_S: Final = 0.05
 """Time until voters that have not answered are asked again; doubled after each retry."""
@@ -57,6 +57,9 @@ FOUNDERS_SHOWN_BYTES: Final = 200
 @message(name="coterie.Remind")
 class RetryRegistration:
     """The retry timer fired: ask the voters that have not answered. It never crosses the wire."""
+
+
+RegistrationMessage = RegisterStore | StoreRegistered | FoundersDiffer | RetryRegistration
 
 
 class VoterRegistration:
@@ -134,6 +137,20 @@ class VoterRegistration:
         """End this life: ask no more peers; a mark that becomes durable now takes effect in the next life."""
         self._is_alive = False
         self._stop_requests()
+
+    def receive(self, message: RegistrationMessage) -> None:
+        """Take a message of a peer, or the retry timer."""
+        match message:
+            case RegisterStore():
+                self.handle_request(message)
+            case StoreRegistered():
+                self.handle_reply(message)
+            case FoundersDiffer():
+                self.handle_other_founders(message)
+            case RetryRegistration():
+                self.retry()
+            case _:
+                assert_never(message)
 
     # --- this node's store -----------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from coterie.runtime.cells.cell import Cell, State
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.metering.metered_cell import MeteredCell
 from coterie.runtime.cells.metering.request_meter import RequestMeter
-from coterie.runtime.cells.spawn_options import SpawnOptions
+from coterie.runtime.cells.spawn_options import SpawnOptions, actor_path
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.datagrams.datagrams import Datagrams
 from coterie.runtime.hosts.host import Host
@@ -207,8 +207,7 @@ class System:
             await self._stop_actors()
 
     async def _stop_actors(self) -> None:
-        roots = [cell for cell in self._cells.values() if cell.parent is None]
-        late = {cell.stop() for cell in reversed(roots)}
+        late = {cell.stop() for cell in reversed(self._cells.values()) if cell.parent is None}
         if not late:
             return
         try:
@@ -284,7 +283,7 @@ class System:
             raise RuntimeError(f"actor {parent.path!r} has stopped: it cannot spawn")
         self.run_queue.check_loop()
         uid = self._last_uid = self._last_uid + 1
-        path = self._path(parent, factory, name, uid)
+        path = actor_path(self.node, self._cells, parent, factory, name, uid)
         if options.meter is None:
             cell = Cell(self, path, uid, factory, options, parent)
         else:
@@ -308,19 +307,6 @@ class System:
             return self._default_options
         bound = self.config.capacity if capacity is None else capacity
         return SpawnOptions(bound, supervision or self._default_options.supervision, overflow, exported, meter)
-
-    def _path(self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None, uid: int) -> str:
-        if name is None:
-            made_by = getattr(factory, "func", factory)
-            name = f"{getattr(made_by, '__name__', 'actor').strip('<>').lower()}-{uid}"
-        elif not name or "/" in name:
-            raise ValueError(f"an actor cannot be named {name!r}: a name must not be empty or contain '/'")
-        path = name if parent is None else f"{parent.path}/{name}"
-        if path in self._cells:
-            raise ValueError(
-                f"node {self.node!r} already has an actor named {path!r}: choose another name, or stop it first"
-            )
-        return path
 
     def stop(self, ref: Ref[Any], *, drain: bool = False) -> asyncio.Future[None]:
         """Stop an actor of this system after its current message; the future is done when it has stopped.

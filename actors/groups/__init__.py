@@ -3,6 +3,7 @@
 `client_session.py`: `Session`, numbers the commands of one client
 `command_batches.py`: cuts a queue of commands into batches, and gives each command of one its reply or failure
 `group_client.py`: `GroupClient`, sends typed commands to a group, which executes each exactly once
+`group_founding.py`: makes the register of a founder, and tells where a topology and a group differ later
 `group_messages.py`: defines the messages between a group's nodes and the group's clients
 `key_value.py`: `KeyValue`, implements a key-value store as a state machine
 `key_value_client.py`: `KeyValueClient`, reads and writes a replicated key-value store

@@ -14,7 +14,14 @@ import msgpack
 
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.client_session import Identity, Session
-from coterie.actors.groups.group_messages import GroupStatus, LeaderIs, ReportStatus
+from coterie.actors.groups.group_messages import (
+    ActivateSchema,
+    GroupStatus,
+    LeaderIs,
+    NotActivated,
+    ReportStatus,
+    SchemaActivated,
+)
 from coterie.actors.groups.leader_router import LeaderRouter
 from coterie.actors.groups.routed_command import RoutedCommand, refused
 from coterie.actors.groups.state_machine import Query
@@ -122,6 +129,32 @@ class GroupClient:
             except CoterieError as error:
                 answers[node] = error
         return answers
+
+    async def activate(self, *, timeout_s: float = TIMEOUT_S) -> SchemaActivated:
+        """Make the schema of the leader's code active, once every voter runs that code; see docs/evolution.md.
+
+        Raises:
+            CommandRefused: it was not put into the log; the text names what holds it up.
+            AskTimeout: no answer in time: it may become active.
+            CoterieError: no node of the group could be asked.
+        """
+        untried = dict.fromkeys(node for node in (self.leader, *self._nodes()) if node is not None)
+        reason = "none of its nodes is linked"
+        while untried:
+            node = next(iter(untried))
+            del untried[node]
+            answer: SchemaActivated | NotActivated = await self._router.ref(node).ask(
+                ActivateSchema(), timeout_s=timeout_s
+            )
+            if isinstance(answer, SchemaActivated):
+                return answer
+            if answer.leader == node:
+                reason = answer.reason
+                break
+            reason = f"{node}: {answer.reason}"
+            if answer.leader in untried:
+                untried = {answer.leader: None, **untried}
+        raise CommandRefused(f"group {self._group!r}: its newer schema was not made active: {reason}")
 
     def on_leader(self, listener: Callable[[LeaderIs], None]) -> None:
         """Call `listener` with each new leader, once per term."""

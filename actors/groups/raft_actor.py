@@ -16,6 +16,7 @@ from typing import Any, Final, assert_never
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.evolution.group_schemas import CannotFollow
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
+from coterie.actors.groups.group_founding import fit_limits, founding_register, warn_of_other_members
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
     LOST_PROMISES,
@@ -23,7 +24,6 @@ from coterie.actors.groups.group_messages import (
     QUARANTINED,
     ActivateSchema,
     Execute,
-    GroupMember,
     GroupStatus,
     LeaderIs,
     Refused,
@@ -40,6 +40,7 @@ from coterie.actors.groups.replicas.apply_failures import ApplyFailures
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.replica import Replica
+from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.groups.replicas.typed_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
@@ -48,8 +49,7 @@ from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterS
 from coterie.errors import UnsupportedFormat
 from coterie.protocols.algorithm import NodeId, Received
 from coterie.protocols.checkpoints import Checkpoint, DigestReport, DigestRequest, encode_checkpoint
-from coterie.protocols.raft.membership.group_facts import GroupFacts
-from coterie.protocols.raft.membership.membership import Membership, StoreId
+from coterie.protocols.raft.membership.membership import StoreId
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_config import RaftConfig
 from coterie.protocols.raft.raft_effects import RaftEffect, RaftEvent, SchemaReached, StoreKnown
@@ -67,7 +67,6 @@ from coterie.protocols.replicated_log import (
     Quarantine,
     Refusal,
     Reject,
-    Term,
 )
 from coterie.protocols.sessions import Machine
 from coterie.runtime.actor import Actor
@@ -115,7 +114,6 @@ class RaftActor(
         config: RaftConfig,
         machine: Callable[[], Machine],
         store: LogStore,
-        *,
         activate_after_s: float | None = None,
     ) -> None:
         self._group = group
@@ -140,43 +138,11 @@ class RaftActor(
         restored = await self._restore()
         await self._peer_stores.restore()
         rng = random.Random(self.context.random.getrandbits(64))
-        limits = self._limits()
+        limits = fit_limits(self._config, self.context, self._store)
         self._raft = Raft(key, limits.config, restored=restored, rng=rng, node=self._node)
         self._facts = facts = self._raft.facts
-        self._schemas = SchemaKeeper(
-            self._raft,
-            self._machine,
-            self._node,
-            self._activate_after_s,
-            propose=partial(self._propose_own, EntryKind.SCHEMA),
-            log=self.context.log,
-        )
-        self._replica = Replica(
-            self._machine,
-            incarnation=facts.incarnation,
-            base_index=facts.base.index,
-            adopt=self._schemas.adopt,
-        )
-        self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
-        self._digests = DigestExchange(
-            self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=self.context.log
-        )
-        self._letters = LetterAdmission(
-            facts.incarnation,
-            self._peer_stores,
-            self.context.log,
-            accuse=self._accuse,
-            on_schema=self._schemas.heard,
-        )
-        life, schema = self._store.generation, self._schemas.hash
-        self._identity = LetterIdentity(
-            facts.incarnation, StoreId(key), life.counter, life.nonce, schema=schema
-        ).encode()
-        self._proposals = ClientProposals(
-            self._schemas,
-            command_bytes_max=limits.max_command_bytes,
-            answer_bytes_max=system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,
-        )
+        self._make_replica(restored, limits)
+        self._make_letters(StoreId(key))
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
@@ -197,6 +163,35 @@ class RaftActor(
         else:
             self._take_no_part(self._store.lost_promises)
 
+    def _make_replica(self, restored: Restored, limits: RaftLimits) -> None:
+        """Make what applies the log, and what answers clients."""
+        log, facts = self.context.log, self._facts
+        propose_schema = partial(self._propose_own, EntryKind.SCHEMA)
+        self._schemas = SchemaKeeper(
+            self._raft, self._machine, self._node, self._activate_after_s, propose=propose_schema, log=log
+        )
+        self._replica = Replica(
+            self._machine, incarnation=facts.incarnation, base_index=facts.base.index, adopt=self._schemas.adopt
+        )
+        self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
+        self._digests = DigestExchange(
+            self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=log
+        )
+        self._proposals = ClientProposals(
+            self._schemas,
+            command_bytes_max=limits.max_command_bytes,
+            answer_bytes_max=self.context.system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,
+        )
+
+    def _make_letters(self, store: StoreId) -> None:
+        """Make what says where letters of this node come from, and judges those of others."""
+        incarnation, life = self._facts.incarnation, self._store.generation
+        identity = LetterIdentity(incarnation, store, life.counter, life.nonce, schema=self._schemas.hash)
+        self._identity = identity.encode()
+        self._letters = LetterAdmission(
+            incarnation, self._peer_stores, self.context.log, accuse=self._accuse, on_schema=self._schemas.heard
+        )
+
     def _take_no_part(self, evidence: str) -> None:
         """Neither vote nor count nor lead with a store that has lost promises: it is replaced like a lost disk."""
         self.context.log.error("group.takes_no_part", group=self._group, evidence=evidence)
@@ -213,7 +208,7 @@ class RaftActor(
             self.context.system.fail(error)
             raise
         if restored.hard_state.facts.is_founded:
-            self._compare_members(restored.hard_state.facts.membership)
+            warn_of_other_members(self.context, self._group, restored.hard_state.facts.membership, self._config)
             return restored
         self.persist(LogWrite(hard_state=self._founding()), lambda: None)
         return await read_restored(self._store, self._group)
@@ -222,37 +217,10 @@ class RaftActor(
         return await read_restored(self._store, self._group)
 
     def _founding(self) -> HardState:
-        founders = Membership.founding(self._config.voters, self._config.quorum)
-        cluster = self.context.system.identity.cluster
-        return HardState(Term(0), None, GroupFacts.founding(cluster, self._group, founders))
-
-    def _compare_members(self, membership: Membership) -> None:
-        """Warn if the topology says something else than the log, which counts."""
-        configured = Membership.founding(self._config.voters, self._config.quorum)
-        if (membership.voters, membership.quorum) == (configured.voters, configured.quorum):
-            return
-        address_of = self.context.system.address_of
-        self.context.log.warning(
-            "group.members_differ",
-            group=self._group,
-            members=str(membership),
-            configured=str(configured),
-            without_address=", ".join(
-                node for node in membership.nodes if node != self._node and address_of(node) is None
-            ),
-            advice="the members in the log count; nodes= names only the founders of a new group",
-        )
+        return founding_register(self.context.system.identity.cluster, self._group, self._config)
 
     def _bound_store(self, node: str) -> str | None:
         return self._raft.facts.membership.store_of(node)
-
-    def _limits(self) -> RaftLimits:
-        transport, write_bytes = self.context.system.config.transport, self._store.max_write_bytes
-        limits = RaftLimits.fitted(self._config, transport, write_bytes)
-        if limits.lowered:
-            sizes = {"frame_cap_bytes": transport.frame_cap_bytes, "store_write_bytes": write_bytes, **limits.lowered}
-            self.context.log.info("raft.limits_lowered", **sizes)
-        return limits
 
     def _take_part(self) -> None:
         self._driver = Driver(self._raft, self.context, self)
@@ -308,16 +276,11 @@ class RaftActor(
                 return self._schemas.report()
             case ActivateSchema():
                 self._schemas.activate(self.context.reply_later(msg).reply)
-            case RegisterStore():
-                self._registration.handle_request(msg)
-            case StoreRegistered():
-                self._registration.handle_reply(msg)
-            case FoundersDiffer():
-                self._registration.handle_other_founders(msg)
             case StoreAccused():
                 self._check_own_store(msg)
-            case RetryRegistration():
-                self._registration.retry()
+            case RegisterStore() | StoreRegistered() | FoundersDiffer() | RetryRegistration():
+                if self._store.lost_promises is None:  # else it must not confirm a store a second time
+                    self._registration.receive(msg)
             case _:
                 assert_never(msg)
         return None
@@ -513,32 +476,13 @@ class RaftActor(
         leader = None if effect.leader is None else self._raft.node_of(effect.leader)
         self._proposals.answer(effect.ref, kind(effect.reason.value, leader))
 
-    def _role_text(self) -> str:
-        if self._store.lost_promises is not None:
-            return LOST_PROMISES
-        if self._quarantined_because is not None:
-            return QUARANTINED
-        return self._registration.inactive_reason or self._raft.role.value
-
     def _status(self) -> GroupStatus:
-        raft, active = self._raft, self._schemas.active
-        return GroupStatus(
-            group=self._group,
-            node=self._node,
-            role=self._role_text(),
-            term=raft.term,
-            leader=raft.leader,
-            last_index=raft.last_index,
-            commit_index=raft.commit_index,
-            applied_index=raft.applied_index,
-            store=self._store.store_id,
-            syncs=self._store.syncs,
-            members=tuple(
-                GroupMember(member.node, member.store_id, member.role.value) for member in raft.facts.membership.members
-            ),
-            quarantine=self._store.lost_promises or self._quarantined_because,
-            revision=0 if active is None else active.number,
-            version=0 if active is None else active.schema.version,
-            code_version=self._schemas.code_version,
-            code_schema=self._schemas.hash.hex(),
+        return replica_status(
+            self._group,
+            self._node,
+            self._raft,
+            self._schemas,
+            self._store,
+            inactive_reason=self._registration.inactive_reason,
+            quarantine=self._quarantined_because,
         )

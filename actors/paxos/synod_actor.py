@@ -11,7 +11,7 @@ from coterie.actors.driver import Driver, Tick
 from coterie.actors.paxos.synod_records import decode_state, encode_state
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
-from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
+from coterie.actors.voter_registration import RegistrationMessage, RetryRegistration, VoterRegistration
 from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.errors import StoreWentBack
 from coterie.protocols.algorithm import NodeId
@@ -148,19 +148,11 @@ class SynodActor(
             case _:
                 assert_never(msg)
 
-    def _register(self, msg: RegisterStore | StoreRegistered | FoundersDiffer | RetryRegistration) -> None:
+    def _register(self, msg: RegistrationMessage) -> None:
         registration = self._registration
         if registration is None:  # this node's promises are lost: it must not confirm a store a second time
             return
-        match msg:
-            case RegisterStore():
-                registration.handle_request(msg)
-            case StoreRegistered():
-                registration.handle_reply(msg)
-            case FoundersDiffer():
-                registration.handle_other_founders(msg)
-            case RetryRegistration():
-                registration.retry()
+        registration.receive(msg)
 
     def on_visit_end(self) -> None:
         """Hand the messages of this visit to the protocol as one batch."""

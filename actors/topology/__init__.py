@@ -4,6 +4,7 @@
 `node_start.py`: opens a node's store, and spawns the actors that the topology declares for it
 `parts.py`: defines the data classes of what a cluster runs: actor, pool, Raft group, synod
 `stored_groups.py`: compares the groups in a node's store with the topology, and forgets groups
+`stored_schemas.py`: checks that the code of the topology's machines does not contradict the schemas in a node's store
 `topology.py`: `Topology`, declares a cluster
 `topology_diagrams.py`: draws a topology as a text tree, a Mermaid diagram or a Graphviz graph
 `validation.py`: finds all mistakes in a topology before anything runs

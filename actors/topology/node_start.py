@@ -108,7 +108,8 @@ def _spawn(node: Node, part: Part) -> None:
     match part:
         case RaftPart():
             config = part.config(tuple(NodeId(voter) for voter in part.nodes))
-            spawn(partial(part.engine, part.name, config, partial(_typed_machine, part.machine), node.store))
+            machine = partial(_typed_machine, part.machine)
+            spawn(partial(part.engine, part.name, config, machine, node.store, part.activate_after_s))
         case SynodPart():
             synod = part.config(tuple(NodeId(member) for member in part.nodes))
             spawn(partial(part.engine, part.name, synod, node.store))

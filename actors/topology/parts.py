@@ -96,13 +96,18 @@ class BalancerPart:
 
 @dataclass(frozen=True, slots=True)
 class RaftPart:
-    """A state machine replicated with Raft on `nodes`. `engine` makes the actor of each node."""
+    """A state machine replicated with Raft on `nodes`. `engine` makes the actor of each node.
+
+    `activate_after_s`: how long all voters must have had newer code before its schema becomes active; None: until an
+    operator says so.
+    """
 
     name: str
     machine: Callable[[], StateMachine[Any]]
     nodes: tuple[str, ...]
     config: Callable[[tuple[NodeId, ...]], RaftConfig]
-    engine: Callable[[str, RaftConfig, Callable[[], Machine], LogStore], RaftActor] = RaftActor
+    engine: Callable[[str, RaftConfig, Callable[[], Machine], LogStore, float | None], RaftActor] = RaftActor
+    activate_after_s: float | None = None
 
     @property
     def summary(self) -> str:

@@ -24,6 +24,7 @@ from coterie.actors.pools.pool import DEFAULT_RETRY_BUDGET
 from coterie.actors.topology.node_start import NodeStore, spawn_parts
 from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart, RaftPart, SynodPart
 from coterie.actors.topology.stored_groups import settle_stored_groups
+from coterie.actors.topology.stored_schemas import check_stored_schemas
 from coterie.actors.topology.topology_diagrams import dot, mermaid, tree
 from coterie.actors.topology.validation import find_mistakes
 from coterie.errors import TopologyError
@@ -159,12 +160,16 @@ class Topology:
         machine: Callable[[], StateMachine[Any]],
         nodes: Sequence[str] | None = None,
         config: Callable[[tuple[NodeId, ...]], RaftConfig] = RaftConfig,
+        activate_after_s: float | None = None,
     ) -> None:
         """Replicate a state machine with Raft: a `RaftActor` named `name` on each of `nodes` (default: all).
 
         `machine` (a class) makes it, empty. `config` makes the `RaftConfig` from the voters, for other timeouts.
+
+        `activate_after_s`: the schema of newer code becomes active once all voters have had that code for so long (s);
+        None: at `coterie raft activate`. Too short: code that is rolled back soon after has to be rolled forward again.
         """
-        self._parts.append(RaftPart(name, machine, self._members(nodes), config))
+        self._parts.append(RaftPart(name, machine, self._members(nodes), config, activate_after_s=activate_after_s))
 
     def synod(
         self,
@@ -282,7 +287,8 @@ class Topology:
 
         Raises:
             TopologyError, ValueError: an argument is invalid; the text names it.
-            TopologyError: the store holds a group that is not declared on this node, and not forgotten.
+            TopologyError: the store holds a group that is not declared on this node, and not forgotten; or the code of
+                a state machine contradicts the schema in its group's log.
             StorageError: the data directory is in use, unformatted, formatted already, of another node, or damaged.
             OSError: the address cannot be bound.
         """
@@ -305,6 +311,7 @@ class Topology:
             await settle_stored_groups(
                 store, self._parts, topology=self.name, node=node, data=data or "memory", forget=forget_groups
             )
+            await check_stored_schemas(store, self._parts, topology=self.name, node=node, data=data or "memory")
             address = address or await begin_listening()
             member = Node(system, self, store, address)
             spawn_parts(member, self._parts)

@@ -9,7 +9,8 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
-from coterie.actors.groups.state_machine import apply_mistake, commands_of
+from coterie.actors.groups.evolution.machine_schema import machine_schema
+from coterie.actors.groups.state_machine import apply_mistake
 from coterie.actors.pools.pool_options import option_mistakes
 from coterie.actors.topology.balanced_messages import accepted_messages
 from coterie.actors.topology.parts import (
@@ -167,12 +168,15 @@ def _mistakes_in_raft(raft: RaftPart) -> Iterator[str]:
     """Yield the errors of making the machine and the configuration."""
     try:
         machine = raft.machine()
-        commands_of(type(machine))
+        machine_schema(type(machine))
     except (MessageTypeError, TypeError) as error:
         yield f"group {raft.name!r}: machine= makes no state machine: {error}"
     else:
         if (mistake := apply_mistake(machine)) is not None:
             yield f"group {raft.name!r}: {mistake}"
+    bake_s = raft.activate_after_s
+    if bake_s is not None and not 0 <= bake_s < float("inf"):
+        yield f"group {raft.name!r}: activate_after_s={bake_s} must be 0 or more, and finite"
 
 
 def _mistakes_in_config(group: RaftPart | SynodPart) -> Iterator[str]:

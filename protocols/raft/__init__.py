@@ -43,8 +43,9 @@ Figure 2 of the paper, and where it is here:
 | Leaders: success or failure of AppendEntries | `Leadership.handle_append_entries_reply` |
 | Leaders: advance commitIndex (§5.3, §5.4) | `Leadership.advance_commit`, `Leadership.may_commit` |
 
-Beyond Figure 2: pre-vote (dissertation §9.6), check-quorum, and no votes while a leader is active (§6). Members are
-entries of the log (dissertation §4.1), and are known by their stores. Not here yet: snapshots (§7), changes of the
+Beyond Figure 2: pre-vote (dissertation §9.6), check-quorum (§6.2) by rounds (`AppendEntries.round`: an answer shows
+that its sender still followed when that round began), and no votes while a leader is active (§6). Members are entries
+of the log (dissertation §4.1), and are known by their stores. Not here yet: snapshots (§7), changes of the
 members but the filling in of their stores (§6), read-only requests (§8).
 """
 

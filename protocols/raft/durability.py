@@ -11,14 +11,14 @@ from collections import deque
 from coterie.protocols.algorithm import NodeId, Persist, Token
 from coterie.protocols.raft.membership.group_facts import GroupFacts, changes_facts
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
-from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES, Entry, LogIndex, Term
+from coterie.protocols.replicated_log import ENTRY_OVERHEAD_BYTES, Entry, EntryKind, LogIndex, Term
 
-__all__ = ["Durability", "PendingWrite"]
+__all__ = ["Durability"]
 
 NO_LIMIT = 1 << 63
 
 
-class PendingWrite:
+class _Write:
     """One write: its changes, and the index up to which it will prove the log durable (0: nothing)."""
 
     __slots__ = (
@@ -43,15 +43,11 @@ class PendingWrite:
         self.command_bytes = 0
         self.proves = LogIndex(0)
 
-    def has_room(self, size_bytes: int, max_bytes: int) -> bool:
-        """Return whether a command of `size_bytes` may be added; the first always may."""
-        total_bytes = self.command_bytes + size_bytes + (self.entry_count + 1) * ENTRY_OVERHEAD_BYTES
-        return not self.entry_count or total_bytes <= max_bytes
-
     def seal(self) -> Persist[LogWrite]:
         """Return the effect, and keep only what its answer will need."""
         entries = tuple(self.entries)
         self.entries = []
+        self.entry_count, self.command_bytes = len(entries), sum([len(entry.command) for entry in entries])
         return Persist(self.token, LogWrite(self.hard_state, self.truncate_from, entries))
 
 
@@ -67,11 +63,14 @@ class Durability:
         max_write_bytes: the most that the entries of one write take, `ENTRY_OVERHEAD_BYTES` for each included.
     """
 
+    # `append` runs for every entry, on every node: sizes are counted there as cheaply as possible, the rest in `seal`.
+
     __slots__ = (
         "_durable_token",
         "_hard_state_token",
         "_last_token",
         "_max_write_bytes",
+        "_room_bytes",
         "_under_way",
         "_unsealed",
         "durable_index",
@@ -82,6 +81,7 @@ class Durability:
 
     def __init__(self, restored: Restored, *, max_write_bytes: int = NO_LIMIT) -> None:
         self._max_write_bytes = max_write_bytes
+        self._room_bytes = 0  # in the last write that is not sealed
         hard_state = restored.hard_state
         # A write may be carried out in parts, the register first: its facts count only as far as the log goes.
         facts = hard_state.facts.truncated_from(LogIndex(restored.last_index + 1))
@@ -91,10 +91,10 @@ class Durability:
         self._durable_token = Token(0)
         self._hard_state_token = Token(0)
         self._last_token = Token(0)
-        self._under_way: deque[PendingWrite] = deque()
-        self._unsealed: list[PendingWrite] = []
+        self._under_way: deque[_Write] = deque()
+        self._unsealed: list[_Write] = []
         self.undurable_entries = 0
-        """How many entries are in writes that are not durable yet: they are in memory, truncated or not."""
+        """How many entries are in sealed writes that are not durable: they are in memory, truncated or not."""
         self.undurable_bytes = 0
         """The size of the commands of those entries."""
 
@@ -110,20 +110,17 @@ class Durability:
 
     def append(self, entry: Entry) -> None:
         """Write `entry`, which continues the log, and the facts that it changes. ValueError if it is malformed."""
-        write, size_bytes = self._unsealed[-1] if self._unsealed else self._begin(), len(entry.command)
-        if not write.has_room(size_bytes, self._max_write_bytes):
-            write = self._begin()
-        if changes_facts(entry):
+        write = self._unsealed[-1] if self._unsealed else self._begin()
+        self._room_bytes -= len(entry.command) + ENTRY_OVERHEAD_BYTES
+        if self._room_bytes < 0:
+            write = self._begin_after(write, entry)
+        if entry.kind is not EntryKind.COMMAND and changes_facts(entry):
             if write.changes_facts:
                 write = self._begin()  # if a part of a write should ever be lost, the last facts but one are not
             write.changes_facts = True
             self._set_facts(write, self.hard_state.facts.with_entry(entry))
         write.entries.append(entry)
-        write.entry_count += 1
-        write.command_bytes += size_bytes
         write.proves = entry.index
-        self.undurable_entries += 1
-        self.undurable_bytes += size_bytes
 
     def truncate_from(self, index: LogIndex) -> None:
         """Write that `index` and all after it are dropped."""
@@ -146,6 +143,9 @@ class Durability:
         if not self._unsealed:
             return []
         sealed = [write.seal() for write in self._unsealed]
+        for write in self._unsealed:
+            self.undurable_entries += write.entry_count
+            self.undurable_bytes += write.command_bytes
         self._unsealed = []
         return sealed
 
@@ -163,11 +163,6 @@ class Durability:
             if write.proves > self.durable_index:
                 self.durable_index = write.proves
 
-    def has_room(self, size_bytes: int, *, max_entries: int, max_bytes: int) -> bool:
-        """Return whether a command of `size_bytes` more may wait for this disk; the first always may."""
-        entries = self.undurable_entries
-        return not entries or (entries < max_entries and self.undurable_bytes + size_bytes <= max_bytes)
-
     @property
     def is_hard_state_durable(self) -> bool:
         """Whether the present term and vote would survive a crash."""
@@ -182,17 +177,25 @@ class Durability:
         """Return the write that an acknowledgement of all entries up to `index` must wait for; None: durable."""
         return self._last_token if index > self.durable_index else self.after_hard_state()
 
-    def _set_facts(self, write: PendingWrite, facts: GroupFacts) -> None:
+    def _begin_after(self, write: _Write, entry: Entry) -> _Write:
+        """Return a new write for `entry`, unless `write` has no other: what is too large for any has one of its own."""
+        if write.entries:
+            write = self._begin()
+            self._room_bytes -= len(entry.command) + ENTRY_OVERHEAD_BYTES
+        return write
+
+    def _set_facts(self, write: _Write, facts: GroupFacts) -> None:
         """Let the facts change together with the log: a write has them as they are at its end."""
         present = self.hard_state
         if facts is not present.facts:
             self.hard_state = write.hard_state = HardState(present.term, present.voted_for, facts)
 
-    def _begin(self) -> PendingWrite:
+    def _begin(self) -> _Write:
         self._last_token = Token(self._last_token + 1)
-        write = PendingWrite(self._last_token)
+        write = _Write(self._last_token)
         self._unsealed.append(write)
         self._under_way.append(write)
+        self._room_bytes = self._max_write_bytes
         return write
 
     def _disprove_from(self, index: LogIndex) -> None:

@@ -301,13 +301,18 @@ class Raft:
         return kind is EntryKind.SCHEMA and self.facts.schema_index > self._log.commit_index
 
     def _has_room(self, size_bytes: int) -> bool:
-        """Return whether a command may be taken: what clients wait for is limited, and what waits for this disk.
+        """Return whether a command may be taken: what clients wait for is limited, and what waits for this disk."""
+        return self._proposals.has_room(size_bytes) and self._has_room_on_disk()
 
-        The second may be more: while this disk stalls, the others of a quorum commit without it (dissertation §10.2.1).
+    def _has_room_on_disk(self) -> bool:
+        """Return whether more may wait for this disk: while it stalls, others commit without it (dissertation §10.2.1).
+
+        What was taken in the same call is not counted: so at most twice the limit waits.
         """
-        config = self._config
-        return self._proposals.has_room(size_bytes) and self._durability.has_room(
-            size_bytes, max_entries=config.max_uncommitted_entries, max_bytes=config.max_uncommitted_bytes
+        config, durability = self._config, self._durability
+        return (
+            durability.undurable_entries < config.max_uncommitted_entries
+            and durability.undurable_bytes < config.max_uncommitted_bytes
         )
 
     def _loaded(self, loaded: Loaded) -> None:

@@ -56,9 +56,9 @@ class RaftConfig:
             is served without reading the disk.
         cache_entries: the same in entries. Default 16384.
         max_uncommitted_bytes: the most of its clients' commands that a leader holds and has not applied yet, and the
-            most that waits for its own disk; beyond either, proposals are rejected as OVERLOADED. Default 32 MiB. Too
-            low: refusals in a burst. Too high: memory, and answers that come after the client gave up. A single
-            command is always taken if nothing else is held.
+            most that waits for its own disk (give or take as much again); beyond either, proposals are rejected as
+            OVERLOADED. Default 32 MiB. Too low: refusals in a burst. Too high: memory, and answers that come after the
+            client gave up. A single command is always taken if nothing else is held.
         max_uncommitted_entries: the same in entries. Default 16384.
         max_write_bytes: the most that the entries of one write to the disk take, with 64 bytes for each beside its
             command (one entry at least); what is more becomes several writes. It must not exceed what the store takes

@@ -176,5 +176,5 @@ def decode_command(data: bytes) -> Command:
     raise ValueError(f"no command has the kind {kind}")
 
 
-def _wrong_size(kind: int, data: bytes) -> ValueError:
+def _wrong_size(kind: int | None, data: bytes) -> ValueError:
     return ValueError(f"a command of kind {kind} cannot have {len(data)} bytes")

@@ -1,14 +1,19 @@
-"""`SpawnOptions`: sets an actor's mailbox size, overflow policy, supervision, access for clients, and its meter."""
+"""`SpawnOptions`: sets an actor's mailbox size, overflow policy, supervision, access and meter; names its path, too."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.metering.request_meter import RequestMeter
 from coterie.runtime.cells.supervision import Supervision
 
-__all__ = ["SpawnOptions"]
+if TYPE_CHECKING:
+    from coterie.runtime.cells.cell import Cell
+
+__all__ = ["SpawnOptions", "actor_path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +34,27 @@ class SpawnOptions:
     def __post_init__(self) -> None:
         if self.capacity < 1:
             raise ValueError(f"capacity is {self.capacity}: a mailbox holds at least 1 message")
+
+
+def actor_path(
+    node: str,
+    cells: Mapping[str, Cell],
+    parent: Cell | None,
+    factory: Callable[..., object],
+    name: str | None,
+    uid: int,
+) -> str:
+    """Return the path of a new actor on `node`, whose actors are `cells`, by path; None as name: after its class.
+
+    Raises:
+        ValueError: the name is empty, contains "/", or is taken.
+    """
+    if name is None:
+        made_by = getattr(factory, "func", factory)
+        name = f"{getattr(made_by, '__name__', 'actor').strip('<>').lower()}-{uid}"
+    elif not name or "/" in name:
+        raise ValueError(f"an actor cannot be named {name!r}: a name must not be empty or contain '/'")
+    path = name if parent is None else f"{parent.path}/{name}"
+    if path in cells:
+        raise ValueError(f"node {node!r} already has an actor named {path!r}: choose another name, or stop it first")
+    return path

@@ -202,9 +202,9 @@ async def test_groups_remember_apart(store: SlowStore) -> None:
         b'"text"',
         b'{"n2": "a"}',
         b'{"format": 1, "heard": {}}',
-        b'{"format": 1, "heard": {}, "registered": {"n2": 7}}',
-        b'{"format": 1, "heard": {"n2": null}, "registered": {}}',
-        b'{"format": 1, "heard": [], "registered": {}}',
+        b'{"format": 1, "heard": {}, "generations": {}, "registered": {"n2": 7}}',
+        b'{"format": 1, "heard": {"n2": null}, "generations": {}, "registered": {}}',
+        b'{"format": 1, "heard": [], "generations": {}, "registered": {}}',
     ],
 )
 async def test_metadata_that_does_not_read_is_a_violation(store: SlowStore, metadata: bytes) -> None:

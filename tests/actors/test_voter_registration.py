@@ -20,6 +20,11 @@ from tests.actors.registering_voters import RegisteringVoters
 pytestmark = pytest.mark.virtual
 
 
+def registered(store: str) -> bytes:
+    """Return the metadata of a node that has registered `store` for n1."""
+    return b'{"format": 1, "heard": {}, "generations": {}, "registered": {"n1": "%s"}}' % store.encode()
+
+
 def messages_of(group: RegisteringVoters, kind: type) -> list[tuple[str, Any]]:
     return [(to, message) for to, message in group.messages if isinstance(message, kind)]
 
@@ -193,7 +198,7 @@ async def test_a_message_in_our_own_name_does_not_mark_us() -> None:
 
 async def test_a_mark_of_another_store_is_a_violation() -> None:
     group = RegisteringVoters(3)
-    group.disks["n1"].durable["g#stores"] = b'{"format": 1, "heard": {}, "registered": {"n1": "n1/0"}}'
+    group.disks["n1"].durable["g#stores"] = registered("n1/0")
     await group.start("n1")
     group.up["n1"].registration.handle_reply(StoreRegistered("n2", "n1/1"))
 
@@ -264,7 +269,7 @@ async def test_a_voter_that_its_own_log_binds_to_its_store_asks_nobody() -> None
 
 async def test_a_voter_that_its_own_log_binds_to_another_store_never_takes_part() -> None:
     group = RegisteringVoters(3)
-    group.disks["n1"].durable["g#stores"] = b'{"format": 1, "heard": {}, "registered": {"n1": "n1/1"}}'
+    group.disks["n1"].durable["g#stores"] = registered("n1/1")
     group.bound["n1"] = {"n1": "n1/0"}
 
     await group.start("n1")

@@ -19,7 +19,7 @@ from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.replicated_log import Entry
 
-__all__ = ["NO_HASH", "CannotFollow", "EvolvingMachine", "GroupSchemas", "why_not_followed"]
+__all__ = ["NO_HASH", "CannotFollow", "EvolvingMachine", "GroupSchemas", "contradictions", "why_not_followed"]
 
 NO_HASH: Final = SchemaHash(bytes(16))
 """In place of the hash of a machine that has no schema."""
@@ -140,6 +140,28 @@ class GroupSchemas:
 def _evolving(machine: object) -> EvolvingMachine | None:
     adopt: Callable[[Schema], None] | None = getattr(machine, "adopt", None)
     return None if adopt is None else machine  # type: ignore[return-value]
+
+
+def contradictions(code: Schema, facts: GroupFacts) -> list[str]:
+    """Return in which ways code with this schema contradicts what is recorded and committed; empty: in none.
+
+    A leader appends a schema only once the one before is committed; of the last one this must be known. Older code
+    contradicts nothing: it goes into quarantine. What this release of coterie cannot read is left to that, too.
+    """
+    is_last_known = facts.schema_index <= facts.committed_schema
+    known = facts.schemas if is_last_known else facts.schemas[:-1]
+    try:
+        recorded = [(index, Revision.decode(content)) for index, content in known]
+    except ValueError:
+        return []
+    if not recorded:
+        return []
+    index, last = recorded[-1]
+    found = compare(last.schema, code, earlier=[revision.schema for _, revision in recorded[:-1]])
+    if found.verdict is not Verdict.CONTRADICTS:
+        return []
+    where = f"revision {last.number} of its schema (version {last.schema.version}), which entry {index} recorded"
+    return [f"this code contradicts {where}: {change}" for change in found.contradictions]
 
 
 def _last_of(facts: GroupFacts) -> Revision | None:

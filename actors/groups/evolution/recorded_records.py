@@ -161,7 +161,7 @@ class RecordedRecord:
         """Return why a row of this length is not valid."""
         if count < self._recorded.required:
             return f"message {self.name!r}: got {count} fields, at least {self._recorded.required} are required"
-        return f"message {self.name!r}: got {count} fields, but {len(self._recorded.fields)} are active"
+        return f"message {self.name!r} with {count} fields is not active"
 
     @functools.cached_property
     def _missing(self) -> dict[int, tuple[object, ...]]:

@@ -102,8 +102,7 @@ class TypedMachine:
                 self._report(index, command if decoded is None else decoded, error)
             return self._error_reply(FAILED, error)
 
-    @staticmethod
-    def digested(reply: bytes) -> bytes:
+    def digested(self, reply: bytes) -> bytes:
         """Return the part of a reply that is equal on all replicas: of an error, its type only.
 
         The text of an error may contain what differs, such as an address in memory. Any other reply is returned itself.
@@ -111,7 +110,7 @@ class TypedMachine:
         if reply[:1] != _ERROR_ROW:
             return reply
         kind, error_type, _ = msgpack.unpackb(reply)
-        return bytes(msgpack.packb((kind, error_type)))
+        return self._pack((kind, error_type))
 
     def _encode(self, codec: Codec, result: object) -> bytes:
         """Encode a reply. BadMessage, or what its codec raises, if it is not of the type that the command declares."""

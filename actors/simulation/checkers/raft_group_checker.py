@@ -200,10 +200,16 @@ class CheckedRaftActor(RaftActor):
     """A `RaftActor` that reports its steps to a `RaftGroupChecker`."""
 
     def __init__(
-        self, checker: RaftGroupChecker, group: str, config: RaftConfig, machine: Callable[[], Machine], store: LogStore
+        self,
+        checker: RaftGroupChecker,
+        group: str,
+        config: RaftConfig,
+        machine: Callable[[], Machine],
+        store: LogStore,
+        activate_after_s: float | None = None,
     ) -> None:
         self.machine = ComparedMachine(machine(), lambda index, state: checker.state_reached(self._node, index, state))
-        super().__init__(group, config, lambda: self.machine, store)
+        super().__init__(group, config, lambda: self.machine, store, activate_after_s)
         self._checker = checker
         self._life = 0
 

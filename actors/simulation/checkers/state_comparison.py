@@ -32,6 +32,9 @@ STATES_KEPT: Final = 64
 class StateComparison:
     """The first state that is reported for an index is compared with every later one for it.
 
+    Replicas that run different code, during an upgrade, are not compared with each other: each release may keep its
+    state in its own way. That they answer alike is compared by their digests.
+
     Args:
         group: the name of the group.
         context: the present time and step of the run.
@@ -40,14 +43,14 @@ class StateComparison:
     def __init__(self, group: str, context: ViolationContext) -> None:
         self._group = group
         self._context = context
-        self._first_by_index: dict[LogIndex, tuple[NodeId, object]] = {}
+        self._first_by_place: dict[tuple[LogIndex, type], tuple[NodeId, object]] = {}
 
     def reached(self, node: NodeId, index: LogIndex, machine: object) -> None:
         """Compare the state that `machine` has on `node` after all entries before `index`."""
         structure = structure_of(machine)
-        first = self._first_by_index.setdefault(index, (node, structure))
-        if len(self._first_by_index) > STATES_KEPT:
-            del self._first_by_index[next(iter(self._first_by_index))]
+        first = self._first_by_place.setdefault((index, type(machine)), (node, structure))
+        if len(self._first_by_place) > STATES_KEPT:
+            del self._first_by_place[next(iter(self._first_by_place))]
         difference = first_difference(first[1], structure)
         if difference is not None:
             path, expected, found = difference

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from coterie.actors.groups import group_client, leader_router, state_machine
+from coterie.actors.groups import group_client, leader_router
+from coterie.actors.groups.replicas import typed_machine
 from coterie.actors.groups.routed_command import RoutedCommand
 from coterie.actors.simulation.scenarios.outcome_trials import out_of_memory, random_answers
 from coterie.errors import CommandError, CommandRefused, CoterieError, Outcome
@@ -67,7 +68,7 @@ OUTCOME_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "machines: a lack of memory taken for an outcome",
         DirectedTrial("out of memory", Level.SYSTEM, out_of_memory),
-        (Patch(state_machine, "is_local", _never_local),),
+        (Patch(typed_machine, "is_local", _never_local),),
     ),
 )
 """All are killed by directed trials."""

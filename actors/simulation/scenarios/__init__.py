@@ -13,4 +13,5 @@
 `past_store_runs.py`: simulates stores that go back in time.
 `outcome_trials.py`: answers a client's commands at random, or ends a node in the middle of one.
 `datagram_runs.py`: simulates networks that double or forge datagrams.
+`upgrades/`: rehearses the rollout of a new release of a state machine.
 """

@@ -21,7 +21,7 @@ from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.group_messages import Answer, Execute, LeaderIs, Refused, Unsettled, WatchLeader
 from coterie.actors.groups.replicas.typed_machine import TypedMachine
 from coterie.actors.groups.state_machine import StateMachine
-from coterie.actors.groups.typed_commands import encode_command
+from coterie.actors.groups.typed_commands import Pack, encode_command
 from coterie.errors import ActorFailed, ActorStopped, AskError, CommandError, ConnectionLost, Outcome
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.violation import ViolationContext
@@ -57,6 +57,8 @@ GROUP: Final = "store"
 NODE: Final = NodeId("n1")
 REPLIES: Final = 6
 """The kind byte of an encoded list of replies."""
+
+_pack: Final[Pack] = msgpack.Packer().pack
 
 REFUSALS: Final = ("not_leader", "overloaded", "too_large", "not_registered")
 
@@ -186,7 +188,7 @@ class ScriptedGroup(Actor[Execute | WatchLeader]):
             return b""
         if command.sequence not in replies:
             number = msgpack.unpackb(command.payload)[1][0]
-            replies[command.sequence] = msgpack.packb((0, number))
+            replies[command.sequence] = _pack((0, number))
             self.executions[command.payload] = self.executions.get(command.payload, 0) + 1
         return replies[command.sequence]
 
@@ -205,9 +207,9 @@ def random_answers(seed: int) -> dict[str, int]:
     results: dict[int, Outcome | None] = {}
     life = world.begin(NODE)
     world.run(partial(_finish, life, group, results))
-    context, pack = ViolationContext(), msgpack.Packer().pack
+    context = ViolationContext()
     for number, outcome in results.items():
-        executions = group.executions.get(encode_command(Pay(number), pack), 0)
+        executions = group.executions.get(encode_command(Pay(number), _pack), 0)
         if executions > 1:
             context.fail("clients.executed_twice", None, f"command {number} was executed {executions} times")
         if (outcome is Outcome.DEFINITE and executions) or (outcome in (None, Outcome.HAPPENED) and not executions):
@@ -275,10 +277,10 @@ def out_of_memory(seed: int) -> None:
 
 def _applied(ledger: _Ledger) -> _Ledger:
     """Apply ten payments; a life that ends before an entry counts as applied is followed by another one."""
-    machine, pack = TypedMachine(ledger), msgpack.Packer().pack
+    machine = TypedMachine(ledger)
     try:
         for number in range(1, 11):
-            machine.apply(LogIndex(number), encode_command(Pay(number), pack))
+            machine.apply(LogIndex(number), encode_command(Pay(number), _pack))
     except MemoryError:
         return _applied(_Ledger(short_of_memory_at=-1))
     return ledger

@@ -94,9 +94,10 @@ class DirectedGroup:
         *,
         config: Callable[[tuple[NodeId, ...]], RaftConfig] = RaftConfig,
         disks: dict[str, RaftDisk] | None = None,
+        base: LogPosition = AT_THE_BEGINNING,
     ) -> DirectedGroup:
         """Return a group that `leader` leads and in which every node knows what is committed."""
-        group = cls(size, config=config, disks=disks)
+        group = cls(size, config=config, disks=disks, base=base)
         group.elect(leader)
         group.heartbeat(leader)
         return group

@@ -10,11 +10,12 @@ from coterie.protocols.algorithm import NodeId, Token
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.quorums import Majority
 from coterie.protocols.raft import raft_log
-from coterie.protocols.raft.durability import Durability, PendingWrite
+from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.follower import Follower
 from coterie.protocols.raft.leadership import Leadership
 from coterie.protocols.raft.membership import electorate
+from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply, HardState, RequestVoteReply, Round
 from coterie.protocols.raft.replication.progress import Progress
@@ -127,12 +128,12 @@ def _proves_nothing(self: Progress, refused: LogIndex, round_: Round) -> bool:
     return False
 
 
-def _waits_without_end(self: Durability, size_bytes: int, *, max_entries: int, max_bytes: int) -> bool:
+def _always_has_room(self: Raft) -> bool:
     return True
 
 
-def _takes_everything(self: object, size_bytes: int, max_bytes: int) -> bool:
-    return True
+def _same_write(self: Durability, write: object, entry: Entry) -> object:
+    return write
 
 
 def _mutant(name: str, *patches: Patch, first_seed: int = 0) -> Mutant:
@@ -186,11 +187,9 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _directed(
         "memory unbounded while the own disk stalls",
         raft_schedules.stalled_leader,
-        Patch(Durability, "has_room", _waits_without_end),
+        Patch(Raft, "_has_room_on_disk", _always_has_room),
     ),
-    _directed(
-        "one write for any burst", raft_schedules.large_burst, Patch(PendingWrite, "has_room", _takes_everything)
-    ),
+    _directed("one write for any burst", raft_schedules.large_burst, Patch(Durability, "_begin_after", _same_write)),
     _directed("one hint in a refusal", raft_schedules.alternating_tails, Patch(raft_log, "HINTS_MAX", 1)),
 )
 """The first twelve are killed under the profile `everything`, the others by directed schedules."""

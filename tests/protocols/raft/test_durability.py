@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from functools import partial
 
 import pytest
 
@@ -240,15 +239,3 @@ def test_what_waits_for_the_disk_is_counted_also_when_it_was_dropped_from_the_lo
         waiting.append((durability.undurable_entries, durability.undurable_bytes))
 
     assert waiting == [(5, 5), (2, 2), (0, 0)]
-
-
-def test_room_is_limited_in_entries_and_bytes_and_the_first_command_always_has_it() -> None:
-    durability = Durability(Restored())
-    has_room = partial(durability.has_room, max_entries=2, max_bytes=10)
-    assert has_room(11)
-
-    durability.append(entry(1, 1, bytes(6)))
-
-    assert (has_room(4), has_room(5)) == (True, False)
-    durability.append(entry(2, 1, b""))
-    assert not has_room(0)

@@ -11,6 +11,7 @@ from coterie.actors.groups.letters.letter_admission import LetterAdmission
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.wire_names import RaftPeerMessage
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.evolution.schema_text import SchemaHash
 from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.raft.raft_messages import PreVoteReply
 from coterie.protocols.replicated_log import Term
@@ -56,7 +57,14 @@ class AdmissionUnderTest:
         self.logged: list[tuple[str, dict[str, object]]] = []
         self.admitted: list[StoreId] = []
         self.accused: list[tuple[str, Generation]] = []
-        self.admission = LetterAdmission(OURS, self.memory, self.accuse, self)  # type: ignore[arg-type]
+        self.schemas: list[tuple[str, SchemaHash]] = []
+        self.admission = LetterAdmission(
+            OURS,
+            self.memory,  # type: ignore[arg-type]
+            self,
+            accuse=self.accuse,
+            on_schema=lambda node, schema: self.schemas.append((node, schema)),
+        )
 
     def accuse(self, node: str, heard: Generation) -> None:
         self.accused.append((node, heard))

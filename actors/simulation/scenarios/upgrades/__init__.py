@@ -1,0 +1,6 @@
+"""Upgrades: rehearses the rollout of a new release of a state machine in a simulated cluster, with old and new clients.
+
+`ledger_releases.py`: the releases of one state machine, and what clients of each send
+`upgrade_account.py`: `UpgradeAccount`, what clients were told, and its comparison with what the machine did
+`upgrade_scenario.py`: `UPGRADE`, the scenario
+"""
