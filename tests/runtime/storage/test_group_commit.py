@@ -249,7 +249,7 @@ async def test_a_log_without_any_descriptor_waits_for_one_and_goes_on(
     assert 0 < sum(waited < position for position, waited in enumerate(thieves, 1)) < 39
     assert failures == []
     held = len([name for name in disk.names("/data") if name.startswith("segment-")])
-    assert disk.open_count == held + 2 + log._spares.spares  # and the lock and the high-water file: no try left one open
+    assert disk.open_count == held + 2 + log._spares.spares  # lock, high-water file: no try has left one open
     assert caplog.text.count("store.waits_for_descriptor") == sum(
         waited < position for position, waited in enumerate(thieves, 1)
     )
