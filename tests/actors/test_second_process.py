@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -52,17 +52,23 @@ async def test_a_second_process_is_refused_and_the_right_one_stays_linked_and_vo
         assert f"two processes call themselves '{name}'" in caplog.text
 
 
+def with_a_group(topology: Topology) -> None:
+    topology.raft("store", machine=KeyValue)
+
+
+def with_a_synod(topology: Topology) -> None:
+    topology.synod("config")
+
+
+@pytest.mark.parametrize("declare", [with_a_group, with_a_synod])
 async def test_the_right_process_is_linked_by_a_restarted_node_although_the_wrong_one_was_there_first(
-    make_cluster: Any,
+    make_cluster: Any, declare: Callable[[Topology], None]
 ) -> None:
     topology = Topology("test", nodes=["n1", "n2", "n3"])
-    topology.raft("store", machine=KeyValue)
-    topology.synod("config")
+    declare(topology)
     cluster = make_cluster(topology)
     await cluster.start()
-    client = await cluster.client()
-    await client.synod("config").propose(b"v")
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(5.0)  # every node has recorded the stores of the others
     cluster.network.partition("n1", "n2")
     async with second_process(cluster, "n1", data="data", bootstrap="new"):
         await cluster.kill("n2")
