@@ -227,7 +227,7 @@ async def test_what_is_active_already_is_told_again_and_recorded_once(upgrades: 
 
     assert all(isinstance(answer, SchemaActivated) for answer in answers)
     assert len(set(answers)) == 1
-    assert answers[0].revision == 1
+    assert {answer.revision for answer in answers if isinstance(answer, SchemaActivated)} == {1}
 
 
 async def test_after_the_bake_time_it_is_activated_by_itself(upgrades: Upgrades) -> None:
