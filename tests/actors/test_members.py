@@ -377,4 +377,4 @@ async def test_a_register_of_another_release_refuses_the_start(make_cluster: Any
     await cluster.kill("n1")
 
     with pytest.raises(UnsupportedFormat, match="the register of group store' has register format 7"):
-        await cluster.start("n1")
+        await cluster.start("n1")  # before it listens

@@ -48,7 +48,9 @@ class Grant(Ask[int]):
     amount: int
 
 
-class First(StateMachine[Add | Get]):
+class Adding:
+    """What all releases have in common."""
+
     total = 0
 
     def apply(self, command: Any, /) -> int:
@@ -57,18 +59,22 @@ class First(StateMachine[Add | Get]):
         return self.total
 
 
-class Second(First, StateMachine[AddTimes | Get | Bonus]):
+class First(Adding, StateMachine[Add | Get]):
+    pass
+
+
+class Second(Adding, StateMachine[AddTimes | Get | Bonus]):
     version = 2
 
     def migrate(self, old: int, new: int) -> None:
         self.total += 1000 * new
 
 
-class OtherSecond(First, StateMachine[Add | Get | Grant]):
+class OtherSecond(Adding, StateMachine[Add | Get | Grant]):
     version = 2
 
 
-class Wrong(First, StateMachine[AddText | Get]):
+class Wrong(Adding, StateMachine[AddText | Get]):
     pass
 
 
@@ -78,7 +84,7 @@ def topology_of(machine: Callable[[], StateMachine[Any]], activate_after_s: floa
     return topology
 
 
-V1, V2, OTHER_V2, WRONG = map(topology_of, (First, Second, OtherSecond, Wrong))
+V1, V2, OTHER_V2, WRONG = topology_of(First), topology_of(Second), topology_of(OtherSecond), topology_of(Wrong)
 
 
 class Upgrades:
@@ -307,7 +313,7 @@ async def test_two_codes_that_call_themselves_version_2_are_an_error(
 
 
 async def test_a_failing_migration_is_a_quarantine(upgrades: Upgrades) -> None:
-    class Failing(First, StateMachine[AddTimes | Get | Bonus]):
+    class Failing(Adding, StateMachine[AddTimes | Get | Bonus]):
         version = 2
 
         def migrate(self, old: int, new: int) -> None:
