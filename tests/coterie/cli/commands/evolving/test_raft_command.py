@@ -71,11 +71,11 @@ class First(StateMachine[Get]):
         return self.total
 
 
-class Putting(First, StateMachine[Get | Put]):  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+class Putting(First, StateMachine[Get | Put]):  # pyright: ignore[reportGeneralTypeIssues]
     version = 2
 
 
-class Taking(First, StateMachine[Get | Take]):  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+class Taking(First, StateMachine[Get | Take]):  # pyright: ignore[reportGeneralTypeIssues]
     version = 2
 
 
