@@ -94,6 +94,18 @@ def test_the_page_on_state_machines_has_programs_that_run_and_finds_what_it_says
     assert "state.luck is" in failed.stdout
 
 
+def test_the_rehearsal_of_the_page_on_evolution_passes(tmp_path: Path) -> None:
+    for program in programs(ROOT / "docs" / "evolution.md"):
+        if name := FILE_NAME.match(program):
+            (tmp_path / name[1]).write_text(program, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n", encoding="utf-8")
+
+    ended = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_rehearsal.py", directory=tmp_path)
+
+    assert ended.returncode == 0, ended.stdout
+    assert "1 passed" in ended.stdout
+
+
 @pytest.mark.slow
 def test_the_how_to_of_simulation_finds_its_bug_and_its_repair_holds(tmp_path: Path) -> None:
     files = [(FILE_NAME.match(program), program) for program in programs(ROOT / "docs" / "simulation.md")]

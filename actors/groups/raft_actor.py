@@ -146,6 +146,9 @@ class RaftActor(
         self._peers: dict[str, Ref[Any]] = {
             node: system.at(Address(node, self._group)) for node in facts.membership.nodes if node != self._node
         }
+        for node in self._peers:
+            if (bound := self._bound_store(node)) is not None:
+                system.trust_store(node, bound)
         self._unsubscribe_links = system.on_link(self._link_changed)
         self._driver = PendingVoter(self._reject_unregistered)
         self._registration = VoterRegistration(

@@ -75,8 +75,8 @@ def is_pristine(disk: Disk, directory: str) -> bool:
 def create_segment(disk: Disk, directory: str, header: SegmentHeader, items: bytes, salt: int) -> Segment:
     """Create the segment `header.number`, with `items` as its checkpoint, atomically.
 
-    `header.created_bytes` is filled in. The segment is durable on return. If the process has no descriptor left,
-    nothing has changed: the call may be repeated.
+    `header.created_bytes` is filled in. The segment is durable on return. If the process has no descriptor left, the
+    call may be repeated.
     """
     checkpoint = encode_batch_header(header.number, SEGMENT_HEADER_BYTES, len(items), salt) + items
     header = replace(header, created_bytes=SEGMENT_HEADER_BYTES + len(checkpoint))
@@ -91,8 +91,7 @@ def create_segment(disk: Disk, directory: str, header: SegmentHeader, items: byt
         disk.sync_directory(directory)
     except OSError as error:
         if is_out_of_descriptors(error):
-            disk.rename(final, temporary)
-            file.close()
+            file.close()  # the caller tries again, with a new file
         raise
     return Segment(header.number, final, file, header.created_bytes, header.created_bytes)
 

@@ -228,8 +228,9 @@ async def test_the_next_segment_begins_although_every_other_descriptor_is_taken(
     assert virtual_host.disk.exists("/data/segment-0000000002.log")
 
 
+@pytest.mark.parametrize("stolen", [1, 2])
 async def test_a_log_without_any_descriptor_waits_for_one_and_goes_on(
-    virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture
+    virtual_host: VirtualHost, caplog: pytest.LogCaptureFixture, stolen: int
 ) -> None:
     failures: list[Exception] = []
     log = await opened(virtual_host, SMALL, failures.append)
@@ -237,7 +238,7 @@ async def test_a_log_without_any_descriptor_waits_for_one_and_goes_on(
     thieves = []
     done: list[int] = []
     for position in range(1, 40):
-        disk.descriptor_limit = disk.open_count - 2  # another thread takes the spares as soon as they are free
+        disk.descriptor_limit = disk.open_count - stolen  # another thread takes the spares as soon as they are free
         log.write(one(position, bytes(1500)), partial(done.append, position))
         await asyncio.sleep(1.0)
         thieves.append(len(done))
@@ -247,6 +248,8 @@ async def test_a_log_without_any_descriptor_waits_for_one_and_goes_on(
 
     assert 0 < sum(waited < position for position, waited in enumerate(thieves, 1)) < 39
     assert failures == []
+    held = len([name for name in disk.names("/data") if name.startswith("segment-")])
+    assert disk.open_count == held + 2 + log._spares.spares  # lock, high-water file: no try has left one open
     assert caplog.text.count("store.waits_for_descriptor") == sum(
         waited < position for position, waited in enumerate(thieves, 1)
     )

@@ -168,3 +168,22 @@ async def test_failed_removal_stops_the_store(virtual_host: VirtualHost, log: Se
     virtual_host.disk.fail_next_sync()
     await asyncio.sleep(60)
     assert isinstance(log.failure, StorageFailed)
+
+
+@pytest.mark.parametrize("turns", range(24))
+async def test_a_group_is_forgotten_while_its_records_are_being_copied(virtual_host: VirtualHost, turns: int) -> None:
+    await format_store(virtual_host, "/data", cluster="c", node="n")
+    log = await reopened(virtual_host)
+    await fill(log, "old", 1, 15)
+    await fill(log, "g", 1, 100)
+    log.drop_before("g", 95)  # from now on the few records of `old` are worth copying
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+    await log.forget("old")
+    await settle(log)
+
+    await log.close()
+    again = await reopened(virtual_host)
+    assert again.groups() == ("g",)
+    await check(again, "g", 95, 100)

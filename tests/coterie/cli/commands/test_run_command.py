@@ -36,6 +36,11 @@ def unknown_node():
     made.raft("store", machine=KeyValue, nodes=["n9"])
     return made
 
+def renamed():
+    made = Topology("shop", nodes=["n1"])
+    made.raft("sums", machine=KeyValue)
+    return made
+
 def boom():
     raise RuntimeError("two\\nlines")
 
@@ -64,8 +69,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 class RunningNode:
     """A node in its own process; `address` is where it listens."""
 
-    def __init__(self, shop: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "coterie", "run", "shop_of_tests:topology", "--node", "n1", "--with-stdin"]
+    def __init__(self, shop: Path, *options: str, topology: str = "shop_of_tests:topology") -> None:
+        command = [sys.executable, "-m", "coterie", "run", topology, "--node", "n1", "--with-stdin"]
         self.process = subprocess.Popen(
             [*command, "--listen", "127.0.0.1:0", *options],
             cwd=shop,
@@ -229,6 +234,40 @@ def test_damaged_data_directory_is_named(shop: Path, capsys: pytest.CaptureFixtu
 
     assert "meta" in told
     assert "is damaged at byte" in told
+
+
+async def _store_a_value() -> None:
+    async with load_topology("shop_of_tests:topology").start(node="n1", data="data", bootstrap="new") as node:
+        await node.key_value("store").put(b"k", b"v")
+
+
+def test_a_group_that_the_topology_lacks_is_named_until_it_is_forgotten(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(_store_a_value())
+
+    told = refusal(capsys, "--data", "data", topology="shop_of_tests:renamed")
+    assert "the store in 'data' holds group 'store', which the topology does not declare" in told
+    assert "--forget-group store" in told
+    told = refusal(capsys, "--data", "data", "--forget-group", "store")
+    assert "group 'store' is declared: it cannot be forgotten" in told
+
+    running = RunningNode(shop, "--data", "data", "--forget-group", "store", topology="shop_of_tests:renamed")
+    assert running.end() == 0
+    assert "was forgotten in the store in 'data'" in refusal(capsys, "--data", "data")
+
+
+def test_a_first_start_that_is_refused_leaves_nothing_formatted(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bootstrap = ("--data", "data", "--bootstrap", "new")
+    for options in (
+        ("--peer", "n9=127.0.0.1:1"),
+        ("--peer", "n1=127.0.0.1:1"),
+        ("--forget-group", "other"),
+        ("--tls-certificate", "none.crt", "--tls-key", "none.key", "--tls-authority", "none.pem"),
+    ):
+        refusal(capsys, *bootstrap, *options)
+        assert not (shop / "data" / "meta").exists()
+    assert RunningNode(shop, *bootstrap).end() == 0
 
 
 def test_busy_port_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
