@@ -156,10 +156,9 @@ def older_code(seed: int) -> None:
 async def _older_code() -> None:
     disk = VirtualDisk()
     async with _started(topology_of(RELEASES["field"], [NODE]), disk, bootstrap="new") as node:
-        await node.group(GROUP).execute(Read())
+        await _read(node)
     async with _started(topology_of(OLD, [NODE]), disk) as node:
-        with contextlib.suppress(CommandError):
-            await node.group(GROUP).execute(Read(), timeout_s=5)
+        await _read(node)
         status = await _status(node)
     if status.role == "leader":
         detail = f"version {status.code_version} leads a group of which {status.quarantine or 'nothing'} is told"
@@ -177,6 +176,11 @@ def activation_of_other_code(seed: int) -> None:
     leadership.heard("n2", schema_hash(machine_schema(other)))
     if not leadership.held_up_by([NODE, "n2"]):
         ViolationContext().fail("evolution.one_code", NODE, "n2 runs another version 2")
+
+
+async def _read(node: Node) -> None:
+    with contextlib.suppress(CommandError):
+        await node.group(GROUP).execute(Read(), timeout_s=5)
 
 
 @contextlib.asynccontextmanager
