@@ -85,9 +85,12 @@ class GroupSchemas:
 
     def follow(self, facts: GroupFacts) -> None:
         """Note what the log has, at the start and when that has changed."""
-        if self._machine is None or (self._facts is not None and self._facts.schemas == facts.schemas):
+        if self._machine is None:
             return
+        is_known = self._facts is not None and self._facts.schemas == facts.schemas
         self._facts = facts
+        if is_known:
+            return
         self._last = _last_of(facts)
         can_follow = why_not_followed(self._machine.schema, facts) is None
         self._proposable = self._machine.commands_under(self._last.schema) if self._last and can_follow else None
