@@ -16,9 +16,11 @@ from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.client_session import Identity, Session
 from coterie.actors.groups.group_messages import (
     ActivateSchema,
+    CodeReport,
     GroupStatus,
     LeaderIs,
     NotActivated,
+    ReportCode,
     ReportStatus,
     SchemaActivated,
 )
@@ -120,15 +122,22 @@ class GroupClient:
 
     async def status(self, *, timeout_s: float = 2.0) -> dict[str, GroupStatus | CoterieError]:
         """Return the status of each node of the group, or the error of one that does not answer."""
+        return await self._ask_all(ReportStatus(), timeout_s)
+
+    async def _ask_all(self, request: Ask[R], timeout_s: float) -> dict[str, R | CoterieError]:
         nodes = list(self._nodes())
-        asks = [self._router.ref(node).ask(ReportStatus(), timeout_s=timeout_s) for node in nodes]
-        answers: dict[str, GroupStatus | CoterieError] = {}
+        asks = [self._router.ref(node).ask(request, timeout_s=timeout_s) for node in nodes]
+        answers: dict[str, R | CoterieError] = {}
         for node, ask in zip(nodes, asks, strict=True):
             try:
                 answers[node] = await ask
             except CoterieError as error:
                 answers[node] = error
         return answers
+
+    async def code(self, *, timeout_s: float = 2.0) -> dict[str, CodeReport | CoterieError]:
+        """Return what the code of each node of the group is, or the error of one that does not answer."""
+        return await self._ask_all(ReportCode(), timeout_s)
 
     async def activate(self, *, timeout_s: float = TIMEOUT_S) -> SchemaActivated:
         """Make the schema of the leader's code active, once every voter runs that code; see docs/evolution.md.

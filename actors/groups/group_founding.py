@@ -33,7 +33,7 @@ def warn_of_other_members(context: Context, group: str, membership: Membership, 
         members=str(membership),
         configured=str(configured),
         without_address=", ".join(without_address),
-        advice="the members in the log count; nodes= names only the founders of a new group",
+        advice="the members in the log count: keep them in the topology, with their addresses",
     )
 
 

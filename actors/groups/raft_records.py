@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from coterie.errors import InvariantViolated, UnsupportedFormat
@@ -59,7 +60,7 @@ def write_of(group: str, write: LogWrite) -> Write:
 
 
 def encode_register(register: HardState) -> bytes:
-    """Encode term, vote and the facts of the group."""
+    """Encode term, vote and the facts of the group; of its schemas only the indexes: their contents are in the log."""
     facts = register.facts
     record = {
         "term": register.term,
@@ -68,7 +69,7 @@ def encode_register(register: HardState) -> bytes:
         "founders": None if facts.founders is None else json.loads(facts.founders.encode()),
         "base": list(facts.base),
         "memberships": [[index, json.loads(membership.encode())] for index, membership in facts.memberships],
-        "schemas": [[index, content.decode("latin-1")] for index, content in facts.schemas],
+        "schemas": [index for index, _ in facts.schemas],
         "committed_schema": facts.committed_schema,
     }
     return bytes((REGISTER_FORMAT,)) + _json(record)
@@ -92,7 +93,22 @@ async def read_restored(store: LogStore, group: str) -> Restored:
         store.drop_before(group, first_index)
         state = await store.state(group)
     last = await store.read(group, state.last, state.last, 1) if state.last >= state.first else []
-    return restored_from(group, state, last)
+    return await _with_schemas(store, group, state, restored_from(group, state, last))
+
+
+async def _with_schemas(store: LogStore, group: str, state: GroupState, restored: Restored) -> Restored:
+    """Return `restored` with the contents of the schema entries that its register names."""
+    facts, schemas = restored.hard_state.facts, []
+    for index, content in facts.schemas:
+        if state.first <= index <= state.last:
+            (entry,) = entries_of(group, index, await store.read(group, index, index, 1))
+            if entry.kind is not EntryKind.SCHEMA:
+                raise InvariantViolated(f"entry {index} of group {group!r} is no schema, but its register says so")
+            content = entry.command
+        schemas.append((index, content))
+    if tuple(schemas) == facts.schemas:
+        return restored
+    return replace(restored, hard_state=replace(restored.hard_state, facts=replace(facts, schemas=tuple(schemas))))
 
 
 def restored_from(group: str, state: GroupState, last: list[Record]) -> Restored:
@@ -174,10 +190,7 @@ def _register(record: dict[str, Any]) -> HardState:
         None if founders is None else _membership(founders),
         LogPosition(LogIndex(_exact(int, index)), Term(_exact(int, term))),
         tuple((LogIndex(_exact(int, at)), _membership(found)) for at, found in _exact(list, record["memberships"])),
-        tuple(
-            (LogIndex(_exact(int, at)), _exact(str, content).encode("latin-1"))
-            for at, content in _exact(list, record["schemas"])
-        ),
+        tuple((LogIndex(_exact(int, at)), b"") for at in _exact(list, record["schemas"])),
         LogIndex(_exact(int, record["committed_schema"])),
     )
     vote = None if voted_for is None else NodeId(_exact(str, voted_for))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from coterie.actors.groups.evolution.group_schemas import contradictions
 from coterie.actors.groups.evolution.machine_schema import machine_schema
-from coterie.actors.groups.raft_records import register_of
+from coterie.actors.groups.raft_records import read_restored
 from coterie.actors.topology.parts import Part, RaftPart
 from coterie.errors import TopologyError
 from coterie.runtime.storage.log_store import LogStore
@@ -23,11 +23,11 @@ async def check_stored_schemas(store: LogStore, parts: Sequence[Part], *, topolo
 
     Raises:
         TopologyError: code contradicts what is recorded and committed; with all contradictions.
-        StorageError, InvariantViolated: a group in the store cannot be read.
+        StorageError, UnsupportedFormat, InvariantViolated: a group in the store cannot be read.
     """
     mistakes = []
     for part in [part for part in parts if isinstance(part, RaftPart) and node in part.nodes]:
-        facts = register_of(part.name, await store.state(part.name)).facts
+        facts = (await read_restored(store, part.name)).hard_state.facts
         found = contradictions(machine_schema(type(part.machine())), facts)
         mistakes += [f"group {part.name!r} in {data!r}: {text}" for text in found]
     if mistakes:

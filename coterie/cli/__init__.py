@@ -36,12 +36,13 @@ from coterie.cli import log_options
 from coterie.cli.command_loop import INTERRUPTED, TERMINATED, TerminatedBySignal
 from coterie.cli.commands.actors_command import add_parser as add_actors
 from coterie.cli.commands.demo_command import add_parser as add_demo
+from coterie.cli.commands.evolving.raft_command import add_parser as add_raft
+from coterie.cli.commands.evolving.schema_command import add_parser as add_schema
 from coterie.cli.commands.kv_command import add_parser as add_kv
 from coterie.cli.commands.members_command import add_parser as add_members
 from coterie.cli.commands.nemesis_command import add_parser as add_nemesis
 from coterie.cli.commands.pools_command import add_parser as add_pools
 from coterie.cli.commands.run_command import add_parser as add_run
-from coterie.cli.commands.schema_command import add_parser as add_schema
 from coterie.cli.commands.sim_command import add_parser as add_sim
 from coterie.cli.commands.status_command import add_parser as add_status
 from coterie.cli.commands.top_command import add_parser as add_top
@@ -106,7 +107,18 @@ def make_parser() -> argparse.ArgumentParser:
     log_options.add_option(parser)
     subparsers = parser.add_subparsers(metavar="command", required=True)
     inspecting = (add_status, add_members, add_pools, add_top, add_actors, add_waits)
-    for add_parser in (add_demo, add_run, add_up, add_topology, add_schema, *inspecting, add_kv, add_sim, add_nemesis):
+    for add_parser in (
+        add_demo,
+        add_run,
+        add_up,
+        add_topology,
+        add_schema,
+        *inspecting,
+        add_kv,
+        add_raft,
+        add_sim,
+        add_nemesis,
+    ):
         add_parser(subparsers)
     for subparser in subparsers.choices.values():
         log_options.add_option(subparser)

@@ -14,6 +14,8 @@ from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 
 __all__ = ["Follower", "is_well_formed"]
 
+MEMBERSHIP = EntryKind.MEMBERSHIP  # looked up once: this runs for every entry
+
 LEADERS = 2
 """The entries of how many leaders a follower takes while its disk stalls, at the most that each may send unanswered."""
 
@@ -27,12 +29,13 @@ def is_well_formed(message: AppendEntries) -> bool:
     first = message.prev_log_index + 1
     if not 0 <= term <= message.term or first < 1 or (first == 1) != (term == 0):
         return False
-    for index, entry in enumerate(message.entries, first):
-        if entry.index != index or not term <= entry.term <= message.term or entry.stamp_ms < stamp_ms:
+    last_term = message.term
+    for index, (own_index, own_term, kind, command, own_stamp_ms) in enumerate(message.entries, first):
+        if own_index != index or not term <= own_term <= last_term or own_stamp_ms < stamp_ms:
             return False
-        if entry.kind is EntryKind.MEMBERSHIP and not _is_membership(entry.command):
+        if kind is MEMBERSHIP and not _is_membership(command):
             return False
-        term, stamp_ms = entry.term, entry.stamp_ms
+        term, stamp_ms = own_term, own_stamp_ms
     return True
 
 

@@ -355,8 +355,8 @@ async def test_letters_of_another_group_of_this_name_are_refused_and_told_once(
     restored = GroupFacts.founding("test", "store", Membership.founding([NodeId("n1")])).incarnation
     identity = LetterIdentity(restored, StoreId(cluster["n2"].store.store_id)).encode()
 
-    for ahead in range(5):
-        letter = RaftPeerMessage("n2", identity, RequestVote(Term(term + 7 + ahead), LogIndex(10**6), Term(term)))
+    letter = RaftPeerMessage("n2", identity, RequestVote(Term(term + 7), LogIndex(10**6), Term(term)))
+    for _ in range(5):
         cluster["n2"].system.at(Address("n1", "store")).tell(letter)
     cluster["n2"].system.at(Address("n1", "store")).tell(RaftPeerMessage("n3", b"no identity", letter.body))
     await asyncio.sleep(2)
@@ -368,7 +368,7 @@ async def test_letters_of_another_group_of_this_name_are_refused_and_told_once(
     await store.put(b"k", b"w")
 
 
-async def test_a_register_of_another_release_stops_the_node(make_cluster: Any) -> None:
+async def test_a_register_of_another_release_refuses_the_start(make_cluster: Any) -> None:
     cluster = make_cluster(topology_of(1))
     await cluster.start()
     await (await cluster.client()).key_value("store").put(b"k", b"v")
@@ -376,7 +376,5 @@ async def test_a_register_of_another_release_stops_the_node(make_cluster: Any) -
     await cluster["n1"].store.state("store")
     await cluster.kill("n1")
 
-    await cluster.start("n1")
-
     with pytest.raises(UnsupportedFormat, match="the register of group store' has register format 7"):
-        await cluster.ended("n1")
+        await cluster.start("n1")  # before it listens

@@ -15,14 +15,14 @@ from coterie.actors.groups.evolution.proposal_check import Checked, ProposalChec
 from coterie.actors.groups.evolution.schema_leadership import SchemaLeadership
 from coterie.actors.groups.group_messages import CodeReport, NotActivated, SchemaActivated
 from coterie.protocols.evolution.revisions import Revision
-from coterie.protocols.evolution.schema_text import SchemaHash
+from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.replicated_log import Entry, Term
 
 __all__ = ["SchemaKeeper"]
 
-NOTHING_NEW: Final = "the code of the leader is what is active already"
+NO_SCHEMA_TO_RECORD: Final = "the machine of this group has no schema"
 
 
 class SchemaKeeper:
@@ -136,7 +136,13 @@ class SchemaKeeper:
             self._proposed = self._propose(due)
 
     def activate(self, answer: Callable[[SchemaActivated | NotActivated], None]) -> None:
-        """Make the schema of this code active, if all voters have it; `answer` is called with what came of it."""
+        """Make the schema of this code active, if all voters have it; `answer` is called with what came of it.
+
+        If it is active already, as after an answer that was lost, the answer says so again.
+        """
+        if (active := self._active_already) is not None:
+            answer(active)
+            return
         reason = self._why_not_activated()
         if reason is not None:
             answer(NotActivated(reason, self._raft.leader))
@@ -156,11 +162,20 @@ class SchemaKeeper:
         if ref == self._proposed:
             self._proposed = None
 
+    @property
+    def _active_already(self) -> SchemaActivated | None:
+        last, facts = self._schemas.last, self._raft.facts
+        if last is None or self._raft.role is not RaftRole.LEADER or not self._is_last_committed:
+            return None
+        if schema_hash(last.schema) != self.hash:
+            return None
+        return SchemaActivated(last.number, last.schema.version, facts.schema_index)
+
     def _why_not_activated(self) -> str | None:
         if self._raft.role is not RaftRole.LEADER:
             return "this node does not lead"
         if self._schemas.next_payload is None:
-            return NOTHING_NEW
+            return NO_SCHEMA_TO_RECORD
         if not self._is_last_committed:
             return "the last schema is not committed yet: ask again"
         held_up_by = self._leadership.held_up_by(self._voters)

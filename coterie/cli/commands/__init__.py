@@ -8,11 +8,11 @@
 `nemesis_command.py`: `coterie nemesis` injects faults into real node processes
 `pools_command.py`: `coterie pools` shows how requests to pools are shared by their targets
 `run_command.py`: `coterie run` runs one node of a topology
-`schema_command.py`: `coterie schema` records the schemas of a topology's groups, and checks code against them
 `sim_command.py`: `coterie sim` runs a scenario under simulated faults
 `status_command.py`: `coterie status` shows nodes, groups and leaders of a running cluster
 `top_command.py`: `coterie top` shows the load of a running cluster, and refreshes it periodically
 `topology_command.py`: `coterie topology` checks and draws a topology
 `up_command.py`: `coterie up` runs all nodes of a topology on this machine
 `waits_command.py`: `coterie waits` draws the wait-for graph of the actors of a running cluster
+`evolving/`: `coterie schema` and `coterie raft`, for state machines whose code changes
 """

@@ -20,6 +20,7 @@ __all__ = ["INCARNATION_BYTES", "GroupFacts", "changes_facts"]
 
 INCARNATION_BYTES = 16
 FOUNDING_FORMAT = 1
+MEMBERSHIP, SCHEMA = EntryKind.MEMBERSHIP, EntryKind.SCHEMA  # looked up once: this runs for every entry
 KEPT = 2
 """How many of the last memberships and schemas are kept."""
 
@@ -82,10 +83,10 @@ class GroupFacts:
 
     def with_entry(self, entry: Entry) -> GroupFacts:
         """Return the facts after `entry` was appended. ValueError if it is a membership entry and malformed."""
-        if entry.kind is EntryKind.MEMBERSHIP:
+        if entry.kind is MEMBERSHIP:
             added = (entry.index, Membership.decode(entry.command))
             return replace(self, memberships=(*self.memberships, added)[-KEPT:])
-        if entry.kind is EntryKind.SCHEMA:
+        if entry.kind is SCHEMA:
             schemas = (*self.schemas, (entry.index, entry.command))
             return replace(self, schemas=schemas if len(schemas) <= KEPT else (schemas[0], *schemas[-KEPT:]))
         return self
@@ -101,4 +102,4 @@ class GroupFacts:
 
 def changes_facts(entry: Entry) -> bool:
     """Return whether appending or dropping `entry` changes the facts of its group."""
-    return entry.kind is EntryKind.MEMBERSHIP or entry.kind is EntryKind.SCHEMA
+    return entry.kind is MEMBERSHIP or entry.kind is SCHEMA

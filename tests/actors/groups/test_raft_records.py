@@ -48,7 +48,13 @@ def entry(index: int, term: int, kind: EntryKind = EntryKind.COMMAND, command: b
 
 @pytest.mark.parametrize("register", REGISTERS)
 def test_a_register_reads_back(register: HardState) -> None:
-    assert decode_register("store", encode_register(register)) == register
+    assert decode_register("store", encode_register(register)) == without_contents(register)
+
+
+def without_contents(register: HardState) -> HardState:
+    """The contents of schemas are in their entries alone."""
+    schemas = tuple((index, b"") for index, _ in register.facts.schemas)
+    return replace(register, facts=replace(register.facts, schemas=schemas))
 
 
 @pytest.mark.parametrize(
@@ -103,9 +109,7 @@ def broken(**changes: object) -> bytes:
         broken(memberships=[[0, {}]]),
         broken(memberships=[[0]]),
         broken(schemas=[None]),
-        broken(schemas=[3]),
-        broken(schemas=[[3, 7]]),
-        broken(schemas=[[3, "\u0100"]]),
+        broken(schemas=["3"]),
         broken(committed_schema="3"),
         broken(another=1),
     ],

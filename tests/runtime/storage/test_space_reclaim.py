@@ -170,7 +170,7 @@ async def test_failed_removal_stops_the_store(virtual_host: VirtualHost, log: Se
     assert isinstance(log.failure, StorageFailed)
 
 
-@pytest.mark.parametrize("turns", range(0, 24))
+@pytest.mark.parametrize("turns", range(24))
 async def test_a_group_is_forgotten_while_its_records_are_being_copied(virtual_host: VirtualHost, turns: int) -> None:
     await format_store(virtual_host, "/data", cluster="c", node="n")
     log = await reopened(virtual_host)

@@ -7,7 +7,8 @@ If a test here fails because you changed something durable (an entry, the regist
    or, if this release reads it, read as what it held.
 3. Write the new one: `python -m tests.actors.groups.durable.kept_store`, into `store-format-M.json` beside it.
 
-Never write a kept file again under its number: there are stores that look like it.
+Never write a kept file again under its number: there are stores that look like it. (Until the first release there are
+none: format 2 is still being made, and its file is written again whenever it changes.)
 """
 
 from __future__ import annotations

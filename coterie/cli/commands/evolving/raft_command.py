@@ -1,0 +1,122 @@
+"""`coterie raft`: shows the versions of the code that a group's nodes run, and makes a newer one active.
+
+    coterie raft versions totals --connect 127.0.0.1:7401,127.0.0.1:7402
+    coterie raft activate totals --connect 127.0.0.1:7401,127.0.0.1:7402
+
+A group follows one schema and version until a newer one is activated, whatever its nodes run. `activate` makes that of
+the leader active, once every voter runs it; it tells which voters do not.
+
+Exit code of `versions`: 1 if no node leads, one is in quarantine, or two run code that contradicts each other.
+Exit code of `activate`: 1 if nothing was activated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterator, Mapping
+
+from coterie.actors.groups.group_messages import CodeReport, GroupStatus
+from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
+from coterie.cli.command_loop import run_async
+from coterie.errors import CoterieError
+from coterie.protocols.evolution.revisions import Revision
+from coterie.protocols.evolution.schema import Schema
+from coterie.protocols.evolution.schema_comparison import Verdict, compare
+
+__all__ = ["activate", "add_parser", "versions"]
+
+Statuses = Mapping[str, GroupStatus | CoterieError]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `raft` to the command line."""
+    parser = subparsers.add_parser(
+        "raft",
+        help="show the versions of a group's code, and make a newer one active",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(metavar="action", required=True)
+    for name, function, text in (
+        ("versions", versions, "show which version is active, and what each node runs"),
+        ("activate", activate, "make the version of the leader's code active"),
+    ):
+        action = actions.add_parser(name, help=text, description=text)
+        action.add_argument("group", help="the Raft group")
+        add_connect(action)
+        action.set_defaults(run=function)
+
+
+def versions(args: argparse.Namespace) -> int:
+    """Carry out `coterie raft versions`; return the exit code."""
+    return run_async(_versions(connection_of(args), args.group))
+
+
+def activate(args: argparse.Namespace) -> int:
+    """Carry out `coterie raft activate`; return the exit code."""
+    return run_async(_activate(connection_of(args), args.group))
+
+
+async def _versions(connection: ClusterConnection, group: str) -> int:
+    async with connection.client_of_all() as client:
+        handle = client.group(group)
+        statuses, reports = await handle.status(), await handle.code()
+    print("\n".join(_lines(group, statuses)))
+    conflicts = list(_conflicts(_schemas(reports)))
+    for text in conflicts:
+        print(text)
+    found = [status for status in statuses.values() if isinstance(status, GroupStatus)]
+    is_led = any(status.role == "leader" for status in found)
+    return 0 if is_led and not conflicts and not any(status.quarantine for status in found) else 1
+
+
+async def _activate(connection: ClusterConnection, group: str) -> int:
+    async with connection.client_of_all() as client:
+        activated = await client.group(group).activate()
+    print(f"group {group!r}: version {activated.version} is active (revision {activated.revision})")
+    return 0
+
+
+def _lines(group: str, statuses: Statuses) -> Iterator[str]:
+    found = {node: status for node, status in statuses.items() if isinstance(status, GroupStatus)}
+    leader = next((status for status in found.values() if status.role == "leader"), None)
+    if leader is None:
+        yield f"group {group!r}: no node that answers leads it"
+    elif leader.revision == 0:
+        yield f"group {group!r}: its machine has no schema"
+    else:
+        yield f"group {group!r}: version {leader.version} is active (revision {leader.revision})"
+    yield f"  {'node':<12} {'role':<12} {'runs':>6} {'schema':<10} {'active':>6}"
+    for node, status in statuses.items():
+        if isinstance(status, CoterieError):
+            yield f"  {node:<12} {status}"
+        else:
+            runs, active = status.code_version or "-", status.version or "-"
+            yield f"  {node:<12} {status.role:<12} {runs:>6} {status.code_schema[8:16]:<10} {active:>6}"
+    for node, status in found.items():
+        if status.quarantine:
+            yield f"  {node} is in quarantine (it stores and votes, and applies nothing): {status.quarantine}"
+        elif leader is not None and status.code_schema != leader.code_schema:
+            yield f"  {node} does not run the leader's code: until it does, that cannot be activated"
+
+
+def _schemas(reports: Mapping[str, CodeReport | CoterieError]) -> dict[str, Schema]:
+    """Return the schema of each node's code, as far as this release can read it."""
+    found = {}
+    for node, report in reports.items():
+        if isinstance(report, CodeReport) and report.revision:
+            try:
+                found[node] = Revision.decode(report.revision).schema
+            except ValueError:
+                continue  # of a later release of coterie
+    return found
+
+
+def _conflicts(schema_by_node: Mapping[str, Schema]) -> Iterator[str]:
+    """Yield the nodes whose code is neither newer nor older than that of another one."""
+    for (node, schema), (other, others) in itertools.combinations(schema_by_node.items(), 2):
+        found = compare(schema, others)
+        if found.verdict is Verdict.CONTRADICTS and compare(others, schema).verdict is Verdict.CONTRADICTS:
+            same = f"both call themselves version {schema.version}, and " if schema.version == others.version else ""
+            yield f"  {node} and {other}: {same}contradict each other: {found.contradictions[0]}"

@@ -1,0 +1,145 @@
+"""`coterie raft`: what is active, what the nodes run, and the activation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coterie import KeyValue, Query, StateMachine, Topology, message
+from coterie.actors.groups.evolution.machine_schema import machine_schema
+from coterie.actors.groups.group_messages import CodeReport, GroupStatus
+from coterie.cli import main
+from coterie.cli.cluster_connection import ClusterConnection
+from coterie.cli.commands.evolving import raft_command
+from coterie.errors import CommandRefused, NodeUnreachable
+from coterie.protocols.evolution.revisions import Revision
+
+LEADER = GroupStatus("totals", "n1", "leader", 3, "n1", 9, 9, 9, "s1", 1, (), None, 1, 1, 2, "00000002" + "ab" * 12)
+OTHER = replace(LEADER, node="n2", role="follower", code_version=1, code_schema="00000001" + "cd" * 12)
+
+
+def lines(*statuses: GroupStatus, **errors: NodeUnreachable) -> list[str]:
+    found: Any = {status.node: status for status in statuses}
+    return list(raft_command._lines("totals", {**found, **errors}))
+
+
+def test_every_node_is_a_row_with_what_it_runs() -> None:
+    assert lines(LEADER, OTHER, n3=NodeUnreachable("n3", "gone")) == [
+        "group 'totals': version 1 is active (revision 1)",
+        "  node         role           runs schema     active",
+        "  n1           leader            2 abababab        1",
+        "  n2           follower          1 cdcdcdcd        1",
+        "  n3           node 'n3' is unreachable (gone): nothing was sent; send again once its link is up",
+        "  n2 does not run the leader's code: until it does, that cannot be activated",
+    ]
+
+
+def test_a_node_in_quarantine_says_why() -> None:
+    shown = lines(LEADER, replace(OTHER, role="quarantined", quarantine="revision 2 is newer", version=0))
+    assert shown[-1] == "  n2 is in quarantine (it stores and votes, and applies nothing): revision 2 is newer"
+
+
+def test_a_group_without_a_leader_or_without_a_schema_is_told() -> None:
+    assert lines(OTHER)[0] == "group 'totals': no node that answers leads it"
+    assert lines(replace(LEADER, revision=0))[0] == "group 'totals': its machine has no schema"
+
+
+@message(name="raft_cli.Get")
+class Get(Query[int]):
+    pass
+
+
+@message(name="raft_cli.Put")
+class Put(Query[int]):
+    pass
+
+
+@message(name="raft_cli.Take")
+class Take(Query[int]):
+    pass
+
+
+class First(StateMachine[Get]):
+    total = 0
+
+    def apply(self, command: object, /) -> int:
+        return self.total
+
+
+class Putting(First, StateMachine[Get | Put]):  # pyright: ignore[reportGeneralTypeIssues]
+    version = 2
+
+
+class Taking(First, StateMachine[Get | Take]):  # pyright: ignore[reportGeneralTypeIssues]
+    version = 2
+
+
+def conflicts(machines: Sequence[type[StateMachine[Any]]]) -> list[str]:
+    reports: Any = {
+        f"n{number}": CodeReport(f"n{number}", Revision(1, machine_schema(machine)).encode())
+        for number, machine in enumerate(machines, 1)
+    }
+    unreadable = {"n8": CodeReport("n8", b"of a later release"), "n9": CodeReport("n9", b"")}
+    return list(raft_command._conflicts(raft_command._schemas({**reports, **unreadable})))
+
+
+def test_code_that_adds_in_two_ways_is_told() -> None:
+    assert conflicts([First, Putting]) == []
+    (text,) = conflicts([First, Putting, Taking])
+    assert text == (
+        "  n2 and n3: both call themselves version 2, and contradict each other: command 'raft_cli.Put': the code does "
+        "not have it; keep the command and its name; `apply` may refuse it"
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    return str(tmp_path / "n1")
+
+
+def topology_of(machine: type[StateMachine[Any]]) -> Topology:
+    topology = Topology("raft-cli", nodes=["n1"])
+    topology.raft("totals", machine=machine)
+    return topology
+
+
+async def test_a_newer_version_is_shown_and_activated(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async with topology_of(First).start(node="n1", data=data, bootstrap="new") as node:
+        assert await node.group("totals").execute(Get()) == 0
+
+    async with topology_of(Putting).start(node="n1", data=data) as node:
+        connection = ClusterConnection((node.address,))
+        await node.group("totals").execute(Get())
+        assert await raft_command._versions(connection, "totals") == 0
+        shown = capsys.readouterr().out.splitlines()
+        assert shown[0] == "group 'totals': version 1 is active (revision 1)"
+        assert shown[2].split()[:3] == ["n1", "leader", "2"]
+
+        assert await raft_command._activate(connection, "totals") == 0
+        assert capsys.readouterr().out == "group 'totals': version 2 is active (revision 2)\n"
+        with pytest.raises(CommandRefused, match="the code of the leader is what is active already"):
+            await raft_command._activate(connection, "totals")
+
+
+async def test_code_in_quarantine_is_exit_code_1(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async with topology_of(Putting).start(node="n1", data=data, bootstrap="new") as node:
+        await node.group("totals").execute(Get())
+        await asyncio.sleep(0)
+
+    async with topology_of(First).start(node="n1", data=data) as node:
+        assert await raft_command._versions(ClusterConnection((node.address,)), "totals") == 1
+    assert "n1 is in quarantine" in capsys.readouterr().out
+
+
+def test_a_group_that_does_not_exist_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["raft", "activate", "totals", "--connect", "127.0.0.1:1"]) == 1
+    assert capsys.readouterr().err.startswith("coterie: ")
+
+
+def test_a_built_in_machine_has_a_version() -> None:
+    assert machine_schema(KeyValue).version == 1
