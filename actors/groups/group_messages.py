@@ -163,10 +163,14 @@ class ActivateSchema(Ask[SchemaActivated | NotActivated]):
 
 @message(name="group.CodeReport")
 class CodeReport:
-    """What the code of one node is: its schema as a revision that it would record; empty: its machine has none."""
+    """What the code of one node is: its schema as the first revision of a group; empty: its machine has none.
+
+    `recorded`: the revisions in its log: the first one and the last two, as the contents of their entries.
+    """
 
     node: str
     revision: bytes
+    recorded: tuple[bytes, ...] = ()
 
 
 @message(name="group.ReportCode")

@@ -13,6 +13,7 @@ Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `n
 `member_reports.py`: `MemberReports`, asks the nodes what they think of each other, with a time limit
 `member_rows.py`: `MemberRow`, merges the opinions of several nodes into one row per member
 `node_queries.py`: asks the nodes of a running cluster for their reports
+`recorded_schemas.py`: reads what groups have recorded of their code: from a file, a data directory or running nodes
 `security_options.py`: reads the options for a shared key and TLS certificates
 `log_options.py`: adds the option `--log-level`, and configures logging
 `limit_option.py`: adds the option `--limit`, how many lines a command shows at most

@@ -51,11 +51,12 @@ class ClusterConnection:
             yield client
 
 
-def add_connect(parser: argparse.ArgumentParser) -> None:
+def add_connect(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add `--connect`, `--name` and the security options to a parser."""
     parser.add_argument(
         "--connect",
-        required=True,
+        required=required,
+        default=None if required else [],
         action="append",
         metavar="HOST:PORT[,…]",
         help="the addresses of the cluster's nodes; give all of them if you can",

@@ -8,7 +8,7 @@ The file is what is deployed; a comparison tells before the next deployment what
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from coterie.protocols.evolution.schema import Schema
@@ -61,9 +61,11 @@ class GroupComparison:
         return self.comparison.verdict in (Verdict.SAME, Verdict.NEWER)
 
 
-def compare_groups(recorded: Mapping[str, Schema], code: Mapping[str, Schema]) -> Iterator[GroupComparison]:
-    """Yield a comparison for each group of either side, by name."""
+def compare_groups(recorded: Mapping[str, Sequence[Schema]], code: Mapping[str, Schema]) -> Iterator[GroupComparison]:
+    """Yield a comparison for each group of either side, by name. Of what is recorded the last schema counts."""
     for group in sorted({**recorded, **code}):
-        has_both = group in recorded and group in code
-        comparison = compare(recorded[group], code[group]) if has_both else None
+        comparison = None
+        if group in recorded and group in code:
+            *earlier, last = recorded[group]
+            comparison = compare(last, code[group], earlier=earlier)
         yield GroupComparison(group, comparison, group in code)

@@ -79,7 +79,7 @@ GOLDEN = {
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.ActivateSchema": "ActivateSchema()",
-    "group.CodeReport": "CodeReport(node, revision)",
+    "group.CodeReport": "CodeReport(node, revision, recorded)",
     "group.NotActivated": "NotActivated(reason, leader)",
     "group.ReportCode": "ReportCode()",
     "group.SchemaActivated": "SchemaActivated(revision, version, index)",

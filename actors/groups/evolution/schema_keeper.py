@@ -97,7 +97,8 @@ class SchemaKeeper:
     def report(self) -> CodeReport:
         """Return what this code is."""
         code = self._schemas.code
-        return CodeReport(self._node, b"" if code is None else Revision(1, code).encode())
+        recorded = tuple(content for _, content in self._raft.facts.schemas)
+        return CodeReport(self._node, b"" if code is None else Revision(1, code).encode(), recorded)
 
     # --- the leader -------------------------------------------------------------------------------------------------
 

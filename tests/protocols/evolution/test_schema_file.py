@@ -42,16 +42,23 @@ def test_another_text_is_refused_by_name(text: str, error: str) -> None:
 
 
 def test_each_group_is_compared() -> None:
-    recorded = {"gone": schema("a.Put"), "kept": schema("a.Put"), "old": schema("a.Put", version=2)}
-    code = {"kept": schema("a.Put", "a.Get"), "new": schema("a.Put"), "old": schema("a.Put")}
+    first = schema("a.Put")
+    recorded = {
+        "gone": [first],
+        "kept": [first],
+        "old": [schema("a.Put", version=2)],
+        "passed": [first, schema("a.Put", "a.Get")],
+    }
+    code = {"kept": schema("a.Put", "a.Get"), "new": first, "old": first, "passed": first}
 
     found = {one.group: one for one in compare_groups(recorded, code)}
 
     verdicts = {group: one.comparison and one.comparison.verdict for group, one in found.items()}
-    assert verdicts == {"gone": None, "kept": Verdict.NEWER, "new": None, "old": Verdict.OLDER}
+    assert verdicts == {"gone": None, "kept": Verdict.NEWER, "new": None, "old": Verdict.OLDER, "passed": Verdict.OLDER}
     assert {group: one.may_start for group, one in found.items()} == {
         "gone": False,
         "kept": True,
         "new": True,
         "old": False,
+        "passed": False,
     }

@@ -2,13 +2,15 @@
 
     coterie schema dump shop:topology --out schemas.json       once a release is deployed
     coterie schema check shop:topology --against schemas.json  before the next one is: in your CI
+    coterie schema check shop:topology --against data/n1       the data directory of a node that does not run
+    coterie schema check shop:topology --connect HOST:PORT     the running cluster
 
 A group's log records the schema of its state machine: its commands, their fields and defaults, its replies and its
 version. Code may add to it; a change that would give old entries another meaning is refused when a node starts. `check`
 finds it before that. Nothing is started.
 
-Exit code: 0: the code is the same or adds to the file. 1: it contradicts the file, or is older, or lacks a group; or it
-cannot be read. 2: wrong usage.
+Exit code: 0: the code is the same or adds to what is recorded. 1: it contradicts that, is older or lacks a group, or
+something cannot be read. 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -17,21 +19,25 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.topology.parts import RaftPart
 from coterie.actors.topology.topology import Topology
+from coterie.cli.cluster_connection import add_connect, connection_of
 from coterie.cli.commands.run_command import load_topology
+from coterie.cli.recorded_schemas import schemas_in_cluster, schemas_in_path
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_comparison import Verdict
 from coterie.protocols.evolution.schema_file import (
     GroupComparison,
     compare_groups,
-    read_schema_file,
     schema_file_text,
 )
 
 __all__ = ["add_parser", "check", "dump", "schemas_of"]
+
+T = TypeVar("T")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -45,7 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     actions = parser.add_subparsers(metavar="action", required=True)
     for name, function, text in (
         ("dump", dump, "write the schemas"),
-        ("check", check, "compare the code with the schemas of a file"),
+        ("check", check, "compare the code with what is recorded"),
     ):
         action = actions.add_parser(name, help=text, description=text)
         action.add_argument("topology", metavar="module:topology", help="where the topology is declared")
@@ -54,7 +60,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         if function is dump:
             action.add_argument("--out", metavar="FILE", help="the file to write (default: standard output)")
         else:
-            action.add_argument("--against", metavar="FILE", required=True, help="a file that `schema dump` wrote")
+            where = "a file that `schema dump` wrote, or the data directory of a node that does not run"
+            action.add_argument("--against", metavar="FILE|DATA", help=where)
+            add_connect(action, required=False)
 
 
 def dump(args: argparse.Namespace) -> int:
@@ -69,20 +77,18 @@ def dump(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> int:
     """Carry out `coterie schema check`; return the exit code."""
+    if (args.against is None) == (not args.connect):
+        raise ValueError("give either --against or --connect: what the code is compared with")
     code = schemas_of(load_topology(args.topology))
-    recorded = _read(Path(args.against))
+    if args.against is None:
+        against, recorded = "the cluster", schemas_in_cluster(connection_of(args), code)
+    else:
+        against, recorded = args.against, schemas_in_path(Path(args.against), code)
     both = _chosen({**recorded, **code}, args.groups)
     found = [one for one in compare_groups(recorded, code) if one.group in both]
     for one in found:
-        print("\n".join(_lines(one, args.against)))
+        print("\n".join(_lines(one, against)))
     return 0 if all(one.may_start for one in found) else 1
-
-
-def _read(path: Path) -> dict[str, Schema]:
-    try:
-        return read_schema_file(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 def schemas_of(topology: Topology) -> dict[str, Schema]:
@@ -96,7 +102,7 @@ def schemas_of(topology: Topology) -> dict[str, Schema]:
     return {part.name: machine_schema(type(part.machine())) for part in topology.parts if isinstance(part, RaftPart)}
 
 
-def _chosen(schemas: Mapping[str, Schema], groups: list[str]) -> dict[str, Schema]:
+def _chosen(schemas: Mapping[str, T], groups: list[str]) -> dict[str, T]:
     for group in groups:
         if group not in schemas:
             raise ValueError(f"there is no Raft group {group!r}: the groups are {', '.join(sorted(schemas)) or 'none'}")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from coterie.cli import main
+from coterie.actors.groups.group_messages import GroupStatus
+from coterie.cli import main, recorded_schemas
+from coterie.cli.cluster_connection import ClusterConnection
+from coterie.cli.commands.evolving import schema_command
+from coterie.cli.commands.run_command import load_topology
 
 MODULE = """
 from coterie import Ask, KeyValue, StateMachine, Topology, message
@@ -156,6 +161,8 @@ def test_what_is_dumped_to_the_output_is_what_is_dumped_to_a_file(capsys: pytest
         (["dump", "shop_of_tests:nothing", "--group", "carts"], "no Raft group 'carts': the groups are none"),
         (["dump", "shop_of_tests:bad"], "node 'n1' is named twice"),
         (["check", "shop_of_tests:recorded", "--against", "none.json"], "none.json"),
+        (["check", "shop_of_tests:recorded"], "give either --against or --connect"),
+        (["check", "shop_of_tests:recorded", "--against", "."], "'.' is not formatted"),
         (["check", "shop_of_tests:recorded", "--against", "shop_of_tests.py"], "shop_of_tests.py: Expecting value"),
     ],
 )
@@ -164,3 +171,37 @@ def test_what_cannot_be_done_is_told_in_one_line(
 ) -> None:
     assert main(["schema", *arguments]) == 1
     assert error in capsys.readouterr().err
+
+
+async def run_once(topology: str, *, bootstrap: bool = False) -> None:
+    """Run the node of a topology until its groups have recorded their schemas."""
+    async with load_topology(f"shop_of_tests:{topology}").start(
+        node="n1", data="data", bootstrap="new" if bootstrap else None
+    ) as node:
+        for group in ("orders", "stock"):
+            while True:
+                (status,) = (await node.group(group).status()).values()
+                if isinstance(status, GroupStatus) and status.revision:
+                    break
+                await asyncio.sleep(0.01)
+
+
+def test_code_is_checked_against_a_data_directory(capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(run_once("recorded", bootstrap=True))
+    before = {path.name: path.read_bytes() for path in Path("data").iterdir()}
+
+    arguments = ["schema", "check", "shop_of_tests:newer", "--against", "data"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.startswith("group 'orders': the code is newer;")
+    assert main([*arguments[:2], "shop_of_tests:wrong", *arguments[3:]]) == 1
+    assert "field 'sku': str became int" in capsys.readouterr().out
+    assert {path.name: path.read_bytes() for path in Path("data").iterdir()} == before
+
+
+async def test_the_schemas_of_a_running_cluster_are_those_of_its_log() -> None:
+    await run_once("recorded", bootstrap=True)
+    topology = load_topology("shop_of_tests:newer")
+    async with topology.start(node="n1", data="data") as node:
+        found = await recorded_schemas._in_cluster(ClusterConnection((node.address,)), ["orders", "carts"])
+
+    assert found == {"orders": [schema_command.schemas_of(load_topology("shop_of_tests:recorded"))["orders"]]}
