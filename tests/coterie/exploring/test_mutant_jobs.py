@@ -13,13 +13,13 @@ what clients are told is compared with answers that a trial makes up."""
 QUICK = ("synod: promise not durable", "sessions: unknown session executed")
 
 
-def test_there_are_28_mutants_or_more_and_most_fall_to_the_profile_everything() -> None:
+def test_there_are_90_mutants_or_more_and_most_of_safety_fall_to_the_profile_everything() -> None:
     names = dict.fromkeys(mutant.name for mutant in ALL_MUTANTS)
     safety = [mutant for mutant in ALL_MUTANTS if not mutant.name.startswith(DIRECTED)]
     random = [mutant for mutant in safety if mutant.trial.is_random]
 
-    assert len(names) == len(ALL_MUTANTS) >= 28
-    assert len(random) >= 0.7 * len(safety)
+    assert len(names) == len(ALL_MUTANTS) >= 90
+    assert len(random) > len(safety) / 2
 
 
 @pytest.mark.parametrize("processes", [1, 2])
