@@ -100,7 +100,7 @@ class RecordedTypes:
             case CodecType(), _ if schema_type(code) == recorded:
                 return code
             case _:
-                raise ValueError(f"the code has no value for what is recorded as {recorded}: it has {code}")
+                raise ValueError(f"the code has no value for the recorded type {type_text(recorded)}")
 
 
 _PRIMITIVE_BY_NAME: Final[dict[str, type]] = {cls.__name__: cls for cls in (*PRIMITIVES, float)} | {"none": type(None)}
@@ -111,7 +111,7 @@ def _alternative(recorded: SchemaType, code: FieldType) -> FieldType:
     for member in code.members if isinstance(code, UnionType) else (code,):
         if counterpart(recorded, schema_type(member)) is not None:
             return member
-    raise ValueError(f"the code has no value for what is recorded as {recorded}: it has {code}")
+    raise ValueError(f"the code has no value for the recorded type {type_text(recorded)}")
 
 
 class RecordedRecord:

@@ -1,6 +1,7 @@
 """System mutants: defines deliberate bugs in storage, runtime and replication, which the checkers must find.
 
 `storage_mutants.py`: defines bugs in the log store and in its recovery.
+`evolution_mutants.py`: defines bugs in what a log means to two releases of a state machine.
 `member_mutants.py`: defines bugs in who counts in a group.
 `outcome_mutants.py`: defines bugs in what clients are told, and in what stops a replica.
 `replication_mutants.py`: defines bugs in the driver, voter registration and client retries.
@@ -9,6 +10,7 @@
 `coterie.protocols.simulation.mutants` explains mutants and how they are run.
 """
 
+from coterie.actors.simulation.mutants.evolution_mutants import EVOLUTION_MUTANTS
 from coterie.actors.simulation.mutants.member_mutants import MEMBER_MUTANTS
 from coterie.actors.simulation.mutants.outcome_mutants import OUTCOME_MUTANTS
 from coterie.actors.simulation.mutants.replication_mutants import REPLICATION_MUTANTS
@@ -23,6 +25,7 @@ SYSTEM_MUTANTS: tuple[Mutant, ...] = (
     *REPLICATION_MUTANTS,
     *MEMBER_MUTANTS,
     *OUTCOME_MUTANTS,
+    *EVOLUTION_MUTANTS,
     *RUNTIME_MUTANTS,
 )
 """All mutants of whole systems."""
