@@ -6,7 +6,7 @@ import pytest
 
 from coterie.exploring.mutant_jobs import ALL_MUTANTS, MutantError, TimedMutantResult, mutant_named, run_mutant_jobs
 
-DIRECTED = ("detector: ", "swim: ", "balancing: ", "outcomes: ", "machines: ")
+DIRECTED = ("detector: ", "swim: ", "balancing: ", "outcomes: ", "machines: ", "digests: ")
 """All trials of these are directed: detectors and policies have no safety property that a plan of faults could break;
 what clients are told is compared with answers that a trial makes up."""
 
