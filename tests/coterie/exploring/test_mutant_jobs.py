@@ -30,7 +30,7 @@ def test_mutant_results_are_reported_as_they_arrive(processes: int) -> None:
 
     assert results == told
     assert {timed.result.name: timed.result.killed_by for timed in told} == {
-        QUICK[0]: "synod.promise_ahead_of_disk",
+        QUICK[0]: "synod.value_not_highest",
         QUICK[1]: "sessions.executed_twice",
     }
     assert all(timed.result.is_success and timed.wall_s > 0 for timed in told)
