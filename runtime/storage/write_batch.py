@@ -69,6 +69,7 @@ class WriteBatch:
     def add_forget(self, group: GroupIndex, forgotten: Callable[[], None]) -> None:
         """Add the removal of a group; `forgotten` is called when it is durable."""
         self._take(encode_item(ItemKind.FORGET, group.number, 0, 0, b"", self._salt))
+        group.pending_truncations += 1  # no record of it is copied any more
         self._steps.append(lambda _: forgotten())
 
     def apply(self, base: int) -> None:

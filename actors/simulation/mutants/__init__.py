@@ -1,6 +1,7 @@
 """System mutants: defines deliberate bugs in storage, runtime and replication, which the checkers must find.
 
 `storage_mutants.py`: defines bugs in the log store and in its recovery.
+`digest_mutants.py`: defines bugs by which a replica that is apart is not found, or is believed.
 `evolution_mutants.py`: defines bugs in what a log means to two releases of a state machine.
 `member_mutants.py`: defines bugs in who counts in a group.
 `outcome_mutants.py`: defines bugs in what clients are told, and in what stops a replica.
@@ -10,6 +11,7 @@
 `coterie.protocols.simulation.mutants` explains mutants and how they are run.
 """
 
+from coterie.actors.simulation.mutants.digest_mutants import DIGEST_MUTANTS
 from coterie.actors.simulation.mutants.evolution_mutants import EVOLUTION_MUTANTS
 from coterie.actors.simulation.mutants.member_mutants import MEMBER_MUTANTS
 from coterie.actors.simulation.mutants.outcome_mutants import OUTCOME_MUTANTS
@@ -25,6 +27,7 @@ SYSTEM_MUTANTS: tuple[Mutant, ...] = (
     *REPLICATION_MUTANTS,
     *MEMBER_MUTANTS,
     *OUTCOME_MUTANTS,
+    *DIGEST_MUTANTS,
     *EVOLUTION_MUTANTS,
     *RUNTIME_MUTANTS,
 )

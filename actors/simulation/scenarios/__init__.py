@@ -11,6 +11,7 @@
 `directed_runs.py`: simulates fixed situations that random fault plans rarely reach.
 `member_runs.py`: simulates nodes that return with another store or another list of members.
 `past_store_runs.py`: simulates stores that go back in time.
+`digest_trials.py`: lets replicas answer differently in ways that are easily overlooked.
 `outcome_trials.py`: answers a client's commands at random, or ends a node in the middle of one.
 `datagram_runs.py`: simulates networks that double or forge datagrams.
 `upgrades/`: rehearses the rollout of a new release of a state machine.

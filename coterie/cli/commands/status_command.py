@@ -29,6 +29,8 @@ NON_PARTICIPATION: Final = {
     "registering": "its store {store} is new, and waits until enough other voters are up to register it",
     "refused": "the other voters have registered another store than {store} under its name: this one stays refused "
     "(this release cannot replace a lost store)",
+    "founders_differ": "the other voters have a group of this name with other founders: nodes= only says who founds a "
+    "group, so take this node out of it, or give the group another name",
 }
 """Explanation by role, for nodes that take no part in a group."""
 
