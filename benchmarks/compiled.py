@@ -33,7 +33,8 @@ ROUNDS = 3
 
 COMPILED = (
     "durability_gate", "quorums", "replicated_log", "raft/applier", "raft/elections", "raft/follower",
-    "raft/durability", "raft/leadership", "raft/entry_loading", "raft/raft_log", "raft/raft_messages", "raft/progress",
+    "raft/durability", "raft/leadership", "raft/entry_loading", "raft/raft_log", "raft/raft_messages",
+    "raft/replication/progress",
     "raft/pending_proposals", "raft/raft", "raft/role", "sessions/session_commands", "sessions/deduplication",
     "sessions/session_replies", "checking/raft_checker", "checking/raft_disk", "checking/raft_log_checker",
     "simulation/scenarios/protocol_clients", "simulation/protocol_disk", "simulation/faults/link_faults",

@@ -64,7 +64,7 @@ def test_raft_without_faults_needs_one_election() -> None:
 
     assert run.run() is None
 
-    assert run.checker.committed[-1].term == 1
+    assert len({entry.term for entry in run.checker.committed}) == 1
     assert run.world.fault_counts.count_by_kind == {}
 
 
