@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-__all__ = ["join_parts", "joined_bytes", "split_parts"]
+__all__ = ["join_parts", "joined_bytes", "part_lengths", "split_parts"]
 
 _COUNT = struct.Struct(">I")
 
@@ -24,16 +24,25 @@ def joined_bytes(parts: Sequence[bytes]) -> int:
     return 1 + _COUNT.size * (1 + len(parts)) + sum(map(len, parts))
 
 
-def split_parts(data: bytes) -> list[bytes]:
-    """Decode the output of `join_parts`, of any kind. ValueError for anything else."""
+def part_lengths(data: bytes) -> tuple[int, tuple[int, ...]]:
+    """Return where the first part begins in the output of `join_parts`, and the lengths of all parts.
+
+    Raises:
+        ValueError: `data` is nothing else; whether the parts fill it exactly is not checked.
+    """
     try:
         (count,) = _COUNT.unpack_from(data, 1)
         at = 1 + _COUNT.size * (count + 1)
         if at > len(data):  # checked before anything of that size is allocated
             raise ValueError(f"{count} parts of kind {data[0]} do not fit into {len(data)} bytes")
-        lengths = struct.unpack_from(f">{count}I", data, 1 + _COUNT.size)
+        return at, struct.unpack_from(f">{count}I", data, 1 + _COUNT.size)
     except struct.error as error:
         raise ValueError(f"{len(data)} bytes of kind {data[:1]!r} are no length-prefixed list") from error
+
+
+def split_parts(data: bytes) -> list[bytes]:
+    """Decode the output of `join_parts`, of any kind. ValueError for anything else."""
+    at, lengths = part_lengths(data)
     parts = []
     for length in lengths:
         parts.append(data[at : at + length])

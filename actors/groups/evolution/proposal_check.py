@@ -54,13 +54,12 @@ class ProposalCheck:
         proposable = self._schemas.proposable
         if proposable is None:
             return None
-        parts = machine_commands(command)
-        refusal_of = proposable.refusal
-        found = {at: text for at, part in enumerate(parts) if part is not None and (text := refusal_of(part))}
-        if not found:
-            return None
-        refusals = {at: NotActive(self._explained(text, parts[at] or b"")) for at, text in found.items()}
-        return Checked(without_commands(command, found), refusals, is_batch(command))
+        places, refusals = machine_commands(command), {}
+        for at in proposable.unusual(command, places):
+            start, end = places[at]
+            if end and (text := proposable.refusal(command[start:end])):
+                refusals[at] = NotActive(self._explained(text, command[start:end]))
+        return Checked(without_commands(command, refusals), refusals, is_batch(command)) if refusals else None
 
     def _explained(self, refusal: str, command: bytes) -> str:
         """Return a refusal with what it waits for, or with the version that does not have it."""

@@ -7,7 +7,7 @@ both, in words that are the same on every node.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgpack
@@ -91,7 +91,23 @@ class RecordedCommands:
 
         It looks at the first bytes alone, so it is cheap, and what it lets pass may still be refused by `decode`.
         """
-        return None if _head(command) in self._active_heads else self._slow_refusal(command)
+        return self._slow_refusal(command) if self.unusual(command, [(0, len(command))]) else None
+
+    def unusual(self, data: bytes, places: Sequence[tuple[int, int]]) -> list[int]:
+        """Return which of the commands at these places (begin and end in `data`) may not be active, by position.
+
+        Of the others the head is known: an array of 2, a name of up to 31 or 255 bytes, an array of up to 15 fields.
+        """
+        heads, found = self._active_heads, []
+        for at, (start, end) in enumerate(places):
+            if end - start < _HEAD_BYTES_MIN:
+                found.append(at)
+                continue
+            sign = data[start + 1]
+            length = 4 + data[start + 2] if sign == _LONG_NAME else 3 + (sign & 0b11111)
+            if data[start : start + length] not in heads:
+                found.append(at)
+        return found
 
     def _slow_refusal(self, command: bytes) -> str | None:
         unpacker = msgpack.Unpacker()
@@ -107,14 +123,7 @@ class RecordedCommands:
         return None if count in recorded.record.arities else recorded.record.arity_error(count)
 
 
-def _head(command: bytes) -> bytes:
-    """Return the head of a usual command: an array of 2, a name of up to 255 bytes, an array of up to 15."""
-    if len(command) < 3:
-        return b""
-    sign = command[1]
-    return command[: 4 + command[2] if sign == _LONG_NAME else 3 + (sign & 0b11111)]
-
-
+_HEAD_BYTES_MIN: Final = 3
 _LONG_NAME: Final = 0xD9  # MessagePack: a string of 32 … 255 bytes; its length is the next byte
 
 
