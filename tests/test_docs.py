@@ -247,7 +247,7 @@ def test_the_commands_of_the_readme_work_on_its_own_topology(tmp_path: Path) -> 
         bought = run(buy.name, directory=tmp_path)
 
     assert (bought.stdout, bought.stderr) == ("2\nb'hello'\n", "")
-    assert len(answers) == 7
+    assert len(answers) == 9
     assert {name: ended.returncode for name, ended in answers.items() if ended.returncode} == {}
     assert answers["kv get"].stdout == "hello\n"
 

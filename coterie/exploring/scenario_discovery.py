@@ -24,6 +24,7 @@ SYSTEM_SCENARIOS: Mapping[str, str] = {
     "actors": "coterie.actors.simulation.scenarios.actors_scenario:ACTORS",
     "store": "coterie.actors.simulation.scenarios.store_scenario:STORE",
     "pools": "coterie.actors.simulation.scenarios.pool_scenario:POOLS",
+    "upgrade": "coterie.actors.simulation.scenarios.upgrades.upgrade_scenario:UPGRADE",
 }
 """Scenarios of the system level, by name; they are imported on demand."""
 

@@ -48,6 +48,13 @@ class Revision:
         Raises:
             ValueError: the payload is not exactly what `encode` makes, or is of another format.
         """
+        try:
+            return cls._decoded(payload)
+        except RecursionError as error:
+            raise ValueError(f"a schema of {len(payload)} bytes is nested too deeply") from error
+
+    @classmethod
+    def _decoded(cls, payload: bytes) -> Self:
         value = read_json(payload.decode())
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             found = value.get("format") if isinstance(value, dict) else value

@@ -52,6 +52,13 @@ def test_a_payload_that_is_not_exactly_one_is_refused(old: bytes, new: bytes) ->
         Revision.decode(payload.replace(old, new))
 
 
+@pytest.mark.parametrize("depth", [1000, 100_000])
+def test_a_payload_that_is_nested_too_deeply_is_refused(depth: int) -> None:
+    nested = b'{"sequence":' * depth + b'"int"' + b"}" * depth
+    with pytest.raises(ValueError, match="nested too deeply"):
+        Revision.decode(Revision(7, schema(3)).encode().replace(b'"reply":"int"', b'"reply":' + nested))
+
+
 def test_another_format_is_named() -> None:
     with pytest.raises(ValueError, match="format 2: this release of coterie reads format 1"):
         Revision.decode(b'{"format":2}')
