@@ -7,7 +7,6 @@ Three things are remembered durably for each voter, with different weight:
 * *heard*: this node has heard a message of the protocol from the store, so the voter is active with it. No other store
   can become active under that name any more (the proof is in `voter_registration.py`); so it counts even if this node
   has confirmed another one, as it may have when a wrong disk was mounted once.
-
 * *generation*: how often the heard store had been opened when this node last heard it. A store that says less has gone
   back in time: a copy of it was restored, which does not have what it promised since.
 

@@ -16,6 +16,7 @@ from coterie.protocols.fast_dataclass import fast_dataclass
 
 __all__ = [
     "ENTRY_OVERHEAD_BYTES",
+    "INCARNATION_BYTES",
     "Applied",
     "Apply",
     "Entry",
@@ -44,6 +45,9 @@ class LogPosition(NamedTuple):
     index: LogIndex  # type: ignore[assignment]  # hides tuple.index, which a position does not need
     term: Term = Term(0)
 
+
+INCARNATION_BYTES: Final = 16
+"""The length of a group's incarnation, which tells it from a group of the same name at another time."""
 
 ENTRY_OVERHEAD_BYTES: Final = 64
 """Upper bound of what an entry takes in addition to its command, in a message and in a write to the disk."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, assert_never
 
@@ -126,7 +126,7 @@ class RaftActor(
         self._leader: LeaderIs | None = None
         self._quarantined_because: str | None = None
         self._to_apply: Apply | None = None  # Raft emits the next chunk when this one is applied
-        self._load_tasks: set[asyncio.Task[None]] = set()
+        self._disk_tasks: set[asyncio.Task[None]] = set()
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ class RaftActor(
         self._driver.close()
         self._registration.close()
         self._unsubscribe_links()
-        for task in self._load_tasks:
+        for task in self._disk_tasks:
             task.cancel()
         self._proposals.answer_all(Unsettled("stopped", None))
 
@@ -384,7 +384,7 @@ class RaftActor(
         heard = Generation(message.life_counter, message.life_nonce)
         evidence = contradiction(heard, self._store.generation)
         if evidence is not None and self._store.lost_promises is None:
-            self._load_tasks.add(asyncio.ensure_future(self._store.mark_lost(f"{message.sender} heard: {evidence}")))
+            self._begin(self._mark_lost(f"{message.sender} heard: {evidence}"))
             self._take_no_part(evidence)
 
     def _link_changed(self, event: LinkEvent) -> None:
@@ -416,9 +416,7 @@ class RaftActor(
                 # and the disk thread needs the interpreter to start the write that came with this one.
                 self.context.system.loop.call_soon(self._apply_now, effect)
             case Load():
-                task = asyncio.ensure_future(self._load(effect))
-                self._load_tasks.add(task)
-                task.add_done_callback(self._load_tasks.discard)
+                self._begin(self._load(effect))
             case Reject():
                 self._reject(effect)
             case _:
@@ -464,6 +462,17 @@ class RaftActor(
                 self._proposals.answer(ref, Unsettled(QUARANTINED, None))
         self._failures.applied(applied)
         return Applied(applied)
+
+    def _begin(self, disk_operation: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(disk_operation)
+        self._disk_tasks.add(task)
+        task.add_done_callback(self._disk_tasks.discard)
+
+    async def _mark_lost(self, evidence: str) -> None:
+        try:
+            await self._store.mark_lost(evidence)
+        except Exception as error:  # noqa: BLE001 (a store that cannot keep this would be believed again)
+            self.context.system.fail(error)
 
     async def _load(self, load: Load) -> None:
         try:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.quorums import Quorum
-from coterie.protocols.raft.membership.group_facts import INCARNATION_BYTES, GroupFacts
+from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.raft.membership.membership import Membership, StoreId
 from coterie.protocols.raft.raft_log import cut
 from coterie.protocols.raft.raft_messages import HardState, LogWrite, Restored
-from coterie.protocols.replicated_log import Entry, Load, Loaded, LogIndex, LogPosition, Term
+from coterie.protocols.replicated_log import INCARNATION_BYTES, Entry, Load, Loaded, LogIndex, LogPosition, Term
 
 __all__ = ["AT_THE_BEGINNING", "RaftDisk", "founded"]
 

@@ -8,7 +8,7 @@ Everything here is pure: no I/O, no clock.
 `session_replies.py`: the results of session commands; encodes and decodes them, also within a limit of bytes
 """
 
-from coterie.protocols.sessions.deduplication import INCARNATION_BYTES, Deduplication, Machine
+from coterie.protocols.sessions.deduplication import Deduplication, Machine
 from coterie.protocols.sessions.session_commands import (
     SESSION_ID_BYTES,
     Command,
@@ -48,7 +48,6 @@ from coterie.protocols.sessions.session_replies import (
 )
 
 __all__ = [
-    "INCARNATION_BYTES",
     "SESSION_ID_BYTES",
     "Command",
     "CommandBatch",

@@ -31,9 +31,9 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable
-from typing import Final, Protocol, assert_never
+from typing import Protocol, assert_never
 
-from coterie.protocols.replicated_log import LogIndex
+from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex
 from coterie.protocols.sessions.session_commands import (
     SESSION_ID_BYTES,
     Command,
@@ -55,10 +55,7 @@ from coterie.protocols.sessions.session_replies import (
     UnknownSession,
 )
 
-__all__ = ["INCARNATION_BYTES", "Deduplication", "Machine"]
-
-INCARNATION_BYTES: Final = 16
-"""The length of a group's incarnation."""
+__all__ = ["Deduplication", "Machine"]
 
 _INDEX = struct.Struct(">Q")
 

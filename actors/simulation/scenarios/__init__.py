@@ -1,7 +1,6 @@
 """System scenarios: defines workloads that run on whole simulated clusters under faults, and checks their results.
 
 `system_scenario.py`: `SystemScenario` makes a function that uses `Simulation` a scenario.
-`system_scenarios.py`: `SYSTEM_SCENARIOS` lists the built-in scenarios by name.
 `raft_kv.py`: scenario `raft-kv`: runs clients of a replicated key-value store under faults.
 `synod_duels.py`: scenario `synod`: runs competing proposers in many synods.
 `actors_scenario.py`: scenario `actors`: checks the runtime's guarantees while nodes fail.

@@ -9,9 +9,8 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.checkpoints import Digest, DigestCount, DigestsAgree
 from coterie.protocols.quorums import Majority
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
+from coterie.protocols.replicated_log import INCARNATION_BYTES, Entry, EntryKind, LogIndex, Term
 from coterie.protocols.sessions import (
-    INCARNATION_BYTES,
     SESSION_ID_BYTES,
     SessionId,
     encode_open_session,

@@ -34,7 +34,8 @@ def another_store(seed: int) -> None:
     sim.run(partial(_replace_the_leader, sim))
 
 
-async def _replace_the_leader(sim: Simulation) -> None:
+async def _let_one_fall_behind(sim: Simulation) -> tuple[str, str, str]:
+    """Start three nodes, and acknowledge a write that one of them lacks; return the leader, the other, and that one."""
     topology = Topology("kv", nodes=["n1", "n2", "n3"])
     topology.raft("store", machine=KeyValue)
     sim.deploy(topology)
@@ -44,6 +45,11 @@ async def _replace_the_leader(sim: Simulation) -> None:
     holder, behind = [node.name for node in sim.nodes if node.name != leader]
     sim.partition([behind], [leader, holder])
     await sim.clients(1, _put)
+    return leader, holder, behind
+
+
+async def _replace_the_leader(sim: Simulation) -> None:
+    leader, holder, _ = await _let_one_fall_behind(sim)
     sim.node(holder).crash()
     sim.node(leader).wipe(do_format=True)
     sim.node(leader).start()
@@ -95,15 +101,7 @@ def readmitted_store(seed: int) -> None:
 
 
 async def _let_the_leader_back_in(sim: Simulation) -> None:
-    topology = Topology("kv", nodes=["n1", "n2", "n3"])
-    topology.raft("store", machine=KeyValue)
-    sim.deploy(topology)
-    await sim.ready()
-    await sim.clients(1, _put)
-    leader = await sim.until(lambda: sim.leader_of("store"), within_s=WITHIN_S)
-    holder, behind = [node.name for node in sim.nodes if node.name != leader]
-    sim.partition([behind], [leader, holder])
-    await sim.clients(1, _put)
+    leader, holder, behind = await _let_one_fall_behind(sim)
     sim.node(leader).wipe(do_format=True)
     sim.heal()
     sim.partition([behind], [holder])

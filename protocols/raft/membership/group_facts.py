@@ -14,11 +14,10 @@ import json
 from dataclasses import dataclass, replace
 
 from coterie.protocols.raft.membership.membership import Membership
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, LogPosition
+from coterie.protocols.replicated_log import INCARNATION_BYTES, Entry, EntryKind, LogIndex, LogPosition
 
-__all__ = ["INCARNATION_BYTES", "GroupFacts", "changes_facts"]
+__all__ = ["GroupFacts", "changes_facts"]
 
-INCARNATION_BYTES = 16
 FOUNDING_FORMAT = 1
 MEMBERSHIP, SCHEMA = EntryKind.MEMBERSHIP, EntryKind.SCHEMA  # looked up once: this runs for every entry
 KEPT = 2

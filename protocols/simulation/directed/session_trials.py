@@ -7,8 +7,8 @@ from typing import Final
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.sessions_checker import SessionsChecker
 from coterie.protocols.checking.violation import ViolationContext
-from coterie.protocols.replicated_log import LogIndex
-from coterie.protocols.sessions.deduplication import INCARNATION_BYTES, Deduplication
+from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex
+from coterie.protocols.sessions.deduplication import Deduplication
 from coterie.protocols.sessions.session_commands import (
     SESSION_ID_BYTES,
     SessionId,

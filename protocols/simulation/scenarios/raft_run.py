@@ -34,6 +34,7 @@ from coterie.protocols.raft.raft_messages import (
 )
 from coterie.protocols.raft.role import RaftRole
 from coterie.protocols.replicated_log import (
+    INCARNATION_BYTES,
     Applied,
     Apply,
     EntryKind,
@@ -42,7 +43,7 @@ from coterie.protocols.replicated_log import (
     Propose,
     Reject,
 )
-from coterie.protocols.sessions import INCARNATION_BYTES, Deduplication, decode_command
+from coterie.protocols.sessions import Deduplication, decode_command
 from coterie.protocols.simulation.event_heap import stream
 from coterie.protocols.simulation.faults.protocol_injector import latest_end_s
 from coterie.protocols.simulation.hearing_raft import HearingRaft

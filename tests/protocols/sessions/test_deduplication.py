@@ -6,9 +6,8 @@ import random
 
 import pytest
 
-from coterie.protocols.replicated_log import LogIndex
+from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex
 from coterie.protocols.sessions import (
-    INCARNATION_BYTES,
     Deduplication,
     Done,
     Malformed,

@@ -14,9 +14,8 @@ from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.typed_machine import TypedMachine
 from coterie.actors.groups.typed_commands import encode_command
 from coterie.protocols.checkpoints import Checkpoint, Digest, encode_checkpoint
-from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
+from coterie.protocols.replicated_log import INCARNATION_BYTES, Entry, EntryKind, LogIndex, Term
 from coterie.protocols.sessions import (
-    INCARNATION_BYTES,
     SessionId,
     encode_batch,
     encode_open_session,
