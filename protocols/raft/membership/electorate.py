@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.quorums import Majority, Quorum
-from coterie.protocols.raft.membership.membership import Member, MemberRole, Membership, StoreId
+from coterie.protocols.quorums import Quorum
+from coterie.protocols.raft.membership.membership import Member, Membership, StoreId
 
 __all__ = ["Electorate"]
 
@@ -33,7 +33,7 @@ class Electorate:
 
     __slots__ = (
         "_heard_by_node",
-        "_key_by_node",
+        "_key_by_member",
         "_node_by_key",
         "is_recorded",
         "membership",
@@ -48,7 +48,7 @@ class Electorate:
         self.own_node = own_node
         self.membership = membership
         self._heard_by_node = {own_node: StoreId(own_key)}
-        self._key_by_node: dict[NodeId, NodeId] = {}
+        self._key_by_member: dict[Member, NodeId] = {}
         self._node_by_key: dict[NodeId, NodeId] = {}
         self.peers: tuple[NodeId, ...] = ()
         """The keys of all other members, including those of unknown stores."""
@@ -68,17 +68,13 @@ class Electorate:
         if node in self._heard_by_node or store in self._heard_by_node.values():
             return False
         self._heard_by_node[node] = store
-        before = self._key_by_node
+        before = self._key_by_member
         self._refresh()
-        return self._key_by_node != before
+        return self._key_by_member != before
 
     def node_of(self, key: NodeId) -> NodeId | None:
         """Return the node of the member `key`; None if it is no member."""
         return self._node_by_key.get(key)
-
-    def key_of(self, node: NodeId) -> NodeId | None:
-        """Return the key of the member on `node`; None if there is none."""
-        return self._key_by_node.get(node)
 
     @property
     def is_voter(self) -> bool:
@@ -95,18 +91,13 @@ class Electorate:
 
     def _refresh(self) -> None:
         heard = self._unbound_heard()
-        self._key_by_node = {member.node: _key(member, heard) for member in self.membership.members}
-        self._node_by_key = {key: node for node, key in self._key_by_node.items()}
+        self._key_by_member = {member: _key(member, heard) for member in self.membership.members}
+        self._node_by_key = {key: member.node for member, key in self._key_by_member.items()}
         self.is_recorded = not any(
             member.store_id is None and member.node in heard for member in self.membership.members
         )
         self.peers = tuple(key for key in self._node_by_key if key != self.own_key)
-        quorum = self.membership.quorum
-        if quorum is None:
-            voters = [member for member in self.membership.members if member.role is MemberRole.VOTER]
-            self.quorum = Majority(tuple(self._key_by_node[member.node] for member in voters))
-        else:
-            self.quorum = quorum.renamed(self._key_by_node)
+        self.quorum = self.membership.quorum_of(self._key_by_member)
 
 
 def _key(member: Member, heard: Mapping[NodeId, StoreId]) -> NodeId:

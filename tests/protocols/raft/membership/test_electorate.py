@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coterie.protocols.algorithm import NodeId
-from coterie.protocols.quorums import Majority, Weighted
+from coterie.protocols.quorums import Joint, Majority, Weighted
 from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.membership.membership import Member, MemberRole, Membership, StoreId
 
@@ -26,7 +26,7 @@ def test_an_unknown_store_counts_in_the_size_of_the_quorum_and_for_nothing_else(
 
     assert it.quorum == Majority(keys("s1", "n2?", "n3?"))
     assert it.peers == keys("n2?", "n3?")
-    assert (it.node_of(NodeId("n2?")), it.key_of(N1)) == (N2, NodeId(S1))
+    assert (it.node_of(NodeId("n2?")), it.node_of(NodeId(S1))) == (N2, N1)
     assert not it.quorum.is_quorum(keys("s1", "s2", "s3"))
 
 
@@ -90,7 +90,7 @@ def test_a_store_that_the_log_binds_to_another_node_is_never_recorded_twice() ->
 
     it.adopt(UNKNOWN.with_stores({N2: OTHER}))
 
-    assert it.key_of(N3) == NodeId("n3?")
+    assert it.node_of(NodeId("n3?")) == N3
     assert it.completed_membership().store_of(N3) is None
 
 
@@ -114,3 +114,30 @@ def test_learners_are_sent_everything_and_count_for_nothing() -> None:
 def test_a_store_that_is_no_members_is_no_voter() -> None:
     assert electorate(KNOWN).is_voter
     assert not electorate(UNKNOWN.with_stores({N1: OTHER})).is_voter
+
+
+def test_a_joint_change_needs_a_majority_of_the_old_members_and_one_of_the_new() -> None:
+    n4, s4, s5 = NodeId("n4"), StoreId("s4"), StoreId("s5")
+    members = (
+        Member(N1, S1),
+        Member(N2, S2, MemberRole.OUTGOING),
+        Member(N3, S3, MemberRole.OUTGOING),
+        Member(N3, s5, MemberRole.INCOMING),
+        Member(n4, s4, MemberRole.INCOMING),
+    )
+    it = electorate(Membership(members))
+
+    assert it.quorum == Joint(Majority(keys("s1", "s2", "s3")), Majority(keys("s1", "s5", "s4")))
+    assert not it.quorum.is_quorum(keys("s1", "s2"))
+    assert not it.quorum.is_quorum(keys("s4", "s5"))
+    assert it.quorum.is_quorum(keys("s1", "s2", "s5"))
+    assert it.is_voter
+
+
+def test_a_store_that_replaces_another_on_its_node_counts_apart_from_it() -> None:
+    members = (Member(N1, S1), Member(N2, S2), Member(N2, OTHER, MemberRole.LEARNER), Member(N3, S3))
+    it = electorate(Membership(members))
+
+    assert it.quorum == Majority(keys("s1", "s2", "s3"))
+    assert it.peers == keys("other", "s2", "s3")
+    assert it.node_of(NodeId(OTHER)) == it.node_of(NodeId(S2)) == N2
