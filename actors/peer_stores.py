@@ -17,6 +17,7 @@ every quorum. So a wiped acceptor or voter can never come back under its old nam
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
@@ -32,6 +33,9 @@ __all__ = ["PeerStores"]
 
 FORMAT: Final = 1
 
+UNSAVED_MAX: Final = 64
+"""How many messages of one sender wait for its generation to be durable; of more, the oldest are lost."""
+
 
 class PeerStores:
     """The store ids of one group's voters, in metadata of their own (`<group>#stores` in the log store)."""
@@ -41,7 +45,8 @@ class PeerStores:
         self._store = store
         self._registered = _Memory(self._save)
         self._heard = _Memory(self._save)
-        self._generation_by_node: dict[str, Generation] = {}  # durable, or on its way to the disk
+        self._generation_by_node: dict[str, Generation] = {}  # durable, unless it is among the unsaved ones
+        self._unsaved: dict[str, deque[Callable[[], None]]] = {}  # by node, what waits until its generation is durable
 
     async def restore(self) -> None:
         """Read what earlier lives saved.
@@ -98,13 +103,24 @@ class PeerStores:
         return True
 
     def generation_of(self, node: str) -> Generation:
-        """Return the latest generation that was heard of the store of `node`; `NEVER_OPENED`: none."""
+        """Return the latest generation that was heard of the store of `node`, durable or not; `NEVER_OPENED`: none."""
         return self._generation_by_node.get(node, NEVER_OPENED)
 
     def hear_generation(self, node: str, generation: Generation, on_durable: Callable[[], None]) -> None:
-        """Make `generation` durable as the latest one heard of `node`, whose store is known; then call `on_durable`."""
-        self._generation_by_node[node] = generation
-        self._save(on_durable)
+        """Call `on_durable` once `generation`, the latest of the known store of `node`, is durable: perhaps at once."""
+        if generation != self.generation_of(node):
+            self._generation_by_node[node] = generation
+            self._unsaved[node] = deque([on_durable], maxlen=UNSAVED_MAX)
+            self._save(lambda: self._generation_became_durable(node, generation))
+        elif node in self._unsaved:
+            self._unsaved[node].append(on_durable)
+        else:
+            on_durable()
+
+    def _generation_became_durable(self, node: str, generation: Generation) -> None:
+        if generation == self.generation_of(node):
+            for on_durable in self._unsaved.pop(node):
+                on_durable()
 
     def _save(self, on_durable: Callable[[], None]) -> None:
         record = {

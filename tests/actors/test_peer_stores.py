@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -11,6 +12,7 @@ from coterie.actors.peer_stores import PeerStores
 from coterie.actors.wire_names import SynodPeerMessage
 from coterie.errors import InvariantViolated, UnsupportedFormat
 from coterie.protocols.algorithm import Received
+from coterie.runtime.storage.history.generation import Generation
 from coterie.runtime.storage.log_store import GroupState, Record, Write
 
 pytestmark = pytest.mark.virtual
@@ -265,3 +267,49 @@ async def test_a_message_of_an_unknown_peer_is_neither_counted_nor_remembered(
 
     assert driver.counted == []
     assert store.pending == []
+
+
+# Generations.
+
+
+async def test_no_message_of_a_new_life_counts_before_that_life_is_durable(
+    store: SlowStore, driver: FakeDriver
+) -> None:
+    counted: list[str] = []
+    stores = driver.peer_stores
+
+    stores.hear_generation("n2", Generation(3, 33), lambda: counted.append("first"))
+    stores.hear_generation("n2", Generation(3, 33), lambda: counted.append("second"))
+
+    assert counted == []
+    store.sync_one()
+    assert counted == ["first", "second"]
+    stores.hear_generation("n2", Generation(3, 33), lambda: counted.append("third"))
+    assert (counted[-1], store.pending) == ("third", [])
+    assert (await reborn(store)).peer_stores.generation_of("n2") == Generation(3, 33)
+
+
+async def test_messages_of_a_life_that_ended_before_it_was_durable_are_dropped(
+    store: SlowStore, driver: FakeDriver
+) -> None:
+    counted: list[str] = []
+    stores = driver.peer_stores
+    stores.hear_generation("n2", Generation(3, 33), lambda: counted.append("old"))
+
+    stores.hear_generation("n2", Generation(4, 44), lambda: counted.append("new"))
+
+    assert stores.generation_of("n2") == Generation(4, 44)
+    store.sync_one()
+    assert counted == []
+    store.sync_one()
+    assert counted == ["new"]
+
+
+async def test_what_waits_for_a_stalled_disk_is_bounded(store: SlowStore, driver: FakeDriver) -> None:
+    counted: list[int] = []
+    for number in range(1_000):
+        driver.peer_stores.hear_generation("n2", Generation(3, 33), partial(counted.append, number))
+
+    assert len(store.pending) == 1
+    store.sync_one()
+    assert counted == list(range(1_000 - 64, 1_000))

@@ -88,9 +88,8 @@ class LetterAdmission:
     ) -> None:
         known = self._peer_stores.generation_of(letter.sender)
         heard, store = Generation(identity.life_counter, identity.life_nonce), identity.store_id
-        if heard == known:
-            admit(store)
-        elif (evidence := contradiction(known, heard)) is None:
+        evidence = contradiction(known, heard)
+        if evidence is None:
             self._peer_stores.hear_generation(letter.sender, heard, lambda: admit(store))
         else:
             advice = "it may have lost what it promised: restore nothing but a group's backup into a data directory"

@@ -47,6 +47,9 @@ class Memory:
         return self.generations.get(node, NEVER_OPENED)
 
     def hear_generation(self, node: str, generation: Generation, on_durable: Callable[[], None]) -> None:
+        if self.generation_of(node) == generation:
+            on_durable()
+            return
         self.generations[node] = generation
         self.waiting.append(on_durable)
 
