@@ -11,6 +11,7 @@ from coterie.actors.groups.letters.letter_admission import LetterAdmission
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.groups.raft_actor import RaftActor
 from coterie.actors.peer_stores import PeerStores
+from coterie.actors.simulation.scenarios.directed_runs import second_process
 from coterie.actors.simulation.scenarios.member_runs import another_store, readmitted_store, scaled_down
 from coterie.actors.voter_registration import VoterRegistration
 from coterie.actors.wire_names import RaftPeerMessage, RegisterStore
@@ -21,6 +22,8 @@ from coterie.protocols.raft.membership.electorate import Electorate
 from coterie.protocols.raft.membership.membership import Member, Membership, StoreId
 from coterie.protocols.raft.raft_messages import Restored
 from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch
+from coterie.runtime.transport import peers
+from coterie.runtime.transport.handshake.identity import Peer
 
 __all__ = ["MEMBER_MUTANTS"]
 
@@ -89,6 +92,13 @@ def _key_heard_last(member: Member, heard: Mapping[NodeId, StoreId]) -> NodeId:
     return NodeId(f"{member.node}?" if store is None else store)
 
 
+# Refused store supersedes: a second process under a node's name takes its place.
+
+
+def _need_not_wait(known: object, old: Peer, new: Peer) -> bool:
+    return False
+
+
 MEMBER_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "members: quorum by names",
@@ -113,5 +123,10 @@ MEMBER_MUTANTS: tuple[Mutant, ...] = (
             Patch(Electorate, "hear", _hear_the_latest),
             Patch(electorate, "_key", _key_heard_last),
         ),
+    ),
+    Mutant(
+        "members: refused store supersedes",
+        DirectedTrial("second process", Level.SYSTEM, second_process),
+        (Patch(peers, "_must_wait_for", _need_not_wait),),
     ),
 )

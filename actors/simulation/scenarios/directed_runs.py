@@ -1,7 +1,7 @@
 """Directed runs: simulates fixed situations that random fault plans rarely reach; a failed run raises `Violation`.
 
-They show what no plan within the fault budget does (a node with another key), or what only a mailbox with many waiting
-messages shows.
+They show what no plan within the fault budget does (a node with another key, a second process under a node's name), or
+what only a mailbox with many waiting messages shows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 
-__all__ = ["crowded_mailbox", "strangers_key"]
+__all__ = ["crowded_mailbox", "second_process", "strangers_key"]
 
 WITHIN_S: Final = 30.0
 SETTLE_S: Final = 10.0
@@ -143,4 +143,54 @@ async def _run_life(life: Life, ports: dict[str, int], peer: str, key: bytes, re
         listener: Ref[WorkItem] = system.at(Address(peer, "listener"))
         while True:
             listener.tell(WorkItem(0))
+            await asyncio.sleep(0.1)
+
+
+# A second process under a node's name is not heard, and does not push the right one out.
+
+RIGHT, WRONG = WorkItem(1), WorkItem(2)
+AT_THE_END: Final = 10  # messages of the last second
+
+
+def second_process(seed: int) -> None:
+    """Start a process with another store under the name of a linked node: it must change nothing.
+
+    Raises:
+        Violation: `runtime.second_process_heard`, `runtime.right_process_unheard`.
+    """
+    world, received = SimulatedWorld(seed), list[WorkItem]()
+    world.run(partial(_run_two_processes, world, received))
+    violation = ViolationContext()
+    if WRONG in received:
+        detail = "it has handled messages of another process under the name of a node that is linked"
+        violation.fail("runtime.second_process_heard", NodeId("n2"), detail)
+    if RIGHT not in received:
+        violation.fail("runtime.right_process_unheard", NodeId("n2"), "another process has pushed out the right one")
+
+
+async def _run_two_processes(world: SimulatedWorld, received: list[WorkItem]) -> None:
+    acceptor = world.begin("n2")
+    acceptor.create_task(_listen_as_n2(acceptor, received))
+    for machine, store, work in (("n1", "a", RIGHT), ("elsewhere", "b", WRONG)):
+        life = world.begin(machine)
+        life.create_task(_tell_as_n1(life, 32 * store, work))
+        received.clear()
+        await asyncio.sleep(SETTLE_S)
+    del received[:-AT_THE_END]
+
+
+async def _listen_as_n2(life: Life, received: list[WorkItem]) -> None:
+    async with System("n2", cluster="c", host=life.host) as system:
+        await system.listen("127.0.0.1", 7402)
+        system.spawn(partial(WorkListener, received), name="listener")
+        await asyncio.Event().wait()
+
+
+async def _tell_as_n1(life: Life, store: str, work: WorkItem) -> None:
+    async with System("n1", cluster="c", host=life.host) as system:
+        system.identify_store(store)
+        system.add_peer("n2", "127.0.0.1", 7402)
+        listener: Ref[WorkItem] = system.at(Address("n2", "listener"))
+        while True:
+            listener.tell(work)
             await asyncio.sleep(0.1)

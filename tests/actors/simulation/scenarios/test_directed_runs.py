@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from coterie.actors.simulation.scenarios.datagram_runs import doubled_datagrams, forged_datagrams
-from coterie.actors.simulation.scenarios.directed_runs import crowded_mailbox, strangers_key
+from coterie.actors.simulation.scenarios.directed_runs import crowded_mailbox, second_process, strangers_key
 from coterie.actors.simulation.scenarios.member_runs import (
     another_store,
     readmitted_store,
@@ -25,6 +25,7 @@ DIRECTED_RUNS = (
     readmitted_store,
     restored_copy,
     scaled_down,
+    second_process,
     strangers_key,
     unheard_store,
 )
