@@ -132,7 +132,10 @@ def encode_reply(reply: Reply | Replies) -> bytes:
         case Done(payload):
             return _DONE_BYTE + payload
         case Replies(replies):
-            return join_parts(_REPLIES, [encode_reply(each) for each in replies])
+            # Inlined from the case above: every replica encodes the replies to tens of thousands of commands a second.
+            return join_parts(
+                _REPLIES, [_DONE_BYTE + each[0] if type(each) is Done else encode_reply(each) for each in replies]
+            )
         case Opened(session):
             return _OPENED_BYTE + session
         case StaleCommand(number):

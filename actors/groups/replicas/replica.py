@@ -9,7 +9,6 @@ because its text may contain what differs between nodes.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 
 from coterie.protocols.checkpoints import Digest, DigestHistory, decode_checkpoint
@@ -24,7 +23,7 @@ class Replica:
 
     Args:
         machine: an empty state machine. If a part of its replies may differ between replicas, it has a method
-            `digested(reply)` that leaves that part out.
+            `digested(reply)` that leaves that part out, and `varying_mark`: the bytes with which such replies begin.
         incarnation: of the group, 16 bytes.
         base_index: the last entry before the first that is applied.
         adopt: called with each schema entry; it may raise `CannotFollow`.
@@ -40,7 +39,8 @@ class Replica:
     ) -> None:
         self._deduplication = Deduplication(machine, incarnation=incarnation)
         self._digests = DigestHistory(base_index)
-        self._digested: Callable[[bytes], bytes] = getattr(machine, "digested", _all_of)
+        self._digested: Callable[[bytes], bytes] | None = getattr(machine, "digested", None)
+        self._varying_mark = encode_reply(Done(getattr(machine, "varying_mark", b"")))
         self._adopt = adopt
         self.changed_index = base_index
         """The last entry that had a command."""
@@ -69,24 +69,12 @@ class Replica:
 
     def _execute(self, entry: Entry) -> bytes:
         reply = self._deduplication.apply(entry.index, entry.command)
-        encoded = encode_reply(reply)
-        equal = self._equal_part(reply)
-        self._digests.add(entry.index, encoded if equal is reply else encode_reply(equal))
+        encoded = equal = encode_reply(reply)
+        if self._digested is not None and self._varying_mark in encoded:  # perhaps by chance, which costs only time
+            equal = encode_reply(_equal_part(reply, self._digested))
+        self._digests.add(entry.index, equal)
         self.changed_index = entry.index
         return encoded
-
-    def _equal_part(self, reply: Reply | Replies) -> Reply | Replies:
-        """Return the part of a reply that is equal on all replicas: the reply itself, unless an error is in it."""
-        if not isinstance(reply, Replies):
-            return self._without_text(reply)
-        equal = [self._without_text(each) for each in reply.replies]
-        return reply if all(map(operator.is_, equal, reply.replies)) else Replies(equal)
-
-    def _without_text(self, reply: Reply) -> Reply:
-        if not isinstance(reply, Done):
-            return reply
-        payload = self._digested(reply.payload)
-        return reply if payload is reply.payload else Done(payload)
 
     def _compare(self, entry: Entry) -> None:
         checkpoint = decode_checkpoint(entry.command)
@@ -95,5 +83,12 @@ class Replica:
             self.apart_at = checkpoint.index
 
 
-def _all_of(reply: bytes) -> bytes:
-    return reply
+def _equal_part(reply: Reply | Replies, digested: Callable[[bytes], bytes]) -> Reply | Replies:
+    """Return the part of a reply that is equal on all replicas: of an error, not its text."""
+    if isinstance(reply, Replies):
+        return Replies([_without_text(each, digested) for each in reply.replies])
+    return _without_text(reply, digested)
+
+
+def _without_text(reply: Reply, digested: Callable[[bytes], bytes]) -> Reply:
+    return Done(digested(reply.payload)) if isinstance(reply, Done) else reply

@@ -90,7 +90,9 @@ class TypedMachine:
         self.machine.index = index
         try:
             recorded, decoded = self._active.decode(command)
-            return self._encode(recorded.reply, self.machine.apply(decoded))
+            result = self.machine.apply(decoded)
+            codec = recorded.reply
+            return self._pack((OK, result)) if type(result) in codec.exact else self._encode(codec, result)
         except CommandRefused as error:
             return self._error_reply(REFUSED, error)
         except BaseException as error:
@@ -101,6 +103,9 @@ class TypedMachine:
             with contextlib.suppress(Exception):  # a handler of logs that fails here must not change the outcome
                 self._report(index, command if decoded is None else decoded, error)
             return self._error_reply(FAILED, error)
+
+    varying_mark = _ERROR_ROW
+    """The first bytes of the replies of which `digested` leaves something out."""
 
     def digested(self, reply: bytes) -> bytes:
         """Return the part of a reply that is equal on all replicas: of an error, its type only.
@@ -114,8 +119,6 @@ class TypedMachine:
 
     def _encode(self, codec: Codec, result: object) -> bytes:
         """Encode a reply. BadMessage, or what its codec raises, if it is not of the type that the command declares."""
-        if type(result) in codec.exact:
-            return self._pack((OK, result))
         if inspect.iscoroutine(result):
             result.close()
             raise TypeError("apply returned a coroutine: it must be a def, not an async def, and await nothing")
