@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from coterie.actors.groups.group_messages import TOO_LARGE, Answer, Refused, Unsettled
@@ -43,6 +44,8 @@ Attempt = asyncio.Future[SentReply | FailedAttempt]
 QueuedCommand = tuple[bytes, float, int, Attempt]
 """A command that waits to be sent, how long it may take (s), its `RoutedCommand.reply_bytes`, and its attempt."""
 
+_REPLY_BYTES: Final = itemgetter(2)
+
 BATCH_COMMANDS: Final = 256
 BATCH_BYTES: Final = 1 << 20
 BATCH_OVERHEAD_BYTES: Final = 8
@@ -55,10 +58,9 @@ def batches(queue: list[QueuedCommand], max_bytes: int) -> Iterator[list[QueuedC
     A larger command is sent alone, and so is an `OpenSession`. Commands whose replies are large are sent apart from the
     others, which would take the room of those replies.
     """
-    with_large_replies = [queued for queued in queue if queued[2]]
-    if with_large_replies:
+    if any(map(_REPLY_BYTES, queue)):  # rarely
+        yield from _cut([queued for queued in queue if queued[2]], max_bytes)
         queue = [queued for queued in queue if not queued[2]]
-        yield from _cut(with_large_replies, max_bytes)
     yield from _cut(queue, max_bytes)
 
 

@@ -61,6 +61,8 @@ __all__ = ["LeaderRouter"]
 ATTEMPT_S: Final = 2.0
 """The timeout of one attempt; then another node is tried."""
 
+NO_REPLY: Final = (FailedAttempt, Withheld)
+
 PAUSE_MIN_S: Final = 0.01
 PAUSE_MAX_S: Final = 0.2
 PAUSE_DOUBLINGS_MAX: Final = 10
@@ -146,11 +148,11 @@ class LeaderRouter:
                 answer = await self._attempt_in_room(command, deadline, routed.reply_bytes)
             else:
                 answer = await self._attempt(command, left_s)
+            if not isinstance(answer, NO_REPLY):
+                return answer
             if isinstance(answer, Withheld):
                 routed.withheld(answer.size_bytes)
                 failure = f"its reply of {answer.size_bytes} bytes did not fit beside those of other commands"
-            elif not isinstance(answer, FailedAttempt):
-                return answer
             elif not self._is_split(answer, routed):
                 node, cause, _ = answer
                 if cause is not None:
