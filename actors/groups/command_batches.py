@@ -59,7 +59,8 @@ def batches(queue: list[QueuedCommand], max_bytes: int) -> Iterator[list[QueuedC
     others, which would take the room of those replies.
     """
     if any(map(_REPLY_BYTES, queue)):  # rarely
-        yield from _cut([queued for queued in queue if queued[2]], max_bytes)
+        yield from ([queued] for queued in queue if queued[2] == ALONE)
+        yield from _cut([queued for queued in queue if 0 < queued[2] < ALONE], max_bytes)
         queue = [queued for queued in queue if not queued[2]]
     yield from _cut(queue, max_bytes)
 
@@ -68,7 +69,7 @@ def _cut(queue: list[QueuedCommand], max_bytes: int) -> Iterator[list[QueuedComm
     batch: list[QueuedCommand] = []
     batch_bytes = 0
     for queued in queue:
-        if queued[2] == ALONE or opens_session(queued[0]):
+        if opens_session(queued[0]):
             yield [queued]
             continue
         size = len(queued[0]) + BATCH_OVERHEAD_BYTES

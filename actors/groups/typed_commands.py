@@ -54,14 +54,15 @@ def decode_result(command: Ask[R], payload: bytes) -> R:
         CommandFailed: the machine raised, or its reply is not of the declared type; changes made before that remain,
             the same on all replicas.
     """
-    kind, *details = msgpack.unpackb(payload, use_list=False, strict_map_key=False)
+    decoded = msgpack.unpackb(payload, use_list=False, strict_map_key=False)
+    kind = decoded[0]
     if kind == REFUSED:
-        raise CommandRefused(details[1].decode())
+        raise CommandRefused(decoded[2].decode())
     if kind == FAILED:
-        error_type, text = details[0], details[1].decode()
+        error_type, text = decoded[1], decoded[2].decode()
         raise CommandFailed(f"{type(command).__name__} failed where it was applied: {error_type}: {text}")
     try:
-        return typing.cast("R", message_type(type(command)).reply.decode(details[0], NO_REFS))
+        return typing.cast("R", message_type(type(command)).reply.decode(decoded[1], NO_REFS))
     except BadMessage as error:
         raise CommandFailed(
             f"{type(command).__name__} was applied, but its reply is of another type: {error}"
