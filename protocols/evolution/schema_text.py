@@ -30,13 +30,25 @@ from coterie.protocols.evolution.schema_types import (
 )
 from coterie.protocols.evolution.schema_values import JSON, json_text, read_json, value_of_text
 
-__all__ = ["FORMAT", "SchemaHash", "hashed_version", "one_of", "schema_from_json", "schema_hash", "schema_to_json"]
+__all__ = [
+    "FORMAT",
+    "NO_HASH",
+    "SchemaHash",
+    "hashed_version",
+    "one_of",
+    "schema_from_json",
+    "schema_hash",
+    "schema_to_json",
+]
 
 FORMAT: Final = 1
 """The form of these texts: part of each text that is stored."""
 
 SchemaHash = NewType("SchemaHash", bytes)
 """16 bytes: the version (4, big-endian), and the beginning of the SHA-256 of the whole text."""
+
+NO_HASH: Final = SchemaHash(bytes(16))
+"""Stands for no schema: of a machine without one, or of code that has not been heard of."""
 
 
 def schema_hash(schema: Schema) -> SchemaHash:

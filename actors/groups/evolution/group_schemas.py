@@ -9,20 +9,17 @@ The last one is not committed yet, for a moment; the active one is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 from coterie.actors.groups.evolution.recorded_commands import RecordedCommands
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import FORMAT_LEVEL, Schema
 from coterie.protocols.evolution.schema_comparison import Verdict, compare
-from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
+from coterie.protocols.evolution.schema_text import NO_HASH, schema_hash
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.replicated_log import Entry
 
-__all__ = ["NO_HASH", "CannotFollow", "EvolvingMachine", "GroupSchemas", "contradictions", "why_not_followed"]
-
-NO_HASH: Final = SchemaHash(bytes(16))
-"""In place of the hash of a machine that has no schema."""
+__all__ = ["CannotFollow", "EvolvingMachine", "GroupSchemas", "contradictions", "why_not_followed"]
 
 
 class EvolvingMachine(Protocol):

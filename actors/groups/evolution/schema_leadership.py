@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from coterie.actors.groups.evolution.group_schemas import NO_HASH, GroupSchemas
-from coterie.protocols.evolution.schema_text import SchemaHash, hashed_version
+from coterie.actors.groups.evolution.group_schemas import GroupSchemas
+from coterie.protocols.evolution.schema_text import NO_HASH, SchemaHash, hashed_version
 
 __all__ = ["SchemaLeadership"]
 

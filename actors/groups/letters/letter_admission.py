@@ -76,7 +76,7 @@ class LetterAdmission:
     def remember(self, letter: RaftPeerMessage, store: StoreId) -> None:
         """Admit later letters of the same identity without examining them."""
         self._admitted[letter.sender] = (letter.identity, NodeId(store))
-        self._on_schema(letter.sender, SchemaHash(LetterIdentity.decode(letter.identity).schema))
+        self._on_schema(letter.sender, LetterIdentity.decode(letter.identity).schema)
         self._refused.pop(letter.sender, None)
 
     def forget(self) -> None:

@@ -11,13 +11,13 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from coterie.protocols.evolution.schema_text import NO_HASH, SchemaHash
 from coterie.protocols.raft.membership.membership import StoreId
 
 __all__ = ["LetterIdentity"]
 
 VERSION: Final = 1
 _FIELDS = struct.Struct(">B16s16sQQ16s")
-NO_SCHEMA: Final = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class LetterIdentity:
     store_id: StoreId
     life_counter: int = 0
     life_nonce: int = 0
-    schema: bytes = NO_SCHEMA
+    schema: SchemaHash = NO_HASH
 
     def encode(self) -> bytes:
         """Return the bytes for the letter. ValueError if a field has another length."""
@@ -51,4 +51,4 @@ class LetterIdentity:
         if len(data) != _FIELDS.size or data[0] != VERSION:
             raise ValueError(f"a letter's identity has {len(data)} bytes and version {data[:1].hex() or 'none'}")
         _, incarnation, store, counter, nonce, schema = _FIELDS.unpack(data)
-        return cls(incarnation, StoreId(store.hex()), counter, nonce, schema)
+        return cls(incarnation, StoreId(store.hex()), counter, nonce, SchemaHash(schema))

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from coterie.actors.groups.evolution.group_schemas import (
-    NO_HASH,
     CannotFollow,
     GroupSchemas,
     contradictions,
@@ -17,6 +16,7 @@ from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.replicas.typed_machine import TypedMachine
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.protocols.evolution.revisions import Revision
+from coterie.protocols.evolution.schema_text import NO_HASH
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.runtime.messages.message import Ask, message

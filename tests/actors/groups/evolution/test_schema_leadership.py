@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from coterie.actors.groups.evolution.group_schemas import NO_HASH
 from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.evolution.schema_leadership import SchemaLeadership
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.protocols.evolution.revisions import Revision
-from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
+from coterie.protocols.evolution.schema_text import NO_HASH, SchemaHash, schema_hash
 from coterie.runtime.messages.message import Ask, message
 from tests.actors.groups.evolution.test_proposal_check import First, New, Old, Second, schemas_of
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
+from coterie.protocols.evolution.schema_text import SchemaHash
 from coterie.protocols.raft.membership.membership import StoreId
 
-IDENTITY = LetterIdentity(b"i" * 16, StoreId("ab" * 16), 3, 2**64 - 1, b"s" * 16)
+IDENTITY = LetterIdentity(b"i" * 16, StoreId("ab" * 16), 3, 2**64 - 1, SchemaHash(b"s" * 16))
 
 
 def test_an_identity_reads_back() -> None:
@@ -33,7 +34,7 @@ def test_the_bytes_are_what_they_were() -> None:
         LetterIdentity(b"", StoreId("ab" * 16)),
         LetterIdentity(b"i" * 16, StoreId("ab")),
         LetterIdentity(b"i" * 16, StoreId("no hex")),
-        LetterIdentity(b"i" * 16, StoreId("ab" * 16), schema=b"s"),
+        LetterIdentity(b"i" * 16, StoreId("ab" * 16), schema=SchemaHash(b"s")),
     ],
 )
 def test_fields_of_another_length_are_refused(identity: LetterIdentity) -> None:
