@@ -22,7 +22,10 @@ NODE_REPORT_PATH = "#node"
 
 @message(name="node.Report")
 class NodeReport:
-    """One node: its name and cluster, the names of what it runs by kind, and the peers it is linked to now."""
+    """One node: its name and cluster, the names of what it runs by kind, and the peers it is linked to now.
+
+    `nodes`: all nodes of its topology.
+    """
 
     node: str
     cluster: str
@@ -32,6 +35,7 @@ class NodeReport:
     links: tuple[str, ...]
     actors: tuple[str, ...] = ()
     balancers: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
 
 
 @message(name="node.ReportNode")
@@ -42,12 +46,14 @@ class ReportNode(Ask[NodeReport]):
 class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers | ReportPools]):
     """Reports what its node runs, inspects its actors and pools, and passes on what its failure detector reports.
 
-    `groups` … `balancers` are the names of the node's parts; `has_detector`: whether it runs a failure detector.
+    `nodes`: those of the topology. `groups` … `balancers` are the names of the node's parts; `has_detector`: whether it
+    runs a failure detector.
     """
 
     def __init__(
         self,
         *,
+        nodes: tuple[str, ...],
         groups: tuple[str, ...],
         synods: tuple[str, ...],
         pools: tuple[str, ...],
@@ -55,6 +61,7 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers | ReportPo
         balancers: tuple[str, ...],
         has_detector: bool,
     ) -> None:
+        self._nodes = nodes
         self._groups = groups
         self._synods = synods
         self._pools = pools
@@ -90,9 +97,8 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers | ReportPo
         system = self.context.system
         links = tuple(sorted(peer.node for peer in system.links))
         cluster = system.identity.cluster
-        return NodeReport(
-            system.node, cluster, self._groups, self._synods, self._pools, links, self._actors, self._balancers
-        )
+        parts = (self._groups, self._synods, self._pools, links, self._actors, self._balancers)
+        return NodeReport(system.node, cluster, *parts, self._nodes)
 
     def _members_report(self, msg: ReportMembers) -> MembersReport | None:
         """Ask the detector, which clients cannot reach; its answer, or its error, becomes the reply."""

@@ -103,6 +103,8 @@ class VoterRegistration:
         self._is_active = False
         self._is_alive = True
         self._retry_delay_s = RETRY_MIN_S
+        self._delays = 0
+        self._missing: tuple[str, ...] = ()
         self._timer: Timer | None = None
         self._unsubscribe_links: Callable[[], None] | None = None
 
@@ -158,10 +160,25 @@ class VoterRegistration:
         """Ask the voters again that have not answered."""
         if self._timer is not None:
             if self._retry_delay_s == RETRY_MAX_S and not self._is_active:
-                missing = ", ".join(self._unanswered)
-                self._context.log.warning("registration.delayed", store=self._store_id, missing=missing)
+                self._report_delay()
             self._retry_delay_s = min(2 * self._retry_delay_s, RETRY_MAX_S)
             self._send_requests()
+
+    def _report_delay(self) -> None:
+        """Log which voters have not answered: when that changes, and else less and less often."""
+        missing = tuple(self._unanswered)
+        self._delays = self._delays + 1 if missing == self._missing else 1
+        self._missing = missing
+        if self._delays & (self._delays - 1):
+            return  # no power of two
+        linked = {peer.node for peer in self._context.system.links}
+        self._context.log.warning(
+            "registration.delayed",
+            store=self._store_id,
+            missing=", ".join(missing),
+            not_linked=", ".join(node for node in missing if node not in linked) or "none",
+            advice="start them, and give each pair of nodes an address of one of them (--peer NODE=HOST:PORT)",
+        )
 
     def handle_reply(self, reply: StoreRegistered) -> None:
         """Count a peer's confirmation or refusal; only its first reply counts."""

@@ -117,7 +117,7 @@ def _decode(answer: bytes, commands: int) -> list[SentReply]:
 def expire(attempt: Attempt) -> None:
     """End an attempt: the time of its caller is over."""
     if not attempt.done():
-        attempt.set_result(FailedAttempt("its leader", AskTimeout("no reply in time; it may have run")))
+        attempt.set_result(FailedAttempt("its leader", AskTimeout("no reply in time")))
 
 
 def fail_all(batch: list[QueuedCommand], failure: FailedAttempt) -> None:

@@ -235,7 +235,7 @@ class GroupClient:
 
     async def _open(self, nonce: bytes, timeout_s: float) -> Session:
         """Open the session of `nonce`: the same one each time, while it is open."""
-        routed = RoutedCommand()
+        routed = RoutedCommand(subject="the opening")
         reply = await self._router.execute(encode_open_session(nonce), timeout_s=timeout_s, routed=routed)
         if not isinstance(reply, Opened):
             raise refused(f"group {self._group!r} answered the opening of a session with {reply}", routed)

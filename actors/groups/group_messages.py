@@ -110,7 +110,7 @@ class GroupStatus:
     other voters have confirmed that they remember it; `refused`: they remember another store under its name, or the log
     binds it to another one; `founders_differ`: their group of this name has other founders.
     `quarantined`: it stores and votes, but neither applies nor leads; or `lost_promises`: its store went back in time,
-    and it takes no part. `quarantine` says why.
+    and it takes no part. `quarantine` says why. `trouble`: what this node has found to be wrong with the group.
     `members`: the members that the group's log has, whatever the topology says. `revision`, `version`: of the schema
     that its machine follows; 0: it has none. `code_version`, `code_schema`: the version and the hash of what its code
     is.
@@ -132,6 +132,7 @@ class GroupStatus:
     version: int = 0
     code_version: int = 0
     code_schema: str = ""
+    trouble: str | None = None
 
 
 @message(name="group.ReportStatus")

@@ -25,7 +25,6 @@ from coterie.actors.groups.group_messages import (
     ActivateSchema,
     Execute,
     GroupStatus,
-    LeaderIs,
     Refused,
     ReportCode,
     ReportStatus,
@@ -39,6 +38,7 @@ from coterie.actors.groups.raft_records import entries_of, read_restored, write_
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.actors.groups.replicas.digest_exchange import DigestExchange
+from coterie.actors.groups.replicas.leader_announcements import LeaderAnnouncements
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.groups.replicas.typed_machine import is_local
@@ -71,7 +71,6 @@ from coterie.protocols.replicated_log import (
 from coterie.protocols.sessions import Machine
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
-from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.storage.history.generation import Generation, contradiction
 from coterie.runtime.storage.log_store import LogStore
 
@@ -122,8 +121,6 @@ class RaftActor(
         self._store = store
         self._peer_stores = PeerStores(group, store)
         self._activate_after_s = activate_after_s
-        self._watchers: dict[Ref[LeaderIs], None] = {}
-        self._leader: LeaderIs | None = None
         self._quarantined_because: str | None = None
         self._to_apply: Apply | None = None  # Raft emits the next chunk when this one is applied
         self._disk_tasks: set[asyncio.Task[None]] = set()
@@ -149,7 +146,6 @@ class RaftActor(
         for node in self._peers:
             if (bound := self._bound_store(node)) is not None:
                 system.trust_store(node, bound)
-        self._unsubscribe_links = system.on_link(self._link_changed)
         self._driver = PendingVoter(self._reject_unregistered)
         self._registration = VoterRegistration(
             self._node,
@@ -175,6 +171,9 @@ class RaftActor(
         )
         self._replica = Replica(
             self._machine, incarnation=facts.incarnation, base_index=facts.base.index, adopt=self._schemas.adopt
+        )
+        self._leaders = LeaderAnnouncements(
+            self._group, self._raft, self.context, longest_election_s=self._config.election_timeout_max_s
         )
         self._failures = ApplyFailures(self.context, self._machine, restored.last_index)
         self._digests = DigestExchange(
@@ -239,7 +238,7 @@ class RaftActor(
             return
         self._driver.close()
         self._registration.close()
-        self._unsubscribe_links()
+        self._leaders.close()
         for task in self._disk_tasks:
             task.cancel()
         self._proposals.answer_all(Unsettled("stopped", None))
@@ -271,8 +270,7 @@ class RaftActor(
             case Tick():
                 self._running.ticked()
             case WatchLeader():
-                self._watchers[msg.watcher] = None
-                return self._leader
+                return self._leaders.watch(msg.watcher)
             case ReportStatus():
                 return self._status()
             case ReportCode():
@@ -305,6 +303,7 @@ class RaftActor(
         if self._schemas.elected_since():
             self._letters.forget()
         self._schemas.advance(now)
+        self._leaders.advance(now)
 
     def _apply_now(self, effect: Apply) -> None:
         self._to_apply = effect
@@ -387,12 +386,6 @@ class RaftActor(
             self._begin(self._mark_lost(f"{message.sender} heard: {evidence}"))
             self._take_no_part(evidence)
 
-    def _link_changed(self, event: LinkEvent) -> None:
-        if event.kind != "up":
-            gone = [watcher for watcher in self._watchers if watcher.node == event.node]
-            for watcher in gone:
-                del self._watchers[watcher]
-
     # --- effects ----------------------------------------------------------------------------------------------------
 
     def persist(self, write: LogWrite, done: Callable[[], None]) -> None:
@@ -427,11 +420,7 @@ class RaftActor(
         """Log an event of the protocol; announce a new leader to the watchers."""
         log = self.context.log
         (log.error if event in SEVERE else log.warning if event in SERIOUS else log.info)(event, **facts)
-        leader, term = self._raft.leader, self._raft.term
-        if leader is not None and (self._leader is None or self._leader.term < term):
-            self._leader = LeaderIs(self._group, self._node, leader, term)
-            for watcher in self._watchers:
-                watcher.tell(self._leader)
+        self._leaders.changed()
 
     def _apply(self, effect: Apply) -> Applied | None:
         """Apply entries, and answer those that wait for them; None: this node stops, because of a local condition."""
@@ -497,4 +486,5 @@ class RaftActor(
             self._store,
             inactive_reason=self._registration.inactive_reason,
             quarantine=self._quarantined_because,
+            trouble=self._digests.trouble,
         )

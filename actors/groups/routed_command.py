@@ -13,9 +13,9 @@ ALONE: Final = 1 << 62
 
 _CERTAINTY: Final = {Outcome.DEFINITE: 0, Outcome.UNKNOWN: 1, Outcome.HAPPENED: 2}
 _FATE: Final = {
-    Outcome.DEFINITE: "it was not executed",
-    Outcome.UNKNOWN: "it may have been executed",
-    Outcome.HAPPENED: "it was executed, only its reply is missing",
+    Outcome.DEFINITE: "was not executed",
+    Outcome.UNKNOWN: "may have been executed",
+    Outcome.HAPPENED: "was executed, only its reply is missing",
 }
 
 
@@ -25,12 +25,14 @@ class RoutedCommand:
     `outcome` is that of the command as a whole if it ends now: once an attempt may have put it into a log, no later
     refusal makes it definite again, and once it was executed, nothing makes that uncertain. `reply_bytes`: the size of
     its reply, if that is known to be large; 0: it is not. `pauses`: how often it has waited between two attempts.
+    `subject`: the command in the words of an error.
     """
 
-    __slots__ = ("outcome", "pauses", "reply_bytes")
+    __slots__ = ("outcome", "pauses", "reply_bytes", "subject")
 
-    def __init__(self, outcome: Outcome = Outcome.DEFINITE) -> None:
+    def __init__(self, outcome: Outcome = Outcome.DEFINITE, *, subject: str = "it") -> None:
         self.outcome = outcome
+        self.subject = subject
         self.pauses = 0
         self.reply_bytes = 0
 
@@ -47,7 +49,7 @@ class RoutedCommand:
     @property
     def fate(self) -> str:
         """The outcome in words."""
-        return _FATE[self.outcome]
+        return f"{self.subject} {_FATE[self.outcome]}"
 
 
 def refused(text: str, routed: RoutedCommand) -> CommandError:

@@ -82,8 +82,8 @@ class NodeStore:
             self._system.log.warning("store.format_not_undone", path=self._data, error=str(error))
 
 
-def spawn_parts(node: Node, parts: Sequence[Part]) -> None:
-    """Spawn the parts that run on this node, and the `NodeReportActor` that reports them."""
+def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None:
+    """Spawn the parts that run on this node, and the `NodeReportActor` that reports them and all `nodes`."""
     here = [part for part in parts if node.name in part.nodes]
     for part in here:
         _spawn(node, part)
@@ -93,6 +93,7 @@ def spawn_parts(node: Node, parts: Sequence[Part]) -> None:
 
     report_actor = partial(
         NodeReportActor,
+        nodes=tuple(nodes),
         groups=names_of(RaftPart),
         synods=names_of(SynodPart),
         pools=names_of(PoolPart),

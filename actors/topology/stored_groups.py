@@ -111,7 +111,8 @@ def _unknown_mistake(name: str, data: str, known: _KnownGroups) -> str:
 
 
 def _undeclared_mistake(name: str, data: str, node: str, groups: dict[str, tuple[str, ...]]) -> str:
-    lacks, drop = "does not declare", f", or give up what it holds with --forget-group {name} (forget_groups=)"
+    lacks = "does not declare"
+    drop = f", or give up what it holds, for good, with --forget-group {name} (forget_groups=)"
     if name in groups:
         lacks, drop = f"declares only on {', '.join(groups[name])}", ""
     return (

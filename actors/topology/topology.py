@@ -314,7 +314,7 @@ class Topology:
             await check_stored_schemas(store, self._parts, topology=self.name, node=node, data=data or "memory")
             address = address or await begin_listening()
             member = Node(system, self, store, address)
-            spawn_parts(member, self._parts)
+            spawn_parts(member, self._parts, self.nodes)
             for peer, (peer_host, peer_port) in peer_at.items():
                 system.add_peer(peer, peer_host, peer_port)
             node_store.keep()

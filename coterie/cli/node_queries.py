@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from coterie.actors.client import Client
 from coterie.actors.inspection import ActorsReport
-from coterie.actors.node_report import NODE_REPORT_PATH
+from coterie.actors.node_report import NODE_REPORT_PATH, NodeReport, ReportNode
 from coterie.errors import CoterieError
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address
@@ -17,21 +17,44 @@ from coterie.runtime.refs import Address
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["ReportByNode", "as_json", "query_node", "query_nodes"]
+__all__ = ["DEGRADED", "NoAnswer", "ReportByNode", "as_json", "exit_code_of", "query_node", "query_nodes"]
 
 R = TypeVar("R")
 
 ASK_TIMEOUT_S = 5.0
 
+DEGRADED: Final = 5
+"""The exit code if not all nodes answer, or not all is well with those that do."""
+
+
 ReportByNode = Mapping[str, ActorsReport | CoterieError]
 """The report of each node, or the error in its place."""
 
 
+class NoAnswer(CoterieError):
+    """There is no link to a node that is known to exist."""
+
+    def __init__(self) -> None:
+        super().__init__("no answer: it is down, or --connect does not name its address")
+
+
 async def query_nodes(client: Client, request: Ask[R], timeout_s: float = ASK_TIMEOUT_S) -> dict[str, R | CoterieError]:
-    """Ask all linked nodes at once; return the answer of each, or the error in its place."""
+    """Ask all nodes of the cluster at once; return the answer of each, or the error in its place.
+
+    Each linked node is also asked which nodes there are: those without a link are in the result, too, by name.
+    """
     nodes = client.nodes
-    answers = await asyncio.gather(*(query_node(client, node, request, timeout_s) for node in nodes))
-    return dict(zip(nodes, answers, strict=True))
+    asks = [query_node(client, node, request, timeout_s) for node in nodes]
+    answers, reports = await asyncio.gather(asyncio.gather(*asks), _node_reports(client, nodes, timeout_s))
+    found: dict[str, R | CoterieError] = dict(zip(nodes, answers, strict=True))
+    for node in sorted({node for report in reports for node in report.nodes} - found.keys()):
+        found[node] = NoAnswer()
+    return found
+
+
+async def _node_reports(client: Client, nodes: Sequence[str], timeout_s: float) -> list[NodeReport]:
+    answers = await asyncio.gather(*(query_node(client, node, ReportNode(), timeout_s) for node in nodes))
+    return [answer for answer in answers if isinstance(answer, NodeReport)]
 
 
 async def query_node(client: Client, node: str, request: Ask[R], timeout_s: float) -> R | CoterieError:
@@ -41,6 +64,14 @@ async def query_node(client: Client, node: str, request: Ask[R], timeout_s: floa
     except CoterieError as error:
         return error
     return report
+
+
+def exit_code_of(reports: Mapping[str, object]) -> int:
+    """Return 0 if all nodes have answered, `DEGRADED` if only some have, 1 if none has."""
+    errors = sum(isinstance(report, CoterieError) for report in reports.values())
+    if errors == len(reports):
+        return 1
+    return DEGRADED if errors else 0
 
 
 def as_json(reports: Mapping[str, DataclassInstance | CoterieError]) -> dict[str, object]:

@@ -98,7 +98,7 @@ class Voter:
 
         return SimpleNamespace(
             log=SimpleNamespace(info=log, warning=log, error=log),
-            system=SimpleNamespace(on_link=on_link, at=at),
+            system=SimpleNamespace(on_link=on_link, at=at, links=()),
             self_ref=SimpleNamespace(path="g"),
             after=after,
         )

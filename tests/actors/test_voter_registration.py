@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from coterie.actors.voter_registration import RETRY_MAX_S, RETRY_MIN_S
 from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
 from coterie.errors import InvariantViolated
 from coterie.protocols import registration_rule
@@ -361,43 +359,6 @@ async def test_founders_that_cannot_be_decoded_are_shown_as_they_are_and_cut() -
     (event, facts) = group.up["n1"].logged[-1]
     assert event == "group.founders_differ"
     assert len(facts["peers_founders"]) < 1_000
-
-
-# Asking again.
-
-
-async def test_who_does_not_answer_is_asked_again_ever_more_seldom_and_named_in_the_log() -> None:
-    group = RegisteringVoters(3)
-    await group.start("n1", "n2")
-    group.settle()
-    voter = group.up["n1"]
-
-    for _ in range(8):
-        voter.registration.retry()
-
-    assert {to for to, _ in group.messages} == {"n3"}
-    assert voter.delays[:3] == [RETRY_MIN_S, 2 * RETRY_MIN_S, 4 * RETRY_MIN_S]
-    assert voter.delays[-2:] == [RETRY_MAX_S] * 2
-    assert voter.logged == [("registration.delayed", {"store": "n1/1", "missing": "n3"})] * 2
-
-
-async def test_who_gets_a_link_is_asked_at_once_and_nobody_after_all_have_answered() -> None:
-    group = RegisteringVoters(3)
-    await group.start("n1")
-    voter = group.up["n1"]
-    group.messages.clear()
-
-    for kind, node in (("up", "n2"), ("down", "n3"), ("up", "stranger")):
-        voter.listeners[0](SimpleNamespace(kind=kind, node=node))
-    assert group.messages == [("n2", group.request("n1", "n1/1"))]
-
-    for peer in ("n2", "n3"):
-        voter.registration.handle_reply(StoreRegistered(peer, "n1/1"))
-    voter.disk.sync_one()
-    group.messages.clear()
-    voter.registration.retry()
-    assert group.messages == []
-    assert voter.listeners == []
 
 
 # Everything at once.

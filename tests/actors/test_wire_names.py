@@ -75,7 +75,7 @@ GOLDEN = {
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (
         "GroupStatus(group, node, role, term, leader, last_index, commit_index, applied_index, store, syncs, members, "
-        "quarantine, revision, version, code_version, code_schema)"
+        "quarantine, revision, version, code_version, code_schema, trouble)"
     ),
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.ActivateSchema": "ActivateSchema()",
@@ -102,7 +102,7 @@ GOLDEN = {
     "node.ReportActors": "ReportActors(pattern, order, limit)",
     "node.TypeLine": "TypeLine(type, actors, depth, high_water, handled, busy, restarts)",
     "node.WaitLine": "WaitLine(asker, target, message, left_s)",
-    "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers)",
+    "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers, nodes)",
     "node.ReportNode": "ReportNode()",
     "pool.CallerReport": (
         "CallerReport(name, kind, policy, explanation, retries, retries_refused, hedges, targets_total, targets)"

@@ -81,7 +81,9 @@ class SchemaLeadership:
         if known == NO_HASH:
             return f"{voter} has not been heard since {self._node} leads"
         version, own = hashed_version(known), hashed_version(self._schemas.hash)
-        return f"{voter} runs {'another ' if version == own else ''}version {version}"
+        if version == own:
+            return f"{voter} runs other code, which calls itself version {version}, too"
+        return f"{voter} runs version {version}"
 
     def _conflicting(self, voters: Sequence[str]) -> list[str]:
         """Return the voters whose code calls itself the same new version as this one, and is another."""

@@ -56,6 +56,8 @@ class DigestExchange:
         self._term = Term(0)
         self._rounds: CheckpointRounds | None = None
         self._asked: tuple[NodeId, DigestRequest] | None = None
+        self.trouble: str | None = None
+        """What this leader has found: no quorum of the replicas has the same state; None: nothing."""
 
     def receive(self, sender: NodeId, message: DigestMessage, *, now: float) -> None:
         """Take a message of a member: the latest request of the present leader is kept until it can be answered."""
@@ -108,6 +110,7 @@ class DigestExchange:
             return
         match self._rounds.take(member, report):
             case DigestsAgree(index, digest, apart):
+                self.trouble = None
                 if apart:
                     nodes = ", ".join(str(self._raft.node_of(each) or each) for each in apart)
                     self._log.error("group.replica_apart", nodes=nodes, index=index)
@@ -116,6 +119,7 @@ class DigestExchange:
                 digests = {
                     str(self._raft.node_of(each) or each): digest.hex() for each, digest in digest_by_member.items()
                 }
+                self.trouble = f"no quorum of the replicas has the same state at entry {index}"
                 advice = "no majority has the same state: find the cause in apply; no replica was stopped"
                 self._log.error("group.digests_differ", index=index, digests=digests, advice=advice)
             case None:

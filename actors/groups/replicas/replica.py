@@ -69,12 +69,16 @@ class Replica:
 
     def _execute(self, entry: Entry) -> bytes:
         reply = self._deduplication.apply(entry.index, entry.command)
-        encoded = equal = encode_reply(reply)
-        if self._digested is not None and self._varying_mark in encoded:  # perhaps by chance, which costs only time
-            equal = encode_reply(_equal_part(reply, self._digested))
-        self._digests.add(entry.index, equal)
+        encoded = encode_reply(reply)
+        self._digests.add(entry.index, self._digested_bytes(reply, encoded))
         self.changed_index = entry.index
         return encoded
+
+    def _digested_bytes(self, reply: Reply | Replies, encoded: bytes) -> bytes:
+        """Return what is digested of a reply: all of it, unless there is an error in it."""
+        if self._digested is None or self._varying_mark not in encoded:
+            return encoded  # as mostly; if the mark is there by chance, that costs only time
+        return encode_reply(_equal_part(reply, self._digested))
 
     def _compare(self, entry: Entry) -> None:
         checkpoint = decode_checkpoint(entry.command)

@@ -19,11 +19,13 @@ def replica_status(
     *,
     inactive_reason: str | None,
     quarantine: str | None,
+    trouble: str | None,
 ) -> GroupStatus:
     """Return the status of a replica.
 
     `inactive_reason`: why it is no active voter; None: it is. `quarantine`: why it only stores and votes; None: it does
-    not. A store that has lost promises is the reason for either before all others.
+    not. `trouble`: what this node has found to be wrong with the group. A store that has lost promises is the reason
+    for either of the first two before all others.
     """
     active = schemas.active
     role = inactive_reason or (raft.role.value if quarantine is None else QUARANTINED)
@@ -46,4 +48,5 @@ def replica_status(
         version=0 if active is None else active.schema.version,
         code_version=schemas.code_version,
         code_schema=schemas.hash.hex(),
+        trouble=trouble,
     )

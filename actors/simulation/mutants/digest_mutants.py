@@ -6,14 +6,14 @@ from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.simulation.scenarios.digest_trials import apart_leader, lost_session
 from coterie.protocols.checkpoints import Digest, DigestCount, DigestsAgree
 from coterie.protocols.faults.kinds.fault_kinds import Level
-from coterie.protocols.sessions import Done, Replies, Reply, StaleCommand
+from coterie.protocols.sessions import Done, Replies, Reply
 from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch
 
 __all__ = ["DIGEST_MUTANTS"]
 
 
-def _machine_replies_only(self: Replica, reply: Reply | Replies) -> Reply | Replies:
-    return reply if isinstance(reply, Done) else StaleCommand(0)
+def _machine_replies_only(self: Replica, reply: Reply | Replies, encoded: bytes) -> bytes:
+    return encoded if isinstance(reply, Done) else b""
 
 
 def _believe_the_first(self: DigestCount, digest: Digest) -> DigestsAgree | None:
@@ -26,7 +26,7 @@ DIGEST_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "digests: without the replies of sessions",
         DirectedTrial("lost session", Level.SYSTEM, lost_session),
-        (Patch(Replica, "_equal_part", _machine_replies_only),),
+        (Patch(Replica, "_digested_bytes", _machine_replies_only),),
     ),
     Mutant(
         "digests: diverged state taken for truth",

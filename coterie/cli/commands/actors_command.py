@@ -14,7 +14,7 @@ from coterie.actors.inspection import SORT_KEYS, ActorLine, ReportActors
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.limit_option import add_limit
-from coterie.cli.node_queries import ReportByNode, as_json, query_nodes
+from coterie.cli.node_queries import ReportByNode, as_json, exit_code_of, query_nodes
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run"]
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(as_json(reports)))
     else:
         print("\n".join(_lines(reports)))
-    return 0 if any(not isinstance(report, CoterieError) for report in reports.values()) else 1
+    return exit_code_of(reports)
 
 
 async def _query(connection: ClusterConnection, request: ReportActors) -> ReportByNode:

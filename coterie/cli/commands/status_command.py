@@ -2,7 +2,12 @@
 
     coterie status --connect 127.0.0.1:7401,127.0.0.1:7402 [--group store] [--json]
 
-Name all nodes: a node that is not named, or does not answer, is not shown. Exit code 1 if a group has no leader.
+Name the address of every node, or at least of one that is up: nodes that do not answer are shown, too.
+
+    exit code  the cluster is
+    0          healthy
+    1          unavailable: a group has no leader, or no node could be reached
+    5          degraded: a node does not answer, or takes no full part in a group; the last lines say which
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +23,7 @@ from coterie.actors.groups.group_messages import GroupStatus
 from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import query_nodes
+from coterie.cli.node_queries import DEGRADED, NoAnswer, query_nodes
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run"]
@@ -26,13 +31,17 @@ __all__ = ["add_parser", "run"]
 ASK_TIMEOUT_S = 2.0
 
 NON_PARTICIPATION: Final = {
-    "registering": "its store {store} is new, and waits until enough other voters are up to register it",
+    "registering": "its store {store} is new, and waits until more of the other voters confirm it: they must be up and "
+    "linked with it",
     "refused": "the other voters have registered another store than {store} under its name: this one stays refused "
     "(this release cannot replace a lost store)",
     "founders_differ": "the other voters have a group of this name with other founders: nodes= only says who founds a "
     "group, so take this node out of it, or give the group another name",
 }
 """Explanation by role, for nodes that take no part in a group."""
+
+FULL_PARTS: Final = ("leader", "follower", "pre_candidate", "candidate")
+"""The roles of voters that do all that is asked of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +69,67 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie status`; return the exit code."""
     seen = run_async(_query(connection_of(args), args.groups))
+    unavailable, degraded = list(_leaderless(seen)), list(_troubles(seen))
+    state = "unavailable" if unavailable else "degraded" if degraded else "healthy"
+    reasons = unavailable + degraded
     if args.json:
-        print(json.dumps(_facts(seen)))
+        print(json.dumps({"state": state, "reasons": reasons, **_facts(seen)}))
     else:
         _show(seen)
-    return 0 if all(_has_leader(statuses.values()) for statuses in seen.groups.values()) else 1
+        print("\n".join([f"\n{state}", *(f"  {reason}" for reason in reasons)]))
+    return 1 if unavailable else DEGRADED if degraded else 0
 
 
 async def _query(connection: ClusterConnection, wanted: Sequence[str]) -> _ClusterStatus:
     async with connection.client_of_all() as client:
         nodes = await query_nodes(client, ReportNode(), ASK_TIMEOUT_S)
         known = {group for report in nodes.values() if isinstance(report, NodeReport) for group in report.groups}
-        names = wanted or sorted(known)
-        return _ClusterStatus(nodes, {name: await client.group(name).status(timeout_s=ASK_TIMEOUT_S) for name in names})
+        groups = {}
+        for name in wanted or sorted(known):
+            groups[name] = _of_members(await client.group(name).status(timeout_s=ASK_TIMEOUT_S), nodes)
+        return _ClusterStatus(nodes, groups)
 
 
-def _has_leader(statuses: Iterable[GroupStatus | CoterieError]) -> bool:
-    return any(isinstance(status, GroupStatus) and status.role == "leader" for status in statuses)
+def _of_members(
+    statuses: Mapping[str, GroupStatus | CoterieError], nodes: Mapping[str, NodeReport | CoterieError]
+) -> dict[str, GroupStatus | CoterieError]:
+    """Return the statuses of the members alone, those that do not answer with them; all, if the members are unknown."""
+    reports = [status for status in statuses.values() if isinstance(status, GroupStatus)]
+    members = dict.fromkeys(member.node for report in reports for member in report.members)
+    if not members:
+        return dict(statuses)
+    found = {node: status for node, status in statuses.items() if node in members or isinstance(status, GroupStatus)}
+    for node in members:
+        if node not in found:
+            report = nodes.get(node)
+            found[node] = report if isinstance(report, CoterieError) else NoAnswer()
+    return dict(sorted(found.items()))
+
+
+# What is wrong.
+
+
+def _leaderless(seen: _ClusterStatus) -> Iterator[str]:
+    for group, statuses in seen.groups.items():
+        if not any(isinstance(status, GroupStatus) and status.role == "leader" for status in statuses.values()):
+            yield f"group {group} has no leader that can be reached"
+
+
+def _troubles(seen: _ClusterStatus) -> Iterator[str]:
+    for node, report in seen.nodes.items():
+        if isinstance(report, CoterieError):
+            yield f"node {node} does not answer"
+    for group, statuses in seen.groups.items():
+        for node, status in statuses.items():
+            if not isinstance(status, GroupStatus):
+                yield f"group {group}: {node} does not answer"
+            elif status.role not in FULL_PARTS:
+                yield f"group {group}: {node} is {status.role}"
+            if isinstance(status, GroupStatus) and status.trouble is not None:
+                yield f"group {group}: {node} has found that {status.trouble}"
+
+
+# Output.
 
 
 def _show(seen: _ClusterStatus) -> None:

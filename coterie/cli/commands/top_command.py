@@ -18,7 +18,7 @@ from coterie.actors.inspection import ActorLine, ActorsReport, ReportActors, Typ
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import ReportByNode, as_json, query_nodes
+from coterie.cli.node_queries import ReportByNode, as_json, exit_code_of, query_nodes
 from coterie.cli.watch_output import print_table
 from coterie.errors import CoterieError
 
@@ -48,11 +48,10 @@ def run(args: argparse.Namespace) -> int:
     """Carry out `coterie top`; return the exit code."""
     if not 0.1 <= args.interval <= 3600:
         raise ValueError(f"--interval {args.interval:g}: it must be 0.1 … 3600 s")
-    run_async(_watch(connection_of(args), args))
-    return 0
+    return run_async(_watch(connection_of(args), args))
 
 
-async def _watch(connection: ClusterConnection, args: argparse.Namespace) -> None:
+async def _watch(connection: ClusterConnection, args: argparse.Namespace) -> int:
     request = ReportActors(limit=ACTORS_SHOWN)
     async with connection.client_of_all() as client:
         before = await query_nodes(client, request)
@@ -62,7 +61,7 @@ async def _watch(connection: ClusterConnection, args: argparse.Namespace) -> Non
             now = await query_nodes(client, request)
             _print(before, now, args.form, is_live=not args.once)
             if args.once:
-                return
+                return exit_code_of(now)
             before, pause_s = now, args.interval
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from coterie.actors.inspection import ReportActors, WaitLine
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
-from coterie.cli.node_queries import ReportByNode, query_nodes
+from coterie.cli.node_queries import ReportByNode, exit_code_of, query_nodes
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run"]
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry out `coterie waits`; return the exit code."""
     reports = run_async(_query(connection_of(args)))
     print("\n".join(draw(list(_waits(reports)), args.form)))
-    return 0
+    return exit_code_of(reports)
 
 
 async def _query(connection: ClusterConnection) -> ReportByNode:

@@ -14,7 +14,7 @@ from coterie.protocols.raft.durability import Durability
 from coterie.protocols.raft.elections import Elections
 from coterie.protocols.raft.follower import Follower
 from coterie.protocols.raft.leadership import Leadership
-from coterie.protocols.raft.membership import electorate
+from coterie.protocols.raft.membership import membership
 from coterie.protocols.raft.raft import Raft
 from coterie.protocols.raft.raft_log import RaftLog
 from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply, HardState, RequestVoteReply, Round
@@ -150,7 +150,7 @@ RAFT_MUTANTS: tuple[Mutant, ...] = (
     _mutant("term not durable", Patch(Durability, "set_hard_state", _keep_term_in_memory)),
     _mutant("acknowledged before durable", Patch(Durability, "after_entries", _after_hard_state_only)),
     _mutant("old-term commit by counting", Patch(Leadership, "may_commit", _may_commit_anything), first_seed=31),
-    _mutant("quorum off by one", Patch(electorate, "Majority", _OneFewer), first_seed=2),
+    _mutant("quorum off by one", Patch(membership, "Majority", _OneFewer), first_seed=2),
     _mutant("no up-to-date check", Patch(RaftLog, "is_up_to_date", _every_log_is_up_to_date), first_seed=8),
     _mutant("no previous-term check", Patch(Follower, "has_previous", _has_any_previous), first_seed=29),
     _mutant(

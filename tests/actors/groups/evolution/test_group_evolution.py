@@ -308,7 +308,7 @@ async def test_two_codes_that_call_themselves_version_2_are_an_error(
     await upgrades.lead("n1")
     await asyncio.sleep(2)
     answer = await upgrades.activate()
-    assert answer == NotActivated("n2 runs another version 2", "n1")
+    assert answer == NotActivated("n2 runs other code, which calls itself version 2, too", "n1")
     assert "group.schemas_differ" in caplog.text
 
 

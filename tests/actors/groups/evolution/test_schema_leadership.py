@@ -66,7 +66,7 @@ def test_voters_with_other_code_hold_it_up_by_name() -> None:
     leader.hear(n2=First)
     assert leader.leadership.held_up_by(VOTERS) == ["n2 runs version 1", "n3 has not been heard since n1 leads"]
     leader.hear(n2=Second, n3=OtherSecond)
-    assert leader.leadership.held_up_by(VOTERS) == ["n3 runs another version 2"]
+    assert leader.leadership.held_up_by(VOTERS) == ["n3 runs other code, which calls itself version 2, too"]
     leader.hear(n3=Second)
     assert leader.leadership.held_up_by(VOTERS) == []
 

@@ -1,0 +1,114 @@
+"""`coterie status` names every node and member, says what is wrong, and has an exit code for it."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from coterie.actors.groups.group_messages import GroupMember, GroupStatus
+from coterie.actors.node_report import NodeReport
+from coterie.cli.commands import status_command
+from coterie.errors import ActorNotFound, CoterieError, NodeUnreachable
+
+MEMBERS = tuple(GroupMember(f"n{number}", "ab", "voter") for number in (1, 2, 3))
+LEADER = GroupStatus("store", "n1", "leader", 2, "n1", 9, 9, 9, "ab", 3, MEMBERS)
+GONE = NodeUnreachable("n3", "gone")
+
+
+def report(node: str) -> NodeReport:
+    return NodeReport(node, "c", ("store",), (), (), ("n1", "n2"), nodes=("n1", "n2", "n3"))
+
+
+def follower(node: str, **changes: object) -> GroupStatus:
+    return replace(LEADER, node=node, role="follower", **changes)  # type: ignore[arg-type]
+
+
+def status(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    nodes: Mapping[str, NodeReport | CoterieError],
+    group: Mapping[str, GroupStatus | CoterieError],
+    *,
+    as_json: bool = False,
+) -> tuple[int, str]:
+    """Run the command on what the nodes are said to have answered."""
+    seen = status_command._ClusterStatus(dict(nodes), {"store": status_command._of_members(group, nodes)})
+    monkeypatch.setattr(status_command, "run_async", lambda query: query.close() or seen)
+    monkeypatch.setattr(status_command, "connection_of", lambda args: None)
+    code = status_command.run(Namespace(groups=[], json=as_json))
+    return code, capsys.readouterr().out
+
+
+NODES = {"n1": report("n1"), "n2": report("n2"), "n3": report("n3")}
+HEALTHY = {"n1": LEADER, "n2": follower("n2"), "n3": follower("n3")}
+
+
+def test_a_healthy_cluster(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    code, printed = status(capsys, monkeypatch, NODES, HEALTHY)
+
+    assert (code, printed.splitlines()[-1]) == (0, "healthy")
+
+
+def test_a_dead_node_is_named_with_its_group_and_the_cluster_is_degraded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes: dict[str, NodeReport | CoterieError] = {**NODES, "n3": GONE}
+    group = {"n1": LEADER, "n2": follower("n2")}
+
+    code, printed = status(capsys, monkeypatch, nodes, group)
+    _, facts = status(capsys, monkeypatch, nodes, group, as_json=True)
+
+    assert code == 5
+    expected = ["degraded", "  node n3 does not answer", "  group store: n3 does not answer"]
+    assert printed.splitlines()[-3:] == expected
+    assert "node n3: node 'n3' is unreachable (gone)" in printed
+    read = json.loads(facts)
+    assert (read["state"], len(read["reasons"])) == ("degraded", 2)
+    assert "unreachable" in read["nodes"]["n3"]["error"]
+    assert "unreachable" in read["groups"]["store"]["n3"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        (follower("n3", quarantine="old code"), None),
+        (replace(follower("n3"), role="quarantined"), "n3 is quarantined"),
+        (replace(follower("n3"), role="refused"), "n3 is refused"),
+        (replace(follower("n3"), role="registering"), "n3 is registering"),
+        (replace(follower("n3"), role="lost_promises"), "n3 is lost_promises"),
+        (follower("n3", trouble="all differ"), "n3 has found that all differ"),
+    ],
+)
+def test_a_member_that_takes_no_full_part_makes_the_cluster_degraded(
+    member: GroupStatus, reason: str | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, printed = status(capsys, monkeypatch, NODES, {**HEALTHY, "n3": member})
+
+    assert code == (0 if reason is None else 5)
+    assert printed.splitlines()[-1] == ("healthy" if reason is None else f"  group store: {reason}")
+
+
+def test_a_group_without_a_leader_is_unavailable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = replace(LEADER, role="pre_candidate", leader=None)
+
+    code, printed = status(capsys, monkeypatch, {"n1": report("n1"), "n2": GONE, "n3": GONE}, {"n1": alone})
+
+    assert code == 1
+    assert "unavailable\n  group store has no leader that can be reached" in printed
+
+
+def test_a_node_that_is_no_member_of_a_group_is_not_missed_in_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = {**NODES, "n4": report("n4")}
+
+    code, printed = status(capsys, monkeypatch, nodes, {**HEALTHY, "n4": ActorNotFound("no actor at 'store'")})
+
+    assert code == 0
+    assert "no actor" not in printed
