@@ -237,6 +237,7 @@ def docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 # --- the architecture as it is
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", LINKS)
 def test_imports_point_one_way(folder: str) -> None:
     complaints = [f"{name_of(path)}:{it}" for path in sources(folder) for it in forbidden_imports(folder, parse(path))]
@@ -247,6 +248,7 @@ def test_the_leaf_of_errors_imports_the_standard_library_only() -> None:
     assert [name for _, name in imports(parse(ROOT / "coterie/errors.py")) if name.split(".")[0] not in STDLIB] == []
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_relatively_or_by_a_bare_folder_name() -> None:
     complaints = [
         f"{name_of(path)}:{it}" for path in sources(*MEASURED) for it in bare_or_relative_imports(parse(path))

@@ -73,6 +73,7 @@ def test_the_files_of_the_page_on_testing_are_a_suite_that_passes(tmp_path: Path
     assert ended.returncode == 0
 
 
+@pytest.mark.slow
 def test_the_page_on_state_machines_has_programs_that_run_and_finds_what_it_says(tmp_path: Path) -> None:
     for program in programs(ROOT / "docs" / "state-machines.md"):
         name = FILE_NAME.match(program)

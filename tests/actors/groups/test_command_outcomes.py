@@ -249,6 +249,7 @@ async def give_up(tasks: list[asyncio.Task[int]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.slow
 async def test_no_caller_waits_longer_than_its_time_for_room_in_the_session(cluster: Any) -> None:
     group = (await cluster.client()).group("store")
     patient = await fill_session(group, cluster)
@@ -262,6 +263,7 @@ async def test_no_caller_waits_longer_than_its_time_for_room_in_the_session(clus
     await give_up(patient)
 
 
+@pytest.mark.slow
 async def test_a_caller_that_gave_up_waiting_for_room_leaves_the_room_to_others(cluster: Any) -> None:
     group = (await cluster.client()).group("store")
     patient = await fill_session(group, cluster)
@@ -310,6 +312,7 @@ async def test_no_caller_waits_longer_than_its_time_between_its_last_two_attempt
     assert now() - begun < 2.05
 
 
+@pytest.mark.slow
 async def test_a_patient_caller_gets_its_reply_when_the_group_is_back_after_an_hour(cluster: Any) -> None:
     group = (await cluster.client()).group("store")
     await group.execute(Increment(b"n"))

@@ -37,6 +37,7 @@ def boundless(voters: tuple[NodeId, ...]) -> RaftConfig:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "size_bytes"), [(30, 3_000_000), (3000, 10)])
 async def test_a_burst_is_written_in_parts_that_the_store_and_the_frames_take(
     make_cluster: Any, count: int, size_bytes: int

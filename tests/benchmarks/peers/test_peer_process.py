@@ -58,6 +58,7 @@ async def test_a_peer_that_fails_is_named_with_its_last_words(comparison: str, w
     assert len(measured) == kept, "what it had measured before is kept"
 
 
+@pytest.mark.slow
 async def test_a_peer_that_hangs_is_ended_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peer_process, "START_TIMEOUT_S", 3.0)
 

@@ -100,6 +100,7 @@ def test_tests_run_in_worlds_of_their_own(mode: str, tmp_path: Path) -> None:
     assert (code, "6 passed" in told) == (0, True), told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_a_failure_names_its_seed_and_how_to_see_it_again(mode: str, tmp_path: Path) -> None:
     code, told = run(tmp_path, BROKEN, MODES[mode])
@@ -108,12 +109,14 @@ def test_a_failure_names_its_seed_and_how_to_see_it_again(mode: str, tmp_path: P
     assert (code, again is not None) == (1, True), told
 
 
+@pytest.mark.slow
 def test_the_command_line_chooses_the_seeds(tmp_path: Path) -> None:
     codes = exit_codes(tmp_path, BROKEN, "--sim-seed 4", "--sim-seed 3", "--sim-seeds 4", "--sim-seeds 5")
 
     assert codes == [1, 0, 0, 1]
 
 
+@pytest.mark.slow
 def test_a_marker_that_makes_no_sense_is_an_error(tmp_path: Path) -> None:
     assert "keywords only" in run(tmp_path, BROKEN.replace("seeds=[3, 4, 5]", "3"))[1]
     assert "at least one seed" in run(tmp_path, BROKEN.replace("[3, 4, 5]", "0"))[1]

@@ -230,6 +230,7 @@ def test_safety_holds_at_every_step_and_all_converge_once_healed(seed: int) -> N
     assert chaos.committed
 
 
+@pytest.mark.slow
 def test_schedules_reach_what_they_are_meant_to_reach() -> None:
     """A schedule that commits nothing or never truncates checks nothing."""
     seen: dict[str, int] = {}

@@ -133,6 +133,7 @@ async def used_after(order: tuple[str, ...], listings: tuple[Listing, ...], paus
         return Counter(answers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("listings", "pause_s"),
     [

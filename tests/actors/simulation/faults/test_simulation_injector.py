@@ -146,6 +146,7 @@ FAULTS: list[Fault] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{kind(fault)}-{getattr(fault, 'actor', '')}")
 def test_a_fault_takes_effect_and_the_store_survives_it(fault: Fault) -> None:
     sim = suffer(fault)

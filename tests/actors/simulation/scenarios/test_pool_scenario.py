@@ -23,6 +23,7 @@ FAULTS = FaultPlan(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_pools_keep_their_promises_under_everything(seed: int) -> None:
     result = POOLS.run(seed)
@@ -31,6 +32,7 @@ def test_pools_keep_their_promises_under_everything(seed: int) -> None:
     assert result.fired
 
 
+@pytest.mark.slow
 def test_runs_of_one_seed_are_the_same() -> None:
     assert POOLS.run(7, plan=FAULTS, hashed=True).digest == POOLS.run(7, plan=FAULTS, hashed=True).digest
 
@@ -60,6 +62,7 @@ def repeat_all(_error: Any, *, is_idempotent: bool) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("patches", "rule"),
     [

@@ -218,6 +218,7 @@ def test_determinism_is_checked(capsys: Printed) -> None:
     assert json.loads(lines[-1])["nondeterministic_seeds"] == [0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["raft", "synod"])
 def test_scenarios_of_coterie_are_deterministic(scenario: str, capsys: Printed) -> None:
     assert sim_run(scenario, "--seeds", "2", "--check-determinism", "--json") == 0
