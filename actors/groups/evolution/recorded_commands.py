@@ -15,7 +15,7 @@ import msgpack
 from coterie.actors.groups.evolution.recorded_records import RecordedRecord, RecordedTypes
 from coterie.errors import BadMessage
 from coterie.protocols.evolution.schema import Schema
-from coterie.protocols.evolution.schema_types import messages_in
+from coterie.protocols.evolution.schema_types import messages_in, type_text
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.messages.value_codecs import NO_REFS, Codec, codec_of
 
@@ -30,7 +30,7 @@ NOT_A_COMMAND: Final = "the bytes of a command are not [name, fields]"
 
 
 class RecordedCommand:
-    """One command of a recorded schema. `reply` encodes its replies as they are recorded."""
+    """One command of a recorded schema. `reply` encodes its replies as they are recorded; `reply_text`: their type."""
 
     def __init__(self, name: str, schema: Schema, described: MessageType, types: RecordedTypes) -> None:
         self.name = name
@@ -38,6 +38,7 @@ class RecordedCommand:
         self.is_recursive = _holds_itself(schema, name)
         self.record: RecordedRecord = types.record(described)
         reply = types.field_type(schema.commands[name].reply, described.reply_type)
+        self.reply_text = type_text(schema.commands[name].reply)
         self.reply: Codec = codec_of(reply, f"the reply of {name!r}")
 
 
@@ -84,7 +85,7 @@ class RecordedCommands:
             raise BadMessage(_not_active(name))
         if recorded.is_recursive and _depth(row) > NESTING_MAX:
             raise BadMessage(f"command {name!r} is nested more than {NESTING_MAX} deep")
-        return recorded, recorded.record.decode(row, NO_REFS)
+        return recorded, recorded.record.decode_whole(row, NO_REFS)
 
     def refusal(self, command: bytes) -> str | None:
         """Return why a command must not be put into the log; None if its name and its number of fields are active.

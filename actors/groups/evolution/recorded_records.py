@@ -52,7 +52,11 @@ from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.messages.trimmed_rows import encoded_default
 from coterie.runtime.messages.value_codecs import Codec, HoldsRef, Resolver, codec_of, show
 
-__all__ = ["RecordedRecord", "RecordedTypes"]
+__all__ = ["NotActiveRow", "RecordedRecord", "RecordedTypes"]
+
+
+class NotActiveRow(BadMessage):
+    """A row has a length that the recorded message does not have (yet): its text names the message alone."""
 
 
 class RecordedTypes:
@@ -137,16 +141,30 @@ class RecordedRecord:
             raise self._described.encoding_error(value) from error
 
     def decode(self, row: Any, resolver: Resolver) -> object:
-        """Return the message in a row. BadMessage if the row is none, or holds what is not recorded."""
+        """Return the message in a row. BadMessage if the row is none, or holds what is not recorded.
+
+        A nested message is decoded once: the command around it, whose text counts, is decoded again by `decode_whole`.
+        Were it decoded again at each level, the time would double with each.
+        """
+        return self._decode_row(self._completed(row), resolver)
+
+    def decode_whole(self, row: Any, resolver: Resolver) -> object:
+        """Return the message in a row. BadMessage names the field, in a text that is the same on every replica."""
+        completed = self._completed(row)
+        try:
+            return self._decode_row(completed, resolver)
+        except NotActiveRow:
+            raise
+        except BadMessage:
+            return self._decode_slowly(completed, resolver)  # which names the field
+
+    def _completed(self, row: Any) -> tuple[object, ...]:
         if type(row) is not tuple:
             raise BadMessage(f"message {self.name!r}: expected a row of fields, got {show(row)}")
         missing = self._missing.get(len(row))
         if missing is None:
-            raise BadMessage(self.arity_error(len(row)))
-        try:
-            return self._decode_row(row + missing, resolver)
-        except BadMessage:
-            return self._decode_slowly(row + missing, resolver)  # which names the field
+            raise NotActiveRow(self.arity_error(len(row)))
+        return row + missing
 
     @property
     def arities(self) -> range:
@@ -194,7 +212,7 @@ class RecordedRecord:
         for at, (codec, value) in enumerate(zip(self._codecs, row, strict=True)):
             try:
                 values.append(codec.decode(value, resolver))
-            except HoldsRef:
+            except (HoldsRef, NotActiveRow):
                 raise  # another text would not tell
             except BadMessage as error:
                 raise BadMessage(self._field_error(at, value)) from error

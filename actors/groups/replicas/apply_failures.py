@@ -3,7 +3,7 @@
 An exception is the outcome of its command, and the same on every replica, so a client that repeats a failing command
 makes every node log. The first failure of each (error type, command) is logged with its traceback; of the others the
 2nd, 4th, 8th, … with the count. Failures of entries that were in the log when this life of the node began were logged
-when they were first applied: they become one line.
+when they were first applied: they become one line. What stops the node (`LOCAL_CONDITIONS`) is logged each time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from coterie.actors.groups.replicas.typed_machine import ReportFailure
+from coterie.actors.groups.replicas.typed_machine import ReportFailure, is_local
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions import Machine
 from coterie.runtime.actor import Context
@@ -22,6 +22,11 @@ __all__ = ["ApplyFailures"]
 
 KINDS_MAX: Final = 256
 """So many pairs of error type and command are told apart; all others count as one."""
+
+STOP_ADVICE: Final = (
+    "the entry does not count as applied: this node applies it again at its next start. If `apply` raises this itself, "
+    "every node stops at this entry: start code whose `apply` does not, which may run on this log"
+)
 
 OTHERS: Final = ("other errors", "other commands")
 
@@ -48,6 +53,9 @@ class ApplyFailures:
     def report(self, index: LogIndex, command: object, error: BaseException) -> None:
         """Log that `command` of entry `index` failed with `error`, unless it is a repetition."""
         kind = (type_name(error), type_name(command))
+        if is_local(error):
+            self._report_stop(index, command, error)
+            return
         if index <= self._replayed_to:
             self._replayed = [*self._replayed[:1], (index, *kind)]
             self._replayed_count += 1
@@ -61,6 +69,15 @@ class ApplyFailures:
             self._context.log.error("group.apply_failed", **facts, exc_info=loggable(error))
         elif count & (count - 1) == 0:
             self._context.log.error("group.apply_failed_again", **facts, count=count)
+
+    def _report_stop(self, index: LogIndex, command: object, error: BaseException) -> None:
+        self._context.log.critical(
+            "group.apply_stops_node",
+            index=index,
+            command=value_text(command),
+            error=f"{type_name(error)}: {error_text(error)}",
+            advice=STOP_ADVICE,
+        )
 
     def applied(self, index: LogIndex) -> None:
         """Log the failures of the replay as one line, once all of it is applied: `index` is the last applied entry."""

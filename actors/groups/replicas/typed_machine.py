@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgpack
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
-from coterie.actors.groups.evolution.recorded_commands import RecordedCommands
+from coterie.actors.groups.evolution.recorded_commands import RecordedCommand, RecordedCommands
 from coterie.actors.groups.state_machine import StateMachine, commands_of
 from coterie.actors.groups.typed_commands import FAILED, OK, REASON_CHARS_MAX, REFUSED, Pack
 from coterie.errors import BadMessage, CommandRefused
@@ -18,7 +18,7 @@ from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
 from coterie.protocols.replicated_log import LogIndex
 from coterie.runtime.messages.value_codecs import NO_REFS, Codec
-from coterie.runtime.observing.error_texts import error_text, type_name
+from coterie.runtime.observing.error_texts import error_text, type_name, value_text
 
 __all__ = ["LOCAL_CONDITIONS", "ReportFailure", "TypedMachine", "is_local"]
 
@@ -28,8 +28,16 @@ _ERROR_ROW: Final = b"\x93"
 LOCAL_CONDITIONS: Final = (MemoryError, SystemExit, KeyboardInterrupt)
 """Exceptions that say something of this node, not of the command: it stops before the entry counts as applied."""
 
+_NOT_ENCODABLE: Final = (AttributeError, BadMessage, OverflowError, TypeError, ValueError)
+"""What a codec or MessagePack raises for a value of another type."""
+
+_REPLY_CHARS_MAX: Final = 60
+
 ReportFailure = Callable[[LogIndex, object, BaseException], None]
-"""Called with the index of an entry, the command (bytes, if it did not decode) and the exception that came of it."""
+"""Called with the index of an entry, the command (bytes, if it did not decode) and the exception that came of it.
+
+That is the outcome of the command, or one of the `LOCAL_CONDITIONS`: then the node stops after this call.
+"""
 
 
 class TypedMachine:
@@ -91,12 +99,16 @@ class TypedMachine:
         try:
             recorded, decoded = self._active.decode(command)
             result = self.machine.apply(decoded)
-            codec = recorded.reply
-            return self._pack((OK, result)) if type(result) in codec.exact else self._encode(codec, result)
+            try:
+                return self._pack((OK, result)) if type(result) in recorded.reply.exact else self._encode(recorded, result)
+            except _NOT_ENCODABLE as error:
+                raise _wrong_reply(recorded, result, error) from error
         except CommandRefused as error:
             return self._error_reply(REFUSED, error)
         except BaseException as error:
             if is_local(error):
+                with contextlib.suppress(Exception):
+                    self._report(index, command if decoded is None else decoded, error)
                 raise
             if decoded is None and isinstance(error, BadMessage):
                 return self._error_reply(REFUSED, error)
@@ -117,11 +129,12 @@ class TypedMachine:
         kind, error_type, _ = msgpack.unpackb(reply)
         return self._pack((kind, error_type))
 
-    def _encode(self, codec: Codec, result: object) -> bytes:
-        """Encode a reply. BadMessage, or what its codec raises, if it is not of the type that the command declares."""
+    def _encode(self, recorded: RecordedCommand, result: object) -> bytes:
+        """Encode a reply. One of `_NOT_ENCODABLE` if it is not of the type that the command declares."""
         if inspect.iscoroutine(result):
             result.close()
             raise TypeError("apply returned a coroutine: it must be a def, not an async def, and await nothing")
+        codec = recorded.reply
         encoded = codec.encode(result)
         packed = self._pack((OK, encoded))
         try:
@@ -136,12 +149,17 @@ class TypedMachine:
         return self._pack((kind, type_name(error), text.encode(errors="backslashreplace")))
 
 
+def _wrong_reply(recorded: RecordedCommand, result: object, error: Exception) -> BadMessage:
+    """Return the error that says which command's reply cannot be encoded, and of which type it must be."""
+    found = value_text(result, _REPLY_CHARS_MAX)
+    expected = f"its declared type {recorded.reply_text}"
+    reason = f"{type_name(error)}: {error_text(error)}"
+    return BadMessage(f"the reply of command {recorded.name!r} is not of {expected}: got {found} ({reason})")
+
+
 def _check_reply(codec: Codec, packed: bytes) -> None:
     """Raise a BadMessage unless a client can decode the reply: an `IntEnum` where int is declared crosses as int."""
-    try:
-        codec.decode(msgpack.unpackb(packed, use_list=False, strict_map_key=False)[1], NO_REFS)
-    except BadMessage as error:
-        raise BadMessage(f"its reply is of another type than declared: {error}") from error
+    codec.decode(msgpack.unpackb(packed, use_list=False, strict_map_key=False)[1], NO_REFS)
 
 
 def is_local(error: BaseException) -> bool:

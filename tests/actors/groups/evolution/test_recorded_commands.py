@@ -12,6 +12,7 @@ import pytest
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.evolution.recorded_commands import NESTING_MAX, RecordedCommands
+from coterie.actors.groups.evolution.recorded_records import RecordedRecord
 from coterie.actors.groups.state_machine import Query, StateMachine, commands_of
 from coterie.errors import BadMessage
 from coterie.runtime.messages.message import Ask, message, message_type
@@ -139,7 +140,12 @@ def test_a_default_is_the_recorded_one_and_not_that_of_the_code() -> None:
         ),
         (
             packed("recorded.Order", ("tea", "ripe")),
-            "message 'recorded.Order', field 'line': expected recorded.Line, got tuple ('tea', 'ripe')",
+            "message 'recorded.Line' with 2 fields is not active",
+        ),
+        (packed("recorded.Order", ()), "message 'recorded.Line': got 0 fields, at least 1 are required"),
+        (
+            packed("recorded.Order", "tea"),
+            "message 'recorded.Order', field 'line': expected recorded.Line, got str 'tea'",
         ),
         (packed("rec.Paint", 2), "message 'rec.Paint', field 'colour': expected enum(RED=1), got int 2"),
         (packed("rec.Paint", 1, 2), "message 'rec.Paint', field 'right': expected flags(READ=1), got int 2"),
@@ -255,6 +261,64 @@ def test_the_depth_of_a_command_that_holds_itself_is_bounded_by_a_rule(by: bool)
     for depth in (most + 1, 200):
         expected = f"command 'recorded.Tree' is nested more than {NESTING_MAX} deep"
         assert refusal(commands, packed("recorded.Tree", *nested(depth, by=by))) == expected
+
+
+def test_a_wrong_value_deep_inside_a_command_is_found_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    count, decode = 0, RecordedRecord.decode
+
+    def counted(self: RecordedRecord, row: Any, resolver: Any) -> object:
+        nonlocal count
+        count += 1
+        return decode(self, row, resolver)
+
+    monkeypatch.setattr(RecordedRecord, "decode", counted)
+    commands = RecordedCommands(machine_schema(Trees), commands_of(Trees))
+    row: Any = (5,)
+    for _ in range(NESTING_MAX // 2 - 2):
+        row = ((row,),)
+    assert "field 'branches': expected tuple[recorded.Tree, ...]" in refusal(commands, packed("recorded.Tree", *row))
+    assert count < 3 * NESTING_MAX
+
+
+@message(name="recorded.Other")
+class Other:
+    pass
+
+
+@message(name="recorded.Lines")
+class Lines(Ask[None]):
+    many: tuple[Line, ...] = ()
+    by: Mapping[str, tuple[int, Line]] | None = None
+    either: Line | Other | None = None
+
+
+@message(name="recorded.Lines")
+class LongerLines(Ask[None]):
+    many: tuple[LongerLine, ...] = ()
+    by: Mapping[str, tuple[int, LongerLine]] | None = None
+    either: LongerLine | Other | None = None
+
+
+class OldLines(StateMachine[Lines]):
+    pass
+
+
+class NewLines(StateMachine[LongerLines]):
+    pass
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ((("tea",), ("tea", "ripe"), (1,)),),
+        ((), {"a": (1, ("tea",)), "b": (2, ("tea", "ripe")), "c": 1}),
+        ((), None, ("recorded.Line", ("tea", "ripe"))),
+    ],
+)
+def test_a_nested_message_with_a_field_that_is_not_active_is_named_wherever_it_is(row: tuple[Any, ...]) -> None:
+    for machine in (OldLines, NewLines):
+        commands = RecordedCommands(machine_schema(OldLines), commands_of(machine))
+        assert refusal(commands, packed("recorded.Lines", *row)) == "message 'recorded.Line' with 2 fields is not active"
 
 
 def test_a_command_cannot_hold_a_ref_but_an_address() -> None:
