@@ -1,6 +1,6 @@
 """Recorded schemas: reads what groups have recorded: from a file, from a node's data directory, or from running nodes.
 
-Of each group the history is returned: its first schema and the latest ones, the last of which counts.
+Of each group the history is returned: its first revision and the latest ones, the last of which counts. A file has one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from coterie.actors.groups.raft_records import read_restored
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.command_loop import run_async
 from coterie.protocols.evolution.revisions import Revision
-from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_file import read_schema_file
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.storage.data_directory import read_meta
@@ -23,8 +22,8 @@ from coterie.runtime.storage.segmented_log import SegmentedLog
 
 __all__ = ["schemas_in_cluster", "schemas_in_path"]
 
-History = Mapping[str, Sequence[Schema]]
-"""The schemas of each group, in order."""
+History = Mapping[str, Sequence[Revision]]
+"""The revisions of each group, in order."""
 
 
 def schemas_in_path(path: Path, groups: Iterable[str]) -> History:
@@ -39,7 +38,7 @@ def schemas_in_path(path: Path, groups: Iterable[str]) -> History:
     if path.is_dir():
         return run_async(_in_data(path, groups))
     try:
-        return {group: [schema] for group, schema in read_schema_file(path.read_text(encoding="utf-8")).items()}
+        return {group: [Revision(1, schema)] for group, schema in read_schema_file(path.read_text(encoding="utf-8")).items()}
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -80,5 +79,5 @@ async def _in_cluster(connection: ClusterConnection, groups: Iterable[str]) -> H
     return {group: history for group, history in found.items() if history}
 
 
-def _history(contents: Sequence[bytes]) -> list[Schema]:
-    return [Revision.decode(content).schema for content in contents]
+def _history(contents: Sequence[bytes]) -> list[Revision]:
+    return [Revision.decode(content) for content in contents]

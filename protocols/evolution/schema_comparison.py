@@ -2,16 +2,19 @@
 
 The order of schemas is defined by additions alone: one is newer than another if every change to it is an addition. So
 "older" is the reverse of "newer"; but a schema that lacks something may also be the work of a mistake. It passes for
-older only if that shows: by its version, or because the group had been there before, on its way to where it is now.
+older only if that shows: by its version, or because the group had been there before, on its way to where it is now. And
+it must fit all that was recorded on that way: code that lacks what a revision has, and has what came later, is no earlier
+release of the group, but one from which something was removed.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from coterie.protocols.evolution.default_comparison import means_the_same
+from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import MessageSchema, Schema, SchemaField
 from coterie.protocols.evolution.schema_changes import ChangeKind, SchemaChange
 from coterie.protocols.evolution.schema_types import SchemaType, messages_in, type_text
@@ -49,7 +52,7 @@ class Comparison:
         return tuple(change for change in self.changes if not change.is_addition)
 
 
-def compare(recorded: Schema, code: Schema, *, earlier: Iterable[Schema] = ()) -> Comparison:
+def compare(recorded: Schema, code: Schema, *, earlier: Sequence[Revision] = ()) -> Comparison:
     """Compare the schema of this code with the recorded one.
 
     `earlier`: what was recorded before. Code that the group has passed on its way from there is older, not wrong.
@@ -59,14 +62,31 @@ def compare(recorded: Schema, code: Schema, *, earlier: Iterable[Schema] = ()) -
         return Comparison(Verdict.SAME, ())
     if _are_additions(changes):
         return Comparison(Verdict.NEWER, changes)
-    if _are_additions(schema_changes(code, recorded)) and _was_passed(recorded, code, earlier):
-        return Comparison(Verdict.OLDER, changes)
-    return Comparison(Verdict.CONTRADICTS, changes)
+    if not _are_additions(schema_changes(code, recorded)):
+        return Comparison(Verdict.CONTRADICTS, changes)
+    removed = tuple(_removed_since(code, earlier))
+    if removed or not _was_passed(recorded, code, earlier):
+        kept = [one for one in changes if (one.kind, one.where) not in [(each.kind, each.where) for each in removed]]
+        return Comparison(Verdict.CONTRADICTS, (*removed, *kept))
+    return Comparison(Verdict.OLDER, changes)
 
 
-def _was_passed(recorded: Schema, code: Schema, earlier: Iterable[Schema]) -> bool:
+def _was_passed(recorded: Schema, code: Schema, earlier: Iterable[Revision]) -> bool:
     has_older_number = code.version < recorded.version or code.level < recorded.level
-    return has_older_number or any(_are_additions(schema_changes(one, code)) for one in earlier)
+    return has_older_number or any(_are_additions(schema_changes(one.schema, code)) for one in earlier)
+
+
+def _removed_since(code: Schema, earlier: Iterable[Revision]) -> Iterator[SchemaChange]:
+    """Yield what the code lacks of a revision although it has what came later."""
+    for revision in earlier:
+        changes = tuple(schema_changes(revision.schema, code))
+        later = [change.where for change in changes if change.is_addition]
+        lacking = [change for change in changes if not change.is_addition]
+        if later and lacking:
+            name = f"revision {revision.number}"
+            text = f"{name} has it already, but this code is not older than that: {later[0]} is newer than {name}"
+            yield from (replace(change, detail=f"{change.detail} ({text})") for change in lacking)
+            return
 
 
 def _are_additions(changes: Iterable[SchemaChange]) -> bool:

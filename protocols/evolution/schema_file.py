@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_comparison import Comparison, Verdict, compare
 from coterie.protocols.evolution.schema_text import FORMAT, schema_from_json, schema_to_json
@@ -61,11 +62,11 @@ class GroupComparison:
         return self.comparison.verdict in (Verdict.SAME, Verdict.NEWER)
 
 
-def compare_groups(recorded: Mapping[str, Sequence[Schema]], code: Mapping[str, Schema]) -> Iterator[GroupComparison]:
-    """Yield a comparison for each group of either side, by name. Of what is recorded the last schema counts."""
+def compare_groups(recorded: Mapping[str, Sequence[Revision]], code: Mapping[str, Schema]) -> Iterator[GroupComparison]:
+    """Yield a comparison for each group of either side, by name. Of what is recorded the last revision counts."""
     for group in sorted({**recorded, **code}):
         comparison = None
         if group in recorded and group in code:
             *earlier, last = recorded[group]
-            comparison = compare(last, code[group], earlier=earlier)
+            comparison = compare(last.schema, code[group], earlier=earlier)
         yield GroupComparison(group, comparison, group in code)

@@ -9,17 +9,22 @@ The last one is not committed yet, for a moment; the active one is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from coterie.actors.groups.evolution.recorded_commands import RecordedCommands
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import FORMAT_LEVEL, Schema
-from coterie.protocols.evolution.schema_comparison import Verdict, compare
+from coterie.protocols.evolution.schema_changes import ChangeKind
+from coterie.protocols.evolution.schema_comparison import Comparison, Verdict, compare
 from coterie.protocols.evolution.schema_text import NO_HASH, schema_hash
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.replicated_log import Entry
 
 __all__ = ["CannotFollow", "EvolvingMachine", "GroupSchemas", "contradictions", "why_not_followed"]
+
+
+LACKING_SHOWN: Final = 3
+"""So many of the parts that older code lacks are named."""
 
 
 class EvolvingMachine(Protocol):
@@ -131,10 +136,10 @@ class GroupSchemas:
         self.active = revision
 
     def _facts_at(self, entry: Entry) -> GroupFacts:
-        """Return the facts up to a schema entry: with the first schema, which shows what older code is."""
+        """Return the facts up to a schema entry: with those before it, which show what older code is."""
         recorded = () if self._facts is None else self._facts.schemas
-        first = recorded[:1] if recorded and recorded[0][0] < entry.index else ()
-        return GroupFacts(schemas=(*first, (entry.index, entry.command)))
+        before = [one for one in recorded if one[0] < entry.index]
+        return GroupFacts(schemas=(*before, (entry.index, entry.command)))
 
 
 def _evolving(machine: object) -> EvolvingMachine | None:
@@ -157,7 +162,7 @@ def contradictions(code: Schema, facts: GroupFacts) -> list[str]:
     if not recorded:
         return []
     index, last = recorded[-1]
-    found = compare(last.schema, code, earlier=[revision.schema for _, revision in recorded[:-1]])
+    found = compare(last.schema, code, earlier=[revision for _, revision in recorded[:-1]])
     if found.verdict is not Verdict.CONTRADICTS:
         return []
     where = f"revision {last.number} of its schema (version {last.schema.version}), which entry {index} recorded"
@@ -178,7 +183,7 @@ def why_not_followed(code: Schema, facts: GroupFacts) -> str | None:
         return None
     try:
         last = Revision.decode(facts.schemas[-1][1])
-        earlier = [Revision.decode(content).schema for _, content in facts.schemas[:-1]]
+        earlier = [Revision.decode(content) for _, content in facts.schemas[:-1]]
     except ValueError as error:
         return f"the schema of entry {facts.schema_index} cannot be read by this release of coterie: {error}"
     found = compare(last.schema, code, earlier=earlier)
@@ -192,6 +197,17 @@ def why_not_followed(code: Schema, facts: GroupFacts) -> str | None:
         return (
             f"{numbers} is of format level {last.schema.level}, this release of coterie has {FORMAT_LEVEL}: upgrade it"
         )
-    return (
-        f"{numbers} is newer than this code (version {code.version}): {first.where}: {first.detail}; run the newer code"
-    )
+    too = ", too" if code.version == last.schema.version else ""
+    lacking = _lacking(found)
+    which = f", which lacks {lacking}" if lacking else ""
+    return f"{numbers} is newer than this code (version {code.version}{too}){which}; run the newer code"
+
+
+def _lacking(found: Comparison) -> str:
+    """Return what older code lacks: the first few commands, fields and members."""
+    numbers = (ChangeKind.VERSION_LOWERED, ChangeKind.LEVEL_LOWERED)
+    gone = (ChangeKind.COMMAND_REMOVED, ChangeKind.FIELD_REMOVED)
+    changes = [change for change in found.contradictions if change.kind not in numbers]
+    texts = [one.where if one.kind in gone else f"{one.where} ({one.detail})" for one in changes]
+    more = [f"{len(texts) - LACKING_SHOWN} more"] if len(texts) > LACKING_SHOWN else []
+    return ", ".join([*texts[:LACKING_SHOWN], *more])

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import CommandSchema, MessageSchema, Schema, SchemaField
 from coterie.protocols.evolution.schema_changes import CHANGE_RULES, ChangeKind
 from coterie.protocols.evolution.schema_comparison import Verdict, compare, schema_changes
@@ -185,10 +186,31 @@ def test_code_is_older_if_its_version_says_so() -> None:
 def test_code_is_older_if_the_group_has_passed_it() -> None:
     first, middle, last = shop(SKU), shop(SKU, AMOUNT), shop(SKU, AMOUNT, SchemaField("gift", BOOL, "false"))
 
-    assert compare(last, first, earlier=[first]).verdict is Verdict.OLDER
-    assert compare(last, middle, earlier=[first]).verdict is Verdict.OLDER
+    assert compare(last, first, earlier=[Revision(1, first)]).verdict is Verdict.OLDER
+    assert compare(last, middle, earlier=[Revision(1, first)]).verdict is Verdict.OLDER
     assert compare(last, middle, earlier=[]).verdict is Verdict.CONTRADICTS
-    assert compare(last, first, earlier=[middle]).verdict is Verdict.CONTRADICTS
+    assert compare(last, first, earlier=[Revision(1, middle)]).verdict is Verdict.CONTRADICTS
+
+
+def with_commands(*names: str, version: int = 1) -> Schema:
+    return shop(more={f"shop.{name}": MessageSchema(()) for name in names}, version=version)
+
+
+def test_code_that_lacks_what_a_revision_has_and_has_what_came_later_contradicts() -> None:
+    revisions = [Revision(1, with_commands()), Revision(2, with_commands("B"))]
+    last = with_commands("B", "C", "D", version=2)
+
+    found = compare(last, with_commands("C", "D"), earlier=revisions)
+
+    assert found.verdict is Verdict.CONTRADICTS
+    assert str(found.contradictions[0]) == (
+        "command 'shop.B': the code does not have it (revision 2 has it already, but this code is not older than that: "
+        "command 'shop.C' is newer than revision 2); keep the command and its name; `apply` may refuse it"
+    )
+    assert [change.where for change in found.contradictions] == ["command 'shop.B'", "the version"]
+    assert compare(last, with_commands(version=2), earlier=revisions).verdict is Verdict.CONTRADICTS
+    for older in (with_commands(), with_commands("B"), with_commands("B", "C"), with_commands("B", "D")):
+        assert compare(last, older, earlier=revisions).verdict is Verdict.OLDER
 
 
 def test_a_lower_version_excuses_no_other_change() -> None:

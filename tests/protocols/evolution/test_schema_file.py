@@ -8,6 +8,7 @@ import pytest
 
 from coterie.protocols.evolution.schema import CommandSchema, MessageSchema, Schema
 from coterie.protocols.evolution.schema_comparison import Verdict
+from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema_file import compare_groups, read_schema_file, schema_file_text
 from coterie.protocols.evolution.schema_types import ScalarType
 
@@ -51,7 +52,8 @@ def test_each_group_is_compared() -> None:
     }
     code = {"kept": schema("a.Put", "a.Get"), "new": first, "old": first, "passed": first}
 
-    found = {one.group: one for one in compare_groups(recorded, code)}
+    revisions = {group: [Revision(at, one) for at, one in enumerate(each, 1)] for group, each in recorded.items()}
+    found = {one.group: one for one in compare_groups(revisions, code)}
 
     verdicts = {group: one.comparison and one.comparison.verdict for group, one in found.items()}
     assert verdicts == {"gone": None, "kept": Verdict.NEWER, "new": None, "old": Verdict.OLDER, "passed": Verdict.OLDER}

@@ -19,6 +19,7 @@ from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.key_value import KeyValue
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.protocols.evolution.schema_comparison import Verdict
+from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema_file import compare_groups, read_schema_file, schema_file_text
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
@@ -43,7 +44,7 @@ def test_every_built_in_machine_is_kept() -> None:
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_the_built_in_machines_run_on_every_log_that_was_recorded(path: Path) -> None:
     recorded = read_schema_file(path.read_text(encoding="utf-8"))
-    histories = {group: [schema] for group, schema in recorded.items()}
+    histories = {group: [Revision(1, schema)] for group, schema in recorded.items()}
     for found in compare_groups(histories, {name: machine_schema(cls) for name, cls in MACHINES.items()}):
         assert found.comparison is not None, f"{found.group} is gone"
         assert found.comparison.verdict in (Verdict.SAME, Verdict.NEWER), "\n".join(map(str, found.comparison.changes))

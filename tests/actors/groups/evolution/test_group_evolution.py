@@ -273,7 +273,7 @@ async def test_a_rolled_back_node_stores_and_votes_and_stops_no_log(upgrades: Up
     assert (status.role, status.version) == ("quarantined", 0)
     assert str(status.quarantine).startswith("revision 2 (version 2) at entry ")
     assert str(status.quarantine).endswith(
-        " is newer than this code (version 1): command 'up.Bonus': the code does not have it; run the newer code"
+        " is newer than this code (version 1), which lacks command 'up.Bonus'; run the newer code"
     )
 
 

@@ -20,7 +20,7 @@ from coterie.protocols.evolution.schema_text import NO_HASH
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.runtime.messages.message import Ask, message
-from tests.actors.groups.evolution.test_proposal_check import First, New, Old, Second, schemas_of
+from tests.actors.groups.evolution.test_proposal_check import First, New, Old, Second, Unknown, schemas_of
 
 
 @message(name="check.Old")
@@ -61,8 +61,8 @@ def test_code_follows_what_is_the_same_or_older() -> None:
 
 def test_newer_schemas_and_contradictions_are_told_apart() -> None:
     assert why_not_followed(machine_schema(First), facts_of(First, Second)) == (
-        "revision 2 (version 2) at entry 2 is newer than this code (version 1): command 'check.New': the code does not "
-        "have it; run the newer code"
+        "revision 2 (version 2) at entry 2 is newer than this code (version 1), which lacks command 'check.New'; "
+        "run the newer code"
     )
     assert why_not_followed(machine_schema(Wrong), facts_of(First)) == (
         "this code contradicts revision 1 (version 1) at entry 1: command 'check.Old', reply: int became str; keep the "
@@ -76,6 +76,37 @@ def test_a_schema_of_a_later_release_of_coterie_is_not_followed() -> None:
     payload = Revision(1, machine_schema(First)).encode().replace(b'"level":1', b'"level":2')
     text = str(why_not_followed(machine_schema(First), facts_of(payload)))
     assert text == "revision 1 (version 1) at entry 1 is of format level 2, this release of coterie has 1: upgrade it"
+
+
+class Removed(StateMachine[Old | Unknown]):
+    version = 2
+
+
+class Grown(StateMachine[Old | New | Unknown]):
+    version = 2
+
+
+def test_older_code_of_the_same_version_is_told_what_it_lacks() -> None:
+    assert why_not_followed(machine_schema(Second), facts_of(First, Second, Grown)) == (
+        "revision 3 (version 2) at entry 3 is newer than this code (version 2, too), which lacks command "
+        "'check.Unknown'; run the newer code"
+    )
+
+
+def test_code_from_which_a_command_was_removed_contradicts_at_the_start_and_live() -> None:
+    part = (
+        "command 'check.New': the code does not have it (revision 2 has it already, but this code is not older than "
+        "that: command 'check.Unknown' is newer than revision 2)"
+    )
+    recorded = (First, Second, Grown)
+    (text,) = contradictions(machine_schema(Removed), facts_of(*recorded, committed=3))
+    assert text.startswith(f"this code contradicts revision 3 of its schema (version 2), which entry 3 recorded: {part}")
+
+    schemas = GroupSchemas(TypedMachine(Removed()))
+    schemas.follow(facts_of(*recorded, committed=3))
+    assert part in str(schemas.why_not_committed_followed())
+    with pytest.raises(CannotFollow, match="this code contradicts revision 3"):
+        schemas.adopt(entry(3, Grown))
 
 
 # What refuses the start.

@@ -14,6 +14,7 @@ from coterie.cli import main, recorded_schemas
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands.evolving import schema_command
 from coterie.cli.commands.run_command import load_topology
+from coterie.protocols.evolution.revisions import Revision
 
 MODULE = """
 from coterie import Ask, KeyValue, StateMachine, Topology, message
@@ -204,4 +205,4 @@ async def test_the_schemas_of_a_running_cluster_are_those_of_its_log() -> None:
     async with topology.start(node="n1", data="data") as node:
         found = await recorded_schemas._in_cluster(ClusterConnection((node.address,)), ["orders", "carts"])
 
-    assert found == {"orders": [schema_command.schemas_of(load_topology("shop_of_tests:recorded"))["orders"]]}
+    assert found == {"orders": [Revision(1, schema_command.schemas_of(load_topology("shop_of_tests:recorded"))["orders"])]}
