@@ -8,6 +8,7 @@ The last one is not committed yet, for a moment; the active one is.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -16,7 +17,7 @@ from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import FORMAT_LEVEL, Schema
 from coterie.protocols.evolution.schema_changes import ChangeKind
 from coterie.protocols.evolution.schema_comparison import Comparison, Verdict, compare
-from coterie.protocols.evolution.schema_text import NO_HASH, schema_hash
+from coterie.protocols.evolution.schema_text import NO_HASH, SchemaHash, schema_hash
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.replicated_log import Entry
 
@@ -66,6 +67,7 @@ class GroupSchemas:
         """The content of the entry with which a leader would record this code; None: there is nothing to record."""
         self._facts: GroupFacts | None = None
         self._last: Revision | None = None
+        self._recorded_hashes: frozenset[SchemaHash] = frozenset()
         self._proposable: RecordedCommands | None = None
         if self._machine is not None:
             self._machine.await_schema()
@@ -74,6 +76,11 @@ class GroupSchemas:
     def code(self) -> Schema | None:
         """The schema of this code; None: its machine has none."""
         return None if self._machine is None else self._machine.schema
+
+    @property
+    def recorded_hashes(self) -> frozenset[SchemaHash]:
+        """The hashes of the revisions that are kept: code with one of them is not newer than the last one."""
+        return self._recorded_hashes
 
     @property
     def last(self) -> Revision | None:
@@ -93,7 +100,7 @@ class GroupSchemas:
         self._facts = facts
         if is_known:
             return
-        self._last = _last_of(facts)
+        self._last, self._recorded_hashes = _last_of(facts), _hashes_of(facts)
         can_follow = why_not_followed(self._machine.schema, facts) is None
         self._proposable = self._machine.commands_under(self._last.schema) if self._last and can_follow else None
         self.next_payload = self._next_payload(self._machine.schema)
@@ -177,6 +184,15 @@ def _last_of(facts: GroupFacts) -> Revision | None:
         return None
 
 
+def _hashes_of(facts: GroupFacts) -> frozenset[SchemaHash]:
+    """Return the hashes of the revisions that this release of coterie can read."""
+    found = set()
+    for _, content in facts.schemas:
+        with contextlib.suppress(ValueError):
+            found.add(schema_hash(Revision.decode(content).schema))
+    return frozenset(found)
+
+
 def why_not_followed(code: Schema, facts: GroupFacts) -> str | None:
     """Return why code with this schema cannot follow the last schema of a log; None if it can, or if there is none."""
     if not facts.schemas:
@@ -210,4 +226,4 @@ def _lacking(found: Comparison) -> str:
     changes = [change for change in found.contradictions if change.kind not in numbers]
     texts = [one.where if one.kind in gone else f"{one.where} ({one.detail})" for one in changes]
     more = [f"{len(texts) - LACKING_SHOWN} more"] if len(texts) > LACKING_SHOWN else []
-    return ", ".join([*texts[:LACKING_SHOWN], *more])
+    return " and ".join([*texts[:LACKING_SHOWN], *more])

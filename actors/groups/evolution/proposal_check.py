@@ -38,10 +38,14 @@ class ProposalCheck:
     Args:
         schemas: what the log has, and what this code is.
         waiting_for: returns in words why the code's schema is not active yet.
+        why_lacking: returns in words what to do about a command that this code does not have.
     """
 
-    def __init__(self, schemas: GroupSchemas, waiting_for: Callable[[], str]) -> None:
+    def __init__(
+        self, schemas: GroupSchemas, waiting_for: Callable[[], str], why_lacking: Callable[[], str]
+    ) -> None:
         self._schemas = schemas
+        self._why_lacking = why_lacking
         self._waiting_for = waiting_for
 
     @property
@@ -62,10 +66,9 @@ class ProposalCheck:
         return Checked(without_commands(command, refusals), refusals, is_batch(command)) if refusals else None
 
     def _explained(self, refusal: str, command: bytes) -> str:
-        """Return a refusal with what it waits for, or with the version that does not have it."""
+        """Return a refusal with what it waits for, or with what to do if this code does not have it."""
         if refusal == NOT_A_COMMAND:
             return refusal
-        version = 0 if self._schemas.code is None else self._schemas.code.version
         if self._schemas.own_refusal(command) is None:
             return f"{refusal} yet: {self._waiting_for()}"
-        return f"{refusal}: the leader runs version {version}"
+        return f"{refusal}: {self._why_lacking()}"

@@ -52,7 +52,7 @@ class SchemaKeeper:
         self._propose = propose
         self._schemas = GroupSchemas(machine)
         self._leadership = SchemaLeadership(self._schemas, node, activate_after_s, log)
-        self._check = ProposalCheck(self._schemas, lambda: self._leadership.waiting_for(self._voters))
+        self._check = ProposalCheck(self._schemas, lambda: self._leadership.waiting_for(self._voters), self._why_lacking)
         self._term = Term(0)
         self._proposed: int | None = None
         self._activations: list[Callable[[SchemaActivated | NotActivated], None]] = []
@@ -139,10 +139,12 @@ class SchemaKeeper:
     def activate(self, answer: Callable[[SchemaActivated | NotActivated], None]) -> None:
         """Make the schema of this code active, if all voters have it; `answer` is called with what came of it.
 
-        If it is active already, as after an answer that was lost, the answer says so again.
+        If it is active already, as after an answer that was lost, the answer says so again; unless others run newer
+        code: then nothing was activated, and it is the leader that is to be restarted.
         """
         if (active := self._active_already) is not None:
-            answer(active)
+            behind = self._leadership.why_behind(self._voters)
+            answer(active if behind is None else NotActivated(behind, self._node))
             return
         reason = self._why_not_activated()
         if reason is not None:
@@ -171,6 +173,9 @@ class SchemaKeeper:
         if schema_hash(last.schema) != self.hash:
             return None
         return SchemaActivated(last.number, last.schema.version, facts.schema_index)
+
+    def _why_lacking(self) -> str:
+        return self._leadership.why_lacking(self._voters)
 
     def _why_not_activated(self) -> str | None:
         if self._raft.role is not RaftRole.LEADER:

@@ -61,6 +61,32 @@ class SchemaLeadership:
             return "every voter has it; `coterie raft activate` makes it active"
         return f"every voter must have it for {self._activate_after_s:g} s"
 
+    def why_behind(self, voters: Sequence[str]) -> str | None:
+        """Return in words which voters seem to run newer code than this leader, whose own is active; None: none does."""
+        ahead = self._ahead(voters)
+        if not ahead:
+            return None
+        own = f"the leader {self._node} runs version {hashed_version(self._schemas.hash)}, which is active already"
+        return f"{own}, but {ahead}: restart {self._node} on the newer code, then activate it"
+
+    def why_lacking(self, voters: Sequence[str]) -> str:
+        """Return in words what to do about a command that this leader's code does not have."""
+        version, ahead = hashed_version(self._schemas.hash), self._ahead(voters)
+        lacks = f"the code of the leader {self._node} (version {version}) does not have it"
+        if not ahead:
+            return f"{lacks}: start code that has it on every node"
+        return f"{lacks}, but {ahead}: restart {self._node} on the newer code"
+
+    def _ahead(self, voters: Sequence[str]) -> str:
+        """Return the voters, each in words, with other code of this version or a higher one that was not active yet."""
+        own, recorded = self._schemas.hash, self._schemas.recorded_hashes
+        heard = {voter: self._hash_by_node[voter] for voter in voters if voter in self._hash_by_node}
+        return ", ".join(
+            self._difference(voter)
+            for voter, hash_ in heard.items()
+            if hash_ not in (own, NO_HASH, *recorded) and hashed_version(hash_) >= hashed_version(own)
+        )
+
     def due(self, voters: Sequence[str], now: float) -> bytes | None:
         """Return the content of a schema entry that is due at `now` (monotonic, s); call it often."""
         if self._schemas.next_payload is None or self._schemas.last is None:

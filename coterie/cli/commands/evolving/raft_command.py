@@ -4,7 +4,7 @@
     coterie raft activate totals --connect 127.0.0.1:7401,127.0.0.1:7402
 
 A group follows one schema and version until a newer one is activated, whatever its nodes run. `activate` makes that of
-the leader active, once every voter runs it; it tells which voters do not.
+the leader active, once every voter runs it; it tells which voters do not, or that it is the leader that is behind.
 
 Exit code of `versions`: 1 if no node leads, one is in quarantine, or two run code that contradicts each other.
 Exit code of `activate`: 1 if nothing was activated.
@@ -62,8 +62,9 @@ async def _versions(connection: ClusterConnection, group: str) -> int:
     async with connection.client_of_all() as client:
         handle = client.group(group)
         statuses, reports = await handle.status(), await handle.code()
-    print("\n".join(_lines(group, statuses)))
-    conflicts = list(_conflicts(_schemas(reports)))
+    schemas = _schemas(reports)
+    print("\n".join(_lines(group, statuses, schemas)))
+    conflicts = list(_conflicts(schemas))
     for text in conflicts:
         print(text)
     found = [status for status in statuses.values() if isinstance(status, GroupStatus)]
@@ -78,7 +79,7 @@ async def _activate(connection: ClusterConnection, group: str) -> int:
     return 0
 
 
-def _lines(group: str, statuses: Statuses) -> Iterator[str]:
+def _lines(group: str, statuses: Statuses, schema_by_node: Mapping[str, Schema]) -> Iterator[str]:
     found = {node: status for node, status in statuses.items() if isinstance(status, GroupStatus)}
     leader = next((status for status in found.values() if status.role == "leader"), None)
     if leader is None:
@@ -98,7 +99,28 @@ def _lines(group: str, statuses: Statuses) -> Iterator[str]:
         if status.quarantine:
             yield f"  {node} is in quarantine (it stores and votes, and applies nothing): {status.quarantine}"
         elif leader is not None and status.code_schema != leader.code_schema:
-            yield f"  {node} does not run the leader's code: until it does, that cannot be activated"
+            yield f"  {_difference(status, leader, schema_by_node)}"
+
+
+def _difference(status: GroupStatus, leader: GroupStatus, schema_by_node: Mapping[str, Schema]) -> str:
+    """Return how a node's code differs from the leader's, and which of the two is to be restarted."""
+    node, leads = status.node, leader.node
+    step = _step(status, leader, schema_by_node)
+    if step > 0:
+        return f"{node} runs newer code than the leader {leads}: restart {leads} on it; until then it cannot be activated"
+    if step < 0:
+        return f"{node} runs older code than the leader {leads}: restart {node} on the leader's code, to activate that"
+    return f"{node} runs other code than the leader {leads}: all voters must run the same before it can be activated"
+
+
+def _step(status: GroupStatus, leader: GroupStatus, schema_by_node: Mapping[str, Schema]) -> int:
+    """Return 1 if a node's code is newer than the leader's, -1 if it is older, and 0 if that cannot be said."""
+    own, led = schema_by_node.get(status.node), schema_by_node.get(leader.node)
+    if own is None or led is None:
+        return (status.code_version > leader.code_version) - (status.code_version < leader.code_version)
+    is_newer = compare(led, own).verdict is Verdict.NEWER
+    is_older = compare(own, led).verdict is Verdict.NEWER
+    return is_newer - is_older
 
 
 def _schemas(reports: Mapping[str, CodeReport | CoterieError]) -> dict[str, Schema]:

@@ -175,8 +175,14 @@ async def test_a_command_that_is_not_active_is_refused_before_it_is_in_the_log(u
 async def test_an_older_leader_refuses_it_too_and_no_replica_applies_it_later(upgrades: Upgrades) -> None:
     await upgrades.upgrade("n1", V2)
     await upgrades.lead("n2")
-    with pytest.raises(CommandRefused, match=r"'up\.Bonus' is not active: the leader runs version 1"):
+    with pytest.raises(CommandRefused, match=r"'up\.Bonus' is not active: .*n1 runs version 2: restart n2"):
         await upgrades.execute(Bonus(5))
+    behind = await upgrades.activate()
+    assert behind == NotActivated(
+        "the leader n2 runs version 1, which is active already, but n1 runs version 2: "
+        "restart n2 on the newer code, then activate it",
+        "n2",
+    )
     await upgrades.lead("n1")
     assert await upgrades.execute(Get()) == 100
 
@@ -273,7 +279,8 @@ async def test_a_rolled_back_node_stores_and_votes_and_stops_no_log(upgrades: Up
     assert (status.role, status.version) == ("quarantined", 0)
     assert str(status.quarantine).startswith("revision 2 (version 2) at entry ")
     assert str(status.quarantine).endswith(
-        " is newer than this code (version 1), which lacks command 'up.Bonus'; run the newer code"
+        " is newer than this code (version 1), which lacks command 'up.Bonus' and command 'up.Add', field 'times'; "
+        "run the newer code"
     )
 
 

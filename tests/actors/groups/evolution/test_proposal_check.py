@@ -64,7 +64,7 @@ def schemas_of(machine: type[StateMachine[Any]], *recorded: type[StateMachine[An
 
 
 def check_of(machine: type[StateMachine[Any]], *recorded: type[StateMachine[Any]]) -> ProposalCheck:
-    return ProposalCheck(schemas_of(machine, *recorded), lambda: "n2 runs version 1")
+    return ProposalCheck(schemas_of(machine, *recorded), lambda: "n2 runs version 1", lambda: "the leader lacks it")
 
 
 PACK = msgpack.Packer().pack
@@ -91,10 +91,10 @@ def test_a_command_that_is_not_active_yet_says_what_it_waits_for(frame: Any) -> 
     assert decode_reply(checked.answer(None)) == NotActive("'check.New' is not active yet: n2 runs version 1")
 
 
-def test_a_command_that_the_leader_does_not_have_says_which_version_it_runs() -> None:
+def test_a_command_that_the_leader_does_not_have_says_so() -> None:
     checked = check_of(First, First).check(in_session(NEW))
     assert checked is not None
-    assert decode_reply(checked.answer(None)) == NotActive("'check.New' is not active: the leader runs version 1")
+    assert decode_reply(checked.answer(None)) == NotActive("'check.New' is not active: the leader lacks it")
 
 
 def test_bytes_that_are_no_command_are_told_as_such() -> None:
@@ -128,7 +128,7 @@ def test_nothing_may_be_proposed_before_the_log_has_a_schema_that_the_code_can_f
 
 
 def test_a_machine_of_bytes_takes_everything() -> None:
-    check = ProposalCheck(GroupSchemas(object()), lambda: "")
+    check = ProposalCheck(GroupSchemas(object()), lambda: "", lambda: "")
     assert check.is_ready
     assert check.check(encode_plain(b"anything")) is None
 

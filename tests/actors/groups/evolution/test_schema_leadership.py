@@ -12,6 +12,7 @@ from coterie.actors.groups.state_machine import StateMachine
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema_text import NO_HASH, SchemaHash, schema_hash
 from coterie.runtime.messages.message import Ask, message
+from tests.actors.groups.evolution.test_group_schemas import facts_of
 from tests.actors.groups.evolution.test_proposal_check import First, New, Old, Second, schemas_of
 
 VOTERS = ("n1", "n2", "n3")
@@ -76,6 +77,35 @@ def test_what_was_heard_before_an_election_does_not_count() -> None:
     leader.hear(n2=Second, n3=Second)
     leader.leadership.elected()
     assert len(leader.leadership.held_up_by(VOTERS)) == 2
+
+
+def test_a_leader_whose_code_is_active_says_who_runs_newer_code() -> None:
+    leader = Leader(Unraised, active=Unraised)
+    assert leader.leadership.why_behind(VOTERS) is None
+    leader.hear(n2=Unraised, n3=Unraised)
+    assert leader.leadership.why_behind(VOTERS) is None
+    leader.hear(n2=OtherUnraised, n3=Second)
+    assert leader.leadership.why_behind(VOTERS) == (
+        "the leader n1 runs version 1, which is active already, but n2 runs other code, which calls itself version 1, "
+        "too, n3 runs version 2: restart n1 on the newer code, then activate it"
+    )
+
+
+def test_a_voter_that_went_back_to_a_recorded_revision_is_not_ahead() -> None:
+    leader = Leader(Unraised)
+    leader.schemas.follow(facts_of(First, Unraised))
+    leader.hear(n2=First, n3=Unraised)
+    assert leader.leadership.why_behind(VOTERS) is None
+
+
+def test_a_command_that_the_leader_lacks_names_the_node_to_restart() -> None:
+    leader = Leader(First, active=First)
+    lacks = "the code of the leader n1 (version 1) does not have it"
+    assert leader.leadership.why_lacking(VOTERS) == f"{lacks}: start code that has it on every node"
+    leader.hear(n2=Unraised)
+    assert leader.leadership.why_lacking(VOTERS) == (
+        f"{lacks}, but n2 runs other code, which calls itself version 1, too: restart n1 on the newer code"
+    )
 
 
 def test_without_a_bake_time_it_waits_for_a_command() -> None:

@@ -23,9 +23,9 @@ LEADER = GroupStatus("totals", "n1", "leader", 3, "n1", 9, 9, 9, "s1", 1, (), No
 OTHER = replace(LEADER, node="n2", role="follower", code_version=1, code_schema="00000001" + "cd" * 12)
 
 
-def lines(*statuses: GroupStatus, **errors: NodeUnreachable) -> list[str]:
+def lines(*statuses: GroupStatus, schemas: Any = None, **errors: NodeUnreachable) -> list[str]:
     found: Any = {status.node: status for status in statuses}
-    return list(raft_command._lines("totals", {**found, **errors}))
+    return list(raft_command._lines("totals", {**found, **errors}, schemas or {}))
 
 
 def test_every_node_is_a_row_with_what_it_runs() -> None:
@@ -35,7 +35,7 @@ def test_every_node_is_a_row_with_what_it_runs() -> None:
         "  n1           leader            2 abababab        1",
         "  n2           follower          1 cdcdcdcd        1",
         "  n3           node 'n3' is unreachable (gone): nothing was sent; send again once its link is up",
-        "  n2 does not run the leader's code: until it does, that cannot be activated",
+        "  n2 runs older code than the leader n1: restart n2 on the leader's code, to activate that",
     ]
 
 
@@ -77,6 +77,39 @@ class Putting(First, StateMachine[Get | Put]):  # pyright: ignore[reportGeneralT
 
 class Taking(First, StateMachine[Get | Take]):  # pyright: ignore[reportGeneralTypeIssues]
     version = 2
+
+
+class PuttingUnraised(First, StateMachine[Get | Put]):  # pyright: ignore[reportGeneralTypeIssues]
+    pass
+
+
+@pytest.mark.parametrize(
+    ("leader", "other", "text"),
+    [
+        (First, Putting, "n2 runs newer code than the leader n1: restart n1 on it; until then it cannot be activated"),
+        (
+            First,
+            PuttingUnraised,
+            "n2 runs newer code than the leader n1: restart n1 on it; until then it cannot be activated",
+        ),
+        (
+            PuttingUnraised,
+            First,
+            "n2 runs older code than the leader n1: restart n2 on the leader's code, to activate that",
+        ),
+        (
+            Putting,
+            Taking,
+            "n2 runs other code than the leader n1: all voters must run the same before it can be activated",
+        ),
+    ],
+)
+def test_the_node_that_is_to_be_restarted_is_the_one_with_the_older_code(
+    leader: type[StateMachine[Any]], other: type[StateMachine[Any]], text: str
+) -> None:
+    schemas = {"n1": machine_schema(leader), "n2": machine_schema(other)}
+    same_number = replace(OTHER, code_version=LEADER.code_version)
+    assert lines(LEADER, same_number, schemas=schemas)[-1] == f"  {text}"
 
 
 def conflicts(machines: Sequence[type[StateMachine[Any]]]) -> list[str]:
