@@ -180,9 +180,10 @@ class MessageType:
 
     def encoding_error(self, value: object) -> BadMessage:
         """Return the error that names the field of `value` that cannot cross the wire."""
-        for name, codec in zip(self._names, self._ready_codecs, strict=True):
+        codecs = self._ready_codecs  # which reads the types, too
+        for name, kind, codec in zip(self._names, self._types, codecs, strict=True):
             field = getattr(value, name, None)
-            if (why := why_not_encodable(codec, field)) is not None:
+            if (why := why_not_encodable(kind, codec, field)) is not None:
                 return BadMessage(f"message {self.name!r}, field {name!r}: {why}")
         return BadMessage(f"message {self.name!r} cannot cross the wire: {show(value)}")
 

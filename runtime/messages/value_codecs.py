@@ -27,7 +27,7 @@ from coterie.runtime.messages.field_types import (
     UnionType,
 )
 
-__all__ = ["INT64", "NO_REFS", "Codec", "HoldsRef", "Resolver", "codec_of", "show", "why_not_encodable"]
+__all__ = ["INT64", "NO_REFS", "Codec", "HoldsRef", "Resolver", "codec_of", "show", "type_text", "why_not_encodable"]
 
 INT64: Final = range(-(2**63), 2**64)
 """The integers that MessagePack can carry."""
@@ -244,7 +244,7 @@ def _union(members: Sequence[FieldType], where: str) -> Codec:
     by_wire_type = _by_wire_type(codecs, where)
     exact = tuple(cls for codec in codecs for cls in codec.exact)
     others = [codec for codec in codecs if not codec.exact]
-    names = " or ".join(_name(member) for member in members)
+    names = " or ".join(map(type_text, members))
 
     def encode(value: Any) -> object:
         if type(value) in exact:
@@ -298,8 +298,8 @@ def _tagged(records: Sequence[Record]) -> Codec:
     return Codec(encode, decode, wire_types=_ROW, instances=tuple(by_class))
 
 
-def _name(kind: FieldType) -> str:
-    """Return the name of a member of a union, for errors."""
+def type_text(kind: FieldType) -> str:
+    """Return the type of a field in words, for errors."""
     match kind:
         case ExactType(cls) | EnumType(cls) | FlagType(cls) | CustomType(cls):
             return str(cls.__name__)
@@ -307,18 +307,20 @@ def _name(kind: FieldType) -> str:
             return record.cls.__name__
         case FloatType():
             return "float"
-        case MappingType():
-            return "Mapping"
-        case SequenceType() | TupleType():
-            return "tuple"
+        case MappingType(key, value):
+            return f"Mapping[{type_text(key)}, {type_text(value)}]"
+        case SequenceType(item):
+            return f"tuple[{type_text(item)}, ...]"
+        case TupleType(items):
+            return f"tuple[{', '.join(map(type_text, items)) or '()'}]"
         case UnionType(members):
-            return " or ".join(map(_name, members))
+            return " or ".join(map(type_text, members))
         case _:
             assert_never(kind)
 
 
-def why_not_encodable(codec: Codec, value: object) -> str | None:
-    """Return the reason why a value cannot cross the wire; None if it can, as far as can be determined."""
+def why_not_encodable(kind: FieldType, codec: Codec, value: object) -> str | None:
+    """Return why a value cannot cross the wire as one of a type; None if it can, as far as can be determined."""
     try:
         codec.encode(value)
         if isinstance(value, str):
@@ -328,11 +330,14 @@ def why_not_encodable(codec: Codec, value: object) -> str | None:
     except BadMessage as error:
         return str(error)
     except (AttributeError, TypeError, ValueError):
-        return f"{show(value)} cannot cross the wire"
+        return f"expected {type_text(kind)}, got {show(value)}"
     if type(value) is int and float in codec.exact and value in INT64:
         return None  # 1 is accepted as 1.0
-    fits = type(value) in codec.exact if codec.exact else True
-    return None if fits and (type(value) is not int or value in INT64) else f"{show(value)} cannot cross the wire"
+    if codec.exact and type(value) not in codec.exact:
+        return f"expected {type_text(kind)}, got {show(value)}"
+    if type(value) is int and value not in INT64:
+        return f"{show(value)} is beyond 64 bits: MessagePack carries {INT64.start} … {INT64.stop - 1}"
+    return None
 
 
 def show(value: object) -> str:
