@@ -77,9 +77,9 @@ from coterie.runtime.storage.log_store import LogStore
 __all__ = ["RaftActor"]
 
 APART: Final = (
-    "it answered otherwise than a quorum, up to entry {index}: its state cannot be trusted. Did `apply` change without a "
-    "higher `version`, or does it use a clock, random numbers or the order of a set? Start this node on the code of the "
-    "others"
+    "it answered otherwise than a quorum, up to entry {index}: its state cannot be trusted. Did `apply` change without "
+    "a higher `version`, or does it use a clock, random numbers or the order of a set? Start this node on the code of "
+    "the others"
 )
 
 

@@ -38,7 +38,9 @@ def schemas_in_path(path: Path, groups: Iterable[str]) -> History:
     if path.is_dir():
         return run_async(_in_data(path, groups))
     try:
-        return {group: [Revision(1, schema)] for group, schema in read_schema_file(path.read_text(encoding="utf-8")).items()}
+        return {
+            group: [Revision(1, schema)] for group, schema in read_schema_file(path.read_text(encoding="utf-8")).items()
+        }
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -3,8 +3,8 @@
 The order of schemas is defined by additions alone: one is newer than another if every change to it is an addition. So
 "older" is the reverse of "newer"; but a schema that lacks something may also be the work of a mistake. It passes for
 older only if that shows: by its version, or because the group had been there before, on its way to where it is now. And
-it must fit all that was recorded on that way: code that lacks what a revision has, and has what came later, is no earlier
-release of the group, but one from which something was removed.
+it must fit all that was recorded on that way: code that lacks what a revision has, and has what came later, is no
+earlier release of the group, but one from which something was removed.
 """
 
 from __future__ import annotations

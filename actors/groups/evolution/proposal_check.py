@@ -41,9 +41,7 @@ class ProposalCheck:
         why_lacking: returns in words what to do about a command that this code does not have.
     """
 
-    def __init__(
-        self, schemas: GroupSchemas, waiting_for: Callable[[], str], why_lacking: Callable[[], str]
-    ) -> None:
+    def __init__(self, schemas: GroupSchemas, waiting_for: Callable[[], str], why_lacking: Callable[[], str]) -> None:
         self._schemas = schemas
         self._why_lacking = why_lacking
         self._waiting_for = waiting_for

@@ -52,7 +52,9 @@ class SchemaKeeper:
         self._propose = propose
         self._schemas = GroupSchemas(machine)
         self._leadership = SchemaLeadership(self._schemas, node, activate_after_s, log)
-        self._check = ProposalCheck(self._schemas, lambda: self._leadership.waiting_for(self._voters), self._why_lacking)
+        self._check = ProposalCheck(
+            self._schemas, lambda: self._leadership.waiting_for(self._voters), self._why_lacking
+        )
         self._term = Term(0)
         self._proposed: int | None = None
         self._activations: list[Callable[[SchemaActivated | NotActivated], None]] = []

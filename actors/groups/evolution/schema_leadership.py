@@ -62,7 +62,7 @@ class SchemaLeadership:
         return f"every voter must have it for {self._activate_after_s:g} s"
 
     def why_behind(self, voters: Sequence[str]) -> str | None:
-        """Return in words which voters seem to run newer code than this leader, whose own is active; None: none does."""
+        """Return which voters seem to run newer code than this leader, whose own is active; None: none does."""
         ahead = self._ahead(voters)
         if not ahead:
             return None

@@ -100,20 +100,19 @@ class TypedMachine:
             recorded, decoded = self._active.decode(command)
             result = self.machine.apply(decoded)
             try:
-                return self._pack((OK, result)) if type(result) in recorded.reply.exact else self._encode(recorded, result)
+                is_exact = type(result) in recorded.reply.exact
+                return self._pack((OK, result)) if is_exact else self._encode(recorded, result)
             except _NOT_ENCODABLE as error:
                 raise _wrong_reply(recorded, result, error) from error
         except CommandRefused as error:
             return self._error_reply(REFUSED, error)
         except BaseException as error:
-            if is_local(error):
-                with contextlib.suppress(Exception):
-                    self._report(index, command if decoded is None else decoded, error)
-                raise
             if decoded is None and isinstance(error, BadMessage):
                 return self._error_reply(REFUSED, error)
             with contextlib.suppress(Exception):  # a handler of logs that fails here must not change the outcome
                 self._report(index, command if decoded is None else decoded, error)
+            if is_local(error):
+                raise
             return self._error_reply(FAILED, error)
 
     varying_mark = _ERROR_ROW

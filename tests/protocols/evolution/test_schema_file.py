@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import CommandSchema, MessageSchema, Schema
 from coterie.protocols.evolution.schema_comparison import Verdict
-from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema_file import compare_groups, read_schema_file, schema_file_text
 from coterie.protocols.evolution.schema_types import ScalarType
 

@@ -183,4 +183,4 @@ def test_what_cannot_cross_is_blamed_on_its_field() -> None:
         message_type(Plain).encoding_error(Plain(1, "\ud800", 1))
     )
     assert "field 'number': int" in str(message_type(Plain).encoding_error(Plain(2**64, "", 1)))
-    assert "field 'text': NoneType None" in str(message_type(Plain).encoding_error(Plain(1, None, 1)))  # type: ignore[arg-type]
+    assert "field 'text': expected str, got NoneType None" in str(message_type(Plain).encoding_error(Plain(1, None, 1)))  # type: ignore[arg-type]

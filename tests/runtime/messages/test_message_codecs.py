@@ -351,7 +351,7 @@ def test_a_subclass_that_is_not_decorated_is_no_message() -> None:
         message_type(Tree).encode(Tree(Special("x")))
 
 
-@pytest.mark.parametrize(("value", "why"), [(2**64, "cannot cross"), (-(2**63) - 1, "cannot cross")])
+@pytest.mark.parametrize(("value", "why"), [(2**64, "is beyond 64 bits"), (-(2**63) - 1, "is beyond 64 bits")])
 def test_blame_names_the_field_with_an_integer_that_is_too_large(value: int, why: str) -> None:
     described = message_type(holder(int))
 

@@ -107,7 +107,9 @@ def _difference(status: GroupStatus, leader: GroupStatus, schema_by_node: Mappin
     node, leads = status.node, leader.node
     step = _step(status, leader, schema_by_node)
     if step > 0:
-        return f"{node} runs newer code than the leader {leads}: restart {leads} on it; until then it cannot be activated"
+        return (
+            f"{node} runs newer code than the leader {leads}: restart {leads} on it; until then it cannot be activated"
+        )
     if step < 0:
         return f"{node} runs older code than the leader {leads}: restart {node} on the leader's code, to activate that"
     return f"{node} runs other code than the leader {leads}: all voters must run the same before it can be activated"

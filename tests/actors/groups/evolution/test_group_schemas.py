@@ -100,7 +100,9 @@ def test_code_from_which_a_command_was_removed_contradicts_at_the_start_and_live
     )
     recorded = (First, Second, Grown)
     (text,) = contradictions(machine_schema(Removed), facts_of(*recorded, committed=3))
-    assert text.startswith(f"this code contradicts revision 3 of its schema (version 2), which entry 3 recorded: {part}")
+    assert text.startswith(
+        f"this code contradicts revision 3 of its schema (version 2), which entry 3 recorded: {part}"
+    )
 
     schemas = GroupSchemas(TypedMachine(Removed()))
     schemas.follow(facts_of(*recorded, committed=3))

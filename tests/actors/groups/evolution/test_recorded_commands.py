@@ -318,7 +318,9 @@ class NewLines(StateMachine[LongerLines]):
 def test_a_nested_message_with_a_field_that_is_not_active_is_named_wherever_it_is(row: tuple[Any, ...]) -> None:
     for machine in (OldLines, NewLines):
         commands = RecordedCommands(machine_schema(OldLines), commands_of(machine))
-        assert refusal(commands, packed("recorded.Lines", *row)) == "message 'recorded.Line' with 2 fields is not active"
+        assert (
+            refusal(commands, packed("recorded.Lines", *row)) == "message 'recorded.Line' with 2 fields is not active"
+        )
 
 
 def test_a_command_cannot_hold_a_ref_but_an_address() -> None:

@@ -205,4 +205,6 @@ async def test_the_schemas_of_a_running_cluster_are_those_of_its_log() -> None:
     async with topology.start(node="n1", data="data") as node:
         found = await recorded_schemas._in_cluster(ClusterConnection((node.address,)), ["orders", "carts"])
 
-    assert found == {"orders": [Revision(1, schema_command.schemas_of(load_topology("shop_of_tests:recorded"))["orders"])]}
+    assert found == {
+        "orders": [Revision(1, schema_command.schemas_of(load_topology("shop_of_tests:recorded"))["orders"])]
+    }
