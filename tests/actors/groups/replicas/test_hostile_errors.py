@@ -28,13 +28,13 @@ class Count(Ask[int]):
 
 class NoClass(Exception):
     @property  # type: ignore[misc]
-    def __class__(self) -> NoReturn:  # type: ignore[override]
+    def __class__(self) -> NoReturn:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         raise ValueError("no class")
 
 
 class SaysOutOfMemory(Exception):
     @property  # type: ignore[misc]
-    def __class__(self) -> type:
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]
         return MemoryError
 
 
