@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from coterie.runtime.system import System
+from coterie.runtime.transport.handshake.handshake_messages import RefusalReason
 from coterie.supervision.fencing import RETURN_LIMIT_S, choose_fence
 from coterie.supervision.node_supervisor import NodeSupervisor
 from coterie.supervision.node_watch import NodeWatch
@@ -38,6 +39,11 @@ class HangWatch:
             for node, supervisor in supervisors.items()
         }
         self._overdue: set[str] = set()
+
+    def refused(self, node: str, reason: str) -> None:
+        """Take a handshake with `node` that failed. `reason`: its code, and the text."""
+        if reason.partition(":")[0] == RefusalReason.TOO_MANY_CONNECTIONS.value:
+            self._watches[node].refused_as_full()
 
     async def run(self) -> None:
         """Ask and fence until cancelled."""
