@@ -33,7 +33,7 @@ HANG_TIMEOUT_MIN_S = 2.0
 
 LINKS = TransportConfig(reconnect_cap_s=0.2, reconnect_full_cap_s=0.5)
 """A node that has started again is linked soon, and can show that it works; one that is full refuses us often enough
-to show the same (see `HangWatch.refused`)."""
+to show the same (see `fencing.py`)."""
 
 NODE_DESCRIPTORS: Final = 8
 """What this process opens for each node: two pipes, the link and its successor, and what starts a process."""
@@ -120,18 +120,12 @@ class ClusterSupervisor:
             for address in self._addresses.values():
                 system.dial(*parse_address(address))
             async with asyncio.TaskGroup() as watching:
-                hang_watch = HangWatch(system, self._supervisors, self._hang_timeout_s)
-                system.remoting.refusal_listener = partial(self._note_refusal, hang_watch)
+                hang_watch = HangWatch(system, self._supervisors, self._addresses, self._hang_timeout_s)
                 watch = watching.create_task(hang_watch.run())
                 async with asyncio.TaskGroup() as nodes:
                     for supervisor in self._supervisors.values():
                         nodes.create_task(supervisor.run())
                 watch.cancel()
-
-    def _note_refusal(self, watch: HangWatch, address: str, reason: str) -> None:
-        for node, place in self._addresses.items():
-            if place == address:
-                watch.refused(node, reason)
 
     async def _start(self, node: str) -> tuple[Process, OutputPipe]:
         output = await OutputPipe.open()
