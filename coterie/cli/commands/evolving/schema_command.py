@@ -25,8 +25,8 @@ from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.topology.parts import RaftPart
 from coterie.actors.topology.topology import Topology
 from coterie.cli.cluster_connection import add_connect, connection_of
+from coterie.cli.commands.evolving.recorded_schemas import schemas_in_cluster, schemas_in_path
 from coterie.cli.commands.run_command import load_topology
-from coterie.cli.recorded_schemas import schemas_in_cluster, schemas_in_path
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_comparison import Verdict
 from coterie.protocols.evolution.schema_file import (

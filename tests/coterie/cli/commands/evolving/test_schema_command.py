@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from coterie.actors.groups.group_messages import GroupStatus
-from coterie.cli import main, recorded_schemas
+from coterie.cli import main
 from coterie.cli.cluster_connection import ClusterConnection
-from coterie.cli.commands.evolving import schema_command
+from coterie.cli.commands.evolving import recorded_schemas, schema_command
 from coterie.cli.commands.run_command import load_topology
 
 MODULE = """
