@@ -33,6 +33,9 @@ _NOT_ENCODABLE: Final = (AttributeError, BadMessage, OverflowError, TypeError, V
 
 _REPLY_CHARS_MAX: Final = 60
 
+GROUPED_MAX: Final = 10_000
+"""So many exceptions of a group are looked at."""
+
 ReportFailure = Callable[[LogIndex, object, BaseException], None]
 """Called with the index of an entry, the command (bytes, if it did not decode) and the exception that came of it.
 
@@ -107,9 +110,9 @@ class TypedMachine:
         except CommandRefused as error:
             return self._error_reply(REFUSED, error)
         except BaseException as error:
-            if decoded is None and isinstance(error, BadMessage):
+            if decoded is None and issubclass(type(error), BadMessage):
                 return self._error_reply(REFUSED, error)
-            with contextlib.suppress(Exception):  # a handler of logs that fails here must not change the outcome
+            with contextlib.suppress(BaseException):  # what a log or the error's own code does must change nothing
                 self._report(index, command if decoded is None else decoded, error)
             if is_local(error):
                 raise
@@ -162,7 +165,17 @@ def _check_reply(codec: Codec, packed: bytes) -> None:
 
 
 def is_local(error: BaseException) -> bool:
-    """Return whether an exception is one of the `LOCAL_CONDITIONS`, or a group with one."""
-    if isinstance(error, BaseExceptionGroup):
-        return any(map(is_local, error.exceptions))
-    return isinstance(error, LOCAL_CONDITIONS)
+    """Return whether an exception is one of the `LOCAL_CONDITIONS`, or a group with one.
+
+    No code of the exception's class is called, and no group is nested too deeply: this decides on every replica alike.
+    """
+    pending = [error]
+    for _ in range(GROUPED_MAX):
+        if not pending:
+            break
+        one = pending.pop()
+        if issubclass(type(one), LOCAL_CONDITIONS):
+            return True
+        if issubclass(type(one), BaseExceptionGroup):
+            pending += BaseExceptionGroup.exceptions.__get__(one)
+    return False
