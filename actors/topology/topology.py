@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Literal
 
 from coterie.actors.groups.state_machine import StateMachine
@@ -305,12 +306,7 @@ class Topology:
                 advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
                 system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
             node_store = NodeStore(system, data, do_format=bootstrap == "new")
-
-            async def begin_listening() -> tuple[str, int]:
-                for peer, place in peer_at.items():  # before the first connection: one of a node is none of a client
-                    system.add_peer(peer, *place, may_dial=False)
-                return await system.listen(*listen_at, insecure=insecure, datagrams=self._has_detector)
-
+            begin_listening = partial(self._listen, system, listen_at, peer_at, insecure=insecure)
             # A store that contradicts the topology refuses the start before anything listens. A new store contradicts
             # nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted.
             address = await begin_listening() if bootstrap == "new" else None
@@ -329,6 +325,14 @@ class Topology:
                 yield member
             finally:
                 await member.close_handles()
+
+    async def _listen(
+        self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
+    ) -> tuple[str, int]:
+        """Listen; the connections of `peers` are those of nodes from the first one on, they take no client's place."""
+        for peer, place in peers.items():
+            system.add_peer(peer, *place, may_dial=False)
+        return await system.listen(*at, insecure=insecure, datagrams=self._has_detector)
 
     async def run(
         self,
