@@ -7,6 +7,7 @@
 `network_addresses.py`: parses text of the form `host:port`, and writes such text
 `node.py`: `Node`, holds one running node's actor system and store
 `node_report.py`: `NodeReportActor`, reports the groups, pools and actors that its node runs
+`part_names.py`: checks the name of a group, synod, pool or actor before it is used, sent or stored
 `peer_stores.py`: `PeerStores`, saves the store id of each voter, and refuses a voter with another store
 `pending_voter.py`: `PendingVoter`, replaces the driver of an unregistered voter
 `voter_registration.py`: `VoterRegistration`, lets a voter vote only after enough others saved its store's id

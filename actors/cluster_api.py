@@ -9,6 +9,7 @@ from typing import Any
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value_client import KeyValueClient
+from coterie.actors.part_names import check_name
 from coterie.actors.paxos.synod_client import SynodClient
 from coterie.actors.pools.pool import Pool
 from coterie.actors.pools.pool_options import PoolOptions
@@ -59,7 +60,8 @@ class ClusterApi:
     actor.__qualname__ = "actor"  # in the error of a call without node=: this class is not public
 
     def group(self, name: str) -> GroupClient:
-        """Return the replicated group of that name."""
+        """Return the replicated group of that name. TypeError, ValueError: no group can have it."""
+        check_name(name)
         if name not in self._groups:
             self._groups[name] = GroupClient(self.system, name, lambda: self.nodes, self._health)
         return self._groups[name]
@@ -69,7 +71,8 @@ class ClusterApi:
         return KeyValueClient(self.group(name))
 
     def synod(self, name: str) -> SynodClient:
-        """Return the synod of that name."""
+        """Return the synod of that name. TypeError, ValueError: as `group`."""
+        check_name(name)
         return SynodClient(self.system, name, lambda: self.nodes)
 
     def pool(

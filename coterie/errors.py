@@ -34,6 +34,7 @@ __all__ = [
     "InvariantViolated",
     "MailboxFullError",
     "MessageTypeError",
+    "MetaFileMissing",
     "NoTargets",
     "NodeUnreachable",
     "NotExported",
@@ -246,12 +247,24 @@ class NotFormatted(StorageError):
 class AlreadyFormatted(StorageError):
     """Formatting would destroy an existing store."""
 
-    def __init__(self, path: str, found: str) -> None:
+    def __init__(self, path: str) -> None:
+        advice = "leave out --bootstrap new (bootstrap=) to start its node; give a new node a directory of its own"
+        super().__init__(path, f"{path!r} already holds a store: {advice}")
+
+
+class MetaFileMissing(StorageError):
+    """The data directory holds a log without its meta file: it can be neither opened nor formatted.
+
+    Without the file the store is lost: it names the store, and the checksums of the log depend on it.
+    """
+
+    def __init__(self, path: str) -> None:
         super().__init__(
             path,
-            f"{path!r} already holds {found}: start without bootstrap (--bootstrap new), or choose an empty directory",
+            f"{path!r} holds log segments without their file 'meta', which names the cluster, the node and the store: "
+            f"put that file back from where it went. Without it the store is lost, and a new one in its place does not "
+            f"help: the other voters of its groups refuse a new store under the name of its node; {_NO_REPLACEMENT}",
         )
-        self.found = found
 
 
 class WrongStore(StorageError):

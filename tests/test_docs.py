@@ -81,6 +81,7 @@ def test_the_page_on_state_machines_has_programs_that_run_and_finds_what_it_says
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n", encoding="utf-8")
     pytest_run = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_accounts.py")
 
+    typed = run("-W", "error", "warehouse.py", directory=tmp_path)
     ended, passed = run("program.py", directory=tmp_path), run(*pytest_run, directory=tmp_path)
     accounts = tmp_path / "accounts.py"
     text = accounts.read_text(encoding="utf-8")
@@ -88,6 +89,7 @@ def test_the_page_on_state_machines_has_programs_that_run_and_finds_what_it_says
     accounts.write_text(f"import random\n{drawing}", encoding="utf-8")
     failed = run(*pytest_run, directory=tmp_path)
 
+    assert (typed.stderr, typed.returncode) == ("", 0)
     assert (ended.stderr, ended.returncode) == ("", 0)
     assert passed.returncode == 0, passed.stdout
     assert re.search(r"seed 0 failed", failed.stdout), failed.stdout

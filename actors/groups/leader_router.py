@@ -200,7 +200,11 @@ class LeaderRouter:
     def _ask(self, node: str, batch: list[QueuedCommand]) -> None:
         timeout_s = min(ATTEMPT_S, max(queued[1] for queued in batch))
         command = batch_command(batch)
-        request = self.ref(node).ask(Execute(command), timeout_s=timeout_s)
+        try:
+            request = self.ref(node).ask(Execute(command), timeout_s=timeout_s)
+        except Exception as error:  # noqa: BLE001 (it is the callers', who wait for it)
+            fail_all(batch, FailedAttempt(node, error))
+            return
         self._in_flight[request] = node
         request.add_done_callback(partial(self._handle_answer, node, batch, len(command) if len(batch) > 1 else 0))
 

@@ -36,17 +36,17 @@ from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
+from coterie.actors.groups.replicas.call_room import call_room
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.leader_announcements import LeaderAnnouncements
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.replicas.replica_status import replica_status
-from coterie.actors.groups.replicas.typed_machine import is_local
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RetryRegistration, VoterRegistration
 from coterie.actors.wire_names import FoundersDiffer, RaftPeerMessage, RegisterStore, StoreAccused, StoreRegistered
-from coterie.errors import UnsupportedFormat
+from coterie.errors import InvariantViolated, UnsupportedFormat
 from coterie.protocols.algorithm import NodeId, Received
 from coterie.protocols.checkpoints import Checkpoint, DigestReport, DigestRequest, encode_checkpoint
 from coterie.protocols.raft.membership.membership import StoreId
@@ -293,7 +293,11 @@ class RaftActor(
             applied = self._apply(effect)
             if applied is not None:
                 self._running.feed(applied)
-        self._running.flush()
+        try:
+            self._running.flush()
+        except InvariantViolated as error:  # no restart makes its log right, and a replica must not vanish unnoticed
+            self.context.system.fail(error)
+            raise
         now = self.context.clock.monotonic()
         self._digests.advance(now=now)
         if self._raft.facts is not self._facts:
@@ -427,24 +431,23 @@ class RaftActor(
         replica, refs = self._replica, effect.refs
         applied = LogIndex(effect.entries[0].index - 1)
         try:
-            for entry in effect.entries:
-                if entry.kind is EntryKind.SCHEMA:
-                    self._running.feed(SchemaReached(entry.index))
-                if self._quarantined_because is not None:
-                    break
-                reply = replica.apply(entry)
-                applied = entry.index
-                ref = refs.get(entry.index)
-                if ref is not None:
-                    self._proposals.applied(ref, reply)
-                if replica.apart_at is not None:
-                    self._quarantine(APART.format(index=replica.apart_at))
+            with call_room():
+                for entry in effect.entries:
+                    if entry.kind is EntryKind.SCHEMA:
+                        self._running.feed(SchemaReached(entry.index))
+                    if self._quarantined_because is not None:
+                        break
+                    reply = replica.apply(entry)
+                    applied = entry.index
+                    ref = refs.get(entry.index)
+                    if ref is not None:
+                        self._proposals.applied(ref, reply)
+                    if replica.apart_at is not None:
+                        self._quarantine(APART.format(index=replica.apart_at))
         except CannotFollow as error:
             self._quarantine(str(error))
-        except BaseException as error:
-            if not is_local(error):
-                raise
-            self.context.system.fail(error)  # the entry does not count as applied: the next life applies it again
+        except BaseException as error:  # noqa: BLE001 (the entry does not count as applied: the next life applies it again)
+            self.context.system.fail(error)
             return None
         for index, ref in refs.items():
             if index > applied:  # committed, and not applied by this node any more

@@ -42,6 +42,8 @@ def encode_command(command: Ask[Any], pack: Pack) -> bytes:
         return pack((described.name, described.trimmed.encode(command)))
     except MessageTypeError:
         raise  # the class is wrong, not the value
+    except RecursionError as error:
+        raise BadMessage(f"command {described.name!r} is nested too deeply") from error
     except (TypeError, ValueError, OverflowError) as error:
         raise described.encoding_error(command) from error
 

@@ -11,7 +11,7 @@ program writes into the store by itself is not taken for a group.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,7 @@ from coterie.actors.topology.parts import Part, RaftPart, SynodPart
 from coterie.errors import InvariantViolated, TopologyError
 from coterie.runtime.storage.log_store import LogStore, Write
 
-__all__ = ["TOPOLOGY_GROUP", "settle_stored_groups"]
+__all__ = ["TOPOLOGY_GROUP", "settle_stored_groups", "stored_group_mistakes", "undeclared_mistakes"]
 
 TOPOLOGY_GROUP: Final = "#topology"
 """The group in the store whose metadata has the names; no part of a topology can be named like it."""
@@ -37,20 +37,47 @@ async def settle_stored_groups(
         TopologyError: a group to forget is declared, or unknown to the store: nothing was changed. Or a group in the
             store is not declared on this node, or one that is declared was forgotten here.
     """
-    groups = {part.name: part.nodes for part in parts if isinstance(part, RaftPart | SynodPart)}
-    declared = tuple(name for name, nodes in groups.items() if node in nodes)
+    groups, declared = _groups_of(parts), _declared_on(node, parts)
     known = await _read(store)
     mistakes = [_declared_mistake(name) for name in forget if name in groups]
     mistakes += [_unknown_mistake(name, data, known) for name in forget if name not in [*known.all, *groups]]
     _raise(topology, mistakes)
     for name in forget:
         known = await _forget(store, name, known)
-    held = [name for name in known.declared if name in store.groups()]
-    mistakes = [_undeclared_mistake(name, data, node, groups) for name in held if name not in declared]
-    mistakes += [_forgotten_mistake(name, data) for name in declared if name in known.forgotten]
-    _raise(topology, mistakes)
+    _raise(topology, [*_mistakes(store, known, parts, node, data).values()])
     if known.declared != declared:
         await _write(store, _KnownGroups(declared, known.forgotten))
+
+
+async def stored_group_mistakes(store: LogStore, parts: Sequence[Part], *, node: str, data: str) -> dict[str, str]:
+    """Return by group why the topology would refuse the start of `node` with this store; nothing is changed.
+
+    Raises:
+        InvariantViolated: the names in the store cannot be decoded.
+    """
+    return _mistakes(store, await _read(store), parts, node, data)
+
+
+def undeclared_mistakes(nodes_by_group: Mapping[str, Sequence[str]], parts: Sequence[Part]) -> dict[str, str]:
+    """Return by group which nodes hold it although the topology does not declare it there: they would not start again.
+
+    `nodes_by_group`: the groups that running nodes hold, each with all its nodes.
+    """
+    found, groups = {}, _groups_of(parts)
+    for name, nodes in nodes_by_group.items():
+        undeclared = [node for node in nodes if node not in groups.get(name, ())]
+        if undeclared:
+            holder = f"node {undeclared[0]} holds" if len(undeclared) == 1 else f"nodes {', '.join(undeclared)} hold"
+            found[name] = _undeclared_mistake(name, holder, undeclared, groups)
+    return found
+
+
+def _groups_of(parts: Sequence[Part]) -> dict[str, tuple[str, ...]]:
+    return {part.name: part.nodes for part in parts if isinstance(part, RaftPart | SynodPart)}
+
+
+def _declared_on(node: str, parts: Sequence[Part]) -> tuple[str, ...]:
+    return tuple(name for name, nodes in _groups_of(parts).items() if node in nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +123,13 @@ async def _forget(store: LogStore, name: str, known: _KnownGroups) -> _KnownGrou
     return known
 
 
+def _mistakes(store: LogStore, known: _KnownGroups, parts: Sequence[Part], node: str, data: str) -> dict[str, str]:
+    groups, declared = _groups_of(parts), _declared_on(node, parts)
+    undeclared = [name for name in known.declared if name in store.groups() and name not in declared]
+    found = {name: _undeclared_mistake(name, f"the store in {data!r} holds", [node], groups) for name in undeclared}
+    return found | {name: _forgotten_mistake(name, data) for name in declared if name in known.forgotten}
+
+
 def _raise(topology: str, mistakes: Sequence[str]) -> None:
     if mistakes:
         raise TopologyError(topology, tuple(mistakes))
@@ -110,14 +144,14 @@ def _unknown_mistake(name: str, data: str, known: _KnownGroups) -> str:
     return f"group {name!r} cannot be forgotten: the store in {data!r} holds {held}"
 
 
-def _undeclared_mistake(name: str, data: str, node: str, groups: dict[str, tuple[str, ...]]) -> str:
+def _undeclared_mistake(name: str, holder: str, nodes: Sequence[str], groups: dict[str, tuple[str, ...]]) -> str:
     lacks = "does not declare"
     drop = f", or give up what it holds, for good, with --forget-group {name} (forget_groups=)"
     if name in groups:
         lacks, drop = f"declares only on {', '.join(groups[name])}", ""
     return (
-        f"the store in {data!r} holds group {name!r}, which the topology {lacks}: was it renamed, moved or removed? "
-        f"declare it on {node!r} again{drop}"
+        f"{holder} group {name!r}, which the topology {lacks}: was it renamed, moved or removed? "
+        f"declare it on {', '.join(map(repr, nodes))} again{drop}"
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.state_machine import apply_mistake
+from coterie.actors.part_names import check_name
 from coterie.actors.pools.pool_options import option_mistakes
 from coterie.actors.topology.balanced_messages import accepted_messages
 from coterie.actors.topology.parts import (
@@ -44,14 +45,14 @@ def find_mistakes(nodes: Sequence[str], parts: Sequence[Part]) -> Iterator[str]:
     for node in _duplicates(nodes):
         yield f"node {node!r} is named twice"
     for node in dict.fromkeys(nodes):
-        if not node or any(sign in node for sign in "/#= \t\n"):
-            yield f"{node!r} is not a valid name for a node"
+        if mistake := _mistake_in_name(node, "/#= \t\n"):
+            yield f"{node!r:.80} is not a valid name for a node: {mistake}"
     names = [part.name for part in parts if not isinstance(part, DetectorPart)]
     for name in _duplicates(names):
         yield f"two parts have the name {name!r}"
     for name in names:
-        if not name or "/" in name or "#" in name:
-            yield f"{name!r} is not a valid name"
+        if mistake := _mistake_in_name(name, "/#"):
+            yield f"{name!r:.80} is not a valid name: {mistake}"
     detectors = [part for part in parts if isinstance(part, DetectorPart)]
     if len(detectors) > 1:
         yield f"it has {len(detectors)} detectors: it may have one"
@@ -83,6 +84,16 @@ def _mistakes_in_part(part: _PlacedPart, nodes: Sequence[str]) -> Iterator[str]:
         yield from _mistakes_in_raft(part)
     if isinstance(part, RaftPart | SynodPart):
         yield from _mistakes_in_config(part)
+
+
+def _mistake_in_name(name: str, signs: str) -> str | None:
+    """Return why a part or node cannot have this name; None: it can. It must not contain one of `signs`."""
+    try:
+        check_name(name)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    found = [sign for sign in signs if sign in name]
+    return f"it contains {found[0]!r}" if found else None
 
 
 def _mistakes_in_maker(label: str, make: object) -> Iterator[str]:

@@ -10,10 +10,10 @@ Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `n
 `caller_rows.py`: formats what the callers of pools know of their targets
 `command_loop.py`: runs a command's coroutine until it ends or a signal arrives
 `cluster_connection.py`: reads the options `--connect` and `--name`, and links a client with that cluster
+`inactive_members.py`: explains why a node takes no full part in a group, and what can be done about it
 `member_reports.py`: `MemberReports`, asks the nodes what they think of each other, with a time limit
 `member_rows.py`: `MemberRow`, merges the opinions of several nodes into one row per member
 `node_queries.py`: asks the nodes of a running cluster for their reports
-`recorded_schemas.py`: reads what groups have recorded of their code: from a file, a data directory or running nodes
 `security_options.py`: reads the options for a shared key and TLS certificates
 `log_options.py`: adds the option `--log-level`, and configures logging
 `limit_option.py`: adds the option `--limit`, how many lines a command shows at most

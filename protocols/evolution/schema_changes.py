@@ -18,6 +18,8 @@ class ChangeKind(enum.Enum):
 
     COMMAND_ADDED = "command added"
     FIELD_APPENDED = "field appended with a default"
+    REPLY_FIELD_APPENDED = "field appended with a default, in a reply"
+    STATE_FIELD_APPENDED = "field appended with a default, in the state"
     DEFAULT_GIVEN = "default given to a required field"
     ENUM_MEMBER_ADDED = "enum member added"
     UNION_MEMBER_ADDED = "union member added"
@@ -55,6 +57,10 @@ CHANGE_RULES: Final[dict[ChangeKind, ChangeRule]] = {
     ChangeKind.FIELD_APPENDED: ChangeRule(
         True, "until it is active every command has the default, which must mean what the command meant before"
     ),
+    ChangeKind.REPLY_FIELD_APPENDED: ChangeRule(
+        True, "until it is active replies leave it out, and callers have the default; callers of older code ignore it"
+    ),
+    ChangeKind.STATE_FIELD_APPENDED: ChangeRule(True, "it is recorded with the new schema"),
     ChangeKind.DEFAULT_GIVEN: ChangeRule(True, "rows that leave it out are refused until it is active"),
     ChangeKind.ENUM_MEMBER_ADDED: ChangeRule(
         True, "a command that has it is refused until it is active; clients of older code cannot read it in a reply"

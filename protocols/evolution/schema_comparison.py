@@ -113,7 +113,7 @@ def _place(schema: Schema, name: str) -> str:
 
 def _message_changes(old: Schema, new: Schema, name: str) -> Iterator[SchemaChange]:
     where, message = _place(old, name), old.messages[name]
-    yield from _field_changes(where, message, new.messages[name])
+    yield from _field_changes(where, _appended_kind(old, new, name), message, new.messages[name])
     after = {one.name: one for one in new.messages[name].fields}
     for one in message.fields:
         if one.name in after:
@@ -122,8 +122,17 @@ def _message_changes(old: Schema, new: Schema, name: str) -> Iterator[SchemaChan
             yield from _default_changes(place, old, one, new, after[one.name])
 
 
-def _field_changes(where: str, old: MessageSchema, new: MessageSchema) -> Iterator[SchemaChange]:
-    """Yield the changes of which fields there are, and where."""
+def _appended_kind(old: Schema, new: Schema, name: str) -> ChangeKind:
+    """Return the kind of a field that is appended to a message: what follows depends on where the message is."""
+    if any(name in schema.reached_from([*schema.commands]) for schema in (old, new)):
+        return ChangeKind.FIELD_APPENDED
+    replies = [part for schema in (old, new) for one in schema.commands.values() for part in messages_in(one.reply)]
+    is_in_reply = any(name in schema.reached_from(replies) for schema in (old, new))
+    return ChangeKind.REPLY_FIELD_APPENDED if is_in_reply else ChangeKind.STATE_FIELD_APPENDED
+
+
+def _field_changes(where: str, appended: ChangeKind, old: MessageSchema, new: MessageSchema) -> Iterator[SchemaChange]:
+    """Yield the changes of which fields there are, and where. `appended`: the kind of a field that is appended."""
     before, after = [one.name for one in old.fields], [one.name for one in new.fields]
     added = [one for one in new.fields if one.name not in before]
     for at, one in enumerate(old.fields):
@@ -138,7 +147,7 @@ def _field_changes(where: str, old: MessageSchema, new: MessageSchema) -> Iterat
             yield SchemaChange(ChangeKind.FIELD_REMOVED, place, f"the code does not have it ({type_text(one.type)})")
     yield from _order_changes(where, before, [name for name in after if name in before])
     for one in added:
-        yield _added_field(f"{where}, field {one.name!r}", one, new, before)
+        yield _added_field(f"{where}, field {one.name!r}", appended, one, new, before)
 
 
 def _default_changes(
@@ -163,14 +172,16 @@ def _order_changes(where: str, old: list[str], new: list[str]) -> Iterator[Schem
         yield SchemaChange(ChangeKind.FIELD_MOVED, f"{where}, field {name!r}", f"{other!r} is in its place")
 
 
-def _added_field(where: str, one: SchemaField, new: MessageSchema, before: list[str]) -> SchemaChange:
+def _added_field(
+    where: str, appended: ChangeKind, one: SchemaField, new: MessageSchema, before: list[str]
+) -> SchemaChange:
     text = type_text(one.type)
     following = [other.name for other in new.fields[new.fields.index(one) + 1 :] if other.name in before]
     if following:
         return SchemaChange(ChangeKind.FIELD_INSERTED, where, f"it is new ({text}) and stands before {following[0]!r}")
     if one.default is None:
         return SchemaChange(ChangeKind.FIELD_REQUIRED, where, f"it is new ({text}) and has no default")
-    return SchemaChange(ChangeKind.FIELD_APPENDED, where, f"it is new ({text} = {one.default})")
+    return SchemaChange(appended, where, f"it is new ({text} = {one.default})")
 
 
 def _state_changes(old: SchemaType | None, new: SchemaType | None) -> Iterator[SchemaChange]:

@@ -31,7 +31,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable
-from typing import Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex
 from coterie.protocols.sessions.session_commands import (
@@ -52,12 +52,16 @@ from coterie.protocols.sessions.session_replies import (
     Reply,
     SessionFull,
     StaleCommand,
+    TooLarge,
     UnknownSession,
 )
 
 __all__ = ["Deduplication", "Machine"]
 
 _INDEX = struct.Struct(">Q")
+
+KEPT_REPLY_BYTES: Final = 4 * 1024 * 1024
+"""The longest reply that a session keeps. A rule of the format level: it must be the same on all replicas."""
 
 
 class Machine(Protocol):
@@ -79,7 +83,7 @@ class _Session:
     def __init__(self, nonce: bytes) -> None:
         self.nonce = nonce
         self.low_water = 1
-        self.reply_by_sequence: dict[int, bytes] = {}
+        self.reply_by_sequence: dict[int, bytes | TooLarge] = {}
 
     def raise_low_water(self, low_water: int, session_window: int) -> None:
         """Drop the replies below `low_water`, which is above the present mark."""
@@ -94,7 +98,8 @@ class _Session:
 class Deduplication:
     """Wraps a `Machine` so that each session command is executed at most once, and exactly once if its client retries.
 
-    Memory is bounded by `max_sessions` × `session_window` stored replies; their size depends on the machine.
+    Memory is bounded by `max_sessions` × `session_window` stored replies of up to `KEPT_REPLY_BYTES`: of a longer one
+    only the size is kept, and a copy of its command is answered `TooLarge`.
 
     Args:
         machine: executes the payloads.
@@ -200,10 +205,12 @@ class Deduplication:
             session.raise_low_water(low_water, self._session_window)
         if sequence < session.low_water:
             return StaleCommand(session.low_water)
-        reply = session.reply_by_sequence.get(sequence)
-        if reply is not None:
-            return Done(reply)
+        kept = session.reply_by_sequence.get(sequence)
+        if kept is not None:
+            return kept if isinstance(kept, TooLarge) else Done(kept)
         if sequence >= session.low_water + self._session_window:
             return SessionFull(session.low_water)
-        reply = session.reply_by_sequence[sequence] = self._machine.apply(index, payload)
+        reply = self._machine.apply(index, payload)
+        is_kept = len(reply) <= KEPT_REPLY_BYTES
+        session.reply_by_sequence[sequence] = reply if is_kept else TooLarge(len(reply), KEPT_REPLY_BYTES)
         return Done(reply)

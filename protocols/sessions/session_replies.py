@@ -89,7 +89,15 @@ class Malformed:
     """The bytes are not a valid command: no copy of them is ever executed by code of this format."""
 
 
-Reply = Done | Opened | StaleCommand | UnknownSession | SessionFull | Malformed
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The command was executed; its reply of `size_bytes` exceeds `max_bytes`: of an answer, or kept by a session."""
+
+    size_bytes: int
+    max_bytes: int
+
+
+Reply = Done | Opened | StaleCommand | UnknownSession | SessionFull | Malformed | TooLarge
 """The result of one command."""
 
 
@@ -108,21 +116,13 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
-class TooLarge:
-    """The command was executed; its reply of `size_bytes` exceeds `max_bytes`, the most that any answer has."""
-
-    size_bytes: int
-    max_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class NotActive:
     """The command was not put into the log, because the group's schema does not have it (yet); `text` says why."""
 
     text: str
 
 
-SentReply = Reply | Withheld | TooLarge | NotActive
+SentReply = Reply | Withheld | NotActive
 """What an answer holds for one command: its reply, or a marker in place of it."""
 
 
@@ -146,6 +146,8 @@ def encode_reply(reply: Reply | Replies) -> bytes:
             return bytes((_UNKNOWN,))
         case Malformed():
             return bytes((_MALFORMED,))
+        case TooLarge(size_bytes, max_bytes):
+            return _too_large(size_bytes, max_bytes)
         case _:
             assert_never(reply)
 
@@ -199,10 +201,13 @@ def _shortest(part: bytes, max_bytes: int) -> bytes:
 
 
 def _marker(size_bytes: int, max_bytes: int) -> bytes:
-    size = min(size_bytes, _SIZE_MAX)
     if size_bytes <= max_bytes:
-        return _KIND_AND_SIZE.pack(_WITHHELD, size)
-    return _KIND_AND_SIZES.pack(_TOO_LARGE, size, max(0, min(max_bytes, _SIZE_MAX)))
+        return _KIND_AND_SIZE.pack(_WITHHELD, min(size_bytes, _SIZE_MAX))
+    return _too_large(size_bytes, max_bytes)
+
+
+def _too_large(size_bytes: int, max_bytes: int) -> bytes:
+    return _KIND_AND_SIZES.pack(_TOO_LARGE, min(size_bytes, _SIZE_MAX), max(0, min(max_bytes, _SIZE_MAX)))
 
 
 def decode_reply(data: bytes) -> SentReply:

@@ -7,11 +7,42 @@ Every call blocks: make it on the disk thread. Durability is POSIX's: data after
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Final
 
-__all__ = ["RealDisk", "RealFile"]
+__all__ = ["AccessDenied", "RealDisk", "RealFile", "naming_denials"]
+
+_DENIALS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class AccessDenied(PermissionError):
+    """The system denies access to a file or directory: the text says to which one, for what and for which user."""
+
+    def __init__(self, denial: OSError, path: str, purpose: str) -> None:
+        super().__init__(denial.errno, denial.strerror, path)
+        self.purpose = purpose
+
+    def __str__(self) -> str:
+        """Return the text."""
+        name = errno.errorcode.get(self.errno or 0, "")
+        return (
+            f"{self.filename!r} cannot be {self.purpose} by this process, which runs as uid {os.geteuid()} "
+            f"({name}: {self.strerror}): check owner, mode and attributes (ls -l, lsattr), and how it is mounted"
+        )
+
+
+@contextlib.contextmanager
+def naming_denials(path: str, purpose: str) -> Iterator[None]:
+    """Make an `AccessDenied` of an OSError that denies access. `purpose`: as in "cannot be … by this process"."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DENIALS or isinstance(error, AccessDenied):
+            raise
+        raise AccessDenied(error, path, purpose) from error
 
 
 class RealFile:
@@ -73,11 +104,13 @@ class RealDisk:
         flags = os.O_RDWR | os.O_CLOEXEC
         if create:
             flags |= os.O_CREAT | os.O_EXCL
-        return RealFile(os.open(path, flags, 0o644))
+        with naming_denials(path, "created" if create else "opened for reading and writing"):
+            return RealFile(os.open(path, flags, 0o644))
 
     def names(self, directory: str) -> list[str]:
         """Return the sorted names in `directory`."""
-        return sorted(os.listdir(directory))
+        with naming_denials(directory, "listed"):
+            return sorted(os.listdir(directory))
 
     def exists(self, path: str) -> bool:
         """Return whether a file or directory is at `path`."""
@@ -89,21 +122,24 @@ class RealDisk:
             return
         parent = os.path.dirname(os.path.abspath(path))
         self.make_directories(parent)
-        with contextlib.suppress(FileExistsError):  # created by another process meanwhile
+        with contextlib.suppress(FileExistsError), naming_denials(path, "created"):  # it exists: made meanwhile
             os.mkdir(path)
         self.sync_directory(parent)
 
     def rename(self, source: str, target: str) -> None:
         """Replace `target` by `source`, atomically."""
-        os.replace(source, target)
+        with naming_denials(source, f"renamed to {target!r}"):
+            os.replace(source, target)
 
     def remove(self, path: str) -> None:
         """Remove a file."""
-        os.remove(path)
+        with naming_denials(path, "removed"):
+            os.remove(path)
 
     def sync_directory(self, path: str) -> None:
         """Make creations, renames and removals in `path` durable."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with naming_denials(path, "opened for reading"):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:
@@ -114,7 +150,8 @@ class RealDisk:
 
         The lock is flock's: the kernel releases it when the process ends, so a crash leaves no stale lock.
         """
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        with naming_denials(path, "opened for reading and writing"):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BaseException:

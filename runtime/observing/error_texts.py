@@ -6,6 +6,8 @@ an error must not fail because of it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import TracebackType
 from typing import Final
 
 __all__ = ["CHARS_MAX", "error_text", "loggable", "type_name", "value_text"]
@@ -15,6 +17,9 @@ CHARS_MAX: Final = 1000
 
 NAME_CHARS_MAX: Final = 200
 CHAIN_MAX: Final = 100
+
+_TRACEBACK: Final[Callable[[BaseException], TracebackType | None]] = BaseException.__dict__["__traceback__"].__get__
+"""`error.__traceback__`, whatever the class of the error does when an attribute is read."""
 
 
 class _ErrorWithoutText(Exception):
@@ -48,13 +53,23 @@ def loggable(error: BaseException) -> BaseException:
     The stand-in is for an error whose traceback, with those of its causes and of the errors of a group, would have a
     text that cannot be had, or is too long.
     """
+    try:
+        is_short = _is_short(error)
+    except BaseException:  # noqa: BLE001 (whatever its attributes do)
+        is_short = False
+    if is_short:
+        return error
+    text = f"{type_name(error)}: {error_text(error)}"
+    return _ErrorWithoutText(text).with_traceback(_TRACEBACK(error))
+
+
+def _is_short(error: BaseException) -> bool:
     chain = [error]
     for each in chain:
         if len(chain) > CHAIN_MAX or not _has_short_text(each):
-            text = f"{type_name(error)}: {error_text(error)}"
-            return _ErrorWithoutText(text).with_traceback(error.__traceback__)
+            return False
         chain += [other for other in _related(each) if all(other is not known for known in chain)]
-    return error
+    return True
 
 
 def _related(error: BaseException) -> list[BaseException]:

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from coterie.errors import (
     AlreadyFormatted,
     DataDirectoryInUse,
+    MetaFileMissing,
     NotFormatted,
     StorageDamaged,
     UnsupportedFormat,
@@ -80,7 +81,8 @@ async def format_store(host: Host, path: str, *, cluster: str, node: str, store_
     data must not come back under its old name.
 
     Raises:
-        AlreadyFormatted: There is a store already, or segments that an interrupted formatting does not explain.
+        AlreadyFormatted: There is a store already.
+        MetaFileMissing: There are segments that an interrupted formatting does not explain.
         DataDirectoryInUse: Another process holds the lock.
         ValueError: `cluster` or `node` is empty.
     """
@@ -118,9 +120,16 @@ def meta_path(path: str) -> str:
 
 
 def read_meta(disk: Disk, path: str) -> StoreMeta:
-    """Read the meta file of the data directory `path`. `NotFormatted`, `UnsupportedFormat` or `StorageDamaged`."""
+    """Read the meta file of the data directory `path`.
+
+    Raises:
+        NotFormatted: There is no store.
+        MetaFileMissing: There was one: its segments are still there.
+        UnsupportedFormat, StorageDamaged: The file cannot be read.
+    """
     name = meta_path(path)
     if not disk.exists(name):
+        _refuse_segments(disk, path)
         raise NotFormatted(path)
     with contextlib.closing(disk.open(name)) as file:
         return decode_meta(file.read_at(0, file.size()), name)
@@ -166,9 +175,14 @@ def _format(disk: Disk, path: str, meta: StoreMeta) -> None:
 
 def _refuse_formatted(disk: Disk, path: str) -> None:
     if disk.exists(os.path.join(path, _META)):
-        raise AlreadyFormatted(path, "a store")
-    if not disk.exists(os.path.join(path, _META_UNDONE)) and not is_pristine(disk, path):
-        raise AlreadyFormatted(path, "log segments without their meta file")
+        raise AlreadyFormatted(path)
+    _refuse_segments(disk, path)
+
+
+def _refuse_segments(disk: Disk, path: str) -> None:
+    """`MetaFileMissing` if there are segments that formatting, or undoing it, cannot have left without a meta file."""
+    if disk.exists(path) and not disk.exists(os.path.join(path, _META_UNDONE)) and not is_pristine(disk, path):
+        raise MetaFileMissing(path)
 
 
 def _remove_leftovers(disk: Disk, path: str) -> None:

@@ -84,6 +84,7 @@ class SegmentedLog:
 
         Raises:
             NotFormatted: There is no store.
+            MetaFileMissing: There are its segments without their meta file.
             UnsupportedFormat: It was written by a release with another format.
             WrongStore: It belongs to another cluster or node.
             DataDirectoryInUse: It is open already.

@@ -51,9 +51,10 @@ class Peers:
     lost.
 
     Two processes under one name. A durable store is open in one process at a time, so a new incarnation with the same
-    store is the same node, started again. One with another store is another process, which must not push the first out:
-    it is refused until that is lost, unless its store is trusted (`trust_store`) and the first one's is not. Neither
-    supersedes the other: whoever was refused may try again.
+    store is the same node, started again, and supersedes the old one. But if that is still heard, one of the two runs
+    on a copy of the store, and the new one is refused: both would vote, and count as one. A process with another store
+    is another one, which must not push the first out: it is refused until that is lost, unless its store is trusted
+    (`trust_store`) and the first one's is not. Whoever was refused may try again.
 
     Time advances here only by `check_liveness`. Its caller caps each step, so that a stall of our own loop never counts
     as absence of the peers.
@@ -119,12 +120,13 @@ class Peers:
         if known is None:
             return None
         if peer.incarnation in known.superseded:
-            text = f"a newer incarnation of {peer.node!r} was linked; if both run, give one of them another name"
-            return refuse(RefusalReason.SUPERSEDED, text)
+            return refuse(RefusalReason.SUPERSEDED, _superseded_text(peer))
         if peer.role is not _role(known, peer):
             return refuse(RefusalReason.NAME_TAKEN, f"{peer.node!r} is the name of a {_role(known, peer).value}")
         if known.peer is not None and _must_wait_for(known, known.peer, peer):
             return refuse(RefusalReason.OTHER_STORE, _other_store_text(known, known.peer, peer))
+        if known.peer is not None and _is_other_life(known.peer, peer) and self._is_heard(known):
+            return refuse(RefusalReason.COPIED_STORE, _copied_store_text(peer))
         return None
 
     def check_liveness(self, step_s: float) -> None:
@@ -196,6 +198,10 @@ class Peers:
         """Deliver items (LinkObserver)."""
         self._events.delivered(link.peer, lane_class, items)
 
+    def _is_heard(self, known: _PeerEntry) -> bool:
+        """Return whether the process at the other end of the link has sent something since the last two checks."""
+        return known.link is not None and known.link.silent_s < 2 * self._shared.config.keepalive_interval_s
+
     def _loses_crossing_dial(self, newer: Link, older: Link) -> bool:
         """Return whether both ends dialled and `newer` was dialled by the larger name."""
         is_crossing = newer.peer == older.peer and newer.is_dialled_by_us is not older.is_dialled_by_us
@@ -229,6 +235,11 @@ def _is_another_process(old: Peer, new: Peer) -> bool:
     return old.store != "" and old.store != new.store and old.incarnation != new.incarnation
 
 
+def _is_other_life(old: Peer, new: Peer) -> bool:
+    """Return whether two incarnations have one durable store: one node, started again, or two on copies of it."""
+    return old.store != "" and old.store == new.store and old.incarnation != new.incarnation
+
+
 def _must_wait_for(known: _PeerEntry, old: Peer, new: Peer) -> bool:
     """Return whether `new` must wait until `old`, the latest incarnation of that name, is lost."""
     if not _is_another_process(old, new):
@@ -244,6 +255,22 @@ def _other_store_text(known: _PeerEntry, old: Peer, new: Peer) -> str:
         f"two processes call themselves {new.node!r}: one with store {_short(old.store)} {since}, this one has {ours}; "
         f"stop the wrong one, or start it on the right data directory"
     )
+
+
+def _copied_store_text(new: Peer) -> str:
+    return (
+        f"two processes call themselves {new.node!r} and have store {_short(new.store)}, and the first one is up: this "
+        f"one runs on a copy of its data directory; stop it, and remove the copy"
+    )
+
+
+def _superseded_text(peer: Peer) -> str:
+    if peer.store:
+        return (
+            f"a later process of {peer.node!r} with store {_short(peer.store)} was linked; if both run, one of them "
+            f"runs on a copy of the data directory: stop both, and start the one with the original"
+        )
+    return f"a newer incarnation of {peer.node!r} was linked; if both run, give one of them another name"
 
 
 def _short(store: str) -> str:

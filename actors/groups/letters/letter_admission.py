@@ -92,7 +92,7 @@ class LetterAdmission:
         if evidence is None:
             self._peer_stores.hear_generation(letter.sender, heard, lambda: admit(store))
         else:
-            advice = "it may have lost what it promised: restore nothing but a group's backup into a data directory"
+            advice = "it may have lost what it promised: put the real data directory back, and never a copy of it"
             self._refuse(letter, "store.went_back", store=store, evidence=evidence, advice=advice)
             self._accuse(letter.sender, known)
 

@@ -1,6 +1,7 @@
 """Replicas: applies the log of a replicated group on one node, and finds out whether the replicas answer alike.
 
 `apply_failures.py`: `ApplyFailures`, logs the exceptions that come out of a state machine's `apply`
+`call_room.py`: gives the code of a state machine the same room for nested calls on every replica
 `client_proposals.py`: `ClientProposals`, keeps the commands that clients wait for, and answers each exactly once
 `digest_exchange.py`: `DigestExchange`, lets the replicas of a group compare their digests
 `leader_announcements.py`: `LeaderAnnouncements`, tells clients who leads, and operators when no node does

@@ -28,6 +28,9 @@ _ERROR_ROW: Final = b"\x93"
 LOCAL_CONDITIONS: Final = (MemoryError, SystemExit, KeyboardInterrupt)
 """Exceptions that say something of this node, not of the command: it stops before the entry counts as applied."""
 
+GROUPED_MAX: Final = 10_000
+"""So many exceptions of a group are looked at."""
+
 ReportFailure = Callable[[LogIndex, object, BaseException], None]
 """Called with the index of an entry, the command (bytes, if it did not decode) and the exception that came of it."""
 
@@ -98,9 +101,9 @@ class TypedMachine:
         except BaseException as error:
             if is_local(error):
                 raise
-            if decoded is None and isinstance(error, BadMessage):
+            if decoded is None and issubclass(type(error), BadMessage):
                 return self._error_reply(REFUSED, error)
-            with contextlib.suppress(Exception):  # a handler of logs that fails here must not change the outcome
+            with contextlib.suppress(BaseException):  # what a log or the error's own code does must change nothing
                 self._report(index, command if decoded is None else decoded, error)
             return self._error_reply(FAILED, error)
 
@@ -145,7 +148,17 @@ def _check_reply(codec: Codec, packed: bytes) -> None:
 
 
 def is_local(error: BaseException) -> bool:
-    """Return whether an exception is one of the `LOCAL_CONDITIONS`, or a group with one."""
-    if isinstance(error, BaseExceptionGroup):
-        return any(map(is_local, error.exceptions))
-    return isinstance(error, LOCAL_CONDITIONS)
+    """Return whether an exception is one of the `LOCAL_CONDITIONS`, or a group with one.
+
+    No code of the exception's class is called, and no group is nested too deeply: this decides on every replica alike.
+    """
+    pending = [error]
+    for _ in range(GROUPED_MAX):
+        if not pending:
+            break
+        one = pending.pop()
+        if issubclass(type(one), LOCAL_CONDITIONS):
+            return True
+        if issubclass(type(one), BaseExceptionGroup):
+            pending += BaseExceptionGroup.exceptions.__get__(one)
+    return False

@@ -23,22 +23,13 @@ from coterie.actors.groups.group_messages import GroupStatus
 from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
+from coterie.cli.inactive_members import explanations
 from coterie.cli.node_queries import DEGRADED, NoAnswer, query_nodes
 from coterie.errors import CoterieError
 
 __all__ = ["add_parser", "run"]
 
 ASK_TIMEOUT_S = 2.0
-
-NON_PARTICIPATION: Final = {
-    "registering": "its store {store} is new, and waits until more of the other voters confirm it: they must be up and "
-    "linked with it",
-    "refused": "the other voters have registered another store than {store} under its name: this one stays refused "
-    "(this release cannot replace a lost store)",
-    "founders_differ": "the other voters have a group of this name with other founders: nodes= only says who founds a "
-    "group, so take this node out of it, or give the group another name",
-}
-"""Explanation by role, for nodes that take no part in a group."""
 
 FULL_PARTS: Final = ("leader", "follower", "pre_candidate", "candidate")
 """The roles of voters that do all that is asked of them."""
@@ -144,9 +135,10 @@ def _show(seen: _ClusterStatus) -> None:
         print(f"  {'node':<12} {'role':<12} {'term':>6} {'leader':<12} {'last':>10} {'commit':>10} {'applied':>10}")
         for node, status in statuses.items():
             print(f"  {node:<12} {_row(status)}")
-        for node, status in statuses.items():
-            if isinstance(status, GroupStatus) and status.role in NON_PARTICIPATION:
-                print(f"  {node} takes no part: {NON_PARTICIPATION[status.role].format(store=status.store)}")
+        for status in statuses.values():
+            if isinstance(status, GroupStatus):
+                for text in explanations(status):
+                    print(f"  {text}")
 
 
 def _row(status: GroupStatus | CoterieError) -> str:

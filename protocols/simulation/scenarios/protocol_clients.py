@@ -20,6 +20,7 @@ from coterie.protocols.sessions import (
     SessionFull,
     SessionId,
     StaleCommand,
+    TooLarge,
     UnknownSession,
     encode_batch,
     encode_open_session,
@@ -97,7 +98,7 @@ class ProtocolClient:
                 self._finish()
             case Replies(replies):
                 self.answered(operation, replies[-1])  # the reply to the second copy: the stored reply of the first
-            case StaleCommand() | UnknownSession() | SessionFull() | Malformed():
+            case StaleCommand() | UnknownSession() | SessionFull() | Malformed() | TooLarge():
                 self._checker.refused(self._payload(), reply)
             case _:
                 assert_never(reply)

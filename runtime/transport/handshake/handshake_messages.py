@@ -57,6 +57,7 @@ class RefusalReason(enum.Enum):
     NAME_TAKEN = "name_taken"  # a client took a node's name, or a node a client's
     SUPERSEDED = "superseded"  # a newer incarnation of that node was linked
     OTHER_STORE = "other_store"  # another process runs under that name, with another store
+    COPIED_STORE = "copied_store"  # another process runs under that name, with a copy of the store
     BAD_LINK = "bad_link"  # a second connection without its first, or a first one twice
     TOO_MANY_CONNECTIONS = "too_many_connections"
     CLOSING = "closing"  # this end is shutting down

@@ -50,6 +50,20 @@ def shop(
     return Schema(commands, messages, state, version, level)
 
 
+RECEIPT = NamedType("shop.Receipt")
+
+
+def with_receipt(
+    *fields: SchemaField,
+    command: tuple[SchemaField, ...] = (),
+    reply: SchemaType = INT,
+    state: SchemaType | None = None,
+) -> Schema:
+    """The same with the message shop.Receipt(*fields), in the command, its reply or the state."""
+    messages = {"shop.Order": MessageSchema((SKU, *command)), "shop.Receipt": MessageSchema(fields)}
+    return Schema({"shop.Order": CommandSchema(False, reply)}, messages, state)
+
+
 def kinds(old: Schema, new: Schema) -> list[ChangeKind]:
     return [change.kind for change in schema_changes(old, new)]
 
@@ -59,6 +73,12 @@ CASES: list[tuple[Schema, Schema, list[ChangeKind]]] = [
     (shop(more={"shop.Bonus": MessageSchema(())}), shop(), [ChangeKind.COMMAND_REMOVED]),
     (shop(), shop(is_query=True), [ChangeKind.QUERY_CHANGED]),
     (shop(SKU), shop(SKU, AMOUNT), [ChangeKind.FIELD_APPENDED]),
+    (
+        with_receipt(reply=ListType(RECEIPT)),
+        with_receipt(AMOUNT, reply=ListType(RECEIPT)),
+        [ChangeKind.REPLY_FIELD_APPENDED],
+    ),
+    (with_receipt(state=RECEIPT), with_receipt(AMOUNT, state=RECEIPT), [ChangeKind.STATE_FIELD_APPENDED]),
     (shop(SKU), shop(SKU, SchemaField("lot", STR)), [ChangeKind.FIELD_REQUIRED]),
     (shop(SKU, AMOUNT), shop(SKU), [ChangeKind.FIELD_REMOVED]),
     (shop(SKU, SchemaField("lot", STR)), shop(SchemaField("lot", STR)), [ChangeKind.FIELD_REMOVED]),
@@ -120,6 +140,15 @@ def test_a_field_appended_to_a_nested_message_needs_a_default() -> None:
     assert kinds(old, shop(SKU, LINES, line=(SchemaField("note", STR), AMOUNT))) == [ChangeKind.FIELD_APPENDED]
     lacking = shop(SKU, LINES, line=(SchemaField("note", STR), SchemaField("lot", STR)))
     assert kinds(old, lacking) == [ChangeKind.FIELD_REQUIRED]
+
+
+def test_the_kind_of_an_appended_field_follows_from_all_places_of_its_message() -> None:
+    def found(*places: SchemaField, state: SchemaType | None = None) -> list[ChangeKind]:
+        old, new = (with_receipt(*fields, command=places, reply=RECEIPT, state=state) for fields in ((), (AMOUNT,)))
+        return kinds(old, new)
+
+    assert found(state=RECEIPT) == [ChangeKind.REPLY_FIELD_APPENDED]
+    assert found(SchemaField("last", RECEIPT)) == [ChangeKind.FIELD_APPENDED]
 
 
 def test_the_text_names_the_command_the_field_both_types_and_what_to_do() -> None:

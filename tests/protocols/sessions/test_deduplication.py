@@ -17,13 +17,17 @@ from coterie.protocols.sessions import (
     SessionFull,
     SessionId,
     StaleCommand,
+    TooLarge,
     UnknownSession,
     decode_command,
+    decode_reply,
     encode_batch,
     encode_open_session,
     encode_plain,
+    encode_reply,
     encode_session_command,
 )
+from coterie.protocols.sessions.deduplication import KEPT_REPLY_BYTES
 
 INCARNATION = b"i" * INCARNATION_BYTES
 NOBODYS = SessionId(b"?" * 16)
@@ -413,3 +417,28 @@ def test_no_command_is_ever_executed_twice_and_replicas_agree(seed: int) -> None
     payloads = [payload for _, payload in one.machine.executed]
     assert len(payloads) == len(set(payloads))
     assert len(payloads) > 50
+
+
+def test_of_a_reply_that_is_too_long_to_keep_only_the_size_is_kept() -> None:
+    """Else the memory of a group would grow by megabytes for each client that asks once."""
+
+    class Long:
+        executed = 0
+
+        def apply(self, index: LogIndex, command: bytes) -> bytes:
+            self.executed += 1
+            return bytes(int(command))
+
+    machine = Long()
+    sessions = Deduplication(machine, incarnation=bytes(INCARNATION_BYTES))
+    opened = sessions.apply(LogIndex(1), encode_open_session(bytes(16)))
+    assert isinstance(opened, Opened)
+    for sequence, size in enumerate((KEPT_REPLY_BYTES, KEPT_REPLY_BYTES + 1), 1):
+        command = encode_session_command(opened.session, sequence, 1, b"%d" % size)
+
+        assert sessions.apply(LogIndex(2), command) == Done(bytes(size))
+        again = sessions.apply(LogIndex(3), command)
+
+        assert again == (Done(bytes(size)) if sequence == 1 else TooLarge(size, KEPT_REPLY_BYTES))
+        assert decode_reply(encode_reply(again)) == again
+    assert machine.executed == 2

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,36 @@ def test_create_refuses_what_is_there_and_open_what_is_not(disk: Disk, tmp_path:
     disk.open(path, create=True).close()
     with pytest.raises(FileExistsError):
         disk.open(path, create=True)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_what_is_denied_names_the_file_the_purpose_and_the_user(
+    disk: Disk, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "f")
+
+    def deny(*_: object) -> None:
+        raise OSError(number, os.strerror(number), path)
+
+    for name in ("open", "listdir", "mkdir", "replace", "remove"):
+        monkeypatch.setattr(os, name, deny)
+    calls: dict[str, Callable[[], object]] = {
+        "opened for reading and writing": lambda: disk.open(path),
+        "created": lambda: disk.open(path, create=True),
+        "listed": lambda: disk.names(path),
+        "renamed to 'g'": lambda: disk.rename(path, "g"),
+        "removed": lambda: disk.remove(path),
+        "opened for reading": lambda: disk.sync_directory(path),
+    }
+    for purpose, call in calls.items():
+        with pytest.raises(PermissionError) as denied:
+            call()
+        start = f"{path!r} cannot be {purpose} by this process, which runs as uid {os.geteuid()} ("
+        assert str(denied.value).startswith(f"{start}{errno.errorcode[number]}: {os.strerror(number)})")
+        assert (denied.value.errno, denied.value.filename) == (number, path)
+    for call in (lambda: disk.lock(path), lambda: disk.make_directories(path)):
+        with pytest.raises(PermissionError, match="by this process"):
+            call()
 
 
 def test_names_directories_renames_and_removals(disk: Disk, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from coterie.errors import (
     AlreadyFormatted,
     DataDirectoryInUse,
+    MetaFileMissing,
     NotFormatted,
     StorageDamaged,
     UnsupportedFormat,
@@ -51,14 +52,23 @@ async def test_formatting_twice_is_refused_and_changes_nothing(virtual_host: Vir
     assert (await opened(virtual_host)).store_id == store_id
 
 
-async def test_formatting_over_a_log_that_lost_its_meta_file_is_refused(virtual_host: VirtualHost) -> None:
+async def test_a_log_that_lost_its_meta_file_is_neither_opened_nor_formatted_with_one_text(
+    virtual_host: VirtualHost,
+) -> None:
     await formatted(virtual_host)
     log = await opened(virtual_host)
     log.write(Write("g", b"vote"), lambda: None)
     await log.close()
     virtual_host.disk.remove("/deep/down/data/meta")
-    with pytest.raises(AlreadyFormatted, match="without their meta file"):
-        await formatted(virtual_host)
+    told = set()
+    for start in (formatted, opened):
+        with pytest.raises(MetaFileMissing, match="put that file back from where it went") as caught:
+            await start(virtual_host)
+        told.add(str(caught.value))
+    (text,) = told
+    assert "bootstrap" not in text
+    assert "empty directory" not in text
+    assert "this release cannot replace a lost store" in text
 
 
 async def test_names_must_not_be_empty(virtual_host: VirtualHost) -> None:

@@ -83,16 +83,37 @@ async def test_the_right_process_stays_whatever_happens_to_its_links_meanwhile(w
     assert not wrong.recorder.up
 
 
-async def test_the_same_store_in_a_new_process_replaces_the_old_one_at_once(world: World) -> None:
+async def test_the_same_store_in_a_new_process_replaces_the_old_one_once_that_is_silent(world: World) -> None:
     n2 = await acceptor(world)
     old = process(world, n2, OURS)
     await world.linked(n2, old)
+    world.network.partition("n1", "n2")
     new = process(world, n2, OURS)
+    await asyncio.sleep(1.6)  # as after a power failure: nothing has closed the connection
+    world.network.heal()
     await world.linked(new)
     await asyncio.sleep(5.0)
 
     assert list(new.recorder.up) == ["n2"]
-    assert str(old.recorder.only("refused")[0][2]).startswith("superseded")
+    text = str(old.recorder.only("refused")[0][2])
+    assert text.startswith("superseded: a later process of 'n1' with store aaaaaaaa was linked; if both run")
+
+
+async def test_a_copy_of_a_store_is_refused_as_long_as_the_original_is_heard(world: World) -> None:
+    n2 = await acceptor(world)
+    original = process(world, n2, OURS)
+    await world.linked(n2, original)
+
+    copy = process(world, n2, OURS)
+    await asyncio.sleep(60.0)
+
+    assert ups(n2) == [original.transport.identity.incarnation]
+    assert not copy.recorder.up
+    for end in (n2, copy):
+        text = str(end.recorder.only("refused")[0][2])
+        assert text.startswith("copied_store: two processes call themselves 'n1' and have store aaaaaaaa")
+    await original.transport.close()
+    await world.linked(copy)  # it is the one that is left
 
 
 async def test_another_store_gets_in_once_the_first_process_is_lost(world: World) -> None:

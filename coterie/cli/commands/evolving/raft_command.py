@@ -6,7 +6,8 @@
 A group follows one schema and version until a newer one is activated, whatever its nodes run. `activate` makes that of
 the leader active, once every voter runs it; it tells which voters do not.
 
-Exit code of `versions`: 1 if no node leads, one is in quarantine, or two run code that contradicts each other.
+Exit code of `versions`: 1 if no node leads, one is in quarantine or lost what it promised, or two run code that
+contradicts each other.
 Exit code of `activate`: 1 if nothing was activated.
 """
 
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from coterie.actors.groups.group_messages import CodeReport, GroupStatus
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
+from coterie.cli.inactive_members import explanations
 from coterie.errors import CoterieError
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import Schema
@@ -95,9 +97,9 @@ def _lines(group: str, statuses: Statuses) -> Iterator[str]:
             runs, active = status.code_version or "-", status.version or "-"
             yield f"  {node:<12} {status.role:<12} {runs:>6} {status.code_schema[8:16]:<10} {active:>6}"
     for node, status in found.items():
-        if status.quarantine:
-            yield f"  {node} is in quarantine (it stores and votes, and applies nothing): {status.quarantine}"
-        elif leader is not None and status.code_schema != leader.code_schema:
+        reasons = list(explanations(status))
+        yield from (f"  {reason}" for reason in reasons)
+        if not reasons and leader is not None and status.code_schema != leader.code_schema:
             yield f"  {node} does not run the leader's code: until it does, that cannot be activated"
 
 

@@ -2,15 +2,16 @@
 
     coterie schema dump shop:topology --out schemas.json       once a release is deployed
     coterie schema check shop:topology --against schemas.json  before the next one is: in your CI
-    coterie schema check shop:topology --against data/n1       the data directory of a node that does not run
-    coterie schema check shop:topology --connect HOST:PORT     the running cluster
+    coterie schema check shop:topology --against data/n1       the data directory of a node, which may run
+    coterie schema check shop:topology --connect HOST:PORT,…   the running cluster: all its nodes
 
 A group's log records the schema of its state machine: its commands, their fields and defaults, its replies and its
-version. Code may add to it; a change that would give old entries another meaning is refused when a node starts. `check`
-finds it before that. Nothing is started.
+version. Code may add to it; a change that would give old entries another meaning is refused when a node starts, and so
+is a group in its store that the topology does not declare there. `check` finds both before that. Nothing is started or
+changed: of a data directory a copy is read.
 
 Exit code: 0: the code is the same or adds to what is recorded. 1: it contradicts that, is older or lacks a group, or
-something cannot be read. 2: wrong usage.
+something cannot be read. 2: wrong usage. 5: nothing is wrong with what was compared, but a node did not answer.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.topology.parts import RaftPart
 from coterie.actors.topology.topology import Topology
 from coterie.cli.cluster_connection import add_connect, connection_of
+from coterie.cli.commands.evolving.recorded_schemas import Recorded, recorded_in_cluster, recorded_in_path
 from coterie.cli.commands.run_command import load_topology
-from coterie.cli.recorded_schemas import schemas_in_cluster, schemas_in_path
+from coterie.cli.node_queries import DEGRADED
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_comparison import Verdict
 from coterie.protocols.evolution.schema_file import (
@@ -60,7 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         if function is dump:
             action.add_argument("--out", metavar="FILE", help="the file to write (default: standard output)")
         else:
-            where = "a file that `schema dump` wrote, or the data directory of a node that does not run"
+            where = "a file that `schema dump` wrote, or the data directory of a node; it may run: a copy is read"
             action.add_argument("--against", metavar="FILE|DATA", help=where)
             add_connect(action, required=False)
 
@@ -79,16 +81,21 @@ def check(args: argparse.Namespace) -> int:
     """Carry out `coterie schema check`; return the exit code."""
     if (args.against is None) == (not args.connect):
         raise ValueError("give either --against or --connect: what the code is compared with")
-    code = schemas_of(load_topology(args.topology))
+    topology = load_topology(args.topology)
+    code = schemas_of(topology)
     if args.against is None:
-        against, recorded = "the cluster", schemas_in_cluster(connection_of(args), code)
+        against, recorded = "the cluster", recorded_in_cluster(connection_of(args), topology)
     else:
-        against, recorded = args.against, schemas_in_path(Path(args.against), code)
-    both = _chosen({**recorded, **code}, args.groups)
-    found = [one for one in compare_groups(recorded, code) if one.group in both]
-    for one in found:
-        print("\n".join(_lines(one, against)))
-    return 0 if all(one.may_start for one in found) else 1
+        against, recorded = args.against, recorded_in_path(Path(args.against), topology)
+    chosen = _chosen({**recorded.refusals, **code}, args.groups)
+    found = {one.group: one for one in compare_groups(recorded.schemas, code)}
+    for group in sorted(chosen):
+        print("\n".join(_group_lines(group, recorded, found.get(group), against)))
+    for node in recorded.silent_nodes:
+        print(f"node {node!r} does not answer: what only it holds was not compared")
+    if all(group not in recorded.refusals and found[group].may_start for group in chosen):
+        return DEGRADED if recorded.silent_nodes else 0
+    return 1
 
 
 def schemas_of(topology: Topology) -> dict[str, Schema]:
@@ -109,13 +116,18 @@ def _chosen(schemas: Mapping[str, T], groups: list[str]) -> dict[str, T]:
     return {group: schema for group, schema in schemas.items() if not groups or group in groups}
 
 
+def _group_lines(group: str, recorded: Recorded, one: GroupComparison | None, against: str) -> Iterator[str]:
+    refusal = recorded.refusals.get(group)
+    if refusal is not None:
+        yield f"group {group!r}: {refusal}"
+    if one is not None and (refusal is None or one.comparison is not None):
+        yield from _lines(one, against)
+
+
 def _lines(one: GroupComparison, against: str) -> Iterator[str]:
     label = f"group {one.group!r}"
-    if one.comparison is None and one.is_in_code:
-        yield f"{label}: it is new: {against} does not have it"
-        return
     if one.comparison is None:
-        yield f"{label}: {against} has it, and the topology does not: a node whose store holds it would not start"
+        yield f"{label}: it is new: {against} does not have it"
         return
     yield f"{label}: {_VERDICTS[one.comparison.verdict]}"
     for change in one.comparison.changes:

@@ -92,6 +92,31 @@ def test_a_member_that_takes_no_full_part_makes_the_cluster_degraded(
     assert printed.splitlines()[-1] == ("healthy" if reason is None else f"  group store: {reason}")
 
 
+@pytest.mark.parametrize(
+    ("role", "told"),
+    [
+        ("registering", ("takes no part: its store ab is new",)),
+        (
+            "refused",
+            ("takes no part: the other voters have registered another store than ab", "put the data dir"),
+        ),
+        ("founders_differ", ("takes no part: the other voters have a group of this name with other founders",)),
+        ("lost_promises", ("takes no part", "promised: the reason;", "put the real data directory back", "stays out")),
+        ("quarantined", ("is in quarantine", "stores and votes, and applies nothing): the reason")),
+    ],
+)
+def test_each_way_to_take_no_full_part_is_explained_with_its_reason_and_the_next_step(
+    role: str, told: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "the reason" if role in ("lost_promises", "quarantined") else None
+    member = replace(follower("n3"), role=role, quarantine=reason)
+
+    _, printed = status(capsys, monkeypatch, NODES, {**HEALTHY, "n3": member})
+
+    (line,) = [line for line in printed.splitlines() if line.startswith("  n3 ") and ": " in line]
+    assert [text for text in told if text not in line] == []
+
+
 def test_a_group_without_a_leader_is_unavailable(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,24 @@ def test_every_node_is_a_row_with_what_it_runs() -> None:
 
 def test_a_node_in_quarantine_says_why() -> None:
     shown = lines(LEADER, replace(OTHER, role="quarantined", quarantine="revision 2 is newer", version=0))
-    assert shown[-1] == "  n2 is in quarantine (it stores and votes, and applies nothing): revision 2 is newer"
+    assert shown[-1] == (
+        "  n2 is in quarantine (until it is restarted on code that can follow the group, it stores and votes, and "
+        "applies nothing): revision 2 is newer"
+    )
+
+
+def test_a_node_that_lost_what_it_promised_is_not_said_to_vote() -> None:
+    (shown,) = lines(LEADER, replace(OTHER, role="lost_promises", quarantine="2 segments are missing"))[4:]
+    assert shown.startswith("  n2 takes no part: its store s1 lost what it had promised: 2 segments are missing; put")
+    assert "votes" not in shown
+
+
+def test_a_node_that_takes_no_part_and_could_not_apply_says_both() -> None:
+    shown = lines(LEADER, replace(OTHER, role="refused", quarantine="revision 2 is newer"))[4:]
+    assert [text.partition(" (")[0].partition(":")[0] for text in shown] == [
+        "  n2 takes no part",
+        "  n2 is in quarantine",
+    ]
 
 
 def test_a_group_without_a_leader_or_without_a_schema_is_told() -> None:
