@@ -297,7 +297,6 @@ class Topology:
         missing = [other for other in self.nodes if other != node and peers is not None and other not in peers]
         peers = peers or {}
         self._check_start(node, listen, peers, data, bootstrap)
-        listen_at = parse_address(listen)
         peer_at = {peer: parse_address(address) for peer, address in peers.items()}
         used_host: Host = host if host is not None else RealHost()
         check_room(used_host.resources.descriptors(), members=len(self.nodes) - 1, files=NODE_FILES)
@@ -306,7 +305,7 @@ class Topology:
                 advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
                 system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
             node_store = NodeStore(system, data, do_format=bootstrap == "new")
-            begin_listening = partial(self._listen, system, listen_at, peer_at, insecure=insecure)
+            begin_listening = partial(self._listen, system, parse_address(listen), peer_at, insecure=insecure)
             # A store that contradicts the topology refuses the start before anything listens. A new store contradicts
             # nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted.
             address = await begin_listening() if bootstrap == "new" else None
@@ -318,8 +317,8 @@ class Topology:
             address = address or await begin_listening()
             member = Node(system, self, store, address)
             spawn_parts(member, self._parts, self.nodes)
-            for peer, (peer_host, peer_port) in peer_at.items():
-                system.add_peer(peer, peer_host, peer_port)
+            for peer, place in peer_at.items():
+                system.add_peer(peer, *place)
             node_store.keep()
             try:
                 yield member
