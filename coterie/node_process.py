@@ -19,7 +19,16 @@ from coterie.errors import NotFormatted
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.storage.data_directory import read_meta
 
-__all__ = ["cluster_in", "end_process", "is_up_line", "process_end", "signal_process", "start_process", "up_line"]
+__all__ = [
+    "close_copies",
+    "cluster_in",
+    "end_process",
+    "is_up_line",
+    "process_end",
+    "signal_process",
+    "start_process",
+    "up_line",
+]
 
 STOP_TIMEOUT_S = 10.0
 
@@ -112,6 +121,25 @@ def signal_process(process: Process, number: signal.Signals) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, number)
+
+
+def close_copies() -> None:
+    """Close copies of our standard streams that we inherited: uvloop leaves some in each process that it starts.
+
+    They count towards the limit of open files, and our own children would inherit them. Call it in a child process,
+    before it starts others: what Python opens itself is not inheritable, and stays.
+    """
+    streams = {_identity(stream) for stream in (0, 1, 2)}
+    for name in os.listdir("/dev/fd"):
+        descriptor = int(name)
+        with contextlib.suppress(OSError):  # that of the listing is closed already
+            if descriptor > 2 and os.get_inheritable(descriptor) and _identity(descriptor) in streams:
+                os.close(descriptor)
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 def cluster_in(data: str) -> str | None:

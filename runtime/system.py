@@ -411,9 +411,9 @@ class System:
             return await self.datagrams.listen(self._network(), host, port, insecure=insecure)
         return await self._network().listen(host, port, insecure=insecure)
 
-    def add_peer(self, node: str, host: str, port: int) -> None:
-        """Maintain a link with a node of the cluster: the node with the smaller name dials and redials."""
-        self._network().add_peer(node, host, port)
+    def add_peer(self, node: str, host: str, port: int, *, may_dial: bool = True) -> None:
+        """Maintain a link with a node of the cluster: the one with the smaller name dials, we only if `may_dial`."""
+        self._network().add_peer(node, host, port, may_dial=may_dial)
 
     def address_of(self, node: str) -> tuple[str, int] | None:
         """Return the address that `add_peer` was given for `node`; None if it was given none."""

@@ -40,6 +40,7 @@ from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.system import System, SystemConfig
+from coterie.runtime.transport.descriptor_budget import NODE_FILES, check_room
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 
 __all__ = ["Bootstrap", "Topology"]
@@ -291,6 +292,7 @@ class Topology:
                 a state machine contradicts the schema in its group's log.
             StorageError: the data directory is in use, unformatted, formatted already, of another node, or damaged.
             OSError: the address cannot be bound.
+            TransportError: the limit of open files is too low.
         """
         missing = [other for other in self.nodes if other != node and peers is not None and other not in peers]
         peers = peers or {}
@@ -298,12 +300,13 @@ class Topology:
         listen_at = parse_address(listen)
         peer_at = {peer: parse_address(address) for peer, address in peers.items()}
         used_host: Host = host if host is not None else RealHost()
+        check_room(used_host.resources.descriptors(), members=len(self.nodes) - 1, files=NODE_FILES)
         async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
             if missing:
                 advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
                 system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
             node_store = NodeStore(system, data, do_format=bootstrap == "new")
-            begin_listening = partial(system.listen, *listen_at, insecure=insecure, datagrams=self._has_detector)
+            begin_listening = partial(self._listen, system, listen_at, peer_at, insecure=insecure)
             # A store that contradicts the topology refuses the start before anything listens. A new store contradicts
             # nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted.
             address = await begin_listening() if bootstrap == "new" else None
@@ -322,6 +325,14 @@ class Topology:
                 yield member
             finally:
                 await member.close_handles()
+
+    async def _listen(
+        self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
+    ) -> tuple[str, int]:
+        """Listen; the connections of `peers` are those of nodes from the first one on, they take no client's place."""
+        for peer, place in peers.items():
+            system.add_peer(peer, *place, may_dial=False)
+        return await system.listen(*at, insecure=insecure, datagrams=self._has_detector)
 
     async def run(
         self,

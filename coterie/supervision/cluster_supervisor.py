@@ -7,12 +7,15 @@ import os
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Final
 
 from coterie.actors.network_addresses import parse_address
+from coterie.errors import TransportError
 from coterie.node_process import start_process
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.system import System, SystemConfig
+from coterie.runtime.transport.descriptor_budget import NODE_FILES, check_room
 from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.transport.transport_config import TransportConfig
 from coterie.supervision.hang_watch import HangWatch
@@ -28,8 +31,12 @@ end; higher: a hung node is missing for longer. A node with a slow loop answers 
 HANG_TIMEOUT_MIN_S = 2.0
 """The shortest: in less time a node that has just started may not be linked yet."""
 
-LINKS = TransportConfig(reconnect_cap_s=0.2)
-"""A node that has started again is linked soon, and can show that it works."""
+LINKS = TransportConfig(reconnect_cap_s=0.2, reconnect_full_cap_s=0.5)
+"""A node that has started again is linked soon, and can show that it works; one that is full refuses us often enough
+to show the same (see `fencing.py`)."""
+
+NODE_DESCRIPTORS: Final = 8
+"""What this process opens for each node: two pipes, the link and its successor, and what starts a process."""
 
 
 class ClusterSupervisor:
@@ -79,6 +86,22 @@ class ClusterSupervisor:
         """The nodes that are not restarted any more, because their budgets are spent."""
         return tuple(node for node, supervisor in self._supervisors.items() if supervisor.has_given_up)
 
+    def check_limit(self) -> None:
+        """Raise TransportError if the limit of open files, which the nodes inherit, is too low for one of them or us.
+
+        Call it on the running loop: the loop of a node has as many descriptors.
+        """
+        reading = self._host.resources.descriptors()
+        check_room(reading, members=len(self._addresses) - 1, files=NODE_FILES)
+        if reading.limit is None or reading.open_count is None:
+            return
+        needed = reading.open_count + NODE_DESCRIPTORS * len(self._addresses)
+        if reading.limit < needed:
+            raise TransportError(
+                f"the limit of open files is {reading.limit}, and {reading.open_count} are open: to run "
+                f"{len(self._addresses)} nodes takes a limit of at least {needed}; raise it (ulimit -n {needed})"
+            )
+
     async def run(self) -> None:
         """Run the nodes until cancelled, then stop them in order; return when all have been given up.
 
@@ -97,7 +120,8 @@ class ClusterSupervisor:
             for address in self._addresses.values():
                 system.dial(*parse_address(address))
             async with asyncio.TaskGroup() as watching:
-                watch = watching.create_task(HangWatch(system, self._supervisors, self._hang_timeout_s).run())
+                hang_watch = HangWatch(system, self._supervisors, self._addresses, self._hang_timeout_s)
+                watch = watching.create_task(hang_watch.run())
                 async with asyncio.TaskGroup() as nodes:
                     for supervisor in self._supervisors.values():
                         nodes.create_task(supervisor.run())

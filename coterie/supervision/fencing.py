@@ -4,7 +4,8 @@ A hung process holds its ports, its links and its locks, and nothing replaces it
 The rules, in this order:
 
 1. Only a node that was up is fenced: one that still starts, or replays its log, may be slow.
-2. A node that answers is not fenced, whatever the others say: two nodes that cannot hear each other both run.
+2. A node that answers is not fenced, whatever the others say: two nodes that cannot hear each other both run. To
+   refuse our link, because clients have taken every place, is an answer.
 3. One node at a time: while a fenced node has not answered again, no other is fenced, but for `RETURN_LIMIT_S` at most.
    It may itself be fenced again.
 4. It is fenced if it has been silent for `hang_timeout_s`, or, sooner, if a majority of the other nodes that answer

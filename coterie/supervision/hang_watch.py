@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from coterie.runtime.system import System
+from coterie.runtime.transport.handshake.handshake_messages import RefusalReason
 from coterie.supervision.fencing import RETURN_LIMIT_S, choose_fence
 from coterie.supervision.node_supervisor import NodeSupervisor
 from coterie.supervision.node_watch import NodeWatch
@@ -26,10 +27,17 @@ class HangWatch:
     Args:
         system: a client of the cluster, which dials all nodes.
         supervisors: by node.
+        addresses: `host:port` of each node, as the client dials it.
         hang_timeout_s: how long a node may be silent, s; 0: nothing is fenced.
     """
 
-    def __init__(self, system: System, supervisors: Mapping[str, NodeSupervisor], hang_timeout_s: float) -> None:
+    def __init__(
+        self,
+        system: System,
+        supervisors: Mapping[str, NodeSupervisor],
+        addresses: Mapping[str, str],
+        hang_timeout_s: float,
+    ) -> None:
         self._monotonic = system.host.clock.monotonic
         self._hang_timeout_s = hang_timeout_s
         self._supervisors = supervisors
@@ -37,7 +45,9 @@ class HangWatch:
             node: NodeWatch(system, supervisor, hang_timeout_s, ROUND_S + SLOWNESS_S)
             for node, supervisor in supervisors.items()
         }
+        self._node_by_address = {address: node for node, address in addresses.items()}
         self._overdue: set[str] = set()
+        system.remoting.refusal_listener = self._note_refusal
 
     async def run(self) -> None:
         """Ask and fence until cancelled."""
@@ -53,6 +63,11 @@ class HangWatch:
         finally:
             for watch in self._watches.values():
                 watch.forget()
+
+    def _note_refusal(self, address: str, reason: str) -> None:
+        node = self._node_by_address.get(address)
+        if node is not None and reason.partition(":")[0] == RefusalReason.TOO_MANY_CONNECTIONS.value:
+            self._watches[node].refused_as_full()
 
     def _next_round(self, round_s: float) -> None:
         for watch in self._watches.values():

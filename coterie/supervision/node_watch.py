@@ -64,6 +64,14 @@ class NodeWatch:
         if life is not None:
             self._ask()
 
+    def refused_as_full(self) -> None:
+        """Record that the node has refused our link because it has no room: its event loop works, so it has answered.
+
+        A process that hangs refuses nothing. Clients may take every place of a node: that is no reason to kill it.
+        """
+        if self._life is not None and self._life == self._supervisor.life and self._supervisor.is_running:
+            self._record.answered()
+
     def fence(self, reason: str) -> None:
         """Kill the process of the node, which hangs."""
         self._supervisor.fence(reason)

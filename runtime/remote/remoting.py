@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from coterie.runtime.transport.handshake.identity import Peer
     from coterie.runtime.transport.transport import Transport
 
-__all__ = ["LoadListener", "Remoting"]
+__all__ = ["LoadListener", "RefusalListener", "Remoting"]
+
+RefusalListener = Callable[[str, str], None]
+"""Takes a failed handshake: ("host:port" of the other end, the code of the reason with its text)."""
 
 LoadListener = Callable[[str, str, tuple[object, ...]], None]
 """Takes the values of a LOAD row: (node, path of the actor that was asked, values). BadMessage: they are wrong."""
@@ -42,7 +45,8 @@ class Remoting:
     """Implements the transport's `TransportEvents`; keeps an `Association` for each link that is up.
 
     `load_listener`: gets the load reports that come with replies; None: they are dropped. `loads_dropped` counts those
-    that were not taken: without a listener, or for a request that is over.
+    that were not taken: without a listener, or for a request that is over. `refusal_listener`: gets each failed
+    handshake.
     """
 
     def __init__(self, system: System, config: RemoteConfig | None = None) -> None:
@@ -56,6 +60,7 @@ class Remoting:
         self._incoming_rows: dict[str, IncomingRows] = {}
         self.load_listener: LoadListener | None = None
         self.loads_dropped = 0
+        self.refusal_listener: RefusalListener | None = None
         self._listeners: list[Callable[[LinkEvent], None]] = []
 
     # --- requests to other nodes ------------------------------------------------------------------------------------
@@ -206,6 +211,8 @@ class Remoting:
 
     def refused(self, address: object, reason: str) -> None:
         """Log a failed handshake: as a warning, or as debug output if a similar one was logged recently."""
+        if self.refusal_listener is not None:
+            self.refusal_listener(str(address), reason)
         times = self.refused_handshakes.note(str(address), reason)
         log = self.system.log.warning if times else self.system.log.debug
         log("transport.handshake_refused", address=str(address), reason=reason, times=max(1, times))

@@ -7,7 +7,8 @@
 * Strangers have said nothing that was understood. One too many ends the oldest: whoever says nothing loses its place.
 * Claimants say that they are a certain member, which is not proven yet. Each member has its own few places, so that a
   storm of strangers or clients does not end the handshake of a node that comes back.
-* Clients: one too many is refused.
+* Clients: one too many is refused. A node that dialled before it was added as a member was admitted as a client: its
+  link gives that place back once it is added (`release_members`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from coterie.runtime.transport.connection import Connection
+    from coterie.runtime.transport.handshake.identity import Peer
 
 __all__ = ["CLAIMANTS_MAX", "CONNECTIONS_PER_LINK", "ConnectionSlots"]
 
@@ -39,7 +43,7 @@ class ConnectionSlots:
         self._strangers: dict[Connection, None] = {}  # sets, in order of opening
         self._members: dict[str, dict[Connection, None]] = {}
         self._member_by_claimant: dict[Connection, str] = {}
-        self._clients: dict[Connection, None] = {}  # the first connection of each link
+        self._clients: dict[Connection, Peer] = {}  # the first connection of each link
 
     @property
     def clients(self) -> int:
@@ -64,17 +68,21 @@ class ConnectionSlots:
         claimants[connection] = None
         return _oldest(claimants, CLAIMANTS_MAX)
 
-    def admit_client(self, connection: Connection) -> bool:
-        """Take the first connection of a client's link; return False, and change nothing, if there is no room."""
+    def admit_client(self, connection: Connection, peer: Peer) -> bool:
+        """Take the first connection of `peer`, a client; return False, and change nothing, if there is no room."""
         if self.clients + CONNECTIONS_PER_LINK > self.clients_max:
             return False
         self._strangers.pop(connection, None)
-        self._clients[connection] = None
+        self._clients[connection] = peer
         return True
 
     def admit_second(self, connection: Connection) -> None:
         """Take the second connection of a client's link: the first one took its place, too."""
         self._strangers.pop(connection, None)
+
+    def release_members(self, is_member: Callable[[Peer], bool]) -> None:
+        """Give back the places of clients that are members by now: nodes that dialled before they were added."""
+        self._clients = {connection: peer for connection, peer in self._clients.items() if not is_member(peer)}
 
     def newest_clients(self, connections: int) -> list[Connection]:
         """Return the first connections of the newest clients' links, which together have that many, or all."""

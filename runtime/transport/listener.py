@@ -124,7 +124,7 @@ class LinkListener:
         if hello.lane_class == 1:
             slots.admit_second(connection)
             return None
-        if slots.admit_client(connection):
+        if slots.admit_client(connection, hello.peer):
             return None
         text = (
             f"node {self._shared.identity.node!r} has no room for {hello.peer.node!r}: clients have {slots.clients} of "

@@ -15,9 +15,10 @@ from typing import Final
 
 from coterie.errors import InsecureBind, NodeUnreachable, TransportError
 from coterie.runtime.hosts.host import Connections, Host, Listener, SecuredNetwork
+from coterie.runtime.hosts.resource_reading import DescriptorReading
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.transport.descriptor_budget import DescriptorBudget
+from coterie.runtime.transport.descriptor_budget import AcceptLimits, DescriptorBudget, check_room
 from coterie.runtime.transport.dialer import Dialer, DialTarget
 from coterie.runtime.transport.framing.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
@@ -109,7 +110,7 @@ class Transport:
             TransportError: this system is a client, the transport is closed, or the limit of open files is too low.
         """
         self.check_may_listen(host, insecure=insecure)
-        self._budget.check_start(self._host.resources.descriptors())
+        check_room(self._host.resources.descriptors(), members=self._peers.member_count)
         listener = await self._network().listen(self._link_listener.accept, host, port)
         if self._is_closed:
             listener.close()
@@ -126,10 +127,11 @@ class Transport:
         if self._is_unauthenticated and not insecure and not _is_loopback(host):
             raise InsecureBind(host)
 
-    def add_peer(self, node: str, host: str, port: int) -> None:
+    def add_peer(self, node: str, host: str, port: int, *, may_dial: bool = True) -> None:
         """Keep a link to `node`, a node of our cluster: this end dials if its name is smaller, else the other end does.
 
-        Called again with another address, the node is dialled there once the current link is down.
+        Called again with another address, the node is dialled there once the current link is down. `may_dial`: False
+        before `listen`, so that places are kept for all nodes from the first connection on; then call it again.
 
         Raises:
             ValueError: `node` is this node.
@@ -139,9 +141,10 @@ class Transport:
         if node == self.identity.node:
             raise ValueError(f"node {node!r} cannot be its own peer")
         self._peers.add_member(node, (host, port))
+        self._shared.slots.release_members(self._peers.is_member)
         if self._listeners:
             self._divide_descriptors()  # its connections are kept back from clients at once
-        if self.identity.node < node:
+        if may_dial and self.identity.node < node:
             self._keep_dialling(f"node {node}", DialTarget(host, port, node))
 
     def trust_store(self, node: str, store: str) -> None:
@@ -313,18 +316,18 @@ class Transport:
         self._checks_until_reading -= 1
         if self._listeners and self._checks_until_reading <= 0:
             self._checks_until_reading = CHECKS_PER_READING
-            self._divide_descriptors()
+            for report in self._budget.report(*self._divide_descriptors()):
+                self._events.descriptors_changed(report)
 
-    def _divide_descriptors(self) -> None:
-        """Read how many descriptors are open, and set how many clients and strangers may be."""
+    def _divide_descriptors(self) -> tuple[DescriptorReading, AcceptLimits]:
+        """Read how many descriptors are open, and set how many clients and strangers may be; return both."""
         shared, reading = self._shared, self._host.resources.descriptors()
         members = self._peers.member_count
         limits = self._budget.limits(reading, connections=len(shared.connections), members=members)
         shared.slots.clients_max, shared.slots.strangers_max = limits.clients_max, limits.strangers_max
         for connection in shared.slots.newest_clients(self._budget.missing(reading)):
             connection.fail("file descriptors ran out: those of the newest clients were given to the log and to nodes")
-        for report in self._budget.report(reading, limits):
-            self._events.descriptors_changed(report)
+        return reading, limits
 
 
 def _is_loopback(host: str) -> bool:

@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.security_options import SecurityOptions, add_security, security_of
-from coterie.node_process import up_line
+from coterie.node_process import close_copies, up_line
 
 __all__ = ["add_parser", "load_topology", "run"]
 
@@ -78,6 +78,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie run`; return the exit code."""
+    if args.with_stdin and args.is_whole_process:
+        close_copies()
     topology = load_topology(args.topology)
     peers = parse_peers(args.peers)
     security = security_of(args)

@@ -96,15 +96,20 @@ def run(args: argparse.Namespace) -> int:
         restarts=_restarts(args),
         hang_timeout_s=args.hang_timeout,
     )
-    os.makedirs(args.data, exist_ok=True)
     try:
-        run_async(supervisor.run())
+        run_async(_run(supervisor, args.data))
     except TerminatedBySignal:
         pass
     except KeyboardInterrupt:
         if not supervisor.given_up:
             raise
     return GAVE_UP if supervisor.given_up else 0
+
+
+async def _run(supervisor: ClusterSupervisor, data: str) -> None:
+    supervisor.check_limit()
+    os.makedirs(data, exist_ok=True)
+    await supervisor.run()
 
 
 def _restarts(args: argparse.Namespace) -> Supervision:

@@ -164,7 +164,7 @@ async def test_a_watcher_hears_of_each_new_leader_until_its_link_is_down(cluster
     assert [news.node for news in announced] == [watched]
     assert announced[0].term > known.term
     assert announced[0].leader != leader
-    watchers = cell_of(cluster, watched).actor._watchers
+    watchers = cell_of(cluster, watched).actor._leaders._watchers
     assert watcher in watchers
     cluster.network.partition("client", watched)
     await asyncio.sleep(10)

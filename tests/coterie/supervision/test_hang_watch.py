@@ -11,8 +11,10 @@ import pytest
 
 from coterie import Topology
 from coterie.protocols.detection.swim.swim import Swim
-from coterie.runtime.system import System
+from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.transport.transport_config import TransportConfig
+from coterie.supervision.cluster_supervisor import LINKS
 from coterie.supervision.hang_watch import HangWatch
 from coterie.supervision.node_supervisor import NodeSupervisor
 from coterie.testing import Cluster
@@ -20,6 +22,8 @@ from coterie.testing import Cluster
 pytestmark = pytest.mark.virtual
 
 NODES = ("n1", "n2", "n3")
+UP = SystemConfig(transport=LINKS)
+FULL = SystemConfig(transport=TransportConfig(connections_max=4))  # those of the other nodes: none is left for clients
 
 
 class Supervised:
@@ -66,11 +70,11 @@ async def watched(cluster: Cluster, hang_timeout_s: float) -> AsyncIterator[tupl
     host, skew = cluster.host("up"), Skew()
     monotonic = host.clock.monotonic
     cast("Any", host.clock).monotonic = lambda: monotonic() + skew.offset_s
-    async with System("up", cluster="watched", role=PeerRole.CLIENT, host=host) as system:
+    async with System("up", cluster="watched", role=PeerRole.CLIENT, host=host, config=UP) as system:
         for address in cluster.addresses.values():
             name, port = address.rsplit(":", 1)
             system.dial(name, int(port))
-        watch = HangWatch(system, cast("Mapping[str, NodeSupervisor]", supervisors), hang_timeout_s)
+        watch = HangWatch(system, cast("Mapping[str, NodeSupervisor]", supervisors), cluster.addresses, hang_timeout_s)
         task = asyncio.get_running_loop().create_task(watch.run())
         await asyncio.sleep(5)
         try:
@@ -89,6 +93,27 @@ async def test_healthy_nodes_are_left_alone() -> None:
         await asyncio.sleep(60)
 
         assert [supervisor.fenced for supervisor in supervisors.values()] == [[], [], []]
+
+
+@pytest.mark.parametrize("detects", [True, False])
+async def test_nodes_that_refuse_every_link_because_they_are_full_are_left_alone(detects: bool) -> None:
+    async with (
+        Cluster(topology(detects=detects), config=FULL) as cluster,
+        watched(cluster, 2.0) as (supervisors, _),
+    ):
+        await asyncio.sleep(60)
+        assert [supervisor.fenced for supervisor in supervisors.values()] == [[], [], []]
+
+
+async def test_a_full_node_that_hangs_is_fenced_all_the_same() -> None:
+    async with (
+        Cluster(topology(detects=False), config=FULL) as cluster,
+        watched(cluster, 4.0) as (supervisors, _),
+    ):
+        isolate(cluster, "n2")
+        await asyncio.sleep(20)
+        assert len(supervisors["n2"].fenced) == 1
+        assert supervisors["n1"].fenced == supervisors["n3"].fenced == []
 
 
 async def test_a_silent_node_is_fenced_after_the_time_out_without_a_detector() -> None:
