@@ -14,6 +14,7 @@ import msgpack
 
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.client_session import Identity, Session
+from coterie.actors.groups.command_batches import outcome_of
 from coterie.actors.groups.group_messages import (
     ActivateSchema,
     CodeReport,
@@ -61,6 +62,11 @@ __all__ = ["GroupClient"]
 R = TypeVar("R")
 
 TIMEOUT_S: Final = 10.0
+
+ACTIVATION_ATTEMPT_S: Final = 2.0
+"""How long one node has to answer to `ActivateSchema`, until all others are asked."""
+
+ACTIVATION_PAUSE_S: Final = 0.2
 
 
 class GroupClient:
@@ -142,28 +148,38 @@ class GroupClient:
     async def activate(self, *, timeout_s: float = TIMEOUT_S) -> SchemaActivated:
         """Make the schema of the leader's code active, once every voter runs that code; see docs/evolution.md.
 
+        It may be called again at any time: if the schema is active already, the answer says so.
+
         Raises:
-            CommandRefused: it was not put into the log; the text names what holds it up.
-            AskTimeout: no answer in time: it may become active.
-            CoterieError: no node of the group could be asked.
+            CommandRefused: it is in no log; the text names what holds it up.
+            CommandUnsettled: no leader said in time whether it is active: it may become so.
         """
-        untried = dict.fromkeys(node for node in (self.leader, *self._nodes()) if node is not None)
-        reason = "none of its nodes is linked"
-        while untried:
-            node = next(iter(untried))
-            del untried[node]
-            answer: SchemaActivated | NotActivated = await self._router.ref(node).ask(
+        monotonic = self._system.host.clock.monotonic
+        deadline = monotonic() + timeout_s
+        routed, failure = RoutedCommand(subject="the activation"), "none of its nodes is linked"
+        while (left_s := deadline - monotonic()) > 0:
+            for node in dict.fromkeys(node for node in (self.leader, *self._nodes()) if node is not None):
+                answer = await self._activate_at(node, min(ACTIVATION_ATTEMPT_S, left_s))
+                if isinstance(answer, SchemaActivated):
+                    return answer
+                failure = f"{node}: {answer.reason}"
+                routed.attempt_ended(Outcome.DEFINITE if answer.is_certain else Outcome.UNKNOWN)
+                if answer.leader == node and answer.is_certain:
+                    raise refused(f"group {self._group!r}: its newer schema was not made active: {failure}", routed)
+            await asyncio.sleep(max(0.0, min(ACTIVATION_PAUSE_S, deadline - monotonic())))
+        text = f"group {self._group!r} did not say in {timeout_s:g} s that its newer schema is active (last: {failure})"
+        raise refused(text, routed)
+
+    async def _activate_at(self, node: str, timeout_s: float) -> SchemaActivated | NotActivated:
+        """Ask one node; an error is an answer, too."""
+        try:
+            ask: asyncio.Future[SchemaActivated | NotActivated] = self._router.ref(node).ask(
                 ActivateSchema(), timeout_s=timeout_s
             )
-            if isinstance(answer, SchemaActivated):
-                return answer
-            if answer.leader == node:
-                reason = answer.reason
-                break
-            reason = f"{node}: {answer.reason}"
-            if answer.leader in untried:
-                untried = {answer.leader: None, **untried}
-        raise CommandRefused(f"group {self._group!r}: its newer schema was not made active: {reason}")
+            return await ask
+        except CoterieError as error:
+            is_certain = outcome_of(error) is Outcome.DEFINITE
+            return NotActivated(str(error), None, is_certain=is_certain)
 
     def on_leader(self, listener: Callable[[LeaderIs], None]) -> None:
         """Call `listener` with each new leader, once per term."""

@@ -151,10 +151,14 @@ class SchemaActivated:
 
 @message(name="group.NotActivated")
 class NotActivated:
-    """The schema was not put into the log: `reason`. Ask `leader`, if it is known."""
+    """The schema is not active: `reason`. Ask `leader`, if it is known.
+
+    `is_certain`: it is in no log; otherwise it may still become active.
+    """
 
     reason: str
     leader: str | None
+    is_certain: bool = True
 
 
 @message(name="group.ActivateSchema")

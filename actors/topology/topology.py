@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Literal
 
 from coterie.actors.groups.state_machine import StateMachine
@@ -296,7 +297,6 @@ class Topology:
         missing = [other for other in self.nodes if other != node and peers is not None and other not in peers]
         peers = peers or {}
         self._check_start(node, listen, peers, data, bootstrap)
-        listen_at = parse_address(listen)
         peer_at = {peer: parse_address(address) for peer, address in peers.items()}
         used_host: Host = host if host is not None else RealHost()
         check_room(used_host.resources.descriptors(), members=len(self.nodes) - 1, files=NODE_FILES)
@@ -305,12 +305,7 @@ class Topology:
                 advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
                 system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
             node_store = NodeStore(system, data, do_format=bootstrap == "new")
-
-            async def begin_listening() -> tuple[str, int]:
-                for peer, place in peer_at.items():  # before the first connection: one of a node is none of a client
-                    system.add_peer(peer, *place, may_dial=False)
-                return await system.listen(*listen_at, insecure=insecure, datagrams=self._has_detector)
-
+            begin_listening = partial(self._listen, system, parse_address(listen), peer_at, insecure=insecure)
             # A store that contradicts the topology refuses the start before anything listens. A new store contradicts
             # nothing: it is formatted once the address is ours, so that one in use leaves nothing formatted.
             address = await begin_listening() if bootstrap == "new" else None
@@ -322,13 +317,21 @@ class Topology:
             address = address or await begin_listening()
             member = Node(system, self, store, address)
             spawn_parts(member, self._parts, self.nodes)
-            for peer, (peer_host, peer_port) in peer_at.items():
-                system.add_peer(peer, peer_host, peer_port)
+            for peer, place in peer_at.items():
+                system.add_peer(peer, *place)
             node_store.keep()
             try:
                 yield member
             finally:
                 await member.close_handles()
+
+    async def _listen(
+        self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
+    ) -> tuple[str, int]:
+        """Listen; the connections of `peers` are those of nodes from the first one on, they take no client's place."""
+        for peer, place in peers.items():
+            system.add_peer(peer, *place, may_dial=False)
+        return await system.listen(*at, insecure=insecure, datagrams=self._has_detector)
 
     async def run(
         self,

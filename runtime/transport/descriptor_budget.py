@@ -19,7 +19,17 @@ from coterie.runtime.hosts.resource_reading import DescriptorReading
 from coterie.runtime.transport.connection_slots import CONNECTIONS_PER_LINK
 from coterie.runtime.transport.transport_config import TransportConfig
 
-__all__ = ["AMPLE", "KEPT_BACK", "LIMITED", "NODE_FILES", "SCARCE", "AcceptLimits", "DescriptorBudget", "DescriptorReport", "check_room"]
+__all__ = [
+    "AMPLE",
+    "KEPT_BACK",
+    "LIMITED",
+    "NODE_FILES",
+    "SCARCE",
+    "AcceptLimits",
+    "DescriptorBudget",
+    "DescriptorReport",
+    "check_room",
+]
 
 KEPT_BACK: Final = 24
 """Descriptors that no client or stranger gets: 8 for the files of the log, 16 for what is accepted in one turn."""
@@ -63,7 +73,7 @@ class AcceptLimits:
 
 @dataclass(frozen=True, slots=True)
 class DescriptorReport:
-    """What changed. `event`: `LIMITED` (clients get `clients_max` connections, not what is configured), `SCARCE`, or `AMPLE` again."""
+    """What changed. `event`: `LIMITED` (clients get `clients_max` from now on), `SCARCE`, or `AMPLE` again."""
 
     event: str
     open_count: int

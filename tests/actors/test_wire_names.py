@@ -80,7 +80,7 @@ GOLDEN = {
     "group.Unsettled": "Unsettled(reason, leader)",
     "group.ActivateSchema": "ActivateSchema()",
     "group.CodeReport": "CodeReport(node, revision, recorded)",
-    "group.NotActivated": "NotActivated(reason, leader)",
+    "group.NotActivated": "NotActivated(reason, leader, is_certain)",
     "group.ReportCode": "ReportCode()",
     "group.SchemaActivated": "SchemaActivated(revision, version, index)",
     "group.WatchLeader": "WatchLeader(watcher)",

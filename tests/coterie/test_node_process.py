@@ -1,4 +1,4 @@
-"""Signals to child processes."""
+"""Signals to child processes; and the file descriptors that they inherit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,20 @@ import signal
 import sys
 from contextlib import suppress
 
+import uvloop
+
 from coterie.node_process import signal_process
+
+COUNT = """
+import os, stat
+from coterie.node_process import close_copies
+own, theirs = os.open("/dev/null", os.O_RDONLY), os.dup(1)  # not inheritable: Python's own
+close_copies()
+streams = [os.fstat(at)[1:3] for at in (0, 1, 2)]
+names = [int(name) for name in os.listdir("/dev/fd")]
+open_now = [at for at in names if at > 2 and at != max(names) and os.fstat(at)[1:3] in streams]
+print(open_now == [theirs], os.fstat(own) is not None)
+"""
 
 
 async def test_a_signal_to_a_process_that_has_just_ended_leaves_its_exit_code() -> None:
@@ -22,3 +35,15 @@ async def test_a_signal_to_a_process_that_has_just_ended_leaves_its_exit_code() 
     assert await process.wait() == 7
     signal_process(process, signal.SIGKILL)
     assert process.returncode == 7
+
+
+def test_a_process_that_uvloop_starts_closes_the_copies_of_its_streams_and_nothing_of_its_own() -> None:
+    async def start() -> bytes:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", COUNT, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+        )
+        return (await process.communicate())[0]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(start()) == b"True True\n"

@@ -129,7 +129,7 @@ class SchemaKeeper:
         """Record the first schema, or a newer one that is due, if this node leads (`now`: monotonic, s)."""
         if self._raft.role is not RaftRole.LEADER:
             if self._activations:
-                self._settle(NotActivated("another node leads", self._raft.leader))
+                self._settle(NotActivated("it no longer leads", self._raft.leader, is_certain=False))
             return
         if self._schemas.next_payload is None or self._proposed is not None:
             return
@@ -156,11 +156,12 @@ class SchemaKeeper:
         if self._proposed is None and self._schemas.next_payload is not None:
             self._proposed = self._propose(self._schemas.next_payload)
 
-    def rejected(self, ref: int) -> None:
-        """Note that a proposal was rejected; it may be one of this object."""
+    def rejected(self, ref: int, *, is_certain: bool) -> None:
+        """Note that a proposal, perhaps of this object, was rejected; not `is_certain`: it may still be committed."""
         if ref == self._proposed:
             self._proposed = None
-            self._settle(NotActivated("the leader could not put the schema into its log: ask again", self._raft.leader))
+            reason = "the schema could not be put into the log" if is_certain else "the leader lost track of the schema"
+            self._settle(NotActivated(f"{reason}: ask again", self._raft.leader, is_certain=is_certain))
 
     def recorded(self, ref: int) -> None:
         """Note that the entry of a proposal was applied; it may be one of this object."""

@@ -71,7 +71,7 @@ class ClientProposals:
         if later is not None:
             later.reply(answer)
         elif not isinstance(answer, bytes):
-            self._schemas.rejected(ref)
+            self._schemas.rejected(ref, is_certain=isinstance(answer, Refused))
 
     def answer_all(self, answer: Answer) -> None:
         """Answer everything that waits."""

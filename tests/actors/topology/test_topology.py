@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from coterie import KeyValue, Node, Topology
+from coterie import Client, KeyValue, Node, Topology
 from coterie.actors.groups.key_value import Get
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.errors import (
@@ -23,6 +23,7 @@ from coterie.errors import (
     StorageDamaged,
     StorageFailed,
     TopologyError,
+    TransportError,
     WrongStore,
 )
 from coterie.protocols.paxos.synod_config import SynodConfig
@@ -31,6 +32,8 @@ from coterie.runtime.actor import Actor
 from coterie.runtime.hosts.virtual.virtual_disk import VirtualDisk
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.hosts.virtual.virtual_network import VirtualNetwork
+from coterie.runtime.system import System, SystemConfig
+from coterie.runtime.transport.transport_config import TransportConfig
 
 pytestmark = pytest.mark.virtual
 
@@ -265,6 +268,7 @@ class World:
     def __init__(self) -> None:
         self.network = VirtualNetwork()
         self.disk = VirtualDisk()
+        self.descriptor_limit: int | None = None
 
     @contextlib.asynccontextmanager
     async def started(
@@ -273,6 +277,8 @@ class World:
         topology = Topology(name, nodes=nodes)
         topology.raft("store", machine=KeyValue, nodes=["n1"])
         host = VirtualHost("n1", network=self.network, disk=self.disk)
+        host.resources.descriptor_limit = self.descriptor_limit
+        host.resources.descriptors_open = lambda: 14
         arguments = {"node": "n1", "listen": "127.0.0.1:7401", "data": "data", "host": host, **arguments}
         async with topology.start(**arguments) as node:
             yield node
@@ -338,6 +344,29 @@ async def test_a_bad_address_is_named_before_anything_is_touched(world: World, a
 async def test_an_address_that_two_nodes_share_is_a_mistake(world: World, peers: dict[str, str]) -> None:
     await world.fails(TopologyError, "has the address .* of", peers=peers, nodes=("n1", "n2", "n3"), bootstrap="new")
     assert not world.disk.exists("data")
+
+
+@pytest.mark.parametrize("bootstrap", [{"bootstrap": "new"}, {}])
+async def test_a_limit_of_open_files_that_is_too_low_is_told_before_anything_is_touched(
+    world: World, bootstrap: dict[str, Any]
+) -> None:
+    world.descriptor_limit = 81
+    told = "limit of open files is 81, and 14 are open: a node with 1 other node needs a limit of at least 82; "
+    await world.fails(TransportError, told, **bootstrap)
+    assert not world.disk.exists("data")
+    world.descriptor_limit = 82
+    await world.works(bootstrap="new")
+    await world.works()
+
+
+async def test_a_node_that_dials_while_another_one_starts_takes_no_place_of_a_client(world: World) -> None:
+    async with System("n2", cluster="t", host=VirtualHost("n2", network=world.network)) as n2:
+        config = SystemConfig(transport=TransportConfig(connections_max=4))
+        n2.dial("127.0.0.1", 7401)  # from the first moment on: n1 listens before it formats its data
+        async with world.started(bootstrap="new", peers={"n2": "127.0.0.1:7402"}, config=config) as node:
+            await node.system.linked("n2")
+            async with Client(["127.0.0.1:7401"], host=VirtualHost("c1", network=world.network)) as client:
+                await client.key_value("store").put(b"k", b"v")
 
 
 async def test_a_peer_that_is_missing_is_told_by_name_with_the_option(

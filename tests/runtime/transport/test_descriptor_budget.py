@@ -152,9 +152,8 @@ async def test_a_node_that_dialled_before_it_was_added_takes_no_place_of_a_clien
 async def test_nodes_that_are_named_before_we_listen_have_places_and_are_dialled_later(world: World) -> None:
     n1, n2 = world.make("n1"), await world.start("n2")
     n1.transport.add_peer("n2", *n2.address, may_dial=False)
-    resources = limited(n1, limit=67, others=20)
+    resources = limited(n1, limit=63, others=20)
     with pytest.raises(TransportError, match="with 1 other node needs a limit of at least 64"):
-        resources.descriptor_limit = 63
         await n1.transport.listen("n1", 0, insecure=True)
     resources.descriptor_limit = 128
     await n1.transport.listen("n1", 0, insecure=True)
@@ -174,7 +173,7 @@ async def test_the_bound_of_clients_that_is_reported_is_the_one_in_force(world: 
     node.transport.add_peer("n1", "n1", 1)
     node.transport.add_peer("n3", "n3", 1)
     for others in (27, 29, 45, 80, 30):
-        resources.descriptors_open = lambda others=others: others + node.transport.stats()["connections"]
+        limited(node, limit=128, others=others)
         await asyncio.sleep(10)
         reported = node.recorder.only("descriptors")
         assert [event[4] for event in reported if event[1] == LIMITED][-1] == node.transport._shared.slots.clients_max

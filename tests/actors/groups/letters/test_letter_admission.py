@@ -187,4 +187,7 @@ def test_a_store_that_went_back_is_refused_and_accused_with_what_was_heard(
 
     assert (under_test.admitted, under_test.memory.waiting) == ([], [])
     assert under_test.accused == [("n2", Generation(3, 33))]
-    assert [event for event, _ in under_test.logged] == ["store.went_back"]
+    ((event, facts),) = under_test.logged
+    assert event == "store.went_back"
+    assert "put the real data directory back" in str(facts["advice"])
+    assert "backup" not in str(facts["advice"])  # there are none yet

@@ -19,6 +19,8 @@ from coterie import Client, Swim, Topology, message
 from coterie.cli import main
 from coterie.cli.commands.up_command import _addresses
 from coterie.node_process import cluster_in
+from coterie.runtime.hosts.real_resources import RealResources
+from coterie.runtime.hosts.resource_reading import DescriptorReading
 
 MODULE = """
 from coterie import KeyValue, Topology
@@ -221,6 +223,20 @@ def test_a_taken_port_is_named_before_anything_is_made(shop: Path, capsys: pytes
 def test_a_port_out_of_range_is_named(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["up", "up_of_tests:topology", "--port", port]) == 1
     assert f"--port {port}: 2 ports from there must be in 1 … 65535" in capsys.readouterr().err
+
+
+def test_a_limit_of_open_files_that_is_too_low_is_one_line_before_anything_is_made(
+    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RealResources, "descriptors", lambda _: DescriptorReading(14, 64))
+
+    assert main(["up", "up_of_tests:topology", "--port", "0"]) == 1
+
+    assert capsys.readouterr().err == (
+        "coterie: the limit of open files is 64, and 14 are open: a node with 1 other node needs a limit of at least "
+        "82; raise it (ulimit -n 82)\n"
+    )
+    assert not (shop / "coterie-data").exists()
 
 
 @pytest.mark.slow

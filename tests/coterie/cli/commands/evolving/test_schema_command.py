@@ -347,7 +347,8 @@ def test_a_copy_is_begun_again_if_a_segment_was_removed_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asyncio.run(run_once())
-    copyfile, gone = shutil.copyfile, []
+    copyfile = shutil.copyfile
+    gone: list[Path] = []
 
     def removing(source: Path, target: str) -> None:
         if source.name.startswith("segment") and len(gone) < times:
@@ -355,7 +356,7 @@ def test_a_copy_is_begun_again_if_a_segment_was_removed_meanwhile(
             raise FileNotFoundError(source)
         copyfile(source, target)
 
-    monkeypatch.setattr(recorded_schemas.shutil, "copyfile", removing)
+    monkeypatch.setattr(shutil, "copyfile", removing)
     times = 4
     assert check_data("recorded") == 0
     times = 1000
@@ -380,7 +381,7 @@ def test_a_file_that_may_not_be_read_is_named_with_what_for_and_the_user(
     def denied(source: Path, target: str) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(source))
 
-    monkeypatch.setattr(recorded_schemas.shutil, "copyfile", denied)
+    monkeypatch.setattr(shutil, "copyfile", denied)
     assert check_data("recorded") == 1
     told = capsys.readouterr().err
     assert "'data/high-water' cannot be opened for reading by this process, which runs as uid " in told
