@@ -62,7 +62,8 @@ FAILED = 1
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
-    0: done. 1: an error, reported in one line on stderr, or a negative answer. 2: wrong usage, or a void run.
+    0: done. 1: an error, reported in one line on stderr, or a negative answer. 2: wrong usage, or a void run. 5: done,
+    but a node did not answer, or not all is well with those that did.
     130: Ctrl-C. 143: SIGTERM. 141: the reader of the output has closed it (`| head`); nothing more is printed.
 
     Characters that the output's encoding lacks are printed as `?`.
