@@ -67,8 +67,11 @@ class Record(Protocol):
         """Return the row of a message of this class. BadMessage if a field cannot cross the wire."""
         ...
 
-    def decode(self, row: Any, resolver: Resolver, /) -> object:
-        """Return the message in a row. BadMessage if it is none."""
+    def decode_nested(self, row: Any, resolver: Resolver, /) -> object:
+        """Return the message in a row within another one. BadMessage if it is none, after one or two attempts.
+
+        Were each level decoded again to find the field, the time would double with each.
+        """
         ...
 
 

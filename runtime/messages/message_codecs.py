@@ -46,6 +46,10 @@ class DeclaredField:
     default: Callable[[], object] | None
 
 
+class _FieldNamed(BadMessage):
+    """The text says in which field of which message the mistake is."""
+
+
 class MessageType:
     """One message class: its wire name, lane, declared errors, and the codecs of its fields and its reply.
 
@@ -107,6 +111,17 @@ class MessageType:
         except BadMessage:
             return self._decode_slowly(row, resolver)  # which names the field
 
+    def decode_nested(self, row: object, resolver: Resolver) -> object:
+        """Decode a message within another one, each level at most twice: the innermost error names its field."""
+        if type(row) is not tuple:
+            raise BadMessage(f"message {self.name!r}: expected a row of fields, got {show(row)}")
+        try:
+            return self._decode_row(row, resolver)
+        except _FieldNamed as error:
+            raise _FieldNamed(f"message {self.name!r}: {error}") from error
+        except BadMessage:
+            return self._decode_slowly(row, resolver)
+
     @functools.cached_property
     def trimmed(self) -> TrimmedRecord:
         """This message class, encoded without the trailing fields that have their default."""
@@ -143,7 +158,7 @@ class MessageType:
             try:
                 values.append(codec.decode(value, resolver))
             except BadMessage as error:
-                raise BadMessage(f"message {self.name!r}, field {name!r}: {error}") from error
+                raise _FieldNamed(f"message {self.name!r}, field {name!r}: {error}") from error
         return self.make(values)
 
     def make(self, values: Sequence[object]) -> object:

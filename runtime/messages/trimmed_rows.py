@@ -33,7 +33,7 @@ class TrimmedRecord:
     def __init__(self, described: MessageType) -> None:
         self.name = described.name
         self.cls = described.cls
-        self.decode = described.decode
+        self.decode_nested = described.decode_nested
         self._described = described
         self._required = sum(declared.default is None for declared in described.fields)
 

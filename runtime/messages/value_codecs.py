@@ -230,7 +230,7 @@ def _record(record: Record) -> Codec:
             raise BadMessage(f"expected {record.name!r}, got {show(value)}")
         return record.encode(value)
 
-    return Codec(encode, record.decode, wire_types=_ROW, instances=record.cls)
+    return Codec(encode, record.decode_nested, wire_types=_ROW, instances=record.cls)
 
 
 def _union(members: Sequence[FieldType], where: str) -> Codec:
@@ -292,7 +292,7 @@ def _tagged(records: Sequence[Record]) -> Codec:
 
     def decode(value: object, resolver: Resolver) -> object:
         if type(value) is tuple and len(value) == 2 and type(value[0]) is str and value[0] in by_name:
-            return by_name[value[0]].decode(value[1], resolver)
+            return by_name[value[0]].decode_nested(value[1], resolver)
         raise BadMessage(f"expected {' or '.join(by_name)}, got {show(value)}")
 
     return Codec(encode, decode, wire_types=_ROW, instances=tuple(by_class))

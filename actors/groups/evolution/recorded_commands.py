@@ -85,7 +85,7 @@ class RecordedCommands:
             raise BadMessage(_not_active(name))
         if recorded.is_recursive and _depth(row) > NESTING_MAX:
             raise BadMessage(f"command {name!r} is nested more than {NESTING_MAX} deep")
-        return recorded, recorded.record.decode_whole(row, NO_REFS)
+        return recorded, recorded.record.decode(row, NO_REFS)
 
     def refusal(self, command: bytes) -> str | None:
         """Return why a command must not be put into the log; None if its name and its number of fields are active.

@@ -140,15 +140,15 @@ class RecordedRecord:
         except (AttributeError, TypeError, ValueError) as error:
             raise self._described.encoding_error(value) from error
 
-    def decode(self, row: Any, resolver: Resolver) -> object:
+    def decode_nested(self, row: Any, resolver: Resolver) -> object:
         """Return the message in a row. BadMessage if the row is none, or holds what is not recorded.
 
-        A nested message is decoded once: the command around it, whose text counts, is decoded again by `decode_whole`.
+        A nested message is decoded once: the command around it, whose text counts, is decoded again by `decode`.
         Were it decoded again at each level, the time would double with each.
         """
         return self._decode_row(self._completed(row), resolver)
 
-    def decode_whole(self, row: Any, resolver: Resolver) -> object:
+    def decode(self, row: Any, resolver: Resolver) -> object:
         """Return the message in a row. BadMessage names the field, in a text that is the same on every replica."""
         completed = self._completed(row)
         try:
