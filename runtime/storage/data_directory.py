@@ -181,7 +181,11 @@ def _refuse_formatted(disk: Disk, path: str) -> None:
 
 def _refuse_segments(disk: Disk, path: str) -> None:
     """`MetaFileMissing` if there are segments that formatting, or undoing it, cannot have left without a meta file."""
-    if disk.exists(path) and not disk.exists(os.path.join(path, _META_UNDONE)) and not is_pristine(disk, path):
+    try:
+        is_fine = not disk.exists(path) or disk.exists(os.path.join(path, _META_UNDONE)) or is_pristine(disk, path)
+    except NotADirectoryError:
+        return  # a file has no segments
+    if not is_fine:
         raise MetaFileMissing(path)
 
 

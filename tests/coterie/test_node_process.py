@@ -1,4 +1,4 @@
-"""Signals to child processes; and the file descriptors that they inherit."""
+"""Signals to child processes; the file descriptors that they inherit; whose data a directory holds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import uvloop
 
-from coterie.node_process import signal_process
+from coterie.node_process import cluster_in, signal_process
 
 COUNT = """
 import os, stat
@@ -47,3 +48,11 @@ def test_a_process_that_uvloop_starts_closes_the_copies_of_its_streams_and_nothi
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(start()) == b"True True\n"
+
+
+def test_a_file_beside_the_data_directories_holds_no_cluster(tmp_path: Path) -> None:
+    """As the logs of the nodes, which `coterie up` writes there."""
+    (tmp_path / "n1.log").write_text("a line")
+
+    assert cluster_in(str(tmp_path / "n1.log")) is None
+    assert cluster_in(str(tmp_path / "nothing")) is None

@@ -126,7 +126,7 @@ def test_a_poison_command_fails_alone_and_the_machine_goes_on(machine: TypedMach
 
 
 def test_a_reply_of_another_type_than_promised_says_that_the_command_was_applied(machine: TypedMachine) -> None:
-    with pytest.raises(CommandFailed, match="its reply is of another type") as caught:
+    with pytest.raises(CommandFailed, match="is not of its declared type int") as caught:
         execute(machine, Fail("wrong reply"))
 
     assert caught.value.outcome is Outcome.HAPPENED
