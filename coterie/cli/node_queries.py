@@ -44,17 +44,23 @@ async def query_nodes(client: Client, request: Ask[R], timeout_s: float = ASK_TI
     Each linked node is also asked which nodes there are: those without a link are in the result, too, by name.
     """
     nodes = client.nodes
-    asks = [query_node(client, node, request, timeout_s) for node in nodes]
-    answers, reports = await asyncio.gather(asyncio.gather(*asks), _node_reports(client, nodes, timeout_s))
+    query = _query_linked(client, nodes, request, timeout_s)
+    reports: Sequence[object]
+    if isinstance(request, ReportNode):
+        reports = answers = await query
+    else:
+        answers, reports = await asyncio.gather(query, _query_linked(client, nodes, ReportNode(), timeout_s))
     found: dict[str, R | CoterieError] = dict(zip(nodes, answers, strict=True))
-    for node in sorted({node for report in reports for node in report.nodes} - found.keys()):
+    known = {node for report in reports if isinstance(report, NodeReport) for node in report.nodes}
+    for node in sorted(known - found.keys()):
         found[node] = NoAnswer()
     return found
 
 
-async def _node_reports(client: Client, nodes: Sequence[str], timeout_s: float) -> list[NodeReport]:
-    answers = await asyncio.gather(*(query_node(client, node, ReportNode(), timeout_s) for node in nodes))
-    return [answer for answer in answers if isinstance(answer, NodeReport)]
+async def _query_linked(
+    client: Client, nodes: Sequence[str], request: Ask[R], timeout_s: float
+) -> list[R | CoterieError]:
+    return await asyncio.gather(*(query_node(client, node, request, timeout_s) for node in nodes))
 
 
 async def query_node(client: Client, node: str, request: Ask[R], timeout_s: float) -> R | CoterieError:

@@ -54,7 +54,7 @@ class Peers:
     store is the same node, started again, and supersedes the old one. But if that is still heard, one of the two runs
     on a copy of the store, and the new one is refused: both would vote, and count as one. A process with another store
     is another one, which must not push the first out: it is refused until that is lost, unless its store is trusted
-    (`trust_store`) and the first one's is not. Whoever was refused may try again.
+    (`trust_store`) and the first one's is not. A process that was refused may try again.
 
     Time advances here only by `check_liveness`. Its caller caps each step, so that a stall of our own loop never counts
     as absence of the peers.

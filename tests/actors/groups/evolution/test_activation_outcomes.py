@@ -1,4 +1,4 @@
-"""Whoever activates a schema is never told that it is not active if it has become so, whatever fails meanwhile."""
+"""An activation is never reported as refused if the schema has become active, whatever fails meanwhile."""
 
 from __future__ import annotations
 

@@ -75,8 +75,20 @@ def test_a_program_that_is_deeper_than_the_limit_allows_can_go_on() -> None:
         else:
             then()
 
+    reached: list[int] = []
+
+    def nest(calls: int) -> None:
+        if calls:
+            nest(calls - 1)
+        else:
+            reached.append(calls)
+
     def apply() -> None:
         with call_room():
-            pass
+            nest(CALLS_MAX - 40)
 
     at_depth(600, apply)
+
+    assert reached == [0]
+    at_depth(600, lambda: nest(100))
+    assert reached == [0, 0]
