@@ -20,6 +20,7 @@ import contextlib
 import contextvars
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 from coterie.actors.detection.node_health import NodeHealth
@@ -60,6 +61,8 @@ __all__ = ["LeaderRouter"]
 
 ATTEMPT_S: Final = 2.0
 """The timeout of one attempt; then another node is tried."""
+
+LEFT_S: Final[Callable[[QueuedCommand], float]] = itemgetter(1)
 
 NO_REPLY: Final = (FailedAttempt, Withheld)
 
@@ -198,7 +201,7 @@ class LeaderRouter:
                 self._ask(node, batch)
 
     def _ask(self, node: str, batch: list[QueuedCommand]) -> None:
-        timeout_s = min(ATTEMPT_S, max(queued[1] for queued in batch))
+        timeout_s = min(ATTEMPT_S, max(map(LEFT_S, batch)))
         command = batch_command(batch)
         try:
             request = self.ref(node).ask(Execute(command), timeout_s=timeout_s)

@@ -19,7 +19,7 @@ from coterie.errors import MessageTypeError
 from coterie.runtime.messages.declared_errors import NO_ERRORS, DeclaredErrors
 from coterie.runtime.messages.delivery_options import DeliveryOptions, delivery_options_of
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.messages.message_codecs import MessageType, message_type_of
+from coterie.runtime.messages.message_codecs import MessageType
 
 __all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register_message", "reply_annotation"]
 
@@ -138,8 +138,8 @@ def message_type(cls: type[object]) -> MessageType:
     Raises:
         MessageTypeError: the class is not a message.
     """
-    described = message_type_of(cls)
-    if described is None:
+    described = cls.__dict__.get("__coterie__")  # as `message_type_of`, without a call
+    if not isinstance(described, MessageType):
         raise MessageTypeError(f"{cls.__module__}.{cls.__qualname__} is not a message: decorate it with @message")
     return described
 

@@ -130,6 +130,8 @@ class RecordedRecord:
         self._recorded = recorded
         self._described = described
         self._types = types
+        count = len(recorded.fields)
+        self._whole_length = count if count == len(described.fields) else None  # of a row that lacks nothing
 
     def encode(self, value: object) -> Sequence[object]:
         """Return the row of a message: the recorded fields alone. BadMessage if one holds what is not recorded."""
@@ -150,7 +152,8 @@ class RecordedRecord:
 
     def decode(self, row: Any, resolver: Resolver) -> object:
         """Return the message in a row. BadMessage names the field, in a text that is the same on every replica."""
-        completed = self._completed(row)
+        is_whole = type(row) is tuple and len(row) == self._whole_length
+        completed = row if is_whole else self._completed(row)
         try:
             return self._decode_row(completed, resolver)
         except NotActiveRow:
