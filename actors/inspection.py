@@ -12,6 +12,7 @@ from coterie.runtime.cells.ask_cycles import described_waits
 from coterie.runtime.cells.asks import Envelope
 from coterie.runtime.cells.cell import Cell
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.observing.load_monitor import LoadMonitor
 from coterie.runtime.system import System
 
@@ -81,7 +82,7 @@ class UnknownOrder(ValueError):
     """The order asked for is not one of `SORT_KEYS`."""
 
 
-@message(name="node.ReportActors", raises=(UnknownOrder,))
+@message(name="node.ReportActors", raises=(UnknownOrder,), speaker=Speaker.CLIENT)
 class ReportActors(Ask[ActorsReport]):
     """Inspect a node's actors: of those whose path or type contains `pattern`, the `limit` with the highest `order`."""
 

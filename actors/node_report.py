@@ -11,6 +11,7 @@ from coterie.actors.inspection import ActorsReport, ReportActors, inspect_actors
 from coterie.actors.pools.pool_reports import PoolCallers, PoolsReport, ReportPools
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.observing.load_monitor import LoadMonitor
 from coterie.runtime.refs import Address
 
@@ -38,7 +39,7 @@ class NodeReport:
     nodes: tuple[str, ...] = ()
 
 
-@message(name="node.ReportNode")
+@message(name="node.ReportNode", speaker=Speaker.CLIENT)
 class ReportNode(Ask[NodeReport]):
     """Ask a node for its report."""
 

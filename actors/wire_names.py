@@ -21,6 +21,7 @@ from coterie.protocols.raft.raft_messages import (
 from coterie.protocols.replicated_log import Entry
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message, register_message
+from coterie.runtime.messages.speakers import Speaker
 
 __all__ = [
     "NAMES",
@@ -55,7 +56,7 @@ for _name, _cls in NAMES.items():
     register_message(_cls, name=_name, lane=Lane.CONSENSUS)
 
 
-@message(name="raft.Letter", lane=Lane.CONSENSUS)
+@message(name="raft.Letter", lane=Lane.CONSENSUS, speaker=Speaker.MEMBER)
 class RaftPeerMessage:
     """One Raft message: `sender` is the node it comes from, `identity` says for which group and from which store.
 
@@ -76,7 +77,7 @@ class RaftPeerMessage:
     )
 
 
-@message(name="synod.Letter", lane=Lane.CONSENSUS)
+@message(name="synod.Letter", lane=Lane.CONSENSUS, speaker=Speaker.MEMBER)
 class SynodPeerMessage:
     """One Synod message: `sender` is the node it comes from, `store` the id of the store of its promises."""
 
@@ -85,7 +86,7 @@ class SynodPeerMessage:
     body: Prepare | Promise | Accept | Accepted | Nack
 
 
-@message(name="voter.Register", lane=Lane.CONSENSUS)
+@message(name="voter.Register", lane=Lane.CONSENSUS, speaker=Speaker.MEMBER)
 class RegisterStore:
     """Request: remember durably that the voter `sender` has the store `store`, and confirm it.
 
@@ -97,7 +98,7 @@ class RegisterStore:
     founders: bytes
 
 
-@message(name="voter.Registered", lane=Lane.CONSENSUS)
+@message(name="voter.Registered", lane=Lane.CONSENSUS, speaker=Speaker.MEMBER)
 class StoreRegistered:
     """Reply: `sender` remembers durably that the receiver's store is `store`; any other one is refused."""
 
@@ -105,7 +106,7 @@ class StoreRegistered:
     store: str
 
 
-@message(name="voter.FoundersDiffer", lane=Lane.CONSENSUS)
+@message(name="voter.FoundersDiffer", lane=Lane.CONSENSUS, speaker=Speaker.MEMBER)
 class FoundersDiffer:
     """Reply: `sender` belongs to a group of this name with other `founders`, and confirms nothing."""
 
@@ -113,7 +114,7 @@ class FoundersDiffer:
     founders: bytes
 
 
-@message(name="voter.Accused", lane=Lane.CONSENSUS)
+@message(name="voter.Accused", lane=Lane.CONSENSUS, speaker=Speaker.MEMBER)
 class StoreAccused:
     """Warning: `sender` has heard the receiver's `store` in a later life, with this counter and nonce, than now.
 

@@ -169,10 +169,8 @@ class MailboxFullError(AskError):
         self.actual = actual
 
 
-class NotExported(AskError):
-    """A client asked an actor that is not marked `exported`."""
-
-    code = "not_exported"
+class NotExported(ActorNotFound):
+    """A client asked an actor that is not there for clients. It is told `ActorNotFound`, in the same words."""
 
 
 class ConnectionLost(AskError):

@@ -388,10 +388,10 @@ class System:
         now = self.host.clock.monotonic()
         return tuple(wait for cell in self._cells.values() for wait in described_waits(cell, now))
 
-    def _publish_dead_letter(self, letter: DeadLetter) -> None:
+    def _publish_dead_letter(self, letter: DeadLetter, _: object) -> None:
         if self.events.listeners:
-            name, reason = type(letter.item).__name__, letter.reason.value
-            self.events.publish("dead_letter", letter.target, message=name, reason=reason, detail=letter.detail)
+            facts = {"message": letter.message, "reason": letter.reason.value, "detail": letter.detail}
+            self.events.publish("dead_letter", letter.target, **facts)
 
     # --- links ------------------------------------------------------------------------------------------------------
 

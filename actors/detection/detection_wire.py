@@ -20,6 +20,7 @@ from coterie.protocols.detection.swim.swim_messages import (
 )
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message, register_message
+from coterie.runtime.messages.speakers import Speaker
 
 __all__ = ["DETECTION_NAMES", "DetectorPeerMessage"]
 
@@ -42,7 +43,7 @@ for _name, _cls in DETECTION_NAMES.items():
     register_message(_cls, name=_name, lane=Lane.CONSENSUS)
 
 
-@message(name="detection.Letter", lane=Lane.CONSENSUS)
+@message(name="detection.Letter", lane=Lane.CONSENSUS, speaker=Speaker.MEMBER)
 class DetectorPeerMessage:
     """One message of a failure detector: `sender` is the node it comes from."""
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from coterie.protocols.detection.failure_detector import Failed, MemberStatus, StateChange, Suspected, Trusted
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.messages.speakers import Speaker
 
 __all__ = [
     "DETECTOR_PATH",
@@ -27,7 +28,7 @@ DETECTOR_PATH: Final = "#detector"
 Evidence = Mapping[str, float | int | str | bool]
 
 
-@message(name="detection.PeerSuspected")
+@message(name="detection.PeerSuspected", speaker=Speaker.NODE)
 class PeerSuspected:
     """Node `observer` suspects `peer`: requests should go to other nodes. `evidence`: numbers, keys with units."""
 
@@ -37,7 +38,7 @@ class PeerSuspected:
     evidence: Evidence
 
 
-@message(name="detection.PeerTrusted")
+@message(name="detection.PeerTrusted", speaker=Speaker.NODE)
 class PeerTrusted:
     """Node `observer` does not suspect `peer` any more, or has seen it come back after it had failed."""
 
@@ -47,7 +48,7 @@ class PeerTrusted:
     evidence: Evidence
 
 
-@message(name="detection.PeerFailed")
+@message(name="detection.PeerFailed", speaker=Speaker.NODE)
 class PeerFailed:
     """Node `observer` has suspected `peer` for so long that others should act as if it had crashed."""
 
@@ -82,7 +83,7 @@ class MembersReport:
     members: tuple[MemberLine, ...]
 
 
-@message(name="detection.ReportMembers")
+@message(name="detection.ReportMembers", speaker=Speaker.CLIENT)
 class ReportMembers(Ask[MembersReport]):
     """Ask a node for its opinion of its peers."""
 

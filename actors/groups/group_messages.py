@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.refs import Ref
 
 __all__ = [
@@ -69,14 +70,14 @@ Answer = bytes | Refused | Unsettled
 """The result of a command. Bytes: it was applied; the session layer's replies, as `fit_reply` encodes them."""
 
 
-@message(name="group.Execute")
+@message(name="group.Execute", speaker=Speaker.CLIENT)
 class Execute(Ask[Answer]):
     """Replicate and execute an encoded session command or batch (`coterie.protocols.sessions`) as one log entry."""
 
     command: bytes
 
 
-@message(name="group.LeaderIs")
+@message(name="group.LeaderIs", speaker=Speaker.NODE)
 class LeaderIs:
     """`node` reports that `leader` is the leader of `group` in `term`."""
 
@@ -86,7 +87,7 @@ class LeaderIs:
     term: int
 
 
-@message(name="group.WatchLeader")
+@message(name="group.WatchLeader", speaker=Speaker.CLIENT)
 class WatchLeader(Ask[LeaderIs | None]):
     """Send `watcher` each `LeaderIs` from now on, until its link is down. The reply is the leader known now."""
 
@@ -135,7 +136,7 @@ class GroupStatus:
     trouble: str | None = None
 
 
-@message(name="group.ReportStatus")
+@message(name="group.ReportStatus", speaker=Speaker.CLIENT)
 class ReportStatus(Ask[GroupStatus]):
     """Ask a node of a group for its status."""
 
@@ -161,7 +162,7 @@ class NotActivated:
     is_certain: bool = True
 
 
-@message(name="group.ActivateSchema")
+@message(name="group.ActivateSchema", speaker=Speaker.CLIENT)
 class ActivateSchema(Ask[SchemaActivated | NotActivated]):
     """Make the schema of the leader's code active, if all voters have it."""
 
@@ -178,6 +179,6 @@ class CodeReport:
     recorded: tuple[bytes, ...] = ()
 
 
-@message(name="group.ReportCode")
+@message(name="group.ReportCode", speaker=Speaker.CLIENT)
 class ReportCode(Ask[CodeReport]):
     """Ask a node of a group what its code is."""

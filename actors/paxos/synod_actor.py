@@ -21,20 +21,21 @@ from coterie.protocols.paxos.synod_messages import Chosen, Propose, ReadRound, S
 from coterie.protocols.raft.membership.membership import Membership
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.storage.log_store import LogStore, Write
 
 __all__ = ["ProposeValue", "ReadValue", "SynodActor"]
 
 
-@message(name="synod.ProposeValue")
+@message(name="synod.ProposeValue", speaker=Speaker.CLIENT)
 class ProposeValue(Ask[bytes]):
     """Have a value chosen, this one unless another already is; the reply is the chosen value. Idempotent."""
 
     value: bytes
 
 
-@message(name="synod.ReadValue")
+@message(name="synod.ReadValue", speaker=Speaker.CLIENT)
 class ReadValue(Ask[bytes | None]):
     """Return the chosen value; None only if no acceptor of a quorum has accepted anything."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeVar
 
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.refs import Ref
 
 __all__ = ["HOLD_S", "Idempotent", "ListWorkers", "Workers"]
@@ -33,7 +34,7 @@ class Workers:
     version: int = 0
 
 
-@message(name="pool.ListWorkers")
+@message(name="pool.ListWorkers", speaker=Speaker.CLIENT)
 class ListWorkers(Ask[Workers]):
     """Ask for the workers of a node: at once, or as soon as their version is not `known_version` (after `HOLD_S`).
 

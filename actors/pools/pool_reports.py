@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.messages.speakers import Speaker
 
 if TYPE_CHECKING:
     from coterie.actors.pools.pool import Pool
@@ -69,7 +70,7 @@ class PoolsReport:
     callers: tuple[CallerReport, ...]
 
 
-@message(name="pool.ReportPools")
+@message(name="pool.ReportPools", speaker=Speaker.CLIENT)
 class ReportPools(Ask[PoolsReport]):
     """Ask a node for the callers of those pools, and the balancers, whose name contains `pattern`.
 

@@ -19,6 +19,7 @@ from coterie.errors import CommandError
 from coterie.protocols.detection.swim.swim import Swim
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.messages.speakers import Speaker
 
 __all__ = ["POOL", "STORE", "CountFile", "Counted", "NotCounted", "Worker", "demo_cluster", "five_nodes", "three_nodes"]
 
@@ -42,7 +43,7 @@ class NotCounted:
     reason: str
 
 
-@message(name="demo.CountFile")
+@message(name="demo.CountFile", speaker=Speaker.CLIENT)
 class CountFile(Ask[Counted | NotCounted]):
     """Count the identifiers of `source` and add them to the run's totals under `identity`, with the file's marker.
 

@@ -15,17 +15,16 @@ from coterie.runtime.datagrams.dropped_datagrams import DroppedDatagrams, DropRe
 from coterie.runtime.datagrams.replay_window import ReplayWindow
 from coterie.runtime.observing.dead_letters import Reason
 from coterie.runtime.remote.interned_routes import NAME_CHARS_MAX, IncomingRoute
-from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.transport.handshake.identity import Peer, PeerRole
 
 if TYPE_CHECKING:
     from coterie.runtime.datagrams.authentication import DatagramAuthentication
     from coterie.runtime.system import System
-    from coterie.runtime.transport.handshake.identity import Peer
 
 __all__ = ["IncomingDatagrams"]
 
 _ROUTES_MAX: Final = 4096
-"""The most pairs of path and message type whose actor is remembered."""
+"""The most triples of sender, path and message type whose actor is remembered."""
 
 
 class IncomingDatagrams:
@@ -40,7 +39,7 @@ class IncomingDatagrams:
         self._replay_window = replay_window
         # One for each peer: a peer is a node that this program has added, so they are bounded.
         self._windows: dict[str, tuple[int, ReplayWindow]] = {}
-        self._routes: dict[tuple[str, str], IncomingRoute] = {}
+        self._routes: dict[tuple[str, str, str], IncomingRoute] = {}
 
     def take(self, data: bytes, source: tuple[str, int]) -> None:
         """Take a datagram that has arrived. Never raises."""
@@ -84,26 +83,26 @@ class IncomingDatagrams:
         run_queue = self._system.run_queue
         is_held = run_queue.hold()
         try:
-            self._deliver_body(datagram.covered[datagram.body_at :])
+            self._deliver_body(datagram.sender.node, datagram.covered[datagram.body_at :])
             self.delivered += 1
         except BadMessage as error:
             self.dropped.note(DropReason.BAD_MESSAGE, source, str(error))
-            self._system.dead_letters.add(Reason.BAD_MESSAGE, f"from {datagram.sender.node}", datagram, str(error))
+            self._system.dead_letters.add(Reason.BAD_MESSAGE, f"from {datagram.sender.node}", "a datagram", str(error))
         finally:
             if is_held:
                 run_queue.release()
 
-    def _deliver_body(self, body: bytes) -> None:
+    def _deliver_body(self, node: str, body: bytes) -> None:
         path, name, fields = unpack_body(body)
-        route = self._route(path, name)
+        route = self._route(node, path, name)
         row = (name, *fields)
         try:
             route.tell(row)
         except (BadMessage, RecursionError) as error:
             raise route.explained(row, error) from error
 
-    def _route(self, path: str, name: str) -> IncomingRoute:
-        route = self._routes.get((path, name))
+    def _route(self, node: str, path: str, name: str) -> IncomingRoute:
+        route = self._routes.get((node, path, name))
         if route is None:
             described = self._system.message_types.get(name)
             if described is None or len(path) > NAME_CHARS_MAX:
@@ -111,5 +110,6 @@ class IncomingDatagrams:
                 raise BadMessage(f"unknown message type {name!r:.60}, or a path that is too long, for {where}")
             if len(self._routes) >= _ROUTES_MAX:
                 self._routes.clear()
-            route = self._routes[path, name] = IncomingRoute(self._system, PeerRole.NODE, path, 0, described)
+            peer = self._system.remoting.known_peer(node) or Peer(node, 0, PeerRole.NODE)
+            route = self._routes[node, path, name] = IncomingRoute(self._system, peer, path, 0, described)
         return route

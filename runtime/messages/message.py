@@ -20,6 +20,7 @@ from coterie.runtime.messages.declared_errors import NO_ERRORS, DeclaredErrors
 from coterie.runtime.messages.delivery_options import DeliveryOptions, delivery_options_of
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message_codecs import MessageType
+from coterie.runtime.messages.speakers import Speaker, speaker_of
 
 __all__ = ["Ask", "AskOf", "lane_of", "message", "message_type", "register_message", "reply_annotation"]
 
@@ -56,6 +57,7 @@ def message(
     raises: tuple[type[Exception], ...] = (),
     ttl_s: float | None = None,
     conflate: str | tuple[str, ...] | None = None,
+    speaker: Speaker | None = None,
 ) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 def message(
@@ -67,6 +69,7 @@ def message(
     raises: tuple[type[Exception], ...] = (),
     ttl_s: float | None = None,
     conflate: str | tuple[str, ...] | None = None,
+    speaker: Speaker | None = None,
 ) -> type[T] | Callable[[type[T]], type[T]]:
     """Make a class a message: a frozen, slotted dataclass with the wire name `name` (default: module.Class).
 
@@ -75,10 +78,12 @@ def message(
     declared errors, which only fail the ask; any other exception of the handler fails the actor. `ttl_s`: how long a
     message may wait in a mailbox, seconds; then it is a dead letter (`expired`). `conflate`: the field or fields (()
     for none) of the conflation key: of the messages with one key only the latest waits, in the place of the first.
+    `speaker`: from whom outside its node it is heard; default: nodes, and clients if the actor is exported.
 
     Raises:
         MessageTypeError: a field is mutable or cannot cross the wire; it names the class and the field. Or an error
-            cannot be declared (see `coterie.runtime.messages.declared_errors`), or `ttl_s` or `conflate` is invalid.
+            cannot be declared (see `coterie.runtime.messages.declared_errors`), or `ttl_s`, `conflate` or `speaker` is
+            invalid.
     """
     scope = sys._getframe(1).f_locals  # noqa: SLF001 (annotations may name classes that are local to a function)
 
@@ -86,7 +91,7 @@ def message(
         frozen: type[T] = dataclasses.dataclass(frozen=True, slots=True)(plain)
         wire_name = name or _default_name(plain)
         errors = DeclaredErrors(wire_name, raises) if raises else NO_ERRORS
-        _attach_type(frozen, name=wire_name, lane=lane, raises=errors, scope=scope)
+        _attach_type(frozen, name=wire_name, lane=lane, raises=errors, scope=scope, speaker=speaker)
         is_ask = issubclass(frozen, Ask)
         delivery = delivery_options_of(frozen, lane, is_ask=is_ask, ttl_s=ttl_s, conflate=conflate)
         frozen.__lane__ = delivery  # type: ignore[attr-defined]
@@ -95,7 +100,7 @@ def message(
     return decorate if cls is None else decorate(cls)
 
 
-def register_message(cls: type[T], *, name: str, lane: Lane = Lane.BULK) -> type[T]:
+def register_message(cls: type[T], *, name: str, lane: Lane = Lane.BULK, speaker: Speaker | None = None) -> type[T]:
     """Make a frozen dataclass or NamedTuple a message with the wire name `name`, without `@message` (for protocols).
 
     Registering the same class under the same name again changes nothing.
@@ -104,10 +109,18 @@ def register_message(cls: type[T], *, name: str, lane: Lane = Lane.BULK) -> type
         MessageTypeError: it is neither of the two, has another name already, is given the control lane, or has a field
             that cannot cross the wire.
     """
-    return _attach_type(cls, name=name, lane=lane, raises=NO_ERRORS, scope={})
+    return _attach_type(cls, name=name, lane=lane, raises=NO_ERRORS, scope={}, speaker=speaker)
 
 
-def _attach_type(cls: type[T], *, name: str, lane: Lane, raises: DeclaredErrors, scope: dict[str, Any]) -> type[T]:
+def _attach_type(
+    cls: type[T],
+    *,
+    name: str,
+    lane: Lane,
+    raises: DeclaredErrors,
+    scope: dict[str, Any],
+    speaker: Speaker | None,
+) -> type[T]:
     if lane is Lane.CONTROL:
         raise MessageTypeError(f"message {name!r}: the control lane is the runtime's own; use CONSENSUS or BULK")
     known = cls.__dict__.get("__coterie__")
@@ -119,7 +132,10 @@ def _attach_type(cls: type[T], *, name: str, lane: Lane, raises: DeclaredErrors,
         raise MessageTypeError(
             f"{cls.__qualname__} cannot be message {name!r}: it is neither a frozen dataclass nor a NamedTuple"
         )
-    described = MessageType(cls, name, lane, reply=reply_annotation(cls), raises=raises, scope=scope)
+    heard_from = speaker_of(cls, speaker)
+    described = MessageType(
+        cls, name, lane, reply=reply_annotation(cls), raises=raises, scope=scope, speaker=heard_from
+    )
     if raises.classes and not described.is_ask:
         raise MessageTypeError(f"message {name!r} declares errors, but is not an Ask: it has no asker to send them to")
     cls.__coterie__ = described  # type: ignore[attr-defined]

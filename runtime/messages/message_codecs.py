@@ -29,6 +29,7 @@ from coterie.runtime.messages.value_codecs import Codec, Resolver, codec_of, sho
 if typing.TYPE_CHECKING:
     from coterie.runtime.messages.codec_generation import RowDecoder, RowEncoder, SenderFactory
     from coterie.runtime.messages.declared_errors import DeclaredErrors
+    from coterie.runtime.messages.speakers import Speaker
 
 __all__ = ["DeclaredField", "MessageType", "message_type_of"]
 
@@ -51,7 +52,7 @@ class _FieldNamed(BadMessage):
 
 
 class MessageType:
-    """One message class: its wire name, lane, declared errors, and the codecs of its fields and its reply.
+    """One message class: its wire name, lane, speaker, declared errors, and the codecs of its fields and its reply.
 
     Codecs are built by `prepare`, or, if an annotation names a class that does not exist yet, at the first use. The
     encoder, decoder and sender are compiled at the first use: see `coterie.runtime.messages.codec_generation`.
@@ -60,11 +61,20 @@ class MessageType:
     NO_REPLY: Final = _NoReply
 
     def __init__(
-        self, cls: type, name: str, lane: Lane, *, reply: object, raises: DeclaredErrors, scope: dict[str, Any]
+        self,
+        cls: type,
+        name: str,
+        lane: Lane,
+        *,
+        reply: object,
+        raises: DeclaredErrors,
+        scope: dict[str, Any],
+        speaker: Speaker,
     ) -> None:
         self.cls = cls
         self.name = name
         self.lane = lane
+        self.speaker = speaker
         self.is_ask = reply is not _NoReply
         self.raises = raises
         self._reply_annotation = reply

@@ -1,4 +1,7 @@
-"""Dead letters: counts undelivered messages by reason, keeps the latest ones, and notifies listeners."""
+"""Dead letters: counts undelivered messages by reason, keeps texts about the latest ones, and notifies listeners.
+
+The messages themselves are not kept: they may be large, and come from a peer that sends as many as it likes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import collections
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
+
+from coterie.runtime.observing.error_texts import type_name
 
 __all__ = ["DeadLetter", "DeadLetters", "Reason"]
 
@@ -26,12 +32,18 @@ class Reason(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One message that was not delivered: `target` is its address; `detail` explains the reason."""
+    """One message that was not delivered: the name of its class, the address, and what explains the reason."""
 
     reason: Reason
     target: str
-    item: object
+    message: str
     detail: str = ""
+
+
+Listener = Callable[[DeadLetter, object], None]
+
+TEXT_CHARS_MAX: Final = 1000
+"""What is kept of each text."""
 
 
 class DeadLetters:
@@ -40,18 +52,22 @@ class DeadLetters:
     def __init__(self, latest_max: int = 64) -> None:
         self.counts: dict[Reason, int] = dict.fromkeys(Reason, 0)
         self.latest: collections.deque[DeadLetter] = collections.deque(maxlen=latest_max)
-        self._listeners: list[Callable[[DeadLetter], None]] = []
+        self._listeners: list[Listener] = []
 
     def add(self, reason: Reason, target: str, item: object, detail: str = "") -> None:
-        """Count a dead letter and notify the listeners."""
-        letter = DeadLetter(reason, target, item, detail)
+        """Count a dead letter and notify the listeners. `item`: the message, or a text that stands for it."""
+        message = item if type(item) is str else type_name(item)
+        letter = DeadLetter(reason, target[:TEXT_CHARS_MAX], message[:TEXT_CHARS_MAX], detail[:TEXT_CHARS_MAX])
         self.counts[reason] += 1
         self.latest.append(letter)
         for listener in self._listeners:
-            listener(letter)
+            listener(letter, item)
 
-    def listen(self, listener: Callable[[DeadLetter], None]) -> None:
-        """Call `listener` synchronously with each further dead letter: it must be quick and must not raise."""
+    def listen(self, listener: Listener) -> None:
+        """Call `listener(letter, item)` synchronously with each further dead letter and the message itself.
+
+        It must be quick and must not raise.
+        """
         self._listeners.append(listener)
 
     @property

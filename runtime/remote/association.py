@@ -66,9 +66,7 @@ class Association:
             OutgoingRoutes(self, self._senders[lane], config.routes_max) for lane in (Lane.CONSENSUS, Lane.BULK)
         )
         self._outgoing_routes = (consensus, consensus, bulk)  # by lane: control and consensus share a connection
-        self.incoming_routes = tuple(
-            IncomingRoutes(self.system, peer.role, config.routes_max) for _ in ("control", "bulk")
-        )
+        self.incoming_routes = tuple(IncomingRoutes(self.system, peer, config.routes_max) for _ in ("control", "bulk"))
         self._backlog: collections.deque[Row] = collections.deque()
         self._retry: asyncio.TimerHandle | None = None
 
@@ -96,7 +94,7 @@ class Association:
         except FrameTooLarge:
             raise
         except TransportError as error:
-            self.system.dead_letters.add(dead_letter_reason(error), f"asker@{self.peer.node}", row, str(error))
+            self.system.dead_letters.add(dead_letter_reason(error), f"asker@{self.peer.node}", "an answer", str(error))
 
     def answer_error(self, lane: Lane, number: int, error: BaseException) -> None:
         """Answer request `number` with an error."""
@@ -155,4 +153,4 @@ class Association:
 
     def drop_bad_row(self, row: object, error: Exception) -> None:
         """Count a row that is invalid as a dead letter."""
-        self.system.dead_letters.add(Reason.BAD_MESSAGE, f"from {self.peer.node}", row, str(error))
+        self.system.dead_letters.add(Reason.BAD_MESSAGE, f"from {self.peer.node}", "a row", str(error))

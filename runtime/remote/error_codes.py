@@ -40,7 +40,6 @@ _ERRORS: Final[dict[str, type[AskError]]] = {
         AskTimeout,
         ConnectionLost,
         MailboxFullError,
-        NotExported,
         NoTargets,
         SpawnRefused,
         TooManyInFlight,
@@ -50,8 +49,8 @@ _ERRORS: Final[dict[str, type[AskError]]] = {
 _REASONS: Final[tuple[tuple[type[CoterieError], Reason], ...]] = (
     (NodeUnreachable, Reason.UNREACHABLE),
     (OutboundFull, Reason.OUTBOUND_FULL),
-    (ActorNotFound, Reason.NOT_FOUND),
     (NotExported, Reason.NOT_EXPORTED),
+    (ActorNotFound, Reason.NOT_FOUND),
     (ActorStopped, Reason.STOPPED),
 )
 

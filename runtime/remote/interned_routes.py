@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Any, Final
 from coterie.errors import ActorNotFound, ActorStopped, AskError, BadMessage, NotExported
 from coterie.runtime.messages.delivery_options import DeliveryOptions
 from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.messages.speakers import Speaker, is_heard_from, refusal_of_name
 from coterie.runtime.remote.error_codes import dead_letter_reason
 from coterie.runtime.remote.rows import FIRST_ROUTE, ROUTE, Row
 from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
+    from coterie.runtime.messages.codec_generation import RowDecoder
     from coterie.runtime.messages.message_codecs import MessageType
+    from coterie.runtime.messages.value_codecs import Resolver
     from coterie.runtime.remote.association import Association
     from coterie.runtime.system import System
+    from coterie.runtime.transport.handshake.identity import Peer
 
 __all__ = ["NAME_CHARS_MAX", "IncomingRoute", "IncomingRoutes", "OutgoingRoute", "OutgoingRoutes", "find_cell"]
 
@@ -100,7 +104,8 @@ class OutgoingRoutes:
 class IncomingRoute:
     """The receiver's end of a route: finds the actor and decodes the messages.
 
-    `read` decodes the message of a row, see `MessageType.decode_with_head`. `known_cell`: the cell found last; it is
+    `read` decodes the message of a row, see `MessageType.decode_with_head`; not before the peer is known to be one from
+    whom it is heard. `known_cell`: the cell found last; it is
     valid while its capacity is not negative. `plain_cell`: the same cell, if bulk messages may be put into its mailbox
     directly while there is room. `encode_reply` encodes a reply, if the type is an ask. `mailbox_ttl_s`: how long an
     ask of that type may wait in a mailbox.
@@ -108,7 +113,7 @@ class IncomingRoute:
 
     __slots__ = (
         "_is_plain",
-        "_role",
+        "_peer",
         "_system",
         "described",
         "encode_reply",
@@ -120,16 +125,17 @@ class IncomingRoute:
         "uid",
     )  # fmt: skip
 
-    def __init__(self, system: System, role: PeerRole, path: str, uid: int, described: MessageType) -> None:
+    def __init__(self, system: System, peer: Peer, path: str, uid: int, described: MessageType) -> None:
         self.path = path
         self.uid = uid
         self.described = described
-        self.read = described.decode_with_head
+        in_own_name = described.speaker is Speaker.MEMBER
+        self.read: RowDecoder = self._read_in_own_name if in_own_name else described.decode_with_head
         self.encode_reply = described.reply.encode if described.is_ask else _no_reply
         self.known_cell: Cell | None = None
         self.plain_cell: Cell | None = None
         self._system = system
-        self._role = role
+        self._peer = peer
         delivery = described.cls.__dict__.get("__lane__")
         self._is_plain = delivery is Lane.BULK
         ttl_s = delivery.ttl_s if isinstance(delivery, DeliveryOptions) else None
@@ -137,25 +143,40 @@ class IncomingRoute:
 
     def tell(self, row: Any) -> None:
         """Deliver the message of a row to the current actor of the route. BadMessage if it does not decode."""
-        message = self.read(row, self._system)
         try:
             cell = self.known_cell
             if cell is None or cell.capacity < 0:
                 cell = self.cell()
         except AskError as error:
-            self._system.dead_letters.add(dead_letter_reason(error), self.path, message, str(error))
+            # Not the message: it is not decoded, and what a peer sends must not be kept.
+            self._system.dead_letters.add(dead_letter_reason(error), self.path, self.described.name, str(error))
         else:
-            cell.tell(message)
+            cell.tell(self.read(row, self._system))
 
     def message(self, fields: tuple[object, ...]) -> object:
-        """Decode a message from its fields. BadMessage names the invalid field."""
+        """Decode a message from its fields, once `cell` has found an actor. BadMessage names the invalid field."""
         try:
-            return self.described.decode(fields, self._system)
+            message = self.described.decode(fields, self._system)
         except RecursionError as error:
             raise self._too_deep() from error
+        if self.described.speaker is Speaker.MEMBER:
+            self._check_name(message)
+        return message
+
+    def _read_in_own_name(self, row: Any, resolver: Resolver) -> object:
+        message = self.described.decode_with_head(row, resolver)
+        self._check_name(message)
+        return message
+
+    def _check_name(self, message: object) -> None:
+        refusal = refusal_of_name(message, self._peer)
+        if refusal is not None:
+            raise BadMessage(refusal)
 
     def explained(self, row: Any, error: Exception) -> BadMessage:
         """Return a BadMessage that names the invalid field of a row that did not decode."""
+        if self.known_cell is None:
+            return error if isinstance(error, BadMessage) else self._too_deep()  # it was not decoded at all
         try:
             self.described.decode(row[1:], self._system)
         except BadMessage as better:
@@ -171,10 +192,15 @@ class IncomingRoute:
         """Return the cell at the end of this route.
 
         Raises:
-            AskError: there is no reachable actor.
-            BadMessage: the actor does not accept this message type.
+            AskError: there is no reachable actor, or none for such a message of a client.
+            BadMessage: the actor does not accept this message type, or no other node may send it.
         """
-        cell = find_cell(self._system, self._role, self.path, self.uid)
+        is_client = self._peer.role is PeerRole.CLIENT
+        if not is_heard_from(self.described.speaker, is_client=is_client):
+            if is_client:
+                raise _not_for_clients(self._system, self.path)
+            raise BadMessage(f"message {self.described.name!r} is heard from no other node")
+        cell = find_cell(self._system, self._peer.role, self.path, self.uid)
         if not cell.actor_class.takes(self.described):
             # A peer must not be able to make an actor fail.
             where = f"actor {self.path!r} on node {self._system.node!r}"
@@ -191,12 +217,12 @@ def _no_reply(value: object) -> object:
 class IncomingRoutes:
     """The receiver's route table of one connection: `routes` by number."""
 
-    __slots__ = ("_limit", "_role", "_system", "_unknown", "routes")
+    __slots__ = ("_limit", "_peer", "_system", "_unknown", "routes")
 
-    def __init__(self, system: System, role: PeerRole, limit: int) -> None:
+    def __init__(self, system: System, peer: Peer, limit: int) -> None:
         self.routes: dict[int, IncomingRoute] = {}
         self._system = system
-        self._role = role
+        self._peer = peer
         self._limit = limit
         self._unknown: dict[int, tuple[str, int, str]] = {}  # message type not declared here (yet)
 
@@ -228,7 +254,7 @@ class IncomingRoutes:
         if described is None:
             return None
         del self._unknown[number]
-        route = self.routes[number] = IncomingRoute(self._system, self._role, path, uid, described)
+        route = self.routes[number] = IncomingRoute(self._system, self._peer, path, uid, described)
         return route
 
 
@@ -239,10 +265,18 @@ def find_cell(system: System, role: PeerRole, path: str, uid: int) -> Cell:
         ActorNotFound, NotExported, ActorStopped: there is no reachable actor.
     """
     cell = system.cell_at(path)
+    if role is PeerRole.CLIENT and (cell is None or not cell.options.exported):
+        raise _not_for_clients(system, path)
     if cell is None:
         raise ActorNotFound(f"no actor at {path!r:.100} on node {system.node!r}")
-    if role is PeerRole.CLIENT and not cell.options.exported:
-        raise NotExported(f"actor {path!r} on node {system.node!r} is not exported: clients cannot reach it")
     if uid not in (0, cell.ref.uid):
         raise ActorStopped(f"actor {path!r} on node {system.node!r} has stopped; another actor has its path now")
     return cell
+
+
+def _not_for_clients(system: System, path: str) -> NotExported:
+    """Return the one error for what is not there and what is not for clients: they must not learn which it is."""
+    return NotExported(
+        f"no actor at {path!r:.100} on node {system.node!r} for clients: it is not there, it is not exported, "
+        "or it takes no such message from clients"
+    )

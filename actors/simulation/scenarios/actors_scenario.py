@@ -25,6 +25,7 @@ from coterie.runtime.actor import Actor, Context, Later, Terminated
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.refs import Ref
 
 __all__ = ["ACTORS", "BulkTell", "Child", "ConsensusTell", "Question", "Sender"]
@@ -49,7 +50,7 @@ restart, within a shorter time, than the supervision does."""
 EXCLUDED_KINDS: Final = ("fsync_error", "disk_full", "short_write", "bit_rot", "slow_disk", "stale_disk", "wiped_disk")
 
 
-@message(name="simulation.Say")
+@message(name="simulation.Say", speaker=Speaker.NODE)
 class BulkTell:
     """Tell number `number` of `sender`; `payload` shows whether it arrived intact, and at its receiver."""
 
@@ -58,7 +59,7 @@ class BulkTell:
     payload: bytes
 
 
-@message(name="simulation.Urge", lane=Lane.CONSENSUS)
+@message(name="simulation.Urge", lane=Lane.CONSENSUS, speaker=Speaker.NODE)
 class ConsensusTell:
     """The same on the consensus lane, which precedes the bulk lane."""
 
@@ -67,7 +68,7 @@ class ConsensusTell:
     payload: bytes
 
 
-@message(name="simulation.Question")
+@message(name="simulation.Question", speaker=Speaker.NODE)
 class Question(Ask[int]):
     """The same as an ask; the reply is `number`."""
 

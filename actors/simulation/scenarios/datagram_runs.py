@@ -18,6 +18,7 @@ from coterie.runtime.datagrams.datagram_format import ProcessName, encode_header
 from coterie.runtime.hosts.simulation.process_life import Life
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
 from coterie.runtime.messages.message import message
+from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.refs import Address
 from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.shared_key import SharedKey
@@ -33,7 +34,7 @@ SENT: Final = 50
 INTERVAL_S: Final = 0.1
 
 
-@message(name="simulation.Probe")
+@message(name="simulation.Probe", speaker=Speaker.NODE)
 class ProbeMessage:
     """A numbered message."""
 

@@ -47,6 +47,7 @@ from coterie.protocols.balancing.policy import uses_load_reports
 from coterie.protocols.detection.swim.swim import Swim
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.refs import Ref
 
 __all__ = ["POOLS", "Once", "PoolRecord", "Twice", "Worker"]
@@ -73,14 +74,14 @@ MIN_ANSWERED: Final = 200
 EXCLUDED_KINDS: Final = ("fsync_error", "disk_full", "short_write", "bit_rot", "slow_disk", "stale_disk", "wiped_disk")
 
 
-@message(name="simulation.Once")
+@message(name="simulation.Once", speaker=Speaker.NODE)
 class Once(Ask[int]):
     """A request that must not be handled twice; the answer is `number`."""
 
     number: int
 
 
-@message(name="simulation.Twice")
+@message(name="simulation.Twice", speaker=Speaker.NODE)
 class Twice(Idempotent[int]):
     """A request that may be handled twice."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coterie.errors import TooManyInFlight
 from coterie.runtime.remote.rows import REPLY
@@ -39,11 +39,11 @@ class IncomingOffer:
             _answer(self._association, self._number, self._lane, room)
 
 
-def take_offer(association: Association, number: int, route: IncomingRoute, message: object, limit: int) -> None:
-    """Offer a message to the actor of `route`, and answer by its number when the offer is settled.
+def take_offer(association: Association, number: int, route: IncomingRoute, fields: Any, limit: int) -> None:
+    """Offer the message with these fields to the actor of `route`, and answer by its number when the offer is settled.
 
     Raises:
-        AskError, BadMessage: see `IncomingRoute.cell`.
+        AskError, BadMessage: see `IncomingRoute.cell` and `message`.
     """
     cell, lane = route.cell(), route.described.lane
     if number in association.offers:
@@ -52,7 +52,7 @@ def take_offer(association: Association, number: int, route: IncomingRoute, mess
         text = f"{limit} offers of {association.peer.node!r} wait for room already on {association.system.node!r}"
         association.answer_error(lane, number, TooManyInFlight(text))
         return
-    room = cell.offer(message)
+    room = cell.offer(route.message(fields))
     if room.done():
         _answer(association, number, lane, room)
     else:

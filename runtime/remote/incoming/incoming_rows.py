@@ -118,13 +118,13 @@ class IncomingRows:
             described = route.described
             if not described.is_ask:
                 raise BadMessage(f"message {described.name!r} is no Ask: it has no reply")
+            cell = route.known_cell
+            if cell is None or cell.capacity < 0:
+                cell = route.cell()
             message = route.message(fields)
             deadline = association.monotonic() + min(left_ms / 1000, route.mailbox_ttl_s)
             links = chain_of(chain) if chain else ()
             envelope = IncomingAsk(association, number, route, message, deadline, links)
-            cell = route.known_cell
-            if cell is None or cell.capacity < 0:
-                cell = route.cell()
             cell.post(envelope, described.lane)
         except BadMessage as error:
             self._association.answer_error(_LANES[lane_class], number, error)
@@ -135,7 +135,7 @@ class IncomingRows:
     def _offer(self, lane_class: int, number: int, route_number: int, fields: Any) -> None:
         try:
             route = self._incoming_routes(lane_class).route(route_number)
-            take_offer(self._association, number, route, route.message(fields), self._remoting.config.offers_max)
+            take_offer(self._association, number, route, fields, self._remoting.config.offers_max)
         except BadMessage as error:
             self._association.answer_error(_LANES[lane_class], number, error)
             raise

@@ -14,7 +14,7 @@ from coterie.actors.detection.detector_actor import DetectorActor
 from coterie.actors.detection.detector_kinds import detector_class
 from coterie.actors.detection.detector_messages import DETECTOR_PATH, MembersReport, ReportMembers
 from coterie.actors.node_report import NODE_REPORT_PATH
-from coterie.errors import ActorNotFound, NotExported, TopologyError
+from coterie.errors import ActorNotFound, TopologyError
 from coterie.protocols.detection.failure_detector import MakeDetector, StateChange
 from coterie.protocols.detection.heartbeats.chen_nfde import ChenConfig
 from coterie.protocols.detection.heartbeats.deadline import DeadlineConfig
@@ -189,7 +189,7 @@ async def test_a_client_reads_reports_but_cannot_reach_the_detector() -> None:
         client = await cluster.client()
         report: MembersReport = await client.actor(NODE_REPORT_PATH, node="n1").ask(ReportMembers())
 
-        with pytest.raises(NotExported):
+        with pytest.raises(ActorNotFound):
             await client.actor(DETECTOR_PATH, node="n1").ask(ReportMembers())
 
     assert [line.peer for line in report.members] == ["n2", "n3"]

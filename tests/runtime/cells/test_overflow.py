@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import weakref
+from typing import Any, cast
 
 import pytest
 
@@ -38,8 +39,13 @@ class Counter(Actor[Do | Vote]):
         return msg.number
 
 
+DEAD: weakref.WeakKeyDictionary[System, list[tuple[str, int]]] = weakref.WeakKeyDictionary()
+
+
 def full(system: System, overflow: Overflow, capacity: int = 2) -> tuple[Ref[Do | Vote], Counter]:
     """An actor in whose mailbox there is no room: it was told 0, 1, … up to its capacity."""
+    letters = DEAD[system] = []
+    system.dead_letters.listen(lambda letter, item: letters.append((letter.reason.value, cast("Any", item).number)))
     ref = system.spawn(Counter, name="small", capacity=capacity, overflow=overflow)
     for number in range(capacity):
         ref.tell(Do(number))
@@ -50,8 +56,7 @@ def full(system: System, overflow: Overflow, capacity: int = 2) -> tuple[Ref[Do 
 
 
 def dead(system: System) -> list[tuple[str, int]]:
-    items: list[Any] = list(system.dead_letters.latest)
-    return [(letter.reason.value, letter.item.number) for letter in items]
+    return DEAD[system]
 
 
 @pytest.mark.parametrize("overflow", Overflow)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coterie.errors import ActorNotFound, ActorStopped, BadMessage, ConnectionLost, NodeUnreachable, NotExported
+from coterie.errors import ActorNotFound, ActorStopped, BadMessage, ConnectionLost, NodeUnreachable
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import Ask, message
@@ -104,7 +104,7 @@ async def test_a_client_finds_exported_actors_only(world: World) -> None:
     ref: Ref[Any] = await client.lookup("b/server", Server)
 
     assert await ref.ask(Hello()) == "server"
-    with pytest.raises(NotExported):
+    with pytest.raises(ActorNotFound):
         await client.lookup("b/private")
 
 

@@ -13,7 +13,6 @@ from coterie.errors import (
     ActorStopped,
     BadMessage,
     FrameTooLarge,
-    NotExported,
     Outcome,
 )
 from coterie.runtime.actor import Actor, Later
@@ -392,7 +391,7 @@ async def test_a_client_reaches_exported_actors_only(world: World) -> None:
     await asyncio.sleep(1)
 
     assert await client.at(Address("b", "server")).ask(Echo("hi")) == "hi at b"
-    with pytest.raises(NotExported, match="'private' on node 'b' is not exported"):
+    with pytest.raises(ActorNotFound, match="'private' on node 'b' for clients: it is not there, it is not exported"):
         await client.at(Address("b", "private")).ask(Echo("hi"))
     client.at(Address("b", "private")).tell(Note(1))
     await settle()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.errors import InsecureBind, NotExported
+from coterie.errors import ActorNotFound, InsecureBind
 from coterie.runtime.actor import Actor
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
@@ -103,7 +103,7 @@ async def test_a_client_with_the_clients_key_reaches_exported_actors_only() -> N
         node.spawn(OldShop, name="private")
 
         assert await client.at(Address("n", "shop")).ask(OldOrder(3)) == 3
-        with pytest.raises(NotExported):
+        with pytest.raises(ActorNotFound):
             await client.at(Address("n", "private")).ask(OldOrder(3))
 
 

@@ -14,7 +14,6 @@ from coterie.errors import (
     ConnectionLost,
     CoterieError,
     NodeUnreachable,
-    NotExported,
     Outcome,
     TooManyInFlight,
 )
@@ -200,7 +199,7 @@ async def test_a_client_cannot_offer_to_what_is_not_exported(world: World) -> No
     client.dial("b.test", 1)
     await asyncio.sleep(1)
     await client.at(Address("b", "server")).offer(Note(1))
-    with pytest.raises(NotExported):
+    with pytest.raises(ActorNotFound):
         await client.at(Address("b", "private")).offer(Note(1))
 
     assert world.server("b").notes == [1]

@@ -1,0 +1,39 @@
+"""The speakers of every message class of coterie: a class that is not in this table is heard from no other node."""
+
+from __future__ import annotations
+
+from coterie.runtime.messages.speakers import Speaker
+from tests.actors.test_wire_names import all_message_types
+
+SPEAKERS = {
+    "detection.Letter": Speaker.MEMBER,
+    "detection.PeerFailed": Speaker.NODE,
+    "detection.PeerSuspected": Speaker.NODE,
+    "detection.PeerTrusted": Speaker.NODE,
+    "detection.ReportMembers": Speaker.CLIENT,
+    "group.ActivateSchema": Speaker.CLIENT,
+    "group.Execute": Speaker.CLIENT,
+    "group.LeaderIs": Speaker.NODE,
+    "group.ReportCode": Speaker.CLIENT,
+    "group.ReportStatus": Speaker.CLIENT,
+    "group.WatchLeader": Speaker.CLIENT,
+    "node.ReportActors": Speaker.CLIENT,
+    "node.ReportNode": Speaker.CLIENT,
+    "pool.ListWorkers": Speaker.CLIENT,
+    "pool.ProbeLoad": Speaker.CLIENT,
+    "pool.ReportPools": Speaker.CLIENT,
+    "raft.Letter": Speaker.MEMBER,
+    "synod.Letter": Speaker.MEMBER,
+    "synod.ProposeValue": Speaker.CLIENT,
+    "synod.ReadValue": Speaker.CLIENT,
+    "voter.Accused": Speaker.MEMBER,
+    "voter.FoundersDiffer": Speaker.MEMBER,
+    "voter.Register": Speaker.MEMBER,
+    "voter.Registered": Speaker.MEMBER,
+}
+
+
+def test_every_other_message_is_heard_from_nobody() -> None:
+    declared = {described.name: described.speaker for described in all_message_types()}
+
+    assert {name: speaker for name, speaker in declared.items() if speaker is not Speaker.NOBODY} == SPEAKERS

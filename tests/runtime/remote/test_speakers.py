@@ -1,0 +1,171 @@
+"""Who is heard: what a message class declares is held against who is at the other end of the link, before decoding."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from coterie.errors import ActorNotFound, BadMessage, MessageTypeError
+from coterie.runtime.actor import Actor, Terminated
+from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.messages.message import Ask, message, message_type
+from coterie.runtime.messages.speakers import Speaker
+from coterie.runtime.refs import Address, Ref
+from coterie.runtime.remote.rows import ASK, ENDED, OFFER, ROUTE
+from coterie.runtime.transport.handshake.identity import PeerRole
+
+if TYPE_CHECKING:
+    from tests.runtime.conftest import World
+
+pytestmark = pytest.mark.virtual
+
+
+@message(name="speakers.Silent", speaker=Speaker.NOBODY)
+class Silent:
+    text: str
+
+
+@message(name="speakers.Signed", speaker=Speaker.MEMBER)
+class Signed:
+    sender: str
+
+
+@message(name="speakers.SignedUrgently", speaker=Speaker.MEMBER, lane=Lane.CONSENSUS)
+class SignedUrgently:
+    sender: str
+
+
+@message(name="speakers.Internal", speaker=Speaker.NODE)
+class Internal(Ask[str]):
+    text: str
+
+
+@message(name="speakers.Open")
+class Open(Ask[str]):
+    text: str
+
+
+class Server(Actor[Silent | Signed | SignedUrgently | Internal | Open | Terminated]):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def receive(self, msg: Silent | Signed | SignedUrgently | Internal | Open | Terminated) -> str:
+        self.heard.append(msg)
+        return "heard"
+
+
+@pytest.fixture
+def server() -> type[Server]:
+    """The class of the actor `server` of each node."""
+    return Server
+
+
+async def settle() -> None:
+    await asyncio.sleep(0.1)
+
+
+async def _client(world: World) -> Any:
+    client = await world.start("client", PeerRole.CLIENT)
+    client.dial("b.test", 1)
+    await asyncio.sleep(1)
+    return client
+
+
+MESSAGES = (Silent("x"), Signed("a"), SignedUrgently("a"), Internal("x"), Open("x"))
+HEARD_FROM_NODE_A = {Signed, SignedUrgently, Internal, Open}
+
+
+async def test_a_node_is_heard_with_what_nodes_may_say(world: World, there: Ref[Any]) -> None:
+    for one in MESSAGES:
+        there.tell(one)
+    await settle()
+
+    assert {type(one) for one in world.server("b").heard} == HEARD_FROM_NODE_A
+    assert world.systems["b"].stats().dead_letters == {"bad_message": 1}
+
+
+async def test_a_client_is_heard_with_what_clients_may_say_and_learns_nothing_else(world: World) -> None:
+    client = await _client(world)
+    target = client.at(Address("b", "server"))
+    for one in MESSAGES:
+        target.tell(one)
+    await settle()
+
+    assert [type(one) for one in world.server("b").heard] == [Open]
+    texts = []
+    for path, asked in (("server", Internal("x")), ("private", Open("x")), ("nowhere", Open("x"))):
+        with pytest.raises(ActorNotFound) as caught:
+            await client.at(Address("b", path)).ask(asked)
+        texts.append(str(caught.value).replace(path, "PATH"))
+    assert len(set(texts)) == 1
+    assert [type(one) for one in world.server("b").heard] == [Open]
+
+
+@pytest.mark.parametrize("forged", [Signed("c"), SignedUrgently("c"), Signed("")])
+async def test_nobody_speaks_in_anothers_name(world: World, there: Ref[Any], forged: Any) -> None:
+    there.tell(type(forged)("a"))
+    there.tell(forged)
+    await settle()
+
+    assert world.server("b").heard == [type(forged)("a")]
+    (letter,) = world.systems["b"].dead_letters.latest
+    assert f"'a' bears the name {forged.sender!r}" in letter.detail
+
+
+async def test_an_offer_is_no_way_around(world: World, there: Ref[Any]) -> None:
+    await there.offer(Signed("a"))
+
+    with pytest.raises(BadMessage, match="bears the name 'c'"):
+        await there.offer(Signed("c"))
+    with pytest.raises(BadMessage, match="heard from no other node"):
+        await there.offer(Silent("x"))
+    assert world.server("b").heard == [Signed("a")]
+
+
+async def test_an_ask_of_what_nobody_may_say_is_refused_before_it_is_decoded(world: World, there: Ref[Any]) -> None:
+    transport = world.systems["a"].remoting.transport
+    assert transport is not None
+    transport.send("b", Lane.BULK, (ROUTE, 16, "server", 0, "speakers.Silent"))
+    for row in ((16, 12345), (ASK, 1, 16, (12345,), 1000, ()), (OFFER, 2, 16, (12345,))):
+        transport.send("b", Lane.BULK, row)
+    await settle()
+
+    assert world.server("b").heard == []
+    details = [letter.detail for letter in world.systems["b"].dead_letters.latest]
+    assert len(details) == 3
+    assert not any("expected" in detail for detail in details), "no field was looked at"
+
+
+async def test_nobody_forges_the_end_of_an_actor(world: World, there: Ref[Any]) -> None:
+    there.tell(Terminated(there, "forged"))
+    transport = world.systems["a"].remoting.transport
+    assert transport is not None
+    transport.send("b", Lane.CONTROL, (ENDED, "server", 1, "forged"))
+    await settle()
+
+    assert world.server("b").heard == []
+
+
+async def test_a_dead_letter_of_a_peer_keeps_no_message_of_it(world: World, there: Ref[Any]) -> None:
+    world.systems["a"].at(Address("b", "nowhere")).tell(Open("x" * 10_000))
+    await settle()
+
+    (letter,) = world.systems["b"].dead_letters.latest
+    assert letter.message == "speakers.Open"
+
+
+def test_who_is_heard_unless_the_class_says() -> None:
+    assert message_type(Open).speaker is Speaker.CLIENT
+    assert message_type(Terminated).speaker is Speaker.NOBODY
+
+
+def test_a_member_must_sign() -> None:
+    with pytest.raises(MessageTypeError, match="needs a field `sender`"):
+
+        @message(name="speakers.Unsigned", speaker=Speaker.MEMBER)
+        class Unsigned:
+            text: str
