@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from coterie.runtime.cells.supervision import Restart, Strategy, Supervision
     from coterie.runtime.hosts.tls_config import TlsConfig
     from coterie.runtime.messages.message import Ask, message
+    from coterie.runtime.messages.speakers import Speaker
     from coterie.runtime.observing.actor_events import Event
     from coterie.runtime.observing.system_stats import SystemStats
     from coterie.runtime.refs import Address, Ref
@@ -163,6 +164,7 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "SizeLimits",
     "SlowStart",
     "SmoothWeighted",
+    "Speaker",
     "StateMachine",
     "StaticStride",
     "Strategy",
@@ -251,6 +253,7 @@ _HOMES = {
     "SizeLimits": "actors.pools.pool_size",
     "SlowStart": "protocols.balancing",
     "SmoothWeighted": "protocols.balancing",
+    "Speaker": "runtime.messages.speakers",
     "StateMachine": "actors.groups.state_machine",
     "StaticStride": "protocols.balancing",
     "Strategy": "runtime.cells.supervision",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from coterie.runtime.messages.speakers import Speaker
 from tests.actors.test_wire_names import all_message_types
 
@@ -37,3 +40,10 @@ def test_every_other_message_is_heard_from_nobody() -> None:
     declared = {described.name: described.speaker for described in all_message_types()}
 
     assert {name: speaker for name, speaker in declared.items() if speaker is not Speaker.NOBODY} == SPEAKERS
+
+
+def test_the_page_has_the_same_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    rows = re.findall(r"`([a-z]+\.[A-Za-z]+)` \| `([A-Z]+)`", page)
+
+    assert {name: Speaker[speaker] for name, speaker in rows} == SPEAKERS

@@ -1,6 +1,7 @@
 """System mutants: defines deliberate bugs in storage, runtime and replication, which the checkers must find.
 
 `storage_mutants.py`: defines bugs in the log store and in its recovery.
+`authorisation_mutants.py`: defines bugs in who is heard.
 `digest_mutants.py`: defines bugs by which a replica that is apart is not found, or is believed.
 `evolution_mutants.py`: defines bugs in what a log means to two releases of a state machine.
 `member_mutants.py`: defines bugs in who counts in a group.
@@ -11,6 +12,7 @@
 `coterie.protocols.simulation.mutants` explains mutants and how they are run.
 """
 
+from coterie.actors.simulation.mutants.authorisation_mutants import AUTHORISATION_MUTANTS
 from coterie.actors.simulation.mutants.digest_mutants import DIGEST_MUTANTS
 from coterie.actors.simulation.mutants.evolution_mutants import EVOLUTION_MUTANTS
 from coterie.actors.simulation.mutants.member_mutants import MEMBER_MUTANTS
@@ -30,5 +32,6 @@ SYSTEM_MUTANTS: tuple[Mutant, ...] = (
     *DIGEST_MUTANTS,
     *EVOLUTION_MUTANTS,
     *RUNTIME_MUTANTS,
+    *AUTHORISATION_MUTANTS,
 )
 """All mutants of whole systems."""

@@ -21,6 +21,7 @@ from coterie.runtime.hosts.simulation.process_life import Life
 from coterie.runtime.hosts.simulation.simulated_world import SimulatedWorld
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import message
+from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.shared_key import SharedKey
@@ -34,7 +35,7 @@ SETTLE_S: Final = 10.0
 # Control messages precede the messages that wait in a mailbox.
 
 
-@message(name="simulation.Work")
+@message(name="simulation.Work", speaker=Speaker.NODE)
 class WorkItem:
     """One of many messages."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from coterie.actors.simulation.scenarios.datagram_runs import doubled_datagrams, forged_datagrams
 from coterie.actors.simulation.scenarios.directed_runs import crowded_mailbox, second_process, strangers_key
+from coterie.actors.simulation.scenarios.hostile_runs import kept_letters, unheard_messages
 from coterie.actors.simulation.scenarios.member_runs import (
     another_store,
     readmitted_store,
@@ -22,11 +23,13 @@ DIRECTED_RUNS = (
     cut_log,
     doubled_datagrams,
     forged_datagrams,
+    kept_letters,
     readmitted_store,
     restored_copy,
     scaled_down,
     second_process,
     strangers_key,
+    unheard_messages,
     unheard_store,
 )
 
