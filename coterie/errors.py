@@ -321,7 +321,10 @@ class StorageFailed(StorageError):
     outcome = Outcome.UNKNOWN
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, f"the store in {path!r} has stopped: {reason}; it is not retried, restart the node")
+        super().__init__(
+            path,
+            f"the store in {path!r} has stopped: {reason}; it is not retried: remove the cause, then restart the node",
+        )
         self.reason = reason
 
 

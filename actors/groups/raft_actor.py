@@ -79,7 +79,7 @@ __all__ = ["RaftActor"]
 APART: Final = (
     "it answered otherwise than a quorum, up to entry {index}: its state cannot be trusted. Did `apply` change without "
     "a higher `version`, or does it use a clock, random numbers or the order of a set? Start this node on the code of "
-    "the others"
+    "the others. Or has a voter gone back in time (`coterie status`)? Then keep this data directory: it may be the last"
 )
 
 

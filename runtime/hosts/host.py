@@ -161,6 +161,10 @@ class File(Protocol):
         """Return the size in bytes."""
         ...
 
+    def is_removed(self) -> bool:
+        """Return whether the file has no name in the file system any more: its content ends with this process."""
+        ...
+
     def sync(self) -> None:
         """Make data and size durable (fdatasync). An OSError is final: never retry, the data may be gone."""
         ...

@@ -85,6 +85,10 @@ class RealFile:
         """Return the size in bytes."""
         return os.fstat(self._descriptor).st_size
 
+    def is_removed(self) -> bool:
+        """Return whether the file has no name in the file system any more."""
+        return os.fstat(self._descriptor).st_nlink == 0
+
     def sync(self) -> None:
         """Make data and size durable. An OSError is final."""
         _sync_data(self._descriptor)

@@ -54,6 +54,7 @@ Format 2: log entries with a format byte, kind and stamp; a versioned register f
 """
 
 _TITLE = "coterie store, format "
+_LOCK = "lock"
 _META = "meta"
 _META_NEW = "meta.new"
 _META_UNDONE = "meta.undone"
@@ -107,11 +108,21 @@ async def undo_format(host: Host, path: str, store_id: str) -> None:
 
 
 def lock_store(disk: Disk, path: str) -> Callable[[], None]:
-    """Lock the data directory; return the function that unlocks it. `DataDirectoryInUse` if it is locked."""
+    """Lock the data directory; return the function that unlocks it. `DataDirectoryInUse` if it is locked.
+
+    The meta file is locked, too, if there is one: the file `lock` may be removed by someone who takes it for stale.
+    """
+    locked = contextlib.ExitStack()
     try:
-        return disk.lock(os.path.join(path, "lock"))
-    except BlockingIOError as error:
-        raise DataDirectoryInUse(path) from error
+        locked.callback(disk.lock(os.path.join(path, _LOCK)))
+        if disk.exists(meta_path(path)):
+            locked.callback(disk.lock(meta_path(path)))
+    except BaseException as error:
+        locked.close()
+        if isinstance(error, BlockingIOError):
+            raise DataDirectoryInUse(path) from error
+        raise
+    return locked.close
 
 
 def meta_path(path: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -39,6 +40,8 @@ T = TypeVar("T")
 
 RETRY_S: Final = 0.1
 """Time until a batch that found no file descriptor is tried again."""
+
+REMOVED: Final = "its files were removed while the node ran, so nothing that it stores would survive its end"
 
 CLOSE_RETRIES: Final = 50
 """How often it is tried again once the store is being closed; then the store fails."""
@@ -228,6 +231,8 @@ class GroupCommit:
             raise
         segment.file.sync()
         if advances_high_water:  # a sync marker itself promises nothing
+            if segment.file.is_removed() or self.high_water.is_removed():
+                raise FileNotFoundError(errno.ENOENT, REMOVED, self.path)
             promised_bytes = BATCH_HEADER_BYTES + batch.size_bytes if batch.size_bytes else 0
             self.high_water.advance(segment.number, segment.size_bytes + promised_bytes)
         return segment

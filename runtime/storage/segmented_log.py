@@ -14,6 +14,7 @@ nor lead.
 from __future__ import annotations
 
 import contextlib
+import os.path
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -27,7 +28,7 @@ from coterie.runtime.storage.disk_reserve import ensure_reserve
 from coterie.runtime.storage.group_commit import GroupCommit
 from coterie.runtime.storage.group_tail import GroupTail
 from coterie.runtime.storage.history.generation import NEVER_OPENED, Generation
-from coterie.runtime.storage.history.high_water import HighWaterFile, loss_evidence
+from coterie.runtime.storage.history.high_water import HIGH_WATER_NAME, HighWaterFile, loss_evidence
 from coterie.runtime.storage.log_recovery import RecoveredLog, recover
 from coterie.runtime.storage.log_store import DoneCallback, GroupState, Record, Write
 from coterie.runtime.storage.record_index import GroupIndex, offset_of, segment_of
@@ -38,6 +39,10 @@ __all__ = ["SegmentedLog"]
 
 NO_DESCRIPTOR: Final = (
     "the process has no file descriptor left for its files, one for each segment: raise its limit (ulimit -n)"
+)
+_NO_HIGH_WATER: Final = (
+    "the file is missing or does not decode: it was made anew, and whether the log was cut before cannot be told; "
+    "nothing is to be done if no disk was changed and no copy was put back"
 )
 _LAST_POSITION = 2**63  # positions have 64 bits on the disk; this leaves room for the records that follow
 
@@ -305,7 +310,9 @@ class _OpenedFiles:
         elif recovered.cut_bytes:
             log.info("store.torn_tail_cut", path=recovered.segments[-1].path, bytes=recovered.cut_bytes)
         if not self.high_water.is_readable and recovered.generation != NEVER_OPENED:
-            log.warning("store.high_water_missing", path=self.path)
+            log.warning(
+                "store.high_water_missing", path=os.path.join(self.path, HIGH_WATER_NAME), advice=_NO_HIGH_WATER
+            )
 
 
 def _open(disk: Disk, path: str, cluster: str, node: str) -> _OpenedFiles:

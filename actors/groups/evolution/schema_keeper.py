@@ -22,7 +22,7 @@ from coterie.protocols.replicated_log import Entry, Term
 
 __all__ = ["SchemaKeeper"]
 
-NO_SCHEMA_TO_RECORD: Final = "the machine of this group has no schema"
+NO_SCHEMA: Final = "the machine of this group has no schema"
 
 
 class SchemaKeeper:
@@ -148,9 +148,9 @@ class SchemaKeeper:
             behind = self._leadership.why_behind(self._voters)
             answer(active if behind is None else NotActivated(behind, self._node))
             return
-        reason = self._why_not_activated()
+        reason, is_certain = self._why_not_activated()
         if reason is not None:
-            answer(NotActivated(reason, self._raft.leader))
+            answer(NotActivated(reason, self._raft.leader, is_certain=is_certain))
             return
         self._activations.append(answer)
         if self._proposed is None and self._schemas.next_payload is not None:
@@ -180,15 +180,16 @@ class SchemaKeeper:
     def _why_lacking(self) -> str:
         return self._leadership.why_lacking(self._voters)
 
-    def _why_not_activated(self) -> str | None:
+    def _why_not_activated(self) -> tuple[str | None, bool]:
+        """Return why this code's schema cannot be put into the log now, and whether it is sure not to be in it."""
         if self._raft.role is not RaftRole.LEADER:
-            return "this node does not lead"
-        if self._schemas.next_payload is None:
-            return NO_SCHEMA_TO_RECORD
-        if not self._is_last_committed:
-            return "the last schema is not committed yet: ask again"
+            return "this node does not lead", True
+        if self._schemas.code is None:
+            return NO_SCHEMA, True
+        if self._schemas.next_payload is None or not self._is_last_committed:
+            return "the last schema is not committed yet: ask again", False  # perhaps it is this very one
         held_up_by = self._leadership.held_up_by(self._voters)
-        return ", ".join(held_up_by) or None
+        return ", ".join(held_up_by) or None, True
 
     @property
     def _is_last_committed(self) -> bool:

@@ -81,6 +81,11 @@ class VirtualFile:
         self._check()
         return len(self._inode.visible)
 
+    def is_removed(self) -> bool:
+        """Return whether the file has no name in the file system any more."""
+        self._check()
+        return not self._disk.has_name(self._inode)
+
     def sync(self) -> None:
         """Make data and size durable; an injected failure loses the data, and a second call would not report it."""
         self._check()
@@ -180,6 +185,10 @@ class VirtualDisk:
         if failure is not None:
             raise failure
         directory.durable = dict(directory.visible)
+
+    def has_name(self, inode: _Inode) -> bool:
+        """Return whether a file has a name in some directory."""
+        return any(inode is named for names in self._directories.values() for named in names.visible.values())
 
     def lock(self, path: str) -> Callable[[], None]:
         """Lock `path` against every other opener until unlocked or crashed; return the function that unlocks it."""

@@ -91,6 +91,10 @@ class HighWaterFile:
         self._file.sync()
         self.latest = written
 
+    def is_removed(self) -> bool:
+        """Return whether the file has no name in the file system any more."""
+        return self._file.is_removed()
+
     def close(self) -> None:
         """Close the file. Idempotent."""
         self._file.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from coterie.errors import DataDirectoryInUse
 from coterie.runtime.hosts.host import Disk, File
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.hosts.real_host import RealHost
@@ -136,3 +138,25 @@ async def test_segmented_log_lives_on_a_real_disk(tmp_path: Path) -> None:
     assert await log.read("g", 99, 200, 100) == [Record(99, b"99"), Record(100, b"100")]
     await log.close()
     host.executor.close()
+
+
+async def test_a_lock_file_that_was_removed_lets_no_second_process_in(tmp_path: Path) -> None:
+    host, path = RealHost(), str(tmp_path / "data")
+    await format_store(host, path, cluster="c", node="n")
+    log = await SegmentedLog.open(host, path, cluster="c", node="n")
+    (tmp_path / "data" / "lock").unlink()
+
+    with pytest.raises(DataDirectoryInUse):
+        await SegmentedLog.open(RealHost(), path, cluster="c", node="n")
+
+    await log.close()
+    await (await SegmentedLog.open(RealHost(), path, cluster="c", node="n")).close()
+
+
+def test_a_file_without_a_name_is_known_as_removed(disk: Disk, tmp_path: Path) -> None:
+    with contextlib.closing(disk.open(str(tmp_path / "f"), create=True)) as file:
+        assert not file.is_removed()
+        disk.rename(str(tmp_path / "f"), str(tmp_path / "g"))
+        assert not file.is_removed()
+        disk.remove(str(tmp_path / "g"))
+        assert file.is_removed()

@@ -249,7 +249,7 @@ async def test_a_log_without_any_descriptor_waits_for_one_and_goes_on(
     assert 0 < sum(waited < position for position, waited in enumerate(thieves, 1)) < 39
     assert failures == []
     held = len([name for name in disk.names("/data") if name.startswith("segment-")])
-    assert disk.open_count == held + 2 + log._spares.spares  # lock, high-water file: no try has left one open
+    assert disk.open_count == held + 3 + log._spares.spares  # lock, meta, high-water file: no try has left one open
     assert caplog.text.count("store.waits_for_descriptor") == sum(
         waited < position for position, waited in enumerate(thieves, 1)
     )
@@ -282,3 +282,23 @@ async def test_opening_without_enough_descriptors_says_what_to_raise(virtual_hos
         assert virtual_host.disk.open_count == 0
     virtual_host.disk.descriptor_limit = None
     await (await opened(virtual_host)).close()
+
+
+@pytest.mark.parametrize("removed", [SEGMENT, "/data/high-water"])
+async def test_a_log_whose_files_are_removed_stops_instead_of_acknowledging_what_will_be_gone(
+    virtual_host: VirtualHost, removed: str
+) -> None:
+    failures: list[Exception] = []
+    log = await opened(virtual_host, on_failure=failures.append)
+    acknowledged: list[int] = []
+    log.write(one(1), lambda: acknowledged.append(1))
+    await log.state("g")
+
+    virtual_host.disk.remove(removed)
+    await asyncio.sleep(2)
+    log.write(one(2), lambda: acknowledged.append(2))
+    with pytest.raises(StorageFailed, match="its files were removed while the node ran"):
+        await log.state("g")
+
+    assert acknowledged == [1]
+    assert len(failures) == 1

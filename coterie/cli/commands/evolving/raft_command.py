@@ -7,8 +7,8 @@ A group follows one schema and version until a newer one is activated, whatever 
 the leader active, once every voter runs it; it tells which voters do not, or that it is the leader that is behind.
 
 Exit code of `versions`: 1 if no node leads, one is in quarantine or lost what it promised, or two run code that
-contradicts each other.
-Exit code of `activate`: 1 if nothing was activated.
+contradicts each other; 5 if a member does not answer, and all is well with the others.
+Exit code of `activate`: 0 if the version of the leader's code is active now, also if it was before; else 1.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from coterie.actors.groups.group_messages import CodeReport, GroupStatus
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.inactive_members import explanations
+from coterie.cli.node_queries import DEGRADED, NoAnswer
 from coterie.errors import CoterieError
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import Schema
@@ -63,7 +64,7 @@ def activate(args: argparse.Namespace) -> int:
 async def _versions(connection: ClusterConnection, group: str) -> int:
     async with connection.client_of_all() as client:
         handle = client.group(group)
-        statuses, reports = await handle.status(), await handle.code()
+        statuses, reports = _with_silent_members(await handle.status()), await handle.code()
     schemas = _schemas(reports)
     print("\n".join(_lines(group, statuses, schemas)))
     conflicts = list(_conflicts(schemas))
@@ -71,7 +72,15 @@ async def _versions(connection: ClusterConnection, group: str) -> int:
         print(text)
     found = [status for status in statuses.values() if isinstance(status, GroupStatus)]
     is_led = any(status.role == "leader" for status in found)
-    return 0 if is_led and not conflicts and not any(status.quarantine for status in found) else 1
+    if not is_led or conflicts or any(status.quarantine for status in found):
+        return 1
+    return 0 if len(found) == len(statuses) else DEGRADED
+
+
+def _with_silent_members(statuses: Statuses) -> Statuses:
+    """Return the statuses with an error for each member of the group's log that has no link."""
+    members = [one.node for status in statuses.values() if isinstance(status, GroupStatus) for one in status.members]
+    return {**statuses, **{node: NoAnswer() for node in sorted({*members} - statuses.keys())}}
 
 
 async def _activate(connection: ClusterConnection, group: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,3 +117,21 @@ def test_a_schema_entry_that_may_still_be_committed_is_not_told_as_rejected(
     proposals.answer(ref, answer)
 
     assert told == [(ref, is_certain)]
+
+
+async def test_a_leader_that_does_not_know_yet_what_is_committed_refuses_nothing(upgraded: Upgrades) -> None:
+    leader = await upgraded.leader()
+    await (await upgraded.cluster.client()).group("totals").activate()
+    keeper = upgraded.cluster[leader].system.cell_at("totals").actor._schemas
+    elected_just_now = SimpleNamespace(
+        role=keeper._raft.role, term=keeper._raft.term, leader=leader, facts=keeper._raft.facts, commit_index=0
+    )
+    told: list[Any] = []
+
+    keeper._raft, known = elected_just_now, keeper._raft
+    keeper.activate(told.append)
+    keeper._raft = known
+
+    (answer,) = told
+    assert answer.reason == "the last schema is not committed yet: ask again"
+    assert not answer.is_certain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands.evolving import raft_command
 from coterie.errors import NodeUnreachable
 from coterie.protocols.evolution.revisions import Revision
+from coterie.testing import Cluster
 
 LEADER = GroupStatus("totals", "n1", "leader", 3, "n1", 9, 9, 9, "s1", 1, (), None, 1, 1, 2, "00000002" + "ab" * 12)
 OTHER = replace(LEADER, node="n2", role="follower", code_version=1, code_schema="00000001" + "cd" * 12)
@@ -193,3 +195,21 @@ def test_a_group_that_does_not_exist_is_told(capsys: pytest.CaptureFixture[str])
 
 def test_a_built_in_machine_has_a_version() -> None:
     assert machine_schema(KeyValue).version == 1
+
+
+@pytest.mark.virtual
+async def test_a_member_that_is_down_is_a_row_and_exit_code_5(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topology = Topology("three", nodes=["n1", "n2", "n3"])
+    topology.raft("totals", machine=First)
+    async with Cluster(topology) as cluster:
+        leader = await cluster.leader_of("totals")
+        victim = "n1" if leader != "n1" else "n2"
+        await cluster.kill(victim)
+        client = await cluster.client()
+        monkeypatch.setattr(ClusterConnection, "client_of_all", lambda _: contextlib.nullcontext(client))
+
+        assert await raft_command._versions(ClusterConnection(("here",)), "totals") == 5
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.split()[:1] == [victim]]
+    assert "no answer" in row
