@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,6 +56,8 @@ def security_of(args: argparse.Namespace) -> SecurityOptions:
 def _read_key(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                print(f"coterie: --key-file {path}: others than its owner can read it: chmod 600 it", file=sys.stderr)
             return file.read()
     except OSError as error:
         raise OSError(f"cannot read --key-file {path!r}: {os.strerror(error.errno or 0)}") from error

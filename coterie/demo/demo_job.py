@@ -70,7 +70,7 @@ def _data_directory(data: str | None) -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="coterie-demo-") as temporary:
             yield temporary
     else:
-        os.makedirs(data, exist_ok=True)
+        os.makedirs(data, mode=0o700, exist_ok=True)
         yield os.path.abspath(data)
 
 

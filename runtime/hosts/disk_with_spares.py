@@ -73,6 +73,10 @@ class DiskWithSpares:
         """Return whether a file or directory is at `path`."""
         return self._disk.exists(path)
 
+    def is_private(self, path: str) -> bool:
+        """Return whether nobody but its owner may enter a directory, or read a file."""
+        return self._disk.is_private(path)
+
     def make_directories(self, path: str) -> None:
         """Create `path` and its missing parents, durably."""
         self._run(lambda: self._disk.make_directories(path))

@@ -189,6 +189,10 @@ class Disk(Protocol):
         """Return whether a file or directory is at `path`."""
         ...
 
+    def is_private(self, path: str) -> bool:
+        """Return whether nobody but its owner may enter a directory, or read a file."""
+        ...
+
     def make_directories(self, path: str) -> None:
         """Create `path` and its missing parents, durably; do nothing if it exists."""
         ...

@@ -17,6 +17,10 @@ __all__ = ["AccessDenied", "RealDisk", "RealFile", "naming_denials"]
 
 _DENIALS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
+# What is stored is for its owner only.
+_FILE_MODE: Final = 0o600
+_DIRECTORY_MODE: Final = 0o700
+
 
 class AccessDenied(PermissionError):
     """The system denies access to a file or directory: the text says to which one, for what and for which user."""
@@ -109,7 +113,7 @@ class RealDisk:
         if create:
             flags |= os.O_CREAT | os.O_EXCL
         with naming_denials(path, "created" if create else "opened for reading and writing"):
-            return RealFile(os.open(path, flags, 0o644))
+            return RealFile(os.open(path, flags, _FILE_MODE))
 
     def names(self, directory: str) -> list[str]:
         """Return the sorted names in `directory`."""
@@ -120,6 +124,10 @@ class RealDisk:
         """Return whether a file or directory is at `path`."""
         return os.path.exists(path)
 
+    def is_private(self, path: str) -> bool:
+        """Return whether nobody but its owner may enter a directory, or read a file."""
+        return not os.stat(path).st_mode & 0o077
+
     def make_directories(self, path: str) -> None:
         """Create `path` and its missing parents, durably."""
         if os.path.isdir(path):
@@ -127,7 +135,7 @@ class RealDisk:
         parent = os.path.dirname(os.path.abspath(path))
         self.make_directories(parent)
         with contextlib.suppress(FileExistsError), naming_denials(path, "created"):  # it exists: made meanwhile
-            os.mkdir(path)
+            os.mkdir(path, _DIRECTORY_MODE)
         self.sync_directory(parent)
 
     def rename(self, source: str, target: str) -> None:
@@ -152,10 +160,11 @@ class RealDisk:
     def lock(self, path: str) -> Callable[[], None]:
         """Lock `path` against every other opener, in this process too; return an idempotent unlock function.
 
-        The lock is flock's: the kernel releases it when the process ends, so a crash leaves no stale lock.
+        The lock is flock's: the kernel releases it when the process ends, so a crash leaves no stale lock. A symbolic
+        link is not followed (OSError, ELOOP): it could lead to a file that is not ours.
         """
         with naming_denials(path, "opened for reading and writing"):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE_MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BaseException:

@@ -305,6 +305,8 @@ class _OpenedFiles:
     def report(self, node: str) -> None:
         """Log what was lost, and what was cut without a loss."""
         log, recovered = logger("storage").bind(node=node), self.recovered
+        if not self.disk.is_private(self.path):
+            log.warning("store.readable_by_others", path=self.path, advice="chmod 700")
         if self.high_water.latest.lost_promises is not None:
             log.error("store.went_back", path=self.path, evidence=self.high_water.latest.lost_promises)
         elif recovered.cut_bytes:

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(supervisor: ClusterSupervisor, data: str) -> None:
     supervisor.check_limit()
-    os.makedirs(data, exist_ok=True)
+    os.makedirs(data, mode=0o700, exist_ok=True)
     await supervisor.run()
 
 

@@ -156,6 +156,10 @@ class VirtualDisk:
         parent = self._directories.get(os.path.dirname(_clean(path)))
         return _clean(path) in self._directories or (parent is not None and os.path.basename(path) in parent.visible)
 
+    def is_private(self, path: str) -> bool:
+        """Return True: there is one user only."""
+        return self.exists(path)
+
     def make_directories(self, path: str) -> None:
         """Create `path` and its missing parents; durable at once."""
         path = _clean(path)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,3 +161,30 @@ def test_a_file_without_a_name_is_known_as_removed(disk: Disk, tmp_path: Path) -
         assert not file.is_removed()
         disk.remove(str(tmp_path / "g"))
         assert file.is_removed()
+
+
+async def test_what_is_stored_is_for_its_owner_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0)
+    try:
+        host, data = RealHost(), tmp_path / "deep" / "data"
+        await format_store(host, str(data), cluster="c", node="n")
+        await (await SegmentedLog.open(host, str(data), cluster="c", node="n")).close()
+    finally:
+        os.umask(before)
+
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (data.parent, data)} == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in data.iterdir()} == {0o600}
+    assert "store.readable_by_others" not in caplog.text
+    data.chmod(0o750)
+    await (await SegmentedLog.open(host, str(data), cluster="c", node="n")).close()
+    assert caplog.text.count("store.readable_by_others") == 1
+
+
+def test_a_lock_follows_no_link(disk: Disk, tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_bytes(b"")
+    (tmp_path / "lock").symlink_to(tmp_path / "theirs")
+
+    with pytest.raises(OSError, match="symbolic links"):
+        disk.lock(str(tmp_path / "lock"))
