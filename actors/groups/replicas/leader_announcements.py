@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LeaderAnnouncements"]
 
+WATCHERS_MAX: Final = 16
+"""How many watchers of one node, or client, are kept: each of its handles to a group has one."""
+
 ABSENT_MIN_S: Final = 3.0
 ABSENT_ELECTIONS: Final = 8
 """A leader's absence is told after the longer of `ABSENT_MIN_S` and so many of the longest election time-outs."""
@@ -35,15 +38,23 @@ class LeaderAnnouncements:
         self._raft = raft
         self._context = context
         self._absent_max_s = max(ABSENT_MIN_S, ABSENT_ELECTIONS * longest_election_s)
-        self._watchers: dict[Ref[LeaderIs], None] = {}
+        self._watchers: dict[str, dict[Ref[LeaderIs], None]] = {}  # by node, each in order: the first is dropped first
         self._newest: LeaderIs | None = None
         self._absent_since_s: float | None = None
         self._is_absence_told = False
         self._unsubscribe: Callable[[], None] = context.system.on_link(self._link_changed)
 
     def watch(self, watcher: Ref[LeaderIs]) -> LeaderIs | None:
-        """Announce new leaders to `watcher` until its link is down; return the leader known now."""
-        self._watchers[watcher] = None
+        """Announce new leaders to `watcher` until its link is down; return the leader known now.
+
+        A watcher on a node without a link is not kept, and of one node only the latest `WATCHERS_MAX`.
+        """
+        system = self._context.system
+        if watcher.node == system.node or any(peer.node == watcher.node for peer in system.links):
+            watchers = self._watchers.setdefault(watcher.node, {})
+            watchers[watcher] = None
+            if len(watchers) > WATCHERS_MAX:
+                del watchers[next(iter(watchers))]
         return self._newest
 
     def changed(self) -> None:
@@ -51,8 +62,9 @@ class LeaderAnnouncements:
         leader, term = self._raft.leader, self._raft.term
         if leader is not None and (self._newest is None or self._newest.term < term):
             self._newest = LeaderIs(self._group, self._context.system.node, leader, term)
-            for watcher in self._watchers:
-                watcher.tell(self._newest)
+            for watchers in self._watchers.values():
+                for watcher in watchers:
+                    watcher.tell(self._newest)
 
     def advance(self, now: float) -> None:
         """Tell operators once that there has been no leader for long, and once that there is one again (`now`: s)."""
@@ -88,5 +100,4 @@ class LeaderAnnouncements:
 
     def _link_changed(self, event: LinkEvent) -> None:
         if event.kind != "up":
-            for watcher in [watcher for watcher in self._watchers if watcher.node == event.node]:
-                del self._watchers[watcher]
+            self._watchers.pop(event.node, None)

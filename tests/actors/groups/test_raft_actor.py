@@ -165,10 +165,10 @@ async def test_a_watcher_hears_of_each_new_leader_until_its_link_is_down(cluster
     assert announced[0].term > known.term
     assert announced[0].leader != leader
     watchers = cell_of(cluster, watched).actor._leaders._watchers
-    assert watcher in watchers
+    assert watcher in watchers[watcher.node]
     cluster.network.partition("client", watched)
     await asyncio.sleep(10)
-    assert watcher not in watchers
+    assert watcher.node not in watchers
 
 
 # Crashes of the actor alone.

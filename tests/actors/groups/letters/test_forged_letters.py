@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from coterie.actors.groups.group_messages import WatchLeader
 from coterie.actors.groups.raft_actor import RaftActor
+from coterie.actors.groups.replicas.leader_announcements import WATCHERS_MAX
 from coterie.actors.wire_names import RaftPeerMessage, RegisterStore, StoreAccused
 from coterie.protocols.raft.raft_messages import AppendEntries, RaftMessage, RequestVote, Round
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex, Term
 from coterie.runtime.actor import Terminated
-from coterie.runtime.refs import Ref
+from coterie.runtime.refs import Address, Ref
 
 pytestmark = pytest.mark.virtual
 
@@ -82,3 +84,21 @@ async def test_a_member_does_not_speak_for_another(cluster: Any) -> None:
     assert await store.get(b"balance") == b"100"
     details = [letter.detail for letter in cluster[target].system.dead_letters.latest]
     assert f"{liar!r} bears the name {leader!r}" in details[-1]
+
+
+async def test_a_client_cannot_fill_the_table_of_watchers(cluster: Any) -> None:
+    client = await cluster.client()
+    await client.key_value("store").put(b"k", b"v")
+    leader = await cluster.leader_of("store")
+    target: Ref[Any] = client.actor("store", node=leader)
+    own = client.system.node
+    for number in range(200):
+        for node, path in ((own, f"w{number}"), (f"nowhere{number}", "w"), (leader, f"w{number}")):
+            target.tell(WatchLeader(client.system.at(Address(node, path))))
+    await asyncio.sleep(1)
+
+    watchers = actor_of(cluster, leader)._leaders._watchers
+    assert own in watchers
+    assert not [node for node in watchers if node.startswith("nowhere")]
+    assert max(map(len, watchers.values())) <= WATCHERS_MAX
+    assert cluster[leader].system.stats().failures == 0
