@@ -10,10 +10,9 @@ import typing
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-import msgpack
-
 from coterie.errors import BadMessage, CommandFailed, CommandRefused, MessageTypeError
 from coterie.runtime.messages.message import Ask, message_type
+from coterie.runtime.messages.unpacking import unpack_value
 from coterie.runtime.messages.value_codecs import NO_REFS
 
 __all__ = ["FAILED", "OK", "REASON_CHARS_MAX", "REFUSED", "Pack", "decode_result", "encode_command"]
@@ -56,7 +55,7 @@ def decode_result(command: Ask[R], payload: bytes) -> R:
         CommandFailed: the machine raised, or its reply is not of the declared type; changes made before that remain,
             the same on all replicas.
     """
-    decoded = msgpack.unpackb(payload, use_list=False, strict_map_key=False)
+    decoded = unpack_value(payload)
     kind = decoded[0]
     if kind == REFUSED:
         raise CommandRefused(decoded[2].decode())

@@ -177,6 +177,9 @@ def field_type_of(annotation: object, where: str) -> FieldType:
         return _tuple(arguments, where)
     if origin in (Mapping, typing.Mapping) and len(arguments) == 2:
         key, value = (field_type_of(argument, where) for argument in arguments)
+        if not _is_key(key):
+            text = "keys of a Mapping are None, bool, int, str, bytes or enums of those"
+            raise MessageTypeError(f"{where}: {annotation} cannot cross the wire: {text}")
         return MappingType(key, value)
     if isinstance(origin or annotation, type):
         return _of_class(typing.cast("type", origin or annotation), where)
@@ -197,6 +200,13 @@ def _tuple(arguments: tuple[Any, ...], where: str) -> FieldType:
     if len(arguments) == 2 and arguments[1] is Ellipsis:
         return SequenceType(field_type_of(arguments[0], where))
     return TupleType(tuple(field_type_of(argument, where) for argument in arguments if argument != ()))
+
+
+def _is_key(kind: FieldType) -> bool:
+    """Return whether values of this type may be keys: see `unpacking`."""
+    if isinstance(kind, UnionType):
+        return all(map(_is_key, kind.members))
+    return isinstance(kind, ExactType | EnumType | FlagType)
 
 
 def _of_class(cls: type, where: str) -> FieldType:

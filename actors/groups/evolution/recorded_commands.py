@@ -17,6 +17,7 @@ from coterie.errors import BadMessage
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_types import messages_in, type_text
 from coterie.runtime.messages.message_codecs import MessageType
+from coterie.runtime.messages.unpacking import unpack_value
 from coterie.runtime.messages.value_codecs import NO_REFS, Codec, codec_of
 
 __all__ = ["NESTING_MAX", "NOT_A_COMMAND", "RecordedCommand", "RecordedCommands"]
@@ -77,7 +78,7 @@ class RecordedCommands:
             BadMessage: it is not allowed by the schema; the text is the same on every replica.
         """
         try:
-            name, row = msgpack.unpackb(command, use_list=False, strict_map_key=False)
+            name, row = unpack_value(command)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise BadMessage(NOT_A_COMMAND) from error
         recorded = self._by_name.get(name) if type(name) is str else None

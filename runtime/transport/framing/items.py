@@ -1,7 +1,7 @@
 """Items: packs the data sent in one event-loop tick into payloads (MessagePack arrays), and unpacks them. Does no I/O.
 
-An item is any MessagePack value: None, bool, int (64 bit), float, str, bytes, arrays and maps of those. Arrays
-arrive as tuples: so every key that could be sent is hashable, and decoding is faster than to lists.
+An item is any MessagePack value: None, bool, int (64 bit), float, str, bytes, arrays and maps of those. Keys of maps
+are None, bool, int, str or bytes. Arrays arrive as tuples: decoding is faster than to lists.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 import msgpack
 
 from coterie.errors import BrokenFrame
+from coterie.runtime.messages.unpacking import unpack_value
 
 __all__ = [
     "ARRAY_HEADER_BYTES",
@@ -125,7 +126,7 @@ def unpack_items(payload: bytes) -> list[object]:
 
 def _unpack(packed: bytes | bytearray) -> object:
     try:
-        return msgpack.unpackb(packed, raw=False, strict_map_key=False, use_list=False)
+        return unpack_value(packed)
     except Exception as error:  # what a hostile payload makes msgpack raise is not a closed list
         raise BrokenFrame(
             f"a payload of {len(packed)} bytes does not decode: {type(error).__name__}: {error}"

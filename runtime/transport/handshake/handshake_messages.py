@@ -13,6 +13,7 @@ from typing import Final, cast
 import msgpack
 
 from coterie.errors import BrokenFrame
+from coterie.runtime.messages.unpacking import unpack_value
 from coterie.runtime.transport.handshake.identity import NAME_CHARS_MAX, Peer, PeerRole, SystemIdentity
 from coterie.runtime.transport.handshake.shared_key import NONCE_BYTES
 from coterie.runtime.transport.transport_config import HELLO_CAP_BYTES
@@ -209,7 +210,7 @@ def _fields(payload: bytes) -> tuple[object, ...]:
     if len(payload) > HELLO_CAP_BYTES:
         raise BrokenFrame(f"a handshake payload of {len(payload)} bytes; the cap is {HELLO_CAP_BYTES}")
     try:
-        fields = msgpack.unpackb(payload, raw=False, strict_map_key=False, use_list=False)
+        fields = unpack_value(payload)
     except Exception as error:  # what a hostile payload makes msgpack raise is not a closed list
         raise BrokenFrame(f"a handshake payload does not decode: {type(error).__name__}") from error
     if type(fields) is not tuple or not fields:

@@ -58,6 +58,11 @@ def holder(annotation: Any) -> type[Any]:
         (tuple[list[int], ...], "use tuple"),
         (int | list[int], "use tuple"),
         (Mapping[str, dict[str, int]], "use Mapping"),
+        (Mapping[float, int], "keys of a Mapping are None, bool, int, str, bytes or enums"),
+        (Mapping[tuple[int, ...], int], "keys of a Mapping"),
+        (Mapping[tuple[int, str], int], "keys of a Mapping"),
+        (Mapping[str | float, int], "keys of a Mapping"),
+        (Mapping[Address, int], "keys of a Mapping"),
     ],
     ids=str,
 )

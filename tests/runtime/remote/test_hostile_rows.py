@@ -42,7 +42,7 @@ def server() -> type[Server]:
 
 PARTS: Final[list[Any]] = [
     0, 1, -1, 16, 17, 2**63 - 1, 2**64 - 1, -(2**63), 1.5, True, None, "", "server", "hostile.Echo", "private", b"b",
-    (), {}, (1, 2), {"a": 1}, ("a",), (("n", "p", 1, 2, 3),), {(1,): 2},
+    (), {}, (1, 2), {"a": 1}, ("a",), (("n", "p", 1, 2, 3),), {b"b": 2, None: ()},
 ]  # fmt: skip
 
 RIGHT: Final[list[Any]] = [

@@ -10,6 +10,7 @@ import msgpack
 import pytest
 
 from coterie.errors import BrokenFrame
+from coterie.runtime.messages import unpacking
 from coterie.runtime.transport.framing.items import (
     ARRAY_HEADER_BYTES,
     EMPTY,
@@ -52,10 +53,30 @@ def test_empty_payload_is_the_array_of_nothing() -> None:
     assert join([]) == EMPTY
 
 
-def test_arrays_arrive_as_tuples_so_that_every_key_stays_a_key() -> None:
-    item = {(1, (2, "x")): "tuple", None: "none", 5: "int", b"b": "bytes", 1.5: "float", False: "bool"}
+def test_arrays_arrive_as_tuples_and_maps_with_their_keys() -> None:
+    item = {None: "none", 5: "int", b"b": "bytes", "s": "str", False: "bool"}
 
     assert unpack_items(packed([item, [1, [2]]])) == [item, (1, (2,))]
+
+
+@pytest.mark.parametrize("key", [(1, 2), (), 1.5, float("inf")])
+def test_a_key_whose_hash_can_be_computed_is_refused(key: object) -> None:
+    with pytest.raises(BrokenFrame, match="a map has a key of type"):
+        unpack_items(packed([("row", {"a": {key: 1}})]))
+
+
+def test_keys_that_collide_are_refused_before_the_first_lookup() -> None:
+    looked_up = 0
+
+    class Counting(float):
+        def __hash__(self) -> int:
+            nonlocal looked_up
+            looked_up += 1
+            return 1
+
+    with pytest.raises(ValueError, match="a map has a key of type"):
+        unpacking._map_of([(Counting(number), None) for number in range(1000)])
+    assert looked_up == 0
 
 
 @pytest.mark.parametrize(
