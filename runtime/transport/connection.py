@@ -9,6 +9,7 @@ in batches would take turns, and one core would always idle.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Final, Protocol, cast
@@ -207,7 +208,8 @@ class Connection(asyncio.Protocol):
         while self._backlogs:
             self._write_chunk()
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            with contextlib.suppress(OSError):  # the peer has reset the connection, and the loop has not told us yet
+                self._transport.write_eof()
         else:
             self._transport.close()
 

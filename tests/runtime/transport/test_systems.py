@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,3 +124,25 @@ async def test_systems_ask_each_other_in_tls_and_reload_their_certificates(tmp_p
 def test_a_tls_configuration_names_what_is_missing() -> None:
     with pytest.raises(ValueError, match="key=, the path of a PEM file"):
         TlsConfig("a.crt", "", "authority.pem")
+
+
+class ResetTransport:
+    """A transport whose peer has reset the connection, of which the loop has not told its protocol yet."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write_eof(self) -> None:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+
+async def test_a_peer_that_has_just_reset_its_connections_disturbs_no_end() -> None:
+    one, other = System("one", cluster="c"), System("other", cluster="c")
+    async with two_systems(one, other):
+        for system in (one, other):
+            assert system.remoting.transport is not None
+            for connection in system.remoting.transport._shared.connections:
+                connection._transport = ResetTransport(connection._transport)  # type: ignore[assignment]
