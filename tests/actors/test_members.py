@@ -358,7 +358,7 @@ async def test_letters_of_another_group_of_this_name_are_refused_and_told_once(
     letter = RaftPeerMessage("n2", identity, RequestVote(Term(term + 7), LogIndex(10**6), Term(term)))
     for _ in range(5):
         cluster["n2"].system.at(Address("n1", "store")).tell(letter)
-    cluster["n2"].system.at(Address("n1", "store")).tell(RaftPeerMessage("n3", b"no identity", letter.body))
+    cluster["n3"].system.at(Address("n1", "store")).tell(RaftPeerMessage("n3", b"no identity", letter.body))
     await asyncio.sleep(2)
 
     assert {status.term for status in (await statuses(cluster)).values()} == {term}
