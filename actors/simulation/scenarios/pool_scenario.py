@@ -74,14 +74,14 @@ MIN_ANSWERED: Final = 200
 EXCLUDED_KINDS: Final = ("fsync_error", "disk_full", "short_write", "bit_rot", "slow_disk", "stale_disk", "wiped_disk")
 
 
-@message(name="simulation.Once", speaker=Speaker.NODE)
+@message(name="simulation.Once", speaker=Speaker.CLIENT)
 class Once(Ask[int]):
     """A request that must not be handled twice; the answer is `number`."""
 
     number: int
 
 
-@message(name="simulation.Twice", speaker=Speaker.NODE)
+@message(name="simulation.Twice", speaker=Speaker.CLIENT)
 class Twice(Idempotent[int]):
     """A request that may be handled twice."""
 
