@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from coterie.actors.client import Client
@@ -17,7 +17,16 @@ from coterie.runtime.refs import Address
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["DEGRADED", "NoAnswer", "ReportByNode", "as_json", "exit_code_of", "query_node", "query_nodes"]
+__all__ = [
+    "DEGRADED",
+    "NoAnswer",
+    "ReportByNode",
+    "as_json",
+    "exit_code_of",
+    "query_node",
+    "query_nodes",
+    "with_silent",
+]
 
 R = TypeVar("R")
 
@@ -50,11 +59,13 @@ async def query_nodes(client: Client, request: Ask[R], timeout_s: float = ASK_TI
         reports = answers = await query
     else:
         answers, reports = await asyncio.gather(query, _query_linked(client, nodes, ReportNode(), timeout_s))
-    found: dict[str, R | CoterieError] = dict(zip(nodes, answers, strict=True))
     known = {node for report in reports if isinstance(report, NodeReport) for node in report.nodes}
-    for node in sorted(known - found.keys()):
-        found[node] = NoAnswer()
-    return found
+    return with_silent(dict(zip(nodes, answers, strict=True)), known)
+
+
+def with_silent(answers: Mapping[str, R | CoterieError], known: Iterable[str]) -> dict[str, R | CoterieError]:
+    """Return the answers, and a `NoAnswer` for each known node that is not among them, in order."""
+    return {**answers, **{node: NoAnswer() for node in sorted({*known} - answers.keys())}}
 
 
 async def _query_linked(

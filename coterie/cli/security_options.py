@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 
@@ -56,7 +57,7 @@ def security_of(args: argparse.Namespace) -> SecurityOptions:
 def _read_key(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_mode & 0o077:
+            if not RealDisk().is_private(path):
                 print(f"coterie: --key-file {path}: others than its owner can read it: chmod 600 it", file=sys.stderr)
             return file.read()
     except OSError as error:

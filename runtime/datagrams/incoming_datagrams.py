@@ -110,6 +110,6 @@ class IncomingDatagrams:
                 raise BadMessage(f"unknown message type {name!r:.60}, or a path that is too long, for {where}")
             if len(self._routes) >= _ROUTES_MAX:
                 self._routes.clear()
-            peer = self._system.remoting.known_peer(node) or Peer(node, 0, PeerRole.NODE)
+            peer = Peer(node, 0, PeerRole.NODE)  # only nodes have the key that authenticates datagrams
             route = self._routes[node, path, name] = IncomingRoute(self._system, peer, path, 0, described)
         return route

@@ -110,7 +110,7 @@ async def undo_format(host: Host, path: str, store_id: str) -> None:
 def lock_store(disk: Disk, path: str) -> Callable[[], None]:
     """Lock the data directory; return the function that unlocks it. `DataDirectoryInUse` if it is locked.
 
-    The meta file is locked, too, if there is one: the file `lock` may be removed by someone who takes it for stale.
+    The meta file is locked, too, if there is one: the file `lock` is easily taken for stale, and removed.
     """
     locked = contextlib.ExitStack()
     try:

@@ -50,7 +50,7 @@ class LeaderAnnouncements:
         A watcher on a node without a link is not kept, and of one node only the latest `WATCHERS_MAX`.
         """
         system = self._context.system
-        if watcher.node == system.node or any(peer.node == watcher.node for peer in system.links):
+        if watcher.node == system.node or system.remoting.association(watcher.node) is not None:
             watchers = self._watchers.setdefault(watcher.node, {})
             watchers[watcher] = None
             if len(watchers) > WATCHERS_MAX:

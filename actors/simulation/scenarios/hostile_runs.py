@@ -41,7 +41,7 @@ class SignedMessage:
 
 @message(name="simulation.Public", speaker=Speaker.CLIENT)
 class PublicMessage:
-    """Heard from everybody."""
+    """Heard from nodes and clients."""
 
     text: str
 

@@ -21,7 +21,7 @@ from coterie.actors.groups.group_messages import CodeReport, GroupStatus
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.inactive_members import explanations
-from coterie.cli.node_queries import DEGRADED, NoAnswer
+from coterie.cli.node_queries import DEGRADED, with_silent
 from coterie.errors import CoterieError
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import Schema
@@ -64,23 +64,18 @@ def activate(args: argparse.Namespace) -> int:
 async def _versions(connection: ClusterConnection, group: str) -> int:
     async with connection.client_of_all() as client:
         handle = client.group(group)
-        statuses, reports = _with_silent_members(await handle.status()), await handle.code()
+        answers, reports = await handle.status(), await handle.code()
+    found = [status for status in answers.values() if isinstance(status, GroupStatus)]
+    statuses = with_silent(answers, (member.node for status in found for member in status.members))
     schemas = _schemas(reports)
     print("\n".join(_lines(group, statuses, schemas)))
     conflicts = list(_conflicts(schemas))
     for text in conflicts:
         print(text)
-    found = [status for status in statuses.values() if isinstance(status, GroupStatus)]
     is_led = any(status.role == "leader" for status in found)
     if not is_led or conflicts or any(status.quarantine for status in found):
         return 1
     return 0 if len(found) == len(statuses) else DEGRADED
-
-
-def _with_silent_members(statuses: Statuses) -> Statuses:
-    """Return the statuses with an error for each member of the group's log that has no link."""
-    members = [one.node for status in statuses.values() if isinstance(status, GroupStatus) for one in status.members]
-    return {**statuses, **{node: NoAnswer() for node in sorted({*members} - statuses.keys())}}
 
 
 async def _activate(connection: ClusterConnection, group: str) -> int:

@@ -28,7 +28,7 @@ def actor_of(cluster: Any, node: str) -> RaftActor:
 
 
 def letters_of(cluster: Any, sender: str, leader_term: Term) -> list[RaftPeerMessage]:
-    """Return letters as `sender` would write them, that would harm whoever hears them."""
+    """Return letters as `sender` would write them, that would do harm if they were heard."""
     identity = actor_of(cluster, sender)._identity
     term = Term(leader_term + 1)
     entry = Entry(LogIndex(2), term, EntryKind.COMMAND, b"\x00forged", 0)
