@@ -50,6 +50,7 @@ __all__ = [
     "StorageFailed",
     "StoreWentBack",
     "TooManyInFlight",
+    "TooManyParts",
     "TopologyError",
     "TransportError",
     "UnsupportedFormat",
@@ -370,14 +371,36 @@ class OutboundFull(TransportError):
 class FrameTooLarge(TransportError):
     """One item exceeds the size limit of `node`: it was not queued."""
 
-    def __init__(self, node: str, *, size_bytes: int, limit_bytes: int) -> None:
+    def __init__(
+        self, node: str, *, size_bytes: int, limit_bytes: int, setting: str = "message_cap_bytes= on every node"
+    ) -> None:
         super().__init__(
             f"an item for node {node!r} has {size_bytes} bytes, the limit is {limit_bytes}: it was refused; "
-            f"send it in parts, or raise message_cap_bytes= on every node"
+            f"send it in parts, or raise {setting}"
         )
         self.node = node
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
+
+    @classmethod
+    def told(cls, text: str) -> FrameTooLarge:
+        """Return the error with which a node answered: all that is known of it is its text."""
+        error = cls("", size_bytes=0, limit_bytes=0)
+        error.args = (text,)
+        return error
+
+
+class TooManyParts(FrameTooLarge):
+    """One item has more arrays, maps and entries of maps than its size allows: it was not queued."""
+
+    def __init__(self, node: str, *, size_bytes: int, parts_max: int) -> None:
+        super().__init__(node, size_bytes=size_bytes, limit_bytes=size_bytes)
+        self.parts_max = parts_max
+        text = (
+            f"an item for node {node!r} of {size_bytes} bytes has more than {parts_max} parts (an array is one, a map "
+            f"four, an entry of a map two): it was refused; send it in several messages, or numbers as one bytes"
+        )
+        self.args = (text,)
 
 
 class BrokenFrame(TransportError):

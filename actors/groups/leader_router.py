@@ -104,8 +104,11 @@ class LeaderRouter:
         self._next_node = 0
         self._leader_hint: str | None = None
         self._outbox: list[QueuedCommand] = []
-        entry_bytes_max = max(1, system.config.transport.frame_cap_bytes - ENVELOPE_BYTES)
-        self._batch_bytes_max = min(BATCH_BYTES, entry_bytes_max)
+        transport = system.config.transport
+        entry_bytes_max = max(1, transport.frame_cap_bytes - ENVELOPE_BYTES)
+        is_client = system.identity.role is PeerRole.CLIENT
+        sent_bytes_max = transport.client_cap_bytes if is_client else transport.frame_cap_bytes
+        self._batch_bytes_max = min(BATCH_BYTES, max(1, sent_bytes_max - ENVELOPE_BYTES))
         self._reply_room = ReplyRoom(entry_bytes_max)
         self._batch_context = contextvars.Context()  # a batch has many callers and inherits the deadline of none
         self._in_flight: dict[asyncio.Future[Any], str] = {}

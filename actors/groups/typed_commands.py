@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from coterie.errors import BadMessage, CommandFailed, CommandRefused, MessageTypeError
 from coterie.runtime.messages.message import Ask, message_type
-from coterie.runtime.messages.unpacking import unpack_value
+from coterie.runtime.messages.unpacking import allowed_parts, unpack_recorded
 from coterie.runtime.messages.value_codecs import NO_REFS
 
 __all__ = ["FAILED", "OK", "REASON_CHARS_MAX", "REFUSED", "Pack", "decode_result", "encode_command"]
@@ -35,16 +35,24 @@ Pack = Callable[[object], bytes]
 
 
 def encode_command(command: Ask[Any], pack: Pack) -> bytes:
-    """Encode a typed command. BadMessage names the field that cannot be encoded."""
+    """Encode a typed command. BadMessage names the field that cannot be encoded, or the number of parts allowed."""
     described = message_type(type(command))
     try:
-        return pack((described.name, described.trimmed.encode(command)))
+        row = (described.name, described.trimmed.encode(command))
+        packed = pack(row)
     except MessageTypeError:
         raise  # the class is wrong, not the value
     except RecursionError as error:
         raise BadMessage(f"command {described.name!r} is nested too deeply") from error
     except (TypeError, ValueError, OverflowError) as error:
         raise described.encoding_error(command) from error
+    parts_max = allowed_parts(packed, row)
+    if parts_max is not None:
+        raise BadMessage(
+            f"command {described.name!r} of {len(packed)} bytes has more than {parts_max} parts (an array is one, a "
+            f"map four, an entry of a map two): send several commands, or numbers as one bytes"
+        )
+    return packed
 
 
 def decode_result(command: Ask[R], payload: bytes) -> R:
@@ -55,7 +63,7 @@ def decode_result(command: Ask[R], payload: bytes) -> R:
         CommandFailed: the machine raised, or its reply is not of the declared type; changes made before that remain,
             the same on all replicas.
     """
-    decoded = unpack_value(payload)
+    decoded = unpack_recorded(payload)
     kind = decoded[0]
     if kind == REFUSED:
         raise CommandRefused(decoded[2].decode())

@@ -10,6 +10,6 @@
 `receive_signatures.py`: checks the type annotations of an actor's `receive`
 `speakers.py`: `Speaker`, says from whom outside its node a message is heard
 `trimmed_rows.py`: `TrimmedRecord`, encodes messages without the trailing fields that have their default
-`unpacking.py`: `unpack_value`, decodes MessagePack whose maps cost no more than their size
+`unpacking.py`: `unpack_value`, decodes MessagePack, and bounds what that costs by its size
 `value_codecs.py`: `Codec`, encodes and decodes the values of one field type
 """

@@ -14,6 +14,7 @@ from coterie.errors import (
     BadMessage,
     ConnectionLost,
     CoterieError,
+    FrameTooLarge,
     MailboxFullError,
     NodeUnreachable,
     NoTargets,
@@ -29,6 +30,7 @@ __all__ = ["TEXT_CHARS_MAX", "code_of", "dead_letter_reason", "error_of", "wire_
 TEXT_CHARS_MAX: Final = 1000
 
 _BAD_MESSAGE_CODE: Final = "bad_message"
+_FRAME_TOO_LARGE_CODE: Final = "frame_too_large"
 
 _ERRORS: Final[dict[str, type[AskError]]] = {
     cls.code: cls
@@ -59,12 +61,16 @@ def code_of(error: BaseException) -> str:
     """Return the wire code of an error; `ActorFailed.code` for an error without one."""
     if isinstance(error, BadMessage):
         return _BAD_MESSAGE_CODE
+    if isinstance(error, FrameTooLarge):
+        return _FRAME_TOO_LARGE_CODE
     return error.code if isinstance(error, AskError) and error.code in _ERRORS else ActorFailed.code
 
 
 def error_of(code: str, text: str) -> CoterieError:
     """Return the error of a code; `ActorFailed` for an unknown code, which a later version may send."""
-    return BadMessage(text) if code == _BAD_MESSAGE_CODE else _ERRORS.get(code, ActorFailed)(text)
+    if code == _BAD_MESSAGE_CODE:
+        return BadMessage(text)
+    return FrameTooLarge.told(text) if code == _FRAME_TOO_LARGE_CODE else _ERRORS.get(code, ActorFailed)(text)
 
 
 def wire_text(error: BaseException) -> str:

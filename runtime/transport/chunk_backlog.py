@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 
 from coterie.errors import OutboundFull
-from coterie.runtime.transport.framing.chunks import encode_chunk
-from coterie.runtime.transport.framing.items import join, split_items
+from coterie.runtime.transport.framing.chunks import CHUNK_HEADER_BYTES, encode_chunk
+from coterie.runtime.transport.framing.items import ARRAY_HEADER_BYTES, join, split_items
 from coterie.runtime.transport.transport_state import TransportCounters
 
 __all__ = ["ChunkBacklog"]
@@ -80,8 +80,9 @@ class ChunkBacklog:
             batch = next(split_items(self._items, soft))
             self._drop(len(batch))
             return join(batch)
-        payload = encode_chunk(self.lane, first, self._start, soft)
-        self._start += soft
+        size = soft + ARRAY_HEADER_BYTES - CHUNK_HEADER_BYTES  # no frame is longer than one of several items
+        payload = encode_chunk(self.lane, first, self._start, size)
+        self._start += size
         if self._start >= len(first):
             self._drop(1)
         return payload

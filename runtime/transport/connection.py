@@ -19,6 +19,7 @@ from coterie.runtime.transport.chunk_backlog import ChunkBacklog
 from coterie.runtime.transport.framing.frames import FrameDecoder, FrameEncoder
 from coterie.runtime.transport.framing.items import EMPTY, ITEMS_MAX, join, split_items
 from coterie.runtime.transport.handshake.certificate import Certificate, certificate_of
+from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.transport.keep_alive import Activity, KeepAlive
 from coterie.runtime.transport.transport_config import HELLO_CAP_BYTES
 from coterie.runtime.transport.transport_state import TransportState
@@ -143,7 +144,7 @@ class Connection(asyncio.Protocol):
         config = self._shared.config
         backlog = ChunkBacklog(
             lane,
-            soft_bytes=config.frame_soft_bytes,
+            soft_bytes=self._shared.soft_bytes,
             limit_bytes=config.outbound_limit_bytes,
             counters=self._shared.counters,
             queued=self._write_later,
@@ -179,9 +180,10 @@ class Connection(asyncio.Protocol):
         if self._is_open:
             self._write(self._encoder.encode(payload), frames=1)
 
-    def raise_cap(self) -> None:
-        """Accept frames of full size: the handshake has passed."""
-        self._decoder.cap_bytes = self._shared.config.frame_cap_bytes
+    def raise_cap(self, role: PeerRole) -> None:
+        """Accept frames of the full size that a peer of this role may send: the handshake has passed."""
+        config = self._shared.config
+        self._decoder.cap_bytes = config.client_cap_bytes if role is PeerRole.CLIENT else config.frame_cap_bytes
 
     def cancel_handshake_timeout(self) -> None:
         """Stop the handshake timeout: the link is up."""
@@ -326,7 +328,7 @@ class Connection(asyncio.Protocol):
             self._shared.write_later(self)
 
     def _write_queue(self) -> None:
-        queue, size, soft = self._queue, self._queued_bytes, self._shared.config.frame_soft_bytes
+        queue, size, soft = self._queue, self._queued_bytes, self._shared.batch_bytes
         self._queue, self._queued_bytes = [], 0
         self._shared.counters.items_out += len(queue)
         if size <= soft and len(queue) <= ITEMS_MAX:

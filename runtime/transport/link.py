@@ -24,9 +24,10 @@ from coterie.errors import FrameTooLarge
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.transport.chunk_backlog import ChunkBacklog
 from coterie.runtime.transport.connection import Connection
-from coterie.runtime.transport.framing.chunks import CHUNK_MARK, ChunkAssembler
+from coterie.runtime.transport.framing.chunks import CHUNK_MARK, ChunkAssembler, OversizedItem
 from coterie.runtime.transport.framing.items import ARRAY_HEADER_BYTES, EMPTY, unpack_item, unpack_items
 from coterie.runtime.transport.handshake.handshake import Passed
+from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.transport.handshake.protocol_versions import CHUNKS_SINCE
 from coterie.runtime.transport.transport_state import TransportState
 
@@ -112,8 +113,9 @@ class Link:
             control,
             bulk,
         ]  # queue of each lane, indexed by `Lane`
-        cap_bytes = shared.config.message_cap_bytes
-        self._assemblers = [ChunkAssembler(lanes, cap_bytes) for lanes in _LANES_BY_CLASS]
+        config, is_client = shared.config, passed.peer.role is PeerRole.CLIENT
+        kept_bytes = config.client_cap_bytes if is_client else None
+        self._assemblers = [ChunkAssembler(lanes, config.message_cap_bytes, kept_bytes) for lanes in _LANES_BY_CLASS]
         self.closed: asyncio.Future[str] = shared.loop.create_future()
         self._shared = shared
         self._observer = observer
@@ -135,14 +137,22 @@ class Link:
             FrameTooLarge: it exceeds the size that the peer accepts.
             OutboundFull: there is no room.
         """
-        has_chunks = self.version >= CHUNKS_SINCE
-        config, queue = self._shared.config, self.queue_by_lane[lane]
-        limit = config.message_cap_bytes if has_chunks else config.frame_cap_bytes - ARRAY_HEADER_BYTES
-        if len(packed) > limit:
-            raise FrameTooLarge(self.peer.node, size_bytes=len(packed), limit_bytes=limit)
+        has_chunks, queue = self.version >= CHUNKS_SINCE, self.queue_by_lane[lane]
+        self._check_size(len(packed), has_chunks=has_chunks)
         if has_chunks and isinstance(queue, Connection):
             queue = self.queue_by_lane[lane] = queue.open_backlog(lane, self._backlog_emptied)
         queue.queue(packed, self.peer.node)
+
+    def _check_size(self, size_bytes: int, *, has_chunks: bool) -> None:
+        config, shared = self._shared.config, self._shared
+        if shared.identity.role is PeerRole.CLIENT:
+            limit = config.client_cap_bytes - (0 if has_chunks else ARRAY_HEADER_BYTES)
+            setting = "client_frame_cap_bytes= of this client and of every node"
+        else:
+            limit = config.message_cap_bytes if has_chunks else config.frame_cap_bytes - ARRAY_HEADER_BYTES
+            setting = "message_cap_bytes= on every node"
+        if size_bytes > limit:
+            raise FrameTooLarge(self.peer.node, size_bytes=size_bytes, limit_bytes=limit, setting=setting)
 
     def begin(self) -> None:
         """Bring the link up on the dialer's side, and notify the acceptor with an empty frame."""
@@ -226,7 +236,9 @@ class Link:
 
     def _assembled(self, connection: Connection, payload: bytes) -> list[object]:
         packed = self._assemblers[connection.lane_class].take(payload)
-        return [] if packed is None else [unpack_item(packed)]
+        if packed is None:
+            return []
+        return [packed if isinstance(packed, OversizedItem) else unpack_item(packed)]
 
     def _backlog_emptied(self, lane: int) -> None:
         self.queue_by_lane[lane] = self.bulk if lane == Lane.BULK else self.control

@@ -71,7 +71,7 @@ class LinkListener:
             connection.send_payload(step.reply)
             return
         connection.lane_class = step.lane_class
-        connection.raise_cap()
+        connection.raise_cap(step.peer.role)
         if step.reply is not None:
             connection.send_payload(step.reply)
         self._pair(connection, step)

@@ -13,11 +13,12 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final
 
-from coterie.errors import InsecureBind, NodeUnreachable, TransportError
+from coterie.errors import InsecureBind, NodeUnreachable, TooManyParts, TransportError
 from coterie.runtime.hosts.host import Connections, Host, Listener, SecuredNetwork
 from coterie.runtime.hosts.resource_reading import DescriptorReading
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.messages.unpacking import allowed_parts
 from coterie.runtime.transport.descriptor_budget import AcceptLimits, DescriptorBudget, check_room
 from coterie.runtime.transport.dialer import Dialer, DialTarget
 from coterie.runtime.transport.framing.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
@@ -83,7 +84,7 @@ class Transport:
         self._link_listener = LinkListener(self._shared, self._peers, events)
         self._packer = ItemPacker()
         self._links = self._peers.links
-        self._soft_bytes = self._shared.config.frame_soft_bytes
+        self._soft_bytes = self._shared.soft_bytes
         self._short_bytes = min(SHORT_BYTES, self._soft_bytes)
         self._listeners: list[Listener] = []
         self._dialers: dict[str, tuple[DialTarget, asyncio.Task[None]]] = {}
@@ -180,7 +181,9 @@ class Transport:
         Raises:
             NodeUnreachable: no link to `node` is up.
             OutboundFull: the send queue to `node` is full.
-            FrameTooLarge: the item alone exceeds the size that the node accepts (`message_cap_bytes`).
+            FrameTooLarge: the item alone exceeds the size that the node accepts (`message_cap_bytes`; from a client
+                `client_frame_cap_bytes`).
+            TooManyParts: it has more arrays, maps and entries than the node accepts at that size (see `unpacking.py`).
             TypeError: MessagePack cannot encode some part of it, which the error names.
             In each case the item was not queued and nothing else changed.
         """
@@ -267,6 +270,9 @@ class Transport:
 
     def _send_long(self, link: Link, lane: Lane, item: object, packed: bytes) -> None:
         self._packer.check(item)
+        parts_max = allowed_parts(packed, item)
+        if parts_max is not None:
+            raise TooManyParts(link.peer.node, size_bytes=len(packed), parts_max=parts_max)
         if len(packed) > self._soft_bytes:
             link.queue_large(packed, lane)
         else:

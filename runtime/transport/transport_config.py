@@ -19,11 +19,15 @@ class TransportConfig:
 
     Attributes:
         frame_cap_bytes: the longest payload of one frame that is accepted. It bounds what a hostile peer can make us
-            hold: a decoded payload takes up to about 75 times its size. All nodes should agree.
+            hold: a decoded payload takes up to about 30 times its size. All nodes should agree.
+        client_frame_cap_bytes: the largest item, and the longest payload of one frame, that a client may send; never
+            more than `frame_cap_bytes`. Clients and nodes should agree: a client refuses a larger item itself, and a
+            node drops it and answers that it is too large. Lower: clients must cut their data; higher: a hostile client
+            holds the loop of a node longer, some 50 ms for 512 KiB.
         frame_soft_bytes: where the items of one tick are cut into several frames, and a larger item into chunks.
             Lower: more headers. Higher: a receiver handles more before anything else gets its turn.
         message_cap_bytes: the largest item, sent or accepted; it crosses in chunks. Each connection may hold one
-            such item of each of its lanes until it is complete, and decoding it takes up to about 75 times its size if
+            such item of each of its lanes until it is complete, and decoding it takes up to about 30 times its size if
             an authenticated peer is hostile. All nodes should agree; an item beyond the receiver's cap closes
             the link. (To a node of protocol version 2 the cap is that of its frames.)
         outbound_limit_bytes: bytes that may wait for one connection (our queue and the socket's buffer together) before
@@ -61,6 +65,7 @@ class TransportConfig:
     """
 
     frame_cap_bytes: int = 4 * 1024 * 1024
+    client_frame_cap_bytes: int = 512 * 1024
     frame_soft_bytes: int = 64 * 1024
     message_cap_bytes: int = 64 * 1024 * 1024
     outbound_limit_bytes: int = 16 * 1024 * 1024
@@ -86,12 +91,21 @@ class TransportConfig:
         """The lowest and the highest supported protocol version."""
         return self.version_min, self.version_max
 
+    @property
+    def client_cap_bytes(self) -> int:
+        """The largest item, and the longest payload, that a client may send."""
+        return min(self.client_frame_cap_bytes, self.frame_cap_bytes)
+
     def __post_init__(self) -> None:
         for name in self.__slots__:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
         if not HELLO_CAP_BYTES <= self.frame_cap_bytes < 2**32:
             raise ValueError(f"frame_cap_bytes must be in {HELLO_CAP_BYTES} … 2**32-1, not {self.frame_cap_bytes}")
+        if self.client_frame_cap_bytes < HELLO_CAP_BYTES:
+            raise ValueError(
+                f"client_frame_cap_bytes must be at least {HELLO_CAP_BYTES}, not {self.client_frame_cap_bytes}"
+            )
         if self.frame_soft_bytes > self.frame_cap_bytes - ARRAY_HEADER_BYTES:
             raise ValueError(
                 f"frame_soft_bytes ({self.frame_soft_bytes}) plus {ARRAY_HEADER_BYTES} must fit into a frame "

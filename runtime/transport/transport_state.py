@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coterie.runtime.messages.unpacking import COUNTED_BYTES
 from coterie.runtime.transport.connection_slots import ConnectionSlots
+from coterie.runtime.transport.framing.items import ARRAY_HEADER_BYTES
 from coterie.runtime.transport.handshake.handshake import Credentials
-from coterie.runtime.transport.handshake.identity import SystemIdentity
+from coterie.runtime.transport.handshake.identity import PeerRole, SystemIdentity
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 from coterie.runtime.transport.transport_config import TransportConfig
 
@@ -59,6 +61,7 @@ class TransportState:
         "_dirty",
         "_is_corked",
         "_rng",
+        "batch_bytes",
         "config",
         "connections",
         "counters",
@@ -67,6 +70,7 @@ class TransportState:
         "loop",
         "monotonic",
         "slots",
+        "soft_bytes",
     )
 
     def __init__(
@@ -84,6 +88,12 @@ class TransportState:
         self._auth = auth
         self.identity = identity
         self.config = config
+        self.soft_bytes = config.frame_soft_bytes
+        if identity.role is PeerRole.CLIENT:
+            self.soft_bytes = min(self.soft_bytes, config.client_cap_bytes - ARRAY_HEADER_BYTES)
+        """Where an item is cut into chunks."""
+        self.batch_bytes = min(self.soft_bytes, COUNTED_BYTES)
+        """Where the items of one tick are cut into several frames; see `split_items`."""
         self.counters = TransportCounters()
         self.has_refused_own_dial = False  # our listener has refused our own dialer
         self.connections: dict[Connection, None] = {}  # a set, in order of opening

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coterie.actors.groups.evolution.group_schemas import GroupSchemas
-from coterie.actors.groups.evolution.recorded_commands import NOT_A_COMMAND
+from coterie.actors.groups.evolution.recorded_commands import NOT_A_COMMAND, TOO_MANY_PARTS
 from coterie.protocols.sessions import NotActive, is_batch, machine_commands, with_refusals, without_commands
 
 __all__ = ["Checked", "ProposalCheck"]
@@ -65,7 +65,7 @@ class ProposalCheck:
 
     def _explained(self, refusal: str, command: bytes) -> str:
         """Return a refusal with what it waits for, or with what to do if this code does not have it."""
-        if refusal == NOT_A_COMMAND:
+        if refusal.startswith((NOT_A_COMMAND, TOO_MANY_PARTS)):
             return refusal
         if self._schemas.own_refusal(command) is None:
             return f"{refusal} yet: {self._waiting_for()}"

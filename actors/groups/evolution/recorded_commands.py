@@ -1,8 +1,8 @@
 """`RecordedCommands`: decodes the commands of a group under a recorded schema, on every replica alike.
 
 A command is [name, row] in MessagePack. The leader checks the name and the length of the row before it puts a command
-into the log, by the first bytes alone; a replica decodes the whole. What a recorded schema does not allow is refused by
-both, in words that are the same on every node.
+into the log, by the first bytes alone, and the number of parts of a long command; a replica decodes the whole. What a
+recorded schema does not allow is refused by both, in words that are the same on every node.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from coterie.errors import BadMessage
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_types import messages_in, type_text
 from coterie.runtime.messages.message_codecs import MessageType
-from coterie.runtime.messages.unpacking import unpack_value
+from coterie.runtime.messages.unpacking import COUNTED_BYTES, allowed_parts, unpack_recorded
 from coterie.runtime.messages.value_codecs import NO_REFS, Codec, codec_of
 
-__all__ = ["NESTING_MAX", "NOT_A_COMMAND", "RecordedCommand", "RecordedCommands"]
+__all__ = ["NESTING_MAX", "NOT_A_COMMAND", "TOO_MANY_PARTS", "RecordedCommand", "RecordedCommands"]
 
 NESTING_MAX: Final = 64
 """How deeply rows may be nested in a command whose messages hold themselves. A rule of the format level: without it the
@@ -28,6 +28,9 @@ depth of the stack would decide, which differs between nodes."""
 
 
 NOT_A_COMMAND: Final = "the bytes of a command are not [name, fields]"
+
+TOO_MANY_PARTS: Final = "the command has too many parts for its size"
+"""How that refusal begins."""
 
 
 class RecordedCommand:
@@ -78,7 +81,7 @@ class RecordedCommands:
             BadMessage: it is not allowed by the schema; the text is the same on every replica.
         """
         try:
-            name, row = unpack_value(command)
+            name, row = unpack_recorded(command)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise BadMessage(NOT_A_COMMAND) from error
         recorded = self._by_name.get(name) if type(name) is str else None
@@ -91,7 +94,8 @@ class RecordedCommands:
     def refusal(self, command: bytes) -> str | None:
         """Return why a command must not be put into the log; None if its name and its number of fields are active.
 
-        It looks at the first bytes alone, so it is cheap, and what it lets pass may still be refused by `decode`.
+        It looks at the first bytes alone, so it is cheap, and what it lets pass may still be refused by `decode`. Of a
+        long command the parts are counted, too (see `unpacking`): here, because what is in the log stays executable.
         """
         return self._slow_refusal(command) if self.unusual(command, [(0, len(command))]) else None
 
@@ -99,10 +103,11 @@ class RecordedCommands:
         """Return which of the commands at these places (begin and end in `data`) may not be active, by position.
 
         Of the others the head is known: an array of 2, a name of up to 31 or 255 bytes, an array of up to 15 fields.
+        They are so short that their parts need not be counted.
         """
         heads, found = self._active_heads, []
         for at, (start, end) in enumerate(places):
-            if end - start < _HEAD_BYTES_MIN:
+            if not _HEAD_BYTES_MIN <= end - start <= COUNTED_BYTES:
                 found.append(at)
                 continue
             sign = data[start + 1]
@@ -117,11 +122,14 @@ class RecordedCommands:
         try:
             items = unpacker.read_array_header()
             name, count = unpacker.unpack(), unpacker.read_array_header()
+            parts_max = allowed_parts(command)
         except (ValueError, TypeError, msgpack.UnpackException):
             return NOT_A_COMMAND
         recorded = self._by_name.get(name) if type(name) is str and items == 2 else None
         if recorded is None:
             return _not_active(name)
+        if parts_max is not None:
+            return f"{TOO_MANY_PARTS}: {parts_max} are allowed in {len(command)} bytes"
         return None if count in recorded.record.arities else recorded.record.arity_error(count)
 
 

@@ -17,7 +17,7 @@ from coterie.errors import BadMessage, CommandRefused
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_text import SchemaHash, schema_hash
 from coterie.protocols.replicated_log import LogIndex
-from coterie.runtime.messages.unpacking import unpack_value
+from coterie.runtime.messages.unpacking import unpack_recorded
 from coterie.runtime.messages.value_codecs import NO_REFS, Codec
 from coterie.runtime.observing.error_texts import error_text, type_name, value_text
 
@@ -162,7 +162,7 @@ def _wrong_reply(recorded: RecordedCommand, result: object, error: Exception) ->
 
 def _check_reply(codec: Codec, packed: bytes) -> None:
     """Raise a BadMessage unless a client can decode the reply: an `IntEnum` where int is declared crosses as int."""
-    codec.decode(unpack_value(packed)[1], NO_REFS)
+    codec.decode(unpack_recorded(packed)[1], NO_REFS)
 
 
 def is_local(error: BaseException) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from coterie.errors import AskError, BadMessage, CoterieError
+import msgpack
+
+from coterie.errors import AskError, BadMessage, CoterieError, FrameTooLarge
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.remote.error_codes import error_of
 from coterie.runtime.remote.incoming.incoming_ask import IncomingAsk, chain_of
@@ -29,6 +31,7 @@ from coterie.runtime.remote.rows import (
     WITHDRAW,
     kind_of_row,
 )
+from coterie.runtime.transport.framing.chunks import OversizedItem
 
 if TYPE_CHECKING:
     from coterie.runtime.remote.association import Association
@@ -41,6 +44,9 @@ _ASK_TYPES: Final = [int, int, int, tuple, int, tuple]
 
 _LANES: Final = (Lane.CONSENSUS, Lane.BULK)
 """By lane class of the connection: the lane of an error for a row whose message type is unknown."""
+
+
+_NUMBERED: Final = (ASK, OFFER, LOOKUP, SPAWN)
 
 
 class IncomingRows:
@@ -98,6 +104,8 @@ class IncomingRows:
             self._reply(lane_class, row[1], row[2])
         elif length == 6 and list(map(type, row)) == _ASK_TYPES and row[0] == ASK:
             self._ask(lane_class, *row[1:])
+        elif type(row) is OversizedItem:
+            self._oversized(lane_class, row)
         elif length and type(row[0]) is int and row[0] not in self._kinds:
             self._incoming_routes(lane_class).route(row[0]).tell(row)
         else:
@@ -141,6 +149,19 @@ class IncomingRows:
             raise
         except AskError as error:
             self._association.answer_error(_LANES[lane_class], number, error)
+
+    def _oversized(self, lane_class: int, item: OversizedItem) -> None:
+        """Answer a request that was dropped because of its size, if it is one."""
+        error = FrameTooLarge(
+            self._system.node,
+            size_bytes=item.size_bytes,
+            limit_bytes=item.limit_bytes,
+            setting="client_frame_cap_bytes= of every node and client",
+        )
+        number = _request_number(item.head)
+        if number is not None:
+            self._association.answer_error(_LANES[lane_class], number, error)
+        raise BadMessage(str(error))
 
     def _withdraw(self, lane_class: int, number: int) -> None:
         offer = self._association.offers.get(number)
@@ -191,3 +212,16 @@ class IncomingRows:
 
     def _incoming_routes(self, lane_class: int) -> IncomingRoutes:
         return self._association.incoming_routes[lane_class]
+
+
+def _request_number(head: bytes) -> int | None:
+    """Return the number of the request whose row begins with these bytes; None if it is none."""
+    walker = msgpack.Unpacker(max_buffer_size=len(head))
+    walker.feed(head)
+    try:
+        if walker.read_array_header() < len(("kind", "number")) or walker.unpack() not in _NUMBERED:
+            return None
+        number = walker.unpack()
+    except (ValueError, TypeError, msgpack.UnpackException):
+        return None
+    return number if type(number) is int else None

@@ -18,10 +18,15 @@ from typing import Final
 
 from coterie.errors import BrokenFrame
 
-__all__ = ["CHUNK_MARK", "ChunkAssembler", "encode_chunk"]
+__all__ = ["CHUNK_HEADER_BYTES", "CHUNK_MARK", "ChunkAssembler", "OversizedItem", "encode_chunk"]
 
 CHUNK_MARK: Final = b"\xc1"
 _HEADER: Final = struct.Struct(">cBI")
+
+CHUNK_HEADER_BYTES: Final = _HEADER.size
+
+_HEAD_BYTES: Final = 64
+"""What is kept of an item that is too large: enough for the number of a request."""
 
 
 def encode_chunk(lane: int, packed: bytes, start: int, size_bytes: int) -> bytes:
@@ -30,9 +35,21 @@ def encode_chunk(lane: int, packed: bytes, start: int, size_bytes: int) -> bytes
     return _HEADER.pack(CHUNK_MARK, lane, len(packed) - end) + packed[start:end]
 
 
+@dataclass(frozen=True, slots=True)
+class OversizedItem:
+    """Stands for an item that was dropped: its `head` (the first bytes), its size, and the limit."""
+
+    head: bytes
+    size_bytes: int
+    limit_bytes: int
+
+
 @dataclass(slots=True)
 class _PartialItem:
+    """`size_bytes`: of the whole item; 0: none has begun."""
+
     data: bytearray = field(default_factory=bytearray)
+    size_bytes: int = 0
     to_come_bytes: int = 0
 
 
@@ -43,21 +60,23 @@ class ChunkAssembler:
 
     Args:
         lanes: the lanes of this connection.
-        cap_bytes: the largest item accepted.
+        cap_bytes: the largest item whose chunks are accepted.
+        kept_bytes: the largest that is kept: of a larger one an `OversizedItem` remains. None: all.
     """
 
-    __slots__ = ("_by_lane", "_cap_bytes")
+    __slots__ = ("_by_lane", "_cap_bytes", "_kept_bytes")
 
-    def __init__(self, lanes: Iterable[int], cap_bytes: int) -> None:
+    def __init__(self, lanes: Iterable[int], cap_bytes: int, kept_bytes: int | None = None) -> None:
         self._by_lane = {lane: _PartialItem() for lane in lanes}
         self._cap_bytes = cap_bytes
+        self._kept_bytes = cap_bytes if kept_bytes is None else min(kept_bytes, cap_bytes)
 
     @property
     def held_bytes(self) -> int:
         """Bytes that wait for the rest of their item."""
         return sum(len(unfinished.data) for unfinished in self._by_lane.values())
 
-    def take(self, payload: bytes) -> bytes | bytearray | None:
+    def take(self, payload: bytes) -> bytes | bytearray | OversizedItem | None:
         """Take a payload that begins with `CHUNK_MARK`; return the packed item if it is the last chunk of one.
 
         Raises:
@@ -72,15 +91,20 @@ class ChunkAssembler:
             raise BrokenFrame(f"a chunk for lane {lane} on the connection of lanes {list(self._by_lane)}")
         size = len(payload) - _HEADER.size
         self._check(unfinished, lane, size + to_come)
-        unfinished.data += memoryview(payload)[_HEADER.size :]
+        unfinished.size_bytes = unfinished.size_bytes or size + to_come
+        is_kept = unfinished.size_bytes <= self._kept_bytes
+        if is_kept or not unfinished.data:
+            unfinished.data += memoryview(payload)[_HEADER.size :][: None if is_kept else _HEAD_BYTES]
         unfinished.to_come_bytes = to_come
         if to_come:
             return None
         self._by_lane[lane] = _PartialItem()
-        return unfinished.data
+        if is_kept:
+            return unfinished.data
+        return OversizedItem(bytes(unfinished.data), unfinished.size_bytes, self._kept_bytes)
 
     def _check(self, unfinished: _PartialItem, lane: int, announced: int) -> None:
-        if unfinished.data and announced != unfinished.to_come_bytes:
+        if unfinished.size_bytes and announced != unfinished.to_come_bytes:
             raise BrokenFrame(
                 f"lane {lane}: {announced} bytes of an item announced, {unfinished.to_come_bytes} were due"
             )

@@ -12,7 +12,7 @@ from typing import Final
 import msgpack
 
 from coterie.errors import BrokenFrame
-from coterie.runtime.messages.unpacking import unpack_value
+from coterie.runtime.messages.unpacking import COUNTED_BYTES, unpack_value
 
 __all__ = [
     "ARRAY_HEADER_BYTES",
@@ -91,7 +91,11 @@ def join(packed: list[bytes]) -> bytes:
 
 
 def split_items(packed: Iterable[bytes], soft_bytes: int) -> Iterator[list[bytes]]:
-    """Split packed items, in order, into lists of at most `soft_bytes` and `ITEMS_MAX`; a larger item goes alone."""
+    """Split packed items, in order, into lists of at most `soft_bytes` and `ITEMS_MAX`; a larger item goes alone.
+
+    No list of several items is so long that the receiver counts its parts: the sender has checked single items only.
+    """
+    soft_bytes = min(soft_bytes, COUNTED_BYTES)
     batch: list[bytes] = []
     size = 0
     for item in packed:
@@ -112,8 +116,7 @@ def unpack_item(packed: bytes | bytearray) -> object:
 def unpack_items(payload: bytes) -> list[object]:
     """Return the items of a payload.
 
-    msgpack's limits of lengths (`max_array_len` and so on) default to the size of the payload, nesting is limited by
-    its stack: so the cost of a small payload is bounded, and `frame_cap_bytes` bounds the rest.
+    What that costs is bounded by its size: see `unpacking.py`.
 
     Raises:
         BrokenFrame: it is not a MessagePack array, or msgpack cannot decode it.

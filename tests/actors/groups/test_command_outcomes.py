@@ -213,7 +213,7 @@ async def test_a_command_too_large_for_an_entry_is_refused_without_the_others_of
     assert results[0] is results[2] is results[3] is None
     assert isinstance(results[1], CommandRefused)
     assert results[1].outcome is Outcome.DEFINITE
-    assert "an entry may have 258048 bytes" in str(results[1])
+    assert "300064 bytes, the limit is 262144" in str(results[1])
 
 
 async def test_many_commands_at_once_get_through_a_leader_that_holds_less_than_a_batch(make_cluster: Any) -> None:

@@ -215,12 +215,14 @@ async def test_a_command_beyond_the_frame_cap_is_refused_at_once_from_a_client_a
     assert await client.key_value("store").get(b"k") == b"v"  # and nothing is held up behind it
 
 
-async def test_the_largest_command_that_is_taken_reaches_every_node(cluster: Any) -> None:
+@pytest.mark.parametrize("sender", ["client", "node"])
+async def test_the_largest_command_that_is_taken_reaches_every_node(cluster: Any, sender: str) -> None:
     client = await cluster.client()
-    cap = cluster["n1"].system.config.transport.frame_cap_bytes
+    transport = cluster["n1"].system.config.transport
+    cap = transport.client_cap_bytes if sender == "client" else transport.frame_cap_bytes
     value = b"x" * (cap - 4096 - 100)
 
-    await client.key_value("store").put(b"k", value)
+    await (client if sender == "client" else cluster["n1"]).key_value("store").put(b"k", value)
     await asyncio.sleep(2)
 
     statuses = (await client.group("store").status()).values()

@@ -6,7 +6,7 @@ import pytest
 
 from coterie.errors import OutboundFull
 from coterie.runtime.transport.chunk_backlog import ChunkBacklog
-from coterie.runtime.transport.framing.chunks import CHUNK_MARK, ChunkAssembler
+from coterie.runtime.transport.framing.chunks import CHUNK_MARK, ChunkAssembler, OversizedItem
 from coterie.runtime.transport.framing.items import ItemPacker, unpack_item, unpack_items
 from coterie.runtime.transport.transport_state import TransportCounters
 
@@ -45,6 +45,7 @@ class Line:
             if not payload.startswith(CHUNK_MARK):
                 items += unpack_items(payload)
             elif (packed := assembler.take(payload)) is not None:
+                assert not isinstance(packed, OversizedItem)
                 items.append(unpack_item(packed))
         return items
 

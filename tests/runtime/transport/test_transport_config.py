@@ -18,6 +18,7 @@ def test_nothing_may_be_zero(name: str) -> None:
     [
         ({"frame_cap_bytes": 4095}, "frame_cap_bytes must be in 4096"),
         ({"frame_cap_bytes": 2**32, "outbound_limit_bytes": 2**33}, "frame_cap_bytes must be in"),
+        ({"client_frame_cap_bytes": 4095}, "client_frame_cap_bytes must be at least 4096, not 4095"),
         ({"frame_soft_bytes": 4092, "frame_cap_bytes": 4096}, r"frame_soft_bytes \(4092\) plus 5 must fit"),
         (
             {"outbound_limit_bytes": 5000, "frame_cap_bytes": 5001, "frame_soft_bytes": 1},
@@ -42,3 +43,8 @@ def test_the_smallest_consistent_settings_pass() -> None:
         frame_cap_bytes=4096, frame_soft_bytes=4091, outbound_limit_bytes=4096, silence_timeout_s=1.5
     )
     assert config.silence_timeout_s == 3 * config.keepalive_interval_s
+
+
+def test_a_client_never_sends_more_than_the_cap_of_frames() -> None:
+    assert TransportConfig().client_cap_bytes == 512 * 1024
+    assert TransportConfig(client_frame_cap_bytes=8 * 1024 * 1024).client_cap_bytes == 4 * 1024 * 1024

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from coterie.errors import BrokenFrame
-from coterie.runtime.transport.framing.chunks import ChunkAssembler, encode_chunk
+from coterie.runtime.transport.framing.chunks import ChunkAssembler, OversizedItem, encode_chunk
 from coterie.runtime.transport.framing.items import ItemPacker, unpack_items
 
 CAP_BYTES = 1000
@@ -76,3 +76,28 @@ def test_what_is_only_announced_takes_no_memory() -> None:
     assembler = ChunkAssembler((0,), 2**31)
     assembler.take(chunk(0, 2**31 - 1, b"x"))
     assert assembler.held_bytes == 1
+
+
+@pytest.mark.parametrize("size", [301, 350, 1000])
+def test_of_an_item_larger_than_what_is_kept_only_the_head_is_held(size: int) -> None:
+    packed, assembler = bytes(at % 251 for at in range(size)), ChunkAssembler((0, 1), CAP_BYTES, kept_bytes=300)
+
+    results = []
+    for start in range(0, size, 100):
+        results.append(assembler.take(encode_chunk(0, packed, start, 100)))
+        assert assembler.held_bytes <= 64
+    kept = assembler.take(encode_chunk(0, packed[:300], 0, 300))
+
+    assert results == [None] * (len(results) - 1) + [OversizedItem(packed[:64], size, 300)]
+    assert kept == packed[:300]
+    assert assembler.held_bytes == 0
+
+
+def test_what_is_announced_of_a_dropped_item_must_fit_too() -> None:
+    assembler = ChunkAssembler((0,), CAP_BYTES, kept_bytes=300)
+    assembler.take(chunk(0, 500, b"x" * 100))
+
+    with pytest.raises(BrokenFrame, match="500 were due"):
+        assembler.take(chunk(0, 500, b"x" * 100))
+    with pytest.raises(BrokenFrame, match="the cap is 1000"):
+        ChunkAssembler((0,), CAP_BYTES, kept_bytes=300).take(chunk(0, 2000, b"x"))
