@@ -2,6 +2,7 @@
 
 `disk_with_spares.py`: `DiskWithSpares`, keeps file descriptors back for when the process has none left
 `host.py`: the interface `Host`, with `Clock`, `Network`, `Disk` and `Executor`
+`places_by_address.py`: `PlacesByAddress`, counts the places that each network address takes
 `real_datagrams.py`: `RealDatagramSocket`, sends and receives UDP datagrams
 `real_disk.py`: `RealDisk`, reads, writes and syncs files in this machine's file system
 `real_host.py`: `RealHost`, provides this machine's clocks, random numbers, network, disk and threads

@@ -4,7 +4,8 @@ The loops' own servers accept whatever waits, at once: a storm of connections th
 any connection can be refused. And a TLS handshake that never ends is out of reach of everyone who could end it.
 
     accept ──▶ plain: protocol.connection_made
-          └──▶ TLS:   handshake (at most `handshakes_max` at once; the oldest is ended) ──▶ protocol.connection_made
+          └──▶ TLS:   handshake (at most `handshakes_max` at once; one more ends the oldest of the address that has
+                      most) ──▶ protocol.connection_made
 
 Without a descriptor (EMFILE) nothing is accepted for `PAUSE_S`; connections wait in the kernel's queue meanwhile.
 """
@@ -19,6 +20,8 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from coterie.runtime.hosts.places_by_address import PlacesByAddress, network_of
 
 __all__ = ["ACCEPTS_PER_TURN", "RealListener", "TlsAccept", "bind_all"]
 
@@ -103,7 +106,8 @@ class RealListener:
         self._sockets = sockets
         self._factory = factory
         self._tls = tls
-        self._opening: dict[asyncio.Task[None], socket.socket] = {}  # oldest first
+        self._opening: dict[asyncio.Task[None], socket.socket] = {}
+        self._places: PlacesByAddress[asyncio.Task[None]] = PlacesByAddress()
         self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
         self._is_closed = False
         host, port, *_ = sockets[0].getsockname()
@@ -132,7 +136,7 @@ class RealListener:
     def _accept_some(self, listening: socket.socket) -> None:
         for _ in range(ACCEPTS_PER_TURN):
             try:
-                connection, _address = listening.accept()
+                connection, address = listening.accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -141,7 +145,7 @@ class RealListener:
                     return
                 continue  # of a connection that was gone before it was accepted
             connection.setblocking(False)
-            self._open(connection)
+            self._open(connection, network_of(str(address[0])))
 
     def _pause(self, listening: socket.socket) -> None:
         self._loop.remove_reader(listening)
@@ -151,12 +155,19 @@ class RealListener:
         del self._pauses[listening]
         self._loop.add_reader(listening, self._accept_some, listening)
 
-    def _open(self, connection: socket.socket) -> None:
-        if self._tls is not None and len(self._opening) >= self._tls.handshakes_max:
-            _shut_down(next(iter(self._opening.values())))
+    def _open(self, connection: socket.socket, network: str) -> None:
         task = self._loop.create_task(self._make_transport(connection), name="coterie accepts a connection")
         self._opening[task] = connection
-        task.add_done_callback(self._opening.pop)
+        self._places.enter(task, network)
+        task.add_done_callback(self._opened)
+        if self._tls is not None and len(self._places) > self._tls.handshakes_max:
+            surplus = self._places.most_crowded()
+            self._places.leave(surplus)
+            _shut_down(self._opening[surplus])
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        del self._opening[task]
+        self._places.leave(task)
 
     async def _make_transport(self, connection: socket.socket) -> None:
         """Make the loop's transport; an error of TLS has been reported by then, others end the connection."""

@@ -4,16 +4,20 @@
                    │                                                                     for each member)
                    └────── admitted as another system ─────▶ client (its link counts as two)
 
-* Strangers have said nothing that was understood. One too many ends the oldest: whoever says nothing loses its place.
+* Strangers have said nothing that was understood. One too many ends the oldest of the address with most of them: one
+  machine cannot take the places of others.
 * Claimants say that they are a certain member, which is not proven yet. Each member has its own few places, so that a
   storm of strangers or clients does not end the handshake of a node that comes back.
-* Clients: one too many is refused. A node that dialled before it was added as a member was admitted as a client: its
-  link gives that place back once it is added (`release_members`).
+* Clients: one too many is refused. Those at one address get three of four places, unless it is loopback: the rest is for
+  clients at other addresses. A node that dialled before it was added as a member was admitted as a client: its link gives
+  that place back once it is added (`release_members`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from coterie.runtime.hosts.places_by_address import PlacesByAddress, is_loopback, network_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +32,12 @@ CLAIMANTS_MAX: Final = 8
 
 CONNECTIONS_PER_LINK: Final = 2
 
+ADDRESS_SHARE: Final = 0.75
+"""The most of the places of clients that the clients at one address get."""
+
+ADDRESS_MIN: Final = 8
+"""So many connections of clients at one address are never too many."""
+
 
 class ConnectionSlots:
     """Remembers the class of each accepted connection from its opening until it is closed, or part of a member's link.
@@ -35,15 +45,24 @@ class ConnectionSlots:
     `strangers_max`, `clients_max`: the bounds, in connections; they may be changed at any time.
     """
 
-    __slots__ = ("_clients", "_member_by_claimant", "_members", "_strangers", "clients_max", "strangers_max")
+    __slots__ = (
+        "_client_places",
+        "_clients",
+        "_member_by_claimant",
+        "_members",
+        "_strangers",
+        "clients_max",
+        "strangers_max",
+    )
 
     def __init__(self, *, strangers_max: int, clients_max: int) -> None:
         self.strangers_max = strangers_max
         self.clients_max = clients_max
-        self._strangers: dict[Connection, None] = {}  # sets, in order of opening
-        self._members: dict[str, dict[Connection, None]] = {}
+        self._strangers: PlacesByAddress[Connection] = PlacesByAddress()
+        self._members: dict[str, dict[Connection, None]] = {}  # sets, in order of opening
         self._member_by_claimant: dict[Connection, str] = {}
         self._clients: dict[Connection, Peer] = {}  # the first connection of each link
+        self._client_places: PlacesByAddress[Connection] = PlacesByAddress()  # the same connections
 
     @property
     def clients(self) -> int:
@@ -57,32 +76,38 @@ class ConnectionSlots:
 
     def enter(self, connection: Connection) -> Connection | None:
         """Take a connection that was just accepted; return the stranger that must go for it, if any."""
-        self._strangers[connection] = None
-        return _oldest(self._strangers, self.strangers_max)
+        self._strangers.enter(connection, _network(connection))
+        return self._strangers.most_crowded() if len(self._strangers) > self.strangers_max else None
 
     def claim(self, connection: Connection, member: str) -> Connection | None:
         """Note that a connection says it is `member`; return the claimant of that name that must go for it, if any."""
-        self._strangers.pop(connection, None)
+        self._strangers.leave(connection)
         self._member_by_claimant[connection] = member
         claimants = self._members.setdefault(member, {})
         claimants[connection] = None
         return _oldest(claimants, CLAIMANTS_MAX)
 
-    def admit_client(self, connection: Connection, peer: Peer) -> bool:
-        """Take the first connection of `peer`, a client; return False, and change nothing, if there is no room."""
+    def admit_client(self, connection: Connection, peer: Peer) -> str | None:
+        """Take the first connection of `peer`, a client; if there is no room, change nothing, and return why."""
         if self.clients + CONNECTIONS_PER_LINK > self.clients_max:
-            return False
-        self._strangers.pop(connection, None)
+            return f"clients have {self.clients} of {self.clients_max} connections"
+        network = _network(connection)
+        taken, most = CONNECTIONS_PER_LINK * self._client_places.count(network), self._most_at(network)
+        if taken + CONNECTIONS_PER_LINK > most:
+            return f"clients at {network} have {taken} of {most} connections for one address"
+        self._strangers.leave(connection)
         self._clients[connection] = peer
-        return True
+        self._client_places.enter(connection, network)
+        return None
 
     def admit_second(self, connection: Connection) -> None:
         """Take the second connection of a client's link: the first one took its place, too."""
-        self._strangers.pop(connection, None)
+        self._strangers.leave(connection)
 
     def release_members(self, is_member: Callable[[Peer], bool]) -> None:
         """Give back the places of clients that are members by now: nodes that dialled before they were added."""
-        self._clients = {connection: peer for connection, peer in self._clients.items() if not is_member(peer)}
+        for connection in [connection for connection, peer in self._clients.items() if is_member(peer)]:
+            self._leave_clients(connection)
 
     def newest_clients(self, connections: int) -> list[Connection]:
         """Return the first connections of the newest clients' links, which together have that many, or all."""
@@ -97,10 +122,23 @@ class ConnectionSlots:
 
     def leave(self, connection: Connection) -> None:
         """Free the place of a connection that is closed."""
-        self._strangers.pop(connection, None)
-        self._clients.pop(connection, None)
+        self._strangers.leave(connection)
+        self._leave_clients(connection)
         self.link_member(connection)
+
+    def _leave_clients(self, connection: Connection) -> None:
+        self._clients.pop(connection, None)
+        self._client_places.leave(connection)
+
+    def _most_at(self, network: str) -> int:
+        if is_loopback(network):
+            return self.clients_max
+        return max(ADDRESS_MIN, int(self.clients_max * ADDRESS_SHARE))
 
 
 def _oldest(held: dict[Connection, None], most: int) -> Connection | None:
     return next(iter(held)) if len(held) > most else None
+
+
+def _network(connection: Connection) -> str:
+    return network_of(connection.address.rpartition(":")[0])

@@ -50,7 +50,11 @@ class LinkListener:
         shared = self._shared
         surplus = shared.slots.enter(connection)
         if surplus is not None:
-            self._end_surplus(surplus, f"{shared.slots.strangers_max} strangers; see handshakes_max=")
+            self._end_surplus(
+                surplus,
+                f"{shared.slots.strangers_max} strangers; see handshakes_max=",
+                "the oldest at the address with most",
+            )
         if self._is_closed:
             self._refuse(connection, refuse(RefusalReason.CLOSING, f"node {shared.identity.node!r} is shutting down"))
             return
@@ -114,7 +118,9 @@ class LinkListener:
             return
         surplus = self._shared.slots.claim(connection, claimed.node)
         if surplus is not None:
-            self._end_surplus(surplus, f"{CLAIMANTS_MAX} unfinished handshakes in the name of {claimed.node!r}")
+            self._end_surplus(
+                surplus, f"{CLAIMANTS_MAX} unfinished handshakes in the name of {claimed.node!r}", "the oldest"
+            )
 
     def _take_place(self, connection: Connection, hello: Hello) -> HandshakeRefusal | None:
         slots = self._shared.slots
@@ -124,18 +130,19 @@ class LinkListener:
         if hello.lane_class == 1:
             slots.admit_second(connection)
             return None
-        if slots.admit_client(connection, hello.peer):
+        lack = slots.admit_client(connection, hello.peer)
+        if lack is None:
             return None
         text = (
-            f"node {self._shared.identity.node!r} has no room for {hello.peer.node!r}: clients have {slots.clients} of "
-            f"{slots.clients_max} connections; see connections_max=, and its limit of open files (ulimit -n)"
+            f"node {self._shared.identity.node!r} has no room for {hello.peer.node!r}: {lack}; see connections_max=, "
+            f"and its limit of open files (ulimit -n)"
         )
         return refuse(RefusalReason.TOO_MANY_CONNECTIONS, text)
 
-    def _end_surplus(self, connection: Connection, held: str) -> None:
+    def _end_surplus(self, connection: Connection, held: str, which: str) -> None:
         """End a connection that has not finished its handshake, to make room for a newer one."""
         if connection in self._handshakes:
-            text = f"node {self._shared.identity.node!r} has {held}: the oldest was ended"
+            text = f"node {self._shared.identity.node!r} has {held}: {which} was ended"
             self._refuse(connection, refuse(RefusalReason.TOO_MANY_CONNECTIONS, text))
         else:
             connection.abort()  # refused before, and not closed yet

@@ -237,7 +237,9 @@ async def test_one_stranger_too_many_ends_the_oldest(world: World) -> None:
 
     assert [one.is_lost for one in strangers] == [True, True, False, False, False]
     assert strangers[0].word == ["coterie.refuse", "too_many_connections"]
-    assert "has 3 strangers; see handshakes_max=: the oldest was ended" in str(strangers[0].received)
+    assert "has 3 strangers; see handshakes_max=: the oldest at the address with most was ended" in str(
+        strangers[0].received
+    )
     assert (await connect(world, node, HELLO.encode())).word == "coterie.welcome"
 
 
