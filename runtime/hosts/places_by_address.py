@@ -47,7 +47,8 @@ class PlacesByAddress(Generic[Holder]):
 
     def most_crowded(self) -> Holder:
         """Return the oldest holder of the network that takes most places. ValueError: there is none."""
-        return next(iter(max(self._by_network.values(), key=len)))
+        networks = self._by_network
+        return next(iter(networks[max(networks, key=self.count)]))
 
 
 def network_of(address: str) -> str:

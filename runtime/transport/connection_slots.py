@@ -8,9 +8,9 @@
   machine cannot take the places of others.
 * Claimants say that they are a certain member, which is not proven yet. Each member has its own few places, so that a
   storm of strangers or clients does not end the handshake of a node that comes back.
-* Clients: one too many is refused. Those at one address get three of four places, unless it is loopback: the rest is for
-  clients at other addresses. A node that dialled before it was added as a member was admitted as a client: its link gives
-  that place back once it is added (`release_members`).
+* Clients: one too many is refused. Those at one address get three of four places, unless it is loopback: the rest is
+  for clients at other addresses. A node that dialled before it was added as a member was admitted as a client: its link
+  gives that place back once it is added (`release_members`).
 """
 
 from __future__ import annotations
