@@ -92,7 +92,7 @@ def codec_of(kind: FieldType, where: str) -> Codec:
         case EnumType():
             return _enum(kind)
         case FlagType():
-            return _flag(kind)
+            return _flag(kind, where)
         case SequenceType(item):
             return _sequence(codec_of(item, where))
         case TupleType(items):
@@ -155,9 +155,25 @@ def _enum(kind: EnumType) -> Codec:
     return Codec(lambda member: member.value, decode, wire_types=wire_types, instances=cls)
 
 
-def _flag(kind: FlagType) -> Codec:
-    """Return the codec of a flag: it crosses as an integer, since members may be combined."""
+FLAG_BITS_MAX: Final = 16
+"""A class of flags that are no integers may have so many bits: Python keeps each combination for ever."""
+
+
+def _flag(kind: FlagType, where: str) -> Codec:
+    """Return the codec of a flag: it crosses as an integer, since members may be combined.
+
+    An enum class keeps each combination that it has made once, so that equal ones are the same object. A peer must not
+    fill that table. Flags that are integers (IntFlag) are compared by value: those that were decoded are taken out of
+    it again. Other flags may have `FLAG_BITS_MAX` bits.
+    """
     cls, mask = kind.cls, kind.mask
+    is_kept = not issubclass(cls, int)
+    bits = sum(member.value.bit_count() == 1 for member in cls.__members__.values())
+    if is_kept and bits > FLAG_BITS_MAX:
+        raise MessageTypeError(
+            f"{where}: the flags {cls.__name__} have {bits} bits: make it an IntFlag, or at most {FLAG_BITS_MAX} bits"
+        )
+    kept = cls._value2member_map_
 
     def encode(flags: Any) -> object:
         value: int = flags.value
@@ -168,10 +184,14 @@ def _flag(kind: FlagType) -> Codec:
     def decode(value: object, _: Resolver) -> object:
         if type(value) is not int or (mask is not None and value & ~mask):
             raise BadMessage(f"expected a {cls.__name__}, got {show(value)}")
+        count = len(kept)
         try:
             return cls(value)
         except ValueError as error:
             raise BadMessage(f"expected a {cls.__name__}, got {show(value)}") from error
+        finally:
+            while not is_kept and len(kept) > count:
+                kept.popitem()
 
     return Codec(encode, decode, wire_types=frozenset({int}), instances=cls)
 

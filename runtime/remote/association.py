@@ -115,11 +115,17 @@ class Association:
     def signal(self, row: Row) -> None:
         """Send a row on the control lane that must not be lost while the link is up; retry while there is no room.
 
-        The backlog is bounded: one watch and one end for each watched actor.
+        The backlog is bounded: one watch and one end for each watched actor, and `UNREAD_SIGNALS_MAX` answers to others
+        (see `remote_watches.py`).
         """
         self._backlog.append(row)
         if self._retry is None:
             self._send_backlog()
+
+    @property
+    def signals_waiting(self) -> int:
+        """How many signals wait for room."""
+        return len(self._backlog)
 
     def _send_backlog(self) -> None:
         self._retry = None

@@ -1,4 +1,4 @@
-"""`RemoteConfig`: limits, for each linked node, unanswered requests, messages that wait for room, and path numbers."""
+"""`RemoteConfig`: limits, for each linked node, unanswered requests, waiting messages, watches, and path numbers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,18 @@ class RemoteConfig:
         routes_max: numbers for (path, actor, message type) on one connection in one direction. When they are used up
             the table starts over. Lower: names are sent more often. Higher: memory at both ends. It must not exceed
             the value of the other node.
+        watches_max: actors of this node that one node, or client, may watch. Beyond: it is told at once that the actor
+            ended, with the cause "refused: …". Lower: large watchers are refused. Higher: memory, some 300 bytes for
+            each.
+        spawned_max: actors of this node, together, that were spawned at the request of others and still run. Beyond:
+            `SpawnRefused`.
     """
 
     in_flight_max: int = 65_536
     offers_max: int = 4096
     routes_max: int = 4096
+    watches_max: int = 16_384
+    spawned_max: int = 10_000
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -4,6 +4,9 @@
     RemoteWatches: node → actor → watchers    WATCH ─▶      RemoteWatcher, one for each actor and peer
                                       ◀─ ENDED        when the actor ends, or has ended already
 
+A peer may watch `RemoteConfig.watches_max` actors of a node: beyond that it is told that the actor ended, "refused: …".
+A peer that watches, and does not read what it is told, loses its link: the next one announces its watches again.
+
 The watched node drops a peer's watches when its link goes down. Each new link to the same incarnation announces them
 again, so that an end in between is reported then. If an incarnation is lost, or replaced by another, all its watched
 actors count as ended.
@@ -12,13 +15,13 @@ actors count as ended.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from coterie.errors import AskError
+from coterie.errors import AskError, BadMessage
 from coterie.runtime.actor import Terminated
 from coterie.runtime.remote.error_codes import TEXT_CHARS_MAX, wire_text
-from coterie.runtime.remote.interned_routes import find_cell
-from coterie.runtime.remote.rows import ENDED, UNWATCH, WATCH
+from coterie.runtime.remote.interned_routes import NAME_CHARS_MAX, find_cell
+from coterie.runtime.remote.rows import ENDED, UNWATCH, WATCH, Row
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
     from coterie.runtime.remote.remoting import Remoting
     from coterie.runtime.transport.handshake.identity import Peer
 
-__all__ = ["RemoteWatch", "RemoteWatcher", "RemoteWatches", "unwatch_for", "watch_for"]
+__all__ = ["UNREAD_SIGNALS_MAX", "RemoteWatch", "RemoteWatcher", "RemoteWatches", "unwatch_for", "watch_for"]
+
+UNREAD_SIGNALS_MAX: Final = 4096
+"""So many notices may wait for a peer when it asks for one more of an actor that it does not watch."""
 
 ActorKey = tuple[int, str, int]
 """(incarnation, path, uid)."""
@@ -174,14 +180,36 @@ class RemoteWatcher:
 
 
 def watch_for(association: Association, path: str, uid: int) -> None:
-    """Notify the peer of an association of the end of a local actor: at once, if it has ended."""
+    """Notify the peer of an association of the end of a local actor: at once, if it has ended, or may not be watched.
+
+    Raises:
+        BadMessage: no actor has such a path.
+    """
+    if len(path) > NAME_CHARS_MAX:
+        raise BadMessage(f"a watch of a path of {len(path)} characters: the longest has {NAME_CHARS_MAX}")
     try:
         cell = find_cell(association.system, association.peer.role, path, uid)
     except AskError as error:
-        association.signal((ENDED, path, uid, f"stopped: {wire_text(error)}"))
+        _answer_at_once(association, (ENDED, path, uid, f"stopped: {wire_text(error)}"))
         return
-    if cell not in association.watched:
+    most = association.system.remoting.config.watches_max
+    if cell in association.watched:
+        return
+    if len(association.watched) < most:
         RemoteWatcher(association, cell)
+    else:
+        where = f"node {association.system.node!r}"
+        cause = f"refused: {association.peer.node!r} watches {most} actors of {where} already; see watches_max="
+        _answer_at_once(association, (ENDED, path, uid, cause))
+
+
+def _answer_at_once(association: Association, row: Row) -> None:
+    """Send the answer to a watch; if too many wait already, end the link: the peer does not read them."""
+    if association.signals_waiting < UNREAD_SIGNALS_MAX:
+        association.signal(row)
+    else:
+        # Later: the rows of this frame are still being handled.
+        association.system.loop.call_soon(association.system.remoting.end_unread, association)
 
 
 def unwatch_for(association: Association, path: str, uid: int) -> None:

@@ -60,6 +60,7 @@ class Remoting:
         self._incoming_rows: dict[str, IncomingRows] = {}
         self.load_listener: LoadListener | None = None
         self.loads_dropped = 0
+        self.spawned_paths: dict[str, None] = {}  # of actors that were spawned on request, and of some that have ended
         self.refusal_listener: RefusalListener | None = None
         self._listeners: list[Callable[[LinkEvent], None]] = []
 
@@ -159,6 +160,12 @@ class Remoting:
         if self.transport is not None:
             self.transport.declare_lost(node, reason)
         self.watches.end_all(node, reason)
+
+    def end_unread(self, association: Association) -> None:
+        """End the link of a peer that does not read what it has asked for; no effect if it has ended."""
+        node = association.peer.node
+        if self._associations.get(node) is association and self.transport is not None:
+            self.transport.end_link(node, f"{association.signals_waiting} notices wait: it does not read them")
 
     # --- listeners --------------------------------------------------------------------------------------------------
 

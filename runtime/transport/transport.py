@@ -175,6 +175,12 @@ class Transport:
         """
         self._peers.declare_lost(node, reason)
 
+    def end_link(self, node: str, reason: str) -> None:
+        """Close the link to `node`, which may dial again; no effect if there is none."""
+        link = self._links.get(node)
+        if link is not None:
+            link.down(reason)
+
     def send(self, node: str, lane: Lane, item: object) -> None:
         """Queue `item`; it leaves by the end of this tick. It is packed now: later changes to it have no effect.
 

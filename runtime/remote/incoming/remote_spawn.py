@@ -33,7 +33,7 @@ def spawn_for(system: System, role: PeerRole, kind: str, arguments: tuple[object
     """Spawn an actor for a peer of that role.
 
     Raises:
-        SpawnRefused: not allowed, or the name is invalid or taken; nothing was spawned.
+        SpawnRefused: not allowed, too many run, or the name is invalid or taken; nothing was spawned.
         ActorFailed: the factory raised.
     """
     where = f"node {system.node!r}"
@@ -46,13 +46,29 @@ def spawn_for(system: System, role: PeerRole, kind: str, arguments: tuple[object
         raise SpawnRefused(f"{where} does not spawn {kind!r:.100} on request; registered: {known}")
     if name is not None and not isinstance(name, str):
         raise SpawnRefused(f"an actor cannot be named {name!r:.60}: a name is a string")
+    _check_room(system)
     made = partial(factory, *arguments)
     try:
-        return system.spawn(made, name=name, exported=role is PeerRole.CLIENT)
+        ref: Ref[Any] = system.spawn(made, name=name, exported=role is PeerRole.CLIENT)
     except RuntimeError as error:
         raise SpawnRefused(str(error)) from error
     except Exception as error:  # the factory is user code: any error is the answer
         raise _refusal(system, name, error) from error
+    system.remoting.spawned_paths[ref.path] = None
+    return ref
+
+
+def _check_room(system: System) -> None:
+    """Raise a SpawnRefused if as many actors as are allowed were spawned on request, and run."""
+    remoting = system.remoting
+    most = remoting.config.spawned_max
+    if len(remoting.spawned_paths) >= most:
+        for path in [path for path in remoting.spawned_paths if system.cell_at(path) is None]:
+            del remoting.spawned_paths[path]
+    if len(remoting.spawned_paths) >= most:
+        raise SpawnRefused(
+            f"node {system.node!r} runs {most} actors that were spawned on request: stop some, or raise spawned_max="
+        )
 
 
 def _refusal(system: System, name: str | None, error: Exception) -> SpawnRefused | ActorFailed:

@@ -38,9 +38,11 @@ def test_the_oldest_stranger_of_the_busiest_address_gives_way() -> None:
         assert slots.enter(one) is busy[at]
         slots.leave(busy[at])
     late = connections("10.0.0.3", 1)[0]
-    assert slots.enter(late) is busy[16]
-    slots.leave(busy[16])
+    gone = slots.enter(late)
+    assert gone is not None
+    slots.leave(gone)
 
+    assert gone is busy[16]
     assert slots.strangers == 6
     assert all(one in slots._strangers._network_by_holder for one in (*quiet, late))
 
@@ -56,7 +58,8 @@ def test_clients_at_one_address_leave_places_to_those_at_others(address: str) ->
     assert lacks[7] is not None
     assert "have 14 of 15 connections for one address" in lacks[7]
     assert [slots.admit_client(one, client(20 + at)) for at, one in enumerate(connections("10.0.0.9", 3))] == [None] * 3
-    assert "clients have 20 of 20 connections" in str(slots.admit_client(At("10.0.0.8"), client(30)))  # type: ignore[arg-type]
+    (other,) = connections("10.0.0.8", 1)
+    assert "clients have 20 of 20 connections" in str(slots.admit_client(other, client(30)))
     slots.leave(greedy[0])
     assert slots.admit_client(greedy[8], client(8)) is None
 
