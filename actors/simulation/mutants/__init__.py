@@ -1,7 +1,7 @@
 """System mutants: defines deliberate bugs in storage, runtime and replication, which the checkers must find.
 
 `storage_mutants.py`: defines bugs in the log store and in its recovery.
-`authorisation_mutants.py`: defines bugs in who is heard.
+`authorisation_mutants.py`: defines bugs in who is heard, and in what is decoded and kept of what a peer sends.
 `digest_mutants.py`: defines bugs by which a replica that is apart is not found, or is believed.
 `evolution_mutants.py`: defines bugs in what a log means to two releases of a state machine.
 `member_mutants.py`: defines bugs in who counts in a group.

@@ -1,12 +1,13 @@
-"""Authorisation mutants: define bugs in who is heard, and in what is kept of what a peer has sent."""
+"""Authorisation mutants: define bugs in who is heard, and in what is decoded and kept of what a peer has sent."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from coterie.actors.simulation.scenarios.hostile_runs import kept_letters, unheard_messages
+from coterie.actors.simulation.scenarios.hostile_runs import bombs, kept_letters, unheard_messages
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch
+from coterie.runtime.messages import unpacking
 from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.observing.dead_letters import DeadLetter, Reason
 from coterie.runtime.remote import interned_routes
@@ -36,6 +37,10 @@ def _tell_and_keep(self: IncomingRoute, row: Any) -> None:
     _tell(self, row)
 
 
+def _any_number_of_parts(size_bytes: int) -> int:
+    return 10**9
+
+
 UNHEARD = DirectedTrial("unheard messages", Level.SYSTEM, unheard_messages)
 
 AUTHORISATION_MUTANTS: tuple[Mutant, ...] = (
@@ -58,6 +63,11 @@ AUTHORISATION_MUTANTS: tuple[Mutant, ...] = (
         "authorisation: dead letter keeps the row",
         DirectedTrial("kept letters", Level.SYSTEM, kept_letters),
         (Patch(IncomingRoute, "tell", _tell_and_keep),),
+    ),
+    Mutant(
+        "authorisation: budget ignored",
+        DirectedTrial("bombs", Level.SYSTEM, bombs),
+        (Patch(unpacking, "parts_max", _any_number_of_parts),),
     ),
 )
 """Each is killed by a directed run."""

@@ -13,6 +13,6 @@
 `digest_trials.py`: lets replicas answer differently in ways that are easily overlooked.
 `outcome_trials.py`: answers a client's commands at random, or ends a node in the middle of one.
 `datagram_runs.py`: simulates networks that double or forge datagrams.
-`hostile_runs.py`: simulates authenticated peers that say what they must not say.
+`hostile_runs.py`: simulates authenticated peers that say what they must not say, or more than they may.
 `upgrades/`: rehearses the rollout of a new release of a state machine.
 """

@@ -17,12 +17,16 @@ from coterie.runtime.refs import Address, Ref
 from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.identity import PeerRole
 
-__all__ = ["kept_letters", "unheard_messages"]
+__all__ = ["bombs", "kept_letters", "unheard_messages"]
 
 HOST: Final = "127.0.0.1"
 PORTS: Final = {"n1": 7401, "n2": 7402}
 SETTLE_S: Final = 5.0
 LARGE: Final = "x" * 100_000
+
+BOMB_MAPS: Final = 200_000
+BOMB: Final = b"\x91\xdd" + BOMB_MAPS.to_bytes(4, "big") + b"\x80" * BOMB_MAPS
+"""A row of empty maps: 16 MB in memory. The run is about what a node decodes, so the frame is made by hand."""
 
 
 @message(name="simulation.Internal", speaker=Speaker.NODE)
@@ -93,6 +97,20 @@ def kept_letters(seed: int) -> None:
         _fail(ViolationContext(), "runtime.dead_letter_kept", "a message that was not delivered is kept")
 
 
+def bombs(seed: int) -> None:
+    """Let a client send a frame that takes eighty times its size in memory: it must not be decoded.
+
+    Raises:
+        Violation: `runtime.bomb_decoded`.
+    """
+    systems: dict[str, System] = {}
+    world = SimulatedWorld(seed)
+    world.run(partial(_bomb, world, systems))
+    stats = systems["n1"].stats()
+    if stats.dead_letters.get("bad_message") or not stats.transport["broken_frames"]:
+        _fail(ViolationContext(), "runtime.bomb_decoded", "a frame with more parts than are allowed was decoded")
+
+
 def _fail(violation: ViolationContext, invariant: str, detail: str) -> None:
     violation.fail(invariant, NodeId("n1"), detail)
 
@@ -105,6 +123,24 @@ async def _speak(world: SimulatedWorld, heard: list[Heard], systems: dict[str, S
         life = world.begin(name)
         life.create_task(speak(life))
     await asyncio.sleep(SETTLE_S)
+
+
+async def _bomb(world: SimulatedWorld, systems: dict[str, System]) -> None:
+    """Run n1, and a client that sends the bomb."""
+    listener, life = world.begin("n1"), world.begin("client")
+    listener.create_task(_listen(listener, [], systems))
+    life.create_task(_send_bomb(life))
+    await asyncio.sleep(SETTLE_S)
+
+
+async def _send_bomb(life: Life) -> None:
+    async with System("client", cluster="c", host=life.host, role=PeerRole.CLIENT) as system:
+        system.dial(HOST, PORTS["n1"])
+        await system.linked("n1")
+        if system.remoting.transport is not None:
+            link = system.remoting.transport._links["n1"]  # noqa: SLF001 (no sender lets such an item pass)
+            link.bulk.send_payload(BOMB)
+        await asyncio.Event().wait()
 
 
 async def _listen(life: Life, heard: list[Heard], systems: dict[str, System]) -> None:

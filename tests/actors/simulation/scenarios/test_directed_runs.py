@@ -8,7 +8,7 @@ import pytest
 
 from coterie.actors.simulation.scenarios.datagram_runs import doubled_datagrams, forged_datagrams
 from coterie.actors.simulation.scenarios.directed_runs import crowded_mailbox, second_process, strangers_key
-from coterie.actors.simulation.scenarios.hostile_runs import kept_letters, unheard_messages
+from coterie.actors.simulation.scenarios.hostile_runs import bombs, kept_letters, unheard_messages
 from coterie.actors.simulation.scenarios.member_runs import (
     another_store,
     readmitted_store,
@@ -19,6 +19,7 @@ from coterie.actors.simulation.scenarios.past_store_runs import cut_log, restore
 
 DIRECTED_RUNS = (
     another_store,
+    bombs,
     crowded_mailbox,
     cut_log,
     doubled_datagrams,
