@@ -47,7 +47,7 @@ from benchmarks.messaging import (
     tell,
     timers,
 )
-from benchmarks.raft import connection_storm, raft_failover, raft_put, raft_steady
+from benchmarks.raft import connection_storm, raft_failover, raft_put, raft_steady, stranger_storm
 
 __all__ = ["BENCHMARKS", "Benchmark"]
 
@@ -141,6 +141,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "real_detection": _own_defaults(real_detection, 3600, is_long=True, kills=2, stress_s=0.0, names=("swim",)),
     "real_restart": _own_defaults(real_restart, 1800, is_long=True, trials=2, calm_s=4.0, names=("swim",)),
     "connection_storm": _own_defaults(connection_storm, 90, is_long=True, clients=200, seconds=4.0),
+    "stranger_storm": _own_defaults(stranger_storm, 90, is_long=True, strangers=500, seconds=6.0),
     "raft_put": _own_defaults(raft_put, 150, runs=1, seconds=0.5, clients=(16,)),
     "raft_failover": _own_defaults(raft_failover, 600, trials=1),
     "raft_steady": _own_defaults(raft_steady, 75, seconds=1.0),

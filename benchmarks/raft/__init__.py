@@ -8,4 +8,6 @@
 `raft_put.py`: measures durable, replicated writes per second, and the latency of a write
 `raft_steady.py`: counts leader changes during 60 s of writes by 256 clients, with default time-outs
 `storm_clients.py`: dials a cluster from many clients at once
+`storm_strangers.py`: opens many connections to a cluster that say nothing
+`stranger_storm.py`: measures how soon a killed node rejoins while strangers dial and stay
 """

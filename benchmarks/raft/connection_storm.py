@@ -20,7 +20,7 @@ from coterie.actors.node_report import NODE_REPORT_PATH, ReportNode
 from coterie.errors import CoterieError
 from coterie.runtime.refs import Address
 
-__all__ = ["run"]
+__all__ = ["run", "until_linked"]
 
 OPEN_FILES = 256
 PROCESSES = 4
@@ -52,7 +52,7 @@ async def run(
                 began_s = time.monotonic()
                 await cluster.start(victim)
                 up_s = time.monotonic() - began_s
-                await _until_linked(client, others, victim)
+                await until_linked(client, others, victim)
                 rejoined_s = time.monotonic() - began_s
                 progress.show("waiting for the end of the storm")
                 await client.key_value(STORE).put(b"after", b"the storm")
@@ -81,7 +81,7 @@ async def _storm(cluster: BenchmarkCluster, clients: int, seconds: float) -> lis
     return children
 
 
-async def _until_linked(client: Client, others: list[str], victim: str) -> None:
+async def until_linked(client: Client, others: list[str], victim: str) -> None:
     """Wait until the other nodes report a link with the victim."""
     async with asyncio.timeout(REJOIN_TIMEOUT_S):
         missing = list(others)

@@ -33,14 +33,18 @@ five_nodes = topology(5)
 class BenchmarkCluster:
     """Three or five node processes, started with `coterie run`. Use it as an async context manager.
 
-    `open_files`: the limit of open files of each node (default: none).
+    `open_files`: the limit of open files of each node (default: none). `key`: the shared key (default: none).
     """
 
-    def __init__(self, nodes: int = 3, *, open_files: int | None = None) -> None:
+    def __init__(self, nodes: int = 3, *, open_files: int | None = None, key: bytes | None = None) -> None:
         self._prefix = [] if open_files is None else ["benchmarks.harness.limited_files", str(open_files)]
         self._topology = {3: "three_nodes", 5: "five_nodes"}[nodes]
         self.names = topology(nodes).nodes
         self._data = tempfile.mkdtemp(prefix="coterie-benchmark-")
+        self._key_file = "" if key is None else os.path.join(self._data, "key")
+        if key is not None:
+            with open(os.open(self._key_file, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
+                file.write(key)
         ports = free_ports(nodes)
         self.address_by_node = {name: f"127.0.0.1:{port}" for name, port in zip(self.names, ports, strict=True)}
         self.child_by_node: dict[str, Child] = {}
@@ -62,6 +66,7 @@ class BenchmarkCluster:
         peers = [f"--peer={peer}={at}" for peer, at in self.address_by_node.items() if peer != name]
         where = ["--node", name, "--listen", self.address_by_node[name], "--data", os.path.join(self._data, name)]
         new = ["--bootstrap", "new"] if bootstrap else []
+        new += ["--key-file", self._key_file] if self._key_file else []
         topology = f"benchmarks.raft.raft_cluster:{self._topology}"
         child = Child([*self._prefix, "coterie", "run", topology, "--with-stdin", *where, *peers, *new], ready=b"is up")
         self.child_by_node[name] = child

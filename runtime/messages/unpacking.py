@@ -100,12 +100,16 @@ def allowed_parts(packed: bytes, value: object = None) -> int | None:
     """Return how many parts a packed value may have if it has more, so that a receiver would refuse it; None if not.
 
     `value`: what was packed, if it is at hand: most large ones are one text, or one bytes, which need not be counted.
+
+    Raises:
+        ValueError, TypeError, msgpack.UnpackException: `packed` is from outside, and does not decode.
     """
     size = len(packed)
     if size <= COUNTED_BYTES or size - _plain_bytes(value, _PLAIN_LEVELS) <= _REST_BYTES:
         return None
     if _most_parts(packed) <= parts_max(size):
         return None
+    _walk(packed)
     parts = _Parts(parts_max(size))
     try:
         _unpackb(packed, object_pairs_hook=parts.map_of, list_hook=parts.array_of)

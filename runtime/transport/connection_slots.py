@@ -75,17 +75,31 @@ class ConnectionSlots:
         return len(self._strangers)
 
     def enter(self, connection: Connection) -> Connection | None:
-        """Take a connection that was just accepted; return the stranger that must go for it, if any."""
+        """Take a connection that was just accepted; return the stranger that must go for it, if any.
+
+        That one has no place any more: many connections may be accepted before it is closed, and each ends another one.
+        """
         self._strangers.enter(connection, _network(connection))
-        return self._strangers.most_crowded() if len(self._strangers) > self.strangers_max else None
+        if len(self._strangers) <= self.strangers_max:
+            return None
+        surplus = self._strangers.most_crowded()
+        self._strangers.leave(surplus)
+        return surplus
 
     def claim(self, connection: Connection, member: str) -> Connection | None:
-        """Note that a connection says it is `member`; return the claimant of that name that must go for it, if any."""
+        """Note that a connection says it is `member`; return the claimant of that name that must go for it, if any.
+
+        That one has no place any more, as with strangers.
+        """
         self._strangers.leave(connection)
         self._member_by_claimant[connection] = member
         claimants = self._members.setdefault(member, {})
         claimants[connection] = None
-        return _oldest(claimants, CLAIMANTS_MAX)
+        if len(claimants) <= CLAIMANTS_MAX:
+            return None
+        surplus = next(iter(claimants))
+        self.link_member(surplus)
+        return surplus
 
     def admit_client(self, connection: Connection, peer: Peer) -> str | None:
         """Take the first connection of `peer`, a client; if there is no room, change nothing, and return why."""
@@ -134,10 +148,6 @@ class ConnectionSlots:
         if is_loopback(network):
             return self.clients_max
         return max(ADDRESS_MIN, int(self.clients_max * ADDRESS_SHARE))
-
-
-def _oldest(held: dict[Connection, None], most: int) -> Connection | None:
-    return next(iter(held)) if len(held) > most else None
 
 
 def _network(connection: Connection) -> str:

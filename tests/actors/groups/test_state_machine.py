@@ -40,6 +40,11 @@ class Remember(Ask[None]):
     who: Ref[Any] | None
 
 
+@message(name="test.machine.Many")
+class Many(Ask[None]):
+    rows: tuple[tuple[int, ...], ...]
+
+
 @message(name="test.machine.Where")
 class Where(Ask[int]):
     pass
@@ -183,6 +188,14 @@ def test_a_ref_cannot_be_part_of_a_command_because_it_dies_with_its_actor(machin
 def test_a_field_that_cannot_cross_is_named_at_the_client() -> None:
     with pytest.raises(BadMessage, match="amount"):
         encode_command(Add(2**70), pack)
+
+
+def test_a_command_with_too_many_parts_for_its_size_is_named_at_the_client() -> None:
+    many = Many(((),) * 100_000)
+
+    with pytest.raises(BadMessage, match=r"'test\.machine\.Many' of 100025 bytes has more than 45271 parts"):
+        encode_command(many, pack)
+    assert len(encode_command(Many(((),) * 40_000), pack)) > 40_000
 
 
 def test_a_packer_that_refused_one_command_encodes_the_next() -> None:

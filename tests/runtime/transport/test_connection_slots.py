@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from coterie.runtime.transport import Peer, PeerRole, TransportConfig, connection_slots
-from coterie.runtime.transport.connection_slots import ConnectionSlots
+from coterie.runtime.transport.connection_slots import CLAIMANTS_MAX, ConnectionSlots
 from tests.runtime.transport.test_listener import connect
 
 if TYPE_CHECKING:
@@ -34,13 +35,9 @@ def test_the_oldest_stranger_of_the_busiest_address_gives_way() -> None:
     quiet, busy = connections("10.0.0.1", 2), connections("10.0.0.2", 20)
     assert [slots.enter(one) for one in (*quiet, *busy[:4])] == [None] * 6
 
-    for at, one in enumerate(busy[4:]):
-        assert slots.enter(one) is busy[at]
-        slots.leave(busy[at])
+    assert [slots.enter(one) for one in busy[4:]] == busy[:16], "each ends another one, closed or not"
     late = connections("10.0.0.3", 1)[0]
     gone = slots.enter(late)
-    assert gone is not None
-    slots.leave(gone)
 
     assert gone is busy[16]
     assert slots.strangers == 6
@@ -69,6 +66,18 @@ def test_clients_on_this_machine_may_have_all_places(address: str) -> None:
     slots = ConnectionSlots(strangers_max=6, clients_max=20)
 
     assert [slots.admit_client(one, client(at)) for at, one in enumerate(connections(address, 10))] == [None] * 10
+
+
+def test_each_claimant_too_many_ends_another_one_closed_or_not() -> None:
+    slots = ConnectionSlots(strangers_max=100, clients_max=8)
+    claimants = connections("10.0.0.1", 20)
+    for one in claimants:
+        slots.enter(one)
+
+    surplus = [slots.claim(one, "n2") for one in claimants]
+
+    assert surplus == [None] * CLAIMANTS_MAX + claimants[: 20 - CLAIMANTS_MAX]
+    assert slots.strangers == 0
 
 
 def test_the_least_places_of_clients_may_be_taken_from_one_address() -> None:
@@ -107,3 +116,13 @@ async def test_strangers_at_one_address_do_not_end_those_at_others(
     assert [one.is_lost for one in storm] == [True] * 38 + [False] * 12
     assert node.transport.stats()["refused_handshakes"] == 38
     assert "the oldest at the address with most was ended" in str(node.recorder.only("refused")[0][2])
+
+
+@pytest.mark.virtual
+async def test_a_burst_of_strangers_leaves_as_many_as_may_stay(world: World) -> None:
+    node = await world.start("n1", config=TransportConfig(handshakes_max=16))
+
+    storm = await asyncio.gather(*(connect(world, node) for _ in range(300)))
+
+    assert [one.is_lost for one in storm] == [True] * 284 + [False] * 16
+    assert node.transport.stats()["connections"] == 16

@@ -11,11 +11,17 @@ import msgpack
 import pytest
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
-from coterie.actors.groups.evolution.recorded_commands import NESTING_MAX, RecordedCommands
+from coterie.actors.groups.evolution.recorded_commands import (
+    NESTING_MAX,
+    NOT_A_COMMAND,
+    TOO_MANY_PARTS,
+    RecordedCommands,
+)
 from coterie.actors.groups.evolution.recorded_records import RecordedRecord
 from coterie.actors.groups.state_machine import Query, StateMachine, commands_of
 from coterie.errors import BadMessage
 from coterie.runtime.messages.message import Ask, message, message_type
+from coterie.runtime.messages.unpacking import parts_max
 from coterie.runtime.refs import Address, Ref
 
 
@@ -354,3 +360,27 @@ def test_a_message_that_refuses_its_fields_refuses_the_command() -> None:
     commands = RecordedCommands(machine_schema(Machine), commands_of(Machine))
     assert commands.decode(packed("recorded.Positive"))[1] == Positive(1)
     assert refusal(commands, packed("recorded.Positive", 0)).endswith("refuses its fields: ValueError: too low")
+
+
+# --- commands with many parts ---------------------------------------------------------------------------------------
+
+
+def dense(parts: int) -> bytes:
+    return packed("recorded.Order", ("tea",), ((),) * parts)
+
+
+def test_a_long_command_with_too_many_parts_is_kept_out_of_the_log() -> None:
+    command = dense(200_000)
+
+    refusal = BY_OLD.refusal(command)
+    assert refusal is not None
+    assert refusal == f"{TOO_MANY_PARTS}: {parts_max(len(command))} are allowed in {len(command)} bytes"
+    assert BY_OLD.unusual(command, [(0, len(command))]) == [0]
+    assert BY_OLD.refusal(dense(35_000)) is None
+    assert BY_OLD.refusal(packed("recorded.Order", ("tea" * 100_000,), 1)) is None
+    assert BY_OLD.refusal(dense(200_000)[:-1] + b"\xdd\xff\xff\xff\xff") == NOT_A_COMMAND
+
+
+def test_a_command_that_is_in_the_log_is_decoded_whatever_its_parts() -> None:
+    with pytest.raises(BadMessage, match="field 'amount': expected int, got tuple"):
+        BY_OLD.decode(dense(200_000))
