@@ -15,6 +15,7 @@ from coterie.cli.cluster_connection import ClusterConnection, add_connect, conne
 from coterie.cli.command_loop import run_async
 from coterie.cli.node_queries import ReportByNode, exit_code_of, query_nodes
 from coterie.errors import CoterieError
+from coterie.terminal_output import print_lines
 
 __all__ = ["add_parser", "run"]
 
@@ -37,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie waits`; return the exit code."""
     reports = run_async(_query(connection_of(args)))
-    print("\n".join(draw(list(_waits(reports)), args.form)))
+    print_lines(draw(list(_waits(reports)), args.form))
     return exit_code_of(reports)
 
 
