@@ -1,0 +1,43 @@
+"""Import order: puts the working directory at the end of the import path, in this process and in child processes.
+
+A program that is started as `python -m …` looks for every module in the working directory first, so a file there that
+is named like a library's module (`msgpack.py`, `random.py`) would be run in its place. Topologies and scenarios are
+modules in the working directory, too: they are found, after everything that is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["child_environment", "import_working_directory_last", "module_command"]
+
+_INSTALLED: Final = ("site-packages", "dist-packages")
+
+
+def import_working_directory_last() -> None:
+    """Move the working directory to the end of `sys.path`, or add it there."""
+    here = os.path.realpath(os.getcwd())
+    sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != here]  # "" stands for it, too
+    sys.path.append(here)
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module in another Python; with `-P`, so not from the working directory."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def child_environment(added: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for a child that runs a `module_command`, with the variables of `added`.
+
+    The child imports the coterie that this process has: if that is a checkout on the import path, and not installed,
+    its directory is named in PYTHONPATH, because the child does not look into the working directory.
+    """
+    environment = {**os.environ, **(added or {})}
+    root = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    if os.path.basename(root) not in _INSTALLED and root in map(os.path.realpath, sys.path):
+        others = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = f"{root}{os.pathsep}{others}" if others else root
+    return environment
