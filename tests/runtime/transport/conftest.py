@@ -54,7 +54,7 @@ class Recorder:
     def descriptors_changed(self, report: DescriptorReport) -> None:
         self.told.append(("descriptors", report.event, report.open_count, report.limit, report.clients_max))
 
-    def refused(self, address: str, reason: str) -> None:
+    def refused(self, address: str, reason: str, *, is_dialled: bool = False) -> None:
         self.told.append(("refused", address, reason))
 
     def kinds(self) -> list[object]:
