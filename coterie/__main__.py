@@ -1,19 +1,19 @@
 """Entry point of `python -m coterie`: runs the command line.
 
-Python has put the working directory first on the import path. It is moved before anything else is imported; what was
-imported until here (this package, and the modules of the standard library that it and Python's start need) may already
-come from there: `python -P -m coterie`, or the command `coterie`, do not look there at all.
+Python has put the working directory first on the import path. It is taken off before anything else is imported. What
+was imported until here may already come from there: this package itself, and the modules of the standard library that
+it and the start of Python need. The command `coterie`, and `python -P -m coterie`, do not look there at all.
 """
 
 from __future__ import annotations
 
 import sys
 
-from coterie.import_order import import_working_directory_last
+from coterie.import_order import leave_working_directory
 
 if __name__ == "__main__":
     if not sys.flags.safe_path:
-        import_working_directory_last()
+        leave_working_directory()
 
     from coterie.cli import main
 

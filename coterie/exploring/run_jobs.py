@@ -111,12 +111,13 @@ def worker_pool(count: int, *, hash_seed: int = 0) -> Iterator[ProcessPoolExecut
     its job raises `BrokenProcessPool`.
     """
     others = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _prepare_worker, (hash_seed,))
+    # Inherited by the processes: a tracker, which starts at once, and the workers, which start when jobs are submitted.
+    # Safe path: they must not import `multiprocessing` itself from the working directory. It would be the first on the
+    # path of a worker until it gets the path of this process.
+    variables = {HASH_SEED_VARIABLE: str(hash_seed), SAFE_PATH_VARIABLE: "1"}
+    with _environment(variables):
+        pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _prepare_worker, (hash_seed,))
     try:
-        # Inherited by the processes, which start when jobs are submitted.
-        # Safe path: `multiprocessing` itself must not come from the working directory, the first on a worker's path
-        # until it has got the path of this process.
-        variables = {HASH_SEED_VARIABLE: str(hash_seed), SAFE_PATH_VARIABLE: "1"}
         with _environment(variables), _interrupts_blocked():
             for started in [pool.submit(os.getpid) for _ in range(count)]:
                 started.result()

@@ -16,6 +16,7 @@ from coterie.terminal_output import print_document, print_error, print_json, pri
 HOSTILE = "x\x1b]0;owned\x07\x1b[2J\nnode n9 of kv: \u202eruns\x9b31m\ud800\x7f"
 SHOWN = r"x\x1b]0;owned\x07\x1b[2J\nnode n9 of kv: \u202eruns\x9b31m\ud800\x7f"
 PACKAGE = Path(coterie.__file__).parent
+STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
 MAY_PRINT = {
     "terminal_output.py": "it is what prints",
     "demo/plain_count.py": "a program of its own, without coterie",
@@ -32,9 +33,8 @@ def printing(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == "print":
             yield f"{node.lineno}: print"
-        if isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr", "__stdout__", "__stderr__"):
-            if isinstance(node.value, ast.Name) and node.value.id == "sys":
-                yield f"{node.lineno}: sys.{node.attr}"
+        if isinstance(node, ast.Attribute) and ast.unparse(node).removeprefix("sys.") in STREAMS:
+            yield f"{node.lineno}: {ast.unparse(node)}"
 
 
 def modules() -> list[Path]:
