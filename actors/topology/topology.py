@@ -329,6 +329,7 @@ class Topology:
         self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
     ) -> tuple[str, int]:
         """Listen; the connections of `peers` are those of nodes from the first one on, they take no client's place."""
+        system.reserve_names(self.nodes)
         for peer, place in peers.items():
             system.add_peer(peer, *place, may_dial=False)
         return await system.listen(*at, insecure=insecure, datagrams=self._has_detector)

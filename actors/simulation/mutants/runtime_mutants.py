@@ -92,7 +92,7 @@ def _announce_to_any_incarnation(self: RemoteWatches, watch: RemoteWatch) -> Non
         association.signal((WATCH, watch.ref.path, watch.ref.uid))
 
 
-def _no_checksum(covered: bytes | bytearray, payload: bytes) -> int:
+def _no_checksum(covered: bytes | bytearray, payload: bytes) -> bytes:
     return 0
 
 
