@@ -23,7 +23,7 @@ from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.cells.actor_classes import ActorClass, actor_class_of
 from coterie.runtime.cells.ask_cycles import Wait, described_waits
 from coterie.runtime.cells.ask_deadlines import AskDeadlines
-from coterie.runtime.cells.cell import Cell, State
+from coterie.runtime.cells.cell import Cell, State, cell_of
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.metering.metered_cell import MeteredCell
 from coterie.runtime.cells.metering.request_meter import RequestMeter
@@ -312,12 +312,10 @@ class System:
         With `drain` it accepts no new messages, and stops when it has handled those that already wait.
         """
         self.run_queue.check_loop()
-        cell = ref.delivery
-        if ref.uid == 0 and ref.node == self.node:
-            cell = self._cells.get(ref.path, cell)
-        if isinstance(cell, Cell):
-            return cell.stop(drain=drain)
-        raise ValueError(f"stop({ref!r}): only an actor of this system ({self.node!r}) can be stopped")
+        cell = None if ref.as_client else cell_of(self, ref)
+        if cell is None:
+            raise ValueError(f"stop({ref!r}): only an actor of {self.node!r} can be stopped, by no ref of a client")
+        return cell.stop(drain=drain)
 
     def at(self, address: Address) -> Ref[Any]:
         """Return a ref to the actor that has `address` when a message arrives; the ref never becomes invalid."""
@@ -336,7 +334,7 @@ class System:
         return self.remoting.spawn_on(node, kind, arguments, name, timeout_s)
 
     def ref(self, node: str, incarnation: int, path: str, uid: int) -> Ref[Any]:
-        """Return the ref with that name (for refs that arrive in messages)."""
+        """Return the ref with that name, with our own rights; for refs that arrive in messages see `WiredRefs`."""
         if node == self.node and (uid == 0 or incarnation == self.incarnation):
             cell = self._cells.get(path)
             if cell is not None and cell.ref.uid == uid:

@@ -173,6 +173,11 @@ class Transport:
         """
         return self._peers.member(node)
 
+    def version_of(self, node: str) -> int:
+        """Return the protocol version of the link to `node`; 0 if there is none."""
+        link = self._links.get(node)
+        return 0 if link is None else link.version
+
     def declare_lost(self, node: str, reason: str) -> None:
         """Close the link to `node` and report it lost now; no effect if it is lost already, or was never linked.
 

@@ -93,7 +93,7 @@ def _announce_to_any_incarnation(self: RemoteWatches, watch: RemoteWatch) -> Non
 
 
 def _no_checksum(covered: bytes | bytearray, payload: bytes) -> bytes:
-    return 0
+    return bytes(4)
 
 
 def _open_to_any_incarnation(self: RemoteDelivery, item: object) -> Any:

@@ -35,12 +35,15 @@ CODE_BYTES: Final = 16
 HEADER_BYTES: Final = COVERED_BYTES + 4
 """Size of a header with a CRC; one with a code has `COVERED_BYTES + CODE_BYTES`."""
 
+_Check = Callable[[bytes | bytearray, bytes], bytes]
+"""Returns the CRC or the code of a frame: of its covered header and its payload."""
+
 
 def _checksum(covered: bytes | bytearray, payload: bytes) -> bytes:
     return zlib.crc32(payload, zlib.crc32(covered)).to_bytes(4, "big")
 
 
-def _code_maker(key: bytes) -> Callable[[bytes | bytearray, bytes], bytes]:
+def _code_maker(key: bytes) -> _Check:
     keyed = hashlib.blake2b(key=key, digest_size=CODE_BYTES)  # its copies cost less than new ones
 
     def code(covered: bytes | bytearray, payload: bytes) -> bytes:
@@ -59,7 +62,7 @@ class FrameEncoder:
 
     def __init__(self) -> None:
         self._sequence = 0
-        self._check = _checksum
+        self._check: _Check = _checksum
 
     def seal(self, key: bytes) -> None:
         """Give all frames from now on a code, by a key that is used for this direction of this connection only."""
@@ -91,7 +94,7 @@ class FrameDecoder:
         self._bytes: bytes | bytearray = b""
         self._at = 0  # where the next header begins
         self._sequence = 0
-        self._check = _checksum
+        self._check: _Check = _checksum
         self._header_bytes = HEADER_BYTES
         self._failure: str | None = None
 

@@ -75,8 +75,8 @@ class Continue:
 class Passed:
     """Step: the handshake succeeded. Send `reply` if there is one; items may follow.
 
-    `cluster` is the acceptor's cluster; `lane_class` and `link_id` are those of the Hello. `frame_keys`: of the codes of
-    the frames that follow `reply`; None: they have none.
+    `cluster` is the acceptor's cluster; `lane_class` and `link_id` are those of the Hello. `frame_keys`: for the codes
+    of the frames that follow `reply`; None: they have none.
     """
 
     peer: Peer

@@ -345,10 +345,9 @@ def test_nonces_differ_and_do_not_follow_from_the_generator_alone() -> None:
 
 
 def test_keys_are_never_shown() -> None:
-    auth = SharedKey(
-        b"very secret indeed", also=(b"another secret one",), clients=(ClientKey("c", b"a client's secret"),)
-    )
-    assert "secret" not in f"{auth!r} {auth} {fresh(auth)!r}"
+    client = ClientKey("c", b"a client's secret")
+    auth = SharedKey(b"very secret indeed", also=(b"another secret one",), clients=(client,))
+    assert "secret" not in f"{auth!r} {auth} {fresh(auth)!r} {client!r} {shake(dialer(auth), acceptor(auth))!r}"
 
 
 @pytest.mark.parametrize("make", [lambda: SharedKey(b"short"), lambda: SharedKey(KEY, clients=(ClientKey("c", KEY),))])
