@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from coterie.errors import ConnectionLost, FrameTooLarge, NotExported, OutboundFull, TransportError
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.observing.dead_letters import Reason
-from coterie.runtime.remote.error_codes import code_of, dead_letter_reason, wire_text
+from coterie.runtime.remote.error_codes import client_text, code_of, dead_letter_reason, wire_text
 from coterie.runtime.remote.interned_routes import IncomingRoutes, OutgoingRoutes
 from coterie.runtime.remote.pending_requests import PendingRequests
 from coterie.runtime.remote.rows import DECLARED, ERROR, WITHDRAW, Row
@@ -117,7 +117,8 @@ class Association:
 
     def answer_error(self, lane: Lane, number: int, error: BaseException) -> None:
         """Answer request `number` with an error."""
-        self.answer(lane, (ERROR, number, code_of(error), wire_text(error)))
+        text = client_text(error) if self.peer.role is PeerRole.CLIENT else wire_text(error)
+        self.answer(lane, (ERROR, number, code_of(error), text))
 
     def answer_declared(self, lane: Lane, number: int, name: str, values: tuple[object, ...]) -> None:
         """Answer request `number` with an error that its message declares."""
