@@ -97,7 +97,7 @@ if TYPE_CHECKING:
     from coterie.runtime.observing.system_stats import SystemStats
     from coterie.runtime.refs import Address, Ref
     from coterie.runtime.system import System, SystemConfig
-    from coterie.runtime.transport.handshake.shared_key import SharedKey
+    from coterie.runtime.transport.handshake.shared_key import ClientKey, SharedKey
 
 __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "Actor",
@@ -110,6 +110,7 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "ChenConfig",
     "CircuitBreaker",
     "Client",
+    "ClientKey",
     "CommandRefused",
     "Context",
     "CoterieError",
@@ -252,6 +253,7 @@ _HOMES = {
     "RttPhiConfig": "protocols.detection.probes.rtt_phi_config",
     "Session": "actors.groups.client_session",
     "SharedKey": "runtime.transport.handshake.shared_key",
+    "ClientKey": "runtime.transport.handshake.shared_key",
     "SizeLimits": "actors.pools.pool_size",
     "SlowStart": "protocols.balancing",
     "SmoothWeighted": "protocols.balancing",

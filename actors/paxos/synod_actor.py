@@ -18,6 +18,7 @@ from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod import Synod, SynodEffect, SynodEvent
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.paxos.synod_messages import Chosen, Propose, ReadRound, SynodMessage, SynodState
+from coterie.protocols.paxos.synod_observations import BALLOT_IMPLAUSIBLE
 from coterie.protocols.raft.membership.membership import Membership
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages.message import Ask, message
@@ -195,4 +196,5 @@ class SynodActor(
 
     def observed(self, event: str, facts: Any) -> None:
         """Log an event of the protocol."""
-        self.context.log.info(event, **facts)
+        log = self.context.log
+        (log.error if event == BALLOT_IMPLAUSIBLE else log.info)(event, **facts)

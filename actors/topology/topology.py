@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -54,11 +55,15 @@ class Topology:
     Args:
         name: the cluster's id: nodes link only with nodes of the same cluster.
         nodes: the names of all nodes.
+        operators: the clients that operate the cluster: those to which a key or certificate of these names is issued.
+            They read the reports of nodes, and make code active, as do clients that prove themselves as a node would.
+            Where nodes ask for no proof, every client does.
     """
 
-    def __init__(self, name: str, nodes: Sequence[str]) -> None:
+    def __init__(self, name: str, nodes: Sequence[str], *, operators: Sequence[str] = ()) -> None:
         self.name = name
         self.nodes = tuple(nodes)
+        self.operators = tuple(operators)
         self._parts: list[Part] = []
 
     @property
@@ -68,7 +73,7 @@ class Topology:
 
     def with_parts(self, parts: Sequence[Part]) -> Topology:
         """Return a topology of the same name and nodes with other parts."""
-        other = Topology(self.name, self.nodes)
+        other = Topology(self.name, self.nodes, operators=self.operators)
         other._parts += parts
         return other
 
@@ -300,7 +305,8 @@ class Topology:
         peer_at = {peer: parse_address(address) for peer, address in peers.items()}
         used_host: Host = host if host is not None else RealHost()
         check_room(used_host.resources.descriptors(), members=len(self.nodes) - 1, files=NODE_FILES)
-        async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
+        settings = _with_operators(config or SystemConfig(), self.operators)
+        async with System(node, cluster=self.name, host=used_host, config=settings, auth=auth, tls=tls) as system:
             if missing:
                 advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
                 system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")
@@ -329,6 +335,7 @@ class Topology:
         self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
     ) -> tuple[str, int]:
         """Listen; the connections of `peers` are those of nodes from the first one on, they take no client's place."""
+        system.reserve_names(self.nodes)
         for peer, place in peers.items():
             system.add_peer(peer, *place, may_dial=False)
         return await system.listen(*at, insecure=insecure, datagrams=self._has_detector)
@@ -394,6 +401,11 @@ class Topology:
                     if peer.name != name:
                         node.system.add_peer(peer.name, *parse_address(peer.address))
             yield nodes
+
+
+def _with_operators(config: SystemConfig, operators: tuple[str, ...]) -> SystemConfig:
+    remote = replace(config.remote, operators=(*config.remote.operators, *operators))
+    return replace(config, remote=remote)
 
 
 def _shared_addresses(listen: str, peers: Mapping[str, str]) -> Iterator[str]:

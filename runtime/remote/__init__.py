@@ -18,4 +18,5 @@
 `remote_watches.py`: watches actors on other nodes.
 `remoting.py`: manages the links of one system, and looks up and spawns actors on other nodes.
 `rows.py`: defines the messages on the wire (rows).
+`wired_refs.py`: makes the refs that arrive, with the rights of who sent them.
 """

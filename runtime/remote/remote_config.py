@@ -18,13 +18,16 @@ class RemoteConfig:
         routes_max: numbers for (path, actor, message type) on one connection in one direction. When they are used up
             the table starts over. Lower: names are sent more often. Higher: memory at both ends. It must not exceed
             the value of the other node.
+        operators: the names of the clients that may read the reports of the nodes, and make code active: those to
+            which their keys or certificates are issued. See `Topology`.
     """
 
     in_flight_max: int = 65_536
     offers_max: int = 4096
     routes_max: int = 4096
+    operators: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
+        for name in ("in_flight_max", "offers_max", "routes_max"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

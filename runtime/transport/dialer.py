@@ -163,7 +163,7 @@ class _DialAttempt:
             # Without a reply: the acceptor expects items, not handshake messages.
             step = step if refusal is None else HandshakeRefusal(refusal.reason, refusal.text)
         if isinstance(step, Passed):
-            connection.raise_cap()
+            connection.begin_items(step.frame_keys)
         if isinstance(step, HandshakeRefusal) and step.reply is not None:
             connection.send_payload(step.reply)
         if isinstance(step, Continue):

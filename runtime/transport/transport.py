@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -23,7 +23,7 @@ from coterie.runtime.transport.descriptor_budget import AcceptLimits, Descriptor
 from coterie.runtime.transport.dialer import Dialer, DialTarget
 from coterie.runtime.transport.framing.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.shared_key import Auth, ClientKey
 from coterie.runtime.transport.link import Link
 from coterie.runtime.transport.listener import LinkListener
 from coterie.runtime.transport.peers import Peers
@@ -59,9 +59,11 @@ class Transport:
         events: TransportEvents,
         config: TransportConfig | None = None,
         *,
-        auth: SharedKey | None = None,
+        auth: Auth | None = None,
         tls: TlsConfig | None = None,
     ) -> None:
+        if identity.role is PeerRole.NODE and isinstance(auth, ClientKey):
+            raise TypeError(f"node {identity.node!r} has the key of client {auth.name!r}: a node needs a SharedKey")
         self._host = host
         self._events = events
         self._is_unauthenticated = auth is None and tls is None
@@ -148,6 +150,10 @@ class Transport:
         if may_dial and self.identity.node < node:
             self._keep_dialling(f"node {node}", DialTarget(host, port, node))
 
+    def reserve_names(self, nodes: Iterable[str]) -> None:
+        """Keep these names for nodes: no client may take them. Those of peers (`add_peer`) are kept anyway."""
+        self._peers.reserve(nodes)
+
     def trust_store(self, node: str, store: str) -> None:
         """Note that the cluster knows `store` as one of `node`, a member: it wins over another process of that name."""
         self._peers.trust_store(node, store)
@@ -167,6 +173,11 @@ class Transport:
         Only for nodes that were added with `add_peer`.
         """
         return self._peers.member(node)
+
+    def version_of(self, node: str) -> int:
+        """Return the protocol version of the link to `node`; 0 if there is none."""
+        link = self._links.get(node)
+        return 0 if link is None else link.version
 
     def declare_lost(self, node: str, reason: str) -> None:
         """Close the link to `node` and report it lost now; no effect if it is lost already, or was never linked.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from coterie.runtime.transport.connection_slots import ConnectionSlots
 from coterie.runtime.transport.handshake.handshake import Credentials
 from coterie.runtime.transport.handshake.identity import SystemIdentity
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.shared_key import Auth
 from coterie.runtime.transport.transport_config import TransportConfig
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class TransportState:
         identity: SystemIdentity,
         config: TransportConfig,
         rng: random.Random,
-        auth: SharedKey | None = None,
+        auth: Auth | None = None,
     ) -> None:
         self.loop = loop
         self.monotonic = monotonic

@@ -59,7 +59,8 @@ def spawn_for(system: System, role: PeerRole, kind: str, arguments: tuple[object
 def _refusal(system: System, name: str | None, error: Exception) -> SpawnRefused | ActorFailed:
     if isinstance(error, ValueError) and name is not None and (_is_invalid(name) or system.cell_at(name)):
         return SpawnRefused(str(error))
-    return ActorFailed(f"the factory failed on node {system.node!r}: {type(error).__name__}: {error}")
+    where = f"the factory failed on node {system.node!r}: {type(error).__name__}"
+    return ActorFailed(f"{where}: {error}", for_clients=where)
 
 
 def _is_invalid(name: str) -> bool:

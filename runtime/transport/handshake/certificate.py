@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, RefusalReason, refuse
-from coterie.runtime.transport.handshake.identity import Peer, PeerRole
+from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR, Peer, PeerRole
 
 __all__ = [
-    "CLIENT_SEPARATOR",
     "Certificate",
     "certificate_of",
     "certificate_refusal",
@@ -23,9 +22,6 @@ __all__ = [
 
 SERVER_AUTH: Final = bytes.fromhex("2b06010505070301")
 """The object identifier of the usage `serverAuth` (RFC 5280 §4.2.1.12)."""
-
-CLIENT_SEPARATOR: Final = "+"
-"""Separates the name in a client's certificate from the suffix that the client adds."""
 
 _EXTENDED_KEY_USAGE: Final = bytes.fromhex("551d25")
 _SEQUENCE, _EXPLICIT_3, _OBJECT_IDENTIFIER, _OCTET_STRING = 0x30, 0xA3, 0x06, 0x04

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coterie.runtime.observing.printable_text import is_printable, printable
 
-__all__ = ["NAME_CHARS_MAX", "Peer", "PeerRole", "SystemIdentity"]
+__all__ = ["CLIENT_SEPARATOR", "NAME_CHARS_MAX", "Peer", "PeerRole", "SystemIdentity", "owner_of"]
+
+CLIENT_SEPARATOR = "+"
+"""Separates the name to which a client's key or certificate was issued from the suffix that the client adds."""
 
 NAME_CHARS_MAX = 128
 """The longest name of a cluster or node, in characters: any Hello must fit into 4 KiB."""
@@ -56,9 +59,19 @@ class SystemIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Identity of the other end: name, incarnation, role, and the id of its durable store ("" without one)."""
+    """Identity of the other end: name, incarnation, role, and the id of its durable store ("" without one).
+
+    `could_be_node`: what it proved itself with would do for a node, too: a node's key or certificate, or nothing where
+    this end asks for no proof. Known of peers that dialled.
+    """
 
     node: str
     incarnation: int
     role: PeerRole
     store: str = ""
+    could_be_node: bool = field(default=False, compare=False)
+
+
+def owner_of(client: str) -> str:
+    """Return the name to which the key or certificate of a client is issued, which may add a suffix to it."""
+    return client.split(CLIENT_SEPARATOR, 1)[0]
