@@ -1,13 +1,14 @@
-"""Authorisation mutants: define bugs in who is heard, and in what is kept of what a peer has sent."""
+"""Authorisation mutants: define bugs in who is heard, and in what is kept and shown of what a peer has sent."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from coterie.actors.simulation.scenarios.hostile_runs import kept_letters, unheard_messages
+from coterie.actors.simulation.scenarios.hostile_runs import kept_letters, logged_texts, unheard_messages
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch
 from coterie.runtime.messages.speakers import Speaker
+from coterie.runtime.observing import loggers
 from coterie.runtime.observing.dead_letters import DeadLetter, Reason
 from coterie.runtime.remote import interned_routes
 from coterie.runtime.remote.interned_routes import IncomingRoute
@@ -36,6 +37,10 @@ def _tell_and_keep(self: IncomingRoute, row: Any) -> None:
     _tell(self, row)
 
 
+def _as_it_is(text: str, chars_max: int | None = None, *, keep: str = "") -> str:
+    return text
+
+
 UNHEARD = DirectedTrial("unheard messages", Level.SYSTEM, unheard_messages)
 
 AUTHORISATION_MUTANTS: tuple[Mutant, ...] = (
@@ -58,6 +63,11 @@ AUTHORISATION_MUTANTS: tuple[Mutant, ...] = (
         "authorisation: dead letter keeps the row",
         DirectedTrial("kept letters", Level.SYSTEM, kept_letters),
         (Patch(IncomingRoute, "tell", _tell_and_keep),),
+    ),
+    Mutant(
+        "text unescaped",
+        DirectedTrial("logged texts", Level.SYSTEM, logged_texts),
+        (Patch(loggers, "printable", _as_it_is),),
     ),
 )
 """Each is killed by a directed run."""
