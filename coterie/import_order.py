@@ -11,9 +11,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Final
 
-__all__ = ["child_environment", "import_working_directory_last", "leave_working_directory", "module_command"]
+__all__ = [
+    "child_environment",
+    "hidden_hint",
+    "import_working_directory_last",
+    "leave_working_directory",
+    "module_command",
+]
 
 _INSTALLED: Final = ("site-packages", "dist-packages")
 
@@ -32,6 +39,15 @@ def import_working_directory_last() -> None:
     here = os.path.realpath(os.getcwd())
     if here not in sys.path:
         sys.path.append(here)
+
+
+def hidden_hint(module: ModuleType) -> str:
+    """Return a hint if a file of the working directory has the name of an imported module, and is not it; else ""."""
+    local = os.path.join(os.getcwd(), *module.__name__.split(".")) + ".py"
+    imported = getattr(module, "__file__", None)
+    if not os.path.exists(local) or (imported is not None and os.path.realpath(imported) == os.path.realpath(local)):
+        return ""
+    return f"; it is {imported or 'a part of Python'}: what is installed comes before {local!r}: rename that"
 
 
 def module_command(module: str, *arguments: str) -> list[str]:

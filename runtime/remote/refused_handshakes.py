@@ -33,8 +33,8 @@ TEXT_CHARS_MAX: Final = 600
 _LATEST: Final = 16
 _KINDS_MAX: Final = 256
 
-_Kind = tuple[str, str, bool]
-"""The other end, the code of the reason, and whether we dialled."""
+_Kind = tuple[str, str]
+"""The other end, a host or the address that we dialled, and the code of the reason."""
 
 
 class RefusedHandshakes:
@@ -62,7 +62,7 @@ class RefusedHandshakes:
             reason: a code, a colon, and a text that may be chosen by the other end.
             is_dialled: we dialled that address; else the connection was accepted.
         """
-        kind = (address if is_dialled else address.rpartition(":")[0], reason.partition(":")[0], is_dialled)
+        kind = (address if is_dialled else address.rpartition(":")[0], reason.partition(":")[0])
         _put_last(self._latest, kind, printable(f"{address}: {reason}", TEXT_CHARS_MAX), _LATEST)
         now = self._clock.monotonic()
         logged_s, unlogged = self._last_logged.get(kind, (now - REMIND_S, 0))

@@ -20,12 +20,13 @@ from coterie.import_order import (
 ROOT = str(Path(coterie.__file__).resolve().parent.parent)
 HOSTILE = "import os\nos.write(2, b'HOSTILE ' + __name__.encode())\nraise SystemExit(9)\n"
 SHOP = """
+import colorsys  # which nothing has imported before
 from coterie import KeyValue, Topology
 from shop_names import NODES
 topology = Topology("shop", NODES)
 topology.raft("store", machine=KeyValue)
 """
-LIBRARY_MODULES = ("msgpack", "random", "structlog", "uvloop", "logging", "asyncio", "multiprocessing", "argparse")
+LIBRARY_MODULES = ("msgpack", "random", "structlog", "uvloop", "logging", "asyncio", "multiprocessing", "colorsys")
 OPTIONAL_MODULES = ("msvcrt", "_winapi")
 IMPORTED_BEFORE_US = ("coterie", "typing", "__future__")
 """Of these `python -m coterie` takes what the working directory has: they are imported before its first line."""
@@ -126,6 +127,15 @@ def test_the_hostile_modules_would_be_seen(shop: Path) -> None:
     code, _, errors = ended([sys.executable, "-m", "random"], shop)
 
     assert (code, errors) == (9, "HOSTILE __main__")
+
+
+def test_a_topology_that_a_library_hides_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "colorsys.py").write_text(SHOP)
+    code, _, errors = ended([sys.executable, "-m", "coterie", "topology", "colorsys:topology"], tmp_path)
+
+    assert code == 1
+    assert "module 'colorsys' has no 'topology'; it is " in errors
+    assert f"what is installed comes before {str(tmp_path / 'colorsys.py')!r}: rename that" in errors
 
 
 @pytest.mark.slow

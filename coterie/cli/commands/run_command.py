@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.security_options import SecurityOptions, add_security, security_of
-from coterie.import_order import import_working_directory_last
+from coterie.import_order import hidden_hint, import_working_directory_last
 from coterie.node_process import close_copies, up_line
 from coterie.terminal_output import print_lines
 
@@ -168,7 +168,8 @@ def load_topology(where: str) -> Topology:
         raise ValueError(f"{where!r} does not name a topology: write module:name")
     import_working_directory_last()
     try:
-        found = getattr(importlib.import_module(module_name), name, None)
+        module = importlib.import_module(module_name)
+        found = getattr(module, name, None)
         topology = found if isinstance(found, Topology) or not callable(found) else found()
     except ModuleNotFoundError as error:
         raise ValueError(f"cannot import {module_name!r} for {where!r}: {error}") from error
@@ -176,6 +177,6 @@ def load_topology(where: str) -> Topology:
         raise ValueError(f"{where!r} raised {type(error).__name__}: {error}") from error
     if not isinstance(topology, Topology):
         kind = f"it is of type {type(topology).__name__}"
-        what = f"module {module_name!r} has no {name!r}" if found is None else kind
+        what = f"module {module_name!r} has no {name!r}{hidden_hint(module)}" if found is None else kind
         raise ValueError(f"{where!r} is not a Topology: {what}")
     return topology
