@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 
 from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
-from coterie.cli.security_options import SecurityOptions, add_security, security_of
+from coterie.cli.security_options import SecurityOptions, add_node_security, security_of
 from coterie.node_process import close_copies, up_line
 
 __all__ = ["add_parser", "load_topology", "run"]
@@ -71,7 +71,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--insecure", action="store_true", help="allow listening beyond loopback without authentication"
     )
-    add_security(parser)
+    add_node_security(parser)
     parser.add_argument("--with-stdin", action="store_true", help="exit when standard input ends (for parent programs)")
     parser.set_defaults(run=run)
 
@@ -106,7 +106,7 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             bootstrap=args.bootstrap,
             forget_groups=args.forget_groups,
             insecure=args.insecure,
-            auth=security.auth,
+            auth=security.node_auth,
             tls=security.tls,
         ) as node:
             print(up_line(node.name, topology.name, node.address, os.getpid()), flush=True)
