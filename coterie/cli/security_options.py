@@ -77,6 +77,11 @@ def _add_security(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         metavar="FILE",
         help="the certificate authority that must have signed the peer's certificate (PEM)",
     )
+    group.add_argument(
+        "--tls-revoked",
+        metavar="FILE",
+        help="SHA-256 fingerprints of certificates that do not count any more, one a line",
+    )
     return group
 
 
@@ -84,9 +89,9 @@ def security_of(args: argparse.Namespace) -> SecurityOptions:
     """Return the options as an object. OSError: a file cannot be read. ValueError: the options do not fit together."""
     auth = _auth_of(args)
     files = (args.tls_certificate, args.tls_key, args.tls_authority)
-    if any(files) and not all(files):
+    if (any(files) and not all(files)) or (args.tls_revoked and not any(files)):
         raise ValueError("--tls-certificate, --tls-key and --tls-authority go together: give all three or none")
-    return SecurityOptions(auth, TlsConfig(*files) if all(files) else None)
+    return SecurityOptions(auth, TlsConfig(*files, args.tls_revoked or "") if all(files) else None)
 
 
 def of_node(args: argparse.Namespace, node: str) -> argparse.Namespace:
@@ -106,7 +111,7 @@ def node_options(args: argparse.Namespace) -> list[str]:
 
 
 def _tls_files(args: argparse.Namespace) -> dict[str, str | None]:
-    return {name: getattr(args, name) for name in ("tls_certificate", "tls_key", "tls_authority")}
+    return {name: getattr(args, name) for name in ("tls_certificate", "tls_key", "tls_authority", "tls_revoked")}
 
 
 def _auth_of(args: argparse.Namespace) -> SharedKey | ClientKey | None:

@@ -7,6 +7,8 @@ r"""`coterie run`: runs one node of a cluster whose topology a Python module dec
 from the working directory. The node runs until SIGTERM or Ctrl-C. Format a new data directory once, with
 `--bootstrap new`. A new group starts when one node more than a majority is up (three of three, four of five; with
 weighted or grid quorums it may need others, at most all); see `coterie status`.
+
+With certificates, SIGHUP reads their files again: links whose certificate does not count any more end.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import errno
 import gc
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,6 +28,7 @@ from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.security_options import SecurityOptions, add_node_security, security_of
 from coterie.node_process import close_copies, up_line
+from coterie.runtime.system import System
 
 __all__ = ["add_parser", "load_topology", "run"]
 
@@ -110,7 +114,18 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             tls=security.tls,
         ) as node:
             print(up_line(node.name, topology.name, node.address, os.getpid()), flush=True)
+            if security.tls is not None:
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node.system)
             await (_input_end() if args.with_stdin else asyncio.Event().wait())
+
+
+def _reload(system: System) -> None:
+    try:
+        system.reload_certificates()
+    except OSError as error:
+        system.log.error("certificates.not_reloaded", error=str(error))
+    else:
+        system.log.warning("certificates.reloaded")
 
 
 async def _input_end() -> None:
