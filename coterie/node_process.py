@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 from asyncio.subprocess import Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
 from coterie.errors import NotFormatted
@@ -55,6 +55,7 @@ async def start_process(
     output: IO[bytes] | int,
     may_format: bool = True,
     environment: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Process:
     """Start a node of the topology `module:name`; it formats its data directory if that is not formatted yet.
 
@@ -66,6 +67,7 @@ async def start_process(
         output: where its standard output and error go, as for `subprocess`.
         may_format: False never formats: then the node refuses to start on an unformatted directory.
         environment: variables added to the environment of the process.
+        options: further options of `coterie run`.
 
     Returns:
         The process, before the node is up.
@@ -75,6 +77,7 @@ async def start_process(
     for peer, address in addresses.items():
         if peer != node:
             command += ["--peer", f"{peer}={address}"]
+    command += options
     if may_format and cluster_in(data) is None:
         command += ["--bootstrap", "new"]
     return await asyncio.create_subprocess_exec(

@@ -443,7 +443,7 @@ class System:
         self.remoting.declare_lost(node, reason)
 
     def reload_certificates(self) -> None:
-        """Read the certificates again, for new links; existing links stay up.
+        """Read the certificates again, for new links; those whose certificate does not count any more end.
 
         Raises:
             TransportError: this system was made without `tls`.

@@ -297,5 +297,5 @@ def not_for_clients(system: System, path: str) -> NotExported:
     """Return the one error for what is not there and what is not for clients: they must not learn which it is."""
     return NotExported(
         f"no actor at {path!r:.100} on node {system.node!r} for clients: it is not there, it is not exported, "
-        "or it takes no such message from clients"
+        "or it takes no such message from clients (reports of nodes are for operators: see Topology(operators=…))"
     )

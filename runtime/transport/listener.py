@@ -100,7 +100,7 @@ class LinkListener:
         Link(passed, control, connection, self._shared, self._peers)
 
     def _admit(self, connection: Connection, hello: Hello) -> HandshakeRefusal | None:
-        refusal = certificate_refusal(connection.certificate, hello.peer)
+        refusal = certificate_refusal(connection.certificate, hello.peer, self._shared.distrust)
         if refusal is not None:
             return refusal
         is_waiting = (hello.peer, hello.link_id) in self._unpaired

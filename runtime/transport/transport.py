@@ -82,6 +82,7 @@ class Transport:
                 handshake_timeout_s=timeout_s,
                 handshakes_max=self._shared.config.handshakes_max,
             )
+            self._shared.distrust = self._secured.distrust
         self._peers = Peers(self._shared, events)
         self._link_listener = LinkListener(self._shared, self._peers, events)
         self._packer = ItemPacker()
@@ -226,7 +227,9 @@ class Transport:
         self._shared.flush()
 
     def reload_certificates(self) -> None:
-        """Read the certificate files again, for new connections; links that are up stay.
+        """Read the certificate files again, for new connections; end links whose certificate does not count any more.
+
+        That is: it has expired, it is revoked, or its authority has left the file. The other links stay up.
 
         Raises:
             TransportError: this transport has no TLS.
@@ -235,6 +238,10 @@ class Transport:
         if self._secured is None:
             raise TransportError(f"{self.identity.node!r} has no certificates to reload: it was made without tls=")
         self._secured.reload()
+        for link in list(self._links.values()):
+            why = link.control.certificate and self._secured.distrust(link.control.certificate)
+            if why:
+                link.down(f"the certificate of {link.peer.node!r} does not count any more: {why}")
 
     def peers(self) -> list[Peer]:
         """Return the linked peers, oldest link first."""

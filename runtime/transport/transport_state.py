@@ -16,6 +16,7 @@ from coterie.runtime.transport.transport_config import TransportConfig
 
 if TYPE_CHECKING:
     from coterie.runtime.transport.connection import Connection
+    from coterie.runtime.transport.handshake.certificate import Certificate
 
 __all__ = ["TransportCounters", "TransportState"]
 
@@ -62,6 +63,7 @@ class TransportState:
         "config",
         "connections",
         "counters",
+        "distrust",
         "has_refused_own_dial",
         "identity",
         "loop",
@@ -85,6 +87,7 @@ class TransportState:
         self.identity = identity
         self.config = config
         self.counters = TransportCounters()
+        self.distrust: Callable[[Certificate], str | None] | None = None  # why a certificate does not count, with TLS
         self.has_refused_own_dial = False  # our listener has refused our own dialer
         self.connections: dict[Connection, None] = {}  # a set, in order of opening
         self.slots = ConnectionSlots(strangers_max=config.handshakes_max, clients_max=config.connections_max)

@@ -8,6 +8,8 @@ from the working directory (which is looked into last: a module there does not r
 runs until SIGTERM or Ctrl-C. Format a new data directory once, with
 `--bootstrap new`. A new group starts when one node more than a majority is up (three of three, four of five; with
 weighted or grid quorums it may need others, at most all); see `coterie status`.
+
+With certificates, SIGHUP reads their files again: links whose certificate does not count any more end.
 """
 
 from __future__ import annotations
@@ -18,15 +20,17 @@ import errno
 import gc
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
-from coterie.cli.security_options import SecurityOptions, add_security, security_of
+from coterie.cli.security_options import SecurityOptions, add_node_security, security_of
 from coterie.import_order import hidden_hint, import_working_directory_last
 from coterie.node_process import close_copies, up_line
+from coterie.runtime.system import System
 from coterie.terminal_output import print_lines
 
 __all__ = ["add_parser", "load_topology", "run"]
@@ -74,7 +78,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--insecure", action="store_true", help="allow listening beyond loopback without authentication"
     )
-    add_security(parser)
+    add_node_security(parser)
     parser.add_argument("--with-stdin", action="store_true", help="exit when standard input ends (for parent programs)")
     parser.set_defaults(run=run)
 
@@ -109,11 +113,22 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             bootstrap=args.bootstrap,
             forget_groups=args.forget_groups,
             insecure=args.insecure,
-            auth=security.auth,
+            auth=security.node_auth,
             tls=security.tls,
         ) as node:
             print_lines([up_line(node.name, topology.name, node.address, os.getpid())], flush=True)
+            if security.tls is not None:
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node.system)
             await (_input_end() if args.with_stdin else asyncio.Event().wait())
+
+
+def _reload(system: System) -> None:
+    try:
+        system.reload_certificates()
+    except OSError as error:
+        system.log.error("certificates.not_reloaded", error=str(error))
+    else:
+        system.log.warning("certificates.reloaded")
 
 
 async def _input_end() -> None:
