@@ -94,9 +94,13 @@ class Topology:
         *,
         nodes: Sequence[str] | None = None,
         supervision: Supervision | None = None,
+        exported: bool = True,
     ) -> None:
-        """Run an actor named `name` on each of `nodes` (default: all); `make(node)` makes one."""
-        self._parts.append(ActorPart(name, make, self._members(nodes), supervision))
+        """Run an actor named `name` on each of `nodes` (default: all); `make(node)` makes one.
+
+        `exported`: whether clients of the cluster reach it.
+        """
+        self._parts.append(ActorPart(name, make, self._members(nodes), supervision, exported))
 
     def pool(
         self,
@@ -110,6 +114,7 @@ class Topology:
         weights: Mapping[str, float] | None = None,
         retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
         hedging: Hedging | None = None,
+        exported: bool = True,
     ) -> None:
         """Run workers on each of `nodes` (default: all); `worker(node)` makes one.
 
@@ -124,11 +129,12 @@ class Topology:
             weights: the weight of a worker by its node, for policies that use it (default: 1 each).
             retry_budget: limits the retries of each caller within the cluster; None: no limit.
             hedging: when callers within the cluster send slow `Idempotent` requests a second time (default: never).
+            exported: whether clients of the cluster reach them.
         """
         most = per_node if max_per_node is None else max_per_node
         members, weight_by_node = self._members(nodes), dict(weights or {})
         self._parts.append(
-            PoolPart(name, worker, members, per_node, most, balance, weight_by_node, retry_budget, hedging)
+            PoolPart(name, worker, members, per_node, most, balance, weight_by_node, retry_budget, hedging, exported)
         )
 
     def balancer(
@@ -142,6 +148,7 @@ class Topology:
         key_of: Callable[[Any], RoutingKey | None] | None = None,
         retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
         hedging: Hedging | None = None,
+        exported: bool = True,
     ) -> None:
         """Run a `BalancerActor` named `name` on each of `nodes` (default: all): it passes messages on to `over`.
 
@@ -155,9 +162,11 @@ class Topology:
             key_of: returns the key of a message, for policies that hash keys.
             retry_budget: limits its retries; None: no limit.
             hedging: when it sends slow `Idempotent` requests a second time (default: never).
+            exported: whether clients of the cluster reach it.
         """
         members, taken = self._members(nodes), None if messages is None else tuple(messages)
-        self._parts.append(BalancerPart(name, policy, over, members, taken, key_of, retry_budget, hedging))
+        part = BalancerPart(name, policy, over, members, taken, key_of, retry_budget, hedging, exported)
+        self._parts.append(part)
 
     def raft(
         self,

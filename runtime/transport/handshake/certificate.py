@@ -81,13 +81,12 @@ def fingerprint(encoded: bytes) -> str:
 
 def _anchor(channel: object) -> str:
     """Return the fingerprint of the last certificate of the chain that was verified; "" if that cannot be had."""
-    read = getattr(channel, "get_verified_chain", None)  # since Python 3.13
-    if read is None:
-        read = getattr(getattr(channel, "_sslobj", None), "get_verified_chain", lambda: None)
-    chain = read()
-    if not chain:
+    for owner in (channel, getattr(channel, "_sslobj", None)):  # it is public since Python 3.13
+        if hasattr(owner, "get_verified_chain"):
+            last = owner.get_verified_chain()[-1]
+            break
+    else:
         return ""
-    last = chain[-1]
     return fingerprint(last if isinstance(last, bytes) else last.public_bytes(_DER))
 
 
