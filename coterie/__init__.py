@@ -13,6 +13,7 @@ Public names are loaded at their first use, so that `import coterie.protocols` d
 `cli/`: defines and runs the commands of the command line
 `demo/`: counts identifiers on a cluster, kills a node during the work, and verifies the counts
 `exploring/`: runs a simulation with many seeds, and shrinks failing runs
+`hardening/`: checks how a cluster is deployed
 `nemesis/`: injects faults into a cluster of real processes
 `protocols/`: implements Raft and Paxos as pure state machines; checks and simulates them
 `runtime/`: runs actors: mailboxes, supervision, transport between nodes, storage

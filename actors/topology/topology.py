@@ -308,14 +308,13 @@ class Topology:
             OSError: the address cannot be bound.
             TransportError: the limit of open files is too low.
         """
-        missing = [other for other in self.nodes if other != node and peers is not None and other not in peers]
-        peers = peers or {}
-        self._check_start(node, listen, peers, data, bootstrap)
-        peer_at = {peer: parse_address(address) for peer, address in peers.items()}
+        missing = [] if peers is None else [each for each in self.nodes if each not in (node, *peers)]
+        self._check_start(node, listen, peers or {}, data, bootstrap)
+        peer_at = {peer: parse_address(address) for peer, address in (peers or {}).items()}
         used_host: Host = host if host is not None else RealHost()
         check_room(used_host.resources.descriptors(), members=len(self.nodes) - 1, files=NODE_FILES)
-        settings = _with_operators(config or SystemConfig(), self.operators)
-        async with System(node, cluster=self.name, host=used_host, config=settings, auth=auth, tls=tls) as system:
+        config = _with_operators(config or SystemConfig(), self.operators)
+        async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
             if missing:
                 advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
                 system.log.warning("topology.peers_missing", peers=", ".join(missing), advice=f"give {advice} (peers=)")

@@ -44,6 +44,7 @@ from coterie.cli.commands.members_command import add_parser as add_members
 from coterie.cli.commands.nemesis_command import add_parser as add_nemesis
 from coterie.cli.commands.pools_command import add_parser as add_pools
 from coterie.cli.commands.run_command import add_parser as add_run
+from coterie.cli.commands.security_command import add_parser as add_security
 from coterie.cli.commands.sim_command import add_parser as add_sim
 from coterie.cli.commands.status_command import add_parser as add_status
 from coterie.cli.commands.top_command import add_parser as add_top
@@ -116,6 +117,7 @@ def make_parser() -> argparse.ArgumentParser:
         add_up,
         add_topology,
         add_schema,
+        add_security,
         *inspecting,
         add_kv,
         add_raft,

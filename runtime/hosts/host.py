@@ -87,8 +87,8 @@ class SecuredNetwork(Connections, Protocol):
         """Read the certificates again, for new connections. If it raises OSError nothing has changed."""
         ...
 
-    def distrust(self, certificate: Certificate) -> str | None:
-        """Return why a certificate that was accepted once would not be now: expired, revoked, or of no authority."""
+    def distrust(self, certificate: Certificate, *, now: float) -> str | None:
+        """Return why a certificate would not be accepted at `now` (Unix time, s): expired, revoked, of no authority."""
         ...
 
 

@@ -7,13 +7,13 @@ import contextlib
 import errno
 import re
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from coterie.errors import HandshakeRefused
 from coterie.runtime.hosts.host import DatagramReceiver
 from coterie.runtime.hosts.real_datagrams import RealDatagramSocket, open_datagram_socket
+from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.hosts.real_listener import RealListener, TlsAccept, bind_all
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.transport.handshake.certificate import Certificate, fingerprint, names_in
@@ -90,11 +90,11 @@ class RealSecuredNetwork:
         contexts, revoked = self._contexts(), _read_revoked(self._config.revoked)
         (self._server, self._client), self._revoked = contexts, revoked
 
-    def distrust(self, certificate: Certificate) -> str | None:
-        """Return why a certificate would not be accepted now; None if it would."""
+    def distrust(self, certificate: Certificate, *, now: float) -> str | None:
+        """Return why a certificate would not be accepted at `now` (Unix time, s); None if it would."""
         if certificate.fingerprint in self._revoked:
             return f"it is revoked in {self._config.revoked!r}"
-        if certificate.expires_at <= time.time():
+        if certificate.expires and ssl.cert_time_to_seconds(certificate.expires) <= now:
             return "it has expired"
         anchors = set(map(fingerprint, self._server.get_ca_certs(binary_form=True)))
         if certificate.anchor and certificate.anchor not in anchors:
@@ -159,8 +159,12 @@ def _read_revoked(path: str) -> frozenset[str]:
     if not path:
         return frozenset()
     with _errors_naming(repr(path)):
-        with open(path, encoding="ascii", errors="replace") as file:
-            lines = [line.split("#")[0].strip() for line in file]
+        file = RealDisk().open(path)
+        try:
+            text = file.read_at(0, file.size()).decode("ascii", "replace")
+        finally:
+            file.close()
+        lines = [line.split("#")[0].strip() for line in text.splitlines()]
         found = {line.rpartition("=")[2].replace(":", "").lower() for line in lines if line}
         for one in found:
             if not re.fullmatch("[0-9a-f]{64}", one):

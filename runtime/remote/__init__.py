@@ -6,6 +6,7 @@
 
 `association.py`: holds the state of the link to one other node.
 `error_codes.py`: translates errors into wire codes, and into reasons for dead letters.
+`heard_peers.py`: checks from which peers a message is heard.
 `incoming/`: handles the wire messages that other nodes send.
 `interned_routes.py`: replaces actor paths and message types by numbers on the wire.
 `link_events.py`: reports link changes to listeners.

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from coterie.errors import ActorNotFound, ActorStopped, AskError, BadMessage, NotExported
 from coterie.runtime.messages.delivery_options import DeliveryOptions
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.messages.speakers import Speaker, is_heard_from, refusal_of_name
+from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.remote.error_codes import dead_letter_reason
+from coterie.runtime.remote.heard_peers import is_heard_from, refusal_of_name
 from coterie.runtime.remote.rows import FIRST_ROUTE, ROUTE, ROUTE_AS_CLIENT, Row
 from coterie.runtime.transport.handshake.identity import PeerRole
 

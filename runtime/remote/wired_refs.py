@@ -1,12 +1,12 @@
 """`WiredRefs`: makes the refs that arrive over a link: they act with the rights of the system that sent them.
 
-A message may hold refs, and an actor that uses one speaks in its own name. So that nobody gets more done by a ref than
-it may do itself (a confused deputy):
+A message may hold refs, and an actor that uses one speaks in its own name. So that no system gets more done by a ref
+than it could do itself (a confused deputy):
 
 * A ref from a node reaches any actor, with messages that it takes: what travelled as a Ref[Price] may not be one.
 * A ref from a client reaches what the client reaches: exported actors, with messages that they take and that clients
   may send (`Speaker.CLIENT`); and the client itself. It keeps that mark when it travels on to another node, which
-  enforces it there (`ROUTE_AS_CLIENT`). Nobody stops an actor by it, and it never reaches another client.
+  enforces it there (`ROUTE_AS_CLIENT`). No actor is stopped by it, and it never reaches another client.
 
 What does not arrive for that reason is a dead letter; an ask or an offer fails.
 """

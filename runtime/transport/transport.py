@@ -31,7 +31,7 @@ from coterie.runtime.transport.transport_config import TransportConfig
 from coterie.runtime.transport.transport_events import TransportEvents
 from coterie.runtime.transport.transport_state import TransportState
 
-__all__ = ["Transport"]
+__all__ = ["Transport", "is_loopback"]
 
 CHECKS_PER_READING: Final = 4
 """The open descriptors are counted at every so many checks of liveness: the count takes some µs for each."""
@@ -73,16 +73,7 @@ class Transport:
         """Hold items sent from now on until `uncork`, in the same call of the loop."""
         self.uncork = self._shared.uncork
         """Write the items queued since `cork`."""
-        self._secured: SecuredNetwork | None = None
-        if tls is not None:
-            timeout_s = self._shared.config.handshake_timeout_s
-            self._secured = host.network.secured(
-                tls,
-                self._report_unauthenticated,
-                handshake_timeout_s=timeout_s,
-                handshakes_max=self._shared.config.handshakes_max,
-            )
-            self._shared.distrust = self._secured.distrust
+        self._secured = None if tls is None else self._secure(tls)
         self._peers = Peers(self._shared, events)
         self._link_listener = LinkListener(self._shared, self._peers, events)
         self._packer = ItemPacker()
@@ -128,7 +119,7 @@ class Transport:
         self._check_open()
         if self.identity.role is PeerRole.CLIENT:
             raise TransportError(f"client {self.identity.node!r} cannot listen: only nodes are dialled")
-        if self._is_unauthenticated and not insecure and not _is_loopback(host):
+        if self._is_unauthenticated and not insecure and not is_loopback(host):
             raise InsecureBind(host)
 
     def add_peer(self, node: str, host: str, port: int, *, may_dial: bool = True) -> None:
@@ -239,7 +230,8 @@ class Transport:
             raise TransportError(f"{self.identity.node!r} has no certificates to reload: it was made without tls=")
         self._secured.reload()
         for link in list(self._links.values()):
-            why = link.control.certificate and self._secured.distrust(link.control.certificate)
+            certificate, distrust = link.control.certificate, self._shared.distrust
+            why = certificate and distrust and distrust(certificate)
             if why:
                 link.down(f"the certificate of {link.peer.node!r} does not count any more: {why}")
 
@@ -290,6 +282,17 @@ class Transport:
             link.queue_large(packed, lane)
         else:
             link.queue_by_lane[lane].queue(packed, link.peer.node)
+
+    def _secure(self, tls: TlsConfig) -> SecuredNetwork:
+        config, wall = self._shared.config, self._host.clock.wall
+        secured = self._host.network.secured(
+            tls,
+            self._report_unauthenticated,
+            handshake_timeout_s=config.handshake_timeout_s,
+            handshakes_max=config.handshakes_max,
+        )
+        self._shared.distrust = lambda certificate: secured.distrust(certificate, now=wall())
+        return secured
 
     def _network(self) -> Connections:
         return self._secured or self._host.network
@@ -350,7 +353,8 @@ class Transport:
         return reading, limits
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches an address."""
     if host == "localhost":
         return True
     try:

@@ -6,8 +6,6 @@ Pure: the host has already checked the signature and the dates of the certificat
 from __future__ import annotations
 
 import hashlib
-import math
-import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
@@ -47,14 +45,14 @@ class Certificate:
     Attributes:
         names: that it is valid for.
         may_be_node: whether its owner may be a node; else it is a client only.
-        expires_at: Unix time, s.
+        expires: when it expires, as OpenSSL writes it ("Jan  5 09:34:43 2030 GMT"); "" if the host cannot tell.
         fingerprint: SHA-256 of the certificate, lower-case hexadecimal digits.
         anchor: the same of the authority's certificate at which its chain ends; "" if the host cannot tell.
     """
 
     names: tuple[str, ...]
     may_be_node: bool
-    expires_at: float = math.inf
+    expires: str = ""
     fingerprint: str = ""
     anchor: str = ""
 
@@ -68,7 +66,7 @@ def certificate_of(channel: object) -> Certificate | None:
     return Certificate(
         names_in(described),
         SERVER_AUTH in extended_key_usages(encoded),
-        expires_at=ssl.cert_time_to_seconds(described["notAfter"]) if "notAfter" in described else math.inf,
+        expires=described.get("notAfter", ""),
         fingerprint=fingerprint(encoded),
         anchor=_anchor(channel),
     )

@@ -9,7 +9,7 @@ A proof authenticates the two ends at the moment of the handshake. Afterwards ea
 connection and direction that both ends derive from the key and the same bytes: what an attacker changes, injects,
 repeats or leaves out breaks the connection. Frames are not encrypted: only `tls=` keeps traffic secret.
 
-Whoever can check a proof with a symmetric key can also make it. So each client has a key of its own (`ClientKey`): with
+With a symmetric key, what can check a proof can also make it. So each client has a key of its own (`ClientKey`): with
 it a program can pose as a node to that client only, that is, to itself.
 """
 

@@ -85,6 +85,7 @@ async def test_clients_reach_what_is_exported_and_nodes_reach_all(kind: str) -> 
         if kind == "balancer":
             topology.balancer(name, RoundRobin(), over=f"{name}-workers", exported=exported)
     async with topology.together() as nodes, Client([nodes["n1"].address]) as client:
+        await nodes["n2"].system.linked("n1")
 
         async def ask(cluster: Node | Client, name: str) -> str:
             target = cluster.pool(name) if kind == "pool" else cluster.actor(name, node="n1")
