@@ -13,7 +13,7 @@ from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RegistrationMessage, RetryRegistration, VoterRegistration
 from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
-from coterie.errors import StoreWentBack
+from coterie.errors import ActorFailed, StoreWentBack
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod import Synod, SynodEffect, SynodEvent
 from coterie.protocols.paxos.synod_config import SynodConfig
@@ -116,7 +116,8 @@ class SynodActor(
         if self._registration is not None:
             self._registration.close()
         for later in self._later_by_ref.values():
-            later.fail(RuntimeError(f"synod {self._name!r} stopped on {self._node!r}: ask again"))
+            text = f"synod {self._name!r} stopped on {self._node!r}: ask again"
+            later.fail(ActorFailed(text, for_clients=text))
         self._later_by_ref.clear()
 
     def receive(
@@ -168,7 +169,8 @@ class SynodActor(
 
     def _reject_unregistered(self, event: SynodEvent) -> None:
         if isinstance(event, Propose | ReadRound):
-            error = RuntimeError(f"{self._node!r} takes no part in synod {self._name!r}: its store is not registered")
+            text = f"{self._node!r} takes no part in synod {self._name!r}: its store is not registered"
+            error = ActorFailed(text, for_clients=text)
             self._later_by_ref.pop(event.ref).fail(error)
 
     def _reject_lost(self, event: SynodEvent) -> None:

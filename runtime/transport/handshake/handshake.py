@@ -115,7 +115,7 @@ class AcceptorHandshake:
         self._identity = identity
         self._admit = admit
         self._credentials = credentials
-        self._versions = versions
+        self._versions = _offered(versions, credentials)
         self._hello: Hello | None = None
         self._hello_bytes = b""  # the Hello as received
         self._challenge: Challenge | None = None
@@ -163,7 +163,7 @@ class AcceptorHandshake:
         step = self._welcome(hello, challenge.version, prove(key, HandshakeSide.ACCEPTOR, said, encoded))
         if not isinstance(step, Passed):
             return step
-        keys = _frame_keys(step.version, key, HandshakeSide.ACCEPTOR, said, encoded)
+        keys = frame_keys(key, HandshakeSide.ACCEPTOR, said, encoded)
         return replace(step, peer=replace(step.peer, could_be_node=key in auth.of_nodes), frame_keys=keys)
 
     def _welcome(self, hello: Hello, version: int, proof: bytes = b"") -> HandshakeStep:
@@ -235,7 +235,7 @@ class DialerHandshake:
         self._expected_node = expected.node if isinstance(expected, Peer) else expected
         self._credentials = credentials
         nonce = credentials.nonce if credentials is not None else b""
-        me, low, high = peer_of(identity), *versions
+        me, low, high = peer_of(identity), *_offered(versions, credentials)
         self._hello = Hello(low, high, identity.cluster, me, lane_class, link_id, self._expected_node, nonce)
         self._challenge: Challenge | None = None
         self._challenge_bytes = b""  # the Challenge as received
@@ -278,7 +278,7 @@ class DialerHandshake:
         hello, keys = self._hello, None
         if self._credentials is not None:
             key, said = self._credentials.auth.key, self.hello
-            keys = _frame_keys(welcome.version, key, HandshakeSide.DIALER, said, self._challenge_bytes)
+            keys = frame_keys(key, HandshakeSide.DIALER, said, self._challenge_bytes)
         return Passed(welcome.peer, welcome.version, welcome.cluster, hello.lane_class, hello.link_id, frame_keys=keys)
 
     def _check_proof(self, welcome: Welcome) -> HandshakeRefusal | None:
@@ -346,5 +346,7 @@ def _unknown_key(me: str, peer: Peer) -> HandshakeRefusal:
     return refuse(RefusalReason.WRONG_KEY, text)
 
 
-def _frame_keys(version: int, key: bytes, side: HandshakeSide, hello: bytes, challenge: bytes) -> FrameKeys | None:
-    return frame_keys(key, side, hello, challenge) if version >= CODES_SINCE else None
+def _offered(versions: Versions, credentials: Credentials | None) -> Versions:
+    """Return the versions that this end offers: with keys only those in which the keys protect each frame."""
+    low, high = versions
+    return versions if credentials is None else (max(low, CODES_SINCE), max(high, CODES_SINCE))

@@ -22,7 +22,7 @@ CHUNKS_SINCE: Final = 3
 """The first version in which an item may be larger than a frame."""
 
 CODES_SINCE: Final = 4
-"""The first version in which a shared key protects each frame, and not the handshake alone."""
+"""The first version in which a shared key protects each frame, and not the handshake alone; with keys the lowest."""
 
 RIGHTS_SINCE: Final = 4
 """The first version that knows rights of clients in refs and routes."""

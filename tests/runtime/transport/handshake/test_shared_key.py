@@ -192,11 +192,14 @@ def test_both_ends_get_the_same_keys_for_frames_and_each_connection_others() -> 
     assert KEY not in found
 
 
-def test_an_older_version_has_no_codes_and_no_attacker_can_choose_it() -> None:
-    ours, theirs = shake(dialer(versions=(VERSION_MIN, CODES_SINCE - 1)), acceptor())
+def test_with_keys_no_version_is_spoken_in_which_frames_have_no_codes() -> None:
+    """Neither if one end offers one, nor because an attacker changes what it offers."""
+    ours, _ = shake(dialer(versions=(VERSION_MIN, CODES_SINCE - 1)), acceptor())
     assert isinstance(ours, Passed)
-    assert isinstance(theirs, Passed)
-    assert ours.frame_keys is theirs.frame_keys is None
+    assert ours.version == CODES_SINCE
+
+    old = replace(decode_hello(dialer().hello), version_min=VERSION_MIN, version_max=CODES_SINCE - 1)
+    assert reason(acceptor().receive(old.encode())) is RefusalReason.UNSUPPORTED_VERSION
 
 
 def test_a_proof_does_not_fit_a_later_handshake() -> None:
@@ -245,7 +248,8 @@ def test_a_dialer_that_is_mirrored_believes_nothing() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version_max": VERSION_MIN},  # a downgrade
+        {"version_min": VERSION_MIN, "version_max": VERSION_MIN},  # a downgrade
+        {"version_max": VERSION_MAX + 1},
         {"cluster": "other"},
         {"peer": Peer("anna", 12, PeerRole.NODE)},
         {"peer": Peer("carl", 11, PeerRole.NODE)},
@@ -261,7 +265,7 @@ def test_no_field_of_a_hello_can_be_changed_on_the_way(changes: dict[str, object
     changed = replace(decode_hello(one.hello), **changes)  # type: ignore[arg-type]
     answer = other.receive(changed.encode())
     if isinstance(answer, HandshakeRefusal):
-        assert answer.reason is RefusalReason.WRONG_CLUSTER
+        assert answer.reason in (RefusalReason.WRONG_CLUSTER, RefusalReason.UNSUPPORTED_VERSION)
         return
 
     step = other.receive(said(one.receive(said(answer))))
@@ -286,7 +290,8 @@ def test_no_field_of_a_challenge_can_be_changed_on_the_way(changes: dict[str, ob
     challenge = Challenge(version, cluster, Peer(node, incarnation, PeerRole(role), store), nonce)
     proof = said(one.receive(replace(challenge, **changes).encode()))  # type: ignore[arg-type]
 
-    assert reason(other.receive(proof)) is RefusalReason.WRONG_KEY
+    expected = RefusalReason.UNSUPPORTED_VERSION if "version" in changes else RefusalReason.WRONG_KEY
+    assert reason(other.receive(proof)) is expected
 
 
 def test_a_welcome_from_somebody_else_than_the_challenge_is_not_believed() -> None:
