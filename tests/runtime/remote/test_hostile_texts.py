@@ -17,6 +17,7 @@ from coterie.runtime.system import System
 from coterie.runtime.transport.framing.frames import FrameEncoder
 from coterie.runtime.transport.handshake.handshake_messages import Hello
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole
+from coterie.runtime.transport.handshake.protocol_versions import VERSION_MAX, VERSION_MIN
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 
 pytestmark = pytest.mark.virtual
@@ -37,7 +38,7 @@ def log() -> Iterator[io.StringIO]:
 
 
 def hello(name: str = "x", cluster: str = "c") -> bytes:
-    return Hello(2, 3, cluster, Peer(name, 1, PeerRole.NODE), 0, 1, "", b"n" * 32).encode()
+    return Hello(VERSION_MIN, VERSION_MAX, cluster, Peer(name, 1, PeerRole.NODE), 0, 1, "", b"n" * 32).encode()
 
 
 def refusal(text: str) -> bytes:
