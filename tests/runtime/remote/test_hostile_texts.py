@@ -6,7 +6,7 @@ import asyncio
 import io
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 import pytest
@@ -42,7 +42,7 @@ def hello(name: str = "x", cluster: str = "c") -> bytes:
 
 
 def refusal(text: str) -> bytes:
-    return bytes(msgpack.packb(("coterie.refuse", "x", text)))
+    return cast(bytes, msgpack.packb(("coterie.refuse", "x", text)))
 
 
 class Stranger(asyncio.Protocol):
