@@ -21,9 +21,8 @@ from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System, SystemConfig
-from coterie.runtime.transport.handshake.certificate import CLIENT_SEPARATOR
-from coterie.runtime.transport.handshake.identity import PeerRole
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR, PeerRole
+from coterie.runtime.transport.handshake.shared_key import Auth, ClientKey
 
 __all__ = ["Client"]
 
@@ -34,9 +33,11 @@ class Client(ClusterApi):
     Args:
         addresses: `host:port` of nodes.
         cluster: the only cluster whose nodes are accepted (default: any).
-        name: this client's name (default: random; with `tls`, the certificate's name and a random suffix).
+        name: this client's name (default: random; with a `ClientKey` or `tls`, the name of the key or certificate and a
+            random suffix).
         connect_timeout_s: how long to wait for the first link.
-        auth, tls, host, config: as for `System`.
+        auth: this client's `ClientKey`, or the `SharedKey` of the nodes.
+        tls, host, config: as for `System`.
 
     Raises:
         ValueError: no address, or a malformed one.
@@ -50,7 +51,7 @@ class Client(ClusterApi):
         cluster: str = "",
         name: str | None = None,
         connect_timeout_s: float = 5.0,
-        auth: SharedKey | None = None,
+        auth: Auth | None = None,
         tls: TlsConfig | None = None,
         host: Host | None = None,
         config: SystemConfig | None = None,
@@ -60,7 +61,7 @@ class Client(ClusterApi):
         self._addresses = [parse_address(address) for address in addresses]
         self._connect_timeout_s = connect_timeout_s
         used_host: Host = host if host is not None else RealHost()
-        own_name = name or _default_name(used_host, tls)
+        own_name = name or _default_name(used_host, auth, tls)
         super().__init__(
             System(own_name, cluster=cluster, role=PeerRole.CLIENT, host=used_host, config=config, auth=auth, tls=tls)
         )
@@ -108,8 +109,10 @@ class Client(ClusterApi):
             unsubscribe()
 
 
-def _default_name(host: Host, tls: TlsConfig | None) -> str:
+def _default_name(host: Host, auth: Auth | None, tls: TlsConfig | None) -> str:
     suffix = f"{host.random.getrandbits(64):016x}"
+    if isinstance(auth, ClientKey):
+        return f"{auth.name}{CLIENT_SEPARATOR}{suffix}"
     if tls is None:
         return f"client-{suffix}"
     names = host.network.certificate_names(tls)

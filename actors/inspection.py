@@ -82,7 +82,7 @@ class UnknownOrder(ValueError):
     """The order asked for is not one of `SORT_KEYS`."""
 
 
-@message(name="node.ReportActors", raises=(UnknownOrder,), speaker=Speaker.CLIENT)
+@message(name="node.ReportActors", raises=(UnknownOrder,), speaker=Speaker.OPERATOR)
 class ReportActors(Ask[ActorsReport]):
     """Inspect a node's actors: of those whose path or type contains `pattern`, the `limit` with the highest `order`."""
 

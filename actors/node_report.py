@@ -39,7 +39,7 @@ class NodeReport:
     nodes: tuple[str, ...] = ()
 
 
-@message(name="node.ReportNode", speaker=Speaker.CLIENT)
+@message(name="node.ReportNode", speaker=Speaker.OPERATOR)
 class ReportNode(Ask[NodeReport]):
     """Ask a node for its report."""
 

@@ -5,12 +5,15 @@ Public names are loaded at their first use, so that `import coterie.protocols` d
 `__main__.py`: entry point of `python -m coterie`, runs the command line
 `cluster_processes.py`: starts, kills, pauses and ends the node processes of a cluster on this machine
 `errors.py`: defines all exceptions
+`import_order.py`: puts the working directory at the end of the import path, here and in child processes
 `node_process.py`: starts and ends one node as a child process
 `reserved_port.py`: reserves a free loopback port for a node, also while the node is down
+`terminal_output.py`: prints lines, JSON and values, with what peers have chosen made printable
 `actors/`: runs the consensus protocols as actors; has clients, worker pools and cluster topologies
 `cli/`: defines and runs the commands of the command line
 `demo/`: counts identifiers on a cluster, kills a node during the work, and verifies the counts
 `exploring/`: runs a simulation with many seeds, and shrinks failing runs
+`hardening/`: checks how a cluster is deployed
 `nemesis/`: injects faults into a cluster of real processes
 `protocols/`: implements Raft and Paxos as pure state machines; checks and simulates them
 `runtime/`: runs actors: mailboxes, supervision, transport between nodes, storage
@@ -95,7 +98,7 @@ if TYPE_CHECKING:
     from coterie.runtime.observing.system_stats import SystemStats
     from coterie.runtime.refs import Address, Ref
     from coterie.runtime.system import System, SystemConfig
-    from coterie.runtime.transport.handshake.shared_key import SharedKey
+    from coterie.runtime.transport.handshake.shared_key import ClientKey, SharedKey
 
 __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "Actor",
@@ -108,6 +111,7 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "ChenConfig",
     "CircuitBreaker",
     "Client",
+    "ClientKey",
     "CommandRefused",
     "Context",
     "CoterieError",
@@ -250,6 +254,7 @@ _HOMES = {
     "RttPhiConfig": "protocols.detection.probes.rtt_phi_config",
     "Session": "actors.groups.client_session",
     "SharedKey": "runtime.transport.handshake.shared_key",
+    "ClientKey": "runtime.transport.handshake.shared_key",
     "SizeLimits": "actors.pools.pool_size",
     "SlowStart": "protocols.balancing",
     "SmoothWeighted": "protocols.balancing",

@@ -139,10 +139,18 @@ class ActorStopped(AskError):
 
 
 class ActorFailed(AskError):
-    """The handler raised an exception; its effects before that remain."""
+    """The handler raised an exception; its effects before that remain.
+
+    `for_clients`: the text that a client of the cluster gets instead: what an exception says is for those who run the
+    actor, unless its message declares it.
+    """
 
     code = "failed"
     outcome = Outcome.UNKNOWN
+
+    def __init__(self, text: str, *, for_clients: str = "it failed; the log of its node says why") -> None:
+        super().__init__(text)
+        self.for_clients = for_clients
 
 
 class AskCycle(AskError):

@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from asyncio.subprocess import Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
 from coterie.errors import NotFormatted
+from coterie.import_order import child_environment, module_command
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.storage.data_directory import read_meta
 
@@ -55,6 +55,7 @@ async def start_process(
     output: IO[bytes] | int,
     may_format: bool = True,
     environment: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Process:
     """Start a node of the topology `module:name`; it formats its data directory if that is not formatted yet.
 
@@ -66,15 +67,17 @@ async def start_process(
         output: where its standard output and error go, as for `subprocess`.
         may_format: False never formats: then the node refuses to start on an unformatted directory.
         environment: variables added to the environment of the process.
+        options: further options of `coterie run`.
 
     Returns:
         The process, before the node is up.
     """
-    command = [sys.executable, "-m", "coterie", "run", topology, "--with-stdin"]
+    command = module_command("coterie", "run", topology, "--with-stdin")
     command += ["--node", node, "--listen", addresses[node], "--data", data]
     for peer, address in addresses.items():
         if peer != node:
             command += ["--peer", f"{peer}={address}"]
+    command += options
     if may_format and cluster_in(data) is None:
         command += ["--bootstrap", "new"]
     return await asyncio.create_subprocess_exec(
@@ -83,7 +86,7 @@ async def start_process(
         stdout=output,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
-        env={**os.environ, **(environment or {})},
+        env=child_environment(environment),
     )
 
 

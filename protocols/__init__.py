@@ -5,6 +5,7 @@ The state machines are pure: no I/O, no clock, no global randomness, no asyncio,
 `algorithm.py`: `Algorithm`, the interface of consensus algorithms: takes events, returns effects
 `durability_gate.py`: `DurabilityGate`, holds each message back until the disk write it depends on is durable
 `fast_dataclass.py`: decorator that halves the time to construct an object of a frozen dataclass
+`plausibility.py`: how far ahead the numbers of an honest member can be
 `quorums.py`: the sets of nodes that may decide: majority, weighted, grid and joint quorums
 `registration_rule.py`: `RegistrationRule`, decides which voters must remember the store of another voter
 `replicated_log.py`: the entries, events and effects that all algorithms for a replicated log share

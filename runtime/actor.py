@@ -142,7 +142,8 @@ class Later(Generic[R]):
         if isinstance(error, (AskError, *declared)):
             self._envelope.reject(error)
         else:
-            self._envelope.reject(ActorFailed(f"{type(error).__name__}: {error}"))
+            kind = type(error).__name__
+            self._envelope.reject(ActorFailed(f"{kind}: {error}", for_clients=kind))
 
 
 class Context:

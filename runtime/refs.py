@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from coterie.errors import BadMessage
 from coterie.runtime.messages.message import AskOf
@@ -70,6 +70,9 @@ class Ref(Generic[M_contra]):
 
     __slots__ = ("__weakref__", "delivery", "incarnation", "node", "path", "uid")
 
+    as_client: ClassVar[bool] = False
+    """Whether it acts with the rights of a client, from which it came: see `wired_refs`."""
+
     def __init__(self, node: str, incarnation: int, path: str, uid: int, delivery: Delivery) -> None:
         self.node = node
         self.incarnation = incarnation
@@ -107,16 +110,19 @@ class Ref(Generic[M_contra]):
         return Address(self.node, self.path)
 
     def to_wire(self) -> Sequence[object]:
-        """Return the row that crosses the wire."""
+        """Return the row that crosses the wire; with a mark if it acts with the rights of a client."""
         return (self.node, self.incarnation, self.path, self.uid)
 
     @classmethod
     def from_wire(cls, row: object, resolver: Resolver) -> object:
         """Return the ref in a row. BadMessage if the row is not a ref."""
-        if type(row) is not tuple or list(map(type, row)) != [str, int, str, int]:
-            raise BadMessage(f"expected a Ref, got {row!r:.60}")
-        node, incarnation, path, uid = row
-        return resolver.ref(node, incarnation, path, uid)
+        types = list(map(type, row)) if type(row) is tuple else None
+        if types == [str, int, str, int]:
+            return resolver.ref(*cast("tuple[str, int, str, int]", row))
+        if types == [str, int, str, int, bool]:
+            node, incarnation, path, uid, as_client = cast("tuple[str, int, str, int, bool]", row)
+            return resolver.ref(node, incarnation, path, uid, as_client=as_client)
+        raise BadMessage(f"expected a Ref, got {row!r:.60}")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ref) and self.to_wire() == other.to_wire()

@@ -85,6 +85,7 @@ async def _reply(
         raise
     except Exception as error:  # noqa: BLE001 (it is the asker's)
         is_known = isinstance(error, CoterieError) or is_declared(error, envelope.message)
-        envelope.reject(error if is_known else ActorFailed(f"{type(error).__name__}: {error}"))
+        kind = type(error).__name__
+        envelope.reject(error if is_known else ActorFailed(f"{kind}: {error}", for_clients=kind))
     finally:
         envelope.is_handled = False

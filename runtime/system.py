@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -23,7 +23,7 @@ from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.cells.actor_classes import ActorClass, actor_class_of
 from coterie.runtime.cells.ask_cycles import Wait, described_waits
 from coterie.runtime.cells.ask_deadlines import AskDeadlines
-from coterie.runtime.cells.cell import Cell, State
+from coterie.runtime.cells.cell import Cell, State, cell_of
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.metering.metered_cell import MeteredCell
 from coterie.runtime.cells.metering.request_meter import RequestMeter
@@ -50,7 +50,7 @@ from coterie.runtime.remote.remoting import Remoting
 from coterie.runtime.system_config import SystemConfig
 from coterie.runtime.threadsafe import ThreadSafe
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.shared_key import Auth
 from coterie.runtime.transport.transport import Transport
 
 __all__ = ["System", "SystemConfig"]
@@ -70,7 +70,7 @@ class System:
         config: see `SystemConfig`.
         spawnable: the actors that other nodes may spawn here by name, see `spawn_on`; none by default.
         clients_may_spawn: True lets clients spawn them too.
-        auth: the shared key that both ends of a link must prove to know; None: no key.
+        auth: the keys that both ends of a link must prove to know: a node's `SharedKey`, or a client's own `ClientKey`.
         tls: the certificates for mutual TLS on every link; None: links are plain.
     """
 
@@ -84,7 +84,7 @@ class System:
         config: SystemConfig | None = None,
         spawnable: Mapping[str, Callable[..., Actor[Any]]] | None = None,
         clients_may_spawn: bool = False,
-        auth: SharedKey | None = None,
+        auth: Auth | None = None,
         tls: TlsConfig | None = None,
     ) -> None:
         self.node = node
@@ -223,10 +223,7 @@ class System:
         self._closers.append(closer)
 
     def extension(self, kind: Callable[[System], T]) -> T:
-        """Return this system's one object of `kind`: made by `kind(system)` at the first call, then the same again.
-
-        For objects of which a system has one, like a cache of what other nodes sent; the idea of Akka's extensions.
-        """
+        """Return this system's one object of `kind`, made by `kind(system)` at the first call (Akka's extensions)."""
         found = self._extensions.get(kind)
         if found is None:
             found = self._extensions[kind] = kind(self)
@@ -264,7 +261,7 @@ class System:
             meter: follows its requests, for load reports (default: none, and no cost).
 
         Raises:
-            ValueError: the name is taken, empty or contains a "/", or the capacity is less than 1.
+            ValueError: the name is taken, empty, not printable or contains a "/", or the capacity is less than 1.
             RuntimeError: the system, or the parent, is stopping.
             WrongThread: this is not the thread, or not the loop, of the system.
             MessageTypeError: one of its message types is not a message, its `receive` is annotated for other messages,
@@ -315,12 +312,10 @@ class System:
         With `drain` it accepts no new messages, and stops when it has handled those that already wait.
         """
         self.run_queue.check_loop()
-        cell = ref.delivery
-        if ref.uid == 0 and ref.node == self.node:
-            cell = self._cells.get(ref.path, cell)
-        if isinstance(cell, Cell):
-            return cell.stop(drain=drain)
-        raise ValueError(f"stop({ref!r}): only an actor of this system ({self.node!r}) can be stopped")
+        cell = None if ref.as_client else cell_of(self, ref)
+        if cell is None:
+            raise ValueError(f"stop({ref!r}): only an actor of {self.node!r} can be stopped, by no ref of a client")
+        return cell.stop(drain=drain)
 
     def at(self, address: Address) -> Ref[Any]:
         """Return a ref to the actor that has `address` when a message arrives; the ref never becomes invalid."""
@@ -339,7 +334,7 @@ class System:
         return self.remoting.spawn_on(node, kind, arguments, name, timeout_s)
 
     def ref(self, node: str, incarnation: int, path: str, uid: int) -> Ref[Any]:
-        """Return the ref with that name (for refs that arrive in messages)."""
+        """Return the ref with that name, with our own rights; for refs that arrive in messages see `WiredRefs`."""
         if node == self.node and (uid == 0 or incarnation == self.incarnation):
             cell = self._cells.get(path)
             if cell is not None and cell.ref.uid == uid:
@@ -415,15 +410,16 @@ class System:
         """Maintain a link with a node of the cluster: the one with the smaller name dials, we only if `may_dial`."""
         self._network().add_peer(node, host, port, may_dial=may_dial)
 
+    def reserve_names(self, nodes: Iterable[str]) -> None:
+        """Keep these names for nodes, added as peers or not: no client may take them."""
+        self._network().reserve_names(nodes)
+
     def address_of(self, node: str) -> tuple[str, int] | None:
         """Return the address that `add_peer` was given for `node`; None if it was given none."""
         return self._network().address_of(node)
 
     def identify_store(self, store: str) -> None:
-        """Name our durable store in handshakes, so that no other process can push us out under our name.
-
-        RuntimeError if this system listens or dials already.
-        """
+        """Name our durable store in handshakes: no other process can push us out. RuntimeError: there is a network."""
         if self.remoting.transport is not None:
             raise RuntimeError(f"system {self.node!r} has a network already: identify its store before it listens")
         self.identity = replace(self.identity, store=store)
@@ -447,7 +443,7 @@ class System:
         self.remoting.declare_lost(node, reason)
 
     def reload_certificates(self) -> None:
-        """Read the certificates again, for new links; existing links stay up.
+        """Read the certificates again, for new links; those whose certificate does not count any more end.
 
         Raises:
             TransportError: this system was made without `tls`.

@@ -83,7 +83,7 @@ class MembersReport:
     members: tuple[MemberLine, ...]
 
 
-@message(name="detection.ReportMembers", speaker=Speaker.CLIENT)
+@message(name="detection.ReportMembers", speaker=Speaker.OPERATOR)
 class ReportMembers(Ask[MembersReport]):
     """Ask a node for its opinion of its peers."""
 

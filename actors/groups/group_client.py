@@ -211,9 +211,10 @@ class GroupClient:
                 session.give_back(sequence)
             if type(reply) is Done:
                 return decode_result(command, reply.payload)
-            if isinstance(reply, UnknownSession) and routed.outcome is Outcome.DEFINITE:
-                self._forget(session)  # evicted while idle: nothing was executed, so retry in a new session
-                continue
+            if isinstance(reply, UnknownSession | SessionFull | StaleCommand):
+                self._forget(session)  # evicted while idle, or another program has used it: it is of no use any more
+                if routed.outcome is Outcome.DEFINITE and not isinstance(reply, StaleCommand):
+                    continue  # nothing was executed, so retry in a new session
             return self._result(command, reply, routed)
 
     async def _take_when_room(self, session: Session, deadline: float) -> int:

@@ -136,7 +136,7 @@ class GroupStatus:
     trouble: str | None = None
 
 
-@message(name="group.ReportStatus", speaker=Speaker.CLIENT)
+@message(name="group.ReportStatus", speaker=Speaker.OPERATOR)
 class ReportStatus(Ask[GroupStatus]):
     """Ask a node of a group for its status."""
 
@@ -162,7 +162,7 @@ class NotActivated:
     is_certain: bool = True
 
 
-@message(name="group.ActivateSchema", speaker=Speaker.CLIENT)
+@message(name="group.ActivateSchema", speaker=Speaker.OPERATOR)
 class ActivateSchema(Ask[SchemaActivated | NotActivated]):
     """Make the schema of the leader's code active, if all voters have it."""
 
@@ -179,6 +179,6 @@ class CodeReport:
     recorded: tuple[bytes, ...] = ()
 
 
-@message(name="group.ReportCode", speaker=Speaker.CLIENT)
+@message(name="group.ReportCode", speaker=Speaker.OPERATOR)
 class ReportCode(Ask[CodeReport]):
     """Ask a node of a group what its code is."""

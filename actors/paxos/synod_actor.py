@@ -13,11 +13,12 @@ from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
 from coterie.actors.voter_registration import RegistrationMessage, RetryRegistration, VoterRegistration
 from coterie.actors.wire_names import FoundersDiffer, RegisterStore, StoreRegistered, SynodPeerMessage
-from coterie.errors import StoreWentBack
+from coterie.errors import ActorFailed, StoreWentBack
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.paxos.synod import Synod, SynodEffect, SynodEvent
 from coterie.protocols.paxos.synod_config import SynodConfig
 from coterie.protocols.paxos.synod_messages import Chosen, Propose, ReadRound, SynodMessage, SynodState
+from coterie.protocols.paxos.synod_observations import BALLOT_IMPLAUSIBLE
 from coterie.protocols.raft.membership.membership import Membership
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages.message import Ask, message
@@ -115,7 +116,8 @@ class SynodActor(
         if self._registration is not None:
             self._registration.close()
         for later in self._later_by_ref.values():
-            later.fail(RuntimeError(f"synod {self._name!r} stopped on {self._node!r}: ask again"))
+            text = f"synod {self._name!r} stopped on {self._node!r}: ask again"
+            later.fail(ActorFailed(text, for_clients=text))
         self._later_by_ref.clear()
 
     def receive(
@@ -167,7 +169,8 @@ class SynodActor(
 
     def _reject_unregistered(self, event: SynodEvent) -> None:
         if isinstance(event, Propose | ReadRound):
-            error = RuntimeError(f"{self._node!r} takes no part in synod {self._name!r}: its store is not registered")
+            text = f"{self._node!r} takes no part in synod {self._name!r}: its store is not registered"
+            error = ActorFailed(text, for_clients=text)
             self._later_by_ref.pop(event.ref).fail(error)
 
     def _reject_lost(self, event: SynodEvent) -> None:
@@ -195,4 +198,5 @@ class SynodActor(
 
     def observed(self, event: str, facts: Any) -> None:
         """Log an event of the protocol."""
-        self.context.log.info(event, **facts)
+        log = self.context.log
+        (log.error if event == BALLOT_IMPLAUSIBLE else log.info)(event, **facts)

@@ -70,7 +70,7 @@ class PoolsReport:
     callers: tuple[CallerReport, ...]
 
 
-@message(name="pool.ReportPools", speaker=Speaker.CLIENT)
+@message(name="pool.ReportPools", speaker=Speaker.OPERATOR)
 class ReportPools(Ask[PoolsReport]):
     """Ask a node for the callers of those pools, and the balancers, whose name contains `pattern`.
 

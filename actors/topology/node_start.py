@@ -105,7 +105,8 @@ def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None
 
 
 def _spawn(node: Node, part: Part) -> None:
-    spawn = partial(node.system.spawn, name=part.name, exported=True)
+    exported = getattr(part, "exported", True)
+    spawn = partial(node.system.spawn, name=part.name, exported=exported)
     match part:
         case RaftPart():
             config = part.config(tuple(NodeId(voter) for voter in part.nodes))
@@ -117,7 +118,7 @@ def _spawn(node: Node, part: Part) -> None:
         case PoolPart():
             weight = part.weight_on(node.name)
             limits = SizeLimits(part.per_node, part.max_per_node)
-            spawn(partial(PoolActor, partial(part.worker, node), limits, weight=weight, exported=True))
+            spawn(partial(PoolActor, partial(part.worker, node), limits, weight=weight, exported=exported))
         case BalancerPart():
             spawn(_balancer(node, part))
         case ActorPart():

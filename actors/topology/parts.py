@@ -31,12 +31,13 @@ __all__ = ["ActorPart", "BalancerPart", "DetectorPart", "Part", "PoolPart", "Raf
 
 @dataclass(frozen=True, slots=True)
 class ActorPart:
-    """One actor on each of `nodes`."""
+    """One actor on each of `nodes`. `exported`: whether clients reach it."""
 
     name: str
     make: Callable[[Node], Actor[Any]]
     nodes: tuple[str, ...]
     supervision: Supervision | None
+    exported: bool = True
 
     @property
     def summary(self) -> str:
@@ -48,7 +49,8 @@ class ActorPart:
 class PoolPart:
     """`per_node` up to `max_per_node` workers on each of `nodes`; `weights` are by node.
 
-    `balance`, `retry_budget` and `hedging` are those of the callers within the cluster.
+    `balance`, `retry_budget` and `hedging` are those of the callers within the cluster. `exported`: whether clients
+    reach them.
     """
 
     name: str
@@ -60,6 +62,7 @@ class PoolPart:
     weights: Mapping[str, float]
     retry_budget: RetryBudget | None
     hedging: Hedging | None
+    exported: bool = True
 
     @property
     def summary(self) -> str:
@@ -76,7 +79,8 @@ class PoolPart:
 class BalancerPart:
     """A balancer actor on each of `nodes`, over the part named `over`: a pool, another balancer, or an actor.
 
-    `messages`: those that it accepts from other nodes; None: those of the targets' class.
+    `messages`: those that it accepts from other nodes; None: those of the targets' class. `exported`: whether clients
+    reach it.
     """
 
     name: str
@@ -87,6 +91,7 @@ class BalancerPart:
     key_of: Callable[[Any], RoutingKey | None] | None
     retry_budget: RetryBudget | None
     hedging: Hedging | None
+    exported: bool = True
 
     @property
     def summary(self) -> str:

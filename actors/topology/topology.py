@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -54,11 +55,15 @@ class Topology:
     Args:
         name: the cluster's id: nodes link only with nodes of the same cluster.
         nodes: the names of all nodes.
+        operators: the clients that operate the cluster: those to which a key or certificate of these names is issued.
+            They read the reports of nodes, and make code active, as do clients that prove themselves as a node would.
+            Where nodes ask for no proof, every client does.
     """
 
-    def __init__(self, name: str, nodes: Sequence[str]) -> None:
+    def __init__(self, name: str, nodes: Sequence[str], *, operators: Sequence[str] = ()) -> None:
         self.name = name
         self.nodes = tuple(nodes)
+        self.operators = tuple(operators)
         self._parts: list[Part] = []
 
     @property
@@ -68,7 +73,7 @@ class Topology:
 
     def with_parts(self, parts: Sequence[Part]) -> Topology:
         """Return a topology of the same name and nodes with other parts."""
-        other = Topology(self.name, self.nodes)
+        other = Topology(self.name, self.nodes, operators=self.operators)
         other._parts += parts
         return other
 
@@ -89,9 +94,13 @@ class Topology:
         *,
         nodes: Sequence[str] | None = None,
         supervision: Supervision | None = None,
+        exported: bool = True,
     ) -> None:
-        """Run an actor named `name` on each of `nodes` (default: all); `make(node)` makes one."""
-        self._parts.append(ActorPart(name, make, self._members(nodes), supervision))
+        """Run an actor named `name` on each of `nodes` (default: all); `make(node)` makes one.
+
+        `exported`: whether clients of the cluster reach it.
+        """
+        self._parts.append(ActorPart(name, make, self._members(nodes), supervision, exported))
 
     def pool(
         self,
@@ -105,6 +114,7 @@ class Topology:
         weights: Mapping[str, float] | None = None,
         retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
         hedging: Hedging | None = None,
+        exported: bool = True,
     ) -> None:
         """Run workers on each of `nodes` (default: all); `worker(node)` makes one.
 
@@ -119,11 +129,12 @@ class Topology:
             weights: the weight of a worker by its node, for policies that use it (default: 1 each).
             retry_budget: limits the retries of each caller within the cluster; None: no limit.
             hedging: when callers within the cluster send slow `Idempotent` requests a second time (default: never).
+            exported: whether clients of the cluster reach them.
         """
         most = per_node if max_per_node is None else max_per_node
         members, weight_by_node = self._members(nodes), dict(weights or {})
         self._parts.append(
-            PoolPart(name, worker, members, per_node, most, balance, weight_by_node, retry_budget, hedging)
+            PoolPart(name, worker, members, per_node, most, balance, weight_by_node, retry_budget, hedging, exported)
         )
 
     def balancer(
@@ -137,6 +148,7 @@ class Topology:
         key_of: Callable[[Any], RoutingKey | None] | None = None,
         retry_budget: RetryBudget | None = DEFAULT_RETRY_BUDGET,
         hedging: Hedging | None = None,
+        exported: bool = True,
     ) -> None:
         """Run a `BalancerActor` named `name` on each of `nodes` (default: all): it passes messages on to `over`.
 
@@ -150,9 +162,11 @@ class Topology:
             key_of: returns the key of a message, for policies that hash keys.
             retry_budget: limits its retries; None: no limit.
             hedging: when it sends slow `Idempotent` requests a second time (default: never).
+            exported: whether clients of the cluster reach it.
         """
         members, taken = self._members(nodes), None if messages is None else tuple(messages)
-        self._parts.append(BalancerPart(name, policy, over, members, taken, key_of, retry_budget, hedging))
+        part = BalancerPart(name, policy, over, members, taken, key_of, retry_budget, hedging, exported)
+        self._parts.append(part)
 
     def raft(
         self,
@@ -294,12 +308,12 @@ class Topology:
             OSError: the address cannot be bound.
             TransportError: the limit of open files is too low.
         """
-        missing = [other for other in self.nodes if other != node and peers is not None and other not in peers]
-        peers = peers or {}
-        self._check_start(node, listen, peers, data, bootstrap)
-        peer_at = {peer: parse_address(address) for peer, address in peers.items()}
+        missing = [] if peers is None else [each for each in self.nodes if each not in (node, *peers)]
+        self._check_start(node, listen, peers or {}, data, bootstrap)
+        peer_at = {peer: parse_address(address) for peer, address in (peers or {}).items()}
         used_host: Host = host if host is not None else RealHost()
         check_room(used_host.resources.descriptors(), members=len(self.nodes) - 1, files=NODE_FILES)
+        config = _with_operators(config or SystemConfig(), self.operators)
         async with System(node, cluster=self.name, host=used_host, config=config, auth=auth, tls=tls) as system:
             if missing:
                 advice = " ".join(f"--peer {each}=HOST:PORT" for each in missing)
@@ -329,6 +343,7 @@ class Topology:
         self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
     ) -> tuple[str, int]:
         """Listen; the connections of `peers` are those of nodes from the first one on, they take no client's place."""
+        system.reserve_names(self.nodes)
         for peer, place in peers.items():
             system.add_peer(peer, *place, may_dial=False)
         return await system.listen(*at, insecure=insecure, datagrams=self._has_detector)
@@ -394,6 +409,11 @@ class Topology:
                     if peer.name != name:
                         node.system.add_peer(peer.name, *parse_address(peer.address))
             yield nodes
+
+
+def _with_operators(config: SystemConfig, operators: tuple[str, ...]) -> SystemConfig:
+    remote = replace(config.remote, operators=(*config.remote.operators, *operators))
+    return replace(config, remote=remote)
 
 
 def _shared_addresses(listen: str, peers: Mapping[str, str]) -> Iterator[str]:

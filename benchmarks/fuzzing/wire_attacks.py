@@ -15,7 +15,7 @@ import msgpack
 
 from benchmarks.fuzzing.fuzz_target import CONFIG, TARGET, FuzzConnection, FuzzTarget
 from coterie.errors import BrokenFrame
-from coterie.runtime.transport import Peer, PeerRole, SharedKey, SystemIdentity
+from coterie.runtime.transport import ClientKey, Peer, PeerRole, SharedKey, SystemIdentity
 from coterie.runtime.transport.framing.chunks import encode_chunk
 from coterie.runtime.transport.framing.frames import FrameDecoder, FrameEncoder
 from coterie.runtime.transport.framing.items import EMPTY, join
@@ -24,7 +24,7 @@ from coterie.runtime.transport.handshake.handshake_messages import Challenge, He
 from coterie.runtime.transport.handshake.shared_key import NONCE_BYTES, HandshakeSide, prove
 
 NODE_KEY, CLIENT_KEY, FOREIGN_KEY = b"n" * 32, b"c" * 32, b"f" * 32
-AUTH = SharedKey(NODE_KEY, client_keys=(CLIENT_KEY,))
+AUTH = SharedKey(NODE_KEY, clients=(ClientKey("client", CLIENT_KEY),))
 VERSIONS = CONFIG.versions
 SOFT_BYTES = CONFIG.frame_soft_bytes
 
@@ -66,6 +66,8 @@ class TrustedPeer:
             payload = step.reply
         if not isinstance(step, Passed):
             raise PropertyViolation(f"a trusted peer was refused: {step}")
+        if step.frame_keys is not None:
+            encoder.seal(step.frame_keys.sending)
         return connection, encoder
 
 

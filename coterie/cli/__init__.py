@@ -44,6 +44,7 @@ from coterie.cli.commands.members_command import add_parser as add_members
 from coterie.cli.commands.nemesis_command import add_parser as add_nemesis
 from coterie.cli.commands.pools_command import add_parser as add_pools
 from coterie.cli.commands.run_command import add_parser as add_run
+from coterie.cli.commands.security_command import add_parser as add_security
 from coterie.cli.commands.sim_command import add_parser as add_sim
 from coterie.cli.commands.status_command import add_parser as add_status
 from coterie.cli.commands.top_command import add_parser as add_top
@@ -52,6 +53,7 @@ from coterie.cli.commands.up_command import add_parser as add_up
 from coterie.cli.commands.waits_command import add_parser as add_waits
 from coterie.errors import CoterieError
 from coterie.runtime.hosts.real_resources import raise_descriptor_limit
+from coterie.terminal_output import print_error
 
 __all__ = ["INTERRUPTED", "main"]
 
@@ -98,7 +100,7 @@ def _run_command(argv: Sequence[str] | None) -> int:
     except (CoterieError, ValueError, OSError) as error:
         logging.getLogger("coterie.cli").debug("the command failed", exc_info=error)
         text = " ".join(str(error).split()) or type(error).__name__
-        print(f"coterie: {text}", file=sys.stderr)
+        print_error(f"coterie: {text}")
         return FAILED
 
 
@@ -115,6 +117,7 @@ def make_parser() -> argparse.ArgumentParser:
         add_up,
         add_topology,
         add_schema,
+        add_security,
         *inspecting,
         add_kv,
         add_raft,

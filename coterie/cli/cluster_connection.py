@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from coterie.actors.client import Client
-from coterie.cli.security_options import NO_SECURITY, SecurityOptions, add_security, security_of
+from coterie.cli.security_options import NO_SECURITY, SecurityOptions, add_client_security, security_of
 from coterie.runtime.remote.link_events import LinkEvent
 
 __all__ = ["ClusterConnection", "add_connect", "connection_of", "wait_for_links"]
@@ -62,9 +62,11 @@ def add_connect(parser: argparse.ArgumentParser, *, required: bool = True) -> No
         help="the addresses of the cluster's nodes; give all of them if you can",
     )
     parser.add_argument(
-        "--name", help="this client's name (default: a random one; with TLS the certificate's name and a random suffix)"
+        "--name",
+        help="this client's name (default: a random one; with --key-of or TLS the name to which the key or certificate "
+        "is issued, and a random suffix)",
     )
-    add_security(parser)
+    add_client_security(parser)
 
 
 def connection_of(args: argparse.Namespace) -> ClusterConnection:

@@ -1,36 +1,75 @@
-"""`SecurityOptions`: reads the command-line options for a shared key and TLS certificates."""
+"""`SecurityOptions`: reads the command-line options for keys and certificates, and passes them on to nodes."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import dataclass
 from typing import Final
 
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.hosts.tls_config import TlsConfig
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.shared_key import ClientKey, SharedKey
+from coterie.terminal_output import print_error
 
-__all__ = ["NO_SECURITY", "SecurityOptions", "add_security", "security_of"]
+__all__ = [
+    "NODE_MARK",
+    "NO_SECURITY",
+    "SecurityOptions",
+    "add_client_security",
+    "add_node_security",
+    "node_options",
+    "of_node",
+    "security_of",
+]
+
+NODE_MARK: Final = "{node}"
+"""Stands for the name of each node in the paths that `coterie up` is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityOptions:
-    """The shared key and the certificates of a link; None: not used."""
+    """The keys and the certificates of a link; None: not used."""
 
-    auth: SharedKey | None = None
+    auth: SharedKey | ClientKey | None = None
     tls: TlsConfig | None = None
+
+    @property
+    def node_auth(self) -> SharedKey | None:
+        """The keys of a node."""
+        return self.auth if isinstance(self.auth, SharedKey) else None
 
 
 NO_SECURITY: Final = SecurityOptions()
 """No key and no certificates."""
 
 
-def add_security(parser: argparse.ArgumentParser) -> None:
-    """Add the options for a shared key and certificates to a parser."""
+def add_client_security(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the keys and certificates of a client to a parser."""
+    group = _add_security(parser)
+    group.add_argument(
+        "--key-of",
+        metavar="NAME",
+        help="the key is that of the client NAME (default: it is the nodes' own, with which everything is allowed)",
+    )
+
+
+def add_node_security(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the keys and certificates of nodes to a parser."""
+    group = _add_security(parser)
+    group.add_argument(
+        "--client-key",
+        action="append",
+        default=[],
+        dest="client_keys",
+        metavar="NAME=FILE",
+        help="the key of the client NAME: with it a program can be that client, and no node (repeat for each client)",
+    )
+
+
+def _add_security(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("security", "how both ends of a link prove who they are")
-    group.add_argument("--key-file", metavar="FILE", help="the cluster's key: all bytes of FILE, 16 or more")
+    group.add_argument("--key-file", metavar="FILE", help="the key: all bytes of FILE, 16 or more")
     group.add_argument("--tls-certificate", metavar="FILE", help="this end's certificate (PEM)")
     group.add_argument("--tls-key", metavar="FILE", help="its private key (PEM)")
     group.add_argument(
@@ -38,27 +77,74 @@ def add_security(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the certificate authority that must have signed the peer's certificate (PEM)",
     )
+    group.add_argument(
+        "--tls-revoked",
+        metavar="FILE",
+        help="SHA-256 fingerprints of certificates that do not count any more, one a line",
+    )
+    return group
 
 
 def security_of(args: argparse.Namespace) -> SecurityOptions:
     """Return the options as an object. OSError: a file cannot be read. ValueError: the options do not fit together."""
-    auth = None
-    if args.key_file is not None:
-        try:
-            auth = SharedKey(_read_key(args.key_file))
-        except ValueError as error:
-            raise ValueError(f"--key-file {args.key_file}: {error}") from error
+    auth = _auth_of(args)
     files = (args.tls_certificate, args.tls_key, args.tls_authority)
-    if any(files) and not all(files):
+    if (any(files) and not all(files)) or (args.tls_revoked and not any(files)):
         raise ValueError("--tls-certificate, --tls-key and --tls-authority go together: give all three or none")
-    return SecurityOptions(auth, TlsConfig(*files) if all(files) else None)
+    return SecurityOptions(auth, TlsConfig(*files, args.tls_revoked or "") if all(files) else None)
 
 
-def _read_key(path: str) -> bytes:
+def of_node(args: argparse.Namespace, node: str) -> argparse.Namespace:
+    """Return options for several nodes as those of one: `{node}` in a path of a certificate or a key is its name."""
+    own = {name: path.replace(NODE_MARK, node) for name, path in _tls_files(args).items() if path is not None}
+    return argparse.Namespace(**{**vars(args), **own})
+
+
+def node_options(args: argparse.Namespace) -> list[str]:
+    """Return the options of `coterie run` that say the same as `args`."""
+    options = [] if args.key_file is None else ["--key-file", args.key_file]
+    for client_key in args.client_keys:
+        options += ["--client-key", client_key]
+    for name, path in _tls_files(args).items():
+        options += [] if path is None else [f"--{name.replace('_', '-')}", path]
+    return options
+
+
+def _tls_files(args: argparse.Namespace) -> dict[str, str | None]:
+    return {name: getattr(args, name) for name in ("tls_certificate", "tls_key", "tls_authority", "tls_revoked")}
+
+
+def _auth_of(args: argparse.Namespace) -> SharedKey | ClientKey | None:
+    key_of, client_keys = getattr(args, "key_of", None), getattr(args, "client_keys", [])
+    if args.key_file is None:
+        if key_of is not None or client_keys:
+            given = "--client-key" if key_of is None else "--key-of"
+            raise ValueError(f"{given} goes with --key-file: without a key of the nodes nobody is asked for one")
+        return None
+    try:
+        key = _read_key("--key-file", args.key_file)
+        if key_of is not None:
+            return ClientKey(key_of, key)
+        return SharedKey(key, clients=tuple(map(_client_key, client_keys)))
+    except ValueError as error:
+        raise ValueError(f"--key-file {args.key_file}: {error}") from error
+
+
+def _client_key(text: str) -> ClientKey:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise ValueError(f"--client-key {text!r}: write NAME=FILE")
+    try:
+        return ClientKey(name, _read_key("--client-key", path))
+    except ValueError as error:
+        raise ValueError(f"--client-key {text}: {error}") from error
+
+
+def _read_key(option: str, path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             if not RealDisk().is_private(path):
-                print(f"coterie: --key-file {path}: others than its owner can read it: chmod 600 it", file=sys.stderr)
+                print_error(f"coterie: {option} {path}: others than its owner can read it: chmod 600 it")
             return file.read()
     except OSError as error:
-        raise OSError(f"cannot read --key-file {path!r}: {os.strerror(error.errno or 0)}") from error
+        raise OSError(f"cannot read {option} {path!r}: {os.strerror(error.errno or 0)}") from error

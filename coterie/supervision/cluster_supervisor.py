@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio.subprocess import Process
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -14,9 +14,11 @@ from coterie.errors import TransportError
 from coterie.node_process import start_process
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.hosts.real_host import RealHost
+from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.descriptor_budget import NODE_FILES, check_room
 from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.transport.handshake.shared_key import SharedKey
 from coterie.runtime.transport.transport_config import TransportConfig
 from coterie.supervision.hang_watch import HangWatch
 from coterie.supervision.node_supervisor import RESTARTS, NodeSupervisor
@@ -50,6 +52,9 @@ class ClusterSupervisor:
         say: takes a line about a node.
         restarts: the budget of each node, and the back-off before its restarts.
         hang_timeout_s: how long a node may be silent before its process is killed, s; 0: none is ever killed.
+        options: further options of `coterie run` for each node, by name.
+        auth, tls: what this process proves itself with to the nodes: as one of them could.
+        name: of this process, as a client of the nodes.
 
     Raises:
         ValueError: `hang_timeout_s` is neither 0 nor at least 2.
@@ -65,6 +70,10 @@ class ClusterSupervisor:
         say: Callable[[str, str], None],
         restarts: Supervision = RESTARTS,
         hang_timeout_s: float = HANG_TIMEOUT_S,
+        options: Mapping[str, Sequence[str]] | None = None,
+        auth: SharedKey | None = None,
+        tls: TlsConfig | None = None,
+        name: str | None = None,
     ) -> None:
         if hang_timeout_s != 0 and not HANG_TIMEOUT_MIN_S <= hang_timeout_s < float("inf"):
             raise ValueError(
@@ -75,6 +84,9 @@ class ClusterSupervisor:
         self._addresses = addresses
         self._data = data
         self._hang_timeout_s = hang_timeout_s
+        self._options = options or {}
+        self._auth, self._tls = auth, tls
+        self._name = name or f"up-{os.getpid()}"
         self._host = RealHost()
         monotonic = self._host.clock.monotonic
         self._supervisors = {
@@ -115,8 +127,15 @@ class ClusterSupervisor:
 
     async def _run(self) -> None:
         config = SystemConfig(transport=LINKS)
-        name, role = f"up-{os.getpid()}", PeerRole.CLIENT
-        async with System(name, cluster=self._cluster, role=role, host=self._host, config=config) as system:
+        async with System(
+            self._name,
+            cluster=self._cluster,
+            role=PeerRole.CLIENT,
+            host=self._host,
+            config=config,
+            auth=self._auth,
+            tls=self._tls,
+        ) as system:
             for address in self._addresses.values():
                 system.dial(*parse_address(address))
             async with asyncio.TaskGroup() as watching:
@@ -131,7 +150,12 @@ class ClusterSupervisor:
         output = await OutputPipe.open()
         try:
             process = await start_process(
-                self._topology, node, self._addresses, self._data[node], output=output.write_fd
+                self._topology,
+                node,
+                self._addresses,
+                self._data[node],
+                output=output.write_fd,
+                options=self._options.get(node, ()),
             )
         except BaseException:
             output.close()

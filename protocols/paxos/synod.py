@@ -37,6 +37,8 @@ from coterie.protocols.paxos.synod_messages import (
     SynodMessage,
     SynodState,
 )
+from coterie.protocols.paxos.synod_observations import BALLOT_IMPLAUSIBLE
+from coterie.protocols.plausibility import is_plausible_jump
 
 __all__ = ["Synod", "SynodEffect", "SynodEvent"]
 
@@ -64,6 +66,7 @@ class Synod:
         self._learner = Learner(config.quorums)
         self._local_gate: DurabilityGate[SynodEffect] = DurabilityGate()
         self._steps: deque[_Step] = deque()
+        self._implausible: set[NodeId] = set()  # members that used such a ballot
 
     @property
     def node_id(self) -> NodeId:
@@ -124,6 +127,9 @@ class Synod:
                 return self._receive(step.sender, step.message, now) if step.sender in self._members else []
 
     def _receive(self, sender: NodeId, message: SynodMessage, now: float) -> list[SynodEffect]:
+        heard = message.promised.round if isinstance(message, Nack) else message.ballot.round
+        if not is_plausible_jump(self._known_round(), heard):
+            return self._refuse_ballot(sender, heard)
         match message:
             case Prepare() | Accept():
                 request: Received[Prepare | Accept] = Received(sender, message)
@@ -134,6 +140,17 @@ class Synod:
             case Accepted():
                 self._steps.extend(self._learner.handle([Received(sender, message)], now=now))
                 return []
+
+    def _known_round(self) -> int:
+        promised = self._state.acceptor.promised
+        return max(self._state.proposer.round, 0 if promised is None else promised.round)
+
+    def _refuse_ballot(self, sender: NodeId, heard: int) -> list[SynodEffect]:
+        """Tell once for each sender that it uses a ballot that no honest run reaches."""
+        if sender in self._implausible:
+            return []
+        self._implausible.add(sender)
+        return [Observe(BALLOT_IMPLAUSIBLE, {"node": self._node_id, "sender": sender, "round": heard})]
 
     def _carry_out(self, effects: Iterable[AcceptorEffect | ProposerEffect]) -> list[SynodEffect]:
         outward: list[SynodEffect] = []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from coterie.errors import UnsupportedFormat
 from coterie.protocols.algorithm import NodeId
+from coterie.protocols.plausibility import STAMP_JUMP_MAX_MS
 from coterie.protocols.raft.membership.membership import Membership
 from coterie.protocols.raft.raft_messages import AppendEntries, AppendEntriesReply
 from coterie.protocols.raft.raft_observations import LOG_TRUNCATED, MESSAGE_DISCARDED
@@ -62,7 +63,7 @@ class Follower:
     def handle_append_entries(self, sender: NodeId, message: AppendEntries) -> None:
         """Answer `sender`, which speaks as the leader of `message.term`."""
         role_state, durability = self._role_state, self._durability
-        if not is_well_formed(message):
+        if not is_well_formed(message) or not self._has_plausible_stamps(message):
             self._outbox.observe(MESSAGE_DISCARDED, sender=sender, term=message.term)
             return
         if message.term < role_state.term:
@@ -75,6 +76,11 @@ class Follower:
         role_state.follow(sender)
         reply = self.accept(message, message.term)
         self._outbox.send(sender, reply, durability.after_entries(reply.match_index))
+
+    def _has_plausible_stamps(self, message: AppendEntries) -> bool:
+        """Return whether log time goes on from what is known: it never falls again, and expiry depends on it."""
+        newest_ms = message.entries[-1].stamp_ms if message.entries else 0
+        return newest_ms <= self._role_state.log_clock.last_stamp_ms + STAMP_JUMP_MAX_MS
 
     def accept(self, message: AppendEntries, term: Term) -> AppendEntriesReply:
         """Take the entries of this term's leader if the one before them matches; return the answer.

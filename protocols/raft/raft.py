@@ -21,6 +21,7 @@ from typing import assert_never
 
 from coterie.errors import InvariantViolated
 from coterie.protocols.algorithm import NodeId, Persisted, Received
+from coterie.protocols.plausibility import is_plausible_jump
 from coterie.protocols.quorums import Quorum
 from coterie.protocols.raft.applier import Applier
 from coterie.protocols.raft.durability import Durability
@@ -45,6 +46,7 @@ from coterie.protocols.raft.raft_messages import (
     RequestVoteReply,
     Restored,
 )
+from coterie.protocols.raft.raft_observations import TERM_IMPLAUSIBLE
 from coterie.protocols.raft.role import RaftRole, RoleState
 from coterie.protocols.replicated_log import (
     Applied,
@@ -95,6 +97,7 @@ class Raft:
         self._node_id = node_id
         self._config = config
         self._is_armed = False
+        self._implausible: set[NodeId] = set()  # members that claimed such a term
         self._log = RaftLog(restored.terms, restored.last_index, base=restored.base)
         self._log_clock = LogClock(restored.last_stamp_ms)
         self._durability = Durability(restored, max_write_bytes=config.max_write_bytes)
@@ -324,6 +327,9 @@ class Raft:
             self._role_state.leadership.loaded(loaded.reader, loaded.entries)
 
     def _receive(self, sender: NodeId, message: RaftMessage) -> None:
+        if not is_plausible_jump(self._durability.hard_state.term, message.term):
+            self._refuse_term(sender, message.term)
+            return
         match message:
             case AppendEntriesReply():
                 self._handle_append_entries_reply(sender, message)
@@ -339,6 +345,12 @@ class Raft:
                 self._elections.handle_request_vote_reply(sender, message)
             case _:
                 assert_never(message)
+
+    def _refuse_term(self, sender: NodeId, term: Term) -> None:
+        """Tell once for each sender that it is in a term that no honest run reaches."""
+        if sender not in self._implausible:
+            self._implausible.add(sender)
+            self._outbox.observe(TERM_IMPLAUSIBLE, sender=sender, term=term, own_term=self.term)
 
     def _handle_append_entries_reply(self, sender: NodeId, reply: AppendEntriesReply) -> None:
         leadership, term = self._role_state.leadership, self._durability.hard_state.term

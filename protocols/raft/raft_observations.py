@@ -23,6 +23,7 @@ __all__ = [
     "SNAPSHOT_NEEDED",
     "STEPPED_DOWN",
     "TERM_ADVANCED",
+    "TERM_IMPLAUSIBLE",
     "VOTE_GRANTED",
 ]
 
@@ -80,7 +81,11 @@ MESSAGE_DISCARDED: Final = "raft.message_discarded"
 """A peer's AppendEntries is malformed (a gap, a falling term), or its answer fits no message of this leader: `node`,
 `sender`, `term` (the message's)."""
 
-SEVERE: Final = frozenset({ENTRIES_LOST, QUARANTINE_ENTERED})
+TERM_IMPLAUSIBLE: Final = "raft.term_implausible"
+"""A member speaks in a term that is too far ahead to be true (see `plausibility`), and is not heard: `node`, `sender`,
+`term`, `own_term`. Told once for each sender."""
+
+SEVERE: Final = frozenset({ENTRIES_LOST, QUARANTINE_ENTERED, TERM_IMPLAUSIBLE})
 """The events that are errors: a node has broken a promise, or cannot take its full part."""
 
 SERIOUS: Final = frozenset({COMMIT_STALLED})

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from coterie.runtime.system import System
 
-__all__ = ["Cell", "LocalRef", "State"]
+__all__ = ["Cell", "LocalRef", "State", "cell_of"]
 
 M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
@@ -269,9 +269,9 @@ class Cell(Mailbox):
             raise ValueError(f"watch({ref!r}): an address never ends; watch the actor's own ref, see System.lookup")
         if ref.node != self.system.node:
             self.relations.watched[self.system.remoting.watches.watch(self, ref)] = None
-        elif isinstance(ref.delivery, Cell) and ref.delivery.state is not State.STOPPED:
-            ref.delivery.add_watcher(self)
-            self.relations.watched[ref.delivery] = None
+        elif (cell := cell_of(self.system, ref)) is not None and cell.state is not State.STOPPED:
+            cell.add_watcher(self)
+            self.relations.watched[cell] = None
         else:
             self.post_control(Terminated(ref, "stopped"))
 
@@ -486,3 +486,13 @@ class Cell(Mailbox):
         self.relations.children.pop(child.path, None)
         if escalate is not None:
             self.post_control(_ChildFailed(escalate))
+
+
+def cell_of(system: System, ref: Ref[Any]) -> Cell | None:
+    """Return the cell of the actor that `ref` means; None if that is no actor of `system`, or is gone."""
+    if isinstance(ref.delivery, Cell):
+        return ref.delivery
+    cell = system.cell_at(ref.path) if ref.node == system.node else None
+    if cell is None or (ref.uid and (ref.incarnation, ref.uid) != (cell.ref.incarnation, cell.ref.uid)):
+        return None
+    return cell

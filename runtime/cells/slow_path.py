@@ -156,6 +156,6 @@ def fail(cell: Cell, error: BaseException, item: object) -> None:
         cell.wake()  # sent by tell: there is no asker to get the error, and the visit ends normally
         return
     if isinstance(item, Envelope):
-        cause = f"{type(error).__name__}: {error}"
-        item.reject(ActorFailed(f"actor {cell.path!r} failed on {type(message).__name__}: {cause}"))
+        where = f"actor {cell.path!r} failed on {type(message).__name__}: {type(error).__name__}"
+        item.reject(ActorFailed(f"{where}: {error}", for_clients=where))
     cell.life_cycle.fail(error)

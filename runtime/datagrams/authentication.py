@@ -10,8 +10,7 @@ from __future__ import annotations
 import hmac
 from typing import Final
 
-from coterie.runtime.transport.handshake.identity import PeerRole
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.shared_key import Auth, SharedKey
 
 __all__ = ["CODE_BYTES", "DatagramAuthentication"]
 
@@ -26,10 +25,10 @@ class DatagramAuthentication:
 
     __slots__ = ("_keys", "is_keyed")
 
-    def __init__(self, auth: SharedKey | None) -> None:
-        keys = (b"",) if auth is None else auth.accepted_from(PeerRole.NODE)
+    def __init__(self, auth: Auth | None) -> None:
+        keys = auth.of_nodes if isinstance(auth, SharedKey) else (b"",)
         self._keys = tuple(hmac.digest(key, _LABEL, "sha256") for key in keys)  # the own key is the first
-        self.is_keyed = auth is not None
+        self.is_keyed = isinstance(auth, SharedKey)
         """Whether a code proves that its sender knows a key of the nodes."""
 
     def code(self, data: bytes) -> bytes:

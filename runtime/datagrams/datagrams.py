@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from coterie.runtime.hosts.host import DatagramSocket
     from coterie.runtime.refs import Address
     from coterie.runtime.system import System
-    from coterie.runtime.transport.handshake.shared_key import SharedKey
+    from coterie.runtime.transport.handshake.shared_key import Auth
     from coterie.runtime.transport.transport import Transport
 
 __all__ = ["Datagrams"]
@@ -55,7 +55,7 @@ class Datagrams:
         has_tls: whether its links are in TLS. Without `auth` it then sends no datagrams: TLS does not protect them.
     """
 
-    def __init__(self, system: System, auth: SharedKey | None, *, has_tls: bool) -> None:
+    def __init__(self, system: System, auth: Auth | None, *, has_tls: bool) -> None:
         config = system.config.datagrams
         self._system = system
         self._is_allowed = auth is not None or not has_tls

@@ -15,6 +15,7 @@ from coterie.runtime.datagrams.dropped_datagrams import DroppedDatagrams, DropRe
 from coterie.runtime.datagrams.replay_window import ReplayWindow
 from coterie.runtime.observing.dead_letters import Reason
 from coterie.runtime.remote.interned_routes import NAME_CHARS_MAX, IncomingRoute
+from coterie.runtime.remote.wired_refs import WiredRefs
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole
 
 if TYPE_CHECKING:
@@ -111,5 +112,7 @@ class IncomingDatagrams:
             if len(self._routes) >= _ROUTES_MAX:
                 self._routes.clear()
             peer = Peer(node, 0, PeerRole.NODE)  # only nodes have the key that authenticates datagrams
-            route = self._routes[node, path, name] = IncomingRoute(self._system, peer, path, 0, described)
+            route = self._routes[node, path, name] = IncomingRoute(
+                self._system, peer, WiredRefs(self._system, peer), path, 0, described
+            )
         return route

@@ -17,6 +17,7 @@ from coterie.runtime.hosts.tls_config import TlsConfig
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.run_queue import RunQueue
+    from coterie.runtime.transport.handshake.certificate import Certificate
 
 __all__ = [
     "Clock",
@@ -84,6 +85,10 @@ class SecuredNetwork(Connections, Protocol):
 
     def reload(self) -> None:
         """Read the certificates again, for new connections. If it raises OSError nothing has changed."""
+        ...
+
+    def distrust(self, certificate: Certificate, *, now: float) -> str | None:
+        """Return why a certificate would not be accepted at `now` (Unix time, s): expired, revoked, of no authority."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 from coterie.errors import HandshakeRefused
 from coterie.runtime.hosts.host import DatagramReceiver
 from coterie.runtime.hosts.real_datagrams import RealDatagramSocket, open_datagram_socket
+from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.hosts.real_listener import RealListener, TlsAccept, bind_all
 from coterie.runtime.hosts.tls_config import TlsConfig
-from coterie.runtime.transport.handshake.certificate import names_in
+from coterie.runtime.transport.handshake.certificate import Certificate, fingerprint, names_in
 
 __all__ = ["RealNetwork", "RealSecuredNetwork"]
 
@@ -81,10 +83,23 @@ class RealSecuredNetwork:
             "ssl_shutdown_timeout": _SHUTDOWN_TIMEOUT_S,
         }
         self._server, self._client = self._contexts()
+        self._revoked = _read_revoked(config.revoked)
 
     def reload(self) -> None:
         """Read the files again, for new connections. Raises as the constructor does; then nothing has changed."""
-        self._server, self._client = self._contexts()
+        contexts, revoked = self._contexts(), _read_revoked(self._config.revoked)
+        (self._server, self._client), self._revoked = contexts, revoked
+
+    def distrust(self, certificate: Certificate, *, now: float) -> str | None:
+        """Return why a certificate would not be accepted at `now` (Unix time, s); None if it would."""
+        if certificate.fingerprint in self._revoked:
+            return f"it is revoked in {self._config.revoked!r}"
+        if certificate.expires and ssl.cert_time_to_seconds(certificate.expires) <= now:
+            return "it has expired"
+        anchors = set(map(fingerprint, self._server.get_ca_certs(binary_form=True)))
+        if certificate.anchor and certificate.anchor not in anchors:
+            return f"no authority in {self._config.authority!r} stands for it"
+        return None
 
     async def listen(self, factory: ProtocolFactory, host: str, port: int) -> RealListener:
         """Accept connections at (host, port). OSError if it cannot bind."""
@@ -137,6 +152,24 @@ def _require_certificates(context: ssl.SSLContext, config: TlsConfig) -> None:
         context.load_cert_chain(config.certificate, config.key, "")
     with _errors_naming(f"{config.authority!r}"):
         context.load_verify_locations(config.authority)
+
+
+def _read_revoked(path: str) -> frozenset[str]:
+    """Return the fingerprints in a file, lower case, no colons. OSError names the file, and a line that is none."""
+    if not path:
+        return frozenset()
+    with _errors_naming(repr(path)):
+        file = RealDisk().open(path)
+        try:
+            text = file.read_at(0, file.size()).decode("ascii", "replace")
+        finally:
+            file.close()
+        lines = [line.split("#")[0].strip() for line in text.splitlines()]
+        found = {line.rpartition("=")[2].replace(":", "").lower() for line in lines if line}
+        for one in found:
+            if not re.fullmatch("[0-9a-f]{64}", one):
+                raise OSError(errno.EINVAL, f"{one!r:.100} is no SHA-256 fingerprint")
+        return frozenset(found)
 
 
 @contextlib.contextmanager

@@ -20,11 +20,15 @@ class TlsConfig:
         certificate: this system's certificate, followed by intermediate ones if there are any.
         key: its private key, not encrypted.
         authority: the certificates of the trusted authorities.
+        revoked: a file with the SHA-256 fingerprints of certificates that do not count any more, one a line, as
+            `openssl x509 -fingerprint -sha256` prints them; "" for none. (A list that an authority signs would have to
+            be renewed before it expires, and an outdated one would shut out everyone.)
     """
 
     certificate: str
     key: str
     authority: str
+    revoked: str = ""
 
     def __post_init__(self) -> None:
         for name in ("certificate", "key", "authority"):

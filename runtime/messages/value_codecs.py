@@ -34,10 +34,10 @@ INT64: Final = range(-(2**63), 2**64)
 
 
 class Resolver(Protocol):
-    """Makes the `Ref` objects of a decoded message; the system that decodes implements it."""
+    """Makes the `Ref` objects of a decoded message: see `WiredRefs`."""
 
-    def ref(self, node: str, incarnation: int, path: str, uid: int) -> object:
-        """Return the ref with that name."""
+    def ref(self, node: str, incarnation: int, path: str, uid: int, *, as_client: bool = False) -> object:
+        """Return the ref with that name. `as_client`: it acts with the rights of a client."""
         ...
 
 
@@ -46,7 +46,7 @@ class HoldsRef(BadMessage):
 
 
 class _NoRefs:
-    def ref(self, node: str, incarnation: int, path: str, uid: int) -> NoReturn:
+    def ref(self, node: str, incarnation: int, path: str, uid: int, *, as_client: bool = False) -> NoReturn:
         raise HoldsRef(f"a command cannot hold a Ref ({path!r} on {node!r}): it outlives the actor")
 
 

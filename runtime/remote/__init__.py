@@ -6,6 +6,7 @@
 
 `association.py`: holds the state of the link to one other node.
 `error_codes.py`: translates errors into wire codes, and into reasons for dead letters.
+`heard_peers.py`: checks from which peers a message is heard.
 `incoming/`: handles the wire messages that other nodes send.
 `interned_routes.py`: replaces actor paths and message types by numbers on the wire.
 `link_events.py`: reports link changes to listeners.
@@ -18,4 +19,5 @@
 `remote_watches.py`: watches actors on other nodes.
 `remoting.py`: manages the links of one system, and looks up and spawns actors on other nodes.
 `rows.py`: defines the messages on the wire (rows).
+`wired_refs.py`: makes the refs that arrive, with the rights of who sent them.
 """

@@ -6,13 +6,16 @@ import asyncio
 import collections
 from typing import TYPE_CHECKING, Final
 
-from coterie.errors import ConnectionLost, FrameTooLarge, OutboundFull, TransportError
+from coterie.errors import ConnectionLost, FrameTooLarge, NotExported, OutboundFull, TransportError
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.observing.dead_letters import Reason
-from coterie.runtime.remote.error_codes import code_of, dead_letter_reason, wire_text
+from coterie.runtime.remote.error_codes import client_text, code_of, dead_letter_reason, wire_text
 from coterie.runtime.remote.interned_routes import IncomingRoutes, OutgoingRoutes
 from coterie.runtime.remote.pending_requests import PendingRequests
 from coterie.runtime.remote.rows import DECLARED, ERROR, WITHDRAW, Row
+from coterie.runtime.remote.wired_refs import WiredRefs
+from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.transport.handshake.protocol_versions import RIGHTS_SINCE
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -42,12 +45,14 @@ class Association:
         "_outgoing_routes",
         "_retry",
         "_senders",
+        "_transport",
         "incoming_routes",
         "is_up",
         "monotonic",
         "offers",
         "peer",
         "pending_requests",
+        "resolver",
         "system",
         "watched",
     )
@@ -56,6 +61,8 @@ class Association:
         config = remoting.config
         self.system = remoting.system
         self.peer = peer
+        self.resolver = WiredRefs(self.system, peer)
+        self._transport = transport
         self.is_up = True
         self.monotonic = self.system.host.clock.monotonic  # looked up once: every ask reads it
         self.pending_requests = PendingRequests(peer.node, config.in_flight_max)
@@ -66,15 +73,27 @@ class Association:
             OutgoingRoutes(self, self._senders[lane], config.routes_max) for lane in (Lane.CONSENSUS, Lane.BULK)
         )
         self._outgoing_routes = (consensus, consensus, bulk)  # by lane: control and consensus share a connection
-        self.incoming_routes = tuple(IncomingRoutes(self.system, peer, config.routes_max) for _ in ("control", "bulk"))
+        self.incoming_routes = tuple(
+            IncomingRoutes(self.system, peer, self.resolver, config.routes_max) for _ in ("control", "bulk")
+        )
         self._backlog: collections.deque[Row] = collections.deque()
         self._retry: asyncio.TimerHandle | None = None
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
-    def route(self, path: str, uid: int, described: MessageType) -> OutgoingRoute:
-        """Return the route to an actor of the peer. Raises what `OutgoingRoutes.route` raises."""
-        return self._outgoing_routes[described.lane].route(path, uid, described)
+    def route(self, path: str, uid: int, described: MessageType, *, as_client: bool = False) -> OutgoingRoute:
+        """Return the route to an actor of the peer, with the rights of a client or our own.
+
+        Raises:
+            NotExported: by a client's ref no other client is reached, nor a node that does not know such rights.
+            ActorNotFound, TransportError: see `OutgoingRoutes.route`.
+        """
+        if as_client:
+            if self.peer.role is PeerRole.CLIENT:
+                raise NotExported(f"{path!r:.100} on {self.peer.node!r}: no client is reached by the ref of another")
+            if self._transport.version_of(self.peer.node) < RIGHTS_SINCE:
+                raise NotExported(f"node {self.peer.node!r} runs a release that does not know the rights of clients")
+        return self._outgoing_routes[described.lane].route(path, uid, described, as_client=as_client)
 
     def send(self, lane: Lane, row: Row) -> None:
         """Queue one row. Raises what `Transport.send` raises."""
@@ -98,7 +117,8 @@ class Association:
 
     def answer_error(self, lane: Lane, number: int, error: BaseException) -> None:
         """Answer request `number` with an error."""
-        self.answer(lane, (ERROR, number, code_of(error), wire_text(error)))
+        text = client_text(error) if self.peer.role is PeerRole.CLIENT else wire_text(error)
+        self.answer(lane, (ERROR, number, code_of(error), text))
 
     def answer_declared(self, lane: Lane, number: int, name: str, values: tuple[object, ...]) -> None:
         """Answer request `number` with an error that its message declares."""

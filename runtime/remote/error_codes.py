@@ -25,7 +25,7 @@ from coterie.errors import (
 )
 from coterie.runtime.observing.dead_letters import Reason
 
-__all__ = ["TEXT_CHARS_MAX", "code_of", "dead_letter_reason", "error_of", "wire_text"]
+__all__ = ["TEXT_CHARS_MAX", "client_text", "code_of", "dead_letter_reason", "error_of", "wire_text"]
 
 TEXT_CHARS_MAX: Final = 1000
 
@@ -77,6 +77,13 @@ def wire_text(error: BaseException) -> str:
     """Return the text of an error, valid in UTF-8 and cut to `TEXT_CHARS_MAX`, so that it fits into a frame."""
     text = str(error)[: TEXT_CHARS_MAX + 1].encode("utf-8", "replace").decode()
     return text if len(text) <= TEXT_CHARS_MAX else text[:TEXT_CHARS_MAX] + "…"
+
+
+def client_text(error: BaseException) -> str:
+    """Return what a client may read of an error: of what user code raised and did not declare, the type alone."""
+    if isinstance(error, ActorFailed):
+        return error.for_clients
+    return wire_text(error) if isinstance(error, CoterieError) else type(error).__name__
 
 
 def dead_letter_reason(error: CoterieError) -> Reason:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorNotFound, ActorStopped, AskError, BadMessage, NotExported
 from coterie.runtime.messages.delivery_options import DeliveryOptions
 from coterie.runtime.messages.lanes import Lane
-from coterie.runtime.messages.speakers import Speaker, is_heard_from, refusal_of_name
+from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.remote.error_codes import dead_letter_reason
-from coterie.runtime.remote.rows import FIRST_ROUTE, ROUTE, Row
+from coterie.runtime.remote.heard_peers import is_heard_from, refusal_of_name
+from coterie.runtime.remote.rows import FIRST_ROUTE, ROUTE, ROUTE_AS_CLIENT, Row
 from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
@@ -27,7 +29,15 @@ if TYPE_CHECKING:
     from coterie.runtime.system import System
     from coterie.runtime.transport.handshake.identity import Peer
 
-__all__ = ["NAME_CHARS_MAX", "IncomingRoute", "IncomingRoutes", "OutgoingRoute", "OutgoingRoutes", "find_cell"]
+__all__ = [
+    "NAME_CHARS_MAX",
+    "IncomingRoute",
+    "IncomingRoutes",
+    "OutgoingRoute",
+    "OutgoingRoutes",
+    "find_cell",
+    "not_for_clients",
+]
 
 NAME_CHARS_MAX: Final = 1024
 """The longest path or message type name on the wire, in characters; bounds the memory of a table."""
@@ -71,16 +81,16 @@ class OutgoingRoutes:
         self._association = association
         self._send = send
         self._limit = limit
-        self._routes: dict[tuple[str, int, str], OutgoingRoute] = {}
+        self._routes: dict[tuple[str, int, str, bool], OutgoingRoute] = {}
 
-    def route(self, path: str, uid: int, described: MessageType) -> OutgoingRoute:
-        """Return the route to an actor; its definition is sent before its first use.
+    def route(self, path: str, uid: int, described: MessageType, *, as_client: bool = False) -> OutgoingRoute:
+        """Return the route to an actor, with the rights of a client or our own; it is defined before its first use.
 
         Raises:
             ActorNotFound: a name exceeds `NAME_CHARS_MAX`.
             TransportError: the definition cannot be sent.
         """
-        key = (path, uid, described.name)
+        key = (path, uid, described.name, as_client)
         route = self._routes.get(key)
         if route is None:
             if max(len(path), len(described.name)) > NAME_CHARS_MAX:
@@ -90,7 +100,7 @@ class OutgoingRoutes:
             if len(self._routes) >= self._limit:
                 self.end()
             number = FIRST_ROUTE + len(self._routes)
-            self._send((ROUTE, number, path, uid, described.name))
+            self._send((ROUTE_AS_CLIENT if as_client else ROUTE, number, path, uid, described.name))
             route = self._routes[key] = OutgoingRoute(self._association, number, described, self._send)
         return route
 
@@ -114,6 +124,7 @@ class IncomingRoute:
     __slots__ = (
         "_is_plain",
         "_peer",
+        "_resolver",
         "_system",
         "described",
         "encode_reply",
@@ -125,7 +136,9 @@ class IncomingRoute:
         "uid",
     )  # fmt: skip
 
-    def __init__(self, system: System, peer: Peer, path: str, uid: int, described: MessageType) -> None:
+    def __init__(
+        self, system: System, peer: Peer, resolver: Resolver, path: str, uid: int, described: MessageType
+    ) -> None:
         self.path = path
         self.uid = uid
         self.described = described
@@ -136,6 +149,7 @@ class IncomingRoute:
         self.plain_cell: Cell | None = None
         self._system = system
         self._peer = peer
+        self._resolver = resolver
         delivery = described.cls.__dict__.get("__lane__")
         self._is_plain = delivery is Lane.BULK
         ttl_s = delivery.ttl_s if isinstance(delivery, DeliveryOptions) else None
@@ -151,12 +165,12 @@ class IncomingRoute:
             # Not the message: it is not decoded, and what a peer sends must not be kept.
             self._system.dead_letters.add(dead_letter_reason(error), self.path, self.described.name, str(error))
         else:
-            cell.tell(self.read(row, self._system))
+            cell.tell(self.read(row, self._resolver))
 
     def message(self, fields: tuple[object, ...]) -> object:
         """Decode a message from its fields, once `cell` has found an actor. BadMessage names the invalid field."""
         try:
-            message = self.described.decode(fields, self._system)
+            message = self.described.decode(fields, self._resolver)
         except RecursionError as error:
             raise self._too_deep() from error
         if self.described.speaker is Speaker.MEMBER:
@@ -178,7 +192,7 @@ class IncomingRoute:
         if self.known_cell is None:
             return error if isinstance(error, BadMessage) else self._too_deep()  # it was not decoded at all
         try:
-            self.described.decode(row[1:], self._system)
+            self.described.decode(row[1:], self._resolver)
         except BadMessage as better:
             return better
         except RecursionError:
@@ -195,10 +209,10 @@ class IncomingRoute:
             AskError: there is no reachable actor, or none for such a message of a client.
             BadMessage: the actor does not accept this message type, or no other node may send it.
         """
-        is_client = self._peer.role is PeerRole.CLIENT
-        if not is_heard_from(self.described.speaker, is_client=is_client):
-            if is_client:
-                raise _not_for_clients(self._system, self.path)
+        operators = self._system.config.remote.operators
+        if not is_heard_from(self.described.speaker, self._peer, operators):
+            if self._peer.role is PeerRole.CLIENT:
+                raise not_for_clients(self._system, self.path)
             raise BadMessage(f"message {self.described.name!r} is heard from no other node")
         cell = find_cell(self._system, self._peer.role, self.path, self.uid)
         if not cell.actor_class.takes(self.described):
@@ -215,26 +229,31 @@ def _no_reply(value: object) -> object:
 
 
 class IncomingRoutes:
-    """The receiver's route table of one connection: `routes` by number."""
+    """The receiver's route table of one connection: `routes` by number. `resolver` makes the refs in messages."""
 
-    __slots__ = ("_limit", "_peer", "_system", "_unknown", "routes")
+    __slots__ = ("_limit", "_peer", "_resolver", "_system", "_unknown", "routes")
 
-    def __init__(self, system: System, peer: Peer, limit: int) -> None:
+    def __init__(self, system: System, peer: Peer, resolver: Resolver, limit: int) -> None:
         self.routes: dict[int, IncomingRoute] = {}
         self._system = system
         self._peer = peer
+        self._resolver = resolver
         self._limit = limit
-        self._unknown: dict[int, tuple[str, int, str]] = {}  # message type not declared here (yet)
+        self._unknown: dict[int, tuple[Peer, str, int, str]] = {}  # message type not declared here (yet)
 
-    def define(self, number: int, path: str, uid: int, name: str) -> None:
-        """Add a definition. BadMessage if its number or its names exceed the limits."""
+    def define(self, number: int, path: str, uid: int, name: str, *, as_client: bool = False) -> None:
+        """Add a definition. BadMessage if its number or its names exceed the limits.
+
+        `as_client`: the peer passes on what a client may say, and no more.
+        """
         is_sound = 0 <= number - FIRST_ROUTE < self._limit and max(len(path), len(name)) <= NAME_CHARS_MAX
         if not is_sound:
             raise BadMessage(
                 f"route {number} to {path!r:.60} is beyond the {self._limit} routes of a table, or too long"
             )
         self.routes.pop(number, None)
-        self._unknown[number] = (path, uid, name)
+        speaker = replace(self._peer, role=PeerRole.CLIENT, could_be_node=False) if as_client else self._peer
+        self._unknown[number] = (speaker, path, uid, name)
         self._resolve(number)
 
     def route(self, number: int) -> IncomingRoute:
@@ -243,18 +262,19 @@ class IncomingRoutes:
         if route is None:
             if number not in self._unknown:
                 raise BadMessage(f"route {number} is not defined")
-            _, _, name = self._unknown[number]
+            *_, name = self._unknown[number]
             raise BadMessage(f"unknown message type {name!r}: no actor of {self._system.node!r} declares it")
         return route
 
     def _resolve(self, number: int) -> IncomingRoute | None:
         """Create the route of a definition once its message type is known: an actor may declare it at any time."""
-        path, uid, name = self._unknown.get(number, ("", 0, ""))
+        speaker, path, uid, name = self._unknown.get(number, (self._peer, "", 0, ""))
         described = self._system.message_types.get(name)
         if described is None:
             return None
         del self._unknown[number]
-        route = self.routes[number] = IncomingRoute(self._system, self._peer, path, uid, described)
+        route = IncomingRoute(self._system, speaker, self._resolver, path, uid, described)
+        self.routes[number] = route
         return route
 
 
@@ -266,7 +286,7 @@ def find_cell(system: System, role: PeerRole, path: str, uid: int) -> Cell:
     """
     cell = system.cell_at(path)
     if role is PeerRole.CLIENT and (cell is None or not cell.options.exported):
-        raise _not_for_clients(system, path)
+        raise not_for_clients(system, path)
     if cell is None:
         raise ActorNotFound(f"no actor at {path!r:.100} on node {system.node!r}")
     if uid not in (0, cell.ref.uid):
@@ -274,9 +294,9 @@ def find_cell(system: System, role: PeerRole, path: str, uid: int) -> Cell:
     return cell
 
 
-def _not_for_clients(system: System, path: str) -> NotExported:
+def not_for_clients(system: System, path: str) -> NotExported:
     """Return the one error for what is not there and what is not for clients: they must not learn which it is."""
     return NotExported(
         f"no actor at {path!r:.100} on node {system.node!r} for clients: it is not there, it is not exported, "
-        "or it takes no such message from clients"
+        "or it takes no such message from clients (reports of nodes are for operators: see Topology(operators=…))"
     )

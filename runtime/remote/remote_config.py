@@ -23,6 +23,8 @@ class RemoteConfig:
             each.
         spawned_max: actors of this node, together, that were spawned at the request of others and still run. Beyond:
             `SpawnRefused`.
+        operators: the names of the clients that may read the reports of the nodes, and make code active: those to
+            which their keys or certificates are issued. See `Topology`.
     """
 
     in_flight_max: int = 65_536
@@ -30,8 +32,9 @@ class RemoteConfig:
     routes_max: int = 4096
     watches_max: int = 16_384
     spawned_max: int = 10_000
+    operators: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
+        for name in ("in_flight_max", "offers_max", "routes_max", "watches_max", "spawned_max"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

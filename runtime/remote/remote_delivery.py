@@ -24,12 +24,15 @@ _NOT_FOR_THE_WIRE = (CoterieError, AttributeError, TypeError, ValueError, Recurs
 
 
 class RemoteDelivery:
-    """Sends to (node, incarnation, path, uid) by the current link to that node."""
+    """Sends to (node, incarnation, path, uid) by the current link to that node. `as_client`: with a client's rights."""
 
-    __slots__ = ("_incarnation", "_node", "_path", "_remoting", "_routes", "_target", "_uid")
+    __slots__ = ("_as_client", "_incarnation", "_node", "_path", "_remoting", "_routes", "_target", "_uid")
 
-    def __init__(self, remoting: Remoting, node: str, incarnation: int, path: str, uid: int) -> None:
+    def __init__(
+        self, remoting: Remoting, node: str, incarnation: int, path: str, uid: int, *, as_client: bool = False
+    ) -> None:
         self._remoting = remoting
+        self._as_client = as_client
         self._node = node
         self._incarnation = incarnation
         self._path = path
@@ -107,6 +110,7 @@ class RemoteDelivery:
             MessageTypeError: `item` is not a message, or its type has no wire name.
             NodeUnreachable: there is no link.
             ActorStopped: the actor belonged to another incarnation of the node.
+            ActorNotFound: it is that of another client than the one whose rights count.
             ActorNotFound, TransportError: see `OutgoingRoutes.route`.
         """
         described = message_type(type(item))
@@ -115,7 +119,9 @@ class RemoteDelivery:
         association = self._remoting.reach(self._node)
         if self._uid and association.peer.incarnation != self._incarnation:
             raise ActorStopped(f"actor {self._path!r} ended with an earlier incarnation of node {self._node!r}")
-        route = self._routes[type(item)] = association.route(self._path, self._uid, described)
+        route = self._routes[type(item)] = association.route(
+            self._path, self._uid, described, as_client=self._as_client
+        )
         return route
 
 

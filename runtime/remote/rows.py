@@ -2,6 +2,7 @@
 
     (route, *fields)                                a message for the actor of that route
     (ROUTE, route, path, uid, type name)            defines a route number (from 16 on) for this connection
+    (ROUTE_AS_CLIENT, route, path, uid, type name)  the same; what comes by it has the rights of a client
     (ASK, id, route, fields, milliseconds left, chain)
     (OFFER, id, route, fields)
     (WITHDRAW, id)                                  cancels an offer
@@ -37,6 +38,7 @@ __all__ = [
     "OFFER",
     "REPLY",
     "ROUTE",
+    "ROUTE_AS_CLIENT",
     "SPAWN",
     "UNWATCH",
     "WATCH",
@@ -60,11 +62,13 @@ ENDED: Final = 9
 LOOKUP: Final = 10
 SPAWN: Final = 11
 LOAD: Final = 12
+ROUTE_AS_CLIENT: Final = 13
 
 FIRST_ROUTE: Final = 16
 
 _SHAPES: Final[dict[int, tuple[int, list[type]]]] = {
     ROUTE: (5, [int, int, str, int, str]),
+    ROUTE_AS_CLIENT: (5, [int, int, str, int, str]),
     ASK: (6, [int, int, int, tuple, int, tuple]),
     OFFER: (4, [int, int, int, tuple]),
     WITHDRAW: (2, [int, int]),

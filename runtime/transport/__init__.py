@@ -21,9 +21,18 @@
 from __future__ import annotations
 
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.shared_key import ClientKey, SharedKey
 from coterie.runtime.transport.transport import Transport
 from coterie.runtime.transport.transport_config import TransportConfig
 from coterie.runtime.transport.transport_events import TransportEvents
 
-__all__ = ["Peer", "PeerRole", "SharedKey", "SystemIdentity", "Transport", "TransportConfig", "TransportEvents"]
+__all__ = [
+    "ClientKey",
+    "Peer",
+    "PeerRole",
+    "SharedKey",
+    "SystemIdentity",
+    "Transport",
+    "TransportConfig",
+    "TransportEvents",
+]

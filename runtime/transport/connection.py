@@ -20,6 +20,7 @@ from coterie.runtime.transport.framing.frames import FrameDecoder, FrameEncoder
 from coterie.runtime.transport.framing.items import EMPTY, ITEMS_MAX, join, split_items
 from coterie.runtime.transport.handshake.certificate import Certificate, certificate_of
 from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.transport.handshake.shared_key import FrameKeys
 from coterie.runtime.transport.keep_alive import Activity, KeepAlive
 from coterie.runtime.transport.transport_config import HELLO_CAP_BYTES
 from coterie.runtime.transport.transport_state import TransportState
@@ -180,10 +181,16 @@ class Connection(asyncio.Protocol):
         if self._is_open:
             self._write(self._encoder.encode(payload), frames=1)
 
-    def raise_cap(self, role: PeerRole) -> None:
-        """Accept frames of the full size that a peer of this role may send: the handshake has passed."""
+    def begin_items(self, keys: FrameKeys | None, role: PeerRole) -> None:
+        """Accept frames of the full size that a peer of this role may send: the handshake has passed.
+
+        `keys`: of their codes, unless TLS protects them.
+        """
         config = self._shared.config
         self._decoder.cap_bytes = config.client_cap_bytes if role is PeerRole.CLIENT else config.frame_cap_bytes
+        if keys is not None and not self._is_secured:
+            self._encoder.seal(keys.sending)
+            self._decoder.unseal(keys.receiving)
 
     def cancel_handshake_timeout(self) -> None:
         """Stop the handshake timeout: the link is up."""

@@ -134,7 +134,7 @@ class Dialer:
             credentials=shared.credentials(),
             versions=shared.config.versions,
         )
-        attempt = _DialAttempt(handshake, shared.loop)
+        attempt = _DialAttempt(handshake, shared)
         connection = Connection(attempt, self._shared)
         connection.lane_class = lane_class
         opened.append(connection)
@@ -149,9 +149,10 @@ class Dialer:
 class _DialAttempt:
     """Owns one dialled connection until a link takes it over (ConnectionOwner)."""
 
-    def __init__(self, handshake: DialerHandshake, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, handshake: DialerHandshake, shared: TransportState) -> None:
         self._handshake = handshake
-        self.result: asyncio.Future[Passed | HandshakeRefusal] = loop.create_future()
+        self._distrust = shared.distrust
+        self.result: asyncio.Future[Passed | HandshakeRefusal] = shared.loop.create_future()
 
     def connection_opened(self, connection: Connection) -> None:
         connection.send_payload(self._handshake.hello)
@@ -159,11 +160,11 @@ class _DialAttempt:
     def payload_received(self, connection: Connection, payload: bytes) -> None:
         step = self._handshake.receive(payload)
         if isinstance(step, Passed):
-            refusal = certificate_refusal(connection.certificate, step.peer)
+            refusal = certificate_refusal(connection.certificate, step.peer, self._distrust)
             # Without a reply: the acceptor expects items, not handshake messages.
             step = step if refusal is None else HandshakeRefusal(refusal.reason, refusal.text)
         if isinstance(step, Passed):
-            connection.raise_cap(step.peer.role)
+            connection.begin_items(step.frame_keys, step.peer.role)
         if isinstance(step, HandshakeRefusal) and step.reply is not None:
             connection.send_payload(step.reply)
         if isinstance(step, Continue):

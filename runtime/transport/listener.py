@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from coterie.runtime.transport.connection import Connection
 from coterie.runtime.transport.connection_slots import CLAIMANTS_MAX
-from coterie.runtime.transport.handshake.certificate import certificate_refusal
+from coterie.runtime.transport.handshake.certificate import Certificate, certificate_refusal
 from coterie.runtime.transport.handshake.handshake import AcceptorHandshake, Continue, Passed
 from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, Hello, RefusalReason, refuse
 from coterie.runtime.transport.handshake.identity import Peer
@@ -75,10 +76,10 @@ class LinkListener:
             connection.send_payload(step.reply)
             return
         connection.lane_class = step.lane_class
-        connection.raise_cap(step.peer.role)
         if step.reply is not None:
             connection.send_payload(step.reply)
-        self._pair(connection, step)
+        connection.begin_items(step.frame_keys, step.peer.role)
+        self._pair(connection, _with_certificate(step, connection.certificate))
 
     def connection_ended(self, connection: Connection) -> None:
         """Abort: the connection ended before its link was made."""
@@ -103,7 +104,7 @@ class LinkListener:
         Link(passed, control, connection, self._shared, self._peers)
 
     def _admit(self, connection: Connection, hello: Hello) -> HandshakeRefusal | None:
-        refusal = certificate_refusal(connection.certificate, hello.peer)
+        refusal = certificate_refusal(connection.certificate, hello.peer, self._shared.distrust)
         if refusal is not None:
             return refusal
         is_waiting = (hello.peer, hello.link_id) in self._unpaired
@@ -163,3 +164,10 @@ class LinkListener:
         self._handshakes.pop(connection, None)
         for key in [key for key, half in self._unpaired.items() if half is connection]:
             del self._unpaired[key]
+
+
+def _with_certificate(passed: Passed, certificate: Certificate | None) -> Passed:
+    """Return `passed` for a peer that has shown this certificate: only a node's own would do for a node."""
+    if certificate is None or certificate.may_be_node:
+        return passed
+    return replace(passed, peer=replace(passed.peer, could_be_node=False))

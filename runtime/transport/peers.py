@@ -10,11 +10,12 @@ incarnation (`remote/remote_watches.py`) and notifies link listeners. A silent c
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from coterie.runtime.transport.connection import Connection
 from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, RefusalReason, refuse
-from coterie.runtime.transport.handshake.identity import Peer, PeerRole
+from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR, Peer, PeerRole, owner_of
 from coterie.runtime.transport.link import Link
 from coterie.runtime.transport.transport_events import TransportEvents
 from coterie.runtime.transport.transport_state import TransportState
@@ -54,7 +55,8 @@ class Peers:
     store is the same node, started again, and supersedes the old one. But if that is still heard, one of the two runs
     on a copy of the store, and the new one is refused: both would vote, and count as one. A process with another store
     is another one, which must not push the first out: it is refused until that is lost, unless its store is trusted
-    (`trust_store`) and the first one's is not. A process that was refused may try again.
+    (`trust_store`) and the first one's is not. A process that was refused may try again. So may a client: its name is
+    taken while another one of that name is heard. A node takes its name from a client in any case.
 
     Time advances here only by `check_liveness`. Its caller caps each step, so that a stall of our own loop never counts
     as absence of the peers.
@@ -64,11 +66,16 @@ class Peers:
         self._shared = shared
         self._events = events
         self._entries: dict[str, _PeerEntry] = {}
+        self._reserved: set[str] = set()
         self.links: dict[str, Link] = {}  # links that are up, by node; used by `send`
 
     def add_member(self, node: str, address: tuple[str, int]) -> None:
         """Add `node`, at `address`, as a node of the cluster: no client may take its name."""
         self._entries.setdefault(node, _PeerEntry()).address = address
+
+    def reserve(self, nodes: Iterable[str]) -> None:
+        """Keep these names for nodes, members or not."""
+        self._reserved.update(nodes)
 
     @property
     def member_count(self) -> int:
@@ -117,12 +124,16 @@ class Peers:
     def refusal(self, peer: Peer) -> HandshakeRefusal | None:
         """Return why `peer` may not have a link, or None if it may."""
         known = self._entries.get(peer.node)
+        if peer.role is PeerRole.CLIENT and self._is_name_of_node(peer.node):
+            return refuse(RefusalReason.NAME_TAKEN, f"{peer.node!r} is the name of a node")
         if known is None:
             return None
         if peer.incarnation in known.superseded:
             return refuse(RefusalReason.SUPERSEDED, _superseded_text(peer))
-        if peer.role is not _role(known, peer):
-            return refuse(RefusalReason.NAME_TAKEN, f"{peer.node!r} is the name of a {_role(known, peer).value}")
+        if peer.role is PeerRole.CLIENT and known.peer is not None and _is_second(known.peer, peer):
+            if self._is_heard(known):
+                return refuse(RefusalReason.NAME_TAKEN, _living_client_text(peer))
+            return None
         if known.peer is not None and _must_wait_for(known, known.peer, peer):
             return refuse(RefusalReason.OTHER_STORE, _other_store_text(known, known.peer, peer))
         if known.peer is not None and _is_other_life(known.peer, peer) and self._is_heard(known):
@@ -198,6 +209,12 @@ class Peers:
         """Deliver items (LinkObserver)."""
         self._events.delivered(link.peer, lane_class, items)
 
+    def _is_name_of_node(self, name: str) -> bool:
+        if name in self._reserved:
+            return True
+        known = self._entries.get(name)
+        return known is not None and (known.is_member or (known.peer is not None and known.peer.role is PeerRole.NODE))
+
     def _is_heard(self, known: _PeerEntry) -> bool:
         """Return whether the process at the other end of the link has sent something since the last two checks."""
         return known.link is not None and known.link.silent_s < 2 * self._shared.config.keepalive_interval_s
@@ -209,7 +226,7 @@ class Peers:
         return is_crossing and newer.is_dialled_by_us is not our_name_is_smaller
 
     def _supersede(self, name: str, node: _PeerEntry, old: Peer, new: Peer) -> None:
-        if not _is_another_process(old, new):
+        if not _is_another_process(old, new) and old.role is PeerRole.NODE:
             node.superseded.append(old.incarnation)
         self._mark_lost(name, node, "it came back as a new incarnation")
 
@@ -277,8 +294,13 @@ def _short(store: str) -> str:
     return store[:_STORE_CHARS]
 
 
-def _role(known: _PeerEntry, peer: Peer) -> PeerRole:
-    """Return the role that the name is reserved for."""
-    if known.is_member:
-        return PeerRole.NODE
-    return known.peer.role if known.peer is not None else peer.role
+def _is_second(old: Peer, new: Peer) -> bool:
+    """Return whether two clients have one name: the same one, started again, or two at once."""
+    return old.role is PeerRole.CLIENT and old.incarnation != new.incarnation
+
+
+def _living_client_text(peer: Peer) -> str:
+    return (
+        f"a client named {peer.node!r} is linked, and is heard; give this one another name, or a suffix: "
+        f"{owner_of(peer.node) + CLIENT_SEPARATOR + 'two'!r}"
+    )

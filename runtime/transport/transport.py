@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from coterie.errors import InsecureBind, NodeUnreachable, TooManyParts, TransportError
@@ -23,7 +24,7 @@ from coterie.runtime.transport.descriptor_budget import AcceptLimits, Descriptor
 from coterie.runtime.transport.dialer import Dialer, DialTarget
 from coterie.runtime.transport.framing.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.shared_key import Auth, ClientKey
 from coterie.runtime.transport.link import Link
 from coterie.runtime.transport.listener import LinkListener
 from coterie.runtime.transport.peers import Peers
@@ -31,7 +32,7 @@ from coterie.runtime.transport.transport_config import TransportConfig
 from coterie.runtime.transport.transport_events import TransportEvents
 from coterie.runtime.transport.transport_state import TransportState
 
-__all__ = ["Transport"]
+__all__ = ["Transport", "is_loopback"]
 
 CHECKS_PER_READING: Final = 4
 """The open descriptors are counted at every so many checks of liveness: the count takes some µs for each."""
@@ -59,9 +60,11 @@ class Transport:
         events: TransportEvents,
         config: TransportConfig | None = None,
         *,
-        auth: SharedKey | None = None,
+        auth: Auth | None = None,
         tls: TlsConfig | None = None,
     ) -> None:
+        if identity.role is PeerRole.NODE and isinstance(auth, ClientKey):
+            raise TypeError(f"node {identity.node!r} has the key of client {auth.name!r}: a node needs a SharedKey")
         self._host = host
         self._events = events
         self._is_unauthenticated = auth is None and tls is None
@@ -71,15 +74,7 @@ class Transport:
         """Hold items sent from now on until `uncork`, in the same call of the loop."""
         self.uncork = self._shared.uncork
         """Write the items queued since `cork`."""
-        self._secured: SecuredNetwork | None = None
-        if tls is not None:
-            timeout_s = self._shared.config.handshake_timeout_s
-            self._secured = host.network.secured(
-                tls,
-                self._report_unauthenticated,
-                handshake_timeout_s=timeout_s,
-                handshakes_max=self._shared.config.handshakes_max,
-            )
+        self._secured = None if tls is None else self._secure(tls)
         self._peers = Peers(self._shared, events)
         self._link_listener = LinkListener(self._shared, self._peers, events)
         self._packer = ItemPacker()
@@ -125,7 +120,7 @@ class Transport:
         self._check_open()
         if self.identity.role is PeerRole.CLIENT:
             raise TransportError(f"client {self.identity.node!r} cannot listen: only nodes are dialled")
-        if self._is_unauthenticated and not insecure and not _is_loopback(host):
+        if self._is_unauthenticated and not insecure and not is_loopback(host):
             raise InsecureBind(host)
 
     def add_peer(self, node: str, host: str, port: int, *, may_dial: bool = True) -> None:
@@ -148,6 +143,10 @@ class Transport:
         if may_dial and self.identity.node < node:
             self._keep_dialling(f"node {node}", DialTarget(host, port, node))
 
+    def reserve_names(self, nodes: Iterable[str]) -> None:
+        """Keep these names for nodes: no client may take them. Those of peers (`add_peer`) are kept anyway."""
+        self._peers.reserve(nodes)
+
     def trust_store(self, node: str, store: str) -> None:
         """Note that the cluster knows `store` as one of `node`, a member: it wins over another process of that name."""
         self._peers.trust_store(node, store)
@@ -167,6 +166,11 @@ class Transport:
         Only for nodes that were added with `add_peer`.
         """
         return self._peers.member(node)
+
+    def version_of(self, node: str) -> int:
+        """Return the protocol version of the link to `node`; 0 if there is none."""
+        link = self._links.get(node)
+        return 0 if link is None else link.version
 
     def declare_lost(self, node: str, reason: str) -> None:
         """Close the link to `node` and report it lost now; no effect if it is lost already, or was never linked.
@@ -223,7 +227,9 @@ class Transport:
         self._shared.flush()
 
     def reload_certificates(self) -> None:
-        """Read the certificate files again, for new connections; links that are up stay.
+        """Read the certificate files again, for new connections; end links whose certificate does not count any more.
+
+        That is: it has expired, it is revoked, or its authority has left the file. The other links stay up.
 
         Raises:
             TransportError: this transport has no TLS.
@@ -232,6 +238,11 @@ class Transport:
         if self._secured is None:
             raise TransportError(f"{self.identity.node!r} has no certificates to reload: it was made without tls=")
         self._secured.reload()
+        for link in list(self._links.values()):
+            certificate, distrust = link.control.certificate, self._shared.distrust
+            why = certificate and distrust and distrust(certificate)
+            if why:
+                link.down(f"the certificate of {link.peer.node!r} does not count any more: {why}")
 
     def peers(self) -> list[Peer]:
         """Return the linked peers, oldest link first."""
@@ -284,6 +295,17 @@ class Transport:
         else:
             link.queue_by_lane[lane].queue(packed, link.peer.node)
 
+    def _secure(self, tls: TlsConfig) -> SecuredNetwork:
+        config, wall = self._shared.config, self._host.clock.wall
+        secured = self._host.network.secured(
+            tls,
+            self._report_unauthenticated,
+            handshake_timeout_s=config.handshake_timeout_s,
+            handshakes_max=config.handshakes_max,
+        )
+        self._shared.distrust = lambda certificate: secured.distrust(certificate, now=wall())
+        return secured
+
     def _network(self) -> Connections:
         return self._secured or self._host.network
 
@@ -302,7 +324,8 @@ class Transport:
             if known == target:
                 return
             task.cancel()
-        dialer = Dialer(target, self._host, self._network(), self._shared, self._peers, self._events.refused)
+        refused = partial(self._events.refused, is_dialled=True)
+        dialer = Dialer(target, self._host, self._network(), self._shared, self._peers, refused)
         task = self._shared.loop.create_task(dialer.run(), name=f"coterie dials {target}")
         task.add_done_callback(self._dialer_ended)
         self._dialers[key] = (target, task)
@@ -342,7 +365,8 @@ class Transport:
         return reading, limits
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches an address."""
     if host == "localhost":
         return True
     try:

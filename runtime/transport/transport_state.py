@@ -13,11 +13,12 @@ from coterie.runtime.transport.connection_slots import ConnectionSlots
 from coterie.runtime.transport.framing.items import ARRAY_HEADER_BYTES
 from coterie.runtime.transport.handshake.handshake import Credentials
 from coterie.runtime.transport.handshake.identity import PeerRole, SystemIdentity
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.shared_key import Auth
 from coterie.runtime.transport.transport_config import TransportConfig
 
 if TYPE_CHECKING:
     from coterie.runtime.transport.connection import Connection
+    from coterie.runtime.transport.handshake.certificate import Certificate
 
 __all__ = ["TransportCounters", "TransportState"]
 
@@ -65,6 +66,7 @@ class TransportState:
         "config",
         "connections",
         "counters",
+        "distrust",
         "has_refused_own_dial",
         "identity",
         "loop",
@@ -80,7 +82,7 @@ class TransportState:
         identity: SystemIdentity,
         config: TransportConfig,
         rng: random.Random,
-        auth: SharedKey | None = None,
+        auth: Auth | None = None,
     ) -> None:
         self.loop = loop
         self.monotonic = monotonic
@@ -95,6 +97,7 @@ class TransportState:
         self.batch_bytes = min(self.soft_bytes, COUNTED_BYTES)
         """Where the items of one tick are cut into several frames; see `split_items`."""
         self.counters = TransportCounters()
+        self.distrust: Callable[[Certificate], str | None] | None = None  # why a certificate does not count, with TLS
         self.has_refused_own_dial = False  # our listener has refused our own dialer
         self.connections: dict[Connection, None] = {}  # a set, in order of opening
         self.slots = ConnectionSlots(strangers_max=config.handshakes_max, clients_max=config.connections_max)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from coterie.actors.pools.loads.load_messages import LOAD_TYPE
 from coterie.actors.pools.loads.target_meter import TargetMeter
 from coterie.protocols.balancing.load_report import LoadReport
+from coterie.runtime.messages.value_codecs import NO_REFS
 
 if TYPE_CHECKING:
     from coterie.runtime.refs import Ref
@@ -52,7 +53,7 @@ class LoadBook:
 
     def _received(self, node: str, path: str, values: Sequence[object]) -> None:
         """Keep the report that came with a reply. BadMessage: the values are not those of a `LoadReport`."""
-        report = cast(LoadReport, LOAD_TYPE.decode(values, self._system))
+        report = cast(LoadReport, LOAD_TYPE.decode(values, NO_REFS))
         by_path = self._by_node.setdefault(node, {})
         by_path.pop(path, None)  # the latest is the last
         if len(by_path) >= TARGETS_MAX:

@@ -92,8 +92,8 @@ def _announce_to_any_incarnation(self: RemoteWatches, watch: RemoteWatch) -> Non
         association.signal((WATCH, watch.ref.path, watch.ref.uid))
 
 
-def _no_checksum(covered: bytes | bytearray, payload: bytes) -> int:
-    return 0
+def _no_checksum(covered: bytes | bytearray, payload: bytes) -> bytes:
+    return bytes(4)
 
 
 def _open_to_any_incarnation(self: RemoteDelivery, item: object) -> Any:

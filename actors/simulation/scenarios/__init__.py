@@ -14,5 +14,6 @@
 `outcome_trials.py`: answers a client's commands at random, or ends a node in the middle of one.
 `datagram_runs.py`: simulates networks that double or forge datagrams.
 `hostile_runs.py`: simulates authenticated peers that say what they must not say, or more than they may.
+`rights_runs.py`: simulates peers that use the refs, keys, names and numbers of others.
 `upgrades/`: rehearses the rollout of a new release of a state machine.
 """

@@ -8,6 +8,7 @@
 `nemesis_command.py`: `coterie nemesis` injects faults into real node processes
 `pools_command.py`: `coterie pools` shows how requests to pools are shared by their targets
 `run_command.py`: `coterie run` runs one node of a topology
+`security_command.py`: `coterie security` checks how a node is deployed
 `sim_command.py`: `coterie sim` runs a scenario under simulated faults
 `status_command.py`: `coterie status` shows nodes, groups and leaders of a running cluster
 `top_command.py`: `coterie top` shows the load of a running cluster, and refreshes it periodically

@@ -3,6 +3,8 @@
     coterie up shop:topology                          at 127.0.0.1:7401, 7402, …, data in coterie-data/
     coterie up shop:topology --port 0 --data /var/shop
     coterie up shop:topology --hang-timeout 30 --max-restarts 5 --restart-window 60
+    coterie up shop:topology --key-file nodes.key --client-key billing=billing.key
+    coterie up shop:topology --tls-certificate {node}.crt --tls-key {node}.key --tls-authority authority.pem
 
 A missing data directory is formatted. Each line of output begins with the node's name.
 
@@ -26,10 +28,13 @@ from coterie.actors.topology import Topology
 from coterie.actors.topology.parts import DetectorPart
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.commands.run_command import load_topology
+from coterie.cli.security_options import add_node_security, node_options, of_node, security_of
 from coterie.node_process import cluster_in
 from coterie.runtime.cells.supervision import Supervision
+from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR
 from coterie.supervision.cluster_supervisor import HANG_TIMEOUT_S, ClusterSupervisor
 from coterie.supervision.node_supervisor import RESTARTS
+from coterie.terminal_output import print_lines
 
 __all__ = ["add_parser", "run"]
 
@@ -76,6 +81,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="SECONDS",
         help=f"the window in which restarts count (default: {RESTARTS.within_s:g})",
     )
+    add_node_security(parser)
     # A link with a node that hangs or is killed breaks: what that means is said in a line about the node.
     parser.set_defaults(run=run, usual_log_level="error")
 
@@ -87,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
     data = {node: os.path.join(args.data, node) for node in topology.nodes}
     for directory in data.values():
         _check_data(directory, topology)
+    first = of_node(args, topology.nodes[0])
+    security = security_of(first)
     supervisor = ClusterSupervisor(
         args.topology,
         topology.name,
@@ -95,6 +103,10 @@ def run(args: argparse.Namespace) -> int:
         say=_Output().say,
         restarts=_restarts(args),
         hang_timeout_s=args.hang_timeout,
+        options={node: node_options(of_node(args, node)) for node in topology.nodes},
+        auth=security.node_auth,
+        tls=security.tls,
+        name=f"{topology.nodes[0]}{CLIENT_SEPARATOR}up-{os.getpid()}",
     )
     try:
         run_async(_run(supervisor, args.data))
@@ -164,7 +176,7 @@ class _Output:
         """Print a line. BrokenPipeError at the first one that nobody reads; later ones are dropped."""
         if not self._is_closed:
             try:
-                print(f"{node} | {text}", flush=True)
+                print_lines([f"{node} | {text}"], flush=True)
             except BrokenPipeError:
                 self._is_closed = True
                 raise

@@ -94,5 +94,6 @@ class IncomingAsk(Envelope):
     def _cannot_cross(self, what: str, error: Exception) -> None:
         self._is_answered = True
         described = self._route.described
-        text = f"the {what} to {described.name!r} cannot cross the wire: {type(error).__name__}: {wire_text(error)}"
-        self._association.answer_error(described.lane, self._number, ActorFailed(text))
+        where = f"the {what} to {described.name!r} cannot cross the wire: {type(error).__name__}"
+        failed = ActorFailed(f"{where}: {wire_text(error)}", for_clients=where)
+        self._association.answer_error(described.lane, self._number, failed)

@@ -25,6 +25,7 @@ from coterie.runtime.remote.rows import (
     OFFER,
     REPLY,
     ROUTE,
+    ROUTE_AS_CLIENT,
     SPAWN,
     UNWATCH,
     WATCH,
@@ -62,6 +63,7 @@ class IncomingRows:
             ASK: self._ask,
             OFFER: self._offer,
             ROUTE: self._route,
+            ROUTE_AS_CLIENT: self._route_as_client,
             WITHDRAW: self._withdraw,
             REPLY: self._reply,
             ERROR: self._error,
@@ -76,7 +78,7 @@ class IncomingRows:
 
     def take(self, lane_class: int, rows: Sequence[Any]) -> None:
         """Deliver the rows of one frame."""
-        system, find = self._system, self._association.incoming_routes[lane_class].routes.get
+        resolver, find = self._association.resolver, self._association.incoming_routes[lane_class].routes.get
         for row in rows:
             try:
                 route = find(row[0]) if type(row) is tuple else None
@@ -89,7 +91,7 @@ class IncomingRows:
                 # Fast path: a bulk message to a known actor whose mailbox has room.
                 cell = route.plain_cell
                 if cell is not None and len(queue := cell.bulk) < cell.capacity:
-                    queue.append(route.read(row, system))
+                    queue.append(route.read(row, resolver))
                     if not cell.queued:
                         cell.run_queue.push_idle(cell)
                 else:
@@ -115,6 +117,9 @@ class IncomingRows:
 
     def _route(self, lane_class: int, number: int, path: str, uid: int, name: str) -> None:
         self._incoming_routes(lane_class).define(number, path, uid, name)
+
+    def _route_as_client(self, lane_class: int, number: int, path: str, uid: int, name: str) -> None:
+        self._incoming_routes(lane_class).define(number, path, uid, name, as_client=True)
 
     def _ask(
         self, lane_class: int, number: int, route_number: int, fields: Any, left_ms: int, chain: tuple[Any, ...]
@@ -192,7 +197,7 @@ class IncomingRows:
     def _reply(self, lane_class: int, number: int, value: object) -> None:
         request = self._association.pending_requests.take(number)
         if request is not None:  # else it came too late: the ask has timed out
-            request.answer(value, self._system)
+            request.answer(value, self._association.resolver)
 
     def _error(self, lane_class: int, number: int, code: str, text: str) -> None:
         request = self._association.pending_requests.take(number)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from coterie.errors import ActorFailed, SpawnRefused
+from coterie.runtime.observing.printable_text import is_printable
 from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ def _check_room(system: System) -> None:
 
 
 def _refusal(system: System, name: str | None, error: Exception) -> SpawnRefused | ActorFailed:
-    if isinstance(error, ValueError) and name is not None and ("/" in name or not name or system.cell_at(name)):
+    if isinstance(error, ValueError) and name is not None and (_is_invalid(name) or system.cell_at(name)):
         return SpawnRefused(str(error))
-    return ActorFailed(f"the factory failed on node {system.node!r}: {type(error).__name__}: {error}")
+    where = f"the factory failed on node {system.node!r}: {type(error).__name__}"
+    return ActorFailed(f"{where}: {error}", for_clients=where)
+
+
+def _is_invalid(name: str) -> bool:
+    return "/" in name or not name or not is_printable(name)

@@ -1,49 +1,78 @@
 """Frames: adds length, sequence number and checksum to each payload, and checks them on arrival. Does no I/O.
 
-    ┌────────────────────┬──────────────┬───────────┬─────────┐
-    │ payload length u32 │ sequence u32 │ CRC32 u32 │ payload │      big-endian
-    └────────────────────┴──────────────┴───────────┴─────────┘
+    ┌────────────────────┬──────────────┬─────────────────────────────┬─────────┐
+    │ payload length u32 │ sequence u32 │ CRC32 u32, or code 16 bytes │ payload │      big-endian
+    └────────────────────┴──────────────┴─────────────────────────────┴─────────┘
 
 The sequence counts the frames of one direction of one connection from 0 (modulo 2**32), so that a frame lost,
 duplicated or reordered by a broken middlebox is detected. The CRC covers length, sequence and payload: TCP's own sum
 has 16 bits only, and damage does get past it (Stone & Partridge, SIGCOMM 2000, "When the CRC and TCP checksum
 disagree").
+
+Once a handshake with a shared key has passed, a code takes the place of the CRC (`seal`): keyed BLAKE2b (RFC 7693)
+over the same bytes, by a key of this direction of this connection. So no frame can be made, changed, repeated, left out
+or reordered without the key. Frames are not encrypted.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import struct
 import zlib
+from collections.abc import Callable
+from typing import Final
 
 from coterie.errors import BrokenFrame
 
-__all__ = ["HEADER_BYTES", "FrameDecoder", "FrameEncoder"]
+__all__ = ["CODE_BYTES", "HEADER_BYTES", "FrameDecoder", "FrameEncoder"]
 
 _COVERED = struct.Struct(">II")  # length, sequence
-_HEADER = struct.Struct(">III")  # length, sequence, CRC
 _SEQUENCE_MASK = 2**32 - 1
 
-COVERED_BYTES = _COVERED.size
-HEADER_BYTES = _HEADER.size
+COVERED_BYTES: Final = _COVERED.size
+CODE_BYTES: Final = 16
+HEADER_BYTES: Final = COVERED_BYTES + 4
+"""Size of a header with a CRC; one with a code has `COVERED_BYTES + CODE_BYTES`."""
+
+_Check = Callable[[bytes | bytearray, bytes], bytes]
+"""Returns the CRC or the code of a frame: of its covered header and its payload."""
 
 
-def _checksum(covered: bytes | bytearray, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(covered))
+def _checksum(covered: bytes | bytearray, payload: bytes) -> bytes:
+    return zlib.crc32(payload, zlib.crc32(covered)).to_bytes(4, "big")
+
+
+def _code_maker(key: bytes) -> _Check:
+    keyed = hashlib.blake2b(key=key, digest_size=CODE_BYTES)  # its copies cost less than new ones
+
+    def code(covered: bytes | bytearray, payload: bytes) -> bytes:
+        state = keyed.copy()
+        state.update(covered)
+        state.update(payload)
+        return state.digest()
+
+    return code
 
 
 class FrameEncoder:
     """Makes the frames of one direction of one connection."""
 
-    __slots__ = ("_sequence",)
+    __slots__ = ("_check", "_sequence")
 
     def __init__(self) -> None:
         self._sequence = 0
+        self._check: _Check = _checksum
+
+    def seal(self, key: bytes) -> None:
+        """Give all frames from now on a code, by a key that is used for this direction of this connection only."""
+        self._check = _code_maker(key)
 
     def encode(self, payload: bytes) -> bytes:
         """Return the next frame around `payload`. The caller checks the cap."""
         covered = _COVERED.pack(len(payload), self._sequence)
         self._sequence = (self._sequence + 1) & _SEQUENCE_MASK
-        return covered + _checksum(covered, payload).to_bytes(4, "big") + payload
+        return covered + self._check(covered, payload) + payload
 
 
 class FrameDecoder:
@@ -58,14 +87,21 @@ class FrameDecoder:
             more than the cap, a header and one `feed` are ever held.
     """
 
-    __slots__ = ("_at", "_bytes", "_failure", "_sequence", "cap_bytes")
+    __slots__ = ("_at", "_bytes", "_check", "_failure", "_header_bytes", "_sequence", "cap_bytes")
 
     def __init__(self, cap_bytes: int) -> None:
         self.cap_bytes = cap_bytes
         self._bytes: bytes | bytearray = b""
         self._at = 0  # where the next header begins
         self._sequence = 0
+        self._check: _Check = _checksum
+        self._header_bytes = HEADER_BYTES
         self._failure: str | None = None
+
+    def unseal(self, key: bytes) -> None:
+        """Expect a code in each frame after the payload returned last (see `FrameEncoder.seal`)."""
+        self._check = _code_maker(key)
+        self._header_bytes = COVERED_BYTES + CODE_BYTES
 
     @property
     def frames(self) -> int:
@@ -99,10 +135,10 @@ class FrameDecoder:
         """
         if self._failure is not None:
             raise BrokenFrame(self._failure)
-        start = self._at + HEADER_BYTES
+        start = self._at + self._header_bytes
         if start > len(self._bytes):
             return None
-        size, sequence, checksum = _HEADER.unpack_from(self._bytes, self._at)
+        size, sequence = _COVERED.unpack_from(self._bytes, self._at)
         if size > self.cap_bytes:
             self._fail(f"a frame of {size} bytes is announced, the cap is {self.cap_bytes}")
         if sequence != self._sequence:
@@ -111,7 +147,9 @@ class FrameDecoder:
         if end > len(self._bytes):
             return None
         payload = bytes(self._bytes[start:end])
-        if _checksum(self._bytes[self._at : self._at + COVERED_BYTES], payload) != checksum:
+        covered_end = self._at + COVERED_BYTES
+        check = self._check(self._bytes[self._at : covered_end], payload)
+        if not hmac.compare_digest(check, self._bytes[covered_end:start]):
             self._fail(f"the checksum of frame {sequence} ({size} bytes) does not match")
         self._at = end
         self._sequence = (sequence + 1) & _SEQUENCE_MASK

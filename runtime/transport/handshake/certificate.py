@@ -5,28 +5,27 @@ Pure: the host has already checked the signature and the dates of the certificat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, RefusalReason, refuse
-from coterie.runtime.transport.handshake.identity import Peer, PeerRole
+from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR, Peer, PeerRole
 
 __all__ = [
-    "CLIENT_SEPARATOR",
     "Certificate",
     "certificate_of",
     "certificate_refusal",
     "extended_key_usages",
+    "fingerprint",
     "names_in",
 ]
 
 SERVER_AUTH: Final = bytes.fromhex("2b06010505070301")
 """The object identifier of the usage `serverAuth` (RFC 5280 §4.2.1.12)."""
 
-CLIENT_SEPARATOR: Final = "+"
-"""Separates the name in a client's certificate from the suffix that the client adds."""
-
+_DER: Final = 2  # `_ssl.ENCODING_DER`
 _EXTENDED_KEY_USAGE: Final = bytes.fromhex("551d25")
 _SEQUENCE, _EXPLICIT_3, _OBJECT_IDENTIFIER, _OCTET_STRING = 0x30, 0xA3, 0x06, 0x04
 
@@ -41,10 +40,21 @@ class SecureChannel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The names that a certificate is valid for, and whether its owner may be a node (else: a client only)."""
+    """A certificate that the host has verified, as far as it is of interest later.
+
+    Attributes:
+        names: that it is valid for.
+        may_be_node: whether its owner may be a node; else it is a client only.
+        expires: when it expires, as OpenSSL writes it ("Jan  5 09:34:43 2030 GMT"); "" if the host cannot tell.
+        fingerprint: SHA-256 of the certificate, lower-case hexadecimal digits.
+        anchor: the same of the authority's certificate at which its chain ends; "" if the host cannot tell.
+    """
 
     names: tuple[str, ...]
     may_be_node: bool
+    expires: str = ""
+    fingerprint: str = ""
+    anchor: str = ""
 
 
 def certificate_of(channel: object) -> Certificate | None:
@@ -52,14 +62,44 @@ def certificate_of(channel: object) -> Certificate | None:
     if channel is None:
         return None
     secured = cast(SecureChannel, channel)
-    described, encoded = secured.getpeercert(), secured.getpeercert(True)
-    return Certificate(names_in(described or {}), SERVER_AUTH in extended_key_usages(encoded or b""))
+    described, encoded = secured.getpeercert() or {}, secured.getpeercert(True) or b""
+    return Certificate(
+        names_in(described),
+        SERVER_AUTH in extended_key_usages(encoded),
+        expires=described.get("notAfter", ""),
+        fingerprint=fingerprint(encoded),
+        anchor=_anchor(channel),
+    )
 
 
-def certificate_refusal(certificate: Certificate | None, peer: Peer) -> HandshakeRefusal | None:
-    """Return why `peer` cannot be the owner of `certificate`; None if it can, or if connections are plain."""
+def fingerprint(encoded: bytes) -> str:
+    """Return the SHA-256 fingerprint of a certificate (DER)."""
+    return hashlib.sha256(encoded).hexdigest()
+
+
+def _anchor(channel: object) -> str:
+    """Return the fingerprint of the last certificate of the chain that was verified; "" if that cannot be had."""
+    for owner in (channel, getattr(channel, "_sslobj", None)):  # it is public since Python 3.13
+        if hasattr(owner, "get_verified_chain"):
+            last = owner.get_verified_chain()[-1]
+            break
+    else:
+        return ""
+    return fingerprint(last if isinstance(last, bytes) else last.public_bytes(_DER))
+
+
+def certificate_refusal(
+    certificate: Certificate | None, peer: Peer, distrust: Callable[[Certificate], str | None] | None = None
+) -> HandshakeRefusal | None:
+    """Return why `peer` cannot be the owner of `certificate`; None if it can, or if connections are plain.
+
+    `distrust` returns why the host does not accept a certificate at present, see `SecuredNetwork.distrust`.
+    """
     if certificate is None:
         return None
+    why = None if distrust is None else distrust(certificate)
+    if why is not None:
+        return refuse(RefusalReason.WRONG_CERTIFICATE, f"the certificate of {peer.node!r} does not count: {why}")
     if not any(_is_name_of(peer, name) for name in certificate.names):
         names = ", ".join(map(repr, certificate.names)) or "no name"
         return refuse(RefusalReason.WRONG_CERTIFICATE, f"{peer.node!r} presented a certificate issued to {names}")

@@ -19,7 +19,7 @@ Decided here, except for the checks of `admit` (`listener.py`: certificate, link
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coterie.errors import BrokenFrame
 from coterie.runtime.transport.handshake.handshake_messages import (
@@ -35,18 +35,32 @@ from coterie.runtime.transport.handshake.handshake_messages import (
     peer_of,
     refuse,
 )
-from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
-from coterie.runtime.transport.handshake.protocol_versions import VERSION_MAX, VERSION_MIN, Versions, highest_common
-from coterie.runtime.transport.handshake.shared_key import HandshakeSide, SharedKey, find_key, prove
+from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity, owner_of
+from coterie.runtime.transport.handshake.protocol_versions import (
+    CODES_SINCE,
+    VERSION_MAX,
+    VERSION_MIN,
+    Versions,
+    highest_common,
+)
+from coterie.runtime.transport.handshake.shared_key import (
+    Auth,
+    FrameKeys,
+    HandshakeSide,
+    SharedKey,
+    find_key,
+    frame_keys,
+    prove,
+)
 
 __all__ = ["AcceptorHandshake", "Continue", "Credentials", "DialerHandshake", "HandshakeStep", "Passed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The shared keys of one end, and its nonce for one handshake."""
+    """The keys of one end, and its nonce for one handshake."""
 
-    auth: SharedKey
+    auth: Auth
     nonce: bytes
 
 
@@ -61,7 +75,8 @@ class Continue:
 class Passed:
     """Step: the handshake succeeded. Send `reply` if there is one; items may follow.
 
-    `cluster` is the acceptor's cluster; `lane_class` and `link_id` are those of the Hello.
+    `cluster` is the acceptor's cluster; `lane_class` and `link_id` are those of the Hello. `frame_keys`: for the codes
+    of the frames that follow `reply`; None: they have none.
     """
 
     peer: Peer
@@ -70,6 +85,7 @@ class Passed:
     lane_class: int
     link_id: int
     reply: bytes | None = None
+    frame_keys: FrameKeys | None = None
 
 
 HandshakeStep = Continue | Passed | HandshakeRefusal
@@ -99,7 +115,7 @@ class AcceptorHandshake:
         self._identity = identity
         self._admit = admit
         self._credentials = credentials
-        self._versions = versions
+        self._versions = _offered(versions, credentials)
         self._hello: Hello | None = None
         self._hello_bytes = b""  # the Hello as received
         self._challenge: Challenge | None = None
@@ -114,8 +130,9 @@ class AcceptorHandshake:
         """Take the next payload. BrokenFrame if it is not a handshake message: then no answer is sent."""
         if self._is_over:
             raise BrokenFrame("a payload between the handshake and the link")
-        if self._hello is not None and self._challenge is not None and self._credentials is not None:
-            step = self._receive_proof(self._hello, self._challenge, self._credentials.auth, payload)
+        auth = self._credentials.auth if self._credentials is not None else None
+        if self._hello is not None and self._challenge is not None and isinstance(auth, SharedKey):
+            step = self._receive_proof(self._hello, self._challenge, auth, payload)
         else:
             step = self._receive_hello(payload)
         self._is_over = not isinstance(step, Continue)
@@ -139,15 +156,15 @@ class AcceptorHandshake:
         answer = decode_proof(payload)
         if isinstance(answer, HandshakeRefusal):
             return answer
-        encoded, role = challenge.encode(), hello.peer.role
-        key = find_key(auth.accepted_from(role), HandshakeSide.DIALER, self._hello_bytes, encoded, answer.proof)
+        said, encoded = self._hello_bytes, challenge.encode()
+        key = find_key(auth.accepted_from(hello.peer), HandshakeSide.DIALER, said, encoded, answer.proof)
         if key is None:
-            text = (
-                f"{hello.peer.node!r} does not know a key with which node {self._identity.node!r} accepts a "
-                f"{role.value}; compare auth= on both"
-            )
-            return refuse(RefusalReason.WRONG_KEY, text)
-        return self._welcome(hello, challenge.version, prove(key, HandshakeSide.ACCEPTOR, self._hello_bytes, encoded))
+            return _unknown_key(self._identity.node, hello.peer)
+        step = self._welcome(hello, challenge.version, prove(key, HandshakeSide.ACCEPTOR, said, encoded))
+        if not isinstance(step, Passed):
+            return step
+        keys = frame_keys(key, HandshakeSide.ACCEPTOR, said, encoded)
+        return replace(step, peer=replace(step.peer, could_be_node=key in auth.of_nodes), frame_keys=keys)
 
     def _welcome(self, hello: Hello, version: int, proof: bytes = b"") -> HandshakeStep:
         refusal = self._admit(hello)
@@ -155,7 +172,8 @@ class AcceptorHandshake:
             return refusal
         cluster = self._identity.cluster
         reply = Welcome(version, cluster, peer_of(self._identity), proof).encode()
-        return Passed(hello.peer, version, cluster, hello.lane_class, hello.link_id, reply)
+        peer = replace(hello.peer, could_be_node=self._credentials is None)
+        return Passed(peer, version, cluster, hello.lane_class, hello.link_id, reply)
 
     def _wrong_version(self, hello: Hello) -> HandshakeRefusal:
         (low, high), me, peer = self._versions, self._identity.node, hello.peer.node
@@ -217,7 +235,7 @@ class DialerHandshake:
         self._expected_node = expected.node if isinstance(expected, Peer) else expected
         self._credentials = credentials
         nonce = credentials.nonce if credentials is not None else b""
-        me, low, high = peer_of(identity), *versions
+        me, low, high = peer_of(identity), *_offered(versions, credentials)
         self._hello = Hello(low, high, identity.cluster, me, lane_class, link_id, self._expected_node, nonce)
         self._challenge: Challenge | None = None
         self._challenge_bytes = b""  # the Challenge as received
@@ -257,8 +275,11 @@ class DialerHandshake:
         refusal = self._check(welcome) or self._check_proof(welcome)
         if refusal is not None:
             return HandshakeRefusal(refusal.reason, refusal.text)  # without a reply: the acceptor expects items
-        hello = self._hello
-        return Passed(welcome.peer, welcome.version, welcome.cluster, hello.lane_class, hello.link_id)
+        hello, keys = self._hello, None
+        if self._credentials is not None:
+            key, said = self._credentials.auth.key, self.hello
+            keys = frame_keys(key, HandshakeSide.DIALER, said, self._challenge_bytes)
+        return Passed(welcome.peer, welcome.version, welcome.cluster, hello.lane_class, hello.link_id, frame_keys=keys)
 
     def _check_proof(self, welcome: Welcome) -> HandshakeRefusal | None:
         if self._credentials is None:
@@ -314,3 +335,18 @@ def _own_name(me: SystemIdentity, peer: Peer) -> HandshakeRefusal:
 def _key_required(demands: str, lacks: str) -> HandshakeRefusal:
     text = f"{demands!r} asks for proof of a shared key, {lacks!r} has none; set auth= on both or on neither"
     return refuse(RefusalReason.KEY_REQUIRED, text)
+
+
+def _unknown_key(me: str, peer: Peer) -> HandshakeRefusal:
+    text = f"{peer.node!r} does not know a key with which node {me!r} accepts "
+    if peer.role is PeerRole.NODE:
+        text += "a node; compare auth= on both"
+    else:
+        text += f"client {owner_of(peer.node)!r}; compare its auth= with the node's auth=SharedKey(…, clients=…)"
+    return refuse(RefusalReason.WRONG_KEY, text)
+
+
+def _offered(versions: Versions, credentials: Credentials | None) -> Versions:
+    """Return the versions that this end offers: with keys only those in which the keys protect each frame."""
+    low, high = versions
+    return versions if credentials is None else (max(low, CODES_SINCE), max(high, CODES_SINCE))

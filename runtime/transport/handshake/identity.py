@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-__all__ = ["NAME_CHARS_MAX", "Peer", "PeerRole", "SystemIdentity"]
+from coterie.runtime.observing.printable_text import is_printable, printable
+
+__all__ = ["CLIENT_SEPARATOR", "NAME_CHARS_MAX", "Peer", "PeerRole", "SystemIdentity", "owner_of"]
+
+CLIENT_SEPARATOR = "+"
+"""Separates the name to which a client's key or certificate was issued from the suffix that the client adds."""
 
 NAME_CHARS_MAX = 128
 """The longest name of a cluster or node, in characters: any Hello must fit into 4 KiB."""
@@ -20,7 +25,7 @@ class PeerRole(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class SystemIdentity:
-    """Identity of this system.
+    """Identity of this system. All names are printable.
 
     Attributes:
         cluster: the cluster's id. A client may give "": it then takes that of the first node that welcomes it.
@@ -43,6 +48,9 @@ class SystemIdentity:
             raise ValueError(f"a cluster's id has at most {NAME_CHARS_MAX} characters: {self.cluster!r}")
         if len(self.store) > NAME_CHARS_MAX:
             raise ValueError(f"a store's id has at most {NAME_CHARS_MAX} characters: {self.store!r}")
+        for what, name in (("node's name", self.node), ("cluster's id", self.cluster), ("store's id", self.store)):
+            if not is_printable(name):
+                raise ValueError(f"a {what} must be printable, not '{printable(name)}'")
         if not self.cluster and self.role is PeerRole.NODE:
             raise ValueError(f"node {self.node!r} needs the id of its cluster; only a client may leave it open")
         if not 0 <= self.incarnation < 2**64:
@@ -51,9 +59,19 @@ class SystemIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Identity of the other end: name, incarnation, role, and the id of its durable store ("" without one)."""
+    """Identity of the other end: name, incarnation, role, and the id of its durable store ("" without one).
+
+    `could_be_node`: what it proved itself with would do for a node, too: a node's key or certificate, or nothing where
+    this end asks for no proof. Known of peers that dialled.
+    """
 
     node: str
     incarnation: int
     role: PeerRole
     store: str = ""
+    could_be_node: bool = field(default=False, compare=False)
+
+
+def owner_of(client: str) -> str:
+    """Return the name to which the key or certificate of a client is issued, which may add a suffix to it."""
+    return client.split(CLIENT_SEPARATOR, 1)[0]

@@ -5,8 +5,12 @@ contain the protocol versions, both nonces, the cluster, both names, incarnation
 transit (a downgrade), no proof fits a later handshake (a replay), and, because the label names the side that proves,
 none fits its own sender (a reflection).
 
-A proof authenticates the two ends at the moment of the handshake. Afterwards frames are neither encrypted nor signed:
-only `tls=` protects against an attacker that can modify traffic.
+A proof authenticates the two ends at the moment of the handshake. Afterwards each frame has a code, by keys of this
+connection and direction that both ends derive from the key and the same bytes: what an attacker changes, injects,
+repeats or leaves out breaks the connection. Frames are not encrypted: only `tls=` keeps traffic secret.
+
+With a symmetric key, what can check a proof can also make it. So each client has a key of its own (`ClientKey`): with
+it a program can pose as a node to that client only, that is, to itself.
 """
 
 from __future__ import annotations
@@ -19,9 +23,20 @@ from typing import cast
 
 import msgpack
 
-from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.transport.handshake.identity import Peer, PeerRole, owner_of
 
-__all__ = ["KEY_BYTES_MIN", "NONCE_BYTES", "HandshakeSide", "SharedKey", "find_key", "prove"]
+__all__ = [
+    "KEY_BYTES_MIN",
+    "NONCE_BYTES",
+    "Auth",
+    "ClientKey",
+    "FrameKeys",
+    "HandshakeSide",
+    "SharedKey",
+    "find_key",
+    "frame_keys",
+    "prove",
+]
 
 KEY_BYTES_MIN = 16
 """The shortest key: an eavesdropper on a handshake can try guesses offline."""
@@ -37,8 +52,36 @@ class HandshakeSide(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class ClientKey:
+    """The key of one client: a node lists it in `SharedKey.clients`, the client has it as its `auth`.
+
+    Programs that share it are one client: each of them could answer another as if it were a node.
+
+    Attributes:
+        name: of the client: its programs are called `name`, or `name+` and a suffix of their own.
+        key: at least 16 bytes, better 32 random ones (`secrets.token_bytes(32)`); no other client has it.
+
+    Raises:
+        TypeError: the key is not bytes.
+        ValueError: the key is too short, or the name is empty or contains "+".
+    """
+
+    name: str
+    key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check_key(self.key)
+        if not self.name or owner_of(self.name) != self.name:
+            raise ValueError(f"a client's key cannot be named {self.name!r}: a name is not empty and has no '+'")
+
+    def nonce(self, rng: random.Random) -> bytes:
+        """Return a fresh nonce; see `SharedKey.nonce`."""
+        return _nonce(self.key, rng)
+
+
+@dataclass(frozen=True, slots=True)
 class SharedKey:
-    """The keys of one system. None of them is ever shown in a repr, an error or a log.
+    """The keys of one node. None of them is ever shown in a repr, an error or a log.
 
     To change a key without a pause: give every node the new one in `also`, then make it `key` (the old one in `also`)
     node by node, then drop the old one.
@@ -47,40 +90,69 @@ class SharedKey:
         key: what this end proves with, and accepts: at least 16 bytes, better 32 random ones
             (`secrets.token_bytes(32)`).
         also: further keys accepted, from nodes and clients.
-        client_keys: further keys accepted from clients only: with these alone a program cannot act as a node. A client
-            program has its client key as `key`.
+        clients: the keys of clients, by name: each makes that client, and never a node. To change one, list the client
+            twice for a while; to revoke one, leave it out.
 
     Raises:
         TypeError: a key is not bytes.
-        ValueError: a key is too short, or is both a client key and a node key.
+        ValueError: a key is too short, or is that of two clients, or of a client and the nodes.
     """
 
     key: bytes = field(repr=False)
     also: tuple[bytes, ...] = field(default=(), repr=False)
-    client_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    clients: tuple[ClientKey, ...] = ()
 
     def __post_init__(self) -> None:
-        for key in (self.key, *self.also, *self.client_keys):
-            if not isinstance(key, bytes):
-                raise TypeError(f"a shared key is bytes, not {type(key).__name__}: see secrets.token_bytes(32)")
-            if len(key) < KEY_BYTES_MIN:
-                raise ValueError(f"a shared key of {len(key)} bytes can be guessed: at least {KEY_BYTES_MIN}")
-        if set(self.client_keys) & {self.key, *self.also}:
-            raise ValueError("a client key is also a node key: its clients could act as nodes")
+        owners: dict[bytes, str] = {}
+        for key in self.of_nodes:
+            _check_key(key)
+            owners[key] = ""
+        for client in self.clients:
+            if owners.setdefault(client.key, client.name) != client.name:
+                owner = f"client {owners[client.key]!r}" if owners[client.key] else "the nodes"
+                raise ValueError(f"the key of client {client.name!r} is also that of {owner}: each needs its own")
 
-    def accepted_from(self, role: PeerRole) -> tuple[bytes, ...]:
-        """Return the keys with which a peer of that role may prove itself."""
-        return (self.key, *self.also) if role is PeerRole.NODE else (self.key, *self.also, *self.client_keys)
+    @property
+    def of_nodes(self) -> tuple[bytes, ...]:
+        """The keys of nodes; the own one is the first."""
+        return (self.key, *self.also)
+
+    def accepted_from(self, peer: Peer) -> tuple[bytes, ...]:
+        """Return the keys with which that peer may prove itself."""
+        if peer.role is PeerRole.NODE:
+            return self.of_nodes
+        owner = owner_of(peer.node)
+        return (*self.of_nodes, *(client.key for client in self.clients if client.name == owner))
 
     def nonce(self, rng: random.Random) -> bytes:
         """Return a fresh nonce. Keyed, so that known output of `rng` does not reveal the next nonce."""
-        return hmac.digest(self.key, b"coterie.nonce" + rng.randbytes(NONCE_BYTES), "sha256")
+        return _nonce(self.key, rng)
+
+
+Auth = SharedKey | ClientKey
+"""What a system proves itself with; a node has a `SharedKey`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameKeys:
+    """The keys of the codes of frames, for the two directions of one connection, as one end sees it."""
+
+    sending: bytes = field(repr=False)
+    receiving: bytes = field(repr=False)
+
+
+def frame_keys(key: bytes, side: HandshakeSide, hello: bytes, challenge: bytes) -> FrameKeys:
+    """Return the keys for the frames after the handshake with these two payloads, for the end on that side."""
+    dialer, acceptor = (
+        hmac.digest(key, _transcript(label, hello, challenge), "sha256")
+        for label in ("coterie.frames.dialer", "coterie.frames.acceptor")
+    )
+    return FrameKeys(dialer, acceptor) if side is HandshakeSide.DIALER else FrameKeys(acceptor, dialer)
 
 
 def prove(key: bytes, side: HandshakeSide, hello: bytes, challenge: bytes) -> bytes:
     """Return the proof of `side` for the handshake with these two payloads."""
-    transcript = cast(bytes, msgpack.packb((side.value, hello, challenge)))  # encodes lengths: unambiguous
-    return hmac.digest(key, transcript, "sha256")
+    return hmac.digest(key, _transcript(side.value, hello, challenge), "sha256")
 
 
 def find_key(
@@ -92,3 +164,18 @@ def find_key(
         if hmac.compare_digest(prove(key, side, hello, challenge), proof):
             found = key
     return found
+
+
+def _transcript(label: str, hello: bytes, challenge: bytes) -> bytes:
+    return cast(bytes, msgpack.packb((label, hello, challenge)))  # encodes lengths: unambiguous
+
+
+def _nonce(key: bytes, rng: random.Random) -> bytes:
+    return hmac.digest(key, b"coterie.nonce" + rng.randbytes(NONCE_BYTES), "sha256")
+
+
+def _check_key(key: bytes) -> None:
+    if not isinstance(key, bytes):
+        raise TypeError(f"a shared key is bytes, not {type(key).__name__}: see secrets.token_bytes(32)")
+    if len(key) < KEY_BYTES_MIN:
+        raise ValueError(f"a shared key of {len(key)} bytes can be guessed: at least {KEY_BYTES_MIN}")

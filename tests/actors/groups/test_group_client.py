@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from coterie import Client, Outcome, Topology
+from coterie.actors.groups.client_session import Identity
 from coterie.actors.groups.group_messages import GroupStatus
 from coterie.actors.groups.key_value import Increment, KeyValue, Put
 from coterie.actors.groups.leader_router import LeaderRouter
@@ -99,6 +100,23 @@ async def test_an_identity_of_an_evicted_session_comes_too_late(cluster: Any) ->
 
     assert caught.value.outcome is Outcome.UNKNOWN  # somebody may have sent it before, as here
     assert await group.execute(Increment(b"n")) == 2
+
+
+async def test_a_session_that_another_program_has_disturbed_is_given_up(cluster: Any) -> None:
+    """Ids of sessions cannot be guessed; but who has read one could make its owner fail for good."""
+    group, other = (await cluster.client()).group("store"), (await cluster.client()).group("store")
+    assert await group.execute(Increment(b"n")) == 1
+    stolen = group._session.id
+    await other.execute_as(Identity(stolen, 2**40, 2**40), Increment(b"m"))
+
+    outcomes = []
+    for _ in range(3):
+        try:
+            outcomes.append(await group.execute(Increment(b"n")))
+        except CommandTooLate as error:
+            outcomes.append(error.outcome)
+    assert outcomes == [Outcome.UNKNOWN, 2, 3]
+    assert group._session.id != stolen
 
 
 async def test_nobody_waits_longer_than_his_time_for_a_session_that_cannot_be_opened(cluster: Any) -> None:

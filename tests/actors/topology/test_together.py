@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from coterie import Actor, Ask, KeyValue, Node, Topology, message
+from coterie import Actor, Ask, Client, KeyValue, Node, RoundRobin, Topology, message
 from coterie.actors.detection.detector_messages import MembersReport, ReportMembers
 from coterie.actors.node_report import NODE_REPORT_PATH
-from coterie.errors import NotFormatted
+from coterie.errors import CoterieError, NotFormatted
 from coterie.protocols.detection.swim.swim import Swim
 from coterie.testing import no_leaks
 
@@ -72,3 +72,27 @@ async def test_all_nodes_of_one_process_monitor_each_other() -> None:
 
     assert [report.detector for report in reports] == ["SwimConfig"] * 3
     assert [[line.peer for line in report.members] for report in reports] == [["n2", "n3"], ["n1", "n3"], ["n1", "n2"]]
+
+
+@pytest.mark.parametrize("kind", ["actor", "pool", "balancer"])
+async def test_clients_reach_what_is_exported_and_nodes_reach_all(kind: str) -> None:
+    topology = Topology("together", nodes=["n1", "n2"])
+    for name, exported in (("open", True), ("inner", False)):
+        if kind == "actor":
+            topology.actor(name, Front, exported=exported)
+        else:
+            topology.pool(name if kind == "pool" else f"{name}-workers", Front, exported=exported)
+        if kind == "balancer":
+            topology.balancer(name, RoundRobin(), over=f"{name}-workers", exported=exported)
+    async with topology.together() as nodes, Client([nodes["n1"].address]) as client:
+        await nodes["n2"].system.linked("n1")
+
+        async def ask(cluster: Node | Client, name: str) -> str:
+            target = cluster.pool(name) if kind == "pool" else cluster.actor(name, node="n1")
+            return await target.ask(Where(), timeout_s=2.0)
+
+        for name in ("open", "inner"):
+            assert await ask(nodes["n2"], name) in ("n1", "n2")
+        assert await ask(client, "open") in ("n1", "n2")
+        with pytest.raises(CoterieError):
+            await ask(client, "inner")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from coterie import KeyValue, Topology
+from coterie import Address, ClientKey, KeyValue, Topology
+from coterie.actors.groups.group_messages import ReportCode, ReportStatus
+from coterie.actors.inspection import ReportActors
+from coterie.actors.node_report import NODE_REPORT_PATH, ReportNode
 from coterie.cli import cluster_connection, main
 from coterie.cli.cluster_connection import ClusterConnection
-from coterie.cli.security_options import SecurityOptions
+from coterie.cli.security_options import SecurityOptions, add_node_security, node_options, of_node, security_of
 from coterie.errors import NodeUnreachable
 from coterie.runtime.transport.handshake.shared_key import SharedKey
 
@@ -50,3 +55,68 @@ async def test_client_with_the_key_is_accepted_and_one_without_it_is_told_the_re
         with pytest.raises(NodeUnreachable, match="key"):
             async with ClusterConnection((node.address,)).client():
                 raise AssertionError("it must not be let in")
+
+
+def test_keys_of_clients_are_read_by_name_and_what_does_not_fit_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("nodes", "billing", "same"):
+        (tmp_path / name).write_bytes((name * 16).encode() if name != "same" else b"nodes" * 16)
+    nodes, billing, same = (str(tmp_path / name) for name in ("nodes", "billing", "same"))
+    found = {}
+    for case in ([f"billing={billing}"], ["billing"], [f"billing={same}"], [f"a+b={billing}"], [f"x={tmp_path}/gone"]):
+        parser = argparse.ArgumentParser()
+        add_node_security(parser)
+        options = [word for one in case for word in ("--client-key", one)]
+        try:
+            found[case[0]] = str(security_of(parser.parse_args(["--key-file", nodes, *options])).node_auth)
+        except (ValueError, OSError) as error:
+            found[case[0]] = str(error)
+    texts = list(found.values())
+    assert "ClientKey(name='billing')" in texts[0]
+    assert "--client-key 'billing': write NAME=FILE" in texts[1]
+    assert "the key of client 'billing' is also that of the nodes" in texts[2]
+    assert "cannot be named 'a+b'" in texts[3]
+    assert "cannot read --client-key" in texts[4]
+    assert not any("billingbilling" in text or "nodesnodes" in text for text in texts)
+
+
+def test_a_key_of_a_client_needs_its_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--connect", "127.0.0.1:1", "--key-of", "billing"]) == 1
+    assert "--key-of goes with --key-file" in capsys.readouterr().err
+
+
+def test_options_for_all_nodes_are_passed_on_to_each() -> None:
+    parser = argparse.ArgumentParser()
+    add_node_security(parser)
+    given = ["--key-file", "k", "--client-key", "a=b", "--tls-certificate", "{node}.crt", "--tls-key", "{node}.key"]
+    args = parser.parse_args([*given, "--tls-authority", "ca.pem"])
+
+    assert node_options(of_node(args, "n2")) == [
+        *["--key-file", "k", "--client-key", "a=b", "--tls-certificate", "n2.crt", "--tls-key", "n2.key"],
+        *["--tls-authority", "ca.pem"],
+    ]
+
+
+async def test_operators_read_reports_and_other_clients_do_not(tmp_path: Path) -> None:
+    """With keys; where nobody is asked for one, every client could call itself a node, and nothing is kept from it."""
+    topology = Topology("kept", nodes=["n1"], operators=["ops"])
+    topology.raft("store", machine=KeyValue)
+    ops, billing = ClientKey("ops", KEY[1:] + b"o"), ClientKey("billing", KEY[1:] + b"b")
+    async with topology.start(node="n1", auth=SharedKey(KEY, clients=(ops, billing))) as node:
+        for auth, may in ((ops, True), (SharedKey(KEY), True), (billing, False)):
+            async with ClusterConnection((node.address,), security=SecurityOptions(auth)).client() as client:
+                await client.key_value("store").put(b"k", b"v")
+                asked = [
+                    client.system.at(Address("n1", path)).ask(question)
+                    for path, question in (
+                        (NODE_REPORT_PATH, ReportNode()),
+                        (NODE_REPORT_PATH, ReportActors("", "depth", 1)),
+                        ("store", ReportStatus()),
+                        ("store", ReportCode()),
+                    )
+                ]
+                answers = await asyncio.gather(*asked, return_exceptions=True)
+                assert [not isinstance(answer, Exception) for answer in answers] == [may] * 4
+                texts = {str(answer) for answer in answers if isinstance(answer, Exception)}
+                assert all("operator" in text for text in texts), texts

@@ -6,9 +6,14 @@ import pytest
 
 from coterie.exploring.mutant_jobs import ALL_MUTANTS, MutantError, TimedMutantResult, mutant_named, run_mutant_jobs
 
-DIRECTED = ("detector: ", "swim: ", "balancing: ", "outcomes: ", "machines: ", "digests: ", "members: ")
+DIRECTED = (
+    *("detector: ", "swim: ", "balancing: ", "outcomes: ", "machines: ", "digests: ", "members: "),
+    "authorisation: ",
+    "text unescaped",
+)
 """All trials of these are directed: detectors and policies have no safety property that a plan of faults could break;
-what clients are told is compared with answers that a trial makes up; no plan starts a node with another store."""
+what clients are told is compared with answers that a trial makes up; no plan starts a node with another store, or
+forges what is said."""
 
 QUICK = ("synod: promise not durable", "sessions: unknown session executed")
 

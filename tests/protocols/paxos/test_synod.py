@@ -13,6 +13,7 @@ from coterie.protocols.paxos import (
     AcceptorState,
     Ballot,
     Chosen,
+    Nack,
     Prepare,
     Promise,
     Proposal,
@@ -24,7 +25,9 @@ from coterie.protocols.paxos import (
     SynodEffect,
     SynodState,
 )
-from coterie.protocols.paxos.synod_observations import VALUE_CHOSEN
+from coterie.protocols.paxos.synod_messages import SynodMessage
+from coterie.protocols.paxos.synod_observations import BALLOT_IMPLAUSIBLE, VALUE_CHOSEN
+from coterie.protocols.plausibility import JUMP_MAX
 
 A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
 
@@ -131,3 +134,29 @@ def test_synod_hears_members_only() -> None:
 
     assert it.handle([Received(NodeId("x"), Prepare(Ballot(5, NodeId("x"))))], now=0.0) == []
     assert it.state == SynodState()
+
+
+def claims(round_number: int) -> list[SynodMessage]:
+    far = Ballot(round_number, B)
+    return [Prepare(far), Accept(far, b"x"), Nack(Ballot(1, A), far), Promise(far, None), Accepted(far, b"x")]
+
+
+@pytest.mark.parametrize("which", range(5))
+def test_a_ballot_that_no_honest_run_reaches_is_told_once_and_changes_nothing(which: int) -> None:
+    it = synod()
+    it.handle([Propose(1, b"v"), Persisted(Token(1))], now=0.0)
+    before = it.state
+    for number in (2 + JUMP_MAX, 2**63, 2**64 - 1):
+        effects = it.handle([Received(B, claims(number)[which])], now=0.0)
+        told = [effect.event for effect in effects if isinstance(effect, Observe)]
+        assert told == ([BALLOT_IMPLAUSIBLE] if number == 2 + JUMP_MAX else [])
+        assert len(effects) == len(told)
+    assert it.state == before
+    it.tick(now=1e9)
+    assert it._proposer._round < 10
+
+
+def test_a_ballot_far_ahead_that_an_honest_run_can_reach_counts() -> None:
+    it = synod()
+    it.handle([Received(B, Prepare(Ballot(JUMP_MAX, B)))], now=0.0)
+    assert it.state.acceptor.promised == Ballot(JUMP_MAX, B)

@@ -6,7 +6,7 @@ import hmac
 import pytest
 
 from coterie.runtime.datagrams.authentication import CODE_BYTES, DatagramAuthentication
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.shared_key import ClientKey, SharedKey
 
 OLD, NEW, CLIENT = (
     b"the old key, 32 bytes of secrets",
@@ -45,9 +45,10 @@ def test_further_keys_are_accepted_and_not_used() -> None:
 
 
 def test_the_keys_of_clients_are_not_accepted() -> None:
-    node = DatagramAuthentication(SharedKey(OLD, client_keys=(CLIENT,)))
+    node = DatagramAuthentication(SharedKey(OLD, clients=(ClientKey("c", CLIENT),)))
 
     assert not node.accepts(DATA, DatagramAuthentication(SharedKey(CLIENT)).code(DATA))
+    assert not DatagramAuthentication(ClientKey("c", CLIENT)).is_keyed
 
 
 @pytest.mark.parametrize("bit", range(8 * CODE_BYTES))

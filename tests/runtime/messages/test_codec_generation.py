@@ -15,7 +15,7 @@ from coterie.runtime.messages.message_codecs import MessageType
 
 
 class World:
-    def ref(self, node: str, incarnation: int, path: str, uid: int) -> object:
+    def ref(self, node: str, incarnation: int, path: str, uid: int, *, as_client: bool = False) -> object:
         return (node, incarnation, path, uid)
 
 

@@ -77,7 +77,7 @@ class Pairs:
 class World:
     """A resolver that makes refs without a way to send."""
 
-    def ref(self, node: str, incarnation: int, path: str, uid: int) -> Ref[Any]:
+    def ref(self, node: str, incarnation: int, path: str, uid: int, *, as_client: bool = False) -> Ref[Any]:
         return Ref(node, incarnation, path, uid, cast("Any", None))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coterie.errors import ActorNotFound, BadMessage, MessageTypeError
+from coterie.errors import ActorFailed, ActorNotFound, BadMessage, MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import Ask, message, message_type
@@ -47,15 +47,41 @@ class Open(Ask[str]):
     text: str
 
 
-class Server(Actor[Silent | Signed | SignedUrgently | Internal | Open | Terminated]):
+SECRET = "postgres://app:hunter2@db says no"
+
+
+class Refused(Exception):
+    pass
+
+
+@message(name="speakers.Fail", raises=(Refused,))
+class Fail(Ask[str]):
+    how: str
+
+
+class Server(Actor[Silent | Signed | SignedUrgently | Internal | Open | Fail | Terminated]):
     """Keeps what it hears."""
 
     def __init__(self) -> None:
         self.heard: list[object] = []
 
-    def receive(self, msg: Silent | Signed | SignedUrgently | Internal | Open | Terminated) -> str:
+    def receive(self, msg: Silent | Signed | SignedUrgently | Internal | Open | Fail | Terminated) -> object:
         self.heard.append(msg)
+        match msg:
+            case Fail("raises"):
+                raise ValueError(SECRET)
+            case Fail("declares"):
+                raise Refused(SECRET)
+            case Fail("fails later"):
+                self.context.reply_later(msg).fail(OSError(SECRET))
+            case Fail("raises later"):
+                self.context.reply_from(msg, self._late())
+            case Fail("cannot encode"):
+                return {SECRET}
         return "heard"
+
+    async def _late(self) -> str:
+        raise KeyError(SECRET)
 
 
 @pytest.fixture
@@ -169,3 +195,33 @@ def test_a_member_must_sign() -> None:
         @message(name="speakers.Unsigned", speaker=Speaker.MEMBER)
         class Unsigned:
             text: str
+
+
+FAILURES = {
+    "raises": "actor 'server' failed on Fail: ValueError",
+    "fails later": "OSError",
+    "raises later": "KeyError",
+    "cannot encode": "the reply to 'speakers.Fail' cannot cross the wire: TypeError",
+}
+
+
+@pytest.mark.parametrize("how", FAILURES)
+async def test_what_an_exception_says_is_for_nodes_and_its_type_for_clients(
+    world: World, there: Ref[Any], how: str
+) -> None:
+    client = await _client(world)
+    with pytest.raises(ActorFailed) as to_client:
+        await client.at(Address("b", "server")).ask(Fail(how))
+    with pytest.raises(ActorFailed) as to_node:
+        await there.ask(Fail(how))
+
+    assert str(to_client.value) == FAILURES[how]
+    assert str(to_node.value).startswith(FAILURES[how])
+    if how != "cannot encode":
+        assert SECRET in str(to_node.value)
+
+
+async def test_a_declared_error_crosses_with_its_text(world: World) -> None:
+    client = await _client(world)
+    with pytest.raises(Refused, match="hunter2"):
+        await client.at(Address("b", "server")).ask(Fail("declares"))

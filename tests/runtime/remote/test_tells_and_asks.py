@@ -143,7 +143,7 @@ async def test_a_ref_that_came_in_a_reply_works_both_ways(world: World, there: R
     assert back == ref
     mine = world.systems["a"].cell_at("server")
     assert mine is not None
-    assert await there.ask(Introduce(mine.ref)) is mine.ref, "a ref that comes home is the actor's own"
+    assert await there.ask(Introduce(mine.ref)) == mine.ref, "a ref that comes home is the actor's own"
 
 
 async def test_nobody_at_the_path_and_a_stopped_actor_and_its_successor(world: World, there: Ref[Any]) -> None:

@@ -20,11 +20,11 @@ from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address
 from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.identity import PeerRole
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.shared_key import ClientKey, SharedKey
 from tests.runtime.transport.certificate_authority import CLIENT, Authority
 
-KEY = SharedKey(b"n" * 32, client_keys=(b"c" * 32,))
-CLIENT_KEY = SharedKey(b"c" * 32)
+CLIENT_KEY = ClientKey("visitor", b"c" * 32)
+KEY = SharedKey(b"n" * 32, clients=(CLIENT_KEY,))
 
 
 @message(name="wire.Order")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import random
 import struct
 import zlib
@@ -7,7 +8,7 @@ import zlib
 import pytest
 
 from coterie.errors import BrokenFrame
-from coterie.runtime.transport.framing.frames import HEADER_BYTES, FrameDecoder, FrameEncoder
+from coterie.runtime.transport.framing.frames import CODE_BYTES, COVERED_BYTES, HEADER_BYTES, FrameDecoder, FrameEncoder
 
 CAP_BYTES = 1000
 PAYLOADS = [b"", b"a", b"some payload", bytes(range(256)), b"x" * CAP_BYTES]
@@ -210,4 +211,79 @@ def test_http_is_no_frame() -> None:
     decoder = FrameDecoder(4096)
     decoder.feed(b"GET / HTTP/1.1\r\n\r\n")
     with pytest.raises(BrokenFrame):
+        decoder.next_payload()
+
+
+KEY = b"k" * 32
+
+
+def sealed(payloads: list[bytes], key: bytes = KEY) -> bytes:
+    encoder = FrameEncoder()
+    encoder.seal(key)
+    return b"".join(encoder.encode(payload) for payload in payloads)
+
+
+def unsealing(key: bytes = KEY) -> FrameDecoder:
+    decoder = FrameDecoder(CAP_BYTES)
+    decoder.unseal(key)
+    return decoder
+
+
+def test_sealed_frames_come_out_as_they_went_in_byte_by_byte() -> None:
+    decoder, payloads = unsealing(), []
+    for byte in sealed(PAYLOADS):
+        decoder.feed(bytes([byte]))
+        payloads += drain(decoder)
+    assert payloads == PAYLOADS
+
+
+def test_frames_are_sealed_from_one_payload_to_the_next() -> None:
+    encoder, decoder = FrameEncoder(), FrameDecoder(CAP_BYTES)
+    first = encoder.encode(b"welcome")
+    encoder.seal(KEY)
+
+    decoder.feed(first + encoder.encode(b"an item"))
+
+    assert decoder.next_payload() == b"welcome"
+    decoder.unseal(KEY)
+    assert decoder.next_payload() == b"an item"
+
+
+def test_no_flipped_bit_of_a_sealed_frame_passes() -> None:
+    sound = [b"one", b"two"]
+    stream = sealed(sound)
+    for at in range(len(stream)):
+        for bit in range(8):
+            damaged = bytearray(stream)
+            damaged[at] ^= 1 << bit
+            decoder, taken = unsealing(), []
+            decoder.feed(bytes(damaged))
+            with contextlib.suppress(BrokenFrame):
+                taken = drain(decoder)
+            assert len(taken) < len(sound)
+            assert taken == sound[: len(taken)]
+
+
+def test_who_has_no_key_can_make_no_frame_and_repeat_none() -> None:
+    first, second = sealed([b"one"]), sealed([b"one", b"two"])[len(sealed([b"one"])) :]
+    plain = struct.pack(">II", 3, 0)
+    forged = [
+        encoded([b"one"]),  # a CRC alone
+        plain + zlib.crc32(plain + b"one").to_bytes(4, "big") + bytes(CODE_BYTES - 4) + b"one",
+        sealed([b"one"], key=b"o" * 32),
+        second,  # one left out
+        first + first,  # one repeated
+        first[:COVERED_BYTES] + bytes(CODE_BYTES) + b"one",
+    ]
+    for stream in forged:
+        decoder = unsealing()
+        decoder.feed(stream + bytes(64))
+        with pytest.raises(BrokenFrame):
+            drain(decoder)
+
+
+def test_a_code_of_one_direction_does_not_fit_the_other() -> None:
+    decoder = unsealing(b"the key of the other direction..")
+    decoder.feed(sealed([b"one"]))
+    with pytest.raises(BrokenFrame, match="checksum of frame 0"):
         decoder.next_payload()

@@ -10,7 +10,7 @@ import msgpack
 import pytest
 
 from coterie.errors import BrokenFrame, HandshakeRefused
-from coterie.runtime.transport import Peer, PeerRole, SharedKey, SystemIdentity
+from coterie.runtime.transport import ClientKey, Peer, PeerRole, SharedKey, SystemIdentity
 from coterie.runtime.transport.connection import Connection
 from coterie.runtime.transport.dialer import Dialer, DialTarget
 from coterie.runtime.transport.handshake.handshake import (
@@ -30,8 +30,15 @@ from coterie.runtime.transport.handshake.handshake_messages import (
     Welcome,
     decode_hello,
 )
-from coterie.runtime.transport.handshake.protocol_versions import VERSION_MAX, VERSION_MIN
-from coterie.runtime.transport.handshake.shared_key import NONCE_BYTES, HandshakeSide, find_key, prove
+from coterie.runtime.transport.handshake.protocol_versions import CODES_SINCE, VERSION_MAX, VERSION_MIN, Versions
+from coterie.runtime.transport.handshake.shared_key import (
+    NONCE_BYTES,
+    Auth,
+    FrameKeys,
+    HandshakeSide,
+    find_key,
+    prove,
+)
 
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import World
@@ -53,16 +60,22 @@ def admit_all(hello: Hello) -> HandshakeRefusal | None:
     return None
 
 
-def dialer(auth: SharedKey | None = AUTH, identity: SystemIdentity = ANNA, **options: int) -> DialerHandshake:
-    lane_class, link_id = options.get("lane_class", 0), options.get("link_id", 7)
-    return DialerHandshake(identity, lane_class=lane_class, link_id=link_id, credentials=fresh(auth))
+def dialer(
+    auth: Auth | None = AUTH,
+    identity: SystemIdentity = ANNA,
+    *,
+    lane_class: int = 0,
+    link_id: int = 7,
+    versions: Versions = (VERSION_MIN, VERSION_MAX),
+) -> DialerHandshake:
+    return DialerHandshake(identity, lane_class=lane_class, link_id=link_id, credentials=fresh(auth), versions=versions)
 
 
 def acceptor(auth: SharedKey | None = AUTH, identity: SystemIdentity = BERT) -> AcceptorHandshake:
     return AcceptorHandshake(identity, admit_all, credentials=fresh(auth))
 
 
-def fresh(auth: SharedKey | None) -> Credentials | None:
+def fresh(auth: Auth | None) -> Credentials | None:
     return None if auth is None else Credentials(auth, auth.nonce(RNG))
 
 
@@ -130,19 +143,63 @@ def test_an_end_without_a_key_is_named_on_both_ends(
         assert f"'{lacks}' has none" in step.text
 
 
-def test_a_client_key_makes_clients_and_never_a_node() -> None:
-    nodes = SharedKey(KEY, client_keys=(CLIENTS,))
+def test_a_client_key_makes_its_client_and_never_a_node() -> None:
+    own, of_another = ClientKey("visitor", CLIENTS), ClientKey("billing", OTHER)
+    nodes = SharedKey(KEY, clients=(own, of_another))
 
-    welcome, _ = shake(dialer(SharedKey(CLIENTS), VISITOR), acceptor(nodes))
-    impostor, _ = shake(dialer(SharedKey(CLIENTS), ANNA), acceptor(nodes))
-
-    assert isinstance(welcome, Passed)
+    for name in ("visitor", "visitor+7"):
+        _, welcomed = shake(dialer(own, replace(VISITOR, node=name)), acceptor(nodes))
+        assert isinstance(welcomed, Passed)
+        assert not welcomed.peer.could_be_node
+    for name in ("billing", "billing+7", "visitor7", ""):
+        identity = replace(VISITOR, node=name or "+")
+        ours, _ = shake(dialer(own, identity), acceptor(nodes))
+        assert reason(ours) is RefusalReason.WRONG_KEY
+    impostor, _ = shake(dialer(own, ANNA), acceptor(nodes))
     assert reason(impostor) is RefusalReason.WRONG_KEY
 
 
-def test_who_knows_a_client_key_cannot_pose_as_a_node_to_nodes() -> None:
-    ours, _ = shake(dialer(SharedKey(KEY, client_keys=(CLIENTS,))), acceptor(SharedKey(CLIENTS, also=(KEY[:-1],))))
+def test_a_revoked_key_is_refused() -> None:
+    ours, _ = shake(dialer(ClientKey("visitor", CLIENTS), VISITOR), acceptor(SharedKey(KEY)))
     assert reason(ours) is RefusalReason.WRONG_KEY
+
+
+def test_a_client_with_the_key_of_the_nodes_could_be_one() -> None:
+    _, welcomed = shake(dialer(SharedKey(KEY), VISITOR), acceptor(SharedKey(OTHER, also=(KEY,))))
+    assert isinstance(welcomed, Passed)
+    assert welcomed.peer.could_be_node
+
+
+def test_who_knows_the_key_of_a_client_poses_as_a_node_neither_to_nodes_nor_to_other_clients() -> None:
+    own, of_another = ClientKey("visitor", CLIENTS), ClientKey("billing", OTHER)
+    posing = SharedKey(OTHER, also=(KEY[:-1],), clients=(ClientKey("visitor", OTHER[1:]),))
+    as_node, _ = shake(dialer(SharedKey(KEY, clients=(own, of_another))), acceptor(posing))
+    as_client, _ = shake(dialer(own, VISITOR), acceptor(posing))
+    assert reason(as_node) is RefusalReason.WRONG_KEY
+    assert reason(as_client) is RefusalReason.WRONG_KEY
+
+
+def test_both_ends_get_the_same_keys_for_frames_and_each_connection_others() -> None:
+    found = set()
+    for _ in range(3):
+        ours, theirs = shake(dialer(), acceptor())
+        assert isinstance(ours, Passed)
+        assert isinstance(theirs, Passed)
+        assert ours.frame_keys is not None
+        assert theirs.frame_keys == FrameKeys(ours.frame_keys.receiving, ours.frame_keys.sending)
+        found |= {ours.frame_keys.sending, ours.frame_keys.receiving}
+    assert len(found) == 6
+    assert KEY not in found
+
+
+def test_with_keys_no_version_is_spoken_in_which_frames_have_no_codes() -> None:
+    """Neither if one end offers one, nor because an attacker changes what it offers."""
+    ours, _ = shake(dialer(versions=(VERSION_MIN, CODES_SINCE - 1)), acceptor())
+    assert isinstance(ours, Passed)
+    assert ours.version == CODES_SINCE
+
+    old = replace(decode_hello(dialer().hello), version_min=VERSION_MIN, version_max=CODES_SINCE - 1)
+    assert reason(acceptor().receive(old.encode())) is RefusalReason.UNSUPPORTED_VERSION
 
 
 def test_a_proof_does_not_fit_a_later_handshake() -> None:
@@ -191,7 +248,8 @@ def test_a_dialer_that_is_mirrored_believes_nothing() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version_max": VERSION_MIN},  # a downgrade
+        {"version_min": VERSION_MIN, "version_max": VERSION_MIN},  # a downgrade
+        {"version_max": VERSION_MAX + 1},
         {"cluster": "other"},
         {"peer": Peer("anna", 12, PeerRole.NODE)},
         {"peer": Peer("carl", 11, PeerRole.NODE)},
@@ -207,7 +265,7 @@ def test_no_field_of_a_hello_can_be_changed_on_the_way(changes: dict[str, object
     changed = replace(decode_hello(one.hello), **changes)  # type: ignore[arg-type]
     answer = other.receive(changed.encode())
     if isinstance(answer, HandshakeRefusal):
-        assert answer.reason is RefusalReason.WRONG_CLUSTER
+        assert answer.reason in (RefusalReason.WRONG_CLUSTER, RefusalReason.UNSUPPORTED_VERSION)
         return
 
     step = other.receive(said(one.receive(said(answer))))
@@ -232,7 +290,8 @@ def test_no_field_of_a_challenge_can_be_changed_on_the_way(changes: dict[str, ob
     challenge = Challenge(version, cluster, Peer(node, incarnation, PeerRole(role), store), nonce)
     proof = said(one.receive(replace(challenge, **changes).encode()))  # type: ignore[arg-type]
 
-    assert reason(other.receive(proof)) is RefusalReason.WRONG_KEY
+    expected = RefusalReason.UNSUPPORTED_VERSION if "version" in changes else RefusalReason.WRONG_KEY
+    assert reason(other.receive(proof)) is expected
 
 
 def test_a_welcome_from_somebody_else_than_the_challenge_is_not_believed() -> None:
@@ -291,11 +350,12 @@ def test_nonces_differ_and_do_not_follow_from_the_generator_alone() -> None:
 
 
 def test_keys_are_never_shown() -> None:
-    auth = SharedKey(b"very secret indeed", also=(b"another secret one",), client_keys=(b"a client's secret",))
-    assert "secret" not in f"{auth!r} {auth} {fresh(auth)!r}"
+    client = ClientKey("c", b"a client's secret")
+    auth = SharedKey(b"very secret indeed", also=(b"another secret one",), clients=(client,))
+    assert "secret" not in f"{auth!r} {auth} {fresh(auth)!r} {client!r} {shake(dialer(auth), acceptor(auth))!r}"
 
 
-@pytest.mark.parametrize("make", [lambda: SharedKey(b"short"), lambda: SharedKey(KEY, client_keys=(KEY,))])
+@pytest.mark.parametrize("make", [lambda: SharedKey(b"short"), lambda: SharedKey(KEY, clients=(ClientKey("c", KEY),))])
 def test_keys_that_protect_nothing_are_refused_without_showing_them(make: object) -> None:
     assert callable(make)
     with pytest.raises(ValueError, match="key") as caught:

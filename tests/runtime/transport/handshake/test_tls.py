@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from coterie.errors import TransportError
 from coterie.runtime.hosts.real_network import RealNetwork
@@ -190,21 +194,83 @@ async def test_shared_keys_and_tls_go_together(real_world: World, authority: Aut
     await real_world.linked(a, b)
 
 
-async def test_reloaded_certificates_count_for_new_connections_and_links_stay(
-    real_world: World, authority: Authority, tmp_path: Path
+async def test_renewed_certificates_count_for_new_connections_and_links_stay(
+    real_world: World, authority: Authority
 ) -> None:
     a, b = await pair(real_world, authority.issue("a"), authority.issue("b"))
     await real_world.linked(a, b)
-    successor = Authority(tmp_path, "authority")  # in the same file
     for node in (a, b):
-        successor.issue(node.transport.identity.node)
+        authority.issue(node.transport.identity.node)
         node.transport.reload_certificates()
+    await asyncio.sleep(0)
     assert a.recorder.kinds() == ["up"]
 
     for connection in list(b.transport._shared.connections):
         assert connection._transport is not None
         connection._transport.abort()
     await real_world.until(lambda: a.recorder.kinds().count("up") == 2)
+
+
+async def test_links_whose_authority_has_left_the_file_end_and_come_back_with_new_certificates(
+    real_world: World, authority: Authority, tmp_path: Path
+) -> None:
+    """As an authority is replaced: first both are trusted, then all have new certificates, then the old one goes."""
+    a, b = await pair(real_world, authority.issue("a"), authority.issue("b"))
+    await real_world.linked(a, b)
+    old = authority.path.read_bytes()
+    successor = Authority(tmp_path, "authority")  # in the same file
+    new = authority.path.read_bytes()
+    for content, renewed in ((old + new, ()), (old + new, ("a", "b"))):
+        authority.path.write_bytes(content)
+        for name in renewed:
+            successor.issue(name)
+        authority.path.write_bytes(content)
+        for node in (a, b):
+            node.transport.reload_certificates()
+    await asyncio.sleep(0)
+    assert a.recorder.kinds() == ["up"]
+
+    authority.path.write_bytes(new)
+    a.transport.reload_certificates()
+    b.transport.reload_certificates()
+    await real_world.until(lambda: a.recorder.kinds().count("up") == 2)
+    downs = [str(event[3]) for node in (a, b) for event in node.recorder.only("down")]
+    assert any("does not count any more: no authority in" in text for text in downs), downs
+
+
+async def test_links_with_revoked_or_expired_certificates_end_at_a_reload_and_do_not_come_back(
+    real_world: World, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revoked = tmp_path / "revoked"
+    revoked.write_text("# none yet\n\n")
+    node = await real_world.start("n", tls=replace(authority.issue("n"), revoked=str(revoked)))
+    clients = [real_world.make(name, role=PeerRole.CLIENT, tls=authority.issue(name)) for name in ("lost", "good")]
+    for client in clients:
+        client.transport.dial(*node.address)
+    await real_world.until(lambda: len(node.transport.peers()) == 2)
+
+    lost = x509.load_pem_x509_certificate((tmp_path / "lost.crt").read_bytes()).fingerprint(hashes.SHA256())
+    revoked.write_text(f"sha256 Fingerprint={lost.hex(':').upper()}  # stolen\n")
+    node.transport.reload_certificates()
+    assert [peer.node for peer in node.transport.peers()] == ["good"]
+    await real_world.until(lambda: bool(node.recorder.only("refused")))
+    assert f"does not count: it is revoked in {str(revoked)!r}" in str(node.recorder.only("refused")[0][2])
+
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    node.transport.reload_certificates()
+    assert node.transport.peers() == []
+
+
+@pytest.mark.parametrize("line", ["nothing", "ab" * 31, "sha256 Fingerprint="])
+async def test_a_list_that_cannot_be_read_is_named_and_changes_nothing(
+    real_world: World, authority: Authority, tmp_path: Path, line: str
+) -> None:
+    revoked = tmp_path / "revoked"
+    revoked.write_text("ab" * 32)
+    node = await real_world.start("n", tls=replace(authority.issue("n"), revoked=str(revoked)))
+    revoked.write_text(line + "\n")
+    with pytest.raises(OSError, match=r"TLS cannot use '.*revoked': .* is no SHA-256 fingerprint"):
+        node.transport.reload_certificates()
 
 
 async def test_after_a_reload_certificates_of_the_old_authority_count_no_more(

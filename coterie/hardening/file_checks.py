@@ -1,0 +1,96 @@
+"""File checks: check who can read keys and data, how keys were made, and who can change the code of a node."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from typing import Final
+
+from coterie.hardening.checked_deployment import Deployment, Finding, Level
+
+__all__ = ["code_findings", "data_findings", "key_findings", "private_findings"]
+
+KEY_BYTES: Final = 32
+"""A key of fewer bytes is a warning."""
+
+DISTINCT_MIN: Final = 12
+"""32 random bytes have fewer distinct values than this less often than once in 10**12 keys."""
+
+
+def key_findings(deployment: Deployment) -> Iterator[Finding]:
+    """Yield what is to be said about each key file: who can read it, and whether it looks random."""
+    for option, path in deployment.key_files.items():
+        where = f"{option} {path}"
+        yield from private_findings(where, path, "chmod 600")
+        with open(path, "rb") as file:
+            key = file.read()
+        advice = f"head -c {KEY_BYTES} /dev/urandom > {path}"
+        if len(key) < KEY_BYTES:
+            yield Finding(Level.WARNING, f"{where}: {len(key)} bytes", advice)
+        elif len(set(key)) < DISTINCT_MIN or (key.isascii() and key.decode().isprintable()):
+            yield Finding(Level.WARNING, f"{where}: it does not look random, and may be guessed", advice)
+        elif key.strip() != key:
+            yield Finding(Level.NOTE, f"{where}: it ends or begins with white space, which is part of the key")
+        else:
+            yield Finding(Level.OK, f"{where}: {len(key)} bytes")
+
+
+def data_findings(deployment: Deployment) -> Iterator[Finding]:
+    """Yield what is to be said about the data directory: who else can read or replace it."""
+    data = deployment.data
+    if data is None:
+        yield Finding(Level.NOTE, "no data directory: the node must not be started again under its name")
+        return
+    if not os.path.isdir(data):
+        yield Finding(Level.OK, f"{data}: it does not exist yet, and will be for its owner only")
+        yield from _unchangeable(os.path.dirname(os.path.abspath(data)), "the data directory")
+        return
+    yield from private_findings(data, data, "chmod 700")
+    wide = [name for name in sorted(os.listdir(data)) if _is_wide(os.path.join(data, name))]
+    if wide:
+        yield Finding(Level.WARNING, f"{data}: others can read {', '.join(wide[:5])}", f"chmod go= {data}/*")
+    yield from _unchangeable(os.path.dirname(os.path.abspath(data)), "the data directory")
+
+
+def code_findings(deployment: Deployment) -> Iterator[Finding]:
+    """Yield what is to be said about the folders from which the node imports, and about who runs it."""
+    folders = dict.fromkeys((os.path.dirname(os.path.abspath(deployment.code)), os.getcwd()))
+    for folder in folders:
+        yield from _unchangeable(folder, "modules that the node imports")
+    if _can_others_write(deployment.code):
+        yield Finding(Level.FAILURE, f"{deployment.code}: others can change it", f"chmod go-w {deployment.code}")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        yield Finding(Level.WARNING, "this is root: a node needs no rights of root", "run it as a user of its own")
+
+
+def private_findings(where: str, path: str, command: str) -> Iterator[Finding]:
+    """Yield a finding if others than its owner can read a file or enter a directory. `command` makes it private."""
+    status = os.stat(path)
+    mode = stat.filemode(status.st_mode)
+    if status.st_mode & 0o007:
+        yield Finding(Level.FAILURE, f"{where}: everybody can read it ({mode})", f"{command} {path}")
+    elif status.st_mode & 0o070:
+        yield Finding(Level.WARNING, f"{where}: its group can read it ({mode})", f"{command} {path}")
+    if hasattr(os, "geteuid") and status.st_uid not in (os.geteuid(), 0):
+        yield Finding(Level.WARNING, f"{where}: it belongs to user {status.st_uid}, who can change it")
+
+
+def _unchangeable(folder: str, what: str) -> Iterator[Finding]:
+    """Yield a failure for the first folder, from `folder` upwards, in which others can put something else in place."""
+    at = folder
+    while True:
+        if _can_others_write(at) and not os.stat(at).st_mode & stat.S_ISVTX:
+            yield Finding(Level.FAILURE, f"{at}: others can replace {what} in it", f"chmod go-w {at}")
+            return
+        if at == os.path.dirname(at):
+            return
+        at = os.path.dirname(at)
+
+
+def _can_others_write(path: str) -> bool:
+    return bool(os.stat(path).st_mode & 0o002)
+
+
+def _is_wide(path: str) -> bool:
+    return bool(os.stat(path).st_mode & 0o077)

@@ -1,0 +1,134 @@
+"""`WiredRefs`: makes the refs that arrive over a link: they act with the rights of the system that sent them.
+
+A message may hold refs, and an actor that uses one speaks in its own name. So that no system gets more done by a ref
+than it could do itself (a confused deputy):
+
+* A ref from a node reaches any actor, with messages that it takes: what travelled as a Ref[Price] may not be one.
+* A ref from a client reaches what the client reaches: exported actors, with messages that they take and that clients
+  may send (`Speaker.CLIENT`); and the client itself. It keeps that mark when it travels on to another node, which
+  enforces it there (`ROUTE_AS_CLIENT`). No actor is stopped by it, and it never reaches another client.
+
+What does not arrive for that reason is a dead letter; an ask or an offer fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from coterie.errors import BadMessage, CoterieError
+from coterie.runtime.cells.asks import PendingAsk
+from coterie.runtime.local_delivery import OTHER_INCARNATION_UID, LocalDelivery
+from coterie.runtime.messages.message_codecs import MessageType
+from coterie.runtime.messages.speakers import Speaker
+from coterie.runtime.refs import Ref
+from coterie.runtime.remote.error_codes import dead_letter_reason
+from coterie.runtime.remote.interned_routes import not_for_clients
+from coterie.runtime.remote.remote_delivery import RemoteDelivery
+from coterie.runtime.transport.handshake.identity import PeerRole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coterie.runtime.cells.cell import Cell
+    from coterie.runtime.system import System
+    from coterie.runtime.transport.handshake.identity import Peer
+
+__all__ = ["ClientRef", "WiredRefs"]
+
+
+class WiredRefs:
+    """The resolver of what one peer sends."""
+
+    __slots__ = ("_incarnation", "_is_client", "_node", "_peer_name", "_system")
+
+    def __init__(self, system: System, peer: Peer) -> None:
+        self._system = system
+        self._node = system.node
+        self._incarnation = system.incarnation
+        self._peer_name = peer.node
+        self._is_client = peer.role is PeerRole.CLIENT
+
+    def ref(self, node: str, incarnation: int, path: str, uid: int, *, as_client: bool = False) -> Ref[Any]:
+        """Return the ref with that name. `as_client`: it is marked as that of a client."""
+        as_client = as_client or (self._is_client and node != self._peer_name)
+        if node != self._node:
+            remote = RemoteDelivery(self._system.remoting, node, incarnation, path, uid, as_client=as_client)
+            return (ClientRef if as_client else Ref)(node, incarnation, path, uid, remote)
+        is_current = uid == 0 or incarnation == self._incarnation
+        delivery = _WiredDelivery(self._system, path, uid if is_current else OTHER_INCARNATION_UID, as_client=as_client)
+        return (ClientRef if as_client else Ref)(node, incarnation, path, uid, delivery)
+
+
+class ClientRef(Ref[Any]):
+    """A ref that a client gave: it acts with the client's rights wherever it travels."""
+
+    __slots__ = ()
+
+    as_client = True
+
+    def to_wire(self) -> Sequence[object]:
+        """Return the row that crosses the wire, with the mark."""
+        return (self.node, self.incarnation, self.path, self.uid, True)
+
+
+class _WiredDelivery(LocalDelivery):
+    """Delivers to a path of this system, looked up and checked for each message."""
+
+    __slots__ = ("_as_client",)
+
+    def __init__(self, system: System, path: str, uid: int, *, as_client: bool) -> None:
+        super().__init__(system, path, uid)
+        self._as_client = as_client
+
+    def tell(self, item: object) -> None:
+        """Pass a message on, or count it as a dead letter."""
+        refusal = self._refusal(item)
+        if refusal is None:
+            super().tell(item)
+        else:
+            self._system.dead_letters.add(dead_letter_reason(refusal), self._path, item, str(refusal))
+
+    def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
+        """Pass an ask on, or fail it."""
+        refusal = self._refusal(item)
+        if refusal is None:
+            return super().ask(item, timeout_s)
+        return _refused_ask(self._system, self._path, item, refusal)
+
+    def offer(self, item: object) -> asyncio.Future[None]:
+        """Pass an offer on, or fail it."""
+        refusal = self._refusal(item)
+        return super().offer(item) if refusal is None else _refused_offer(self._system, refusal)
+
+    def _refusal(self, item: object) -> CoterieError | None:
+        cell = self._cell()
+        if cell is not None:
+            return _refusal(cell, item, as_client=self._as_client)
+        return not_for_clients(self._system, self._path) if self._as_client else None
+
+
+def _refusal(cell: Cell, item: object, *, as_client: bool) -> CoterieError | None:
+    """Return why a message does not reach an actor by a wired ref; None if it does."""
+    if not as_client and type(item) in cell.actor_class.plain:
+        return None  # the common case
+    described = type(item).__dict__.get("__coterie__")
+    where = f"actor {cell.path!r} on node {cell.system.node!r}"
+    if not isinstance(described, MessageType) or not cell.actor_class.takes(described):
+        return BadMessage(f"{where} does not take {type(item).__name__!r:.100}: the ref came from another system")
+    if as_client and not (cell.options.exported and described.speaker is Speaker.CLIENT):
+        return not_for_clients(cell.system, cell.path)
+    return None
+
+
+def _refused_ask(system: System, path: str, item: object, refusal: CoterieError) -> asyncio.Future[Any]:
+    pending = system.ask_deadlines.begin(item, None, path, PendingAsk)
+    pending.reject(refusal)
+    return pending.future
+
+
+def _refused_offer(system: System, refusal: CoterieError) -> asyncio.Future[None]:
+    room: asyncio.Future[None] = system.loop.create_future()
+    room.set_exception(refusal)
+    room.exception()  # marks it as retrieved: asyncio must not warn a caller that ignores the future
+    return room
