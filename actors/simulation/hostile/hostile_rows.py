@@ -42,6 +42,7 @@ MESSAGES_WITH_REFS: Final = tuple(
     described for described in KNOWN_MESSAGES if any(_holds_ref(field.type) for field in described.fields)
 )
 HEARD_FROM_CLIENTS: Final = tuple(described for described in KNOWN_MESSAGES if described.speaker is Speaker.CLIENT)
+HEARD_WITH_REFS: Final = tuple(described for described in HEARD_FROM_CLIENTS if described in MESSAGES_WITH_REFS)
 
 
 class HostileRows:
@@ -89,7 +90,7 @@ class HostileRows:
                 names = tuple(self._rng.choice(KNOWN_MESSAGES).name for _ in range(self._rng.randrange(3)))
                 return lane_class, [(rows.LOOKUP, self._number(), self._path(), names)]
             case _:
-                described = self._rng.choice(MESSAGES_WITH_REFS)
+                described = self._rng.choice(self._rng.choice((MESSAGES_WITH_REFS, HEARD_WITH_REFS)))
                 return self._sent(described, self._values.row(described))
 
     def _sent(

@@ -85,7 +85,10 @@ class OddValues:
         return self.rng.randbytes(self.rng.choice((1, 16, 40))) if self.rng.random() < 0.3 else chosen
 
     def ref(self) -> tuple[object, ...]:
-        """Draw a ref to any actor, of any incarnation."""
+        """Draw a ref, mostly to whatever has a real path on a real node, with or without the mark of clients' refs."""
+        if self.rng.random() < 0.7:
+            real = (self.rng.choice(self.names), 0, self.rng.choice(self.paths), 0)
+            return (*real, *self.rng.choice(((), (), (True,), (False,))))
         return (self.rng.choice((*self.names, self.text())), abs(self.integer()), self._path(), abs(self.integer()))
 
     def address(self) -> tuple[object, ...]:

@@ -83,7 +83,7 @@ SYNOD = {
     "crash": 4, "fast_crash": 8, "outage": 1, "pause": 3, "storm": 3, "delay": 2, "duplicate": 1, "reorder": 2,
     "reset": 1, "leader_partition": 2, "clog": 1, "slow_disk": 2, "starve": 1, "priorities": 1, "fsync_error": 1,
 }  # fmt: skip
-BYZANTINE_CLIENT = {"hostile_client": 12, "crash": 1, "pause": 0.5, "partition": 1, "delay": 0.5}
+BYZANTINE_CLIENT = {"hostile_client": 12, "crash": 2, "pause": 0.5, "partition": 2, "delay": 0.5}
 BEYOND = {"crash": 4, "wiped_disk": 2, "stale_disk": 2, "bit_rot": 1, "wild_clock": 2, "storm": 1, "partition": 1}
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
