@@ -46,7 +46,7 @@ def test_a_run_in_which_nothing_hostile_is_delivered_is_void(monkeypatch: pytest
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 8])  # 8: a watcher of the leader that was an actor of the node itself
+@pytest.mark.parametrize("seed", [1, 2])
 def test_every_attack_is_delivered_and_nothing_breaks(seed: int) -> None:
     result = RAFT_KV.run(seed, profile=PROFILE)
 
@@ -56,15 +56,21 @@ def test_every_attack_is_delivered_and_nothing_breaks(seed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "invariant"),
+    ("names", "invariant"),
     [
-        ("authorisation: speakers not asked", "runtime.stranger_heard"),
-        ("authorisation: dead letter keeps the row", "runtime.dead_letter_kept"),
+        (("speakers not asked",), "runtime.stranger_heard"),
+        (("dead letter keeps the row",), "runtime.dead_letter_kept"),
+        # Each of these two checks alone keeps a client's ref from harm: the bug is that both are missing.
+        (("ref without rights", "type unchecked for wired refs"), "runtime.actor_failed_under_attack"),
     ],
 )
-def test_a_bug_in_who_is_heard_or_in_what_is_kept_is_found_within_few_seeds(name: str, invariant: str) -> None:
-    mutant = next(mutant for mutant in AUTHORISATION_MUTANTS if mutant.name == name)
-    with patched(mutant.patches):
-        violations = [violation for seed in range(3) if (violation := RAFT_KV.run(seed, profile=PROFILE).violation)]
+def test_a_bug_in_who_is_heard_or_in_what_is_kept_is_found_within_few_seeds(
+    names: tuple[str, ...], invariant: str
+) -> None:
+    bugs = [f"authorisation: {name}" for name in names]
+    patches = [patch for mutant in AUTHORISATION_MUTANTS if mutant.name in bugs for patch in mutant.patches]
+    with patched(patches):
+        violations = [violation for seed in range(4) if (violation := RAFT_KV.run(seed, profile=PROFILE).violation)]
 
+    assert len(patches) == len(names)
     assert invariant in {violation.invariant for violation in violations}
