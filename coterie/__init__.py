@@ -5,8 +5,10 @@ Public names are loaded at their first use, so that `import coterie.protocols` d
 `__main__.py`: entry point of `python -m coterie`, runs the command line
 `cluster_processes.py`: starts, kills, pauses and ends the node processes of a cluster on this machine
 `errors.py`: defines all exceptions
+`import_order.py`: puts the working directory at the end of the import path, here and in child processes
 `node_process.py`: starts and ends one node as a child process
 `reserved_port.py`: reserves a free loopback port for a node, also while the node is down
+`terminal_output.py`: prints lines, JSON and values, with what peers have chosen made printable
 `actors/`: runs the consensus protocols as actors; has clients, worker pools and cluster topologies
 `cli/`: defines and runs the commands of the command line
 `demo/`: counts identifiers on a cluster, kills a node during the work, and verifies the counts

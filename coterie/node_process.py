@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
 from coterie.errors import NotFormatted
+from coterie.import_order import child_environment, module_command
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.storage.data_directory import read_meta
 
@@ -72,7 +72,7 @@ async def start_process(
     Returns:
         The process, before the node is up.
     """
-    command = [sys.executable, "-m", "coterie", "run", topology, "--with-stdin"]
+    command = module_command("coterie", "run", topology, "--with-stdin")
     command += ["--node", node, "--listen", addresses[node], "--data", data]
     for peer, address in addresses.items():
         if peer != node:
@@ -86,7 +86,7 @@ async def start_process(
         stdout=output,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
-        env={**os.environ, **(environment or {})},
+        env=child_environment(environment),
     )
 
 

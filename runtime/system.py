@@ -261,7 +261,7 @@ class System:
             meter: follows its requests, for load reports (default: none, and no cost).
 
         Raises:
-            ValueError: the name is taken, empty or contains a "/", or the capacity is less than 1.
+            ValueError: the name is taken, empty, not printable or contains a "/", or the capacity is less than 1.
             RuntimeError: the system, or the parent, is stopping.
             WrongThread: this is not the thread, or not the loop, of the system.
             MessageTypeError: one of its message types is not a message, its `receive` is annotated for other messages,

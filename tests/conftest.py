@@ -56,6 +56,15 @@ def no_error_is_lost() -> Iterator[None]:
         pytest.fail("unhandled errors on the loop:\n" + "\n".join(collector.messages), pytrace=False)
 
 
+@pytest.fixture(autouse=True)
+def log_level_is_kept() -> Iterator[None]:
+    """Undo what a command of the command line does to the log's level."""
+    logger = logging.getLogger("coterie")
+    level = logger.level
+    yield
+    logger.setLevel(level)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def garbage_collections_are_short() -> None:
     """Freeze all older objects: full collections (simulated worlds make many) visit only the module's own."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from coterie.actors.topology.parts import ActorPart, BalancerPart, DetectorPart, Part, PoolPart
 
-__all__ = ["dot", "mermaid", "tree"]
+__all__ = ["dot", "dot_text", "mermaid", "mermaid_text", "tree"]
 
 
 def tree(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
@@ -22,11 +22,11 @@ def tree(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
 
 def mermaid(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
     """Return a flowchart for Mermaid: a box for each node, and lines between the members of a group."""
-    lines = ["flowchart LR", f"  %% {_escaped(name)}"]
+    lines = ["flowchart LR", f"  %% {mermaid_text(name)}"]
     for at, node in enumerate(nodes):
-        lines.append(f'  subgraph n{at}["{_escaped(node)}"]')
+        lines.append(f'  subgraph n{at}["{mermaid_text(node)}"]')
         lines += [
-            f'    {key}["{_escaped(part.name)}<br/>{_escaped(part.summary)}"]'
+            f'    {key}["{mermaid_text(part.name)}<br/>{mermaid_text(part.summary)}"]'
             for key, part in _parts_on(node, at, parts)
         ]
         lines.append("  end")
@@ -37,10 +37,10 @@ def mermaid(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
 
 def dot(name: str, nodes: Sequence[str], parts: Sequence[Part]) -> str:
     """Return the same diagram as a graph for Graphviz' `dot`."""
-    lines = [f"graph {_quoted(name)} {{", "  rankdir=LR; node [shape=box];"]
+    lines = [f"graph {dot_text(name)} {{", "  rankdir=LR; node [shape=box];"]
     for at, node in enumerate(nodes):
-        lines.append(f"  subgraph cluster_n{at} {{ label={_quoted(node)};")
-        lines += [f"    {key} [label={_quoted(part.name, part.summary)}];" for key, part in _parts_on(node, at, parts)]
+        lines.append(f"  subgraph cluster_n{at} {{ label={dot_text(node)};")
+        lines += [f"    {key} [label={dot_text(part.name, part.summary)}];" for key, part in _parts_on(node, at, parts)]
         lines.append("  }")
     lines += [f"  {one} -- {other};" for one, other in _edges(nodes, parts)]
     lines += [f"  {balancer} -- {target} [dir=forward];" for balancer, target in _passed_on(nodes, parts)]
@@ -86,11 +86,12 @@ def _weights_text(part: Part) -> str:
     return " (" + ", ".join(f"{node} weighs {weight:g}" for node, weight in part.weights.items()) + ")"
 
 
-def _escaped(text: str) -> str:
-    """Escape the characters that are Mermaid syntax."""
+def mermaid_text(text: str) -> str:
+    """Return a text with the characters escaped that are Mermaid syntax."""
     return "".join(sign if sign.isalnum() or sign in " _-.,:()" else f"#{ord(sign)};" for sign in text)
 
 
-def _quoted(*lines: str) -> str:
+def dot_text(*lines: str) -> str:
+    """Return lines as one quoted string of Graphviz' language."""
     escaped = [line.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") for line in lines]
     return '"' + "\\n".join(escaped) + '"'

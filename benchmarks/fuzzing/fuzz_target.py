@@ -163,5 +163,5 @@ class FuzzTarget:
     def descriptors_changed(self, report: DescriptorReport) -> None:
         """Ignore it: the target has no host."""
 
-    def refused(self, address: str, reason: str) -> None:
-        del address, reason
+    def refused(self, address: str, reason: str, *, is_dialled: bool = False) -> None:
+        del address, reason, is_dialled

@@ -7,9 +7,9 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 from collections.abc import Sequence
 
+from coterie.import_order import child_environment, module_command
 from coterie.node_process import signal_process
 
 __all__ = ["Child", "cpu_seconds", "free_ports"]
@@ -39,13 +39,12 @@ class Child:
         """Start it and wait until it is ready. RuntimeError if it ends before that."""
         made = asyncio.ensure_future(
             asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                *self.arguments,
+                *module_command(*self.arguments),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE if self._keeps_stderr else None,
                 start_new_session=True,
+                env=child_environment(),
             )
         )
         try:

@@ -42,7 +42,7 @@ class Counts:
     def delivered(self, peer: Peer, lane_class: int, items: list[object]) -> None:
         """Ignore it: the nodes send nothing."""
 
-    def refused(self, address: str, reason: str) -> None:
+    def refused(self, address: str, reason: str, *, is_dialled: bool = False) -> None:
         """Count a refusal."""
         self.refusals += 1
 

@@ -53,6 +53,7 @@ from coterie.cli.commands.up_command import add_parser as add_up
 from coterie.cli.commands.waits_command import add_parser as add_waits
 from coterie.errors import CoterieError
 from coterie.runtime.hosts.real_resources import raise_descriptor_limit
+from coterie.terminal_output import print_error
 
 __all__ = ["INTERRUPTED", "main"]
 
@@ -99,7 +100,7 @@ def _run_command(argv: Sequence[str] | None) -> int:
     except (CoterieError, ValueError, OSError) as error:
         logging.getLogger("coterie.cli").debug("the command failed", exc_info=error)
         text = " ".join(str(error).split()) or type(error).__name__
-        print(f"coterie: {text}", file=sys.stderr)
+        print_error(f"coterie: {text}")
         return FAILED
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 
+from coterie.terminal_output import print_lines
+
 __all__ = ["ListOption"]
 
 
@@ -20,5 +22,5 @@ class ListOption(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """Print the names and end (called by argparse when it meets the option)."""
-        print("\n".join(self._names()))
+        print_lines(self._names())
         parser.exit()

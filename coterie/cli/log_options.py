@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+from types import TracebackType
+
+from coterie.runtime.observing.error_texts import traceback_text
+from coterie.runtime.observing.printable_text import printable
 
 __all__ = ["DEFAULT_LEVEL", "NOTHING", "add_option", "configure"]
 
@@ -25,5 +29,21 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 
 def configure(level: str) -> None:
     """Send the records of coterie's loggers from `level` up to stderr."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_PrintableFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("coterie").setLevel(logging.CRITICAL + 1 if level == NOTHING else level.upper())
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Formats the records of all libraries, asyncio's too, as coterie's loggers do: see `loggers.py`."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        """Return the first line of a record, printable."""
+        return printable(super().formatMessage(record))
+
+    def formatException(  # noqa: N802 (logging's name)
+        self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+    ) -> str:
+        """Return the traceback, indented and printable."""
+        return "" if ei[1] is None else traceback_text(ei[1])

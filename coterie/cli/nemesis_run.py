@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -22,6 +20,7 @@ from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.faults.profiles.fault_profiles import PROFILES, draw_plan
 from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunResult
+from coterie.terminal_output import print_error, print_json, print_text
 
 __all__ = ["run_nemesis"]
 
@@ -115,7 +114,7 @@ async def _with_progress(attack: Attack) -> RunResult:
 async def _progress(attack: Attack) -> None:
     while True:
         await asyncio.sleep(PROGRESS_S)
-        print(attack.describe(), file=sys.stderr, flush=True)
+        print_error(attack.describe())
 
 
 def _report(args: argparse.Namespace, attack: Attack, result: RunResult) -> None:
@@ -131,9 +130,9 @@ def _report(args: argparse.Namespace, attack: Attack, result: RunResult) -> None
     else:
         shutil.rmtree(folder)
     if args.json:
-        print(json.dumps(attack_report.facts(attack, result) | {"kept": str(folder) if is_kept else None}), flush=True)
+        print_json(attack_report.facts(attack, result) | {"kept": str(folder) if is_kept else None}, flush=True)
 
 
 def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line, flush=True)
+        print_text(line, flush=True)

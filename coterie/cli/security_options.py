@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import dataclass
 from typing import Final
 
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.transport.handshake.shared_key import ClientKey, SharedKey
+from coterie.terminal_output import print_error
 
 __all__ = [
     "NODE_MARK",
@@ -144,7 +144,7 @@ def _read_key(option: str, path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             if not RealDisk().is_private(path):
-                print(f"coterie: {option} {path}: others than its owner can read it: chmod 600 it", file=sys.stderr)
+                print_error(f"coterie: {option} {path}: others than its owner can read it: chmod 600 it")
             return file.read()
     except OSError as error:
         raise OSError(f"cannot read {option} {path!r}: {os.strerror(error.errno or 0)}") from error

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -24,6 +22,7 @@ from coterie.exploring.scenario_discovery import find_scenario
 from coterie.exploring.seed_exploration import Exploration, explore
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunResult
+from coterie.terminal_output import print_error, print_json, print_text
 
 __all__ = ["run_sim"]
 
@@ -82,7 +81,7 @@ class _Progress:
     def __call__(self, exploration: Exploration) -> None:
         if time.perf_counter() - self._printed_s > PROGRESS_S:
             self._printed_s = time.perf_counter()
-            print(exploration_report.progress(self._job, exploration), file=sys.stderr)
+            print_error(exploration_report.progress(self._job, exploration))
 
 
 def _report(args: argparse.Namespace, job: Job, exploration: Exploration) -> int:
@@ -91,7 +90,7 @@ def _report(args: argparse.Namespace, job: Job, exploration: Exploration) -> int
     if failure is not None:
         facts |= _shrink_and_save(args, job, failure, is_interrupted=exploration.is_interrupted)
     if job.hashed and exploration.results:
-        print(f"trace {exploration.results[0].digest}")
+        print_text(f"trace {exploration.results[0].digest}")
         facts["trace_hash"] = exploration.results[0].digest
     _print_lines(exploration_report.summary(job, exploration))
     _print_continuation(args, job, exploration)
@@ -100,7 +99,7 @@ def _report(args: argparse.Namespace, job: Job, exploration: Exploration) -> int
 
 def _print_json_and_exit_code(args: argparse.Namespace, facts: dict[str, object], exploration: Exploration) -> int:
     if args.json:
-        print(json.dumps(facts))
+        print_json(facts)
     if exploration.is_interrupted and not exploration.summary.failed:
         return INTERRUPTED
     return EXIT_CODE_BY_OUTCOME[exploration.summary.outcome]
@@ -130,14 +129,16 @@ def _print_continuation(args: argparse.Namespace, job: Job, exploration: Explora
         words = exploration_report.command(
             job, seed=first, seeds=count, jobs=args.jobs, plan_file=args.plan, checks_determinism=checks_determinism
         )
-        print(f"continue: {words}")
+        print_text(f"continue: {words}")
 
 
 def _check_determinism(args: argparse.Namespace, job: Job, seeds: range) -> int:
     exploration, differences = check_determinism(job, seeds, processes=args.jobs, progress=_Progress(job))
     _print_lines(map(str, differences))
     _print_lines(exploration_report.summary(job, exploration))
-    print(f"{job.scenario}: {len(exploration.results)} seeds twice each, {len(differences)} of them not deterministic")
+    print_text(
+        f"{job.scenario}: {len(exploration.results)} seeds twice each, {len(differences)} of them not deterministic"
+    )
     _print_continuation(args, job, exploration)
     facts = exploration_report.facts(job, exploration, jobs=args.jobs)
     facts |= {"nondeterministic_seeds": [difference.seed for difference in differences]}
@@ -158,7 +159,7 @@ def _replay(args: argparse.Namespace) -> int:
     exploration = Exploration([saved.seed], [result], time.perf_counter() - began_s)
     if result.violation is not None:
         _print_lines(exploration_report.explanation(result))
-    print(f"trace {result.digest}")
+    print_text(f"trace {result.digest}")
     _print_lines(exploration_report.summary(saved, exploration))
     return _print_json_and_exit_code(
         args, exploration_report.facts(saved, exploration, jobs=1) | {"trace_hash": result.digest}, exploration
@@ -167,4 +168,4 @@ def _replay(args: argparse.Namespace) -> int:
 
 def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line)
+        print_text(line)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from coterie.terminal_output import print_lines
+
 __all__ = ["print_table"]
 
 CLEAR: Final = "\x1b[H\x1b[2J"
@@ -17,4 +19,4 @@ def print_table(lines: Sequence[str], *, is_live: bool) -> None:
     head = ""
     if is_live:
         head = CLEAR if sys.stdout.isatty() else f"{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S}\n"
-    print(head + "\n".join(lines), flush=True)
+    print_lines(lines, lead=head, flush=True)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from coterie.terminal_output import print_lines
+
 __all__ = ["DemoOutput", "DemoProgress"]
 
 TTY_INTERVAL_S: Final = 0.5
@@ -29,7 +31,7 @@ class DemoOutput:
 
     def say(self, text: str) -> None:
         """Print one event."""
-        print(f"{CLEAR if self._is_tty else ''}{self.elapsed_s:7.2f} s  {text}", flush=True)
+        print_lines([f"{self.elapsed_s:7.2f} s  {text}"], lead=CLEAR if self._is_tty else "", flush=True)
 
     async def show(self, describe: Callable[[float], str]) -> None:
         """Print the text of `describe(seconds since the last call)` periodically, until cancelled."""
@@ -37,7 +39,7 @@ class DemoOutput:
             try:
                 await self._overwrite(describe)
             finally:
-                print(CLEAR, end="", flush=True)
+                print_lines([], lead=CLEAR, end="", flush=True)
         while True:
             await asyncio.sleep(LINE_INTERVAL_S)
             self.say(describe(LINE_INTERVAL_S))
@@ -45,7 +47,7 @@ class DemoOutput:
     async def _overwrite(self, describe: Callable[[float], str]) -> None:
         while True:
             await asyncio.sleep(TTY_INTERVAL_S)
-            print(f"{CLEAR}{self.elapsed_s:7.2f} s  {describe(TTY_INTERVAL_S)}", end="", flush=True)
+            print_lines([f"{self.elapsed_s:7.2f} s  {describe(TTY_INTERVAL_S)}"], lead=CLEAR, end="", flush=True)
 
 
 class DemoProgress:

@@ -24,8 +24,11 @@ from coterie.exploring.sequence_chart import sequence_chart
 from coterie.protocols.checking.linearizability import history_lines, history_page
 from coterie.protocols.faults.plan_format import dump_plan
 from coterie.protocols.simulation.scenarios.run_result import RunResult
+from coterie.runtime.observing.printable_text import printable
 
 __all__ = ["folder_for", "save"]
+
+LINE_BREAK = "\n"  # in a log record, before each line of its traceback
 
 
 def folder_for(runs: Path, scenario: str, seed: int) -> Path:
@@ -44,7 +47,7 @@ def save(shrunk: ShrunkFailure, folder: Path) -> None:
     for name in _NAMES:
         (folder / name).unlink(missing_ok=True)
     for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 _NAMES = (
@@ -59,13 +62,13 @@ def _files(shrunk: ShrunkFailure) -> Iterator[tuple[str, str]]:
     yield CASE_FILE, dump_case(SavedCase(job, ending))
     if shrunk.plan is not None:
         yield "plan.json", dump_plan(shrunk.plan)
-    yield "trace.txt", "".join(f"{line}\n" for line in result.trace)
+    yield "trace.txt", "".join(f"{printable(str(line))}\n" for line in result.trace)
     if result.history is not None:
         yield "history.jsonl", "".join(f"{line}\n" for line in history_lines(result.history))
         yield "timeline.html", history_page(result.history, result.linearizability, title=title)
     yield "sequence.svg", sequence_chart(result.trace, result.nodes, title=title, ending=ending)
     if shrunk.log:
-        yield "log.txt", "".join(f"{line}\n" for line in shrunk.log)
+        yield "log.txt", "".join(f"{printable(line, keep=LINE_BREAK)}\n" for line in shrunk.log)
     yield "verdict.json", json.dumps(_facts(shrunk), indent=2) + "\n"
 
 

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +23,8 @@ from coterie.protocols.simulation.scenarios.protocol_scenarios import EVERYTHING
 from coterie.protocols.simulation.scenarios.run_result import RunOutcome, RunResult
 
 __all__ = ["Job", "run_job", "worker_pool", "worker_settings"]
+
+SAFE_PATH_VARIABLE = "PYTHONSAFEPATH"
 
 GC_THRESHOLD = 200_000
 """Net allocations between garbage collections: a simulated world is one large cycle until its run ends."""
@@ -109,10 +111,14 @@ def worker_pool(count: int, *, hash_seed: int = 0) -> Iterator[ProcessPoolExecut
     its job raises `BrokenProcessPool`.
     """
     others = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _prepare_worker, (hash_seed,))
+    # Inherited by the processes: a tracker, which starts at once, and the workers, which start when jobs are submitted.
+    # Safe path: they must not import `multiprocessing` itself from the working directory. It would be the first on the
+    # path of a worker until it gets the path of this process.
+    variables = {HASH_SEED_VARIABLE: str(hash_seed), SAFE_PATH_VARIABLE: "1"}
+    with _environment(variables):
+        pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _prepare_worker, (hash_seed,))
     try:
-        # Inherited by the processes, which start when jobs are submitted.
-        with _environment(HASH_SEED_VARIABLE, str(hash_seed)), _interrupts_blocked():
+        with _environment(variables), _interrupts_blocked():
             for started in [pool.submit(os.getpid) for _ in range(count)]:
                 started.result()
         yield pool
@@ -125,16 +131,17 @@ def worker_pool(count: int, *, hash_seed: int = 0) -> Iterator[ProcessPoolExecut
 
 
 @contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -5,13 +5,12 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
 from coterie.errors import CoterieError
+from coterie.import_order import import_working_directory_last
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.faults.nearest_name import hint
 from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS, Scenario
@@ -79,8 +78,7 @@ def _import_scenario(where: str) -> Scenario:
 
 
 def _import_module(name: str, where: str) -> ModuleType:
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    import_working_directory_last()
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from coterie.protocols.simulation.run_trace import TraceLine
+from coterie.runtime.observing.printable_text import printable
 
 __all__ = ["RECORDS_SHOWN", "sequence_chart"]
 
@@ -51,7 +52,10 @@ _ARROW_HEAD = (
     '<path d="M0,0 L8,4 L0,8 Z"/></marker>'
 )
 
-_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+_ESCAPES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;", "\ufffe": r"\ufffe", "\uffff": r"\uffff"}
+)
+"""Without the last two, and without what is not printable, the file would be no XML."""
 
 
 def sequence_chart(
@@ -157,4 +161,4 @@ def _fitting(text: str, width: float) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES)
+    return printable(text, keep="\n").translate(_ESCAPES)

@@ -9,3 +9,5 @@ Nothing is started, and nothing is changed. `coterie security check` prints the 
 """
 
 from __future__ import annotations
+
+__all__: list[str] = []

@@ -10,6 +10,7 @@ from coterie.nemesis.attack import Attack
 from coterie.protocols.checking.linearizability import history_lines, history_page
 from coterie.protocols.faults.plan_format import dump_plan
 from coterie.protocols.simulation.scenarios.run_result import RunResult
+from coterie.runtime.observing.printable_text import printable
 
 __all__ = ["explanation", "facts", "omissions", "replay", "save", "summary"]
 
@@ -104,12 +105,12 @@ def save(attack: Attack, result: RunResult | None) -> None:
         OSError: a file cannot be written.
     """
     for name, text in _files(attack, result):
-        (attack.options.folder / name).write_text(text, encoding="utf-8")
+        (attack.options.folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _files(attack: Attack, result: RunResult | None) -> Iterator[tuple[str, str]]:
     yield PLAN_FILE, dump_plan(attack.options.plan)
-    yield "trace.txt", "".join(f"{line}\n" for line in attack.run_log.lines)
+    yield "trace.txt", "".join(f"{printable(str(line))}\n" for line in attack.run_log.lines)
     for group, recording in attack.recordings.by_group.items():
         title = f"{group}, seed {attack.options.seed}"
         yield f"history-{group}.jsonl", "".join(f"{line}\n" for line in history_lines(recording.history))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.metering.request_meter import RequestMeter
 from coterie.runtime.cells.supervision import Supervision
+from coterie.runtime.observing.printable_text import is_printable, printable
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -47,13 +48,15 @@ def actor_path(
     """Return the path of a new actor on `node`, whose actors are `cells`, by path; None as name: after its class.
 
     Raises:
-        ValueError: the name is empty, contains "/", or is taken.
+        ValueError: the name is empty, contains "/" or characters that are not visible, or is taken.
     """
     if name is None:
         made_by = getattr(factory, "func", factory)
         name = f"{getattr(made_by, '__name__', 'actor').strip('<>').lower()}-{uid}"
     elif not name or "/" in name:
         raise ValueError(f"an actor cannot be named {name!r}: a name must not be empty or contain '/'")
+    elif not is_printable(name):
+        raise ValueError(f"an actor cannot be named '{printable(name, 200)}': a name must be printable")
     path = name if parent is None else f"{parent.path}/{name}"
     if path in cells:
         raise ValueError(f"node {node!r} already has an actor named {path!r}: choose another name, or stop it first")

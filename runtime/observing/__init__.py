@@ -6,6 +6,7 @@
 `lag_probe.py`: measures how late the event loop runs its timers
 `load_monitor.py`: measures, on demand, each actor's share of the loop's time, and the loop's lag
 `loggers.py`: passes log events to the standard library's `coterie.*` loggers
+`printable_text.py`: makes any text safe to show on one line of a log, a terminal or a report
 `system_stats.py`: reports the current counters of one system
 `watchdog.py`: reports the actor and the message that block the event loop
 """

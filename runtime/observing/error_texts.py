@@ -6,14 +6,20 @@ an error must not fail because of it.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
-__all__ = ["CHARS_MAX", "error_text", "loggable", "type_name", "value_text"]
+from coterie.runtime.observing.printable_text import printable
+
+__all__ = ["CHARS_MAX", "error_text", "loggable", "traceback_text", "type_name", "value_text"]
 
 CHARS_MAX: Final = 1000
 """The most characters of one text, unless a caller gives another limit."""
+
+INDENT: Final = "  "
+"""Stands before each line of a traceback in a log."""
 
 NAME_CHARS_MAX: Final = 200
 CHAIN_MAX: Final = 100
@@ -61,6 +67,16 @@ def loggable(error: BaseException) -> BaseException:
         return error
     text = f"{type_name(error)}: {error_text(error)}"
     return _ErrorWithoutText(text).with_traceback(_TRACEBACK(error))
+
+
+def traceback_text(error: BaseException) -> str:
+    """Return the traceback of `error` with its causes, of bounded length, for a log. Never raises.
+
+    Its lines are indented: the text of an error may have line breaks, and no line after one looks like a log record.
+    All else that is not visible is escaped.
+    """
+    lines = "".join(traceback.format_exception(loggable(error))).rstrip("\n").split("\n")
+    return "\n".join(f"{INDENT}{printable(line)}" for line in lines)
 
 
 def _is_short(error: BaseException) -> bool:

@@ -1,14 +1,25 @@
-"""Loggers: passes log events to the standard library's `coterie.*` loggers; silent until a handler is added."""
+"""Loggers: passes log events to the standard library's `coterie.*` loggers; silent until a handler is added.
+
+Facts may come from peers. In the text of a record each is printable (`printable_text.py`), so a record is one line, and
+the lines of its traceback are indented, for every formatter of the standard library that does not format exceptions
+itself. The facts in `extra`, and the exception, are as they are.
+"""
 
 from __future__ import annotations
 
 import logging
-from typing import cast
+from typing import Final, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-__all__ = ["logger"]
+from coterie.runtime.observing.error_texts import traceback_text
+from coterie.runtime.observing.printable_text import printable
+
+__all__ = ["FACT_CHARS_MAX", "logger"]
+
+FACT_CHARS_MAX: Final = 4000
+"""The most characters of one fact in a log line: a peer may choose how long a text is."""
 
 
 def logger(name: str) -> FilteringBoundLogger:
@@ -19,8 +30,10 @@ def logger(name: str) -> FilteringBoundLogger:
     root = logging.getLogger("coterie")
     if not root.handlers:
         root.addHandler(logging.NullHandler())
+    stdlib_logger = logging.getLogger(f"coterie.{name}")
+    stdlib_logger.addFilter(_format_traceback)  # once: it is the same object each time
     wrapped = structlog.wrap_logger(
-        logging.getLogger(f"coterie.{name}"),
+        stdlib_logger,
         processors=[structlog.stdlib.filter_by_level, _to_stdlib],
         wrapper_class=structlog.stdlib.BoundLogger,
         context_class=dict,
@@ -33,5 +46,27 @@ def _to_stdlib(_: object, __: str, event: structlog.typing.EventDict) -> structl
     """Render `event key=value …` as the message, and pass the facts as `extra` for structured handlers."""
     exc_info = event.pop("exc_info", None)
     name = event.pop("event")
-    facts = " ".join(f"{key}={value}" for key, value in event.items())
-    return {"msg": f"{name} {facts}".rstrip(), "extra": {"facts": dict(event)}, "exc_info": exc_info}
+    facts = [f"{printable(key)}={_text(value)}" for key, value in event.items()]
+    return {"msg": " ".join([_text(name), *facts]), "extra": {"facts": dict(event)}, "exc_info": exc_info}
+
+
+def _text(value: object) -> str:
+    return printable(value if type(value) is str else str(value), FACT_CHARS_MAX)
+
+
+def _format_traceback(record: logging.LogRecord) -> bool:
+    """Format the traceback of a record, before a handler would do it with line breaks and controls as they are."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and not record.exc_text and _is_handled(logging.getLogger(record.name)):
+        record.exc_text = traceback_text(error)
+    return True
+
+
+def _is_handled(start: logging.Logger) -> bool:
+    """Return whether a handler that does anything gets the records of a logger: a traceback costs time."""
+    found: logging.Logger | None = start
+    while found is not None:
+        if any(not isinstance(handler, logging.NullHandler) for handler in found.handlers):
+            return True
+        found = found.parent if found.propagate else None
+    return False

@@ -209,13 +209,13 @@ class Remoting:
         self.watches.node_lost(peer, reason)
         self._notify("lost", peer, reason)
 
-    def refused(self, address: object, reason: str) -> None:
-        """Log a failed handshake: as a warning, or as debug output if a similar one was logged recently."""
+    def refused(self, address: str, reason: str, *, is_dialled: bool = False) -> None:
+        """Log a failed handshake: as a warning, or as debug output if one of its kind was logged recently."""
         if self.refusal_listener is not None:
-            self.refusal_listener(str(address), reason)
-        times = self.refused_handshakes.note(str(address), reason)
+            self.refusal_listener(address, reason)
+        times = self.refused_handshakes.note(address, reason, is_dialled=is_dialled)
         log = self.system.log.warning if times else self.system.log.debug
-        log("transport.handshake_refused", address=str(address), reason=reason, times=max(1, times))
+        log("transport.handshake_refused", address=address, reason=reason, times=max(1, times))
 
     def descriptors_changed(self, report: DescriptorReport) -> None:
         """Log that file descriptors run out, are ample again, or allow clients fewer connections than configured."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from coterie.errors import InsecureBind, NodeUnreachable, TransportError
@@ -311,7 +312,8 @@ class Transport:
             if known == target:
                 return
             task.cancel()
-        dialer = Dialer(target, self._host, self._network(), self._shared, self._peers, self._events.refused)
+        refused = partial(self._events.refused, is_dialled=True)
+        dialer = Dialer(target, self._host, self._network(), self._shared, self._peers, refused)
         task = self._shared.loop.create_task(dialer.run(), name=f"coterie dials {target}")
         task.add_done_callback(self._dialer_ended)
         self._dialers[key] = (target, task)

@@ -48,6 +48,6 @@ class TransportEvents(Protocol):
         """Report that file descriptors run out, are ample again, or allow clients fewer connections than configured."""
         ...
 
-    def refused(self, address: str, reason: str) -> None:
-        """Report a failed handshake, on either side; `address` ("host:port") is that of the other end."""
+    def refused(self, address: str, reason: str, *, is_dialled: bool = False) -> None:
+        """Report a failed handshake; `address` ("host:port") is that of the other end. `is_dialled`: we dialled it."""
         ...

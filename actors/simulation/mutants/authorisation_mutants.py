@@ -1,15 +1,16 @@
-"""Authorisation mutants: define bugs in who is heard, and in what is kept of what a peer has sent."""
+"""Authorisation mutants: define bugs in who is heard, and in what is kept and shown of what a peer has sent."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from coterie.actors.simulation.scenarios.hostile_runs import kept_letters, unheard_messages
+from coterie.actors.simulation.scenarios.hostile_runs import kept_letters, logged_texts, unheard_messages
 from coterie.actors.simulation.scenarios.rights_runs import implausible_terms, names_and_keys, refs_of_others
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.raft import raft
 from coterie.protocols.simulation.mutants import DirectedTrial, Mutant, Patch
 from coterie.runtime.messages.speakers import Speaker
+from coterie.runtime.observing import loggers
 from coterie.runtime.observing.dead_letters import DeadLetter, Reason
 from coterie.runtime.refs import Ref
 from coterie.runtime.remote import interned_routes, wired_refs
@@ -40,6 +41,10 @@ _tell = IncomingRoute.tell
 def _tell_and_keep(self: IncomingRoute, row: Any) -> None:
     self._system.dead_letters.latest.append(DeadLetter(Reason.NOT_FOUND, self.path, str(row)))
     _tell(self, row)
+
+
+def _as_it_is(text: str, chars_max: int | None = None, *, keep: str = "") -> str:
+    return text
 
 
 _make_ref = WiredRefs.ref
@@ -93,6 +98,11 @@ AUTHORISATION_MUTANTS: tuple[Mutant, ...] = (
         "authorisation: dead letter keeps the row",
         DirectedTrial("kept letters", Level.SYSTEM, kept_letters),
         (Patch(IncomingRoute, "tell", _tell_and_keep),),
+    ),
+    Mutant(
+        "text unescaped",
+        DirectedTrial("logged texts", Level.SYSTEM, logged_texts),
+        (Patch(loggers, "printable", _as_it_is),),
     ),
     Mutant("authorisation: ref without rights", REFS, (Patch(WiredRefs, "ref", _ref_without_rights),)),
     Mutant("authorisation: type unchecked for wired refs", REFS, (Patch(wired_refs, "_refusal", _accept_all),)),

@@ -73,6 +73,10 @@ def _any_key(keys: tuple[bytes, ...], side: HandshakeSide, hello: bytes, challen
     return keys[0]
 
 
+def _no_frame_keys(key: bytes, side: HandshakeSide, hello: bytes, challenge: bytes) -> None:
+    return None
+
+
 def _resolve_again(self: PendingAsk, value: object) -> None:
     if self.bucket is not None:
         self.bucket.pop(self, None)
@@ -135,7 +139,10 @@ RUNTIME_MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "runtime: HMAC check skipped",
         DirectedTrial("stranger's key", Level.SYSTEM, strangers_key),
-        (Patch(handshake, "find_key", _any_key),),
+        (
+            Patch(handshake, "find_key", _any_key),
+            Patch(handshake, "frame_keys", _no_frame_keys),  # the second check of the same property
+        ),
     ),
     Mutant(
         "runtime: unauthenticated datagram believed",

@@ -8,7 +8,6 @@ PATTERN is a part of a path or of a class name. `busy` is measured only between 
 from __future__ import annotations
 
 import argparse
-import json
 
 from coterie.actors.inspection import SORT_KEYS, ActorLine, ReportActors
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
@@ -16,6 +15,7 @@ from coterie.cli.command_loop import run_async
 from coterie.cli.limit_option import add_limit
 from coterie.cli.node_queries import ReportByNode, as_json, exit_code_of, query_nodes
 from coterie.errors import CoterieError
+from coterie.terminal_output import print_json, print_lines
 
 __all__ = ["add_parser", "run"]
 
@@ -43,9 +43,9 @@ def run(args: argparse.Namespace) -> int:
     request = ReportActors(args.pattern, args.sort, args.limit)
     reports = run_async(_query(connection_of(args), request))
     if args.form == "json":
-        print(json.dumps(as_json(reports)))
+        print_json(as_json(reports))
     else:
-        print("\n".join(_lines(reports)))
+        print_lines(_lines(reports))
     return exit_code_of(reports)
 
 

@@ -11,9 +11,9 @@ happened around the kill); 130 interrupted; 143 SIGTERM.
 from __future__ import annotations
 
 import argparse
-import json
 
 from coterie.cli.command_loop import run_async
+from coterie.terminal_output import print_json, print_lines
 
 __all__ = ["add_parser", "run"]
 
@@ -51,8 +51,7 @@ def run(args: argparse.Namespace) -> int:
     balance = None if args.balance is None else policy_named(args.balance)
     options = DemoOptions(root=root, nodes=args.nodes, victim=args.kill, data=args.data, balance=balance)
     report = run_async(run_job(options))
-    for line in report.lines():
-        print(line)
+    print_lines(report.lines())
     if args.json:
-        print(json.dumps(report.facts()), flush=True)
+        print_json(report.facts(), flush=True)
     return report.exit_code

@@ -1,7 +1,10 @@
-"""`coterie kv`: reads and writes a replicated key-value store. Keys and values are text (UTF-8).
+r"""`coterie kv`: reads and writes a replicated key-value store. Keys and values are text (UTF-8).
 
     coterie kv get KEY --connect 127.0.0.1:7401
     coterie kv cas KEY --expect OLD --value NEW --connect 127.0.0.1:7401
+
+`get` prints a value as it is to a file or a pipe. On a terminal, and in the lines of `scan` everywhere, characters that
+are not visible are shown as escapes (`\x1b`; in `scan` tabs and line breaks too). A byte that is no UTF-8 is `\xNN`.
 
 Exit code 1: `get` or `delete` of an absent key, or a `cas` whose expected value did not match.
 """
@@ -14,6 +17,8 @@ from collections.abc import Awaitable, Callable
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.cli.cluster_connection import add_connect, connection_of
 from coterie.cli.command_loop import run_async
+from coterie.runtime.observing.printable_text import printable
+from coterie.terminal_output import print_lines, print_value
 
 __all__ = ["add_parser", "run"]
 
@@ -71,7 +76,7 @@ async def _get(store: KeyValueClient, args: argparse.Namespace) -> int:
     value = await store.get(_bytes(args.key))
     if value is None:
         return 1
-    print(_text(value))
+    print_value(_text(value))
     return 0
 
 
@@ -91,13 +96,13 @@ async def _cas(store: KeyValueClient, args: argparse.Namespace) -> int:
 
 
 async def _incr(store: KeyValueClient, args: argparse.Namespace) -> int:
-    print(await store.increment(_bytes(args.key), args.by))
+    print_lines([str(await store.increment(_bytes(args.key), args.by))])
     return 0
 
 
 async def _scan(store: KeyValueClient, args: argparse.Namespace) -> int:
     async for key, value in store.scan(_bytes(args.prefix)):
-        print(f"{_text(key)}\t{_text(value)}")
+        print_lines([f"{printable(_text(key))}\t{printable(_text(value))}"])
     return 0
 
 

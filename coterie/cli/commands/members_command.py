@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-import json
 
 from coterie.actors.detection.detector_messages import MembersReport
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of, wait_for_links
@@ -23,6 +22,7 @@ from coterie.cli.member_reports import MemberReports, has_detector, names_in
 from coterie.cli.member_rows import MemberRow, MembersByNode, member_rows, member_table
 from coterie.cli.watch_option import add_watch, check_watch
 from coterie.cli.watch_output import print_table
+from coterie.terminal_output import print_json
 
 __all__ = ["add_parser", "run"]
 
@@ -109,7 +109,7 @@ def _problem(reports: MembersByNode, observer: str | None) -> str:
 
 def _print(rows: list[MemberRow], form: str, problem: str, *, is_live: bool) -> None:
     if form == "json":
-        print(json.dumps({"members": {row.member: dataclasses.asdict(row) for row in rows}}), flush=True)
+        print_json({"members": {row.member: dataclasses.asdict(row) for row in rows}}, flush=True)
         return
     lines = [problem] if problem else member_table(rows)
     print_table(lines, is_live=is_live)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from coterie.exploring.mutant_jobs import ALL_MUTANTS, TimedMutantResult, mutant_named, run_mutant_jobs
 from coterie.protocols.simulation.mutants import MutantTrial
 from coterie.protocols.simulation.scenarios.protocol_scenarios import EVERYTHING
+from coterie.terminal_output import print_json, print_lines
 
 __all__ = ["run_mutants"]
 
@@ -22,23 +22,25 @@ def run_mutants(*, only: Sequence[str], jobs: int, is_json: bool) -> int:
         MutantError: there is no such mutant; the nearest is named.
     """
     names = [mutant_named(name).name for name in only] or [mutant.name for mutant in ALL_MUTANTS]
-    print(_line(TITLES))
-    results = run_mutant_jobs(names, processes=jobs, on_result=lambda timed: print(_line(_row(timed)), flush=True))
+    print_lines([_line(TITLES)])
+    results = run_mutant_jobs(
+        names, processes=jobs, on_result=lambda timed: print_lines([_line(_row(timed))], flush=True)
+    )
     killed = sum(timed.result.is_success for timed in results)
     survived = len(results) - killed
     if is_json:
         facts = [_facts(timed) for timed in results]
-        print(json.dumps({"scenario": "mutants", "killed": killed, "survived": survived, "mutants": facts}))
+        print_json({"scenario": "mutants", "killed": killed, "survived": survived, "mutants": facts})
     else:
         _print_kill_counts(results)
-        print(f"{killed} killed, {survived} survived")
+        print_lines([f"{killed} killed, {survived} survived"])
     return 1 if survived else 0
 
 
 def _print_kill_counts(results: Sequence[TimedMutantResult]) -> None:
     by_profile = sum(timed.result.is_success and timed.trial.is_random for timed in results)
     directed = sum(timed.result.is_success and not timed.trial.is_random for timed in results)
-    print(f"{by_profile} under the profile {EVERYTHING}, {directed} in directed scenarios")
+    print_lines([f"{by_profile} under the profile {EVERYTHING}, {directed} in directed scenarios"])
 
 
 def _row(timed: TimedMutantResult) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import TypeGuard
 
@@ -28,6 +27,7 @@ from coterie.cli.node_queries import as_json, query_nodes
 from coterie.cli.watch_option import add_watch, check_watch
 from coterie.cli.watch_output import print_table
 from coterie.errors import CoterieError
+from coterie.terminal_output import print_json
 
 __all__ = ["add_parser", "run"]
 
@@ -91,7 +91,7 @@ def _is_report(answer: PoolsReport | CoterieError) -> TypeGuard[PoolsReport]:
 
 def _print(reports: PoolsByNode, form: str, names: Sequence[str], *, is_live: bool) -> None:
     if form == "json":
-        print(json.dumps(as_json(reports)), flush=True)
+        print_json(as_json(reports), flush=True)
         return
     nothing = f"not used yet by these nodes: {', '.join(names)}" if names else NOTHING
     print_table(list(pool_lines(reports)) or [nothing], is_live=is_live)

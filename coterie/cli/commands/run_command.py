@@ -4,7 +4,8 @@ r"""`coterie run`: runs one node of a cluster whose topology a Python module dec
         --peer n2=127.0.0.1:7402 --peer n3=127.0.0.1:7403 --data n1 --bootstrap new
 
 `shop:topology` is a `Topology`, or a callable without arguments that returns one, in a module that can be imported
-from the working directory. The node runs until SIGTERM or Ctrl-C. Format a new data directory once, with
+from the working directory (which is looked into last: a module there does not replace one that is installed). The node
+runs until SIGTERM or Ctrl-C. Format a new data directory once, with
 `--bootstrap new`. A new group starts when one node more than a majority is up (three of three, four of five; with
 weighted or grid quorums it may need others, at most all); see `coterie status`.
 
@@ -27,8 +28,10 @@ from contextlib import contextmanager, suppress
 from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.security_options import SecurityOptions, add_node_security, security_of
+from coterie.import_order import hidden_hint, import_working_directory_last
 from coterie.node_process import close_copies, up_line
 from coterie.runtime.system import System
+from coterie.terminal_output import print_lines
 
 __all__ = ["add_parser", "load_topology", "run"]
 
@@ -113,7 +116,7 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
             auth=security.node_auth,
             tls=security.tls,
         ) as node:
-            print(up_line(node.name, topology.name, node.address, os.getpid()), flush=True)
+            print_lines([up_line(node.name, topology.name, node.address, os.getpid())], flush=True)
             if security.tls is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, node.system)
             await (_input_end() if args.with_stdin else asyncio.Event().wait())
@@ -178,10 +181,10 @@ def load_topology(where: str) -> Topology:
     module_name, colon, name = where.partition(":")
     if not (module_name and colon and name):
         raise ValueError(f"{where!r} does not name a topology: write module:name")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    import_working_directory_last()
     try:
-        found = getattr(importlib.import_module(module_name), name, None)
+        module = importlib.import_module(module_name)
+        found = getattr(module, name, None)
         topology = found if isinstance(found, Topology) or not callable(found) else found()
     except ModuleNotFoundError as error:
         raise ValueError(f"cannot import {module_name!r} for {where!r}: {error}") from error
@@ -189,6 +192,6 @@ def load_topology(where: str) -> Topology:
         raise ValueError(f"{where!r} raised {type(error).__name__}: {error}") from error
     if not isinstance(topology, Topology):
         kind = f"it is of type {type(topology).__name__}"
-        what = f"module {module_name!r} has no {name!r}" if found is None else kind
+        what = f"module {module_name!r} has no {name!r}{hidden_hint(module)}" if found is None else kind
         raise ValueError(f"{where!r} is not a Topology: {what}")
     return topology

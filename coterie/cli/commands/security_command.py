@@ -24,6 +24,7 @@ from coterie.hardening.certificate_checks import certificate_findings
 from coterie.hardening.checked_deployment import Deployment, Finding, Level
 from coterie.hardening.exposure_checks import client_findings, link_findings
 from coterie.hardening.file_checks import code_findings, data_findings, key_findings
+from coterie.terminal_output import print_lines
 
 __all__ = ["add_parser", "check"]
 
@@ -70,9 +71,9 @@ def check(args: argparse.Namespace) -> int:
         found |= dict.fromkeys(_findings(args, topology, node, code))
     for finding in found:
         advice = f": {finding.advice}" if finding.advice else ""
-        print(f"{finding.level.value:<8} {finding.text}{advice}")
+        print_lines([f"{finding.level.value:<8} {finding.text}{advice}"])
     counts = {level: sum(finding.level is level for finding in found) for level in Level}
-    print(f"\n{counts[Level.FAILURE]} failures, {counts[Level.WARNING]} warnings")
+    print_lines(["", f"{counts[Level.FAILURE]} failures, {counts[Level.WARNING]} warnings"])
     is_bad = counts[Level.FAILURE] or (args.strict and counts[Level.WARNING])
     return FAILED if is_bad else 0
 

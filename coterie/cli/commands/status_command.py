@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +25,7 @@ from coterie.cli.command_loop import run_async
 from coterie.cli.inactive_members import explanations
 from coterie.cli.node_queries import DEGRADED, NoAnswer, query_nodes
 from coterie.errors import CoterieError
+from coterie.terminal_output import print_json, print_lines
 
 __all__ = ["add_parser", "run"]
 
@@ -64,10 +64,9 @@ def run(args: argparse.Namespace) -> int:
     state = "unavailable" if unavailable else "degraded" if degraded else "healthy"
     reasons = unavailable + degraded
     if args.json:
-        print(json.dumps({"state": state, "reasons": reasons, **_facts(seen)}))
+        print_json({"state": state, "reasons": reasons, **_facts(seen)})
     else:
-        _show(seen)
-        print("\n".join([f"\n{state}", *(f"  {reason}" for reason in reasons)]))
+        print_lines([*_lines(seen), "", state, *(f"  {reason}" for reason in reasons)])
     return 1 if unavailable else DEGRADED if degraded else 0
 
 
@@ -123,22 +122,21 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
 # Output.
 
 
-def _show(seen: _ClusterStatus) -> None:
+def _lines(seen: _ClusterStatus) -> Iterator[str]:
     for node, report in seen.nodes.items():
         if isinstance(report, NodeReport):
             parts = ", ".join([*report.groups, *report.synods, *report.pools, *report.balancers]) or "nothing"
-            print(f"node {node} of {report.cluster}: runs {parts}; linked with {', '.join(report.links) or 'no node'}")
+            yield f"node {node} of {report.cluster}: runs {parts}; linked with {', '.join(report.links) or 'no node'}"
         else:
-            print(f"node {node}: {report}")
+            yield f"node {node}: {report}"
     for group, statuses in seen.groups.items():
-        print(f"\ngroup {group}")
-        print(f"  {'node':<12} {'role':<12} {'term':>6} {'leader':<12} {'last':>10} {'commit':>10} {'applied':>10}")
+        yield from ("", f"group {group}")
+        yield f"  {'node':<12} {'role':<12} {'term':>6} {'leader':<12} {'last':>10} {'commit':>10} {'applied':>10}"
         for node, status in statuses.items():
-            print(f"  {node:<12} {_row(status)}")
+            yield f"  {node:<12} {_row(status)}"
         for status in statuses.values():
             if isinstance(status, GroupStatus):
-                for text in explanations(status):
-                    print(f"  {text}")
+                yield from (f"  {text}" for text in explanations(status))
 
 
 def _row(status: GroupStatus | CoterieError) -> str:

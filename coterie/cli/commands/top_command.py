@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 
 from coterie.actors.inspection import ActorLine, ActorsReport, ReportActors, TypeLine
 from coterie.actors.node_report import NODE_REPORT_PATH
@@ -21,6 +20,7 @@ from coterie.cli.command_loop import run_async
 from coterie.cli.node_queries import ReportByNode, as_json, exit_code_of, query_nodes
 from coterie.cli.watch_output import print_table
 from coterie.errors import CoterieError
+from coterie.terminal_output import print_json
 
 __all__ = ["add_parser", "run", "table"]
 
@@ -67,7 +67,7 @@ async def _watch(connection: ClusterConnection, args: argparse.Namespace) -> int
 
 def _print(before: ReportByNode, now: ReportByNode, form: str, *, is_live: bool) -> None:
     if form == "json":
-        print(json.dumps(as_json(now)), flush=True)
+        print_json(as_json(now), flush=True)
     else:
         print_table(table(before, now), is_live=is_live)
 

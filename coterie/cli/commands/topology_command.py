@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 
 from coterie.cli.commands.run_command import load_topology
+from coterie.terminal_output import print_text
 
 __all__ = ["add_parser", "run"]
 
@@ -35,5 +36,5 @@ def run(args: argparse.Namespace) -> int:
     """Carry out `coterie topology`; return the exit code."""
     topology = load_topology(args.topology)
     topology.validate()
-    print(topology if args.form == "tree" else topology.diagram(args.form))
+    print_text(str(topology) if args.form == "tree" else topology.diagram(args.form))
     return 0

@@ -34,6 +34,7 @@ from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR
 from coterie.supervision.cluster_supervisor import HANG_TIMEOUT_S, ClusterSupervisor
 from coterie.supervision.node_supervisor import RESTARTS
+from coterie.terminal_output import print_lines
 
 __all__ = ["add_parser", "run"]
 
@@ -175,7 +176,7 @@ class _Output:
         """Print a line. BrokenPipeError at the first one that nobody reads; later ones are dropped."""
         if not self._is_closed:
             try:
-                print(f"{node} | {text}", flush=True)
+                print_lines([f"{node} | {text}"], flush=True)
             except BrokenPipeError:
                 self._is_closed = True
                 raise

@@ -11,10 +11,12 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 from coterie.actors.inspection import ReportActors, WaitLine
+from coterie.actors.topology.topology_diagrams import dot_text, mermaid_text
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.node_queries import ReportByNode, exit_code_of, query_nodes
 from coterie.errors import CoterieError
+from coterie.terminal_output import print_lines
 
 __all__ = ["add_parser", "run"]
 
@@ -37,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie waits`; return the exit code."""
     reports = run_async(_query(connection_of(args)))
-    print("\n".join(draw(list(_waits(reports)), args.form)))
+    print_lines(draw(list(_waits(reports)), args.form))
     return exit_code_of(reports)
 
 
@@ -62,11 +64,14 @@ def draw(waits: Sequence[WaitLine], form: str) -> list[str]:
     names = list(dict.fromkeys(name for wait in waits for name in (wait.asker, wait.target)))
     key = {name: f"a{number}" for number, name in enumerate(names)}
     if form == "mermaid":
-        boxes = [f'  {key[name]}["{name.replace(chr(34), "")}"]' for name in names]
-        return ["flowchart LR", *boxes, *(f"  {key[w.asker]} -->|{w.message}| {key[w.target]}" for w in waits)]
+        boxes = [f'  {key[name]}["{mermaid_text(name)}"]' for name in names]
+        edges = [f"  {key[wait.asker]} -->|{mermaid_text(wait.message)}| {key[wait.target]}" for wait in waits]
+        return ["flowchart LR", *boxes, *edges]
     if form == "dot":
-        edges = [f'  "{wait.asker}" -> "{wait.target}" [label="{wait.message}"];' for wait in waits]
-        return ["digraph waits {", *(edge.replace("\\", "\\\\") for edge in edges), "}"]
+        edges = [
+            f"  {dot_text(wait.asker)} -> {dot_text(wait.target)} [label={dot_text(wait.message)}];" for wait in waits
+        ]
+        return ["digraph waits {", *edges, "}"]
     width = max((len(wait.asker) for wait in waits), default=0)
     lines = [f"{w.asker:<{width}} waits for {w.target} ({w.message}, {w.left_s:.1f} s left)" for w in waits]
     return lines or ["no actor waits for a reply"]

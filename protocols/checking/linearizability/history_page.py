@@ -1,7 +1,8 @@
 """`history_page`: draws a history as an HTML page, with one bar for each operation, and highlights those that conflict.
 
 The page is self-contained: no script, no font, no network. Its horizontal axis is the order of events, not time, so
-that events of the same instant stay distinguishable; times are in each bar's tooltip and under the axis.
+that events of the same instant stay distinguishable; times are in each bar's tooltip and under the axis. Characters
+that are not visible are shown as escapes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,14 @@ text { font: 12px ui-monospace, monospace; fill: #222 }
 .tick { fill: #777 }
 """
 
-_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+_HIDDEN = (
+    *(code for code in range(0xA0) if not 0x20 <= code < 0x7F and chr(code) not in "\t\n"),  # controls
+    *(0xAD, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0xFEFF),  # bidirectional, no width
+    *(*range(0xD800, 0xE000), 0xFFFE, 0xFFFF),  # what no file in UTF-8, and no XML, can hold
+)
+_ESCAPES = {code: chr(code).encode("unicode_escape").decode() for code in _HIDDEN} | str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
+)
 
 
 def history_page(history: Iterable[Operation], result: CheckResult | None, *, title: str = "history") -> str:

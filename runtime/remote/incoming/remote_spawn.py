@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coterie.errors import ActorFailed, SpawnRefused
 from coterie.runtime.messages.short_values import short_value
+from coterie.runtime.observing.printable_text import is_printable
 from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
@@ -57,7 +58,11 @@ def spawn_for(system: System, role: PeerRole, kind: str, arguments: tuple[object
 
 
 def _refusal(system: System, name: str | None, error: Exception) -> SpawnRefused | ActorFailed:
-    if isinstance(error, ValueError) and name is not None and ("/" in name or not name or system.cell_at(name)):
+    if isinstance(error, ValueError) and name is not None and (_is_invalid(name) or system.cell_at(name)):
         return SpawnRefused(str(error))
     where = f"the factory failed on node {system.node!r}: {type(error).__name__}"
     return ActorFailed(f"{where}: {error}", for_clients=where)
+
+
+def _is_invalid(name: str) -> bool:
+    return "/" in name or not name or not is_printable(name)

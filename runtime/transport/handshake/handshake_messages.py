@@ -14,6 +14,7 @@ import msgpack
 
 from coterie.errors import BrokenFrame
 from coterie.runtime.messages.unpacking import unpack_value
+from coterie.runtime.observing.printable_text import is_printable, printable
 from coterie.runtime.transport.handshake.identity import NAME_CHARS_MAX, Peer, PeerRole, SystemIdentity
 from coterie.runtime.transport.handshake.shared_key import NONCE_BYTES
 from coterie.runtime.transport.transport_config import HELLO_CAP_BYTES
@@ -235,6 +236,8 @@ def _peer(fields: tuple[object, ...], later_fields: tuple[object, ...]) -> Peer:
 def _name(field: object, *, allow_empty: bool) -> str:
     if not isinstance(field, str) or len(field) > NAME_CHARS_MAX or not (field or allow_empty):
         raise BrokenFrame("a handshake field that should be a name is not")
+    if not is_printable(field):
+        raise BrokenFrame(f"a handshake names '{printable(field)}', and names must be printable")
     return field
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from coterie.runtime.observing.printable_text import is_printable, printable
+
 __all__ = ["CLIENT_SEPARATOR", "NAME_CHARS_MAX", "Peer", "PeerRole", "SystemIdentity", "owner_of"]
 
 CLIENT_SEPARATOR = "+"
@@ -23,7 +25,7 @@ class PeerRole(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class SystemIdentity:
-    """Identity of this system.
+    """Identity of this system. All names are printable.
 
     Attributes:
         cluster: the cluster's id. A client may give "": it then takes that of the first node that welcomes it.
@@ -46,6 +48,9 @@ class SystemIdentity:
             raise ValueError(f"a cluster's id has at most {NAME_CHARS_MAX} characters: {self.cluster!r}")
         if len(self.store) > NAME_CHARS_MAX:
             raise ValueError(f"a store's id has at most {NAME_CHARS_MAX} characters: {self.store!r}")
+        for what, name in (("node's name", self.node), ("cluster's id", self.cluster), ("store's id", self.store)):
+            if not is_printable(name):
+                raise ValueError(f"a {what} must be printable, not '{printable(name)}'")
         if not self.cluster and self.role is PeerRole.NODE:
             raise ValueError(f"node {self.node!r} needs the id of its cluster; only a client may leave it open")
         if not 0 <= self.incarnation < 2**64:

@@ -23,6 +23,7 @@ from typing import cast
 
 import msgpack
 
+from coterie.runtime.observing.printable_text import is_printable, printable
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole, owner_of
 
 __all__ = [
@@ -71,8 +72,9 @@ class ClientKey:
 
     def __post_init__(self) -> None:
         _check_key(self.key)
-        if not self.name or owner_of(self.name) != self.name:
-            raise ValueError(f"a client's key cannot be named {self.name!r}: a name is not empty and has no '+'")
+        if not self.name or owner_of(self.name) != self.name or not is_printable(self.name):
+            shown = printable(self.name)
+            raise ValueError(f"a client's key cannot be named {shown!r}: names are printable, not empty, without '+'")
 
     def nonce(self, rng: random.Random) -> bytes:
         """Return a fresh nonce; see `SharedKey.nonce`."""

@@ -109,7 +109,7 @@ async def test_all_mistakes_are_told_at_once() -> None:
         assert part in text
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a#b", "a=b", "a b"])
+@pytest.mark.parametrize("name", ["", "a/b", "a#b", "a=b", "a b", "a\x1b[2J", "a\u202e"])
 async def test_what_is_no_name_for_a_node_is_a_mistake(name: str) -> None:
     assert any(
         f"{name!r} is not a valid name for a node: " in each for each in find_mistakes(Topology("t", nodes=[name]))

@@ -46,6 +46,16 @@ def test_error_is_one_line_on_stderr(
     assert capsys.readouterr().err == "coterie: no way\n"
 
 
+def test_what_a_node_says_in_an_error_does_not_reach_the_terminal_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, CoterieError("wrong_key: \x1b[2J\x1b[Hvisit \u202eevil\x9b\ud800"))
+
+    main([])
+
+    assert capsys.readouterr().err == "coterie: wrong_key: \\x1b[2J\\x1b[Hvisit \\u202eevil\\x9b\\ud800\n"
+
+
 @pytest.mark.parametrize(("signalled", "code"), [(KeyboardInterrupt(), 130), (TerminatedBySignal(), 143)])
 def test_signalled_command_ends_quietly(
     signalled: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

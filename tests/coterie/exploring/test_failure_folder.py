@@ -14,7 +14,9 @@ from coterie.exploring.failure_shrinking import ShrunkFailure, shrink_failure
 from coterie.exploring.run_jobs import Job, run_job
 from coterie.exploring.saved_case import read_case
 from coterie.protocols.checking.linearizability import history_from_lines
+from coterie.protocols.checking.violation import Violation
 from coterie.protocols.faults.plan_format import load_plan
+from coterie.protocols.simulation.run_trace import TraceLine
 from tests.coterie.exploring import toy
 
 FRAGILE = Job(f"{toy.WHERE}:fragile", 5)
@@ -39,6 +41,20 @@ def test_folder_holds_everything(tmp_path: Path, shrunk: ShrunkFailure) -> None:
     assert len(history_from_lines((folder / "history.jsonl").read_text().splitlines())) == shrunk.result.operations
     assert "seed 5" in (folder / "timeline.html").read_text()
     assert ET.parse(folder / "sequence.svg").getroot().tag.endswith("svg")
+
+
+def test_any_character_can_stand_in_the_files(tmp_path: Path, shrunk: ShrunkFailure) -> None:
+    hostile = "\x1b[2J\n12.0  n1 forged \u202e\ud800"
+    trace = (TraceLine(1.0, hostile, hostile, hostile),)
+    violation = Violation("toy.too_many", hostile, node=None, step=1, time_s=1.0)
+    result = replace(shrunk.result, trace=trace, violation=violation, nodes=(hostile,))
+
+    save(replace(shrunk, result=result, log=(f"WARNING {hostile}",)), tmp_path)
+
+    assert len((tmp_path / "trace.txt").read_text().splitlines()) == 1
+    assert (tmp_path / "log.txt").read_text() == "WARNING \\x1b[2J\n12.0  n1 forged \\u202e\\ud800\n"
+    assert json.loads((tmp_path / "verdict.json").read_text())["nodes"] == [hostile]
+    assert ET.parse(tmp_path / "sequence.svg").getroot().tag.endswith("svg")
 
 
 def test_saved_case_fails_again_in_the_same_way(tmp_path: Path, shrunk: ShrunkFailure) -> None:

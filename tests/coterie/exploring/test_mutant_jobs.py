@@ -9,6 +9,7 @@ from coterie.exploring.mutant_jobs import ALL_MUTANTS, MutantError, TimedMutantR
 DIRECTED = (
     *("detector: ", "swim: ", "balancing: ", "outcomes: ", "machines: ", "digests: ", "members: "),
     "authorisation: ",
+    "text unescaped",
 )
 """All trials of these are directed: detectors and policies have no safety property that a plan of faults could break;
 what clients are told is compared with answers that a trial makes up; no plan starts a node with another store, or

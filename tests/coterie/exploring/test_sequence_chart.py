@@ -88,6 +88,16 @@ def test_whatever_stands_in_a_message_is_escaped() -> None:
     assert "<script>" in texts(svg)[-1]
 
 
+def test_any_character_can_stand_in_a_chart_and_those_that_are_not_visible_are_escaped() -> None:
+    every = "".join(chr(code) for code in (*range(0x2100), *range(0xD7F0, 0xE010), 0xFEFF, 0xFFFE, 0xFFFF, 0x1F701))
+    hostile = TraceLine(1.0, every, f"from n1{every}", every)
+    svg = sequence_chart((hostile, TraceLine(1.0, every, every, every)), (every,), title=every, ending=every)
+
+    svg.encode("utf-8")
+    assert texts(ET.fromstring(svg))[0].startswith(r"\x00\x01")
+    assert not {"\x00", "\x1b", "\x7f", "\x9b", "\u202e", "\u2066", "\u200b", "\ufeff"} & {*svg}
+
+
 def test_node_of_the_trace_that_was_not_named_gets_a_line_too() -> None:
     assert "client/3" in texts(drawn(TraceLine(1.0, "n1", "from client/3", "Put(k)")))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from coterie.cli import main
+from coterie.runtime.hosts.tls_config import TlsConfig
 from tests.runtime.transport.certificate_authority import CLIENT, Authority
 
 TOPOLOGY = """
@@ -144,7 +146,7 @@ def test_certificates_are_checked_as_another_node_would(folder: Path, capsys: py
     assert (code, found(lines, "WARNING"), found(lines, "FAILURE")) == (0, [], [])
     assert any("n2.crt: it expires in 90 days" in line or "n2.crt: it expires in 89" in line for line in lines), lines
 
-    wrong = {
+    wrong: dict[str, Callable[[], TlsConfig]] = {
         "is issued to 'n1', and not to 'n2'": lambda: authority.issue("n1", file="n2"),
         "refuses it: unsuitable certificate purpose": lambda: authority.issue("n2", usages=CLIENT),
         "it makes a client, and no node": lambda: authority.issue("n2", usages=()),

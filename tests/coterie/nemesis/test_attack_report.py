@@ -80,6 +80,21 @@ def test_folder_holds_all_that_is_needed_to_look_and_to_run_it_again(attack: Att
     assert attack_report.replay(attack) == f"coterie nemesis {tmp_path}/plan.json --seed 7 --clients 3"
 
 
+def test_any_character_can_stand_in_the_files(attack: Attack, tmp_path: Path) -> None:
+    hostile = "\x1b[2J\n forged \u202e\ud800"
+    history = attack.recordings.by_group["store"].history
+    history.returned(history.invoked(hostile, (hostile,), key=hostile, at_s=5.0), hostile, at_s=6.0)
+    lines = len(attack.run_log.lines)
+    attack.run_log.record(hostile, hostile, hostile)
+
+    attack_report.save(attack, replace(PASSED, void=hostile, nodes=(hostile,)))
+
+    assert len((tmp_path / "trace.txt").read_text().splitlines()) == lines + 1
+    assert history_from_lines((tmp_path / "history-store.jsonl").read_text().splitlines()).events[-1].operation.client
+    assert "\x1b" not in (tmp_path / "timeline-store.html").read_text()
+    assert json.loads((tmp_path / "verdict.json").read_text())["void"] == hostile
+
+
 def test_interrupted_run_keeps_what_was_learned(attack: Attack, tmp_path: Path) -> None:
     attack_report.save(attack, None)
 

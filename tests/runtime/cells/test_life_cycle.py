@@ -325,7 +325,7 @@ async def test_a_name_is_taken_until_its_actor_has_ended(virtual_host: VirtualHo
         assert await system.at(Address("local", "x")).ask(Do()) == "done"
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "/"])
+@pytest.mark.parametrize("name", ["", "a/b", "/", "a\nb", "\x1b[2J", "\ud800"])
 async def test_a_name_that_is_no_name_is_refused(virtual_host: VirtualHost, name: str) -> None:
     async with System(host=virtual_host) as system:
         with pytest.raises(ValueError, match="cannot be named"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from coterie.runtime.hosts.virtual.virtual_clock import VirtualClock
-from coterie.runtime.remote.refused_handshakes import REMIND_S, RefusedHandshakes
+from coterie.runtime.observing.printable_text import is_printable
+from coterie.runtime.remote.refused_handshakes import REMIND_S, TEXT_CHARS_MAX, WARNINGS_MAX, RefusedHandshakes
 
 
 def noted(refusals: RefusedHandshakes, *addresses: str, reason: str = "wrong_key") -> list[int]:
@@ -34,7 +35,7 @@ def test_log_is_reminded_after_a_minute_and_told_how_many_there_were() -> None:
     assert noted(refusals, "10.0.0.7:5", "10.0.0.7:6") == [4, 0]
 
 
-def test_text_tells_each_address_with_each_reason_once_the_latest_last() -> None:
+def test_text_tells_each_kind_once_the_latest_last() -> None:
     refusals = RefusedHandshakes(VirtualClock())
 
     noted(refusals, "a:1", "b:1", "a:1")
@@ -60,3 +61,33 @@ def test_a_storm_of_clients_with_a_thousand_names_is_one_warning() -> None:
     told = [refusals.note(f"h:{at}", f"too_many_connections: no room for 'client-{at}'") for at in range(1000)]
 
     assert sum(told) == 1
+
+
+def test_three_hundred_texts_of_a_stranger_are_one_warning_and_one_entry() -> None:
+    refusals = RefusedHandshakes(VirtualClock())
+
+    told = [refusals.note(f"h:{at}", f"unknown: {at} \n\x1b[2J" * 170) for at in range(300)]
+
+    assert sum(told) == 1
+    assert str(refusals).startswith(r"h:299: unknown: 299 \n\x1b[2J")
+    assert is_printable(str(refusals))
+    assert len(str(refusals)) == TEXT_CHARS_MAX + 1
+
+
+def test_dialled_and_accepted_connections_count_apart_and_each_dialled_address_does() -> None:
+    refusals = RefusedHandshakes(VirtualClock())
+
+    accepted = noted(refusals, "127.0.0.1:50001", "127.0.0.1:50002")
+    dialled = [refusals.note(f"127.0.0.1:{port}", "wrong_key", is_dialled=True) for port in (7401, 7402, 7401)]
+
+    assert (accepted, dialled) == ([1, 0], [1, 1, 0])
+    assert str(refusals) == "127.0.0.1:50002: wrong_key; 127.0.0.1:7402: wrong_key; 127.0.0.1:7401: wrong_key"
+
+
+def test_a_stranger_with_many_addresses_causes_few_warnings_and_later_ones_are_due_again() -> None:
+    clock = VirtualClock()
+    refusals = RefusedHandshakes(clock)
+
+    assert sum(noted(refusals, *(f"[fd00::{at:x}]:1" for at in range(1000)))) == WARNINGS_MAX
+    clock.now_s += REMIND_S
+    assert noted(refusals, "10.0.0.7:1") == [1]

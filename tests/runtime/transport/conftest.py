@@ -30,6 +30,7 @@ class Recorder:
         self.lane_classes: list[int] = []
         self.frames: list[int] = []  # how many items each had
         self.up: dict[str, Peer] = {}
+        self.dialled: list[bool] = []  # of each refused handshake
 
     def link_up(self, peer: Peer) -> None:
         assert peer.node not in self.up, "a second link without link_down"
@@ -54,8 +55,9 @@ class Recorder:
     def descriptors_changed(self, report: DescriptorReport) -> None:
         self.told.append(("descriptors", report.event, report.open_count, report.limit, report.clients_max))
 
-    def refused(self, address: str, reason: str) -> None:
+    def refused(self, address: str, reason: str, *, is_dialled: bool = False) -> None:
         self.told.append(("refused", address, reason))
+        self.dialled.append(is_dialled)
 
     def kinds(self) -> list[object]:
         return [event[0] for event in self.told]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.virtual
 
 
-def client(world: World, name: str, **options: int) -> Node:
-    return world.make(name, role=PeerRole.CLIENT, cluster="", **options)
+def client(world: World, name: str, incarnation: int | None = None) -> Node:
+    return world.make(name, role=PeerRole.CLIENT, cluster="", incarnation=incarnation)
 
 
 async def test_a_second_client_is_refused_while_the_first_one_is_heard(world: World) -> None:

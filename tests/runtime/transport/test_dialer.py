@@ -175,6 +175,7 @@ async def test_another_cluster_is_refused_at_both_ends(world: World) -> None:
 
     assert "wrong_cluster: 'b' belongs to cluster 'other', 'a' to 'test'" in str(a.recorder.only("refused")[0][2])
     assert a.transport.stats()["refused_handshakes"] == b.transport.stats()["refused_handshakes"] > 0
+    assert ({*a.recorder.dialled}, {*b.recorder.dialled}) == ({True}, {False})
 
 
 class Liar(asyncio.Protocol):

@@ -12,13 +12,14 @@ from coterie.runtime.transport import Peer, PeerRole, SharedKey, TransportConfig
 from coterie.runtime.transport.connection_slots import CLAIMANTS_MAX
 from coterie.runtime.transport.framing.frames import HEADER_BYTES, FrameDecoder, FrameEncoder
 from coterie.runtime.transport.handshake.handshake_messages import Hello
+from coterie.runtime.transport.handshake.protocol_versions import VERSION_MAX, VERSION_MIN
 
 if TYPE_CHECKING:
     from tests.runtime.transport.conftest import Node, World
 
 pytestmark = pytest.mark.virtual
 
-HELLO = Hello(2, 2, "test", Peer("raw", 5, PeerRole.NODE), 0, 7, "n1")
+HELLO = Hello(VERSION_MIN, VERSION_MAX, "test", Peer("raw", 5, PeerRole.NODE), 0, 7, "n1")
 
 
 class Raw(asyncio.Protocol):

@@ -26,6 +26,7 @@ from coterie.errors import CoterieError
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_comparison import Verdict, compare
+from coterie.terminal_output import print_lines
 
 __all__ = ["activate", "add_parser", "versions"]
 
@@ -68,10 +69,8 @@ async def _versions(connection: ClusterConnection, group: str) -> int:
     found = [status for status in answers.values() if isinstance(status, GroupStatus)]
     statuses = with_silent(answers, (member.node for status in found for member in status.members))
     schemas = _schemas(reports)
-    print("\n".join(_lines(group, statuses, schemas)))
     conflicts = list(_conflicts(schemas))
-    for text in conflicts:
-        print(text)
+    print_lines([*_lines(group, statuses, schemas), *conflicts])
     is_led = any(status.role == "leader" for status in found)
     if not is_led or conflicts or any(status.quarantine for status in found):
         return 1
@@ -81,7 +80,7 @@ async def _versions(connection: ClusterConnection, group: str) -> int:
 async def _activate(connection: ClusterConnection, group: str) -> int:
     async with connection.client_of_all() as client:
         activated = await client.group(group).activate()
-    print(f"group {group!r}: version {activated.version} is active (revision {activated.revision})")
+    print_lines([f"group {group!r}: version {activated.version} is active (revision {activated.revision})"])
     return 0
 
 

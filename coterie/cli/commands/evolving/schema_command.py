@@ -17,7 +17,6 @@ something cannot be read. 2: wrong usage. 5: nothing is wrong with what was comp
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -36,6 +35,7 @@ from coterie.protocols.evolution.schema_file import (
     compare_groups,
     schema_file_text,
 )
+from coterie.terminal_output import print_document, print_lines
 
 __all__ = ["add_parser", "check", "dump", "schemas_of"]
 
@@ -71,7 +71,7 @@ def dump(args: argparse.Namespace) -> int:
     """Carry out `coterie schema dump`; return the exit code."""
     text = schema_file_text(_chosen(schemas_of(load_topology(args.topology)), args.groups))
     if args.out is None:
-        sys.stdout.write(text)
+        print_document(text)
     else:
         Path(args.out).write_text(text, encoding="utf-8")
     return 0
@@ -90,9 +90,9 @@ def check(args: argparse.Namespace) -> int:
     chosen = _chosen({**recorded.refusals, **code}, args.groups)
     found = {one.group: one for one in compare_groups(recorded.schemas, code)}
     for group in sorted(chosen):
-        print("\n".join(_group_lines(group, recorded, found.get(group), against)))
+        print_lines(_group_lines(group, recorded, found.get(group), against))
     for node in recorded.silent_nodes:
-        print(f"node {node!r} does not answer: what only it holds was not compared")
+        print_lines([f"node {node!r} does not answer: what only it holds was not compared"])
     if all(group not in recorded.refusals and found[group].may_start for group in chosen):
         return DEGRADED if recorded.silent_nodes else 0
     return 1

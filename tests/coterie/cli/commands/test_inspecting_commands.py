@@ -56,6 +56,10 @@ def test_waits_are_drawn_as_text_and_as_graphs() -> None:
     ]
     assert waits_command.draw(pending, "mermaid")[-2:] == ["  a0 -->|Get| a1", "  a2 -->|Put| a1"]
     assert '  "a@n1" -> "b@n2" [label="Get"];' in waits_command.draw(pending, "dot")
+    hostile = [WaitLine('x"]; evil["@n1', 'b"; evil -> x; "\\', "Get|\n", 1.0)]
+    assert all('evil["' not in line for line in waits_command.draw(hostile, "mermaid"))
+    edge = '  "x\\"]; evil[\\"@n1" -> "b\\"; evil -> x; \\"\\\\" [label="Get| "];'
+    assert waits_command.draw(hostile, "dot")[1] == edge
     assert waits_command.draw([], "text") == ["no actor waits for a reply"]
 
 

@@ -67,6 +67,15 @@ def test_what_a_client_says_cannot_break_the_page() -> None:
     assert evil in str(next(chart(html).iter(f"{SVG}text")).text)
 
 
+def test_any_character_can_stand_in_a_page_and_those_that_are_not_visible_are_escaped() -> None:
+    every = "".join(chr(code) for code in (*range(0x2100), *range(0xD7F0, 0xE010), 0xFEFF, 0xFFFE, 0xFFFF, 0x1F701))
+    html = history_page(told((every, (every, 1), every, 0.0, 1.0)), None, title=every)
+
+    html.encode("utf-8")
+    assert str(next(chart(html).iter(f"{SVG}text")).text).startswith(r"\x00\x01")
+    assert not {"\x00", "\x1b", "\x7f", "\x9b", "\u202e", "\u2066", "\u200b", "\ufeff"} & {*html}
+
+
 def test_the_page_needs_nothing_else() -> None:
     html = page(told(*STALE))
     assert html.startswith("<!DOCTYPE html>")

@@ -76,6 +76,8 @@ async def test_a_refusal_says_why(world: World) -> None:
         await a.spawn_on("c", "worker", name="server")
     with pytest.raises(SpawnRefused, match="cannot be named 'a/b'"):
         await a.spawn_on("c", "worker", name="a/b")
+    with pytest.raises(SpawnRefused, match=r"cannot be named 'a\\nb': a name must be printable"):
+        await a.spawn_on("c", "worker", name="a\nb")
     with pytest.raises(ActorFailed, match="the factory failed on node 'c': ValueError: these arguments are refused"):
         await a.spawn_on("c", "worker", "refuse")
     with pytest.raises(NodeUnreachable):

@@ -11,6 +11,8 @@ from coterie.runtime.transport.handshake.identity import NAME_CHARS_MAX, PeerRol
         ("c", "", 1, PeerRole.NODE, "a node's name has 1 to"),
         ("c", "n" * (NAME_CHARS_MAX + 1), 1, PeerRole.NODE, "a node's name has 1 to"),
         ("c" * (NAME_CHARS_MAX + 1), "n", 1, PeerRole.NODE, "a cluster's id has at most"),
+        ("c", "n\x1b[2J", 1, PeerRole.NODE, r"a node's name must be printable, not 'n\\x1b\[2J'"),
+        ("c\u202e", "n", 1, PeerRole.NODE, r"a cluster's id must be printable, not 'c\\u202e'"),
         ("", "n", 1, PeerRole.NODE, "needs the id of its cluster"),
         ("c", "n", -1, PeerRole.NODE, "an incarnation is in"),
         ("c", "n", 2**64, PeerRole.CLIENT, "an incarnation is in"),
@@ -21,6 +23,11 @@ def test_an_identity_that_could_not_travel_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         SystemIdentity(cluster, node, incarnation, role)
+
+
+def test_the_id_of_a_store_is_printable() -> None:
+    with pytest.raises(ValueError, match="a store's id must be printable"):
+        SystemIdentity("c", "n", 1, store="s\n")
 
 
 def test_only_a_client_may_leave_the_cluster_open() -> None:
