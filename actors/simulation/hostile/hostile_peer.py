@@ -165,7 +165,7 @@ class HostilePeer:
     def descriptors_changed(self, report: DescriptorReport) -> None:
         """Ignore it: it does not listen."""
 
-    def refused(self, address: str, reason: str) -> None:
+    def refused(self, address: str, reason: str, *, is_dialled: bool = False) -> None:
         """Count a refused handshake."""
         self.refusals += 1
 
