@@ -52,7 +52,8 @@ class HostilePeer:
         role: PeerRole = PeerRole.CLIENT,
         auth: Auth | None = None,
     ) -> None:
-        identity = SystemIdentity(cluster, name, values.rng.getrandbits(63), role)
+        identity = SystemIdentity(cluster, "hostile", values.rng.getrandbits(63), role)
+        object.__setattr__(identity, "node", name)  # also a name that an identity of our own refuses
         self._transport = Transport(host, identity, self, auth=auth)
         self._packer = ItemPacker()
         self._values = values
