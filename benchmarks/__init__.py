@@ -5,6 +5,7 @@ The floor is the cheapest implementation of the same work in Python, without act
 `__main__.py`: entry point: reads options, runs the chosen benchmarks, prints and saves the results
 `catalogue.py`: lists the name, the description and the function of each benchmark
 `compiled.py`: compares the speed of the simulated protocols in pure Python and compiled with mypyc
+`hostile_fuzz.py`: sends millions of rows as an authenticated peer to three nodes, and checks what that does to them
 `linearizability.py`: measures the time to check a history of 10,000 operations by ten clients on ten keys
 `wire_fuzz.py`: sends millions of mutated frames to a node, and checks for crashes, wrong deliveries and memory growth
 `messaging/`: measures local and remote messages, timers and the start of actors
@@ -12,6 +13,6 @@ The floor is the cheapest implementation of the same work in Python, without act
 `balancing/`: measures what picks cost, and how well they balance
 `raft/`: measures replicated writes and failover on node processes
 `harness/`: runs the work, its floors and its processes, and shows the results
-`fuzzing/`: feeds damaged and hostile bytes to a node
+`fuzzing/`: feeds damaged and hostile bytes to a node, and hostile rows to a cluster
 `peers/`: runs the same benchmarks on other actor systems, in the same run
 """

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cas
 
 from coterie.errors import BadMessage
 from coterie.runtime.messages.message import AskOf
+from coterie.runtime.messages.short_values import short_value
 from coterie.runtime.messages.value_codecs import Resolver
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Address:
     def from_wire(cls, row: object, resolver: Resolver) -> Address:
         """Return the address in a row. BadMessage if the row is not an address."""
         if type(row) is not tuple or list(map(type, row)) != [str, str]:
-            raise BadMessage(f"expected an Address, got {row!r:.60}")
+            raise BadMessage(f"expected an Address, got {short_value(row)}")
         return cls(*row)
 
     def __str__(self) -> str:
@@ -122,7 +123,7 @@ class Ref(Generic[M_contra]):
         if types == [str, int, str, int, bool]:
             node, incarnation, path, uid, as_client = cast("tuple[str, int, str, int, bool]", row)
             return resolver.ref(node, incarnation, path, uid, as_client=as_client)
-        raise BadMessage(f"expected a Ref, got {row!r:.60}")
+        raise BadMessage(f"expected a Ref, got {short_value(row)}")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ref) and self.to_wire() == other.to_wire()

@@ -8,6 +8,7 @@
 `run_log.py`: `RunLog` keeps the trace of a run as text.
 `buggify.py`: `buggify("site")` enables rare branches of application code, drawn from the seed.
 `faults/`: injects faults, one module for each family of faults.
+`hostile/`: draws what a hostile client sends.
 `checkers/`: checks the invariants of Raft groups and synods, and records client histories.
 `scenarios/`: defines workloads that the explorer runs with many seeds.
 `mutants/`: defines deliberate bugs that the checkers must find.

@@ -67,12 +67,13 @@ class Deployment:
         config: SystemConfig | None,
     ) -> None:
         topology.validate()
+        self.checkers = checkers
+        """Calls all checkers of this run."""
         self.group_checkers: dict[str, GroupChecker] = {}
         """The checkers of its groups, by the group's name."""
         self.addresses = {name: f"127.0.0.1:{FIRST_PORT + at}" for at, name in enumerate(topology.nodes)}
         """The address on which each node listens, by name."""
         self._seed = seed
-        self._checkers = checkers
         self._on_role = on_role
         self._run_log = run_log
         self._message_capture = MessageCapture(run_log)
@@ -134,7 +135,7 @@ class Deployment:
     def _with_checker(self, part: Part) -> Part:
         """Return `part` with the checker of its group: one checker for all lives of all its nodes."""
         known = self.group_checkers.get(part.name)
-        observed = (self._checkers, self._on_role, self._run_log)
+        observed = (self.checkers, self._on_role, self._run_log)
         if isinstance(part, RaftPart) and part.engine is RaftActor:
             quorum = part.config(tuple(NodeId(node) for node in part.nodes)).quorum
             raft = (

@@ -60,6 +60,12 @@ class Child:
         if self._ready not in self.first_line:
             raise RuntimeError(f"`python -m {' '.join(self.arguments)}` ended before it was ready")
 
+    def say(self, line: str) -> None:
+        """Write a line to its stdin. RuntimeError if it was not started."""
+        if self._process is None or self._process.stdin is None:
+            raise RuntimeError("it was not started")
+        self._process.stdin.write(line.encode() + b"\n")
+
     async def line(self) -> bytes:
         """Return the next line that it prints. RuntimeError if it ends instead."""
         if self._process is None or self._process.stdout is None:

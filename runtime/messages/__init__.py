@@ -8,6 +8,7 @@
 `message.py`: the decorator `message` and the base class `Ask`
 `message_codecs.py`: encodes and decodes the messages of each class, field by field
 `receive_signatures.py`: checks the type annotations of an actor's `receive`
+`short_values.py`: returns a short text of a value that a peer has sent, at a bounded cost
 `speakers.py`: `Speaker`, says from whom outside its node a message is heard
 `trimmed_rows.py`: `TrimmedRecord`, encodes messages without the trailing fields that have their default
 `unpacking.py`: `unpack_value`, decodes MessagePack, and bounds what that costs by its size

@@ -17,6 +17,7 @@ from typing import Final
 
 from coterie.errors import BadMessage, CoterieError, MessageTypeError
 from coterie.runtime.messages.message_codecs import message_type_of
+from coterie.runtime.messages.short_values import short_value
 from coterie.runtime.messages.value_codecs import INT64
 
 __all__ = ["NO_ERRORS", "DeclaredErrors", "is_declared"]
@@ -76,11 +77,11 @@ class DeclaredErrors:
         if cls is None:
             raise BadMessage(f"error {name!r} is not among the errors this message raises")
         if type(values) is not tuple:
-            raise BadMessage(f"error {name!r}: expected a row of values, got {values!r:.60}")
+            raise BadMessage(f"error {name!r}: expected a row of values, got {short_value(values)}")
         try:
             return cls(*values)
         except Exception as error:  # a user's class may raise anything when its arguments are wrong
-            raise BadMessage(f"error {name!r} does not accept {values!r:.60}: {error}") from error
+            raise BadMessage(f"error {name!r} does not accept {short_value(values)}: {error}") from error
 
 
 NO_ERRORS: Final = DeclaredErrors("", ())

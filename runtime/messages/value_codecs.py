@@ -26,6 +26,7 @@ from coterie.runtime.messages.field_types import (
     TupleType,
     UnionType,
 )
+from coterie.runtime.messages.short_values import short_value
 
 __all__ = ["INT64", "NO_REFS", "Codec", "HoldsRef", "Resolver", "codec_of", "show", "type_text", "why_not_encodable"]
 
@@ -362,5 +363,4 @@ def why_not_encodable(kind: FieldType, codec: Codec, value: object) -> str | Non
 
 def show(value: object) -> str:
     """Return the type and a short form of a value, for errors."""
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"
+    return f"{type(value).__name__} {short_value(value)}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from coterie.errors import BadMessage
 from coterie.runtime.cells.actor_classes import actor_class_of
+from coterie.runtime.messages.short_values import short_value
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.interned_routes import find_cell
 
@@ -43,5 +44,5 @@ def find(system: System, role: PeerRole, path: str, names: tuple[object, ...]) -
     known = {described.name for described in cell.actor_class.messages}
     missing = [name for name in names if type(name) is not str or name not in known]
     if missing:
-        raise BadMessage(f"actor {path!r} on node {system.node!r} does not take {missing[0]!r:.100}")
+        raise BadMessage(f"actor {path!r} on node {system.node!r} does not take {short_value(missing[0])}")
     return cell.ref

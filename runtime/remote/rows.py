@@ -22,10 +22,10 @@ each link. `id` numbers the requests of one system; the answer carries it back.
 
 from __future__ import annotations
 
-import reprlib
 from typing import Any, Final
 
 from coterie.errors import BadMessage
+from coterie.runtime.messages.short_values import short_value, types_of
 
 __all__ = [
     "ASK",
@@ -101,4 +101,5 @@ def kind_of_row(row: Any) -> int:
 
 
 def _no_row(row: object) -> BadMessage:
-    return BadMessage(f"not a row of the wire: {reprlib.repr(row):.80}")  # bounded for large and deep rows
+    what = f"a row of {types_of(row)}" if type(row) is tuple else short_value(row)
+    return BadMessage(f"not a row of the wire: {what}")

@@ -71,6 +71,8 @@ class RaftGroupChecker:
         self.protocol_checker = RaftChecker(self.voters, checkers.violation_context, quorum=quorum, base=base)
         self.term_led_by: dict[str, Term] = {}
         """The nodes that are in the role leader now, with their terms."""
+        self.identity_by_node: dict[str, bytes] = {}
+        """What the latest letter of each node says about its origin."""
         self._checkers = checkers
         self._on_role = on_role
         self._run_log = run_log
@@ -143,10 +145,16 @@ class RaftGroupChecker:
             if role is not None:
                 self._on_role(role, node)
 
-    def arrived(self, node: NodeId, sender: str, message: object) -> None:
-        """Log a message that arrives."""
+    def arrived(self, node: NodeId, letter: RaftPeerMessage) -> None:
+        """Check that a letter that arrives is from a voter, and log it."""
+        if letter.sender not in self._life:
+            self._checkers.check(self._refuse_stranger, node, letter.sender)
+        self.identity_by_node[letter.sender] = letter.identity
         if self._run_log.keeps_all:
-            self._run_log.record(node, f"from {sender}", message)
+            self._run_log.record(node, f"from {letter.sender}", letter.body)
+
+    def _refuse_stranger(self, node: NodeId, sender: str) -> None:
+        self._checkers.violation_context.fail("runtime.stranger_heard", node, f"a letter of {sender!r} is heard")
 
     def observed(self, node: NodeId, event: str, facts: object) -> None:
         """Log an event of the algorithm."""
@@ -261,7 +269,7 @@ class CheckedRaftActor(RaftActor):
         return replace(register, term=base.term, facts=replace(register.facts, base=base))
 
     def _receive_peer_message(self, message: RaftPeerMessage) -> None:
-        self._checker.arrived(self._node, message.sender, message.body)
+        self._checker.arrived(self._node, message)
         super()._receive_peer_message(message)
 
     def _apply(self, effect: Apply) -> Applied | None:

@@ -18,6 +18,7 @@ from coterie.actors.simulation.deployment import Deployment
 from coterie.actors.simulation.faults.actor_faults import ActorFaults
 from coterie.actors.simulation.faults.disk_faults import DiskFaults
 from coterie.actors.simulation.faults.fault_timing import EXTENSION_S, FaultTiming
+from coterie.actors.simulation.faults.hostile_faults import HostileFaults
 from coterie.actors.simulation.faults.network_faults import NetworkFaults
 from coterie.actors.simulation.faults.node_faults import NodeFaults
 from coterie.actors.simulation.faults.order_faults import OrderFaults
@@ -43,6 +44,7 @@ from coterie.protocols.faults.kinds.fault_kinds import (
     FullMailbox,
     HalfOpen,
     HangHandler,
+    HostileClient,
     Level,
     Loss,
     Outage,
@@ -125,6 +127,7 @@ class SimulationInjector:
         self._disks = DiskFaults(deployment, world, self._timing, self.fault_counts)
         self._actors = ActorFaults(deployment, world, self._timing, self.fault_counts)
         self._order = OrderFaults(deployment, world, self._timing, self.fault_counts)
+        self._hostile = HostileFaults(deployment, world, self._timing, self.fault_counts)
 
     def begin(self) -> None:
         """Begin the plan's time now."""
@@ -156,7 +159,7 @@ class SimulationInjector:
         self.is_over = True
         self._waiting.clear()
         self._timing.end()
-        for faults in (self._network, self._disks, self._actors, self._order, self._nodes):
+        for faults in (self._hostile, self._network, self._disks, self._actors, self._order, self._nodes):
             faults.end_all()
 
     def _end(self) -> None:
@@ -218,6 +221,8 @@ class SimulationInjector:
                 self._actors.inject(fault, node)
             case RandomOrder() | Priorities() | Starve():
                 self._order.inject(fault, node)
+            case HostileClient():
+                self._hostile.inject(fault, node)
             case Duplicate() | Reorder():
                 raise PlanError(f"{fault.KIND} is a fault of single messages: it cannot be injected into connections")
             case _:

@@ -9,6 +9,7 @@
 | disk | fsync_error, disk_full, short_write, bit_rot, slow_disk |
 | actors | raise_in_handler, cancel_handler, hang_handler, poison_message, full_mailbox |
 | scheduling | random_order, priorities, starve |
+| peers | hostile_client |
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from coterie.protocols.faults.kinds.actor_kinds import (
 )
 from coterie.protocols.faults.kinds.disk_kinds import BitRot, DiskFull, FsyncError, ShortWrite, SlowDisk
 from coterie.protocols.faults.kinds.fault_targets import ANYWHERE, Level, Shape, TargetRole
+from coterie.protocols.faults.kinds.hostile_kinds import Attack, HostileClient
 from coterie.protocols.faults.kinds.network_kinds import (
     Bandwidth,
     Clog,
@@ -58,6 +60,7 @@ from coterie.protocols.faults.kinds.node_kinds import (
 __all__ = [
     "ANYWHERE",
     "KINDS",
+    "Attack",
     "Bandwidth",
     "BitRot",
     "CancelHandler",
@@ -74,6 +77,7 @@ __all__ = [
     "FullMailbox",
     "HalfOpen",
     "HangHandler",
+    "HostileClient",
     "Level",
     "Loss",
     "NodePair",
@@ -116,6 +120,7 @@ Fault: TypeAlias = (
     | FullMailbox
     | HalfOpen
     | HangHandler
+    | HostileClient
     | Loss
     | Outage
     | Partition
@@ -141,7 +146,9 @@ KINDS: Mapping[str, type[Fault]] = MappingProxyType({each.KIND: each for each in
 
 
 def kind(fault: Fault) -> str:
-    """Return the stable name under which a fault is counted: its kind, and the shape of a partition."""
+    """Return the stable name under which a fault is counted: its kind, and the shape of a partition or the attack."""
+    if isinstance(fault, HostileClient):
+        return f"{fault.KIND}.{fault.attack.value}"
     return f"{fault.KIND}.{fault.shape.value}" if isinstance(fault, Partition) else fault.KIND
 
 

@@ -50,6 +50,7 @@ LIMITS: dict[str, Limit] = {
     "period_s": POSITIVE,
     "probability": Limit(0, 1, is_open=True),
     "rate": POSITIVE,
+    "seed": NOT_NEGATIVE,
     "tail": Limit(0, 1),
     "tail_s": NOT_NEGATIVE,
     "turn_s": POSITIVE,

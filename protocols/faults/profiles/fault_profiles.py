@@ -9,6 +9,7 @@
 | everything | all kinds of the level | everything |
 | raft | elections: isolated leaders, votes and commits under fast restarts, links that flap | everything |
 | synod | duels: proposers and acceptors that restart or stall within a round | everything |
+| byzantine-client | clients that send anything; some crashes, pauses, partitions and delays | everything |
 | beyond-budget | more than a minority loses state, clocks run far too fast or slow | safety alone, not progress |
 
 A replica that has lost state never comes back under its old name. So beyond the budget a majority may be gone
@@ -28,13 +29,14 @@ from coterie.protocols.faults.fault_budget import BEYOND_BUDGET, StateLoss, chec
 from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import Fault, Level
 from coterie.protocols.faults.nearest_name import hint
+from coterie.protocols.faults.profiles.hostile_recipes import HOSTILE_RECIPES
 from coterie.protocols.faults.profiles.network_recipes import NETWORK_RECIPES
 from coterie.protocols.faults.profiles.node_recipes import NODE_RECIPES
 from coterie.protocols.faults.profiles.random_draws import RandomDraws
 
 __all__ = ["PROFILES", "Profile", "draw_plan", "draw_state_loss_nodes", "is_live", "profile_named"]
 
-RECIPES = {**NETWORK_RECIPES, **NODE_RECIPES}
+RECIPES = {**NETWORK_RECIPES, **NODE_RECIPES, **HOSTILE_RECIPES}
 FAULTS_PER_S = 0.9
 LATEST_START = 0.9
 """The fraction of a plan's time within which faults begin, so that the last ones can take effect."""
@@ -81,6 +83,7 @@ SYNOD = {
     "crash": 4, "fast_crash": 8, "outage": 1, "pause": 3, "storm": 3, "delay": 2, "duplicate": 1, "reorder": 2,
     "reset": 1, "leader_partition": 2, "clog": 1, "slow_disk": 2, "starve": 1, "priorities": 1, "fsync_error": 1,
 }  # fmt: skip
+BYZANTINE_CLIENT = {"hostile_client": 12, "crash": 2, "pause": 0.5, "partition": 2, "delay": 0.5}
 BEYOND = {"crash": 4, "wiped_disk": 2, "stale_disk": 2, "bit_rot": 1, "wild_clock": 2, "storm": 1, "partition": 1}
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -94,6 +97,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             Profile("everything", EVERYTHING),
             Profile("raft", RAFT),
             Profile("synod", SYNOD),
+            Profile("byzantine-client", BYZANTINE_CLIENT),
             Profile(BEYOND_BUDGET, BEYOND, is_live=False),
         )
     }

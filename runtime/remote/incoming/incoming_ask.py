@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorFailed, BadMessage
 from coterie.runtime.cells.asks import Envelope, Hop
+from coterie.runtime.messages.short_values import short_value
 from coterie.runtime.remote.error_codes import wire_text
 from coterie.runtime.remote.rows import LOAD, REPLY
 
@@ -26,7 +26,7 @@ def chain_of(row: tuple[Any, ...]) -> tuple[Hop, ...]:
     if not row:
         return ()
     if len(row) > _HOPS_MAX or not all(type(hop) is tuple and list(map(type, hop)) == _HOP for hop in row):
-        raise BadMessage(f"not the chain of an ask: {reprlib.repr(row):.80}")
+        raise BadMessage(f"not the chain of an ask: {short_value(row)}")
     return tuple(Hop(*hop) for hop in row)
 
 

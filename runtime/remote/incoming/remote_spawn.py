@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from coterie.errors import ActorFailed, SpawnRefused
+from coterie.runtime.messages.short_values import short_value
 from coterie.runtime.observing.printable_text import is_printable
 from coterie.runtime.transport.handshake.identity import PeerRole
 
@@ -46,7 +47,7 @@ def spawn_for(system: System, role: PeerRole, kind: str, arguments: tuple[object
         known = ", ".join(map(repr, sorted(spawnable.factories))) or "nothing"
         raise SpawnRefused(f"{where} does not spawn {kind!r:.100} on request; registered: {known}")
     if name is not None and not isinstance(name, str):
-        raise SpawnRefused(f"an actor cannot be named {name!r:.60}: a name is a string")
+        raise SpawnRefused(f"an actor cannot be named {short_value(name)}: a name is a string")
     _check_room(system)
     made = partial(factory, *arguments)
     try:

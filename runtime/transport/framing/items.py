@@ -119,11 +119,13 @@ def unpack_items(payload: bytes) -> list[object]:
     What that costs is bounded by its size: see `unpacking.py`.
 
     Raises:
-        BrokenFrame: it is not a MessagePack array, or msgpack cannot decode it.
+        BrokenFrame: it is not a MessagePack array, msgpack cannot decode it, or it has more than `ITEMS_MAX` items.
     """
     items = _unpack(payload)
     if type(items) is not tuple:
         raise BrokenFrame(f"a payload holds a {type(items).__name__}, not an array of items")
+    if len(items) > ITEMS_MAX:  # a frame of tiny bad rows would hold the loop for seconds: some 13 µs for each
+        raise BrokenFrame(f"a payload holds {len(items)} items, at most {ITEMS_MAX} are sent together")
     return list(items)
 
 

@@ -14,6 +14,7 @@ from coterie.errors import PlanError, StorageDamaged, StorageFailed
 from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import (
     KINDS,
+    Attack,
     Bandwidth,
     BitRot,
     CancelHandler,
@@ -29,6 +30,7 @@ from coterie.protocols.faults.kinds.fault_kinds import (
     FullMailbox,
     HalfOpen,
     HangHandler,
+    HostileClient,
     Level,
     Loss,
     Outage,
@@ -126,6 +128,7 @@ FAULTS: list[Fault] = [
     HalfOpen(0.5, 1.0, "n1", "n2"),
     HangHandler(0.5, "n1", 0.5, "napper"),
     HangHandler(0.5, "n1", 0.5, "store"),
+    *(HostileClient(0.5, "n1", 1.0, attack, 1) for attack in Attack),
     Loss(0.5, 1.0, 0.3),
     Outage(0.5, (0.001, 0.5, 0.02)),
     *(Partition(0.5, 1.0, shape, "n1") for shape in Shape),

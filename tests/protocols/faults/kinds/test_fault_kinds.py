@@ -10,9 +10,11 @@ import pytest
 from coterie.protocols.faults.kinds import fault_kinds
 from coterie.protocols.faults.kinds.fault_kinds import (
     KINDS,
+    Attack,
     Clog,
     Crash,
     Fault,
+    HostileClient,
     Level,
     Loss,
     Outage,
@@ -24,7 +26,7 @@ from coterie.protocols.faults.kinds.field_limits import LIMITS
 
 
 def test_kinds_have_names_of_their_own_and_are_exported() -> None:
-    assert len(KINDS) == len(get_args(Fault)) == 33
+    assert len(KINDS) == len(get_args(Fault)) == 34
     assert all(owner.__name__ in fault_kinds.__all__ for owner in KINDS.values())
 
 
@@ -50,3 +52,7 @@ def test_faults_name_their_nodes_once_and_a_star_names_nobody() -> None:
 def test_partitions_are_counted_by_their_shape() -> None:
     assert kind(Partition(1, 1, Shape.ONE_WAY, "n1")) == "partition.one_way"
     assert kind(Crash(1, "n1")) == "crash"
+
+
+def test_hostile_clients_are_counted_by_their_attack() -> None:
+    assert kind(HostileClient(1, "n1", 1, Attack.LETTERS, 7)) == "hostile_client.letters"

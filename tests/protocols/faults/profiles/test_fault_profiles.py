@@ -11,8 +11,10 @@ from coterie.protocols.faults.fault_budget import check_budget
 from coterie.protocols.faults.fault_plan import FaultPlan
 from coterie.protocols.faults.kinds.fault_kinds import (
     KINDS,
+    Attack,
     Crash,
     Flap,
+    HostileClient,
     Level,
     Partition,
     Shape,
@@ -54,7 +56,22 @@ def test_calm_has_no_faults_and_the_others_have_many() -> None:
 def test_everything_draws_every_kind_of_its_level(level: Level) -> None:
     drawn = {fault.KIND for plan in plans("everything", 300, level=level) for fault in plan.faults}
 
-    assert sorted(drawn) == sorted(name for name, owner in KINDS.items() if level in owner.LEVELS)
+    of_level = {name for name, owner in KINDS.items() if level in owner.LEVELS}
+    assert drawn == of_level - {"hostile_client"}  # clients that attack have a profile of their own
+
+
+def test_clients_of_the_byzantine_profile_attack_in_every_way_and_every_node() -> None:
+    hostile = [
+        fault
+        for plan in plans("byzantine-client", level=Level.SYSTEM)
+        for fault in plan.faults
+        if isinstance(fault, HostileClient)
+    ]
+
+    assert {fault.attack for fault in hostile} == set(Attack)
+    assert {fault.target for fault in hostile} == set(NODES)
+    assert len({fault.seed for fault in hostile}) == len(hostile) > 10 * 40
+    assert is_live(plans("byzantine-client", 1)[0])
 
 
 def test_partitions_come_in_every_shape_with_a_minority_on_the_side_of_the_target() -> None:

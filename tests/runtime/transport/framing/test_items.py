@@ -44,8 +44,14 @@ def test_items_come_out_as_they_went_in() -> None:
 def test_any_number_of_items_fits_the_array(count: int) -> None:
     payload = join([b"\x07"] * count)
 
-    assert unpack_items(payload) == [7] * count
+    assert msgpack.unpackb(payload) == [7] * count
     assert len(payload) <= count + ARRAY_HEADER_BYTES
+
+
+def test_a_frame_of_more_items_than_are_sent_together_is_refused() -> None:
+    assert unpack_items(join([b"\x90"] * ITEMS_MAX)) == [()] * ITEMS_MAX
+    with pytest.raises(BrokenFrame, match=f"holds {ITEMS_MAX + 1} items, at most {ITEMS_MAX}"):
+        unpack_items(join([b"\x90"] * (ITEMS_MAX + 1)))
 
 
 def test_empty_payload_is_the_array_of_nothing() -> None:
