@@ -22,6 +22,7 @@ from coterie.runtime.actor import Terminated
 from coterie.runtime.remote.error_codes import TEXT_CHARS_MAX, wire_text
 from coterie.runtime.remote.interned_routes import NAME_CHARS_MAX, find_cell
 from coterie.runtime.remote.rows import ENDED, UNWATCH, WATCH, Row
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -171,7 +172,10 @@ class RemoteWatcher:
     def watched_ended(self, watched: object, notice: Terminated) -> None:
         """Notify the peer that the actor has ended."""
         self._association.watched.pop(self._cell, None)
-        self._association.signal((ENDED, self._cell.path, self._cell.ref.uid, notice.cause[:TEXT_CHARS_MAX]))
+        cause = notice.cause[:TEXT_CHARS_MAX]
+        if self._association.peer.role is PeerRole.CLIENT:
+            cause = ":".join(cause.split(":")[:2])  # "failed: ValueError": what an exception said is not for clients
+        self._association.signal((ENDED, self._cell.path, self._cell.ref.uid, cause))
 
     def end(self) -> None:
         """Stop watching."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from coterie.errors import ActorFailed, ActorNotFound, BadMessage, MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
+from coterie.runtime.cells.supervision import Restart, Supervision
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.messages.message import Ask, message, message_type
 from coterie.runtime.messages.speakers import Speaker
@@ -225,3 +227,36 @@ async def test_a_declared_error_crosses_with_its_text(world: World) -> None:
     client = await _client(world)
     with pytest.raises(Refused, match="hunter2"):
         await client.at(Address("b", "server")).ask(Fail("declares"))
+
+
+async def test_a_client_does_not_hear_what_an_exception_said_that_ended_an_actor(world: World, there: Ref[Any]) -> None:
+    client = await _client(world)
+    mortal = world.systems["b"].spawn(
+        Server, name="mortal", exported=True, supervision=Supervision(restart=Restart.TEMPORARY)
+    )
+    heard: dict[str, list[str]] = {"a": [], "client": []}
+    for name, system in (("a", world.systems["a"]), ("client", client)):
+        watcher = system.spawn(partial(Watcher, heard[name]))
+        watcher.tell(Follow(await system.lookup("b/mortal")))
+    await settle()
+    mortal.tell(Fail("raises"))
+    await settle()
+
+    assert SECRET in heard["a"][0]
+    assert heard["client"] == ["failed: ValueError"]
+
+
+@message(name="speakers.Follow")
+class Follow:
+    who: Ref[Any]
+
+
+class Watcher(Actor[Follow | Terminated]):
+    def __init__(self, heard: list[str]) -> None:
+        self._heard = heard
+
+    def receive(self, msg: Follow | Terminated) -> None:
+        if isinstance(msg, Follow):
+            self.context.watch(msg.who)
+        else:
+            self._heard.append(msg.cause)
