@@ -13,7 +13,7 @@ from coterie.actors.groups.client_session import Session
 from coterie.demo.demo_topology import POOL, Counted, CountFile, NotCounted
 from coterie.demo.identifier_counts import FILE_BYTES_MAX
 from coterie.demo.requests_by_node import RequestsByNode
-from coterie.errors import CoterieError
+from coterie.errors import CoterieError, FrameTooLarge
 from coterie.protocols.balancing import Policy, SmoothWeighted
 
 __all__ = ["Coordinator", "FileNotAcknowledged", "run_together"]
@@ -116,6 +116,8 @@ class Coordinator:
         """Ask the next worker. If the outcome of an attempt is unknown, the next one has the same identity."""
         try:
             answer = await self._pool.ask(message, key=message.file, timeout_s=ATTEMPT_TIMEOUT_S)
+        except FrameTooLarge:
+            raise  # it is as large at the next attempt
         except CoterieError as error:
             return str(error)
         return answer.reason if isinstance(answer, NotCounted) else answer

@@ -23,7 +23,9 @@ __all__ = [
     "count_identifiers",
 ]
 
-FILE_BYTES_MAX: Final = 2 << 20
+FILE_BYTES_MAX: Final = 500_000
+"""A client sends at most `client_frame_cap_bytes` (512 KiB) at once."""
+
 DISTINCT_MAX: Final = 50_000
 NAME_CHARACTERS_MAX: Final = 1_000
 

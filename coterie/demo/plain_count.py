@@ -17,7 +17,7 @@ import tokenize
 __all__ = ["count_directory", "count_file", "main", "source_files"]
 
 IGNORED_DIRECTORIES = {"site-packages", "dist-packages", "__pycache__"}
-FILE_BYTES_LIMIT = 2 * 1024 * 1024
+FILE_BYTES_LIMIT = 500_000
 DISTINCT_LIMIT = 50_000
 NAME_LIMIT = 1_000
 
