@@ -71,6 +71,9 @@ class Ref(Generic[M_contra]):
 
     __slots__ = ("__weakref__", "delivery", "incarnation", "node", "path", "uid")
 
+    from_peer: ClassVar[bool] = False
+    """Whether it arrived over a link."""
+
     as_client: ClassVar[bool] = False
     """Whether it acts with the rights of a client, from which it came: see `wired_refs`."""
 

@@ -187,6 +187,11 @@ class System:
             self._owner.cancel()
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it has begun to stop."""
+        return self._is_stopping
+
+    @property
     def fault(self) -> BaseException | None:
         """The fault passed to `fail`; None if there is none."""
         return self._fault
@@ -442,14 +447,14 @@ class System:
         """
         self.remoting.declare_lost(node, reason)
 
-    def reload_certificates(self) -> None:
-        """Read the certificates again, for new links; those whose certificate does not count any more end.
+    def reload_certificates(self) -> list[str]:
+        """Read the certificates again, for new links; return the peers whose links end, as theirs does not count now.
 
         Raises:
             TransportError: this system was made without `tls`.
             OSError: a file cannot be read, or its content is not valid. Nothing has changed.
         """
-        self._network().reload_certificates()
+        return self._network().reload_certificates()
 
     def on_link(self, listener: Callable[[LinkEvent], None]) -> Callable[[], None]:
         """Call `listener` at each link up, link down and node lost; return a function that removes it."""

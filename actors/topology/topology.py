@@ -63,6 +63,8 @@ class Topology:
     def __init__(self, name: str, nodes: Sequence[str], *, operators: Sequence[str] = ()) -> None:
         self.name = name
         self.nodes = tuple(nodes)
+        if isinstance(operators, str):
+            raise TypeError(f"operators={operators!r} is one text: give a list of names")
         self.operators = tuple(operators)
         self._parts: list[Part] = []
 
@@ -248,7 +250,13 @@ class Topology:
         return draw(self.name, self.nodes, self._parts)
 
     def _check_start(
-        self, node: str, listen: str, peers: Mapping[str, str], data: str | None, bootstrap: Bootstrap | None
+        self,
+        node: str,
+        listen: str,
+        peers: Mapping[str, str],
+        data: str | None,
+        bootstrap: Bootstrap | None,
+        auth: SharedKey | None,
     ) -> None:
         """Check everything that can be checked before anything is opened, formatted or bound."""
         self.validate()
@@ -260,6 +268,8 @@ class Topology:
             mistakes.append(f"node {node!r} is named as its own peer")
         if bootstrap is not None and data is None:
             mistakes.append('bootstrap="new" formats a data directory, but data= is not given')
+        clients = () if auth is None else auth.clients
+        mistakes += [f"client {one.name!r} has the name of a node" for one in clients if one.name in self.nodes]
         mistakes += _shared_addresses(listen, peers)
         if mistakes:
             raise TopologyError(self.name, tuple(mistakes))
@@ -309,7 +319,7 @@ class Topology:
             TransportError: the limit of open files is too low.
         """
         missing = [] if peers is None else [each for each in self.nodes if each not in (node, *peers)]
-        self._check_start(node, listen, peers or {}, data, bootstrap)
+        self._check_start(node, listen, peers or {}, data, bootstrap, auth)
         peer_at = {peer: parse_address(address) for peer, address in (peers or {}).items()}
         used_host: Host = host if host is not None else RealHost()
         check_room(used_host.resources.descriptors(), members=len(self.nodes) - 1, files=NODE_FILES)

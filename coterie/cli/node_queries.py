@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from coterie.actors.client import Client
 from coterie.actors.inspection import ActorsReport
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReport, ReportNode
-from coterie.errors import CoterieError
+from coterie.errors import ActorNotFound, CoterieError
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address
+from coterie.runtime.transport.handshake.identity import owner_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "DEGRADED",
     "NoAnswer",
+    "NotAnOperator",
     "ReportByNode",
     "as_json",
+    "check_group",
     "exit_code_of",
     "query_node",
     "query_nodes",
@@ -38,6 +41,17 @@ DEGRADED: Final = 5
 
 ReportByNode = Mapping[str, ActorsReport | CoterieError]
 """The report of each node, or the error in its place."""
+
+
+class NotAnOperator(CoterieError):
+    """The nodes do not report to this client."""
+
+    def __init__(self, client: str) -> None:
+        owner = owner_of(client)
+        super().__init__(
+            f"client {owner!r} is no operator of this cluster: reports, and making code active, are for operators "
+            f"(Topology(…, operators=[{owner!r}]) on all nodes), and for the key or certificate of a node"
+        )
 
 
 class NoAnswer(CoterieError):
@@ -75,12 +89,31 @@ async def _query_linked(
 
 
 async def query_node(client: Client, node: str, request: Ask[R], timeout_s: float) -> R | CoterieError:
-    """Ask a node for a report. An error is returned, not raised: one silent node must not fail the whole query."""
+    """Ask a node for a report. An error is returned, not raised: one silent node must not fail the whole query.
+
+    Raises:
+        NotAnOperator: the node does not report to this client.
+    """
     try:
         report: R = await client.system.at(Address(node, NODE_REPORT_PATH)).ask(request, timeout_s=timeout_s)
+    except ActorNotFound as error:  # every node has that actor
+        raise NotAnOperator(client.system.node) from error
     except CoterieError as error:
         return error
     return report
+
+
+async def check_group(client: Client, group: str) -> None:
+    """Check that this client may ask for reports, and that there is such a group, if all nodes say which they run.
+
+    Raises:
+        NotAnOperator: the nodes do not report to this client.
+        ValueError: there is no such group.
+    """
+    reports = await query_nodes(client, ReportNode())
+    known = {name for report in reports.values() if isinstance(report, NodeReport) for name in report.groups}
+    if group not in known and all(isinstance(report, NodeReport) for report in reports.values()):
+        raise ValueError(f"there is no group {group!r}: the nodes run {', '.join(sorted(known)) or 'none'}")
 
 
 def exit_code_of(reports: Mapping[str, object]) -> int:

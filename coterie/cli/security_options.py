@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.hosts.tls_config import TlsConfig
@@ -22,6 +22,9 @@ __all__ = [
     "of_node",
     "security_of",
 ]
+
+KEY_BYTES_MAX: Final = 65_536
+"""More is no key, but a wrong file."""
 
 NODE_MARK: Final = "{node}"
 """Stands for the name of each node in the paths that `coterie up` is given."""
@@ -58,18 +61,27 @@ def add_node_security(parser: argparse.ArgumentParser) -> None:
     """Add the options for the keys and certificates of nodes to a parser."""
     group = _add_security(parser)
     group.add_argument(
+        "--also-key",
+        action="append",
+        default=[],
+        dest="also_keys",
+        metavar="FILE",
+        help="another key that nodes may have, while the key is changed (may be repeated)",
+    )
+    group.add_argument(
         "--client-key",
         action="append",
         default=[],
         dest="client_keys",
         metavar="NAME=FILE",
-        help="the key of the client NAME: with it a program can be that client, and no node (repeat for each client)",
+        help="the key of the client NAME: with it a program can be that client, and no node (repeat for each client; "
+        "one may have two)",
     )
 
 
 def _add_security(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("security", "how both ends of a link prove who they are")
-    group.add_argument("--key-file", metavar="FILE", help="the key: all bytes of FILE, 16 or more")
+    group.add_argument("--key-file", action=_Once, metavar="FILE", help="the key: all bytes of FILE, 16 or more")
     group.add_argument("--tls-certificate", metavar="FILE", help="this end's certificate (PEM)")
     group.add_argument("--tls-key", metavar="FILE", help="its private key (PEM)")
     group.add_argument(
@@ -83,6 +95,17 @@ def _add_security(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="SHA-256 fingerprints of certificates that do not count any more, one a line",
     )
     return group
+
+
+class _Once(argparse.Action):
+    """Stores a value, and refuses a second one: the last would count in silence."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        if getattr(namespace, self.dest, None) is not None:
+            parser.error(f"{option_string} is given twice (nodes accept further keys with --also-key)")
+        setattr(namespace, self.dest, values)
 
 
 def security_of(args: argparse.Namespace) -> SecurityOptions:
@@ -103,6 +126,8 @@ def of_node(args: argparse.Namespace, node: str) -> argparse.Namespace:
 def node_options(args: argparse.Namespace) -> list[str]:
     """Return the options of `coterie run` that say the same as `args`."""
     options = [] if args.key_file is None else ["--key-file", args.key_file]
+    for also in args.also_keys:
+        options += ["--also-key", also]
     for client_key in args.client_keys:
         options += ["--client-key", client_key]
     for name, path in _tls_files(args).items():
@@ -116,16 +141,16 @@ def _tls_files(args: argparse.Namespace) -> dict[str, str | None]:
 
 def _auth_of(args: argparse.Namespace) -> SharedKey | ClientKey | None:
     key_of, client_keys = getattr(args, "key_of", None), getattr(args, "client_keys", [])
+    also_keys = getattr(args, "also_keys", [])
     if args.key_file is None:
-        if key_of is not None or client_keys:
-            given = "--client-key" if key_of is None else "--key-of"
+        if key_of is not None or client_keys or also_keys:
+            given = "--key-of" if key_of is not None else "--client-key" if client_keys else "--also-key"
             raise ValueError(f"{given} goes with --key-file: without a key of the nodes nobody is asked for one")
         return None
+    key, also = _read_key("--key-file", args.key_file), [_read_key("--also-key", path) for path in also_keys]
+    clients = tuple(map(_client_key, client_keys))
     try:
-        key = _read_key("--key-file", args.key_file)
-        if key_of is not None:
-            return ClientKey(key_of, key)
-        return SharedKey(key, clients=tuple(map(_client_key, client_keys)))
+        return SharedKey(key, also=tuple(also), clients=clients) if key_of is None else ClientKey(key_of, key)
     except ValueError as error:
         raise ValueError(f"--key-file {args.key_file}: {error}") from error
 
@@ -142,9 +167,14 @@ def _client_key(text: str) -> ClientKey:
 
 def _read_key(option: str, path: str) -> bytes:
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise ValueError(f"{option} {path}: it is no regular file")
         with open(path, "rb") as file:
             if not RealDisk().is_private(path):
                 print_error(f"coterie: {option} {path}: others than its owner can read it: chmod 600 it")
-            return file.read()
+            key = file.read(KEY_BYTES_MAX + 1)
+        if len(key) > KEY_BYTES_MAX:
+            raise ValueError(f"{option} {path}: it has more than {KEY_BYTES_MAX} bytes")
+        return key
     except OSError as error:
         raise OSError(f"cannot read {option} {path!r}: {os.strerror(error.errno or 0)}") from error

@@ -40,7 +40,7 @@ class Deployment:
         host: where it listens.
         data: its data directory; None: in memory.
         auth, tls: its keys and certificates; None: none.
-        key_files: the files of the keys, by the option that names them.
+        key_files: the option that names it and the path, for each file of a key.
         is_insecure: whether listening beyond loopback without either was allowed.
         code: the file of the module that declares the topology.
     """
@@ -51,6 +51,12 @@ class Deployment:
     data: str | None
     auth: SharedKey | None
     tls: TlsConfig | None
-    key_files: dict[str, str]
+    key_files: tuple[tuple[str, str], ...]
     is_insecure: bool
     code: str
+
+    @property
+    def tls_files(self) -> tuple[str, ...]:
+        """The files of certificates that decide who is believed."""
+        tls = self.tls
+        return () if tls is None else tuple(path for path in (tls.certificate, tls.authority, tls.revoked) if path)

@@ -24,7 +24,7 @@ def link_findings(deployment: Deployment) -> Iterator[Finding]:
             )
             yield Finding(Level.NOTE, text, "add --key-file")
     elif auth is not None and is_loopback(host):
-        yield Finding(Level.OK, f"{where}: each end proves that it knows a key, and each frame")
+        yield Finding(Level.OK, f"{where}: a key protects every link and every frame from others on this machine")
     elif auth is not None:
         text = f"{where}: keys protect every frame from change, and none from being read on the way"
         yield Finding(
@@ -56,6 +56,8 @@ def client_findings(deployment: Deployment) -> Iterator[Finding]:
     if auth is None and deployment.tls is None:
         return
     for name in sorted({client.name for client in auth.clients} if auth is not None else ()):
+        if name in topology.nodes:
+            yield Finding(Level.FAILURE, f"client {name!r} has the name of a node", "give it another one")
         what = "operates the cluster" if name in topology.operators else "is an ordinary client"
         yield Finding(Level.OK, f"client {name!r} has a key, and {what}")
     known = {client.name for client in auth.clients} if auth is not None else set()

@@ -98,6 +98,11 @@ class ClusterSupervisor:
         """The nodes that are not restarted any more, because their budgets are spent."""
         return tuple(node for node, supervisor in self._supervisors.items() if supervisor.has_given_up)
 
+    def hang_up(self) -> None:
+        """Let all nodes that are up read their certificates again (SIGHUP)."""
+        for supervisor in self._supervisors.values():
+            supervisor.hang_up()
+
     def check_limit(self) -> None:
         """Raise TransportError if the limit of open files, which the nodes inherit, is too low for one of them or us.
 

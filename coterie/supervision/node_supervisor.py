@@ -77,6 +77,11 @@ class NodeSupervisor:
             self._say(self.node, f"fenced (SIGKILL of pid {self._process.pid}): {reason}")
             signal_process(self._process, signal.SIGKILL)
 
+    def hang_up(self) -> None:
+        """Let the process read its certificates again (SIGHUP). No effect if it is not up."""
+        if self._process is not None and self.is_up:
+            signal_process(self._process, signal.SIGHUP)
+
     def note(self, text: str) -> None:
         """Say a line about the node."""
         self._say(self.node, text)

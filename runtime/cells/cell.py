@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from coterie.runtime.actor import Actor, Terminated, Timer
 from coterie.runtime.cells.ask_cycles import CURRENT_CELL, chain_cycle, crossing_cycle
 from coterie.runtime.cells.asks import Envelope, PendingAsk
-from coterie.runtime.cells.children_and_watches import ChildrenAndWatches, Watched, Watcher
+from coterie.runtime.cells.children_and_watches import ChildrenAndWatches, Watched, Watcher, refusal_of_watch
 from coterie.runtime.cells.life_cycle import LifeCycle, LifeCycleSignal, State
 from coterie.runtime.cells.mailbox import Mailbox, Overflow
 from coterie.runtime.cells.run_queue import BUSY, IDLE, NORMAL, URGENT, VISIT_COUNTS
@@ -265,9 +265,9 @@ class Cell(Mailbox):
         """Watch the actor of `ref`: see `Context.watch`."""
         if not self.actor_class.takes_terminated:
             raise TypeError(f"{type(self.actor).__name__} cannot watch: declare it as Actor[… | Terminated]")
-        if not ref.uid:
-            raise ValueError(f"watch({ref!r}): an address never ends; watch the actor's own ref, see System.lookup")
-        if ref.node != self.system.node:
+        if (refusal := refusal_of_watch(self.system, ref)) is not None:
+            self.post_control(Terminated(ref, refusal))
+        elif ref.node != self.system.node:
             self.relations.watched[self.system.remoting.watches.watch(self, ref)] = None
         elif (cell := cell_of(self.system, ref)) is not None and cell.state is not State.STOPPED:
             cell.add_watcher(self)

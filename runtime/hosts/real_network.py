@@ -165,11 +165,11 @@ def _read_revoked(path: str) -> frozenset[str]:
         finally:
             file.close()
         lines = [line.split("#")[0].strip() for line in text.splitlines()]
-        found = {line.rpartition("=")[2].replace(":", "").lower() for line in lines if line}
-        for one in found:
-            if not re.fullmatch("[0-9a-f]{64}", one):
-                raise OSError(errno.EINVAL, f"{one!r:.100} is no SHA-256 fingerprint")
-        return frozenset(found)
+        found = [line.rpartition("=")[2].replace(":", "").lower() for line in lines]
+        for number, one in enumerate(found, 1):
+            if lines[number - 1] and not re.fullmatch("[0-9a-f]{64}", one):  # it is not shown: it may be a key
+                raise OSError(errno.EINVAL, f"line {number}, of {len(lines[number - 1])} characters, is no fingerprint")
+        return frozenset(one for one in found if one)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """`unpack_value`: decodes MessagePack that comes from outside this node, and bounds what that costs by its size.
 
-* **Keys.** Python finds a key by its hash. Those of str and bytes differ from process to process; those of tuples and
-  floats can be computed, so that a map of a few hundred kilobytes, all of whose keys collide, would hold the event loop
-  for a second. Keys are therefore None, bool, int, str or bytes; of ints at most a handful collide.
+* **Keys.** Python finds a key by its hash. Those of str and bytes differ from process to process; those of tuples,
+  floats and ints can be computed, so that a map of a few hundred kilobytes, all of whose keys collide, would hold the
+  event loop for seconds. Keys are therefore None, bool, int, str or bytes, and a map has at most `INT_KEYS_MAX` ints.
 * **Lengths.** msgpack reserves memory for the length that an array announces, and arrays can be nested a thousand deep:
   500 nested headers that each announce all bytes of a value would reserve 4,000 times its size. Above `WALKED_BYTES` a
   value is therefore walked first, which builds nothing and ends where an announced item is missing.
@@ -25,7 +25,7 @@ from typing import Any, Final, NoReturn
 
 import msgpack
 
-__all__ = ["COUNTED_BYTES", "allowed_parts", "parts_max", "unpack_recorded", "unpack_value"]
+__all__ = ["COUNTED_BYTES", "INT_KEYS_MAX", "allowed_parts", "parts_max", "unpack_recorded", "unpack_value"]
 
 WALKED_BYTES: Final = 1024
 """Up to this size, false lengths reserve at most 3 MB: fewer headers fit in, and none may announce more items than
@@ -48,6 +48,9 @@ _PLAIN_ITEMS: Final = 32
 
 _REST_BYTES: Final = _FREE_PARTS // _MAP_PARTS
 """No value of so many bytes has more parts than every value may have."""
+
+INT_KEYS_MAX: Final = 1024
+"""The most int keys of one map: those that all collide take 2 ms. A sender refuses more, see `value_codecs`."""
 
 _KEY_TYPES: Final = frozenset((type(None), bool, int, str, bytes))
 _KEY: Final = itemgetter(0)
@@ -88,7 +91,7 @@ def unpack_recorded(data: bytes | bytearray) -> Any:
     """
     if len(data) > WALKED_BYTES:
         _walk(data)
-    return _unpackb(data, object_pairs_hook=_map_of)
+    return _unpackb(data, object_pairs_hook=_recorded_map)
 
 
 def parts_max(size_bytes: int) -> int:
@@ -183,9 +186,21 @@ class _Parts:
 
 def _map_of(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     """Return the map of these pairs, none of whose keys has been hashed before; `pairs` may be empty afterwards."""
-    if not _KEY_TYPES.issuperset(map(type, map(_KEY, pairs))):
-        found_type = next(type(key) for key, _ in pairs if type(key) not in _KEY_TYPES)
-        raise ValueError(f"a map has a key of type {found_type.__name__}: keys are None, bool, int, str or bytes")
+    _check_types(pairs)
+    if len(pairs) > INT_KEYS_MAX:
+        ints = sum(type(key) is int for key, _ in pairs)
+        if ints > INT_KEYS_MAX:
+            raise ValueError(f"a map has {ints} keys of type int, which may collide: at most {INT_KEYS_MAX}")
+    return _made_map(pairs)
+
+
+def _recorded_map(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return the map of these pairs from a log: its keys have been checked before."""
+    _check_types(pairs)
+    return _made_map(pairs)
+
+
+def _made_map(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     if len(pairs) <= _ENTRIES_AT_ONCE:
         return dict(pairs)
     found: dict[Any, Any] = {}
@@ -194,3 +209,9 @@ def _map_of(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
         found.update(reversed(pairs[-_ENTRIES_AT_ONCE:]))
         del pairs[-_ENTRIES_AT_ONCE:]
     return found
+
+
+def _check_types(pairs: list[tuple[Any, Any]]) -> None:
+    if not _KEY_TYPES.issuperset(map(type, map(_KEY, pairs))):
+        found_type = next(type(key) for key, _ in pairs if type(key) not in _KEY_TYPES)
+        raise ValueError(f"a map has a key of type {found_type.__name__}: keys are None, bool, int, str or bytes")

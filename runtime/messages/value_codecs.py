@@ -27,6 +27,7 @@ from coterie.runtime.messages.field_types import (
     UnionType,
 )
 from coterie.runtime.messages.short_values import short_value
+from coterie.runtime.messages.unpacking import INT_KEYS_MAX
 
 __all__ = ["INT64", "NO_REFS", "Codec", "HoldsRef", "Resolver", "codec_of", "show", "type_text", "why_not_encodable"]
 
@@ -229,7 +230,11 @@ def _sequence(codec: Codec) -> Codec:
 
 def _mapping(key: Codec, value: Codec) -> Codec:
     def encode(mapping: Any) -> object:
-        return {key.encode(k): value.encode(v) for k, v in mapping.items()}
+        encoded = {key.encode(k): value.encode(v) for k, v in mapping.items()}
+        if len(encoded) > INT_KEYS_MAX and sum(type(k) is int for k in encoded) > INT_KEYS_MAX:
+            text = f"a mapping with {len(encoded)} keys, more than {INT_KEYS_MAX} of them ints: use a tuple of pairs"
+            raise BadMessage(text)
+        return encoded
 
     def decode(mapping: object, resolver: Resolver) -> object:
         if type(mapping) is not dict:

@@ -83,7 +83,8 @@ def client_text(error: BaseException) -> str:
     """Return what a client may read of an error: of what user code raised and did not declare, the type alone."""
     if isinstance(error, ActorFailed):
         return error.for_clients
-    return wire_text(error) if isinstance(error, CoterieError) else type(error).__name__
+    is_own = isinstance(error, CoterieError) and type(error).__module__ == CoterieError.__module__
+    return wire_text(error) if is_own else type(error).__name__
 
 
 def dead_letter_reason(error: CoterieError) -> Reason:

@@ -217,8 +217,7 @@ class IncomingRoute:
         cell = find_cell(self._system, self._peer.role, self.path, self.uid)
         if not cell.actor_class.takes(self.described):
             # A peer must not be able to make an actor fail.
-            where = f"actor {self.path!r} on node {self._system.node!r}"
-            raise BadMessage(f"{where} does not take {self.described.name!r}")
+            raise _not_taken(self._system, self.path, self.described.name)
         self.known_cell = cell
         self.plain_cell = cell if self._is_plain else None
         return cell
@@ -257,12 +256,20 @@ class IncomingRoutes:
         self._resolve(number)
 
     def route(self, number: int) -> IncomingRoute:
-        """Return the route of a number. BadMessage if it is undefined or its message type is unknown here."""
+        """Return the route of a number.
+
+        Raises:
+            BadMessage: it is undefined, or its message type is unknown here.
+            AskError: the same, and a client does not reach the actor.
+        """
         route = self.routes.get(number) or self._resolve(number)
         if route is None:
             if number not in self._unknown:
                 raise BadMessage(f"route {number} is not defined")
-            *_, name = self._unknown[number]
+            speaker, path, uid, name = self._unknown[number]
+            if speaker.role is PeerRole.CLIENT:  # it does not learn which types are declared here
+                find_cell(self._system, speaker.role, path, uid)
+                raise _not_taken(self._system, path, name)
             raise BadMessage(f"unknown message type {name!r}: no actor of {self._system.node!r} declares it")
         return route
 
@@ -292,6 +299,10 @@ def find_cell(system: System, role: PeerRole, path: str, uid: int) -> Cell:
     if uid not in (0, cell.ref.uid):
         raise ActorStopped(f"actor {path!r} on node {system.node!r} has stopped; another actor has its path now")
     return cell
+
+
+def _not_taken(system: System, path: str, name: str) -> BadMessage:
+    return BadMessage(f"actor {path!r} on node {system.node!r} does not take {name!r}")
 
 
 def not_for_clients(system: System, path: str) -> NotExported:

@@ -6,7 +6,8 @@ than it could do itself (a confused deputy):
 * A ref from a node reaches any actor, with messages that it takes: what travelled as a Ref[Price] may not be one.
 * A ref from a client reaches what the client reaches: exported actors, with messages that they take and that clients
   may send (`Speaker.CLIENT`); and the client itself. It keeps that mark when it travels on to another node, which
-  enforces it there (`ROUTE_AS_CLIENT`). No actor is stopped by it, and it never reaches another client.
+  enforces it there (`ROUTE_AS_CLIENT`). No actor is stopped by it, none but an exported one of this node is watched by
+  it, and it never reaches another client.
 
 What does not arrive for that reason is a dead letter; an ask or an offer fails.
 """
@@ -54,13 +55,21 @@ class WiredRefs:
         as_client = as_client or (self._is_client and node != self._peer_name)
         if node != self._node:
             remote = RemoteDelivery(self._system.remoting, node, incarnation, path, uid, as_client=as_client)
-            return (ClientRef if as_client else Ref)(node, incarnation, path, uid, remote)
+            return (ClientRef if as_client else PeerRef)(node, incarnation, path, uid, remote)
         is_current = uid == 0 or incarnation == self._incarnation
         delivery = _WiredDelivery(self._system, path, uid if is_current else OTHER_INCARNATION_UID, as_client=as_client)
-        return (ClientRef if as_client else Ref)(node, incarnation, path, uid, delivery)
+        return (ClientRef if as_client else PeerRef)(node, incarnation, path, uid, delivery)
 
 
-class ClientRef(Ref[Any]):
+class PeerRef(Ref[Any]):
+    """A ref that arrived over a link."""
+
+    __slots__ = ()
+
+    from_peer = True
+
+
+class ClientRef(PeerRef):
     """A ref that a client gave: it acts with the client's rights wherever it travels."""
 
     __slots__ = ()

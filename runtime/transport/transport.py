@@ -24,7 +24,7 @@ from coterie.runtime.transport.descriptor_budget import AcceptLimits, Descriptor
 from coterie.runtime.transport.dialer import Dialer, DialTarget
 from coterie.runtime.transport.framing.items import PACK_ERRORS, SHORT_BYTES, ItemPacker
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
-from coterie.runtime.transport.handshake.shared_key import Auth, ClientKey
+from coterie.runtime.transport.handshake.shared_key import Auth, ClientKey, SharedKey
 from coterie.runtime.transport.link import Link
 from coterie.runtime.transport.listener import LinkListener
 from coterie.runtime.transport.peers import Peers
@@ -63,6 +63,8 @@ class Transport:
         auth: Auth | None = None,
         tls: TlsConfig | None = None,
     ) -> None:
+        if auth is not None and not isinstance(auth, (SharedKey, ClientKey)):
+            raise TypeError(f"auth= is a SharedKey or a ClientKey, not {type(auth).__name__}")
         if identity.role is PeerRole.NODE and isinstance(auth, ClientKey):
             raise TypeError(f"node {identity.node!r} has the key of client {auth.name!r}: a node needs a SharedKey")
         self._host = host
@@ -226,10 +228,13 @@ class Transport:
         """Write queued items now instead of at the end of the tick; for owners whose turn is over."""
         self._shared.flush()
 
-    def reload_certificates(self) -> None:
+    def reload_certificates(self) -> list[str]:
         """Read the certificate files again, for new connections; end links whose certificate does not count any more.
 
         That is: it has expired, it is revoked, or its authority has left the file. The other links stay up.
+
+        Returns:
+            The peers whose links have ended.
 
         Raises:
             TransportError: this transport has no TLS.
@@ -238,11 +243,14 @@ class Transport:
         if self._secured is None:
             raise TransportError(f"{self.identity.node!r} has no certificates to reload: it was made without tls=")
         self._secured.reload()
+        ended: list[str] = []
         for link in list(self._links.values()):
             certificate, distrust = link.control.certificate, self._shared.distrust
             why = certificate and distrust and distrust(certificate)
             if why:
+                ended.append(link.peer.node)
                 link.down(f"the certificate of {link.peer.node!r} does not count any more: {why}")
+        return ended
 
     def peers(self) -> list[Peer]:
         """Return the linked peers, oldest link first."""

@@ -17,7 +17,7 @@ from coterie.errors import BadMessage
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_types import messages_in, type_text
 from coterie.runtime.messages.message_codecs import MessageType
-from coterie.runtime.messages.unpacking import COUNTED_BYTES, allowed_parts, unpack_recorded
+from coterie.runtime.messages.unpacking import COUNTED_BYTES, allowed_parts, unpack_recorded, unpack_value
 from coterie.runtime.messages.value_codecs import NO_REFS, Codec, codec_of
 
 __all__ = ["NESTING_MAX", "NOT_A_COMMAND", "TOO_MANY_PARTS", "RecordedCommand", "RecordedCommands"]
@@ -95,7 +95,8 @@ class RecordedCommands:
         """Return why a command must not be put into the log; None if its name and its number of fields are active.
 
         It looks at the first bytes alone, so it is cheap, and what it lets pass may still be refused by `decode`. Of a
-        long command the parts are counted, too (see `unpacking`): here, because what is in the log stays executable.
+        long command the parts and the keys of maps are counted, too (see `unpacking`): here, because what is in the log
+        stays executable.
         """
         return self._slow_refusal(command) if self.unusual(command, [(0, len(command))]) else None
 
@@ -103,11 +104,11 @@ class RecordedCommands:
         """Return which of the commands at these places (begin and end in `data`) may not be active, by position.
 
         Of the others the head is known: an array of 2, a name of up to 31 or 255 bytes, an array of up to 15 fields.
-        They are so short that their parts need not be counted.
+        They are so short that their parts and keys need not be counted.
         """
         heads, found = self._active_heads, []
         for at, (start, end) in enumerate(places):
-            if not _HEAD_BYTES_MIN <= end - start <= COUNTED_BYTES:
+            if not _HEAD_BYTES_MIN <= end - start <= _HEAD_ONLY_BYTES:
                 found.append(at)
                 continue
             sign = data[start + 1]
@@ -122,7 +123,9 @@ class RecordedCommands:
         try:
             items = unpacker.read_array_header()
             name, count = unpacker.unpack(), unpacker.read_array_header()
-            parts_max = allowed_parts(command)
+            parts_max = allowed_parts(command) if len(command) > COUNTED_BYTES else None
+            if len(command) <= COUNTED_BYTES:
+                unpack_value(command)
         except (ValueError, TypeError, msgpack.UnpackException):
             return NOT_A_COMMAND
         recorded = self._by_name.get(name) if type(name) is str and items == 2 else None
@@ -134,6 +137,10 @@ class RecordedCommands:
 
 
 _HEAD_BYTES_MIN: Final = 3
+
+_HEAD_ONLY_BYTES: Final = 8192
+"""A command of up to this size has fewer int keys than may stand in one map."""
+
 _LONG_NAME: Final = 0xD9  # MessagePack: a string of 32 … 255 bytes; its length is the next byte
 
 

@@ -47,9 +47,12 @@ class LeaderAnnouncements:
     def watch(self, watcher: Ref[LeaderIs]) -> LeaderIs | None:
         """Announce new leaders to `watcher` until its link is down; return the leader known now.
 
-        A watcher on a node without a link is not kept, and of one node only the latest `WATCHERS_MAX`.
+        A watcher on a node without a link is not kept, and of one node only the latest `WATCHERS_MAX`. A client names
+        only itself: its refs to others would take their places.
         """
         system = self._context.system
+        if watcher.as_client:
+            return self._newest
         if watcher.node == system.node or system.remoting.association(watcher.node) is not None:
             watchers = self._watchers.setdefault(watcher.node, {})
             watchers[watcher] = None

@@ -124,11 +124,11 @@ async def _run(args: argparse.Namespace, topology: Topology, peers: dict[str, st
 
 def _reload(system: System) -> None:
     try:
-        system.reload_certificates()
+        ended = system.reload_certificates()
     except OSError as error:
         system.log.error("certificates.not_reloaded", error=str(error))
     else:
-        system.log.warning("certificates.reloaded")
+        system.log.warning("certificates.reloaded", links_ended=", ".join(ended) or "none")
 
 
 async def _input_end() -> None:

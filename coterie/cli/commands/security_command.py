@@ -81,10 +81,11 @@ def check(args: argparse.Namespace) -> int:
 def _findings(args: argparse.Namespace, topology: Topology, node: str, code: str) -> Iterator[Finding]:
     own = of_node(args, node)
     security = security_of(own)
-    key_files = {} if own.key_file is None else {"--key-file": own.key_file}
+    key_files = [] if own.key_file is None else [("--key-file", own.key_file)]
+    key_files += [("--also-key", path) for path in own.also_keys]
     for text in own.client_keys:
         name, _, path = text.partition("=")
-        key_files[f"--client-key {name}"] = path
+        key_files.append((f"--client-key {name}", path))
     is_own = args.node is not None or NODE_MARK in (args.tls_certificate or "")
     deployment = Deployment(
         topology=topology,
@@ -93,7 +94,7 @@ def _findings(args: argparse.Namespace, topology: Topology, node: str, code: str
         data=None if args.data is None else args.data.replace(NODE_MARK, node),
         auth=security.node_auth,
         tls=security.tls,
-        key_files=key_files,
+        key_files=tuple(key_files),
         is_insecure=args.insecure,
         code=code,
     )

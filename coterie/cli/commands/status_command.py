@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -101,7 +102,7 @@ def _of_members(
 
 def _leaderless(seen: _ClusterStatus) -> Iterator[str]:
     for group, statuses in seen.groups.items():
-        if not any(isinstance(status, GroupStatus) and status.role == "leader" for status in statuses.values()):
+        if not any(map(_leads, statuses.values())):
             yield f"group {group} has no leader that can be reached"
 
 
@@ -109,14 +110,29 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
     for node, report in seen.nodes.items():
         if isinstance(report, CoterieError):
             yield f"node {node} does not answer"
+    yield from _unlinked(seen)
     for group, statuses in seen.groups.items():
         for node, status in statuses.items():
             if not isinstance(status, GroupStatus):
                 yield f"group {group}: {node} does not answer"
             elif status.role not in FULL_PARTS:
                 yield f"group {group}: {node} is {status.role}"
+            elif status.leader is None and any(_leads(other) for other in statuses.values()):
+                yield f"group {group}: {node} knows no leader, although there is one"
             if isinstance(status, GroupStatus) and status.trouble is not None:
                 yield f"group {group}: {node} has found that {status.trouble}"
+
+
+def _leads(status: GroupStatus | CoterieError) -> bool:
+    return isinstance(status, GroupStatus) and status.role == "leader"
+
+
+def _unlinked(seen: _ClusterStatus) -> Iterator[str]:
+    """Yield the nodes that answer and have no link: a wrong key or certificate, or the network between them."""
+    reports = {node: report for node, report in seen.nodes.items() if isinstance(report, NodeReport)}
+    for one, other in itertools.combinations(reports, 2):
+        if other not in reports[one].links or one not in reports[other].links:
+            yield f"nodes {one} and {other} are not linked with each other: their logs say why"
 
 
 # Output.

@@ -13,13 +13,16 @@ it has not answered for --hang-timeout seconds, or for 2 s if the failure detect
 failed. One node is fenced at a time: while it has not answered again, the others wait, for 30 s at most.
 
 The delay before a restart grows with each restart in the window. A node that ends too often is given up: the others go
-on, and the exit code is 1. Ctrl-C and SIGTERM stop all nodes in order.
+on, and the exit code is 1. Ctrl-C and SIGTERM stop all nodes in order. With certificates, SIGHUP lets all nodes read
+their files again.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
+import signal
 import socket
 from contextlib import ExitStack
 from dataclasses import replace
@@ -109,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         name=f"{topology.nodes[0]}{CLIENT_SEPARATOR}up-{os.getpid()}",
     )
     try:
-        run_async(_run(supervisor, args.data))
+        run_async(_run(supervisor, args.data, has_tls=security.tls is not None))
     except TerminatedBySignal:
         pass
     except KeyboardInterrupt:
@@ -118,8 +121,10 @@ def run(args: argparse.Namespace) -> int:
     return GAVE_UP if supervisor.given_up else 0
 
 
-async def _run(supervisor: ClusterSupervisor, data: str) -> None:
+async def _run(supervisor: ClusterSupervisor, data: str, *, has_tls: bool) -> None:
     supervisor.check_limit()
+    if has_tls:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, supervisor.hang_up)
     os.makedirs(data, mode=0o700, exist_ok=True)
     await supervisor.run()
 

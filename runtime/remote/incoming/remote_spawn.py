@@ -52,8 +52,6 @@ def spawn_for(system: System, role: PeerRole, kind: str, arguments: tuple[object
     made = partial(factory, *arguments)
     try:
         ref: Ref[Any] = system.spawn(made, name=name, exported=role is PeerRole.CLIENT)
-    except RuntimeError as error:
-        raise SpawnRefused(str(error)) from error
     except Exception as error:  # the factory is user code: any error is the answer
         raise _refusal(system, name, error) from error
     system.remoting.spawned_paths[ref.path] = None
@@ -75,6 +73,8 @@ def _check_room(system: System) -> None:
 
 def _refusal(system: System, name: str | None, error: Exception) -> SpawnRefused | ActorFailed:
     if isinstance(error, ValueError) and name is not None and (_is_invalid(name) or system.cell_at(name)):
+        return SpawnRefused(str(error))
+    if isinstance(error, RuntimeError) and system.is_stopping:
         return SpawnRefused(str(error))
     where = f"the factory failed on node {system.node!r}: {type(error).__name__}"
     return ActorFailed(f"{where}: {error}", for_clients=where)

@@ -10,8 +10,8 @@ has 16 bits only, and damage does get past it (Stone & Partridge, SIGCOMM 2000, 
 disagree").
 
 Once a handshake with a shared key has passed, a code takes the place of the CRC (`seal`): keyed BLAKE2b (RFC 7693)
-over the same bytes, by a key of this direction of this connection. So no frame can be made, changed, repeated, left out
-or reordered without the key. Frames are not encrypted.
+over the same bytes and how often the sequence has begun anew, by a key of this direction of this connection. So no
+frame can be made, changed, repeated, left out or reordered without the key. Frames are not encrypted.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ __all__ = ["CODE_BYTES", "HEADER_BYTES", "FrameDecoder", "FrameEncoder"]
 
 _COVERED = struct.Struct(">II")  # length, sequence
 _SEQUENCE_MASK = 2**32 - 1
+_ROUNDS_BYTES: Final = 4
 
 COVERED_BYTES: Final = _COVERED.size
 CODE_BYTES: Final = 16
@@ -55,24 +56,34 @@ def _code_maker(key: bytes) -> _Check:
     return code
 
 
+def _next_round(rounds: bytes) -> bytes:
+    """Return how often the sequence has begun anew, once more; "" without codes."""
+    return (int.from_bytes(rounds, "big") + 1).to_bytes(_ROUNDS_BYTES, "big") if rounds else rounds
+
+
 class FrameEncoder:
     """Makes the frames of one direction of one connection."""
 
-    __slots__ = ("_check", "_sequence")
+    __slots__ = ("_check", "_rounds", "_sequence")
 
     def __init__(self) -> None:
         self._sequence = 0
+        self._rounds = b""
         self._check: _Check = _checksum
 
     def seal(self, key: bytes) -> None:
         """Give all frames from now on a code, by a key that is used for this direction of this connection only."""
         self._check = _code_maker(key)
+        self._rounds = bytes(_ROUNDS_BYTES)
 
     def encode(self, payload: bytes) -> bytes:
         """Return the next frame around `payload`. The caller checks the cap."""
         covered = _COVERED.pack(len(payload), self._sequence)
+        check = self._check(covered + self._rounds, payload)
         self._sequence = (self._sequence + 1) & _SEQUENCE_MASK
-        return covered + self._check(covered, payload) + payload
+        if not self._sequence:
+            self._rounds = _next_round(self._rounds)
+        return covered + check + payload
 
 
 class FrameDecoder:
@@ -87,7 +98,7 @@ class FrameDecoder:
             more than the cap, a header and one `feed` are ever held.
     """
 
-    __slots__ = ("_at", "_bytes", "_check", "_failure", "_header_bytes", "_sequence", "cap_bytes")
+    __slots__ = ("_at", "_bytes", "_check", "_failure", "_header_bytes", "_rounds", "_sequence", "cap_bytes")
 
     def __init__(self, cap_bytes: int) -> None:
         self.cap_bytes = cap_bytes
@@ -96,12 +107,14 @@ class FrameDecoder:
         self._sequence = 0
         self._check: _Check = _checksum
         self._header_bytes = HEADER_BYTES
+        self._rounds = b""
         self._failure: str | None = None
 
     def unseal(self, key: bytes) -> None:
         """Expect a code in each frame after the payload returned last (see `FrameEncoder.seal`)."""
         self._check = _code_maker(key)
         self._header_bytes = COVERED_BYTES + CODE_BYTES
+        self._rounds = bytes(_ROUNDS_BYTES)
 
     @property
     def frames(self) -> int:
@@ -148,11 +161,13 @@ class FrameDecoder:
             return None
         payload = bytes(self._bytes[start:end])
         covered_end = self._at + COVERED_BYTES
-        check = self._check(self._bytes[self._at : covered_end], payload)
+        check = self._check(self._bytes[self._at : covered_end] + self._rounds, payload)
         if not hmac.compare_digest(check, self._bytes[covered_end:start]):
             self._fail(f"the checksum of frame {sequence} ({size} bytes) does not match")
         self._at = end
         self._sequence = (sequence + 1) & _SEQUENCE_MASK
+        if not self._sequence:
+            self._rounds = _next_round(self._rounds)
         return payload
 
     def _fail(self, failure: str) -> None:

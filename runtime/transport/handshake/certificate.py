@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, RefusalReason, refuse
-from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR, Peer, PeerRole
+from coterie.runtime.transport.handshake.identity import Peer, PeerRole, owner_of
 
 __all__ = [
     "Certificate",
@@ -111,7 +111,9 @@ def certificate_refusal(
 
 def _is_name_of(peer: Peer, name: str) -> bool:
     """A client may add a suffix to its name, so that several programs can share one certificate."""
-    return peer.node == name or (peer.role is PeerRole.CLIENT and peer.node.startswith(f"{name}{CLIENT_SEPARATOR}"))
+    if peer.role is PeerRole.NODE:
+        return peer.node == name
+    return owner_of(peer.node) == name  # what has a suffix itself is issued to no client: it would be another's
 
 
 def extended_key_usages(encoded: bytes) -> tuple[bytes, ...]:

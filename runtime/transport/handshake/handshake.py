@@ -297,7 +297,7 @@ class DialerHandshake:
             not is_same
             or find_key((key,), HandshakeSide.ACCEPTOR, self.hello, self._challenge_bytes, welcome.proof) is None
         ):
-            text = f"{welcome.peer.node!r} does not prove to {me!r} that it knows the shared key; compare auth= on both"
+            text = f"{welcome.peer.node!r} does not prove to {me!r} that it knows the key; compare auth= (--key-file)"
             return refuse(RefusalReason.WRONG_KEY, text)
         return None
 
@@ -333,16 +333,21 @@ def _own_name(me: SystemIdentity, peer: Peer) -> HandshakeRefusal:
 
 
 def _key_required(demands: str, lacks: str) -> HandshakeRefusal:
-    text = f"{demands!r} asks for proof of a shared key, {lacks!r} has none; set auth= on both or on neither"
+    text = (
+        f"{demands!r} asks for proof of a shared key, {lacks!r} has none; give auth= (--key-file) on both or on neither"
+    )
     return refuse(RefusalReason.KEY_REQUIRED, text)
 
 
 def _unknown_key(me: str, peer: Peer) -> HandshakeRefusal:
     text = f"{peer.node!r} does not know a key with which node {me!r} accepts "
     if peer.role is PeerRole.NODE:
-        text += "a node; compare auth= on both"
+        text += "a node; compare auth= (--key-file) on both"
     else:
-        text += f"client {owner_of(peer.node)!r}; compare its auth= with the node's auth=SharedKey(…, clients=…)"
+        text += (
+            f"client {owner_of(peer.node)!r}; a client with a key of its own needs the name of that key (--key-of, "
+            "ClientKey), and each node lists it (--client-key, SharedKey(…, clients=…))"
+        )
     return refuse(RefusalReason.WRONG_KEY, text)
 
 

@@ -96,7 +96,7 @@ class SharedKey:
             twice for a while; to revoke one, leave it out.
 
     Raises:
-        TypeError: a key is not bytes.
+        TypeError: a key is not bytes, or `also` or `clients` is no tuple.
         ValueError: a key is too short, or is that of two clients, or of a client and the nodes.
     """
 
@@ -105,11 +105,16 @@ class SharedKey:
     clients: tuple[ClientKey, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("also", "clients"):
+            if not isinstance(getattr(self, name), tuple):
+                raise TypeError(f"SharedKey: {name}= is a tuple, not {type(getattr(self, name)).__name__}")
         owners: dict[bytes, str] = {}
         for key in self.of_nodes:
             _check_key(key)
             owners[key] = ""
         for client in self.clients:
+            if not isinstance(client, ClientKey):
+                raise TypeError(f"clients= holds a {type(client).__name__}: give ClientKey(name, key)")
             if owners.setdefault(client.key, client.name) != client.name:
                 owner = f"client {owners[client.key]!r}" if owners[client.key] else "the nodes"
                 raise ValueError(f"the key of client {client.name!r} is also that of {owner}: each needs its own")

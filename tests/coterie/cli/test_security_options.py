@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,12 +94,12 @@ def test_a_key_of_a_client_needs_its_file(capsys: pytest.CaptureFixture[str]) ->
 def test_options_for_all_nodes_are_passed_on_to_each() -> None:
     parser = argparse.ArgumentParser()
     add_node_security(parser)
-    given = ["--key-file", "k", "--client-key", "a=b", "--tls-certificate", "{node}.crt", "--tls-key", "{node}.key"]
-    args = parser.parse_args([*given, "--tls-authority", "ca.pem"])
+    given = ["--key-file", "k", "--also-key", "o", "--client-key", "a=b", "--tls-certificate", "{node}.crt"]
+    args = parser.parse_args([*given, "--tls-key", "{node}.key", "--tls-authority", "ca.pem"])
 
     assert node_options(of_node(args, "n2")) == [
-        *["--key-file", "k", "--client-key", "a=b", "--tls-certificate", "n2.crt", "--tls-key", "n2.key"],
-        *["--tls-authority", "ca.pem"],
+        *["--key-file", "k", "--also-key", "o", "--client-key", "a=b", "--tls-certificate", "n2.crt"],
+        *["--tls-key", "n2.key", "--tls-authority", "ca.pem"],
     ]
 
 
@@ -120,3 +125,70 @@ async def test_operators_read_reports_and_other_clients_do_not(tmp_path: Path) -
                 assert [not isinstance(answer, Exception) for answer in answers] == [may] * 4
                 texts = {str(answer) for answer in answers if isinstance(answer, Exception)}
                 assert all("operator" in text for text in texts), texts
+
+
+def test_a_key_may_be_given_once_and_further_ones_of_nodes_by_their_own_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("new", "old"):
+        (tmp_path / name).write_bytes(name.encode() * 16)
+    parser = argparse.ArgumentParser()
+    add_node_security(parser)
+    new, old = str(tmp_path / "new"), str(tmp_path / "old")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--key-file", new, "--key-file", old])
+    assert "--key-file is given twice (nodes accept further keys with --also-key)" in capsys.readouterr().err
+    auth = security_of(parser.parse_args(["--key-file", new, "--also-key", old])).node_auth
+    assert auth == SharedKey(b"new" * 16, also=(b"old" * 16,))
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "large"])
+def test_what_is_no_key_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = str(tmp_path / "key")
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "large":
+        Path(path).write_bytes(bytes(100_000))
+    else:
+        path = "/dev/zero"
+    parser = argparse.ArgumentParser()
+    add_node_security(parser)
+    with pytest.raises(ValueError, match=f"--key-file {path}: it "):
+        security_of(parser.parse_args(["--key-file", path]))
+
+
+def test_a_client_that_is_no_operator_is_told_so_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    topology = Topology("kept", nodes=["n1"], operators=["ops"])
+    topology.raft("store", machine=KeyValue)
+    ops, billing = ClientKey("ops", KEY[1:] + b"o"), ClientKey("billing", KEY[1:] + b"b")
+    for name, key in (("ops", ops), ("billing", billing)):
+        (tmp_path / name).write_bytes(key.key)
+        (tmp_path / name).chmod(0o600)
+    with running(topology, SharedKey(KEY, clients=(ops, billing))) as address:
+        for words in ("status", "top", "actors", "waits", "pools", "members", "raft versions store", "raft activate x"):
+            given = ["--connect", address, "--key-file", str(tmp_path / "billing"), "--key-of", "billing"]
+            code = main([*words.split(), *given])
+            captured = capsys.readouterr()
+            assert (code, captured.out) == (1, ""), words
+            assert "client 'billing' is no operator of this cluster" in captured.err, words
+        given = ["--connect", address, "--key-file", str(tmp_path / "ops"), "--key-of", "ops"]
+        assert main(["raft", "activate", "nowhere", *given]) == 1
+        assert "there is no group 'nowhere': the nodes run store" in capsys.readouterr().err
+
+
+@contextlib.contextmanager
+def running(topology: Topology, auth: SharedKey) -> Iterator[str]:
+    """Run node n1 in a thread: commands need the main thread for signals. Yields its address."""
+    addresses: queue.Queue[str] = queue.Queue()
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+
+    async def run() -> None:
+        async with topology.start(node="n1", auth=auth) as node:
+            addresses.put(node.address)
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.Runner(loop_factory=lambda: loop).run(run()))
+    thread.start()
+    yield addresses.get(timeout=20)
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()

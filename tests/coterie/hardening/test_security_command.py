@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -46,9 +47,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / f"{name}.py").write_text(TOPOLOGY, encoding="utf-8")
     (tmp_path / "name").write_text(name, encoding="utf-8")
     for key in ("nodes", "ops"):
-        (tmp_path / f"{key}.key").write_bytes(b"\x00" + bytes(range(100, 131)))
+        (tmp_path / f"{key}.key").write_bytes(random.Random(key).randbytes(32))
         (tmp_path / f"{key}.key").chmod(0o600)
-    (tmp_path / "ops.key").write_bytes(bytes(range(130, 162)))
     return tmp_path
 
 
@@ -100,12 +100,14 @@ def test_exposure_is_named(
 @pytest.mark.parametrize(
     ("content", "mode", "level", "text"),
     [
-        (None, 0o644, "FAILURE", "everybody can read it"),
-        (None, 0o640, "WARNING", "its group can read it"),
+        (None, 0o644, "FAILURE", "others can read or change it"),
+        (None, 0o640, "WARNING", "its group can read or change it"),
         (b"x" * 20, 0o600, "WARNING", "20 bytes"),
         (b"correct horse battery staple, again", 0o600, "WARNING", "does not look random"),
         (b"\x00" * 32, 0o600, "WARNING", "does not look random"),
-        (bytes(range(200, 231)) + b"\n", 0o600, "note", "white space, which is part of the key"),
+        (bytes(range(32)), 0o600, "WARNING", "does not look random"),
+        ("a passphrase with an umlaut: ö\n".encode(), 0o600, "WARNING", "does not look random"),
+        (random.Random(5).randbytes(32) + b"\n", 0o600, "note", "white space, which is part of the key"),
     ],
 )
 def test_a_weak_or_open_key_is_named(
@@ -124,7 +126,7 @@ def test_open_data_and_code_that_others_can_change_are_named(folder: Path, capsy
     (data / "meta").write_text("x", encoding="utf-8")
     (data / "meta").chmod(0o644)
     code, lines = check(folder, capsys, *KEYED, "--data", "n1")
-    assert any("n1: everybody can read it" in line for line in found(lines, "FAILURE")), lines
+    assert any("n1: others can read or change it" in line for line in found(lines, "FAILURE")), lines
     assert any("others can read meta" in line for line in found(lines, "WARNING")), lines
 
     data.chmod(0o700)

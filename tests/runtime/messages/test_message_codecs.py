@@ -466,3 +466,14 @@ def test_garbage_rows_are_bad_messages_and_nothing_else(seed: int) -> None:
             refused -= 1
         refused += 1
     assert refused > 0
+
+
+def test_a_mapping_with_more_int_keys_than_a_receiver_takes_is_refused_where_it_is_made() -> None:
+    @message(name="codecs.Numbers")
+    class Numbers:
+        names: Mapping[int, str]
+
+    described = message_type(Numbers)
+    assert described.encode(Numbers(dict.fromkeys(range(1024), "x")))
+    with pytest.raises(BadMessage, match="1025 keys, more than 1024 of them ints: use a tuple of pairs"):
+        described.encode(Numbers(dict.fromkeys(range(1025), "x")))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coterie.errors import ActorFailed, ActorNotFound, BadMessage, MessageTypeError
+from coterie.errors import ActorFailed, ActorNotFound, AskError, BadMessage, CoterieError, MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.cells.supervision import Restart, Supervision
 from coterie.runtime.messages.lanes import Lane
@@ -56,6 +56,10 @@ class Refused(Exception):
     pass
 
 
+class OwnError(AskError):
+    code = "own"
+
+
 @message(name="speakers.Fail", raises=(Refused,))
 class Fail(Ask[str]):
     how: str
@@ -76,6 +80,8 @@ class Server(Actor[Silent | Signed | SignedUrgently | Internal | Open | Fail | T
                 raise Refused(SECRET)
             case Fail("fails later"):
                 self.context.reply_later(msg).fail(OSError(SECRET))
+            case Fail("own ask error"):
+                self.context.reply_later(msg).fail(OwnError(SECRET))
             case Fail("raises later"):
                 self.context.reply_from(msg, self._late())
             case Fail("cannot encode"):
@@ -223,6 +229,13 @@ async def test_what_an_exception_says_is_for_nodes_and_its_type_for_clients(
         assert SECRET in str(to_node.value)
 
 
+async def test_an_error_of_ones_own_that_is_an_ask_error_keeps_its_text_from_clients(world: World) -> None:
+    client = await _client(world)
+    with pytest.raises(ActorFailed) as caught:
+        await client.at(Address("b", "server")).ask(Fail("own ask error"))
+    assert str(caught.value) == "OwnError"
+
+
 async def test_a_declared_error_crosses_with_its_text(world: World) -> None:
     client = await _client(world)
     with pytest.raises(Refused, match="hunter2"):
@@ -260,3 +273,32 @@ class Watcher(Actor[Follow | Terminated]):
             self.context.watch(msg.who)
         else:
             self._heard.append(msg.cause)
+
+
+@message(name="speakers.NotDeclaredThere")
+class NotDeclaredThere(Ask[str]):
+    pass
+
+
+@message(name="speakers.Inner")
+class Inner(Ask[str]):
+    pass
+
+
+class Room(Actor[Inner]):
+    def receive(self, msg: Inner) -> str:
+        return "inner"
+
+
+async def test_a_client_does_not_learn_which_types_are_declared(world: World) -> None:
+    world.systems["b"].spawn(Room, name="room")  # not exported
+    client = await _client(world)
+    texts = {}
+    for path in ("server", "room", "nowhere"):
+        for asked in (Inner(), NotDeclaredThere()):
+            with pytest.raises(CoterieError) as caught:
+                await client.at(Address("b", path)).ask(asked)
+            name = message_type(type(asked)).name
+            texts[path, name] = str(caught.value).replace(path, "PATH").replace(name, "NAME")
+    assert len({text for (path, _), text in texts.items() if path == "server"}) == 1
+    assert len({text for (path, _), text in texts.items() if path != "server"}) == 1

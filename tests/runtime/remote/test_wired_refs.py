@@ -281,3 +281,33 @@ async def test_an_older_node_gets_no_ref_of_a_client(world: World) -> None:
     assert "does not know the rights of clients" in answer
     with pytest.raises(ActorNotFound):
         await world.server("a").used.ask(Quote(1))
+
+
+@pytest.mark.parametrize("node", ["a", "b"])
+async def test_by_the_ref_of_a_client_nobody_learns_which_inner_actors_there_are(world: World, node: str) -> None:
+    client = await client_of(world)
+    server = client.at(Address("a", "server"))
+    private = own_ref(world, node, "private")
+    absent = Ref(private.node, private.incarnation, "absent", 77, private.delivery)
+    for ref in (private, absent):
+        await server.ask(Use(ref, "watch"))
+    await settle()
+
+    notices = [one for one in world.server("a").heard if isinstance(one, Terminated)]
+    assert [notice.ref.path for notice in notices] == ["private", "absent"]
+    assert len({notice.cause for notice in notices}) == 1
+
+
+async def test_an_actor_does_not_fail_because_a_peer_gave_it_an_address_to_watch(world: World, there: Ref[Any]) -> None:
+    """An address never ends; that is a mistake of who made it, and not of the actor that was given it."""
+    client = await client_of(world)
+    client.spawn(Server, name="listener")
+    for place in (Address("client", "listener"), Address("b", "server"), Address("a", "server")):
+        assert await client.at(Address("b", "server")).ask(Use(client.at(place), "watch")) == "done"
+    assert await there.ask(Use(world.systems["a"].at(Address("a", "server")), "watch")) == "done"
+    await settle()
+
+    assert world.systems["b"].failures == 0
+    causes = [one.cause for one in world.server("b").heard if isinstance(one, Terminated)]
+    assert len(causes) == 4
+    assert all("an address never ends" in cause for cause in causes)

@@ -21,7 +21,7 @@ from coterie.actors.groups.group_messages import CodeReport, GroupStatus
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.inactive_members import explanations
-from coterie.cli.node_queries import DEGRADED, with_silent
+from coterie.cli.node_queries import DEGRADED, check_group, with_silent
 from coterie.errors import CoterieError
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import Schema
@@ -64,6 +64,7 @@ def activate(args: argparse.Namespace) -> int:
 
 async def _versions(connection: ClusterConnection, group: str) -> int:
     async with connection.client_of_all() as client:
+        await check_group(client, group)
         handle = client.group(group)
         answers, reports = await handle.status(), await handle.code()
     found = [status for status in answers.values() if isinstance(status, GroupStatus)]
@@ -79,6 +80,7 @@ async def _versions(connection: ClusterConnection, group: str) -> int:
 
 async def _activate(connection: ClusterConnection, group: str) -> int:
     async with connection.client_of_all() as client:
+        await check_group(client, group)
         activated = await client.group(group).activate()
     print_lines([f"group {group!r}: version {activated.version} is active (revision {activated.revision})"])
     return 0

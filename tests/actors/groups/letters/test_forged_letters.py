@@ -101,4 +101,6 @@ async def test_a_client_cannot_fill_the_table_of_watchers(cluster: Any) -> None:
     assert own in watchers
     assert not [node for node in watchers if node.startswith("nowhere")]
     assert max(map(len, watchers.values())) <= WATCHERS_MAX
+    others = [ref for node, refs in watchers.items() if node != own for ref in refs]
+    assert not [ref for ref in others if ref.path.startswith("w")], "a client names only itself"
     assert cluster[leader].system.stats().failures == 0

@@ -20,7 +20,8 @@ GONE = NodeUnreachable("n3", "gone")
 
 
 def report(node: str) -> NodeReport:
-    return NodeReport(node, "c", ("store",), (), (), ("n1", "n2"), nodes=("n1", "n2", "n3"))
+    links = tuple(other for other in ("n1", "n2", "n3", "n4", "client") if other != node)
+    return NodeReport(node, "c", ("store",), (), (), links, nodes=("n1", "n2", "n3"))
 
 
 def follower(node: str, **changes: object) -> GroupStatus:

@@ -287,3 +287,23 @@ def test_a_code_of_one_direction_does_not_fit_the_other() -> None:
     decoder.feed(sealed([b"one"]))
     with pytest.raises(BrokenFrame, match="checksum of frame 0"):
         decoder.next_payload()
+
+
+def test_a_frame_does_not_count_again_when_the_sequence_begins_anew() -> None:
+    encoder, decoder = FrameEncoder(), unsealing()
+    encoder.seal(KEY)
+    first = encoder.encode(b"first")
+    decoder.feed(first)
+    assert drain(decoder) == [b"first"]
+    encoder._sequence = decoder._sequence = 2**32 - 1
+    decoder.feed(encoder.encode(b"last"))
+    assert drain(decoder) == [b"last"]
+
+    honest = encoder.encode(b"first")
+    assert honest[:COVERED_BYTES] == first[:COVERED_BYTES]
+    decoder.feed(honest)
+    assert drain(decoder) == [b"first"]
+    decoder._sequence = 0
+    decoder.feed(first)
+    with pytest.raises(BrokenFrame, match="checksum"):
+        drain(decoder)
