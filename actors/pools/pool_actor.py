@@ -137,7 +137,7 @@ class PoolActor(Actor[ListWorkers | ProbeLoad | Terminated]):
     # --- the list ---------------------------------------------------------------------------------------------------
 
     def _list(self, msg: ListWorkers) -> Workers | None:
-        if msg.subscriber:
+        if self.context.system.remoting.association(msg.subscriber) is not None:  # nothing else is sent a report
             self._loads.subscribe(msg.subscriber)
         if msg.known_version != self._version or len(self._held) >= HELD_MAX:
             return self._present()

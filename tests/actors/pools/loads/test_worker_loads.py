@@ -145,6 +145,18 @@ async def test_a_subscription_that_is_not_renewed_ends(systems: Systems) -> None
     assert book.latest(ref, since=sent_at) is None
 
 
+async def test_names_without_a_link_are_no_subscribers_and_take_no_place(systems: Systems) -> None:
+    book = await subscribe(systems, "caller")
+    for number in range(1200):
+        await systems["other"].at(Address("server", POOL)).ask(ListWorkers(subscriber=f"{number}" * 100))
+    cell = systems["server"].cell_at(POOL)
+    assert cell is not None
+    assert isinstance(cell.actor, PoolActor)
+    assert len(cell.actor._loads._subscribers) == 1
+    await worker(systems, "caller").ask(Work())
+    assert book.latest(worker(systems, "caller")) is not None
+
+
 async def test_failures_carry_the_load_and_count_as_errors(systems: Systems) -> None:
     book, ref = await subscribe(systems, "caller"), worker(systems, "caller")
     with pytest.raises(ActorFailed):
