@@ -288,7 +288,7 @@ async def test_by_the_ref_of_a_client_nobody_learns_which_inner_actors_there_are
     client = await client_of(world)
     server = client.at(Address("a", "server"))
     private = own_ref(world, node, "private")
-    absent = Ref(private.node, private.incarnation, "absent", 77, private.delivery)
+    absent: Ref[Any] = Ref(private.node, private.incarnation, "absent", 77, private.delivery)
     for ref in (private, absent):
         await server.ask(Use(ref, "watch"))
     await settle()
