@@ -111,7 +111,7 @@ class System:
         self._fault: BaseException | None = None
         self._owner: asyncio.Task[Any] | None = None
         self._cancelled_owner = False
-        self._is_stopping = False
+        self.is_stopping = False
         self._stop_watchdog: Callable[[], None] = lambda: None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._extensions: dict[object, object] = {}
@@ -182,14 +182,9 @@ class System:
         self._fault = fault
         error = f"{type_name(fault)}: {error_text(fault)}"
         self.log.critical("system.failed", error=error, exc_info=loggable(fault))
-        if self._owner is not None and not self._owner.done() and not self._is_stopping:
+        if self._owner is not None and not self._owner.done() and not self.is_stopping:
             self._cancelled_owner = True
             self._owner.cancel()
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether it has begun to stop."""
-        return self._is_stopping
 
     @property
     def fault(self) -> BaseException | None:
@@ -198,7 +193,7 @@ class System:
 
     async def _stop_all(self) -> None:
         """Stop actors, asks, links, closers and threads, in this order; each even if an earlier one failed."""
-        self._is_stopping = True
+        self.is_stopping = True
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.host.executor.close)
             stack.callback(self._stop_watchdog)
@@ -279,7 +274,7 @@ class System:
         self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None, options: SpawnOptions
     ) -> Ref[M]:
         """Start an actor under `parent` (for `Context.spawn`)."""
-        if self._is_stopping or self._loop is None:
+        if self.is_stopping or self._loop is None:
             raise RuntimeError(f"system {self.node!r} does not run: spawn inside its `async with`")
         if parent is not None and parent.state is State.STOPPED:
             raise RuntimeError(f"actor {parent.path!r} has stopped: it cannot spawn")

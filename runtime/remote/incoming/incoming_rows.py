@@ -96,7 +96,7 @@ class IncomingRows:
                         cell.run_queue.push_idle(cell)
                 else:
                     route.tell(row)
-            except (BadMessage, RecursionError) as error:
+            except (BadMessage, RecursionError, AskError) as error:  # an AskError: a client does not reach the actor
                 self._association.drop_bad_row(row, error if route is None else route.explained(row, error))
 
     def _take_other(self, lane_class: int, row: Any) -> None:
