@@ -36,6 +36,9 @@ TEXT_CHARS_MAX: Final = 200
 DEPTH_MAX: Final = 6
 EXTENSION_CODES: Final = 128
 
+EXTENSION_SHARE: Final = 0.005
+"""How often an extension type is drawn in its turn: it ends the link, and what was to follow is not taken."""
+
 INTEGERS: Final = (0, 1, -1, 2, 7, 15, 16, 17, 255, 4095, 65_535, 2**31, 2**32, 2**53, 2**63 - 1, 2**63, 2**64 - 1)
 FLOATS: Final = (0.0, -0.0, 1.5, 1e308, -1e308, 5e-324, float("inf"), float("-inf"), float("nan"))
 TEXTS: Final = ("", "a", "/", "#node", "#pool", "..", "\x00", "\x1b[2J", "\n", "\u202e", "é", "\U0001f600", "x" * 2000)
@@ -139,8 +142,10 @@ class OddValues:
                 return self.rng.choice(FLOATS)
             case 6:
                 return self.rng.choice((None, True, False))
-            case 7:
+            case 7 if self.rng.random() < EXTENSION_SHARE:
                 return msgpack.ExtType(self.rng.randrange(EXTENSION_CODES), self.rng.randbytes(4))
+            case 7:
+                return ()
             case 8:
                 return {self.text(): self.anything(depth + 1) for _ in range(self._count(depth))}
             case _:

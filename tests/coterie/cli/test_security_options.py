@@ -187,7 +187,11 @@ def running(topology: Topology, auth: SharedKey) -> Iterator[str]:
             addresses.put(node.address)
             await stop.wait()
 
-    thread = threading.Thread(target=lambda: asyncio.Runner(loop_factory=lambda: loop).run(run()))
+    def run_node() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(run())
+
+    thread = threading.Thread(target=run_node)
     thread.start()
     yield addresses.get(timeout=20)
     loop.call_soon_threadsafe(stop.set)

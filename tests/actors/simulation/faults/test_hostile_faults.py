@@ -95,7 +95,7 @@ def test_a_dead_letter_that_keeps_what_was_sent_is_reported() -> None:
 
 
 def test_an_attack_on_a_node_that_crashes_goes_on_when_it_is_back() -> None:
-    faults = (Crash(0.1, "n1", down_s=1.0), HostileClient(0.3, "n1", 1.5, Attack.ROWS, 1))
+    faults = (Crash(0.1, "n1", down_s=1.0), HostileClient(0.3, "n1", 0.2, Attack.ROWS, 1))
     sim = Simulation(1, plan=FaultPlan(NODES, faults, 8.0))
 
     async def main() -> None:
