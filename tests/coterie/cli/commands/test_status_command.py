@@ -138,3 +138,25 @@ def test_a_node_that_is_no_member_of_a_group_is_not_missed_in_it(
 
     assert code == 0
     assert "no actor" not in printed
+
+
+def test_a_node_that_answers_and_is_locked_out_makes_the_cluster_degraded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a wrong key it answers clients, and has no link with the other nodes."""
+    nodes = {
+        "n1": replace(report("n1"), links=("n2", "client")),
+        "n2": replace(report("n2"), links=("n1", "client")),
+        "n3": replace(report("n3"), links=("client",)),
+    }
+    lost = replace(LEADER, node="n3", role="pre_candidate", leader=None)
+
+    code, printed = status(capsys, monkeypatch, nodes, {**HEALTHY, "n3": lost})
+
+    assert code == 5
+    assert printed.endswith(
+        "degraded\n"
+        "  nodes n1 and n3 are not linked with each other: their logs say why\n"
+        "  nodes n2 and n3 are not linked with each other: their logs say why\n"
+        "  group store: n3 knows no leader, although there is one\n"
+    )
