@@ -198,8 +198,10 @@ def test_a_killed_node_comes_back_although_its_child_lives_on_and_sigterm_ends_a
 def test_a_taken_udp_port_is_named_if_there_is_a_detector() -> None:
     topology = Topology("shop", nodes=["n1"])
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+        with socket.socket() as free:  # a port that is free for links: others run tests, too
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+            taken.bind(("127.0.0.1", port))
         assert _addresses(topology, port) == {"n1": f"127.0.0.1:{port}"}
 
         topology.detector(Swim.local())
