@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from coterie.errors import ActorNotFound, ActorStopped
+from coterie.errors import ActorNotFound, ActorStopped, CoterieError
 from coterie.runtime.cells.asks import PendingAsk
 from coterie.runtime.observing.dead_letters import Reason
 
@@ -31,30 +31,37 @@ class LocalDelivery:
 
     def tell(self, item: object) -> None:
         """Pass a message to the actor's cell; without one it is a dead letter."""
-        cell = self._cell()
-        if cell is None:
-            self._system.dead_letters.add(Reason.NOT_FOUND, self._path, item)
+        found = self._found(item)
+        if isinstance(found, CoterieError):
+            self._drop(item, found)
         else:
-            cell.tell(item)
+            found.tell(item)
 
     def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
         """Pass an ask to the actor's cell; without one it fails."""
-        cell = self._cell()
-        if cell is not None:
-            return cell.ask(item, timeout_s)
+        found = self._found(item)
+        if not isinstance(found, CoterieError):
+            return found.ask(item, timeout_s)
         pending = self._system.ask_deadlines.begin(item, timeout_s, self._path, PendingAsk)
-        pending.reject(self._missing())
+        pending.reject(found)
         return pending.future
 
     def offer(self, item: object) -> asyncio.Future[None]:
         """Pass an offer to the actor's cell; without one it fails."""
-        cell = self._cell()
-        if cell is not None:
-            return cell.offer(item)
+        found = self._found(item)
+        if not isinstance(found, CoterieError):
+            return found.offer(item)
         room: asyncio.Future[None] = self._system.loop.create_future()
-        room.set_exception(self._missing())
+        room.set_exception(found)
         room.exception()  # marks it as retrieved: asyncio must not warn a caller that ignores the future
         return room
+
+    def _found(self, item: object) -> Cell | CoterieError:
+        """Return the cell to which a message goes, or why it goes to none."""
+        return self._cell() or self._missing()
+
+    def _drop(self, item: object, error: CoterieError) -> None:
+        self._system.dead_letters.add(Reason.NOT_FOUND, self._path, item)
 
     def _cell(self) -> Cell | None:
         cell = self._system.cell_at(self._path)

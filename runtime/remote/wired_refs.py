@@ -14,11 +14,9 @@ What does not arrive for that reason is a dead letter; an ask or an offer fails.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-from coterie.errors import BadMessage, CoterieError
-from coterie.runtime.cells.asks import PendingAsk
+from coterie.errors import BadMessage, CoterieError, NotExported
 from coterie.runtime.local_delivery import OTHER_INCARNATION_UID, LocalDelivery
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.messages.speakers import Speaker
@@ -90,31 +88,17 @@ class _WiredDelivery(LocalDelivery):
         super().__init__(system, path, uid)
         self._as_client = as_client
 
-    def tell(self, item: object) -> None:
-        """Pass a message on, or count it as a dead letter."""
-        refusal = self._refusal(item)
-        if refusal is None:
-            super().tell(item)
-        else:
-            self._system.dead_letters.add(dead_letter_reason(refusal), self._path, item, str(refusal))
-
-    def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
-        """Pass an ask on, or fail it."""
-        refusal = self._refusal(item)
-        if refusal is None:
-            return super().ask(item, timeout_s)
-        return _refused_ask(self._system, self._path, item, refusal)
-
-    def offer(self, item: object) -> asyncio.Future[None]:
-        """Pass an offer on, or fail it."""
-        refusal = self._refusal(item)
-        return super().offer(item) if refusal is None else _refused_offer(self._system, refusal)
-
-    def _refusal(self, item: object) -> CoterieError | None:
+    def _found(self, item: object) -> Cell | CoterieError:
         cell = self._cell()
         if cell is not None:
-            return _refusal(cell, item, as_client=self._as_client)
-        return not_for_clients(self._system, self._path) if self._as_client else None
+            return _refusal(cell, item, as_client=self._as_client) or cell
+        return not_for_clients(self._system, self._path) if self._as_client else self._missing()
+
+    def _drop(self, item: object, error: CoterieError) -> None:
+        if isinstance(error, BadMessage | NotExported):
+            self._system.dead_letters.add(dead_letter_reason(error), self._path, item, str(error))
+        else:
+            super()._drop(item, error)
 
 
 def _refusal(cell: Cell, item: object, *, as_client: bool) -> CoterieError | None:
@@ -122,22 +106,9 @@ def _refusal(cell: Cell, item: object, *, as_client: bool) -> CoterieError | Non
     if not as_client and type(item) in cell.actor_class.plain:
         return None  # the common case
     described = type(item).__dict__.get("__coterie__")
-    where = f"actor {cell.path!r} on node {cell.system.node!r}"
     if not isinstance(described, MessageType) or not cell.actor_class.takes(described):
+        where = f"actor {cell.path!r} on node {cell.system.node!r}"
         return BadMessage(f"{where} does not take {type(item).__name__!r:.100}: the ref came from another system")
     if as_client and not (cell.options.exported and described.speaker is Speaker.CLIENT):
         return not_for_clients(cell.system, cell.path)
     return None
-
-
-def _refused_ask(system: System, path: str, item: object, refusal: CoterieError) -> asyncio.Future[Any]:
-    pending = system.ask_deadlines.begin(item, None, path, PendingAsk)
-    pending.reject(refusal)
-    return pending.future
-
-
-def _refused_offer(system: System, refusal: CoterieError) -> asyncio.Future[None]:
-    room: asyncio.Future[None] = system.loop.create_future()
-    room.set_exception(refusal)
-    room.exception()  # marks it as retrieved: asyncio must not warn a caller that ignores the future
-    return room
