@@ -20,10 +20,11 @@ from coterie.actors.node_report import NODE_REPORT_PATH, ReportNode
 from coterie.errors import CoterieError
 from coterie.runtime.refs import Address
 
-__all__ = ["run", "until_linked"]
+__all__ = ["kill_and_rejoin", "run"]
 
 OPEN_FILES = 256
 PROCESSES = 4
+DOWN_S = 2.0
 REJOIN_TIMEOUT_S = 60.0
 
 
@@ -39,7 +40,6 @@ async def run(
     results = [] if results is None else results
     progress = Progress(3)
     async with BenchmarkCluster(3, open_files=OPEN_FILES) as cluster:
-        others = [name for name in cluster.names if name != victim]
         async with Client([cluster.address_by_node[name] for name in cluster.names]) as client:
             await cluster.leader(client)
             storm = await _storm(cluster, clients, seconds)
@@ -47,13 +47,7 @@ async def run(
                 progress.show("the storm has begun")
                 await asyncio.sleep(seconds / 3)
                 progress.show(f"{victim} is killed")
-                os.kill(cluster.child_by_node[victim].pid, signal.SIGKILL)
-                await asyncio.sleep(2.0)
-                began_s = time.monotonic()
-                await cluster.start(victim)
-                up_s = time.monotonic() - began_s
-                await until_linked(client, others, victim)
-                rejoined_s = time.monotonic() - began_s
+                up_s, rejoined_s = await kill_and_rejoin(cluster, client, victim)
                 progress.show("waiting for the end of the storm")
                 await client.key_value(STORE).put(b"after", b"the storm")
                 lines = [(await child.line()).decode().strip() for child in storm]
@@ -81,7 +75,22 @@ async def _storm(cluster: BenchmarkCluster, clients: int, seconds: float) -> lis
     return children
 
 
-async def until_linked(client: Client, others: list[str], victim: str) -> None:
+async def kill_and_rejoin(cluster: BenchmarkCluster, client: Client, victim: str) -> tuple[float, float]:
+    """Kill a node and start it again; return after how long it was up, and linked with the others, s.
+
+    Raises:
+        TimeoutError: it was not linked within a minute.
+    """
+    os.kill(cluster.child_by_node[victim].pid, signal.SIGKILL)
+    await asyncio.sleep(DOWN_S)
+    began_s = time.monotonic()
+    await cluster.start(victim)
+    up_s = time.monotonic() - began_s
+    await _until_linked(client, [name for name in cluster.names if name != victim], victim)
+    return up_s, time.monotonic() - began_s
+
+
+async def _until_linked(client: Client, others: list[str], victim: str) -> None:
     """Wait until the other nodes report a link with the victim."""
     async with asyncio.timeout(REJOIN_TIMEOUT_S):
         missing = list(others)

@@ -9,9 +9,7 @@ others within 5 s.
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +17,7 @@ from contextlib import asynccontextmanager
 from benchmarks.harness.processes import Child
 from benchmarks.harness.progress_line import Progress
 from benchmarks.harness.results import Result
-from benchmarks.raft.connection_storm import until_linked
+from benchmarks.raft.connection_storm import kill_and_rejoin
 from benchmarks.raft.raft_cluster import STORE, BenchmarkCluster
 from coterie import Client
 from coterie.errors import CoterieError
@@ -29,7 +27,6 @@ __all__ = ["run"]
 
 OPEN_FILES = 1024
 PROCESSES = 2
-DOWN_S = 2.0
 WRITE_PAUSE_S = 0.02
 
 
@@ -74,13 +71,7 @@ async def run(
                 progress.show("the storm has begun")
                 await asyncio.sleep(seconds / 3)
                 progress.show(f"{victim} is killed")
-                os.kill(cluster.child_by_node[victim].pid, signal.SIGKILL)
-                await asyncio.sleep(DOWN_S)
-                began_s = time.monotonic()
-                await cluster.start(victim)
-                up_s = time.monotonic() - began_s
-                await until_linked(client, [name for name in cluster.names if name != victim], victim)
-                rejoined_s = time.monotonic() - began_s
+                up_s, rejoined_s = await kill_and_rejoin(cluster, client, victim)
                 progress.show("waiting for the end of the storm")
                 lines = [(await child.line()).decode().split() for child in storm]
         ended = [name for name, child in cluster.child_by_node.items() if not child.is_running]
