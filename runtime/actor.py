@@ -129,6 +129,11 @@ class Later(Generic[R]):
     def __init__(self, envelope: Envelope | None) -> None:
         self._envelope = envelope
 
+    @property
+    def asker(self) -> str | None:
+        """The node or client that asks, by the name that its link has proved; None: an actor of this system."""
+        return self._envelope.asker if self._envelope is not None else None
+
     def reply(self, value: R) -> None:
         """Send the reply. A second one is ignored; so is every reply to a message sent by `tell`."""
         if self._envelope is not None:

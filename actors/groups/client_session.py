@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 
 from coterie.protocols.sessions import SessionId
 from coterie.runtime.messages.message import message
@@ -31,6 +32,7 @@ class Session:
         self._next_sequence = 1
         self._unsettled: dict[int, None] = {}
         self._has_room = asyncio.Event()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap: by the mark that is waited for
 
     async def next(self) -> Identity:
         """Return a new identity; waits while the window is full. Call `settle` with it when its command is over."""
@@ -61,6 +63,21 @@ class Session:
         """Mark the command of this number as settled. Idempotent."""
         self._unsettled.pop(sequence, None)
         self._has_room.set()
+        while self._waiting and self._waiting[0][0] <= self.low_water:
+            _, _, advanced = heapq.heappop(self._waiting)
+            if not advanced.done():
+                advanced.set_result(None)
+
+    async def advance(self, sequence: int) -> None:
+        """Wait until the low-water mark has come half way to `sequence`, which the group has refused as too far above.
+
+        So all commands that were refused together are not sent again together, and each one a few times at most.
+        """
+        mark = sequence - (sequence - self.low_water) // 2
+        if mark > self.low_water:
+            advanced = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._waiting, (mark, sequence, advanced))
+            await advanced
 
     @property
     def low_water(self) -> int:

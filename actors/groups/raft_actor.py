@@ -184,6 +184,7 @@ class RaftActor(
             self._raft, self._replica, send=self._send_letter, propose=self._propose_checkpoint, log=log
         )
         self._proposals = ClientProposals(
+            self._node,
             self._schemas,
             command_bytes_max=limits.max_command_bytes,
             answer_bytes_max=self.context.system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,

@@ -3,12 +3,14 @@
 Everything here is pure: no I/O, no clock.
 
 `deduplication.py`: `Deduplication`, executes each session command once and answers repeats with the stored reply
+`kept_sessions.py`: keeps the open sessions and their replies, within limits, and ends those that go first
 `length_prefixed.py`: encodes and decodes lists of byte strings
 `session_commands.py`: the client commands that a log entry may contain; encodes and decodes them
 `session_replies.py`: the results of session commands; encodes and decodes them, also within a limit of bytes
 """
 
 from coterie.protocols.sessions.deduplication import Deduplication, Machine
+from coterie.protocols.sessions.kept_sessions import KeptLimits
 from coterie.protocols.sessions.session_commands import (
     SESSION_ID_BYTES,
     Command,
@@ -24,6 +26,7 @@ from coterie.protocols.sessions.session_commands import (
     encode_session_command,
     is_batch,
     machine_commands,
+    opening_of,
     opens_session,
     without_commands,
 )
@@ -53,6 +56,7 @@ __all__ = [
     "CommandBatch",
     "Deduplication",
     "Done",
+    "KeptLimits",
     "Machine",
     "Malformed",
     "NotActive",
@@ -80,6 +84,7 @@ __all__ = [
     "fit_reply",
     "is_batch",
     "machine_commands",
+    "opening_of",
     "opens_session",
     "with_refusals",
     "without_commands",

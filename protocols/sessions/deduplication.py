@@ -21,6 +21,13 @@ the id depends on the index of the entry that opened it:
 No id is given twice: indexes do not repeat within an incarnation of a group, and its nonce makes that of others differ.
 Without the nonce, which only the opener and the replicas know, an id cannot be guessed.
 
+What a group keeps for all clients has bounds (`KeptLimits`), and no client can use them up for the others. A session
+may keep replies of as many bytes as are free of the whole (the dynamic threshold of Choudhury and Hahne, IEEE/ACM
+Transactions on Networking 6(2), 1998), and always `session_bytes`. While it keeps more, its oldest command is
+executed, so that it advances, and each other one is answered `SessionFull`: not executed, the client sends it again
+once it has the replies before it. What goes beyond the bounds nevertheless ends sessions: of the owner that keeps most
+bytes, or has most sessions, the one used least recently.
+
 Exactly once is decided here, by `Deduplication._apply_in_session`. The client numbers its commands in
 `actors/groups/client_session.py`, retries them under the same number in `actors/groups/leader_router.py`, and
 turns the replies into results or errors in `actors/groups/group_client.py`.
@@ -31,9 +38,10 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable
-from typing import Final, Protocol, assert_never
+from typing import Protocol, assert_never
 
 from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex
+from coterie.protocols.sessions.kept_sessions import STANDARD_LIMITS, KeptLimits, KeptSession, KeptSessions, bytes_kept
 from coterie.protocols.sessions.session_commands import (
     SESSION_ID_BYTES,
     Command,
@@ -60,9 +68,6 @@ __all__ = ["Deduplication", "Machine"]
 
 _INDEX = struct.Struct(">Q")
 
-KEPT_REPLY_BYTES: Final = 4 * 1024 * 1024
-"""The longest reply that a session keeps. A rule of the format level: it must be the same on all replicas."""
-
 
 class Machine(Protocol):
     """A deterministic state machine: its replies and state follow from the commands and their order alone."""
@@ -75,43 +80,20 @@ class Machine(Protocol):
         ...
 
 
-class _Session:
-    """One session: the nonce that opened it, its low-water mark, and the replies at or above it."""
-
-    __slots__ = ("low_water", "nonce", "reply_by_sequence")
-
-    def __init__(self, nonce: bytes) -> None:
-        self.nonce = nonce
-        self.low_water = 1
-        self.reply_by_sequence: dict[int, bytes | TooLarge] = {}
-
-    def raise_low_water(self, low_water: int, session_window: int) -> None:
-        """Drop the replies below `low_water`, which is above the present mark."""
-        end = self.low_water + session_window
-        if low_water < end:
-            end = low_water
-        for sequence in range(self.low_water, end):
-            self.reply_by_sequence.pop(sequence, None)
-        self.low_water = low_water
-
-
 class Deduplication:
     """Wraps a `Machine` so that each session command is executed at most once, and exactly once if its client retries.
 
-    Memory is bounded by `max_sessions` × `session_window` stored replies of up to `KEPT_REPLY_BYTES`: of a longer one
-    only the size is kept, and a copy of its command is answered `TooLarge`.
+    Memory is bounded by `limits`. Of a reply above `KEPT_REPLY_BYTES` only the size is kept: a copy of its command is
+    answered `TooLarge`.
 
     Args:
         machine: executes the payloads.
         incarnation: 16 bytes that distinguish this life of the group from all others, of this and of other groups.
-        max_sessions: how many sessions may be open; opening one more evicts the least recently used one, in log order.
-            Too low: active clients lose their sessions. Too high: memory for clients that are gone.
-        session_window: how many sequences a session accepts from its low-water mark on. Too low: `SessionFull` for a
-            client with that many commands in flight. Too high: memory for one that never raises its mark.
+        limits: what the sessions may keep.
         decode: `decode_command`, or a caching version, for replicas in one process that decode the same bytes.
 
     Raises:
-        ValueError: `max_sessions` or `session_window` is below 1, or `incarnation` has not 16 bytes.
+        ValueError: `incarnation` has not 16 bytes.
     """
 
     def __init__(
@@ -119,26 +101,26 @@ class Deduplication:
         machine: Machine,
         *,
         incarnation: bytes,
-        max_sessions: int = 4096,
-        session_window: int = 4096,
+        limits: KeptLimits = STANDARD_LIMITS,
         decode: Callable[[bytes], Command] = decode_command,
     ) -> None:
-        if max_sessions < 1 or session_window < 1:
-            raise ValueError(f"max_sessions {max_sessions} and session_window {session_window} must be at least 1")
         if len(incarnation) != INCARNATION_BYTES:
             raise ValueError(f"an incarnation has {INCARNATION_BYTES} bytes, this one has {len(incarnation)}")
         self._machine = machine
         self._incarnation = incarnation
-        self._max_sessions = max_sessions
-        self._session_window = session_window
+        self._limits = limits
         self._decode = decode
-        self._session_by_id: dict[SessionId, _Session] = {}  # in order of last use: the first is evicted next
-        self._id_by_nonce: dict[bytes, SessionId] = {}
-        self._used_last: SessionId | None = None
+        self._sessions = KeptSessions()
+        self._kept_bytes = 0
 
     def __len__(self) -> int:
         """Return how many sessions are open."""
-        return len(self._session_by_id)
+        return len(self._sessions.by_id)
+
+    @property
+    def kept_bytes(self) -> int:
+        """How many bytes the kept replies count, with their overhead."""
+        return self._kept_bytes
 
     def apply(self, index: LogIndex, command: bytes) -> Reply | Replies:
         """Execute the command of log entry `index`; call it in log order. Malformed commands do not raise."""
@@ -151,8 +133,8 @@ class Deduplication:
                 return self._apply_in_session(index, decoded)
             case CommandBatch(commands):
                 return Replies([self._apply_of_batch(index, each) for each in commands])
-            case OpenSession(nonce):
-                return self._open(index, nonce)
+            case OpenSession():
+                return self._open(index, decoded)
             case Plain(payload):
                 return Done(self._machine.apply(index, payload))
             case _:
@@ -169,48 +151,48 @@ class Deduplication:
             return Done(self._machine.apply(index, decoded.payload))
         return Malformed()
 
-    def _open(self, index: LogIndex, nonce: bytes) -> Opened:
-        session = self._id_by_nonce.get(nonce)
-        if session is not None:
-            self._use(session)
-            return Opened(session)
-        if len(self._session_by_id) >= self._max_sessions:
-            self._evict(next(iter(self._session_by_id)))
-        session = self._id_by_nonce[nonce] = self._new_id(index, nonce)
-        self._session_by_id[session] = _Session(nonce)
-        self._used_last = session
-        return Opened(session)
+    def _open(self, index: LogIndex, opening: OpenSession) -> Opened:
+        number = self._sessions.id_by_nonce.get(opening.nonce)
+        if number is not None:
+            self._sessions.use(number)
+            return Opened(number)
+        number = self._new_id(index, opening.nonce)
+        self._sessions.add(number, opening)
+        while len(self) > self._limits.sessions:
+            self._evict(len)
+        return Opened(number)
 
     def _new_id(self, index: LogIndex, nonce: bytes) -> SessionId:
         digest = hashlib.sha256(self._incarnation + nonce + _INDEX.pack(index)).digest()
         return SessionId(digest[:SESSION_ID_BYTES])
 
-    def _evict(self, session: SessionId) -> None:
-        del self._id_by_nonce[self._session_by_id.pop(session).nonce]
-
-    def _use(self, session: SessionId) -> None:
-        """Move a session to the end: used last, evicted last."""
-        if session != self._used_last:
-            self._session_by_id[session] = self._session_by_id.pop(session)
-            self._used_last = session
+    def _evict(self, weight: Callable[[dict[SessionId, KeptSession]], int]) -> None:
+        self._kept_bytes -= self._sessions.evict(weight).kept_bytes
 
     def _apply_in_session(self, index: LogIndex, command: SessionCommand) -> Reply:
         number, sequence, low_water, payload = command
-        session = self._session_by_id.get(number)
+        session = self._sessions.by_id.get(number)
         if session is None:
             return UnknownSession()
-        if number != self._used_last:
-            self._use(number)
+        if number != self._sessions.used_last:
+            self._sessions.use(number)
+        limits = self._limits
         if low_water > session.low_water:
-            session.raise_low_water(low_water, self._session_window)
+            self._kept_bytes -= session.raise_low_water(low_water, limits.session_window)
         if sequence < session.low_water:
             return StaleCommand(session.low_water)
         kept = session.reply_by_sequence.get(sequence)
         if kept is not None:
             return kept if isinstance(kept, TooLarge) else Done(kept)
-        if sequence >= session.low_water + self._session_window:
+        if sequence >= session.low_water + limits.session_window:
+            return SessionFull(session.low_water)
+        if session.kept_bytes >= limits.session_bytes and not self._has_room(session, sequence):
             return SessionFull(session.low_water)
         reply = self._machine.apply(index, payload)
-        is_kept = len(reply) <= KEPT_REPLY_BYTES
-        session.reply_by_sequence[sequence] = reply if is_kept else TooLarge(len(reply), KEPT_REPLY_BYTES)
+        self._kept_bytes += session.keep(sequence, reply)
+        while self._kept_bytes > limits.all_bytes:
+            self._evict(bytes_kept)
         return Done(reply)
+
+    def _has_room(self, session: KeptSession, sequence: int) -> bool:
+        return sequence == session.low_water or session.kept_bytes < self._limits.all_bytes - self._kept_bytes

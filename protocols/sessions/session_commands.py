@@ -4,7 +4,7 @@ The first byte of an encoded command is its kind. It stands for the format, too:
 number, and no number is used again.
 
     Plain           kind 0, payload
-    OpenSession     kind 1, nonce (16 bytes)
+    OpenSession     kind 1, nonce (16 bytes), owner (up to 512 bytes)
     SessionCommand  kind 2, session (16 bytes), sequence, low-water mark (64 bits each, big-endian), payload
     CommandBatch    kind 3, a length-prefixed list of commands
 """
@@ -33,6 +33,7 @@ __all__ = [
     "encode_session_command",
     "is_batch",
     "machine_commands",
+    "opening_of",
     "opens_session",
     "without_commands",
 ]
@@ -43,6 +44,9 @@ SessionId = NewType("SessionId", bytes)
 SESSION_ID_BYTES: Final = 16
 """The length of a `SessionId`, and of the nonce that opens a session."""
 
+OWNER_BYTES_MAX: Final = 512
+"""The longest owner of a session: that of a client's name in UTF-8."""
+
 # The first byte of a command. Numbers are durable: never reuse one.
 _PLAIN, _OPEN, _SESSION, _BATCH = range(4)
 _OPEN_BYTE = bytes((_OPEN,))
@@ -52,6 +56,7 @@ NO_COMMAND: Final = (0, 0)
 
 _HEADER = struct.Struct(f">B{SESSION_ID_BYTES}sQQ")
 _HEADER_BYTES: Final = _HEADER.size
+_OPENING_BYTES: Final = 1 + SESSION_ID_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,12 @@ class Plain:
 class OpenSession:
     """Open a session, or return the one that this nonce has opened, while it is open: a retried opening opens one.
 
-    `nonce`: 16 random bytes of the opener, drawn anew for each session.
+    `nonce`: 16 random bytes of the opener, drawn anew for each session. `owner`: who opens it; the leader puts it in,
+    whatever the opener sent. Sessions of one owner make room for each other first: see `Deduplication`.
     """
 
     nonce: bytes
+    owner: bytes = b""
 
 
 class SessionCommand(NamedTuple):
@@ -102,11 +109,20 @@ def encode_plain(payload: bytes) -> bytes:
     return bytes((_PLAIN,)) + payload
 
 
-def encode_open_session(nonce: bytes) -> bytes:
-    """Encode an `OpenSession`. ValueError unless `nonce` has 16 bytes."""
+def encode_open_session(nonce: bytes, owner: bytes = b"") -> bytes:
+    """Encode an `OpenSession`. ValueError unless `nonce` has 16 bytes, and `owner` at most `OWNER_BYTES_MAX`."""
     if len(nonce) != SESSION_ID_BYTES:
         raise ValueError(f"the nonce of a session has {SESSION_ID_BYTES} bytes, this one has {len(nonce)}")
-    return _OPEN_BYTE + nonce
+    if len(owner) > OWNER_BYTES_MAX:
+        raise ValueError(f"the owner of a session has at most {OWNER_BYTES_MAX} bytes, this one has {len(owner)}")
+    return _OPEN_BYTE + nonce + owner
+
+
+def opening_of(owner: bytes, command: bytes) -> bytes:
+    """Return an encoded command as it may stand in the log: if it opens a session, as an opening of `owner`."""
+    if not opens_session(command) or len(command) < _OPENING_BYTES:  # what is too short is refused when it is applied
+        return command
+    return encode_open_session(command[1:_OPENING_BYTES], owner)
 
 
 def encode_session_command(session: SessionId, sequence: int, low_water: int, payload: bytes) -> bytes:
@@ -186,9 +202,9 @@ def decode_command(data: bytes) -> Command:
     if kind == _PLAIN:
         return Plain(data[1:])
     if kind == _OPEN:
-        if len(data) != 1 + SESSION_ID_BYTES:
+        if not _OPENING_BYTES <= len(data) <= _OPENING_BYTES + OWNER_BYTES_MAX:
             raise _wrong_size(kind, data)
-        return OpenSession(data[1:])
+        return OpenSession(data[1:_OPENING_BYTES], data[_OPENING_BYTES:])
     raise ValueError(f"no command has the kind {kind}")
 
 

@@ -79,7 +79,7 @@ class UnknownSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionFull:
-    """The sequence is too far above the session's `low_water`: not executed by this copy; another may be, later."""
+    """The session keeps too much above its `low_water`: not executed by this copy; another one may be, later."""
 
     low_water: int
 

@@ -84,6 +84,11 @@ class Envelope:
             if cell.current is self:
                 self.resolve(result)
 
+    @property
+    def asker(self) -> str | None:
+        """The node or client that asks, by the name that its link has proved; None: an actor of this system."""
+        return None
+
     def is_abandoned(self) -> bool:
         """Return True if the asker no longer waits for a reply."""
         raise NotImplementedError

@@ -9,7 +9,8 @@ from coterie.actors.groups.evolution.proposal_check import Checked
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_messages import NO_SCHEMA, TOO_LARGE, Answer, Refused
 from coterie.protocols.replicated_log import Propose
-from coterie.protocols.sessions import fit_reply
+from coterie.protocols.sessions import fit_reply, opening_of
+from coterie.runtime.transport.handshake.identity import owner_of
 
 if TYPE_CHECKING:
     from coterie.runtime.actor import Later
@@ -21,13 +22,15 @@ class ClientProposals:
     """What clients wait for, for one life of a replica.
 
     Args:
+        node: the node of this replica.
         schemas: says which commands are active.
         command_bytes_max: an entry that does not fit into a frame could never be replicated, and would block all later
             ones.
         answer_bytes_max: what fits into a frame.
     """
 
-    def __init__(self, schemas: SchemaKeeper, *, command_bytes_max: int, answer_bytes_max: int) -> None:
+    def __init__(self, node: str, schemas: SchemaKeeper, *, command_bytes_max: int, answer_bytes_max: int) -> None:
+        self._node = node
         self._schemas = schemas
         self._command_bytes_max = command_bytes_max
         self._answer_bytes_max = answer_bytes_max
@@ -40,13 +43,17 @@ class ClientProposals:
         return next(self._refs)
 
     def propose(self, command: bytes, later: Later[Answer], *, is_leader: bool) -> Propose | None:
-        """Return the proposal of an encoded command or batch; None: it is answered already."""
+        """Return the proposal of an encoded command or batch; None: it is answered already.
+
+        A session belongs to the asker of its opening: to the name to which a client's key or certificate is issued.
+        """
         if len(command) > self._command_bytes_max:
             later.reply(Refused(TOO_LARGE, None, self._command_bytes_max))
             return None
         if is_leader and not self._schemas.is_ready:
             later.reply(Refused(NO_SCHEMA, None))
             return None
+        command = opening_of(owner_of(later.asker or self._node).encode(), command)
         ref, checked = next(self._refs), self._schemas.check(command) if is_leader else None
         if checked is not None:
             if checked.command is None:

@@ -1,4 +1,4 @@
-"""Schedules of client sessions: repeat commands and openings at bad moments; raise `Violation` if a promise breaks."""
+"""Schedules of client sessions: repeat commands, open and keep too much; raise `Violation` if a promise breaks."""
 
 from __future__ import annotations
 
@@ -9,35 +9,40 @@ from coterie.protocols.checking.sessions_checker import SessionsChecker
 from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex
 from coterie.protocols.sessions.deduplication import Deduplication
+from coterie.protocols.sessions.kept_sessions import KeptLimits
 from coterie.protocols.sessions.session_commands import (
     SESSION_ID_BYTES,
     SessionId,
     encode_open_session,
     encode_session_command,
 )
-from coterie.protocols.sessions.session_replies import Opened
+from coterie.protocols.sessions.session_replies import Done, Opened
 
-__all__ = ["evicted_session", "late_opening", "retried_opening"]
+__all__ = ["crowding_owner", "evicted_session", "full_session", "greedy_owner", "late_opening", "retried_opening"]
 
 NODE: Final = NodeId("n1")
 OURS: Final = encode_open_session(b"o" * SESSION_ID_BYTES)
 ANOTHER: Final = encode_open_session(b"a" * SESSION_ID_BYTES)
 
+FEW: Final = KeptLimits(sessions=4, session_bytes=2_000, all_bytes=20_000)
+REPLY_BYTES: Final = 1_000
+
 
 class _Replica:
     """The sessions of one replica, and the state machine below them, which reports its executions to the checker."""
 
-    def __init__(self, *, max_sessions: int) -> None:
+    def __init__(self, limits: KeptLimits, *, reply_bytes: int = 0) -> None:
         self._context = ViolationContext()
         self._checker = SessionsChecker(self._context)
         self._checker.started(NODE)
-        self.sessions = Deduplication(self, incarnation=bytes(INCARNATION_BYTES), max_sessions=max_sessions)
+        self.sessions = Deduplication(self, incarnation=bytes(INCARNATION_BYTES), limits=limits)
+        self._reply = bytes(reply_bytes)
         self._index = 0
 
     def apply(self, index: LogIndex, command: bytes, /) -> bytes:
         """Execute `command`, as its state machine."""
         self._checker.executed(NODE, index, command)
-        return b""
+        return self._reply
 
     def take(self, command: bytes) -> object:
         """Apply the next entry of the log."""
@@ -51,9 +56,15 @@ class _Replica:
             raise TypeError(f"an opening was answered with {opened}")
         return opened.session
 
-    def fail(self, detail: str) -> None:
-        """Report that a repeated opening opened another session."""
-        self._context.fail("sessions.opened_twice", NODE, detail)
+    def fail(self, invariant: str, detail: str) -> None:
+        """Report that a promise is broken."""
+        self._context.fail(invariant, NODE, detail)
+
+    def check_ours(self, ours: SessionId, sequence: int) -> None:
+        """Send the next command of a session that must not have ended because of another owner."""
+        reply = self.take(encode_session_command(ours, sequence, sequence, b"ours %d" % sequence))
+        if not isinstance(reply, Done):
+            self.fail("sessions.ended_for_another", f"command {sequence} of our session was answered with {reply}")
 
 
 def evicted_session() -> None:
@@ -62,7 +73,7 @@ def evicted_session() -> None:
     Raises:
         Violation: `sessions.executed_twice`, if it takes effect twice.
     """
-    replica = _Replica(max_sessions=1)
+    replica = _Replica(KeptLimits(sessions=1))
     command = encode_session_command(replica.open(OURS), 1, 1, b"pay once")
     replica.take(command)
     replica.open(ANOTHER)
@@ -75,7 +86,7 @@ def late_opening() -> None:
     Raises:
         Violation: `sessions.executed_twice`, if it takes effect twice.
     """
-    replica = _Replica(max_sessions=1)
+    replica = _Replica(KeptLimits(sessions=1))
     command = encode_session_command(replica.open(OURS), 1, 1, b"pay once")
     replica.take(command)
     replica.open(ANOTHER)
@@ -89,7 +100,60 @@ def retried_opening() -> None:
     Raises:
         Violation: `sessions.opened_twice`, if there are two sessions then.
     """
-    replica = _Replica(max_sessions=2)
+    replica = _Replica(KeptLimits(sessions=2))
     first, second = replica.open(OURS), replica.open(OURS)
     if first != second or len(replica.sessions) != 1:
-        replica.fail(f"one opening gave {first.hex()}, and {second.hex()} when it was repeated")
+        detail = f"one opening gave {first.hex()}, and {second.hex()} when it was repeated"
+        replica.fail("sessions.opened_twice", detail)
+
+
+def crowding_owner() -> None:
+    """Let one owner open more sessions than a group keeps: the session of another must stay.
+
+    Raises:
+        Violation: `sessions.ended_for_another`, if it ends.
+    """
+    replica = _Replica(FEW)
+    ours = replica.open(_opening(b"us", 0))
+    for number in range(1, 2 * FEW.sessions):
+        replica.open(_opening(b"them", number))
+    replica.check_ours(ours, 1)
+
+
+def greedy_owner() -> None:
+    """Let one owner keep as many replies as it can, in several sessions: the limit holds, our session stays.
+
+    Raises:
+        Violation: `sessions.kept_too_much` or `sessions.ended_for_another`.
+    """
+    replica = _Replica(FEW, reply_bytes=REPLY_BYTES)
+    ours = replica.open(_opening(b"us", 0))
+    replica.check_ours(ours, 1)
+    theirs = [replica.open(_opening(b"them", number)) for number in range(1, FEW.sessions)]
+    for sequence in range(1, FEW.all_bytes // REPLY_BYTES):
+        for number, session in enumerate(theirs):
+            replica.take(encode_session_command(session, sequence, 1, b"theirs %d.%d" % (number, sequence)))
+        kept = replica.sessions.kept_bytes
+        if kept > FEW.all_bytes or (sequence > 1 and not kept):
+            replica.fail("sessions.kept_too_much", f"replies of {kept} bytes are kept, {FEW.all_bytes} may be")
+    replica.check_ours(ours, 2)
+
+
+def full_session() -> None:
+    """Fill a session with replies that its client has not had yet: the session must advance nevertheless.
+
+    Raises:
+        Violation: `sessions.stands_still`, if its oldest command is refused.
+    """
+    replica = _Replica(FEW, reply_bytes=REPLY_BYTES)
+    ours = replica.open(_opening(b"us", 0))
+    oldest = encode_session_command(ours, 1, 1, b"oldest")
+    for sequence in range(2, FEW.all_bytes // REPLY_BYTES):
+        replica.take(encode_session_command(ours, sequence, 1, b"%d" % sequence))
+    reply = replica.take(oldest)
+    if not isinstance(reply, Done):
+        replica.fail("sessions.stands_still", f"the oldest command of a session was answered with {reply}")
+
+
+def _opening(owner: bytes, number: int) -> bytes:
+    return encode_open_session(number.to_bytes(SESSION_ID_BYTES, "big"), owner)

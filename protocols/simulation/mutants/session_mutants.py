@@ -1,42 +1,65 @@
-"""Session mutants: define bugs that execute a command twice, or open two sessions for one opening."""
+"""Session mutants: define bugs that execute a command twice, open two sessions for one opening, or keep too much."""
 
 # ruff: noqa: SLF001 - mutants replace private methods
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions import Deduplication, Done, Opened, Reply, SessionId
-from coterie.protocols.sessions.session_commands import SessionCommand
-from coterie.protocols.simulation.directed.session_trials import evicted_session, late_opening, retried_opening
+from coterie.protocols.sessions.kept_sessions import KeptSession, KeptSessions
+from coterie.protocols.sessions.session_commands import OpenSession, SessionCommand
+from coterie.protocols.simulation.directed.session_trials import (
+    crowding_owner,
+    evicted_session,
+    full_session,
+    greedy_owner,
+    late_opening,
+    retried_opening,
+)
 from coterie.protocols.simulation.mutants.mutation_testing import DirectedTrial, Mutant, Patch, ScenarioTrial
 from coterie.protocols.simulation.scenarios.protocol_scenarios import SCENARIOS
 
 __all__ = ["SESSION_MUTANTS"]
 
 _apply_in_session, _open, _new_id = Deduplication._apply_in_session, Deduplication._open, Deduplication._new_id
+_has_room, _evict, _keep = Deduplication._has_room, KeptSessions.evict, KeptSession.keep
 
 
 def _execute_again(self: Deduplication, index: LogIndex, command: SessionCommand) -> Reply:
-    session = self._session_by_id.get(command.session)
+    session = self._sessions.by_id.get(command.session)
     if session is not None:
         session.reply_by_sequence.pop(command.sequence, None)
     return _apply_in_session(self, index, command)
 
 
 def _execute_without_session(self: Deduplication, index: LogIndex, command: SessionCommand) -> Reply:
-    if command.session not in self._session_by_id:
+    if command.session not in self._sessions.by_id:
         return Done(self._machine.apply(index, command.payload))
     return _apply_in_session(self, index, command)
 
 
-def _open_again(self: Deduplication, index: LogIndex, nonce: bytes) -> Opened:
-    self._id_by_nonce.pop(nonce, None)
-    return _open(self, index, nonce)
+def _open_again(self: Deduplication, index: LogIndex, opening: OpenSession) -> Opened:
+    self._sessions.id_by_nonce.pop(opening.nonce, None)
+    return _open(self, index, opening)
 
 
 def _id_without_index(self: Deduplication, index: LogIndex, nonce: bytes) -> SessionId:
     return _new_id(self, LogIndex(0), nonce)
+
+
+def _evict_used_longest_ago(self: KeptSessions, weight: Callable[[dict[SessionId, KeptSession]], int]) -> KeptSession:
+    return _evict(self, lambda sessions: 0)
+
+
+def _keep_uncounted(self: KeptSession, sequence: int, reply: bytes) -> int:
+    return 0 * _keep(self, sequence, reply)
+
+
+def _has_room_only_if_free(self: Deduplication, session: KeptSession, sequence: int) -> bool:
+    return _has_room(self, session, 0)
 
 
 SESSION_MUTANTS: tuple[Mutant, ...] = (
@@ -59,6 +82,21 @@ SESSION_MUTANTS: tuple[Mutant, ...] = (
         "sessions: an id does not depend on the index of its opening",
         DirectedTrial("late opening", Level.PROTOCOL, lambda seed: late_opening()),
         (Patch(Deduplication, "_new_id", _id_without_index),),
+    ),
+    Mutant(
+        "sessions: one owner's sessions end those of another",
+        DirectedTrial("crowding owner", Level.PROTOCOL, lambda seed: crowding_owner()),
+        (Patch(KeptSessions, "evict", _evict_used_longest_ago),),
+    ),
+    Mutant(
+        "sessions: kept replies are not counted",
+        DirectedTrial("greedy owner", Level.PROTOCOL, lambda seed: greedy_owner()),
+        (Patch(KeptSession, "keep", _keep_uncounted),),
+    ),
+    Mutant(
+        "sessions: a full session does not advance",
+        DirectedTrial("full session", Level.PROTOCOL, lambda seed: full_session()),
+        (Patch(Deduplication, "_has_room", _has_room_only_if_free),),
     ),
 )
 """The first is killed under the profile `everything`."""

@@ -59,6 +59,11 @@ class MeteredEnvelope(Envelope):
     def is_reply_deferred(self, value: bool) -> None:
         self.inner.is_reply_deferred = value
 
+    @property
+    def asker(self) -> str | None:
+        """As in `Envelope`."""
+        return self.inner.asker
+
     def open(self, cell: Cell, receive: Callable[[Any], object]) -> None:
         """Do as `Envelope.open`; the time that the handler takes is time of the event loop."""
         meter, number, started_at = self._meter, self._number, self._monotonic()

@@ -55,6 +55,11 @@ class IncomingAsk(Envelope):
         self._route = route
         self._is_answered = False
 
+    @property
+    def asker(self) -> str | None:
+        """The node or client at the other end of the link."""
+        return self._association.peer.node
+
     def is_abandoned(self) -> bool:
         """Whether it was answered, or the asker has given up."""
         return self._is_answered or self._association.monotonic() > self.deadline

@@ -73,6 +73,27 @@ async def test_who_waits_for_room_may_give_up() -> None:
     assert (await own.next()).sequence == 2
 
 
+async def test_what_was_refused_is_sent_again_when_half_of_what_is_before_it_is_over() -> None:
+    own = session(window=100)
+    given = [await own.next() for _ in range(9)]
+    waiting = {at: asyncio.ensure_future(own.advance(at)) for at in (1, 2, 5, 9)}
+
+    async def go_on() -> list[int]:
+        await asyncio.sleep(0)
+        return [at for at, task in waiting.items() if task.done()]
+
+    assert await go_on() == [1]  # the oldest waits for nothing
+    own.settle(given[0])
+    assert await go_on() == [1, 2]
+    own.settle(given[3])
+    own.settle(given[1])
+    assert await go_on() == [1, 2, 5]
+    waiting[9].cancel()
+    for identity in given:
+        own.settle(identity)
+    assert await go_on() == [1, 2, 5, 9]
+
+
 async def test_many_callers_keep_the_window_and_share_no_number() -> None:
     own = session(window=5)
     rng = random.Random(3)

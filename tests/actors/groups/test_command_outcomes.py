@@ -16,7 +16,7 @@ from coterie.actors.groups.routed_command import RoutedCommand
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.errors import CommandRefused, CommandTimeout, CommandTooLate, ReplyTooLarge
 from coterie.protocols.raft.raft_config import RaftConfig
-from coterie.protocols.sessions import Deduplication, encode_plain
+from coterie.protocols.sessions import Deduplication, KeptLimits, encode_plain
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.system_config import SystemConfig
 from coterie.runtime.transport.transport_config import TransportConfig
@@ -106,7 +106,7 @@ async def test_a_command_whose_reply_was_withheld_is_not_executed_again_in_anoth
     original = Deduplication.__init__
 
     def short(self: Deduplication, machine: Any, *, incarnation: bytes, **_: Any) -> None:
-        original(self, machine, incarnation=incarnation, max_sessions=2)
+        original(self, machine, incarnation=incarnation, limits=KeptLimits(sessions=2))
 
     monkeypatch.setattr(Deduplication, "__init__", short)
     executed: list[int] = []
@@ -121,8 +121,8 @@ async def test_a_command_whose_reply_was_withheld_is_not_executed_again_in_anoth
     async def evict() -> None:
         while 2_500_000 not in executed:  # noqa: ASYNC110 (virtual time)
             await asyncio.sleep(0.001)
-        for _ in range(2):
-            await nearby.open_session()
+        for node in cluster.names:  # sessions of one owner would make room for each other
+            await cluster[node].group("store").open_session()
         place_client(cluster, NEAR_S)
 
     evicting = asyncio.create_task(evict())

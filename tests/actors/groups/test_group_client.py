@@ -20,7 +20,7 @@ from coterie.errors import (
     CommandTooLate,
     CoterieError,
 )
-from coterie.protocols.sessions import Deduplication
+from coterie.protocols.sessions import Deduplication, KeptLimits
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.messages.message import Ask, message
 
@@ -71,7 +71,7 @@ def few_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     original = Deduplication.__init__
 
     def short(self: Deduplication, machine: Any, *, incarnation: bytes, **_: Any) -> None:
-        original(self, machine, incarnation=incarnation, max_sessions=2)
+        original(self, machine, incarnation=incarnation, limits=KeptLimits(sessions=2))
 
     monkeypatch.setattr(Deduplication, "__init__", short)
 

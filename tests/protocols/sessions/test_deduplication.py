@@ -10,6 +10,7 @@ from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex
 from coterie.protocols.sessions import (
     Deduplication,
     Done,
+    KeptLimits,
     Malformed,
     Opened,
     Replies,
@@ -27,7 +28,7 @@ from coterie.protocols.sessions import (
     encode_reply,
     encode_session_command,
 )
-from coterie.protocols.sessions.deduplication import KEPT_REPLY_BYTES
+from coterie.protocols.sessions.kept_sessions import KEPT_REPLY_BYTES, STANDARD_LIMITS
 
 INCARNATION = b"i" * INCARNATION_BYTES
 NOBODYS = SessionId(b"?" * 16)
@@ -48,11 +49,9 @@ class Recorder:
 class Log:
     """Applies commands at ascending indexes."""
 
-    def __init__(self, *, max_sessions: int = 4096, session_window: int = 4096) -> None:
+    def __init__(self, limits: KeptLimits = STANDARD_LIMITS) -> None:
         self.machine = Recorder()
-        self.sessions = Deduplication(
-            self.machine, incarnation=INCARNATION, max_sessions=max_sessions, session_window=session_window
-        )
+        self.sessions = Deduplication(self.machine, incarnation=INCARNATION, limits=limits)
         self.index = 0
 
     def apply(self, command: bytes) -> Reply:
@@ -84,7 +83,7 @@ def test_id_of_a_session_is_the_same_on_all_replicas_and_stays_as_it_is() -> Non
 
 
 def test_no_two_sessions_have_one_id() -> None:
-    log = Log(max_sessions=2)
+    log = Log(KeptLimits(sessions=2))
     ids = [log.open() for _ in range(500)] + [log.open(NONCE[:15] + bytes((at,))) for at in range(256)]
 
     assert len(set(ids)) == len(ids)
@@ -102,7 +101,7 @@ def test_opening_that_is_retried_costs_one_session() -> None:
 
 
 def test_retried_opening_counts_as_use() -> None:
-    log = Log(max_sessions=2)
+    log = Log(KeptLimits(sessions=2))
     session, other = log.open(NONCE), log.open()
     log.open(NONCE)
 
@@ -113,7 +112,7 @@ def test_retried_opening_counts_as_use() -> None:
 
 
 def test_opening_that_is_late_does_not_bring_an_evicted_session_back() -> None:
-    log = Log(max_sessions=1)
+    log = Log(KeptLimits(sessions=1))
     evicted = log.open(NONCE)
     log.do(evicted, 1)
     log.open()
@@ -124,11 +123,11 @@ def test_opening_that_is_late_does_not_bring_an_evicted_session_back() -> None:
 
 
 def test_nonce_of_an_evicted_session_is_forgotten() -> None:
-    log = Log(max_sessions=2)
+    log = Log(KeptLimits(sessions=2))
     for _ in range(50):
         log.open()
 
-    assert len(log.sessions._id_by_nonce) == 2
+    assert len(log.sessions._sessions.id_by_nonce) == 2
 
 
 def test_another_incarnation_of_the_group_gives_other_ids() -> None:
@@ -226,7 +225,7 @@ def test_unknown_session_is_an_error_and_nothing_is_executed() -> None:
 
 
 def test_sequence_beyond_the_window_is_refused_until_the_mark_rises() -> None:
-    log = Log(session_window=4)
+    log = Log(KeptLimits(session_window=4))
     session = log.open()
 
     assert log.do(session, 4) == Done(b"1:x")
@@ -235,27 +234,27 @@ def test_sequence_beyond_the_window_is_refused_until_the_mark_rises() -> None:
 
 
 def test_kept_replies_are_bounded_by_the_window() -> None:
-    log = Log(session_window=8)
+    log = Log(KeptLimits(session_window=8))
     session = log.open()
     rng = random.Random(3)
     low_water = 1
     for _ in range(500):
         low_water += rng.choice((0, 0, 1, 5))
         log.do(session, low_water + rng.randint(0, 12), low_water)
-        assert len(log.sessions._session_by_id[session].reply_by_sequence) <= 8
+        assert len(log.sessions._sessions.by_id[session].reply_by_sequence) <= 8
 
 
 def test_mark_may_jump_far_at_once() -> None:
-    log = Log(session_window=8)
+    log = Log(KeptLimits(session_window=8))
     session = log.open()
     log.do(session, 3)
 
     assert log.do(session, 2**64 - 1, low_water=2**64 - 1) == Done(b"2:x")
-    assert list(log.sessions._session_by_id[session].reply_by_sequence) == [2**64 - 1]
+    assert list(log.sessions._sessions.by_id[session].reply_by_sequence) == [2**64 - 1]
 
 
 def test_session_used_longest_ago_is_evicted() -> None:
-    log = Log(max_sessions=2)
+    log = Log(KeptLimits(sessions=2))
     one, other = log.open(), log.open()
     log.do(one, 1)
 
@@ -268,7 +267,7 @@ def test_session_used_longest_ago_is_evicted() -> None:
 
 
 def test_retry_counts_as_use() -> None:
-    log = Log(max_sessions=2)
+    log = Log(KeptLimits(sessions=2))
     one, other = log.open(), log.open()
     log.do(one, 1)
     log.do(other, 1)
@@ -280,7 +279,7 @@ def test_retry_counts_as_use() -> None:
 
 
 def test_evicted_session_never_executes_its_retry() -> None:
-    log = Log(max_sessions=1)
+    log = Log(KeptLimits(sessions=1))
     session = log.open()
     log.do(session, 1)
     log.open()
@@ -297,7 +296,7 @@ def test_plain_commands_are_executed_each_time() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [b"", b"\x01", b"\x01" + bytes(17), b"\x02", b"\x02" + bytes(31), b"\x03abc", b"\xff"],
+    [b"", b"\x01", b"\x01" + bytes(16 + 513), b"\x02", b"\x02" + bytes(31), b"\x03abc", b"\xff"],
     ids=["empty", "open cut", "open long", "command without numbers", "command cut", "kind 3", "kind 255"],
 )
 def test_malformed_command_is_answered_and_not_executed(command: bytes) -> None:
@@ -325,10 +324,10 @@ def test_failure_of_the_machine_is_not_swallowed() -> None:
         Deduplication(Broken(), incarnation=INCARNATION).apply(LogIndex(1), encode_plain(b"a"))
 
 
-@pytest.mark.parametrize(("max_sessions", "session_window"), [(0, 1), (1, 0)])
-def test_bounds_below_one_are_refused(max_sessions: int, session_window: int) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        Deduplication(Recorder(), incarnation=INCARNATION, max_sessions=max_sessions, session_window=session_window)
+@pytest.mark.parametrize("name", ["sessions", "session_window", "session_bytes", "all_bytes"])
+def test_bounds_below_one_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is 0: it must be at least 1"):
+        KeptLimits(**{name: 0})
 
 
 # Batches.
@@ -378,7 +377,7 @@ def test_what_may_not_be_in_a_batch_is_malformed_and_the_rest_is_executed(bad: b
 @pytest.mark.parametrize("seed", range(20))
 def test_a_batch_does_what_its_commands_do_alone(seed: int) -> None:
     rng = random.Random(seed)
-    together, alone = (Log(max_sessions=2, session_window=5) for _ in range(2))
+    together, alone = (Log(KeptLimits(sessions=2, session_window=5)) for _ in range(2))
     sessions = [together.open() for _ in range(3)]
     assert [alone.open() for _ in range(3)] == sessions
     for _ in range(60):
@@ -395,7 +394,7 @@ def test_a_batch_does_what_its_commands_do_alone(seed: int) -> None:
 def test_no_command_is_ever_executed_twice_and_replicas_agree(seed: int) -> None:
     """Clients repeat and reorder at will; two replicas see the same log."""
     rng = random.Random(seed)
-    one, other = (Log(max_sessions=3, session_window=6) for _ in range(2))
+    one, other = (Log(KeptLimits(sessions=3, session_window=6)) for _ in range(2))
     opened = [one.open() for _ in range(2)]
     assert [other.open() for _ in range(2)] == opened
     low_water = dict.fromkeys(opened, 1)

@@ -6,9 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
-from coterie.protocols.simulation.directed.session_trials import evicted_session, late_opening, retried_opening
+from coterie.protocols.simulation.directed.session_trials import (
+    crowding_owner,
+    evicted_session,
+    full_session,
+    greedy_owner,
+    late_opening,
+    retried_opening,
+)
+
+SCHEDULES = [crowding_owner, evicted_session, full_session, greedy_owner, late_opening, retried_opening]
 
 
-@pytest.mark.parametrize("schedule", [evicted_session, late_opening, retried_opening])
-def test_session_keeps_its_promises_when_commands_and_openings_are_repeated(schedule: Callable[[], None]) -> None:
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_sessions_keep_their_promises(schedule: Callable[[], None]) -> None:
     schedule()

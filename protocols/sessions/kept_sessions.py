@@ -1,0 +1,141 @@
+"""`KeptSessions`: keeps the open sessions of a group and their replies, within limits, and ends those that go first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from coterie.protocols.sessions.session_commands import OpenSession, SessionId
+from coterie.protocols.sessions.session_replies import TooLarge
+
+__all__ = [
+    "KEPT_OVERHEAD_BYTES",
+    "KEPT_REPLY_BYTES",
+    "STANDARD_LIMITS",
+    "KeptLimits",
+    "KeptSession",
+    "KeptSessions",
+    "bytes_kept",
+]
+
+KEPT_REPLY_BYTES: Final = 4 * 1024 * 1024
+"""The longest reply that a session keeps. A rule of the format level: it must be the same on all replicas."""
+
+KEPT_OVERHEAD_BYTES: Final = 128
+"""What a kept reply counts in addition to its length: about what it takes in memory. A rule of the format level."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLimits:
+    """What the sessions of a group may keep. Rules of the format level: they must be the same on all replicas.
+
+    Attributes:
+        sessions: how many may be open. Too low: clients lose theirs. Too high: memory for clients that are gone.
+        session_window: how many sequences a session accepts from its low-water mark on. Too low: `SessionFull` for a
+            client with that many commands in flight. Too high: memory for one that never raises its mark.
+        session_bytes: how many bytes of replies a session may always keep. Too low: `SessionFull` for all clients
+            while one keeps as much as it can. Too high: sessions end, since together they keep more than `all_bytes`.
+        all_bytes: how many bytes of replies all sessions keep. Too low: `SessionFull` for clients that read much at
+            once, or sessions that end. Too high: memory.
+
+    Raises:
+        ValueError: one of them is below 1.
+    """
+
+    sessions: int = 4096
+    session_window: int = 4096
+    session_bytes: int = 1024 * 1024
+    all_bytes: int = 128 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
+
+
+STANDARD_LIMITS: Final = KeptLimits()
+"""The limits of the present format level."""
+
+
+class KeptSession:
+    """One session: its opening, its low-water mark, and the replies at or above it."""
+
+    __slots__ = ("kept_bytes", "low_water", "opening", "reply_by_sequence")
+
+    def __init__(self, opening: OpenSession) -> None:
+        self.opening = opening
+        self.low_water = 1
+        self.reply_by_sequence: dict[int, bytes | TooLarge] = {}
+        self.kept_bytes = 0
+
+    def keep(self, sequence: int, reply: bytes) -> int:
+        """Keep the reply to a command; return how many bytes it counts."""
+        size = len(reply)
+        if size <= KEPT_REPLY_BYTES:
+            self.reply_by_sequence[sequence] = reply
+            size += KEPT_OVERHEAD_BYTES
+        else:
+            self.reply_by_sequence[sequence] = TooLarge(size, KEPT_REPLY_BYTES)
+            size = KEPT_OVERHEAD_BYTES
+        self.kept_bytes += size
+        return size
+
+    def raise_low_water(self, low_water: int, session_window: int) -> int:
+        """Drop the replies below `low_water`, which is above the present mark; return how many bytes they counted."""
+        end = self.low_water + session_window
+        if low_water < end:
+            end = low_water
+        freed = 0
+        for sequence in range(self.low_water, end):
+            reply = self.reply_by_sequence.pop(sequence, None)
+            if reply is not None:
+                freed += KEPT_OVERHEAD_BYTES + (len(reply) if type(reply) is bytes else 0)
+        self.low_water = low_water
+        self.kept_bytes -= freed
+        return freed
+
+
+class KeptSessions:
+    """The open sessions by owner, both in order of last use: the first is the one used least recently."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[SessionId, KeptSession] = {}
+        self.id_by_nonce: dict[bytes, SessionId] = {}
+        self._by_owner: dict[bytes, dict[SessionId, KeptSession]] = {}
+        self.used_last: SessionId | None = None
+        """The last session of all in that order."""
+
+    def add(self, number: SessionId, opening: OpenSession) -> None:
+        """Add a session, as used last."""
+        session = self.by_id[number] = KeptSession(opening)
+        self.id_by_nonce[opening.nonce] = number
+        self._by_owner.setdefault(opening.owner, {})[number] = session
+        self.use(number)
+
+    def use(self, number: SessionId) -> None:
+        """Move a session, and its owner, to the end."""
+        owner = self.by_id[number].opening.owner
+        sessions = self._by_owner[owner] = self._by_owner.pop(owner)
+        sessions[number] = sessions.pop(number)
+        self.used_last = number
+
+    def evict(self, weight: Callable[[dict[SessionId, KeptSession]], int]) -> KeptSession:
+        """End and return the least recently used session of the owner whose sessions weigh most.
+
+        If several weigh the same: of the one among them that was used least recently.
+        """
+        sessions = max(self._by_owner.values(), key=weight)
+        number = next(iter(sessions))
+        session = sessions.pop(number)
+        del self.by_id[number], self.id_by_nonce[session.opening.nonce]
+        if not sessions:
+            del self._by_owner[session.opening.owner]
+        if number == self.used_last:
+            self.used_last = None
+        return session
+
+
+def bytes_kept(sessions: dict[SessionId, KeptSession]) -> int:
+    """Return how many bytes the replies of these sessions count."""
+    return sum(session.kept_bytes for session in sessions.values())

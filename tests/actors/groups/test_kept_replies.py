@@ -1,0 +1,127 @@
+"""What a group keeps for clients: none fills it, none loses a reply, and none ends the session of another."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from coterie import Outcome, Topology
+from coterie.actors.groups.group_messages import Execute
+from coterie.actors.groups.key_value import Increment, KeyValue
+from coterie.actors.groups.state_machine import StateMachine
+from coterie.errors import CommandTimeout
+from coterie.protocols.sessions import Deduplication, KeptLimits, encode_open_session
+from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.refs import Address
+
+pytestmark = pytest.mark.virtual
+
+LIMITS = KeptLimits(sessions=4, session_bytes=100_000, all_bytes=1_000_000)
+
+
+@message(name="test.kept.Blow")
+class Blow(Ask[bytes]):
+    """Reply with so many bytes."""
+
+    number: int
+    size: int
+
+
+class Balloon(StateMachine[Blow]):
+    """Replies as large as asked for."""
+
+    def __init__(self) -> None:
+        self.executed: list[int] = []
+
+    def apply(self, command: Blow, /) -> bytes:
+        self.executed.append(command.number)
+        return bytes(command.size)
+
+
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> list[Deduplication]:
+    """The sessions of every replica that is made, each within `LIMITS`."""
+    original, made = Deduplication.__init__, []
+
+    def limited(self: Deduplication, machine: Any, *, incarnation: bytes, **_: Any) -> None:
+        original(self, machine, incarnation=incarnation, limits=LIMITS)
+        made.append(self)
+
+    monkeypatch.setattr(Deduplication, "__init__", limited)
+    return made
+
+
+def topology_of(machine: type[StateMachine[Any]]) -> Topology:
+    topology = Topology("test", nodes=["n1", "n2", "n3"])
+    topology.raft("store", machine=machine)
+    return topology
+
+
+async def test_many_large_replies_at_once_all_come_and_the_group_keeps_little(
+    make_cluster: Any, groups: list[Deduplication]
+) -> None:
+    """20 MB of replies to one client, of which a group keeps one."""
+    cluster = make_cluster(topology_of(Balloon))
+    await cluster.start()
+    group = (await cluster.client()).group("store")
+    highest = 0
+
+    async def watch() -> None:
+        nonlocal highest
+        while True:
+            highest = max(highest, *(sessions.kept_bytes for sessions in groups))
+            await asyncio.sleep(0.002)
+
+    watching = asyncio.create_task(watch())
+    replies = await asyncio.gather(*(group.execute(Blow(at, 50_000), timeout_s=60.0) for at in range(400)))
+    watching.cancel()
+
+    assert [len(reply) for reply in replies] == [50_000] * 400
+    assert LIMITS.session_bytes < highest <= LIMITS.all_bytes
+    executed: list[list[int]] = [sessions._machine.machine.executed for sessions in groups]  # type: ignore[attr-defined]
+    assert list(range(400)) in [sorted(each) for each in executed]  # a follower may lag
+    assert {len(sessions) for sessions in groups} == {1}  # it was never given up
+
+
+async def test_a_command_that_a_full_session_refuses_until_its_time_is_over_was_not_executed(
+    make_cluster: Any, groups: list[Deduplication]
+) -> None:
+    """The replies before it never come: somebody keeps their numbers unsettled."""
+    cluster = make_cluster(topology_of(Balloon))
+    await cluster.start()
+    group = (await cluster.client()).group("store")
+    await group.execute(Blow(0, 1))
+    held = group._session.take()
+    for at in range(1, 11):  # half of what the group keeps: as much as is free then
+        await group.execute(Blow(at, 50_000))
+
+    with pytest.raises(CommandTimeout, match="too many replies for this client that it has not had") as caught:
+        await group.execute(Blow(20, 50_000), timeout_s=1.0)
+
+    assert caught.value.outcome is Outcome.DEFINITE
+    group._session.give_back(held)
+    assert len(await group.execute(Blow(21, 50_000))) == 50_000
+    assert all(20 not in sessions._machine.machine.executed for sessions in groups)  # type: ignore[attr-defined]
+
+
+async def test_a_client_that_opens_sessions_without_end_ends_only_its_own(
+    make_cluster: Any, groups: list[Deduplication]
+) -> None:
+    """Whatever owner its openings name: that of the link counts."""
+    cluster = make_cluster(topology_of(KeyValue))
+    await cluster.start()
+    shop = (await cluster.client()).group("store")
+    rogue = await cluster.client()
+    assert await shop.execute(Increment(b"n")) == 1
+    mine = shop._session.id
+
+    leader = await cluster.leader_of("store")
+    for number in range(20):
+        opening = encode_open_session(number.to_bytes(16, "big"), b"owner %d" % number)
+        await rogue.system.at(Address(leader, "store")).ask(Execute(opening))
+
+    assert await shop.execute(Increment(b"n")) == 2
+    assert shop._session.id == mine
+    assert {len(sessions) for sessions in groups} == {LIMITS.sessions}
