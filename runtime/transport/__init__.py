@@ -1,6 +1,7 @@
 """Transport: moves data items between systems, at most once, in order within one priority. It does not use actors.
 
 `chunk_backlog.py`: cuts a large item into chunks, and queues the items of its lane behind it.
+`client_reads.py`: bounds what the frames of all clients together take of one turn of the event loop.
 `connection.py`: reads and writes one TCP connection.
 `connection_slots.py`: bounds accepted connections: strangers, clients, and nodes that come back.
 `descriptor_budget.py`: divides the process's file descriptors, and reports when they run out.

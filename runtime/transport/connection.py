@@ -16,6 +16,7 @@ from typing import Final, Protocol, cast
 
 from coterie.errors import BrokenFrame, OutboundFull
 from coterie.runtime.transport.chunk_backlog import ChunkBacklog
+from coterie.runtime.transport.client_reads import ClientReads
 from coterie.runtime.transport.framing.frames import FrameDecoder, FrameEncoder
 from coterie.runtime.transport.framing.items import EMPTY, ITEMS_MAX, join, split_items
 from coterie.runtime.transport.handshake.certificate import Certificate, certificate_of
@@ -28,6 +29,9 @@ from coterie.runtime.transport.transport_state import TransportState
 __all__ = ["Connection", "ConnectionOwner"]
 
 READ_SLICE_S: Final = 0.001
+
+LAST_SLICE_S: Final = 0.05
+"""The time for frames of a client that has ended its connection."""
 
 EARLY_BYTES: Final = 256
 """Bytes queued in one tick before they leave early; each further threshold is `EARLY_GROWTH` times as high."""
@@ -86,6 +90,7 @@ class Connection(asyncio.Protocol):
         "_keep_alive",
         "_queue",
         "_queued_bytes",
+        "_reads",
         "_room_bytes",
         "_shared",
         "_transport",
@@ -122,6 +127,7 @@ class Connection(asyncio.Protocol):
         self._flush_at_bytes = min(self._early_bytes, self._room_bytes)
         self._is_dirty = False
         self._handshake_timer: asyncio.TimerHandle | None = None
+        self._reads: ClientReads | None = None  # of a client that has passed the handshake
 
     # Called by the owner.
 
@@ -187,7 +193,10 @@ class Connection(asyncio.Protocol):
         `keys`: of their codes, unless TLS protects them.
         """
         config = self._shared.config
-        self._decoder.cap_bytes = config.client_cap_bytes if role is PeerRole.CLIENT else config.frame_cap_bytes
+        self._decoder.cap_bytes = config.frame_cap_bytes
+        if role is PeerRole.CLIENT:
+            self._decoder.cap_bytes = config.client_cap_bytes
+            self._reads = self._shared.client_reads
         if keys is not None and not self._is_secured:
             self._encoder.seal(keys.sending)
             self._decoder.unseal(keys.receiving)
@@ -261,7 +270,7 @@ class Connection(asyncio.Protocol):
         self.has_received = True
         self._shared.counters.bytes_in += len(data)
         self._decoder.feed(data)
-        self._take_frames()
+        self._take_in_turn()
 
     def eof_received(self) -> bool:
         """Handle the end of the peer's direction (asyncio.Protocol).
@@ -271,7 +280,7 @@ class Connection(asyncio.Protocol):
             lost.
         """
         if self._is_reading_paused:
-            self._take_frames(math.inf)
+            self.take_frames(math.inf if self._reads is None else LAST_SLICE_S)
         if self._is_open:
             self._has_ended = True
             self.owner.connection_ended(self)
@@ -297,7 +306,13 @@ class Connection(asyncio.Protocol):
 
     # Reading.
 
-    def _take_frames(self, slice_s: float = READ_SLICE_S) -> None:
+    def _take_in_turn(self) -> None:
+        if self._reads is None:
+            self.take_frames()
+        else:
+            self._reads.take(self)
+
+    def take_frames(self, slice_s: float = READ_SLICE_S) -> None:
         """Hand on frames for at most `slice_s`. One read may bring so many that a heartbeat would wait behind them."""
         decoder, shared = self._decoder, self._shared
         end = shared.monotonic() + slice_s
@@ -308,7 +323,8 @@ class Connection(asyncio.Protocol):
                 if not decoder.held_bytes:
                     break
                 if shared.monotonic() >= end:
-                    self._resume_later()
+                    self.hold()
+                    shared.loop.call_soon(self._take_in_turn)
                     return
         except BrokenFrame as error:
             shared.counters.broken_frames += 1
@@ -318,14 +334,11 @@ class Connection(asyncio.Protocol):
             if self._is_open:
                 self._transport.resume_reading()
 
-    def _resume_later(self) -> None:
-        """Continue in the next turn of the loop; pause reading until then."""
-        if not self._is_open or self._transport is None:
-            return
-        if not self._is_reading_paused:
+    def hold(self) -> None:
+        """Read nothing until `take_frames` has handed on all frames that are here."""
+        if self._is_open and self._transport is not None and not self._is_reading_paused:
             self._is_reading_paused = True
             self._transport.pause_reading()
-        self._shared.loop.call_soon(self._take_frames)
 
     # Writing.
 

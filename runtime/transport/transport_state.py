@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coterie.runtime.messages.unpacking import COUNTED_BYTES
+from coterie.runtime.transport.client_reads import ClientReads
 from coterie.runtime.transport.connection_slots import ConnectionSlots
 from coterie.runtime.transport.framing.items import ARRAY_HEADER_BYTES
 from coterie.runtime.transport.handshake.handshake import Credentials
@@ -63,6 +64,7 @@ class TransportState:
         "_is_corked",
         "_rng",
         "batch_bytes",
+        "client_reads",
         "config",
         "connections",
         "counters",
@@ -96,6 +98,7 @@ class TransportState:
         """Where an item is cut into chunks."""
         self.batch_bytes = min(self.soft_bytes, COUNTED_BYTES)
         """Where the items of one tick are cut into several frames; see `split_items`."""
+        self.client_reads = ClientReads(loop, monotonic)
         self.counters = TransportCounters()
         self.distrust: Callable[[Certificate], str | None] | None = None  # why a certificate does not count, with TLS
         self.has_refused_own_dial = False  # our listener has refused our own dialer
