@@ -27,13 +27,13 @@ class Transport(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.is_reading = True
+        self.reads = True
 
     def pause_reading(self) -> None:
-        self.is_reading = False
+        self.reads = False
 
     def resume_reading(self) -> None:
-        self.is_reading = True
+        self.reads = True
 
     def abort(self) -> None: ...
 
@@ -108,7 +108,7 @@ async def test_many_clients_take_no_more_of_a_turn_than_their_share_and_a_node_w
     assert turns > 10
     assert all(node.heard.count(f"c{at}") == 4 for at in range(50))
     await node.turn()
-    assert all(transport.is_reading for transport in node.transports.values())
+    assert all(transport.reads for transport in node.transports.values())
 
 
 async def test_every_client_is_heard_before_one_is_heard_again() -> None:
@@ -131,7 +131,7 @@ async def test_a_client_alone_is_heard_at_once_and_pays_for_no_line() -> None:
     client.data_received(frames(2))
 
     assert node.heard == ["c", "c"]
-    assert node.transports["c"].is_reading
+    assert node.transports["c"].reads
 
 
 async def test_a_client_that_waits_is_not_read_and_may_be_closed_in_line() -> None:
@@ -139,7 +139,7 @@ async def test_a_client_that_waits_is_not_read_and_may_be_closed_in_line() -> No
     clients = [node.connect(f"c{at}", PeerRole.CLIENT) for at in range(20)]
     for client in clients:
         client.data_received(frames(2))
-    assert not node.transports["c19"].is_reading
+    assert not node.transports["c19"].reads
 
     clients[19].abort()
     while len(node.heard) < 19 * 2:
