@@ -19,8 +19,11 @@ from coterie.errors import NodeUnreachable
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.hosts.tls_config import TlsConfig
+from coterie.runtime.observing.printable_text import printable
 from coterie.runtime.remote.link_events import LinkEvent
+from coterie.runtime.remote.refused_handshakes import TEXT_CHARS_MAX
 from coterie.runtime.system import System, SystemConfig
+from coterie.runtime.transport.handshake.definite_refusals import advice_on
 from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR, PeerRole
 from coterie.runtime.transport.handshake.shared_key import Auth, ClientKey
 
@@ -71,7 +74,8 @@ class Client(ClusterApi):
         """Link to the cluster.
 
         Raises:
-            NodeUnreachable: no node accepted the client within `connect_timeout_s`; the text has the known reasons.
+            NodeUnreachable: no node accepted the client within `connect_timeout_s`, or each has refused it for a reason
+                that does not pass (a wrong key, a name that is taken, …); the text has the known reasons.
         """
         await self._exit.enter_async_context(self.system)
         try:
@@ -89,24 +93,65 @@ class Client(ClusterApi):
         await self._exit.__aexit__(kind, error, trace)
 
     async def _connect(self) -> None:
-        linked = asyncio.Event()
-
-        def on_event(event: LinkEvent) -> None:
-            if event.kind == "up":
-                linked.set()
-
-        unsubscribe = self.system.on_link(on_event)
+        addresses = tuple(dict.fromkeys(f"{host}:{port}" for host, port in self._addresses))
+        first_link = _FirstLink(addresses)
+        unsubscribe = self.system.on_link(first_link.note_event)
+        remoting = self.system.remoting
+        listener, remoting.refusal_listener = remoting.refusal_listener, first_link.note_refusal
         for host, port in self._addresses:
             self.system.dial(host, port)
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                await linked.wait()
+                await first_link.decided.wait()
         except TimeoutError as error:
-            where = ", ".join(f"{host}:{port}" for host, port in self._addresses)
-            why = str(self.system.remoting.refused_handshakes) or "no node answers"
-            raise NodeUnreachable(where, f"no link in {self._connect_timeout_s:g} s: {why}") from error
+            why = str(remoting.refused_handshakes) or "no node answers"
+            advice = first_link.advice or "compare the addresses (--connect), and see the logs of the nodes"
+            why = f"no link in {self._connect_timeout_s:g} s: {why}"
+            raise NodeUnreachable(", ".join(addresses), why, advice=advice) from error
         finally:
+            remoting.refusal_listener = listener
             unsubscribe()
+        first_link.raise_if_refused()
+
+
+class _FirstLink:
+    """Waits for the first link, or until each address has refused this client for a reason that does not pass.
+
+    `decided` is set then. It stays unset while an address has not answered, or may accept this client later.
+    """
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
+        self._refusal_by_address: dict[str, str] = {}  # the latest one of each address, if it is definite
+        self._is_up = False
+        self.decided = asyncio.Event()
+
+    @property
+    def advice(self) -> str:
+        """What to change, for each kind of definite refusal; "" without one."""
+        codes = dict.fromkeys(reason.partition(":")[0] for reason in self._refusal_by_address.values())
+        return "; ".join(dict.fromkeys(filter(None, map(advice_on, codes))))
+
+    def note_event(self, event: LinkEvent) -> None:
+        """Take a change of a link."""
+        if event.kind == "up":
+            self._is_up = True
+            self.decided.set()
+
+    def note_refusal(self, address: str, reason: str) -> None:
+        """Take a failed handshake; `reason` is a code, a colon, and a text of the other end's choice."""
+        if advice_on(reason.partition(":")[0]) is None:
+            self._refusal_by_address.pop(address, None)
+            return
+        self._refusal_by_address[address] = printable(reason, TEXT_CHARS_MAX)
+        if all(one in self._refusal_by_address for one in self._addresses):
+            self.decided.set()
+
+    def raise_if_refused(self) -> None:
+        """Raise NodeUnreachable, with each address, its reason and what to change, unless there is a link."""
+        if not self._is_up:
+            why = "; ".join(f"{address}: {reason}" for address, reason in self._refusal_by_address.items())
+            raise NodeUnreachable(", ".join(self._addresses), f"this client is refused: {why}", advice=self.advice)
 
 
 def _default_name(host: Host, auth: Auth | None, tls: TlsConfig | None) -> str:

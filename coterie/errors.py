@@ -344,8 +344,8 @@ class TransportError(CoterieError):
 class NodeUnreachable(TransportError):
     """There is no link to `node` now: the item was not queued and will not be sent."""
 
-    def __init__(self, node: str, why: str) -> None:
-        super().__init__(f"node {node!r} is unreachable ({why}): nothing was sent; send again once its link is up")
+    def __init__(self, node: str, why: str, *, advice: str = "send again once its link is up") -> None:
+        super().__init__(f"node {node!r} is unreachable ({why}): nothing was sent; {advice}")
         self.node = node
 
 

@@ -2,13 +2,14 @@
 
 Signals are handled and logging is configured only in this package: as a library coterie leaves both to its program.
 
-Exit codes: each command's `run` decides its own: 0, 1 or 2 (`sim_run.py` and `nemesis_run.py` by outcome; 2 is void).
-`main` maps errors to 1, Ctrl-C to 130, SIGTERM to 143 and a closed output pipe to 141; argparse uses 2 for wrong usage.
+Exit codes: each command's `run` decides its own, see `main` (`sim_run.py` and `nemesis_run.py` by outcome; 2 is void).
+`main` maps errors to 1, 3 or 4, Ctrl-C to 130, SIGTERM to 143 and a closed output pipe to 141; argparse uses 2 for
+wrong usage.
 `command_loop.py` turns SIGINT and SIGTERM into exceptions; `run` and `up` end with 0 after SIGTERM.
 
 `commands/`: defines the options and the output of each command, one module per command
 `caller_rows.py`: formats what the callers of pools know of their targets
-`command_loop.py`: runs a command's coroutine until it ends or a signal arrives
+`command_loop.py`: runs a command's coroutine until it ends or a signal arrives; defines shared exit codes
 `cluster_connection.py`: reads the options `--connect` and `--name`, and links a client with that cluster
 `inactive_members.py`: explains why a node takes no full part in a group, and what can be done about it
 `member_reports.py`: `MemberReports`, asks the nodes what they think of each other, with a time limit
@@ -34,7 +35,7 @@ import sys
 from collections.abc import Sequence
 
 from coterie.cli import log_options
-from coterie.cli.command_loop import INTERRUPTED, TERMINATED, TerminatedBySignal
+from coterie.cli.command_loop import INTERRUPTED, NOT_FOUND, TERMINATED, UNREACHABLE, NameNotFound, TerminatedBySignal
 from coterie.cli.commands.actors_command import add_parser as add_actors
 from coterie.cli.commands.demo_command import add_parser as add_demo
 from coterie.cli.commands.evolving.raft_command import add_parser as add_raft
@@ -51,11 +52,16 @@ from coterie.cli.commands.top_command import add_parser as add_top
 from coterie.cli.commands.topology_command import add_parser as add_topology
 from coterie.cli.commands.up_command import add_parser as add_up
 from coterie.cli.commands.waits_command import add_parser as add_waits
-from coterie.errors import CoterieError
+from coterie.errors import CoterieError, NodeUnreachable
 from coterie.runtime.hosts.real_resources import raise_descriptor_limit
 from coterie.terminal_output import print_error
 
 __all__ = ["INTERRUPTED", "main"]
+
+EXIT_CODES = """\
+exit codes: 0 healthy or done; 1 failed, or a negative answer; 2 wrong usage, or a void run; 3 no such key, group, pool,
+actor or node; 4 no node accepts the client, or none answers; 5 degraded: a node does not answer, or not all is well
+"""
 
 BROKEN_PIPE = 141
 FAILED = 1
@@ -64,8 +70,9 @@ FAILED = 1
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
-    0: done. 1: an error, reported in one line on stderr, or a negative answer. 2: wrong usage, or a void run. 5: done,
-    but a node did not answer, or not all is well with those that did.
+    0: done. 1: an error, reported in one line on stderr, or a negative answer. 2: wrong usage, or a void run. 3: there
+    is no such key, group, pool, actor or node. 4: no node accepts the client, or none answers. 5: done, but a node did
+    not answer, or not all is well with those that did.
     130: Ctrl-C. 143: SIGTERM. 141: the reader of the output has closed it (`| head`); nothing more is printed.
 
     Characters that the output's encoding lacks are printed as `?`.
@@ -101,12 +108,23 @@ def _run_command(argv: Sequence[str] | None) -> int:
         logging.getLogger("coterie.cli").debug("the command failed", exc_info=error)
         text = " ".join(str(error).split()) or type(error).__name__
         print_error(f"coterie: {text}")
-        return FAILED
+        return _exit_code_of(error)
+
+
+def _exit_code_of(error: Exception) -> int:
+    if isinstance(error, NameNotFound):
+        return NOT_FOUND
+    return UNREACHABLE if isinstance(error, NodeUnreachable) else FAILED
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(prog="coterie", description="Actors for asyncio that agree with each other.")
+    parser = argparse.ArgumentParser(
+        prog="coterie",
+        description="Actors for asyncio that agree with each other.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.set_defaults(log_level=None, usual_log_level=log_options.DEFAULT_LEVEL)
     log_options.add_option(parser)
     subparsers = parser.add_subparsers(metavar="command", required=True)

@@ -1,4 +1,4 @@
-"""Command loop: runs a command's coroutine on uvloop until the command ends, or SIGINT or SIGTERM arrives."""
+"""Command loop: runs a command's coroutine on uvloop until it ends or a signal arrives; defines shared exit codes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 
 import uvloop
 
-__all__ = ["INTERRUPTED", "TERMINATED", "TerminatedBySignal", "run_async"]
+__all__ = ["INTERRUPTED", "NOT_FOUND", "TERMINATED", "UNREACHABLE", "NameNotFound", "TerminatedBySignal", "run_async"]
+
+NOT_FOUND = 3
+"""The exit code if there is no such key, group, pool, actor or node."""
+
+UNREACHABLE = 4
+"""The exit code if no node accepts the client, or none answers."""
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended."""
@@ -18,6 +24,10 @@ TERMINATED = 143
 """The exit code of a command that SIGTERM ended, unless the command ends in order by itself."""
 
 T = TypeVar("T")
+
+
+class NameNotFound(ValueError):
+    """All nodes that answer agree: there is no group, pool or node of that name; the text names those that exist."""
 
 
 class TerminatedBySignal(Exception):

@@ -6,8 +6,9 @@ import asyncio
 
 from coterie.actors.client import Client
 from coterie.actors.detection.detector_messages import MembersReport, ReportMembers
+from coterie.actors.node_report import ReportNode
 from coterie.cli.member_rows import MembersByNode
-from coterie.cli.node_queries import query_node
+from coterie.cli.node_queries import query_node, refusals_of, unlinked
 
 __all__ = ["MemberReports", "has_detector", "names_in"]
 
@@ -39,6 +40,23 @@ class MemberReports:
         nodes = sorted(self._linked) if observer is None else [observer]
         asked = (query_node(self._client, node, ReportMembers(), timeout_s) for node in nodes)
         return dict(zip(nodes, await asyncio.gather(*asked), strict=True))
+
+    async def collect_with_troubles(
+        self, timeout_s: float, observer: str | None = None
+    ) -> tuple[MembersByNode, list[str]]:
+        """Return the results of `collect` and `troubles`, which ask at the same time."""
+        return await asyncio.gather(self.collect(timeout_s, observer), self.troubles(timeout_s, observer))
+
+    async def troubles(self, timeout_s: float, observer: str | None = None) -> list[str]:
+        """Return a sentence for each two nodes without a link (those of `observer` alone), and each refusal.
+
+        All linked nodes are asked at once, as by `collect`.
+        """
+        nodes = self._client.nodes
+        asked = (query_node(self._client, node, ReportNode(), timeout_s) for node in nodes)
+        reports = dict(zip(nodes, await asyncio.gather(*asked), strict=True))
+        refusals = refusals_of(self._client, self._addresses) if observer is None else ()
+        return [*unlinked(reports, observer), *refusals]
 
 
 def has_detector(reports: MembersByNode) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from coterie.actors.client import Client
 from coterie.actors.inspection import ActorsReport
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReport, ReportNode
+from coterie.cli.command_loop import UNREACHABLE, NameNotFound
 from coterie.errors import ActorNotFound, CoterieError
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address
@@ -25,9 +27,12 @@ __all__ = [
     "ReportByNode",
     "as_json",
     "check_group",
+    "check_groups",
     "exit_code_of",
     "query_node",
     "query_nodes",
+    "refusals_of",
+    "unlinked",
     "with_silent",
 ]
 
@@ -108,19 +113,44 @@ async def check_group(client: Client, group: str) -> None:
 
     Raises:
         NotAnOperator: the nodes do not report to this client.
-        ValueError: there is no such group.
+        NameNotFound: there is no such group.
     """
-    reports = await query_nodes(client, ReportNode())
+    check_groups(await query_nodes(client, ReportNode()), [group])
+
+
+def check_groups(reports: Mapping[str, NodeReport | CoterieError], groups: Iterable[str]) -> None:
+    """Raise NameNotFound if there is no group of one of these names, and all nodes say which they run."""
     known = {name for report in reports.values() if isinstance(report, NodeReport) for name in report.groups}
-    if group not in known and all(isinstance(report, NodeReport) for report in reports.values()):
-        raise ValueError(f"there is no group {group!r}: the nodes run {', '.join(sorted(known)) or 'none'}")
+    for group in groups:
+        if group not in known and all(isinstance(report, NodeReport) for report in reports.values()):
+            raise NameNotFound(f"there is no group {group!r}: the nodes run {', '.join(sorted(known)) or 'none'}")
+
+
+def unlinked(reports: Mapping[str, NodeReport | CoterieError], node: str | None = None) -> list[str]:
+    """Return a sentence for each two nodes that answer and have no link with each other; `node`: is one of the two.
+
+    A wrong key or certificate locks a node out, and it answers clients all the same; or the network between them fails.
+    """
+    links = {name: report.links for name, report in reports.items() if isinstance(report, NodeReport)}
+    return [
+        f"nodes {one} and {other} are not linked with each other: their logs say why"
+        for one, other in itertools.combinations(links, 2)
+        if node in (None, one, other) and (other not in links[one] or one not in links[other])
+    ]
+
+
+def refusals_of(client: Client, addresses: int) -> tuple[str, ...]:
+    """Return a sentence for each refusal of this client; none if it is linked with as many nodes as it dials."""
+    if len(client.nodes) >= addresses:
+        return ()
+    return tuple(f"this client is refused at {text}" for text in client.system.remoting.refused_handshakes.latest)
 
 
 def exit_code_of(reports: Mapping[str, object]) -> int:
-    """Return 0 if all nodes have answered, `DEGRADED` if only some have, 1 if none has."""
+    """Return 0 if all nodes have answered, `DEGRADED` if only some have, `UNREACHABLE` if none has."""
     errors = sum(isinstance(report, CoterieError) for report in reports.values())
     if errors == len(reports):
-        return 1
+        return UNREACHABLE
     return DEGRADED if errors else 0
 
 

@@ -52,6 +52,11 @@ class RefusedHandshakes:
         """Return the latest failures, one of each kind, printable."""
         return "; ".join(self._latest.values())
 
+    @property
+    def latest(self) -> tuple[str, ...]:
+        """The latest failures, one of each kind, printable: the address, the code of the reason, and its text."""
+        return tuple(self._latest.values())
+
     def note(self, address: str, reason: str, *, is_dialled: bool = False) -> int:
         """Record a failure; return how many failures a warning now stands for, 0: do not warn yet.
 

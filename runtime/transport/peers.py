@@ -132,7 +132,7 @@ class Peers:
             return refuse(RefusalReason.SUPERSEDED, _superseded_text(peer))
         if peer.role is PeerRole.CLIENT and known.peer is not None and _is_second(known.peer, peer):
             if self._is_heard(known):
-                return refuse(RefusalReason.NAME_TAKEN, _living_client_text(peer))
+                return refuse(RefusalReason.NAME_IN_USE, _living_client_text(peer))
             return None
         if known.peer is not None and _must_wait_for(known, known.peer, peer):
             return refuse(RefusalReason.OTHER_STORE, _other_store_text(known, known.peer, peer))

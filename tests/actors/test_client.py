@@ -10,6 +10,9 @@ import pytest
 from coterie import Client
 from coterie.errors import NodeUnreachable
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
+from coterie.runtime.system import System, SystemConfig
+from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.transport_config import TransportConfig
 
 pytestmark = pytest.mark.virtual
 
@@ -33,12 +36,82 @@ async def test_where_nobody_answers_a_client_says_so_in_time_and_leaves_nothing(
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_a_client_of_another_cluster_is_told_so(cluster: Any) -> None:
-    host = VirtualHost("stranger", network=cluster.network, seed=5)
-
-    with pytest.raises(NodeUnreachable, match="cluster"):
-        async with Client([cluster.addresses["n1"]], cluster="another", host=host):
+async def refused(there: Any, addresses: list[str], **options: Any) -> str:
+    """Return the text of the error of a client that is not let in."""
+    host = VirtualHost("stranger", network=there.network, seed=5)
+    with pytest.raises(NodeUnreachable) as caught:
+        async with Client(addresses, host=host, connect_timeout_s=100.0, **options):
             pytest.fail("it linked")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason", "advice"),
+    [
+        ({"cluster": "another"}, "wrong_cluster", "compare the addresses (--connect)"),
+        ({"name": "n1"}, "own_name", "give this client another --name"),
+        ({"auth": SharedKey(b"0123456789abcdef")}, "key_required", "a client uses --key-file"),
+    ],
+)
+async def test_a_client_that_its_node_refuses_for_good_is_told_at_once(
+    cluster: Any, options: dict[str, Any], reason: str, advice: str
+) -> None:
+    begun = asyncio.get_running_loop().time()
+
+    text = await refused(cluster, [cluster.addresses["n1"]], **options)
+
+    assert f"{cluster.addresses['n1']}: {reason}: " in text
+    assert advice in text
+    assert "once its link is up" not in text
+    assert asyncio.get_running_loop().time() - begun < 5.0
+    await asyncio.sleep(1)
+
+
+async def test_a_client_that_is_too_old_for_its_node_is_told_at_once() -> None:
+    host = VirtualHost("n1")
+    config = SystemConfig(transport=TransportConfig(version_min=4))
+    old = SystemConfig(transport=TransportConfig(version_max=3))
+    async with System("n1", cluster="shop", host=host, config=config) as node:
+        address = "{}:{}".format(*await node.listen())
+        client = Client([address], host=VirtualHost("c", network=host.virtual_network), config=old)
+        with pytest.raises(NodeUnreachable, match=r"unsupported_version: .*use the release of the nodes"):
+            async with client:
+                pytest.fail("it linked")
+
+
+async def test_a_client_that_every_node_refuses_is_told_of_each(cluster: Any) -> None:
+    text = await refused(cluster, [*cluster.addresses.values(), cluster.addresses["n1"]], name="n1")
+
+    assert f"{cluster.addresses['n1']}: own_name" in text
+    assert all(f"{address}: name_taken" in text for node, address in cluster.addresses.items() if node != "n1")
+    assert text.count("give this client another --name") == 1
+
+
+async def test_a_client_that_not_every_address_refuses_waits_for_the_others(cluster: Any) -> None:
+    begun = asyncio.get_running_loop().time()
+
+    text = await refused(cluster, [cluster.addresses["n1"], "127.0.0.1:9"], cluster="another")
+
+    assert "no link in 100 s" in text
+    assert "wrong_cluster" in text
+    assert "compare the addresses (--connect)" in text
+    assert asyncio.get_running_loop().time() - begun >= 100.0
+
+
+async def test_a_client_whose_name_another_one_has_waits_until_that_one_is_gone(cluster: Any) -> None:
+    first = Client([cluster.addresses["n1"]], name="billing", host=VirtualHost("first", network=cluster.network))
+    host = VirtualHost("second", network=cluster.network, seed=7)
+
+    async with first:
+        second = Client([cluster.addresses["n1"]], name="billing", host=host, connect_timeout_s=100.0)
+        linking = asyncio.create_task(second.__aenter__())
+        await asyncio.sleep(3.0)
+        assert not linking.done()
+        assert "name_in_use" in str(second.system.remoting.refused_handshakes)
+
+    await linking
+    assert second.nodes == ["n1"]
+    await second.__aexit__(None, None, None)
 
 
 async def test_one_living_node_among_the_addresses_is_enough(cluster: Any) -> None:

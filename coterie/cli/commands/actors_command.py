@@ -3,15 +3,16 @@
     coterie actors --connect 127.0.0.1:7401,127.0.0.1:7402 [PATTERN] [--sort busy] [--limit 20] [-o json]
 
 PATTERN is a part of a path or of a class name. `busy` is measured only between two queries: run the command twice.
+Exit code 3 if all nodes answer, and no actor has PATTERN in its path or class; 4 if none answers, 5 if only some do.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from coterie.actors.inspection import SORT_KEYS, ActorLine, ReportActors
+from coterie.actors.inspection import SORT_KEYS, ActorLine, ActorsReport, ReportActors
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
-from coterie.cli.command_loop import run_async
+from coterie.cli.command_loop import NOT_FOUND, run_async
 from coterie.cli.limit_option import add_limit
 from coterie.cli.node_queries import ReportByNode, as_json, exit_code_of, query_nodes
 from coterie.errors import CoterieError
@@ -46,12 +47,16 @@ def run(args: argparse.Namespace) -> int:
         print_json(as_json(reports))
     else:
         print_lines(_lines(reports))
-    return exit_code_of(reports)
+    return exit_code_of(reports) or (NOT_FOUND if args.pattern and args.limit and _is_empty(reports) else 0)
 
 
 async def _query(connection: ClusterConnection, request: ReportActors) -> ReportByNode:
     async with connection.client_of_all() as client:
         return await query_nodes(client, request)
+
+
+def _is_empty(reports: ReportByNode) -> bool:
+    return not any(report.actors for report in reports.values() if isinstance(report, ActorsReport))
 
 
 def _lines(reports: ReportByNode) -> list[str]:

@@ -6,7 +6,8 @@ r"""`coterie kv`: reads and writes a replicated key-value store. Keys and values
 `get` prints a value as it is to a file or a pipe. On a terminal, and in the lines of `scan` everywhere, characters that
 are not visible are shown as escapes (`\x1b`; in `scan` tabs and line breaks too). A byte that is no UTF-8 is `\xNN`.
 
-Exit code 1: `get` or `delete` of an absent key, or a `cas` whose expected value did not match.
+Exit code 3: `get` or `delete` of an absent key. 1: a `cas` whose expected value did not match, or an error. 4: no node
+accepts the client.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Awaitable, Callable
 
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.cli.cluster_connection import add_connect, connection_of
-from coterie.cli.command_loop import run_async
+from coterie.cli.command_loop import NOT_FOUND, run_async
 from coterie.runtime.observing.printable_text import printable
 from coterie.terminal_output import print_lines, print_value
 
@@ -75,7 +76,7 @@ async def _run(args: argparse.Namespace) -> int:
 async def _get(store: KeyValueClient, args: argparse.Namespace) -> int:
     value = await store.get(_bytes(args.key))
     if value is None:
-        return 1
+        return NOT_FOUND
     print_value(_text(value))
     return 0
 
@@ -86,7 +87,7 @@ async def _put(store: KeyValueClient, args: argparse.Namespace) -> int:
 
 
 async def _delete(store: KeyValueClient, args: argparse.Namespace) -> int:
-    return 0 if await store.delete(_bytes(args.key)) else 1
+    return 0 if await store.delete(_bytes(args.key)) else NOT_FOUND
 
 
 async def _cas(store: KeyValueClient, args: argparse.Namespace) -> int:

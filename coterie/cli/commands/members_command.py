@@ -5,8 +5,10 @@
 One row per member, merged from the opinions of all nodes that answer: the state that most of them report, the highest
 suspicion (it is suspected from 1 on), the highest incarnation, the median round trip, and the nodes that suspect it.
 `--from` shows the view of one node. A node that has not answered within 1 s (with --watch, within the interval) is
-marked `no`; one whose address was not given is not asked: `-`. Exit code 1 if no node answers, or none that does has a
-failure detector.
+marked `no`; one whose address was not given is not asked: `-`. Nodes that answer and have no link with each other are
+told below: one with a wrong key or certificate is locked out, and answers clients all the same.
+
+Exit code 1 if no node that answers has a failure detector, 3 if there is no node NAME, 4 if none answers.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import dataclasses
 
 from coterie.actors.detection.detector_messages import MembersReport
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of, wait_for_links
-from coterie.cli.command_loop import run_async
+from coterie.cli.command_loop import UNREACHABLE, NameNotFound, run_async
 from coterie.cli.member_reports import MemberReports, has_detector, names_in
 from coterie.cli.member_rows import MemberRow, MembersByNode, member_rows, member_table
 from coterie.cli.watch_option import add_watch, check_watch
@@ -72,14 +74,14 @@ async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
         clock, said = client.system.host.clock, ""
         while True:
             began_s = clock.monotonic()
-            reports = await members.collect(_limit_s(args.watch), args.observer)
+            reports, troubles = await members.collect_with_troubles(_limit_s(args.watch), args.observer)
             problem = _problem(reports, args.observer)
             rows = member_rows(reports, never_linked=0 if args.observer else members.never_linked)
             if args.form == "json" or not problem or problem != said:
-                _print(rows, args.form, problem, is_live=args.watch is not None)
+                _print(rows, args.form, problem, troubles, is_live=args.watch is not None)
             said = problem
             if args.watch is None or problem == NO_DETECTOR:
-                return 1 if problem else 0
+                return _exit_code_of(problem)
             await asyncio.sleep(max(0.0, began_s + args.watch - clock.monotonic()))
 
 
@@ -89,7 +91,7 @@ def _limit_s(watch_s: float | None) -> float:
 
 
 async def _check_observer(members: MemberReports, observer: str, *, is_complete: bool) -> None:
-    """Refuse a name that no node knows, by ValueError.
+    """Refuse a name that no node knows, by NameNotFound.
 
     `is_complete`: all nodes that answer are linked; otherwise only the report of a detector, which names all nodes,
     decides.
@@ -97,7 +99,7 @@ async def _check_observer(members: MemberReports, observer: str, *, is_complete:
     reports = await members.collect(ANSWER_LIMIT_S)
     names = names_in(reports)
     if observer not in names and (is_complete or has_detector(reports)):
-        raise ValueError(f"--from {observer!r}: there is no node {observer!r}; the nodes are {', '.join(names)}")
+        raise NameNotFound(f"--from {observer!r}: there is no node {observer!r}; the nodes are {', '.join(names)}")
 
 
 def _problem(reports: MembersByNode, observer: str | None) -> str:
@@ -107,9 +109,14 @@ def _problem(reports: MembersByNode, observer: str | None) -> str:
     return "" if has_detector(reports) else NO_DETECTOR
 
 
-def _print(rows: list[MemberRow], form: str, problem: str, *, is_live: bool) -> None:
+def _exit_code_of(problem: str) -> int:
+    return 0 if not problem else 1 if problem == NO_DETECTOR else UNREACHABLE
+
+
+def _print(rows: list[MemberRow], form: str, problem: str, troubles: list[str], *, is_live: bool) -> None:
     if form == "json":
-        print_json({"members": {row.member: dataclasses.asdict(row) for row in rows}}, flush=True)
+        facts = {row.member: dataclasses.asdict(row) for row in rows}
+        print_json({"members": facts, "troubles": troubles}, flush=True)
         return
     lines = [problem] if problem else member_table(rows)
-    print_table(lines, is_live=is_live)
+    print_table([*lines, *(["", *troubles] if troubles else [])], is_live=is_live)

@@ -5,8 +5,8 @@
 One table for each balancer, and for each node that uses a pool: of each target its state, the share that the policy
 wants it to have and its share so far, the requests in flight, failures and latency, and why the last pick fell as it
 did. The targets of a lost node stay in the table, marked as lost. PATTERN is a part of a name. The pools of clients are
-not shown: they pick in the client. With --watch into a file or a pipe each table is under the time. Exit code 1 if no
-node answers, or if no pool or balancer has PATTERN in its name.
+not shown: they pick in the client. With --watch into a file or a pipe each table is under the time. Exit code 3 if
+no pool or balancer has PATTERN in its name, 4 if no node answers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.actors.pools.pool_reports import PoolsReport, ReportPools
 from coterie.cli.caller_rows import PoolsByNode, pool_lines
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
-from coterie.cli.command_loop import run_async
+from coterie.cli.command_loop import UNREACHABLE, NameNotFound, run_async
 from coterie.cli.limit_option import add_limit
 from coterie.cli.node_queries import as_json, query_nodes
 from coterie.cli.watch_option import add_watch, check_watch
@@ -66,12 +66,12 @@ async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
             reports = await query_nodes(client, ReportPools(args.pattern, args.limit), ANSWER_LIMIT_S)
             _print(reports, args.form, names, is_live=args.watch is not None)
             if args.watch is None:
-                return 0 if any(_is_report(report) for report in reports.values()) else 1
+                return 0 if any(_is_report(report) for report in reports.values()) else UNREACHABLE
             await asyncio.sleep(max(0.0, began_s + args.watch - clock.monotonic()))
 
 
 async def _names(client: Client, pattern: str) -> list[str]:
-    """Return the names of the pools and balancers that contain `pattern`; ValueError lists all names if none does."""
+    """Return the names of the pools and balancers that contain `pattern`; NameNotFound lists all names if none does."""
     nodes = await query_nodes(client, ReportNode(), ANSWER_LIMIT_S)
     pools = await query_nodes(client, ReportPools(limit=0), ANSWER_LIMIT_S)
     declared = [report for report in nodes.values() if isinstance(report, NodeReport)]
@@ -81,7 +81,7 @@ async def _names(client: Client, pattern: str) -> list[str]:
     found = sorted(name for name in names if pattern in name)
     if declared and not found:
         there_are = f"there are {', '.join(sorted(names))}" if names else "these nodes have neither"
-        raise ValueError(f"no pool or balancer has {pattern!r} in its name: {there_are}")
+        raise NameNotFound(f"no pool or balancer has {pattern!r} in its name: {there_are}")
     return found
 
 

@@ -6,7 +6,9 @@ Name the address of every node, or at least of one that is up: nodes that do not
 
     exit code  the cluster is
     0          healthy
-    1          unavailable: a group has no leader, or no node could be reached
+    1          unavailable: a group has no leader
+    3          unknown: there is no such group
+    4          unreachable: no node accepts the client
     5          degraded: a node does not answer, or takes no full part in a group; the last lines say which
 """
 
@@ -14,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,7 +25,7 @@ from coterie.actors.node_report import NodeReport, ReportNode
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.inactive_members import explanations
-from coterie.cli.node_queries import DEGRADED, NoAnswer, query_nodes
+from coterie.cli.node_queries import DEGRADED, NoAnswer, check_groups, query_nodes, refusals_of, unlinked
 from coterie.errors import CoterieError
 from coterie.terminal_output import print_json, print_lines
 
@@ -38,10 +39,14 @@ FULL_PARTS: Final = ("leader", "follower", "pre_candidate", "candidate")
 
 @dataclass(frozen=True, slots=True)
 class _ClusterStatus:
-    """Reports by node, and statuses by group and node; an error in place of a missing answer."""
+    """Reports by node, and statuses by group and node; an error in place of a missing answer.
+
+    `refusals`: a sentence for each address at which this client was refused.
+    """
 
     nodes: dict[str, NodeReport | CoterieError]
     groups: dict[str, dict[str, GroupStatus | CoterieError]]
+    refusals: tuple[str, ...] = ()
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -75,10 +80,11 @@ async def _query(connection: ClusterConnection, wanted: Sequence[str]) -> _Clust
     async with connection.client_of_all() as client:
         nodes = await query_nodes(client, ReportNode(), ASK_TIMEOUT_S)
         known = {group for report in nodes.values() if isinstance(report, NodeReport) for group in report.groups}
+        check_groups(nodes, wanted)
         groups = {}
         for name in wanted or sorted(known):
             groups[name] = _of_members(await client.group(name).status(timeout_s=ASK_TIMEOUT_S), nodes)
-        return _ClusterStatus(nodes, groups)
+        return _ClusterStatus(nodes, groups, refusals_of(client, len(set(connection.addresses))))
 
 
 def _of_members(
@@ -110,7 +116,8 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
     for node, report in seen.nodes.items():
         if isinstance(report, CoterieError):
             yield f"node {node} does not answer"
-    yield from _unlinked(seen)
+    yield from unlinked(seen.nodes)
+    yield from seen.refusals
     for group, statuses in seen.groups.items():
         for node, status in statuses.items():
             if not isinstance(status, GroupStatus):
@@ -125,14 +132,6 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
 
 def _leads(status: GroupStatus | CoterieError) -> bool:
     return isinstance(status, GroupStatus) and status.role == "leader"
-
-
-def _unlinked(seen: _ClusterStatus) -> Iterator[str]:
-    """Yield the nodes that answer and have no link: a wrong key or certificate, or the network between them."""
-    reports = {node: report for node, report in seen.nodes.items() if isinstance(report, NodeReport)}
-    for one, other in itertools.combinations(reports, 2):
-        if other not in reports[one].links or one not in reports[other].links:
-            yield f"nodes {one} and {other} are not linked with each other: their logs say why"
 
 
 # Output.

@@ -1,6 +1,7 @@
 """Handshake: checks versions, names and credentials of two systems before they exchange messages. Does no I/O.
 
 `certificate.py`: reads the names and role that a peer's certificate allows.
+`definite_refusals.py`: says which refusals last until an option is changed, and which option.
 `handshake.py`: authenticates both ends: the state machines of dialer and acceptor.
 `handshake_messages.py`: encodes and decodes Hello, Challenge, Proof, Welcome and Refuse.
 `identity.py`: holds name, role and incarnation of a system and of its peer.

@@ -56,7 +56,8 @@ class RefusalReason(enum.Enum):
     WRONG_CERTIFICATE = "wrong_certificate"  # issued to another name
     OWN_NAME = "own_name"  # another process uses our name
     DIALLED_SELF = "dialled_self"  # both ends are this process
-    NAME_TAKEN = "name_taken"  # a client took a node's name, or a node a client's
+    NAME_TAKEN = "name_taken"  # a client took a node's name
+    NAME_IN_USE = "name_in_use"  # another client of that name is linked, and is heard
     SUPERSEDED = "superseded"  # a newer incarnation of that node was linked
     OTHER_STORE = "other_store"  # another process runs under that name, with another store
     COPIED_STORE = "copied_store"  # another process runs under that name, with a copy of the store

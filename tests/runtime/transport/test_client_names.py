@@ -33,7 +33,7 @@ async def test_a_second_client_is_refused_while_the_first_one_is_heard(world: Wo
     assert first.recorder.kinds() == ["up"]
     assert second.recorder.only("up") == []
     text = str(second.recorder.only("refused")[0][2])
-    assert "name_taken: a client named 'billing' is linked, and is heard" in text
+    assert "name_in_use: a client named 'billing' is linked, and is heard" in text
     assert "'billing+two'" in text
 
 

@@ -11,7 +11,8 @@ is a group in its store that the topology does not declare there. `check` finds 
 changed: of a data directory a copy is read.
 
 Exit code: 0: the code is the same or adds to what is recorded. 1: it contradicts that, is older or lacks a group, or
-something cannot be read. 2: wrong usage. 5: nothing is wrong with what was compared, but a node did not answer.
+something cannot be read. 2: wrong usage. 3: there is no such
+group. 4: no node accepts the client. 5: nothing is wrong with what was compared, but a node did not answer.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.topology.parts import RaftPart
 from coterie.actors.topology.topology import Topology
 from coterie.cli.cluster_connection import add_connect, connection_of
+from coterie.cli.command_loop import NameNotFound
 from coterie.cli.commands.evolving.recorded_schemas import Recorded, recorded_in_cluster, recorded_in_path
 from coterie.cli.commands.run_command import load_topology
 from coterie.cli.node_queries import DEGRADED
@@ -112,7 +114,9 @@ def schemas_of(topology: Topology) -> dict[str, Schema]:
 def _chosen(schemas: Mapping[str, T], groups: list[str]) -> dict[str, T]:
     for group in groups:
         if group not in schemas:
-            raise ValueError(f"there is no Raft group {group!r}: the groups are {', '.join(sorted(schemas)) or 'none'}")
+            raise NameNotFound(
+                f"there is no Raft group {group!r}: the groups are {', '.join(sorted(schemas)) or 'none'}"
+            )
     return {group: schema for group, schema in schemas.items() if not groups or group in groups}
 
 

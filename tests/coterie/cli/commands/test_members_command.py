@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 from argparse import Namespace
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from coterie import Topology
+from coterie.actors.node_report import NodeReport
 from coterie.cli import main, member_reports
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands import members_command
 from coterie.cli.node_queries import query_node
 from coterie.errors import NodeUnreachable
 from coterie.protocols.detection.swim.swim import Swim
+from coterie.runtime.transport.handshake.shared_key import SharedKey
 
 
 def monitored(*, detects: bool) -> Topology:
@@ -76,8 +79,46 @@ async def test_the_view_of_a_silent_node_says_that_it_does_not_answer(capsys: py
     async with monitored(detects=True).together() as nodes:
         code = await shown({"n1": nodes["n1"]}, observer="n2")
 
-    assert code == 1
+    assert code == 4
     assert capsys.readouterr().out == "node 'n2' does not answer\n"
+
+
+async def test_a_node_that_answers_and_is_locked_out_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a wrong key it answers clients, and has no link with the other nodes."""
+
+    async def query(client: Any, node: str, request: Any, timeout_s: float) -> Any:
+        report = await query_node(client, node, request, timeout_s)
+        return replace(report, links=()) if node == "n3" and isinstance(report, NodeReport) else report
+
+    monkeypatch.setattr(member_reports, "query_node", query)
+    async with monitored(detects=True).together() as nodes:
+        codes = [await shown(nodes)]
+        lines = capsys.readouterr().out.splitlines()
+        codes.append(await shown(nodes, form="json"))
+        facts = json.loads(capsys.readouterr().out)
+        codes.append(await shown(nodes, observer="n1"))
+        view = capsys.readouterr().out.splitlines()
+
+    told = [f"nodes {one} and n3 are not linked with each other: their logs say why" for one in ("n1", "n2")]
+    assert codes == [0, 0, 0]
+    assert lines[4:] == ["", *told]
+    assert facts["troubles"] == told
+    assert view[4:] == ["", told[0]]
+
+
+async def test_a_node_that_refuses_this_client_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    topology = Topology("monitored", nodes=["n1"])
+    topology.detector(Swim.lan())
+    async with (
+        topology.start(node="n1") as node,
+        Topology("monitored", nodes=["n2"]).start(node="n2", auth=SharedKey(b"0123456789abcdef")) as locked,
+    ):
+        assert await shown({"n1": node, "n2": locked}) == 0
+
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(f"this client is refused at {locked.address}: key_required: ")
 
 
 class Enough(Exception):

@@ -129,7 +129,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *options: str, topology: str = "
 def test_store_is_read_and_written(node: RunningNode, capsys: pytest.CaptureFixture[str]) -> None:
     connect = ("--connect", node.address)
 
-    assert said(capsys, "kv", "get", "k", *connect) == (1, "")
+    assert said(capsys, "kv", "get", "k", *connect) == (3, "")
     assert said(capsys, "kv", "put", "k", "größe", *connect) == (0, "")
     assert said(capsys, "kv", "get", "k", *connect) == (0, "größe\n")
     assert said(capsys, "kv", "incr", "n", "5", *connect) == (0, "5\n")
@@ -141,7 +141,7 @@ def test_store_is_read_and_written(node: RunningNode, capsys: pytest.CaptureFixt
     assert said(capsys, "kv", "scan", *connect) == (0, "k\tx\nn\t6\n")
     assert said(capsys, "kv", "scan", "n", *connect) == (0, "n\t6\n")
     assert said(capsys, "kv", "delete", "k", *connect) == (0, "")
-    assert said(capsys, "kv", "delete", "k", *connect) == (1, "")
+    assert said(capsys, "kv", "delete", "k", *connect) == (3, "")
 
 
 def test_status_tells_of_nodes_and_groups(node: RunningNode, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,10 +156,10 @@ def test_status_tells_of_nodes_and_groups(node: RunningNode, capsys: pytest.Capt
     status = json.loads(as_json)["groups"]["store"]["n1"]
     assert (status["role"], status["applied_index"]) == ("leader", status["commit_index"])
 
-    code, printed = said(capsys, "status", "--connect", node.address, "--group", "nothing")
-
-    assert code == 1, "the group has no leader"
-    assert "no actor at 'nothing'" in printed
+    assert main(["status", "--connect", node.address, "--group", "nothing"]) == 3
+    assert "there is no group 'nothing': the nodes run store" in capsys.readouterr().err
+    assert said(capsys, "actors", "stor", "--connect", node.address)[0] == 0
+    assert said(capsys, "actors", "nothing", "--connect", node.address)[0] == 3
 
 
 def test_address_without_a_listener_is_named(
@@ -172,7 +172,7 @@ def test_address_without_a_listener_is_named(
 
         code = main(["status", "--connect", address])
 
-    assert code == 1
+    assert code == 4
     assert address in capsys.readouterr().err
 
 

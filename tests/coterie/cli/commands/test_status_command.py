@@ -160,3 +160,15 @@ def test_a_node_that_answers_and_is_locked_out_makes_the_cluster_degraded(
         "  nodes n2 and n3 are not linked with each other: their logs say why\n"
         "  group store: n3 knows no leader, although there is one\n"
     )
+
+
+def test_a_node_that_refuses_this_client_is_told_with_the_reason(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = "this client is refused at 127.0.0.1:7403: wrong_key: …"
+    seen = status_command._ClusterStatus(dict(NODES), {"store": dict(HEALTHY)}, (refusal,))
+    monkeypatch.setattr(status_command, "run_async", lambda query: query.close() or seen)
+    monkeypatch.setattr(status_command, "connection_of", lambda args: None)
+
+    assert status_command.run(Namespace(groups=[], json=False)) == 5
+    assert capsys.readouterr().out.splitlines()[-1] == f"  {refusal}"

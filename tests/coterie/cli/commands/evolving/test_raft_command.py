@@ -14,7 +14,7 @@ import pytest
 from coterie import KeyValue, Query, StateMachine, Topology, message
 from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.groups.group_messages import CodeReport, GroupStatus
-from coterie.cli import main
+from coterie.cli import cluster_connection, main
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands.evolving import raft_command
 from coterie.errors import NodeUnreachable
@@ -188,8 +188,11 @@ async def test_code_in_quarantine_is_exit_code_1(data: str, capsys: pytest.Captu
     assert "n1 is in quarantine" in capsys.readouterr().out
 
 
-def test_a_group_that_does_not_exist_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["raft", "activate", "totals", "--connect", "127.0.0.1:1"]) == 1
+def test_a_cluster_that_is_not_reached_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_connection, "CONNECT_TIMEOUT_S", 0.1)
+    assert main(["raft", "activate", "totals", "--connect", "127.0.0.1:1"]) == 4
     assert capsys.readouterr().err.startswith("coterie: ")
 
 

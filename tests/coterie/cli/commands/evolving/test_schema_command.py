@@ -170,21 +170,25 @@ def test_what_is_dumped_to_the_output_is_what_is_dumped_to_a_file(capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error"),
+    ("arguments", "code", "error"),
     [
-        (["dump", "shop_of_tests:recorded", "--group", "carts"], "no Raft group 'carts': the groups are orders, stock"),
-        (["dump", "shop_of_tests:nothing", "--group", "carts"], "no Raft group 'carts': the groups are none"),
-        (["dump", "shop_of_tests:bad"], "node 'n1' is named twice"),
-        (["check", "shop_of_tests:recorded", "--against", "none.json"], "none.json"),
-        (["check", "shop_of_tests:recorded"], "give either --against or --connect"),
-        (["check", "shop_of_tests:recorded", "--against", "."], "'.' is not formatted"),
-        (["check", "shop_of_tests:recorded", "--against", "shop_of_tests.py"], "shop_of_tests.py: Expecting value"),
+        (
+            ["dump", "shop_of_tests:recorded", "--group", "carts"],
+            3,
+            "no Raft group 'carts': the groups are orders, stock",
+        ),
+        (["dump", "shop_of_tests:nothing", "--group", "carts"], 3, "no Raft group 'carts': the groups are none"),
+        (["dump", "shop_of_tests:bad"], 1, "node 'n1' is named twice"),
+        (["check", "shop_of_tests:recorded", "--against", "none.json"], 1, "none.json"),
+        (["check", "shop_of_tests:recorded"], 1, "give either --against or --connect"),
+        (["check", "shop_of_tests:recorded", "--against", "."], 1, "'.' is not formatted"),
+        (["check", "shop_of_tests:recorded", "--against", "shop_of_tests.py"], 1, "shop_of_tests.py: Expecting value"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(
-    arguments: list[str], error: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], code: int, error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["schema", *arguments]) == 1
+    assert main(["schema", *arguments]) == code
     assert error in capsys.readouterr().err
 
 
