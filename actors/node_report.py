@@ -96,7 +96,7 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers | ReportPo
 
     def _node_report(self) -> NodeReport:
         system = self.context.system
-        links = tuple(sorted(peer.node for peer in system.links))
+        links = tuple(sorted(system.linked_names))
         cluster = system.identity.cluster
         parts = (self._groups, self._synods, self._pools, links, self._actors, self._balancers)
         return NodeReport(system.node, cluster, *parts, self._nodes)

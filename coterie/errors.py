@@ -77,9 +77,11 @@ class CoterieError(Exception):
     """The base class of all errors that coterie raises on purpose.
 
     `outcome`: the operation definitely did not happen, may have happened, or has happened.
+    `for_clients`: what a client of the cluster gets instead of the text, if it is the answer to an ask; None: the text.
     """
 
     outcome: Outcome = Outcome.DEFINITE
+    for_clients: str | None = None
 
 
 class InvariantViolated(CoterieError):
@@ -139,11 +141,7 @@ class ActorStopped(AskError):
 
 
 class ActorFailed(AskError):
-    """The handler raised an exception; its effects before that remain.
-
-    `for_clients`: the text that a client of the cluster gets instead: what an exception says is for those who run the
-    actor, unless its message declares it.
-    """
+    """The handler raised an exception; its effects before that remain. Its text is not for clients."""
 
     code = "failed"
     outcome = Outcome.UNKNOWN

@@ -140,14 +140,19 @@ class Later(Generic[R]):
             self._envelope.resolve(value)
 
     def fail(self, error: Exception) -> None:
-        """Send an error: an `AskError`, or one that the message declares, unchanged; any other as `ActorFailed`."""
+        """Send an error: an `AskError`, or one that the message declares, unchanged; any other as `ActorFailed`.
+
+        Clients get the type alone of what the message does not declare, and of an `ActorFailed` its `for_clients`.
+        """
         if self._envelope is None:
             return
-        declared = message_type(type(self._envelope.message)).raises.classes
-        if isinstance(error, (AskError, *declared)):
+        kind = type(error).__name__
+        if isinstance(error, message_type(type(self._envelope.message)).raises.classes):
+            self._envelope.reject(error)
+        elif isinstance(error, AskError):
+            error.for_clients = error.for_clients or kind
             self._envelope.reject(error)
         else:
-            kind = type(error).__name__
             self._envelope.reject(ActorFailed(f"{kind}: {error}", for_clients=kind))
 
 
@@ -262,8 +267,9 @@ class Context:
         """Let `work` make the reply to `message`, the one being handled, in a task: the handler need not await it.
 
         Its result, or its error as it is, becomes the reply; another error than a `CoterieError` or a declared one
-        becomes `ActorFailed`. What it asks inherits the deadline of `message` and counts for ask cycles, as if
-        the handler had awaited it. The task is cancelled with this instance of the actor.
+        becomes `ActorFailed`; clients get the type alone of what is not declared. What it asks inherits the deadline of
+        `message` and counts for ask cycles, as if the handler had awaited it. The task is cancelled with this instance
+        of the actor.
 
         Raises:
             ValueError: another message is being handled.

@@ -84,8 +84,14 @@ async def _reply(
         envelope.reject(ActorFailed(f"actor {cell.path!r} ended before it could reply"))
         raise
     except Exception as error:  # noqa: BLE001 (it is the asker's)
-        is_known = isinstance(error, CoterieError) or is_declared(error, envelope.message)
         kind = type(error).__name__
-        envelope.reject(error if is_known else ActorFailed(f"{kind}: {error}", for_clients=kind))
+        if is_declared(error, envelope.message):
+            envelope.reject(error)
+        elif isinstance(error, CoterieError):
+            # Its text may name the actor that `work` has asked, which is not for clients.
+            error.for_clients = f"actor {cell.path!r} passed on an error: {kind}"
+            envelope.reject(error)
+        else:
+            envelope.reject(ActorFailed(f"{kind}: {error}", for_clients=kind))
     finally:
         envelope.is_handled = False

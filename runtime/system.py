@@ -110,8 +110,7 @@ class System:
         self.handled_by_ended = self.deepest_of_ended = 0
         self._fault: BaseException | None = None
         self._owner: asyncio.Task[Any] | None = None
-        self._cancelled_owner = False
-        self.is_stopping = False
+        self.is_stopping = self._cancelled_owner = False
         self._stop_watchdog: Callable[[], None] = lambda: None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._extensions: dict[object, object] = {}
@@ -464,6 +463,11 @@ class System:
     def links(self) -> tuple[Peer, ...]:
         """The systems that are linked now."""
         return tuple(self.remoting.linked)
+
+    @property
+    def linked_names(self) -> set[str]:
+        """The names of the systems that are linked now."""
+        return {peer.node for peer in self.remoting.linked}
 
     def _network(self) -> Transport:
         if self.remoting.transport is None:

@@ -390,7 +390,7 @@ class Pool:
 
     def _linked(self) -> AbstractSet[str]:
         """Return the nodes that can be reached now, this one included."""
-        return {self._system.node, *(peer.node for peer in self._system.links)}
+        return {self._system.node} | self._system.linked_names
 
     # --- targets ----------------------------------------------------------------------------------------------------
 

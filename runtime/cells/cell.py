@@ -265,11 +265,12 @@ class Cell(Mailbox):
         """Watch the actor of `ref`: see `Context.watch`."""
         if not self.actor_class.takes_terminated:
             raise TypeError(f"{type(self.actor).__name__} cannot watch: declare it as Actor[… | Terminated]")
-        if (refusal := refusal_of_watch(self.system, ref)) is not None:
+        cell = cell_of(self.system, ref) if ref.node == self.system.node else None
+        if (refusal := refusal_of_watch(ref, cell)) is not None:
             self.post_control(Terminated(ref, refusal))
         elif ref.node != self.system.node:
             self.relations.watched[self.system.remoting.watches.watch(self, ref)] = None
-        elif (cell := cell_of(self.system, ref)) is not None and cell.state is not State.STOPPED:
+        elif cell is not None and cell.state is not State.STOPPED:
             cell.add_watcher(self)
             self.relations.watched[cell] = None
         else:

@@ -18,7 +18,6 @@ from coterie.runtime.refs import Ref
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
-    from coterie.runtime.system import System
 
 __all__ = ["ChildrenAndWatches", "ToMessage", "Watched", "Watcher", "refusal_of_watch"]
 
@@ -158,11 +157,15 @@ class ChildrenAndWatches:
         self.stop_futures.clear()
 
 
-def refusal_of_watch(system: System, ref: Ref[Any]) -> str | None:
+def refusal_of_watch(ref: Ref[Any], cell: Cell | None) -> str | None:
     """Return why the end of an actor is not watched by a ref that a peer gave; None if it is.
 
     The watcher is told so at once, and does not fail by what a peer has sent. By the ref of a client only exported
     actors of this node are watched: the client must not learn by its deputy which others there are.
+
+    Args:
+        ref: names the actor.
+        cell: the actor's, if it is one of this node and is there.
 
     Raises:
         ValueError: the ref is an address that this process has made.
@@ -174,6 +177,5 @@ def refusal_of_watch(system: System, ref: Ref[Any]) -> str | None:
         return f"stopped: {text}"
     if not ref.as_client:
         return None
-    cell = system.cell_at(ref.path) if ref.node == system.node else None
     is_open = cell is not None and cell.options.exported
     return None if is_open else "stopped: it is not there, or not for the client that gave this ref"

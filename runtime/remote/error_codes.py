@@ -80,8 +80,8 @@ def wire_text(error: BaseException) -> str:
 
 
 def client_text(error: BaseException) -> str:
-    """Return what a client may read of an error: of what user code raised and did not declare, the type alone."""
-    if isinstance(error, ActorFailed):
+    """Return what a client may read of an error: of what user code raised, or passed on, undeclared, the type alone."""
+    if isinstance(error, CoterieError) and error.for_clients is not None:
         return error.for_clients
     is_own = isinstance(error, CoterieError) and type(error).__module__ == CoterieError.__module__
     return wire_text(error) if is_own else type(error).__name__

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coterie.errors import ActorFailed, ActorNotFound, AskError, BadMessage, CoterieError, MessageTypeError
+from coterie.errors import ActorFailed, ActorNotFound, AskError, AskTimeout, BadMessage, CoterieError, MessageTypeError
 from coterie.runtime.actor import Actor, Terminated
 from coterie.runtime.cells.supervision import Restart, Supervision
 from coterie.runtime.messages.lanes import Lane
@@ -302,3 +302,74 @@ async def test_a_client_does_not_learn_which_types_are_declared(world: World) ->
             texts[path, name] = str(caught.value).replace(path, "PATH").replace(name, "NAME")
     assert len({text for (path, _), text in texts.items() if path == "server"}) == 1
     assert len({text for (path, _), text in texts.items() if path != "server"}) == 1
+
+
+@message(name="speakers.Deeper", raises=(Refused,))
+class Deeper(Ask[str]):
+    how: str
+
+
+class Front(Actor[Fail]):
+    """Passes on the answer of an inner actor, by a task or by a reply that is given later."""
+
+    def receive(self, msg: Fail) -> None:
+        way, _, path = msg.how.partition(" ")
+        asked = self.context.system.at(Address(self.context.system.node, path)).ask(Deeper("raises"), timeout_s=0.1)
+        if way == "task":
+            self.context.reply_from(msg, self._answer(asked))
+        else:
+            later = self.context.reply_later(msg)
+            asked.add_done_callback(lambda done: later.fail(done.exception()))
+
+    async def _answer(self, asked: Any) -> Any:
+        return await asked
+
+
+class Hidden(Actor[Deeper]):
+    """Fails, or is asked in vain."""
+
+    def __init__(self, way: str) -> None:
+        self._way = way
+
+    def receive(self, msg: Deeper) -> str:
+        match self._way:
+            case "silent":
+                self.context.reply_later(msg)
+            case "declares":
+                raise Refused("declared")
+            case _:
+                raise ValueError(SECRET)
+        return ""
+
+
+PASSED_ON = {
+    "task inner-gone": (ActorNotFound, "actor 'front' passed on an error: ActorNotFound"),
+    "task inner-silent": (AskTimeout, "actor 'front' passed on an error: AskTimeout"),
+    "task inner-fails": (ActorFailed, "actor 'front' passed on an error: ActorFailed"),
+    "task inner-declares": (Refused, "declared"),
+    "later inner-gone": (ActorNotFound, "ActorNotFound"),
+    "later inner-silent": (AskTimeout, "AskTimeout"),
+    "later inner-declares": (Refused, "declared"),
+}
+
+
+@pytest.mark.parametrize("how", PASSED_ON)
+async def test_an_error_that_an_actor_passes_on_does_not_name_the_inner_actor_to_clients(
+    world: World, how: str
+) -> None:
+    system = world.systems["b"]
+    system.spawn(Front, name="front", exported=True)
+    for way in ("silent", "fails", "declares"):
+        system.spawn(partial(Hidden, way), name=f"inner-{way}")
+    client = await _client(world)
+
+    kind, text = PASSED_ON[how]
+    with pytest.raises(kind) as to_client:
+        await client.at(Address("b", "front")).ask(Fail(how))
+    await asyncio.sleep(10)  # one that has failed is started again
+    with pytest.raises(kind) as to_node:
+        await world.systems["a"].at(Address("b", "front")).ask(Fail(how))
+
+    assert type(to_client.value) is kind
+    assert str(to_client.value) == text
+    assert "declares" in how or "inner" in str(to_node.value)
