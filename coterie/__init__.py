@@ -7,6 +7,7 @@ Public names are loaded at their first use, so that `import coterie.protocols` d
 `errors.py`: defines all exceptions
 `import_order.py`: puts the working directory at the end of the import path, here and in child processes
 `node_process.py`: starts and ends one node as a child process
+`output_hooks.py`: makes printable what Python itself prints on stderr, warnings and uncaught errors
 `reserved_port.py`: reserves a free loopback port for a node, also while the node is down
 `terminal_output.py`: prints lines, JSON and values, with what peers have chosen made printable
 `actors/`: runs the consensus protocols as actors; has clients, worker pools and cluster topologies

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterable
 from typing import Final, TextIO
 
+from coterie.runtime.observing.error_texts import traceback_text
 from coterie.runtime.observing.printable_text import printable
 
-__all__ = ["print_document", "print_error", "print_json", "print_lines", "print_text", "print_value"]
+__all__ = ["print_document", "print_error", "print_json", "print_lines", "print_text", "print_traceback", "print_value"]
 
 _TAB: Final = "\t"
 _DELETE: Final = "\x7f"
@@ -36,6 +37,11 @@ def print_text(text: str, *, flush: bool = False) -> None:
 def print_error(text: str) -> None:
     """Print one line on stderr."""
     _write(f"{printable(text, keep=_TAB)}\n", sys.stderr, flush=True)
+
+
+def print_traceback(head: str, error: BaseException) -> None:
+    """Print a line and the traceback of an error, indented, on stderr."""
+    _write(f"{printable(head, keep=_TAB)}\n{traceback_text(error)}\n", sys.stderr, flush=True)
 
 
 def print_json(value: object, *, flush: bool = False) -> None:

@@ -1,6 +1,7 @@
 """Command line: runs `coterie` with its subcommands (`run`, `up`, `status`, `members`, `kv`, `sim`, `demo`, …).
 
-Signals are handled and logging is configured only in this package: as a library coterie leaves both to its program.
+Signals are handled, logging is configured, and Python's hooks for errors are set only in this package: as a library
+coterie leaves them to its program.
 
 Exit codes: each command's `run` decides its own, see `main` (`sim_run.py` and `nemesis_run.py` by outcome; 2 is void).
 `main` maps errors to 1, 3 or 4, Ctrl-C to 130, SIGTERM to 143 and a closed output pipe to 141; argparse uses 2 for
@@ -53,6 +54,7 @@ from coterie.cli.commands.topology_command import add_parser as add_topology
 from coterie.cli.commands.up_command import add_parser as add_up
 from coterie.cli.commands.waits_command import add_parser as add_waits
 from coterie.errors import CoterieError, NodeUnreachable
+from coterie.output_hooks import install_output_hooks
 from coterie.runtime.hosts.real_resources import raise_descriptor_limit
 from coterie.terminal_output import print_error
 
@@ -93,6 +95,7 @@ def _run_command(argv: Sequence[str] | None) -> int:
     args = make_parser().parse_args(argv)
     args.is_whole_process = argv is None
     if args.is_whole_process:
+        install_output_hooks()
         raise_descriptor_limit()  # for every command: nodes, the processes that `up` starts, the sockets of a client
     args.log_level = args.log_level or args.usual_log_level
     log_options.configure(args.log_level)
