@@ -138,6 +138,8 @@ class Transport:
         self._check_open()
         if node == self.identity.node:
             raise ValueError(f"node {node!r} cannot be its own peer")
+        if self._peers.address_of(node) != (host, port):
+            self._shared.slots.expect_member(node, host)
         self._peers.add_member(node, (host, port))
         self._shared.slots.release_members(self._peers.is_member)
         if self._listeners:

@@ -35,8 +35,9 @@ class TransportConfig:
             Lower: bursts are refused. Higher: a peer that never reads costs that much memory.
         write_buffer_bytes: how much of that is handed to the socket's buffer before we wait for it to drain.
         connections_max: most accepted connections of links; a link takes two. Two for each other node (`add_peer`) are
-            theirs alone, the rest are for clients; one too many is refused. The limit of open files (ulimit -n) may
-            allow fewer, which is logged. Lower: busy clusters refuse clients; higher: memory, and descriptors.
+            theirs alone, the rest are for clients, of one owner or at one address three of four of these
+            (`connection_slots.py`); one too many is refused. The limit of open files (ulimit -n) may allow fewer,
+            which is logged. Lower: busy clusters refuse clients; higher: memory, and descriptors.
         handshakes_max: most accepted connections that have not said who they are, and most incoming TLS handshakes at
             once; one too many ends the oldest. Lower: a storm of connections ends honest handshakes; higher: strangers
             hold that many descriptors for `handshake_timeout_s`.
