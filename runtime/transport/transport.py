@@ -247,11 +247,12 @@ class Transport:
         self._secured.reload()
         ended: list[str] = []
         for link in list(self._links.values()):
-            certificate, distrust = link.control.certificate, self._shared.distrust
-            why = certificate and distrust and distrust(certificate)
-            if why:
+            distrust = self._shared.distrust
+            shown = (link.control.certificate, link.bulk.certificate)  # two if it was renewed between the connections
+            whys = [why for one in shown if one is not None and distrust is not None and (why := distrust(one))]
+            if whys:
                 ended.append(link.peer.node)
-                link.down(f"the certificate of {link.peer.node!r} does not count any more: {why}")
+                link.down(f"the certificate of {link.peer.node!r} does not count any more: {whys[0]}")
         return ended
 
     def peers(self) -> list[Peer]:

@@ -215,12 +215,14 @@ class Liar:
 
     async def run(self) -> None:
         while True:
-            raw = Raw()
-            await self._world.network.for_node(next(self._addresses)).connect(lambda raw=raw: raw, *self._node.address)
-            peer = Peer(self._member, 5, PeerRole.NODE)
-            raw.say(Hello(VERSION_MAX, VERSION_MAX, "test", peer, 0, self.claims, "n1", nonce=b"n" * 32).encode())
-            self.claims += 1
+            await self._claim(Raw())
             await asyncio.sleep(0.002)
+
+    async def _claim(self, raw: Raw) -> None:
+        await self._world.network.for_node(next(self._addresses)).connect(lambda: raw, *self._node.address)
+        peer = Peer(self._member, 5, PeerRole.NODE)
+        raw.say(Hello(VERSION_MAX, VERSION_MAX, "test", peer, 0, self.claims, "n1", nonce=b"n" * 32).encode())
+        self.claims += 1
 
 
 @pytest.mark.virtual

@@ -261,6 +261,23 @@ async def test_links_with_revoked_or_expired_certificates_end_at_a_reload_and_do
     assert node.transport.peers() == []
 
 
+@pytest.mark.parametrize("revoked_one", ["control", "bulk"])
+async def test_a_link_ends_at_a_reload_whichever_of_its_connections_showed_a_revoked_certificate(
+    real_world: World, authority: Authority, tmp_path: Path, revoked_one: str
+) -> None:
+    """The other end may renew its certificate between the two."""
+    revoked = tmp_path / "revoked"
+    revoked.write_text("ab" * 32)
+    node = await real_world.start("n", tls=replace(authority.issue("n"), revoked=str(revoked)))
+    client = real_world.make("c", role=PeerRole.CLIENT, tls=authority.issue("c"))
+    client.transport.dial(*node.address)
+    await real_world.linked(client, node)
+    connection = getattr(node.transport._links["c"], revoked_one)
+    connection.certificate = replace(connection.certificate, fingerprint="ab" * 32)
+
+    assert node.transport.reload_certificates() == ["c"]
+
+
 @pytest.mark.parametrize("line", ["nothing", "ab" * 31, "sha256 Fingerprint="])
 async def test_a_list_that_cannot_be_read_is_named_and_changes_nothing(
     real_world: World, authority: Authority, tmp_path: Path, line: str
