@@ -28,7 +28,7 @@ def certificate_findings(deployment: Deployment) -> Iterator[Finding]:
     if tls is None:
         return
     try:
-        network = RealSecuredNetwork(tls, lambda _: None, handshake_timeout_s=1.0, handshakes_max=1)
+        network = RealSecuredNetwork(tls, lambda *_: None, handshake_timeout_s=1.0, handshakes_max=1)
     except OSError as error:  # it names the file
         yield Finding(Level.FAILURE, error.strerror or str(error), "see the --tls-… options: no node starts like this")
         return

@@ -11,6 +11,7 @@ from coterie.runtime.transport.handshake.certificate import Certificate, certifi
 from coterie.runtime.transport.handshake.handshake import AcceptorHandshake, Continue, Passed
 from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, Hello, RefusalReason, refuse
 from coterie.runtime.transport.handshake.identity import Peer, owner_of
+from coterie.runtime.transport.handshake.tls_mismatch import DIALLED_IN_TLS
 from coterie.runtime.transport.link import Link
 from coterie.runtime.transport.peers import Peers
 from coterie.runtime.transport.transport_events import TransportEvents
@@ -89,7 +90,10 @@ class LinkListener:
     def connection_lost(self, connection: Connection, reason: str) -> None:
         """Drop the connection and report the failed handshake."""
         self._forget(connection)
-        self._report(connection, HandshakeRefusal(RefusalReason.INCOMPLETE, reason))
+        if connection.begins_tls:
+            self._report(connection, HandshakeRefusal(RefusalReason.TLS_MISMATCH, DIALLED_IN_TLS))
+        else:
+            self._report(connection, HandshakeRefusal(RefusalReason.INCOMPLETE, reason))
 
     def _pair(self, connection: Connection, passed: Passed) -> None:
         key = (passed.peer, passed.link_id)

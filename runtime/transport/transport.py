@@ -320,10 +320,10 @@ class Transport:
     def _network(self) -> Connections:
         return self._secured or self._host.network
 
-    def _report_unauthenticated(self, reason: str) -> None:
-        """Report a connection without a valid certificate; its address is not known here."""
+    def _report_unauthenticated(self, address: str, reason: str) -> None:
+        """Report a connection without a valid certificate, or without TLS."""
         self._shared.counters.refused_handshakes += 1
-        self._events.refused("unknown", reason)
+        self._events.refused(address, reason)
 
     def _check_open(self) -> None:
         if self._is_closed:
