@@ -30,6 +30,7 @@ CLIENT_BYTES: Final = 512 * 1024
 _SIZES: Final = (1024, COUNTED_BYTES, CLIENT_BYTES, 4 * 1024 * 1024)
 _TIMES: Final = 3
 _SHORT_TEXT: Final = b"\xa2ab"
+_NEGATIVE: Final = b"\xe0"  # -32: from there to -6 one byte on the wire makes an int that Python does not share
 _DEPTH: Final = 500
 
 
@@ -55,21 +56,25 @@ def hostile_frames(size_bytes: int) -> Iterator[tuple[str, bytes]]:
         ("empty maps", b"\x80"),
         ("nested arrays", b"\x91" * _DEPTH + b"\xc0"),
         ("maps in maps", b"\x81\xc0\x80"),
+        ("maps of negative numbers", b"\x81\xe0" * (_DEPTH // 2) + b"\xc0"),
         ("pairs", b"\x92\x01\x02"),
         ("short texts", _SHORT_TEXT),
         ("short wide texts", b"\xa2\xc4\x80"),
         ("numbers", b"\xcd\x01\x01"),
+        ("negative numbers", _NEGATIVE),
         ("extension types", b"\xd4\x01a"),
     ):
         yield name, _array(unit, (size_bytes - 5) // len(unit))
-    for name, unit, parts in (
-        ("allowed arrays, texts", b"\x91" + _SHORT_TEXT, 1),
-        ("allowed nested arrays, texts", b"\x91" * _DEPTH + b"\xc0", _DEPTH),
-        ("allowed maps, texts", b"\x81" + 2 * _SHORT_TEXT, 6),
+    for name, unit, parts, filler in (
+        ("allowed arrays, texts", b"\x91" + _SHORT_TEXT, 1, _SHORT_TEXT),
+        ("allowed nested arrays, texts", b"\x91" * _DEPTH + b"\xc0", _DEPTH, _SHORT_TEXT),
+        ("allowed maps, texts", b"\x81" + 2 * _SHORT_TEXT, 6, _SHORT_TEXT),
+        ("allowed maps, negative numbers", b"\x81" + 2 * _NEGATIVE, 6, _NEGATIVE),
     ):
         count = min((parts_max(size_bytes) - 8) // parts, (size_bytes - 11) // len(unit))
-        yield name, _beside_texts(_array(unit, count), size_bytes)
-    yield "an allowed map, texts", _beside_texts(_map(min(parts_max(size_bytes) // 2 - 8, size_bytes // 7)), size_bytes)
+        yield name, _beside(_array(unit, count), filler, size_bytes)
+    entries = _map(min(parts_max(size_bytes) // 2 - 8, size_bytes // 7))
+    yield "an allowed map, texts", _beside(entries, _SHORT_TEXT, size_bytes)
     for name, header, most in (("false lengths", b"\xdd%s", 2**32 - 1), ("short false lengths", b"\xdc%s", 2**16 - 1)):
         claim = struct.pack(">I" if most > 2**16 else ">H", min(size_bytes - 9, most))
         heads = (header % claim) * min(1000, (size_bytes - 9) // (1 + len(claim)))
@@ -113,9 +118,9 @@ def _array(unit: bytes, count: int) -> bytes:
     return b"\xdd" + struct.pack(">I", count) + unit * count
 
 
-def _beside_texts(packed: bytes, size_bytes: int) -> bytes:
-    texts = max(0, (size_bytes - len(packed) - 6) // len(_SHORT_TEXT))
-    return b"\x92" + packed + _array(_SHORT_TEXT, texts)
+def _beside(packed: bytes, filler: bytes, size_bytes: int) -> bytes:
+    count = max(0, (size_bytes - len(packed) - 6) // len(filler))
+    return b"\x92" + packed + _array(filler, count)
 
 
 def _map(count: int) -> bytes:

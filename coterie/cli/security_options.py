@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from coterie.runtime.hosts.real_disk import RealDisk
+from coterie.runtime.hosts.real_network import RealNetwork
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.transport.handshake.shared_key import ClientKey, SharedKey
 from coterie.terminal_output import print_error
@@ -18,9 +20,12 @@ __all__ = [
     "SecurityOptions",
     "add_client_security",
     "add_node_security",
+    "foreign_certificate",
     "node_options",
     "of_node",
+    "read_key",
     "security_of",
+    "tls_of",
 ]
 
 KEY_BYTES_MAX: Final = 65_536
@@ -108,13 +113,52 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def security_of(args: argparse.Namespace) -> SecurityOptions:
-    """Return the options as an object. OSError: a file cannot be read. ValueError: the options do not fit together."""
-    auth = _auth_of(args)
+def read_key(option: str, path: str) -> bytes:
+    """Return the key in a file. OSError: it cannot be read. ValueError: it is no key. Both name option and file."""
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise ValueError(f"{option} {path}: it is no regular file")
+        with open(path, "rb") as file:
+            if not RealDisk().is_private(path):
+                print_error(f"coterie: {option} {path}: others than its owner can read it: chmod 600 it")
+            key = file.read(KEY_BYTES_MAX + 1)
+        if len(key) > KEY_BYTES_MAX:
+            raise ValueError(f"{option} {path}: it has more than {KEY_BYTES_MAX} bytes")
+        return key
+    except OSError as error:
+        raise OSError(f"cannot read {option} {path!r}: {os.strerror(error.errno or 0)}") from error
+
+
+def security_of(args: argparse.Namespace, read: Callable[[str, str], bytes] = read_key) -> SecurityOptions:
+    """Return the options as an object. OSError: a file cannot be read. ValueError: the options do not fit together.
+
+    `read`: returns the key of an option and a path.
+    """
+    return SecurityOptions(_auth_of(args, read), tls_of(args))
+
+
+def tls_of(args: argparse.Namespace) -> TlsConfig | None:
+    """Return where the certificates are; None: there are none. ValueError: the options do not fit together."""
     files = (args.tls_certificate, args.tls_key, args.tls_authority)
     if (any(files) and not all(files)) or (args.tls_revoked and not any(files)):
         raise ValueError("--tls-certificate, --tls-key and --tls-authority go together: give all three or none")
-    return SecurityOptions(auth, TlsConfig(*files, args.tls_revoked or "") if all(files) else None)
+    return TlsConfig(*files, args.tls_revoked or "") if all(files) else None
+
+
+def foreign_certificate(tls: TlsConfig | None, node: str) -> str | None:
+    """Return what is wrong if the certificate is issued to other names than that of the node; None if all is well.
+
+    OSError: the certificate cannot be read.
+    """
+    names = (node,) if tls is None else RealNetwork().certificate_names(tls)
+    if tls is None or node in names:
+        return None
+    issued = ", ".join(map(repr, names)) or "no name"
+    return (
+        f"--tls-certificate {tls.certificate!r} is issued to {issued}, and the node is {node!r}: no other node would "
+        f"link with it; give a certificate and key (--tls-key) issued to {node!r} ({NODE_MARK} in the paths that "
+        f"`coterie up` takes stands for the name of each node)"
+    )
 
 
 def of_node(args: argparse.Namespace, node: str) -> argparse.Namespace:
@@ -139,7 +183,7 @@ def _tls_files(args: argparse.Namespace) -> dict[str, str | None]:
     return {name: getattr(args, name) for name in ("tls_certificate", "tls_key", "tls_authority", "tls_revoked")}
 
 
-def _auth_of(args: argparse.Namespace) -> SharedKey | ClientKey | None:
+def _auth_of(args: argparse.Namespace, read: Callable[[str, str], bytes]) -> SharedKey | ClientKey | None:
     key_of, client_keys = getattr(args, "key_of", None), getattr(args, "client_keys", [])
     also_keys = getattr(args, "also_keys", [])
     if args.key_file is None:
@@ -147,34 +191,19 @@ def _auth_of(args: argparse.Namespace) -> SharedKey | ClientKey | None:
             given = "--key-of" if key_of is not None else "--client-key" if client_keys else "--also-key"
             raise ValueError(f"{given} goes with --key-file: without a key of the nodes nobody is asked for one")
         return None
-    key, also = _read_key("--key-file", args.key_file), [_read_key("--also-key", path) for path in also_keys]
-    clients = tuple(map(_client_key, client_keys))
+    key, also = read("--key-file", args.key_file), [read("--also-key", path) for path in also_keys]
+    clients = tuple(_client_key(text, read) for text in client_keys)
     try:
         return SharedKey(key, also=tuple(also), clients=clients) if key_of is None else ClientKey(key_of, key)
     except ValueError as error:
         raise ValueError(f"--key-file {args.key_file}: {error}") from error
 
 
-def _client_key(text: str) -> ClientKey:
+def _client_key(text: str, read: Callable[[str, str], bytes]) -> ClientKey:
     name, equals, path = text.partition("=")
     if not (name and equals and path):
         raise ValueError(f"--client-key {text!r}: write NAME=FILE")
     try:
-        return ClientKey(name, _read_key("--client-key", path))
+        return ClientKey(name, read("--client-key", path))
     except ValueError as error:
         raise ValueError(f"--client-key {text}: {error}") from error
-
-
-def _read_key(option: str, path: str) -> bytes:
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise ValueError(f"{option} {path}: it is no regular file")
-        with open(path, "rb") as file:
-            if not RealDisk().is_private(path):
-                print_error(f"coterie: {option} {path}: others than its owner can read it: chmod 600 it")
-            key = file.read(KEY_BYTES_MAX + 1)
-        if len(key) > KEY_BYTES_MAX:
-            raise ValueError(f"{option} {path}: it has more than {KEY_BYTES_MAX} bytes")
-        return key
-    except OSError as error:
-        raise OSError(f"cannot read {option} {path!r}: {os.strerror(error.errno or 0)}") from error

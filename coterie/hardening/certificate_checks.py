@@ -23,12 +23,16 @@ ROUNDS: Final = 10
 
 
 def certificate_findings(deployment: Deployment) -> Iterator[Finding]:
-    """Yield what is to be said about the certificate of a node; nothing without TLS. OSError: a file cannot be read."""
+    """Yield what is to be said about the certificate of a node; nothing without TLS."""
     tls, node = deployment.tls, deployment.node
     if tls is None:
         return
+    try:
+        network = RealSecuredNetwork(tls, lambda *_: None, handshake_timeout_s=1.0, handshakes_max=1)
+    except OSError as error:  # it names the file
+        yield Finding(Level.FAILURE, error.strerror or str(error), "see the --tls-… options: no node starts like this")
+        return
     yield from private_findings(f"--tls-key {tls.key}", tls.key, "chmod 600")
-    network = RealSecuredNetwork(tls, lambda _: None, handshake_timeout_s=1.0, handshakes_max=1)
     try:
         certificate = _shown_certificate(tls)
     except ssl.SSLError as error:

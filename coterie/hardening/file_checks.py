@@ -86,7 +86,9 @@ def code_findings(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _own(path: str) -> Iterator[Finding]:
-    """Yield a failure if another user can change a file."""
+    """Yield a failure if another user can change a file; nothing if it is not there: that is told elsewhere."""
+    if not os.path.exists(path):
+        return
     status = os.stat(path)
     if status.st_mode & 0o022:
         yield Finding(Level.FAILURE, f"{path}: others can change it", f"chmod go-w {path}")

@@ -130,15 +130,15 @@ class Network(Connections, Protocol):
         ...
 
     def secured(
-        self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float, handshakes_max: int
+        self, tls: TlsConfig, on_refused: Callable[[str, str], None], *, handshake_timeout_s: float, handshakes_max: int
     ) -> SecuredNetwork:
         """Return the same network in mutual TLS.
 
-        An incoming handshake is dropped if it takes longer than `handshake_timeout_s`, and the oldest one if there are
-        more than `handshakes_max`.
+        An incoming handshake is dropped if its first byte, or all of it from there on, takes longer than
+        `handshake_timeout_s`, and the oldest one if there are more than `handshakes_max`.
 
-        `on_refused` is called with the reason when an incoming connection has no valid certificate. OSError, naming
-        the file, if a certificate cannot be read.
+        `on_refused` is called with the address (`host:port`) and the reason when an incoming connection has no valid
+        certificate, or does not begin with TLS. OSError, naming the file, if a certificate cannot be read.
         """
         ...
 

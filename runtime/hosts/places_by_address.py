@@ -28,7 +28,7 @@ class PlacesByAddress(Generic[Holder]):
         return len(self._network_by_holder)
 
     def enter(self, holder: Holder, network: str) -> None:
-        """Take a place in the name of a network (see `network_of`)."""
+        """Take a place in the name of a network (see `network_of`), or of another source that shares places."""
         self._network_by_holder[holder] = network
         self._by_network.setdefault(network, {})[holder] = None
 
@@ -45,10 +45,16 @@ class PlacesByAddress(Generic[Holder]):
         """Return how many places a network takes."""
         return len(self._by_network.get(network, ()))
 
-    def most_crowded(self) -> Holder:
-        """Return the oldest holder of the network that takes most places. ValueError: there is none."""
-        networks = self._by_network
-        return next(iter(networks[max(networks, key=self.count)]))
+    def most_crowded(self, home: str = "", home_places: int = 0) -> Holder:
+        """Return the oldest holder of the network that takes most places. ValueError: there is none.
+
+        `home`: a network of which so many places do not count: they are given up last.
+        """
+
+        def counted(network: str) -> int:
+            return self.count(network) - (home_places if network == home else 0)
+
+        return next(iter(self._by_network[max(self._by_network, key=counted)]))
 
 
 def network_of(address: str) -> str:

@@ -4,8 +4,9 @@ The loops' own servers accept whatever waits, at once: a storm of connections th
 any connection can be refused. And a TLS handshake that never ends is out of reach of everyone who could end it.
 
     accept ──▶ plain: protocol.connection_made
-          └──▶ TLS:   handshake (at most `handshakes_max` at once; one more ends the oldest of the address that has
-                      most) ──▶ protocol.connection_made
+          └──▶ TLS:   first byte ──▶ handshake ──▶ protocol.connection_made     (at most `handshakes_max` at once; one
+                          │                                                      more ends the oldest of the address
+                          └─ no TLS ──▶ an answer without TLS, and closed        that has most)
 
 Without a descriptor (EMFILE) nothing is accepted for `PAUSE_S`; connections wait in the kernel's queue meanwhile.
 """
@@ -18,10 +19,11 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from coterie.runtime.hosts.places_by_address import PlacesByAddress, network_of
+from coterie.runtime.transport.handshake.tls_mismatch import TLS_RECORD
 
 __all__ = ["ACCEPTS_PER_TURN", "RealListener", "TlsAccept", "bind_all"]
 
@@ -34,16 +36,32 @@ PAUSE_S: Final = 0.25
 _WAITING_MAX: Final = 512
 """The most connections that wait in the kernel to be accepted (it may allow fewer)."""
 
+_HANDSHAKE_TIMEOUT: Final = "ssl_handshake_timeout"
+
+_HELLO_BYTES: Final = 8192
+"""More than a Hello that is well formed."""
+
 _EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 @dataclass(frozen=True, slots=True)
 class TlsAccept:
-    """How accepted connections become TLS ones: context, time-outs as the loop takes them, most handshakes at once."""
+    """How accepted connections become TLS ones.
+
+    Attributes:
+        context: for all of them.
+        handshakes_max: most handshakes at once.
+        on_refused: called with the address (`host:port`) and the error of a handshake that failed; None instead of an
+            error: it did not begin with TLS.
+        plain_refusal: what those are answered whose first byte may be that of one of our frames.
+        timeouts: of handshake and shutdown, as the loop takes them; the first byte has as long as the handshake.
+    """
 
     context: ssl.SSLContext
     handshakes_max: int
-    timeouts: Mapping[str, Any] = field(default_factory=dict)
+    on_refused: Callable[[str, ssl.SSLError | None], None]
+    plain_refusal: bytes
+    timeouts: Mapping[str, Any]
 
 
 async def bind_all(host: str, port: int) -> list[socket.socket]:
@@ -145,7 +163,7 @@ class RealListener:
                     return
                 continue  # of a connection that was gone before it was accepted
             connection.setblocking(False)
-            self._open(connection, network_of(str(address[0])))
+            self._open(connection, str(address[0]), int(address[1]))
 
     def _pause(self, listening: socket.socket) -> None:
         self._loop.remove_reader(listening)
@@ -155,10 +173,11 @@ class RealListener:
         del self._pauses[listening]
         self._loop.add_reader(listening, self._accept_some, listening)
 
-    def _open(self, connection: socket.socket, network: str) -> None:
-        task = self._loop.create_task(self._make_transport(connection), name="coterie accepts a connection")
+    def _open(self, connection: socket.socket, host: str, port: int) -> None:
+        making = self._make_transport(connection, f"{host}:{port}")
+        task = self._loop.create_task(making, name="coterie accepts a connection")
         self._opening[task] = connection
-        self._places.enter(task, network)
+        self._places.enter(task, network_of(host))
         task.add_done_callback(self._opened)
         if self._tls is not None and len(self._places) > self._tls.handshakes_max:
             surplus = self._places.most_crowded()
@@ -169,14 +188,51 @@ class RealListener:
         del self._opening[task]
         self._places.leave(task)
 
-    async def _make_transport(self, connection: socket.socket) -> None:
-        """Make the loop's transport; an error of TLS has been reported by then, others end the connection."""
+    async def _make_transport(self, connection: socket.socket, address: str) -> None:
+        """Make the loop's transport, or report why there is none; an error of the socket ends the connection."""
         tls = self._tls
         with contextlib.suppress(OSError):
             if tls is None:
                 await self._loop.connect_accepted_socket(self._factory, connection)
-            else:
+                return
+            if not await self._begins_tls(connection, address, tls):
+                return
+            try:
                 await self._loop.connect_accepted_socket(self._factory, connection, ssl=tls.context, **tls.timeouts)
+            except ssl.SSLError as error:
+                tls.on_refused(address, error)
+
+    async def _begins_tls(self, connection: socket.socket, address: str, tls: TlsAccept) -> bool:
+        """Wait for the first byte, and leave it unread; if it is none of TLS, answer, report and close."""
+        begins = False
+        try:
+            async with asyncio.timeout(tls.timeouts[_HANDSHAKE_TIMEOUT]):
+                first = await self._first_byte(connection)
+            begins = first == TLS_RECORD
+            if first and not begins:
+                tls.on_refused(address, None)
+            if first == b"\0":
+                connection.recv(_HELLO_BYTES)  # what is unread when a socket is closed resets the connection
+                connection.send(tls.plain_refusal)
+        finally:
+            if not begins:
+                connection.close()
+        return begins
+
+    async def _first_byte(self, connection: socket.socket) -> bytes:
+        """Return the first byte, which stays to be read; b"" if the other end has closed."""
+        arrived = self._loop.create_future()
+        self._loop.add_reader(connection, _set, arrived)
+        try:
+            await arrived
+        finally:
+            self._loop.remove_reader(connection)
+        return connection.recv(1, socket.MSG_PEEK)
+
+
+def _set(arrived: asyncio.Future[None]) -> None:
+    if not arrived.done():
+        arrived.set_result(None)
 
 
 def _shut_down(connection: socket.socket) -> None:

@@ -17,10 +17,15 @@ from coterie.runtime.hosts.real_disk import RealDisk
 from coterie.runtime.hosts.real_listener import RealListener, TlsAccept, bind_all
 from coterie.runtime.hosts.tls_config import TlsConfig
 from coterie.runtime.transport.handshake.certificate import Certificate, fingerprint, names_in
+from coterie.runtime.transport.handshake.handshake_messages import RefusalReason
+from coterie.runtime.transport.handshake.tls_mismatch import DIALLED_IN_TLS, DIALLED_PLAIN, plain_refusal
 
 __all__ = ["RealNetwork", "RealSecuredNetwork"]
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
+
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
+"""OpenSSL's reasons when what arrives is no TLS at all."""
 
 _SHUTDOWN_TIMEOUT_S = 1.0  # for a peer that sends no close_notify
 
@@ -41,7 +46,7 @@ class RealNetwork:
         return await open_datagram_socket(received, host, port)
 
     def secured(
-        self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float, handshakes_max: int
+        self, tls: TlsConfig, on_refused: Callable[[str, str], None], *, handshake_timeout_s: float, handshakes_max: int
     ) -> RealSecuredNetwork:
         """Return the same network in mutual TLS; see `host.SecuredNetwork`."""
         return RealSecuredNetwork(
@@ -64,7 +69,8 @@ class RealSecuredNetwork:
 
     Args:
         config: the paths of the certificates.
-        on_refused: called with the reason when an incoming connection has no valid certificate.
+        on_refused: called with the address and the reason when an incoming connection has no valid certificate, or does
+            not begin with TLS.
         handshake_timeout_s: a handshake that takes longer is dropped.
         handshakes_max: so many incoming handshakes at once; one more ends the oldest.
 
@@ -73,7 +79,12 @@ class RealSecuredNetwork:
     """
 
     def __init__(
-        self, config: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float, handshakes_max: int
+        self,
+        config: TlsConfig,
+        on_refused: Callable[[str, str], None],
+        *,
+        handshake_timeout_s: float,
+        handshakes_max: int,
     ) -> None:
         self._config = config
         self._handshakes_max = handshakes_max
@@ -106,10 +117,9 @@ class RealSecuredNetwork:
         listening = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         # A listener keeps the context it was made with; each of its connections is moved to the current one.
         listening.sni_callback = self._use_current_context
-        listening.sslobject_class = _reporting_ssl_object(self._on_refused)
         listening.num_tickets = 0  # a session ticket would readmit a peer whose certificate is no longer valid
         _require_certificates(listening, self._config)
-        tls = TlsAccept(listening, self._handshakes_max, self._tls_timeouts)
+        tls = TlsAccept(listening, self._handshakes_max, self._refused, plain_refusal(), self._tls_timeouts)
         return RealListener(await bind_all(host, port), factory, tls)
 
     async def connect(self, factory: ProtocolFactory, host: str, port: int) -> None:
@@ -117,7 +127,7 @@ class RealSecuredNetwork:
 
         Raises:
             OSError: the connection fails.
-            HandshakeRefused: the peer has no valid certificate.
+            HandshakeRefused: the peer has no valid certificate, or does not speak TLS.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -126,7 +136,14 @@ class RealSecuredNetwork:
                 factory, host, port, ssl=self._client, server_hostname="", **self._tls_timeouts
             )
         except ssl.SSLError as error:
-            raise _handshake_refused(error) from error
+            raise _handshake_refused(error, DIALLED_IN_TLS) from error
+
+    def _refused(self, address: str, error: ssl.SSLError | None) -> None:
+        """Report an incoming connection that failed, without an error because it did not begin with TLS."""
+        if error is None:
+            self._on_refused(address, f"{RefusalReason.TLS_MISMATCH.value}: {DIALLED_PLAIN}")
+        else:
+            self._on_refused(address, str(_handshake_refused(error, DIALLED_PLAIN)))
 
     def _use_current_context(
         self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, listening: ssl.SSLContext
@@ -181,24 +198,11 @@ def _errors_naming(what: str) -> Iterator[None]:
         raise OSError(error.errno or errno.EINVAL, f"TLS cannot use {what}: {why}") from error
 
 
-def _reporting_ssl_object(on_refused: Callable[[str], None]) -> type[ssl.SSLObject]:
-    """Return a class of connections that report why a handshake failed: the loop does not report it."""
-
-    class ReportingSSLObject(ssl.SSLObject):
-        def do_handshake(self) -> None:
-            try:
-                super().do_handshake()
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                raise
-            except ssl.SSLError as error:
-                on_refused(str(_handshake_refused(error)))
-                raise
-
-    return ReportingSSLObject
-
-
-def _handshake_refused(error: ssl.SSLError) -> HandshakeRefused:
+def _handshake_refused(error: ssl.SSLError, mismatch: str) -> HandshakeRefused:
+    """Return what a failed handshake means; `mismatch`: what to say if the other end does not speak TLS."""
+    if error.reason in _NO_TLS:
+        return HandshakeRefused(RefusalReason.TLS_MISMATCH.value, mismatch)
     is_about_certificates = "CERTIFICATE" in (error.reason or "")
     detail = f" ({error.verify_message})" if isinstance(error, ssl.SSLCertVerificationError) else ""
-    reason = "wrong_certificate" if is_about_certificates else "incomplete"
-    return HandshakeRefused(reason, f"TLS: {error.reason or error}{detail}")
+    reason = RefusalReason.WRONG_CERTIFICATE if is_about_certificates else RefusalReason.INCOMPLETE
+    return HandshakeRefused(reason.value, f"TLS: {error.reason or error}{detail}")

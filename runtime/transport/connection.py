@@ -146,6 +146,11 @@ class Connection(asyncio.Protocol):
         """How long nothing has arrived (s), in whole keep-alive intervals."""
         return self._keep_alive.silent_s
 
+    @property
+    def begins_tls(self) -> bool:
+        """Whether the other end has begun with TLS, which this one does not speak; it was closed for that."""
+        return self._decoder.begins_tls
+
     def open_backlog(self, lane: int, emptied: Callable[[int], None]) -> ChunkBacklog:
         """Return the backlog that replaces `queue` for the items of `lane` until `emptied` is called."""
         config = self._shared.config
@@ -328,7 +333,12 @@ class Connection(asyncio.Protocol):
                     return
         except BrokenFrame as error:
             shared.counters.broken_frames += 1
-            self.fail(f"broken frame: {error}")
+            if self.begins_tls:
+                self.send_payload(EMPTY)  # it is no TLS, which the library of the other end reports
+                self.close()
+                self.owner.connection_lost(self, str(error))
+            else:
+                self.fail(f"broken frame: {error}")
         if self._is_reading_paused and self._transport is not None:
             self._is_reading_paused = False
             if self._is_open:

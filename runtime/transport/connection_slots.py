@@ -7,10 +7,13 @@
 * Strangers have said nothing that was understood. One too many ends the oldest of the address with most of them: one
   machine cannot take the places of others.
 * Claimants say that they are a certain member, which is not proven yet. Each member has its own few places, so that a
-  storm of strangers or clients does not end the handshake of a node that comes back.
+  storm of strangers or clients does not end the handshake of a node that comes back. One too many ends the oldest of
+  the address with most claimants of that name. The member's own address (where it was linked last, or was added) keeps
+  two of its places, as many as a link needs, against any number of addresses.
 * Clients: one too many is refused. Those at one address get three of four places, unless it is loopback: the rest is
-  for clients at other addresses. A node that dialled before it was added as a member was admitted as a client: its link
-  gives that place back once it is added (`release_members`).
+  for clients at other addresses. Those of one owner (the name that a client's key or certificate proves) get three of
+  four as well, wherever they are. A node that dialled before it was added as a member was admitted as a client: its
+  link gives that place back once it is added (`release_members`).
 """
 
 from __future__ import annotations
@@ -32,11 +35,11 @@ CLAIMANTS_MAX: Final = 8
 
 CONNECTIONS_PER_LINK: Final = 2
 
-ADDRESS_SHARE: Final = 0.75
-"""The most of the places of clients that the clients at one address get."""
+CLIENT_SHARE: Final = 0.75
+"""The most of the places of clients that the clients at one address get, or those of one owner."""
 
-ADDRESS_MIN: Final = 8
-"""So many connections of clients at one address are never too many."""
+CLIENT_MIN: Final = 8
+"""So many connections of the clients at one address, or of one owner, are never too many."""
 
 
 class ConnectionSlots:
@@ -46,10 +49,12 @@ class ConnectionSlots:
     """
 
     __slots__ = (
+        "_claimants",
         "_client_places",
         "_clients",
+        "_home_by_member",
         "_member_by_claimant",
-        "_members",
+        "_owner_places",
         "_strangers",
         "clients_max",
         "strangers_max",
@@ -59,10 +64,12 @@ class ConnectionSlots:
         self.strangers_max = strangers_max
         self.clients_max = clients_max
         self._strangers: PlacesByAddress[Connection] = PlacesByAddress()
-        self._members: dict[str, dict[Connection, None]] = {}  # sets, in order of opening
+        self._claimants: dict[str, PlacesByAddress[Connection]] = {}  # by member
         self._member_by_claimant: dict[Connection, str] = {}
+        self._home_by_member: dict[str, str] = {}  # the network of its own address
         self._clients: dict[Connection, Peer] = {}  # the first connection of each link
         self._client_places: PlacesByAddress[Connection] = PlacesByAddress()  # the same connections
+        self._owner_places: PlacesByAddress[Connection] = PlacesByAddress()  # those of proven owners, by owner
 
     @property
     def clients(self) -> int:
@@ -92,26 +99,38 @@ class ConnectionSlots:
         That one has no place any more, as with strangers.
         """
         self._strangers.leave(connection)
+        self._leave_claimants(connection)
         self._member_by_claimant[connection] = member
-        claimants = self._members.setdefault(member, {})
-        claimants[connection] = None
+        claimants = self._claimants.setdefault(member, PlacesByAddress())
+        claimants.enter(connection, _network(connection))
         if len(claimants) <= CLAIMANTS_MAX:
             return None
-        surplus = next(iter(claimants))
-        self.link_member(surplus)
+        surplus = claimants.most_crowded(self._home_by_member.get(member, ""), CONNECTIONS_PER_LINK)
+        self._leave_claimants(surplus)
         return surplus
 
-    def admit_client(self, connection: Connection, peer: Peer) -> str | None:
-        """Take the first connection of `peer`, a client; if there is no room, change nothing, and return why."""
+    def expect_member(self, member: str, address: str) -> None:
+        """Note the IP address at which a member was added; a host's name says nothing until the member was linked."""
+        self._home_by_member[member] = network_of(address)
+
+    def admit_client(self, connection: Connection, peer: Peer, owner: str = "") -> str | None:
+        """Take the first connection of `peer`, a client; if there is no room, change nothing, and return why.
+
+        `owner`: the name that it has proven, see `identity.owner_of`; "" if its name is not proven.
+        """
         if self.clients + CONNECTIONS_PER_LINK > self.clients_max:
             return f"clients have {self.clients} of {self.clients_max} connections"
         network = _network(connection)
-        taken, most = CONNECTIONS_PER_LINK * self._client_places.count(network), self._most_at(network)
-        if taken + CONNECTIONS_PER_LINK > most:
-            return f"clients at {network} have {taken} of {most} connections for one address"
+        lack = None if is_loopback(network) else self._lack(self._client_places, network, f"clients at {network}")
+        if lack is None and owner:
+            lack = self._lack(self._owner_places, owner, f"clients with the key or certificate of {owner!r}")
+        if lack is not None:
+            return lack
         self._strangers.leave(connection)
         self._clients[connection] = peer
         self._client_places.enter(connection, network)
+        if owner:
+            self._owner_places.enter(connection, owner)
         return None
 
     def admit_second(self, connection: Connection) -> None:
@@ -130,24 +149,34 @@ class ConnectionSlots:
 
     def link_member(self, connection: Connection) -> None:
         """Note that a connection is part of a member's link: it needs no place any more."""
-        member = self._member_by_claimant.pop(connection, None)
+        member = self._leave_claimants(connection)
         if member is not None:
-            self._members[member].pop(connection)
+            self._home_by_member[member] = _network(connection)
 
     def leave(self, connection: Connection) -> None:
         """Free the place of a connection that is closed."""
         self._strangers.leave(connection)
         self._leave_clients(connection)
-        self.link_member(connection)
+        self._leave_claimants(connection)
 
     def _leave_clients(self, connection: Connection) -> None:
         self._clients.pop(connection, None)
         self._client_places.leave(connection)
+        self._owner_places.leave(connection)
 
-    def _most_at(self, network: str) -> int:
-        if is_loopback(network):
-            return self.clients_max
-        return max(ADDRESS_MIN, int(self.clients_max * ADDRESS_SHARE))
+    def _leave_claimants(self, connection: Connection) -> str | None:
+        """Free the place of a claimant; return the member that it claims to be, None if it is no claimant."""
+        member = self._member_by_claimant.pop(connection, None)
+        if member is not None:
+            self._claimants[member].leave(connection)
+        return member
+
+    def _lack(self, places: PlacesByAddress[Connection], source: str, whose: str) -> str | None:
+        """Return why one more client of a source (an address, an owner) has no room; None if it has."""
+        taken, most = CONNECTIONS_PER_LINK * places.count(source), max(CLIENT_MIN, int(self.clients_max * CLIENT_SHARE))
+        if taken + CONNECTIONS_PER_LINK <= most:
+            return None
+        return f"{whose} have {taken} of {most} connections, the most of {self.clients_max} that they may have"
 
 
 def _network(connection: Connection) -> str:

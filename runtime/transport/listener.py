@@ -10,7 +10,8 @@ from coterie.runtime.transport.connection_slots import CLAIMANTS_MAX
 from coterie.runtime.transport.handshake.certificate import Certificate, certificate_refusal
 from coterie.runtime.transport.handshake.handshake import AcceptorHandshake, Continue, Passed
 from coterie.runtime.transport.handshake.handshake_messages import HandshakeRefusal, Hello, RefusalReason, refuse
-from coterie.runtime.transport.handshake.identity import Peer
+from coterie.runtime.transport.handshake.identity import Peer, owner_of
+from coterie.runtime.transport.handshake.tls_mismatch import DIALLED_IN_TLS
 from coterie.runtime.transport.link import Link
 from coterie.runtime.transport.peers import Peers
 from coterie.runtime.transport.transport_events import TransportEvents
@@ -89,7 +90,10 @@ class LinkListener:
     def connection_lost(self, connection: Connection, reason: str) -> None:
         """Drop the connection and report the failed handshake."""
         self._forget(connection)
-        self._report(connection, HandshakeRefusal(RefusalReason.INCOMPLETE, reason))
+        if connection.begins_tls:
+            self._report(connection, HandshakeRefusal(RefusalReason.TLS_MISMATCH, DIALLED_IN_TLS))
+        else:
+            self._report(connection, HandshakeRefusal(RefusalReason.INCOMPLETE, reason))
 
     def _pair(self, connection: Connection, passed: Passed) -> None:
         key = (passed.peer, passed.link_id)
@@ -117,10 +121,14 @@ class LinkListener:
     def _note_claim(self, connection: Connection, claimed: Peer | None) -> None:
         if claimed is None or not self._peers.is_member(claimed):
             return
+        if certificate_refusal(connection.certificate, claimed) is not None:
+            return  # it will be refused, and stays a stranger until then
         surplus = self._shared.slots.claim(connection, claimed.node)
         if surplus is not None:
             self._end_surplus(
-                surplus, f"{CLAIMANTS_MAX} unfinished handshakes in the name of {claimed.node!r}", "the oldest"
+                surplus,
+                f"{CLAIMANTS_MAX} unfinished handshakes in the name of {claimed.node!r}",
+                "the oldest at the address with most",
             )
 
     def _take_place(self, connection: Connection, hello: Hello) -> HandshakeRefusal | None:
@@ -131,7 +139,7 @@ class LinkListener:
         if hello.lane_class == 1:
             slots.admit_second(connection)
             return None
-        lack = slots.admit_client(connection, hello.peer)
+        lack = slots.admit_client(connection, hello.peer, _proven_owner(connection.certificate, hello.peer))
         if lack is None:
             return None
         text = (
@@ -164,6 +172,14 @@ class LinkListener:
         self._handshakes.pop(connection, None)
         for key in [key for key, half in self._unpaired.items() if half is connection]:
             del self._unpaired[key]
+
+
+def _proven_owner(certificate: Certificate | None, client: Peer) -> str:
+    """Return the owner of the certificate or key that makes this client; "" if it has shown neither.
+
+    Whoever has the nodes' key may take any name.
+    """
+    return "" if certificate is None and client.could_be_node else owner_of(client.node)
 
 
 def _with_certificate(passed: Passed, certificate: Certificate | None) -> Passed:

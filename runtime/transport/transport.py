@@ -138,6 +138,8 @@ class Transport:
         self._check_open()
         if node == self.identity.node:
             raise ValueError(f"node {node!r} cannot be its own peer")
+        if self._peers.address_of(node) != (host, port):
+            self._shared.slots.expect_member(node, host)
         self._peers.add_member(node, (host, port))
         self._shared.slots.release_members(self._peers.is_member)
         if self._listeners:
@@ -245,11 +247,12 @@ class Transport:
         self._secured.reload()
         ended: list[str] = []
         for link in list(self._links.values()):
-            certificate, distrust = link.control.certificate, self._shared.distrust
-            why = certificate and distrust and distrust(certificate)
-            if why:
+            distrust = self._shared.distrust
+            shown = (link.control.certificate, link.bulk.certificate)  # two if it was renewed between the connections
+            whys = [why for one in shown if one is not None and distrust is not None and (why := distrust(one))]
+            if whys:
                 ended.append(link.peer.node)
-                link.down(f"the certificate of {link.peer.node!r} does not count any more: {why}")
+                link.down(f"the certificate of {link.peer.node!r} does not count any more: {whys[0]}")
         return ended
 
     def peers(self) -> list[Peer]:
@@ -317,10 +320,10 @@ class Transport:
     def _network(self) -> Connections:
         return self._secured or self._host.network
 
-    def _report_unauthenticated(self, reason: str) -> None:
-        """Report a connection without a valid certificate; its address is not known here."""
+    def _report_unauthenticated(self, address: str, reason: str) -> None:
+        """Report a connection without a valid certificate, or without TLS."""
         self._shared.counters.refused_handshakes += 1
-        self._events.refused("unknown", reason)
+        self._events.refused(address, reason)
 
     def _check_open(self) -> None:
         if self._is_closed:

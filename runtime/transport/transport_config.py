@@ -19,24 +19,26 @@ class TransportConfig:
 
     Attributes:
         frame_cap_bytes: the longest payload of one frame that is accepted. It bounds what a hostile peer can make us
-            hold: a decoded payload takes up to about 30 times its size. All nodes should agree.
+            hold: a decoded payload takes up to 55 times its size (see `unpacking.py`). All nodes should agree.
         client_frame_cap_bytes: the largest item, and the longest payload of one frame, that a client may send; never
             more than `frame_cap_bytes`. Clients and nodes should agree: a client refuses a larger item itself, and a
             node drops it and answers that it is too large. Lower: clients must cut their data; higher: a hostile client
-            holds the loop of a node longer, some 50 ms for 512 KiB.
+            holds the loop of a node longer, some 60 ms for 512 KiB.
         frame_soft_bytes: where the items of one tick are cut into several frames, and a larger item into chunks.
             Lower: more headers. Higher: a receiver handles more before anything else gets its turn.
         message_cap_bytes: the largest item, sent or accepted; it crosses in chunks. Each connection may hold one
-            such item of each of its lanes until it is complete, and decoding it takes up to about 30 times its size if
-            an authenticated peer is hostile. All nodes should agree; an item beyond the receiver's cap closes
-            the link. (To a node of protocol version 2 the cap is that of its frames.)
+            such item of each of its lanes until it is complete. An item of an authenticated node that is hostile takes
+            up to 50 times its size to decode, and holds the loop for 0.1 to 0.3 s for each MiB. All nodes should agree;
+            an item beyond the receiver's cap closes the link. (To a node of protocol version 2 the cap is that of its
+            frames.)
         outbound_limit_bytes: bytes that may wait for one connection (our queue and the socket's buffer together) before
             `OutboundFull`; as much again, in each lane, for items behind a large item that is being sent.
             Lower: bursts are refused. Higher: a peer that never reads costs that much memory.
         write_buffer_bytes: how much of that is handed to the socket's buffer before we wait for it to drain.
         connections_max: most accepted connections of links; a link takes two. Two for each other node (`add_peer`) are
-            theirs alone, the rest are for clients; one too many is refused. The limit of open files (ulimit -n) may
-            allow fewer, which is logged. Lower: busy clusters refuse clients; higher: memory, and descriptors.
+            theirs alone, the rest are for clients, of one owner or at one address three of four of these
+            (`connection_slots.py`); one too many is refused. The limit of open files (ulimit -n) may allow fewer,
+            which is logged. Lower: busy clusters refuse clients; higher: memory, and descriptors.
         handshakes_max: most accepted connections that have not said who they are, and most incoming TLS handshakes at
             once; one too many ends the oldest. Lower: a storm of connections ends honest handshakes; higher: strangers
             hold that many descriptors for `handshake_timeout_s`.

@@ -9,7 +9,8 @@ runs until SIGTERM or Ctrl-C. Format a new data directory once, with
 `--bootstrap new`. A new group starts when one node more than a majority is up (three of three, four of five; with
 weighted or grid quorums it may need others, at most all); see `coterie status`.
 
-With certificates, SIGHUP reads their files again: links whose certificate does not count any more end.
+With certificates, a node starts only with one that is issued to its name (else the exit code is 2), and SIGHUP reads
+their files again: links whose certificate does not count any more end.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ from contextlib import contextmanager, suppress
 
 from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
-from coterie.cli.security_options import SecurityOptions, add_node_security, security_of
+from coterie.cli.security_options import SecurityOptions, add_node_security, foreign_certificate, security_of
 from coterie.import_order import hidden_hint, import_working_directory_last
 from coterie.node_process import close_copies, up_line
 from coterie.runtime.system import System
-from coterie.terminal_output import print_lines
+from coterie.terminal_output import print_error, print_lines
 
-__all__ = ["add_parser", "load_topology", "run"]
+__all__ = ["WRONG_USAGE", "add_parser", "load_topology", "run"]
+
+WRONG_USAGE = 2
+"""The exit code if the options do not fit together, as with argparse."""
 
 SWITCH_INTERVAL_S = 0.001
 """How long a worker thread may hold the interpreter: the default of 5 ms would delay heartbeats."""
@@ -90,6 +94,10 @@ def run(args: argparse.Namespace) -> int:
     topology = load_topology(args.topology)
     peers = parse_peers(args.peers)
     security = security_of(args)
+    foreign = foreign_certificate(security.tls, args.node)
+    if foreign is not None:
+        print_error(f"coterie: {foreign}")
+        return WRONG_USAGE
     _tune_interpreter()
     with suppress(TerminatedBySignal):
         run_async(_run(args, topology, peers, security))

@@ -13,17 +13,19 @@ is not promised at all: docs/security.md.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Iterator
 
 from coterie.actors.network_addresses import parse_address
 from coterie.actors.topology import Topology
 from coterie.cli.commands.run_command import load_topology
-from coterie.cli.security_options import NODE_MARK, add_node_security, of_node, security_of
+from coterie.cli.security_options import NODE_MARK, add_node_security, of_node, read_key, security_of
 from coterie.hardening.certificate_checks import certificate_findings
 from coterie.hardening.checked_deployment import Deployment, Finding, Level
 from coterie.hardening.exposure_checks import client_findings, link_findings
 from coterie.hardening.file_checks import code_findings, data_findings, key_findings
+from coterie.runtime.transport.handshake.shared_key import KEY_BYTES_MIN
 from coterie.terminal_output import print_lines
 
 __all__ = ["add_parser", "check"]
@@ -80,7 +82,9 @@ def check(args: argparse.Namespace) -> int:
 
 def _findings(args: argparse.Namespace, topology: Topology, node: str, code: str) -> Iterator[Finding]:
     own = of_node(args, node)
-    security = security_of(own)
+    keys = _KeyFiles()
+    security = security_of(own, keys.read)
+    yield from keys.unusable.values()
     key_files = [] if own.key_file is None else [("--key-file", own.key_file)]
     key_files += [("--also-key", path) for path in own.also_keys]
     for text in own.client_keys:
@@ -94,7 +98,7 @@ def _findings(args: argparse.Namespace, topology: Topology, node: str, code: str
         data=None if args.data is None else args.data.replace(NODE_MARK, node),
         auth=security.node_auth,
         tls=security.tls,
-        key_files=tuple(key_files),
+        key_files=tuple((option, path) for option, path in key_files if path not in keys.unusable),
         is_insecure=args.insecure,
         code=code,
     )
@@ -104,3 +108,26 @@ def _findings(args: argparse.Namespace, topology: Topology, node: str, code: str
     yield from data_findings(deployment)
     yield from code_findings(deployment)
     yield from client_findings(deployment)
+
+
+class _KeyFiles:
+    """Reads files of keys, and goes on if one holds no key: something stands for it, so that the rest can be checked.
+
+    `unusable`: the finding for each such file, by path.
+    """
+
+    def __init__(self) -> None:
+        self.unusable: dict[str, Finding] = {}
+
+    def read(self, option: str, path: str) -> bytes:
+        """Return the key of an option and a path, or something that stands for it."""
+        try:
+            key = read_key(option, path)
+            if len(key) >= KEY_BYTES_MIN:
+                return key
+            why = f"{option} {path}: a key of {len(key)} bytes can be guessed, and no node starts with it"
+        except (OSError, ValueError) as error:
+            why = str(error)
+        advice = f"head -c 32 /dev/urandom > {path}; chmod 600 {path}"
+        self.unusable[path] = Finding(Level.FAILURE, why, f"make it readable, or make a new key: {advice}")
+        return hashlib.sha256(path.encode()).digest()

@@ -13,8 +13,8 @@ it has not answered for --hang-timeout seconds, or for 2 s if the failure detect
 failed. One node is fenced at a time: while it has not answered again, the others wait, for 30 s at most.
 
 The delay before a restart grows with each restart in the window. A node that ends too often is given up: the others go
-on, and the exit code is 1. Ctrl-C and SIGTERM stop all nodes in order. With certificates, SIGHUP lets all nodes read
-their files again.
+on, and the exit code is 1. Ctrl-C and SIGTERM stop all nodes in order. If a certificate is not issued to its node, no
+node is started, and the exit code is 2. With certificates, SIGHUP lets all nodes read their files again.
 """
 
 from __future__ import annotations
@@ -30,14 +30,21 @@ from dataclasses import replace
 from coterie.actors.topology import Topology
 from coterie.actors.topology.parts import DetectorPart
 from coterie.cli.command_loop import TerminatedBySignal, run_async
-from coterie.cli.commands.run_command import load_topology
-from coterie.cli.security_options import add_node_security, node_options, of_node, security_of
+from coterie.cli.commands.run_command import WRONG_USAGE, load_topology
+from coterie.cli.security_options import (
+    add_node_security,
+    foreign_certificate,
+    node_options,
+    of_node,
+    security_of,
+    tls_of,
+)
 from coterie.node_process import cluster_in
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR
 from coterie.supervision.cluster_supervisor import HANG_TIMEOUT_S, ClusterSupervisor
 from coterie.supervision.node_supervisor import RESTARTS
-from coterie.terminal_output import print_lines
+from coterie.terminal_output import print_error, print_lines
 
 __all__ = ["add_parser", "run"]
 
@@ -96,8 +103,12 @@ def run(args: argparse.Namespace) -> int:
     data = {node: os.path.join(args.data, node) for node in topology.nodes}
     for directory in data.values():
         _check_data(directory, topology)
-    first = of_node(args, topology.nodes[0])
-    security = security_of(first)
+    foreign = [text for node in topology.nodes if (text := foreign_certificate(tls_of(of_node(args, node)), node))]
+    if foreign:
+        for text in foreign:
+            print_error(f"coterie: {text}")
+        return WRONG_USAGE
+    security = security_of(of_node(args, topology.nodes[0]))
     supervisor = ClusterSupervisor(
         args.topology,
         topology.name,

@@ -357,7 +357,7 @@ class NodeNetwork:
         return self._network.open_datagrams(self._node, received, host, port)
 
     def secured(
-        self, tls: TlsConfig, on_refused: Callable[[str], None], *, handshake_timeout_s: float, handshakes_max: int
+        self, tls: TlsConfig, on_refused: Callable[[str, str], None], *, handshake_timeout_s: float, handshakes_max: int
     ) -> SecuredNetwork:
         """Raise OSError: TLS needs real sockets."""
         del on_refused, handshake_timeout_s, handshakes_max

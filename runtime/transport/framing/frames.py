@@ -31,6 +31,9 @@ _COVERED = struct.Struct(">II")  # length, sequence
 _SEQUENCE_MASK = 2**32 - 1
 _ROUNDS_BYTES: Final = 4
 
+_TLS_RECORD: Final = b"\x16\x03"
+"""As a header it would announce a frame of more than 350 MiB."""
+
 COVERED_BYTES: Final = _COVERED.size
 CODE_BYTES: Final = 16
 HEADER_BYTES: Final = COVERED_BYTES + 4
@@ -98,7 +101,17 @@ class FrameDecoder:
             more than the cap, a header and one `feed` are ever held.
     """
 
-    __slots__ = ("_at", "_bytes", "_check", "_failure", "_header_bytes", "_rounds", "_sequence", "cap_bytes")
+    __slots__ = (
+        "_at",
+        "_bytes",
+        "_check",
+        "_failure",
+        "_header_bytes",
+        "_rounds",
+        "_sequence",
+        "begins_tls",
+        "cap_bytes",
+    )
 
     def __init__(self, cap_bytes: int) -> None:
         self.cap_bytes = cap_bytes
@@ -109,6 +122,7 @@ class FrameDecoder:
         self._header_bytes = HEADER_BYTES
         self._rounds = b""
         self._failure: str | None = None
+        self.begins_tls = False  # the first bytes were those of TLS (RFC 8446 §5.1), and no header
 
     def unseal(self, key: bytes) -> None:
         """Expect a code in each frame after the payload returned last (see `FrameEncoder.seal`)."""
@@ -153,6 +167,7 @@ class FrameDecoder:
             return None
         size, sequence = _COVERED.unpack_from(self._bytes, self._at)
         if size > self.cap_bytes:
+            self.begins_tls = self._sequence == 0 and self._bytes.startswith(_TLS_RECORD, self._at)
             self._fail(f"a frame of {size} bytes is announced, the cap is {self.cap_bytes}")
         if sequence != self._sequence:
             self._fail(f"frame {sequence} arrived where frame {self._sequence} was due")

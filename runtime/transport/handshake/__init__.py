@@ -7,4 +7,5 @@
 `identity.py`: holds name, role and incarnation of a system and of its peer.
 `protocol_versions.py`: lists the protocol versions, and chooses one that both systems support.
 `shared_key.py`: holds the secret keys, and proves knowledge of a key.
+`tls_mismatch.py`: detects that one end speaks TLS and the other does not, and says so to both.
 """

@@ -20,6 +20,10 @@ _CERTIFICATES: Final = (
     "compare --tls-certificate and --name of this client, and --tls-authority and --tls-revoked of both ends "
     "(in code: tls=)"
 )
+_TLS: Final = (
+    "a client uses --tls-certificate, --tls-key and --tls-authority if the nodes do, and none of them if not "
+    "(in code: tls=)"
+)
 _ADVICE_BY_REASON: Final = {
     RefusalReason.UNSUPPORTED_VERSION: "use the release of the nodes",
     RefusalReason.WRONG_CLUSTER: "compare the addresses (--connect), and the cluster's id (in code: cluster=)",
@@ -27,6 +31,7 @@ _ADVICE_BY_REASON: Final = {
     RefusalReason.KEY_REQUIRED: _KEYS,
     RefusalReason.WRONG_KEY: _KEYS,
     RefusalReason.WRONG_CERTIFICATE: _CERTIFICATES,
+    RefusalReason.TLS_MISMATCH: _TLS,
     RefusalReason.OWN_NAME: _NAMES,
     RefusalReason.NAME_TAKEN: _NAMES,
 }

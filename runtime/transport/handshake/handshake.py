@@ -97,7 +97,8 @@ class AcceptorHandshake:
 
     Args:
         identity: of this system.
-        admit: called last, with a Hello that passed all other checks; returns a refusal (see `refuse`) or None.
+        admit: called last, with a Hello that passed all other checks, and says whether its peer could be a node
+            (`Peer.could_be_node`); returns a refusal (see `refuse`) or None.
         credentials: our keys; None if we have none.
         versions: that we support.
     """
@@ -147,7 +148,7 @@ class AcceptorHandshake:
         if refusal is not None:
             return refusal
         if self._credentials is None:
-            return self._welcome(hello, version)
+            return self._welcome(replace(hello, peer=replace(hello.peer, could_be_node=True)), version)
         self._hello_bytes = payload
         self._challenge = Challenge(version, self._identity.cluster, peer_of(self._identity), self._credentials.nonce)
         return Continue(self._challenge.encode())
@@ -160,11 +161,11 @@ class AcceptorHandshake:
         key = find_key(auth.accepted_from(hello.peer), HandshakeSide.DIALER, said, encoded, answer.proof)
         if key is None:
             return _unknown_key(self._identity.node, hello.peer)
+        hello = replace(hello, peer=replace(hello.peer, could_be_node=key in auth.of_nodes))
         step = self._welcome(hello, challenge.version, prove(key, HandshakeSide.ACCEPTOR, said, encoded))
         if not isinstance(step, Passed):
             return step
-        keys = frame_keys(key, HandshakeSide.ACCEPTOR, said, encoded)
-        return replace(step, peer=replace(step.peer, could_be_node=key in auth.of_nodes), frame_keys=keys)
+        return replace(step, frame_keys=frame_keys(key, HandshakeSide.ACCEPTOR, said, encoded))
 
     def _welcome(self, hello: Hello, version: int, proof: bytes = b"") -> HandshakeStep:
         refusal = self._admit(hello)
@@ -172,8 +173,7 @@ class AcceptorHandshake:
             return refusal
         cluster = self._identity.cluster
         reply = Welcome(version, cluster, peer_of(self._identity), proof).encode()
-        peer = replace(hello.peer, could_be_node=self._credentials is None)
-        return Passed(peer, version, cluster, hello.lane_class, hello.link_id, reply)
+        return Passed(hello.peer, version, cluster, hello.lane_class, hello.link_id, reply)
 
     def _wrong_version(self, hello: Hello) -> HandshakeRefusal:
         (low, high), me, peer = self._versions, self._identity.node, hello.peer.node

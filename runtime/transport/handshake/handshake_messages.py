@@ -54,6 +54,7 @@ class RefusalReason(enum.Enum):
     KEY_REQUIRED = "key_required"  # one end has a shared key, the other has none
     WRONG_KEY = "wrong_key"  # a proof that no accepted key makes
     WRONG_CERTIFICATE = "wrong_certificate"  # issued to another name
+    TLS_MISMATCH = "tls_mismatch"  # one end speaks TLS, the other does not
     OWN_NAME = "own_name"  # another process uses our name
     DIALLED_SELF = "dialled_self"  # both ends are this process
     NAME_TAKEN = "name_taken"  # a client took a node's name

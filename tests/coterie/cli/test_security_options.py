@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import queue
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.security_options import SecurityOptions, add_node_security, node_options, of_node, security_of
 from coterie.errors import NodeUnreachable
 from coterie.runtime.transport.handshake.shared_key import SharedKey
+from tests.runtime.transport.certificate_authority import CLIENT, Authority
 
 KEY = b"0123456789abcdef"
 
@@ -62,6 +64,21 @@ async def test_client_with_the_key_is_accepted_and_one_without_it_is_told_the_re
         with pytest.raises(NodeUnreachable, match=f"{node.address}: key_required: .*; a client uses --key-file"):
             async with ClusterConnection((node.address,)).client():
                 raise AssertionError("it must not be let in")
+
+
+async def test_a_client_without_tls_and_a_cluster_in_tls_are_told_apart_and_the_reverse(tmp_path: Path) -> None:
+    authority, topology = Authority(tmp_path), Topology("kept", nodes=["n1"])
+    topology.raft("store", machine=KeyValue)
+    nodes_own, clients = authority.issue("n1"), authority.issue("billing", usages=CLIENT)
+    for node_tls, client_tls, text in (
+        (nodes_own, None, "the end that was dialled asks for TLS, and the one that dialled speaks none; give tls="),
+        (None, clients, "the end that dialled asks for TLS, and the one that was dialled speaks none; give tls="),
+    ):
+        async with topology.start(node="n1", tls=node_tls) as node:
+            connection = ClusterConnection((node.address,), security=SecurityOptions(tls=client_tls))
+            with pytest.raises(NodeUnreachable, match=f"this client is refused: .*{re.escape(text)}"):
+                async with connection.client():
+                    raise AssertionError("it must not be let in")
 
 
 def test_keys_of_clients_are_read_by_name_and_what_does_not_fit_is_named(

@@ -165,5 +165,40 @@ def test_certificates_are_checked_as_another_node_would(folder: Path, capsys: py
 
 def test_wrong_input_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(folder, capsys, "--node", "n9") == (1, ["coterie: --node 'n9': the topology has n1, n2"])
-    code, lines = check(folder, capsys, "--key-file", "gone.key")
-    assert (code, lines) == (1, ["coterie: cannot read --key-file 'gone.key': No such file or directory"])
+
+
+def test_each_unusable_key_is_a_finding_and_the_rest_is_checked(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "short.key").write_bytes(b"short")
+    (folder / "short.key").chmod(0o600)
+    (folder / "folder.key").mkdir()
+    keys = ("--key-file", "gone.key", "--also-key", "short.key", "--also-key", "folder.key", "--also-key", "nodes.key")
+    code, lines = check(folder, capsys, *keys, "--client-key", "ops=ops.key", "--client-key", "billing=lost.key")
+
+    failures = found(lines, "FAILURE")
+    assert (code, len(failures)) == (1, 4), lines
+    for text in (
+        "cannot read --key-file 'gone.key': No such file or directory",
+        "--also-key short.key: a key of 5 bytes can be guessed",
+        "--also-key folder.key: it is no regular file",
+        "cannot read --client-key 'lost.key': No such file or directory",
+    ):
+        assert any(text in line for line in failures), (text, lines)
+    assert "ok       --also-key nodes.key: 32 bytes" in lines
+    assert "ok       --client-key ops ops.key: 32 bytes" in lines
+    assert any("a key protects every link" in line for line in found(lines, "ok")), "the keys are given, and are missed"
+
+
+@pytest.mark.parametrize("missing", ["n1.key", "n1.crt", "authority.pem"])
+def test_an_unreadable_certificate_is_a_finding_and_the_rest_is_checked(
+    folder: Path, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    tls = Authority(folder).issue("n1", days_left=90)
+    (folder / missing).unlink()
+    paths = ("--tls-certificate", tls.certificate, "--tls-key", tls.key, "--tls-authority", tls.authority)
+    code, lines = check(folder, capsys, "--node", "n1", *paths)
+
+    assert code == 1
+    assert any("TLS cannot use" in line and missing in line for line in found(lines, "FAILURE")), lines
+    assert any("every client reaches" in line for line in found(lines, "note"))

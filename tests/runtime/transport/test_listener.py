@@ -174,7 +174,7 @@ async def test_strangers_are_dropped_at_once_and_counted(world: World, data: byt
     await asyncio.sleep(0.01)
 
     assert raw.is_lost
-    assert raw.received == []
+    assert raw.received == ([[]] if data.startswith(b"\x16") else []), "an empty frame tells a TLS library all"
     stats = node.transport.stats()
     assert (stats["broken_frames"], stats["refused_handshakes"], stats["connections"]) == (1, 1, 0)
 

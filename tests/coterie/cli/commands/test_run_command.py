@@ -20,6 +20,7 @@ from coterie.cli import cluster_connection, main
 from coterie.cli.commands.run_command import load_topology, parse_peers
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.storage.data_directory import format_store
+from tests.runtime.transport.certificate_authority import Authority
 
 SHOP = """
 from coterie import KeyValue, Topology
@@ -268,6 +269,22 @@ def test_a_first_start_that_is_refused_leaves_nothing_formatted(shop: Path, caps
         refusal(capsys, *bootstrap, *options)
         assert not (shop / "data" / "meta").exists()
     assert RunningNode(shop, *bootstrap).end() == 0
+
+
+def test_a_certificate_of_another_name_keeps_a_node_from_starting(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tls = Authority(shop).issue("n2", alternatives=("n2", "n3"))
+    options = ["--tls-certificate", tls.certificate, "--tls-key", tls.key, "--tls-authority", tls.authority]
+    options += ["--listen", "127.0.0.1:0", "--data", "d", "--bootstrap", "new"]
+
+    code = main(["run", "shop_of_tests:topology", "--node", "n1", *options])
+
+    assert code == 2
+    error = capsys.readouterr().err
+    assert f"--tls-certificate {tls.certificate!r} is issued to 'n2', 'n3', and the node is 'n1'" in error
+    assert "give a certificate and key (--tls-key) issued to 'n1'" in error
+    assert not (shop / "d").exists()
 
 
 def test_busy_port_is_named(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from coterie.cli.commands.up_command import _addresses
 from coterie.node_process import cluster_in
 from coterie.runtime.hosts.real_resources import RealResources
 from coterie.runtime.hosts.resource_reading import DescriptorReading
+from tests.runtime.transport.certificate_authority import Authority
 
 MODULE = """
 from coterie import KeyValue, Topology
@@ -238,6 +239,22 @@ def test_a_limit_of_open_files_that_is_too_low_is_one_line_before_anything_is_ma
         "coterie: the limit of open files is 64, and 14 are open: a node with 1 other node needs a limit of at least "
         "82; raise it (ulimit -n 82)\n"
     )
+    assert not (shop / "coterie-data").exists()
+
+
+def test_a_certificate_of_another_name_keeps_all_nodes_from_starting(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    authority = Authority(shop)
+    for node in ("n1", "n2"):
+        authority.issue("n1", file=node)
+    paths = [f"{shop}/{{node}}.crt", "--tls-key", f"{shop}/{{node}}.key", "--tls-authority", str(authority.path)]
+
+    code = main(["up", "up_of_tests:topology", "--port", "0", "--tls-certificate", *paths])
+
+    assert code == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert "/n2.crt' is issued to 'n1', and the node is 'n2'" in error
     assert not (shop / "coterie-data").exists()
 
 

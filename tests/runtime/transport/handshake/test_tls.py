@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from cryptography import x509
@@ -169,21 +169,49 @@ async def test_a_certificate_that_does_not_count_is_refused_on_both_sides(
     assert (a.recorder.only("up"), b.recorder.only("up")) == ([], [])
 
 
-async def test_a_plain_peer_gets_no_link_and_is_told_of(real_world: World, authority: Authority) -> None:
-    a, b = await real_world.start("a"), await real_world.start("b", tls=authority.issue("b"))
-    introduce(a, b)
+@pytest.mark.parametrize("auth", [None, SharedKey(b"k" * 32)])
+async def test_a_node_in_tls_and_one_without_say_so_at_both_ends_whichever_dials(
+    real_world: World, authority: Authority, auth: SharedKey | None
+) -> None:
+    for dialer, dialled, text in (
+        (None, authority.issue("b"), "the end that was dialled asks for TLS, and the one that dialled speaks none"),
+        (authority.issue("a"), None, "the end that dialled asks for TLS, and the one that was dialled speaks none"),
+    ):
+        a, b = await real_world.start("a", tls=dialer, auth=auth), await real_world.start("b", tls=dialled, auth=auth)
+        introduce(a, b)
 
-    assert "incomplete: TLS: " in await refusal(real_world, b)
-    assert "incomplete" in await refusal(real_world, a)
-    assert (a.recorder.only("up"), b.recorder.only("up")) == ([], [])
+        for node in (a, b):
+            said = await refusal(real_world, node)
+            assert said.startswith(f"tls_mismatch: {text}; give tls= (--tls-certificate, "), said
+        assert (a.recorder.only("up"), b.recorder.only("up")) == ([], [])
+        assert a.recorder.only("refused")[0][1] == f"127.0.0.1:{b.address[1]}"
+        assert str(b.recorder.only("refused")[0][1]).startswith("127.0.0.1:"), "where the dialer is"
+        await a.transport.close()
+        await b.transport.close()
 
 
-async def test_a_peer_in_tls_gets_no_link_from_a_plain_node(real_world: World, authority: Authority) -> None:
-    a, b = await real_world.start("a", tls=authority.issue("a")), await real_world.start("b")
-    introduce(a, b)
+async def test_a_program_that_speaks_neither_tls_nor_frames_is_told_of_and_gets_no_answer(
+    real_world: World, authority: Authority
+) -> None:
+    node = await real_world.start("n", tls=authority.issue("n"))
+    browser = Talker(b"GET / HTTP/1.1\r\n\r\n")
 
-    assert "broken frame" in await refusal(real_world, b)
-    assert a.recorder.only("up") == []
+    await RealNetwork().connect(lambda: browser, *node.address)
+
+    assert "tls_mismatch" in await refusal(real_world, node)
+    await real_world.until(lambda: browser.is_lost)
+    assert browser.heard == b""
+
+
+async def test_what_a_plain_dialer_is_answered_names_nothing(real_world: World, authority: Authority) -> None:
+    node = await real_world.start("secret-name", cluster="secret-cluster", tls=authority.issue("secret-name"))
+    stranger = Talker(b"\0" * 16)
+
+    await RealNetwork().connect(lambda: stranger, *node.address)
+    await real_world.until(lambda: stranger.is_lost)
+
+    assert b"tls_mismatch" in stranger.heard
+    assert b"secret" not in stranger.heard
 
 
 async def test_shared_keys_and_tls_go_together(real_world: World, authority: Authority) -> None:
@@ -261,6 +289,23 @@ async def test_links_with_revoked_or_expired_certificates_end_at_a_reload_and_do
     assert node.transport.peers() == []
 
 
+@pytest.mark.parametrize("revoked_one", ["control", "bulk"])
+async def test_a_link_ends_at_a_reload_whichever_of_its_connections_showed_a_revoked_certificate(
+    real_world: World, authority: Authority, tmp_path: Path, revoked_one: str
+) -> None:
+    """The other end may renew its certificate between the two."""
+    revoked = tmp_path / "revoked"
+    revoked.write_text("ab" * 32)
+    node = await real_world.start("n", tls=replace(authority.issue("n"), revoked=str(revoked)))
+    client = real_world.make("c", role=PeerRole.CLIENT, tls=authority.issue("c"))
+    client.transport.dial(*node.address)
+    await real_world.linked(client, node)
+    connection = getattr(node.transport._links["c"], revoked_one)
+    connection.certificate = replace(connection.certificate, fingerprint="ab" * 32)
+
+    assert node.transport.reload_certificates() == ["c"]
+
+
 @pytest.mark.parametrize("line", ["nothing", "ab" * 31, "sha256 Fingerprint="])
 async def test_a_list_that_cannot_be_read_is_named_and_changes_nothing(
     real_world: World, authority: Authority, tmp_path: Path, line: str
@@ -325,6 +370,21 @@ class Quiet(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_lost = True
+
+
+class Talker(Quiet):
+    """Connects, says one thing, and listens."""
+
+    def __init__(self, words: bytes) -> None:
+        super().__init__()
+        self.words = words
+        self.heard = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).write(self.words)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard += data
 
 
 async def test_somebody_who_connects_and_says_nothing_is_dropped_in_time(
