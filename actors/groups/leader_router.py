@@ -50,7 +50,7 @@ from coterie.actors.groups.reply_room import ReplyRoom
 from coterie.actors.groups.routed_command import ALONE, RoutedCommand, refused
 from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome
 from coterie.protocols.detection.failure_detector import StateChange, Trusted
-from coterie.protocols.sessions import NotActive, Reply, SentReply, TooLarge, Withheld
+from coterie.protocols.sessions import Deferred, NotActive, Reply, SentReply, TooLarge, Withheld
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
@@ -64,7 +64,7 @@ ATTEMPT_S: Final = 2.0
 
 LEFT_S: Final[Callable[[QueuedCommand], float]] = itemgetter(1)
 
-NO_REPLY: Final = (FailedAttempt, Withheld)
+NO_REPLY: Final = (FailedAttempt, Withheld, Deferred)
 
 PAUSE_MIN_S: Final = 0.01
 PAUSE_MAX_S: Final = 0.2
@@ -159,6 +159,8 @@ class LeaderRouter:
             if isinstance(answer, Withheld):
                 routed.withheld(answer.size_bytes)
                 failure = f"its reply of {answer.size_bytes} bytes did not fit beside those of other commands"
+            elif isinstance(answer, Deferred):
+                failure = "the replies before its own in a batch were long: it is sent again"
             elif not self._is_split(answer, routed):
                 node, cause, _ = answer
                 if cause is not None:

@@ -31,6 +31,8 @@ from coterie.protocols.sessions.session_commands import (
     without_commands,
 )
 from coterie.protocols.sessions.session_replies import (
+    BatchReply,
+    Deferred,
     Done,
     Malformed,
     NotActive,
@@ -52,9 +54,11 @@ from coterie.protocols.sessions.session_replies import (
 
 __all__ = [
     "SESSION_ID_BYTES",
+    "BatchReply",
     "Command",
     "CommandBatch",
     "Deduplication",
+    "Deferred",
     "Done",
     "KeptLimits",
     "Machine",

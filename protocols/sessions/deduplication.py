@@ -28,6 +28,10 @@ executed, so that it advances, and each other one is answered `SessionFull`: not
 once it has the replies before it. What goes beyond the bounds nevertheless ends sessions: of the owner that keeps most
 bytes, or has most sessions, the one used least recently.
 
+A batch is executed up to a number of commands and of bytes of their replies, which are all in memory together, on every
+replica. Each command after that is answered `Deferred`: not executed, the client sends it again. The first command of a
+batch is always executed, so whoever repeats comes to an end.
+
 Exactly once is decided here, by `Deduplication._apply_in_session`. The client numbers its commands in
 `actors/groups/client_session.py`, retries them under the same number in `actors/groups/leader_router.py`, and
 turns the replies into results or errors in `actors/groups/group_client.py`.
@@ -38,7 +42,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable
-from typing import Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex
 from coterie.protocols.sessions.kept_sessions import STANDARD_LIMITS, KeptLimits, KeptSession, KeptSessions, bytes_kept
@@ -53,6 +57,8 @@ from coterie.protocols.sessions.session_commands import (
     decode_command,
 )
 from coterie.protocols.sessions.session_replies import (
+    BatchReply,
+    Deferred,
     Done,
     Malformed,
     Opened,
@@ -64,7 +70,13 @@ from coterie.protocols.sessions.session_replies import (
     UnknownSession,
 )
 
-__all__ = ["Deduplication", "Machine"]
+__all__ = ["BATCH_COMMANDS_MAX", "BATCH_REPLY_BYTES", "Deduplication", "Machine"]
+
+BATCH_COMMANDS_MAX: Final = 1024
+"""How many commands of a batch are executed: all replicas are held meanwhile. A rule of the format level."""
+
+BATCH_REPLY_BYTES: Final = 8 * 1024 * 1024
+"""Once the replies of a batch have more bytes, it is executed no further. A rule of the format level."""
 
 _INDEX = struct.Struct(">Q")
 
@@ -132,13 +144,25 @@ class Deduplication:
             case SessionCommand():
                 return self._apply_in_session(index, decoded)
             case CommandBatch(commands):
-                return Replies([self._apply_of_batch(index, each) for each in commands])
+                return Replies(self._apply_batch(index, commands))
             case OpenSession():
                 return self._open(index, decoded)
             case Plain(payload):
                 return Done(self._machine.apply(index, payload))
             case _:
                 assert_never(decoded)
+
+    def _apply_batch(self, index: LogIndex, commands: list[bytes]) -> list[BatchReply]:
+        replies: list[BatchReply] = []
+        left_bytes = BATCH_REPLY_BYTES
+        for command in commands if len(commands) <= BATCH_COMMANDS_MAX else commands[:BATCH_COMMANDS_MAX]:
+            reply = self._apply_of_batch(index, command)
+            replies.append(reply)
+            if type(reply) is Done:
+                left_bytes -= len(reply[0])
+                if left_bytes < 0:
+                    break
+        return replies if len(replies) == len(commands) else replies + [Deferred()] * (len(commands) - len(replies))
 
     def _apply_of_batch(self, index: LogIndex, command: bytes) -> Reply:
         try:
@@ -178,7 +202,7 @@ class Deduplication:
             self._sessions.use(number)
         limits = self._limits
         if low_water > session.low_water:
-            self._kept_bytes -= session.raise_low_water(low_water, limits.session_window)
+            self._kept_bytes -= session.raise_low_water(low_water)
         if sequence < session.low_water:
             return StaleCommand(session.low_water)
         kept = session.reply_by_sequence.get(sequence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,14 +81,18 @@ class KeptSession:
         self.kept_bytes += size
         return size
 
-    def raise_low_water(self, low_water: int, session_window: int) -> int:
-        """Drop the replies below `low_water`, which is above the present mark; return how many bytes they counted."""
-        end = self.low_water + session_window
-        if low_water < end:
-            end = low_water
+    def raise_low_water(self, low_water: int) -> int:
+        """Drop the replies below `low_water`, which is above the present mark; return how many bytes they counted.
+
+        It visits no more numbers than replies are kept: a client may raise its mark by any number with each command.
+        """
+        kept = self.reply_by_sequence
+        passed: Iterable[int] = range(self.low_water, low_water)
+        if low_water - self.low_water > len(kept):
+            passed = [sequence for sequence in kept if sequence < low_water]
         freed = 0
-        for sequence in range(self.low_water, end):
-            reply = self.reply_by_sequence.pop(sequence, None)
+        for sequence in passed:
+            reply = kept.pop(sequence, None)
             if reply is not None:
                 freed += KEPT_OVERHEAD_BYTES + (len(reply) if type(reply) is bytes else 0)
         self.low_water = low_water

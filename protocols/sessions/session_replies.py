@@ -6,6 +6,8 @@ one that does not fit. Every caller still learns its own outcome, because a mark
     Withheld   it fits into an answer with fewer replies: repeat the command under the same identity
     TooLarge   it fits into no answer
 
+Of a batch that would take too much time or memory the first commands are executed; each other one is `Deferred`.
+
 The leader alone may refuse a command of a batch before it is in the log: the answer has `NotActive` in its place.
 
 The first byte of an encoded reply is its kind, and stands for the format as that of a command does.
@@ -22,6 +24,8 @@ from coterie.protocols.sessions.length_prefixed import join_parts, joined_bytes,
 from coterie.protocols.sessions.session_commands import SESSION_ID_BYTES, SessionId
 
 __all__ = [
+    "BatchReply",
+    "Deferred",
     "Done",
     "Malformed",
     "NotActive",
@@ -42,7 +46,7 @@ __all__ = [
 ]
 
 # The first byte of a reply. Numbers are on the wire: never reuse one.
-_DONE, _OPENED, _STALE, _UNKNOWN, _FULL, _MALFORMED, _REPLIES, _WITHHELD, _TOO_LARGE, _NOT_ACTIVE = range(10)
+_DONE, _OPENED, _STALE, _UNKNOWN, _FULL, _MALFORMED, _REPLIES, _WITHHELD, _TOO_LARGE, _NOT_ACTIVE, _DEFERRED = range(11)
 _DONE_BYTE = bytes((_DONE,))
 _OPENED_BYTE = bytes((_OPENED,))
 
@@ -102,10 +106,19 @@ Reply = Done | Opened | StaleCommand | UnknownSession | SessionFull | Malformed 
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """Those before it in its batch took all there is for one: not executed by this copy; send it again."""
+
+
+BatchReply = Reply | Deferred
+"""The result of one command of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
 class Replies:
     """The results of the commands of a `CommandBatch`, in their order."""
 
-    replies: list[Reply]
+    replies: list[BatchReply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +135,17 @@ class NotActive:
     text: str
 
 
-SentReply = Reply | Withheld | NotActive
+_BARE: Final[Mapping[int | None, BatchReply]] = {
+    _UNKNOWN: UnknownSession(),
+    _MALFORMED: Malformed(),
+    _DEFERRED: Deferred(),
+}
+
+SentReply = BatchReply | Withheld | NotActive
 """What an answer holds for one command: its reply, or a marker in place of it."""
 
 
-def encode_reply(reply: Reply | Replies) -> bytes:
+def encode_reply(reply: BatchReply | Replies) -> bytes:
     """Encode `reply`."""
     match reply:
         case Done(payload):
@@ -146,6 +165,8 @@ def encode_reply(reply: Reply | Replies) -> bytes:
             return bytes((_UNKNOWN,))
         case Malformed():
             return bytes((_MALFORMED,))
+        case Deferred():
+            return bytes((_DEFERRED,))
         case TooLarge(size_bytes, max_bytes):
             return _too_large(size_bytes, max_bytes)
         case _:
@@ -222,8 +243,8 @@ def decode_reply(data: bytes) -> SentReply:
 
 
 def _decode_other(kind: int | None, data: bytes) -> SentReply:
-    if kind in (_UNKNOWN, _MALFORMED) and len(data) == 1:
-        return UnknownSession() if kind == _UNKNOWN else Malformed()
+    if kind in _BARE and len(data) == 1:
+        return _BARE[kind]
     if kind == _OPENED and len(data) == 1 + SESSION_ID_BYTES:
         return Opened(SessionId(data[1:]))
     if kind in (_STALE, _FULL):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from coterie.protocols.checkpoints import Digest, DigestHistory, decode_checkpoint
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex
-from coterie.protocols.sessions import Deduplication, Done, Machine, Replies, Reply, encode_reply
+from coterie.protocols.sessions import BatchReply, Deduplication, Done, Machine, Replies, Reply, encode_reply
 
 __all__ = ["Replica"]
 
@@ -87,12 +87,12 @@ class Replica:
             self.apart_at = checkpoint.index
 
 
-def _equal_part(reply: Reply | Replies, digested: Callable[[bytes], bytes]) -> Reply | Replies:
+def _equal_part(reply: BatchReply | Replies, digested: Callable[[bytes], bytes]) -> BatchReply | Replies:
     """Return the part of a reply that is equal on all replicas: of an error, not its text."""
     if isinstance(reply, Replies):
         return Replies([_without_text(each, digested) for each in reply.replies])
     return _without_text(reply, digested)
 
 
-def _without_text(reply: Reply, digested: Callable[[bytes], bytes]) -> Reply:
+def _without_text(reply: BatchReply, digested: Callable[[bytes], bytes]) -> BatchReply:
     return Done(digested(reply.payload)) if isinstance(reply, Done) else reply

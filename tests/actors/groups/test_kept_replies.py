@@ -9,10 +9,11 @@ import pytest
 
 from coterie import Outcome, Topology
 from coterie.actors.groups.group_messages import Execute
-from coterie.actors.groups.key_value import Increment, KeyValue
+from coterie.actors.groups.key_value import Get, Increment, KeyValue, Put
 from coterie.actors.groups.state_machine import StateMachine
 from coterie.errors import CommandTimeout
-from coterie.protocols.sessions import Deduplication, KeptLimits, encode_open_session
+from coterie.protocols.sessions import Deduplication, Done, KeptLimits, Replies, encode_open_session
+from coterie.protocols.sessions.deduplication import BATCH_REPLY_BYTES
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address
 
@@ -83,6 +84,31 @@ async def test_many_large_replies_at_once_all_come_and_the_group_keeps_little(
     executed: list[list[int]] = [sessions._machine.machine.executed for sessions in groups]  # type: ignore[attr-defined]
     assert list(range(400)) in [sorted(each) for each in executed]  # a follower may lag
     assert {len(sessions) for sessions in groups} == {1}  # it was never given up
+
+
+async def test_many_large_reads_at_once_all_come_and_no_entry_makes_all_replies(
+    make_cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 reads travel in one batch; what one entry would make too much of is asked for again."""
+    made: list[int] = []
+    original = Deduplication.apply
+
+    def measured(self: Deduplication, index: Any, command: bytes) -> Any:
+        reply = original(self, index, command)
+        if isinstance(reply, Replies):
+            made.append(sum(len(each.payload) for each in reply.replies if isinstance(each, Done)))
+        return reply
+
+    monkeypatch.setattr(Deduplication, "apply", measured)
+    cluster = make_cluster(topology_of(KeyValue))
+    await cluster.start()
+    store = (await cluster.client()).group("store")
+    await store.execute(Put(b"k", bytes(200_000)))
+
+    values = await asyncio.gather(*(store.execute(Get(b"k"), timeout_s=60.0) for _ in range(200)))
+
+    assert values == [bytes(200_000)] * 200
+    assert BATCH_REPLY_BYTES < max(made) < BATCH_REPLY_BYTES + 201_000
 
 
 async def test_a_command_that_a_full_session_refuses_until_its_time_is_over_was_not_executed(

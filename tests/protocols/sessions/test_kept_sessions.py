@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from typing import Any
 
 import pytest
 
@@ -13,15 +14,17 @@ from coterie.protocols.sessions import (
     Done,
     KeptLimits,
     Opened,
+    OpenSession,
     Reply,
     SessionFull,
     SessionId,
+    TooLarge,
     UnknownSession,
     encode_open_session,
     encode_session_command,
     opening_of,
 )
-from coterie.protocols.sessions.kept_sessions import KEPT_OVERHEAD_BYTES, KEPT_REPLY_BYTES
+from coterie.protocols.sessions.kept_sessions import KEPT_OVERHEAD_BYTES, KEPT_REPLY_BYTES, KeptSession
 
 SMALL = KeptLimits(sessions=6, session_window=16, session_bytes=2_000, all_bytes=20_000)
 
@@ -145,6 +148,27 @@ def test_of_a_reply_that_is_too_long_to_keep_the_marker_counts() -> None:
     group.ask(group.open("shop"), 1, 1, KEPT_REPLY_BYTES + 1)
 
     assert group.sessions.kept_bytes == KEPT_OVERHEAD_BYTES == in_memory(group)
+
+
+def test_a_mark_that_is_raised_by_any_number_costs_no_more_than_the_kept_replies() -> None:
+    """A batch may raise it 1,024 times; a visit of each number in between would hold every replica for a second."""
+
+    class Counted(dict[int, bytes | TooLarge]):
+        visits = 0
+
+        def pop(self, *args: Any) -> Any:
+            self.visits += 1
+            return super().pop(*args)
+
+    session = KeptSession(OpenSession(b"n" * 16))
+    session.reply_by_sequence = kept = Counted()
+    for sequence in (1, 3, 4_000):
+        session.keep(sequence, b"r")
+
+    assert session.raise_low_water(3_999) == 2 * (KEPT_OVERHEAD_BYTES + 1)
+    assert (kept.visits, list(kept)) == (2, [4_000])
+    assert session.raise_low_water(2**64 - 1) == KEPT_OVERHEAD_BYTES + 1
+    assert (kept.visits, session.kept_bytes, session.low_water) == (3, 0, 2**64 - 1)
 
 
 @pytest.mark.parametrize("seed", range(30))

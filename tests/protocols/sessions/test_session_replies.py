@@ -7,6 +7,8 @@ import random
 import pytest
 
 from coterie.protocols.sessions import (
+    BatchReply,
+    Deferred,
     Done,
     Malformed,
     Opened,
@@ -42,7 +44,7 @@ def test_reply_is_decoded_as_it_was_encoded(reply: Reply) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\x01", b"\x03x", b"\x05x", b"\x02" + bytes(9), b"\x07", b"\x08" + bytes(9), b"\x0a"]
+    "data", [b"", b"\x01", b"\x03x", b"\x05x", b"\x02" + bytes(9), b"\x07", b"\x08" + bytes(9), b"\x0ax", b"\x0b"]
 )
 def test_malformed_reply_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="kind"):
@@ -50,7 +52,7 @@ def test_malformed_reply_is_refused(data: bytes) -> None:
 
 
 def test_replies_to_a_batch_are_decoded_as_they_were_encoded() -> None:
-    replies: list[Reply] = [Done(b"abc"), StaleCommand(4), Malformed(), Done(b"")]
+    replies: list[BatchReply] = [Done(b"abc"), StaleCommand(4), Malformed(), Deferred(), Done(b"")]
 
     assert decode_replies(encode_reply(Replies(replies))) == replies
     assert decode_replies(encode_reply(Replies([]))) == []
@@ -63,7 +65,7 @@ def test_what_is_no_reply_to_a_batch_is_refused(data: bytes) -> None:
 
 
 def test_wire_form_of_each_reply_stays_as_it_is() -> None:
-    replies: list[Reply | Replies] = [
+    replies: list[BatchReply | Replies] = [
         Done(b"p"),
         Opened(SessionId(bytes(range(16)))),
         StaleCommand(2),
@@ -71,6 +73,7 @@ def test_wire_form_of_each_reply_stays_as_it_is() -> None:
         SessionFull(3),
         Malformed(),
         Replies([Done(b"a"), Malformed()]),
+        Deferred(),
     ]
 
     assert [encode_reply(reply).hex() for reply in replies] == [
@@ -81,6 +84,7 @@ def test_wire_form_of_each_reply_stays_as_it_is() -> None:
         "040000000000000003",
         "05",
         "0600000002" + "00000002" + "00000001" + "0061" + "05",
+        "0a",
     ]
     assert fit_reply(encode_reply(Done(bytes(99))), 8).hex() == "080000006400000008"
     assert fit_reply(encode_reply(Replies([Done(bytes(99))])), 100).hex() == "0600000001" + "00000005" + "0700000064"
@@ -115,11 +119,11 @@ def test_the_first_replies_that_fit_are_kept_and_markers_stand_for_the_others() 
 
 
 def test_a_reply_that_does_not_show_an_execution_is_never_replaced_by_a_marker_that_does() -> None:
-    replies = Replies([StaleCommand(1), SessionFull(2), UnknownSession(), Malformed(), Done(bytes(99))])
+    replies = Replies([StaleCommand(1), SessionFull(2), UnknownSession(), Malformed(), Deferred(), Done(bytes(99))])
 
     sent = decode_replies(fit_reply(encode_reply(replies), 1))
 
-    assert sent == [StaleCommand(1), SessionFull(2), UnknownSession(), Malformed(), TooLarge(100, 1)]
+    assert sent == [StaleCommand(1), SessionFull(2), UnknownSession(), Malformed(), Deferred(), TooLarge(100, 1)]
 
 
 @pytest.mark.parametrize("seed", range(20))
