@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from coterie.actors.driver import Driver, Tick
 from coterie.actors.groups.evolution.group_schemas import CannotFollow
@@ -40,7 +41,7 @@ from coterie.actors.groups.replicas.call_room import call_room
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
 from coterie.actors.groups.replicas.digest_exchange import DigestExchange
 from coterie.actors.groups.replicas.leader_announcements import LeaderAnnouncements
-from coterie.actors.groups.replicas.replica import Replica
+from coterie.actors.groups.replicas.replica import APART, VISIT_REPLY_BYTES, Replica
 from coterie.actors.groups.replicas.replica_status import replica_status
 from coterie.actors.peer_stores import PeerStores
 from coterie.actors.pending_voter import PendingVoter
@@ -75,12 +76,6 @@ from coterie.runtime.storage.history.generation import Generation, contradiction
 from coterie.runtime.storage.log_store import LogStore
 
 __all__ = ["RaftActor"]
-
-APART: Final = (
-    "it answered otherwise than a quorum, up to entry {index}: its state cannot be trusted. Did `apply` change without "
-    "a higher `version`, or does it use a clock, random numbers or the order of a set? Start this node on the code of "
-    "the others. Or has a voter gone back in time (`coterie status`)? Then keep this data directory: it may be the last"
-)
 
 
 class RaftActor(
@@ -126,7 +121,7 @@ class RaftActor(
         self._peer_stores = PeerStores(group, store)
         self._activate_after_s = activate_after_s
         self._quarantined_because: str | None = None
-        self._to_apply: Apply | None = None  # Raft emits the next chunk when this one is applied
+        self._to_apply: Callable[[], Applied | None] | None = None  # Raft emits the next chunk when this one is applied
         self._disk_tasks: set[asyncio.Task[None]] = set()
         self._driver: Driver[RaftEvent, RaftEffect] | PendingVoter[RaftEvent] | None = None
 
@@ -294,9 +289,8 @@ class RaftActor(
     def on_visit_end(self) -> None:
         """Hand the messages of this visit to the protocol as one batch."""
         if self._to_apply is not None:
-            effect, self._to_apply = self._to_apply, None
-            applied = self._apply(effect)
-            if applied is not None:
+            apply, self._to_apply = self._to_apply, None
+            if (applied := apply()) is not None:
                 self._running.feed(applied)
         try:
             self._running.flush()
@@ -314,8 +308,8 @@ class RaftActor(
         self._schemas.advance(now)
         self._leaders.advance(now)
 
-    def _apply_now(self, effect: Apply) -> None:
-        self._to_apply = effect
+    def _apply_now(self, apply: Callable[[], Applied | None]) -> None:
+        self._to_apply = apply
         run_queue = self.context.system.run_queue
         is_held = run_queue.hold()  # the visit takes place within this callback of the loop
         try:
@@ -416,7 +410,7 @@ class RaftActor(
             case Apply():
                 # Not at once: a long backlog comes in many chunks; between two of them the loop must read heartbeats,
                 # and the disk thread needs the interpreter to start the write that came with this one.
-                self.context.system.loop.call_soon(self._apply_now, effect)
+                self.context.system.loop.call_soon(self._apply_now, partial(self._apply, effect))
             case Load():
                 self._begin(self._load(effect))
             case Reject():
@@ -432,8 +426,11 @@ class RaftActor(
         self._leaders.changed()
 
     def _apply(self, effect: Apply) -> Applied | None:
-        """Apply entries, and answer those that wait for them; None: this node stops, because of a local condition."""
-        replica, refs = self._replica, effect.refs
+        """Apply entries, and answer those that wait for them; None: the rest follows, or this node stops."""
+        return self._apply_some(effect)
+
+    def _apply_some(self, effect: Apply) -> Applied | None:
+        replica, refs, left_bytes = self._replica, effect.refs, VISIT_REPLY_BYTES
         applied = LogIndex(effect.entries[0].index - 1)
         try:
             with call_room():
@@ -449,6 +446,11 @@ class RaftActor(
                         self._proposals.applied(ref, reply)
                     if replica.apart_at is not None:
                         self._quarantine(APART.format(index=replica.apart_at))
+                    left_bytes -= len(reply or b"")
+                    if left_bytes < 0 and entry is not effect.entries[-1]:
+                        rest = replace(effect, entries=effect.entries[entry.index + 1 - effect.entries[0].index :])
+                        self.context.system.loop.call_soon(self._apply_now, partial(self._apply_some, rest))
+                        return None
         except CannotFollow as error:
             self._quarantine(str(error))
         except BaseException as error:  # noqa: BLE001 (the entry does not count as applied: the next life applies it again)

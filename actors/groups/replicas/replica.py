@@ -10,12 +10,22 @@ because its text may contain what differs between nodes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from coterie.protocols.checkpoints import Digest, DigestHistory, decode_checkpoint
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex
 from coterie.protocols.sessions import BatchReply, Deduplication, Done, Machine, Replies, Reply, encode_reply
 
-__all__ = ["Replica"]
+__all__ = ["APART", "VISIT_REPLY_BYTES", "Replica"]
+
+VISIT_REPLY_BYTES: Final = 4 * 1024 * 1024
+"""How many bytes of replies are made at once; then the loop reads heartbeats, before more is applied."""
+
+APART: Final = (
+    "it answered otherwise than a quorum, up to entry {index}: its state cannot be trusted. Did `apply` change without "
+    "a higher `version`, or does it use a clock, random numbers or the order of a set? Start this node on the code of "
+    "the others. Or has a voter gone back in time (`coterie status`)? Then keep this data directory: it may be the last"
+)
 
 
 class Replica:

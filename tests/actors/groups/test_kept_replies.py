@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgpack
 import pytest
 
 from coterie import Outcome, Topology
 from coterie.actors.groups.group_messages import Execute
 from coterie.actors.groups.key_value import Get, Increment, KeyValue, Put
+from coterie.actors.groups.raft_actor import RaftActor
+from coterie.actors.groups.replicas.replica import VISIT_REPLY_BYTES, Replica
 from coterie.actors.groups.state_machine import StateMachine
+from coterie.actors.groups.typed_commands import encode_command
 from coterie.errors import CommandTimeout
-from coterie.protocols.sessions import Deduplication, Done, KeptLimits, Replies, encode_open_session
+from coterie.protocols.sessions import Deduplication, Done, KeptLimits, Replies, encode_open_session, encode_plain
 from coterie.protocols.sessions.deduplication import BATCH_REPLY_BYTES
 from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address
@@ -109,6 +113,38 @@ async def test_many_large_reads_at_once_all_come_and_no_entry_makes_all_replies(
 
     assert values == [bytes(200_000)] * 200
     assert BATCH_REPLY_BYTES < max(made) < BATCH_REPLY_BYTES + 201_000
+
+
+async def test_between_long_replies_the_loop_goes_on(make_cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that made them all at once would read no heartbeat meanwhile: one frame would end a leadership."""
+    made: list[int] = []
+    visit_end, apply = RaftActor.on_visit_end, Replica.apply
+
+    def visited(self: RaftActor) -> None:
+        made.append(0)
+        visit_end(self)
+
+    def measured(self: Replica, entry: Any) -> bytes | None:
+        reply = apply(self, entry)
+        made[-1] += len(reply or b"")
+        return reply
+
+    cluster = make_cluster(topology_of(KeyValue))
+    await cluster.start()
+    client = await cluster.client()
+    store = client.group("store")
+    await store.execute(Put(b"k", bytes(400_000)))
+    leader = await cluster.leader_of("store")
+    read = Execute(encode_plain(encode_command(Get(b"k"), msgpack.Packer().pack)))
+    monkeypatch.setattr(RaftActor, "on_visit_end", visited)
+    monkeypatch.setattr(Replica, "apply", measured)
+
+    asks = [client.system.at(Address(leader, "store")).ask(read, timeout_s=60.0) for _ in range(30)]
+    await asyncio.gather(*asks, return_exceptions=True)  # answers beyond what may wait for a connection are lost
+    await store.execute(Put(b"k", b""))
+
+    assert sum(made) >= 30 * 400_000
+    assert VISIT_REPLY_BYTES < max(made) < VISIT_REPLY_BYTES + 401_000
 
 
 async def test_a_command_that_a_full_session_refuses_until_its_time_is_over_was_not_executed(
