@@ -16,7 +16,7 @@ from collections.abc import Collection
 from coterie.protocols.algorithm import NodeId
 from coterie.protocols.checking.violation import ViolationContext
 from coterie.protocols.replicated_log import LogIndex
-from coterie.protocols.sessions import Reply
+from coterie.protocols.sessions import BatchReply
 
 __all__ = ["SessionsChecker"]
 
@@ -76,7 +76,7 @@ class SessionsChecker:
         self._acknowledged[payload] = index
         self._latest_acknowledged = max(self._latest_acknowledged, index)
 
-    def refused(self, payload: bytes, reply: Reply) -> None:
+    def refused(self, payload: bytes, reply: BatchReply) -> None:
         """Report a violation: an open command of a live session was answered by an error."""
         self._context.fail(
             "sessions.answer_differs", None, f"{payload!r}, not answered before, was answered by {reply}"

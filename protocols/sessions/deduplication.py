@@ -25,8 +25,8 @@ What a group keeps for all clients has bounds (`KeptLimits`), and no client can 
 may keep replies of as many bytes as are free of the whole (the dynamic threshold of Choudhury and Hahne, IEEE/ACM
 Transactions on Networking 6(2), 1998), and always `session_bytes`. While it keeps more, its oldest command is
 executed, so that it advances, and each other one is answered `SessionFull`: not executed, the client sends it again
-once it has the replies before it. What goes beyond the bounds nevertheless ends sessions: of the owner that keeps most
-bytes, or has most sessions, the one used least recently.
+once it has the replies before it. What goes beyond the bounds nevertheless ends sessions, those used least recently: of
+the owner that has most of them, or that keeps most bytes in other sessions than its largest one (`weight_by_bytes`).
 
 A batch is executed up to a number of commands and of bytes of their replies, which are all in memory together, on every
 replica. Each command after that is answered `Deferred`: not executed, the client sends it again. The first command of a
@@ -45,7 +45,15 @@ from collections.abc import Callable
 from typing import Final, Protocol, assert_never
 
 from coterie.protocols.replicated_log import INCARNATION_BYTES, LogIndex
-from coterie.protocols.sessions.kept_sessions import STANDARD_LIMITS, KeptLimits, KeptSession, KeptSessions, bytes_kept
+from coterie.protocols.sessions.kept_sessions import (
+    STANDARD_LIMITS,
+    KeptLimits,
+    KeptSession,
+    KeptSessions,
+    Weight,
+    weight_by_bytes,
+    weight_by_number,
+)
 from coterie.protocols.sessions.session_commands import (
     SESSION_ID_BYTES,
     Command,
@@ -183,15 +191,15 @@ class Deduplication:
         number = self._new_id(index, opening.nonce)
         self._sessions.add(number, opening)
         while len(self) > self._limits.sessions:
-            self._evict(len)
+            self._evict(weight_by_number)
         return Opened(number)
 
     def _new_id(self, index: LogIndex, nonce: bytes) -> SessionId:
         digest = hashlib.sha256(self._incarnation + nonce + _INDEX.pack(index)).digest()
         return SessionId(digest[:SESSION_ID_BYTES])
 
-    def _evict(self, weight: Callable[[dict[SessionId, KeptSession]], int]) -> None:
-        self._kept_bytes -= self._sessions.evict(weight).kept_bytes
+    def _evict(self, weight: Weight, excess_bytes: int = 0) -> None:
+        self._kept_bytes -= self._sessions.evict(weight, excess_bytes)
 
     def _apply_in_session(self, index: LogIndex, command: SessionCommand) -> Reply:
         number, sequence, low_water, payload = command
@@ -214,8 +222,8 @@ class Deduplication:
             return SessionFull(session.low_water)
         reply = self._machine.apply(index, payload)
         self._kept_bytes += session.keep(sequence, reply)
-        while self._kept_bytes > limits.all_bytes:
-            self._evict(bytes_kept)
+        while (excess_bytes := self._kept_bytes - limits.all_bytes) > 0:
+            self._evict(weight_by_bytes, excess_bytes)
         return Done(reply)
 
     def _has_room(self, session: KeptSession, sequence: int) -> bool:

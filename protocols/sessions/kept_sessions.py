@@ -16,7 +16,9 @@ __all__ = [
     "KeptLimits",
     "KeptSession",
     "KeptSessions",
-    "bytes_kept",
+    "Weight",
+    "weight_by_bytes",
+    "weight_by_number",
 ]
 
 KEPT_REPLY_BYTES: Final = 4 * 1024 * 1024
@@ -124,12 +126,19 @@ class KeptSessions:
         sessions[number] = sessions.pop(number)
         self.used_last = number
 
-    def evict(self, weight: Callable[[dict[SessionId, KeptSession]], int]) -> KeptSession:
-        """End and return the least recently used session of the owner whose sessions weigh most.
+    def evict(self, weight: Weight, excess_bytes: int = 0) -> int:
+        """End the least recently used sessions of the owner whose sessions weigh most; return how many bytes they kept.
 
-        If several weigh the same: of the one among them that was used least recently.
+        At least one, and more until they kept `excess_bytes` or the owner has one left. If several owners weigh the
+        same: of the one among them that was used least recently.
         """
         sessions = max(self._by_owner.values(), key=weight)
+        freed = self._end(sessions)
+        while freed < excess_bytes and len(sessions) > 1:
+            freed += self._end(sessions)
+        return freed
+
+    def _end(self, sessions: dict[SessionId, KeptSession]) -> int:
         number = next(iter(sessions))
         session = sessions.pop(number)
         del self.by_id[number], self.id_by_nonce[session.opening.nonce]
@@ -137,9 +146,23 @@ class KeptSessions:
             del self._by_owner[session.opening.owner]
         if number == self.used_last:
             self.used_last = None
-        return session
+        return session.kept_bytes
 
 
-def bytes_kept(sessions: dict[SessionId, KeptSession]) -> int:
-    """Return how many bytes the replies of these sessions count."""
-    return sum(session.kept_bytes for session in sessions.values())
+Weight = Callable[[dict[SessionId, KeptSession]], tuple[int, ...]]
+"""How much the sessions of one owner count, when one has to go."""
+
+
+def weight_by_number(sessions: dict[SessionId, KeptSession]) -> tuple[int, ...]:
+    """Return how many sessions they are."""
+    return (len(sessions),)
+
+
+def weight_by_bytes(sessions: dict[SessionId, KeptSession]) -> tuple[int, ...]:
+    """Return how many bytes they keep beyond the session that keeps most, and in all.
+
+    A single session stops at what is free, so only an owner with several can use that up: it is the one to make room,
+    and not an owner whose one session came first and rightly keeps more.
+    """
+    kept = [session.kept_bytes for session in sessions.values()]
+    return sum(kept) - max(kept), sum(kept)

@@ -16,6 +16,7 @@ from coterie.protocols.sessions import (
     encode_open_session,
     encode_session_command,
 )
+from coterie.protocols.sessions.kept_sessions import weight_by_number
 
 __all__ = ["apart_leader", "lost_session"]
 
@@ -41,7 +42,7 @@ def lost_session(_: int) -> None:
     opened = healthy.apply(_entry(1, encode_open_session(b"n" * SESSION_ID_BYTES))) or b""
     forgetful.apply(_entry(1, encode_open_session(b"n" * SESSION_ID_BYTES)))
     session = SessionId(opened[OPENED_KIND_BYTES:])
-    forgetful._deduplication._evict(len)  # noqa: SLF001 (the error that is to be found)
+    forgetful._deduplication._evict(weight_by_number)  # noqa: SLF001 (the error that is to be found)
     for replica in (healthy, forgetful):
         replica.apply(_entry(2, encode_session_command(session, 1, 5, b"x")))
     if healthy.digest_at(LogIndex(2)) == forgetful.digest_at(LogIndex(2)):

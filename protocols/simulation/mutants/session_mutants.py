@@ -4,12 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from coterie.protocols.faults.kinds.fault_kinds import Level
 from coterie.protocols.replicated_log import LogIndex
 from coterie.protocols.sessions import Deduplication, Done, Opened, Reply, SessionId
-from coterie.protocols.sessions.kept_sessions import KeptSession, KeptSessions
+from coterie.protocols.sessions.kept_sessions import KeptSession, KeptSessions, Weight
 from coterie.protocols.sessions.session_commands import OpenSession, SessionCommand
 from coterie.protocols.simulation.directed.session_trials import (
     crowding_owner,
@@ -50,8 +48,8 @@ def _id_without_index(self: Deduplication, index: LogIndex, nonce: bytes) -> Ses
     return _new_id(self, LogIndex(0), nonce)
 
 
-def _evict_used_longest_ago(self: KeptSessions, weight: Callable[[dict[SessionId, KeptSession]], int]) -> KeptSession:
-    return _evict(self, lambda sessions: 0)
+def _evict_used_longest_ago(self: KeptSessions, weight: Weight, excess_bytes: int = 0) -> int:
+    return _evict(self, lambda sessions: (0,), excess_bytes)
 
 
 def _keep_uncounted(self: KeptSession, sequence: int, reply: bytes) -> int:

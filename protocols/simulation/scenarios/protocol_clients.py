@@ -12,11 +12,12 @@ from coterie.protocols.checking.sessions_checker import SessionsChecker
 from coterie.protocols.replicated_log import LogIndex, Reject
 from coterie.protocols.sessions import (
     SESSION_ID_BYTES,
+    BatchReply,
+    Deferred,
     Done,
     Malformed,
     Opened,
     Replies,
-    Reply,
     SessionFull,
     SessionId,
     StaleCommand,
@@ -82,7 +83,7 @@ class ProtocolClient:
         """Whether every command was answered."""
         return self._sequence == self._commands and not self._is_waiting
 
-    def answered(self, operation: int, reply: Reply | Replies) -> None:
+    def answered(self, operation: int, reply: BatchReply | Replies) -> None:
         """Process the reply to operation number `operation` (0: the opening); only the first reply counts."""
         if operation != self._sequence or not self._is_waiting:
             return
@@ -98,7 +99,7 @@ class ProtocolClient:
                 self._finish()
             case Replies(replies):
                 self.answered(operation, replies[-1])  # the reply to the second copy: the stored reply of the first
-            case StaleCommand() | UnknownSession() | SessionFull() | Malformed() | TooLarge():
+            case StaleCommand() | UnknownSession() | SessionFull() | Malformed() | TooLarge() | Deferred():
                 self._checker.refused(self._payload(), reply)
             case _:
                 assert_never(reply)

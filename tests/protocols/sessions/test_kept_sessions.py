@@ -24,7 +24,7 @@ from coterie.protocols.sessions import (
     encode_session_command,
     opening_of,
 )
-from coterie.protocols.sessions.kept_sessions import KEPT_OVERHEAD_BYTES, KEPT_REPLY_BYTES, KeptSession
+from coterie.protocols.sessions.kept_sessions import KEPT_OVERHEAD_BYTES, KEPT_REPLY_BYTES, KeptSession, weight_by_bytes
 
 SMALL = KeptLimits(sessions=6, session_window=16, session_bytes=2_000, all_bytes=20_000)
 
@@ -120,6 +120,39 @@ def test_replies_of_one_client_do_not_end_the_sessions_of_others() -> None:
         assert isinstance(group.ask(honest, sequence, sequence, 500), Done)
 
     assert group.is_open(honest)
+
+
+def test_many_sessions_of_one_client_do_not_end_the_only_one_of_another_that_keeps_more() -> None:
+    """A hostile client stays below the honest one, and uses up the rest: by the oldest command of many sessions."""
+    group = Group(KeptLimits(sessions=64, session_bytes=2_000, all_bytes=20_000))
+    honest = group.open("shop")
+    for sequence in range(1, 30):
+        group.ask(honest, sequence, 1, 500)
+    assert group.sessions.kept_bytes > 10_000  # as much as is free then
+
+    for _ in range(60):
+        session = group.open("hostile")
+        for sequence in (1, 2, 3):
+            group.ask(session, sequence, 1, 400)
+
+    assert group.is_open(honest)
+
+
+def test_idle_sessions_of_one_client_make_room_one_after_another() -> None:
+    """The owner is looked for once, not for each session: 4,000 of them would hold every replica for a second."""
+    group = Group(KeptLimits(sessions=64, session_bytes=2_000, all_bytes=20_000))
+    idle = [group.open("hostile") for _ in range(50)]
+    for session in idle:
+        group.ask(session, 1, 1, 200)
+    weighed: list[int] = []
+
+    def weight(sessions: dict[SessionId, KeptSession]) -> tuple[int, ...]:
+        weighed.append(len(sessions))
+        return weight_by_bytes(sessions)
+
+    freed = group.sessions._sessions.evict(weight, 10_000)
+
+    assert (freed, weighed, len(group.sessions)) == (31 * 328, [50], 19)
 
 
 def test_a_session_that_keeps_much_executes_no_more_than_its_oldest_command() -> None:
