@@ -63,6 +63,10 @@ class Session:
         """Mark the command of this number as settled. Idempotent."""
         self._unsettled.pop(sequence, None)
         self._has_room.set()
+        if self._waiting:
+            self._wake()
+
+    def _wake(self) -> None:
         while self._waiting and self._waiting[0][0] <= self.low_water:
             _, _, advanced = heapq.heappop(self._waiting)
             if not advanced.done():

@@ -204,7 +204,11 @@ class GroupClient:
             sequence = session.take() or await self._take_when_room(session, deadline)
             routed = RoutedCommand()
             try:
-                reply = await self._execute_once(session, sequence, payload, deadline, routed)
+                framed = encode_session_command(session.id, sequence, session.low_water, payload)
+                left_s = max(0.0, deadline - monotonic())
+                reply = await self._router.execute(framed, timeout_s=left_s, routed=routed)
+                if type(reply) is SessionFull:
+                    reply = await self._execute_later(session, sequence, payload, deadline, routed)
             finally:
                 session.give_back(sequence)
             if type(reply) is Done:
@@ -215,25 +219,25 @@ class GroupClient:
                     continue  # nothing was executed, so retry in a new session
             return self._result(command, reply, routed)
 
-    async def _execute_once(
+    async def _execute_later(
         self, session: Session, sequence: int, payload: bytes, deadline: float, routed: RoutedCommand
     ) -> Reply | TooLarge | NotActive:
-        """Execute a command under `sequence`; if the session is full, send it again once the session has advanced.
+        """Send a command that a full session has refused again, each time that the session has advanced.
 
         It advances, because the group executes the oldest command of a session in any case.
         """
         monotonic = self._system.host.clock.monotonic
         while True:
-            framed = encode_session_command(session.id, sequence, session.low_water, payload)
-            reply = await self._router.execute(framed, timeout_s=max(0.0, deadline - monotonic()), routed=routed)
-            if type(reply) is not SessionFull:
-                return reply
             try:
                 async with asyncio.timeout(deadline - monotonic()):
                     await session.advance(sequence)
             except TimeoutError as error:
                 text = f"group {self._group!r} keeps too many replies for this client that it has not had yet"
                 raise CommandTimeout(f"{text}: {routed.fate}", routed.outcome) from error
+            framed = encode_session_command(session.id, sequence, session.low_water, payload)
+            reply = await self._router.execute(framed, timeout_s=max(0.0, deadline - monotonic()), routed=routed)
+            if type(reply) is not SessionFull:
+                return reply
 
     async def _take_when_room(self, session: Session, deadline: float) -> int:
         try:

@@ -161,27 +161,23 @@ class Deduplication:
                 assert_never(decoded)
 
     def _apply_batch(self, index: LogIndex, commands: list[bytes]) -> list[BatchReply]:
-        replies: list[BatchReply] = []
-        left_bytes = BATCH_REPLY_BYTES
+        decode, replies, left_bytes = self._decode, list[BatchReply](), BATCH_REPLY_BYTES
         for command in commands if len(commands) <= BATCH_COMMANDS_MAX else commands[:BATCH_COMMANDS_MAX]:
-            reply = self._apply_of_batch(index, command)
+            try:
+                decoded = decode(command)
+            except ValueError:
+                replies.append(Malformed())
+                continue
+            if type(decoded) is SessionCommand:
+                reply = self._apply_in_session(index, decoded)
+            elif type(decoded) is Plain:
+                reply = Done(self._machine.apply(index, decoded.payload))
+            else:
+                reply = Malformed()
             replies.append(reply)
-            if type(reply) is Done:
-                left_bytes -= len(reply[0])
-                if left_bytes < 0:
-                    break
+            if type(reply) is Done and (left_bytes := left_bytes - len(reply[0])) < 0:
+                break
         return replies if len(replies) == len(commands) else replies + [Deferred()] * (len(commands) - len(replies))
-
-    def _apply_of_batch(self, index: LogIndex, command: bytes) -> Reply:
-        try:
-            decoded = self._decode(command)
-        except ValueError:
-            return Malformed()
-        if type(decoded) is SessionCommand:
-            return self._apply_in_session(index, decoded)
-        if type(decoded) is Plain:
-            return Done(self._machine.apply(index, decoded.payload))
-        return Malformed()
 
     def _open(self, index: LogIndex, opening: OpenSession) -> Opened:
         number = self._sessions.id_by_nonce.get(opening.nonce)
@@ -221,10 +217,14 @@ class Deduplication:
         if session.kept_bytes >= limits.session_bytes and not self._has_room(session, sequence):
             return SessionFull(session.low_water)
         reply = self._machine.apply(index, payload)
-        self._kept_bytes += session.keep(sequence, reply)
-        while (excess_bytes := self._kept_bytes - limits.all_bytes) > 0:
-            self._evict(weight_by_bytes, excess_bytes)
+        kept_bytes = self._kept_bytes = self._kept_bytes + session.keep(sequence, reply)
+        if kept_bytes > limits.all_bytes:
+            self._make_room()
         return Done(reply)
+
+    def _make_room(self) -> None:
+        while (excess_bytes := self._kept_bytes - self._limits.all_bytes) > 0:
+            self._evict(weight_by_bytes, excess_bytes)
 
     def _has_room(self, session: KeptSession, sequence: int) -> bool:
         return sequence == session.low_water or session.kept_bytes < self._limits.all_bytes - self._kept_bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,13 +73,12 @@ class KeptSession:
 
     def keep(self, sequence: int, reply: bytes) -> int:
         """Keep the reply to a command; return how many bytes it counts."""
-        size = len(reply)
-        if size <= KEPT_REPLY_BYTES:
-            self.reply_by_sequence[sequence] = reply
-            size += KEPT_OVERHEAD_BYTES
-        else:
-            self.reply_by_sequence[sequence] = TooLarge(size, KEPT_REPLY_BYTES)
+        size = len(reply) + KEPT_OVERHEAD_BYTES
+        if size > KEPT_REPLY_BYTES + KEPT_OVERHEAD_BYTES:
+            self.reply_by_sequence[sequence] = TooLarge(len(reply), KEPT_REPLY_BYTES)
             size = KEPT_OVERHEAD_BYTES
+        else:
+            self.reply_by_sequence[sequence] = reply
         self.kept_bytes += size
         return size
 
@@ -88,18 +87,20 @@ class KeptSession:
 
         It visits no more numbers than replies are kept: a client may raise its mark by any number with each command.
         """
-        kept = self.reply_by_sequence
-        passed: Iterable[int] = range(self.low_water, low_water)
-        if low_water - self.low_water > len(kept):
-            passed = [sequence for sequence in kept if sequence < low_water]
-        freed = 0
-        for sequence in passed:
-            reply = kept.pop(sequence, None)
-            if reply is not None:
-                freed += KEPT_OVERHEAD_BYTES + (len(reply) if type(reply) is bytes else 0)
+        kept, passed = self.reply_by_sequence, self.low_water
         self.low_water = low_water
+        if low_water - passed == 1:  # as mostly: clients that are busy raise it with each command
+            freed = _counted(kept.pop(passed)) if passed in kept else 0
+        elif low_water - passed <= len(kept):
+            freed = sum(_counted(kept.pop(number)) for number in range(passed, low_water) if number in kept)
+        else:
+            freed = sum(_counted(kept.pop(number)) for number in list(kept) if number < low_water)
         self.kept_bytes -= freed
         return freed
+
+
+def _counted(reply: bytes | TooLarge) -> int:
+    return KEPT_OVERHEAD_BYTES + (len(reply) if type(reply) is bytes else 0)
 
 
 class KeptSessions:

@@ -9,7 +9,7 @@ from coterie.actors.groups.evolution.proposal_check import Checked
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_messages import NO_SCHEMA, TOO_LARGE, Answer, Refused
 from coterie.protocols.replicated_log import Propose
-from coterie.protocols.sessions import fit_reply, opening_of
+from coterie.protocols.sessions import fit_reply, opening_of, opens_session
 from coterie.runtime.transport.handshake.identity import owner_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class ClientProposals:
         if is_leader and not self._schemas.is_ready:
             later.reply(Refused(NO_SCHEMA, None))
             return None
-        command = opening_of(owner_of(later.asker or self._node).encode(), command)
+        if opens_session(command):
+            command = opening_of(owner_of(later.asker or self._node).encode(), command)
         ref, checked = next(self._refs), self._schemas.check(command) if is_leader else None
         if checked is not None:
             if checked.command is None:
