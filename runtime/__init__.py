@@ -8,6 +8,7 @@
 `system.py`: `System`, spawns, finds and stops the actors of one process, and connects it to other systems
 `system_config.py`: `SystemConfig`, the settings of a system
 `threadsafe.py`: `ThreadSafe`, sends messages and spawns actors from other threads
+`user_code.py`: decides what exceptions and results of user code mean, and calls listeners
 `cells/`: queues the messages of each actor, calls its handler, and restarts or stops the actor
 `datagrams/`: sends messages to actors on other nodes in single UDP datagrams
 `hosts/`: provides clocks, network, disk and threads: of this machine, in virtual time, or simulated

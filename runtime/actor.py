@@ -10,17 +10,21 @@ class Counter(Actor[Add]):
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from coterie.errors import ActorFailed, AskError
+from coterie.errors import AskError
 from coterie.runtime.cells.asks import Envelope
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.cells.stash import become, stash, unstash
 from coterie.runtime.cells.supervision import Supervision
-from coterie.runtime.messages.message import Ask, message, message_type
+from coterie.runtime.messages.declared_errors import is_declared
+from coterie.runtime.messages.message import Ask, message
+from coterie.runtime.observing.error_texts import type_name
 from coterie.runtime.refs import Ref
 from coterie.runtime.reply_task import start_reply_task
+from coterie.runtime.user_code import actor_failed, is_of
 
 if TYPE_CHECKING:
     import random
@@ -53,6 +57,9 @@ class Actor(Generic[M]):
 
     Override `receive`, and the hooks if needed. Hooks may be `def` or `async def`, except `on_visit_end` (`def` only).
     """
+
+    takes_any: ClassVar[bool] = False
+    """True lets the actor handle any message of its own system, not only those that `Actor[…]` names."""
 
     _cell: Cell | None = None
     _context: Context | None = None
@@ -98,7 +105,7 @@ class Timer:
         self.interval_s = interval_s
         self.is_cancelled = False
         self.is_pending = False  # at most one tick of a timer waits in the mailbox
-        self._handle: asyncio.TimerHandle = cell.system.loop.call_later(delay_s, self._fire)
+        self._handle: asyncio.TimerHandle = cell.system.loop.call_later(max(0.0, delay_s), self._fire)
 
     def cancel(self) -> None:
         """Cancel the timer; a tick that waits in the mailbox is not delivered either. Calling it twice is harmless."""
@@ -146,14 +153,13 @@ class Later(Generic[R]):
         """
         if self._envelope is None:
             return
-        kind = type(error).__name__
-        if isinstance(error, message_type(type(self._envelope.message)).raises.classes):
+        if is_declared(error, self._envelope.message):
             self._envelope.reject(error)
-        elif isinstance(error, AskError):
-            error.for_clients = error.for_clients or kind
+        elif is_of(error, AskError):
+            error.for_clients = error.for_clients or type_name(error)
             self._envelope.reject(error)
         else:
-            self._envelope.reject(ActorFailed(f"{kind}: {error}", for_clients=kind))
+            self._envelope.reject(actor_failed(error))
 
 
 class Context:
@@ -235,24 +241,27 @@ class Context:
         self._cell.relations.unwatch(ref)
 
     def after(self, delay_s: float, message: object) -> Timer:
-        """Deliver `message` to this actor after `delay_s` seconds, on the control lane.
+        """Deliver `message` to this actor after `delay_s` seconds (below 0: at once), on the control lane.
 
         The timer ends with this instance of the actor: at its stop or restart.
 
         Raises:
             MessageTypeError: `message` is not a message.
+            ValueError: the delay is not a finite number.
         """
+        if not math.isfinite(delay_s):
+            raise ValueError(f"delay_s is {delay_s}: it must be a finite number of seconds")
         return self._cell.relations.start_timer(message, delay_s, None)
 
     def every(self, interval_s: float, message: object) -> Timer:
         """Deliver `message` to this actor every `interval_s` seconds; at most one tick waits in the mailbox.
 
         Raises:
-            ValueError: the interval is not more than 0.
+            ValueError: the interval is not more than 0, or infinite.
             MessageTypeError: `message` is not a message.
         """
-        if not interval_s > 0:
-            raise ValueError(f"interval_s is {interval_s}: it must be more than 0")
+        if not 0 < interval_s < math.inf:
+            raise ValueError(f"interval_s is {interval_s}: it must be a finite number of seconds, more than 0")
         return self._cell.relations.start_timer(message, interval_s, interval_s)
 
     def reply_later(self, message: Ask[R]) -> Later[R]:

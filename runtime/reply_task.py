@@ -18,6 +18,8 @@ from coterie.errors import ActorFailed, AskCycle, CoterieError
 from coterie.runtime.cells.ask_cycles import CURRENT_CELL
 from coterie.runtime.cells.asks import CURRENT_ASK, Envelope, PendingAsk
 from coterie.runtime.messages.declared_errors import is_declared
+from coterie.runtime.observing.error_texts import type_name
+from coterie.runtime.user_code import actor_failed, is_closing, is_exit, is_of
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -83,15 +85,16 @@ async def _reply(
     except asyncio.CancelledError:
         envelope.reject(ActorFailed(f"actor {cell.path!r} ended before it could reply"))
         raise
-    except Exception as error:  # noqa: BLE001 (it is the asker's)
-        kind = type(error).__name__
+    except BaseException as error:
+        if is_exit(error) or is_closing(error):
+            raise
         if is_declared(error, envelope.message):
             envelope.reject(error)
-        elif isinstance(error, CoterieError):
+        elif is_of(error, CoterieError):
             # Its text may name the actor that `work` has asked, which is not for clients.
-            error.for_clients = f"actor {cell.path!r} passed on an error: {kind}"
+            error.for_clients = f"actor {cell.path!r} passed on an error: {type_name(error)}"
             envelope.reject(error)
         else:
-            envelope.reject(ActorFailed(f"{kind}: {error}", for_clients=kind))
+            envelope.reject(actor_failed(error))
     finally:
         envelope.is_handled = False

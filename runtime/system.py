@@ -38,7 +38,7 @@ from coterie.runtime.messages.message import message_type
 from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.observing.actor_events import Events
 from coterie.runtime.observing.dead_letters import DeadLetter, DeadLetters
-from coterie.runtime.observing.error_texts import error_text, loggable, type_name
+from coterie.runtime.observing.error_texts import error_line
 from coterie.runtime.observing.loggers import logger
 from coterie.runtime.observing.system_stats import SystemStats, stats_of
 from coterie.runtime.observing.watchdog import CHECKS_PER_STALL, Watchdog
@@ -92,12 +92,12 @@ class System:
         self.config = config if config is not None else SystemConfig()
         self.incarnation = self.host.random.getrandbits(63)
         self.identity = SystemIdentity(cluster, node, self.incarnation, role)
-        self.events = Events()
+        self.log = logger("runtime").bind(node=node)
+        self.events = Events(self.log)
         self.threadsafe = ThreadSafe(self)
-        self.dead_letters = DeadLetters()
+        self.dead_letters = DeadLetters(self.log)
         self.dead_letters.listen(self._publish_dead_letter)
         self.message_types: dict[str, MessageType] = {}
-        self.log = logger("runtime").bind(node=node)
         self.failures = self.restarts = 0
         self.spawnable = Spawnable(spawnable or {}, clients_may_spawn)
         self.remoting = Remoting(self, self.config.remote)
@@ -179,8 +179,7 @@ class System:
         if self._fault is not None:
             return
         self._fault = fault
-        error = f"{type_name(fault)}: {error_text(fault)}"
-        self.log.critical("system.failed", error=error, exc_info=loggable(fault))
+        self.log.critical("system.failed", error=error_line(fault), exc_info=fault)
         if self._owner is not None and not self._owner.done() and not self.is_stopping:
             self._cancelled_owner = True
             self._owner.cancel()

@@ -10,6 +10,7 @@ from coterie.actors.detection.detector_messages import PeerChange, peer_change
 from coterie.protocols.detection.failure_detector import StateChange
 from coterie.runtime.refs import Ref
 from coterie.runtime.system import System
+from coterie.runtime.user_code import notify
 
 __all__ = ["PeerListener", "PeerListeners"]
 
@@ -42,12 +43,7 @@ class PeerListeners:
 
     def notify(self, change: StateChange) -> None:
         """Call all listeners. An error of one is logged, and the others are called."""
-        for call in list(self._call_by_key.values()):
-            try:
-                call(change)
-            except Exception as error:
-                facts = {"peer": change.peer, "change": type(change).__name__, "error": repr(error)}
-                self._system.log.error("detector.listener_failed", **facts, exc_info=error)
+        notify(self._system.log, list(self._call_by_key.values()), change)
 
     def _telling(self, ref: Ref[Any]) -> Callable[[StateChange], object]:
         return lambda change: ref.tell(peer_change(self._system.node, change))

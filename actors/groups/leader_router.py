@@ -56,6 +56,7 @@ from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.user_code import notify
 
 __all__ = ["LeaderRouter"]
 
@@ -298,8 +299,7 @@ class LeaderRouter:
         for node in dict.fromkeys(self._in_flight.values()):
             if node != announced.leader:
                 self._abandon(node, f"{announced.leader!r} leads {self._group!r} now; {node!r} was asked")
-        for listener in self._listeners:
-            listener(announced)
+        notify(self._system.log, self._listeners, announced)
 
     def _peer_changed(self, change: StateChange) -> None:
         if isinstance(change, Trusted):

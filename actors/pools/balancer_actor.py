@@ -27,6 +27,7 @@ from coterie.runtime.actor import Actor
 from coterie.runtime.cells.cell import Cell
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.observing.dead_letters import Reason
+from coterie.runtime.observing.error_texts import error_line, type_name
 from coterie.runtime.refs import Ref
 
 __all__ = ["BalancerActor"]
@@ -63,6 +64,8 @@ class BalancerActor(Actor[M]):
             names it. `spawn` raises it at once.
         ValueError: two of the refs have the same node and path. `spawn` raises it at once.
     """
+
+    takes_any = True
 
     def __new__(
         cls,
@@ -127,7 +130,7 @@ class BalancerActor(Actor[M]):
         try:
             key = self._key(msg)
         except Exception as error:  # noqa: BLE001 (the function is the user's; the balancer must outlive it)
-            self._refuse(msg, f"key_of failed on {type(msg).__name__}: {type(error).__name__}: {error}")
+            self._refuse(msg, f"key_of failed on {type_name(msg)}: {error_line(error)}")
             return None
         if self.context.deadline is None:
             self._pool.tell(msg, key)

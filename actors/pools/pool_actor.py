@@ -26,6 +26,7 @@ from coterie.runtime.actor import Actor, Later, Terminated
 from coterie.runtime.cells.metering.metered_cell import MeteredCell
 from coterie.runtime.cells.supervision import RestartBudget, Supervision
 from coterie.runtime.messages.message import message
+from coterie.runtime.observing.error_texts import error_line
 from coterie.runtime.refs import Ref
 
 __all__ = ["PoolActor"]
@@ -182,7 +183,7 @@ class PoolActor(Actor[ListWorkers | ProbeLoad | Terminated]):
             try:
                 self._add_worker()
             except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
+                reason = error_line(error)
                 self.context.log.error("pool.worker_not_made", reason=reason, exc_info=error)
                 self._replace_later()
                 return

@@ -37,6 +37,8 @@ class _Received(NamedTuple):
 class _Recorder(Actor[M]):
     """The actor behind a probe."""
 
+    takes_any = True
+
     def __init__(self, take: Callable[[_Received], None]) -> None:
         self._take = take
 

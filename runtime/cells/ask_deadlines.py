@@ -98,7 +98,7 @@ class AskDeadlines:
             return self.default_timeout_s
         if math.isnan(timeout_s):
             raise ValueError(f"timeout_s of an ask is {timeout_s}: it must be a number of seconds")
-        return min(timeout_s, _TIMEOUT_MAX_S)
+        return min(max(timeout_s, 0.0), _TIMEOUT_MAX_S)
 
     def inherited_deadline(self) -> float:
         """Return the deadline (monotonic, s) of the ask that is being handled; infinity if there is none."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 from coterie.errors import AskTimeout
 from coterie.runtime.hosts.host import Clock
 from coterie.runtime.messages.declared_errors import is_declared
+from coterie.runtime.user_code import PLAIN_RESULTS, check_result
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -82,6 +83,8 @@ class Envelope:
             self.reject(error)
         else:
             if cell.current is self:
+                if type(result) not in PLAIN_RESULTS:
+                    check_result(cell, result)
                 self.resolve(result)
 
     @property
@@ -149,6 +152,8 @@ class PendingAsk(Envelope):
             self.reject(error)
             return
         if cell.current is self and not future.done():
+            if type(result) not in PLAIN_RESULTS:
+                check_result(cell, result)
             if self.bucket is not None:
                 del self.bucket[self]
                 self.bucket = None

@@ -10,26 +10,28 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from coterie.runtime.actor import Actor, Terminated, Timer
+from coterie.runtime.cells.actor_classes import check_instance
 from coterie.runtime.cells.ask_cycles import CURRENT_CELL, chain_cycle, crossing_cycle
 from coterie.runtime.cells.asks import Envelope, PendingAsk
 from coterie.runtime.cells.children_and_watches import ChildrenAndWatches, Watched, Watcher, refusal_of_watch
-from coterie.runtime.cells.life_cycle import LifeCycle, LifeCycleSignal, State
+from coterie.runtime.cells.life_cycle import Failure, LifeCycle, LifeCycleSignal, State
 from coterie.runtime.cells.mailbox import Mailbox, Overflow
 from coterie.runtime.cells.run_queue import BUSY, IDLE, NORMAL, URGENT, VISIT_COUNTS
 from coterie.runtime.cells.slow_path import fail, visit_slowly
 from coterie.runtime.cells.spawn_options import SpawnOptions
 from coterie.runtime.cells.stash import unstash
 from coterie.runtime.cells.supervision import Restart
-from coterie.runtime.cells.undeliverable import full_error, not_a_message_error, refuse, stopped_error
+from coterie.runtime.cells.undeliverable import full_error, not_taken_error, refuse, stopped_error
 from coterie.runtime.local_ref import LocalRef
 from coterie.runtime.messages.delivery_options import DeliveryOptions, WrappedMessage
 from coterie.runtime.messages.lanes import Lane
 from coterie.runtime.observing.dead_letters import Reason
+from coterie.runtime.observing.error_texts import error_line
 from coterie.runtime.refs import Ref
+from coterie.runtime.user_code import check_result, is_exit
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -42,11 +44,6 @@ M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
 
 BULK: Final = Lane.BULK
-
-
-@dataclass(frozen=True, slots=True)
-class _ChildFailed:
-    error: BaseException
 
 
 class Cell(Mailbox):
@@ -108,6 +105,7 @@ class Cell(Mailbox):
         self.actor_class = self.system.actor_class_of(type(actor))
         self.main = self.actor_class.main
         actor._cell = self  # noqa: SLF001 (the one place that gives an actor its cell)
+        check_instance(actor, self.actor_class)
         self.actor = actor
 
     @property
@@ -144,7 +142,7 @@ class Cell(Mailbox):
     def tell(self, item: object) -> None:
         """Enqueue a message, or count it as a dead letter."""
         lane = getattr(item, "__lane__", None)
-        if lane is BULK and len(self.bulk) < self.capacity:
+        if lane is BULK and len(self.bulk) < self.capacity and type(item) in self.actor_class.taken:
             self.bulk.append(item)
             if not self.queued:
                 self.run_queue.push_idle(self)
@@ -154,8 +152,8 @@ class Cell(Mailbox):
     def ask(self, item: object, timeout_s: float | None) -> asyncio.Future[Any]:
         """Enqueue an ask; return the future of its reply."""
         lane = getattr(item, "__lane__", None)
-        if lane is None:
-            raise not_a_message_error(item)
+        if lane is None or type(item) not in self.actor_class.taken:
+            raise not_taken_error(self, item)
         if type(lane) is DeliveryOptions:
             timeout_s = self.ask_deadlines.timeout_of(timeout_s)
             timeout_s = timeout_s if lane.ttl_s is None else min(timeout_s, lane.ttl_s)
@@ -203,10 +201,10 @@ class Cell(Mailbox):
 
     def _placement(self, item: object, lane: object) -> tuple[object, Lane] | None:
         """Return the item to enqueue and its lane; None if it has replaced a waiting message with the same key."""
-        if isinstance(lane, Lane):
-            return item, lane
+        if type(item) not in self.actor_class.taken:
+            raise not_taken_error(self, item)
         if not isinstance(lane, DeliveryOptions):
-            raise not_a_message_error(item)
+            return item, lane  # type: ignore[return-value]
         if self.is_sealed:
             return item, lane.lane  # it will be refused: waiting messages are no longer replaced
         wrapped = self.wrap(item, lane, self.system.host.clock.monotonic())
@@ -315,14 +313,15 @@ class Cell(Mailbox):
             for count, is_clock_check in VISIT_COUNTS:  # noqa: B007 (used below)
                 item = self.current = queue.popleft()
                 if type(item) is main or item.__lane__ is not None:
-                    receive(item)
+                    if (result := receive(item)) is not None:
+                        check_result(self, result)
                 else:
                     item.open(self, receive)
                 if not queue or not self.is_bulk_only:
                     break
                 if is_clock_check and self.run_queue.is_over(end):
                     break
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a handler's error is the supervisor's)
+        except BaseException as error:  # noqa: BLE001 (a handler's error is the supervisor's)
             fail(self, error, item)
         self.current = item = None
         self.handled += count
@@ -349,8 +348,9 @@ class Cell(Mailbox):
             if type(entry) is Timer:
                 if (tick := entry.take()) is not None:
                     return tick
-            elif type(entry) is _ChildFailed:
-                self.life_cycle.supervise(entry.error)  # escalation: the failure counts as this actor's own
+            elif type(entry) is Failure:
+                # Escalation: the failure of a child counts as this actor's own, but is logged already.
+                (self.life_cycle.supervise if entry.is_child else self.life_cycle.fail)(entry.error)
                 return None
             else:
                 return entry
@@ -396,7 +396,8 @@ class Cell(Mailbox):
             if self.state is not State.STOPPING and self.state is not State.STOPPED:
                 self.life_cycle.begin_stop("killed")
         elif (error := task.exception()) is not None:
-            self.system.fail(error)  # a defect of the runtime: errors of handlers are caught before this
+            if not is_exit(error):  # which the loop has raised already
+                self.system.fail(error)  # a defect of the runtime: errors of handlers are caught before this
         else:
             self.push_if_needed()
 
@@ -463,7 +464,7 @@ class Cell(Mailbox):
 
     def discard_child_failures(self) -> None:
         """Discard failures of children that were stopped with the old instance: they do not concern the new one."""
-        self.filter_control(lambda entry: type(entry) is not _ChildFailed)
+        self.filter_control(lambda entry: type(entry) is not Failure)
 
     def terminate(self, cause: str, escalate: BaseException | None) -> None:
         """Release everything: waiting messages become dead letters, watchers are notified, the path is free again."""
@@ -476,7 +477,7 @@ class Cell(Mailbox):
         if self.parent is not None:
             self.parent.child_ended(self, escalate)
         elif escalate is not None:
-            self.log.error("actor.gave_up", error=f"{type(escalate).__name__}: {escalate}")
+            self.log.error("actor.gave_up", error=error_line(escalate))
         if self.system.events.listeners:
             self.system.events.publish("actor.stopped", self.path, cause=cause)
         if self._relations is not None:
@@ -486,7 +487,7 @@ class Cell(Mailbox):
         """Remove a child that has stopped; fail in its place if its restart budget is spent (`escalate`)."""
         self.relations.children.pop(child.path, None)
         if escalate is not None:
-            self.post_control(_ChildFailed(escalate))
+            self.post_control(Failure(escalate, is_child=True))
 
 
 def cell_of(system: System, ref: Ref[Any]) -> Cell | None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from coterie.runtime.actor import Terminated, Timer
 from coterie.runtime.cells.ask_cycles import end_wait
-from coterie.runtime.cells.life_cycle import State
+from coterie.runtime.cells.life_cycle import Failure, State
 from coterie.runtime.cells.undeliverable import not_a_message_error
+from coterie.runtime.observing.error_texts import error_line
 from coterie.runtime.refs import Ref
+from coterie.runtime.user_code import is_exit
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -104,11 +106,20 @@ class ChildrenAndWatches:
         if self._pipes.pop(pipe, None) is None:
             return  # the instance has ended
         if error is None:
-            self._cell.tell(to_message(pipe.result()))
+            self._tell_made(lambda: to_message(pipe.result()))
         elif on_error is not None:
-            self._cell.tell(on_error(error))
+            self._tell_made(lambda: on_error(error))
         else:
-            self._cell.log.error("actor.pipe_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+            self._cell.log.error("actor.pipe_failed", error=error_line(error), exc_info=error)
+
+    def _tell_made(self, make: Callable[[], object]) -> None:
+        """Tell the actor the message that a function of its own makes; what that raises is the actor's failure."""
+        try:
+            self._cell.tell(make())
+        except BaseException as error:
+            if is_exit(error):
+                raise
+            self._cell.post_control(Failure(error, is_child=False))
 
     def own(self, task: asyncio.Task[None]) -> None:
         """Cancel `task` when this instance ends."""
@@ -118,7 +129,7 @@ class ChildrenAndWatches:
     def _forget(self, task: asyncio.Future[None]) -> None:
         self._pipes.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._cell.log.error("actor.task_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+            self._cell.log.error("actor.task_failed", error=error_line(error), exc_info=error)
 
     def _cancel_pipes(self) -> None:
         """Drop every pipe; the tasks that were created for them are cancelled."""

@@ -19,17 +19,20 @@ from __future__ import annotations
 import asyncio
 import enum
 import inspect
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import InvariantViolated
 from coterie.runtime.cells.sibling_restarts import SiblingPause, SiblingRestarts
 from coterie.runtime.cells.stash import unstash
 from coterie.runtime.cells.supervision import Restart, RestartBudget
+from coterie.runtime.observing.error_texts import error_line
+from coterie.runtime.user_code import is_closing, is_exit, is_of
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["LifeCycle", "LifeCycleSignal", "State"]
+__all__ = ["Failure", "LifeCycle", "LifeCycleSignal", "State"]
 
 ERROR_CHARS_MAX: Final = 300
 """The most characters of an actor's last error that are kept."""
@@ -51,6 +54,14 @@ class LifeCycleSignal(enum.IntEnum):
     RESTART = 1  # it stopped itself, and is permanent
     PAUSE = 2  # it restarts together with a sibling that failed
     STOP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure that happened outside an actor's visits: of a child that gives up, or of a function of its own."""
+
+    error: BaseException
+    is_child: bool
 
 
 class LifeCycle:
@@ -76,7 +87,7 @@ class LifeCycle:
 
     def is_kill(self, error: BaseException) -> bool:
         """Return True if `error` is the cancellation sent by `Cell.kill`: that propagates; any other is a failure."""
-        return self.is_killed and isinstance(error, asyncio.CancelledError)
+        return self.is_killed and is_of(error, asyncio.CancelledError)
 
     # --- starting ---------------------------------------------------------------------------------------------------
 
@@ -84,7 +95,7 @@ class LifeCycle:
         """Call the start hook; if it is `async def`, a task awaits it."""
         try:
             result = self._cell.actor.on_start()
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a hook's error is the supervisor's)
+        except BaseException as error:  # noqa: BLE001 (a hook's error is the supervisor's)
             self.fail(error)
             return
         if inspect.isawaitable(result):
@@ -97,7 +108,9 @@ class LifeCycle:
         try:
             await result
             self._enter_running("actor.started")
-        except (Exception, asyncio.CancelledError) as error:  # a hook's error is the supervisor's
+        except BaseException as error:  # a hook's error is the supervisor's
+            if is_closing(error):
+                raise
             self.fail(error)
             if self.is_kill(error):
                 raise
@@ -113,20 +126,23 @@ class LifeCycle:
     # --- supervision ------------------------------------------------------------------------------------------------
 
     def fail(self, error: BaseException) -> None:
-        """Log that a hook or handler failed, and let supervision decide."""
+        """Log that a hook or handler failed, and let supervision decide. An exit is raised again instead."""
+        if is_exit(error):
+            raise error
         cell = self._cell
-        self.last_error = f"{type(error).__name__}: {error}"[:ERROR_CHARS_MAX]
-        cell.log.error("actor.failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+        text = error_line(error)
+        self.last_error = text[:ERROR_CHARS_MAX]
+        cell.log.error("actor.failed", error=text, exc_info=error)
         cell.system.failures += 1
         if cell.system.events.listeners:
-            cell.system.events.publish("actor.failed", cell.path, error=f"{type(error).__name__}: {error}")
+            cell.system.events.publish("actor.failed", cell.path, error=text)
         self.supervise(error)
 
     def supervise(self, error: BaseException) -> None:
         """Decide between restart and stop: see `Supervision`."""
         policy = self._cell.options.supervision
-        cause = f"failed: {type(error).__name__}: {error}"
-        if self.is_killed or isinstance(error, InvariantViolated) or policy.restart is Restart.TEMPORARY:
+        cause = f"failed: {error_line(error)}"
+        if self.is_killed or is_of(error, InvariantViolated) or policy.restart is Restart.TEMPORARY:
             self.begin_stop(cause)
             return
         if self._budget is None:
@@ -169,7 +185,9 @@ class LifeCycle:
                 await result
             unstash(cell)
             self._enter_running("actor.restarted")
-        except (Exception, asyncio.CancelledError) as again:  # a hook's error is the supervisor's
+        except BaseException as again:  # a hook's error is the supervisor's
+            if is_closing(again):
+                raise
             self.fail(again)
             if self.is_kill(again):
                 raise
@@ -261,8 +279,10 @@ class LifeCycle:
             result = self._cell.actor.on_stop()
             if inspect.isawaitable(result):
                 await result
-        except (Exception, asyncio.CancelledError) as error:  # a failing stop hook must not keep the actor alive
-            self._cell.log.error("actor.stop_failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+        except BaseException as error:  # a failing stop hook must not keep the actor alive
+            if is_exit(error) or is_closing(error):
+                raise
+            self._cell.log.error("actor.stop_failed", error=error_line(error), exc_info=error)
             if self.is_kill(error):
                 raise
 

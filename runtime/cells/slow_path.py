@@ -6,14 +6,18 @@ These are functions on a cell, in the order in which they call each other.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
-from coterie.errors import ActorFailed, ActorStopped
+from coterie.errors import ActorStopped
 from coterie.runtime.cells.asks import CURRENT_ASK, Envelope
 from coterie.runtime.cells.life_cycle import LifeCycleSignal, State
 from coterie.runtime.cells.run_queue import CLOCK_CHECK_MESSAGES, VISIT_MESSAGES_MAX
+from coterie.runtime.cells.stash import unstash_failed
 from coterie.runtime.messages.declared_errors import is_declared
 from coterie.runtime.messages.delivery_options import WrappedMessage
+from coterie.runtime.observing.error_texts import type_name
+from coterie.runtime.user_code import PLAIN_RESULTS, actor_failed, check_result, is_closing, is_exit
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -50,13 +54,13 @@ def _visit_inline(cell: Cell, end: float) -> None:
             count += 1
             if item.__lane__ is None:
                 item.open(cell, cell.actor.receive)
-            else:
-                cell.actor.receive(item)
+            elif (result := cell.actor.receive(item)) is not None:
+                check_result(cell, result)
             if not count % CLOCK_CHECK_MESSAGES and cell.run_queue.is_over(end):
                 break
         cell.current = item = None
         _end_visit(cell)
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (a handler's error is the supervisor's)
+    except BaseException as error:  # noqa: BLE001 (a handler's error is the supervisor's)
         fail(cell, error, item)
     cell.handled += count
     cell.update_bulk_only()
@@ -105,16 +109,28 @@ async def _drain(cell: Cell) -> None:
                 await cell.actor.receive(item)  # type: ignore[misc]
             if cell.waits is not None:
                 cell.waits = None
+            if cell.task is not None and cell.task.cancelling() and not cell.life_cycle.is_killed:
+                await _forget_cancellation(cell.task)
             if is_batch and (is_one_batch or run_queue.has_runnable or run_queue.is_over(end)):
                 break
         cell.current = item = None
         _end_visit(cell)
-    except (Exception, asyncio.CancelledError) as error:  # a handler's error is the supervisor's
+    except BaseException as error:  # a handler's error is the supervisor's
+        if is_closing(error):
+            raise
         cell.waits = None
         fail(cell, error, item)
         if cell.life_cycle.is_kill(error):
             raise
     cell.update_bulk_only()
+
+
+async def _forget_cancellation(task: asyncio.Task[None]) -> None:
+    """Receive a cancellation of the task that a handler has left behind: it must not end the next message."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    while task.cancelling():
+        task.uncancel()
 
 
 async def _open_awaited(cell: Cell, item: object) -> None:
@@ -139,6 +155,8 @@ async def _answer_awaited(cell: Cell, envelope: Envelope) -> None:
         envelope.reject(error)
     else:
         if cell.current is envelope:
+            if type(result) not in PLAIN_RESULTS:
+                check_result(cell, result)
             envelope.resolve(result)
     finally:
         envelope.is_handled = False
@@ -149,13 +167,20 @@ async def _answer_awaited(cell: Cell, envelope: Envelope) -> None:
 
 
 def fail(cell: Cell, error: BaseException, item: object) -> None:
-    """Reject the ask that was being handled when `error` was raised, then let the life cycle decide."""
+    """Reject the ask that was being handled when `error` was raised, then let the life cycle decide.
+
+    An exit is raised again instead. A message that is in the stash already is taken out: it is not handled again.
+    """
+    if is_exit(error):
+        raise error
     message = item.message if isinstance(item, Envelope | WrappedMessage) else item
+    if cell.current is None and item is not None:
+        unstash_failed(cell, item, message)
     cell.current = None
     if is_declared(error, message):
         cell.wake()  # sent by tell: there is no asker to get the error, and the visit ends normally
         return
     if isinstance(item, Envelope):
-        where = f"actor {cell.path!r} failed on {type(message).__name__}: {type(error).__name__}"
-        item.reject(ActorFailed(f"{where}: {error}", for_clients=where))
+        where = f"actor {cell.path!r} failed on {type_name(message)}"
+        item.reject(actor_failed(error, where))
     cell.life_cycle.fail(error)

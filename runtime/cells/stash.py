@@ -12,7 +12,7 @@ from coterie.runtime.cells.undeliverable import full_error
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["become", "stash", "unstash"]
+__all__ = ["become", "stash", "unstash", "unstash_failed"]
 
 
 def stash(cell: Cell) -> None:
@@ -37,6 +37,12 @@ def unstash(cell: Cell) -> None:
         items, cell.stashed = cell.stashed, None
         cell.put_first(items)
         cell.run_queue.push(cell, NORMAL)
+
+
+def unstash_failed(cell: Cell, item: object, message: object) -> None:
+    """Take out the item whose handler has stashed it and then failed, if it has: as a message or as an envelope."""
+    if cell.stashed and (cell.stashed[-1] is item or cell.stashed[-1] is message):
+        cell.stashed.pop()
 
 
 def become(cell: Cell, receive: Callable[[Any], object]) -> None:

@@ -9,11 +9,12 @@ from coterie.runtime.cells.asks import Envelope
 from coterie.runtime.cells.mailbox import Overflow
 from coterie.runtime.messages.delivery_options import WrappedMessage
 from coterie.runtime.observing.dead_letters import Reason
+from coterie.runtime.observing.error_texts import type_name
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["full_error", "not_a_message_error", "refuse", "stopped_error"]
+__all__ = ["full_error", "not_a_message_error", "not_taken_error", "refuse", "stopped_error"]
 
 
 def refuse(cell: Cell, item: object) -> None:
@@ -56,4 +57,14 @@ def stopped_error(cell: Cell) -> ActorStopped:
 
 def not_a_message_error(item: object) -> MessageTypeError:
     """Return the error for sending an object that is not a message."""
-    return MessageTypeError(f"{type(item).__name__} is not a message: decorate the class with @message")
+    if isinstance(item, type):
+        return MessageTypeError(f"{type_name(item)} {item.__name__!r:.100} is not a message: send an instance of it")
+    return MessageTypeError(f"{type_name(item)} is not a message: decorate the class with @message")
+
+
+def not_taken_error(cell: Cell, item: object) -> MessageTypeError:
+    """Return the error for sending an actor what its class does not name."""
+    if isinstance(item, type) or getattr(item, "__lane__", None) is None:
+        return not_a_message_error(item)
+    names = ", ".join(sorted(cls.__qualname__ for cls in (each.cls for each in cell.actor_class.messages)))
+    return MessageTypeError(f"actor {cell.path!r} does not take {type_name(item)}: its Actor[…] names {names}")

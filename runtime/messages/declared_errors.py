@@ -13,12 +13,14 @@ refused.
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Final, TypeGuard
 
 from coterie.errors import BadMessage, CoterieError, MessageTypeError
 from coterie.runtime.messages.message_codecs import message_type_of
 from coterie.runtime.messages.short_values import short_value
 from coterie.runtime.messages.value_codecs import INT64
+from coterie.runtime.observing.error_texts import error_text, type_name
+from coterie.runtime.user_code import is_exit
 
 __all__ = ["NO_ERRORS", "DeclaredErrors", "is_declared"]
 
@@ -26,10 +28,10 @@ _VALUES_DEPTH_MAX: Final = 8
 """How deeply tuples may be nested in the values of an error."""
 
 
-def is_declared(error: BaseException, message: object) -> bool:
+def is_declared(error: BaseException, message: object) -> TypeGuard[Exception]:
     """Return True if the class of `message` declares the class of `error`, or a base of it."""
     described = message_type_of(type(message))
-    return described is not None and isinstance(error, described.raises.classes)
+    return described is not None and issubclass(type(error), described.raises.classes)
 
 
 class DeclaredErrors:
@@ -60,7 +62,7 @@ class DeclaredErrors:
         """
         cls = next((cls for cls in type(error).__mro__ if cls in self.classes), None)
         if cls is None:
-            raise BadMessage(f"{type(error).__name__} is not among the errors this message raises")
+            raise BadMessage(f"{type_name(error)} is not among the errors this message raises")
         values = _values(error)
         for value in values:
             if not _can_cross(value, _VALUES_DEPTH_MAX):
@@ -80,8 +82,11 @@ class DeclaredErrors:
             raise BadMessage(f"error {name!r}: expected a row of values, got {short_value(values)}")
         try:
             return cls(*values)
-        except Exception as error:  # a user's class may raise anything when its arguments are wrong
-            raise BadMessage(f"error {name!r} does not accept {short_value(values)}: {error}") from error
+        except BaseException as error:  # a user's class may raise anything when its arguments are wrong
+            if is_exit(error):
+                raise
+            text = error_text(error)
+            raise BadMessage(f"error {name!r} does not accept {short_value(values)}: {text}") from error
 
 
 NO_ERRORS: Final = DeclaredErrors("", ())

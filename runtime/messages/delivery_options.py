@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from coterie.errors import MessageTypeError
 from coterie.runtime.messages.lanes import Lane
+from coterie.runtime.user_code import check_result
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -50,7 +51,8 @@ class WrappedMessage:
         """Let `cell` handle the message, unless it has expired."""
         if (message := self.unwrap(cell)) is not None:
             cell.current = message
-            receive(message)
+            if (result := receive(message)) is not None:
+                check_result(cell, result)
 
     def unwrap(self, cell: Cell) -> object | None:
         """Return the message; None if it has expired."""

@@ -18,6 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from coterie.runtime.user_code import notify
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 __all__ = ["Event", "Events"]
 
@@ -34,15 +40,16 @@ class Event:
 class Events:
     """Publishes the events of one system. Publishers test `listeners` first: without any, an event costs nothing."""
 
-    __slots__ = ("listeners",)
+    __slots__ = ("_log", "listeners")
 
-    def __init__(self) -> None:
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
         self.listeners: list[Callable[[Event], None]] = []
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` synchronously with each event from now on; return a function that unsubscribes it.
 
-        The listener must be quick and must not raise.
+        The listener must be quick. What it raises is logged.
         """
         self.listeners.append(listener)
 
@@ -54,6 +61,4 @@ class Events:
 
     def publish(self, name: str, actor: str, **facts: object) -> None:
         """Call every listener with a new event."""
-        event = Event(name, actor, facts)
-        for listener in tuple(self.listeners):
-            listener(event)
+        notify(self._log, tuple(self.listeners), Event(name, actor, facts))

@@ -9,9 +9,13 @@ import collections
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from coterie.runtime.observing.error_texts import type_name
+from coterie.runtime.user_code import notify
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 __all__ = ["DeadLetter", "DeadLetters", "Reason"]
 
@@ -49,7 +53,8 @@ TEXT_CHARS_MAX: Final = 1000
 class DeadLetters:
     """The dead letters of one system. Memory is bounded: counts, and the latest `latest_max` letters."""
 
-    def __init__(self, latest_max: int = 64) -> None:
+    def __init__(self, log: FilteringBoundLogger, latest_max: int = 64) -> None:
+        self._log = log
         self.counts: dict[Reason, int] = dict.fromkeys(Reason, 0)
         self.latest: collections.deque[DeadLetter] = collections.deque(maxlen=latest_max)
         self._listeners: list[Listener] = []
@@ -60,13 +65,12 @@ class DeadLetters:
         letter = DeadLetter(reason, target[:TEXT_CHARS_MAX], message[:TEXT_CHARS_MAX], detail[:TEXT_CHARS_MAX])
         self.counts[reason] += 1
         self.latest.append(letter)
-        for listener in self._listeners:
-            listener(letter, item)
+        notify(self._log, self._listeners, letter, item)
 
     def listen(self, listener: Listener) -> None:
         """Call `listener(letter, item)` synchronously with each further dead letter and the message itself.
 
-        It must be quick and must not raise.
+        It must be quick. What it raises is logged.
         """
         self._listeners.append(listener)
 

@@ -13,10 +13,22 @@ from typing import Final
 
 from coterie.runtime.observing.printable_text import printable
 
-__all__ = ["CHARS_MAX", "error_text", "loggable", "traceback_text", "type_name", "value_text"]
+__all__ = [
+    "CHARS_MAX",
+    "error_line",
+    "error_text",
+    "loggable",
+    "plain_text",
+    "traceback_text",
+    "type_name",
+    "value_text",
+]
 
 CHARS_MAX: Final = 1000
 """The most characters of one text, unless a caller gives another limit."""
+
+FACT_CHARS_MAX: Final = 4000
+"""The most characters of one fact in a log line: a peer may choose how long a text is."""
 
 INDENT: Final = "  "
 """Stands before each line of a traceback in a log."""
@@ -38,6 +50,19 @@ def error_text(error: BaseException, chars_max: int = CHARS_MAX) -> str:
         return _cut(str(error), chars_max)
     except BaseException as fault:  # noqa: BLE001 (whatever it is: the text is only a report)
         return f"(its text cannot be had: {type_name(fault)})"
+
+
+def error_line(error: BaseException, chars_max: int = CHARS_MAX) -> str:
+    """Return the class and the text of `error`, as `error_text` does."""
+    return f"{type_name(error)}: {error_text(error, chars_max)}"
+
+
+def plain_text(value: object, chars_max: int = FACT_CHARS_MAX) -> str:
+    """Return the text of any value as `error_text` returns that of an exception."""
+    try:
+        return _cut(str(value), chars_max)
+    except BaseException as fault:  # noqa: BLE001 (as above)
+        return f"({type_name(value)}: its text cannot be had: {type_name(fault)})"
 
 
 def value_text(value: object, chars_max: int = CHARS_MAX) -> str:
@@ -102,6 +127,12 @@ def _has_short_text(error: BaseException) -> bool:
 
 
 def _cut(text: str, chars_max: int) -> str:
-    """Return the first `chars_max` characters as a plain string: a subclass may have methods of its own."""
+    """Return `text` as a plain string (a subclass may have methods of its own) of at most `chars_max` characters.
+
+    Of a longer one the beginning and the end: errors that were passed on name their cause at the end.
+    """
     exact = str.__str__(text)
-    return exact if len(exact) <= chars_max else exact[:chars_max] + "…"
+    if len(exact) <= chars_max:
+        return exact
+    tail = (chars_max - 1) // 2
+    return f"{exact[: chars_max - 1 - tail]}…{exact[len(exact) - tail :]}"

@@ -8,18 +8,15 @@ itself. The facts in `extra`, and the exception, are as they are.
 from __future__ import annotations
 
 import logging
-from typing import Final, cast
+from typing import cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from coterie.runtime.observing.error_texts import traceback_text
+from coterie.runtime.observing.error_texts import FACT_CHARS_MAX, loggable, plain_text, traceback_text
 from coterie.runtime.observing.printable_text import printable
 
-__all__ = ["FACT_CHARS_MAX", "logger"]
-
-FACT_CHARS_MAX: Final = 4000
-"""The most characters of one fact in a log line: a peer may choose how long a text is."""
+__all__ = ["logger"]
 
 
 def logger(name: str) -> FilteringBoundLogger:
@@ -45,13 +42,15 @@ def logger(name: str) -> FilteringBoundLogger:
 def _to_stdlib(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Render `event key=value …` as the message, and pass the facts as `extra` for structured handlers."""
     exc_info = event.pop("exc_info", None)
+    if isinstance(exc_info, BaseException):
+        exc_info = loggable(exc_info)  # handlers of the host program format it in their own way
     name = event.pop("event")
     facts = [f"{printable(key)}={_text(value)}" for key, value in event.items()]
     return {"msg": " ".join([_text(name), *facts]), "extra": {"facts": dict(event)}, "exc_info": exc_info}
 
 
 def _text(value: object) -> str:
-    return printable(value if type(value) is str else str(value), FACT_CHARS_MAX)
+    return printable(value if type(value) is str else plain_text(value), FACT_CHARS_MAX)
 
 
 def _format_traceback(record: logging.LogRecord) -> bool:

@@ -24,6 +24,7 @@ from coterie.errors import (
     TooManyInFlight,
 )
 from coterie.runtime.observing.dead_letters import Reason
+from coterie.runtime.observing.error_texts import error_text, type_name
 
 __all__ = ["TEXT_CHARS_MAX", "client_text", "code_of", "dead_letter_reason", "error_of", "wire_text"]
 
@@ -75,8 +76,7 @@ def error_of(code: str, text: str) -> CoterieError:
 
 def wire_text(error: BaseException) -> str:
     """Return the text of an error, valid in UTF-8 and cut to `TEXT_CHARS_MAX`, so that it fits into a frame."""
-    text = str(error)[: TEXT_CHARS_MAX + 1].encode("utf-8", "replace").decode()
-    return text if len(text) <= TEXT_CHARS_MAX else text[:TEXT_CHARS_MAX] + "…"
+    return error_text(error, TEXT_CHARS_MAX).encode("utf-8", "replace").decode()
 
 
 def client_text(error: BaseException) -> str:
@@ -84,7 +84,7 @@ def client_text(error: BaseException) -> str:
     if isinstance(error, CoterieError) and error.for_clients is not None:
         return error.for_clients
     is_own = isinstance(error, CoterieError) and type(error).__module__ == CoterieError.__module__
-    return wire_text(error) if is_own else type(error).__name__
+    return wire_text(error) if is_own else type_name(error)
 
 
 def dead_letter_reason(error: CoterieError) -> Reason:

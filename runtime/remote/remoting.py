@@ -22,6 +22,7 @@ from coterie.runtime.remote.refused_handshakes import RefusedHandshakes
 from coterie.runtime.remote.remote_config import RemoteConfig
 from coterie.runtime.remote.remote_watches import RemoteWatches
 from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.user_code import notify
 
 if TYPE_CHECKING:
     import asyncio
@@ -247,8 +248,7 @@ class Remoting:
     def _notify(self, kind: str, peer: Peer, reason: str) -> None:
         event = LinkEvent(kind, peer.node, peer.incarnation, peer.role, reason)
         self.system.log.info("link.changed", kind=kind, peer=peer.node, reason=reason)
-        for listener in list(self._listeners):
-            listener(event)
+        notify(self.system.log, list(self._listeners), event)
 
 
 def _resolve_with(ask: PendingAsk, compute: Callable[[], object]) -> None:

@@ -274,7 +274,7 @@ async def test_a_message_name_twice_fails_at_the_spawn_that_declares_it() -> Non
         pass
 
     class Other(Actor[Impostor]):
-        pass
+        def receive(self, msg: Impostor, /) -> None: ...
 
     async with System("one") as one, System("two") as two:
         one.spawn(Counter)

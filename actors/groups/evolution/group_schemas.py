@@ -20,6 +20,7 @@ from coterie.protocols.evolution.schema_comparison import Comparison, Verdict, c
 from coterie.protocols.evolution.schema_text import NO_HASH, SchemaHash, schema_hash
 from coterie.protocols.raft.membership.group_facts import GroupFacts
 from coterie.protocols.replicated_log import Entry
+from coterie.runtime.observing.error_texts import error_line
 
 __all__ = ["CannotFollow", "EvolvingMachine", "GroupSchemas", "contradictions", "why_not_followed"]
 
@@ -138,7 +139,7 @@ class GroupSchemas:
         try:
             self._machine.adopt(revision.schema)
         except Exception as error:
-            text = f"migrate to version {revision.schema.version} raised {type(error).__name__}: {error!s:.200}"
+            text = f"migrate to version {revision.schema.version} raised {error_line(error, 200)}"
             raise CannotFollow(text) from error
         self.active = revision
 

@@ -111,11 +111,11 @@ class TypedMachine:
         except CommandRefused as error:
             return self._error_reply(REFUSED, error)
         except BaseException as error:
-            if decoded is None and issubclass(type(error), BadMessage):
+            if decoded is None and issubclass(type(error), BadMessage) and not _is_locally_caused(error):
                 return self._error_reply(REFUSED, error)
             with contextlib.suppress(BaseException):  # what a log or the error's own code does must change nothing
                 self._report(index, command if decoded is None else decoded, error)
-            if is_local(error):
+            if is_local(error) or _is_locally_caused(error):
                 raise
             return self._error_reply(FAILED, error)
 
@@ -163,6 +163,11 @@ def _wrong_reply(recorded: RecordedCommand, result: object, error: Exception) ->
 def _check_reply(codec: Codec, packed: bytes) -> None:
     """Raise a BadMessage unless a client can decode the reply: an `IntEnum` where int is declared crosses as int."""
     codec.decode(unpack_recorded(packed)[1], NO_REFS)
+
+
+def _is_locally_caused(error: BaseException) -> bool:
+    """Return whether a command was not decoded because of a local condition."""
+    return type(error) is BadMessage and error.__cause__ is not None and is_local(error.__cause__)
 
 
 def is_local(error: BaseException) -> bool:

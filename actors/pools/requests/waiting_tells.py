@@ -10,6 +10,7 @@ from typing import Final
 
 from coterie.protocols.balancing import RoutingKey
 from coterie.runtime.observing.dead_letters import Reason
+from coterie.runtime.observing.error_texts import error_line
 from coterie.runtime.system import System
 
 __all__ = ["WaitingTells"]
@@ -74,7 +75,7 @@ class WaitingTells:
                 self._send_next()
         except Exception as error:
             self._system.log.error("pool.tells_lost", pool=self._name, count=len(self._waiting), exc_info=error)
-            self._drop(f"the targets are not known: {type(error).__name__}: {error}")
+            self._drop(f"the targets are not known: {error_line(error)}")
         finally:
             self._task = None
 
@@ -84,7 +85,7 @@ class WaitingTells:
             self._send(msg, key)
         except Exception as error:
             self._system.log.error("pool.tell_failed", pool=self._name, exc_info=error)
-            detail = f"it could not be sent: {type(error).__name__}: {error}"
+            detail = f"it could not be sent: {error_line(error)}"
             self._system.dead_letters.add(Reason.UNREACHABLE, self._name, msg, detail)
 
     def _drop(self, detail: str) -> None:

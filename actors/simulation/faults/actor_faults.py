@@ -65,7 +65,7 @@ class ActorFaults:
             case PoisonMessage():
                 self._fault_counts.note(fault.KIND)
                 with node.life:
-                    cell.tell(Poison())
+                    cell.post_control(Poison())  # past the checks of senders
             case FullMailbox():
                 self._fill(fault, cell)
             case _:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coterie.errors import ActorFailed, BadMessage
 from coterie.runtime.cells.asks import Envelope, Hop
 from coterie.runtime.messages.short_values import short_value
+from coterie.runtime.observing.error_texts import type_name
 from coterie.runtime.remote.error_codes import wire_text
 from coterie.runtime.remote.rows import LOAD, REPLY
 
@@ -80,7 +81,7 @@ class IncomingAsk(Envelope):
         if self._is_answered:
             return
         described = self._route.described
-        if not isinstance(error, described.raises.classes):
+        if not issubclass(type(error), described.raises.classes):
             self._is_answered = True
             self._association.answer_error(described.lane, self._number, error)
             return
@@ -88,7 +89,7 @@ class IncomingAsk(Envelope):
             self._association.answer_declared(described.lane, self._number, *described.raises.encode(error))
             self._is_answered = True
         except Exception as bad:  # noqa: BLE001 (a codec may raise anything for a value of a wrong type)
-            self._cannot_cross(f"error {type(error).__name__}", bad)
+            self._cannot_cross(f"error {type_name(error)}", bad)
 
     def send_load(self, load_for: Callable[[str], tuple[object, ...] | None]) -> None:
         """Send the load report for the asker's node, if it gets one, in the lane of the answer."""
@@ -99,6 +100,6 @@ class IncomingAsk(Envelope):
     def _cannot_cross(self, what: str, error: Exception) -> None:
         self._is_answered = True
         described = self._route.described
-        where = f"the {what} to {described.name!r} cannot cross the wire: {type(error).__name__}"
+        where = f"the {what} to {described.name!r} cannot cross the wire: {type_name(error)}"
         failed = ActorFailed(f"{where}: {wire_text(error)}", for_clients=where)
         self._association.answer_error(described.lane, self._number, failed)

@@ -11,6 +11,7 @@ from coterie.errors import ActorFailed, SpawnRefused
 from coterie.runtime.messages.short_values import short_value
 from coterie.runtime.observing.printable_text import is_printable
 from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.user_code import actor_failed, is_of
 
 if TYPE_CHECKING:
     from coterie.runtime.actor import Actor
@@ -72,12 +73,11 @@ def _check_room(system: System) -> None:
 
 
 def _refusal(system: System, name: str | None, error: Exception) -> SpawnRefused | ActorFailed:
-    if isinstance(error, ValueError) and name is not None and (_is_invalid(name) or system.cell_at(name)):
+    if is_of(error, ValueError) and name is not None and (_is_invalid(name) or system.cell_at(name)):
         return SpawnRefused(str(error))
-    if isinstance(error, RuntimeError) and system.is_stopping:
+    if is_of(error, RuntimeError) and system.is_stopping:
         return SpawnRefused(str(error))
-    where = f"the factory failed on node {system.node!r}: {type(error).__name__}"
-    return ActorFailed(f"{where}: {error}", for_clients=where)
+    return actor_failed(error, f"the factory failed on node {system.node!r}")
 
 
 def _is_invalid(name: str) -> bool:

@@ -13,6 +13,7 @@ import msgpack
 
 from coterie.errors import BrokenFrame
 from coterie.runtime.messages.unpacking import COUNTED_BYTES, unpack_value
+from coterie.runtime.observing.error_texts import error_line
 
 __all__ = [
     "ARRAY_HEADER_BYTES",
@@ -133,9 +134,7 @@ def _unpack(packed: bytes | bytearray) -> object:
     try:
         return unpack_value(packed)
     except Exception as error:  # what a hostile payload makes msgpack raise is not a closed list
-        raise BrokenFrame(
-            f"a payload of {len(packed)} bytes does not decode: {type(error).__name__}: {error}"
-        ) from error
+        raise BrokenFrame(f"a payload of {len(packed)} bytes does not decode: {error_line(error)}") from error
 
 
 def _unpackable(item: object, error: Exception) -> TypeError:

@@ -127,7 +127,7 @@ async def test_a_listener_that_raises_is_logged_and_harms_nothing(
         assert heard == CHANGES[:1]
         assert system.failures == 0
     assert "no such pager" in caplog.text
-    assert "detector.listener_failed" in caplog.text
+    assert "listener.failed" in caplog.text
 
 
 async def test_changes_are_logged_with_reason_and_evidence(

@@ -117,6 +117,8 @@ async def test_what_a_killed_one_says_while_it_ends_reaches_nobody(systems: Syst
     at_probe = systems["n1"].at(Address("n2", "probe"))
 
     class LastWords(Actor[Ping]):
+        def receive(self, msg: Ping, /) -> None: ...
+
         def on_stop(self) -> None:
             at_probe.tell(News(1))
 
@@ -131,6 +133,8 @@ async def test_a_killed_one_finds_no_way_back_while_it_ends(systems: Systems) ->
     at_probe = systems["n1"].at(Address("n2", "probe"))
 
     class SlowLastWords(Actor[Ping]):
+        def receive(self, msg: Ping, /) -> None: ...
+
         async def on_stop(self) -> None:
             await asyncio.sleep(3.0)  # time enough to link again, were it alive
             at_probe.tell(News(1))
@@ -167,6 +171,8 @@ async def test_one_that_stops_in_good_order_says_its_last_words(systems: Systems
     at_probe = systems["n1"].at(Address("n2", "probe"))
 
     class LastWords(Actor[Ping]):
+        def receive(self, msg: Ping, /) -> None: ...
+
         def on_stop(self) -> None:
             at_probe.tell(News(1))
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from coterie.runtime.observing.loggers import FACT_CHARS_MAX, logger
+from coterie.runtime.observing.error_texts import FACT_CHARS_MAX
+from coterie.runtime.observing.loggers import logger
 
 FORGED = "\n2026-11-29 10:00:00,000 CRITICAL coterie.n1 store.damaged \x1b[31mcall +1-900\x1b[0m"
 RECORD = re.compile(r"^\d{4}-\d\d-\d\d ", re.MULTILINE)

@@ -319,7 +319,7 @@ class Front(Actor[Fail]):
             self.context.reply_from(msg, self._answer(asked))
         else:
             later = self.context.reply_later(msg)
-            asked.add_done_callback(lambda done: later.fail(done.exception()))
+            asked.add_done_callback(lambda done: later.fail(done.exception()))  # type: ignore[arg-type]
 
     async def _answer(self, asked: Any) -> Any:
         return await asked

@@ -135,16 +135,16 @@ def test_any_exception_is_the_outcome_of_its_command_and_the_machine_goes_on(how
     assert decode_result(Count(), machine.apply(LogIndex(6), encode_command(Count(), pack))) == 2
 
 
-@pytest.mark.parametrize(("how", "name"), [("skip", "Skip"), ("no text", "AttributeError")])
-def test_what_the_code_of_a_command_itself_raises_is_its_outcome_too(how: str, name: str) -> None:
+@pytest.mark.parametrize(("how", "text"), [("skip", "Skip: from the message"), ("no text", "NoText: .its text cannot")])
+def test_a_command_that_refuses_its_fields_is_refused(how: str, text: str) -> None:
     machine, reported = reported_machine()
     command = pack(("test.failures.Picky", (how,)))
 
     reply = machine.apply(LogIndex(5), command)
 
-    with pytest.raises(CommandFailed, match=name):
+    with pytest.raises(CommandRefused, match=text):
         decode_result(Count(), reply)
-    assert reported == [(5, command, name)]
+    assert reported == []
 
 
 def test_a_refusal_whose_text_cannot_be_had_is_a_refusal() -> None:
