@@ -92,7 +92,7 @@ class System:
         self.config = config if config is not None else SystemConfig()
         self.incarnation = self.host.random.getrandbits(63)
         self.identity = SystemIdentity(cluster, node, self.incarnation, role)
-        self.log = logger("runtime").bind(node=node)
+        self.log = logger("runtime", self.host.clock.monotonic).bind(node=node)
         self.events = Events(self.log)
         self.threadsafe = ThreadSafe(self)
         self.dead_letters = DeadLetters(self.log)

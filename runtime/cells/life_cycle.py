@@ -26,7 +26,7 @@ from coterie.errors import InvariantViolated
 from coterie.runtime.cells.sibling_restarts import SiblingPause, SiblingRestarts
 from coterie.runtime.cells.stash import unstash
 from coterie.runtime.cells.supervision import Restart, RestartBudget
-from coterie.runtime.observing.error_texts import error_line
+from coterie.runtime.observing.error_texts import error_line, type_name
 from coterie.runtime.user_code import is_closing, is_exit, is_of
 
 if TYPE_CHECKING:
@@ -125,14 +125,18 @@ class LifeCycle:
 
     # --- supervision ------------------------------------------------------------------------------------------------
 
-    def fail(self, error: BaseException) -> None:
-        """Log that a hook or handler failed, and let supervision decide. An exit is raised again instead."""
+    def fail(self, error: BaseException, message: object = None) -> None:
+        """Log that a hook or handler failed, and let supervision decide. An exit is raised again instead.
+
+        `message`: what was being handled, if anything was.
+        """
         if is_exit(error):
             raise error
         cell = self._cell
         text = error_line(error)
         self.last_error = text[:ERROR_CHARS_MAX]
-        cell.log.error("actor.failed", error=text, exc_info=error)
+        facts = {} if message is None else {"message": type_name(message)}
+        cell.log.error("actor.failed", error=text, **facts, exc_info=error)
         cell.system.failures += 1
         if cell.system.events.listeners:
             cell.system.events.publish("actor.failed", cell.path, error=text)

@@ -183,4 +183,4 @@ def fail(cell: Cell, error: BaseException, item: object) -> None:
     if isinstance(item, Envelope):
         where = f"actor {cell.path!r} failed on {type_name(message)}"
         item.reject(actor_failed(error, where))
-    cell.life_cycle.fail(error)
+    cell.life_cycle.fail(error, message)

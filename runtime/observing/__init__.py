@@ -5,6 +5,7 @@
 `error_texts.py`: returns a bounded text of any exception, also of one whose own text cannot be had
 `lag_probe.py`: measures how late the event loop runs its timers
 `load_monitor.py`: measures, on demand, each actor's share of the loop's time, and the loop's lag
+`log_folding.py`: lets one record a second and kind through, with the number of those that it stands for
 `loggers.py`: passes log events to the standard library's `coterie.*` loggers
 `printable_text.py`: makes any text safe to show on one line of a log, a terminal or a report
 `system_stats.py`: reports the current counters of one system

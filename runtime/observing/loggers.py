@@ -1,4 +1,6 @@
-"""Loggers: passes log events to the standard library's `coterie.*` loggers; silent until a handler is added.
+"""Loggers: passes log events to the standard library's `coterie.*` loggers, repeated warnings folded.
+
+They add no handler: as with any library, a program that configures no logging sees warnings and errors on stderr.
 
 Facts may come from peers. In the text of a record each is printable (`printable_text.py`), so a record is one line, and
 the lines of its traceback are indented, for every formatter of the standard library that does not format exceptions
@@ -8,30 +10,30 @@ itself. The facts in `extra`, and the exception, are as they are.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
 from coterie.runtime.observing.error_texts import FACT_CHARS_MAX, loggable, plain_text, traceback_text
+from coterie.runtime.observing.log_folding import LogFolding
 from coterie.runtime.observing.printable_text import printable
 
 __all__ = ["logger"]
 
 
-def logger(name: str) -> FilteringBoundLogger:
+def logger(name: str, monotonic: Callable[[], float] | None = None) -> FilteringBoundLogger:
     """Return a logger that passes events to the stdlib logger `coterie.<name>`, with the facts as `extra`.
 
-    Nothing is printed unless the host program added a handler: the `coterie` logger itself has a NullHandler.
+    `monotonic`: the host's clock (s), by which repeated warnings are folded; None: they are not.
     """
-    root = logging.getLogger("coterie")
-    if not root.handlers:
-        root.addHandler(logging.NullHandler())
+    folding = [] if monotonic is None else [LogFolding(monotonic)]
     stdlib_logger = logging.getLogger(f"coterie.{name}")
     stdlib_logger.addFilter(_format_traceback)  # once: it is the same object each time
     wrapped = structlog.wrap_logger(
         stdlib_logger,
-        processors=[structlog.stdlib.filter_by_level, _to_stdlib],
+        processors=[structlog.stdlib.filter_by_level, *folding, _to_stdlib],
         wrapper_class=structlog.stdlib.BoundLogger,
         context_class=dict,
         cache_logger_on_first_use=False,
@@ -62,10 +64,15 @@ def _format_traceback(record: logging.LogRecord) -> bool:
 
 
 def _is_handled(start: logging.Logger) -> bool:
-    """Return whether a handler that does anything gets the records of a logger: a traceback costs time."""
+    """Return whether a handler that does anything gets the records of a logger: a traceback costs time.
+
+    Without any handler that is the standard library's last resort, stderr.
+    """
     found: logging.Logger | None = start
+    has_any = False
     while found is not None:
         if any(not isinstance(handler, logging.NullHandler) for handler in found.handlers):
             return True
+        has_any = has_any or bool(found.handlers)
         found = found.parent if found.propagate else None
-    return False
+    return not has_any

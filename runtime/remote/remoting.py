@@ -64,6 +64,7 @@ class Remoting:
         self.spawned_paths: dict[str, None] = {}  # of actors that were spawned on request, and of some that have ended
         self.refusal_listener: RefusalListener | None = None
         self._listeners: list[Callable[[LinkEvent], None]] = []
+        self._lost: dict[str, None] = {}  # nodes whose loss was logged, and not yet their return
 
     # --- requests to other nodes ------------------------------------------------------------------------------------
 
@@ -248,7 +249,19 @@ class Remoting:
     def _notify(self, kind: str, peer: Peer, reason: str) -> None:
         event = LinkEvent(kind, peer.node, peer.incarnation, peer.role, reason)
         self.system.log.info("link.changed", kind=kind, peer=peer.node, reason=reason)
+        self._tell_operators(event)
         notify(self.system.log, list(self._listeners), event)
+
+    def _tell_operators(self, event: LinkEvent) -> None:
+        """Log that a node is lost, and that it is back: each once."""
+        if event.role is not PeerRole.NODE:
+            return
+        if event.kind == "lost" and not self.system.is_stopping:
+            self._lost[event.node] = None
+            self.system.log.warning("node.lost", peer=event.node, reason=event.reason)
+        elif event.kind == "up" and event.node in self._lost:
+            del self._lost[event.node]
+            self.system.log.warning("node.back", peer=event.node)
 
 
 def _resolve_with(ask: PendingAsk, compute: Callable[[], object]) -> None:

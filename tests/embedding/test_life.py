@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -180,18 +181,43 @@ async def test_the_hosts_signals_reach_the_host_while_a_system_runs() -> None:
     asyncio.get_running_loop().remove_signal_handler(signal.SIGUSR1)
 
 
-async def test_nothing_is_printed_until_the_host_wants_to_see_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_handler_failures_reach_stderr_as_any_librarys_do() -> None:
+    program = """
+import asyncio, logging, sys
+from coterie import Actor, Ask, System, message
+@message(name="quiet.Add")
+class Add(Ask[int]): pass
+class Failing(Actor[Add]):
+    def receive(self, msg: Add, /) -> int:
+        raise RuntimeError("as I always do")
+async def main():
+    async with System() as system:
+        await asyncio.gather(system.spawn(Failing, name="failing").ask(Add()), return_exceptions=True)
+if sys.argv[1:]:
+    logging.getLogger("coterie").addHandler(logging.NullHandler())
+asyncio.run(main())
+"""
+    loud, quiet = (
+        subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True).stderr
+        for arguments in ([], ["quiet"])
+    )
+
+    told = "actor.failed node=local actor=failing error=RuntimeError: as I always do message=Add"
+    assert loud.splitlines()[:2] == [told, "  Traceback (most recent call last):"]
+    assert loud.splitlines()[-1] == "  RuntimeError: as I always do"
+    assert quiet == ""
+
+
+async def test_the_host_sees_records_where_it_wants_to(capfd: pytest.CaptureFixture[str]) -> None:
     class Failing(Actor[Add]):
         def receive(self, msg: Add, /) -> int:
             raise RuntimeError("as I always do")
 
     handler = logging.StreamHandler(sys.stdout)
-    for wants in (False, True):
-        if wants:
-            logging.getLogger("coterie").addHandler(handler)
-        async with System() as system:
-            with pytest.raises(ActorFailed):
-                await system.spawn(Failing, name="failing").ask(Add(1))
+    logging.getLogger("coterie").addHandler(handler)
+    async with System() as system:
+        with pytest.raises(ActorFailed):
+            await system.spawn(Failing, name="failing").ask(Add(1))
     logging.getLogger("coterie").removeHandler(handler)
 
     printed = capfd.readouterr()

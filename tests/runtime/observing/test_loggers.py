@@ -88,7 +88,9 @@ def test_structured_handlers_get_the_facts_and_the_error_as_they_are(caplog: pyt
 
 
 def test_no_traceback_is_formatted_if_no_handler_would_write_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging.getLogger("coterie"), "propagate", False)
+    root = logging.getLogger("coterie")
+    monkeypatch.setattr(root, "propagate", False)
+    monkeypatch.setattr(root, "handlers", [logging.NullHandler()])  # else it is stderr
     monkeypatch.setattr("coterie.runtime.observing.loggers.traceback_text", None)
 
     logger("test_loggers").error("actor.failed", exc_info=ValueError())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
 from coterie.runtime.system import System
+from coterie.runtime.transport.handshake.identity import PeerRole
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import World
@@ -105,6 +107,25 @@ async def test_a_timeout_leaves_the_table_and_a_late_reply_is_ignored(world: Wor
 
     assert await there.ask(Echo("x")) == "x at b"
     assert world.systems["a"].stats().dead_letters == {}
+
+
+async def test_operators_are_told_once_of_a_lost_node_and_once_of_its_return(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await world.start("c", PeerRole.CLIENT)
+    client.dial("a.test", 1)
+    await asyncio.sleep(1)
+    caplog.clear()
+    world.network.partition("a", "b")
+    await asyncio.sleep(60)
+    await world.stop("c")  # a client that leaves is no lost node
+    world.network.heal()
+    await asyncio.sleep(60)
+
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len([text for text in told if text.startswith("node.lost node=a peer=b reason=")]) == 1
+    assert [text for text in told if text.startswith("node.back node=a")] == ["node.back node=a peer=b"]
+    assert all(text.startswith(("node.lost", "node.back")) and "peer=c" not in text for text in told)
 
 
 async def test_a_partition_brings_the_link_down_by_silence_and_healing_brings_it_up(
