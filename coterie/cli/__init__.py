@@ -34,6 +34,8 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
 
 from coterie.cli import log_options
 from coterie.cli.command_loop import INTERRUPTED, NOT_FOUND, TERMINATED, UNREACHABLE, NameNotFound, TerminatedBySignal
@@ -120,14 +122,22 @@ def _exit_code_of(error: Exception) -> int:
     return UNREACHABLE if isinstance(error, NodeUnreachable) else FAILED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes no abbreviations of options, nor do the parsers of its commands: a later option may make one ambiguous."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="coterie",
         description="Actors for asyncio that agree with each other.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"coterie {version('coterie')}")
     parser.set_defaults(log_level=None, usual_log_level=log_options.DEFAULT_LEVEL)
     log_options.add_option(parser)
     subparsers = parser.add_subparsers(metavar="command", required=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -51,15 +52,20 @@ class ClusterConnection:
             yield client
 
 
+CONNECT_VARIABLE = "COTERIE_CONNECT"
+"""The environment variable that says what `--connect` says, where that is required and not given."""
+
+
 def add_connect(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add `--connect`, `--name` and the security options to a parser."""
+    told = f"; default: the variable {CONNECT_VARIABLE}" if required else ""
     parser.add_argument(
         "--connect",
-        required=required,
+        required=required and not os.environ.get(CONNECT_VARIABLE),
         default=None if required else [],
         action="append",
         metavar="HOST:PORT[,…]",
-        help="the addresses of the cluster's nodes; give all of them if you can",
+        help=f"the addresses of the cluster's nodes; give all of them if you can{told}",
     )
     parser.add_argument(
         "--name",
@@ -70,8 +76,9 @@ def add_connect(parser: argparse.ArgumentParser, *, required: bool = True) -> No
 
 
 def connection_of(args: argparse.Namespace) -> ClusterConnection:
-    """Return the connection that the options describe. OSError, ValueError: as `security_of`."""
-    addresses = tuple(address for text in args.connect for address in text.split(",") if address)
+    """Return the connection that the options, or the environment, describe. OSError, ValueError: as `security_of`."""
+    given = [os.environ.get(CONNECT_VARIABLE, "")] if args.connect is None else args.connect
+    addresses = tuple(address for text in given for address in text.split(",") if address)
     return ClusterConnection(addresses, args.name, security_of(args))
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import argparse
 
+import pytest
+
 from coterie.cli.cluster_connection import add_connect, connection_of
 
 
@@ -12,3 +14,26 @@ def test_addresses_may_be_listed_and_repeated() -> None:
     args = parser.parse_args(["--connect", "127.0.0.1:1,127.0.0.1:2", "--connect", "127.0.0.1:3"])
 
     assert connection_of(args).addresses == ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3")
+
+
+def test_the_environment_says_where_the_cluster_is_unless_the_option_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COTERIE_CONNECT", "127.0.0.1:1,127.0.0.1:2")
+    parser = argparse.ArgumentParser()
+    add_connect(parser)
+
+    assert connection_of(parser.parse_args([])).addresses == ("127.0.0.1:1", "127.0.0.1:2")
+    assert connection_of(parser.parse_args(["--connect", "127.0.0.1:3"])).addresses == ("127.0.0.1:3",)
+
+
+def test_without_either_the_option_is_missed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COTERIE_CONNECT", "")
+    parser = argparse.ArgumentParser()
+    add_connect(parser)
+
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args([])
+
+    assert ended.value.code == 2
+    assert "--connect" in capsys.readouterr().err

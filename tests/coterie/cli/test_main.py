@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import logging
 import os
 import subprocess
@@ -210,3 +211,23 @@ def test_characters_that_the_output_lacks_are_replaced() -> None:
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "2 ? 3\n", "")
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"coterie {importlib.metadata.version('coterie')}\n"
+
+
+def test_no_option_of_any_command_can_be_abbreviated() -> None:
+    """A later option could make the abbreviation ambiguous, and break a script."""
+    parsers = [make_parser()]
+    for parser in parsers:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += action.choices.values()
+
+    assert len(parsers) > 20
+    assert [parser.prog for parser in parsers if parser.allow_abbrev] == []
