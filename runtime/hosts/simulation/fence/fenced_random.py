@@ -1,11 +1,14 @@
-"""Fenced random numbers: makes `random`, `os.urandom` and `uuid` use the simulated process's seeded generator."""
+"""Fenced random numbers: makes `random`, `os.urandom`, `uuid` … use the simulated process's seeded generator."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
+import ssl
+import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from coterie.runtime.hosts.simulation.fence.patches import FencedEnvironment, FencePatch, function_patch
@@ -16,7 +19,7 @@ _UUID_EPOCH_S: Final = 12_219_292_800  # RFC 9562 §5.1: from 1582-10-15 to 1970
 
 
 def random_patches(environment: FencedEnvironment) -> list[FencePatch]:
-    """Return the patches of `random`, `os.urandom` and `uuid1`; `secrets` and `uuid4` follow from them."""
+    """Return the patches of `random`, `os.urandom`, `uuid1` and the like; `secrets` and `uuid4` follow from them."""
 
     def entropy(size: int, flags: int = 0) -> bytes:
         del flags
@@ -28,8 +31,22 @@ def random_patches(environment: FencedEnvironment) -> list[FencePatch]:
     patches += [
         FencePatch(random.Random, "seed", _seeding(environment)),
         function_patch(uuid, "uuid1", _uuid1(environment)),
+        function_patch(uuid, "getnode", lambda: _node_id(environment.name())),
+        function_patch(ssl, "RAND_bytes", entropy),
+        function_patch(tempfile, "_get_candidate_names", lambda: _names(environment)),
     ]
     return patches
+
+
+def _node_id(name: str) -> int:
+    """Return the hardware address of a node: 48 bits with the multicast bit, as of a machine without one (RFC 9562)."""
+    return int.from_bytes(hashlib.sha256(name.encode(errors="replace")).digest()[:6], "big") | 1 << 40
+
+
+def _names(environment: FencedEnvironment) -> Iterator[str]:
+    """Yield names of temporary files: those of the process, once made, are drawn from the machine's entropy."""
+    while True:
+        yield "".join(environment.rng().choices("abcdefghijklmnopqrstuvwxyz0123456789_", k=8))
 
 
 def _global_functions() -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import sched
 import time
+import timeit
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,6 +15,7 @@ from coterie.runtime.hosts.simulation.fence.patches import FencedEnvironment, Fe
 __all__ = ["datetime_patches", "time_patches"]
 
 _NS: Final = 1_000_000_000
+_WALL_CLOCKS: Final = frozenset(getattr(time, name) for name in ("CLOCK_REALTIME", "CLOCK_TAI") if hasattr(time, name))
 _MONOTONIC: Final = ("monotonic", "perf_counter", "process_time", "thread_time")
 
 
@@ -22,7 +26,10 @@ def time_patches(environment: FencedEnvironment) -> list[FencePatch]:
         return environment.wall() if seconds is None else seconds
 
     gmtime, localtime, ctime, strftime = time.gmtime, time.localtime, time.ctime, time.strftime
+    asctime = time.asctime
     return [
+        *_clock_patches(environment),
+        function_patch(time, "asctime", lambda at=None: asctime(localtime(environment.wall()) if at is None else at)),
         function_patch(time, "time", environment.wall),
         function_patch(time, "time_ns", lambda: round(environment.wall() * _NS)),
         *[function_patch(time, name, environment.monotonic) for name in _MONOTONIC],
@@ -34,6 +41,32 @@ def time_patches(environment: FencedEnvironment) -> list[FencePatch]:
         function_patch(
             time, "strftime", lambda form, at=None: strftime(form, localtime(environment.wall()) if at is None else at)
         ),
+    ]
+
+
+def _clock_patches(environment: FencedEnvironment) -> list[FencePatch]:
+    """Return the patches of the clocks of the operating system, and of what has kept one as a default."""
+
+    def read(clock: int) -> float:
+        return environment.wall() if clock in _WALL_CLOCKS else environment.monotonic()
+
+    def spent() -> os.times_result:
+        return os.times_result((environment.monotonic(), 0.0, 0.0, 0.0, environment.monotonic()))
+
+    def scheduling(original: Any, is_inside: Callable[[], bool]) -> Any:
+        def init(self: sched.scheduler, timefunc: Any = None, delayfunc: Any = None) -> None:
+            usual = (time.monotonic, time.sleep) if is_inside() else original.__defaults__
+            original(self, timefunc or usual[0], delayfunc or usual[1])
+
+        init.fenced_from = original  # type: ignore[attr-defined]  # as in `function_patch`
+        return init
+
+    return [
+        function_patch(time, "clock_gettime", read),
+        function_patch(time, "clock_gettime_ns", lambda clock: round(read(clock) * _NS)),
+        function_patch(os, "times", spent),
+        FencePatch(sched.scheduler, "__init__", scheduling),
+        function_patch(timeit, "default_timer", environment.monotonic),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Refused calls: raises an error when simulated code starts a thread or process, or opens a socket.
+"""Refused calls: raises an error when simulated code starts a thread or process, opens a socket, or really waits.
 
 Directory listings are not refused but sorted, so that each run sees the same order.
 """
@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import _posixsubprocess
 import _thread
+import builtins
 import os
+import queue
+import resource
+import select
+import signal
 import socket
 import subprocess
 import threading
+import time
+import timeit
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
@@ -24,6 +31,12 @@ _NO_THREADS: Final = "a world has one thread; use asyncio.to_thread() or context
 _NO_WAIT: Final = "it would wait for another thread, but a world has only one; use asyncio's"
 _NO_PROCESS: Final = "a world has no operating-system processes, only its simulated ones"
 _NO_SOCKETS: Final = "use the Host's network"
+_NO_MACHINE: Final = "it measures the real machine, which differs from run to run"
+_NO_SIGNALS: Final = "it would wait for the real machine; use asyncio.sleep() or the Host's clock"
+_NO_POLLING: Final = "it would wait for real files; use asyncio and the Host's network"
+_NO_TERMINAL: Final = "it would wait for a person"
+
+_WAITING_SIGNALS: Final = ("alarm", "setitimer", "pause", "sigwait", "sigwaitinfo", "sigtimedwait")
 
 _REFUSED: Final[tuple[tuple[Any, str, str, str], ...]] = (
     (threading.Thread, "start", "Thread.start()", _NO_THREADS),
@@ -41,6 +54,16 @@ _REFUSED: Final[tuple[tuple[Any, str, str, str], ...]] = (
     (socket, "gethostbyname_ex", "socket.gethostbyname_ex()", _NO_SOCKETS),
     (socket, "gethostbyaddr", "socket.gethostbyaddr()", _NO_SOCKETS),
     (socket, "getnameinfo", "socket.getnameinfo()", _NO_SOCKETS),
+    (socket, "getfqdn", "socket.getfqdn()", _NO_SOCKETS),
+    *((os, name, f"os.{name}()", _NO_PROCESS) for name in ("wait", "wait3", "wait4", "waitid", "waitpid")),
+    (os, "getloadavg", "os.getloadavg()", _NO_MACHINE),
+    (resource, "getrusage", "resource.getrusage()", _NO_MACHINE),
+    (timeit.Timer, "timeit", "Timer.timeit()", _NO_MACHINE),
+    *((signal, name, f"signal.{name}()", _NO_SIGNALS) for name in _WAITING_SIGNALS),
+    *((select, name, f"select.{name}()", _NO_POLLING) for name in ("select", "poll", "epoll", "kqueue")),
+    (time, "clock_settime", "time.clock_settime()", _NO_MACHINE),
+    (time, "clock_settime_ns", "time.clock_settime_ns()", _NO_MACHINE),
+    (builtins, "input", "input()", _NO_TERMINAL),
 )
 
 
@@ -48,7 +71,12 @@ def refusal_patches() -> list[FencePatch]:
     """Return the patches that refuse threads, processes and sockets."""
     available = [each for each in _REFUSED if hasattr(each[0], each[1])]  # not every platform can fork
     refused = [function_patch(owner, name, _refuse(call, advice)) for owner, name, call, advice in available]
-    return [*refused, function_patch(threading.Condition, "wait", _wait)]
+    pure_queue: Any = vars(queue)["_PySimpleQueue"]  # it waits with a Condition, which is refused
+    return [
+        *refused,
+        function_patch(threading.Condition, "wait", _wait),
+        function_patch(queue, "SimpleQueue", pure_queue),
+    ]
 
 
 def _wait(condition: threading.Condition, timeout: float | None = None) -> bool:

@@ -3,14 +3,22 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import datetime as dt
+import importlib
 import os
 import queue
 import random
+import resource
+import sched
 import secrets
+import select
+import signal
 import socket
+import ssl
 import subprocess
+import tempfile
 import threading
 import time
+import timeit
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -310,3 +318,103 @@ def test_a_world_without_a_fence_lets_everything_through() -> None:
         return time.time()
 
     assert world.run(main) > EPOCH_S + 10**8
+
+
+# --- nothing of the standard library is forgotten
+
+_HARMLESS = {
+    "time": "struct_time mktime strptime tzset get_clock_info clock_getres pthread_getcpuclockid",
+    "random": "Random SystemRandom main",
+    "secrets": "SystemRandom choice compare_digest randbelow randbits token_bytes token_hex token_urlsafe",
+    "uuid": "UUID SafeUUID Enum bytes_ int_ main uuid3 uuid4 uuid5",
+    "select": "error",
+    "signal": """
+        Handlers Sigmasks Signals default_int_handler getitimer getsignal pidfd_send_signal pthread_kill pthread_sigmask
+        raise_signal set_wakeup_fd siginterrupt signal sigpending strsignal struct_siginfo valid_signals ItimerError
+    """,
+    "sched": "scheduler Event namedtuple count",
+    "timeit": "Timer timeit repeat main reindent",
+    "resource": "error getpagesize getrlimit prlimit setrlimit struct_rusage",
+}
+HARMLESS = {module: frozenset(names.split()) for module, names in _HARMLESS.items()}
+"""What the fence need not replace: it neither reads a clock, nor draws, nor waits, or does so by what is replaced."""
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_every_function_of_the_module_is_the_worlds_or_refused_or_harmless(name: str) -> None:
+    """A function that a later Python adds makes this test fail: look at it, then fence it or list it."""
+    module = importlib.import_module(name)
+    public = {each for each, value in vars(module).items() if not each.startswith("_") and callable(value)}
+
+    def fenced() -> set[str]:
+        return {each for each in public if hasattr(getattr(module, each), "fenced_from")}
+
+    replaced = as_life(fenced)
+    assert isinstance(replaced, set)
+    assert sorted(public - replaced - HARMLESS[name]) == []
+    assert not replaced & HARMLESS[name]
+
+
+def test_every_clock_shows_the_worlds_time() -> None:
+    def look() -> list[float]:
+        clocks = [time.clock_gettime(clock) for clock in (time.CLOCK_MONOTONIC, time.CLOCK_PROCESS_CPUTIME_ID)]
+        clocks += [time.clock_gettime_ns(time.CLOCK_MONOTONIC) / 1e9, os.times().elapsed, os.times().user]
+        return [*clocks, sched.scheduler().timefunc(), timeit.default_timer()]
+
+    shown = as_life(look, after_s=1000.0)
+    assert isinstance(shown, list)
+    assert all(1000.0 <= each < 1000.1 for each in shown)
+    assert as_life(lambda: time.clock_gettime(time.CLOCK_REALTIME)) == EPOCH_S
+    assert str(as_life(lambda: time.asctime()))[-4:] in {"1999", "2000"}  # noqa: PLW0108 - looked up inside
+    assert as_life(lambda: time.asctime(time.gmtime(0))) == "Thu Jan  1 00:00:00 1970"
+
+
+def test_every_source_of_chance_follows_the_seed(tmp_path: Path) -> None:
+    def draw() -> tuple[object, ...]:
+        with tempfile.NamedTemporaryFile(dir=tmp_path) as file:
+            name = file.name
+        return (
+            ssl.RAND_bytes(8),
+            name,
+            uuid.getnode(),
+            uuid.uuid1(),
+            secrets.token_hex(),
+            random.SystemRandom().random(),
+        )
+
+    assert as_life(draw, seed=1) == as_life(draw, seed=1)
+    one, other = as_life(draw, seed=1), as_life(draw, seed=2)
+    assert isinstance(one, tuple)
+    assert isinstance(other, tuple)
+    assert all(a != b for at, (a, b) in enumerate(zip(one, other, strict=True)) if at != 2)
+    assert one[2] == other[2] != as_life(lambda: uuid.getnode(), name="n2")  # noqa: PLW0108 - looked up inside
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: select.select([], [], [], 0.1), "select.select"),
+        (lambda: select.poll(), "select.poll"),  # noqa: PLW0108 - looked up inside
+        (lambda: signal.alarm(1), "signal.alarm"),
+        (lambda: signal.sigwait({signal.SIGUSR1}), "signal.sigwait"),
+        (lambda: os.waitpid(-1, 0), "os.waitpid"),
+        (lambda: os.getloadavg(), "os.getloadavg"),  # noqa: PLW0108 - looked up inside
+        (lambda: resource.getrusage(resource.RUSAGE_SELF), "resource.getrusage"),
+        (lambda: timeit.timeit("1"), "Timer.timeit"),
+        (lambda: input(), r"input\(\)"),  # noqa: PLW0108 - looked up inside
+        (lambda: queue.SimpleQueue().get(), "Condition.wait"),
+    ],
+)
+def test_what_would_wait_for_the_real_machine_or_measure_it_is_refused(call: Callable[[], object], named: str) -> None:
+    with pytest.raises(FenceError, match=named):
+        as_life(call)
+
+
+def test_a_queue_that_has_something_gives_it() -> None:
+    def use() -> int:
+        simple: queue.SimpleQueue[int] = queue.SimpleQueue()
+        simple.put(3)
+        return simple.get()
+
+    assert as_life(use) == 3
+    assert type(queue.SimpleQueue()).__name__ == "SimpleQueue"
