@@ -131,7 +131,7 @@ class _Parser(argparse.ArgumentParser):
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = _Parser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="coterie",
         description="Actors for asyncio that agree with each other.",
         epilog=EXIT_CODES,

@@ -16,6 +16,11 @@ pytest-asyncio, in any mode, does not run these tests.
 | `first` | the first seed, if `seeds` is a number | 0 |
 | all others | as for `Simulation`: `profile`, `plan`, `duration_s`, `max_s`, `max_steps` | |
 
+What would pass without having tested anything does not pass in silence. A marker on a test without the argument `sim`,
+`usefixtures("sim")`, and a fixture that takes `sim` are refused: none of them runs in a world. If in none of its seeds
+any fault took effect although it asked for some, or if its operations never overlapped although it checked that they
+are linearizable, there is a `SimWarning`.
+
 `pytest --sim-seed 17 …` runs every such test with this one seed, to reproduce a failure. `--sim-seeds 1000` replaces
 the number of seeds, for long runs.
 """
@@ -26,6 +31,7 @@ import functools
 import inspect
 import os
 import shlex
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +39,17 @@ import pytest
 
 if TYPE_CHECKING:
     from coterie.actors.simulation.simulation import Simulation
+    from coterie.protocols.checking.linearizability.history import History
 
-__all__ = ["pytest_addoption", "pytest_configure", "pytest_pycollect_makeitem", "sim"]
+__all__ = ["SimWarning", "pytest_addoption", "pytest_configure", "pytest_pycollect_makeitem", "sim"]
 
 FIXTURE = "sim"
 OWN_ARGUMENTS = ("seeds", "first")
 TAIL_LINES = 20
+
+
+class SimWarning(pytest.PytestWarning):
+    """A simulated test has passed, and has shown less than it seems to."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,9 +80,30 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
     """
     made = yield
     for item in made if isinstance(made, list) else [made]:
-        if isinstance(item, pytest.Function) and FIXTURE in inspect.signature(item.obj).parameters:
+        if not isinstance(item, pytest.Function):
+            continue
+        if FIXTURE in inspect.signature(item.obj).parameters:
             item.obj = _run_per_seed(item.obj)
+        elif (mistake := _mistake_of(item)) is not None:
+            item.obj = _failing(mistake)
     return made
+
+
+def _mistake_of(item: pytest.Function) -> str | None:
+    """Return why a test without the argument `sim` would not run in a world, if it seems to; None if it does not."""
+    advice = f"take `{FIXTURE}` as an argument of the test: only such a test runs in a simulated world, for each seed"
+    if FIXTURE in item.fixturenames:
+        return f"`{FIXTURE}` comes by usefixtures or by another fixture, and the test itself runs outside: {advice}"
+    if item.get_closest_marker("sim") is not None:
+        return f"the test has the marker `sim` and not the argument: {advice}"
+    return None
+
+
+def _failing(text: str) -> Callable[..., None]:
+    def fail(**_: object) -> None:
+        pytest.fail(text, pytrace=False)
+
+    return fail
 
 
 def _run_per_seed(test: Callable[..., Any]) -> Callable[..., None]:
@@ -117,6 +149,7 @@ class SeededRuns:
         __tracebackhide__ = True
         from coterie.actors.simulation.simulation import Simulation  # noqa: PLC0415 (loaded only if used)
 
+        omissions: set[str] | None = None  # those of all seeds so far
         for seed in self._seeds:
             simulation = Simulation(seed, **self._options)
             try:
@@ -127,12 +160,50 @@ class SeededRuns:
             except Exception as error:
                 error.add_note(self._failure_note(simulation))
                 raise
+            found = _omissions_of(simulation)
+            omissions = found if omissions is None else omissions & found
+        for omission in sorted(omissions or ()):
+            warnings.warn(SimWarning(f"{self._test}: {omission}"), stacklevel=2)
+
+    def __getattr__(self, name: str) -> Any:
+        """Explain why this is no `Simulation` yet: a fixture has asked for it."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise pytest.UsageError(
+            f"a fixture uses `{FIXTURE}.{name}`, but there is a new simulation for each seed, which only a test gets: "
+            f"make the fixture a function that the test calls with its `{FIXTURE}`"
+        )
 
     def _failure_note(self, simulation: Simulation) -> str:
         """Return a text with the failed seed, the command that reproduces it, and the last trace lines."""
         lines = [f"seed {simulation.seed} failed; again: pytest {shlex.quote(self._test)} --sim-seed {simulation.seed}"]
         lines += simulation.tail[-TAIL_LINES:]
         return "\n".join(lines)
+
+
+def _omissions_of(simulation: Simulation) -> set[str]:
+    """Return what a run that passed has not shown, although it was asked to."""
+    omissions = set()
+    is_faulty = simulation.plan is not None and len(simulation.plan.faults) > 0
+    if is_faulty and not any(simulation.fault_counts.count_by_kind.values()):
+        omissions.add("no fault of its plan took effect: is it over before they begin?")
+    for recording in simulation.recordings:
+        if recording.result is not None and not _overlaps(recording.history):
+            omissions.add(
+                f"no two operations of group {recording.group!r} overlapped: that a history is linearizable says "
+                "little then; use more clients, or let them wait less"
+            )
+    return omissions
+
+
+def _overlaps(history: History) -> bool:
+    """Return whether two operations were in flight at one time."""
+    in_flight = 0
+    for event in history.events:
+        in_flight += 1 if event.kind == "invoked" else -1
+        if in_flight > 1:
+            return True
+    return False
 
 
 def _check_arguments(given: Mapping[str, object]) -> None:

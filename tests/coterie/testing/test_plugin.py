@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,7 @@ def run(directory: Path, suite: str, options: str = "-p no:asyncio") -> tuple[in
 
 RUN_EACH = """
 import sys
+import textwrap
 import pytest
 
 for options in sys.argv[1:]:
@@ -140,3 +142,121 @@ def test_who_does_not_ask_for_it_does_not_load_it(tmp_path: Path) -> None:
     )
 
     assert run(tmp_path, suite)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("suite", "says"),
+    [
+        (
+            """
+            import pytest
+
+            @pytest.mark.usefixtures("sim")
+            def test_outside():
+                pass
+            """,
+            "`sim` comes by usefixtures or by another fixture, and the test itself runs outside: take `sim` as an argument",
+        ),
+        (
+            """
+            import pytest
+
+            @pytest.mark.sim(seeds=100)
+            async def test_outside():
+                pass
+            """,
+            "the test has the marker `sim` and not the argument: take `sim` as an argument of the test",
+        ),
+        (
+            """
+            import pytest
+
+            @pytest.fixture
+            def cluster(sim):
+                return 3
+
+            def test_outside(cluster):
+                pass
+            """,
+            "`sim` comes by usefixtures or by another fixture",
+        ),
+        (
+            """
+            import pytest
+
+            @pytest.fixture
+            def cluster(sim):
+                sim.deploy(None)
+
+            async def test_inside(sim, cluster):
+                pass
+            """,
+            "a fixture uses `sim.deploy`, but there is a new simulation for each seed, which only a test gets",
+        ),
+    ],
+    ids=["usefixtures", "marker alone", "fixture on top", "fixture that uses it"],
+)
+def test_what_seems_simulated_and_is_not_fails(tmp_path: Path, suite: str, says: str) -> None:
+    code, output = run(tmp_path, textwrap.dedent(suite))
+
+    assert code == 1
+    assert says in " ".join(output.split())
+
+
+WORK = """
+from coterie import KeyValue, Topology
+
+topology = Topology("kv", nodes=["n1", "n2", "n3"])
+topology.raft("store", machine=KeyValue)
+
+async def workload(client):
+    store = client.key_value("store")
+    for number in client.rounds(20):
+        await store.put(b"k", b"%d" % number)
+
+"""
+
+WARNED = {
+    "no two operations of group 'store' overlapped": WORK
+    + """
+async def test_alone(sim):
+    sim.deploy(topology)
+    await sim.ready()
+    await sim.clients(1, workload)
+    sim.assert_linearizable()
+""",
+    "no fault of its plan took effect": WORK
+    + """
+import pytest
+
+@pytest.mark.sim(seeds=2, profile="everything")
+async def test_over_too_soon(sim):
+    sim.deploy(topology)
+""",
+}
+
+
+@pytest.mark.parametrize("says", WARNED)
+def test_a_run_that_shows_less_than_it_seems_to_warns(tmp_path: Path, says: str) -> None:
+    code, output = run(tmp_path, WARNED[says])
+
+    assert (code, says in output, "SimWarning" in output) == (1, True, True)  # `-W error` makes it a failure
+
+
+def test_a_run_with_faults_and_overlapping_operations_warns_of_nothing(tmp_path: Path) -> None:
+    suite = (
+        WORK
+        + """
+import pytest
+
+@pytest.mark.sim(seeds=2, profile="everything")
+async def test_work(sim):
+    sim.deploy(topology)
+    await sim.ready()
+    await sim.clients(3, workload)
+    sim.assert_linearizable()
+"""
+    )
+    code, output = run(tmp_path, suite)
+
+    assert code == 0, output
