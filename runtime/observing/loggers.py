@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -23,22 +23,33 @@ from coterie.runtime.observing.printable_text import printable
 __all__ = ["logger"]
 
 
-def logger(name: str, monotonic: Callable[[], float] | None = None) -> FilteringBoundLogger:
+def logger(
+    name: str, monotonic: Callable[[], float] | None = None, *, needs_handler: bool = False
+) -> FilteringBoundLogger:
     """Return a logger that passes events to the stdlib logger `coterie.<name>`, with the facts as `extra`.
 
-    `monotonic`: the host's clock (s), by which repeated warnings are folded; None: they are not.
+    `monotonic`: the host's clock (s), by which repeated warnings are folded; None: they are not. `needs_handler`:
+    nothing is logged without a handler of the program, not even to stderr: in a simulated world failures are wanted.
     """
-    folding = [] if monotonic is None else [LogFolding(monotonic)]
+    own: list[Any] = [] if monotonic is None else [LogFolding(monotonic)]
+    if needs_handler:
+        own.insert(0, _if_handled)
     stdlib_logger = logging.getLogger(f"coterie.{name}")
     stdlib_logger.addFilter(_format_traceback)  # once: it is the same object each time
     wrapped = structlog.wrap_logger(
         stdlib_logger,
-        processors=[structlog.stdlib.filter_by_level, *folding, _to_stdlib],
+        processors=[structlog.stdlib.filter_by_level, *own, _to_stdlib],
         wrapper_class=structlog.stdlib.BoundLogger,
         context_class=dict,
         cache_logger_on_first_use=False,
     )
     return cast("FilteringBoundLogger", wrapped)
+
+
+def _if_handled(target: logging.Logger, _: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if not target.hasHandlers():
+        raise structlog.DropEvent
+    return event
 
 
 def _to_stdlib(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

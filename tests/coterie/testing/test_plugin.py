@@ -155,7 +155,7 @@ def test_who_does_not_ask_for_it_does_not_load_it(tmp_path: Path) -> None:
             def test_outside():
                 pass
             """,
-            "`sim` comes by usefixtures or by another fixture, and the test itself runs outside: take `sim` as an argument",
+            "and the test itself runs outside: take `sim` as an argument of the test: only such a test runs in",
         ),
         (
             """
