@@ -319,11 +319,34 @@ def test_a_config_that_makes_no_sense_is_refused(options: dict[str, Any], named:
 # --- logging --------------------------------------------------------------------------------------------------------
 
 
-async def test_nothing_is_printed_unless_the_host_configured_something(capfd: pytest.CaptureFixture[str]) -> None:
+async def test_only_failures_are_printed_unless_the_host_configured_something(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     root = logging.getLogger()
     handlers, root.handlers = root.handlers, []  # pytest's own
     try:
         async with System() as system:
+            ref = system.spawn(Counter, name="counter")
+            ref.tell(Add(-1))
+            await ref.ask(Add(1))
+            assert system.stats().failures == 1
+    finally:
+        root.handlers = handlers
+
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("actor.failed node=local actor=counter error=RuntimeError: negative message=Add\n  Traceback")
+    assert err.count("actor.failed") == 1
+
+
+async def test_in_virtual_time_nothing_is_printed_without_a_handler(
+    virtual_host: VirtualHost, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Failures are wanted there, and a program would print hundreds."""
+    root = logging.getLogger()
+    handlers, root.handlers = root.handlers, []  # pytest's own
+    try:
+        async with System(host=virtual_host) as system:
             ref = system.spawn(Counter)
             ref.tell(Add(-1))
             await ref.ask(Add(1))
@@ -347,7 +370,7 @@ async def test_the_hosts_handlers_get_event_and_facts(caplog: pytest.LogCaptureF
 
     record = next(record for record in caplog.records if record.getMessage().startswith("actor.failed"))
     assert record.name == "coterie.runtime"
-    assert record.facts == {"node": "n1", "actor": "p", "error": "RuntimeError: 100% wrong"}  # type: ignore[attr-defined]
+    assert record.facts == {"node": "n1", "actor": "p", "error": "RuntimeError: 100% wrong", "message": "Add"}  # type: ignore[attr-defined]
     assert "error=RuntimeError: 100% wrong" in record.getMessage()
     assert record.exc_info is not None
 
