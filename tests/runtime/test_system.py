@@ -339,24 +339,6 @@ async def test_only_failures_are_printed_unless_the_host_configured_something(
     assert err.count("actor.failed") == 1
 
 
-async def test_in_virtual_time_nothing_is_printed_without_a_handler(
-    virtual_host: VirtualHost, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Failures are wanted there, and a program would print hundreds."""
-    root = logging.getLogger()
-    handlers, root.handlers = root.handlers, []  # pytest's own
-    try:
-        async with System(host=virtual_host) as system:
-            ref = system.spawn(Counter)
-            ref.tell(Add(-1))
-            await ref.ask(Add(1))
-            assert system.stats().failures == 1
-    finally:
-        root.handlers = handlers
-
-    assert capfd.readouterr() == ("", "")
-
-
 async def test_the_hosts_handlers_get_event_and_facts(caplog: pytest.LogCaptureFixture) -> None:
     class Percent(Counter):
         def receive(self, msg: Add) -> int:

@@ -345,6 +345,22 @@ async def test_a_timer_needs_a_finite_delay(virtual_host: VirtualHost, delay_s: 
         assert system.failures == 0
 
 
+async def test_in_virtual_time_nothing_is_printed_without_a_handler(
+    virtual_host: VirtualHost, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Failures are wanted there, and a program would print hundreds."""
+    root = logging.getLogger()
+    handlers, root.handlers = root.handlers, []  # pytest's own
+    try:
+        async with System(host=virtual_host) as system:
+            ref = system.spawn(lambda: Sync(Fail("receive", "an ordinary error")))
+            assert await outcome_of(ref.ask(Do("", ""))) == "ActorFailed"
+    finally:
+        root.handlers = handlers
+
+    assert capfd.readouterr() == ("", "")
+
+
 # The page.
 
 
