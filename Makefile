@@ -19,6 +19,9 @@ SEEDS ?= 500
 SYSTEM_SEEDS ?= 20
 ARGS ?=
 
+# What depends on the interpreter: tested on all versions. The rest is pure, or is not about running code at all.
+ON_EVERY_VERSION := tests/runtime tests/embedding tests/actors tests/coterie tests/benchmarks
+
 # The checked folders that hold any Python (mypy refuses empty ones).
 CHECKED := $(foreach folder,tests benchmarks examples,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
 
@@ -54,17 +57,22 @@ lint: venv ## ruff, mypy --strict, pyright
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) pyright --pythonpath $(VENV)/bin/python
 
 .PHONY: check
-check: lint ## what CI runs: lint, then the tests on every supported Python that is here (the slow ones on the lowest)
+check: lint ## what CI runs: lint, then the tests on every supported Python that is here (all of them on the lowest)
 	@for version in $(SUPPORTED); do \
 	  .ci/find-python $$version >/dev/null || echo "Python $$version is not here: not tested"; \
 	done
-	@lowest=; for version in $(SUPPORTED); do \
-	  if ! .ci/find-python $$version >/dev/null; then continue; fi; \
-	  if [ -z "$$lowest" ]; then \
-	    lowest=$$version; $(MAKE) test PYTHON=$$version; \
-	  else \
-	    echo "Python $$version: without the slow tests, which ran on $$lowest"; \
+	@here=(); for version in $(SUPPORTED); do \
+	  if .ci/find-python $$version >/dev/null; then here+=($$version); fi; \
+	done; \
+	for version in "$${here[@]}"; do \
+	  if [ "$$version" = "$${here[0]}" ]; then \
+	    $(MAKE) test PYTHON=$$version; \
+	  elif [ "$$version" = "$${here[-1]}" ]; then \
+	    echo "Python $$version: without the slow tests, which ran on $${here[0]}"; \
 	    $(MAKE) test PYTHON=$$version PYTEST_ARGS="$(PYTEST_ARGS) -m 'not slow'"; \
+	  else \
+	    echo "Python $$version: what depends on the interpreter, without the slow tests"; \
+	    $(MAKE) test PYTHON=$$version PYTEST_ARGS="$(PYTEST_ARGS) -m 'not slow' $(ON_EVERY_VERSION)"; \
 	  fi; \
 	done
 

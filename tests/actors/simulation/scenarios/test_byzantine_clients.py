@@ -69,8 +69,11 @@ def test_a_bug_in_who_is_heard_or_in_what_is_kept_is_found_within_few_seeds(
 ) -> None:
     bugs = [f"authorisation: {name}" for name in names]
     patches = [patch for mutant in AUTHORISATION_MUTANTS if mutant.name in bugs for patch in mutant.patches]
+    found: list[str] = []
     with patched(patches):
-        violations = [violation for seed in range(4) if (violation := RAFT_KV.run(seed, profile=PROFILE).violation)]
+        while invariant not in found and len(found) < 4:
+            violation = RAFT_KV.run(len(found), profile=PROFILE).violation
+            found.append("none" if violation is None else violation.invariant)
 
     assert len(patches) == len(names)
-    assert invariant in {violation.invariant for violation in violations}
+    assert invariant in found
