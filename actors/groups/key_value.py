@@ -1,13 +1,16 @@
 """`KeyValue`: implements a key-value store as a replicated state machine; keys (sorted) and values are bytes.
 
-A scan reads a snapshot: its first page fixes it, and later pages show the store as it was then. The machine keeps the
-rest of the latest `SCANS_KEPT` scans; an older scan ends with `CommandRefused`.
+A scan reads a snapshot: its first page fixes it, and later pages show the store as it was then. The latest `SCANS_KEPT`
+scans are kept; an older one, or one since which too much has changed, ends with `CommandRefused`. Nothing is copied:
+while a scan is kept, each change notes what its key had before (copy on write), and a page costs what it holds,
+however large the store is.
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping
+import heapq
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Final
 
@@ -31,6 +34,9 @@ __all__ = [
 ]
 
 SCANS_KEPT: Final = 8
+SCAN_CHANGES_MAX: Final = 250_000
+"""After so many keys have changed a scan ends: it would keep too much, and skip too much for a page."""
+
 PAGE_ITEMS_MAX: Final = 10_000
 PAGE_BYTES_MAX: Final = 1 << 20  # a page must fit into a frame of the transport; it holds one item at least
 INT64: Final = range(-(2**63), 2**63)
@@ -126,7 +132,29 @@ class ScanOn(Query[Page]):
     limit: int = 1000
 
 
-Items = tuple[tuple[bytes, bytes], ...]
+class _OpenScan:
+    """A snapshot as of entry `index`: the store, except where `before` has another value (None: absent).
+
+    `removed`: the keys that were there and have been removed since, sorted; some may be back.
+    """
+
+    __slots__ = ("before", "index", "prefix", "removed")
+
+    def __init__(self, index: LogIndex, prefix: bytes) -> None:
+        self.index = index
+        self.prefix = prefix
+        self.before: dict[bytes, bytes | None] = {}
+        self.removed: list[bytes] = []
+
+    def note(self, key: bytes, value: bytes | None, *, is_removed: bool) -> None:
+        """Note that a key, which has `value` (None: it is absent), changes."""
+        if not key.startswith(self.prefix):
+            return
+        was = self.before.setdefault(key, value)
+        if is_removed and was is not None:
+            at = bisect.bisect_left(self.removed, key)
+            if self.removed[at : at + 1] != [key]:  # it may have been removed, put and removed again
+                self.removed.insert(at, key)
 
 
 class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | AtomicBatch | Scan | ScanOn]):
@@ -135,7 +163,7 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | At
     def __init__(self) -> None:
         self._values: dict[bytes, bytes] = {}
         self._keys: list[bytes] = []
-        self._scans: dict[int, tuple[LogIndex, Items]] = {}
+        self._scans: dict[int, _OpenScan] = {}
         self._scan = 0
 
     def apply(
@@ -162,15 +190,27 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | At
                 return self._scan_on(scan, after, limit)
 
     def _set(self, key: bytes, value: bytes) -> None:
-        if key not in self._values:
+        was = self._values.get(key)
+        if self._scans:
+            self._note(key, was, is_removed=False)
+        if was is None:
             bisect.insort(self._keys, key)
         self._values[key] = value
 
     def _remove(self, key: bytes) -> bool:
-        if self._values.pop(key, None) is None:
+        was = self._values.pop(key, None)
+        if was is None:
             return False
+        if self._scans:
+            self._note(key, was, is_removed=True)
         del self._keys[bisect.bisect_left(self._keys, key)]
         return True
+
+    def _note(self, key: bytes, value: bytes | None, *, is_removed: bool) -> None:
+        for number, scan in list(self._scans.items()):
+            scan.note(key, value, is_removed=is_removed)
+            if len(scan.before) > SCAN_CHANGES_MAX:
+                del self._scans[number]
 
     def _compare_and_swap(self, key: bytes, expected: bytes | None, value: bytes | None) -> bool:
         if self._values.get(key) != expected:
@@ -211,38 +251,46 @@ class KeyValue(StateMachine[Get | Put | Delete | CompareAndSwap | Increment | At
         return BatchResult(applied=True)
 
     def _begin_scan(self, prefix: bytes, limit: int) -> Page:
-        first = bisect.bisect_left(self._keys, prefix)
-        keys = self._keys_from(first, prefix)
-        items = tuple((key, self._values[key]) for key in keys)
         self._scan += 1
-        page = _page(self._scan, self.index, items, 0, limit)
+        scan = _OpenScan(self.index, prefix)
+        page = self._page(self._scan, scan, prefix, limit)
         if page.more:
-            self._scans[self._scan] = (self.index, items)
-            while len(self._scans) > SCANS_KEPT:
+            self._scans[self._scan] = scan
+            if len(self._scans) > SCANS_KEPT:
                 del self._scans[min(self._scans)]
         return page
 
-    def _keys_from(self, first: int, prefix: bytes) -> list[bytes]:
-        last = first
-        while last < len(self._keys) and self._keys[last].startswith(prefix):
-            last += 1
-        return self._keys[first:last]
+    def _scan_on(self, number: int, after: bytes, limit: int) -> Page:
+        scan = self._scans.get(number)
+        if scan is None:
+            kept = f"the latest {SCANS_KEPT} are kept, until {SCAN_CHANGES_MAX} keys have changed"
+            raise CommandRefused(f"scan {number} is gone: begin again ({kept})")
+        return self._page(number, scan, max(after + b"\0", scan.prefix), limit)  # the next key that there can be
 
-    def _scan_on(self, scan: int, after: bytes, limit: int) -> Page:
-        if scan not in self._scans:
-            raise CommandRefused(f"scan {scan} is gone: begin again (the latest {SCANS_KEPT} are kept)")
-        index, items = self._scans[scan]
-        return _page(scan, index, items, bisect.bisect_right(items, after, key=lambda item: item[0]), limit)
+    def _page(self, number: int, scan: _OpenScan, first: bytes, limit: int) -> Page:
+        """Return the page of a scan that begins at the key `first`, or after it."""
+        if not 1 <= limit <= PAGE_ITEMS_MAX:
+            raise CommandRefused(f"a page of {limit} items: it must be 1 … {PAGE_ITEMS_MAX}")
+        items: list[tuple[bytes, bytes]] = []
+        size_bytes = 0
+        for key, value in self._items(scan, first):
+            size_bytes += len(key) + len(value)
+            if len(items) == limit or (items and size_bytes > PAGE_BYTES_MAX):
+                return Page(scan.index, tuple(items), more=True, scan=number)
+            items.append((key, value))
+        return Page(scan.index, tuple(items), more=False, scan=number)
+
+    def _items(self, scan: _OpenScan, first: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield what the snapshot of a scan has from the key `first` on, in the order of keys."""
+        here, gone = _from(self._keys, first), _from(scan.removed, first)
+        for key in heapq.merge(here, (key for key in gone if key not in self._values)):
+            if not key.startswith(scan.prefix):
+                return
+            value = scan.before.get(key, self._values.get(key))
+            if value is not None:
+                yield key, value
 
 
-def _page(scan: int, index: int, items: Items, start: int, limit: int) -> Page:
-    if not 1 <= limit <= PAGE_ITEMS_MAX:
-        raise CommandRefused(f"a page of {limit} items: it must be 1 … {PAGE_ITEMS_MAX}")
-    end, size_bytes = start, 0
-    while end < min(len(items), start + limit):
-        key, value = items[end]
-        size_bytes += len(key) + len(value)
-        if size_bytes > PAGE_BYTES_MAX and end > start:
-            break
-        end += 1
-    return Page(index, items[start:end], end < len(items), scan)
+def _from(keys: list[bytes], first: bytes) -> Iterator[bytes]:
+    """Yield the sorted `keys` from `first` on, without a look at those before it."""
+    return map(keys.__getitem__, range(bisect.bisect_left(keys, first), len(keys)))

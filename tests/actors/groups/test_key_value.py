@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from typing import Any
 
@@ -403,3 +404,72 @@ def test_random_commands_do_what_a_dict_would(store: Store, seed: int) -> None:
         prefix = rng.choice([b"", b"a", b"\xff"])
         expected = sorted(item for item in model.values.items() if item[0].startswith(prefix))
         assert [item for page in pages(store, prefix, 2) for item in page.items] == expected
+
+
+# Snapshots without copies.
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_page_of_every_scan_shows_the_moment_of_its_first(store: Store, seed: int) -> None:
+    """Several scans are open at once, of several prefixes, while keys are put, removed, and put again."""
+    rng = random.Random(seed)
+    keys = [b"%c%d" % (rng.choice(b"ab"), number) for number in range(40)]
+    open_scans: list[tuple[Page, bytes, dict[bytes, bytes], list[tuple[bytes, bytes]]]] = []
+    finished = 0
+    for _ in range(600):
+        key, choice = rng.choice(keys), rng.random()
+        if choice < 0.45:
+            store(Put(key, b"%d" % rng.randrange(1000)))
+        elif choice < 0.75:
+            store(Delete(key))
+        elif choice < 0.8 and len(open_scans) < SCANS_KEPT:
+            prefix = rng.choice((b"", b"a", b"b1"))
+            now = {key: value for key, value in store.machine._values.items() if key.startswith(prefix)}
+            page = store(Scan(prefix, 3))
+            open_scans.append((page, prefix, now, list(page.items)))
+        elif open_scans:
+            page, prefix, then, seen = open_scans.pop(rng.randrange(len(open_scans)))
+            if page.more:
+                with contextlib.suppress(CommandRefused):  # it was begun too long ago
+                    page = store(ScanOn(page.scan, seen[-1][0], rng.randint(1, 5)))
+                    open_scans.append((page, prefix, then, [*seen, *page.items]))
+            else:
+                assert seen == sorted(then.items())
+                finished += 1
+    assert finished > 5
+
+
+def test_a_page_looks_at_no_more_of_the_store_than_it_holds() -> None:
+    class Counted(dict[bytes, bytes]):
+        looked = 0
+
+        def get(self, key: bytes, default: Any = None) -> Any:
+            self.looked += 1
+            return super().get(key, default)
+
+    store = Store()
+    store.machine._keys = [b"k%09d" % number for number in range(200_000)]
+    values = Counted(dict.fromkeys(store.machine._keys, b"v"))
+    store.machine._values = values
+
+    first = store(Scan(b"k", 10))
+    second = store(ScanOn(first.scan, first.items[-1][0], 10))
+
+    assert [key for key, _ in (*first.items, *second.items)] == store.machine._keys[:20]
+    assert first.more
+    assert values.looked <= 2 * 11
+
+
+def test_a_scan_since_which_too_much_has_changed_ends(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coterie.actors.groups.key_value.SCAN_CHANGES_MAX", 10)
+    store(AtomicBatch(put={b"a%d" % number: b"1" for number in range(30)}))
+    scan = store(Scan(b"a", 1))
+    for number in range(10):
+        store(Put(b"a%d" % number, b"2"))
+        store(Put(b"b%d" % number, b"not in the scan"))
+    assert store(ScanOn(scan.scan, b"a0", 1)).items == ((b"a1", b"1"),)
+
+    store(Put(b"a10", b"2"))
+
+    with pytest.raises(CommandRefused, match="is gone: begin again"):
+        store(ScanOn(scan.scan, b"a1", 1))
