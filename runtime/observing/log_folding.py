@@ -20,13 +20,15 @@ KINDS_MAX: Final = 512
 """So many kinds are remembered: those of the latest records."""
 
 _NAMES: Final = ("actor", "group", "pool", "peer", "listener", "path")
+_COUNTED: Final = frozenset(("count", "times"))
 _NEVER: Final = frozenset(("debug", "info", "critical"))
 
 
 class LogFolding:
     """A processor of structlog.
 
-    A record below WARNING always passes: whoever wants those wants all.
+    A record below WARNING always passes: whoever wants those wants all. So does one that tells itself how many it
+    stands for (`count`, `times`): whoever makes it leaves others out.
 
     Args:
         monotonic: the host's clock (s).
@@ -38,7 +40,7 @@ class LogFolding:
 
     def __call__(self, _: object, level: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         """Return the record, perhaps with `repeated`: how many of its kind were left out before it. DropEvent: none."""
-        if level in _NEVER:
+        if level in _NEVER or not _COUNTED.isdisjoint(event):
             return event
         names = (value if type(value := event.get(name)) is str else "" for name in _NAMES)
         kind = (event.get("event"), type(event.get("exc_info")), *names)

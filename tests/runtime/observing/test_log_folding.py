@@ -66,6 +66,14 @@ def test_news_and_the_end_of_a_system_are_never_left_out(log: Any, caplog: pytes
     assert len(caplog.records) == 9
 
 
+def test_what_is_counted_already_is_not_folded_again(log: Any, caplog: pytest.LogCaptureFixture) -> None:
+    for count in (2, 4, 8):
+        log.error("group.apply_failed_again", count=count)
+        log.warning("transport.handshake_refused", times=count)
+
+    assert len(caplog.records) == 6
+
+
 def test_so_many_kinds_are_remembered_and_no_more(log: Any, caplog: pytest.LogCaptureFixture) -> None:
     for actor in range(3 * KINDS_MAX):
         log.warning("actor.stalled", actor=f"a{actor}", odd=[])
