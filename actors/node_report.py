@@ -25,7 +25,8 @@ NODE_REPORT_PATH = "#node"
 class NodeReport:
     """One node: its name and cluster, the names of what it runs by kind, and the peers it is linked to now.
 
-    `nodes`: all nodes of its topology.
+    `nodes`: all nodes of its topology. `ended`: the parts whose actor is gone for good: its restart budget is spent, or
+    it has stopped itself.
     """
 
     node: str
@@ -37,6 +38,7 @@ class NodeReport:
     actors: tuple[str, ...] = ()
     balancers: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
 
 
 @message(name="node.ReportNode", speaker=Speaker.OPERATOR)
@@ -99,7 +101,9 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers | ReportPo
         links = tuple(sorted(system.linked_names))
         cluster = system.identity.cluster
         parts = (self._groups, self._synods, self._pools, links, self._actors, self._balancers)
-        return NodeReport(system.node, cluster, *parts, self._nodes)
+        named = dict.fromkeys((*self._groups, *self._synods, *self._pools, *self._actors, *self._balancers))
+        ended = tuple(name for name in named if system.cell_at(name) is None)
+        return NodeReport(system.node, cluster, *parts, self._nodes, ended)
 
     def _members_report(self, msg: ReportMembers) -> MembersReport | None:
         """Ask the detector, which clients cannot reach; its answer, or its error, becomes the reply."""

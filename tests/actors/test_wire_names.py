@@ -102,7 +102,7 @@ GOLDEN = {
     "node.ReportActors": "ReportActors(pattern, order, limit)",
     "node.TypeLine": "TypeLine(type, actors, depth, high_water, handled, busy, restarts)",
     "node.WaitLine": "WaitLine(asker, target, message, left_s)",
-    "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers, nodes)",
+    "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers, nodes, ended)",
     "node.ReportNode": "ReportNode()",
     "pool.CallerReport": (
         "CallerReport(name, kind, policy, explanation, retries, retries_refused, hedges, targets_total, targets)"

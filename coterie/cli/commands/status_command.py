@@ -116,6 +116,9 @@ def _troubles(seen: _ClusterStatus) -> Iterator[str]:
     for node, report in seen.nodes.items():
         if isinstance(report, CoterieError):
             yield f"node {node} does not answer"
+        else:
+            for name in report.ended:
+                yield f"node {node}: {name} has ended for good (its log says why: actor.gave_up): start the node again"
     yield from unlinked(seen.nodes)
     yield from seen.refusals
     for group, statuses in seen.groups.items():

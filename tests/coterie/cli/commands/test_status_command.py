@@ -172,3 +172,14 @@ def test_a_node_that_refuses_this_client_is_told_with_the_reason(
 
     assert status_command.run(Namespace(groups=[], json=False)) == 5
     assert capsys.readouterr().out.splitlines()[-1] == f"  {refusal}"
+
+
+def test_a_part_that_has_ended_for_good_makes_the_cluster_degraded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = {**NODES, "n2": replace(report("n2"), ended=("clerk",))}
+
+    code, printed = status(capsys, monkeypatch, nodes, HEALTHY)
+
+    assert code == 5
+    assert "node n2: clerk has ended for good (its log says why: actor.gave_up): start the node again" in printed
