@@ -24,7 +24,7 @@ from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.observing.error_texts import type_name
 from coterie.runtime.refs import Ref
 from coterie.runtime.reply_task import start_reply_task
-from coterie.runtime.user_code import actor_failed, is_of
+from coterie.runtime.user_code import PLAIN_RESULTS, actor_failed, check_reply, is_of
 
 if TYPE_CHECKING:
     import random
@@ -142,7 +142,13 @@ class Later(Generic[R]):
         return self._envelope.asker if self._envelope is not None else None
 
     def reply(self, value: R) -> None:
-        """Send the reply. A second one is ignored; so is every reply to a message sent by `tell`."""
+        """Send the reply. A second one is ignored; so is every reply to a message sent by `tell`.
+
+        Raises:
+            MessageTypeError: it is a coroutine or a future.
+        """
+        if type(value) not in PLAIN_RESULTS:
+            check_reply(value)
         if self._envelope is not None:
             self._envelope.resolve(value)
 

@@ -19,7 +19,7 @@ from coterie.runtime.cells.ask_cycles import CURRENT_CELL
 from coterie.runtime.cells.asks import CURRENT_ASK, Envelope, PendingAsk
 from coterie.runtime.messages.declared_errors import is_declared
 from coterie.runtime.observing.error_texts import type_name
-from coterie.runtime.user_code import actor_failed, is_closing, is_exit, is_of
+from coterie.runtime.user_code import actor_failed, check_reply, is_closing, is_exit, is_of
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -81,7 +81,9 @@ async def _reply(
     asker.task = asyncio.current_task()
     envelope.is_handled = True
     try:
-        envelope.resolve(await work)
+        reply = await work
+        check_reply(reply)
+        envelope.resolve(reply)
     except asyncio.CancelledError:
         envelope.reject(ActorFailed(f"actor {cell.path!r} ended before it could reply"))
         raise

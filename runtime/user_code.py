@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
     from coterie.runtime.cells.cell import Cell
 
-__all__ = ["PLAIN_RESULTS", "actor_failed", "awaiting", "check_result", "is_closing", "is_exit", "is_of", "notify"]
+__all__ = [
+    "PLAIN_RESULTS",
+    "actor_failed",
+    "awaiting",
+    "check_reply",
+    "check_result",
+    "is_closing",
+    "is_exit",
+    "is_of",
+    "notify",
+]
 
 
 E = TypeVar("E", bound=BaseException)
@@ -88,15 +98,21 @@ def listener_name(listener: Callable[..., object]) -> str:
 
 def check_result(cell: Cell, result: object) -> None:
     """Raise a MessageTypeError if a `def` receive of the actor of `cell` has returned what must be awaited."""
-    if type(result) in PLAIN_RESULTS or not isinstance(result, _AWAITABLE):
-        return
-    if isinstance(result, types.CoroutineType):
-        result.close()
     name = type(cell.actor).__qualname__
-    raise MessageTypeError(
-        f"{name}.receive is a `def` and returned a {type(result).__name__}: make it an `async def`, or give the reply "
-        "with reply_from or reply_later of its context"
+    check_reply(
+        result,
+        f"{name}.receive is a `def` and returned",
+        "make it an `async def`, or give the reply with reply_from or reply_later of its context",
     )
+
+
+def check_reply(reply: object, where: str = "the reply is", advice: str = "await it first") -> None:
+    """Raise a MessageTypeError, which says `where` it is and what to do, if `reply` is what must be awaited."""
+    if type(reply) in PLAIN_RESULTS or not isinstance(reply, _AWAITABLE):
+        return
+    if isinstance(reply, types.CoroutineType):
+        reply.close()
+    raise MessageTypeError(f"{where} a {type(reply).__name__}: {advice}")
 
 
 def awaiting(receive: Callable[[Any], Any]) -> Callable[[Any], Any]:

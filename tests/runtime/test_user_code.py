@@ -283,6 +283,29 @@ async def test_a_reply_that_must_be_awaited_never_reaches_an_asker(virtual_host:
         assert system.failures == 2
 
 
+async def test_no_reply_that_is_given_later_has_to_be_awaited_either(virtual_host: VirtualHost) -> None:
+    class Later(Actor[Add]):
+        def receive(self, msg: Add, /) -> None:
+            future: Any = self.context.system.loop.create_future()
+            if msg.amount:
+                self.context.reply_from(msg, self._make(future))
+                return
+            later = self.context.reply_later(msg)
+            with pytest.raises(MessageTypeError, match=r"the reply is a .*Future: await it first"):
+                later.reply(future)
+            later.reply(7)
+
+        async def _make(self, future: Any) -> Any:
+            return future
+
+    async with System(host=virtual_host) as system:
+        ref = system.spawn(Later)
+        assert await ref.ask(Add(0)) == 7
+        with pytest.raises(MessageTypeError, match=r"the reply is a .*Future: await it first"):
+            await ref.ask(Add(1))  # errors of coterie are passed on as they are
+        assert system.failures == 0
+
+
 async def test_an_actor_takes_what_its_class_names_and_nothing_else(virtual_host: VirtualHost) -> None:
     class Counter(Actor[Add]):
         def receive(self, msg: Add, /) -> int:
