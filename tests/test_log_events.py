@@ -29,7 +29,7 @@ def logged() -> dict[str, tuple[set[str], set[str]]]:
                 if node.func.attr in LEVELS and named and isinstance(first, ast.Constant):
                     levels, facts = found.setdefault(str(first.value), (set(), set()))
                     levels.add(node.func.attr)
-                    facts.update(keyword.arg for keyword in node.keywords if keyword.arg not in {None, "exc_info"})
+                    facts.update(keyword.arg for keyword in node.keywords if keyword.arg and keyword.arg != "exc_info")
     return found
 
 
