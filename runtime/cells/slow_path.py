@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.errors import ActorStopped
@@ -93,6 +94,7 @@ def _end_visit(cell: Cell) -> None:
 async def _drain(cell: Cell) -> None:
     """Handle messages with an `async def` receive, in a separate task."""
     cell.task = asyncio.current_task()  # an eager task gets here before `create_task` has returned it
+    is_cancelling: Callable[[], int] = cell.task.cancelling if cell.task is not None else int
     _begin_visit(cell)
     run_queue, queue = cell.run_queue, cell.bulk
     end, is_one_batch = run_queue.slice_end(), cell.actor_class.has_visit_end
@@ -109,7 +111,7 @@ async def _drain(cell: Cell) -> None:
                 await cell.actor.receive(item)  # type: ignore[misc]
             if cell.waits is not None:
                 cell.waits = None
-            if cell.task is not None and cell.task.cancelling() and not cell.life_cycle.is_killed:
+            if is_cancelling() and not cell.life_cycle.is_killed:
                 await _forget_cancellation(cell.task)
             if is_batch and (is_one_batch or run_queue.has_runnable or run_queue.is_over(end)):
                 break
@@ -125,11 +127,11 @@ async def _drain(cell: Cell) -> None:
     cell.update_bulk_only()
 
 
-async def _forget_cancellation(task: asyncio.Task[None]) -> None:
+async def _forget_cancellation(task: asyncio.Task[None] | None) -> None:
     """Receive a cancellation of the task that a handler has left behind: it must not end the next message."""
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.sleep(0)
-    while task.cancelling():
+    while task is not None and task.cancelling():
         task.uncancel()
 
 
