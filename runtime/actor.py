@@ -24,7 +24,7 @@ from coterie.runtime.messages.message import Ask, message
 from coterie.runtime.observing.error_texts import type_name
 from coterie.runtime.refs import Ref
 from coterie.runtime.reply_task import start_reply_task
-from coterie.runtime.user_code import PLAIN_RESULTS, actor_failed, check_reply, is_of
+from coterie.runtime.user_code import actor_failed, check_reply, is_of
 
 if TYPE_CHECKING:
     import random
@@ -147,8 +147,7 @@ class Later(Generic[R]):
         Raises:
             MessageTypeError: it is a coroutine or a future.
         """
-        if type(value) not in PLAIN_RESULTS:
-            check_reply(value)
+        check_reply(value)
         if self._envelope is not None:
             self._envelope.resolve(value)
 

@@ -98,21 +98,25 @@ def listener_name(listener: Callable[..., object]) -> str:
 
 def check_result(cell: Cell, result: object) -> None:
     """Raise a MessageTypeError if a `def` receive of the actor of `cell` has returned what must be awaited."""
-    name = type(cell.actor).__qualname__
-    check_reply(
-        result,
-        f"{name}.receive is a `def` and returned",
-        "make it an `async def`, or give the reply with reply_from or reply_later of its context",
-    )
+    if _must_be_awaited(result):
+        where = f"{type(cell.actor).__qualname__}.receive is a `def` and returned"
+        advice = "make it an `async def`, or give the reply with reply_from or reply_later of its context"
+        raise MessageTypeError(f"{where} a {type(result).__name__}: {advice}")
 
 
-def check_reply(reply: object, where: str = "the reply is", advice: str = "await it first") -> None:
-    """Raise a MessageTypeError, which says `where` it is and what to do, if `reply` is what must be awaited."""
-    if type(reply) in PLAIN_RESULTS or not isinstance(reply, _AWAITABLE):
-        return
-    if isinstance(reply, types.CoroutineType):
-        reply.close()
-    raise MessageTypeError(f"{where} a {type(reply).__name__}: {advice}")
+def check_reply(reply: object) -> None:
+    """Raise a MessageTypeError if `reply`, which is given later, is what must be awaited."""
+    if _must_be_awaited(reply):
+        raise MessageTypeError(f"the reply is a {type(reply).__name__}: await it first")
+
+
+def _must_be_awaited(value: object) -> bool:
+    """Return whether a value is a coroutine, which is closed then, or a future."""
+    if type(value) in PLAIN_RESULTS or not issubclass(type(value), _AWAITABLE):
+        return False
+    if isinstance(value, types.CoroutineType):
+        value.close()
+    return True
 
 
 def awaiting(receive: Callable[[Any], Any]) -> Callable[[Any], Any]:
