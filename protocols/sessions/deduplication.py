@@ -30,7 +30,7 @@ the owner that has most of them, or that keeps most bytes in other sessions than
 
 A batch is executed up to a number of commands and of bytes of their replies, which are all in memory together, on every
 replica. Each command after that is answered `Deferred`: not executed, the client sends it again. The first command of a
-batch is always executed, so whoever repeats comes to an end.
+batch is always executed, so a client that repeats the others comes to an end.
 
 Exactly once is decided here, by `Deduplication._apply_in_session`. The client numbers its commands in
 `actors/groups/client_session.py`, retries them under the same number in `actors/groups/leader_router.py`, and

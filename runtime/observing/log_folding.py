@@ -27,8 +27,8 @@ _NEVER: Final = frozenset(("debug", "info", "critical"))
 class LogFolding:
     """A processor of structlog.
 
-    A record below WARNING always passes: whoever wants those wants all. So does one that tells itself how many it
-    stands for (`count`, `times`): whoever makes it leaves others out.
+    A record below WARNING always passes: a program that asks for those asks for all. So does one that says itself how
+    many it stands for (`count`, `times`): the code that makes it leaves others out.
 
     Args:
         monotonic: the host's clock (s).

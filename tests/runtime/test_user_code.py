@@ -209,6 +209,28 @@ asyncio.run(main())
     assert "never" not in ended.stderr
 
 
+@pytest.mark.parametrize("kind", [Sync, Async], ids=["def", "async def"])
+async def test_a_message_that_is_stashed_by_a_handler_that_fails_is_handled_once(
+    virtual_host: VirtualHost, kind: type[Sync]
+) -> None:
+    handled: list[Do] = []
+
+    class Counting(kind):  # type: ignore[misc,valid-type]
+        def _handle(self, msg: Any) -> object:
+            handled.append(msg)
+            return super()._handle(msg)
+
+    fail = Fail("stash", "an ordinary error")
+    async with System(host=virtual_host) as system:
+        ref: Ref[Any] = system.spawn(lambda: Counting(fail))
+        ref.tell(Do("stash", "told"))
+        await asyncio.sleep(5)
+        assert await ref.ask(Do("", "asked")) == "done"
+        assert system.failures == 1
+
+    assert [msg.what for msg in handled] == ["told", "asked"]
+
+
 # What a handler returns, and what an actor takes.
 
 

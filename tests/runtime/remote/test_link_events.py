@@ -121,6 +121,8 @@ async def test_operators_are_told_once_of_a_lost_node_and_once_of_its_return(
     await world.stop("c")  # a client that leaves is no lost node
     world.network.heal()
     await asyncio.sleep(60)
+    world.network.reset("a", "b")  # the link breaks, and is up again before the node counts as lost
+    await asyncio.sleep(60)
 
     told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len([text for text in told if text.startswith("node.lost node=a peer=b reason=")]) == 1
