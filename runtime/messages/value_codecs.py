@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import itertools
+import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NoReturn, Protocol, TypeVar, assert_never
 
@@ -247,7 +248,8 @@ def _set(codec: Codec) -> Codec:
     def encode(value: Any) -> object:
         if not isinstance(value, frozenset):
             raise BadMessage(f"expected a frozenset, got {show(value)}")
-        row = tuple(sorted(map(encode_item, value), key=_place))
+        row: tuple[Any, ...] = tuple(map(encode_item, value))
+        row = tuple(sorted(row) if _are_alike(row) else sorted(row, key=_place))
         _check_keys("a frozenset", row, codec)
         if not codec.exact and not _is_ascending(row):
             raise BadMessage(f"two items of a frozenset are encoded alike: {show(row)}")
@@ -256,6 +258,8 @@ def _set(codec: Codec) -> Codec:
     def decode(row: object, resolver: Resolver) -> object:
         if type(row) is not tuple:
             raise BadMessage(f"expected the row of a frozenset, got {show(row)}")
+        if not row:
+            return frozenset()
         _check_keys("a frozenset", row, codec)
         decoded = [decode_item(item, resolver) for item in row]
         items: frozenset[object] = _hashed(frozenset, decoded)
@@ -266,7 +270,14 @@ def _set(codec: Codec) -> Codec:
     return Codec(encode, decode, wire_types=_ROW, instances=frozenset)
 
 
-def _is_ascending(row: Collection[object]) -> bool:
+def _are_alike(row: tuple[object, ...]) -> bool:
+    """Return whether all items are of one type, and can be compared as they are."""
+    return len(set(map(type, row))) == 1 and row[0] is not None
+
+
+def _is_ascending(row: tuple[Any, ...]) -> bool:
+    if _are_alike(row):
+        return all(map(operator.lt, row, row[1:]))
     return all(_place(one) < _place(other) for one, other in itertools.pairwise(row))
 
 
@@ -331,7 +342,7 @@ def _coded(kind: CodedType, wire: Codec) -> Codec:
         return encoded
 
     def decode(value: object, resolver: Resolver) -> object:
-        plain = wire.decode(value, resolver)
+        plain = value if type(value) in exact else wire.decode(value, resolver)
         try:
             made = coding.decode(plain)
         except BaseException as error:
