@@ -101,7 +101,8 @@ class GroupClient:
         payload = encode_command(command, self._pack)
         if not isinstance(command, Query):
             return await self._execute_in_session(command, payload, timeout_s)
-        reply = await self._router.execute(encode_plain(payload), timeout_s=timeout_s)
+        routed = RoutedCommand(kind=type(command))
+        reply = await self._router.execute(encode_plain(payload), timeout_s=timeout_s, routed=routed)
         asked: Ask[R] = command
         return self._result(asked, reply, RoutedCommand())
 
@@ -114,7 +115,7 @@ class GroupClient:
         """
         payload = encode_command(command, self._pack)
         framed = encode_session_command(SessionId(identity.session), identity.sequence, identity.low_water, payload)
-        routed = RoutedCommand(Outcome.UNKNOWN)
+        routed = RoutedCommand(Outcome.UNKNOWN, kind=type(command))
         reply = await self._router.execute(framed, timeout_s=timeout_s, routed=routed)
         return self._result(command, reply, routed)
 
@@ -202,7 +203,7 @@ class GroupClient:
         while True:
             session = self._session or await self._own_session(deadline)
             sequence = session.take() or await self._take_when_room(session, deadline)
-            routed = RoutedCommand()
+            routed = RoutedCommand(kind=type(command))
             try:
                 framed = encode_session_command(session.id, sequence, session.low_water, payload)
                 left_s = max(0.0, deadline - monotonic())

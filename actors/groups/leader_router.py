@@ -46,11 +46,11 @@ from coterie.actors.groups.group_messages import (
     Unsettled,
     WatchLeader,
 )
-from coterie.actors.groups.reply_room import ReplyRoom
+from coterie.actors.groups.reply_room import LargeReplies, ReplyRoom
 from coterie.actors.groups.routed_command import ALONE, RoutedCommand, refused
 from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome
 from coterie.protocols.detection.failure_detector import StateChange, Trusted
-from coterie.protocols.sessions import Deferred, NotActive, Reply, SentReply, TooLarge, Withheld
+from coterie.protocols.sessions import Deferred, Done, NotActive, Reply, SentReply, TooLarge, Withheld
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
@@ -111,6 +111,7 @@ class LeaderRouter:
         sent_bytes_max = transport.client_cap_bytes if is_client else transport.frame_cap_bytes
         self._batch_bytes_max = min(BATCH_BYTES, max(1, sent_bytes_max - ENVELOPE_BYTES))
         self._reply_room = ReplyRoom(entry_bytes_max)
+        self._large_replies = LargeReplies()
         self._batch_context = contextvars.Context()  # a batch has many callers and inherits the deadline of none
         self._in_flight: dict[asyncio.Future[Any], str] = {}
         self._leader_or_link_changed = asyncio.Event()
@@ -146,6 +147,7 @@ class LeaderRouter:
             CommandUnsettled: the same, and an earlier attempt may have put it into a log.
         """
         routed = routed or RoutedCommand()
+        routed.reply_bytes = self._large_replies.expected(routed.kind)
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         failure = "none of its nodes is linked" if timeout_s > 0 else "no time was left"
@@ -156,12 +158,17 @@ class LeaderRouter:
             else:
                 answer = await self._attempt(command, left_s)
             if not isinstance(answer, NO_REPLY):
+                if type(answer) is Done:
+                    self._large_replies.note(routed.kind, len(answer.payload))
                 return answer
             if isinstance(answer, Withheld):
+                if routed.reply_bytes >= answer.size_bytes:  # too much waits for this client, or for others
+                    await self._pause(routed, deadline - monotonic())
                 routed.withheld(answer.size_bytes)
                 failure = f"its reply of {answer.size_bytes} bytes did not fit beside those of other commands"
             elif isinstance(answer, Deferred):
                 failure = "the replies before its own in a batch were long: it is sent again"
+                routed.reply_bytes = routed.reply_bytes or self._large_replies.expected(routed.kind)
             elif not self._is_split(answer, routed):
                 node, cause, _ = answer
                 if cause is not None:

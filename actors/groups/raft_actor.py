@@ -36,6 +36,7 @@ from coterie.actors.groups.letters.letter_admission import LetterAdmission
 from coterie.actors.groups.letters.letter_identity import LetterIdentity
 from coterie.actors.groups.raft_limits import RaftLimits
 from coterie.actors.groups.raft_records import entries_of, read_restored, write_of
+from coterie.actors.groups.replicas.answer_room import AnswerRoom
 from coterie.actors.groups.replicas.apply_failures import ApplyFailures
 from coterie.actors.groups.replicas.call_room import call_room
 from coterie.actors.groups.replicas.client_proposals import ClientProposals
@@ -163,7 +164,7 @@ class RaftActor(
 
     def _make_replica(self, restored: Restored, limits: RaftLimits) -> None:
         """Make what applies the log, and what answers clients."""
-        log, facts = self.context.log, self._facts
+        log, facts, transport = self.context.log, self._facts, self.context.system.config.transport
         propose_schema = partial(self._propose_own, EntryKind.SCHEMA)
         self._schemas = SchemaKeeper(
             self._raft, self._machine, self._node, self._activate_after_s, propose=propose_schema, log=log
@@ -181,8 +182,9 @@ class RaftActor(
         self._proposals = ClientProposals(
             self._node,
             self._schemas,
+            AnswerRoom(lambda: self.context.system.remoting.transport, transport.outbound_limit_bytes),
             command_bytes_max=limits.max_command_bytes,
-            answer_bytes_max=self.context.system.config.transport.frame_cap_bytes - ENVELOPE_BYTES,
+            answer_bytes_max=transport.frame_cap_bytes - ENVELOPE_BYTES,
         )
 
     def _make_letters(self, store: StoreId) -> None:
@@ -427,9 +429,6 @@ class RaftActor(
 
     def _apply(self, effect: Apply) -> Applied | None:
         """Apply entries, and answer those that wait for them; None: the rest follows, or this node stops."""
-        return self._apply_some(effect)
-
-    def _apply_some(self, effect: Apply) -> Applied | None:
         replica, refs, left_bytes = self._replica, effect.refs, VISIT_REPLY_BYTES
         applied = LogIndex(effect.entries[0].index - 1)
         try:
@@ -449,7 +448,7 @@ class RaftActor(
                     left_bytes -= len(reply or b"")
                     if left_bytes < 0 and entry is not effect.entries[-1]:
                         rest = replace(effect, entries=effect.entries[entry.index + 1 - effect.entries[0].index :])
-                        self.context.system.loop.call_soon(self._apply_now, partial(self._apply_some, rest))
+                        self.context.system.loop.call_soon(self._apply_now, partial(self._apply, rest))
                         return None
         except CannotFollow as error:
             self._quarantine(str(error))

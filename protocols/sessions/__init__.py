@@ -9,7 +9,7 @@ Everything here is pure: no I/O, no clock.
 `session_replies.py`: the results of session commands; encodes and decodes them, also within a limit of bytes
 """
 
-from coterie.protocols.sessions.deduplication import Deduplication, Machine
+from coterie.protocols.sessions.deduplication import BATCH_REPLY_BYTES, Deduplication, Machine
 from coterie.protocols.sessions.kept_sessions import KeptLimits
 from coterie.protocols.sessions.session_commands import (
     SESSION_ID_BYTES,
@@ -53,6 +53,7 @@ from coterie.protocols.sessions.session_replies import (
 )
 
 __all__ = [
+    "BATCH_REPLY_BYTES",
     "SESSION_ID_BYTES",
     "BatchReply",
     "Command",

@@ -1,5 +1,6 @@
 """Replicas: applies the log of a replicated group on one node, and finds out whether the replicas answer alike.
 
+`answer_room.py`: `AnswerRoom`, bounds the large answers that wait for the links of all clients together
 `apply_failures.py`: `ApplyFailures`, logs the exceptions that come out of a state machine's `apply`
 `call_room.py`: gives the code of a state machine the same room for nested calls on every replica
 `client_proposals.py`: `ClientProposals`, keeps the commands that clients wait for, and answers each exactly once

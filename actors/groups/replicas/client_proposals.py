@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from coterie.actors.groups.evolution.proposal_check import Checked
 from coterie.actors.groups.evolution.schema_keeper import SchemaKeeper
 from coterie.actors.groups.group_messages import NO_SCHEMA, TOO_LARGE, Answer, Refused
-from coterie.protocols.replicated_log import Propose
+from coterie.actors.groups.replicas.answer_room import AnswerRoom
+from coterie.protocols.replicated_log import Propose, Refusal
 from coterie.protocols.sessions import fit_reply, opening_of, opens_session
 from coterie.runtime.transport.handshake.identity import owner_of
 
@@ -27,11 +28,15 @@ class ClientProposals:
         command_bytes_max: an entry that does not fit into a frame could never be replicated, and would block all later
             ones.
         answer_bytes_max: what fits into a frame.
+        room: what may wait for the links of clients.
     """
 
-    def __init__(self, node: str, schemas: SchemaKeeper, *, command_bytes_max: int, answer_bytes_max: int) -> None:
+    def __init__(
+        self, node: str, schemas: SchemaKeeper, room: AnswerRoom, *, command_bytes_max: int, answer_bytes_max: int
+    ) -> None:
         self._node = node
         self._schemas = schemas
+        self._room = room
         self._command_bytes_max = command_bytes_max
         self._answer_bytes_max = answer_bytes_max
         self._refs = itertools.count(1)
@@ -53,6 +58,9 @@ class ClientProposals:
         if is_leader and not self._schemas.is_ready:
             later.reply(Refused(NO_SCHEMA, None))
             return None
+        if is_leader and self._room.is_used_up(later.asker):
+            later.reply(Refused(Refusal.OVERLOADED.value, self._node))
+            return None
         if opens_session(command):
             command = opening_of(owner_of(later.asker or self._node).encode(), command)
         ref, checked = next(self._refs), self._schemas.check(command) if is_leader else None
@@ -70,7 +78,12 @@ class ClientProposals:
             self._schemas.recorded(ref)
             return
         checked = self._checked.pop(ref, None)
-        self.answer(ref, fit_reply(reply if checked is None else checked.answer(reply), self._answer_bytes_max))
+        answer = reply if checked is None else checked.answer(reply)
+        later = self._waiting.get(ref)
+        if later is not None:
+            room_bytes = self._room.bytes_for(later.asker, len(answer))
+            answer = fit_reply(answer, self._answer_bytes_max, room_bytes)
+        self.answer(ref, answer)
 
     def answer(self, ref: int, answer: Answer) -> None:
         """Answer the caller of a proposal, if it is not one of this node's own."""

@@ -34,6 +34,9 @@ _NOT_ENCODABLE: Final = (AttributeError, BadMessage, OverflowError, TypeError, V
 
 _REPLY_CHARS_MAX: Final = 60
 
+CAUSES_MAX: Final = 100
+"""So many causes of an error are looked at: messages may be nested less deeply."""
+
 GROUPED_MAX: Final = 10_000
 """So many exceptions of a group are looked at."""
 
@@ -110,13 +113,14 @@ class TypedMachine:
                 raise _wrong_reply(recorded, result, error) from error
         except CommandRefused as error:
             return self._error_reply(REFUSED, error)
-        except BaseException as error:
-            if decoded is None and issubclass(type(error), BadMessage) and not _is_locally_caused(error):
+        except BaseException as error:  # noqa: BLE001 (it is an outcome, or raised again)
+            local = local_cause(error)
+            if decoded is None and local is None and issubclass(type(error), BadMessage):
                 return self._error_reply(REFUSED, error)
             with contextlib.suppress(BaseException):  # what a log or the error's own code does must change nothing
-                self._report(index, command if decoded is None else decoded, error)
-            if is_local(error) or _is_locally_caused(error):
-                raise
+                self._report(index, command if decoded is None else decoded, local or error)
+            if local is not None:
+                raise local  # noqa: B904 (it keeps its own cause)
             return self._error_reply(FAILED, error)
 
     varying_mark = _ERROR_ROW
@@ -165,9 +169,19 @@ def _check_reply(codec: Codec, packed: bytes) -> None:
     codec.decode(unpack_recorded(packed)[1], NO_REFS)
 
 
-def _is_locally_caused(error: BaseException) -> bool:
-    """Return whether a command was not decoded because of a local condition."""
-    return type(error) is BadMessage and error.__cause__ is not None and is_local(error.__cause__)
+def local_cause(error: BaseException) -> BaseException | None:
+    """Return the local condition that an exception is, or because of which a message was not made; None: there is none.
+
+    What is nested in messages has a `BadMessage` for each level, and that of the reply one more.
+    """
+    cause: BaseException | None = error
+    for _ in range(CAUSES_MAX):
+        if cause is None or is_local(cause):
+            return cause
+        if not issubclass(type(cause), BadMessage):
+            return None
+        cause = cause.__cause__
+    return None
 
 
 def is_local(error: BaseException) -> bool:
