@@ -428,9 +428,9 @@ class System:
         if self.remoting.transport is not None:
             self.remoting.transport.trust_store(node, store)
 
-    def dial(self, host: str, port: int) -> None:
-        """Maintain a link with the system at (host, port), whatever its name: for clients."""
-        self._network().dial(host, port)
+    def dial(self, host: str, port: int, *, node: str = "") -> None:
+        """Maintain a link with the system at (host, port): for clients. `node`: its name; "": whatever that is."""
+        self._network().dial(host, port, node=node)
 
     def declare_lost(self, node: str, reason: str) -> None:
         """Act at once as if `node` had crashed: for the verdict of a failure detector, which gives the `reason`.

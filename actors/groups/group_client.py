@@ -156,7 +156,7 @@ class GroupClient:
         """
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
-        routed, failure = RoutedCommand(subject="the activation"), "none of its nodes is linked"
+        routed, failure = RoutedCommand(subject="the activation"), ""
         while (left_s := deadline - monotonic()) > 0:
             for node in dict.fromkeys(node for node in (self.leader, *self._nodes()) if node is not None):
                 answer = await self._activate_at(node, min(ACTIVATION_ATTEMPT_S, left_s))
@@ -167,7 +167,8 @@ class GroupClient:
                 if answer.leader == node and answer.is_certain:
                     raise refused(f"group {self._group!r}: its newer schema was not made active: {failure}", routed)
             await asyncio.sleep(max(0.0, min(ACTIVATION_PAUSE_S, deadline - monotonic())))
-        text = f"group {self._group!r} did not say in {timeout_s:g} s that its newer schema is active (last: {failure})"
+        last = failure or self._system.remoting.unlinked_reason
+        text = f"group {self._group!r} did not say in {timeout_s:g} s that its newer schema is active (last: {last})"
         raise refused(text, routed)
 
     async def _activate_at(self, node: str, timeout_s: float) -> SchemaActivated | NotActivated:

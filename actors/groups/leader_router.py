@@ -148,7 +148,7 @@ class LeaderRouter:
         routed = routed or RoutedCommand()
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
-        failure = "none of its nodes is linked" if timeout_s > 0 else "no time was left"
+        failure = "" if timeout_s > 0 else "no time was left"
         # A retry in the last milliseconds would only turn a definite outcome into an unknown one.
         while (left_s := deadline - monotonic()) > (PAUSE_MIN_S if routed.pauses else 0.0):
             if routed.reply_bytes:
@@ -168,7 +168,8 @@ class LeaderRouter:
                     failure = f"{node!r}: {self._note_failure(node, cause, routed)}"
                 if cause is None or self._leader_hint in (None, node):
                     await self._pause(routed, deadline - monotonic())
-        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {failure}): {routed.fate}"
+        last = failure or self._system.remoting.unlinked_reason
+        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {last}): {routed.fate}"
         raise CommandTimeout(text, routed.outcome)
 
     # --- one attempt ------------------------------------------------------------------------------------------------

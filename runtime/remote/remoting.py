@@ -46,8 +46,8 @@ class Remoting:
     """Implements the transport's `TransportEvents`; keeps an `Association` for each link that is up.
 
     `load_listener`: gets the load reports that come with replies; None: they are dropped. `loads_dropped` counts those
-    that were not taken: without a listener, or for a request that is over. `refusal_listener`: gets each failed
-    handshake.
+    that were not taken: without a listener, or for a request that is over. `refusal_listeners`: get each
+    failed handshake.
     """
 
     def __init__(self, system: System, config: RemoteConfig | None = None) -> None:
@@ -62,7 +62,7 @@ class Remoting:
         self.load_listener: LoadListener | None = None
         self.loads_dropped = 0
         self.spawned_paths: dict[str, None] = {}  # of actors that were spawned on request, and of some that have ended
-        self.refusal_listener: RefusalListener | None = None
+        self.refusal_listeners: list[RefusalListener] = []
         self._listeners: list[Callable[[LinkEvent], None]] = []
         self._lost: dict[str, None] = {}  # nodes whose loss was logged, and not yet their return
 
@@ -79,7 +79,16 @@ class Remoting:
             return association
         if self.transport is None:
             raise NodeUnreachable(node, "this system has no network: it neither listens nor dials")
+        if self.system.identity.role is PeerRole.CLIENT and not self._associations:
+            raise NodeUnreachable(node, self.unlinked_reason)
         raise NodeUnreachable(node, self.transport.unreachable_reason(node))
+
+    @property
+    def unlinked_reason(self) -> str:
+        """Why none of the nodes that could be asked is linked: for a client without any link the latest refusals."""
+        if self.system.identity.role is not PeerRole.CLIENT or self._associations:
+            return "none of its nodes is linked"
+        return f"this client is linked with no node: {str(self.refused_handshakes) or 'none answers'}"
 
     @property
     def linked(self) -> Iterable[Peer]:
@@ -220,8 +229,8 @@ class Remoting:
 
     def refused(self, address: str, reason: str, *, is_dialled: bool = False) -> None:
         """Log a failed handshake: as a warning, or as debug output if one of its kind was logged recently."""
-        if self.refusal_listener is not None:
-            self.refusal_listener(address, reason)
+        for listener in list(self.refusal_listeners):
+            listener(address, reason)
         times = self.refused_handshakes.note(address, reason, is_dialled=is_dialled)
         log = self.system.log.warning if times else self.system.log.debug
         log("transport.handshake_refused", address=address, reason=reason, times=max(1, times))
