@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from coterie.actors.detection.node_health import NodeHealth
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value_client import KeyValueClient
+from coterie.actors.groups.state_machine import StateMachine
 from coterie.actors.part_names import check_name
 from coterie.actors.paxos.synod_client import SynodClient
 from coterie.actors.pools.pool import Pool
@@ -24,6 +25,8 @@ from coterie.runtime.transport.handshake.identity import PeerRole
 
 __all__ = ["ClusterApi"]
 
+C = TypeVar("C")
+
 
 class ClusterApi:
     """Handles to what runs in a cluster, one per name.
@@ -38,7 +41,7 @@ class ClusterApi:
         self._health = health
         self._nodes: list[str] | None = None  # cached until a link changes
         system.on_link(self._link_changed)
-        self._groups: dict[str, GroupClient] = {}
+        self._groups: dict[tuple[str, type[StateMachine[Any]] | None], GroupClient[Any]] = {}
         self._pools: dict[str, tuple[Pool, PoolOptions]] = {}
 
     @property
@@ -59,12 +62,38 @@ class ClusterApi:
 
     actor.__qualname__ = "actor"  # in the error of a call without node=: this class is not public
 
-    def group(self, name: str) -> GroupClient:
-        """Return the replicated group of that name. TypeError, ValueError: no group can have it."""
+    @overload
+    def group(self, name: str, machine: None = None) -> GroupClient[Any]: ...
+    @overload
+    def group(self, name: str, machine: type[StateMachine[C]]) -> GroupClient[C]: ...
+    def group(self, name: str, machine: type[StateMachine[Any]] | None = None) -> GroupClient[Any]:
+        """Return the replicated group of that name, the same handle each time.
+
+        `machine`: the class of its state machine, for example `client.group("stock", Stock)`. Type checkers then see
+        which commands it takes, and any other one is refused before it is sent. Without it the group itself refuses
+        what it does not take. Whether there is such a group is asked when the first command is executed.
+
+        Raises:
+            TypeError, ValueError: no group can have that name.
+            MessageTypeError: the class does not declare its commands.
+        """
         check_name(name)
-        if name not in self._groups:
-            self._groups[name] = GroupClient(self.system, name, lambda: self.nodes, self._health)
-        return self._groups[name]
+        key = name, machine
+        if key not in self._groups:
+            self._groups[key] = GroupClient(
+                self.system,
+                name,
+                lambda: self.nodes,
+                self._health,
+                machine=machine,
+                known_groups=lambda: self.known_groups,
+            )
+        return self._groups[key]
+
+    @property
+    def known_groups(self) -> frozenset[str] | None:
+        """The names of the groups that there are; None: not known yet."""
+        return None
 
     def key_value(self, name: str) -> KeyValueClient:
         """Return the group of that name as a key-value store."""

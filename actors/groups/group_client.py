@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar, assert_never
+from typing import Final, Generic, TypeVar, assert_never
 
 import msgpack
 
@@ -25,9 +25,9 @@ from coterie.actors.groups.group_messages import (
     ReportStatus,
     SchemaActivated,
 )
-from coterie.actors.groups.leader_router import LeaderRouter
+from coterie.actors.groups.leader_router import KnownGroups, LeaderRouter
 from coterie.actors.groups.routed_command import RoutedCommand, refused
-from coterie.actors.groups.state_machine import Query
+from coterie.actors.groups.state_machine import Query, StateMachine, commands_of
 from coterie.actors.groups.typed_commands import Pack, decode_result, encode_command
 from coterie.errors import (
     CommandError,
@@ -35,6 +35,7 @@ from coterie.errors import (
     CommandTimeout,
     CommandTooLate,
     CoterieError,
+    MessageTypeError,
     Outcome,
     ReplyTooLarge,
 )
@@ -54,11 +55,12 @@ from coterie.protocols.sessions import (
     encode_plain,
     encode_session_command,
 )
-from coterie.runtime.messages.message import Ask
+from coterie.runtime.messages.message import Ask, AskOf
 from coterie.runtime.system import System
 
 __all__ = ["GroupClient"]
 
+C = TypeVar("C")
 R = TypeVar("R")
 
 TIMEOUT_S: Final = 10.0
@@ -69,50 +71,70 @@ ACTIVATION_ATTEMPT_S: Final = 2.0
 ACTIVATION_PAUSE_S: Final = 0.2
 
 
-class GroupClient:
+class GroupClient(Generic[C]):
     """A handle to one group, on a node of its cluster or on a client. Get it from `Client.group` or `Node.group`.
 
-    Linearizable: each command takes effect at one moment between the call of `execute` and its return.
+    Linearizable: each command takes effect at one moment between the call of `execute` and its return. C is the type of
+    the commands (a message, or a union of messages).
+
+    Args:
+        system: a node of the cluster, or a client linked to it.
+        group: the group's name.
+        nodes: returns the nodes that are linked now.
+        health: what is thought of them; None: no node is ever suspected.
+        machine: the class of the group's state machine; None: its commands are not checked here.
+        known_groups: returns the groups that there are, None: not known.
     """
 
     def __init__(
-        self, system: System, group: str, nodes: Callable[[], Sequence[str]], health: NodeHealth | None = None
+        self,
+        system: System,
+        group: str,
+        nodes: Callable[[], Sequence[str]],
+        health: NodeHealth | None = None,
+        *,
+        machine: type[StateMachine[C]] | None = None,
+        known_groups: KnownGroups = lambda: None,
     ) -> None:
         self._system = system
         self._group = group
         self._nodes = nodes
-        self._router = LeaderRouter(system, group, nodes, health)
+        self._router = LeaderRouter(system, group, nodes, health, known_groups)
+        self._machine_name = "" if machine is None else machine.__name__
+        self._commands = None if machine is None else {described.cls for described in commands_of(machine)}
         self._pack: Pack = msgpack.Packer().pack
         self._opening = asyncio.Lock()
         self._session: Session | None = None
         self._nonce: bytes | None = None  # of an opening that was begun and not answered
 
-    async def execute(self, command: Ask[R], *, timeout_s: float = TIMEOUT_S) -> R:
+    async def execute(self, command: AskOf[C, R], *, timeout_s: float = TIMEOUT_S) -> R:
         """Execute a command exactly once (a `Query`: read) and return its reply.
 
         Raises:
-            CommandRefused: the machine refused it, or it does not fit into a frame: nothing changed.
+            MessageTypeError: this handle was made for a machine that does not take commands of this class.
+            CommandRefused: the machine refused it, it does not fit into a frame, or there is no such group: nothing
+                changed.
             CommandFailed: the machine raised. ReplyTooLarge: it was executed, its reply does not fit into a frame.
             CommandTimeout: no reply in time; its `outcome` shows whether it may have been executed.
             CommandTooLate: the session was evicted; its `outcome` shows the same.
             CommandUnsettled: a retry was refused, and an earlier attempt may have been executed.
             BadMessage: a field cannot cross the wire.
         """
-        payload = encode_command(command, self._pack)
-        if not isinstance(command, Query):
+        payload = self._encode(command)
+        if not issubclass(type(command), Query):
             return await self._execute_in_session(command, payload, timeout_s)
         reply = await self._router.execute(encode_plain(payload), timeout_s=timeout_s)
-        asked: Ask[R] = command
-        return self._result(asked, reply, RoutedCommand())
+        return self._result(command, reply, RoutedCommand())
 
-    async def execute_as(self, identity: Identity, command: Ask[R], *, timeout_s: float = TIMEOUT_S) -> R:
+    async def execute_as(self, identity: Identity, command: AskOf[C, R], *, timeout_s: float = TIMEOUT_S) -> R:
         """Execute a command under an identity from any session: it is executed once, however many clients send it.
 
         Raises:
+            MessageTypeError: as `execute`.
             CommandError: as `execute`. Its `outcome` is never DEFINITE, unless the machine itself refused the command:
                 another holder of the identity may have sent it.
         """
-        payload = encode_command(command, self._pack)
+        payload = self._encode(command)
         framed = encode_session_command(SessionId(identity.session), identity.sequence, identity.low_water, payload)
         routed = RoutedCommand(Outcome.UNKNOWN)
         reply = await self._router.execute(framed, timeout_s=timeout_s, routed=routed)
@@ -195,9 +217,17 @@ class GroupClient:
         """Stop the background tasks of this handle."""
         await self._router.close()
 
+    def _encode(self, command: AskOf[C, R]) -> bytes:
+        """Encode a command that the machine takes, if that is known."""
+        if self._commands is not None and type(command) not in self._commands:
+            taken = ", ".join(sorted(cls.__name__ for cls in self._commands))
+            text = f"{self._machine_name} of group {self._group!r} does not take {type(command).__name__}"
+            raise MessageTypeError(f"{text}: nothing was sent; its commands are {taken}")
+        return encode_command(command, self._pack)
+
     # --- the session of this client ---------------------------------------------------------------------------------
 
-    async def _execute_in_session(self, command: Ask[R], payload: bytes, timeout_s: float) -> R:
+    async def _execute_in_session(self, command: AskOf[C, R], payload: bytes, timeout_s: float) -> R:
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         while True:
@@ -290,7 +320,7 @@ class GroupClient:
         if self._session is session:
             self._session = None
 
-    def _result(self, command: Ask[R], reply: Reply | TooLarge | NotActive, routed: RoutedCommand) -> R:
+    def _result(self, command: AskOf[C, R], reply: Reply | TooLarge | NotActive, routed: RoutedCommand) -> R:
         name = type(command).__name__
         match reply:
             case Done(payload):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, Final
@@ -48,7 +48,7 @@ from coterie.actors.groups.group_messages import (
 )
 from coterie.actors.groups.reply_room import ReplyRoom
 from coterie.actors.groups.routed_command import ALONE, RoutedCommand, refused
-from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome
+from coterie.errors import ActorNotFound, CommandTimeout, ConnectionLost, CoterieError, Outcome
 from coterie.protocols.detection.failure_detector import StateChange, Trusted
 from coterie.protocols.sessions import Deferred, NotActive, Reply, SentReply, TooLarge, Withheld
 from coterie.runtime.actor import Actor
@@ -58,7 +58,10 @@ from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.user_code import notify
 
-__all__ = ["LeaderRouter"]
+__all__ = ["KnownGroups", "LeaderRouter"]
+
+KnownGroups = Callable[[], Collection[str] | None]
+"""Returns the groups that there are; None: they are not known."""
 
 ATTEMPT_S: Final = 2.0
 """The timeout of one attempt; then another node is tried."""
@@ -91,15 +94,22 @@ class LeaderRouter:
         group: the group's name.
         nodes: returns the nodes that are linked now.
         health: what is thought of them; None: no node is ever suspected.
+        known_groups: returns the groups that there are.
     """
 
     def __init__(
-        self, system: System, group: str, nodes: Callable[[], Sequence[str]], health: NodeHealth | None = None
+        self,
+        system: System,
+        group: str,
+        nodes: Callable[[], Sequence[str]],
+        health: NodeHealth | None = None,
+        known_groups: KnownGroups = lambda: None,
     ) -> None:
         self._system = system
         self._group = group
         self._nodes = nodes
         self._health = health
+        self._known_groups = known_groups
         self._refs: dict[str, Ref[Any]] = {}
         self._newest_leader: LeaderIs | None = None
         self._next_node = 0
@@ -142,7 +152,7 @@ class LeaderRouter:
 
         Raises:
             CommandTimeout: no reply in `timeout_s` seconds; `outcome`: whether a node may have put it into its log.
-            CommandRefused: it does not fit into a frame.
+            CommandRefused: it does not fit into a frame, or there is no such group.
             CommandUnsettled: the same, and an earlier attempt may have put it into a log.
         """
         routed = routed or RoutedCommand()
@@ -240,12 +250,14 @@ class LeaderRouter:
         """Update the leader hint and `routed` from a failed attempt; return its reason.
 
         Raises:
-            CommandError: the command does not fit into a frame: see `execute`.
+            CommandError: the command does not fit into a frame, or there is no such group: see `execute`.
         """
         if is_too_large(cause):
             limit = f"an entry may have {cause.max_bytes} bytes" if isinstance(cause, Refused) else str(cause)
             text = f"group {self._group!r} refused a command that would not fit into a frame: {limit}"
             raise refused(text, routed) from (cause if isinstance(cause, BaseException) else None)
+        if isinstance(cause, ActorNotFound):
+            self._check_group(routed)
         if isinstance(cause, BaseException):
             routed.attempt_ended(outcome_of(cause))
             if self._leader_hint == node:
@@ -260,6 +272,13 @@ class LeaderRouter:
         if cause.leader != node or cause.reason != "overloaded":
             self._leader_hint = cause.leader if cause.leader != node else None
         return cause.reason
+
+    def _check_group(self, routed: RoutedCommand) -> None:
+        """Refuse the command if the groups are known, and this is none of them; a node without it has answered."""
+        groups = self._known_groups()
+        if groups is not None and self._group not in groups:
+            names = ", ".join(map(repr, sorted(groups))) or "none"
+            raise refused(f"there is no group {self._group!r}: the groups are {names}", routed)
 
     def _pick_node(self) -> str | None:
         nodes = self._nodes()

@@ -94,7 +94,7 @@ def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None
     report_actor = partial(
         NodeReportActor,
         nodes=tuple(nodes),
-        all_groups=tuple(part.name for part in parts if isinstance(part, RaftPart)),
+        all_groups=node.topology.group_names,
         groups=names_of(RaftPart),
         synods=names_of(SynodPart),
         pools=names_of(PoolPart),

@@ -84,6 +84,11 @@ class Topology:
         return next((part for part in self._parts if isinstance(part, PoolPart) and part.name == name), None)
 
     @property
+    def group_names(self) -> tuple[str, ...]:
+        """The names of its groups, in the order of their declaration."""
+        return tuple(part.name for part in self._parts if isinstance(part, RaftPart))
+
+    @property
     def _has_detector(self) -> bool:
         return any(isinstance(part, DetectorPart) for part in self._parts)
 

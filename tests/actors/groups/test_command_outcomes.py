@@ -56,9 +56,9 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def opened(cluster: Any) -> GroupClient:
+async def opened(cluster: Any) -> GroupClient[Any]:
     """Return a client whose session is open, so that its next commands are sent together."""
-    group: GroupClient = (await cluster.client()).group("store")
+    group: GroupClient[Any] = (await cluster.client()).group("store")
     with contextlib.suppress(CommandRefused):  # not every machine knows it
         await group.execute(Increment(b"opens the session"))
     return group
@@ -233,7 +233,7 @@ async def test_many_commands_at_once_get_through_a_leader_that_holds_less_than_a
 # The time that a caller gives.
 
 
-async def fill_session(group: GroupClient, cluster: Any) -> list[asyncio.Task[int]]:
+async def fill_session(group: GroupClient[Any], cluster: Any) -> list[asyncio.Task[int]]:
     """Stop all nodes, and let so many patient callers wait that the session's window is full."""
     await group.execute(Increment(b"n"))
     for name in list(cluster):

@@ -67,17 +67,17 @@ class Errors:
 MakeCluster = Callable[[Topology], Cluster]
 
 
-async def group_of(cluster: Cluster) -> GroupClient:
+async def group_of(cluster: Cluster) -> GroupClient[Any]:
     client: Client = await cluster.client()
     return client.group("totals")
 
 
-async def roles(group: GroupClient) -> dict[str, str]:
+async def roles(group: GroupClient[Any]) -> dict[str, str]:
     answers = (await group.status()).items()
     return {node: answer.role if isinstance(answer, GroupStatus) else str(answer) for node, answer in answers}
 
 
-async def status_of(group: GroupClient, node: str) -> GroupStatus:
+async def status_of(group: GroupClient[Any], node: str) -> GroupStatus:
     status = (await group.status())[node]
     assert isinstance(status, GroupStatus)
     return status
