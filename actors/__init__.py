@@ -3,6 +3,7 @@
 `client.py`: `Client`, connects a program outside a cluster to the nodes
 `client_links.py`: `ClientLinks`, dials the addresses that a client was given; knows whether they refuse it for good
 `cluster_api.py`: `ClusterApi`, finds the actors, groups, stores, synods and pools of a cluster by name
+`cluster_handles.py`: `ClusterHandles`, keeps what a node or client has opened: groups and pools; closes them
 `driver.py`: `Driver`, runs one pure protocol inside an actor and carries out its effects
 `inspection.py`: reports the mailboxes, load and pending asks of a node's actors
 `network_addresses.py`: parses text of the form `host:port`, and writes such text

@@ -94,7 +94,7 @@ class Client(ClusterApi):
         """
         await self._exit.enter_async_context(self.system)
         try:
-            self._exit.push_async_callback(self.close_handles)
+            self._exit.push_async_callback(self.handles.close)
             self._links = links = ClientLinks(self.system, self._addresses)
             self._exit.callback(links.close)
             self._finder = NodeFinder(self.system, self._addresses, links.note_change, dials=self._learns_addresses)

@@ -120,15 +120,15 @@ class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | Report
 
     def _node_report(self) -> NodeReport:
         system = self.context.system
-        links = tuple(sorted(system.linked_names))
+        links = tuple(sorted(system.remoting.linked_names))
         cluster = system.identity.cluster
         parts = (self._groups, self._synods, self._pools, links, self._actors, self._balancers)
         named = dict.fromkeys((*self._groups, *self._synods, *self._pools, *self._actors, *self._balancers))
-        ended = tuple(name for name in named if system.cell_at(name) is None)
+        ended = tuple(name for name in named if system.registry.cell_at(name) is None)
         return NodeReport(system.node, cluster, *parts, self._nodes, ended)
 
     def _directory(self) -> NodeDirectory:
-        known = {node: self.context.system.address_of(node) for node in self._nodes}
+        known = {node: self.context.system.remoting.network().address_of(node) for node in self._nodes}
         addresses = {node: format_address(address) for node, address in known.items() if address is not None}
         return NodeDirectory(addresses, self._all_groups)
 

@@ -232,7 +232,7 @@ class GroupClient(Generic[C]):
         deadline = monotonic() + timeout_s
         while True:
             session = self._session or await self._own_session(deadline)
-            sequence = session.take() or await self._take_when_room(session, deadline)
+            sequence = session.sequences.take() or await self._take_when_room(session, deadline)
             routed = RoutedCommand()
             try:
                 framed = encode_session_command(session.id, sequence, session.low_water, payload)
@@ -241,7 +241,7 @@ class GroupClient(Generic[C]):
                 if type(reply) is SessionFull:
                     reply = await self._execute_later(session, sequence, payload, deadline, routed)
             finally:
-                session.give_back(sequence)
+                session.sequences.give_back(sequence)
             if type(reply) is Done:
                 return decode_result(command, reply.payload)
             if isinstance(reply, UnknownSession | StaleCommand):
@@ -261,7 +261,7 @@ class GroupClient(Generic[C]):
         while True:
             try:
                 async with asyncio.timeout(deadline - monotonic()):
-                    await session.advance(sequence)
+                    await session.sequences.advance(sequence)
             except TimeoutError as error:
                 text = f"group {self._group!r} keeps too many replies for this client that it has not had yet"
                 raise CommandTimeout(f"{text}: {routed.fate}", routed.outcome) from error
@@ -273,7 +273,7 @@ class GroupClient(Generic[C]):
     async def _take_when_room(self, session: Session, deadline: float) -> int:
         try:
             async with asyncio.timeout(deadline - self._system.host.clock.monotonic()):
-                return await session.take_when_room()
+                return await session.sequences.take_when_room()
         except TimeoutError as error:
             text = f"the session of this client for group {self._group!r} had no room in time: too many commands wait"
             raise CommandTimeout(f"{text} for their replies; this one was not executed", Outcome.DEFINITE) from error

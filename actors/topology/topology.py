@@ -352,13 +352,13 @@ class Topology:
             try:
                 yield member
             finally:
-                await member.close_handles()
+                await member.handles.close()
 
     async def _listen(
         self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
     ) -> tuple[str, int]:
         """Listen; the connections of `peers` are those of nodes from the first one on, they take no client's place."""
-        system.reserve_names(self.nodes)
+        system.remoting.network().reserve_names(self.nodes)
         for peer, place in peers.items():
             system.add_peer(peer, *place, may_dial=False)
         return await system.listen(*at, insecure=insecure, datagrams=self._has_detector)

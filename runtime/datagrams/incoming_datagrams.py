@@ -105,7 +105,7 @@ class IncomingDatagrams:
     def _route(self, node: str, path: str, name: str) -> IncomingRoute:
         route = self._routes.get((node, path, name))
         if route is None:
-            described = self._system.message_types.get(name)
+            described = self._system.registry.message_types.get(name)
             if described is None or len(path) > NAME_CHARS_MAX:
                 where = f"node {self._system.node!r}"
                 raise BadMessage(f"unknown message type {name!r:.60}, or a path that is too long, for {where}")

@@ -66,7 +66,7 @@ class OutgoingRoute:
         self.write = described.encode_unchecked
         self.raises = described.raises
         self.pending_requests = association.pending_requests
-        self.ask_deadlines = association.system.ask_deadlines
+        self.ask_deadlines = association.system.registry.ask_deadlines
         self.reply = described.reply if described.is_ask else None
         self.send = send
         self.is_live = True
@@ -276,7 +276,7 @@ class IncomingRoutes:
     def _resolve(self, number: int) -> IncomingRoute | None:
         """Create the route of a definition once its message type is known: an actor may declare it at any time."""
         speaker, path, uid, name = self._unknown.get(number, (self._peer, "", 0, ""))
-        described = self._system.message_types.get(name)
+        described = self._system.registry.message_types.get(name)
         if described is None:
             return None
         del self._unknown[number]
@@ -291,7 +291,7 @@ def find_cell(system: System, role: PeerRole, path: str, uid: int) -> Cell:
     Raises:
         ActorNotFound, NotExported, ActorStopped: there is no reachable actor.
     """
-    cell = system.cell_at(path)
+    cell = system.registry.cell_at(path)
     if role is PeerRole.CLIENT and (cell is None or not cell.options.exported):
         raise not_for_clients(system, path)
     if cell is None:

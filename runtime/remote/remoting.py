@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from coterie.errors import CoterieError, NodeUnreachable
@@ -22,16 +23,18 @@ from coterie.runtime.remote.refused_handshakes import RefusedHandshakes
 from coterie.runtime.remote.remote_config import RemoteConfig
 from coterie.runtime.remote.remote_watches import RemoteWatches
 from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.transport.transport import Transport
 from coterie.runtime.user_code import notify
 
 if TYPE_CHECKING:
     import asyncio
 
     from coterie.runtime.actor import Actor
+    from coterie.runtime.hosts.tls_config import TlsConfig
     from coterie.runtime.system import System
     from coterie.runtime.transport.descriptor_budget import DescriptorReport
     from coterie.runtime.transport.handshake.identity import Peer
-    from coterie.runtime.transport.transport import Transport
+    from coterie.runtime.transport.handshake.shared_key import Auth
 
 __all__ = ["LoadListener", "RefusalListener", "Remoting"]
 
@@ -50,8 +53,16 @@ class Remoting:
     failed handshake.
     """
 
-    def __init__(self, system: System, config: RemoteConfig | None = None) -> None:
+    def __init__(
+        self,
+        system: System,
+        config: RemoteConfig | None = None,
+        *,
+        auth: Auth | None = None,
+        tls: TlsConfig | None = None,
+    ) -> None:
         self.system = system
+        self._auth, self._tls = auth, tls
         self.config = config or RemoteConfig()
         self.transport: Transport | None = None
         self.watches = RemoteWatches(self)
@@ -65,6 +76,33 @@ class Remoting:
         self.refusal_listeners: list[RefusalListener] = []
         self._listeners: list[Callable[[LinkEvent], None]] = []
         self._lost: dict[str, None] = {}  # nodes whose loss was logged, and not yet their return
+
+    # --- the network ------------------------------------------------------------------------------------------------
+
+    def network(self) -> Transport:
+        """Return the transport, made at the first call. RuntimeError outside the system's `async with`."""
+        if self.transport is None:
+            system = self.system
+            system.loop  # noqa: B018 (raises outside `async with`)
+            transport = Transport(
+                system.host, system.identity, self, system.config.transport, auth=self._auth, tls=self._tls
+            )
+            system.run_queue.set_turn_hooks(transport.cork, transport.uncork)
+            self.transport = transport
+        return self.transport
+
+    def identify_store(self, store: str) -> None:
+        """Name our durable store in handshakes: no other process can push us out. RuntimeError: there is a network."""
+        if self.transport is not None:
+            raise RuntimeError(
+                f"system {self.system.node!r} has a network already: identify its store before it listens"
+            )
+        self.system.identity = replace(self.system.identity, store=store)
+
+    def trust_store(self, node: str, store: str) -> None:
+        """Note that the cluster knows `store` as a store of `node`: it wins over another process of that name."""
+        if self.transport is not None:
+            self.transport.trust_store(node, store)
 
     # --- requests to other nodes ------------------------------------------------------------------------------------
 
@@ -96,6 +134,11 @@ class Remoting:
         return [association.peer for association in self._associations.values()]
 
     @property
+    def linked_names(self) -> set[str]:
+        """The names of the linked peers."""
+        return {peer.node for peer in self.linked}
+
+    @property
     def asks_pending(self) -> int:
         """Number of pending asks, offers and requests."""
         return sum(len(association.pending_requests) for association in self._associations.values())
@@ -116,7 +159,9 @@ class Remoting:
         place = address_of(place)
         names = type_names(kind)
         if place.node == self.system.node:
-            ask = self.system.ask_deadlines.begin(LookupRequest(place.path, names), timeout_s, str(place), PendingAsk)
+            ask = self.system.registry.ask_deadlines.begin(
+                LookupRequest(place.path, names), timeout_s, str(place), PendingAsk
+            )
             _resolve_with(ask, lambda: find(self.system, PeerRole.NODE, place.path, names))
             return ask.future
         return self._request(place.node, LookupRequest(place.path, names), timeout_s)
@@ -137,7 +182,7 @@ class Remoting:
         """
         spawn = SpawnRequest(kind, arguments, name)
         if node == self.system.node:
-            ask = self.system.ask_deadlines.begin(spawn, timeout_s, node, PendingAsk)
+            ask = self.system.registry.ask_deadlines.begin(spawn, timeout_s, node, PendingAsk)
             _resolve_with(ask, lambda: spawn_for(self.system, PeerRole.NODE, spawn.kind, spawn.arguments, spawn.name))
             return ask.future
         return self._request(node, spawn, timeout_s)
@@ -148,10 +193,10 @@ class Remoting:
         try:
             association = self.reach(node)
         except CoterieError as error:
-            refused = self.system.ask_deadlines.begin(request, timeout_s, node, PendingAsk)
+            refused = self.system.registry.ask_deadlines.begin(request, timeout_s, node, PendingAsk)
             refused.reject(error)
             return refused.future
-        ask = self.system.ask_deadlines.begin(request, timeout_s, node, OutgoingAsk)
+        ask = self.system.registry.ask_deadlines.begin(request, timeout_s, node, OutgoingAsk)
         try:
             number = self.next_number()
             ask.enter(association.pending_requests, number, REF_CODEC, NO_ERRORS)

@@ -340,7 +340,7 @@ async def test_an_opening_that_is_retried_costs_one_session(cluster: Any, monkey
     assert await group.execute(Increment(b"n")) == 1
 
     for name in cluster:
-        assert len(cluster[name].system.cell_at("store").actor._replica._deduplication) == 1
+        assert len(cluster[name].system.registry.cell_at("store").actor._replica._deduplication) == 1
 
 
 async def test_ids_of_sessions_are_long_and_differ(cluster: Any) -> None:

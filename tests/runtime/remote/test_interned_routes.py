@@ -131,7 +131,7 @@ async def test_a_route_to_an_address_leads_to_whoever_lives_there_now(world: Wor
     there.tell(Note("server", 1))
     await there.ask(Who())
     first = world.server("b")
-    cell = b.cell_at("server")
+    cell = b.registry.cell_at("server")
     assert cell is not None
     await b.stop(cell.ref)
     there.tell(Note("server", 2))
@@ -150,7 +150,7 @@ async def test_an_urgent_message_too_finds_whoever_lives_there_now(world: World,
     there.tell(Urgent("server", 1))
     await there.ask(Who())
     first = world.server("b")
-    cell = b.cell_at("server")
+    cell = b.registry.cell_at("server")
     assert cell is not None
     await b.stop(cell.ref)
     b.spawn(Server, name="server")

@@ -209,7 +209,7 @@ async def test_an_idle_group_writes_one_checkpoint_and_then_nothing(make_cluster
 
 
 def machine_of(cluster: Cluster, node: str) -> Totals:
-    cell: Any = cluster[node].system.cell_at("totals")
+    cell: Any = cluster[node].system.registry.cell_at("totals")
     machine = cell.actor._machine.machine
     assert isinstance(machine, Totals)
     return machine
