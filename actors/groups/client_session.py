@@ -96,6 +96,12 @@ class SessionSequences:
             await advanced
 
     @property
+    def limit_text(self) -> str:
+        """How many commands are unsettled, and how many may be."""
+        span = self._next_sequence - self.low_water
+        return f"{span} commands are numbered from the oldest one that waits, at most {self._session_window} may be"
+
+    @property
     def low_water(self) -> int:
         """The oldest sequence that is not settled."""
         return next(iter(self._unsettled), self._next_sequence)

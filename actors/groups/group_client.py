@@ -55,6 +55,7 @@ from coterie.protocols.sessions import (
     encode_plain,
     encode_session_command,
 )
+from coterie.protocols.sessions.kept_sessions import KEPT_REPLY_BYTES
 from coterie.runtime.messages.message import Ask, AskOf
 from coterie.runtime.system import System
 
@@ -264,6 +265,7 @@ class GroupClient(Generic[C]):
                     await session.sequences.advance(sequence)
             except TimeoutError as error:
                 text = f"group {self._group!r} keeps too many replies for this client that it has not had yet"
+                text = f"{text} ({session.sequences.limit_text}); have fewer commands in flight"
                 raise CommandTimeout(f"{text}: {routed.fate}", routed.outcome) from error
             framed = encode_session_command(session.id, sequence, session.low_water, payload)
             reply = await self._router.execute(framed, timeout_s=max(0.0, deadline - monotonic()), routed=routed)
@@ -275,8 +277,9 @@ class GroupClient(Generic[C]):
             async with asyncio.timeout(deadline - self._system.host.clock.monotonic()):
                 return await session.sequences.take_when_room()
         except TimeoutError as error:
-            text = f"the session of this client for group {self._group!r} had no room in time: too many commands wait"
-            raise CommandTimeout(f"{text} for their replies; this one was not executed", Outcome.DEFINITE) from error
+            text = f"the session of this client for group {self._group!r} had no room in time"
+            text = f"{text} ({session.sequences.limit_text}); have fewer commands in flight: this one was not executed"
+            raise CommandTimeout(text, Outcome.DEFINITE) from error
 
     async def _own_session(self, deadline: float) -> Session:
         """Open the session once for all concurrent callers; each waits no longer than its own `deadline`."""
@@ -327,9 +330,8 @@ class GroupClient(Generic[C]):
                 return decode_result(command, payload)
             case TooLarge(size_bytes, max_bytes):
                 text = f"{name} was executed, but its reply of {size_bytes} bytes would not fit into a frame"
-                advice = (
-                    f"an answer may have {max_bytes} bytes: return less at once, or raise frame_cap_bytes= everywhere"
-                )
+                setting = "" if max_bytes == KEPT_REPLY_BYTES else ", or raise frame_cap_bytes= everywhere"
+                advice = f"an answer may have {max_bytes} bytes: return less at once{setting}"
                 raise ReplyTooLarge(f"{text}: {advice}", size_bytes=size_bytes, limit_bytes=max_bytes)
             case NotActive(text):
                 raise refused(text, routed)

@@ -175,7 +175,7 @@ class LeaderRouter:
             elif not self._is_split(answer, routed):
                 node, cause, _ = answer
                 if cause is not None:
-                    failure = f"{node!r}: {self._note_failure(node, cause, routed)}"
+                    failure = f"{node!r}: {self._note_failure(node, cause, routed, len(command))}"
                 if cause is None or self._leader_hint in (None, node):
                     await self._pause(routed, deadline - monotonic())
         last = failure or self._system.remoting.unlinked_reason
@@ -246,15 +246,18 @@ class LeaderRouter:
             routed.reply_bytes = ALONE
         return True
 
-    def _note_failure(self, node: str, cause: Refused | Unsettled | BaseException, routed: RoutedCommand) -> str:
-        """Update the leader hint and `routed` from a failed attempt; return its reason.
+    def _note_failure(
+        self, node: str, cause: Refused | Unsettled | BaseException, routed: RoutedCommand, size_bytes: int
+    ) -> str:
+        """Update the leader hint and `routed` from a failed attempt at a command of this size; return its reason.
 
         Raises:
             CommandError: the command does not fit into a frame, or there is no such group: see `execute`.
         """
         if is_too_large(cause):
-            limit = f"an entry may have {cause.max_bytes} bytes" if isinstance(cause, Refused) else str(cause)
-            text = f"group {self._group!r} refused a command that would not fit into a frame: {limit}"
+            limit = _entry_limit_text(cause.max_bytes) if isinstance(cause, Refused) else str(cause)
+            text = f"group {self._group!r} refused a command of {size_bytes} bytes, which would not fit into a frame"
+            text = f"{text}: {limit}"
             raise refused(text, routed) from (cause if isinstance(cause, BaseException) else None)
         if isinstance(cause, ActorNotFound):
             self._check_group(routed)
@@ -367,3 +370,8 @@ class LeaderRouter:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _entry_limit_text(max_bytes: int) -> str:
+    advice = "send several commands, or raise frame_cap_bytes=, and max_write_bytes= of the stores, on every node"
+    return f"an entry may have {max_bytes} bytes: {advice}"

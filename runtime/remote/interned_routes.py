@@ -94,9 +94,7 @@ class OutgoingRoutes:
         route = self._routes.get(key)
         if route is None:
             if max(len(path), len(described.name)) > NAME_CHARS_MAX:
-                raise ActorNotFound(
-                    f"{described.name!r:.60} to {path!r:.60}: names on the wire have up to {NAME_CHARS_MAX} characters"
-                )
+                raise ActorNotFound(_names_too_long(path, described.name))
             if len(self._routes) >= self._limit:
                 self.end()
             number = FIRST_ROUTE + len(self._routes)
@@ -247,9 +245,9 @@ class IncomingRoutes:
         """
         is_sound = 0 <= number - FIRST_ROUTE < self._limit and max(len(path), len(name)) <= NAME_CHARS_MAX
         if not is_sound:
-            raise BadMessage(
-                f"route {number} to {path!r:.60} is beyond the {self._limit} routes of a table, or too long"
-            )
+            too_long = max(len(path), len(name)) > NAME_CHARS_MAX
+            beyond = f"route {number} to {path!r:.60} is beyond the {self._limit} routes of a table: see routes_max="
+            raise BadMessage(_names_too_long(path, name) if too_long else beyond)
         self.routes.pop(number, None)
         speaker = replace(self._peer, role=PeerRole.CLIENT, could_be_node=False) if as_client else self._peer
         self._unknown[number] = (speaker, path, uid, name)
@@ -311,3 +309,8 @@ def not_for_clients(system: System, path: str) -> NotExported:
         f"no actor at {path!r:.100} on node {system.node!r} for clients: it is not there, it is not exported, "
         "or it takes no such message from clients (reports of nodes are for operators: see Topology(operators=…))"
     )
+
+
+def _names_too_long(path: str, name: str) -> str:
+    sizes = f"{len(name)} and {len(path)} characters"
+    return f"{name!r:.60} to {path!r:.60}: these names have {sizes}; on the wire each may have {NAME_CHARS_MAX}"

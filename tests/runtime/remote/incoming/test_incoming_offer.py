@@ -218,8 +218,14 @@ async def test_offers_that_wait_are_bounded_at_both_ends(world: World) -> None:
 
     refused = [str(offer.exception()) if offer.done() else "" for offer in offers]
     assert refused[:4] == [""] * 4
-    assert all("4 offers of 'a' wait for room already on 'b'" in text for text in refused[4:6])
-    assert all("node 'b' has not answered 6 asks and offers (limit 6)" in text for text in refused[6:])
+    assert all(
+        "4 offers of 'a' wait for room already on 'b' (limit 4)" in text and "offers_max=" in text
+        for text in refused[4:6]
+    )
+    assert all(
+        "node 'b' has not answered 6 asks and offers (limit 6)" in text and "in_flight_max=" in text
+        for text in refused[6:]
+    )
     assert isinstance(offers[7].exception(), TooManyInFlight)
     actor.gate.set()
     await asyncio.gather(*offers[:4])
