@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.key_value import (
@@ -29,7 +29,7 @@ class KeyValueClient:
     Every method raises what `GroupClient.execute` raises, and takes at most 10 s.
     """
 
-    def __init__(self, group: GroupClient) -> None:
+    def __init__(self, group: GroupClient[Any]) -> None:
         self.group = group
 
     async def get(self, key: bytes) -> bytes | None:

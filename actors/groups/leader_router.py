@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, Final
@@ -48,7 +48,7 @@ from coterie.actors.groups.group_messages import (
 )
 from coterie.actors.groups.reply_room import LargeReplies, ReplyRoom
 from coterie.actors.groups.routed_command import ALONE, RoutedCommand, refused
-from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome
+from coterie.errors import ActorNotFound, CommandTimeout, ConnectionLost, CoterieError, Outcome
 from coterie.protocols.detection.failure_detector import StateChange, Trusted
 from coterie.protocols.sessions import Deferred, Done, NotActive, Reply, SentReply, TooLarge, Withheld
 from coterie.runtime.actor import Actor
@@ -58,7 +58,10 @@ from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.user_code import notify
 
-__all__ = ["LeaderRouter"]
+__all__ = ["KnownGroups", "LeaderRouter"]
+
+KnownGroups = Callable[[], Collection[str] | None]
+"""Returns the groups that there are; None: they are not known."""
 
 ATTEMPT_S: Final = 2.0
 """The timeout of one attempt; then another node is tried."""
@@ -91,15 +94,22 @@ class LeaderRouter:
         group: the group's name.
         nodes: returns the nodes that are linked now.
         health: what is thought of them; None: no node is ever suspected.
+        known_groups: returns the groups that there are.
     """
 
     def __init__(
-        self, system: System, group: str, nodes: Callable[[], Sequence[str]], health: NodeHealth | None = None
+        self,
+        system: System,
+        group: str,
+        nodes: Callable[[], Sequence[str]],
+        health: NodeHealth | None = None,
+        known_groups: KnownGroups = lambda: None,
     ) -> None:
         self._system = system
         self._group = group
         self._nodes = nodes
         self._health = health
+        self._known_groups = known_groups
         self._refs: dict[str, Ref[Any]] = {}
         self._newest_leader: LeaderIs | None = None
         self._next_node = 0
@@ -143,14 +153,14 @@ class LeaderRouter:
 
         Raises:
             CommandTimeout: no reply in `timeout_s` seconds; `outcome`: whether a node may have put it into its log.
-            CommandRefused: it does not fit into a frame.
+            CommandRefused: it does not fit into a frame, or there is no such group.
             CommandUnsettled: the same, and an earlier attempt may have put it into a log.
         """
         routed = routed or RoutedCommand()
         routed.reply_bytes = self._large_replies.expected(routed.kind)
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
-        failure = "none of its nodes is linked" if timeout_s > 0 else "no time was left"
+        failure = "" if timeout_s > 0 else "no time was left"
         # A retry in the last milliseconds would only turn a definite outcome into an unknown one.
         while (left_s := deadline - monotonic()) > (PAUSE_MIN_S if routed.pauses else 0.0):
             if routed.reply_bytes:
@@ -172,10 +182,11 @@ class LeaderRouter:
             elif not self._is_split(answer, routed):
                 node, cause, _ = answer
                 if cause is not None:
-                    failure = f"{node!r}: {self._note_failure(node, cause, routed)}"
+                    failure = f"{node!r}: {self._note_failure(node, cause, routed, len(command))}"
                 if cause is None or self._leader_hint in (None, node):
                     await self._pause(routed, deadline - monotonic())
-        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {failure}): {routed.fate}"
+        last = failure or self._system.remoting.unlinked_reason
+        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {last}): {routed.fate}"
         raise CommandTimeout(text, routed.outcome)
 
     # --- one attempt ------------------------------------------------------------------------------------------------
@@ -242,16 +253,21 @@ class LeaderRouter:
             routed.reply_bytes = ALONE
         return True
 
-    def _note_failure(self, node: str, cause: Refused | Unsettled | BaseException, routed: RoutedCommand) -> str:
-        """Update the leader hint and `routed` from a failed attempt; return its reason.
+    def _note_failure(
+        self, node: str, cause: Refused | Unsettled | BaseException, routed: RoutedCommand, size_bytes: int
+    ) -> str:
+        """Update the leader hint and `routed` from a failed attempt at a command of this size; return its reason.
 
         Raises:
-            CommandError: the command does not fit into a frame: see `execute`.
+            CommandError: the command does not fit into a frame, or there is no such group: see `execute`.
         """
         if is_too_large(cause):
-            limit = f"an entry may have {cause.max_bytes} bytes" if isinstance(cause, Refused) else str(cause)
-            text = f"group {self._group!r} refused a command that would not fit into a frame: {limit}"
+            limit = _entry_limit_text(cause.max_bytes) if isinstance(cause, Refused) else str(cause)
+            text = f"group {self._group!r} refused a command of {size_bytes} bytes, which would not fit into a frame"
+            text = f"{text}: {limit}"
             raise refused(text, routed) from (cause if isinstance(cause, BaseException) else None)
+        if isinstance(cause, ActorNotFound):
+            self._check_group(routed)
         if isinstance(cause, BaseException):
             routed.attempt_ended(outcome_of(cause))
             if self._leader_hint == node:
@@ -266,6 +282,13 @@ class LeaderRouter:
         if cause.leader != node or cause.reason != "overloaded":
             self._leader_hint = cause.leader if cause.leader != node else None
         return cause.reason
+
+    def _check_group(self, routed: RoutedCommand) -> None:
+        """Refuse the command if the groups are known, and this is none of them; a node without it has answered."""
+        groups = self._known_groups()
+        if groups is not None and self._group not in groups:
+            names = ", ".join(map(repr, sorted(groups))) or "none"
+            raise refused(f"there is no group {self._group!r}: the groups are {names}", routed)
 
     def _pick_node(self) -> str | None:
         nodes = self._nodes()
@@ -354,3 +377,8 @@ class LeaderRouter:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _entry_limit_text(max_bytes: int) -> str:
+    advice = "send several commands, or raise frame_cap_bytes=, and max_write_bytes= of the stores, on every node"
+    return f"an entry may have {max_bytes} bytes: {advice}"

@@ -145,7 +145,7 @@ class RaftActor(
         }
         for node in self._peers:
             if (bound := self._bound_store(node)) is not None:
-                system.trust_store(node, bound)
+                system.remoting.trust_store(node, bound)
         self._driver = PendingVoter(self._reject_unregistered)
         self._registration = VoterRegistration(
             self._node,

@@ -12,6 +12,7 @@ import asyncio
 import sys
 import time
 from contextlib import AsyncExitStack
+from typing import Any
 
 import uvloop
 
@@ -149,7 +150,7 @@ def _cpu_seconds(cluster: BenchmarkCluster, leader: int) -> tuple[float, float, 
     return cpu_seconds([leader]), cluster.cpu_seconds(), time.process_time()
 
 
-async def _read(groups: list[GroupClient], reads: int) -> None:
+async def _read(groups: list[GroupClient[Any]], reads: int) -> None:
     """Read at once, as often from each client; RuntimeError if a value is not the one that was written."""
     asked = [groups[number % len(groups)].execute(Get(_key(number)), timeout_s=TIMEOUT_S) for number in range(reads)]
     for number, value in enumerate(await asyncio.gather(*asked)):

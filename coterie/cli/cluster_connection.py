@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,9 +10,8 @@ from dataclasses import dataclass
 
 from coterie.actors.client import Client
 from coterie.cli.security_options import NO_SECURITY, SecurityOptions, add_client_security, security_of
-from coterie.runtime.remote.link_events import LinkEvent
 
-__all__ = ["ClusterConnection", "add_connect", "connection_of", "wait_for_links"]
+__all__ = ["ClusterConnection", "add_connect", "connection_of"]
 
 CONNECT_TIMEOUT_S = 5.0
 """Time limit for the link with the first node."""
@@ -33,22 +30,23 @@ class ClusterConnection:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
-        """Link with one of the nodes until the `async with` block ends."""
+        """Link with one of the nodes until the `async with` block ends. NodeUnreachable: none answers in 5 s."""
         security = self.security
         async with Client(
             self.addresses,
             name=self.name,
-            connect_timeout_s=CONNECT_TIMEOUT_S,
+            connect_timeout_s=0.0,
             auth=security.auth,
             tls=security.tls,
         ) as client:
+            await client.linked(CONNECT_TIMEOUT_S)
             yield client
 
     @asynccontextmanager
     async def client_of_all(self) -> AsyncIterator[Client]:
         """Link with all nodes that answer until the `async with` block ends."""
         async with self.client() as client:
-            await wait_for_links(client, len(self.addresses))
+            await client.all_linked(OTHER_NODES_TIMEOUT_S)
             yield client
 
 
@@ -65,7 +63,7 @@ def add_connect(parser: argparse.ArgumentParser, *, required: bool = True) -> No
         default=None if required else [],
         action="append",
         metavar="HOST:PORT[,…]",
-        help=f"the addresses of the cluster's nodes; give all of them if you can{told}",
+        help="addresses of the cluster's nodes; one that answers is enough, the others are learned from it" + told,
     )
     parser.add_argument(
         "--name",
@@ -80,19 +78,3 @@ def connection_of(args: argparse.Namespace) -> ClusterConnection:
     given = [os.environ.get(CONNECT_VARIABLE, "")] if args.connect is None else args.connect
     addresses = tuple(address for text in given for address in text.split(",") if address)
     return ClusterConnection(addresses, args.name, security_of(args))
-
-
-async def wait_for_links(client: Client, count: int) -> None:
-    """Wait until `client` is linked with `count` nodes, for 1 s at most: some may be down."""
-    changed = asyncio.Event()
-
-    def note(_: LinkEvent) -> None:
-        changed.set()
-
-    ignore = client.system.on_link(note)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(OTHER_NODES_TIMEOUT_S):
-            while len(client.nodes) < count:
-                changed.clear()
-                await changed.wait()
-    ignore()

@@ -73,7 +73,7 @@ class Cell(Mailbox):
         super().__init__(options.capacity)
         self.system = system
         self.run_queue = system.run_queue
-        self.ask_deadlines = system.ask_deadlines
+        self.ask_deadlines = system.registry.ask_deadlines
         self.path = path
         self.factory = factory
         self.options = options
@@ -103,7 +103,7 @@ class Cell(Mailbox):
         actor = self.factory()
         if not isinstance(actor, Actor):
             raise TypeError(f"spawn of {self.path!r}: the factory made a {type(actor).__name__}, which is no Actor")
-        self.actor_class = self.system.actor_class_of(type(actor))
+        self.actor_class = self.system.registry.actor_class_of(type(actor))
         self.main = self.actor_class.main
         actor._cell = self  # noqa: SLF001 (the one place that gives an actor its cell)
         check_instance(actor, self.actor_class)
@@ -471,7 +471,7 @@ class Cell(Mailbox):
         unstash(self)
         for item in self.close(stopped_error(self)):
             refuse(self, item)
-        self.system.remove_cell(self)
+        self.system.registry.remove_cell(self)
         if self._relations is not None:
             self._relations.close(self.ref, cause)
         if self.parent is not None:
@@ -494,7 +494,7 @@ def cell_of(system: System, ref: Ref[Any]) -> Cell | None:
     """Return the cell of the actor that `ref` means; None if that is no actor of `system`, or is gone."""
     if isinstance(ref.delivery, Cell):
         return ref.delivery
-    cell = system.cell_at(ref.path) if ref.node == system.node else None
+    cell = system.registry.cell_at(ref.path) if ref.node == system.node else None
     if cell is None or (ref.uid and (ref.incarnation, ref.uid) != (cell.ref.incarnation, cell.ref.uid)):
         return None
     return cell

@@ -21,6 +21,7 @@ SPEAKERS = {
     "group.ReportStatus": Speaker.OPERATOR,
     "group.WatchLeader": Speaker.CLIENT,
     "node.ReportActors": Speaker.OPERATOR,
+    "node.ReportDirectory": Speaker.CLIENT,
     "node.ReportNode": Speaker.OPERATOR,
     "pool.ListWorkers": Speaker.CLIENT,
     "pool.ProbeLoad": Speaker.CLIENT,

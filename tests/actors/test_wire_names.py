@@ -104,6 +104,8 @@ GOLDEN = {
     "node.ReportActors": "ReportActors(pattern, order, limit)",
     "node.TypeLine": "TypeLine(type, actors, depth, high_water, handled, busy, restarts)",
     "node.WaitLine": "WaitLine(asker, target, message, left_s)",
+    "node.Directory": "NodeDirectory(address_by_node, groups)",
+    "node.ReportDirectory": "ReportDirectory()",
     "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers, nodes, ended)",
     "node.ReportNode": "ReportNode()",
     "pool.CallerReport": (

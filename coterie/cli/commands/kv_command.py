@@ -6,8 +6,8 @@ r"""`coterie kv`: reads and writes a replicated key-value store. Keys and values
 `get` prints a value as it is to a file or a pipe. On a terminal, and in the lines of `scan` everywhere, characters that
 are not visible are shown as escapes (`\x1b`; in `scan` tabs and line breaks too). A byte that is no UTF-8 is `\xNN`.
 
-Exit code 3: `get` or `delete` of an absent key. 1: a `cas` whose expected value did not match, or an error. 4: no node
-accepts the client.
+Exit code 3: `get` or `delete` of an absent key, or no such store. 1: a `cas` whose expected value did not match, or an
+error. 4: no node accepts the client.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from collections.abc import Awaitable, Callable
 
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.cli.cluster_connection import add_connect, connection_of
-from coterie.cli.command_loop import NOT_FOUND, run_async
+from coterie.cli.command_loop import NOT_FOUND, NameNotFound, run_async
+from coterie.errors import CommandRefused
 from coterie.runtime.observing.printable_text import printable
 from coterie.terminal_output import print_lines, print_value
 
@@ -70,7 +71,12 @@ def run(args: argparse.Namespace) -> int:
 async def _run(args: argparse.Namespace) -> int:
     async with connection_of(args).client() as client:
         action: Action = args.action
-        return await action(client.key_value(args.store), args)
+        try:
+            return await action(client.key_value(args.store), args)
+        except CommandRefused as error:
+            if args.store in (client.known_groups or (args.store,)):
+                raise
+            raise NameNotFound(f"--store {args.store!r}: {error}") from error
 
 
 async def _get(store: KeyValueClient, args: argparse.Namespace) -> int:

@@ -109,4 +109,5 @@ class ChunkAssembler:
                 f"lane {lane}: {announced} bytes of an item announced, {unfinished.to_come_bytes} were due"
             )
         if announced > self._cap_bytes:
-            raise BrokenFrame(f"an item of {announced} bytes is announced, the cap is {self._cap_bytes}")
+            text = f"an item of {announced} bytes is announced, the cap is {self._cap_bytes}"
+            raise BrokenFrame(f"{text}; see message_cap_bytes= of both ends")

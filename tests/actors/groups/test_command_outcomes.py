@@ -56,9 +56,9 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def opened(cluster: Any) -> GroupClient:
+async def opened(cluster: Any) -> GroupClient[Any]:
     """Return a client whose session is open, so that its next commands are sent together."""
-    group: GroupClient = (await cluster.client()).group("store")
+    group: GroupClient[Any] = (await cluster.client()).group("store")
     with contextlib.suppress(CommandRefused):  # not every machine knows it
         await group.execute(Increment(b"opens the session"))
     return group
@@ -236,7 +236,7 @@ async def test_many_commands_at_once_get_through_a_leader_that_holds_less_than_a
 # The time that a caller gives.
 
 
-async def fill_session(group: GroupClient, cluster: Any) -> list[asyncio.Task[int]]:
+async def fill_session(group: GroupClient[Any], cluster: Any) -> list[asyncio.Task[int]]:
     """Stop all nodes, and let so many patient callers wait that the session's window is full."""
     await group.execute(Increment(b"n"))
     for name in list(cluster):
@@ -343,7 +343,7 @@ async def test_an_opening_that_is_retried_costs_one_session(cluster: Any, monkey
     assert await group.execute(Increment(b"n")) == 1
 
     for name in cluster:
-        assert len(cluster[name].system.cell_at("store").actor._replica._deduplication) == 1
+        assert len(cluster[name].system.registry.cell_at("store").actor._replica._deduplication) == 1
 
 
 async def test_ids_of_sessions_are_long_and_differ(cluster: Any) -> None:

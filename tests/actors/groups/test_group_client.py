@@ -203,7 +203,7 @@ async def test_a_client_that_knows_one_node_only_is_told_that_the_leader_is_not_
     follower = next(name for name in cluster if name != leader)
     host = VirtualHost("stranger", network=cluster.network, seed=99)
 
-    async with Client([cluster.addresses[follower]], host=host) as client:
+    async with Client([cluster.addresses[follower]], host=host, learn_addresses=False) as client:
         with pytest.raises(CommandTimeout, match=f"'{leader}' leads, but there is no link to it") as caught:
             await client.key_value("store").group.execute(Put(b"k", b"v"), timeout_s=2.0)
 

@@ -155,7 +155,7 @@ async def test_a_command_that_a_full_session_refuses_until_its_time_is_over_was_
     await cluster.start()
     group = (await cluster.client()).group("store")
     await group.execute(Blow(0, 1))
-    held = group._session.take()
+    held = group._session.sequences.take()
     for at in range(1, 11):  # half of what the group keeps: as much as is free then
         await group.execute(Blow(at, 50_000))
 
@@ -163,7 +163,7 @@ async def test_a_command_that_a_full_session_refuses_until_its_time_is_over_was_
         await group.execute(Blow(20, 50_000), timeout_s=1.0)
 
     assert caught.value.outcome is Outcome.DEFINITE
-    group._session.give_back(held)
+    group._session.sequences.give_back(held)
     assert len(await group.execute(Blow(21, 50_000))) == 50_000
     assert all(20 not in sessions._machine.machine.executed for sessions in groups)  # type: ignore[attr-defined]
 

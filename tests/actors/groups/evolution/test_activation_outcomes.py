@@ -123,7 +123,7 @@ def test_a_schema_entry_that_may_still_be_committed_is_not_told_as_rejected(
 async def test_a_leader_that_does_not_know_yet_what_is_committed_refuses_nothing(upgraded: Upgrades) -> None:
     leader = await upgraded.leader()
     await (await upgraded.cluster.client()).group("totals").activate()
-    cell: Any = upgraded.cluster[leader].system.cell_at("totals")
+    cell: Any = upgraded.cluster[leader].system.registry.cell_at("totals")
     keeper = cell.actor._schemas
     elected_just_now = SimpleNamespace(
         role=keeper._raft.role, term=keeper._raft.term, leader=leader, facts=keeper._raft.facts, commit_index=0

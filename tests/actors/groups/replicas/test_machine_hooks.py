@@ -229,7 +229,7 @@ async def test_whatever_a_machine_throws_its_caller_hears_of_it_and_the_group_go
     for node in cluster.values():
         assert node.system.fault is None
         assert node.system.failures == 0
-        assert len(node.system.linked_names) >= 2
+        assert len(node.system.remoting.linked_names) >= 2
 
 
 AT_DECODING: Final = tuple(hook for hook in HOOKS if hook.outcome == "CommandRefused" and "__post_init__" in hook.where)

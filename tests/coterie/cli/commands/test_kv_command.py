@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 from argparse import Namespace
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from coterie import KeyValue, Topology
+from coterie.cli.command_loop import NOT_FOUND, NameNotFound
 from coterie.cli.commands import kv_command
 
 HOSTILE = b"\x1b[2J\tv\nnext\tline \xff"
@@ -56,3 +59,15 @@ def test_get_prints_the_lines_of_a_value_on_a_terminal_and_no_controls(
     run(kv_command._get, key="a\x1b[2J\nb")
 
     assert capsys.readouterr().out == "a\\x1b[2J\nb\n"
+
+
+async def test_a_store_that_does_not_exist_is_refused_at_once_with_those_that_do() -> None:
+    topology = Topology("shop", nodes=["n1"])
+    topology.raft("store", machine=KeyValue)
+    async with topology.start(node="n1", listen="127.0.0.1:0") as node:
+        given = ["kv", "get", "k", "--connect", node.address, "--store"]
+        parser = argparse.ArgumentParser()
+        kv_command.add_parser(parser.add_subparsers())
+        with pytest.raises(NameNotFound, match=r"--store 'stroe': there is no group 'stroe': the groups are 'store'"):
+            await kv_command._run(parser.parse_args([*given, "stroe"]))
+        assert await kv_command._run(parser.parse_args([*given, "store"])) == NOT_FOUND
