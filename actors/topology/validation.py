@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from coterie.actors.groups.evolution.machine_schema import machine_schema
-from coterie.actors.groups.state_machine import apply_mistake
+from coterie.actors.groups.state_machine import apply_mistake, queries_read_by
 from coterie.actors.part_names import check_name
 from coterie.actors.pools.pool_options import option_mistakes
 from coterie.actors.topology.balanced_messages import accepted_messages
@@ -183,6 +183,7 @@ def _mistakes_in_raft(raft: RaftPart) -> Iterator[str]:
     try:
         machine = raft.machine()
         machine_schema(type(machine))
+        queries_read_by(type(machine))
     except BaseException as error:
         if is_exit(error):
             raise

@@ -224,6 +224,10 @@ class Raft:
         """The last entry that the state machine has applied in this life."""
         return self._applier.applied_index
 
+    def heard_s(self, now: float) -> float:
+        """Return how long ago this node heard from a leader (s), or, as a leader, from a quorum: at most."""
+        return self._role_state.heard_s(now)
+
     def term_at(self, index: LogIndex) -> Term | None:
         """Return the term of entry `index`: 0 for index 0, None beyond the end of the log."""
         return self._log.term_at(index)

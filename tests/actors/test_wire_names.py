@@ -73,6 +73,9 @@ GOLDEN = {
     "group.Execute": "Execute(command)",
     "group.LeaderIs": "LeaderIs(group, node, leader, term)",
     "group.Member": "GroupMember(node, store, role)",
+    "group.Read": "ReadQueries(command)",
+    "group.ReadStale": "ReadStale(command)",
+    "group.StaleAnswer": "StaleAnswer(answer, index, behind, heard_s)",
     "group.Refused": "Refused(reason, leader, max_bytes)",
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (

@@ -6,6 +6,7 @@
 `client_proposals.py`: `ClientProposals`, keeps the commands that clients wait for, and answers each exactly once
 `digest_exchange.py`: `DigestExchange`, lets the replicas of a group compare their digests
 `leader_announcements.py`: `LeaderAnnouncements`, tells clients who leads, and operators when no node does
+`machine_turns.py`: `MachineTurns`, lets the state machine apply entries and answer reads, in slices
 `replica_status.py`: reports what one node of a group is and does, for operators
 `replica.py`: `Replica`, applies the entries of the log to the sessions and the state machine of one node
 `typed_machine.py`: `TypedMachine`, runs a typed `StateMachine` on encoded commands

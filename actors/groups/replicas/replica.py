@@ -10,11 +10,21 @@ because its text may contain what differs between nodes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from coterie.protocols.checkpoints import Digest, DigestHistory, decode_checkpoint
 from coterie.protocols.replicated_log import Entry, EntryKind, LogIndex
-from coterie.protocols.sessions import BatchReply, Deduplication, Done, Machine, Replies, Reply, encode_reply
+from coterie.protocols.sessions import (
+    BatchReply,
+    Deduplication,
+    Done,
+    Machine,
+    Replies,
+    Reply,
+    encode_reply,
+    machine_commands,
+    read_commands,
+)
 
 __all__ = ["APART", "VISIT_REPLY_BYTES", "Replica"]
 
@@ -50,6 +60,7 @@ class Replica:
         base_index: LogIndex = LogIndex(0),
         adopt: Callable[[Entry], None] | None = None,
     ) -> None:
+        self._machine: Any = machine
         self._deduplication = Deduplication(machine, incarnation=incarnation)
         self._digests = DigestHistory(base_index)
         self._digested: Callable[[bytes], bytes] | None = getattr(machine, "digested", None)
@@ -76,6 +87,29 @@ class Replica:
             self._adopt(entry)
         self._digests.add(entry.index, None)
         return None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the machine knows its commands: not before it has come to a schema."""
+        return not getattr(self._machine, "awaits_schema", False)
+
+    def is_read(self, command: bytes) -> bool:
+        """Return whether all machine's commands in an encoded command are answered by the machine's own `read`."""
+        if not self.is_ready:
+            return False
+        is_read: Callable[[bytes], bool] | None = getattr(self._machine, "is_read", None)
+        if is_read is None:
+            return False
+        places = machine_commands(command)
+        return bool(places) and all(end and is_read(command[start:end]) for start, end in places)
+
+    def read(self, command: bytes) -> bytes:
+        """Answer an encoded command, or batch, of queries from the present state; return the encoded reply.
+
+        Raises:
+            BaseException: a local condition, as from `apply`.
+        """
+        return read_commands(command, self._machine.read)
 
     def digest_at(self, index: LogIndex) -> Digest | None:
         """Return the digest of all replies up to `index`; None if it is not applied yet, or no longer kept."""
