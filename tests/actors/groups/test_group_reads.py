@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from coterie import Outcome, Topology
+from coterie.actors.groups.group_messages import GroupStatus
 from coterie.actors.groups.key_value import Get, Put, Scan
 from coterie.actors.groups.replicas.replica import Replica
 from coterie.actors.groups.state_machine import Query, StateMachine
@@ -58,7 +59,8 @@ def counters() -> Topology:
 
 async def last_index(cluster: Any, group: str = "counter") -> int:
     leader = await cluster.leader_of(group)
-    return (await cluster[leader].group(group).status())[leader].last_index
+    status: GroupStatus = (await cluster[leader].group(group).status())[leader]
+    return status.last_index
 
 
 async def test_a_read_is_no_entry_and_sees_what_was_acknowledged(make_cluster: Any) -> None:
@@ -83,7 +85,7 @@ async def test_a_query_that_read_does_not_take_goes_through_the_log(make_cluster
     assert await group.read(Logged()) == 3
     assert await group.read(Logged(), anywhere=True) == 3
     assert await last_index(cluster) == before + 2
-    assert await asyncio.gather(group.read(Total()), group.read(Total())) == [3, 3]
+    assert [await one for one in (group.read(Total()), group.read(Total()))] == [3, 3]
     assert await last_index(cluster) == before + 2
 
 
@@ -92,13 +94,9 @@ async def test_mistakes_in_read_are_the_outcome_of_that_query_alone(make_cluster
     await cluster.start()
     group = (await cluster.client()).group("counter")
     await group.execute(Add(0))
-    good, raised, refused, wrong = await asyncio.gather(
-        group.read(Total()),
-        group.read(Total("raises")),
-        group.read(Total("refuses")),
-        group.read(Total("wrong")),
-        return_exceptions=True,
-    )
+    mistakes = ("", "raises", "refuses", "wrong")
+    reads: list[Any] = [group.read(Total(mistake)) for mistake in mistakes]
+    good, raised, refused, wrong = await asyncio.gather(*reads, return_exceptions=True)
     assert good == 0
     assert isinstance(raised, CommandFailed)
     assert "ZeroDivisionError: here" in str(raised)
