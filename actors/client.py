@@ -70,6 +70,12 @@ class Client(ClusterApi):
         )
         self._exit = AsyncExitStack()
 
+    @property
+    def cluster(self) -> str:
+        """The id of the cluster: the one that was given, or that of the first node; "" before there is a link."""
+        transport = self.system.remoting.transport
+        return self.system.identity.cluster if transport is None else transport.identity.cluster
+
     async def __aenter__(self) -> Self:
         """Link to the cluster.
 

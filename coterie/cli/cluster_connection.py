@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from coterie.actors.client import Client
+from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.security_options import NO_SECURITY, SecurityOptions, add_client_security, security_of
 from coterie.runtime.remote.link_events import LinkEvent
 
@@ -25,11 +26,12 @@ OTHER_NODES_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ClusterConnection:
-    """The addresses of a cluster, and the client's name, key and certificates."""
+    """The addresses of a cluster, and the client's name, key and certificates. `out` is told the cluster's id."""
 
     addresses: tuple[str, ...]
     name: str | None = None
     security: SecurityOptions = NO_SECURITY
+    out: CommandOutput | None = None
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
@@ -42,6 +44,8 @@ class ClusterConnection:
             auth=security.auth,
             tls=security.tls,
         ) as client:
+            if self.out is not None:
+                self.out.cluster = client.cluster
             yield client
 
     @asynccontextmanager
@@ -79,7 +83,7 @@ def connection_of(args: argparse.Namespace) -> ClusterConnection:
     """Return the connection that the options, or the environment, describe. OSError, ValueError: as `security_of`."""
     given = [os.environ.get(CONNECT_VARIABLE, "")] if args.connect is None else args.connect
     addresses = tuple(address for text in given for address in text.split(",") if address)
-    return ClusterConnection(addresses, args.name, security_of(args))
+    return ClusterConnection(addresses, args.name, security_of(args), args.out)
 
 
 async def wait_for_links(client: Client, count: int) -> None:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class NameNotFound(ValueError):
-    """All nodes that answer agree: there is no group, pool or node of that name; the text names those that exist."""
+    """There is no key, group, pool, actor or node of that name; the text names those that exist, as far as possible."""
 
 
 class TerminatedBySignal(Exception):

@@ -19,7 +19,6 @@ import argparse
 import asyncio
 import errno
 import gc
-import importlib
 import os
 import signal
 import sys
@@ -29,12 +28,12 @@ from contextlib import contextmanager, suppress
 from coterie.actors.topology import Topology
 from coterie.cli.command_loop import TerminatedBySignal, run_async
 from coterie.cli.security_options import SecurityOptions, add_node_security, foreign_certificate, security_of
-from coterie.import_order import hidden_hint, import_working_directory_last
+from coterie.cli.topologies.topology_argument import add_topology, load_topology
 from coterie.node_process import close_copies, up_line
 from coterie.runtime.system import System
 from coterie.terminal_output import print_error, print_lines
 
-__all__ = ["WRONG_USAGE", "add_parser", "load_topology", "run"]
+__all__ = ["WRONG_USAGE", "add_parser", "run"]
 
 WRONG_USAGE = 2
 """The exit code if the options do not fit together, as with argparse."""
@@ -56,7 +55,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("topology", metavar="module:topology", help="where the topology is declared")
+    add_topology(parser)
     parser.add_argument("--node", required=True, help="the node to run")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="where to listen (port 0: any free one)")
     parser.add_argument(
@@ -178,28 +177,3 @@ def parse_peers(texts: Sequence[str]) -> dict[str, str]:
             raise ValueError(f"--peer {node!r} is given twice")
         peers[node] = address
     return peers
-
-
-def load_topology(where: str) -> Topology:
-    """Import the topology that `module:name` names.
-
-    Raises:
-        ValueError: the text is malformed, or there is no such module, name or topology; the message says which.
-    """
-    module_name, colon, name = where.partition(":")
-    if not (module_name and colon and name):
-        raise ValueError(f"{where!r} does not name a topology: write module:name")
-    import_working_directory_last()
-    try:
-        module = importlib.import_module(module_name)
-        found = getattr(module, name, None)
-        topology = found if isinstance(found, Topology) or not callable(found) else found()
-    except ModuleNotFoundError as error:
-        raise ValueError(f"cannot import {module_name!r} for {where!r}: {error}") from error
-    except Exception as error:  # a user's module may raise anything; it is reported in one line
-        raise ValueError(f"{where!r} raised {type(error).__name__}: {error}") from error
-    if not isinstance(topology, Topology):
-        kind = f"it is of type {type(topology).__name__}"
-        what = f"module {module_name!r} has no {name!r}{hidden_hint(module)}" if found is None else kind
-        raise ValueError(f"{where!r} is not a Topology: {what}")
-    return topology

@@ -30,7 +30,7 @@ from dataclasses import replace
 from coterie.actors.topology import Topology
 from coterie.actors.topology.parts import DetectorPart
 from coterie.cli.command_loop import TerminatedBySignal, run_async
-from coterie.cli.commands.run_command import WRONG_USAGE, load_topology
+from coterie.cli.commands.run_command import WRONG_USAGE
 from coterie.cli.security_options import (
     add_node_security,
     foreign_certificate,
@@ -39,6 +39,7 @@ from coterie.cli.security_options import (
     security_of,
     tls_of,
 )
+from coterie.cli.topologies.topology_argument import add_topology, load_topology
 from coterie.node_process import cluster_in
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR
@@ -62,7 +63,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("topology", metavar="module:topology", help="where the topology is declared")
+    add_topology(parser)
     parser.add_argument(
         "--port",
         type=int,

@@ -9,6 +9,7 @@ from coterie.cli.cluster_connection import add_connect, connection_of
 
 def test_addresses_may_be_listed_and_repeated() -> None:
     parser = argparse.ArgumentParser()
+    parser.set_defaults(out=None)
     add_connect(parser)
 
     args = parser.parse_args(["--connect", "127.0.0.1:1,127.0.0.1:2", "--connect", "127.0.0.1:3"])
@@ -19,6 +20,7 @@ def test_addresses_may_be_listed_and_repeated() -> None:
 def test_the_environment_says_where_the_cluster_is_unless_the_option_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COTERIE_CONNECT", "127.0.0.1:1,127.0.0.1:2")
     parser = argparse.ArgumentParser()
+    parser.set_defaults(out=None)
     add_connect(parser)
 
     assert connection_of(parser.parse_args([])).addresses == ("127.0.0.1:1", "127.0.0.1:2")
@@ -30,6 +32,7 @@ def test_without_either_the_option_is_missed(
 ) -> None:
     monkeypatch.setenv("COTERIE_CONNECT", "")
     parser = argparse.ArgumentParser()
+    parser.set_defaults(out=None)
     add_connect(parser)
 
     with pytest.raises(SystemExit) as ended:

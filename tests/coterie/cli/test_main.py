@@ -13,6 +13,7 @@ import pytest
 from coterie import cli
 from coterie.cli import log_options, main, make_parser
 from coterie.cli.command_loop import TerminatedBySignal
+from coterie.cli.output.command_parser import CommandParser, add_output
 from coterie.errors import CoterieError
 
 
@@ -30,8 +31,9 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(args: argparse.Namespace) -> int:
         raise error
 
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(run=fail, log_level=None, usual_log_level="warning")
+    parser = CommandParser(prog="coterie fail")
+    parser.set_defaults(run=fail, log_level=None, usual_log_level="warning", traceback=False)
+    add_output(parser)
     monkeypatch.setattr(cli, "make_parser", lambda: parser)
 
 
@@ -96,8 +98,8 @@ def test_log_level_is_taken_before_and_after_the_command() -> None:
 def test_a_command_logs_at_its_usual_level_unless_told_otherwise(
     asked: str | None, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(run=lambda _: 0, log_level=asked, usual_log_level="error")
+    parser = CommandParser()
+    parser.set_defaults(run=lambda _: 0, log_level=asked, usual_log_level="error", output="table")
     monkeypatch.setattr(cli, "make_parser", lambda: parser)
 
     main([])
@@ -201,9 +203,9 @@ def test_no_limit_is_fifty(command: str) -> None:
 
 def test_characters_that_the_output_lacks_are_replaced() -> None:
     program = (
-        "import sys; from coterie import cli; from argparse import ArgumentParser;"
-        "parser = ArgumentParser();"
-        "parser.set_defaults(run=lambda args: print('2 × 3') or 0, log_level=None, usual_log_level='warning');"
+        "import sys; from coterie import cli; from coterie.cli.output.command_parser import CommandParser;"
+        "parser = CommandParser(); show = lambda args: print('2 × 3') or 0;"
+        "parser.set_defaults(run=show, log_level=None, usual_log_level='warning', output='table');"
         "cli.make_parser = lambda: parser; sys.argv = ['coterie']; sys.exit(cli.main())"
     )
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from coterie.cli.commands import kv_command
+from coterie.cli.output.command_output import CommandOutput
 
 HOSTILE = b"\x1b[2J\tv\nnext\tline \xff"
 
@@ -25,9 +26,8 @@ class FakeStore:
         yield prefix + HOSTILE, HOSTILE
 
 
-def run(action: Any, **arguments: object) -> int:
-    code: int = asyncio.run(action(FakeStore(), Namespace(**arguments)))
-    return code
+def run(action: Any, form: str = "table", **arguments: object) -> None:
+    asyncio.run(action(FakeStore(), Namespace(out=CommandOutput("kv", form), **arguments)))
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

@@ -17,6 +17,7 @@ from coterie.cli import main, member_reports
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands import members_command
 from coterie.cli.node_queries import query_node
+from coterie.cli.output.command_output import CommandOutput
 from coterie.errors import NodeUnreachable
 from coterie.protocols.detection.swim.swim import Swim
 from coterie.runtime.transport.handshake.shared_key import SharedKey
@@ -31,7 +32,8 @@ def monitored(*, detects: bool) -> Topology:
 
 async def shown(nodes: Any, **options: Any) -> int:
     connection = ClusterConnection(tuple(node.address for node in nodes.values()))
-    given = {"watch": None, "observer": None, "form": "table"} | options
+    out = CommandOutput("members", options.pop("form", "table"))
+    given = {"watch": None, "observer": None, "out": out} | options
     return await members_command._show(connection, Namespace(**given))
 
 
@@ -46,7 +48,8 @@ async def test_the_members_of_a_live_cluster_are_shown(capsys: pytest.CaptureFix
 
     assert codes == [0, 0, 0]
     assert [line.split()[:3] for line in table[1:]] == [[node, "yes", "alive"] for node in ("n1", "n2", "n3")]
-    assert facts["members"]["n1"]["opinions"] == {"alive": 2}
+    assert (facts["verdict"], facts["errors"]) == ("healthy", [])
+    assert facts["data"]["members"]["n1"]["opinions"] == {"alive": 2}
     seen = [line.split()[:3] for line in view[1:]]
     assert seen == [["n1", "-", "alive"], ["n2", "yes", "alive"], ["n3", "-", "alive"]]
 
@@ -102,9 +105,10 @@ async def test_a_node_that_answers_and_is_locked_out_is_told(
         view = capsys.readouterr().out.splitlines()
 
     told = [f"nodes {one} and n3 are not linked with each other: their logs say why" for one in ("n1", "n2")]
-    assert codes == [0, 0, 0]
+    assert codes == [5, 5, 5]
     assert lines[4:] == ["", *told]
-    assert facts["troubles"] == told
+    assert facts["data"]["troubles"] == told
+    assert (facts["verdict"], facts["errors"]) == ("degraded", [{"code": "degraded", "message": text} for text in told])
     assert view[4:] == ["", told[0]]
 
 
@@ -115,7 +119,7 @@ async def test_a_node_that_refuses_this_client_is_told(capsys: pytest.CaptureFix
         topology.start(node="n1") as node,
         Topology("monitored", nodes=["n2"]).start(node="n2", auth=SharedKey(b"0123456789abcdef")) as locked,
     ):
-        assert await shown({"n1": node, "n2": locked}) == 0
+        assert await shown({"n1": node, "n2": locked}) == 5
 
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith(f"this client is refused at {locked.address}: key_required: ")

@@ -18,6 +18,7 @@ from coterie.cli import main
 from coterie.cli.caller_rows import pool_lines
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands import pools_command
+from coterie.cli.output.command_output import CommandOutput
 from coterie.errors import NodeUnreachable
 from coterie.runtime.actor import Actor
 from coterie.runtime.messages.message import Ask, message
@@ -45,7 +46,8 @@ def cluster() -> Topology:
 
 async def shown(nodes: Any, **options: Any) -> int:
     connection = ClusterConnection(tuple(node.address for node in nodes.values()))
-    given = {"watch": None, "pattern": "", "limit": 50, "form": "table"} | options
+    out = CommandOutput("pools", options.pop("form", "table"))
+    given = {"watch": None, "pattern": "", "limit": 50, "out": out} | options
     return await pools_command._show(connection, Namespace(**given))
 
 
@@ -61,7 +63,7 @@ async def test_pools_and_balancers_of_a_live_cluster_are_shown(capsys: pytest.Ca
         codes = [await shown(nodes)]
         table = capsys.readouterr().out
         codes.append(await shown(nodes, form="json", pattern="work"))
-        facts = json.loads(capsys.readouterr().out)
+        facts = json.loads(capsys.readouterr().out)["data"]["nodes"]
 
     assert codes == [0, 0]
     assert "balancer front, as n1 sees it: Prequal()\n" in table

@@ -17,7 +17,8 @@ import pytest
 
 from coterie.actors.topology import Topology
 from coterie.cli import cluster_connection, main
-from coterie.cli.commands.run_command import load_topology, parse_peers
+from coterie.cli.commands.run_command import parse_peers
+from coterie.cli.topologies.topology_argument import load_topology
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.storage.data_directory import format_store
 from tests.runtime.transport.certificate_authority import Authority
@@ -149,12 +150,14 @@ def test_status_tells_of_nodes_and_groups(node: RunningNode, capsys: pytest.Capt
     said(capsys, "kv", "put", "k", "v", "--connect", node.address)
 
     code, printed = said(capsys, "status", "--connect", node.address)
-    _, as_json = said(capsys, "status", "--connect", node.address, "--json")
+    _, as_json = said(capsys, "status", "--connect", node.address, "-o", "json")
 
     assert code == 0
     assert "node n1 of shop: runs store, config" in printed
     assert re.search(r"n1 +leader +1 n1 ", printed)
-    status = json.loads(as_json)["groups"]["store"]["n1"]
+    found = json.loads(as_json)
+    assert (found["command"], found["cluster"], found["verdict"]) == ("status", "shop", "healthy")
+    status = found["data"]["groups"]["store"]["n1"]
     assert (status["role"], status["applied_index"]) == ("leader", status["commit_index"])
 
     assert main(["status", "--connect", node.address, "--group", "nothing"]) == 3
@@ -322,7 +325,7 @@ def test_busy_udp_port_is_named_as_udp(shop: Path, capsys: pytest.CaptureFixture
         ("shop_of_tests:", "does not name a topology: write module:name"),
         ("shop_of_tests:nothing", "has no 'nothing'"),
         ("shop_of_tests:number", "it is of type int"),
-        ("shop_of_tests:boom", "raised RuntimeError: two lines"),
+        ("shop_of_tests:boom", "cannot be loaded: shop_of_tests.py, line 22: RuntimeError: two lines"),
         ("shop_of_tests:unknown_node", "is on node 'n9', which the topology does not have"),
         ("no_such_module:topology", "No module named 'no_such_module'"),
     ],
@@ -341,7 +344,7 @@ def test_topology_that_is_none_is_named(
         (("--peer", "n9=127.0.0.1:1"), "peer 'n9' is not one of its nodes"),
         (("--listen", "nowhere"), "'nowhere' is no address"),
         (("--listen", "0.0.0.0:0"), "refused to listen on '0.0.0.0'"),
-        (("--bootstrap", "new"), "data= is not given"),
+        (("--bootstrap", "new"), "--data is not given"),
     ],
 )
 def test_wrong_option_is_named(

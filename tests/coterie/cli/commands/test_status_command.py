@@ -12,6 +12,7 @@ import pytest
 from coterie.actors.groups.group_messages import GroupMember, GroupStatus
 from coterie.actors.node_report import NodeReport
 from coterie.cli.commands import status_command
+from coterie.cli.output.command_output import CommandOutput
 from coterie.errors import ActorNotFound, CoterieError, NodeUnreachable
 
 MEMBERS = tuple(GroupMember(f"n{number}", "ab", "voter") for number in (1, 2, 3))
@@ -40,7 +41,7 @@ def status(
     seen = status_command._ClusterStatus(dict(nodes), {"store": status_command._of_members(group, nodes)})
     monkeypatch.setattr(status_command, "run_async", lambda query: query.close() or seen)
     monkeypatch.setattr(status_command, "connection_of", lambda args: None)
-    code = status_command.run(Namespace(groups=[], json=as_json))
+    code = status_command.run(Namespace(groups=[], out=CommandOutput("status", "json" if as_json else "table")))
     return code, capsys.readouterr().out
 
 
@@ -68,9 +69,9 @@ def test_a_dead_node_is_named_with_its_group_and_the_cluster_is_degraded(
     assert printed.splitlines()[-3:] == expected
     assert "node n3: node 'n3' is unreachable (gone)" in printed
     read = json.loads(facts)
-    assert (read["state"], len(read["reasons"])) == ("degraded", 2)
-    assert "unreachable" in read["nodes"]["n3"]["error"]
-    assert "unreachable" in read["groups"]["store"]["n3"]["error"]
+    assert (read["verdict"], [error["code"] for error in read["errors"]]) == ("degraded", ["degraded"] * 2)
+    assert "unreachable" in read["data"]["nodes"]["n3"]["error"]
+    assert "unreachable" in read["data"]["groups"]["store"]["n3"]["error"]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,7 @@ def test_a_node_that_refuses_this_client_is_told_with_the_reason(
     monkeypatch.setattr(status_command, "run_async", lambda query: query.close() or seen)
     monkeypatch.setattr(status_command, "connection_of", lambda args: None)
 
-    assert status_command.run(Namespace(groups=[], json=False)) == 5
+    assert status_command.run(Namespace(groups=[], out=CommandOutput("status"))) == 5
     assert capsys.readouterr().out.splitlines()[-1] == f"  {refusal}"
 
 

@@ -72,10 +72,11 @@ if "n2" in sys.argv and "run" in sys.argv:
 BROKEN = (
     MODULE
     + """
+import os
 import sys
 
 if "n2" in sys.argv and "run" in sys.argv:
-    sys.exit(7)
+    os._exit(7)
 """
 )
 

@@ -18,7 +18,8 @@ from coterie.actors.topology.stored_groups import undeclared_mistakes
 from coterie.cli import main, make_parser
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands.evolving import recorded_schemas, schema_command
-from coterie.cli.commands.run_command import load_topology
+from coterie.cli.output.command_output import CommandOutput
+from coterie.cli.topologies.topology_argument import load_topology
 from coterie.errors import TopologyError
 from coterie.protocols.evolution.revisions import Revision
 
@@ -234,6 +235,7 @@ def test_code_is_checked_against_a_data_directory(capsys: pytest.CaptureFixture[
 async def check_connected(topology: str, address: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Run `schema check --connect` on the event loop of the node."""
     args = make_parser().parse_args(["schema", "check", f"shop_of_tests:{topology}", "--connect", address])
+    args.out = CommandOutput(args.command)
     found = await recorded_schemas._in_cluster(ClusterConnection((address,)), load_topology(args.topology))
     with monkeypatch.context() as patched:
         patched.setattr(schema_command, "recorded_in_cluster", lambda *_: found)
