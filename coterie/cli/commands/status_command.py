@@ -39,6 +39,9 @@ ASK_TIMEOUT_S = 2.0
 COMMIT_PAUSE_S = 1.0
 """How long a commit index may stand still while commands wait: a commit takes two writes and a round trip."""
 
+Statuses = Mapping[str, GroupStatus | CoterieError]
+"""The status of each node of a group, or the error in its place."""
+
 FULL_PARTS: Final = ("leader", "follower", "pre_candidate", "candidate")
 """The roles of voters that do all that is asked of them."""
 
@@ -88,30 +91,31 @@ async def _query(connection: ClusterConnection, wanted: Sequence[str]) -> _Clust
         nodes = await query_nodes(client, ReportNode(), ASK_TIMEOUT_S)
         known = {group for report in nodes.values() if isinstance(report, NodeReport) for group in report.groups}
         check_groups(nodes, wanted)
-        groups = {}
-        for name in wanted or sorted(known):
-            groups[name] = _of_members(await client.group(name).status(timeout_s=ASK_TIMEOUT_S), nodes)
-        stalled = await _stalled(client, groups)
-        return _ClusterStatus(nodes, groups, refusals_of(client, len(set(connection.addresses))), stalled)
+        groups, stalled = await _look_twice(client, wanted or sorted(known))
+        members = {name: _of_members(statuses, nodes) for name, statuses in groups.items()}
+        return _ClusterStatus(nodes, members, refusals_of(client, len(set(connection.addresses))), stalled)
 
 
-async def _stalled(
-    client: Client, groups: Mapping[str, Mapping[str, GroupStatus | CoterieError]]
-) -> dict[str, GroupStatus]:
-    """Return the groups whose leader has commands that wait and commits none for a while, with its status then."""
-    waiting = {name: leader for name, statuses in groups.items() if (leader := _waiting_leader(statuses)) is not None}
+async def _look_twice(client: Client, names: Sequence[str]) -> tuple[dict[str, Statuses], dict[str, GroupStatus]]:
+    """Return the statuses of the groups, and the leaders that commit nothing for a while although entries wait.
+
+    Where entries wait at the first look, the statuses are those of a second one: the leader may have stepped down.
+    """
+    first: dict[str, Statuses] = {name: await client.group(name).status(timeout_s=ASK_TIMEOUT_S) for name in names}
+    waiting = {name: leader for name in names if (leader := _waiting_leader(first[name])) is not None}
     if not waiting:
-        return {}
+        return first, {}
     await asyncio.sleep(COMMIT_PAUSE_S)
-    found = {}
+    second: dict[str, Statuses] = {name: await client.group(name).status(timeout_s=ASK_TIMEOUT_S) for name in waiting}
+    stalled = {}
     for name, before in waiting.items():
-        now = _waiting_leader(await client.group(name).status(timeout_s=ASK_TIMEOUT_S))
+        now = _waiting_leader(second[name])
         if now is not None and (now.term, now.commit_index) == (before.term, before.commit_index):
-            found[name] = now
-    return found
+            stalled[name] = now
+    return first | second, stalled
 
 
-def _waiting_leader(statuses: Mapping[str, GroupStatus | CoterieError]) -> GroupStatus | None:
+def _waiting_leader(statuses: Statuses) -> GroupStatus | None:
     """Return the leader of the newest term, if its log has entries that are not committed."""
     leaders = [status for status in statuses.values() if isinstance(status, GroupStatus) and _leads(status)]
     leader = max(leaders, key=lambda status: status.term, default=None)
@@ -119,7 +123,7 @@ def _waiting_leader(statuses: Mapping[str, GroupStatus | CoterieError]) -> Group
 
 
 def _of_members(
-    statuses: Mapping[str, GroupStatus | CoterieError], nodes: Mapping[str, NodeReport | CoterieError]
+    statuses: Statuses, nodes: Mapping[str, NodeReport | CoterieError]
 ) -> dict[str, GroupStatus | CoterieError]:
     """Return the statuses of the members alone, those that do not answer with them; all, if the members are unknown."""
     reports = [status for status in statuses.values() if isinstance(status, GroupStatus)]

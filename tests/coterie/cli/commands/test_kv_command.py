@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator
@@ -10,7 +12,11 @@ from typing import Any
 
 import pytest
 
+from coterie import Client, KeyValue, Topology
+from coterie.cli import make_parser
+from coterie.cli.command_loop import NameNotFound
 from coterie.cli.commands import kv_command
+from coterie.cli.node_queries import NotAnOperator
 from coterie.cli.output.command_output import CommandOutput
 
 HOSTILE = b"\x1b[2J\tv\nnext\tline \xff"
@@ -56,3 +62,56 @@ def test_get_prints_the_lines_of_a_value_on_a_terminal_and_no_controls(
     run(kv_command._get, key="a\x1b[2J\nb")
 
     assert capsys.readouterr().out == "a\\x1b[2J\nb\n"
+
+
+def test_as_json_keys_and_values_are_text_or_base64(capsys: pytest.CaptureFixture[str]) -> None:
+    run(kv_command._scan, form="json", prefix="p")
+    run(kv_command._get, form="json", key="größe")
+
+    scanned, got = map(json.loads, capsys.readouterr().out.splitlines())
+    pair = {name: base64.b64decode(each["base64"]) for name, each in scanned["data"]["pairs"][0].items()}
+    assert pair == {"key": b"p" + HOSTILE, "value": HOSTILE}
+    assert got["data"] == {"key": "größe", "value": "größe"}
+
+
+STORE = Topology("kv-cli", nodes=["n1"])
+STORE.raft("store", machine=KeyValue)
+STORE.synod("config")
+
+
+@pytest.mark.parametrize(
+    ("store", "told"),
+    [
+        ("stoer", "there is no group 'stoer': the nodes run store"),
+        ("config", "'config' is a synod, and no group: the groups are store"),
+    ],
+)
+async def test_a_store_that_does_not_exist_fails_before_its_time_limit(store: str, told: str) -> None:
+    async with STORE.start(node="n1") as node, Client([node.address]) as client:
+        with pytest.raises(NameNotFound, match=told):
+            await kv_command._check_store(client, 1, store)
+        await kv_command._check_store(client, 1, "store")
+
+
+async def test_a_client_that_is_told_nothing_of_groups_learns_that_a_store_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(client: Client, group: str, timeout_s: float) -> None:
+        raise NotAnOperator("billing")
+
+    monkeypatch.setattr(kv_command, "check_group", refuse)
+    async with STORE.start(node="n1") as node, Client([node.address]) as client:
+        with pytest.raises(NameNotFound, match="there is no group 'stoer', or it is not for this client"):
+            await kv_command._check_store(client, 1, "stoer")
+        await kv_command._check_store(client, 1, "store")
+
+
+async def test_an_unknown_store_ends_the_command_and_not_its_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(store: Any, args: Namespace) -> None:
+        await asyncio.Event().wait()
+
+    async with STORE.start(node="n1") as node:
+        given = make_parser().parse_args(["kv", "get", "k", "--store", "stoer", "--connect", node.address])
+        given.action, given.out = never, CommandOutput("kv get")
+        with pytest.raises(NameNotFound):
+            await kv_command._run(given)

@@ -16,6 +16,7 @@ from coterie.actors.node_report import NodeReport
 from coterie.cli import main, member_reports
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands import members_command
+from coterie.cli.member_rows import MemberRow
 from coterie.cli.node_queries import query_node
 from coterie.cli.output.command_output import CommandOutput
 from coterie.errors import NodeUnreachable
@@ -190,3 +191,49 @@ async def test_a_watch_repeats_the_table(capsys: pytest.CaptureFixture[str], mon
             await shown(nodes, watch=0.5)
 
     assert capsys.readouterr().out.count("member ") == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"state": "left"}, None),
+        ({"answers": None}, None),
+        ({"state": "suspected", "reason": "silent"}, "member n1 is suspected: silent"),
+        ({"state": "failed"}, "member n1 is failed"),
+        ({"suspected_by": ("n2", "n3")}, "member n1 is suspected by n2, n3"),
+        ({"answers": False, "error": "gone"}, "member n1 does not answer: gone"),
+        ({"answers": False, "state": "unknown"}, "member n1 does not answer"),
+    ],
+)
+def test_a_member_that_is_not_well_makes_the_cluster_degraded(
+    changes: dict[str, Any], reason: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = replace(MemberRow("n1", "alive", {"alive": 2}, 0.0, 1, None, (), "", True, None), **changes)
+
+    code = members_command._exit_code_of("", [row], [])
+    members_command._print(CommandOutput("members", "json"), [row], "", [], is_live=False)
+
+    found = json.loads(capsys.readouterr().out)
+    assert (code, found["verdict"]) == ((0, "healthy") if reason is None else (5, "degraded"))
+    assert [error["message"] for error in found["errors"]] == ([] if reason is None else [reason])
+
+
+async def test_a_silent_node_is_exit_code_5(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence(monkeypatch, "n3")
+    async with monitored(detects=True).together() as nodes:
+        assert await shown(nodes) == 5
+
+
+async def test_a_watch_prints_one_envelope_on_each_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_after(3, monkeypatch)
+    async with monitored(detects=True).together() as nodes:
+        with pytest.raises(Enough):
+            await shown(nodes, watch=0.5, form="json")
+
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["command"], one["verdict"]) for one in found] == [("members", "healthy")] * 3

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from coterie import Address, BalancerActor, Node, Prequal, RoundRobin, Topology
+from coterie import Address, BalancerActor, KeyValue, Node, Prequal, RoundRobin, Topology
 from coterie.actors.pools.pool_reports import CallerReport, PoolsReport, TargetLine
 from coterie.cli import main
 from coterie.cli.caller_rows import pool_lines
@@ -81,6 +81,30 @@ async def test_a_cluster_whose_pools_nobody_used_says_so(capsys: pytest.CaptureF
         assert await shown(nodes) == 0
 
     assert capsys.readouterr().out == f"{pools_command.NOTHING}\n"
+
+
+async def test_a_node_that_does_not_answer_is_named_and_exit_code_5(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def query(*_: object) -> object:
+        return {"n1": PoolsReport("n1", 0, ()), "n2": NodeUnreachable("n2", "gone")}
+
+    monkeypatch.setattr(pools_command, "query_nodes", query)
+    async with cluster().together() as nodes:
+        codes = [await shown(nodes), await shown(nodes, form="json")]
+
+    table, envelope = capsys.readouterr().out.splitlines()
+    assert codes == [5, 5]
+    assert table.startswith("node n2: node 'n2' is unreachable (gone)")
+    assert json.loads(envelope)["errors"][0]["code"] == "degraded"
+
+
+async def test_a_pattern_that_is_a_group_is_said_to_be_one() -> None:
+    topology = cluster()
+    topology.raft("store", machine=KeyValue)
+    async with topology.together() as nodes:
+        with pytest.raises(ValueError, match="'store' is a group, and no pool or balancer has 'store' in its name"):
+            await shown(nodes, pattern="store")
 
 
 async def test_a_balancer_that_was_not_used_yet_says_so(capsys: pytest.CaptureFixture[str]) -> None:

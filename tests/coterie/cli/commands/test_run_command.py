@@ -144,6 +144,13 @@ def test_store_is_read_and_written(node: RunningNode, capsys: pytest.CaptureFixt
     assert said(capsys, "kv", "scan", "n", *connect) == (0, "n\t6\n")
     assert said(capsys, "kv", "delete", "k", *connect) == (0, "")
     assert said(capsys, "kv", "delete", "k", *connect) == (3, "")
+    code, absent = said(capsys, "kv", "get", "k", *connect, "-o", "json")
+    assert (code, json.loads(absent)["cluster"], json.loads(absent)["data"]) == (3, "shop", None)
+    assert json.loads(absent)["errors"] == [{"code": "not_found", "message": "'store' has no key 'k'"}]
+    code, found = said(capsys, "kv", "scan", *connect, "-o", "json")
+    assert (code, json.loads(found)["data"]) == (0, {"pairs": [{"key": "n", "value": "6"}]})
+    assert main(["kv", "get", "k", "--store", "config", *connect]) == 3
+    assert "'config' is a synod, and no group: the groups are store" in capsys.readouterr().err
 
 
 def test_status_tells_of_nodes_and_groups(node: RunningNode, capsys: pytest.CaptureFixture[str]) -> None:
