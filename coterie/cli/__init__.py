@@ -56,7 +56,7 @@ from coterie.cli.commands.topology_command import add_parser as add_topology
 from coterie.cli.commands.up_command import add_parser as add_up
 from coterie.cli.commands.waits_command import add_parser as add_waits
 from coterie.cli.output.command_output import TABLE, CommandOutput
-from coterie.cli.output.command_parser import CommandParser
+from coterie.cli.output.command_parser import command_parser
 from coterie.errors import CoterieError, NodeUnreachable
 from coterie.output_hooks import install_output_hooks
 from coterie.runtime.hosts.real_resources import raise_descriptor_limit
@@ -129,7 +129,7 @@ def _exit_code_of(error: Exception) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser: argparse.ArgumentParser = CommandParser(
+    parser = command_parser(
         prog="coterie",
         description="Actors for asyncio that agree with each other.",
         epilog=EXIT_CODES,

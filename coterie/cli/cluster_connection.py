@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from coterie.actors.client import Client
+from coterie.actors.network_addresses import parse_address
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.security_options import NO_SECURITY, SecurityOptions, add_client_security, security_of
 from coterie.runtime.remote.link_events import LinkEvent
@@ -80,9 +81,20 @@ def add_connect(parser: argparse.ArgumentParser, *, required: bool = True) -> No
 
 
 def connection_of(args: argparse.Namespace) -> ClusterConnection:
-    """Return the connection that the options, or the environment, describe. OSError, ValueError: as `security_of`."""
-    given = [os.environ.get(CONNECT_VARIABLE, "")] if args.connect is None else args.connect
+    """Return the connection that the options, or the environment, describe.
+
+    OSError, ValueError: as `security_of`. ValueError: there is no address, or one is malformed; it names the option.
+    """
+    source, given = "--connect", args.connect
+    if given is None:
+        source, given = CONNECT_VARIABLE, [os.environ.get(CONNECT_VARIABLE, "")]
     addresses = tuple(address for text in given for address in text.split(",") if address)
+    try:
+        list(map(parse_address, addresses))
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    if not addresses:
+        raise ValueError(f"{source} {','.join(given)!r} has no address: write HOST:PORT, and a comma between two")
     return ClusterConnection(addresses, args.name, security_of(args), args.out)
 
 

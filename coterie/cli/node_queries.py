@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from coterie.actors.client import Client
+from coterie.actors.groups.group_messages import CodeReport
 from coterie.actors.inspection import ActorsReport
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReport, ReportNode
 from coterie.cli.command_loop import UNREACHABLE, NameNotFound
 from coterie.cli.output.json_envelope import Code, Problem, problems
 from coterie.errors import ActorNotFound, CoterieError, NodeUnreachable
+from coterie.protocols.evolution.revisions import Revision
+from coterie.protocols.evolution.schema import Schema
 from coterie.runtime.messages.message import Ask
 from coterie.runtime.refs import Address
 from coterie.runtime.transport.handshake.identity import owner_of
@@ -24,6 +27,7 @@ __all__ = [
     "ReportByNode",
     "check_group",
     "check_groups",
+    "code_schemas",
     "exit_code_of",
     "kinds_of",
     "query_node",
@@ -153,6 +157,18 @@ def kinds_of(reports: Mapping[str, NodeReport | CoterieError], name: str) -> str
         "an actor": {each for report in answers for each in report.actors},
     }
     return " and ".join(kind for kind, names in names_by_kind.items() if name in names)
+
+
+def code_schemas(reports: Mapping[str, CodeReport | CoterieError]) -> dict[str, Schema]:
+    """Return the schema of each node's code of a group, by node, as far as this release can read it."""
+    found = {}
+    for node, report in reports.items():
+        if isinstance(report, CodeReport) and report.revision:
+            try:
+                found[node] = Revision.decode(report.revision).schema
+            except ValueError:
+                continue  # of a later release of coterie
+    return found
 
 
 def unlinked(reports: Mapping[str, NodeReport | CoterieError], node: str | None = None) -> list[str]:

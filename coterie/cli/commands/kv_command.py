@@ -17,16 +17,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from coterie.actors.client import Client
 from coterie.actors.groups.group_messages import LeaderIs, WatchLeader
 from coterie.actors.groups.key_value_client import KeyValueClient
 from coterie.cli.cluster_connection import add_connect, connection_of, wait_for_links
 from coterie.cli.command_loop import NameNotFound, run_async
-from coterie.cli.node_queries import NotAnOperator, check_group
+from coterie.cli.node_queries import NotAnOperator, check_group, code_schemas
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
-from coterie.errors import ActorNotFound
+from coterie.errors import ActorNotFound, CommandRefused
 from coterie.runtime.actor import Actor
 from coterie.runtime.observing.printable_text import printable
 from coterie.runtime.refs import Address
@@ -38,6 +39,10 @@ Action = Callable[[KeyValueClient, argparse.Namespace], Awaitable[None]]
 
 CHECK_TIMEOUT_S = 2.0
 """How long nodes have to answer which groups they run; the command itself runs meanwhile."""
+
+
+ANY_COMMAND: Final = "kv.Get"
+"""A command that every key-value store has."""
 
 
 class WrongValue(ValueError):
@@ -97,6 +102,10 @@ async def _run(args: argparse.Namespace) -> int:
             if not acting.done():  # an unknown store would make it wait for its time limit
                 await checking
             await acting
+        except CommandRefused as error:
+            if await _is_other_machine(client, args.store):
+                raise NameNotFound(f"{args.store!r} is a group, and no key-value store") from error
+            raise
         finally:
             for each in (acting, checking):
                 each.cancel()
@@ -112,6 +121,12 @@ async def _check_store(client: Client, addresses: int, store: str) -> None:
     except NotAnOperator as error:  # the nodes do not tell it which groups there are
         if await _is_missing(client, store):
             raise NameNotFound(f"there is no group {store!r}, or it is not for this client: {error}") from error
+
+
+async def _is_other_machine(client: Client, group: str) -> bool:
+    """Return whether the code of a group's nodes, as far as this client is told, has no command of a store."""
+    schemas = code_schemas(await client.group(group).code(timeout_s=CHECK_TIMEOUT_S)).values()
+    return bool(schemas) and not any(ANY_COMMAND in schema.commands for schema in schemas)
 
 
 async def _is_missing(client: Client, group: str) -> bool:

@@ -81,9 +81,13 @@ def check(args: argparse.Namespace) -> int:
     bad = [_sentence(finding) for finding in found if finding.level in worst]
     out: CommandOutput = args.out
     out.cluster = topology.name
-    data = {"findings": list(found), "failures": counts[Level.FAILURE], "warnings": counts[Level.WARNING]}
+    data = {"findings": list(map(_facts, found)), "failures": counts[Level.FAILURE], "warnings": counts[Level.WARNING]}
     out.show(data, lines, verdict="failed" if bad else "passed", errors=problems(Code.FAILED, bad))
     return FAILED if bad else 0
+
+
+def _facts(finding: Finding) -> dict[str, str]:
+    return {"level": finding.level.name.lower(), "text": finding.text, "advice": finding.advice}
 
 
 def _sentence(finding: Finding) -> str:

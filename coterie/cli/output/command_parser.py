@@ -10,7 +10,7 @@ from typing import Any, Never
 
 from coterie.cli.output.command_output import FORMATS, JSON, TABLE, CommandOutput
 
-__all__ = ["CommandParser", "add_output"]
+__all__ = ["CommandParser", "add_output", "command_parser"]
 
 WRONG_USAGE = 2
 
@@ -20,6 +20,11 @@ def add_output(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "-o", "--output", choices=FORMATS, default=TABLE, help="the output format: a table, or one JSON envelope"
     )
+
+
+def command_parser(**options: Any) -> argparse.ArgumentParser:
+    """Return a `CommandParser` as what commands take: its subparsers are of its class, too."""
+    return CommandParser(**options)
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -42,7 +47,10 @@ class CommandParser(argparse.ArgumentParser):
             word in ("-o", "--output") and value == JSON for word, value in pairwise(given)
         )
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+    # One signature for the overloads of argparse.
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
         """Parse `args` (default: those of the process); words that the command does not take are wrong usage."""
         self._arguments = sys.argv[1:] if args is None else list(args)
         found, unknown = super().parse_known_args(args, namespace)

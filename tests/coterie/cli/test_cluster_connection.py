@@ -4,6 +4,7 @@ import argparse
 
 import pytest
 
+from coterie.cli import main
 from coterie.cli.cluster_connection import add_connect, connection_of
 
 
@@ -40,3 +41,23 @@ def test_without_either_the_option_is_missed(
 
     assert ended.value.code == 2
     assert "--connect" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        (",", "',' has no address: write HOST:PORT, and a comma between two"),
+        ("nowhere", "'nowhere' is no address: write host:port, such as 127.0.0.1:7401"),
+        ("127.0.0.1:1,127.0.0.1", "'127.0.0.1' is no address: write host:port, such as 127.0.0.1:7401"),
+    ],
+)
+def test_what_is_no_address_is_named_with_where_it_is_from(
+    address: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COTERIE_CONNECT", address)
+
+    assert [main(["status"]), main(["status", "--connect", address])] == [1, 1]
+
+    by_variable, by_option = capsys.readouterr().err.splitlines()
+    assert by_variable.removeprefix("coterie: COTERIE_CONNECT").lstrip(": ") == told
+    assert by_option.removeprefix("coterie: --connect").lstrip(": ") == told

@@ -18,16 +18,15 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from coterie.actors.groups.group_messages import CodeReport, GroupStatus
+from coterie.actors.groups.group_messages import GroupStatus
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import run_async
 from coterie.cli.inactive_members import explanations
-from coterie.cli.node_queries import DEGRADED, check_group, with_silent
+from coterie.cli.node_queries import DEGRADED, check_group, code_schemas, with_silent
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
 from coterie.cli.output.json_envelope import Code, Problem, problems
 from coterie.errors import CoterieError
-from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import Schema
 from coterie.protocols.evolution.schema_comparison import Verdict, compare
 
@@ -75,7 +74,7 @@ async def _versions(connection: ClusterConnection, group: str, out: CommandOutpu
         answers, reports = await handle.status(), await handle.code()
     found = [status for status in answers.values() if isinstance(status, GroupStatus)]
     statuses = with_silent(answers, (member.node for status in found for member in status.members))
-    schemas = _schemas(reports)
+    schemas = code_schemas(reports)
     conflicts = list(_conflicts(schemas))
     errors = _errors(statuses, conflicts)
     out.show(
@@ -168,18 +167,6 @@ def _step(status: GroupStatus, leader: GroupStatus, schema_by_node: Mapping[str,
     is_newer = compare(led, own).verdict is Verdict.NEWER
     is_older = compare(own, led).verdict is Verdict.NEWER
     return is_newer - is_older
-
-
-def _schemas(reports: Mapping[str, CodeReport | CoterieError]) -> dict[str, Schema]:
-    """Return the schema of each node's code, as far as this release can read it."""
-    found = {}
-    for node, report in reports.items():
-        if isinstance(report, CodeReport) and report.revision:
-            try:
-                found[node] = Revision.decode(report.revision).schema
-            except ValueError:
-                continue  # of a later release of coterie
-    return found
 
 
 def _conflicts(schema_by_node: Mapping[str, Schema]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from coterie import Client, KeyValue, Topology
+from coterie import Client, CommandRefused, KeyValue, Query, StateMachine, Topology, message
 from coterie.cli import make_parser
 from coterie.cli.command_loop import NameNotFound
 from coterie.cli.commands import kv_command
@@ -114,4 +114,34 @@ async def test_an_unknown_store_ends_the_command_and_not_its_time_limit(monkeypa
         given = make_parser().parse_args(["kv", "get", "k", "--store", "stoer", "--connect", node.address])
         given.action, given.out = never, CommandOutput("kv get")
         with pytest.raises(NameNotFound):
+            await kv_command._run(given)
+
+
+@message(name="kv_cli.Total")
+class Total(Query[int]):
+    pass
+
+
+class Totals(StateMachine[Total]):
+    def apply(self, command: Total, /) -> int:
+        return 0
+
+
+async def test_a_group_that_is_no_key_value_store_is_said_to_be_none() -> None:
+    topology = Topology("kv-cli", nodes=["n1"])
+    topology.raft("totals", machine=Totals)
+    async with topology.start(node="n1") as node:
+        await node.group("totals").execute(Total())  # its schema is recorded
+        given = make_parser().parse_args(["kv", "get", "k", "--store", "totals", "--connect", node.address])
+        given.out = CommandOutput("kv get")
+        with pytest.raises(NameNotFound, match="'totals' is a group, and no key-value store"):
+            await kv_command._run(given)
+
+
+async def test_a_command_that_a_store_refuses_is_no_unknown_name() -> None:
+    async with STORE.start(node="n1") as node:
+        given = make_parser().parse_args(["kv", "incr", "k", "--connect", node.address])
+        given.out = CommandOutput("kv incr")
+        await node.key_value("store").put(b"k", b"no number")
+        with pytest.raises(CommandRefused, match="is not a number"):
             await kv_command._run(given)

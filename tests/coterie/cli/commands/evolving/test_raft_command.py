@@ -18,6 +18,7 @@ from coterie.actors.groups.group_messages import CodeReport, GroupStatus
 from coterie.cli import cluster_connection, main
 from coterie.cli.cluster_connection import ClusterConnection
 from coterie.cli.commands.evolving import raft_command
+from coterie.cli.node_queries import code_schemas
 from coterie.cli.output.command_output import CommandOutput
 from coterie.errors import NodeUnreachable
 from coterie.protocols.evolution.revisions import Revision
@@ -139,7 +140,7 @@ def conflicts(machines: Sequence[type[StateMachine[Any]]]) -> list[str]:
         for number, machine in enumerate(machines, 1)
     }
     unreadable = {"n8": CodeReport("n8", b"of a later release"), "n9": CodeReport("n9", b"")}
-    return list(raft_command._conflicts(raft_command._schemas({**reports, **unreadable})))
+    return list(raft_command._conflicts(code_schemas({**reports, **unreadable})))
 
 
 def test_code_that_adds_in_two_ways_is_told() -> None:
