@@ -37,7 +37,16 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from coterie.cli import log_options
-from coterie.cli.command_loop import INTERRUPTED, NOT_FOUND, TERMINATED, UNREACHABLE, NameNotFound, TerminatedBySignal
+from coterie.cli.command_loop import (
+    INTERRUPTED,
+    NOT_FOUND,
+    TERMINATED,
+    UNREACHABLE,
+    WRONG_USAGE,
+    NameNotFound,
+    TerminatedBySignal,
+    WrongUsage,
+)
 from coterie.cli.commands.actors_command import add_parser as add_actors
 from coterie.cli.commands.completing.completion_command import add_parser as add_completion
 from coterie.cli.commands.demo_command import add_parser as add_demo
@@ -122,6 +131,8 @@ def _run_command(argv: Sequence[str] | None) -> int:
 
 
 def _exit_code_of(error: Exception) -> int:
+    if isinstance(error, WrongUsage):
+        return WRONG_USAGE
     if isinstance(error, NameNotFound):
         return NOT_FOUND
     return UNREACHABLE if isinstance(error, NodeUnreachable) else FAILED

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from coterie.actors.client import Client
 from coterie.actors.network_addresses import parse_address
+from coterie.cli.command_loop import WrongUsage
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.security_options import NO_SECURITY, SecurityOptions, add_client_security, security_of
 from coterie.runtime.remote.link_events import LinkEvent
@@ -83,7 +84,7 @@ def add_connect(parser: argparse.ArgumentParser, *, required: bool = True) -> No
 def connection_of(args: argparse.Namespace) -> ClusterConnection:
     """Return the connection that the options, or the environment, describe.
 
-    OSError, ValueError: as `security_of`. ValueError: there is no address, or one is malformed; it names the option.
+    OSError, ValueError: as `security_of`. WrongUsage: there is no address, or one is malformed; it names the option.
     """
     source, given = "--connect", args.connect
     if given is None:
@@ -92,9 +93,9 @@ def connection_of(args: argparse.Namespace) -> ClusterConnection:
     try:
         list(map(parse_address, addresses))
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
+        raise WrongUsage(f"{source}: {error}") from error
     if not addresses:
-        raise ValueError(f"{source} {','.join(given)!r} has no address: write HOST:PORT, and a comma between two")
+        raise WrongUsage(f"{source} {','.join(given)!r} has no address: write HOST:PORT, and a comma between two")
     return ClusterConnection(addresses, args.name, security_of(args), args.out)
 
 

@@ -9,7 +9,20 @@ from typing import Any, TypeVar
 
 import uvloop
 
-__all__ = ["INTERRUPTED", "NOT_FOUND", "TERMINATED", "UNREACHABLE", "NameNotFound", "TerminatedBySignal", "run_async"]
+__all__ = [
+    "INTERRUPTED",
+    "NOT_FOUND",
+    "TERMINATED",
+    "UNREACHABLE",
+    "WRONG_USAGE",
+    "NameNotFound",
+    "TerminatedBySignal",
+    "WrongUsage",
+    "run_async",
+]
+
+WRONG_USAGE = 2
+"""The exit code if the options do not fit together, as with argparse."""
 
 NOT_FOUND = 3
 """The exit code if there is no such key, group, pool, actor or node."""
@@ -24,6 +37,10 @@ TERMINATED = 143
 """The exit code of a command that SIGTERM ended, unless the command ends in order by itself."""
 
 T = TypeVar("T")
+
+
+class WrongUsage(ValueError):
+    """The options of a command do not fit together, or a value is out of its range; the text names them."""
 
 
 class NameNotFound(ValueError):

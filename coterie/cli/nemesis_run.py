@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from coterie.cli.command_loop import INTERRUPTED, TERMINATED, TerminatedBySignal, run_async
+from coterie.cli.command_loop import INTERRUPTED, TERMINATED, TerminatedBySignal, WrongUsage, run_async
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.json_envelope import Code, problems
 from coterie.errors import PlanError
@@ -37,9 +37,10 @@ def run_nemesis(args: argparse.Namespace) -> int:
 
     Raises:
         PlanError: there is no such plan or profile, or real processes do not support it; the fault is named.
-        ValueError: the options contradict the plan.
+        WrongUsage: the options contradict the plan.
         OSError: the folder cannot be created.
     """
+    _check_options(args)
     fitted = _plan(args)
     folder = _folder(args, fitted.plan)
     attack = Attack(AttackOptions(fitted.plan, folder, args.seed, args.clients, skipped=fitted.skipped))
@@ -56,6 +57,14 @@ def run_nemesis(args: argparse.Namespace) -> int:
     return EXIT_CODE_BY_OUTCOME[result.outcome]
 
 
+def _check_options(args: argparse.Namespace) -> None:
+    for option, count in (("--nodes", args.nodes), ("--clients", args.clients)):
+        if count is not None and count < 1:
+            raise WrongUsage(f"{option} {count}: at least one is needed")
+    if args.seconds is not None and not 0 < args.seconds < float("inf"):
+        raise WrongUsage(f"--seconds {args.seconds:g}: it must be above 0, and finite")
+
+
 def _plan(args: argparse.Namespace) -> SupportedPlan:
     path = Path(args.plan)
     is_file = path.exists() or path.suffix == ".json" or len(path.parts) > 1
@@ -67,8 +76,6 @@ def _plan(args: argparse.Namespace) -> SupportedPlan:
 
 def _draw_plan(args: argparse.Namespace) -> FaultPlan:
     count = DEFAULT_NODES if args.nodes is None else args.nodes
-    if count < 1:
-        raise ValueError(f"--nodes {count}: at least one is needed")
     names = [f"n{number}" for number in range(1, count + 1)]
     duration_s = DEFAULT_SECONDS if args.seconds is None else args.seconds
     return draw_plan(args.plan, random.Random(f"nemesis/{args.seed}"), names, duration_s, level=Level.PROCESS)
@@ -78,9 +85,9 @@ def _read_plan(args: argparse.Namespace) -> FaultPlan:
     plan = read_plan_or_case(Path(args.plan)).plan
     assert plan is not None, "a job that was read with a plan has one"
     if args.seconds is not None:
-        raise ValueError(f"--seconds {args.seconds:g}: the plan {args.plan!r} lasts {plan.ends_at_s:g} s")
+        raise WrongUsage(f"--seconds {args.seconds:g}: the plan {args.plan!r} lasts {plan.ends_at_s:g} s")
     if args.nodes not in (None, len(plan.nodes)):
-        raise ValueError(f"--nodes {args.nodes}: {args.plan!r} is for {len(plan.nodes)} nodes: {', '.join(plan.nodes)}")
+        raise WrongUsage(f"--nodes {args.nodes}: {args.plan!r} is for {len(plan.nodes)} nodes: {', '.join(plan.nodes)}")
     return plan
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from coterie.cli.command_loop import INTERRUPTED
+from coterie.cli.command_loop import INTERRUPTED, WrongUsage
 from coterie.cli.commands.sim_command import SEEDS
 from coterie.cli.log_options import NOTHING
 from coterie.cli.output.command_output import CommandOutput
@@ -48,7 +48,7 @@ def run_sim(args: argparse.Namespace) -> int:
         args.out.command = "sim mutants"
         return run_mutants(args.out, only=args.only or (), jobs=args.jobs)
     if args.only:
-        raise ValueError(f"--only {args.only[0]!r} selects mutants: use coterie sim mutants --only …")
+        raise WrongUsage(f"--only {args.only[0]!r} selects mutants: use coterie sim mutants --only …")
     if args.replay is not None:
         return _replay(args)
     job, seeds = _job(args), _seeds(args)

@@ -23,7 +23,7 @@ from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
 from coterie.cli.output.json_envelope import Code, problems
 from coterie.cli.security_options import NODE_MARK, add_node_security, of_node, read_key, security_of
-from coterie.cli.topologies.topology_argument import add_topology, load_topology
+from coterie.cli.topologies.topology_argument import add_topology, check_node, load_topology
 from coterie.hardening.certificate_checks import certificate_findings
 from coterie.hardening.checked_deployment import Deployment, Finding, Level
 from coterie.hardening.exposure_checks import client_findings, link_findings
@@ -67,8 +67,8 @@ def check(args: argparse.Namespace) -> int:
     """Carry out `coterie security check`; return the exit code."""
     topology = load_topology(args.topology)
     topology.validate()
-    if args.node is not None and args.node not in topology.nodes:
-        raise ValueError(f"--node {args.node!r}: the topology has {', '.join(topology.nodes)}")
+    if args.node is not None:
+        check_node("--node", args.node, topology)
     module = args.topology.partition(":")[0]
     code = sys.modules[module].__file__ or module
     found: dict[Finding, None] = {}  # a set, in order: what holds for all nodes is printed once

@@ -16,7 +16,7 @@ import asyncio
 from coterie.actors.inspection import ActorLine, ActorsReport, ReportActors, TypeLine
 from coterie.actors.node_report import NODE_REPORT_PATH
 from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
-from coterie.cli.command_loop import run_async
+from coterie.cli.command_loop import WrongUsage, run_async
 from coterie.cli.node_queries import ReportByNode, exit_code_of, query_nodes, silent_nodes
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Carry out `coterie top`; return the exit code."""
     if not 0.1 <= args.interval <= 3600:
-        raise ValueError(f"--interval {args.interval:g}: it must be 0.1 … 3600 s")
+        raise WrongUsage(f"--interval {args.interval:g}: it must be 0.1 … 3600 s")
     return run_async(_watch(connection_of(args), args))
 
 

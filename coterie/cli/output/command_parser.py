@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Never
 
+from coterie.cli.command_loop import WRONG_USAGE
 from coterie.cli.output.command_output import FORMATS, JSON, TABLE, CommandOutput
 
 __all__ = ["CommandParser", "add_output", "command_parser"]
-
-WRONG_USAGE = 2
 
 
 def add_output(parser: argparse._ActionsContainer) -> None:

@@ -6,10 +6,11 @@ import argparse
 from types import ModuleType
 
 from coterie.actors.topology import Topology
+from coterie.cli.command_loop import NameNotFound, WrongUsage
 from coterie.import_order import hidden_hint
 from coterie.module_loading import import_module, naming_user_lines
 
-__all__ = ["add_topology", "add_traceback", "load_topology"]
+__all__ = ["add_topology", "add_traceback", "check_node", "load_topology"]
 
 
 def add_topology(parser: argparse.ArgumentParser) -> None:
@@ -25,17 +26,24 @@ def add_traceback(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_node(option: str, node: str, topology: Topology) -> None:
+    """Raise NameNotFound, which names the option, unless the topology has the node."""
+    if node not in topology.nodes:
+        raise NameNotFound(f"{option} {node!r}: the topology has {', '.join(topology.nodes)}")
+
+
 def load_topology(where: str) -> Topology:
     """Import the topology that `module:name` names.
 
     Raises:
-        ValueError: the text is malformed, or there is no such module, name or topology; the message says which.
-        ModuleFailed: the module has raised or exited; the message has its file and line.
+        WrongUsage: the text is malformed.
+        ValueError: there is no such name, or it is no topology; the message says which.
+        ModuleFailed: there is no such module, or it has raised or exited; the message has its file and line.
         KeyboardInterrupt: Ctrl-C.
     """
     module_name, colon, name = where.partition(":")
     if not (module_name and colon and name):
-        raise ValueError(f"{where!r} does not name a topology: write module:name")
+        raise WrongUsage(f"{where!r} does not name a topology: write module:name")
     module = import_module(module_name, where)
     with naming_user_lines(where):
         found = getattr(module, name, None)

@@ -56,7 +56,7 @@ def test_what_is_no_address_is_named_with_where_it_is_from(
 ) -> None:
     monkeypatch.setenv("COTERIE_CONNECT", address)
 
-    assert [main(["status"]), main(["status", "--connect", address])] == [1, 1]
+    assert [main(["status"]), main(["status", "--connect", address])] == [2, 2]
 
     by_variable, by_option = capsys.readouterr().err.splitlines()
     assert by_variable.removeprefix("coterie: COTERIE_CONNECT").lstrip(": ") == told

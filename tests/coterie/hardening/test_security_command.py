@@ -165,7 +165,7 @@ def test_certificates_are_checked_as_another_node_would(folder: Path, capsys: py
 
 
 def test_wrong_input_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check(folder, capsys, "--node", "n9") == (1, ["coterie: --node 'n9': the topology has n1, n2"])
+    assert check(folder, capsys, "--node", "n9") == (3, ["coterie: --node 'n9': the topology has n1, n2"])
 
 
 def test_each_unusable_key_is_a_finding_and_the_rest_is_checked(

@@ -28,7 +28,7 @@ from coterie.actors.groups.evolution.machine_schema import machine_schema
 from coterie.actors.topology.parts import RaftPart
 from coterie.actors.topology.topology import Topology
 from coterie.cli.cluster_connection import add_connect, connection_of
-from coterie.cli.command_loop import NameNotFound
+from coterie.cli.command_loop import NameNotFound, WrongUsage
 from coterie.cli.commands.evolving.recorded_schemas import Recorded, recorded_in_cluster, recorded_in_path
 from coterie.cli.node_queries import DEGRADED
 from coterie.cli.output.command_output import CommandOutput
@@ -95,7 +95,7 @@ def dump(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace) -> int:
     """Carry out `coterie schema check`; return the exit code."""
     if (args.against is None) == (not args.connect):
-        raise ValueError("give either --against or --connect: what the code is compared with")
+        raise WrongUsage("give either --against or --connect: what the code is compared with")
     topology = load_topology(args.topology)
     code = schemas_of(topology)
     if args.against is None:

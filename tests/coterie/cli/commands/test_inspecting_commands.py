@@ -65,7 +65,7 @@ def test_waits_are_drawn_as_text_and_as_graphs() -> None:
 
 
 def test_an_interval_out_of_range_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["top", "--connect", "127.0.0.1:1", "--interval", "0"]) == 1
+    assert main(["top", "--connect", "127.0.0.1:1", "--interval", "0"]) == 2
     assert "--interval 0: it must be 0.1" in capsys.readouterr().err
 
 

@@ -180,7 +180,7 @@ async def test_a_watch_says_once_that_no_node_answers_and_goes_on(
 
 
 def test_an_interval_out_of_range_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["members", "--connect", "127.0.0.1:1", "--watch", "0"]) == 1
+    assert main(["members", "--connect", "127.0.0.1:1", "--watch", "0"]) == 2
     assert "--watch 0: it must be 0.1" in capsys.readouterr().err
 
 

@@ -82,5 +82,5 @@ def test_names_of_mutants_fit_into_their_column() -> None:
 
 
 def test_mutants_are_chosen_among_mutants_only(capsys: Printed) -> None:
-    assert main(["sim", "raft", "--only", PROMISE]) == 1
+    assert main(["sim", "raft", "--only", PROMISE]) == 2
     assert "selects mutants" in capsys.readouterr().err

@@ -164,7 +164,7 @@ async def test_tables_that_are_watched_into_a_pipe_are_each_under_the_time(
 
 
 def test_an_interval_out_of_range_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["pools", "--connect", "127.0.0.1:1", "--watch", "0"]) == 1
+    assert main(["pools", "--connect", "127.0.0.1:1", "--watch", "0"]) == 2
     assert "--watch 0: it must be 0.1 … 3600 s" in capsys.readouterr().err
 
 

@@ -114,11 +114,13 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
     return code, capsys.readouterr().out
 
 
-def refusal(capsys: pytest.CaptureFixture[str], *options: str, topology: str = "shop_of_tests:topology") -> str:
+def refusal(
+    capsys: pytest.CaptureFixture[str], *options: str, topology: str = "shop_of_tests:topology", exit_code: int = 1
+) -> str:
     """Run a node that must not start; return the one line that says why."""
     code = main(["run", topology, "--node", "n1", "--listen", "127.0.0.1:0", *options])
     captured = capsys.readouterr()
-    assert code == 1
+    assert code == exit_code
     assert captured.out == ""
     assert captured.err.startswith("coterie: ")
     assert captured.err.count("\n") == 1
@@ -271,7 +273,6 @@ def test_a_group_that_the_topology_lacks_is_named_until_it_is_forgotten(
 def test_a_first_start_that_is_refused_leaves_nothing_formatted(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bootstrap = ("--data", "data", "--bootstrap", "new")
     for options in (
-        ("--peer", "n9=127.0.0.1:1"),
         ("--peer", "n1=127.0.0.1:1"),
         ("--forget-group", "other"),
         ("--tls-certificate", "none.crt", "--tls-key", "none.key", "--tls-authority", "none.pem"),
@@ -328,8 +329,6 @@ def test_busy_udp_port_is_named_as_udp(shop: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("topology", "words"),
     [
-        ("shop_of_tests", "does not name a topology: write module:name"),
-        ("shop_of_tests:", "does not name a topology: write module:name"),
         ("shop_of_tests:nothing", "has no 'nothing'"),
         ("shop_of_tests:number", "it is of type int"),
         ("shop_of_tests:boom", "cannot be loaded: shop_of_tests.py, line 22: RuntimeError: two lines"),
@@ -344,20 +343,28 @@ def test_topology_that_is_none_is_named(
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "exit_code", "words"),
     [
-        (("--node", "n7"), "node 'n7' is not one of n1"),
-        (("--peer", "n2"), "--peer 'n2': write NODE=HOST:PORT"),
-        (("--peer", "n9=127.0.0.1:1"), "peer 'n9' is not one of its nodes"),
-        (("--listen", "nowhere"), "'nowhere' is no address"),
-        (("--listen", "0.0.0.0:0"), "refused to listen on '0.0.0.0'"),
-        (("--bootstrap", "new"), "--data is not given"),
+        (("--node", "n7"), 3, "--node 'n7': the topology has n1"),
+        (("--peer", "n2"), 2, "--peer 'n2': write NODE=HOST:PORT"),
+        (("--peer", "n2=nowhere"), 2, "--peer n2: 'nowhere' is no address"),
+        (("--peer", "n9=127.0.0.1:1"), 3, "--peer 'n9': the topology has n1"),
+        (("--listen", "nowhere"), 2, "--listen: 'nowhere' is no address"),
+        (("--listen", "0.0.0.0:0"), 1, "refused to listen on '0.0.0.0'"),
+        (("--bootstrap", "new"), 2, "--bootstrap new formats a data directory: give --data DIR"),
     ],
 )
 def test_wrong_option_is_named(
-    shop: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
+    shop: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], exit_code: int, words: str
 ) -> None:
-    assert words in refusal(capsys, *options)
+    assert words in refusal(capsys, *options, exit_code=exit_code)
+
+
+@pytest.mark.parametrize("topology", ["shop_of_tests", "shop_of_tests:", ":topology"])
+def test_a_text_that_names_no_topology_is_wrong_usage(
+    shop: Path, capsys: pytest.CaptureFixture[str], topology: str
+) -> None:
+    assert "does not name a topology: write module:name" in refusal(capsys, topology=topology, exit_code=2)
 
 
 def test_topology_is_an_object_or_what_a_callable_returns(shop: Path) -> None:

@@ -181,7 +181,7 @@ def test_what_is_dumped_to_the_output_is_what_is_dumped_to_a_file(capsys: pytest
         (["dump", "shop_of_tests:nothing", "--group", "carts"], 3, "no Raft group 'carts': the groups are none"),
         (["dump", "shop_of_tests:bad"], 1, "node 'n1' is named twice"),
         (["check", "shop_of_tests:recorded", "--against", "none.json"], 1, "none.json"),
-        (["check", "shop_of_tests:recorded"], 1, "give either --against or --connect"),
+        (["check", "shop_of_tests:recorded"], 2, "give either --against or --connect"),
         (["check", "shop_of_tests:recorded", "--against", "."], 1, "'.' is not formatted"),
         (["check", "shop_of_tests:recorded", "--against", "shop_of_tests.py"], 1, "shop_of_tests.py: Expecting value"),
     ],
