@@ -44,6 +44,7 @@ from coterie.cli.command_loop import (
     UNREACHABLE,
     WRONG_USAGE,
     NameNotFound,
+    NameUncertain,
     TerminatedBySignal,
     WrongUsage,
 )
@@ -65,7 +66,7 @@ from coterie.cli.commands.topology_command import add_parser as add_topology
 from coterie.cli.commands.up_command import add_parser as add_up
 from coterie.cli.commands.waits_command import add_parser as add_waits
 from coterie.cli.output.command_output import TABLE, CommandOutput
-from coterie.cli.output.command_parser import command_parser
+from coterie.cli.output.command_parser import CommandParser
 from coterie.errors import CoterieError, NodeUnreachable
 from coterie.output_hooks import install_output_hooks
 from coterie.runtime.hosts.real_resources import raise_descriptor_limit
@@ -135,12 +136,12 @@ def _exit_code_of(error: Exception) -> int:
         return WRONG_USAGE
     if isinstance(error, NameNotFound):
         return NOT_FOUND
-    return UNREACHABLE if isinstance(error, NodeUnreachable) else FAILED
+    return UNREACHABLE if isinstance(error, NodeUnreachable | NameUncertain) else FAILED
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = command_parser(
+    parser = CommandParser(
         prog="coterie",
         description="Actors for asyncio that agree with each other.",
         epilog=EXIT_CODES,
@@ -148,7 +149,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"coterie {version('coterie')}")
     parser.set_defaults(log_level=None, usual_log_level=log_options.DEFAULT_LEVEL, output=TABLE, traceback=False)
-    log_options.add_option(parser)
     subparsers = parser.add_subparsers(metavar="command", required=True)
     inspecting = (add_status, add_members, add_pools, add_top, add_actors, add_waits)
     for add_parser in (
@@ -166,6 +166,6 @@ def make_parser() -> argparse.ArgumentParser:
     ):
         add_parser(subparsers)
     add_completion(subparsers, make_parser)
-    for subparser in subparsers.choices.values():
-        log_options.add_option(subparser)
+    for each in parser.with_all_below():
+        log_options.add_option(each)
     return parser

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from coterie.errors import CoterieError
+
 __all__ = [
     "INTERRUPTED",
     "NOT_FOUND",
@@ -16,6 +18,7 @@ __all__ = [
     "UNREACHABLE",
     "WRONG_USAGE",
     "NameNotFound",
+    "NameUncertain",
     "TerminatedBySignal",
     "WrongUsage",
     "run_async",
@@ -28,7 +31,7 @@ NOT_FOUND = 3
 """The exit code if there is no such key, group, pool, actor or node."""
 
 UNREACHABLE = 4
-"""The exit code if no node accepts the client, or none answers."""
+"""The exit code if no node accepts the client, or none that could answer does."""
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended."""
@@ -45,6 +48,10 @@ class WrongUsage(ValueError):
 
 class NameNotFound(ValueError):
     """There is no key, group, pool, actor or node of that name; the text names those that exist, as far as possible."""
+
+
+class NameUncertain(CoterieError):
+    """No node that answers has the name, and a node that may have it does not answer."""
 
 
 class TerminatedBySignal(Exception):

@@ -11,9 +11,9 @@ from coterie.actors.client import Client
 from coterie.actors.groups.group_messages import CodeReport
 from coterie.actors.inspection import ActorsReport
 from coterie.actors.node_report import NODE_REPORT_PATH, NodeReport, ReportNode
-from coterie.cli.command_loop import UNREACHABLE, NameNotFound
+from coterie.cli.command_loop import UNREACHABLE, NameNotFound, NameUncertain
 from coterie.cli.output.json_envelope import Code, Problem, problems
-from coterie.errors import ActorNotFound, CoterieError, NodeUnreachable
+from coterie.errors import ActorNotFound, CoterieError
 from coterie.protocols.evolution.revisions import Revision
 from coterie.protocols.evolution.schema import Schema
 from coterie.runtime.messages.message import Ask
@@ -115,7 +115,7 @@ async def check_group(client: Client, group: str, timeout_s: float = ASK_TIMEOUT
 
     Raises:
         NotAnOperator: the nodes do not report to this client.
-        NameNotFound, NodeUnreachable: as `check_groups`.
+        NameNotFound, NameUncertain: as `check_groups`.
     """
     check_groups(await query_nodes(client, ReportNode(), timeout_s), [group])
 
@@ -125,7 +125,7 @@ def check_groups(reports: Mapping[str, NodeReport | CoterieError], groups: Itera
 
     Raises:
         NameNotFound: all nodes answer, and none runs it, or it is of another kind: a pool, for example.
-        NodeUnreachable: no node that answers runs it, and some do not answer.
+        NameUncertain: no node that answers runs it, and some do not answer.
     """
     answers = [report for report in reports.values() if isinstance(report, NodeReport)]
     silent = [node for node, report in reports.items() if not isinstance(report, NodeReport)]
@@ -138,10 +138,9 @@ def check_groups(reports: Mapping[str, NodeReport | CoterieError], groups: Itera
         if kinds:
             raise NameNotFound(f"{group!r} is {kinds}, and no group: the groups are {there_are}")
         if silent:
-            raise NodeUnreachable(
-                ", ".join(silent),
-                f"no answer, and no other node runs a group {group!r}: they run {there_are}",
-                advice="compare --connect with the addresses of all nodes, and the name of the group",
+            raise NameUncertain(
+                f"no node that answers runs a group {group!r}: they run {there_are}; {', '.join(silent)} may, and "
+                f"{'does' if len(silent) == 1 else 'do'} not answer: see the addresses (--connect)"
             )
         raise NameNotFound(f"there is no group {group!r}: the nodes run {there_are}")
 

@@ -114,7 +114,7 @@ async def _run(args: argparse.Namespace) -> int:
 
 
 async def _check_store(client: Client, addresses: int, store: str) -> None:
-    """Raise NameNotFound, or NodeUnreachable, if no node that answers runs such a group."""
+    """Raise NameNotFound, or NameUncertain, if no node that answers runs such a group."""
     await wait_for_links(client, addresses)
     try:
         await check_group(client, store, CHECK_TIMEOUT_S)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Never
 
 from coterie.cli.command_loop import WRONG_USAGE
 from coterie.cli.output.command_output import FORMATS, JSON, TABLE, CommandOutput
 
-__all__ = ["CommandParser", "add_output", "command_parser"]
+__all__ = ["CommandParser", "add_output"]
 
 
 def add_output(parser: argparse._ActionsContainer) -> None:
@@ -19,11 +19,6 @@ def add_output(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "-o", "--output", choices=FORMATS, default=TABLE, help="the output format: a table, or one JSON envelope"
     )
-
-
-def command_parser(**options: Any) -> argparse.ArgumentParser:
-    """Return a `CommandParser` as what commands take: its subparsers are of its class, too."""
-    return CommandParser(**options)
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -35,7 +30,19 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
         self._arguments: Sequence[str] = ()
+        self._commands: argparse._SubParsersAction[Any] | None = None
         self.set_defaults(command=self.prog.partition(" ")[2])
+
+    def add_subparsers(self, **options: Any) -> Any:
+        """Do what argparse does, and remember the commands for `with_all_below`."""
+        self._commands = super().add_subparsers(**options)
+        return self._commands
+
+    def with_all_below(self) -> Iterator[CommandParser]:
+        """Yield this parser and those of all commands below it."""
+        yield self
+        for child in self._commands.choices.values() if self._commands is not None else ():
+            yield from child.with_all_below()
 
     @property
     def is_json(self) -> bool:

@@ -12,9 +12,9 @@ import pytest
 
 from coterie import cli
 from coterie.cli import log_options, main, make_parser
-from coterie.cli.command_loop import TerminatedBySignal
+from coterie.cli.command_loop import NameNotFound, NameUncertain, TerminatedBySignal, WrongUsage
 from coterie.cli.output.command_parser import CommandParser, add_output
-from coterie.errors import CoterieError
+from coterie.errors import CoterieError, NodeUnreachable
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +47,25 @@ def test_error_is_one_line_on_stderr(
 
     assert code == 1
     assert capsys.readouterr().err == "coterie: no way\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CoterieError("x"), 1),
+        (OSError("x"), 1),
+        (WrongUsage("x"), 2),
+        (NameNotFound("x"), 3),
+        (NodeUnreachable("n1", "x"), 4),
+        (NameUncertain("x"), 4),
+    ],
+)
+def test_the_exit_code_is_that_of_the_class_of_the_error(
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising(monkeypatch, error)
+
+    assert main([]) == code
 
 
 def test_what_a_node_says_in_an_error_does_not_reach_the_terminal_as_it_is(
@@ -88,7 +107,13 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 def test_log_level_is_taken_before_and_after_the_command() -> None:
     parser = make_parser()
 
-    for command in (["demo"], ["nemesis", "crashes"], ["sim", "raft"]):
+    for command in (
+        ["demo"],
+        ["nemesis", "crashes"],
+        ["sim", "raft"],
+        ["kv", "get", "k", "--connect", "127.0.0.1:1"],
+        ["security", "check", "x:y"],
+    ):
         before = parser.parse_args(["--log-level", "info", *command])
         after = parser.parse_args([*command, "--log-level", "debug"])
         assert [before.log_level, after.log_level] == ["info", "debug"]
