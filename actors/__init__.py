@@ -1,11 +1,14 @@
 """Consensus actors: runs the protocols Raft and Paxos as actors; adds worker pools, topologies, clients and simulation.
 
 `client.py`: `Client`, connects a program outside a cluster to the nodes
+`client_links.py`: `ClientLinks`, dials the addresses that a client was given; knows whether they refuse it for good
 `cluster_api.py`: `ClusterApi`, finds the actors, groups, stores, synods and pools of a cluster by name
+`cluster_handles.py`: `ClusterHandles`, keeps what a node or client has opened: groups and pools; closes them
 `driver.py`: `Driver`, runs one pure protocol inside an actor and carries out its effects
 `inspection.py`: reports the mailboxes, load and pending asks of a node's actors
 `network_addresses.py`: parses text of the form `host:port`, and writes such text
 `node.py`: `Node`, holds one running node's actor system and store
+`node_finder.py`: `NodeFinder`, learns the addresses of a cluster's nodes from its nodes, and dials them
 `node_report.py`: `NodeReportActor`, reports the groups, pools and actors that its node runs
 `part_names.py`: checks the name of a group, synod, pool or actor before it is used, sent or stored
 `peer_stores.py`: `PeerStores`, saves the store id of each voter, and refuses a voter with another store

@@ -1,6 +1,6 @@
 """`Client`: connects a program outside a cluster to the nodes; finds the cluster's actors, groups and pools by name.
 
-async with Client(["127.0.0.1:7401", "127.0.0.1:7402"]) as client:
+async with Client(["127.0.0.1:7401"]) as client:  # the client learns the addresses of the other nodes from that one
     await client.key_value("store").put(b"k", b"v")
     total = await client.group("totals").execute(Add(2))
 """
@@ -8,39 +8,46 @@ async with Client(["127.0.0.1:7401", "127.0.0.1:7402"]) as client:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
+from coterie.actors.client_links import ClientLinks
 from coterie.actors.cluster_api import ClusterApi
 from coterie.actors.network_addresses import parse_address
+from coterie.actors.node_finder import NodeFinder
 from coterie.errors import NodeUnreachable
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.hosts.tls_config import TlsConfig
-from coterie.runtime.observing.printable_text import printable
-from coterie.runtime.remote.link_events import LinkEvent
-from coterie.runtime.remote.refused_handshakes import TEXT_CHARS_MAX
 from coterie.runtime.system import System, SystemConfig
-from coterie.runtime.transport.handshake.definite_refusals import advice_on
 from coterie.runtime.transport.handshake.identity import CLIENT_SEPARATOR, PeerRole
 from coterie.runtime.transport.handshake.shared_key import Auth, ClientKey
 
 __all__ = ["Client"]
 
+CONNECT_TIMEOUT_S: Final = 5.0
+ALL_LINKED_TIMEOUT_S: Final = 1.0
+
 
 class Client(ClusterApi):
-    """A client of a running cluster. It dials the given nodes and stays linked to them; give all nodes if possible.
+    """A client of a cluster. It dials the given nodes, learns from them where the others are, and stays linked to all.
+
+    One address is enough while that node is up when the client starts; give two or three in case it is not. The cluster
+    may be down when the client starts, and at any time later: see `__aenter__`.
 
     Args:
         addresses: `host:port` of nodes.
         cluster: the only cluster whose nodes are accepted (default: any).
         name: this client's name (default: random; with a `ClientKey` or `tls`, the name of the key or certificate and a
             random suffix).
-        connect_timeout_s: how long to wait for the first link.
+        connect_timeout_s: how long starting waits for the first link; 0: not at all.
         auth: this client's `ClientKey`, or the `SharedKey` of the nodes.
         tls, host, config: as for `System`.
+        learn_addresses: False dials the given addresses alone: if the addresses that nodes have for each other are of
+            no use where the client runs, for example behind forwarded ports.
 
     Raises:
         ValueError: no address, or a malformed one.
@@ -53,16 +60,20 @@ class Client(ClusterApi):
         *,
         cluster: str = "",
         name: str | None = None,
-        connect_timeout_s: float = 5.0,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
         auth: Auth | None = None,
         tls: TlsConfig | None = None,
         host: Host | None = None,
         config: SystemConfig | None = None,
+        learn_addresses: bool = True,
     ) -> None:
         if not addresses:
             raise ValueError("a client needs the address of at least one node")
         self._addresses = [parse_address(address) for address in addresses]
         self._connect_timeout_s = connect_timeout_s
+        self._learns_addresses = learn_addresses
+        self._links: ClientLinks | None = None
+        self._finder: NodeFinder | None = None
         used_host: Host = host if host is not None else RealHost()
         own_name = name or _default_name(used_host, auth, tls)
         super().__init__(
@@ -77,16 +88,24 @@ class Client(ClusterApi):
         return self.system.identity.cluster if transport is None else transport.identity.cluster
 
     async def __aenter__(self) -> Self:
-        """Link to the cluster.
+        """Start: dial the nodes, and wait for the first link for `connect_timeout_s` at most.
+
+        Without a link the client starts all the same, and a warning is logged: it goes on dialling until it is closed.
+        What is asked meanwhile fails by its own time limit (commands of groups and synods) or at once (`Ref.ask`), and
+        the error says that no node is linked, and why.
 
         Raises:
-            NodeUnreachable: no node accepted the client within `connect_timeout_s`, or each has refused it for a reason
-                that does not pass (a wrong key, a name that is taken, …); the text has the known reasons.
+            NodeUnreachable: each address has refused the client for a reason that does not pass (a wrong key, another
+                cluster, a name that is taken, TLS at one end only, …); the text has the reasons, and what to change.
         """
         await self._exit.enter_async_context(self.system)
         try:
-            self._exit.push_async_callback(self.close_handles)
-            await self._connect()
+            self._exit.push_async_callback(self.handles.close)
+            self._links = links = ClientLinks(self.system, self._addresses)
+            self._exit.callback(links.close)
+            self._finder = NodeFinder(self.system, self._addresses, links.note_change, dials=self._learns_addresses)
+            self._exit.push_async_callback(self._finder.close)
+            await self._wait_for_first_link(links)
         except BaseException:
             await self._exit.aclose()
             raise
@@ -98,66 +117,57 @@ class Client(ClusterApi):
         """Close the links."""
         await self._exit.__aexit__(kind, error, trace)
 
-    async def _connect(self) -> None:
-        addresses = tuple(dict.fromkeys(f"{host}:{port}" for host, port in self._addresses))
-        first_link = _FirstLink(addresses)
-        unsubscribe = self.system.on_link(first_link.note_event)
-        remoting = self.system.remoting
-        listener, remoting.refusal_listener = remoting.refusal_listener, first_link.note_refusal
-        for host, port in self._addresses:
-            self.system.dial(host, port)
-        try:
-            async with asyncio.timeout(self._connect_timeout_s):
-                await first_link.decided.wait()
-        except TimeoutError as error:
-            why = str(remoting.refused_handshakes) or "no node answers"
-            advice = first_link.advice or "compare the addresses (--connect), and see the logs of the nodes"
-            why = f"no link in {self._connect_timeout_s:g} s: {why}"
-            raise NodeUnreachable(", ".join(addresses), why, advice=advice) from error
-        finally:
-            remoting.refusal_listener = listener
-            unsubscribe()
-        first_link.raise_if_refused()
+    async def linked(self, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
+        """Wait until a node is linked: for programs that have nothing to do without a cluster.
 
+        Raises:
+            NodeUnreachable: none is within `timeout_s` seconds, or as when the client starts; the text has the reasons.
+            RuntimeError: outside the client's `async with`.
+        """
+        await self._running_links().first(timeout_s)
 
-class _FirstLink:
-    """Waits for the first link, or until each address has refused this client for a reason that does not pass.
+    async def all_linked(self, timeout_s: float = ALL_LINKED_TIMEOUT_S) -> bool:
+        """Wait until all nodes of the cluster are linked, `timeout_s` seconds at most; return whether they are.
 
-    `decided` is set then. It stays unset while an address has not answered, or may accept this client later.
-    """
+        All nodes are those that the linked ones know; if none of them knows any, as many as addresses were given.
+        """
+        links = self._running_links()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await links.until(self._is_linked_with_all)
+        return self._is_linked_with_all()
 
-    def __init__(self, addresses: Sequence[str]) -> None:
-        self._addresses = addresses
-        self._refusal_by_address: dict[str, str] = {}  # the latest one of each address, if it is definite
-        self._is_up = False
-        self.decided = asyncio.Event()
+    def _is_linked_with_all(self) -> bool:
+        if self._finder is None or self._finder.is_asking:
+            return False
+        if self._learns_addresses and (nodes := self._finder.nodes):
+            return nodes <= set(self.nodes)
+        return len(self.nodes) >= len(set(self._addresses))
+
+    def _running_links(self) -> ClientLinks:
+        if self._links is None:
+            raise RuntimeError("this client does not run: use it inside `async with`")
+        return self._links
 
     @property
-    def advice(self) -> str:
-        """What to change, for each kind of definite refusal; "" without one."""
-        codes = dict.fromkeys(reason.partition(":")[0] for reason in self._refusal_by_address.values())
-        return "; ".join(dict.fromkeys(filter(None, map(advice_on, codes))))
+    def known_nodes(self) -> list[str]:
+        """The names of the nodes that the cluster has, linked now or not, as far as the client has learned, sorted."""
+        return sorted({*self.nodes, *(self._finder.nodes if self._finder is not None else ())})
 
-    def note_event(self, event: LinkEvent) -> None:
-        """Take a change of a link."""
-        if event.kind == "up":
-            self._is_up = True
-            self.decided.set()
+    @property
+    def known_groups(self) -> frozenset[str] | None:
+        """The groups that there are, as far as nodes have told; None: none has yet."""
+        return None if self._finder is None else self._finder.groups
 
-    def note_refusal(self, address: str, reason: str) -> None:
-        """Take a failed handshake; `reason` is a code, a colon, and a text of the other end's choice."""
-        if advice_on(reason.partition(":")[0]) is None:
-            self._refusal_by_address.pop(address, None)
+    async def _wait_for_first_link(self, links: ClientLinks) -> None:
+        if self._connect_timeout_s <= 0:
             return
-        self._refusal_by_address[address] = printable(reason, TEXT_CHARS_MAX)
-        if all(one in self._refusal_by_address for one in self._addresses):
-            self.decided.set()
-
-    def raise_if_refused(self) -> None:
-        """Raise NodeUnreachable, with each address, its reason and what to change, unless there is a link."""
-        if not self._is_up:
-            why = "; ".join(f"{address}: {reason}" for address, reason in self._refusal_by_address.items())
-            raise NodeUnreachable(", ".join(self._addresses), f"this client is refused: {why}", advice=self.advice)
+        try:
+            await links.first(self._connect_timeout_s)
+        except NodeUnreachable as error:
+            if links.definite_refusal is not None:
+                raise
+            self.system.log.warning("client.not_linked", error=str(error))
 
 
 def _default_name(host: Host, auth: Auth | None, tls: TlsConfig | None) -> str:

@@ -111,11 +111,11 @@ async def inspect_actors(system: System, load_monitor: LoadMonitor, asked: Repor
         raise UnknownOrder(f"actors cannot be sorted by {asked.order!r}: choose one of {', '.join(SORT_KEYS)}")
     load_monitor.renew()
     now = system.host.clock.monotonic()
-    handled = system.handled_by_ended  # an actor that ends during the inspection is still among the cells below
+    handled = system.registry.handled_by_ended  # what ends during the inspection is still among the cells below
     waits: list[WaitLine] = []
     sum_by_type: dict[str, _TypeTotals] = {}
     found: list[ActorLine] = []
-    for at, cell in enumerate(system.cells):
+    for at, cell in enumerate(system.registry.cells):
         if at % SLICE_ACTORS == SLICE_ACTORS - 1:
             await asyncio.sleep(0)
             found = _first(found, asked)

@@ -37,6 +37,11 @@ class Node(ClusterApi):
         )
 
     @property
+    def known_groups(self) -> frozenset[str]:
+        """The names of the topology's groups."""
+        return frozenset(self.topology.group_names)
+
+    @property
     def name(self) -> str:
         """This node's name."""
         return self.system.node

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from typing import assert_never
 
 from coterie.actors.detection.detector_messages import DETECTOR_PATH, MembersReport, ReportMembers
 from coterie.actors.inspection import ActorsReport, ReportActors, inspect_actors
+from coterie.actors.network_addresses import format_address
 from coterie.actors.pools.pool_reports import PoolCallers, PoolsReport, ReportPools
 from coterie.runtime.actor import Actor, Later
 from coterie.runtime.messages.message import Ask, message
@@ -15,7 +17,7 @@ from coterie.runtime.messages.speakers import Speaker
 from coterie.runtime.observing.load_monitor import LoadMonitor
 from coterie.runtime.refs import Address
 
-__all__ = ["NODE_REPORT_PATH", "NodeReport", "NodeReportActor", "ReportNode"]
+__all__ = ["NODE_REPORT_PATH", "NodeDirectory", "NodeReport", "NodeReportActor", "ReportDirectory", "ReportNode"]
 
 NODE_REPORT_PATH = "#node"
 """The path of the `NodeReportActor` on every node: no part of a topology can have this name."""
@@ -41,22 +43,39 @@ class NodeReport:
     ended: tuple[str, ...] = ()
 
 
+@message(name="node.Directory")
+class NodeDirectory:
+    """What a node tells any client: where it dials the other nodes, and which groups there are.
+
+    `address_by_node`: `host:port` by name. `groups`: those of its topology, on whichever nodes they run.
+    """
+
+    address_by_node: Mapping[str, str]
+    groups: tuple[str, ...]
+
+
+@message(name="node.ReportDirectory", speaker=Speaker.CLIENT)
+class ReportDirectory(Ask[NodeDirectory]):
+    """Ask a node for its directory."""
+
+
 @message(name="node.ReportNode", speaker=Speaker.OPERATOR)
 class ReportNode(Ask[NodeReport]):
     """Ask a node for its report."""
 
 
-class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers | ReportPools]):
+class NodeReportActor(Actor[ReportNode | ReportDirectory | ReportActors | ReportMembers | ReportPools]):
     """Reports what its node runs, inspects its actors and pools, and passes on what its failure detector reports.
 
-    `nodes`: those of the topology. `groups` … `balancers` are the names of the node's parts; `has_detector`: whether it
-    runs a failure detector.
+    `nodes`: those of the topology. `all_groups`: its groups, also those that run on other nodes only.
+    `groups` … `balancers` are the names of the node's parts; `has_detector`: whether it runs a failure detector.
     """
 
     def __init__(
         self,
         *,
         nodes: tuple[str, ...],
+        all_groups: tuple[str, ...],
         groups: tuple[str, ...],
         synods: tuple[str, ...],
         pools: tuple[str, ...],
@@ -65,6 +84,7 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers | ReportPo
         has_detector: bool,
     ) -> None:
         self._nodes = nodes
+        self._all_groups = all_groups
         self._groups = groups
         self._synods = synods
         self._pools = pools
@@ -81,12 +101,14 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers | ReportPo
         self._load_monitor.stop()
 
     async def receive(
-        self, msg: ReportNode | ReportActors | ReportMembers | ReportPools, /
-    ) -> NodeReport | ActorsReport | MembersReport | PoolsReport | None:
+        self, msg: ReportNode | ReportDirectory | ReportActors | ReportMembers | ReportPools, /
+    ) -> NodeReport | NodeDirectory | ActorsReport | MembersReport | PoolsReport | None:
         """Return the report that was asked for."""
         match msg:
             case ReportNode():
                 return self._node_report()
+            case ReportDirectory():
+                return self._directory()
             case ReportActors():
                 return await inspect_actors(self.context.system, self._load_monitor, msg)
             case ReportMembers():
@@ -98,12 +120,17 @@ class NodeReportActor(Actor[ReportNode | ReportActors | ReportMembers | ReportPo
 
     def _node_report(self) -> NodeReport:
         system = self.context.system
-        links = tuple(sorted(system.linked_names))
+        links = tuple(sorted(system.remoting.linked_names))
         cluster = system.identity.cluster
         parts = (self._groups, self._synods, self._pools, links, self._actors, self._balancers)
         named = dict.fromkeys((*self._groups, *self._synods, *self._pools, *self._actors, *self._balancers))
-        ended = tuple(name for name in named if system.cell_at(name) is None)
+        ended = tuple(name for name in named if system.registry.cell_at(name) is None)
         return NodeReport(system.node, cluster, *parts, self._nodes, ended)
+
+    def _directory(self) -> NodeDirectory:
+        known = {node: self.context.system.remoting.network().address_of(node) for node in self._nodes}
+        addresses = {node: format_address(address) for node, address in known.items() if address is not None}
+        return NodeDirectory(addresses, self._all_groups)
 
     def _members_report(self, msg: ReportMembers) -> MembersReport | None:
         """Ask the detector, which clients cannot reach; its answer, or its error, becomes the reply."""

@@ -171,7 +171,7 @@ class VoterRegistration:
         self._missing = missing
         if self._delays & (self._delays - 1):
             return  # no power of two
-        linked = self._context.system.linked_names
+        linked = self._context.system.remoting.linked_names
         self._context.log.warning(
             "registration.delayed",
             store=self._store_id,

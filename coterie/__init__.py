@@ -131,6 +131,7 @@ if TYPE_CHECKING:
     from coterie.runtime.hosts.tls_config import TlsConfig
     from coterie.runtime.messages.message import Ask, message
     from coterie.runtime.messages.speakers import Speaker
+    from coterie.runtime.messages.user_codecs import codec
     from coterie.runtime.observing.actor_events import Event
     from coterie.runtime.observing.system_stats import SystemStats
     from coterie.runtime.refs import Address, Ref
@@ -254,6 +255,7 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "Trusted",
     "WrongThread",
     "buggify",
+    "codec",
     "message",
 ]
 
@@ -374,6 +376,7 @@ _HOMES = {
     "Trusted": "protocols.detection.failure_detector",
     "WrongThread": "errors",
     "buggify": "actors.simulation.buggify",
+    "codec": "runtime.messages.user_codecs",
     "message": "runtime.messages.message",
 }
 

@@ -215,8 +215,8 @@ class Context:
     ) -> Ref[N]:
         """Spawn a child: it stops when this actor stops or restarts. See `System.spawn`."""
         system = self._cell.system
-        return system.spawn_under(
-            self._cell, factory, name, system.spawn_options(supervision, capacity, overflow, exported, meter)
+        return system.registry.spawn_under(
+            self._cell, factory, name, system.registry.spawn_options(supervision, capacity, overflow, exported, meter)
         )
 
     def stop(self, ref: Ref[Any] | None = None, *, drain: bool = False) -> None:

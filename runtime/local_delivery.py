@@ -42,7 +42,7 @@ class LocalDelivery:
         found = self._found(item)
         if not isinstance(found, CoterieError):
             return found.ask(item, timeout_s)
-        pending = self._system.ask_deadlines.begin(item, timeout_s, self._path, PendingAsk)
+        pending = self._system.registry.ask_deadlines.begin(item, timeout_s, self._path, PendingAsk)
         pending.reject(found)
         return pending.future
 
@@ -64,7 +64,7 @@ class LocalDelivery:
         self._system.dead_letters.add(Reason.NOT_FOUND, self._path, item)
 
     def _cell(self) -> Cell | None:
-        cell = self._system.cell_at(self._path)
+        cell = self._system.registry.cell_at(self._path)
         return cell if cell is not None and self._uid in (0, cell.ref.uid) else None
 
     def _missing(self) -> ActorNotFound | ActorStopped:

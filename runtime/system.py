@@ -13,29 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from coterie.errors import MessageTypeError
-from coterie.runtime.actor import Actor, Terminated
-from coterie.runtime.cells.actor_classes import ActorClass, actor_class_of
+from coterie.runtime.actor import Actor
+from coterie.runtime.actor_registry import ActorRegistry
 from coterie.runtime.cells.ask_cycles import Wait, described_waits
-from coterie.runtime.cells.ask_deadlines import AskDeadlines
-from coterie.runtime.cells.cell import Cell, State, cell_of
+from coterie.runtime.cells.cell import cell_of
 from coterie.runtime.cells.mailbox import Overflow
-from coterie.runtime.cells.metering.metered_cell import MeteredCell
 from coterie.runtime.cells.metering.request_meter import RequestMeter
-from coterie.runtime.cells.spawn_options import SpawnOptions, actor_path
 from coterie.runtime.cells.supervision import Supervision
 from coterie.runtime.datagrams.datagrams import Datagrams
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.hosts.real_host import RealHost
 from coterie.runtime.hosts.tls_config import TlsConfig
-from coterie.runtime.local_delivery import OTHER_INCARNATION_UID, LocalDelivery
-from coterie.runtime.messages.message import message_type
-from coterie.runtime.messages.message_codecs import MessageType
 from coterie.runtime.observing.actor_events import Events
 from coterie.runtime.observing.dead_letters import DeadLetter, DeadLetters
 from coterie.runtime.observing.error_texts import error_line
@@ -45,13 +37,11 @@ from coterie.runtime.observing.watchdog import CHECKS_PER_STALL, Watchdog
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.incoming.remote_spawn import Spawnable
 from coterie.runtime.remote.link_events import LinkEvent, wait_until_linked
-from coterie.runtime.remote.remote_delivery import RemoteDelivery
 from coterie.runtime.remote.remoting import Remoting
 from coterie.runtime.system_config import SystemConfig
 from coterie.runtime.threadsafe import ThreadSafe
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole, SystemIdentity
 from coterie.runtime.transport.handshake.shared_key import Auth
-from coterie.runtime.transport.transport import Transport
 
 __all__ = ["System", "SystemConfig"]
 
@@ -98,17 +88,11 @@ class System:
         self.threadsafe = ThreadSafe(self)
         self.dead_letters = DeadLetters(self.log)
         self.dead_letters.listen(self._publish_dead_letter)
-        self.message_types: dict[str, MessageType] = {}
         self.failures = self.restarts = 0
         self.spawnable = Spawnable(spawnable or {}, clients_may_spawn)
-        self.remoting = Remoting(self, self.config.remote)
+        self.remoting = Remoting(self, self.config.remote, auth=auth, tls=tls)
         self.datagrams = Datagrams(self, auth, has_tls=tls is not None)
-        self._auth, self._tls = auth, tls
-        self._cells: dict[str, Cell] = {}
-        self._actor_classes: dict[type[Actor[Any]], ActorClass] = {}
-        self._last_uid = 0
-        self._default_options = SpawnOptions(self.config.capacity)
-        self.handled_by_ended = self.deepest_of_ended = 0
+        self.registry = ActorRegistry(self)
         self._fault: BaseException | None = None
         self._owner: asyncio.Task[Any] | None = None
         self.is_stopping = self._cancelled_owner = False
@@ -116,8 +100,6 @@ class System:
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._extensions: dict[object, object] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ask_deadlines: AskDeadlines | None = None
-        self._declare(message_type(Terminated))
 
     # --- start and stop ---------------------------------------------------------------------------------------------
 
@@ -128,7 +110,7 @@ class System:
         self._loop = asyncio.get_running_loop()
         self._owner = asyncio.current_task()
         self.run_queue = self.host.run_queue(self._loop, self.node)
-        self._ask_deadlines = AskDeadlines(self, self._loop)
+        self.registry.begin(self._loop)
         if (stall_s := self.config.stall_s) is not None:
             self._stop_watchdog = self.host.executor.call_periodically(
                 Watchdog(self, stall_s).check, stall_s / CHECKS_PER_STALL
@@ -165,13 +147,6 @@ class System:
             raise _not_running(self.node)
         return self._loop
 
-    @property
-    def ask_deadlines(self) -> AskDeadlines:
-        """Creates this system's asks. RuntimeError outside its `async with`."""
-        if self._ask_deadlines is None:
-            raise _not_running(self.node)
-        return self._ask_deadlines
-
     def fail(self, fault: BaseException) -> None:
         """Stop because of a fatal fault (such as a failed fsync): it is raised from the system's `async with`.
 
@@ -202,11 +177,11 @@ class System:
                 stack.push_async_callback(self.remoting.transport.close)
             stack.callback(self.remoting.close)
             stack.callback(self.datagrams.close)
-            stack.callback(self.ask_deadlines.close)
+            stack.callback(self.registry.ask_deadlines.close)
             await self._stop_actors()
 
     async def _stop_actors(self) -> None:
-        late = {cell.stop() for cell in reversed(self._cells.values()) if cell.parent is None}
+        late = {cell.stop() for cell in reversed(self.registry.cells) if cell.parent is None}
         if not late:
             return
         try:
@@ -230,7 +205,7 @@ class System:
 
     async def _kill_all(self, late: set[asyncio.Future[None]]) -> None:
         """Cancel the handlers that did not return, and wait one second for them to end."""
-        for cell in list(self._cells.values()):
+        for cell in self.registry.cells:
             self.log.error("actor.killed", actor=cell.path, stop_timeout_s=self.config.stop_timeout_s)
             cell.kill()
         await asyncio.wait(late, timeout=1.0)
@@ -266,43 +241,8 @@ class System:
             MessageTypeError: one of its message types is not a message, its `receive` is annotated for other messages,
                 or another class has one of their wire names.
         """
-        options = self.spawn_options(supervision, capacity, overflow, exported, meter)
-        return self.spawn_under(None, factory, name, options)
-
-    def spawn_under(
-        self, parent: Cell | None, factory: Callable[[], Actor[M]], name: str | None, options: SpawnOptions
-    ) -> Ref[M]:
-        """Start an actor under `parent` (for `Context.spawn`)."""
-        if self.is_stopping or self._loop is None:
-            raise RuntimeError(f"system {self.node!r} does not run: spawn inside its `async with`")
-        if parent is not None and parent.state is State.STOPPED:
-            raise RuntimeError(f"actor {parent.path!r} has stopped: it cannot spawn")
-        self.run_queue.check_loop()
-        uid = self._last_uid = self._last_uid + 1
-        path = actor_path(self.node, self._cells, parent, factory, name, uid)
-        if options.meter is None:
-            cell = Cell(self, path, uid, factory, options, parent)
-        else:
-            cell = MeteredCell(self, path, uid, factory, options, parent, meter=options.meter)
-        self._cells[path] = cell
-        if parent is not None:
-            parent.relations.children[path] = cell
-        cell.start()
-        return cell.ref
-
-    def spawn_options(
-        self,
-        supervision: Supervision | None,
-        capacity: int | None,
-        overflow: Overflow,
-        exported: bool,
-        meter: RequestMeter | None = None,
-    ) -> SpawnOptions:
-        """Return these options as one object; actors with the default options share one."""
-        if supervision is None and capacity is None and overflow is Overflow.FAIL and not exported and meter is None:
-            return self._default_options
-        bound = self.config.capacity if capacity is None else capacity
-        return SpawnOptions(bound, supervision or self._default_options.supervision, overflow, exported, meter)
+        options = self.registry.spawn_options(supervision, capacity, overflow, exported, meter)
+        return self.registry.spawn_under(None, factory, name, options)
 
     def stop(self, ref: Ref[Any], *, drain: bool = False) -> asyncio.Future[None]:
         """Stop an actor of this system after its current message; the future is done when it has stopped.
@@ -318,7 +258,7 @@ class System:
 
     def at(self, address: Address) -> Ref[Any]:
         """Return a ref to the actor that has `address` when a message arrives; the ref never becomes invalid."""
-        return Ref(address.node, 0, address.path, 0, self._delivery(address.node, 0, address.path, 0))
+        return self.registry.named_ref(address.node, 0, address.path, 0)
 
     def lookup(
         self, place: Address | str, actor_class: type[Actor[M]] | None = None, *, timeout_s: float | None = None
@@ -332,55 +272,12 @@ class System:
         """Request a spawn on `node`, of a kind in that system's `spawnable`; see `Remoting.spawn_on`."""
         return self.remoting.spawn_on(node, kind, arguments, name, timeout_s)
 
-    def ref(self, node: str, incarnation: int, path: str, uid: int) -> Ref[Any]:
-        """Return the ref with that name, with our own rights; for refs that arrive in messages see `WiredRefs`."""
-        if node == self.node and (uid == 0 or incarnation == self.incarnation):
-            cell = self._cells.get(path)
-            if cell is not None and cell.ref.uid == uid:
-                return cell.ref
-        return Ref(node, incarnation, path, uid, self._delivery(node, incarnation, path, uid))
-
-    def _delivery(self, node: str, incarnation: int, path: str, uid: int) -> Any:
-        if node == self.node:
-            is_current = uid == 0 or incarnation == self.incarnation
-            return LocalDelivery(self, path, uid if is_current else OTHER_INCARNATION_UID)
-        return RemoteDelivery(self.remoting, node, incarnation, path, uid)
-
-    def cell_at(self, path: str) -> Cell | None:
-        """Return the cell at a path; None if no actor has it."""
-        return self._cells.get(path)
-
-    def remove_cell(self, cell: Cell) -> None:
-        """Free the path of an actor that has stopped, and add its counts to those of the system."""
-        if self._cells.get(cell.path) is cell:
-            del self._cells[cell.path]
-        self.handled_by_ended += cell.handled
-        self.deepest_of_ended = max(self.deepest_of_ended, cell.high_water)
-
-    def actor_class_of(self, cls: type[Actor[Any]]) -> ActorClass:
-        """Return the facts of an actor class; enter its message types into this system's table."""
-        actor_class = self._actor_classes.get(cls)
-        if actor_class is None:
-            actor_class = actor_class_of(cls)
-            for described in actor_class.messages:
-                self._declare(described)
-            self._actor_classes[cls] = actor_class
-        return actor_class
-
-    def _declare(self, described: MessageType) -> None:
-        known = self.message_types.setdefault(described.name, described)
-        if known.cls is not described.cls:
-            raise MessageTypeError(
-                f"message name {described.name!r} means {described.cls.__qualname__} and {known.cls.__qualname__} in "
-                f"one system: give one of them another name="
-            )
-
     # --- asks -------------------------------------------------------------------------------------------------------
 
     def waiting(self) -> tuple[Wait, ...]:
         """Return the asks that handlers are waiting for now: the edges of the wait-for graph."""
         now = self.host.clock.monotonic()
-        return tuple(wait for cell in self._cells.values() for wait in described_waits(cell, now))
+        return tuple(wait for cell in self.registry.cells for wait in described_waits(cell, now))
 
     def _publish_dead_letter(self, letter: DeadLetter, _: object) -> None:
         if self.events.listeners:
@@ -402,35 +299,16 @@ class System:
             OSError: the address cannot be bound, or a certificate cannot be read (also from `add_peer` and `dial`).
         """
         if datagrams:
-            return await self.datagrams.listen(self._network(), host, port, insecure=insecure)
-        return await self._network().listen(host, port, insecure=insecure)
+            return await self.datagrams.listen(self.remoting.network(), host, port, insecure=insecure)
+        return await self.remoting.network().listen(host, port, insecure=insecure)
 
     def add_peer(self, node: str, host: str, port: int, *, may_dial: bool = True) -> None:
         """Maintain a link with a node of the cluster: the one with the smaller name dials, we only if `may_dial`."""
-        self._network().add_peer(node, host, port, may_dial=may_dial)
+        self.remoting.network().add_peer(node, host, port, may_dial=may_dial)
 
-    def reserve_names(self, nodes: Iterable[str]) -> None:
-        """Keep these names for nodes, added as peers or not: no client may take them."""
-        self._network().reserve_names(nodes)
-
-    def address_of(self, node: str) -> tuple[str, int] | None:
-        """Return the address that `add_peer` was given for `node`; None if it was given none."""
-        return self._network().address_of(node)
-
-    def identify_store(self, store: str) -> None:
-        """Name our durable store in handshakes: no other process can push us out. RuntimeError: there is a network."""
-        if self.remoting.transport is not None:
-            raise RuntimeError(f"system {self.node!r} has a network already: identify its store before it listens")
-        self.identity = replace(self.identity, store=store)
-
-    def trust_store(self, node: str, store: str) -> None:
-        """Note that the cluster knows `store` as a store of `node`: it wins over another process of that name."""
-        if self.remoting.transport is not None:
-            self.remoting.transport.trust_store(node, store)
-
-    def dial(self, host: str, port: int) -> None:
-        """Maintain a link with the system at (host, port), whatever its name: for clients."""
-        self._network().dial(host, port)
+    def dial(self, host: str, port: int, *, node: str = "") -> None:
+        """Maintain a link with the system at (host, port): for clients. `node`: its name; "": whatever that is."""
+        self.remoting.network().dial(host, port, node=node)
 
     def declare_lost(self, node: str, reason: str) -> None:
         """Act at once as if `node` had crashed: for the verdict of a failure detector, which gives the `reason`.
@@ -448,7 +326,7 @@ class System:
             TransportError: this system was made without `tls`.
             OSError: a file cannot be read, or its content is not valid. Nothing has changed.
         """
-        return self._network().reload_certificates()
+        return self.remoting.network().reload_certificates()
 
     def on_link(self, listener: Callable[[LinkEvent], None]) -> Callable[[], None]:
         """Call `listener` at each link up, link down and node lost; return a function that removes it."""
@@ -464,21 +342,6 @@ class System:
         """The systems that are linked now."""
         return tuple(self.remoting.linked)
 
-    @property
-    def linked_names(self) -> set[str]:
-        """The names of the systems that are linked now."""
-        return {peer.node for peer in self.remoting.linked}
-
-    def _network(self) -> Transport:
-        if self.remoting.transport is None:
-            self.loop  # noqa: B018 (raises outside `async with`)
-            transport = Transport(
-                self.host, self.identity, self.remoting, self.config.transport, auth=self._auth, tls=self._tls
-            )
-            self.run_queue.set_turn_hooks(transport.cork, transport.uncork)
-            self.remoting.transport = transport
-        return self.remoting.transport
-
     # --- inspection -------------------------------------------------------------------------------------------------
 
     def stats(self) -> SystemStats:
@@ -488,12 +351,7 @@ class System:
     @property
     def actor_count(self) -> int:
         """The number of actors alive now."""
-        return len(self._cells)
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """The cells of all actors alive now, in spawn order."""
-        return tuple(self._cells.values())
+        return self.registry.actor_count
 
 
 def _not_running(node: str) -> RuntimeError:

@@ -8,7 +8,7 @@ import heapq
 from coterie.protocols.sessions import SessionId
 from coterie.runtime.messages.message import message
 
-__all__ = ["Identity", "Session"]
+__all__ = ["Identity", "Session", "SessionSequences"]
 
 
 @message(name="session.Identity")
@@ -28,20 +28,32 @@ class Session:
 
     def __init__(self, session: SessionId, session_window: int = 4096) -> None:
         self.id = session
+        self.sequences = SessionSequences(session_window)
+
+    async def next(self) -> Identity:
+        """Return a new identity; waits while the window is full. Call `settle` with it when its command is over."""
+        sequence = self.sequences.take() or await self.sequences.take_when_room()
+        return Identity(self.id, sequence, self.low_water)
+
+    def settle(self, identity: Identity) -> None:
+        """Mark a command as settled: answered or given up, never to be sent again. Idempotent."""
+        self.sequences.give_back(identity.sequence)
+
+    @property
+    def low_water(self) -> int:
+        """The oldest sequence that is not settled."""
+        return self.sequences.low_water
+
+
+class SessionSequences:
+    """The numbers of one session's commands: at most `session_window` from the oldest unsettled one to the newest."""
+
+    def __init__(self, session_window: int) -> None:
         self._session_window = session_window
         self._next_sequence = 1
         self._unsettled: dict[int, None] = {}
         self._has_room = asyncio.Event()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap: by the mark that is waited for
-
-    async def next(self) -> Identity:
-        """Return a new identity; waits while the window is full. Call `settle` with it when its command is over."""
-        sequence = self.take() or await self.take_when_room()
-        return Identity(self.id, sequence, self.low_water)
-
-    def settle(self, identity: Identity) -> None:
-        """Mark a command as settled: answered or given up, never to be sent again. Idempotent."""
-        self.give_back(identity.sequence)
 
     def take(self) -> int:
         """Return a new sequence, or 0 while the window is full. Call `give_back` with it when its command is over."""
@@ -82,6 +94,12 @@ class Session:
             advanced = asyncio.get_running_loop().create_future()
             heapq.heappush(self._waiting, (mark, sequence, advanced))
             await advanced
+
+    @property
+    def limit_text(self) -> str:
+        """How many commands are unsettled, and how many may be."""
+        span = self._next_sequence - self.low_water
+        return f"{span} commands are numbered from the oldest one that waits, at most {self._session_window} may be"
 
     @property
     def low_water(self) -> int:

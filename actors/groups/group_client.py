@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar, assert_never
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar, assert_never
 
 import msgpack
 
@@ -25,9 +26,9 @@ from coterie.actors.groups.group_messages import (
     ReportStatus,
     SchemaActivated,
 )
-from coterie.actors.groups.leader_router import LeaderRouter
-from coterie.actors.groups.routed_command import RoutedCommand, refused
-from coterie.actors.groups.state_machine import Query
+from coterie.actors.groups.leader_router import KnownGroups, LeaderRouter
+from coterie.actors.groups.routed_command import RoutedCommand, Way, refused
+from coterie.actors.groups.state_machine import Query, StateMachine, commands_of
 from coterie.actors.groups.typed_commands import Pack, decode_result, encode_command
 from coterie.errors import (
     CommandError,
@@ -35,6 +36,7 @@ from coterie.errors import (
     CommandTimeout,
     CommandTooLate,
     CoterieError,
+    MessageTypeError,
     Outcome,
     ReplyTooLarge,
 )
@@ -54,11 +56,13 @@ from coterie.protocols.sessions import (
     encode_plain,
     encode_session_command,
 )
-from coterie.runtime.messages.message import Ask
+from coterie.protocols.sessions.kept_sessions import KEPT_REPLY_BYTES
+from coterie.runtime.messages.message import Ask, AskOf
 from coterie.runtime.system import System
 
-__all__ = ["GroupClient"]
+__all__ = ["GroupClient", "StaleRead"]
 
+C = TypeVar("C")
 R = TypeVar("R")
 
 TIMEOUT_S: Final = 10.0
@@ -69,52 +73,143 @@ ACTIVATION_ATTEMPT_S: Final = 2.0
 ACTIVATION_PAUSE_S: Final = 0.2
 
 
-class GroupClient:
+@dataclass(frozen=True, slots=True)
+class StaleRead(Generic[R]):
+    """What a replica answered from what it had applied.
+
+    Attributes:
+        value: the reply to the query.
+        node: who answered.
+        index: the last entry that it had applied.
+        behind: how many more entries it knew to be committed.
+        heard_s: how long ago it had heard from a leader of the group; a leader: from a majority, at most (s). Whatever
+            was acknowledged since then may be missing.
+    """
+
+    value: R
+    node: str
+    index: int
+    behind: int
+    heard_s: float
+
+
+class GroupClient(Generic[C]):
     """A handle to one group, on a node of its cluster or on a client. Get it from `Client.group` or `Node.group`.
 
-    Linearizable: each command takes effect at one moment between the call of `execute` and its return.
+    Linearizable: each command takes effect at one moment between the call of `execute` and its return. C is the type of
+    the commands (a message, or a union of messages).
+
+    Args:
+        system: a node of the cluster, or a client linked to it.
+        group: the group's name.
+        nodes: returns the nodes that are linked now.
+        health: what is thought of them; None: no node is ever suspected.
+        machine: the class of the group's state machine; None: its commands are not checked here.
+        known_groups: returns the groups that there are, None: not known.
     """
 
     def __init__(
-        self, system: System, group: str, nodes: Callable[[], Sequence[str]], health: NodeHealth | None = None
+        self,
+        system: System,
+        group: str,
+        nodes: Callable[[], Sequence[str]],
+        health: NodeHealth | None = None,
+        *,
+        machine: type[StateMachine[C]] | None = None,
+        known_groups: KnownGroups = lambda: None,
     ) -> None:
         self._system = system
         self._group = group
         self._nodes = nodes
-        self._router = LeaderRouter(system, group, nodes, health)
+        self._router = LeaderRouter(system, group, nodes, health, known_groups)
+        self._machine_name = "" if machine is None else machine.__name__
+        self._commands = None if machine is None else {described.cls for described in commands_of(machine)}
         self._pack: Pack = msgpack.Packer().pack
         self._opening = asyncio.Lock()
         self._session: Session | None = None
         self._nonce: bytes | None = None  # of an opening that was begun and not answered
 
-    async def execute(self, command: Ask[R], *, timeout_s: float = TIMEOUT_S) -> R:
-        """Execute a command exactly once (a `Query`: read) and return its reply.
+    async def execute(self, command: AskOf[C, R], *, timeout_s: float = TIMEOUT_S) -> R:
+        """Execute a command exactly once (a `Query`: as `read` does) and return its reply.
 
         Raises:
-            CommandRefused: the machine refused it, or it does not fit into a frame: nothing changed.
+            MessageTypeError: this handle was made for a machine that does not take commands of this class.
+            CommandRefused: the machine refused it, it does not fit into a frame, or there is no such group: nothing
+                changed.
             CommandFailed: the machine raised. ReplyTooLarge: it was executed, its reply does not fit into a frame.
             CommandTimeout: no reply in time; its `outcome` shows whether it may have been executed.
             CommandTooLate: the session was evicted; its `outcome` shows the same.
             CommandUnsettled: a retry was refused, and an earlier attempt may have been executed.
             BadMessage: a field cannot cross the wire.
         """
-        payload = encode_command(command, self._pack)
-        if not isinstance(command, Query):
+        payload = self._encode(command)
+        if not issubclass(type(command), Query):
             return await self._execute_in_session(command, payload, timeout_s)
-        reply = await self._router.execute(encode_plain(payload), timeout_s=timeout_s)
-        asked: Ask[R] = command
-        return self._result(asked, reply, RoutedCommand())
+        return await self._read(command, payload, Way.READ, timeout_s)
 
-    async def execute_as(self, identity: Identity, command: Ask[R], *, timeout_s: float = TIMEOUT_S) -> R:
+    async def read(self, query: AskOf[C, R], *, anywhere: bool = False, timeout_s: float = TIMEOUT_S) -> R:
+        """Return the reply to a `Query`, which sees all that was acknowledged before the call (linearizable).
+
+        Queries that the machine's `read` answers are no entries of the log: the leader asks a majority whether it still
+        leads, once for all reads that have come meanwhile. Others go through the log.
+
+        Args:
+            query: the query.
+            anywhere: ask all nodes in turn, which share the work. Each asks the leader up to which entry it must have
+                applied, so that one read takes longer.
+            timeout_s: how long all attempts may take together.
+
+        Raises:
+            TypeError: it is no `Query`.
+            CoterieError: as `execute`.
+        """
+        self._check_query(query)
+        way = Way.READ_ANYWHERE if anywhere else Way.READ
+        return await self._read(query, self._encode(query), way, timeout_s)
+
+    async def read_stale(
+        self, query: AskOf[C, R], *, node: str | None = None, timeout_s: float = TIMEOUT_S
+    ) -> StaleRead[R]:
+        """Return what one node answers to a `Query` from the entries that it has applied, and how old that may be.
+
+        It asks nobody, so it is answered although the group has no leader.
+
+        Args:
+            query: the query; the machine's `read` must answer it.
+            node: whom to ask; None: the nodes in turn.
+            timeout_s: how long all attempts may take together.
+
+        Raises:
+            TypeError: it is no `Query`.
+            CommandRefused: the machine refused it, its `read` does not answer such a query, or there is no such group.
+            CoterieError: as `execute`.
+        """
+        self._check_query(query)
+        command = encode_plain(self._encode(query))
+        reply, answer, asked = await self._router.read_stale(command, node, timeout_s=timeout_s)
+        value = self._result(query, reply, RoutedCommand())
+        return StaleRead(value, asked, answer.index, answer.behind, answer.heard_s)
+
+    async def _read(self, query: AskOf[C, R], payload: bytes, way: Way, timeout_s: float) -> R:
+        routed = RoutedCommand(kind=type(query), way=way)
+        reply = await self._router.execute(encode_plain(payload), timeout_s=timeout_s, routed=routed)
+        return self._result(query, reply, RoutedCommand())
+
+    def _check_query(self, query: object) -> None:
+        if not issubclass(type(query), Query):
+            raise TypeError(f"{type(query).__name__} is no Query: only execute sends it")
+
+    async def execute_as(self, identity: Identity, command: AskOf[C, R], *, timeout_s: float = TIMEOUT_S) -> R:
         """Execute a command under an identity from any session: it is executed once, however many clients send it.
 
         Raises:
+            MessageTypeError: as `execute`.
             CommandError: as `execute`. Its `outcome` is never DEFINITE, unless the machine itself refused the command:
                 another holder of the identity may have sent it.
         """
-        payload = encode_command(command, self._pack)
+        payload = self._encode(command)
         framed = encode_session_command(SessionId(identity.session), identity.sequence, identity.low_water, payload)
-        routed = RoutedCommand(Outcome.UNKNOWN)
+        routed = RoutedCommand(Outcome.UNKNOWN, kind=type(command))
         reply = await self._router.execute(framed, timeout_s=timeout_s, routed=routed)
         return self._result(command, reply, routed)
 
@@ -156,7 +251,7 @@ class GroupClient:
         """
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
-        routed, failure = RoutedCommand(subject="the activation"), "none of its nodes is linked"
+        routed, failure = RoutedCommand(subject="the activation"), ""
         while (left_s := deadline - monotonic()) > 0:
             for node in dict.fromkeys(node for node in (self.leader, *self._nodes()) if node is not None):
                 answer = await self._activate_at(node, min(ACTIVATION_ATTEMPT_S, left_s))
@@ -167,7 +262,8 @@ class GroupClient:
                 if answer.leader == node and answer.is_certain:
                     raise refused(f"group {self._group!r}: its newer schema was not made active: {failure}", routed)
             await asyncio.sleep(max(0.0, min(ACTIVATION_PAUSE_S, deadline - monotonic())))
-        text = f"group {self._group!r} did not say in {timeout_s:g} s that its newer schema is active (last: {failure})"
+        last = failure or self._system.remoting.unlinked_reason
+        text = f"group {self._group!r} did not say in {timeout_s:g} s that its newer schema is active (last: {last})"
         raise refused(text, routed)
 
     async def _activate_at(self, node: str, timeout_s: float) -> SchemaActivated | NotActivated:
@@ -194,15 +290,23 @@ class GroupClient:
         """Stop the background tasks of this handle."""
         await self._router.close()
 
+    def _encode(self, command: AskOf[C, R]) -> bytes:
+        """Encode a command that the machine takes, if that is known."""
+        if self._commands is not None and type(command) not in self._commands:
+            taken = ", ".join(sorted(cls.__name__ for cls in self._commands))
+            text = f"{self._machine_name} of group {self._group!r} does not take {type(command).__name__}"
+            raise MessageTypeError(f"{text}: nothing was sent; its commands are {taken}")
+        return encode_command(command, self._pack)
+
     # --- the session of this client ---------------------------------------------------------------------------------
 
-    async def _execute_in_session(self, command: Ask[R], payload: bytes, timeout_s: float) -> R:
+    async def _execute_in_session(self, command: AskOf[C, R], payload: bytes, timeout_s: float) -> R:
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
         while True:
             session = self._session or await self._own_session(deadline)
-            sequence = session.take() or await self._take_when_room(session, deadline)
-            routed = RoutedCommand()
+            sequence = session.sequences.take() or await self._take_when_room(session, deadline)
+            routed = RoutedCommand(kind=type(command))
             try:
                 framed = encode_session_command(session.id, sequence, session.low_water, payload)
                 left_s = max(0.0, deadline - monotonic())
@@ -210,7 +314,7 @@ class GroupClient:
                 if type(reply) is SessionFull:
                     reply = await self._execute_later(session, sequence, payload, deadline, routed)
             finally:
-                session.give_back(sequence)
+                session.sequences.give_back(sequence)
             if type(reply) is Done:
                 return decode_result(command, reply.payload)
             if isinstance(reply, UnknownSession | StaleCommand):
@@ -230,9 +334,10 @@ class GroupClient:
         while True:
             try:
                 async with asyncio.timeout(deadline - monotonic()):
-                    await session.advance(sequence)
+                    await session.sequences.advance(sequence)
             except TimeoutError as error:
                 text = f"group {self._group!r} keeps too many replies for this client that it has not had yet"
+                text = f"{text} ({session.sequences.limit_text}); have fewer commands in flight"
                 raise CommandTimeout(f"{text}: {routed.fate}", routed.outcome) from error
             framed = encode_session_command(session.id, sequence, session.low_water, payload)
             reply = await self._router.execute(framed, timeout_s=max(0.0, deadline - monotonic()), routed=routed)
@@ -242,10 +347,11 @@ class GroupClient:
     async def _take_when_room(self, session: Session, deadline: float) -> int:
         try:
             async with asyncio.timeout(deadline - self._system.host.clock.monotonic()):
-                return await session.take_when_room()
+                return await session.sequences.take_when_room()
         except TimeoutError as error:
-            text = f"the session of this client for group {self._group!r} had no room in time: too many commands wait"
-            raise CommandTimeout(f"{text} for their replies; this one was not executed", Outcome.DEFINITE) from error
+            text = f"the session of this client for group {self._group!r} had no room in time"
+            text = f"{text} ({session.sequences.limit_text}); have fewer commands in flight: this one was not executed"
+            raise CommandTimeout(text, Outcome.DEFINITE) from error
 
     async def _own_session(self, deadline: float) -> Session:
         """Open the session once for all concurrent callers; each waits no longer than its own `deadline`."""
@@ -289,16 +395,15 @@ class GroupClient:
         if self._session is session:
             self._session = None
 
-    def _result(self, command: Ask[R], reply: Reply | TooLarge | NotActive, routed: RoutedCommand) -> R:
+    def _result(self, command: AskOf[C, R], reply: Reply | TooLarge | NotActive, routed: RoutedCommand) -> R:
         name = type(command).__name__
         match reply:
             case Done(payload):
                 return decode_result(command, payload)
             case TooLarge(size_bytes, max_bytes):
                 text = f"{name} was executed, but its reply of {size_bytes} bytes would not fit into a frame"
-                advice = (
-                    f"an answer may have {max_bytes} bytes: return less at once, or raise frame_cap_bytes= everywhere"
-                )
+                setting = "" if max_bytes == KEPT_REPLY_BYTES else ", or raise frame_cap_bytes= everywhere"
+                advice = f"an answer may have {max_bytes} bytes: return less at once{setting}"
                 raise ReplyTooLarge(f"{text}: {advice}", size_bytes=size_bytes, limit_bytes=max_bytes)
             case NotActive(text):
                 raise refused(text, routed)

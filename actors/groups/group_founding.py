@@ -26,7 +26,9 @@ def warn_of_other_members(context: Context, group: str, membership: Membership, 
     if (membership.voters, membership.quorum) == (configured.voters, configured.quorum):
         return
     system = context.system
-    without_address = [node for node in membership.nodes if node != system.node and system.address_of(node) is None]
+    without_address = [
+        node for node in membership.nodes if node != system.node and system.remoting.network().address_of(node) is None
+    ]
     context.log.warning(
         "group.members_differ",
         group=group,

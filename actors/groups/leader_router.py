@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, Final
@@ -39,18 +39,22 @@ from coterie.actors.groups.command_batches import (
 )
 from coterie.actors.groups.group_messages import (
     ENVELOPE_BYTES,
+    NOT_READ,
     Answer,
     Execute,
     LeaderIs,
+    ReadQueries,
+    ReadStale,
     Refused,
+    StaleAnswer,
     Unsettled,
     WatchLeader,
 )
-from coterie.actors.groups.reply_room import ReplyRoom
-from coterie.actors.groups.routed_command import ALONE, RoutedCommand, refused
-from coterie.errors import CommandTimeout, ConnectionLost, CoterieError, Outcome
+from coterie.actors.groups.reply_room import LargeReplies, ReplyRoom
+from coterie.actors.groups.routed_command import ALONE, RoutedCommand, Way, refused
+from coterie.errors import ActorNotFound, CommandRefused, CommandTimeout, ConnectionLost, CoterieError, Outcome
 from coterie.protocols.detection.failure_detector import StateChange, Trusted
-from coterie.protocols.sessions import Deferred, NotActive, Reply, SentReply, TooLarge, Withheld
+from coterie.protocols.sessions import Deferred, Done, NotActive, Reply, SentReply, TooLarge, Withheld, decode_reply
 from coterie.runtime.actor import Actor
 from coterie.runtime.refs import Address, Ref
 from coterie.runtime.remote.link_events import LinkEvent
@@ -58,7 +62,10 @@ from coterie.runtime.system import System
 from coterie.runtime.transport.handshake.identity import PeerRole
 from coterie.runtime.user_code import notify
 
-__all__ = ["LeaderRouter"]
+__all__ = ["KnownGroups", "LeaderRouter"]
+
+KnownGroups = Callable[[], Collection[str] | None]
+"""Returns the groups that there are; None: they are not known."""
 
 ATTEMPT_S: Final = 2.0
 """The timeout of one attempt; then another node is tried."""
@@ -91,26 +98,34 @@ class LeaderRouter:
         group: the group's name.
         nodes: returns the nodes that are linked now.
         health: what is thought of them; None: no node is ever suspected.
+        known_groups: returns the groups that there are.
     """
 
     def __init__(
-        self, system: System, group: str, nodes: Callable[[], Sequence[str]], health: NodeHealth | None = None
+        self,
+        system: System,
+        group: str,
+        nodes: Callable[[], Sequence[str]],
+        health: NodeHealth | None = None,
+        known_groups: KnownGroups = lambda: None,
     ) -> None:
         self._system = system
         self._group = group
         self._nodes = nodes
         self._health = health
+        self._known_groups = known_groups
         self._refs: dict[str, Ref[Any]] = {}
         self._newest_leader: LeaderIs | None = None
         self._next_node = 0
         self._leader_hint: str | None = None
-        self._outbox: list[QueuedCommand] = []
+        self._outbox_by_way: dict[Way, list[QueuedCommand]] = {}
         transport = system.config.transport
         entry_bytes_max = max(1, transport.frame_cap_bytes - ENVELOPE_BYTES)
         is_client = system.identity.role is PeerRole.CLIENT
         sent_bytes_max = transport.client_cap_bytes if is_client else transport.frame_cap_bytes
         self._batch_bytes_max = min(BATCH_BYTES, max(1, sent_bytes_max - ENVELOPE_BYTES))
         self._reply_room = ReplyRoom(entry_bytes_max)
+        self._large_replies = LargeReplies()
         self._batch_context = contextvars.Context()  # a batch has many callers and inherits the deadline of none
         self._in_flight: dict[asyncio.Future[Any], str] = {}
         self._leader_or_link_changed = asyncio.Event()
@@ -142,75 +157,124 @@ class LeaderRouter:
 
         Raises:
             CommandTimeout: no reply in `timeout_s` seconds; `outcome`: whether a node may have put it into its log.
-            CommandRefused: it does not fit into a frame.
+            CommandRefused: it does not fit into a frame, or there is no such group.
             CommandUnsettled: the same, and an earlier attempt may have put it into a log.
         """
         routed = routed or RoutedCommand()
+        routed.reply_bytes = self._large_replies.expected(routed.kind)
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
-        failure = "none of its nodes is linked" if timeout_s > 0 else "no time was left"
+        failure = "" if timeout_s > 0 else "no time was left"
         # A retry in the last milliseconds would only turn a definite outcome into an unknown one.
         while (left_s := deadline - monotonic()) > (PAUSE_MIN_S if routed.pauses else 0.0):
             if routed.reply_bytes:
-                answer = await self._attempt_in_room(command, deadline, routed.reply_bytes)
+                answer = await self._attempt_in_room(command, deadline, routed)
             else:
-                answer = await self._attempt(command, left_s)
+                answer = await self._attempt(command, left_s, routed.way)
             if not isinstance(answer, NO_REPLY):
+                if type(answer) is Done:
+                    self._large_replies.note(routed.kind, len(answer.payload))
                 return answer
             if isinstance(answer, Withheld):
+                if routed.reply_bytes >= answer.size_bytes:  # too much waits for this client, or for others
+                    await self._pause(routed, deadline - monotonic())
                 routed.withheld(answer.size_bytes)
                 failure = f"its reply of {answer.size_bytes} bytes did not fit beside those of other commands"
             elif isinstance(answer, Deferred):
                 failure = "the replies before its own in a batch were long: it is sent again"
+                routed.reply_bytes = routed.reply_bytes or self._large_replies.expected(routed.kind)
             elif not self._is_split(answer, routed):
                 node, cause, _ = answer
                 if cause is not None:
-                    failure = f"{node!r}: {self._note_failure(node, cause, routed)}"
+                    failure = f"{node!r}: {self._note_failure(node, cause, routed, len(command))}"
                 if cause is None or self._leader_hint in (None, node):
                     await self._pause(routed, deadline - monotonic())
-        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {failure}): {routed.fate}"
+        last = failure or self._system.remoting.unlinked_reason
+        text = f"group {self._group!r} did not answer in {timeout_s:g} s (last: {last}): {routed.fate}"
         raise CommandTimeout(text, routed.outcome)
+
+    async def read_stale(
+        self, command: bytes, node: str | None, *, timeout_s: float
+    ) -> tuple[Reply | TooLarge | NotActive, StaleAnswer, str]:
+        """Let one replica answer an encoded query from what it has applied: `node`, or (None) the nodes in turn.
+
+        Return the reply, the answer that it came in, and the node.
+
+        Raises:
+            CommandTimeout: no reply in `timeout_s` seconds. CommandRefused: such queries are not read.
+        """
+        monotonic, routed = self._system.host.clock.monotonic, RoutedCommand(way=Way.READ_ANYWHERE)
+        deadline, failure = monotonic() + timeout_s, "none of its nodes is linked"
+        while (left_s := deadline - monotonic()) > 0:
+            asked = node or self._pick_node(routed.way)
+            if asked is not None:
+                answer = await self._ask_stale(asked, command, min(ATTEMPT_S, left_s))
+                if isinstance(answer, StaleAnswer):
+                    reply = decode_reply(answer.answer)
+                    if not isinstance(reply, (Withheld, Deferred)):
+                        return reply, answer, asked
+                    failure = f"{asked!r}: too much waits for this client"
+                elif isinstance(answer, Refused) and answer.reason == NOT_READ:
+                    text = f"group {self._group!r}: the `read` of its machine does not answer this query"
+                    raise CommandRefused(f"{text}: read it without `stale`, or let `read` answer it")
+                else:
+                    failure = f"{asked!r}: {answer.reason if isinstance(answer, Refused) else answer}"
+            await self._pause(routed, deadline - monotonic())
+        raise CommandTimeout(
+            f"group {self._group!r} did not answer in {timeout_s:g} s (last: {failure})", Outcome.DEFINITE
+        )
+
+    async def _ask_stale(self, node: str, command: bytes, timeout_s: float) -> StaleAnswer | Refused | CoterieError:
+        ask: asyncio.Future[StaleAnswer | Refused] = self.ref(node).ask(ReadStale(command), timeout_s=timeout_s)
+        try:
+            return await ask
+        except CoterieError as error:
+            return error
 
     # --- one attempt ------------------------------------------------------------------------------------------------
 
-    async def _attempt_in_room(self, command: bytes, deadline: float, reply_bytes: int) -> SentReply | FailedAttempt:
+    async def _attempt_in_room(
+        self, command: bytes, deadline: float, routed: RoutedCommand
+    ) -> SentReply | FailedAttempt:
         """Make an attempt once there is room for its large reply."""
-        monotonic = self._system.host.clock.monotonic
+        monotonic, reply_bytes = self._system.host.clock.monotonic, routed.reply_bytes
         try:
             async with asyncio.timeout(deadline - monotonic()):
                 await self._reply_room.enter(reply_bytes)
         except TimeoutError:
             return FailedAttempt("", None)
         try:
-            return await self._attempt(command, max(0.0, deadline - monotonic()), reply_bytes)
+            return await self._attempt(command, max(0.0, deadline - monotonic()), routed.way, reply_bytes)
         finally:
             self._reply_room.leave(reply_bytes)
 
-    def _attempt(self, command: bytes, left_s: float, reply_bytes: int = 0) -> Attempt:
+    def _attempt(self, command: bytes, left_s: float, way: Way, reply_bytes: int = 0) -> Attempt:
         """Send a command with all others of this iteration of the loop; the future has the reply or the failure."""
         future: Attempt = self._system.loop.create_future()
-        if not self._outbox:
-            self._system.loop.call_soon(self._flush, context=self._batch_context)
-        self._outbox.append((command, left_s, reply_bytes, future))
+        outbox = self._outbox_by_way.get(way)
+        if outbox is None:
+            outbox = self._outbox_by_way[way] = []
+            self._system.loop.call_soon(self._flush, way, context=self._batch_context)
+        outbox.append((command, left_s, reply_bytes, future))
         if left_s < ATTEMPT_S:  # a batch waits as long as its command with the longest timeout
             timer = self._system.loop.call_later(left_s, expire, future)
             future.add_done_callback(lambda _: timer.cancel())
         return future
 
-    def _flush(self) -> None:
-        outbox, self._outbox = self._outbox, []
-        node = self._pick_node()
-        for batch in batches(outbox, self._batch_bytes_max):
+    def _flush(self, way: Way) -> None:
+        node = self._pick_node(way)
+        for batch in batches(self._outbox_by_way.pop(way), self._batch_bytes_max):
             if node is None:
                 fail_all(batch, FailedAttempt("", None))
             else:
-                self._ask(node, batch)
+                self._ask(node, batch, way)
 
-    def _ask(self, node: str, batch: list[QueuedCommand]) -> None:
+    def _ask(self, node: str, batch: list[QueuedCommand], way: Way) -> None:
         timeout_s = min(ATTEMPT_S, max(map(LEFT_S, batch)))
         command = batch_command(batch)
         try:
-            request = self.ref(node).ask(Execute(command), timeout_s=timeout_s)
+            message = Execute(command) if way is Way.EXECUTE else ReadQueries(command)
+            request = self.ref(node).ask(message, timeout_s=timeout_s)
         except Exception as error:  # noqa: BLE001 (it is the callers', who wait for it)
             fail_all(batch, FailedAttempt(node, error))
             return
@@ -235,16 +299,21 @@ class LeaderRouter:
             routed.reply_bytes = ALONE
         return True
 
-    def _note_failure(self, node: str, cause: Refused | Unsettled | BaseException, routed: RoutedCommand) -> str:
-        """Update the leader hint and `routed` from a failed attempt; return its reason.
+    def _note_failure(
+        self, node: str, cause: Refused | Unsettled | BaseException, routed: RoutedCommand, size_bytes: int
+    ) -> str:
+        """Update the leader hint and `routed` from a failed attempt at a command of this size; return its reason.
 
         Raises:
-            CommandError: the command does not fit into a frame: see `execute`.
+            CommandError: the command does not fit into a frame, or there is no such group: see `execute`.
         """
         if is_too_large(cause):
-            limit = f"an entry may have {cause.max_bytes} bytes" if isinstance(cause, Refused) else str(cause)
-            text = f"group {self._group!r} refused a command that would not fit into a frame: {limit}"
+            limit = _entry_limit_text(cause.max_bytes) if isinstance(cause, Refused) else str(cause)
+            text = f"group {self._group!r} refused a command of {size_bytes} bytes, which would not fit into a frame"
+            text = f"{text}: {limit}"
             raise refused(text, routed) from (cause if isinstance(cause, BaseException) else None)
+        if isinstance(cause, ActorNotFound):
+            self._check_group(routed)
         if isinstance(cause, BaseException):
             routed.attempt_ended(outcome_of(cause))
             if self._leader_hint == node:
@@ -260,9 +329,16 @@ class LeaderRouter:
             self._leader_hint = cause.leader if cause.leader != node else None
         return cause.reason
 
-    def _pick_node(self) -> str | None:
+    def _check_group(self, routed: RoutedCommand) -> None:
+        """Refuse the command if the groups are known, and this is none of them; a node without it has answered."""
+        groups = self._known_groups()
+        if groups is not None and self._group not in groups:
+            names = ", ".join(map(repr, sorted(groups))) or "none"
+            raise refused(f"there is no group {self._group!r}: the groups are {names}", routed)
+
+    def _pick_node(self, way: Way) -> str | None:
         nodes = self._nodes()
-        if self._leader_hint in nodes:
+        if way is not Way.READ_ANYWHERE and self._leader_hint in nodes:
             return self._leader_hint
         if not nodes:
             return None
@@ -347,3 +423,8 @@ class LeaderRouter:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _entry_limit_text(max_bytes: int) -> str:
+    advice = "send several commands, or raise frame_cap_bytes=, and max_write_bytes= of the stores, on every node"
+    return f"an entry may have {max_bytes} bytes: {advice}"

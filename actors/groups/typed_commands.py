@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from coterie.errors import BadMessage, CommandFailed, CommandRefused, MessageTypeError
-from coterie.runtime.messages.message import Ask, message_type
+from coterie.runtime.messages.message import AskOf, message_type
 from coterie.runtime.messages.unpacking import allowed_parts, unpack_recorded
 from coterie.runtime.messages.value_codecs import NO_REFS
 
@@ -34,7 +34,7 @@ Pack = Callable[[object], bytes]
 """`msgpack.Packer().pack`: reused where many commands are packed, because `msgpack.packb` makes a packer per call."""
 
 
-def encode_command(command: Ask[Any], pack: Pack) -> bytes:
+def encode_command(command: object, pack: Pack) -> bytes:
     """Encode a typed command. BadMessage names the field that cannot be encoded, or the number of parts allowed."""
     described = message_type(type(command))
     try:
@@ -55,7 +55,7 @@ def encode_command(command: Ask[Any], pack: Pack) -> bytes:
     return packed
 
 
-def decode_result(command: Ask[R], payload: bytes) -> R:
+def decode_result(command: AskOf[Any, R], payload: bytes) -> R:
     """Decode a reply of `TypedMachine.apply`.
 
     Raises:
@@ -72,7 +72,6 @@ def decode_result(command: Ask[R], payload: bytes) -> R:
         raise CommandFailed(f"{type(command).__name__} failed where it was applied: {error_type}: {text}")
     try:
         return typing.cast("R", message_type(type(command)).reply.decode(decoded[1], NO_REFS))
-    except BadMessage as error:
-        raise CommandFailed(
-            f"{type(command).__name__} was applied, but its reply is of another type: {error}"
-        ) from error
+    except (BadMessage, RecursionError) as error:
+        why = str(error) if isinstance(error, BadMessage) else "it is nested too deeply"
+        raise CommandFailed(f"{type(command).__name__} was applied, but its reply is of another type: {why}") from error

@@ -92,7 +92,7 @@ class SynodActor(
         }
         for node in self._peers:
             if (known := self._peer_stores.store_of(node)) is not None:
-                system.trust_store(node, known)
+                system.remoting.trust_store(node, known)
         self._driver = PendingVoter(self._reject_unregistered)
         self._registration = VoterRegistration(
             self._node,

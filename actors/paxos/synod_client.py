@@ -51,7 +51,7 @@ class SynodClient:
     async def _ask(self, request: Ask[R], timeout_s: float, *, outcome_if_asked: Outcome) -> R:
         monotonic = self._system.host.clock.monotonic
         deadline = monotonic() + timeout_s
-        outcome, last_error, attempt_s = Outcome.DEFINITE, "none of its nodes is linked", ATTEMPT_S
+        outcome, last_error, attempt_s = Outcome.DEFINITE, "", ATTEMPT_S
         while (left_s := deadline - monotonic()) > 0:
             node = self._pick_node()
             if node is not None:
@@ -63,7 +63,8 @@ class SynodClient:
                     if error.outcome is Outcome.UNKNOWN:
                         outcome = outcome_if_asked
             await asyncio.sleep(min(left_s, PAUSE_S))
-        raise CommandTimeout(f"synod {self._name!r} did not answer in {timeout_s:g} s (last: {last_error})", outcome)
+        last = last_error or self._system.remoting.unlinked_reason
+        raise CommandTimeout(f"synod {self._name!r} did not answer in {timeout_s:g} s (last: {last})", outcome)
 
     def _pick_node(self) -> str | None:
         nodes = self._nodes()

@@ -91,7 +91,7 @@ class Pool:
         self._system = system
         self._monotonic = system.host.clock.monotonic
         self._opinions = opinions
-        self._unsubscribe = opinions.subscribe(lambda _: self.targets_changed()) if opinions is not None else None
+        self._unsubscribe = opinions.subscribe(lambda _: self._targets_changed()) if opinions is not None else None
         self._retries = None if retry_budget is None else retry_budget.make()
         self._hedger = None if hedging is None else hedging.make()
         self._policy_errors = PolicyErrors(system, name, shortened(policy_text(policy)))
@@ -105,7 +105,7 @@ class Pool:
         self._is_simple = not (needs_loads or self._has_timers or self._has_events)
         self._tells = 0
         self._source = source(self._use_mark(), needs_loads)
-        self._source.changed = self.targets_changed
+        self._source.changed = self._targets_changed
         self._probes = LoadProbes(system, self._balancer, target=self._probed_target, is_used=self._use_mark())
         self._waiting_tells = WaitingTells(system, name, known=self._update, send=self._tell_now)
         self._is_current = False
@@ -120,7 +120,7 @@ class Pool:
 
     def _new_balancer(self) -> Balancer:
         # Picks that get no expiry of their own are those of requests with the default time, or less.
-        expiry_s = self._system.ask_deadlines.timeout_of(self._system.config.ask_timeout_s) + EXPIRY_S
+        expiry_s = self._system.registry.ask_deadlines.timeout_of(self._system.config.ask_timeout_s) + EXPIRY_S
         rng = self._system.host.random
         return Balancer(self.policy, rng=rng, expiry_s=expiry_s, on_error=self._policy_errors.add)
 
@@ -237,11 +237,11 @@ class Pool:
         if target is None and self._suspected:
             target = self._balancer.choose(now=now, key=key)
         if target is None:
-            self._system.dead_letters.add(Reason.UNREACHABLE, self.name, msg, str(self.no_targets()))
+            self._system.dead_letters.add(Reason.UNREACHABLE, self.name, msg, str(self._no_targets()))
         else:
             self._ref_by_key[target].tell(msg)
 
-    def no_targets(self) -> NoTargets:
+    def _no_targets(self) -> NoTargets:
         """Return the error of a request that no target can take."""
         why = "it is closed" if self._is_closed else self._explained_absence()
         return NoTargets(f"pool {self.name!r} has no target to ask: {why}; nothing was sent", pool=self.name)
@@ -270,12 +270,22 @@ class Pool:
         attempt_s: float | None,
         began: float | None = None,
     ) -> PoolRequest[R]:
-        ask_deadlines = self._system.ask_deadlines
+        ask_deadlines = self._system.registry.ask_deadlines
         now = self._monotonic() if began is None else began
         deadline = min(now + ask_deadlines.timeout_of(timeout_s), ask_deadlines.inherited_deadline())
-        return PoolRequest(self, self._system.host, msg, key, deadline, attempt_s, self._retries, self._hedger)
+        return PoolRequest(
+            self._attempt,
+            self._no_targets,
+            self._system.host,
+            msg,
+            key,
+            deadline,
+            attempt_s,
+            self._retries,
+            self._hedger,
+        )
 
-    async def attempt(
+    async def _attempt(
         self, msg: Ask[R], key: RoutingKey | None, tried: AbstractSet[str], deadline: float, timeout_s: float
     ) -> Attempt[R] | None:
         """Send `msg` to a target that is not in `tried`, on a suspected node if there is no other; None: there is none.
@@ -390,7 +400,7 @@ class Pool:
 
     def _linked(self) -> AbstractSet[str]:
         """Return the nodes that can be reached now, this one included."""
-        return {self._system.node} | self._system.linked_names
+        return {self._system.node} | self._system.remoting.linked_names
 
     # --- targets ----------------------------------------------------------------------------------------------------
 
@@ -400,7 +410,7 @@ class Pool:
             await self._update()
         return list(self._ref_by_key.values())
 
-    def targets_changed(self) -> None:
+    def _targets_changed(self) -> None:
         """Take the targets, and the opinions of their nodes, into account anew, at the next request."""
         self._is_current = self._is_closed
 

@@ -189,7 +189,7 @@ class PoolActor(Actor[ListWorkers | ProbeLoad | Terminated]):
                 return
 
     def _add_worker(self) -> None:
-        path, cell_at = self.context.self_ref.path, self.context.system.cell_at
+        path, cell_at = self.context.self_ref.path, self.context.system.registry.cell_at
         number = next(at for at in range(1, 1 << 30) if cell_at(f"{path}/{at}") is None)
         name = str(number)
         meter = self._loads.meter_for(name)
@@ -218,7 +218,7 @@ class PoolActor(Actor[ListWorkers | ProbeLoad | Terminated]):
         return cell is not None and bool(cell.depth or cell.current is not None or cell.open_asks)
 
     def _cell_of(self, worker: Ref[Any]) -> MeteredCell | None:
-        cell = self.context.system.cell_at(worker.path)
+        cell = self.context.system.registry.cell_at(worker.path)
         return cell if isinstance(cell, MeteredCell) and cell.ref == worker else None
 
     # --- workers that have ended ------------------------------------------------------------------------------------

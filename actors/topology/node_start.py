@@ -45,7 +45,7 @@ class NodeStore:
         self._is_formatted = False
         if do_format and data is not None:
             self._new_store_id = new_store_id(system.host)
-            system.identify_store(self._new_store_id)  # before it listens, although it is formatted after that
+            system.remoting.identify_store(self._new_store_id)  # before it listens, although it is formatted after that
 
     async def open(self) -> LogStore:
         """Open the store, which is formatted first if that was asked for. Unless `keep` is called, that is undone.
@@ -66,7 +66,7 @@ class NodeStore:
         store = await SegmentedLog.open(system.host, data, cluster=cluster, node=system.node, on_failure=system.fail)
         system.at_end(store.close)
         if self._new_store_id is None:
-            system.identify_store(store.store_id)
+            system.remoting.identify_store(store.store_id)
         return store
 
     def keep(self) -> None:
@@ -94,6 +94,7 @@ def spawn_parts(node: Node, parts: Sequence[Part], nodes: Sequence[str]) -> None
     report_actor = partial(
         NodeReportActor,
         nodes=tuple(nodes),
+        all_groups=node.topology.group_names,
         groups=names_of(RaftPart),
         synods=names_of(SynodPart),
         pools=names_of(PoolPart),
@@ -133,7 +134,7 @@ def _balancer(node: Node, part: BalancerPart) -> Callable[[], BalancerActor[Any]
     """Return what makes a balancer. Its targets are a pool's workers, or the actors of another part at their nodes."""
     part_by_name = {each.name: each for each in node.topology.parts}
     over = part_by_name[part.over]
-    targets: MakeSource | list[Ref[Any]] = partial(node.worker_lists, over.name)
+    targets: MakeSource | list[Ref[Any]] = partial(node.handles.worker_lists, over.name)
     if not isinstance(over, PoolPart):
         targets = [node.actor(over.name, node=place) for place in over.nodes]
     return partial(

@@ -84,6 +84,11 @@ class Topology:
         return next((part for part in self._parts if isinstance(part, PoolPart) and part.name == name), None)
 
     @property
+    def group_names(self) -> tuple[str, ...]:
+        """The names of its groups, in the order of their declaration."""
+        return tuple(part.name for part in self._parts if isinstance(part, RaftPart))
+
+    @property
     def _has_detector(self) -> bool:
         return any(isinstance(part, DetectorPart) for part in self._parts)
 
@@ -347,13 +352,13 @@ class Topology:
             try:
                 yield member
             finally:
-                await member.close_handles()
+                await member.handles.close()
 
     async def _listen(
         self, system: System, at: tuple[str, int], peers: Mapping[str, tuple[str, int]], *, insecure: bool
     ) -> tuple[str, int]:
         """Listen; the connections of `peers` are those of nodes from the first one on, they take no client's place."""
-        system.reserve_names(self.nodes)
+        system.remoting.network().reserve_names(self.nodes)
         for peer, place in peers.items():
             system.add_peer(peer, *place, may_dial=False)
         return await system.listen(*at, insecure=insecure, datagrams=self._has_detector)

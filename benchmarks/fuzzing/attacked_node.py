@@ -90,7 +90,7 @@ class Observation:
 
 def report(node: Node, seen: Observation) -> dict[str, object]:
     """Return what the attack has done to the node."""
-    cell = node.system.cell_at(STORE)
+    cell = node.system.registry.cell_at(STORE)
     stats = node.system.stats()
     facts: dict[str, object] = {
         "frame_ms_max": round(seen.frame_cpu_s_max * 1000, 2),
@@ -109,7 +109,7 @@ def report(node: Node, seen: Observation) -> dict[str, object]:
 
 
 def _ref_at(node: Node, path: str) -> object:
-    cell = node.system.cell_at(path)
+    cell = node.system.registry.cell_at(path)
     return None if cell is None else cell.ref
 
 

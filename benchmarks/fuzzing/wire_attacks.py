@@ -21,7 +21,7 @@ from coterie.runtime.transport.framing.frames import FrameDecoder, FrameEncoder
 from coterie.runtime.transport.framing.items import EMPTY, join
 from coterie.runtime.transport.handshake.handshake import Continue, Credentials, DialerHandshake, Passed
 from coterie.runtime.transport.handshake.handshake_messages import Challenge, Hello, Proof, Welcome, peer_of
-from coterie.runtime.transport.handshake.shared_key import NONCE_BYTES, HandshakeSide, prove
+from coterie.runtime.transport.handshake.shared_key import NONCE_BYTES, HandshakeSide, fresh_nonce, prove
 
 NODE_KEY, CLIENT_KEY, FOREIGN_KEY = b"n" * 32, b"c" * 32, b"f" * 32
 AUTH = SharedKey(NODE_KEY, clients=(ClientKey("client", CLIENT_KEY),))
@@ -47,7 +47,7 @@ class TrustedPeer:
         self, target: FuzzTarget, rng: random.Random, lane_class: int, link_id: int
     ) -> tuple[FuzzConnection, FrameEncoder]:
         handshake = DialerHandshake(
-            self.identity, lane_class=lane_class, link_id=link_id, credentials=Credentials(AUTH, AUTH.nonce(rng))
+            self.identity, lane_class=lane_class, link_id=link_id, credentials=Credentials(AUTH, fresh_nonce(AUTH, rng))
         )
         connection, encoder, decoder, payload = target.connect(), FrameEncoder(), FrameDecoder(4096), handshake.hello
         received = 0
@@ -318,7 +318,7 @@ def untrusted_acceptor(rng: random.Random, recorded: Sequence[bytes]) -> int:
     me = replace(TARGET, node="dialer", incarnation=rng.getrandbits(64))
     count = 0
     for _ in range(8):
-        credentials = Credentials(AUTH, AUTH.nonce(rng))
+        credentials = Credentials(AUTH, fresh_nonce(AUTH, rng))
         handshake = DialerHandshake(me, lane_class=rng.randrange(2), link_id=1, credentials=credentials)
         untrusted, received = (
             UntrustedPeer(rng, [*recorded, Welcome(VERSIONS[1], "fuzz", peer_of(TARGET)).encode()]),

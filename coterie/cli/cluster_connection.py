@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,9 +13,8 @@ from coterie.actors.network_addresses import parse_address
 from coterie.cli.command_loop import WrongUsage
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.security_options import NO_SECURITY, SecurityOptions, add_client_security, security_of
-from coterie.runtime.remote.link_events import LinkEvent
 
-__all__ = ["ClusterConnection", "add_connect", "connection_of", "wait_for_links"]
+__all__ = ["ClusterConnection", "add_connect", "connection_of"]
 
 CONNECT_TIMEOUT_S = 5.0
 """Time limit for the link with the first node."""
@@ -37,15 +34,16 @@ class ClusterConnection:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
-        """Link with one of the nodes until the `async with` block ends."""
+        """Link with one of the nodes until the `async with` block ends. NodeUnreachable: none answers in 5 s."""
         security = self.security
         async with Client(
             self.addresses,
             name=self.name,
-            connect_timeout_s=CONNECT_TIMEOUT_S,
+            connect_timeout_s=0.0,
             auth=security.auth,
             tls=security.tls,
         ) as client:
+            await client.linked(CONNECT_TIMEOUT_S)
             if self.out is not None:
                 self.out.cluster = client.cluster
             yield client
@@ -54,7 +52,7 @@ class ClusterConnection:
     async def client_of_all(self) -> AsyncIterator[Client]:
         """Link with all nodes that answer until the `async with` block ends."""
         async with self.client() as client:
-            await wait_for_links(client, len(self.addresses))
+            await client.all_linked(OTHER_NODES_TIMEOUT_S)
             yield client
 
 
@@ -71,7 +69,7 @@ def add_connect(parser: argparse.ArgumentParser, *, required: bool = True) -> No
         default=None if required else [],
         action="append",
         metavar="HOST:PORT[,…]",
-        help=f"the addresses of the cluster's nodes; give all of them if you can{told}",
+        help="addresses of the cluster's nodes; one that answers is enough, the others are learned from it" + told,
     )
     parser.add_argument(
         "--name",
@@ -97,19 +95,3 @@ def connection_of(args: argparse.Namespace) -> ClusterConnection:
     if not addresses:
         raise WrongUsage(f"{source} {','.join(given)!r} has no address: write HOST:PORT, and a comma between two")
     return ClusterConnection(addresses, args.name, security_of(args), args.out)
-
-
-async def wait_for_links(client: Client, count: int) -> None:
-    """Wait until `client` is linked with `count` nodes, for 1 s at most: some may be down."""
-    changed = asyncio.Event()
-
-    def note(_: LinkEvent) -> None:
-        changed.set()
-
-    ignore = client.system.on_link(note)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(OTHER_NODES_TIMEOUT_S):
-            while len(client.nodes) < count:
-                changed.clear()
-                await changed.wait()
-    ignore()

@@ -8,7 +8,7 @@ from coterie.actors.client import Client
 from coterie.actors.detection.detector_messages import MembersReport, ReportMembers
 from coterie.actors.node_report import ReportNode
 from coterie.cli.member_rows import MembersByNode
-from coterie.cli.node_queries import query_node, refusals_of, unlinked
+from coterie.cli.node_queries import nodes_expected, query_node, refusals_of, unlinked
 
 __all__ = ["MemberReports", "has_detector", "names_in"]
 
@@ -18,7 +18,7 @@ class MemberReports:
 
     Args:
         client: is linked with nodes of the cluster.
-        addresses: the number of addresses that it dials.
+        addresses: the number of addresses that it was given.
     """
 
     def __init__(self, client: Client, addresses: int) -> None:
@@ -28,8 +28,8 @@ class MemberReports:
 
     @property
     def never_linked(self) -> int:
-        """The number of addresses at which no node has answered so far: their names are not known."""
-        return max(0, self._addresses - len(self._linked))
+        """The number of nodes that are dialled and have not answered so far: the names of some may not be known."""
+        return max(0, nodes_expected(self._client, self._addresses) - len(self._linked))
 
     async def collect(self, timeout_s: float, observer: str | None = None) -> MembersByNode:
         """Ask all nodes at once, or only `observer`: the report of each, or the error in its place after `timeout_s`.

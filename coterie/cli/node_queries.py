@@ -30,6 +30,7 @@ __all__ = [
     "code_schemas",
     "exit_code_of",
     "kinds_of",
+    "nodes_expected",
     "query_node",
     "query_nodes",
     "refusals_of",
@@ -65,7 +66,7 @@ class NoAnswer(CoterieError):
     """There is no link to a node that is known to exist."""
 
     def __init__(self) -> None:
-        super().__init__("no answer: it is down, or --connect does not name its address")
+        super().__init__("no answer: it is down, or no address at which it can be reached is known: see --connect")
 
 
 async def query_nodes(client: Client, request: Ask[R], timeout_s: float = ASK_TIMEOUT_S) -> dict[str, R | CoterieError]:
@@ -183,9 +184,14 @@ def unlinked(reports: Mapping[str, NodeReport | CoterieError], node: str | None 
     ]
 
 
+def nodes_expected(client: Client, addresses: int) -> int:
+    """Return how many nodes a client dials: those that it knows by name, and at least as many as its addresses."""
+    return max(addresses, len(client.known_nodes))
+
+
 def refusals_of(client: Client, addresses: int) -> tuple[str, ...]:
     """Return a sentence for each refusal of this client; none if it is linked with as many nodes as it dials."""
-    if len(client.nodes) >= addresses:
+    if len(client.nodes) >= nodes_expected(client, addresses):
         return ()
     return tuple(f"this client is refused at {text}" for text in client.system.remoting.refused_handshakes.latest)
 

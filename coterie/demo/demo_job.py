@@ -100,7 +100,8 @@ class _Job:
         """Connect, send the files, compare the counts."""
         showing = asyncio.create_task(self._output.show(self._describe))
         try:
-            async with Client(self._cluster.addresses, connect_timeout_s=START_TIMEOUT_S) as client:
+            async with Client(self._cluster.addresses, connect_timeout_s=0.0) as client:
+                await client.linked(START_TIMEOUT_S)
                 return await self._run_with(client)
         finally:
             showing.cancel()

@@ -165,7 +165,9 @@ class Attack:
         self, cluster: ClusterProcesses, proxies: ChaosProxies, clients: list[str], recorded: RecordedClients
     ) -> None:
         """Wait for the group; run the plan while clients work; recover."""
-        async with Client(cluster.addresses, name="observer", connect_timeout_s=START_TIMEOUT_S) as access:
+        # Nodes have the addresses of the proxies for each other: these are not for clients.
+        async with Client(cluster.addresses, name="observer", connect_timeout_s=0.0, learn_addresses=False) as access:
+            await access.linked(START_TIMEOUT_S)
             group = access.group(STORE)
             group.on_leader(lambda news: self.run_log.record(news.leader, "leads", f"term {news.term}"))
             await group.open_session(timeout_s=START_TIMEOUT_S)

@@ -104,7 +104,7 @@ class RecordedClients:
         def wrap(access: Client) -> SimulatedClient:
             return SimulatedClient(number, name, access, rng, self._recordings, self._rounds, self._now)
 
-        make = partial(Client, list(self._addresses_of(name)), name=name)
+        make = partial(Client, list(self._addresses_of(name)), name=name, learn_addresses=False)
         await run_client(make, wrap, workload, gave_up.append)
         if gave_up:
             raise gave_up[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from coterie.actors.groups.group_client import GroupClient
 from coterie.actors.groups.group_messages import GroupStatus
@@ -27,7 +27,7 @@ class RoleObserver:
     | busiest | the node with the most disk syncs since its start |
     """
 
-    def __init__(self, group: GroupClient) -> None:
+    def __init__(self, group: GroupClient[Any]) -> None:
         self._group = group
         self._term_by_node: dict[str, int] = {}
 

@@ -47,7 +47,7 @@ class HangWatch:
         }
         self._node_by_address = {address: node for node, address in addresses.items()}
         self._overdue: set[str] = set()
-        system.remoting.refusal_listener = self._note_refusal
+        system.remoting.refusal_listeners.append(self._note_refusal)
 
     async def run(self) -> None:
         """Ask and fence until cancelled."""

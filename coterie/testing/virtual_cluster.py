@@ -68,7 +68,9 @@ class Cluster(World[Node]):
             NodeUnreachable: no node accepted it.
         """
         client = Client(list(self.addresses.values()), cluster=self.topology.name, host=self.host("client"))
-        return await self._clients.enter_async_context(client)
+        await self._clients.enter_async_context(client)
+        await client.linked()
+        return client
 
     async def leader_of(self, group: str) -> str:
         """Wait until a node leads a Raft group, in the latest term of those that answer; return its name."""

@@ -100,7 +100,7 @@ def crossing_cycle(target: Cell, envelope: Envelope) -> AskCycle | None:
 def _awaited(cell: Cell) -> Iterator[Cell]:
     """Yield the cells of this system that the current handler of `cell` waits for."""
     for pending in waits_of(cell):
-        awaited = None if pending.is_reply_deferred else cell.system.cell_at(pending.target)
+        awaited = None if pending.is_reply_deferred else cell.system.registry.cell_at(pending.target)
         if awaited is not None:
             yield awaited
 

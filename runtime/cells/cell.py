@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from coterie.runtime.actor import Actor, Terminated, Timer
+from coterie.runtime.actor_task import start_task
 from coterie.runtime.cells.actor_classes import check_instance
 from coterie.runtime.cells.ask_cycles import CURRENT_CELL, chain_cycle, crossing_cycle
 from coterie.runtime.cells.asks import Envelope, PendingAsk
@@ -72,7 +73,7 @@ class Cell(Mailbox):
         super().__init__(options.capacity)
         self.system = system
         self.run_queue = system.run_queue
-        self.ask_deadlines = system.ask_deadlines
+        self.ask_deadlines = system.registry.ask_deadlines
         self.path = path
         self.factory = factory
         self.options = options
@@ -102,7 +103,7 @@ class Cell(Mailbox):
         actor = self.factory()
         if not isinstance(actor, Actor):
             raise TypeError(f"spawn of {self.path!r}: the factory made a {type(actor).__name__}, which is no Actor")
-        self.actor_class = self.system.actor_class_of(type(actor))
+        self.actor_class = self.system.registry.actor_class_of(type(actor))
         self.main = self.actor_class.main
         actor._cell = self  # noqa: SLF001 (the one place that gives an actor its cell)
         check_instance(actor, self.actor_class)
@@ -370,8 +371,7 @@ class Cell(Mailbox):
         """Return this actor's own context (contextvars), made at the first use."""
         if self.scope is None:
             # Variables that a hook has set in this visit belong to the actor: its task inherits them.
-            is_visited = self.run_queue.visiting is self
-            self.scope = contextvars.copy_context() if is_visited else contextvars.Context()
+            self.scope = contextvars.copy_context() if self.run_queue.visiting is self else contextvars.Context()
             self.scope.run(CURRENT_CELL.set, self)
         return self.scope
 
@@ -385,7 +385,7 @@ class Cell(Mailbox):
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in a task; the run queue does not visit this cell until the task is done."""
         self.queued = BUSY
-        self.task = self.system.loop.create_task(work, name=f"coterie:{self.path}", context=self.own_scope())
+        self.task = start_task(self.system.loop, work, f"coterie:{self.path}", self.own_scope())
         self.task.add_done_callback(self._on_task_done)
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
@@ -471,7 +471,7 @@ class Cell(Mailbox):
         unstash(self)
         for item in self.close(stopped_error(self)):
             refuse(self, item)
-        self.system.remove_cell(self)
+        self.system.registry.remove_cell(self)
         if self._relations is not None:
             self._relations.close(self.ref, cause)
         if self.parent is not None:
@@ -494,7 +494,7 @@ def cell_of(system: System, ref: Ref[Any]) -> Cell | None:
     """Return the cell of the actor that `ref` means; None if that is no actor of `system`, or is gone."""
     if isinstance(ref.delivery, Cell):
         return ref.delivery
-    cell = system.cell_at(ref.path) if ref.node == system.node else None
+    cell = system.registry.cell_at(ref.path) if ref.node == system.node else None
     if cell is None or (ref.uid and (ref.incarnation, ref.uid) != (cell.ref.incarnation, cell.ref.uid)):
         return None
     return cell

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 from typing import Final
 
-from coterie.runtime.transport.handshake.shared_key import Auth, SharedKey
+from coterie.runtime.transport.handshake.shared_key import Auth, SharedKey, keys_of_nodes
 
 __all__ = ["CODE_BYTES", "DatagramAuthentication"]
 
@@ -26,7 +26,7 @@ class DatagramAuthentication:
     __slots__ = ("_keys", "is_keyed")
 
     def __init__(self, auth: Auth | None) -> None:
-        keys = auth.of_nodes if isinstance(auth, SharedKey) else (b"",)
+        keys = keys_of_nodes(auth) if isinstance(auth, SharedKey) else (b"",)
         self._keys = tuple(hmac.digest(key, _LABEL, "sha256") for key in keys)  # the own key is the first
         self.is_keyed = isinstance(auth, SharedKey)
         """Whether a code proves that its sender knows a key of the nodes."""

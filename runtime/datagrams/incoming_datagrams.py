@@ -105,10 +105,12 @@ class IncomingDatagrams:
     def _route(self, node: str, path: str, name: str) -> IncomingRoute:
         route = self._routes.get((node, path, name))
         if route is None:
-            described = self._system.message_types.get(name)
-            if described is None or len(path) > NAME_CHARS_MAX:
-                where = f"node {self._system.node!r}"
-                raise BadMessage(f"unknown message type {name!r:.60}, or a path that is too long, for {where}")
+            described = self._system.registry.message_types.get(name)
+            where = f"for node {self._system.node!r}"
+            if len(path) > NAME_CHARS_MAX:
+                raise BadMessage(f"a path of {len(path)} characters, the longest has {NAME_CHARS_MAX}, {where}")
+            if described is None:
+                raise BadMessage(f"unknown message type {name!r:.60} {where}")
             if len(self._routes) >= _ROUTES_MAX:
                 self._routes.clear()
             peer = Peer(node, 0, PeerRole.NODE)  # only nodes have the key that authenticates datagrams

@@ -83,7 +83,7 @@ class LoadMonitor:
     def _prune_ended(self) -> None:
         """Drop ended actors, but only once the table has doubled since the last time: there may be many actors."""
         if len(self._busy_s) > self._prune_at:
-            self._busy_s = {cell: self._busy_s[cell] for cell in self._system.cells if cell in self._busy_s}
+            self._busy_s = {cell: self._busy_s[cell] for cell in self._system.registry.cells if cell in self._busy_s}
             self._prune_at = 2 * len(self._busy_s) + PRUNE_MIN
 
     def _on_probe(self, lag_s: float) -> None:

@@ -37,13 +37,13 @@ class SystemStats:
 
 def stats_of(system: System) -> SystemStats:
     """Return a snapshot of a system."""
-    cells = system.cells
+    cells = system.registry.cells
     transport = system.remoting.transport
     return SystemStats(
         actors=len(cells),
-        handled=system.handled_by_ended + sum(cell.handled for cell in cells),
+        handled=system.registry.handled_by_ended + sum(cell.handled for cell in cells),
         waiting=sum(cell.depth for cell in cells),
-        deepest=max([system.deepest_of_ended, *(cell.high_water for cell in cells)]),
+        deepest=max([system.registry.deepest_of_ended, *(cell.high_water for cell in cells)]),
         asks_out=system.remoting.asks_pending,
         failures=system.failures,
         restarts=system.restarts,

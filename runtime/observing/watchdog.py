@@ -63,7 +63,7 @@ class Watchdog:
         cell = visiting if isinstance(visiting, Cell) else None
         if cell is None:
             task = asyncio.current_task(self._system.loop)
-            cell = None if task is None else self._system.cell_at(task.get_name().removeprefix("coterie:"))
+            cell = None if task is None else self._system.registry.cell_at(task.get_name().removeprefix("coterie:"))
             if cell is None or cell.task is not task:
                 return None
         return cell, cell.current

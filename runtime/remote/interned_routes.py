@@ -66,7 +66,7 @@ class OutgoingRoute:
         self.write = described.encode_unchecked
         self.raises = described.raises
         self.pending_requests = association.pending_requests
-        self.ask_deadlines = association.system.ask_deadlines
+        self.ask_deadlines = association.system.registry.ask_deadlines
         self.reply = described.reply if described.is_ask else None
         self.send = send
         self.is_live = True
@@ -94,9 +94,7 @@ class OutgoingRoutes:
         route = self._routes.get(key)
         if route is None:
             if max(len(path), len(described.name)) > NAME_CHARS_MAX:
-                raise ActorNotFound(
-                    f"{described.name!r:.60} to {path!r:.60}: names on the wire have up to {NAME_CHARS_MAX} characters"
-                )
+                raise ActorNotFound(_names_too_long(path, described.name))
             if len(self._routes) >= self._limit:
                 self.end()
             number = FIRST_ROUTE + len(self._routes)
@@ -247,9 +245,9 @@ class IncomingRoutes:
         """
         is_sound = 0 <= number - FIRST_ROUTE < self._limit and max(len(path), len(name)) <= NAME_CHARS_MAX
         if not is_sound:
-            raise BadMessage(
-                f"route {number} to {path!r:.60} is beyond the {self._limit} routes of a table, or too long"
-            )
+            too_long = max(len(path), len(name)) > NAME_CHARS_MAX
+            beyond = f"route {number} to {path!r:.60} is beyond the {self._limit} routes of a table: see routes_max="
+            raise BadMessage(_names_too_long(path, name) if too_long else beyond)
         self.routes.pop(number, None)
         speaker = replace(self._peer, role=PeerRole.CLIENT, could_be_node=False) if as_client else self._peer
         self._unknown[number] = (speaker, path, uid, name)
@@ -276,7 +274,7 @@ class IncomingRoutes:
     def _resolve(self, number: int) -> IncomingRoute | None:
         """Create the route of a definition once its message type is known: an actor may declare it at any time."""
         speaker, path, uid, name = self._unknown.get(number, (self._peer, "", 0, ""))
-        described = self._system.message_types.get(name)
+        described = self._system.registry.message_types.get(name)
         if described is None:
             return None
         del self._unknown[number]
@@ -291,7 +289,7 @@ def find_cell(system: System, role: PeerRole, path: str, uid: int) -> Cell:
     Raises:
         ActorNotFound, NotExported, ActorStopped: there is no reachable actor.
     """
-    cell = system.cell_at(path)
+    cell = system.registry.cell_at(path)
     if role is PeerRole.CLIENT and (cell is None or not cell.options.exported):
         raise not_for_clients(system, path)
     if cell is None:
@@ -311,3 +309,8 @@ def not_for_clients(system: System, path: str) -> NotExported:
         f"no actor at {path!r:.100} on node {system.node!r} for clients: it is not there, it is not exported, "
         "or it takes no such message from clients (reports of nodes are for operators: see Topology(operators=…))"
     )
+
+
+def _names_too_long(path: str, name: str) -> str:
+    sizes = f"{len(name)} and {len(path)} characters"
+    return f"{name!r:.60} to {path!r:.60}: these names have {sizes}; on the wire each may have {NAME_CHARS_MAX}"

@@ -94,7 +94,7 @@ class PendingRequests:
         waiting = len(self._open)
         if waiting >= self._limit:
             text = f"node {self._node!r} has not answered {waiting} asks and offers (limit {self._limit})"
-            raise TooManyInFlight(f"{text}: no more are sent")
+            raise TooManyInFlight(f"{text}: no more are sent; ask less at once, or raise in_flight_max=")
         self._sweep_at = min(self._limit, max(_SWEEP_AT_LEAST, 2 * waiting))
 
 

@@ -63,7 +63,9 @@ class RemoteDelivery:
         except MessageTypeError:
             raise
         except CoterieError as error:
-            return _refused(remoting.system.ask_deadlines.begin(item, timeout_s, self._target, PendingAsk), error)
+            return _refused(
+                remoting.system.registry.ask_deadlines.begin(item, timeout_s, self._target, PendingAsk), error
+            )
         reply = route.reply or route.described.reply  # raises for a message that is not an ask
         ask_deadlines = route.ask_deadlines
         if timeout_s is None:

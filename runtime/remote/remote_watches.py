@@ -218,7 +218,7 @@ def _answer_at_once(association: Association, row: Row) -> None:
 
 def unwatch_for(association: Association, path: str, uid: int) -> None:
     """Stop notifying the peer of an association about a local actor."""
-    cell = association.system.cell_at(path)
+    cell = association.system.registry.cell_at(path)
     watcher = association.watched.get(cell) if cell is not None and cell.ref.uid == uid else None
     if watcher is not None:
         watcher.end()

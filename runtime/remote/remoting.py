@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from coterie.errors import CoterieError, NodeUnreachable
@@ -22,16 +23,18 @@ from coterie.runtime.remote.refused_handshakes import RefusedHandshakes
 from coterie.runtime.remote.remote_config import RemoteConfig
 from coterie.runtime.remote.remote_watches import RemoteWatches
 from coterie.runtime.transport.handshake.identity import PeerRole
+from coterie.runtime.transport.transport import Transport
 from coterie.runtime.user_code import notify
 
 if TYPE_CHECKING:
     import asyncio
 
     from coterie.runtime.actor import Actor
+    from coterie.runtime.hosts.tls_config import TlsConfig
     from coterie.runtime.system import System
     from coterie.runtime.transport.descriptor_budget import DescriptorReport
     from coterie.runtime.transport.handshake.identity import Peer
-    from coterie.runtime.transport.transport import Transport
+    from coterie.runtime.transport.handshake.shared_key import Auth
 
 __all__ = ["LoadListener", "RefusalListener", "Remoting"]
 
@@ -46,12 +49,20 @@ class Remoting:
     """Implements the transport's `TransportEvents`; keeps an `Association` for each link that is up.
 
     `load_listener`: gets the load reports that come with replies; None: they are dropped. `loads_dropped` counts those
-    that were not taken: without a listener, or for a request that is over. `refusal_listener`: gets each failed
-    handshake.
+    that were not taken: without a listener, or for a request that is over. `refusal_listeners`: get each
+    failed handshake.
     """
 
-    def __init__(self, system: System, config: RemoteConfig | None = None) -> None:
+    def __init__(
+        self,
+        system: System,
+        config: RemoteConfig | None = None,
+        *,
+        auth: Auth | None = None,
+        tls: TlsConfig | None = None,
+    ) -> None:
         self.system = system
+        self._auth, self._tls = auth, tls
         self.config = config or RemoteConfig()
         self.transport: Transport | None = None
         self.watches = RemoteWatches(self)
@@ -62,9 +73,36 @@ class Remoting:
         self.load_listener: LoadListener | None = None
         self.loads_dropped = 0
         self.spawned_paths: dict[str, None] = {}  # of actors that were spawned on request, and of some that have ended
-        self.refusal_listener: RefusalListener | None = None
+        self.refusal_listeners: list[RefusalListener] = []
         self._listeners: list[Callable[[LinkEvent], None]] = []
         self._lost: dict[str, None] = {}  # nodes whose loss was logged, and not yet their return
+
+    # --- the network ------------------------------------------------------------------------------------------------
+
+    def network(self) -> Transport:
+        """Return the transport, made at the first call. RuntimeError outside the system's `async with`."""
+        if self.transport is None:
+            system = self.system
+            system.loop  # noqa: B018 (raises outside `async with`)
+            transport = Transport(
+                system.host, system.identity, self, system.config.transport, auth=self._auth, tls=self._tls
+            )
+            system.run_queue.set_turn_hooks(transport.cork, transport.uncork)
+            self.transport = transport
+        return self.transport
+
+    def identify_store(self, store: str) -> None:
+        """Name our durable store in handshakes: no other process can push us out. RuntimeError: there is a network."""
+        if self.transport is not None:
+            raise RuntimeError(
+                f"system {self.system.node!r} has a network already: identify its store before it listens"
+            )
+        self.system.identity = replace(self.system.identity, store=store)
+
+    def trust_store(self, node: str, store: str) -> None:
+        """Note that the cluster knows `store` as a store of `node`: it wins over another process of that name."""
+        if self.transport is not None:
+            self.transport.trust_store(node, store)
 
     # --- requests to other nodes ------------------------------------------------------------------------------------
 
@@ -79,12 +117,26 @@ class Remoting:
             return association
         if self.transport is None:
             raise NodeUnreachable(node, "this system has no network: it neither listens nor dials")
+        if self.system.identity.role is PeerRole.CLIENT and not self._associations:
+            raise NodeUnreachable(node, self.unlinked_reason)
         raise NodeUnreachable(node, self.transport.unreachable_reason(node))
+
+    @property
+    def unlinked_reason(self) -> str:
+        """Why none of the nodes that could be asked is linked: for a client without any link the latest refusals."""
+        if self.system.identity.role is not PeerRole.CLIENT or self._associations:
+            return "none of its nodes is linked"
+        return f"this client is linked with no node: {str(self.refused_handshakes) or 'none answers'}"
 
     @property
     def linked(self) -> Iterable[Peer]:
         """The linked peers."""
         return [association.peer for association in self._associations.values()]
+
+    @property
+    def linked_names(self) -> set[str]:
+        """The names of the linked peers."""
+        return {peer.node for peer in self.linked}
 
     @property
     def asks_pending(self) -> int:
@@ -107,7 +159,9 @@ class Remoting:
         place = address_of(place)
         names = type_names(kind)
         if place.node == self.system.node:
-            ask = self.system.ask_deadlines.begin(LookupRequest(place.path, names), timeout_s, str(place), PendingAsk)
+            ask = self.system.registry.ask_deadlines.begin(
+                LookupRequest(place.path, names), timeout_s, str(place), PendingAsk
+            )
             _resolve_with(ask, lambda: find(self.system, PeerRole.NODE, place.path, names))
             return ask.future
         return self._request(place.node, LookupRequest(place.path, names), timeout_s)
@@ -128,7 +182,7 @@ class Remoting:
         """
         spawn = SpawnRequest(kind, arguments, name)
         if node == self.system.node:
-            ask = self.system.ask_deadlines.begin(spawn, timeout_s, node, PendingAsk)
+            ask = self.system.registry.ask_deadlines.begin(spawn, timeout_s, node, PendingAsk)
             _resolve_with(ask, lambda: spawn_for(self.system, PeerRole.NODE, spawn.kind, spawn.arguments, spawn.name))
             return ask.future
         return self._request(node, spawn, timeout_s)
@@ -139,10 +193,10 @@ class Remoting:
         try:
             association = self.reach(node)
         except CoterieError as error:
-            refused = self.system.ask_deadlines.begin(request, timeout_s, node, PendingAsk)
+            refused = self.system.registry.ask_deadlines.begin(request, timeout_s, node, PendingAsk)
             refused.reject(error)
             return refused.future
-        ask = self.system.ask_deadlines.begin(request, timeout_s, node, OutgoingAsk)
+        ask = self.system.registry.ask_deadlines.begin(request, timeout_s, node, OutgoingAsk)
         try:
             number = self.next_number()
             ask.enter(association.pending_requests, number, REF_CODEC, NO_ERRORS)
@@ -220,8 +274,8 @@ class Remoting:
 
     def refused(self, address: str, reason: str, *, is_dialled: bool = False) -> None:
         """Log a failed handshake: as a warning, or as debug output if one of its kind was logged recently."""
-        if self.refusal_listener is not None:
-            self.refusal_listener(address, reason)
+        for listener in list(self.refusal_listeners):
+            listener(address, reason)
         times = self.refused_handshakes.note(address, reason, is_dialled=is_dialled)
         log = self.system.log.warning if times else self.system.log.debug
         log("transport.handshake_refused", address=address, reason=reason, times=max(1, times))

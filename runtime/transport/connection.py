@@ -198,9 +198,9 @@ class Connection(asyncio.Protocol):
         `keys`: of their codes, unless TLS protects them.
         """
         config = self._shared.config
-        self._decoder.cap_bytes = config.frame_cap_bytes
+        self._decoder.cap_bytes, self._decoder.setting = config.frame_cap_bytes, "frame_cap_bytes="
         if role is PeerRole.CLIENT:
-            self._decoder.cap_bytes = config.client_cap_bytes
+            self._decoder.cap_bytes, self._decoder.setting = config.client_cap_bytes, "client_frame_cap_bytes="
             self._reads = self._shared.client_reads
         if keys is not None and not self._is_secured:
             self._encoder.seal(keys.sending)

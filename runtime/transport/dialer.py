@@ -30,7 +30,7 @@ class DialTarget:
     node: str = ""
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Dialer:
@@ -89,7 +89,7 @@ class Dialer:
         self._is_target_full = False
         try:
             link = await self._make_link(opened)
-            return link if link.state is LinkState.UP else None
+            return link if link is not None and link.state is LinkState.UP else None
         except HandshakeRefused as error:
             self._shared.counters.refused_handshakes += 1
             # An unauthenticated peer may send this reason too, but then our own listener has not refused our dial.
@@ -106,8 +106,8 @@ class Dialer:
             for connection in opened:
                 connection.abort()
 
-    async def _make_link(self, opened: list[Connection]) -> Link:
-        """Connect twice and make a link; on success `opened` is empty."""
+    async def _make_link(self, opened: list[Connection]) -> Link | None:
+        """Connect twice and make a link; on success `opened` is empty. None: there is one, by another address."""
         link_id = self._host.random.getrandbits(64)
         control, passed = await self._open(opened, 0, link_id, self._target.node)
         if not self._shared.identity.cluster:  # a client without one takes that of the first node
@@ -115,12 +115,15 @@ class Dialer:
         refusal = self._peers.refusal(passed.peer)
         if refusal is not None:
             raise HandshakeRefused(refusal.reason.value, refusal.text)
-        bulk, _ = await self._open(opened, 1, link_id, passed.peer)
-        opened.clear()
         self._last_node = passed.peer.node
-        link = Link(passed, control, bulk, self._shared, self._peers, is_dialled_by_us=True)
-        link.begin()
-        return link
+        with self._peers.dialling(passed.peer) as is_the_only_one:
+            if not is_the_only_one:
+                return None
+            bulk, _ = await self._open(opened, 1, link_id, passed.peer)
+            opened.clear()
+            link = Link(passed, control, bulk, self._shared, self._peers, is_dialled_by_us=True)
+            link.begin()
+            return link
 
     async def _open(
         self, opened: list[Connection], lane_class: int, link_id: int, expected: str | Peer

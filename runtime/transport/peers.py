@@ -10,7 +10,8 @@ incarnation (`remote/remote_watches.py`) and notifies link listeners. A silent c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from coterie.runtime.transport.connection import Connection
@@ -67,6 +68,7 @@ class Peers:
         self._events = events
         self._entries: dict[str, _PeerEntry] = {}
         self._reserved: set[str] = set()
+        self._dialled: set[str] = set()  # by a client: nodes at which one dialer has passed the first handshake
         self.links: dict[str, Link] = {}  # links that are up, by node; used by `send`
 
     def add_member(self, node: str, address: tuple[str, int]) -> None:
@@ -139,6 +141,28 @@ class Peers:
         if known.peer is not None and _is_other_life(known.peer, peer) and self._is_heard(known):
             return refuse(RefusalReason.COPIED_STORE, _copied_store_text(peer))
         return None
+
+    @contextmanager
+    def dialling(self, peer: Peer) -> Iterator[bool]:
+        """Tell a dialer whether it may go on to make the link to `peer`, until the `with` block ends.
+
+        A client dials every address that it knows of a node. A second link would replace the first one, and what is in
+        flight there would be lost: so only one dialer at a time goes on, and none while that process is linked. A node
+        dials another one at one address, and for links of both ends see `link_ready`.
+        """
+        if self._shared.identity.role is PeerRole.NODE:
+            yield True
+            return
+        known = self._entries.get(peer.node)
+        is_linked = known is not None and known.link is not None and known.link.peer.incarnation == peer.incarnation
+        if is_linked or peer.node in self._dialled:
+            yield False
+            return
+        self._dialled.add(peer.node)
+        try:
+            yield True
+        finally:
+            self._dialled.discard(peer.node)
 
     def check_liveness(self, step_s: float) -> None:
         """Advance time by `step_s`: keep links alive, close silent ones, declare nodes without a link lost."""

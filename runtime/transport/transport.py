@@ -155,10 +155,23 @@ class Transport:
         """Note that the cluster knows `store` as one of `node`, a member: it wins over another process of that name."""
         self._peers.trust_store(node, store)
 
-    def dial(self, host: str, port: int) -> None:
-        """Keep a link to the node at (host, port); clients connect this way. TransportError if closed."""
+    def dial(self, host: str, port: int, *, node: str = "") -> None:
+        """Keep a link to the node at (host, port); clients connect this way.
+
+        `node`: the only one that is accepted there; "": any. Several addresses of one node make one link.
+
+        Raises:
+            TransportError: the transport is closed.
+        """
         self._check_open()
-        self._keep_dialling(f"address {host}:{port}", DialTarget(host, port))
+        target = DialTarget(host, port, node)
+        self._keep_dialling(_dial_key(target), target)
+
+    def stop_dialling(self, host: str, port: int, *, node: str = "") -> None:
+        """Undo `dial` with the same arguments; a link that is up stays. No effect if it was not dialled."""
+        _, task = self._dialers.pop(_dial_key(DialTarget(host, port, node)), (None, None))
+        if task is not None:
+            task.cancel()
 
     def address_of(self, node: str) -> tuple[str, int] | None:
         """Return the (host, port) given to `add_peer` for `node` last; None if it was not added."""
@@ -175,6 +188,15 @@ class Transport:
         """Return the protocol version of the link to `node`; 0 if there is none."""
         link = self._links.get(node)
         return 0 if link is None else link.version
+
+    def unsent_bytes(self, node: str) -> int:
+        """Return how many bytes wait for the bulk connection to `node`, without the socket's buffer; 0: no link."""
+        link = self._links.get(node)
+        return 0 if link is None else link.bulk.queued_bytes
+
+    def all_unsent_bytes(self) -> Iterable[int]:
+        """Return the `unsent_bytes` of each link."""
+        return (link.bulk.queued_bytes for link in self._links.values())
 
     def declare_lost(self, node: str, reason: str) -> None:
         """Close the link to `node` and report it lost now; no effect if it is lost already, or was never linked.
@@ -374,6 +396,10 @@ class Transport:
         for connection in shared.slots.newest_clients(self._budget.missing(reading)):
             connection.fail("file descriptors ran out: those of the newest clients were given to the log and to nodes")
         return reading, limits
+
+
+def _dial_key(target: DialTarget) -> str:
+    return f"address {target} of {target.node}" if target.node else f"address {target}"
 
 
 def is_loopback(host: str) -> bool:

@@ -14,7 +14,7 @@ from coterie.runtime.transport.connection_slots import ConnectionSlots
 from coterie.runtime.transport.framing.items import ARRAY_HEADER_BYTES
 from coterie.runtime.transport.handshake.handshake import Credentials
 from coterie.runtime.transport.handshake.identity import PeerRole, SystemIdentity
-from coterie.runtime.transport.handshake.shared_key import Auth
+from coterie.runtime.transport.handshake.shared_key import Auth, fresh_nonce
 from coterie.runtime.transport.transport_config import TransportConfig
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class TransportState:
 
     def credentials(self) -> Credentials | None:
         """Return the shared keys with a fresh nonce, for one handshake; None without keys."""
-        return None if self._auth is None else Credentials(self._auth, self._auth.nonce(self._rng))
+        return None if self._auth is None else Credentials(self._auth, fresh_nonce(self._auth, self._rng))
 
     def write_later(self, connection: Connection) -> None:
         """Flush `connection` when this tick of the loop (or the cork) ends."""

@@ -98,7 +98,7 @@ class Voter:
 
         return SimpleNamespace(
             log=SimpleNamespace(info=log, warning=log, error=log),
-            system=SimpleNamespace(on_link=on_link, at=at, linked_names=set()),
+            system=SimpleNamespace(on_link=on_link, at=at, remoting=SimpleNamespace(linked_names=set())),
             self_ref=SimpleNamespace(path="g"),
             after=after,
         )

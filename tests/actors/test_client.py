@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from coterie import Client
-from coterie.errors import NodeUnreachable
+from coterie.actors.groups.key_value import Get, Put
+from coterie.errors import CommandTimeout, NodeUnreachable, Outcome
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
 from coterie.runtime.system import System, SystemConfig
 from coterie.runtime.transport.handshake.shared_key import SharedKey
@@ -24,16 +25,69 @@ async def test_a_client_needs_an_address() -> None:
         Client(["nowhere"], host=VirtualHost())
 
 
-async def test_where_nobody_answers_a_client_says_so_in_time_and_leaves_nothing() -> None:
+async def test_where_nobody_answers_a_client_starts_in_time_says_so_when_asked_and_leaves_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     begun = asyncio.get_running_loop().time()
 
-    with pytest.raises(NodeUnreachable, match=r"127\.0\.0\.1:9.*no node answers"):
-        async with Client(["127.0.0.1:9"], connect_timeout_s=2.0, host=VirtualHost()):
-            pytest.fail("it linked")
+    async with Client(["127.0.0.1:9"], connect_timeout_s=2.0, host=VirtualHost()) as client:
+        assert asyncio.get_running_loop().time() - begun < 2.1
+        assert "client.not_linked" in caplog.text
+        assert client.nodes == client.known_nodes == []
+        with pytest.raises(NodeUnreachable, match=r"127\.0\.0\.1:9.*no link in 3 s: no node answers"):
+            await client.linked(3.0)
+        assert not await client.all_linked()
 
-    assert asyncio.get_running_loop().time() - begun < 4.0
     await asyncio.sleep(1)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_what_is_asked_without_a_link_fails_by_its_own_time_limit_and_says_why() -> None:
+    async with Client(["127.0.0.1:9"], connect_timeout_s=0.0, host=VirtualHost()) as client:
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(CommandTimeout, match=r"in 3 s .*linked with no node: none answers.*not executed") as put:
+            await client.group("store").execute(Put(b"k", b"v"), timeout_s=3.0)
+        assert put.value.outcome is Outcome.DEFINITE
+        assert 2.9 < asyncio.get_running_loop().time() - begun < 3.1
+
+        with pytest.raises(CommandTimeout, match=r"in 1 s .*linked with no node: none answers"):
+            await client.synod("config").value(timeout_s=1.0)
+        with pytest.raises(NodeUnreachable, match=r"'n1' is unreachable \(this client is linked with no node"):
+            await client.actor("clerk", node="n1").ask(Get(b"k"))
+
+
+@pytest.mark.parametrize("connect_timeout_s", [0.0, 2.0])
+async def test_a_client_that_starts_before_its_cluster_works_once_that_is_up(
+    make_cluster: Any, connect_timeout_s: float
+) -> None:
+    cluster = make_cluster()
+    host = VirtualHost("early", network=cluster.network, seed=5)
+    async with Client(list(cluster.addresses.values()), host=host, connect_timeout_s=connect_timeout_s) as client:
+        putting = asyncio.create_task(client.group("store").execute(Put(b"k", b"v"), timeout_s=60.0))
+        await asyncio.sleep(20)
+        assert not putting.done()
+
+        await cluster.start()
+        await putting
+        await client.linked()
+        assert await client.key_value("store").get(b"k") == b"v"
+
+
+async def test_a_refusal_that_comes_after_the_start_is_in_the_errors(make_cluster: Any) -> None:
+    cluster = make_cluster()
+    host = VirtualHost("early", network=cluster.network, seed=5)
+    addresses = list(cluster.addresses.values())
+    async with Client(addresses, host=host, connect_timeout_s=0.0, auth=SharedKey(b"0123456789abcdef")) as client:
+        await cluster.start()
+        with pytest.raises(NodeUnreachable, match="key_required"):
+            await client.linked()
+        with pytest.raises(CommandTimeout, match="key_required"):
+            await client.group("store").execute(Get(b"k"), timeout_s=1.0)
+
+
+async def test_a_client_that_does_not_run_says_so() -> None:
+    with pytest.raises(RuntimeError, match="use it inside `async with`"):
+        await Client(["127.0.0.1:9"], host=VirtualHost()).linked()
 
 
 async def refused(there: Any, addresses: list[str], **options: Any) -> str:
@@ -90,8 +144,13 @@ async def test_a_client_that_every_node_refuses_is_told_of_each(cluster: Any) ->
 async def test_a_client_that_not_every_address_refuses_waits_for_the_others(cluster: Any) -> None:
     begun = asyncio.get_running_loop().time()
 
-    text = await refused(cluster, [cluster.addresses["n1"], "127.0.0.1:9"], cluster="another")
+    host = VirtualHost("stranger", network=cluster.network, seed=5)
+    client = Client([cluster.addresses["n1"], "127.0.0.1:9"], cluster="another", host=host, connect_timeout_s=0.0)
+    async with client:
+        with pytest.raises(NodeUnreachable) as caught:
+            await client.linked(100.0)
 
+    text = str(caught.value)
     assert "no link in 100 s" in text
     assert "wrong_cluster" in text
     assert "compare the addresses (--connect)" in text

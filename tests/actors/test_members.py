@@ -242,7 +242,7 @@ async def test_a_wiped_voter_is_refused_by_every_log_that_binds_its_seat(
 
     assert (await roles(cluster))[wiped] == "refused"
     assert f"remembered={bound}" in caplog.text
-    facts = cluster[leader].system.cell_at("store").actor._facts
+    facts = cluster[leader].system.registry.cell_at("store").actor._facts
     other = LetterIdentity(facts.incarnation, StoreId(cluster[wiped].store.store_id)).encode()
     term = (await statuses(cluster))[leader].term
     letter = RaftPeerMessage(wiped, other, RequestVote(Term(term + 7), LogIndex(10**6), Term(term)))
@@ -364,7 +364,7 @@ async def test_letters_of_another_group_of_this_name_are_refused_and_told_once(
     assert {status.term for status in (await statuses(cluster)).values()} == {term}
     assert caplog.text.count("letter.refused") == 2
     assert "it is of another group of this name" in caplog.text
-    assert cluster["n1"].system.cell_at("store").actor._letters.refusals == 6
+    assert cluster["n1"].system.registry.cell_at("store").actor._letters.refusals == 6
     await store.put(b"k", b"w")
 
 

@@ -40,6 +40,8 @@ from coterie.protocols.raft.raft_messages import (
     PreVote,
     PreVoteReply,
     RaftMessage,
+    ReadIndex,
+    ReadIndexReply,
     RequestVote,
     RequestVoteReply,
     Round,
@@ -71,6 +73,9 @@ GOLDEN = {
     "group.Execute": "Execute(command)",
     "group.LeaderIs": "LeaderIs(group, node, leader, term)",
     "group.Member": "GroupMember(node, store, role)",
+    "group.Read": "ReadQueries(command)",
+    "group.ReadStale": "ReadStale(command)",
+    "group.StaleAnswer": "StaleAnswer(answer, index, behind, heard_s)",
     "group.Refused": "Refused(reason, leader, max_bytes)",
     "group.ReportStatus": "ReportStatus()",
     "group.Status": (
@@ -102,6 +107,8 @@ GOLDEN = {
     "node.ReportActors": "ReportActors(pattern, order, limit)",
     "node.TypeLine": "TypeLine(type, actors, depth, high_water, handled, busy, restarts)",
     "node.WaitLine": "WaitLine(asker, target, message, left_s)",
+    "node.Directory": "NodeDirectory(address_by_node, groups)",
+    "node.ReportDirectory": "ReportDirectory()",
     "node.Report": "NodeReport(node, cluster, groups, synods, pools, links, actors, balancers, nodes, ended)",
     "node.ReportNode": "ReportNode()",
     "pool.CallerReport": (
@@ -129,6 +136,8 @@ GOLDEN = {
     "raft.Letter": "RaftPeerMessage(sender, identity, body)",
     "raft.PreVote": "PreVote(term, last_log_index, last_log_term)",
     "raft.PreVoteReply": "PreVoteReply(term, granted)",
+    "raft.ReadIndex": "ReadIndex(term, number)",
+    "raft.ReadIndexReply": "ReadIndexReply(term, number, index)",
     "raft.RequestVote": "RequestVote(term, last_log_index, last_log_term)",
     "raft.RequestVoteReply": "RequestVoteReply(term, granted)",
     "session.Identity": "Identity(session, sequence, low_water)",
@@ -222,6 +231,9 @@ RAFT: list[RaftMessage] = [
     RequestVoteReply(T, False),
     PreVote(T, I, T),
     PreVoteReply(T, True),
+    ReadIndex(T, 2**62 - 1),
+    ReadIndexReply(T, 0),
+    ReadIndexReply(T, 1, I),
 ]
 SYNOD: list[SynodMessage] = [
     Prepare(HIGH),

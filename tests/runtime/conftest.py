@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from coterie.runtime.actor import Actor
+from coterie.runtime.actor_registry import ActorRegistry
 from coterie.runtime.cells.cell import Cell
 from coterie.runtime.cells.spawn_options import SpawnOptions
 from coterie.runtime.hosts.virtual.virtual_host import VirtualHost
@@ -44,16 +45,20 @@ def metering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Give every actor a meter that always measures, if the parameter is `metered`; return the meters."""
     meters: list[RecordingMeter] = []
     if getattr(request, "param", "plain") == "metered":
-        spawn_under: Callable[..., Any] = System.spawn_under
+        spawn_under: Callable[..., Any] = ActorRegistry.spawn_under
 
         def metered(
-            system: System, parent: Cell | None, factory: Callable[[], Actor[Any]], name: str | None, opts: SpawnOptions
+            registry: ActorRegistry,
+            parent: Cell | None,
+            factory: Callable[[], Actor[Any]],
+            name: str | None,
+            opts: SpawnOptions,
         ) -> Ref[Any]:
             meters.append(RecordingMeter())
-            made: Ref[Any] = spawn_under(system, parent, factory, name, replace(opts, meter=meters[-1]))
+            made: Ref[Any] = spawn_under(registry, parent, factory, name, replace(opts, meter=meters[-1]))
             return made
 
-        monkeypatch.setattr(System, "spawn_under", metered)
+        monkeypatch.setattr(ActorRegistry, "spawn_under", metered)
     return meters
 
 
@@ -92,7 +97,7 @@ class World:
         self.systems[b].add_peer(a, f"{a}.test", 1)
 
     def server(self, node: str, path: str = "server") -> Any:
-        cell = self.systems[node].cell_at(path)
+        cell = self.systems[node].registry.cell_at(path)
         assert cell is not None
         assert isinstance(cell.actor, self.kind)
         return cell.actor

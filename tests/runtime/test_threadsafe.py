@@ -45,7 +45,7 @@ async def test_another_thread_spawns_tells_and_asks() -> None:
             return system.threadsafe.ask(ref, Add(1)).result(TIMEOUT_S)
 
         assert await asyncio.to_thread(work) == sum(range(100)) + 1
-        cell = system.cell_at("counter")
+        cell = system.registry.cell_at("counter")
         assert cell is not None
         assert isinstance(cell.actor, Counter)
         assert cell.actor.threads == {threading.get_ident()}, "handlers run on the loop"

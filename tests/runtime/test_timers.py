@@ -138,7 +138,7 @@ async def test_timers_die_with_the_instance_even_if_a_tick_waits(
         await asyncio.sleep(0)
         ref.tell(Do("sleep 2"))
         await asyncio.sleep(1.5)  # the tick waits in the mailbox now
-        cell = system.cell_at(ref.path)
+        cell = system.registry.cell_at(ref.path)
         assert cell is not None
         cell.life_cycle.supervise(RuntimeError("a failure while the tick waits"))
         await asyncio.sleep(5)

@@ -99,7 +99,7 @@ async def test_watchers_that_died_are_forgotten(virtual_host: VirtualHost) -> No
             watcher = system.spawn(partial(Watcher, ref, []))
             await watcher.ask(Do())
             await system.stop(watcher)
-        cell = system.cell_at("watched")
+        cell = system.registry.cell_at("watched")
         assert cell is not None
         assert not cell.relations.watchers
 

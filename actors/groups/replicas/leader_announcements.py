@@ -90,7 +90,7 @@ class LeaderAnnouncements:
 
     def _tell_absence(self, absent_s: float) -> None:
         voters = self._raft.facts.membership.voters
-        linked = self._context.system.linked_names
+        linked = self._context.system.remoting.linked_names
         missing = [node for node in voters if node not in linked and node != self._context.system.node]
         self._context.log.warning(
             "group.no_leader",

@@ -42,7 +42,7 @@ class LoadBook:
         report must not count twice. Pass the time of the pick.
         """
         if ref.node == self._system.node:
-            cell = self._system.cell_at(ref.path)
+            cell = self._system.registry.cell_at(ref.path)
             meter = None if cell is None or ref.uid not in (0, cell.ref.uid) else cell.options.meter
             return meter.report() if isinstance(meter, TargetMeter) else None
         report, received_at = self._by_node.get(ref.node, {}).get(ref.path, (None, -math.inf))

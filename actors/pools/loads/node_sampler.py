@@ -138,7 +138,7 @@ class NodeSampler:
             depth = next(self._uncounted, None)
             if depth is None:
                 self._depth, self._depth_so_far = self._depth_so_far, 0
-                self._uncounted = (cell.depth for cell in self._system.cells)
+                self._uncounted = (cell.depth for cell in self._system.registry.cells)
                 return
             self._depth_so_far += depth
 

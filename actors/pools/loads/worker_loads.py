@@ -65,7 +65,7 @@ class WorkerLoads:
             UnknownWorker: there is none.
         """
         meter = self._meter_by_path.get(path)
-        if meter is None or self._system.cell_at(path) is None:
+        if meter is None or self._system.registry.cell_at(path) is None:
             self._meter_by_path.pop(path, None)
             raise UnknownWorker(
                 f"pool {self._pool_path!r} on node {self._system.node!r} has no worker at {path!r:.100}"
@@ -81,6 +81,6 @@ class WorkerLoads:
         self._resources.close()
 
     def _forget_ended(self) -> None:
-        ended = [path for path in self._meter_by_path if self._system.cell_at(path) is None]
+        ended = [path for path in self._meter_by_path if self._system.registry.cell_at(path) is None]
         for path in ended:
             del self._meter_by_path[path]

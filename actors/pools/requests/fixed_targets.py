@@ -63,7 +63,7 @@ class FixedTargets(TargetSource):
 
     def targets(self) -> Sequence[PoolTarget]:
         """Return the targets on this node and on linked ones."""
-        linked = {self._system.node} | self._system.linked_names
+        linked = {self._system.node} | self._system.remoting.linked_names
         return [
             target for key, target in self._target_by_key.items() if target.ref.node in linked and key not in self._away
         ]

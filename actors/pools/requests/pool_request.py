@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -26,7 +27,7 @@ from coterie.protocols.balancing.guards import Hedger, RetryTokens
 from coterie.runtime.hosts.host import Host
 from coterie.runtime.messages.message import Ask
 
-__all__ = ["Attempt", "Attempts", "PoolRequest"]
+__all__ = ["Attempt", "MakeAttempt", "PoolRequest"]
 
 R = TypeVar("R")
 
@@ -44,17 +45,13 @@ class Attempt(Generic[R]):
     reply: asyncio.Future[R]
 
 
-class Attempts(Protocol):
-    """Makes attempts: the pool, as a request sees it."""
+class MakeAttempt(Protocol):
+    """Makes an attempt: that of the pool."""
 
-    async def attempt(
+    async def __call__(
         self, msg: Ask[R], key: RoutingKey | None, tried: AbstractSet[str], deadline: float, timeout_s: float
     ) -> Attempt[R] | None:
         """Send `msg` to a target that is not in `tried`, for `timeout_s` or until `deadline`; None if there is none."""
-        ...
-
-    def no_targets(self) -> CoterieError:
-        """Return the error of a request that no target can take."""
         ...
 
 
@@ -62,13 +59,15 @@ class Attempts(Protocol):
 class PoolRequest(Generic[R]):
     """One request.
 
+    `no_targets`: makes the error of a request that no target can take.
     `deadline`: of all attempts (monotonic, s). `attempt_s`: of one of an `Idempotent` message, s; None: all the time.
 
     Raises:
         ValueError: `attempt_s` is not a finite number above 0.
     """
 
-    pool: Attempts
+    make_attempt: MakeAttempt
+    no_targets: Callable[[], CoterieError]
     host: Host
     msg: Ask[R]
     key: RoutingKey | None
@@ -131,7 +130,7 @@ class PoolRequest(Generic[R]):
         """Return the error to raise; its text, which other nodes get as well, says why there was no other attempt."""
         error = self.unknown or self.last_error
         if error is None:
-            return self.pool.no_targets()
+            return self.no_targets()
         facts = []
         if self.attempt_s is not None and self.is_idempotent:
             facts.append(f" of at most attempt_s={self.attempt_s:g}")
@@ -179,7 +178,7 @@ class PoolRequest(Generic[R]):
 
     async def _begin(self) -> Attempt[R] | None:
         limit_s = math.inf if self.attempt_s is None or not self.is_idempotent else self.attempt_s
-        attempt = await self.pool.attempt(self.msg, self.key, self.tried.keys(), self.deadline, limit_s)
+        attempt = await self.make_attempt(self.msg, self.key, self.tried.keys(), self.deadline, limit_s)
         if attempt is not None:
             self.tried[attempt.target] = None
             self.attempts += 1

@@ -86,7 +86,7 @@ class ActorFaults:
             if not paths:
                 return None
             path = self._rng.choice(paths)
-        cell = node.system.cell_at(path)
+        cell = node.system.registry.cell_at(path)
         return cell if cell is not None and cell.state is State.RUNNING else None
 
     def _replace_receive(

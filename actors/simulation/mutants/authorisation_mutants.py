@@ -17,8 +17,9 @@ from coterie.runtime.refs import Ref
 from coterie.runtime.remote import interned_routes, wired_refs
 from coterie.runtime.remote.interned_routes import IncomingRoute
 from coterie.runtime.remote.wired_refs import WiredRefs
+from coterie.runtime.transport.handshake import handshake
 from coterie.runtime.transport.handshake.identity import Peer, PeerRole
-from coterie.runtime.transport.handshake.shared_key import SharedKey
+from coterie.runtime.transport.handshake.shared_key import SharedKey, keys_of_nodes
 from coterie.runtime.transport.peers import Peers
 
 __all__ = ["AUTHORISATION_MUTANTS"]
@@ -74,8 +75,8 @@ def _reserve_nothing(self: Peers, name: str) -> bool:
     return False
 
 
-def _accept_all_keys(self: SharedKey, peer: Peer) -> tuple[bytes, ...]:
-    return (*self.of_nodes, *(client.key for client in self.clients))
+def _accept_all_keys(auth: SharedKey, peer: Peer) -> tuple[bytes, ...]:
+    return (*keys_of_nodes(auth), *(client.key for client in auth.clients))
 
 
 REFS = DirectedTrial("refs of others", Level.SYSTEM, refs_of_others)
@@ -117,7 +118,7 @@ AUTHORISATION_MUTANTS: tuple[Mutant, ...] = (
     Mutant("authorisation: ref without rights", REFS, (Patch(WiredRefs, "ref", _ref_without_rights),)),
     Mutant("authorisation: type unchecked for wired refs", REFS, (Patch(wired_refs, "_refusal", _accept_all),)),
     Mutant("authorisation: reserved name taken", NAMES, (Patch(Peers, "_is_name_of_node", _reserve_nothing),)),
-    Mutant("authorisation: client key as node", NAMES, (Patch(SharedKey, "accepted_from", _accept_all_keys),)),
+    Mutant("authorisation: client key as node", NAMES, (Patch(handshake, "accepted_keys", _accept_all_keys),)),
     Mutant(
         "authorisation: term without cap",
         DirectedTrial("implausible terms", Level.SYSTEM, implausible_terms),

@@ -225,7 +225,7 @@ class ActorReporter:
 
     def _ref_to(self, context: Context, other: str) -> Ref[Any]:
         ref = self.refs.get(other)
-        return self.watch(context, context.system.ref(*self._registry.alive[other])) if ref is None else ref
+        return self.watch(context, context.system.registry.ref(*self._registry.alive[other])) if ref is None else ref
 
     def watch(self, context: Context, ref: Ref[Any]) -> Ref[Any]:
         """Watch an actor and keep its ref until it terminates."""

@@ -189,7 +189,7 @@ async def _listen_as_n2(life: Life, received: list[WorkItem]) -> None:
 
 async def _tell_as_n1(life: Life, store: str, work: WorkItem) -> None:
     async with System("n1", cluster="c", host=life.host) as system:
-        system.identify_store(store)
+        system.remoting.identify_store(store)
         system.add_peer("n2", "127.0.0.1", 7402)
         listener: Ref[WorkItem] = system.at(Address("n2", "listener"))
         while True:

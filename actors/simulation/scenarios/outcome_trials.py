@@ -13,7 +13,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgpack
 
@@ -227,7 +227,7 @@ async def _request_all(life: Life, group: ScriptedGroup, results: dict[int, Outc
     rng = life.host.random
     async with System(life.name, host=life.host) as system:
         system.spawn(lambda: group, name=GROUP)
-        client = GroupClient(system, GROUP, lambda: [life.name])
+        client: GroupClient[Any] = GroupClient(system, GROUP, lambda: [life.name])
         number = 0
         while number < COMMANDS:
             together = rng.choice((1, 1, 1, 2, 5))
@@ -236,7 +236,9 @@ async def _request_all(life: Life, group: ScriptedGroup, results: dict[int, Outc
         await client.close()
 
 
-async def _request(client: GroupClient, number: int, rng: random.Random, results: dict[int, Outcome | None]) -> None:
+async def _request(
+    client: GroupClient[Any], number: int, rng: random.Random, results: dict[int, Outcome | None]
+) -> None:
     try:
         await client.execute(Pay(number), timeout_s=rng.choice((0.5, 3.0, 9.0)))
         results[number] = None

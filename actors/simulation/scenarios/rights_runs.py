@@ -139,7 +139,7 @@ def names_and_keys(seed: int) -> None:
     async def listen(life: Life) -> None:
         async with _node(life, auth=NODE_KEY) as system:
             system.on_link(lambda event: linked.add(event.node) if event.kind == "up" else None)
-            system.reserve_names(["n1", "n2", "billing+node"])
+            system.remoting.network().reserve_names(["n1", "n2", "billing+node"])
             await system.listen(HOST, PORTS["n1"])
             await asyncio.Event().wait()
 

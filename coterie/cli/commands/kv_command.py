@@ -9,28 +9,26 @@ are not visible are shown as escapes (`\x1b`; in `scan` tabs and line breaks too
 With `-o json` a value that is no UTF-8 is `{"base64": …}`, and `scan` prints nothing before it has all pairs.
 
 Exit code 3: `get` or `delete` of an absent key, or there is no such store. 1: a `cas` whose expected value did not
-match, or an error. 4: no node accepts the client, or no node that answers has the store.
+match, or an error. 4: no node accepts the client.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from coterie.actors.client import Client
-from coterie.actors.groups.group_messages import LeaderIs, WatchLeader
 from coterie.actors.groups.key_value_client import KeyValueClient
-from coterie.cli.cluster_connection import add_connect, connection_of, wait_for_links
+from coterie.cli.cluster_connection import add_connect, connection_of
 from coterie.cli.command_loop import NameNotFound, run_async
 from coterie.cli.node_queries import NotAnOperator, check_group, code_schemas
 from coterie.cli.output.command_output import CommandOutput
 from coterie.cli.output.command_parser import add_output
-from coterie.errors import ActorNotFound, CommandRefused
-from coterie.runtime.actor import Actor
+from coterie.errors import CommandRefused
 from coterie.runtime.observing.printable_text import printable
-from coterie.runtime.refs import Address
 from coterie.terminal_output import print_lines, print_value
 
 __all__ = ["add_parser", "run"]
@@ -38,7 +36,7 @@ __all__ = ["add_parser", "run"]
 Action = Callable[[KeyValueClient, argparse.Namespace], Awaitable[None]]
 
 CHECK_TIMEOUT_S = 2.0
-"""How long nodes have to answer which groups they run; the command itself runs meanwhile."""
+"""How long nodes have to answer what they run; the command itself runs meanwhile."""
 
 
 ANY_COMMAND: Final = "kv.Get"
@@ -92,17 +90,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace) -> int:
-    connection = connection_of(args)
     action: Action = args.action
-    async with connection.client() as client:
+    async with connection_of(args).client() as client:
         acting = asyncio.ensure_future(action(client.key_value(args.store), args))
-        checking = asyncio.ensure_future(_check_store(client, len(set(connection.addresses)), args.store))
+        checking = asyncio.ensure_future(_check_kind(client, args.store))
         try:
             await asyncio.wait((acting, checking), return_when=asyncio.FIRST_COMPLETED)
-            if not acting.done():  # an unknown store would make it wait for its time limit
+            if not acting.done():  # a name of another kind would make it wait for its time limit
                 await checking
             await acting
         except CommandRefused as error:
+            if args.store not in (client.known_groups or (args.store,)):
+                raise NameNotFound(f"--store {args.store!r}: {error}") from error
             if await _is_other_machine(client, args.store):
                 raise NameNotFound(f"{args.store!r} is a group, and no key-value store") from error
             raise
@@ -113,36 +112,17 @@ async def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _check_store(client: Client, addresses: int, store: str) -> None:
-    """Raise NameNotFound, or NameUncertain, if no node that answers runs such a group."""
-    await wait_for_links(client, addresses)
-    try:
+async def _check_kind(client: Client, store: str) -> None:
+    """Raise NameNotFound or NameUncertain if no node that answers runs such a group, as far as this client is told."""
+    await client.all_linked()
+    with contextlib.suppress(NotAnOperator):
         await check_group(client, store, CHECK_TIMEOUT_S)
-    except NotAnOperator as error:  # the nodes do not tell it which groups there are
-        if await _is_missing(client, store):
-            raise NameNotFound(f"there is no group {store!r}, or it is not for this client: {error}") from error
 
 
 async def _is_other_machine(client: Client, group: str) -> bool:
     """Return whether the code of a group's nodes, as far as this client is told, has no command of a store."""
     schemas = code_schemas(await client.group(group).code(timeout_s=CHECK_TIMEOUT_S)).values()
     return bool(schemas) and not any(ANY_COMMAND in schema.commands for schema in schemas)
-
-
-async def _is_missing(client: Client, group: str) -> bool:
-    """Return whether each linked node says that it has no such group for clients."""
-    watcher = client.system.spawn(_Ignorer)
-    refs = [client.system.at(Address(node, group)) for node in client.nodes]
-    asked = (ref.ask(WatchLeader(watcher), timeout_s=CHECK_TIMEOUT_S) for ref in refs)
-    answers = await asyncio.gather(*asked, return_exceptions=True)
-    return bool(answers) and all(isinstance(answer, ActorNotFound) for answer in answers)
-
-
-class _Ignorer(Actor[LeaderIs]):
-    """Stands for a watcher of leaders, and does nothing."""
-
-    def receive(self, msg: LeaderIs, /) -> None:
-        """Take the name of a leader."""
 
 
 async def _get(store: KeyValueClient, args: argparse.Namespace) -> None:

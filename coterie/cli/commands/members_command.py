@@ -19,7 +19,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from coterie.actors.detection.detector_messages import MembersReport
-from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of, wait_for_links
+from coterie.cli.cluster_connection import ClusterConnection, add_connect, connection_of
 from coterie.cli.command_loop import UNREACHABLE, NameNotFound, run_async
 from coterie.cli.member_reports import MemberReports, has_detector, names_in
 from coterie.cli.member_rows import MemberRow, MembersByNode, member_rows, member_table
@@ -71,7 +71,7 @@ async def _show(connection: ClusterConnection, args: argparse.Namespace) -> int:
         members = MemberReports(client, count)
         if args.observer is not None:  # a name that does not exist is refused without waiting for silent nodes
             await _check_observer(members, args.observer, is_complete=False)
-        await wait_for_links(client, count)
+        await client.all_linked()
         if args.observer is not None and args.observer not in client.nodes:
             await _check_observer(members, args.observer, is_complete=True)
         clock, said = client.system.host.clock, ""

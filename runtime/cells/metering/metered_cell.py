@@ -60,7 +60,7 @@ class MeteredCell(Cell):
 
     def _set_metering(self, is_metering: bool) -> None:
         self._is_metering = is_metering
-        actor_class = self.system.actor_class_of(type(self.actor))
+        actor_class = self.system.registry.actor_class_of(type(self.actor))
         self.actor_class = replace(actor_class, plain=NO_CLASSES) if is_metering else actor_class
 
     def post(self, envelope: Envelope, lane: Lane) -> None:

@@ -49,7 +49,8 @@ def take_offer(association: Association, number: int, route: IncomingRoute, fiel
     if number in association.offers:
         return  # the number is in use: only a broken peer repeats one
     if len(association.offers) >= limit:
-        text = f"{limit} offers of {association.peer.node!r} wait for room already on {association.system.node!r}"
+        waiting = f"{limit} offers of {association.peer.node!r} wait for room already on {association.system.node!r}"
+        text = f"{waiting} (limit {limit}): no more are taken; offer less at once, or raise offers_max="
         association.answer_error(lane, number, TooManyInFlight(text))
         return
     room = cell.offer(route.message(fields))

@@ -64,7 +64,7 @@ def _check_room(system: System) -> None:
     remoting = system.remoting
     most = remoting.config.spawned_max
     if len(remoting.spawned_paths) >= most:
-        for path in [path for path in remoting.spawned_paths if system.cell_at(path) is None]:
+        for path in [path for path in remoting.spawned_paths if system.registry.cell_at(path) is None]:
             del remoting.spawned_paths[path]
     if len(remoting.spawned_paths) >= most:
         raise SpawnRefused(
@@ -73,7 +73,7 @@ def _check_room(system: System) -> None:
 
 
 def _refusal(system: System, name: str | None, error: Exception) -> SpawnRefused | ActorFailed:
-    if is_of(error, ValueError) and name is not None and (_is_invalid(name) or system.cell_at(name)):
+    if is_of(error, ValueError) and name is not None and (_is_invalid(name) or system.registry.cell_at(name)):
         return SpawnRefused(str(error))
     if is_of(error, RuntimeError) and system.is_stopping:
         return SpawnRefused(str(error))

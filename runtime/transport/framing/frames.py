@@ -99,6 +99,8 @@ class FrameDecoder:
     Args:
         cap_bytes: the longest payload accepted. It is checked against the header, before a payload is waited for: no
             more than the cap, a header and one `feed` are ever held.
+
+    `setting` names what changes the cap, for errors; "": nothing does.
     """
 
     __slots__ = (
@@ -111,10 +113,12 @@ class FrameDecoder:
         "_sequence",
         "begins_tls",
         "cap_bytes",
+        "setting",
     )
 
     def __init__(self, cap_bytes: int) -> None:
         self.cap_bytes = cap_bytes
+        self.setting = ""
         self._bytes: bytes | bytearray = b""
         self._at = 0  # where the next header begins
         self._sequence = 0
@@ -168,7 +172,7 @@ class FrameDecoder:
         size, sequence = _COVERED.unpack_from(self._bytes, self._at)
         if size > self.cap_bytes:
             self.begins_tls = self._sequence == 0 and self._bytes.startswith(_TLS_RECORD, self._at)
-            self._fail(f"a frame of {size} bytes is announced, the cap is {self.cap_bytes}")
+            self._fail(f"a frame of {size} bytes is announced, the cap is {self.cap_bytes}{self._setting_text()}")
         if sequence != self._sequence:
             self._fail(f"frame {sequence} arrived where frame {self._sequence} was due")
         end = start + size
@@ -184,6 +188,9 @@ class FrameDecoder:
         if not self._sequence:
             self._rounds = _next_round(self._rounds)
         return payload
+
+    def _setting_text(self) -> str:
+        return f"; see {self.setting} of both ends" if self.setting else ""
 
     def _fail(self, failure: str) -> None:
         self._failure = failure

@@ -48,8 +48,10 @@ from coterie.runtime.transport.handshake.shared_key import (
     FrameKeys,
     HandshakeSide,
     SharedKey,
+    accepted_keys,
     find_key,
     frame_keys,
+    keys_of_nodes,
     prove,
 )
 
@@ -158,10 +160,10 @@ class AcceptorHandshake:
         if isinstance(answer, HandshakeRefusal):
             return answer
         said, encoded = self._hello_bytes, challenge.encode()
-        key = find_key(auth.accepted_from(hello.peer), HandshakeSide.DIALER, said, encoded, answer.proof)
+        key = find_key(accepted_keys(auth, hello.peer), HandshakeSide.DIALER, said, encoded, answer.proof)
         if key is None:
             return _unknown_key(self._identity.node, hello.peer)
-        hello = replace(hello, peer=replace(hello.peer, could_be_node=key in auth.of_nodes))
+        hello = replace(hello, peer=replace(hello.peer, could_be_node=key in keys_of_nodes(auth)))
         step = self._welcome(hello, challenge.version, prove(key, HandshakeSide.ACCEPTOR, said, encoded))
         if not isinstance(step, Passed):
             return step

@@ -42,13 +42,11 @@ class SystemIdentity:
     store: str = ""
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.node) <= NAME_CHARS_MAX:
-            raise ValueError(f"a node's name has 1 to {NAME_CHARS_MAX} characters, not {len(self.node)}: {self.node!r}")
-        if len(self.cluster) > NAME_CHARS_MAX:
-            raise ValueError(f"a cluster's id has at most {NAME_CHARS_MAX} characters: {self.cluster!r}")
-        if len(self.store) > NAME_CHARS_MAX:
-            raise ValueError(f"a store's id has at most {NAME_CHARS_MAX} characters: {self.store!r}")
+        if not self.node:
+            raise ValueError(f"a node's name has 1 to {NAME_CHARS_MAX} characters, not 0: ''")
         for what, name in (("node's name", self.node), ("cluster's id", self.cluster), ("store's id", self.store)):
+            if len(name) > NAME_CHARS_MAX:
+                raise ValueError(f"a {what} has at most {NAME_CHARS_MAX} characters, not {len(name)}: {name!r:.80}")
             if not is_printable(name):
                 raise ValueError(f"a {what} must be printable, not '{printable(name)}'")
         if not self.cluster and self.role is PeerRole.NODE:

@@ -34,8 +34,11 @@ __all__ = [
     "FrameKeys",
     "HandshakeSide",
     "SharedKey",
+    "accepted_keys",
     "find_key",
     "frame_keys",
+    "fresh_nonce",
+    "keys_of_nodes",
     "prove",
 ]
 
@@ -76,10 +79,6 @@ class ClientKey:
             shown = printable(self.name)
             raise ValueError(f"a client's key cannot be named {shown!r}: names are printable, not empty, without '+'")
 
-    def nonce(self, rng: random.Random) -> bytes:
-        """Return a fresh nonce; see `SharedKey.nonce`."""
-        return _nonce(self.key, rng)
-
 
 @dataclass(frozen=True, slots=True)
 class SharedKey:
@@ -109,7 +108,7 @@ class SharedKey:
             if not isinstance(getattr(self, name), tuple):
                 raise TypeError(f"SharedKey: {name}= is a tuple, not {type(getattr(self, name)).__name__}")
         owners: dict[bytes, str] = {}
-        for key in self.of_nodes:
+        for key in (self.key, *self.also):
             _check_key(key)
             owners[key] = ""
         for client in self.clients:
@@ -119,25 +118,27 @@ class SharedKey:
                 owner = f"client {owners[client.key]!r}" if owners[client.key] else "the nodes"
                 raise ValueError(f"the key of client {client.name!r} is also that of {owner}: each needs its own")
 
-    @property
-    def of_nodes(self) -> tuple[bytes, ...]:
-        """The keys of nodes; the own one is the first."""
-        return (self.key, *self.also)
-
-    def accepted_from(self, peer: Peer) -> tuple[bytes, ...]:
-        """Return the keys with which that peer may prove itself."""
-        if peer.role is PeerRole.NODE:
-            return self.of_nodes
-        owner = owner_of(peer.node)
-        return (*self.of_nodes, *(client.key for client in self.clients if client.name == owner))
-
-    def nonce(self, rng: random.Random) -> bytes:
-        """Return a fresh nonce. Keyed, so that known output of `rng` does not reveal the next nonce."""
-        return _nonce(self.key, rng)
-
 
 Auth = SharedKey | ClientKey
 """What a system proves itself with; a node has a `SharedKey`."""
+
+
+def keys_of_nodes(auth: SharedKey) -> tuple[bytes, ...]:
+    """Return the keys of nodes; the own one is the first."""
+    return (auth.key, *auth.also)
+
+
+def accepted_keys(auth: SharedKey, peer: Peer) -> tuple[bytes, ...]:
+    """Return the keys with which that peer may prove itself."""
+    if peer.role is PeerRole.NODE:
+        return keys_of_nodes(auth)
+    owner = owner_of(peer.node)
+    return (*keys_of_nodes(auth), *(client.key for client in auth.clients if client.name == owner))
+
+
+def fresh_nonce(auth: Auth, rng: random.Random) -> bytes:
+    """Return a fresh nonce. Keyed, so that known output of `rng` does not reveal the next nonce."""
+    return hmac.digest(auth.key, b"coterie.nonce" + rng.randbytes(NONCE_BYTES), "sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +176,6 @@ def find_key(
 
 def _transcript(label: str, hello: bytes, challenge: bytes) -> bytes:
     return cast(bytes, msgpack.packb((label, hello, challenge)))  # encodes lengths: unambiguous
-
-
-def _nonce(key: bytes, rng: random.Random) -> bytes:
-    return hmac.digest(key, b"coterie.nonce" + rng.randbytes(NONCE_BYTES), "sha256")
 
 
 def _check_key(key: bytes) -> None:

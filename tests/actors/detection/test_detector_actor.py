@@ -63,7 +63,7 @@ async def test_messages_reach_the_detector_of_the_peer_with_their_sender() -> No
         _, other = await detector_of(systems["n2"])
         one.effects, other.effects = [[Send(N2, Ping(7))], []], [[Send(N1, Ack(7))]]
 
-        systems["n1"].cell_at(DETECTOR_PATH).ref.tell(DetectorPeerMessage("n3", Ping(1)))  # type: ignore[union-attr]
+        systems["n1"].registry.cell_at(DETECTOR_PATH).ref.tell(DetectorPeerMessage("n3", Ping(1)))  # type: ignore[union-attr]
         await asyncio.sleep(1)
 
         assert other.events == [Received(N1, Ping(7))]

@@ -76,7 +76,7 @@ async def test_who_waits_for_room_may_give_up() -> None:
 async def test_what_was_refused_is_sent_again_when_half_of_what_is_before_it_is_over() -> None:
     own = session(window=100)
     given = [await own.next() for _ in range(9)]
-    waiting = {at: asyncio.ensure_future(own.advance(at)) for at in (1, 2, 5, 9)}
+    waiting = {at: asyncio.ensure_future(own.sequences.advance(at)) for at in (1, 2, 5, 9)}
 
     async def go_on() -> list[int]:
         await asyncio.sleep(0)

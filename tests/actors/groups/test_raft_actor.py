@@ -31,7 +31,7 @@ def actor_of(cluster: Any, name: str) -> Ref[Any]:
 
 
 def cell_of(cluster: Any, name: str) -> Any:
-    return cluster[name].system.cell_at("store")
+    return cluster[name].system.registry.cell_at("store")
 
 
 READ = encode_plain(encode_command(Get(b"n"), msgpack.Packer().pack))

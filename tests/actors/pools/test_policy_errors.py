@@ -119,4 +119,4 @@ async def test_without_a_target_the_error_is_that_there_is_none_although_the_pol
         await pool.ask(Who())  # so that it has targets
 
         with pytest.raises(NoTargets, match="to ask: the policy has raised exceptions in explain: 1; nothing was sent"):
-            raise pool.no_targets()
+            raise pool._no_targets()

@@ -155,7 +155,7 @@ async def test_it_grows_to_the_most_while_messages_wait_and_shrinks_to_the_fewes
 
         assert grown == ["pool/1", "pool/2", "pool/3"]
         assert await names(pool) == ["pool/1"]
-        assert systems["local"].cell_at("pool/3") is None
+        assert systems["local"].registry.cell_at("pool/3") is None
 
 
 async def test_a_worker_that_leaves_handles_what_it_has_and_what_still_comes() -> None:
@@ -174,7 +174,7 @@ async def test_a_worker_that_leaves_handles_what_it_has_and_what_still_comes() -
         await advance(1.0)
 
         assert answers == ["pool/2", "pool/2"]
-        assert systems["local"].cell_at("pool/2") is None
+        assert systems["local"].registry.cell_at("pool/2") is None
 
 
 async def test_a_pool_that_stops_fails_the_requests_that_it_holds() -> None:
@@ -300,4 +300,4 @@ async def test_a_worker_that_has_left_answers_what_it_took_late() -> None:
         with pytest.raises(AskTimeout):
             await never
         await advance(1.0)
-        assert systems["local"].cell_at("pool/2") is None
+        assert systems["local"].registry.cell_at("pool/2") is None

@@ -35,7 +35,7 @@ async def api() -> AsyncIterator[ClusterApi]:
     async with Systems("local") as systems:
         api = ClusterApi(systems["local"])
         yield api
-        await api.close_handles()
+        await api.handles.close()
 
 
 @pytest.mark.parametrize(("options", "text"), MISTAKES)

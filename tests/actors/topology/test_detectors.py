@@ -254,6 +254,6 @@ async def test_every_kind_of_detector_finds_a_killed_node_within_seconds(config:
 
 
 def actor_at(node: Node) -> object:
-    cell = node.system.cell_at(DETECTOR_PATH)
+    cell = node.system.registry.cell_at(DETECTOR_PATH)
     assert cell is not None
     return cell.actor

@@ -47,7 +47,7 @@ class Proxied:
 
     @property
     def values(self) -> list[int]:
-        cell = self.b.cell_at("keeper")
+        cell = self.b.registry.cell_at("keeper")
         assert cell is not None
         assert isinstance(cell.actor, Keeper)
         return cell.actor.values

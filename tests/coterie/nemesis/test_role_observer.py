@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from coterie.actors.groups.group_client import GroupClient
@@ -9,7 +11,7 @@ from coterie.nemesis.role_observer import RoleObserver
 from coterie.protocols.faults.kinds.fault_kinds import TargetRole
 
 
-class FakeGroup(GroupClient):
+class FakeGroup(GroupClient[Any]):
     """A group whose nodes have the status that the test sets."""
 
     def __init__(self) -> None:

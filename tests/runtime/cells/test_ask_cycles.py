@@ -214,10 +214,10 @@ async def test_def_actors_never_wait(virtual_host: VirtualHost) -> None:
 async def test_a_chain_of_an_activation_that_is_over_is_no_cycle(virtual_host: VirtualHost) -> None:
     async with System(host=virtual_host) as system:
         world = World(system, "a")
-        cell = system.cell_at("a")
+        cell = system.registry.cell_at("a")
         assert cell is not None
         assert await world.go("a") == "there"
-        late = system.ask_deadlines.begin(Go(), None, "a", PendingAsk)
+        late = system.registry.ask_deadlines.begin(Go(), None, "a", PendingAsk)
         late.chain = (Hop("local", "a", cell.ref.uid, cell.handled, 1),)
         cell.post(late, Lane.BULK)
         assert await late.future == "there"

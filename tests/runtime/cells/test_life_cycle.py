@@ -282,7 +282,7 @@ async def test_children_stop_before_the_stop_hook_of_their_parent(virtual_host: 
     async with System(host=virtual_host) as system:
         ref = system.spawn(partial(Recorder, log, script), name="parent")
         await asyncio.sleep(0.1)
-        assert system.cell_at("parent/a") is not None
+        assert system.registry.cell_at("parent/a") is not None
         log.clear()
         await system.stop(ref)
         assert system.stats().actors == 0
@@ -389,7 +389,7 @@ async def test_a_child_that_does_not_escalate_ends_alone_when_its_budget_is_spen
         children[0].tell(Do("fail"))
         await asyncio.sleep(1)
         await ref.ask(Do("again"))
-        assert system.cell_at(children[0].path) is None
+        assert system.registry.cell_at(children[0].path) is None
 
     assert log == ["start", "work", "again", "stop"]
 

@@ -49,7 +49,7 @@ def full(system: System, overflow: Overflow, capacity: int = 2) -> tuple[Ref[Do 
     ref = system.spawn(Counter, name="small", capacity=capacity, overflow=overflow)
     for number in range(capacity):
         ref.tell(Do(number))
-    cell = system.cell_at("small")
+    cell = system.registry.cell_at("small")
     assert cell is not None
     actor: Any = cell.actor
     return ref, actor

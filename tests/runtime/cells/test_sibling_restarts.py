@@ -206,7 +206,7 @@ async def test_a_resting_sibling_is_released_when_the_failed_one_is_killed(virtu
         await asyncio.sleep(0.1)
         family.refs["a"].tell(Do("fail"))
         await asyncio.sleep(0.3)
-        cell = system.cell_at("parent/a")
+        cell = system.registry.cell_at("parent/a")
         assert cell is not None
         cell.kill()
         assert await family.refs["b"].ask(Do()) == "b"
@@ -255,7 +255,7 @@ async def test_a_permanent_actor_that_stops_itself_too_often_fails_its_parent(vi
         for _ in range(2):
             family.refs["a"].tell(Do("stop"))
             await asyncio.sleep(3)
-        assert system.cell_at("parent") is None
+        assert system.registry.cell_at("parent") is None
 
 
 async def test_strategies_of_top_actors_concern_no_other_actor(virtual_host: VirtualHost) -> None:

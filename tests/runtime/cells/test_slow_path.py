@@ -70,7 +70,7 @@ EVERY = pytest.mark.parametrize("kind", [Account, AsyncAccount, Batcher])
 
 
 def actor_of(system: System) -> Any:
-    cell = system.cell_at("account")
+    cell = system.registry.cell_at("account")
     assert cell is not None
     return cell.actor
 

@@ -60,7 +60,7 @@ class Pair:
     async def received(self, node: str = "b") -> list[int]:
         """Return what the keeper of a node has received, after some time."""
         await advance(0.1)
-        cell = self.systems[node].cell_at("keeper")
+        cell = self.systems[node].registry.cell_at("keeper")
         assert cell is not None
         assert isinstance(cell.actor, Keeper)
         return [msg.value for msg in cell.actor.received]

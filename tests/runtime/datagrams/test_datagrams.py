@@ -115,7 +115,7 @@ async def test_a_system_without_a_socket_uses_the_link() -> None:
         keeper = b.spawn(Keeper, name="keeper")
         a.datagrams.tell(KEEPER, Number(7))
         await advance(0.1)
-        cell = b.cell_at(keeper.path)
+        cell = b.registry.cell_at(keeper.path)
 
         assert cell is not None
         assert cell.handled == 1

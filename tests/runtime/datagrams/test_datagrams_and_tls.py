@@ -26,7 +26,7 @@ async def test_in_tls_datagrams_are_sent_with_a_key_only(tmp_path: Path, key: Sh
         b.add_peer("a", *await a.listen(datagrams=True))
         await a.linked("b")
         a.datagrams.tell(Address("b", "keeper"), Number(7))
-        cell = b.cell_at(keeper.path)
+        cell = b.registry.cell_at(keeper.path)
         assert cell is not None
         async with asyncio.timeout(30):
             while cell.handled == 0:  # noqa: ASYNC110 (a counter of another system)

@@ -34,7 +34,7 @@ class Nodes:
 
     @property
     def values(self) -> list[int]:
-        cell = self.systems["b"].cell_at("keeper")
+        cell = self.systems["b"].registry.cell_at("keeper")
         assert cell is not None
         assert isinstance(cell.actor, Keeper)
         return [msg.value for msg in cell.actor.received]

@@ -65,7 +65,7 @@ class Slow(Sync):
 
 
 def seen_by(system: System, name: str) -> list[object]:
-    cell = system.cell_at(name)
+    cell = system.registry.cell_at(name)
     assert cell is not None
     actor: Any = cell.actor
     return [item for item in actor.seen if not isinstance(item, Wait)]

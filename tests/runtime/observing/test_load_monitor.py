@@ -62,7 +62,7 @@ async def test_the_busy_share_is_the_time_in_the_actors_visits() -> None:
 
         await asyncio.sleep(1.0)  # 1 s passes while no worker is busy, 3 s while one is
 
-        shares = {cell.path: load_monitor.busy_share(cell) for cell in system.cells}
+        shares = {cell.path: load_monitor.busy_share(cell) for cell in system.registry.cells}
         assert shares["busy"] == pytest.approx(0.75, abs=0.01)
         assert shares["idle"] == pytest.approx(0.0, abs=0.01)
         load_monitor.stop()
@@ -109,7 +109,7 @@ async def test_ended_actors_are_pruned_while_measuring_goes_on() -> None:
                 system.spawn(Brief).tell(Work(0.0))
             await asyncio.sleep(1.0)
 
-        assert not system.cells
+        assert not system.registry.cells
         assert len(load_monitor._busy_s) <= 1000
         load_monitor.stop()
 
@@ -121,7 +121,7 @@ async def test_an_actor_remembers_its_restarts_and_its_last_error() -> None:
 
     async with System("n1", host=VirtualHost("n1")) as system:
         ref = system.spawn(Failing, name="failing")
-        cell = system.cell_at("failing")
+        cell = system.registry.cell_at("failing")
         assert cell is not None
         failure_summary = [cell.failure_summary]
         for _ in range(2):

@@ -139,7 +139,7 @@ async def test_an_unknown_node_or_this_one_has_no_effect(world: World) -> None:
 
 async def test_a_watch_on_a_node_that_was_never_linked_ends_too(world: World) -> None:
     a = world.systems["a"]
-    ref = a.ref("c", 5, "server", 1)
+    ref = a.registry.ref("c", 5, "server", 1)
     await a.at(Address("a", "server")).ask(Watch(ref))
     a.declare_lost("c", REASON)
     await asyncio.sleep(0.1)

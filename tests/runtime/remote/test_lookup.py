@@ -36,7 +36,7 @@ class Server(Actor[Hello]):
     """Says where it lives, and can have a child."""
 
     def receive(self, msg: Hello) -> str:
-        if "child" not in self.context.self_ref.path and self.context.system.cell_at("server/child") is None:
+        if "child" not in self.context.self_ref.path and self.context.system.registry.cell_at("server/child") is None:
             self.context.spawn(Server, name="child")
         return self.context.self_ref.path
 
@@ -55,7 +55,7 @@ def server() -> type[Server]:
 async def test_a_lookup_gives_a_ref_that_names_one_life(world: World, place: Any) -> None:
     a, b = world.systems["a"], world.systems["b"]
     ref = await a.lookup(place, Server)
-    cell = b.cell_at("server")
+    cell = b.registry.cell_at("server")
 
     assert cell is not None
     assert ref == cell.ref
@@ -71,7 +71,7 @@ async def test_a_lookup_gives_a_ref_that_names_one_life(world: World, place: Any
 
 async def test_a_lookup_at_home_gives_the_actors_own_ref(world: World) -> None:
     a = world.systems["a"]
-    cell = a.cell_at("server")
+    cell = a.registry.cell_at("server")
     assert cell is not None
 
     assert await a.lookup("a/server", Server) is cell.ref

@@ -87,7 +87,7 @@ async def test_asks_in_flight_are_bounded_and_one_refused_was_not_sent(world: Wo
     await world.start("a", config=SystemConfig(remote=RemoteConfig(in_flight_max=10)))
     world.link("a", "b")
     await asyncio.sleep(10)
-    there = world.systems["a"].ref("b", 0, "server", 0)
+    there = world.systems["a"].registry.ref("b", 0, "server", 0)
     asks = [there.ask(Never(), timeout_s=1) for _ in range(11)]
     await asyncio.sleep(0.1)
 

@@ -75,7 +75,7 @@ def heard(world: World, node: str = "a", path: str = "server") -> list[tuple[Ref
 
 
 async def end(world: World, ref: Ref[Any]) -> None:
-    cell = world.systems["b"].cell_at(ref.path)
+    cell = world.systems["b"].registry.cell_at(ref.path)
     assert cell is not None
     await world.systems["b"].stop(cell.ref)
 
@@ -135,7 +135,7 @@ async def test_who_watches_no_more_hears_nothing_and_is_forgotten_over_there(wor
     await a.at(Address("a", "server")).ask(Unwatch(ref))
     await settle()
     assert watched(world) == (1, 1), "the other one still watches"
-    private = a.cell_at("private")
+    private = a.registry.cell_at("private")
     assert private is not None
     await a.stop(private.ref)
     await settle()
@@ -149,7 +149,7 @@ async def test_who_watches_no_more_hears_nothing_and_is_forgotten_over_there(wor
 async def test_an_end_that_is_on_its_way_is_not_heard_after_unwatch(world: World) -> None:
     ref = await victim(world)
     await watch(world, ref)
-    cell = world.systems["a"].cell_at("server")
+    cell = world.systems["a"].registry.cell_at("server")
     assert cell is not None
     cell.watched_ended(next(iter(cell.relations.watched)), Terminated(ref, "stopped"))
     cell.relations.unwatch(ref)
@@ -239,7 +239,7 @@ async def test_a_node_that_comes_back_in_another_life_has_lost_all_its_actors(wo
 async def test_a_watch_of_a_node_without_a_link_waits_for_the_link_or_gives_up(world: World) -> None:
     ref = await victim(world)
     a = world.systems["a"]
-    nowhere: Ref[Any] = a.ref("z", 1, "server", 1)
+    nowhere: Ref[Any] = a.registry.ref("z", 1, "server", 1)
     world.network.partition("a", "b")
     world.network.reset("a", "b")
     await asyncio.sleep(0.5)
@@ -260,7 +260,7 @@ async def test_a_frozen_watcher_costs_the_watched_node_nothing_after_its_link(wo
     await watch(world, ref)
     world.network.freeze("a")
     await asyncio.sleep(10)
-    cell = world.systems["b"].cell_at("victim")
+    cell = world.systems["b"].registry.cell_at("victim")
     assert cell is not None
 
     assert not cell.relations.watchers
@@ -274,7 +274,7 @@ async def test_a_client_watches_exported_actors_only(world: World) -> None:
     client.spawn(Server, name="server")
     await asyncio.sleep(1)
     ref = await victim(world)
-    private = world.systems["b"].cell_at("private")
+    private = world.systems["b"].registry.cell_at("private")
     assert private is not None
     await watch(world, ref, node="client")
     await watch(world, private.ref, node="client")
@@ -285,7 +285,7 @@ async def test_a_client_watches_exported_actors_only(world: World) -> None:
 
 
 async def test_an_address_cannot_be_watched(world: World) -> None:
-    cell = world.systems["a"].cell_at("server")
+    cell = world.systems["a"].registry.cell_at("server")
     assert cell is not None
     with pytest.raises(ValueError, match=r"an address never ends; watch the actor's own ref, see System\.lookup"):
         cell.watch(world.systems["a"].at(Address("b", "server")))
@@ -311,7 +311,7 @@ async def test_forged_and_repeated_notices_are_heard_by_nobody(world: World) -> 
     association = world.systems["a"].remoting.association("c")
     assert association is not None
     assert len(association.watched) == 1
-    cell = world.systems["a"].cell_at("server")
+    cell = world.systems["a"].registry.cell_at("server")
     assert cell is not None
     assert len(cell.relations.watchers) == 1
 

@@ -224,7 +224,7 @@ async def test_actors_spawned_on_request_are_bounded_until_one_has_ended(world: 
 
     with pytest.raises(SpawnRefused, match="node 'd' runs 3 actors that were spawned on request"):
         await world.systems["a"].spawn_on("d", "worker")
-    cell = world.systems["d"].cell_at(spawned[1].path)
+    cell = world.systems["d"].registry.cell_at(spawned[1].path)
     assert cell is not None
     await world.systems["d"].stop(cell.ref)
     assert (await world.systems["a"].spawn_on("d", "worker")).path not in {ref.path for ref in spawned}

@@ -141,7 +141,7 @@ async def test_a_ref_that_came_in_a_reply_works_both_ways(world: World, there: R
 
     back = await there.ask(Introduce(ref))
     assert back == ref
-    mine = world.systems["a"].cell_at("server")
+    mine = world.systems["a"].registry.cell_at("server")
     assert mine is not None
     assert await there.ask(Introduce(mine.ref)) == mine.ref, "a ref that comes home is the actor's own"
 
@@ -151,7 +151,7 @@ async def test_nobody_at_the_path_and_a_stopped_actor_and_its_successor(world: W
     with pytest.raises(ActorNotFound, match="no actor at 'nobody' on node 'b'"):
         await a.at(Address("b", "nobody")).ask(Echo("x"))
     ref = await there.ask(Introduce())
-    cell = b.cell_at("server")
+    cell = b.registry.cell_at("server")
     assert cell is not None
     await b.stop(cell.ref)
     with pytest.raises(ActorNotFound):
@@ -180,7 +180,7 @@ async def test_a_ref_of_an_earlier_life_of_a_node_reaches_nobody(world: World, t
     at_home = await there.ask(Introduce(old))
     assert at_home == old
     # The same path and uid live on b again: only the incarnation tells them apart.
-    home = world.systems["b"].ref(old.node, old.incarnation, old.path, old.uid)
+    home = world.systems["b"].registry.ref(old.node, old.incarnation, old.path, old.uid)
     with pytest.raises(ActorStopped):
         await home.ask(Echo("x"))
     assert [event for event in world.events if event[0] == "a"] == [

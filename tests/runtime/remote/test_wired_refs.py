@@ -123,7 +123,7 @@ async def client_of(world: World, name: str = "client", **options: Any) -> Syste
 
 def own_ref(world: World, node: str, path: str) -> Ref[Any]:
     """Return the ref of an actor, not an address: what a client may have learned."""
-    cell = world.systems[node].cell_at(path)
+    cell = world.systems[node].registry.cell_at(path)
     assert cell is not None
     return cell.ref
 

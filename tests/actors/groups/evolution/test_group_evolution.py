@@ -131,7 +131,7 @@ class Upgrades:
         return {node: status for node, status in found.items() if isinstance(status, GroupStatus)}
 
     def machine(self, node: str) -> Any:
-        cell: Any = self.cluster[node].system.cell_at("totals")
+        cell: Any = self.cluster[node].system.registry.cell_at("totals")
         return cell.actor._machine.machine
 
     async def settle(self) -> dict[str, int]:

@@ -22,7 +22,7 @@ HIGH = Term(2**64 - 1)
 
 
 def actor_of(cluster: Any, node: str) -> RaftActor:
-    actor = cluster[node].system.cell_at("store").actor
+    actor = cluster[node].system.registry.cell_at("store").actor
     assert isinstance(actor, RaftActor)
     return actor
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.virtual
 MakeCluster = Callable[[], Cluster]
 
 
-async def roles(group: GroupClient) -> dict[str, str]:
+async def roles(group: GroupClient[Any]) -> dict[str, str]:
     answers = (await group.status()).items()
     return {node: answer.role if isinstance(answer, GroupStatus) else str(answer) for node, answer in answers}
 

@@ -338,7 +338,7 @@ async def test_a_node_that_is_out_of_memory_stops_before_the_entry_counts_and_ap
     await asyncio.sleep(3)
     assert await group.execute(Count()) == 3
     await asyncio.sleep(1)
-    machines = [cluster[name].system.cell_at("store").actor._machine.machine for name in cluster]
+    machines = [cluster[name].system.registry.cell_at("store").actor._machine.machine for name in cluster]
     assert [machine.count for machine in machines] == [3, 3, 3]
 
 

@@ -67,17 +67,17 @@ class Errors:
 MakeCluster = Callable[[Topology], Cluster]
 
 
-async def group_of(cluster: Cluster) -> GroupClient:
+async def group_of(cluster: Cluster) -> GroupClient[Any]:
     client: Client = await cluster.client()
     return client.group("totals")
 
 
-async def roles(group: GroupClient) -> dict[str, str]:
+async def roles(group: GroupClient[Any]) -> dict[str, str]:
     answers = (await group.status()).items()
     return {node: answer.role if isinstance(answer, GroupStatus) else str(answer) for node, answer in answers}
 
 
-async def status_of(group: GroupClient, node: str) -> GroupStatus:
+async def status_of(group: GroupClient[Any], node: str) -> GroupStatus:
     status = (await group.status())[node]
     assert isinstance(status, GroupStatus)
     return status
@@ -209,7 +209,7 @@ async def test_an_idle_group_writes_one_checkpoint_and_then_nothing(make_cluster
 
 
 def machine_of(cluster: Cluster, node: str) -> Totals:
-    cell: Any = cluster[node].system.cell_at("totals")
+    cell: Any = cluster[node].system.registry.cell_at("totals")
     machine = cell.actor._machine.machine
     assert isinstance(machine, Totals)
     return machine

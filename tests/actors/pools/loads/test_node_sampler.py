@@ -97,7 +97,7 @@ async def test_mailboxes_are_counted_a_slice_at_a_time(virtual_host: VirtualHost
         assert pool.current().mailbox_depth == 4, "one message of each of the two is being handled"
         for ref in waiting:
             system.stop(ref)
-        for cell in system.cells:
+        for cell in system.registry.cells:
             cell.kill()
 
 

@@ -149,7 +149,7 @@ async def test_names_without_a_link_are_no_subscribers_and_take_no_place(systems
     book = await subscribe(systems, "caller")
     for number in range(1200):
         await systems["other"].at(Address("server", POOL)).ask(ListWorkers(subscriber=f"{number}" * 100))
-    cell = systems["server"].cell_at(POOL)
+    cell = systems["server"].registry.cell_at(POOL)
     assert cell is not None
     assert isinstance(cell.actor, PoolActor)
     assert len(cell.actor._loads._subscribers) == 1
@@ -281,7 +281,7 @@ async def test_the_book_is_bounded(systems: Systems) -> None:
 
 async def test_nothing_is_measured_while_nobody_asks(systems: Systems) -> None:
     await worker(systems, "caller").ask(Work())
-    cell = systems["server"].cell_at(WORKER.path)
+    cell = systems["server"].registry.cell_at(WORKER.path)
 
     assert cell is not None
     assert cell.actor_class.plain == {Work}, "asks are enqueued as those of any other actor"

@@ -129,7 +129,7 @@ async def used_after(order: tuple[str, ...], listings: tuple[Listing, ...], paus
         answers.clear()
         await advance(SOON_S)
         asking[0].cancel()
-        await api.close_handles()
+        await api.handles.close()
         return Counter(answers)
 
 
@@ -165,4 +165,4 @@ async def test_a_node_that_comes_while_another_is_silent_answers_the_first_reque
 
         assert await asked == "n2"
         assert systems["client"].loop.time() - began < 0.5
-        await api.close_handles()
+        await api.handles.close()

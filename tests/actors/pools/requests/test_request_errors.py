@@ -219,7 +219,7 @@ async def test_a_hedge_that_cannot_be_sent_leaves_the_first_attempt_alone(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = pool_of(system, 1, hedging=Hedging(after_s=0.2, max_share=1.0))
-    attempt, calls = pool.attempt, 0
+    attempt, calls = pool._attempt, 0
 
     async def fails_once(*args: Any) -> Any:
         nonlocal calls
@@ -228,6 +228,6 @@ async def test_a_hedge_that_cannot_be_sent_leaves_the_first_attempt_alone(
             raise BadMessage("not for the wire")
         return await attempt(*args)
 
-    monkeypatch.setattr(pool, "attempt", fails_once)
+    monkeypatch.setattr(pool, "_attempt", fails_once)
 
     assert await pool.ask(Twice(("w1",), sleep_s=1.0)) == "w1"

@@ -80,7 +80,7 @@ def test_an_actor_that_fails_during_an_attack_is_reported() -> None:
     def fail(sim: Simulation) -> None:
         node = sim.node("n2")
         with node.life:
-            node.system.cell_at("failing").tell(Ping())  # type: ignore[union-attr]
+            node.system.registry.cell_at("failing").tell(Ping())  # type: ignore[union-attr]
 
     with pytest.raises(Violation, match=r"runtime\.actor_failed_under_attack broken at n2, .* actor\.failed: failing"):
         attacked(Attack.ROWS, then=fail)

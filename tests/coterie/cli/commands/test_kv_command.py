@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from coterie import Client, CommandRefused, KeyValue, Query, StateMachine, Topology, message
+from coterie import CommandRefused, KeyValue, Query, StateMachine, Topology, message
 from coterie.cli import make_parser
 from coterie.cli.command_loop import NameNotFound
 from coterie.cli.commands import kv_command
@@ -82,39 +82,29 @@ STORE.synod("config")
 @pytest.mark.parametrize(
     ("store", "told"),
     [
-        ("stoer", "there is no group 'stoer': the nodes run store"),
+        ("stoer", "there is no group 'stoer': the (groups are|nodes run) '?store"),
         ("config", "'config' is a synod, and no group: the groups are store"),
     ],
 )
-async def test_a_store_that_does_not_exist_fails_before_its_time_limit(store: str, told: str) -> None:
-    async with STORE.start(node="n1") as node, Client([node.address]) as client:
+async def test_a_store_that_does_not_exist_is_refused_at_once_with_those_that_do(store: str, told: str) -> None:
+    async with STORE.start(node="n1") as node:
+        given = make_parser().parse_args(["kv", "get", "k", "--store", store, "--connect", node.address])
+        given.out = CommandOutput("kv get")
         with pytest.raises(NameNotFound, match=told):
-            await kv_command._check_store(client, 1, store)
-        await kv_command._check_store(client, 1, "store")
+            await kv_command._run(given)
 
 
-async def test_a_client_that_is_told_nothing_of_groups_learns_that_a_store_is_not_there(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def refuse(client: Client, group: str, timeout_s: float) -> None:
+async def test_a_client_that_is_told_nothing_of_groups_works_with_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
         raise NotAnOperator("billing")
 
     monkeypatch.setattr(kv_command, "check_group", refuse)
-    async with STORE.start(node="n1") as node, Client([node.address]) as client:
-        with pytest.raises(NameNotFound, match="there is no group 'stoer', or it is not for this client"):
-            await kv_command._check_store(client, 1, "stoer")
-        await kv_command._check_store(client, 1, "store")
-
-
-async def test_an_unknown_store_ends_the_command_and_not_its_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(store: Any, args: Namespace) -> None:
-        await asyncio.Event().wait()
-
     async with STORE.start(node="n1") as node:
-        given = make_parser().parse_args(["kv", "get", "k", "--store", "stoer", "--connect", node.address])
-        given.action, given.out = never, CommandOutput("kv get")
-        with pytest.raises(NameNotFound):
-            await kv_command._run(given)
+        for store, told in (("store", "'store' has no key 'k'"), ("stoer", "there is no group 'stoer'")):
+            given = make_parser().parse_args(["kv", "get", "k", "--store", store, "--connect", node.address])
+            given.out = CommandOutput("kv get")
+            with pytest.raises(NameNotFound, match=told):
+                await kv_command._run(given)
 
 
 @message(name="kv_cli.Total")

@@ -80,11 +80,31 @@ async def test_the_view_of_a_node_that_does_not_exist_is_an_error_that_names_the
 
 
 async def test_the_view_of_a_silent_node_says_that_it_does_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    async with monitored(detects=True).together() as nodes:
-        code = await shown({"n1": nodes["n1"]}, observer="n2")
+    peers = {"n2": "127.0.0.1:1", "n3": "127.0.0.1:2"}
+    async with monitored(detects=True).start(node="n1", listen="127.0.0.1:0", peers=peers) as node:
+        code = await shown({"n1": node}, observer="n2")
 
     assert code == 4
     assert capsys.readouterr().out == "node 'n2' does not answer\n"
+
+
+async def test_one_address_is_enough_to_see_all_nodes(capsys: pytest.CaptureFixture[str]) -> None:
+    async with monitored(detects=True).together() as nodes:
+        codes = [await shown({"n1": nodes["n1"]}), await shown({"n1": nodes["n1"]}, observer="n2")]
+
+    lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert codes == [0, 0]
+    assert lines[1:4] == [["n1", "yes"], ["n2", "yes"], ["n3", "yes"]]
+
+
+async def test_a_learned_node_that_is_down_does_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    """It was dialled, at the address that n1 has for it."""
+    peers = {"n2": "127.0.0.1:1", "n3": "127.0.0.1:2"}
+    async with monitored(detects=True).start(node="n1", listen="127.0.0.1:0", peers=peers) as node:
+        await shown({"n1": node})
+
+    lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:4] == [["n1", "yes"], ["n2", "no"], ["n3", "no"]]
 
 
 async def test_a_node_that_answers_and_is_locked_out_is_told(

@@ -331,7 +331,7 @@ async def test_open_asks_are_counted_until_they_are_answered_or_expire(
     async with System(host=virtual_host) as system:
         meter = RecordingMeter()
         worker = system.spawn(Worker, name="w", meter=meter)
-        cell = system.cell_at("w")
+        cell = system.registry.cell_at("w")
         assert isinstance(cell, MeteredCell)
         meter.changed(is_metering)
         kept = [worker.ask(Work(kind="defer"), timeout_s=60.0), worker.ask(Work(kind="stash"), timeout_s=60.0)]
@@ -350,7 +350,7 @@ async def test_open_asks_are_counted_until_they_are_answered_or_expire(
 async def test_deferred_replies_that_are_over_take_no_memory(virtual_host: VirtualHost) -> None:
     async with System(host=virtual_host) as system:
         worker = system.spawn(Worker, name="w", meter=RecordingMeter())
-        cell = system.cell_at("w")
+        cell = system.registry.cell_at("w")
         assert isinstance(cell, MeteredCell)
         for _ in range(1000):
             reply = worker.ask(Work(kind="defer"))

@@ -71,7 +71,7 @@ async def full(world: World, name: str = "tight") -> tuple[Ref[Any], Server]:
     """An actor on b with a full mailbox, as a reaches it, and the actor itself."""
     b = world.systems["b"]
     ref = b.spawn(Server, name=name, capacity=CAPACITY, exported=True)
-    cell = b.cell_at(name)
+    cell = b.registry.cell_at(name)
     assert cell is not None
     assert isinstance(cell.actor, Server)
     held = ref.ask(Gate(), timeout_s=1000)
@@ -124,7 +124,7 @@ async def test_an_offer_to_nobody_or_to_one_who_has_gone_says_so(world: World, t
     tight, actor = await full(world)
     waiting = tight.offer(Note(9))
     await settle()
-    cell = b.cell_at("tight")
+    cell = b.registry.cell_at("tight")
     assert cell is not None
     ended = b.stop(cell.ref)
     actor.gate.set()
@@ -218,8 +218,14 @@ async def test_offers_that_wait_are_bounded_at_both_ends(world: World) -> None:
 
     refused = [str(offer.exception()) if offer.done() else "" for offer in offers]
     assert refused[:4] == [""] * 4
-    assert all("4 offers of 'a' wait for room already on 'b'" in text for text in refused[4:6])
-    assert all("node 'b' has not answered 6 asks and offers (limit 6)" in text for text in refused[6:])
+    assert all(
+        "4 offers of 'a' wait for room already on 'b' (limit 4)" in text and "offers_max=" in text
+        for text in refused[4:6]
+    )
+    assert all(
+        "node 'b' has not answered 6 asks and offers (limit 6)" in text and "in_flight_max=" in text
+        for text in refused[6:]
+    )
     assert isinstance(offers[7].exception(), TooManyInFlight)
     actor.gate.set()
     await asyncio.gather(*offers[:4])

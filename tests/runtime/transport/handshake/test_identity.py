@@ -8,8 +8,8 @@ from coterie.runtime.transport.handshake.identity import NAME_CHARS_MAX, PeerRol
 @pytest.mark.parametrize(
     ("cluster", "node", "incarnation", "role", "message"),
     [
-        ("c", "", 1, PeerRole.NODE, "a node's name has 1 to"),
-        ("c", "n" * (NAME_CHARS_MAX + 1), 1, PeerRole.NODE, "a node's name has 1 to"),
+        ("c", "", 1, PeerRole.NODE, "a node's name has"),
+        ("c", "n" * (NAME_CHARS_MAX + 1), 1, PeerRole.NODE, "a node's name has"),
         ("c" * (NAME_CHARS_MAX + 1), "n", 1, PeerRole.NODE, "a cluster's id has at most"),
         ("c", "n\x1b[2J", 1, PeerRole.NODE, r"a node's name must be printable, not 'n\\x1b\[2J'"),
         ("c\u202e", "n", 1, PeerRole.NODE, r"a cluster's id must be printable, not 'c\\u202e'"),

@@ -37,6 +37,7 @@ from coterie.runtime.transport.handshake.shared_key import (
     FrameKeys,
     HandshakeSide,
     find_key,
+    fresh_nonce,
     prove,
 )
 
@@ -76,7 +77,7 @@ def acceptor(auth: SharedKey | None = AUTH, identity: SystemIdentity = BERT) -> 
 
 
 def fresh(auth: Auth | None) -> Credentials | None:
-    return None if auth is None else Credentials(auth, auth.nonce(RNG))
+    return None if auth is None else Credentials(auth, fresh_nonce(auth, RNG))
 
 
 def said(step: HandshakeStep) -> bytes:
@@ -344,9 +345,9 @@ def test_a_second_hello_or_challenge_is_broken() -> None:
 
 
 def test_nonces_differ_and_do_not_follow_from_the_generator_alone() -> None:
-    assert SharedKey(KEY).nonce(random.Random(1)) != SharedKey(OTHER).nonce(random.Random(1))
+    assert fresh_nonce(SharedKey(KEY), random.Random(1)) != fresh_nonce(SharedKey(OTHER), random.Random(1))
     rng = random.Random(1)
-    assert len({SharedKey(KEY).nonce(rng) for _ in range(100)}) == 100
+    assert len({fresh_nonce(SharedKey(KEY), rng) for _ in range(100)}) == 100
 
 
 def test_keys_are_never_shown() -> None:
