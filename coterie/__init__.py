@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from coterie.actors.topology import Topology
     from coterie.errors import (
         ActorFailed,
+        ActorGaveUp,
         ActorNotFound,
         ActorStopped,
         AskCycle,
@@ -141,6 +142,7 @@ if TYPE_CHECKING:
 __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
     "Actor",
     "ActorFailed",
+    "ActorGaveUp",
     "ActorNotFound",
     "ActorStopped",
     "Address",
@@ -262,6 +264,7 @@ __all__ = [  # noqa: RUF022 (it would take C3 for a constant, and put it first)
 _HOMES = {
     "Actor": "runtime.actor",
     "ActorFailed": "errors",
+    "ActorGaveUp": "errors",
     "ActorNotFound": "errors",
     "ActorStopped": "errors",
     "Address": "runtime.refs",

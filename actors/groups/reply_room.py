@@ -1,8 +1,8 @@
 """`ReplyRoom`: limits the bytes of large replies that are on their way at once; remembers which commands have such.
 
 Replies that did not fit into an answer are asked for again. If all of that happened at once, they would not fit again,
-and would fill the leader's outbound buffer, too. So commands of a class whose latest reply was large wait for room
-before they are sent, and their batches are cut where a group would defer the rest.
+and would fill the leader's outbound buffer, too. So commands of a class whose latest two replies were large wait for
+room before they are sent, and their batches are cut where a group would defer the rest.
 """
 
 from __future__ import annotations
@@ -25,24 +25,27 @@ KINDS_MAX: Final = 1024
 
 
 class LargeReplies:
-    """The size of the latest reply to each class of commands, if it was large."""
+    """The sizes of the latest two replies to each class of commands, if the last one was large.
+
+    Of a class with some large replies two are seldom large in a row: its others do not wait.
+    """
 
     def __init__(self) -> None:
-        self._bytes_by_kind: dict[type[object], int] = {}
+        self._bytes_by_kind: dict[type[object], tuple[int, int]] = {}
 
     def note(self, kind: type[object] | None, reply_bytes: int) -> None:
         """Note a reply to a command of the class `kind` (None: unknown)."""
         if kind is None or (reply_bytes < LARGE_BYTES and not self._bytes_by_kind):
             return
-        self._bytes_by_kind.pop(kind, None)
+        _, before = self._bytes_by_kind.pop(kind, (0, 0))
         if reply_bytes >= LARGE_BYTES:
-            self._bytes_by_kind[kind] = reply_bytes
+            self._bytes_by_kind[kind] = before, reply_bytes
             if len(self._bytes_by_kind) > KINDS_MAX:
                 del self._bytes_by_kind[next(iter(self._bytes_by_kind))]
 
     def expected(self, kind: type[object] | None) -> int:
         """Return how many bytes the next reply to such a command will probably have, if that is large; else 0."""
-        return self._bytes_by_kind.get(kind, 0) if kind is not None and self._bytes_by_kind else 0
+        return min(self._bytes_by_kind.get(kind, (0, 0))) if kind is not None and self._bytes_by_kind else 0
 
 
 class ReplyRoom:

@@ -17,7 +17,7 @@ from coterie.runtime.cells.stash import unstash_failed
 from coterie.runtime.messages.declared_errors import is_declared
 from coterie.runtime.messages.delivery_options import WrappedMessage
 from coterie.runtime.observing.error_texts import type_name
-from coterie.runtime.user_code import PLAIN_RESULTS, actor_failed, check_result, is_closing, is_exit
+from coterie.runtime.user_code import PLAIN_RESULTS, actor_failed, check_reply, check_result, is_closing, is_exit
 
 if TYPE_CHECKING:
     from coterie.runtime.cells.cell import Cell
@@ -149,7 +149,7 @@ async def _answer_awaited(cell: Cell, envelope: Envelope) -> None:
     else:
         if cell.current is envelope:
             if type(result) not in PLAIN_RESULTS:
-                check_result(cell, result)
+                check_reply(result)
             envelope.resolve(result)
     finally:
         envelope.is_handled = False

@@ -117,14 +117,16 @@ class PendingReads:
 
     def leader_spoke(self) -> None:
         """Ask again if there was no answer for longer than a heartbeat: a message may have been lost."""
-        question, now = self._question, self._role_state.now
-        if question is not None and now - question.sent_s > self._config.heartbeat_interval_s:
+        question, state = self._question, self._role_state
+        if question is None or not self._is_current(question):
+            return  # `advance` drops it
+        if state.now - question.sent_s > self._config.heartbeat_interval_s:
             self._ask(question)
 
     def advance(self) -> None:
         """Ask the leader, or confirm as the leader; release what may be answered."""
-        state, question = self._role_state, self._question
-        if question is not None and (question.term, question.leader) != (state.term, state.leader):
+        question = self._question
+        if question is not None and not self._is_current(question):
             self._drop_question()
         while self._waiting or self._rounds is not None:
             if self._waiting and self._question is None:
@@ -146,6 +148,10 @@ class PendingReads:
         return bool(confirmed)
 
     # Inside.
+
+    def _is_current(self, question: _Question) -> bool:
+        """Return whether the leader that was asked still leads, as far as this node knows."""
+        return (question.term, question.leader) == (self._role_state.term, self._role_state.leader)
 
     def _present_rounds(self) -> ReadRounds | None:
         """Return the rounds of this node's leadership; None if it does not lead."""

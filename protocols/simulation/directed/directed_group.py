@@ -282,6 +282,8 @@ class DirectedGroup:
 
     def _send(self, name: str, effect: Send[RaftMessage]) -> None:
         to = self[name].node_of(effect.to)
+        if to == name:
+            raise ValueError(f"{name} sends {effect.message} to itself")
         if to is not None:
             self.network.append(InFlight(NodeId(name), to, effect.message))
 

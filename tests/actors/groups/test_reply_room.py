@@ -102,15 +102,18 @@ async def test_there_is_never_more_in_the_room_than_fits_and_all_get_in() -> Non
     await asyncio.wait_for(room.enter(10**6), 1.0)  # all of it is free again
 
 
-def test_a_large_reply_is_expected_after_a_large_one_and_no_more_after_a_small_one() -> None:
+def test_a_large_reply_is_expected_after_two_large_ones_and_no_more_after_a_small_one() -> None:
     replies = LargeReplies()
 
+    replies.note(int, 2 * LARGE_BYTES)
+    assert replies.expected(int) == 0
     replies.note(int, LARGE_BYTES)
     replies.note(str, LARGE_BYTES - 1)
     replies.note(None, 10 * LARGE_BYTES)
     assert [replies.expected(kind) for kind in (int, str, None)] == [LARGE_BYTES, 0, 0]
 
     replies.note(int, 1)
+    replies.note(int, LARGE_BYTES)
     assert replies.expected(int) == 0
 
 
@@ -119,6 +122,7 @@ def test_only_so_many_kinds_are_remembered() -> None:
     kinds = [type(f"Kind{number}", (), {}) for number in range(KINDS_MAX + 1)]
 
     for kind in kinds:
+        replies.note(kind, LARGE_BYTES)
         replies.note(kind, LARGE_BYTES)
 
     assert [replies.expected(kind) for kind in (kinds[0], kinds[1], kinds[-1])] == [0, LARGE_BYTES, LARGE_BYTES]
